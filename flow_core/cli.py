@@ -1,0 +1,169 @@
+"""The ``faceflow`` command: edit, apply, view, guides."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from torch import Tensor
+
+from . import picture
+from .align import ORDERS, Crop, align
+from .detect import Detector, load_detector
+from .device import pick_device
+from .field import Field
+from .guide import BUILTIN, PRECISIONS, Guide, GuideError, available, load_guide
+from .optimize import Settings, Step, optimize, report
+from .prompts import NEUTRAL, Prompt
+from .warp import warp
+
+REPRESENTATIONS = ("raster",)
+RESOLUTION = 20  # control points along each side of a new raster field
+
+
+def parser() -> argparse.ArgumentParser:
+    ap = argparse.ArgumentParser(prog="faceflow", description="Edit faces from text by moving pixels along a flow field.")
+    commands = ap.add_subparsers(dest="command", required=True)
+
+    find = argparse.ArgumentParser(add_help=False)
+    group = find.add_argument_group("which face")
+    group.add_argument("--face", type=int, default=0, metavar="N", help="which face, counted from 0 (default 0)")
+    group.add_argument("--order", choices=ORDERS, default="largest", help="how faces are counted (default largest)")
+    group.add_argument("--detector", default="builtin", help="builtin, yunet, or a .safetensors file")
+    group.add_argument("--threshold", type=float, help="least confidence of a face, 0..1")
+    group.add_argument("--models", type=Path, action="append", default=[], metavar="DIR", help="folder with more weights")
+    find.add_argument("--device", default="auto", help="auto, cuda, mps or cpu")
+
+    def strengths(p: argparse.ArgumentParser) -> None:
+        p.add_argument("--strength", type=float, default=1.0, metavar="S", help="0 = untouched, 1 = as made, negative = reversed")
+        p.add_argument("--color-strength", type=float, metavar="S", help="of the colour part alone (default: --strength)")
+
+    p = commands.add_parser("edit", parents=[find], help="edit a face from a prompt")
+    p.add_argument("portrait", type=Path)
+    p.add_argument("prompt", help="for instance 'a smiling face' or 'a smiling face | open mouth:0.5 | angry:-0.3'")
+    p.add_argument("-o", "--output", type=Path, required=True)
+    p.add_argument("--field", type=Path, help="also save the field (.safetensors)")
+    p.add_argument("--guide", default=BUILTIN, help=f"{BUILTIN}, ARCH:TAG, or a .safetensors file (see `faceflow guides`)")
+    p.add_argument("--precision", choices=PRECISIONS, default="auto")
+    p.add_argument("--neutral", default=NEUTRAL, help=f"the face as it is (default {NEUTRAL!r})")
+    p.add_argument("--representation", choices=REPRESENTATIONS, default="raster")
+    p.add_argument("--resolution", type=int, default=RESOLUTION, help=f"control points a side (default {RESOLUTION})")
+    p.add_argument("--steps", type=int, default=Settings.steps)
+    p.add_argument("--seed", type=int, default=0)
+    p.add_argument("--preserve", type=float, default=Settings.preserve, help="0 = bold, 1 = careful (default 0.5)")
+    strengths(p)
+
+    p = commands.add_parser("apply", parents=[find], help="apply a saved field to a face")
+    p.add_argument("portrait", type=Path)
+    p.add_argument("field", type=Path)
+    p.add_argument("-o", "--output", type=Path, required=True)
+    strengths(p)
+
+    p = commands.add_parser("view", help="draw a saved field")
+    p.add_argument("field", type=Path)
+    p.add_argument("-o", "--output", type=Path, required=True)
+    p.add_argument("--style", default="wheel", help="wheel, arrows, grid, heat or color")
+    p.add_argument("--size", type=int, default=512, help="side in pixels")
+
+    p = commands.add_parser("guides", help="list the guides that can be loaded")
+    p.add_argument("--models", type=Path, action="append", default=[], metavar="DIR", help="folder with more weights")
+    return ap
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run a command; 0 when it worked, 2 when the input was at fault."""
+    o = parser().parse_args(argv)
+    try:
+        {"edit": _edit, "apply": _apply, "view": _view, "guides": _guides}[o.command](o)
+    except (ValueError, GuideError, OSError) as e:
+        print(f"faceflow: {e}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("faceflow: stopped, nothing was written", file=sys.stderr)
+        return 130
+    return 0
+
+
+def find_face(photo: picture.Picture, detector: Detector, o: argparse.Namespace) -> Crop:
+    return align(photo.rgb, detector, o.face, o.order, o.threshold)
+
+
+def run(
+    photo: Tensor, crop: Crop, guide: Guide, prompt: Prompt, settings: Settings, resolution: int = RESOLUTION, label: str = ""
+) -> tuple[Field, Step]:
+    """Optimise a fresh field for one face, with a progress bar."""
+    last = None
+    for last in progress(optimize(photo, crop, Field.zeros(resolution), guide, prompt, settings), settings.steps, label):
+        pass
+    return last.field.to("cpu"), last
+
+
+def progress(steps: Iterator[Step], total: int, label: str) -> Iterator[Step]:
+    from tqdm import tqdm
+
+    with tqdm(steps, total=total, desc=label, unit="step", leave=False, disable=None) as bar:
+        for step in bar:
+            bar.set_postfix(gain=f"{step.gain:+.2f}", refresh=False)
+            yield step
+
+
+def _edit(o: argparse.Namespace) -> None:
+    prompt = Prompt.parse(o.prompt, o.neutral)
+    settings = Settings(steps=o.steps, seed=o.seed, preserve=o.preserve)
+    photo = picture.read(o.portrait)
+    device = pick_device(o.device)
+    crop = find_face(photo, load_detector(o.detector, o.models, device), o)
+    guide = load_guide(o.guide, device, o.precision, o.models)
+    warn_unknown(prompt, guide)
+    start = time.perf_counter()
+    field, _ = run(photo.rgb, crop, guide, prompt, settings, o.resolution, str(prompt))
+    seconds = time.perf_counter() - start
+    if o.field:
+        field.save(o.field)
+    _write_edited(photo, crop, field, o)
+    numbers = report(field, crop)
+    print(
+        f"{o.output}: guide gain {numbers['gain']:+.2f}, folds {numbers['folds']:.2%}, "
+        f"largest offset {numbers['max_px']:.1f} px, {seconds:.1f} s"
+    )
+
+
+def _apply(o: argparse.Namespace) -> None:
+    photo, field = picture.read(o.portrait), Field.load(o.field)
+    _write_edited(photo, find_face(photo, load_detector(o.detector, o.models, pick_device(o.device)), o), field, o)
+    print(o.output)
+
+
+def _write_edited(photo: picture.Picture, crop: Crop, field: Field, o: argparse.Namespace) -> None:
+    color = o.strength if o.color_strength is None else o.color_strength
+    pixels, _ = warp(photo.pixels, crop, field, o.strength, color)
+    picture.write(replace(photo, pixels=pixels), o.output)
+
+
+def _view(o: argparse.Namespace) -> None:
+    from . import draw
+
+    picture.write(picture.Picture(draw.view(Field.load(o.field), o.style, o.size)), o.output)
+    print(o.output)
+
+
+def _guides(o: argparse.Namespace) -> None:
+    print("\n".join(available(o.models)))
+
+
+def warn_unknown(prompt: Prompt, guide: Guide) -> None:
+    """Say which words a small guide never learnt."""
+    if words := prompt.unknown_words(guide):
+        print(
+            f"faceflow: guide {guide.name} never learnt {', '.join(map(repr, words))}, and the edit may miss what you "
+            "mean; for such words load a full model, for instance --guide ViT-B-32:laion2b_s34b_b79k",
+            file=sys.stderr,
+        )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,191 @@
+"""The edit itself: an immutable raster field of coordinate and colour offsets, and its file format."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from types import MappingProxyType
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+FORMAT = "faceflow.field"
+VERSION = 1
+
+
+class FieldError(ValueError):
+    """A field, or a file that should hold one, is not usable; the message names the remedy."""
+
+
+def pixel_centers(height: int, width: int, device: torch.device | str = "cpu") -> Tensor:
+    """Crop points of the pixel centres of a ``height x width`` raster.
+
+    Returns:
+        ``[1,height,width,2]``, fractions 0..1, x then y.
+    """
+    y = (torch.arange(height, device=device, dtype=torch.float32) + 0.5) / height
+    x = (torch.arange(width, device=device, dtype=torch.float32) + 0.5) / width
+    return torch.stack(torch.meshgrid(x, y, indexing="xy"), -1)[None]
+
+
+def interpolate(values: Tensor, points: Tensor) -> Tensor:
+    """Bicubic value of a raster at any crop point; outside 0..1 the border value holds.
+
+    The one place that turns control points into a continuous field, so that a preview, the optimiser and the
+    final warp of a large photo all see the same field.
+
+    Args:
+        values: ``[B,C,h,w]`` at pixel centres.
+        points: ``[B or 1,H,W,2]`` crop points.
+
+    Returns:
+        ``[B,C,H,W]``, differentiable in ``values``.
+    """
+    if values.device.type == "mps":  # bicubic grid_sample has no MPS kernel
+        return interpolate(values.cpu(), points.cpu()).to(values.device)
+    batch = max(values.shape[0], points.shape[0])
+    values = values.expand(batch, -1, -1, -1)
+    points = points.expand(batch, -1, -1, -1)
+    return F.grid_sample(values, points * 2 - 1, mode="bicubic", padding_mode="border", align_corners=False)
+
+
+@dataclass(frozen=True)
+class Field:
+    """A flow field in the crop frame.
+
+    Attributes:
+        offset: ``[B,2,h,w]`` float32, x then y, in fractions of the crop side: output point ``p`` takes its
+            colour from ``p + offset(p)`` (paper, section 3.1).
+        color: ``[B,3,h,w]`` float32, added to sRGB 0..1 after sampling.
+        meta: what made it (prompt, neutral, guide, seed, steps ...); strings and numbers, read-only.
+
+    Treat the tensors as read-only: fields are shared between the nodes of a graph.
+    """
+
+    offset: Tensor
+    color: Tensor
+    meta: Mapping[str, object] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        o, c = self.offset, self.color
+        if o.ndim != 4 or o.shape[1] != 2 or c.ndim != 4 or c.shape[1] != 3:
+            raise FieldError(
+                f"A field needs offset [B,2,h,w] and color [B,3,h,w], got {tuple(o.shape)} and {tuple(c.shape)}."
+            )
+        if o.shape[0] != c.shape[0] or o.shape[2:] != c.shape[2:] or 0 in o.shape:
+            raise FieldError(
+                "Offset and color of a field must have the same, non-empty batch and size, "
+                f"got {tuple(o.shape)} and {tuple(c.shape)}; resample one of them first."
+            )
+        object.__setattr__(self, "offset", o.float())
+        object.__setattr__(self, "color", c.float())
+        object.__setattr__(self, "meta", MappingProxyType(dict(self.meta)))
+
+    @classmethod
+    def zeros(cls, size: int | tuple[int, int], batch: int = 1, **meta: object) -> Field:
+        """The edit that changes nothing."""
+        h, w = (size, size) if isinstance(size, int) else size
+        if h < 2 or w < 2:
+            raise FieldError(f"A field needs at least 2x2 control points, got {h}x{w}.")
+        return cls(torch.zeros(batch, 2, h, w), torch.zeros(batch, 3, h, w), meta)
+
+    @property
+    def batch(self) -> int:
+        return self.offset.shape[0]
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Control points as (height, width)."""
+        return self.offset.shape[2], self.offset.shape[3]
+
+    @property
+    def device(self) -> torch.device:
+        return self.offset.device
+
+    def sample(self, points: Tensor) -> tuple[Tensor, Tensor]:
+        """Offset ``[B,2,H,W]`` and colour ``[B,3,H,W]`` at crop points ``[B or 1,H,W,2]``."""
+        values = interpolate(torch.cat([self.offset, self.color], 1), points)
+        return values[:, :2], values[:, 2:]
+
+    def resample(self, size: int | tuple[int, int]) -> Field:
+        """The same edit on another raster; antialiased when it gets smaller. Offsets are in fractions of the
+        crop, so their values do not change with the size."""
+        h, w = (size, size) if isinstance(size, int) else size
+        values = F.interpolate(
+            torch.cat([self.offset, self.color], 1), (h, w), mode="bicubic", antialias=True, align_corners=False
+        )
+        return replace(self, offset=values[:, :2], color=values[:, 2:])
+
+    def scale(self, shape: float = 1.0, color: float = 1.0) -> Field:
+        """Offsets times ``shape``, colours times ``color``; 0 switches one off, negative values reverse it."""
+        return replace(self, offset=self.offset * shape, color=self.color * color)
+
+    def select(self, index: int) -> Field:
+        """One field of a batch, still with a batch axis."""
+        return replace(self, offset=self.offset[index : index + 1], color=self.color[index : index + 1])
+
+    def to(self, device: torch.device | str) -> Field:
+        return replace(self, offset=self.offset.to(device), color=self.color.to(device))
+
+    def with_meta(self, **meta: object) -> Field:
+        return replace(self, meta={**self.meta, **meta})
+
+    def require_finite(self) -> Field:
+        """Itself, or :class:`FieldError` where a value is NaN or infinite."""
+        if not (self.offset.isfinite().all() and self.color.isfinite().all()):
+            raise FieldError("The field holds NaN or infinite values; optimise it again or load another file.")
+        return self
+
+    def save(self, path: str | Path) -> Path:
+        """Write a safetensors file; the metadata are JSON under the key ``faceflow``."""
+        from safetensors.torch import save_file
+
+        self.require_finite()
+        path = Path(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        header = {"format": FORMAT, "version": VERSION, "kind": "raster", **self.meta}
+        tensors = {"offset": self.offset.detach().cpu().contiguous(), "color": self.color.detach().cpu().contiguous()}
+        partial = path.with_name(path.name + ".part")  # a full disk must not destroy an older field
+        save_file(tensors, str(partial), metadata={"faceflow": json.dumps(header)})
+        partial.replace(path)
+        return path
+
+    @classmethod
+    def load(cls, path: str | Path) -> Field:
+        """Read a field of this or of any older version.
+
+        Raises:
+            FieldError: the file is missing, damaged, not a field, or newer than this FaceFlow.
+        """
+        from safetensors import SafetensorError, safe_open
+
+        path = Path(path)
+        if not path.is_file():
+            raise FieldError(f"There is no field at {path}. Save one with FaceFlow Save Field or `faceflow edit --field`.")
+        try:
+            with safe_open(str(path), "pt") as f:
+                header = json.loads((f.metadata() or {}).get("faceflow", "null"))
+                tensors = {k: f.get_tensor(k) for k in f.keys()}  # noqa: SIM118 (not a dict)
+        except (SafetensorError, ValueError, OSError) as e:
+            raise FieldError(f"{path.name} is damaged or not a safetensors file ({e}); save or copy it again.") from e
+        if not isinstance(header, dict) or header.pop("format", None) != FORMAT:
+            raise FieldError(f"{path.name} is a safetensors file, but not a FaceFlow field; pick one saved by FaceFlow.")
+        version = header.pop("version", 0)
+        if not isinstance(version, int) or version > VERSION:
+            raise FieldError(
+                f"{path.name} has field version {version}; this FaceFlow reads up to {VERSION}. Update FaceFlow."
+            )
+        for v in range(version, VERSION):
+            header, tensors = _UPGRADES[v](header, tensors)
+        if (kind := header.pop("kind", None)) != "raster":
+            raise FieldError(f"{path.name} holds a {kind!r} field, which this FaceFlow does not know. Update FaceFlow.")
+        if not {"offset", "color"} <= tensors.keys():
+            raise FieldError(f"{path.name} lacks the tensors 'offset' and 'color'; it holds {sorted(tensors)}.")
+        return cls(tensors["offset"], tensors["color"], header).require_finite()
+
+
+# version n -> n+1; grows when the format does, so that no saved edit is ever lost
+_UPGRADES: dict[int, Callable[[dict, dict], tuple[dict, dict]]] = {}

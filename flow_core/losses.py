@@ -1,0 +1,80 @@
+"""What a good edit is: guidance towards the text, and priors that keep it a person.
+
+All priors use fractions of the crop side for offsets and for distances, so that their weights hold for every raster.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def guidance(gain: Tensor, weight: Tensor, margin: float) -> Tensor:
+    """How much is missing until every part of the prompt has gained ``margin`` logits times its weight.
+
+    A softplus instead of the bare directional similarity of the paper (section 3.3): beyond its margin a part stops
+    pulling, so that a face ends as a face and not as a caricature.
+
+    Args:
+        gain: ``[V,K]`` change of logit of each view along each direction.
+        weight: ``[K]``; its sign says which way, its size how far and how much it counts.
+        margin: logits.
+
+    Returns:
+        scalar.
+    """
+    missing = margin * weight.abs() - gain * weight.sign()
+    return (F.softplus(missing) * weight.abs()).sum(1).mean()
+
+
+def drift(change: Tensor, directions: Tensor) -> Tensor:
+    """Squared part of the embedding changes ``[V,D]`` that no text direction ``[K,D]`` asked for, relative to the
+    directions' mean squared length."""
+    basis = torch.linalg.qr(directions.T).Q  # [D,K]
+    rest = change - (change @ basis) @ basis.T
+    return rest.square().sum(-1).mean() / directions.square().sum(-1).mean()
+
+
+def bending_energy(values: Tensor) -> Tensor:
+    """Mean squared second derivatives of a raster ``[B,C,h,w]`` (thin-plate energy of Rueckert et al., 1999, eq. 9)."""
+    h, w = values.shape[2:]
+    xx = values.diff(n=2, dim=3) * w * w
+    yy = values.diff(n=2, dim=2) * h * h
+    xy = values.diff(dim=3).diff(dim=2) * w * h
+    return xx.square().mean() + yy.square().mean() + 2 * xy.square().mean()
+
+
+def roughness(values: Tensor) -> Tensor:
+    """Mean squared first derivatives of a raster ``[B,C,h,w]``."""
+    h, w = values.shape[2:]
+    return (values.diff(dim=3) * w).square().mean() + (values.diff(dim=2) * h).square().mean()
+
+
+def magnitude(values: Tensor, importance: Tensor) -> Tensor:
+    """Mean squared length of a raster ``[B,C,h,w]``, weighted by ``importance [1 or B,1,h,w]``."""
+    return (values.square().sum(1, keepdim=True) * importance).mean()
+
+
+def fold_hinge(determinant: Tensor, least: float = 0.35) -> Tensor:
+    """Zero while the Jacobian determinant stays above ``least``, then quadratic: folds begin at 0."""
+    return F.relu(least - determinant).square().mean()
+
+
+def asymmetry(offset: Tensor, frontality: Tensor) -> Tensor:
+    """Mean squared difference of an offset raster ``[B,2,h,w]`` from its mirror image, weighted by how frontal each
+    face is, ``[B]`` in 0..1."""
+    mirrored = offset.flip(-1) * offset.new_tensor([-1.0, 1.0])[:, None, None]
+    return ((offset - mirrored).square().mean((1, 2, 3)) * frontality).mean()
+
+
+def face_importance(points: Tensor, outside: float = 30.0) -> Tensor:
+    """How dear movement is at crop points ``[1,h,w,2]``: 1 within the face oval of the FFHQ crop, growing smoothly to
+    ``outside`` at the hair, the neck and the background.
+
+    Returns:
+        ``[1,1,h,w]``.
+    """
+    oval = (points - points.new_tensor([0.5, 0.56])) / points.new_tensor([0.27, 0.34])
+    beyond = (oval.norm(dim=-1) - 0.9).clamp(min=0)
+    return (1 + (outside - 1) * (beyond / 0.6).clamp(max=1).square())[:, None]

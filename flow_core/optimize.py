@@ -1,0 +1,254 @@
+"""Optimise a field under a guide, one face or a batch, step by step."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from . import losses
+from .align import Crop
+from .field import Field, pixel_centers
+from .guide import Guide
+from .prompts import Prompt, directions
+from .warp import FEATHER, displacement, fold_share, jacobian_determinant, sample_image, warp
+
+
+@dataclass(frozen=True)
+class Priors:
+    """Weights of what keeps the edit natural; each is scaled by :attr:`Settings.preserve`."""
+
+    bending: float = 0.004
+    magnitude: float = 200.0
+    fold: float = 20.0
+    symmetry: float = 400.0
+    drift: float = 0.0
+    color_magnitude: float = 60.0
+    color_smooth: float = 0.4
+
+    def scaled(self, preserve: float) -> Priors:
+        """``preserve`` 0..1: 0.5 leaves the weights, 0 divides them by 8, 1 multiplies them by 8. The fold prior stays."""
+        factor = 64 ** (preserve - 0.5)
+        return replace(self, **{n: v * factor for n, v in vars(self).items() if n != "fold"})
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How to optimise.
+
+    Attributes:
+        steps: Adam steps.
+        views: augmented views per step and face.
+        lr: step length at the start; it falls to zero along a cosine.
+        margin: logits that each part of the prompt should gain.
+        preserve: 0..1, the dial from bold to careful; drives all priors together.
+        color_limit: largest colour offset, 0..1 of sRGB; 0 leaves colours alone.
+        priors: single weights.
+        seed: of views and noise.
+    """
+
+    steps: int = 60
+    views: int = 4
+    lr: float = 6e-3
+    margin: float = 3.0
+    preserve: float = 0.5
+    color_limit: float = 0.06
+    priors: Priors = Priors()
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name, low, high in (
+            ("steps", 1, 10_000), ("views", 1, 64), ("lr", 1e-6, 1.0), ("margin", 0.0, 100.0), ("preserve", 0.0, 1.0),
+            ("color_limit", 0.0, 1.0),
+        ):  # fmt: skip
+            value = getattr(self, name)
+            if not (math.isfinite(value) and low <= value <= high):
+                raise ValueError(f"{name} must lie in {low}..{high}, got {value}.")
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of an optimisation.
+
+    Attributes:
+        index: from 1.
+        total: how many there will be.
+        losses: name -> weighted value; ``total`` is their sum.
+        gain: mean change of logit along the prompt, so far.
+        field: the edit as it stands.
+        aligned: the face it is made for, ``[B,3,S,S]``.
+    """
+
+    index: int
+    total: int
+    losses: dict[str, float]
+    gain: float
+    field: Field
+    aligned: Tensor
+
+    def preview(self) -> Tensor:
+        """The edited face square ``[B,3,S,S]``."""
+        return warp(self.aligned, Crop.whole(self.aligned), self.field)[0]
+
+
+def optimize(
+    image: Tensor, crop: Crop, field: Field, guide: Guide, prompt: Prompt, settings: Settings | None = None
+) -> Iterator[Step]:
+    """Optimise ``field`` so that the faces follow ``prompt`` (paper, section 3.2).
+
+    Args:
+        image: pictures ``[B,3,H,W]``.
+        crop: one face in each.
+        field: where to start, batch 1 or B; its raster is the resolution of the control points.
+        guide: any guide.
+        prompt: texts to follow.
+        settings: see :class:`Settings`.
+
+    Yields:
+        A :class:`Step` after every step; stop iterating to cancel. The same inputs, seed and device give the same field.
+
+    Raises:
+        ValueError: batches do not fit, or the guide gives NaN.
+    """
+    # The generator holds no autograd context across a yield: its consumer keeps its own mode.
+    run = _Run(image, crop, field, guide, prompt, settings or Settings())
+    for _ in range(run.settings.steps):
+        yield run.step()
+
+
+class _Run:
+    def __init__(self, image: Tensor, crop: Crop, field: Field, guide: Guide, prompt: Prompt, settings: Settings) -> None:
+        if image.shape[1] != 3:
+            raise ValueError(f"A guide looks at RGB pictures, got {image.shape[1]} channels.")
+        if len(image) not in (1, crop.batch) or field.batch not in (1, crop.batch):
+            raise ValueError(f"{len(image)} pictures and {field.batch} fields do not fit {crop.batch} faces: one for each.")
+        self.settings, self.guide, self.prompt = settings, guide, prompt
+        self.priors = settings.priors.scaled(settings.preserve)
+        self.index = 0
+        # Under ComfyUI's inference mode every tensor from outside has to be cloned before it may carry a gradient.
+        with torch.inference_mode(False), torch.no_grad():
+            device = guide.device
+            # A little denser than the guide sees, because views zoom in.
+            self.aligned = crop.aligned(image.clone().float(), round(guide.image_size * 1.25)).to(device)
+            self.frontality = crop.frontality.clone().to(device)
+            start = field.require_finite().to(device)
+            start = start if start.batch == crop.batch else replace(
+                start, offset=start.offset.expand(crop.batch, -1, -1, -1), color=start.color.expand(crop.batch, -1, -1, -1)
+            )
+            self.start = start
+            self.offset = start.offset.clone()
+            limit = max(settings.color_limit, 1e-6)
+            self.color = torch.atanh((start.color / limit).clamp(-0.999, 0.999)) * limit
+            self.importance = losses.face_importance(pixel_centers(*field.size, device))
+            self.generator = torch.Generator().manual_seed(settings.seed)
+            self.directions, self.weight = directions(guide, prompt)
+            self._make_views()
+        self.offset.requires_grad_()
+        self.color.requires_grad_(settings.color_limit > 0)
+        params = [p for p in (self.offset, self.color) if p.requires_grad]
+        self.optimizer = torch.optim.Adam(params, lr=settings.lr, betas=(0.9, 0.95))
+        self.schedule = torch.optim.lr_scheduler.LambdaLR(
+            self.optimizer, lambda i: 0.5 + 0.5 * math.cos(math.pi * min(1.0, i / settings.steps))
+        )
+
+    def _make_views(self, count: int = 12) -> None:
+        """A pool of views of the crop; their unedited embeddings are known beforehand."""
+        size, g = self.guide.image_size, self.generator
+        grid = pixel_centers(size, size) - 0.5
+        angle = (torch.rand(count, generator=g) - 0.5) * 0.3
+        zoom = 0.86 + 0.16 * torch.rand(count, generator=g)
+        shift = (torch.rand(count, 1, 1, 2, generator=g) - 0.5) * 0.06
+        flip = torch.tensor([1.0, -1.0]).repeat(count)[:count, None, None]
+        cos, sin = (angle.cos() * zoom)[:, None, None], (angle.sin() * zoom)[:, None, None]
+        x, y = grid[..., 0] * flip, grid[..., 1]
+        self.views = (torch.stack([cos * x - sin * y, sin * x + cos * y], -1) + shift + 0.5).to(self.aligned)
+        batches = [self._look(torch.arange(i, min(i + 4, count)), None) for i in range(0, count, 4)]
+        self.before = torch.cat([e.unflatten(0, (len(self.aligned), -1)) for e in batches], 1)
+
+    def _field(self) -> Field:
+        limit = self.settings.color_limit
+        color = limit * torch.tanh(self.color / limit) if limit > 0 else self.start.color
+        return Field(self.offset, color, self.start.meta)
+
+    def _look(self, views: Tensor, field: Field | None) -> Tensor:
+        """Embeddings ``[B*V,D]`` of some views; flow and view are composed, so pixels are sampled once."""
+        b, v = len(self.aligned), len(views)
+        points = self.views[views]  # [V,S,S,2]
+        size = self.aligned.shape[-1]
+        color = None
+        if field is not None:
+            rows = points.flatten(0, 1)[None]  # all views as one tall picture
+            offset, color = displacement(field, rows)
+            moved = (rows + offset.permute(0, 2, 3, 1)).unflatten(1, (v, -1))
+            color = color.unflatten(2, (v, -1)).transpose(1, 2)
+        else:
+            moved = points[None].expand(b, -1, -1, -1, -1)
+        seen = sample_image(self.aligned, moved.flatten(1, 2) * size).unflatten(2, (v, -1)).transpose(1, 2)
+        if color is not None:
+            seen = seen + color
+        seen = seen.flatten(0, 1)
+        if field is not None:  # a little noise keeps the guide from reading meaning into single pixels
+            noise = torch.randn(seen.shape, generator=self.generator) * 0.02
+            seen = seen + noise.to(seen)
+        return self.guide.encode_image(seen.clamp(0, 1))
+
+    def step(self) -> Step:
+        with torch.inference_mode(False), torch.enable_grad():
+            return self._step()
+
+    def _step(self) -> Step:
+        s, p = self.settings, self.priors
+        field = self._field()
+        chosen = torch.randperm(len(self.views), generator=self.generator)[: s.views]
+        after = self._look(chosen, field)
+        change = after - self.before[:, chosen].flatten(0, 1)
+        gain = self.guide.scale * change @ self.directions.T
+        parts = {"guide": losses.guidance(gain, self.weight, s.margin)}
+        fold_size = 2 * max(field.size)
+        parts["bending"] = p.bending * losses.bending_energy(field.offset)
+        parts["magnitude"] = p.magnitude * losses.magnitude(field.offset, self.importance)
+        parts["fold"] = p.fold * losses.fold_hinge(jacobian_determinant(field, min(fold_size, 128)))
+        parts["symmetry"] = p.symmetry * losses.asymmetry(field.offset, self.frontality)
+        if p.drift:
+            parts["drift"] = p.drift * losses.drift(change, self.directions)
+        if s.color_limit > 0:
+            parts["color magnitude"] = p.color_magnitude * losses.magnitude(field.color, self.importance)
+            parts["color smooth"] = p.color_smooth * losses.roughness(field.color)
+        total = sum(parts.values())
+        if not torch.isfinite(total):
+            raise ValueError(
+                f"Guide {self.guide.name} returned NaN at step {self.index + 1}; load it with precision fp32 (half "
+                "precision overflows on some GPUs), or check the picture."
+            )
+        self.optimizer.zero_grad(set_to_none=True)
+        total.backward()
+        self.optimizer.step()
+        self.schedule.step()
+        self.index += 1
+        mean_gain = ((gain * self.weight).sum(1) / self.weight.abs().sum()).mean().item()
+        return Step(
+            self.index, s.steps, {**{k: v.item() for k, v in parts.items()}, "total": total.item()}, mean_gain,
+            self._result(mean_gain), self.aligned,
+        )  # fmt: skip
+
+    def _result(self, gain: float) -> Field:
+        s = self.settings
+        with torch.no_grad():
+            field = self._field()
+            return Field(field.offset.clone(), field.color.clone(), field.meta).with_meta(
+                prompt=str(self.prompt), neutral=self.prompt.neutral, guide=self.guide.name, seed=s.seed,
+                steps=self.index, preserve=s.preserve, gain=round(gain, 3),
+            )  # fmt: skip
+
+
+def report(field: Field, crop: Crop) -> dict[str, float]:
+    """Numbers for a table: guide gain in logits, share of folds, largest offset in pixels of the photo."""
+    points = pixel_centers(128, 128, field.device)
+    longest = displacement(field, points)[0].norm(dim=1).amax((1, 2)).cpu() * crop.side
+    return {"gain": float(field.meta.get("gain", float("nan"))), "folds": fold_share(field), "max_px": longest.max().item()}
+
+
+__all__ = ["FEATHER", "Priors", "Settings", "Step", "optimize", "report"]

@@ -1,0 +1,98 @@
+"""Prompts: weighted target texts against a neutral text."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from .guide import Guide
+
+NEUTRAL = "a face"
+# Averaging over phrasings steadies an embedding (Radford et al., 2021, section 3.1.4).
+TEMPLATES = ("{}", "a photo of {}", "a portrait of {}", "a close-up of {}")
+MAX_WEIGHT = 4.0
+
+
+class PromptError(ValueError):
+    """A prompt cannot be understood; the message shows how to write it."""
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """What to aim for.
+
+    Attributes:
+        parts: texts and weights; a negative weight moves away from its text.
+        neutral: text that describes the face as it is, from which the directions start.
+    """
+
+    parts: tuple[tuple[str, float], ...]
+    neutral: str = NEUTRAL
+
+    @classmethod
+    def parse(cls, text: str, neutral: str = NEUTRAL) -> Prompt:
+        """Read ``"a smiling face | open mouth:0.5 | angry:-0.3"``: parts split at ``|``, each with an optional weight
+        after its last colon.
+
+        Raises:
+            PromptError: nothing to aim for, or a weight beyond -4..4.
+        """
+        parts = []
+        for piece in text.split("|"):
+            words, colon, number = piece.rpartition(":")
+            weight = 1.0
+            if colon:
+                try:
+                    weight = float(number)
+                except ValueError:  # a colon that belongs to the text
+                    words = piece
+            else:
+                words = piece
+            words = " ".join(words.split())
+            if not math.isfinite(weight) or abs(weight) > MAX_WEIGHT:
+                raise PromptError(f"The weight {number.strip()} of {words!r} is outside -{MAX_WEIGHT:g}..{MAX_WEIGHT:g}.")
+            if not words and piece.strip():
+                raise PromptError(f"The part {piece.strip()!r} has a weight but no text; write for instance 'open mouth:0.5'.")
+            if words and weight:
+                parts.append((words, weight))
+        if not parts:
+            raise PromptError(
+                "The prompt is empty. Describe the face you want, for instance 'a smiling face' or "
+                "'a smiling face | open mouth:0.5 | angry:-0.3'."
+            )
+        if not neutral.strip():
+            raise PromptError(f"The neutral prompt is empty; describe the face as it is, for instance {NEUTRAL!r}.")
+        return cls(tuple(parts), " ".join(neutral.split()))
+
+    def __str__(self) -> str:
+        return " | ".join(t if w == 1 else f"{t}:{w:g}" for t, w in self.parts)
+
+    def unknown_words(self, guide: Guide) -> list[str]:
+        """Words that lie outside the guide's vocabulary, if it has one."""
+        return guide.unknown_words(" ".join(t for t, _ in self.parts))
+
+
+def embed(guide: Guide, text: str) -> Tensor:
+    """Unit embedding ``[D]`` of a text, averaged over :data:`TEMPLATES`."""
+    return F.normalize(guide.encode_text([t.format(text) for t in TEMPLATES]).mean(0), dim=-1)
+
+
+def directions(guide: Guide, prompt: Prompt) -> tuple[Tensor, Tensor]:
+    """Text directions from neutral to each part, ``[K,D]``, and their weights ``[K]``.
+
+    Raises:
+        PromptError: a part means the same as the neutral prompt to this guide.
+    """
+    neutral = embed(guide, prompt.neutral)
+    found = torch.stack([embed(guide, text) for text, _ in prompt.parts]) - neutral
+    for (text, _), length in zip(prompt.parts, found.norm(dim=-1).tolist(), strict=True):
+        if length < 1e-3:
+            raise PromptError(
+                f"{text!r} and the neutral prompt {prompt.neutral!r} mean the same to guide {guide.name}, so there is no "
+                "direction to follow; change one of them."
+            )
+    return found, torch.tensor([w for _, w in prompt.parts], device=found.device)

@@ -1,0 +1,193 @@
+"""The backward warp: the one place where pixels move, and the measures of how they moved."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from .field import Field, pixel_centers
+
+if TYPE_CHECKING:
+    from .align import Crop
+
+FEATHER = 0.12  # share of the crop side over which an edit fades out towards the crop's border
+_TILE_PIXELS = 1 << 20  # working memory of a warp stays near 150 MB, whatever the size of the photo
+
+
+def sample_image(image: Tensor, points: Tensor, mode: str = "bilinear") -> Tensor:
+    """Colours of an image at any image points; beyond the border the border's colour holds.
+
+    Every moved pixel of the project passes through here.
+
+    Args:
+        image: ``[B,C,H,W]``.
+        points: ``[B,h,w,2]`` in pixels, x then y, pixel centres at ``+0.5``.
+        mode: ``bilinear``, or ``bicubic`` where the sharpness of a photo counts.
+
+    Returns:
+        ``[B,C,h,w]``, differentiable in ``points`` and ``image``.
+    """
+    h, w = image.shape[2:]
+    # Clamped points in an image grown by its border stand in for padding_mode="border", which MPS lacks.
+    pad = 2 if mode == "bicubic" else 1
+    size = points.new_tensor([w, h])
+    points = torch.minimum(points.clamp(min=0.5), size - 0.5) + pad
+    grid = points / (size + 2 * pad) * 2 - 1
+    image = F.pad(image, (pad,) * 4, mode="replicate")
+    if mode == "bicubic" and image.device.type == "mps":
+        return F.grid_sample(image.cpu(), grid.cpu(), mode, "zeros", False).to(image.device)
+    return F.grid_sample(image, grid, mode=mode, padding_mode="zeros", align_corners=False)
+
+
+def taper(points: Tensor, feather: float = FEATHER) -> Tensor:
+    """Weight ``[B,H,W]`` of an edit at crop points ``[B,H,W,2]``: 1 inside, smoothly to exactly 0 at the border
+    of the crop and beyond, over ``feather`` of its side."""
+    edge = torch.minimum(points, 1 - points).amin(-1)
+    t = (edge / max(feather, 1e-6)).clamp(0, 1)
+    return t * t * (3 - 2 * t)
+
+
+def displacement(field: Field, points: Tensor, feather: float = FEATHER) -> tuple[Tensor, Tensor]:
+    """What the field does at crop points ``[B or 1,H,W,2]``: tapered offset ``[B,2,H,W]``, colour ``[B,3,H,W]``."""
+    offset, color = field.sample(points)
+    weight = taper(points, feather)[:, None]
+    return offset * weight, color * weight
+
+
+def warp(
+    image: Tensor,
+    crop: Crop,
+    field: Field,
+    shape: float = 1.0,
+    color: float = 1.0,
+    mask: Tensor | None = None,
+    feather: float = FEATHER,
+) -> tuple[Tensor, Tensor]:
+    """Apply a field to the original pixels, at their own resolution (paper, equation 1).
+
+    The crop-frame field is carried into the image by the crop's matrix. Pixels that the field leaves alone are
+    copied, not resampled: with strength 0, a zero field, or outside the crop they are bit-identical.
+
+    Args:
+        image: ``[B,C,H,W]`` with C = 1 (grey), 3 (RGB) or 4 (RGB and alpha, which moves along).
+        crop: where the face is; its batch is B or 1.
+        field: its batch is B or 1.
+        shape: strength of the coordinate offsets; 0 = off, negative = the opposite movement.
+        color: strength of the colour offsets.
+        mask: ``[B or 1,H,W]`` in 0..1, multiplies the edit.
+        feather: share of the crop side over which the edit fades out.
+
+    Returns:
+        The edited image ``[B,C,H,W]`` and the mask ``[B,H,W]`` of changed pixels (0 or 1).
+
+    Raises:
+        ValueError: shapes do not fit together, or the image holds NaN.
+    """
+    if image.ndim != 4 or image.shape[1] not in (1, 3, 4):
+        raise ValueError(f"Expected an image [B,C,H,W] with 1, 3 or 4 channels, got {tuple(image.shape)}.")
+    b, _, h, w = image.shape
+    if crop.image_size != (h, w):
+        raise ValueError(
+            f"The crop was made for a picture of {crop.image_size[1]}x{crop.image_size[0]}, this one has {w}x{h}; "
+            "run Align on this picture."
+        )
+    for name, n in (("crop", crop.batch), ("field", field.batch), *([("mask", len(mask))] if mask is not None else [])):
+        if n not in (1, b):
+            raise ValueError(f"{n} {name}s do not fit {b} pictures: give one for all, or one for each.")
+    if mask is not None and mask.shape[1:] != (h, w):
+        raise ValueError(f"The mask has {mask.shape[2]}x{mask.shape[1]} pixels, the picture {w}x{h}; resize the mask.")
+    require_finite(image)
+
+    field = field.require_finite().scale(shape, color).to(image.device)
+    out = image.clone()
+    changed = image.new_zeros(b, h, w)
+    for i in range(b):
+        one = crop.select(i if crop.batch > 1 else 0).to(image.device)
+        f = field.select(i if field.batch > 1 else 0)
+        m = None if mask is None else mask[i if len(mask) > 1 else 0].to(image)
+        x0, y0, x1, y1 = one.bounds()
+        rows = max(1, _TILE_PIXELS // max(1, x1 - x0))
+        for top in range(y0, y1, rows):
+            box = (x0, top, x1, min(y1, top + rows))
+            _warp_tile(image[i : i + 1], out[i : i + 1], changed[i], one, f, m, feather, box)
+    return out, changed
+
+
+def _warp_tile(
+    image: Tensor,
+    out: Tensor,
+    changed: Tensor,
+    crop: Crop,
+    field: Field,
+    mask: Tensor | None,
+    feather: float,
+    box: tuple[int, int, int, int],
+) -> None:
+    """Warp the pixels of ``box`` (x0, y0, x1, y1) from ``image`` into ``out``."""
+    x0, y0, x1, y1 = box
+    tile = (slice(y0, y1), slice(x0, x1))
+    target = pixel_centers(y1 - y0, x1 - x0, image.device) * image.new_tensor([x1 - x0, y1 - y0])
+    target = target + image.new_tensor([x0, y0])
+    offset, color = displacement(field, crop.to_crop(target), feather)
+    if mask is not None:
+        offset, color = offset * mask[tile], color * mask[tile]
+    shift = crop.vectors_to_image(offset.permute(0, 2, 3, 1))
+    moved = (shift != 0).any(-1) | (color != 0).any(1)
+    if not moved.any():
+        return
+    source = target + shift
+    # Sampling from the part of the photo that is needed keeps coordinates exact and memory small.
+    lo = (source.amin((0, 1, 2)).floor().long() - 3).tolist()
+    hi = (source.amax((0, 1, 2)).ceil().long() + 3).tolist()
+    sx0, sy0 = (min(max(v, 0), n - 1) for v, n in zip(lo, (image.shape[3], image.shape[2]), strict=True))
+    sx1, sy1 = max(hi[0], sx0 + 1), max(hi[1], sy0 + 1)
+    part = image[:, :, sy0:sy1, sx0:sx1]
+    new = sample_image(part, source - source.new_tensor([sx0, sy0]), "bicubic")
+    channels = image.shape[1]
+    if channels == 1:
+        new = new + color.mean(1, keepdim=True)
+    else:
+        new[:, :3] += color
+    # Bicubic weights and colour offsets may overshoot; pictures beyond 0..1 (HDR) keep their own range.
+    low, high = min(0.0, part.min().item()), max(1.0, part.max().item())
+    out[(slice(None), slice(None), *tile)] = torch.where(
+        moved[:, None], new.clamp(low, high), image[(slice(None), slice(None), *tile)]
+    )
+    changed[tile] = moved[0].to(changed.dtype)
+
+
+def require_finite(image: Tensor) -> None:
+    """Raise ValueError where an image holds NaN or infinity, which a warp would spread."""
+    if not torch.isfinite(image).all():
+        raise ValueError(
+            "The picture holds NaN or infinite pixels (often a half-precision VAE decode); "
+            "repair it before FaceFlow, for example by decoding in fp32."
+        )
+
+
+def jacobian_determinant(field: Field, size: int = 128, strength: float = 1.0, feather: float = FEATHER) -> Tensor:
+    """Determinant of the Jacobian of ``p -> p + strength * offset(p)`` on a ``size x size`` grid of the crop.
+
+    1 keeps areas, above 1 the picture shrinks there, 0 and below the warp folds (Modersitzki, Numerical Methods
+    for Image Registration, 2004). Central differences over one grid step, differentiable in the field.
+
+    Returns:
+        ``[B,size,size]``.
+    """
+    step = 0.5 / size
+    centers = pixel_centers(size, size, field.device)
+    # four half-step neighbours in one call: x-, x+, y-, y+
+    shifts = centers.new_tensor([[-step, 0], [step, 0], [0, -step], [0, step]])
+    points = torch.cat([centers + s for s in shifts], 1)
+    offset = displacement(field, points, feather)[0] * strength
+    left, right, up, down = (points.permute(0, 3, 1, 2) + offset).chunk(4, 2)
+    dx, dy = (right - left) * size, (down - up) * size
+    return dx[:, 0] * dy[:, 1] - dx[:, 1] * dy[:, 0]
+
+
+def fold_share(field: Field, size: int = 256, strength: float = 1.0) -> float:
+    """Share 0..1 of the crop where the warp folds (determinant <= 0)."""
+    return (jacobian_determinant(field, size, strength) <= 0).float().mean().item()
