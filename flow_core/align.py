@@ -109,7 +109,9 @@ class Crop:
 
     def widen(self, factor: float) -> Crop:
         """The same place with ``factor`` times the side."""
-        grow = self.matrix.new_tensor([[1 / factor, 0, 0.5 - 0.5 / factor], [0, 1 / factor, 0.5 - 0.5 / factor], [0, 0, 1]])
+        grow = self.matrix.new_tensor(
+            [[1 / factor, 0, 0.5 - 0.5 / factor], [0, 1 / factor, 0.5 - 0.5 / factor], [0, 0, 1]]
+        )
         return replace(self, matrix=grow @ self.matrix)
 
     def to(self, device: torch.device | str) -> Crop:
@@ -139,7 +141,9 @@ class Crop:
     def aligned(self, image: Tensor, size: int) -> Tensor:
         """The face square ``[B,C,size,size]`` of ``image`` ``[B,C,H,W]``, antialiased; border colours repeat
         where the crop reaches beyond the picture."""
-        return torch.cat([self._aligned_one(image[i if len(image) > 1 else 0 :][:1], i, size) for i in range(self.batch)])
+        return torch.cat(
+            [self._aligned_one(image[i if len(image) > 1 else 0 :][:1], i, size) for i in range(self.batch)]
+        )
 
     def _aligned_one(self, image: Tensor, index: int, size: int) -> Tensor:
         crop = self.select(index).to(image.device)
@@ -181,7 +185,7 @@ def align(
     order: str = "largest",
     threshold: float | None = None,
     mask: Tensor | None = None,
-) -> Crop:
+) -> tuple[Crop, list[list[Detection]]]:
     """Find one face in every picture of a batch.
 
     Args:
@@ -192,21 +196,22 @@ def align(
         threshold: least confidence; ``None`` takes the detector's own.
         mask: ``[B or 1,H,W]``; only faces whose centre lies where it is at least 0.5 count.
 
+    Returns:
+        The crop of the chosen faces, and for each picture all faces that ``index`` counted.
+
     Raises:
         FaceNotFound: a picture has no face, or fewer than ``index + 1``.
     """
     require_finite(image)
-    chosen = []
+    found = []
     for i, picture in enumerate(image):
         faces = sort_faces(find_faces(picture, detector, threshold), order)
-        found = len(faces)
-        if mask is not None:
-            faces = [f for f in faces if _inside(f, mask[i if len(mask) > 1 else 0])]
-        if index >= len(faces):
-            raise FaceNotFound(_advice(image.shape, i, index, found, len(faces), mask is not None))
-        chosen.append(faces[index])
-    points = torch.stack([f.points for f in chosen])
-    return Crop.from_points(points, tuple(image.shape[2:]), tuple(f.score for f in chosen))
+        usable = faces if mask is None else [f for f in faces if _inside(f, mask[i if len(mask) > 1 else 0])]
+        if not 0 <= index < len(usable):
+            raise FaceNotFound(_advice(image.shape, i, index, len(faces), len(usable), mask is not None))
+        found.append(usable)
+    points = torch.stack([faces[index].points for faces in found])
+    return Crop.from_points(points, tuple(image.shape[2:]), tuple(faces[index].score for faces in found)), found
 
 
 def find_faces(picture: Tensor, detector: Detector, threshold: float | None = None) -> list[Detection]:

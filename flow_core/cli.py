@@ -26,7 +26,9 @@ RESOLUTION = 20  # control points along each side of a new raster field
 
 
 def parser() -> argparse.ArgumentParser:
-    ap = argparse.ArgumentParser(prog="faceflow", description="Edit faces from text by moving pixels along a flow field.")
+    ap = argparse.ArgumentParser(
+        prog="faceflow", description="Edit faces from text by moving pixels along a flow field."
+    )
     commands = ap.add_subparsers(dest="command", required=True)
 
     find = argparse.ArgumentParser(add_help=False)
@@ -35,19 +37,27 @@ def parser() -> argparse.ArgumentParser:
     group.add_argument("--order", choices=ORDERS, default="largest", help="how faces are counted (default largest)")
     group.add_argument("--detector", default="builtin", help="builtin, yunet, or a .safetensors file")
     group.add_argument("--threshold", type=float, help="least confidence of a face, 0..1")
-    group.add_argument("--models", type=Path, action="append", default=[], metavar="DIR", help="folder with more weights")
+    group.add_argument(
+        "--models", type=Path, action="append", default=[], metavar="DIR", help="folder with more weights"
+    )
     find.add_argument("--device", default="auto", help="auto, cuda, mps or cpu")
 
     def strengths(p: argparse.ArgumentParser) -> None:
-        p.add_argument("--strength", type=float, default=1.0, metavar="S", help="0 = untouched, 1 = as made, negative = reversed")
-        p.add_argument("--color-strength", type=float, metavar="S", help="of the colour part alone (default: --strength)")
+        p.add_argument(
+            "--strength", type=float, default=1.0, metavar="S", help="0 = untouched, 1 = as made, negative = reversed"
+        )
+        p.add_argument(
+            "--color-strength", type=float, metavar="S", help="of the colour part alone (default: --strength)"
+        )
 
     p = commands.add_parser("edit", parents=[find], help="edit a face from a prompt")
     p.add_argument("portrait", type=Path)
     p.add_argument("prompt", help="for instance 'a smiling face' or 'a smiling face | open mouth:0.5 | angry:-0.3'")
     p.add_argument("-o", "--output", type=Path, required=True)
     p.add_argument("--field", type=Path, help="also save the field (.safetensors)")
-    p.add_argument("--guide", default=BUILTIN, help=f"{BUILTIN}, ARCH:TAG, or a .safetensors file (see `faceflow guides`)")
+    p.add_argument(
+        "--guide", default=BUILTIN, help=f"{BUILTIN}, ARCH:TAG, or a .safetensors file (see `faceflow guides`)"
+    )
     p.add_argument("--precision", choices=PRECISIONS, default="auto")
     p.add_argument("--neutral", default=NEUTRAL, help=f"the face as it is (default {NEUTRAL!r})")
     p.add_argument("--representation", choices=REPRESENTATIONS, default="raster")
@@ -89,17 +99,29 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def find_face(photo: picture.Picture, detector: Detector, o: argparse.Namespace) -> Crop:
-    return align(photo.rgb, detector, o.face, o.order, o.threshold)
+    crop, [faces] = align(photo.rgb, detector, o.face, o.order, o.threshold)
+    if len(faces) > 1:
+        print(
+            f"faceflow: {len(faces)} faces found, taking number {o.face} ({o.order}); --face and --order choose another",
+            file=sys.stderr,
+        )
+    return crop
 
 
 def run(
-    photo: Tensor, crop: Crop, guide: Guide, prompt: Prompt, settings: Settings, resolution: int = RESOLUTION, label: str = ""
-) -> tuple[Field, Step]:
+    photo: Tensor,
+    crop: Crop,
+    guide: Guide,
+    prompt: Prompt,
+    settings: Settings,
+    resolution: int = RESOLUTION,
+    label: str = "",
+) -> Field:
     """Optimise a fresh field for one face, with a progress bar."""
-    last = None
-    for last in progress(optimize(photo, crop, Field.zeros(resolution), guide, prompt, settings), settings.steps, label):
-        pass
-    return last.field.to("cpu"), last
+    field = Field.zeros(resolution)
+    for step in progress(optimize(photo, crop, field, guide, prompt, settings), settings.steps, label):
+        field = step.field
+    return field.to("cpu")
 
 
 def progress(steps: Iterator[Step], total: int, label: str) -> Iterator[Step]:
@@ -120,7 +142,7 @@ def _edit(o: argparse.Namespace) -> None:
     guide = load_guide(o.guide, device, o.precision, o.models)
     warn_unknown(prompt, guide)
     start = time.perf_counter()
-    field, _ = run(photo.rgb, crop, guide, prompt, settings, o.resolution, str(prompt))
+    field = run(photo.rgb, crop, guide, prompt, settings, o.resolution, str(prompt))
     seconds = time.perf_counter() - start
     if o.field:
         field.save(o.field)

@@ -92,6 +92,15 @@ class Field:
             raise FieldError(f"A field needs at least 2x2 control points, got {h}x{w}.")
         return cls(torch.zeros(batch, 2, h, w), torch.zeros(batch, 3, h, w), meta)
 
+    @classmethod
+    def noise(cls, size: int, amplitude: float, seed: int, batch: int = 1) -> Field:
+        """Zero, or normal offsets with standard deviation ``amplitude`` (fractions of the crop)."""
+        zero = cls.zeros(size, batch)
+        if not amplitude:
+            return zero
+        generator = torch.Generator().manual_seed(seed)
+        return cls(torch.randn(zero.offset.shape, generator=generator) * amplitude, zero.color)
+
     @property
     def batch(self) -> int:
         return self.offset.shape[0]
@@ -164,7 +173,9 @@ class Field:
 
         path = Path(path)
         if not path.is_file():
-            raise FieldError(f"There is no field at {path}. Save one with FaceFlow Save Field or `faceflow edit --field`.")
+            raise FieldError(
+                f"There is no field at {path}. Save one with FaceFlow Save Field or `faceflow edit --field`."
+            )
         try:
             with safe_open(str(path), "pt") as f:
                 header = json.loads((f.metadata() or {}).get("faceflow", "null"))
@@ -172,7 +183,9 @@ class Field:
         except (SafetensorError, ValueError, OSError) as e:
             raise FieldError(f"{path.name} is damaged or not a safetensors file ({e}); save or copy it again.") from e
         if not isinstance(header, dict) or header.pop("format", None) != FORMAT:
-            raise FieldError(f"{path.name} is a safetensors file, but not a FaceFlow field; pick one saved by FaceFlow.")
+            raise FieldError(
+                f"{path.name} is a safetensors file, but not a FaceFlow field; pick one saved by FaceFlow."
+            )
         version = header.pop("version", 0)
         if not isinstance(version, int) or version > VERSION:
             raise FieldError(

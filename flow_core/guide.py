@@ -221,7 +221,9 @@ def _local_file(clip: ModuleType, path: Path) -> tuple[str, str, frozenset[str]]
 
     config = path.with_suffix(".json")
     if not path.is_file() or not config.is_file():
-        raise GuideError(f"A guide from a file needs both {path} and {config.name} (its open_clip model config) beside it.")
+        raise GuideError(
+            f"A guide from a file needs both {path} and {config.name} (its open_clip model config) beside it."
+        )
     try:
         with safe_open(str(path), "pt") as f:
             words = json.loads((f.metadata() or {}).get("vocabulary", "[]"))

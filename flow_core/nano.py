@@ -3,6 +3,8 @@ guide like any other model."""
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import torch
 from torch import Tensor, nn
 
@@ -46,7 +48,7 @@ class NanoTower(nn.Module):
         self.default_cfg = {"pool_size": None, "input_size": (3, IMAGE_SIZE, IMAGE_SIZE)}
         self.stem = _down(3, CHANNELS[0], 5)
         stages: list[nn.Module] = []
-        for c_in, c_out in zip(CHANNELS[:3], CHANNELS[1:4], strict=True):
+        for c_in, c_out in pairwise(CHANNELS[:4]):
             stages += [_down(c_in, c_out), _Residual(c_out)]
         self.stages = nn.Sequential(*stages, nn.Conv2d(CHANNELS[3], CHANNELS[4], 1), _Residual(CHANNELS[4]))
         self.squeeze = nn.Sequential(nn.Conv2d(CHANNELS[4], squeeze, 1), nn.SiLU())

@@ -120,11 +120,15 @@ def optimize(
 
 
 class _Run:
-    def __init__(self, image: Tensor, crop: Crop, field: Field, guide: Guide, prompt: Prompt, settings: Settings) -> None:
+    def __init__(
+        self, image: Tensor, crop: Crop, field: Field, guide: Guide, prompt: Prompt, settings: Settings
+    ) -> None:
         if image.shape[1] != 3:
             raise ValueError(f"A guide looks at RGB pictures, got {image.shape[1]} channels.")
         if len(image) not in (1, crop.batch) or field.batch not in (1, crop.batch):
-            raise ValueError(f"{len(image)} pictures and {field.batch} fields do not fit {crop.batch} faces: one for each.")
+            raise ValueError(
+                f"{len(image)} pictures and {field.batch} fields do not fit {crop.batch} faces: one for each."
+            )
         self.settings, self.guide, self.prompt = settings, guide, prompt
         self.priors = settings.priors.scaled(settings.preserve)
         self.index = 0
@@ -135,8 +139,14 @@ class _Run:
             self.aligned = crop.aligned(image.clone().float(), round(guide.image_size * 1.25)).to(device)
             self.frontality = crop.frontality.clone().to(device)
             start = field.require_finite().to(device)
-            start = start if start.batch == crop.batch else replace(
-                start, offset=start.offset.expand(crop.batch, -1, -1, -1), color=start.color.expand(crop.batch, -1, -1, -1)
+            start = (
+                start
+                if start.batch == crop.batch
+                else replace(
+                    start,
+                    offset=start.offset.expand(crop.batch, -1, -1, -1),
+                    color=start.color.expand(crop.batch, -1, -1, -1),
+                )
             )
             self.start = start
             self.offset = start.offset.clone()
@@ -248,7 +258,11 @@ def report(field: Field, crop: Crop) -> dict[str, float]:
     """Numbers for a table: guide gain in logits, share of folds, largest offset in pixels of the photo."""
     points = pixel_centers(128, 128, field.device)
     longest = displacement(field, points)[0].norm(dim=1).amax((1, 2)).cpu() * crop.side
-    return {"gain": float(field.meta.get("gain", float("nan"))), "folds": fold_share(field), "max_px": longest.max().item()}
+    return {
+        "gain": float(field.meta.get("gain", float("nan"))),
+        "folds": fold_share(field),
+        "max_px": longest.max().item(),
+    }
 
 
 __all__ = ["FEATHER", "Priors", "Settings", "Step", "optimize", "report"]

@@ -54,9 +54,13 @@ class Prompt:
                 words = piece
             words = " ".join(words.split())
             if not math.isfinite(weight) or abs(weight) > MAX_WEIGHT:
-                raise PromptError(f"The weight {number.strip()} of {words!r} is outside -{MAX_WEIGHT:g}..{MAX_WEIGHT:g}.")
+                raise PromptError(
+                    f"The weight {number.strip()} of {words!r} is outside -{MAX_WEIGHT:g}..{MAX_WEIGHT:g}."
+                )
             if not words and piece.strip():
-                raise PromptError(f"The part {piece.strip()!r} has a weight but no text; write for instance 'open mouth:0.5'.")
+                raise PromptError(
+                    f"The part {piece.strip()!r} has a weight but no text; write for instance 'open mouth:0.5'."
+                )
             if words and weight:
                 parts.append((words, weight))
         if not parts:

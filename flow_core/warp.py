@@ -57,6 +57,13 @@ def displacement(field: Field, points: Tensor, feather: float = FEATHER) -> tupl
     return offset * weight, color * weight
 
 
+def taper_mask(crop: Crop, feather: float = FEATHER) -> Tensor:
+    """Where an edit can act, in the photo: ``[B,H,W]``, 1 in the middle of each crop, 0 at its border and beyond."""
+    h, w = crop.image_size
+    pixels = pixel_centers(h, w) * torch.tensor([w, h])
+    return torch.cat([taper(crop.select(i).to("cpu").to_crop(pixels), feather) for i in range(crop.batch)])
+
+
 def warp(
     image: Tensor,
     crop: Crop,

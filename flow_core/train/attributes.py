@@ -188,7 +188,16 @@ CONCEPTS = (
 
 PEOPLE = ("face", "person", "man", "woman", "portrait", "human face", "girl", "boy", "guy", "lady", "old man",
           "old woman", "young man", "young woman", "child", "headshot")  # fmt: skip
-PLAIN = ("a {p}", "a photo of a {p}", "a picture of a {p}", "an image of a {p}", "a portrait of a {p}", "the face of a {p}", "face", "portrait")
+PLAIN = (
+    "a {p}",
+    "a photo of a {p}",
+    "a picture of a {p}",
+    "an image of a {p}",
+    "a portrait of a {p}",
+    "the face of a {p}",
+    "face",
+    "portrait",
+)
 FRAMES = ("{c}", "{c}", "{c}", "a photo of {c}", "a picture of {c}", "a portrait of {c}", "a close-up of {c}", "the face of {c}",
           "an image of {c}", "a photograph of {c}")  # fmt: skip
 SLOPE = 2.0  # logits per standard deviation of a concept
@@ -281,7 +290,9 @@ def caption(rng: random.Random) -> Caption:
             truth = False
             text = f"{article(person)} without {noun}"
         elif rng.random() < 0.35:
-            return Caption(noun.removeprefix("a ").removeprefix("an ") if rng.random() < 0.5 else noun, ((k, 0.0, True),))
+            return Caption(
+                noun.removeprefix("a ").removeprefix("an ") if rng.random() < 0.5 else noun, ((k, 0.0, True),)
+            )
         else:
             text = f"{article(person)} with {noun}"
     else:

@@ -107,7 +107,12 @@ def _expressions(folder: Path) -> Faces:
 
 
 def _portraits(folder: Path) -> Faces:
-    emotions = {"smiling": "happiness", "surprised": "surprise", "sad or depressed": "sadness", "angry or enraged": "anger"}
+    emotions = {
+        "smiling": "happiness",
+        "surprised": "surprise",
+        "sad or depressed": "sadness",
+        "angry or enraged": "anger",
+    }
     rows = _rows(folder / "portraits.csv")
     landmarks = torch.from_numpy(np.load(folder / "portraits_landmarks.npz")["landmarks"].astype(np.float32))
     images, moved = [], []

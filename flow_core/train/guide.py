@@ -137,7 +137,12 @@ class Batches:
 
         grey = (uniform(0, 1, 1, 1, 1) < 0.15).float()
         x = torch.lerp(x, x.mean(1, keepdim=True).expand_as(x), grey)
-        tint = 1 + (uniform(0, 1, 1, 1, 1) < 0.7) * torch.randn(n, 3, 1, 1, generator=g) * torch.tensor([0.18, 0.08, 0.18])[:, None, None]
+        tint = (
+            1
+            + (uniform(0, 1, 1, 1, 1) < 0.7)
+            * torch.randn(n, 3, 1, 1, generator=g)
+            * torch.tensor([0.18, 0.08, 0.18])[:, None, None]
+        )
         x = (x * tint.clamp(0.4, 1.6)).clamp(1e-4, 1)
         x = x ** uniform(0.6, 1.7, 1, 1, 1)
         x = (x - 0.5) * uniform(0.65, 1.25, 1, 1, 1) + 0.5 + uniform(-0.12, 0.12, 1, 1, 1)
@@ -171,7 +176,9 @@ def logits(model: nn.Module, images: Tensor, tokens: Tensor) -> Tensor:
 
 def sampling_weights(faces: data.Faces) -> Tensor:
     """Rare expressions and colour photographs more often."""
-    rare = torch.tensor([5.0 if e in ("anger", "sadness", "surprise", "disgust", "fear") else 1.0 for e in faces.emotion])
+    rare = torch.tensor(
+        [5.0 if e in ("anger", "sadness", "surprise", "disgust", "fear") else 1.0 for e in faces.emotion]
+    )
     return rare * torch.where(faces.color, 4.0, 1.0)
 
 
@@ -196,7 +203,12 @@ def validate(model: nn.Module, tokenizer, batches: Batches, scale: A.Scale) -> l
     out = []
     for warp in (False, True):
         parts = [batches.view(i, warp, False) for i in index.split(256)]
-        score = torch.cat([scale.scores(scale.standard(p, batches.pose[i])) for (_, p), i in zip(parts, index.split(256), strict=True)])
+        score = torch.cat(
+            [
+                scale.scores(scale.standard(p, batches.pose[i]))
+                for (_, p), i in zip(parts, index.split(256), strict=True)
+            ]
+        )
         logit = torch.cat([logits(model, x, tokens) for x, _ in parts])
         out.append((score, logit))
     (score, logit), (score_w, logit_w) = out
@@ -214,7 +226,12 @@ def validate(model: nn.Module, tokenizer, batches: Batches, scale: A.Scale) -> l
 def vocabulary() -> list[str]:
     """Every word that captions are made of."""
     texts = [w for c in A.CONCEPTS for w in (*c.adjectives, *c.nouns, *c.verbs)]
-    texts += [*A.PEOPLE, *A.PLAIN, *A.FRAMES, "who is with and without an a very extremely really slightly a bit somewhat not"]
+    texts += [
+        *A.PEOPLE,
+        *A.PLAIN,
+        *A.FRAMES,
+        "who is with and without an a very extremely really slightly a bit somewhat not",
+    ]
     words = {w for t in texts for w in "".join(ch if ch.isalpha() else " " for ch in t.lower()).split()}
     return sorted(words - {"c", "p"})
 
@@ -227,7 +244,7 @@ def main(argv: list[str] | None = None) -> None:
     ap.add_argument("--resume", action="store_true", help="go on from the checkpoint")
     ap.add_argument("--steps", type=int, default=4000)
     ap.add_argument("--batch", type=int, default=64)
-    ap.add_argument("--captions", type=int, default=64, help="captions a step")
+    ap.add_argument("--captions", type=int, default=48, help="captions a step")
     ap.add_argument("--lr", type=float, default=2e-3)
     ap.add_argument("--seed", type=int, default=0)
     o = ap.parse_args(argv)
@@ -277,11 +294,19 @@ def main(argv: list[str] | None = None) -> None:
         total += loss.item()
         if (step + 1) % 100 == 0:
             left = (time.time() - clock) / (step + 1 - start) * (o.steps - step - 1)
-            print(f"step {step + 1}/{o.steps}  loss {total / 100:.4f}  scale {model.logit_scale.exp().item():.1f}  {left:.0f} s left", flush=True)
+            print(
+                f"step {step + 1}/{o.steps}  loss {total / 100:.4f}  scale {model.logit_scale.exp().item():.1f}  {left:.0f} s left",
+                flush=True,
+            )
             total = 0.0
-        if (step + 1) % 500 == 0:
+        if (step + 1) % 250 == 0:
             o.checkpoint.parent.mkdir(parents=True, exist_ok=True)
-            state = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "schedule": schedule.state_dict(), "step": step + 1}
+            state = {
+                "model": model.state_dict(),
+                "optimizer": optimizer.state_dict(),
+                "schedule": schedule.state_dict(),
+                "step": step + 1,
+            }
             torch.save(state, o.checkpoint)
 
     save(model, o.out, o)

@@ -1,0 +1,27 @@
+# make venv: the environment with the faceflow command    make demo: two portraits, four prompts, out/demo/
+# make test: all tests offline                            make lint: the linters
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: venv demo test lint clean
+
+venv: .venv/.ready
+
+.venv/.ready: pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "FaceFlow needs Python 3.10 or newer; name one with: make PYTHON=python3.12")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install -q -c constraints.txt -e '.[test]'
+	touch $@
+
+demo: .venv/.ready
+	$(BIN)/python -m flow_core.demo --out out/demo
+
+test: .venv/.ready
+	$(BIN)/python -m pytest
+
+lint: .venv/.ready
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+clean:
+	rm -rf .venv out build *.egg-info

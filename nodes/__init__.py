@@ -1,0 +1,31 @@
+"""The nodes: a thin skin over :mod:`flow_core`."""
+
+from __future__ import annotations
+
+from comfy_api.latest import ComfyExtension, io
+
+from . import paths
+from .align import FaceFlowAlign
+from .apply import FaceFlowApply
+from .fields import FaceFlowInit, FaceFlowLoad, FaceFlowSave
+from .guide import FaceFlowLoadGuide
+from .optimize import FaceFlowOptimize
+from .view import FaceFlowView
+
+NODES: list[type[io.ComfyNode]] = [
+    FaceFlowAlign,
+    FaceFlowLoadGuide,
+    FaceFlowInit,
+    FaceFlowOptimize,
+    FaceFlowApply,
+    FaceFlowView,
+    FaceFlowSave,
+    FaceFlowLoad,
+]
+
+paths.register()  # ComfyExtension.on_load is not called on the oldest ComfyUI that is supported
+
+
+class FaceFlowExtension(ComfyExtension):
+    async def get_node_list(self) -> list[type[io.ComfyNode]]:
+        return NODES

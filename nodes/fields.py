@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+import os
+
+from comfy_api.latest import io, ui
+
+from ..flow_core.align import Crop
+from ..flow_core.field import Field
+from . import paths
+from .sockets import CATEGORY, CropSocket, FieldSocket
+
+REPRESENTATIONS = ("raster",)
+
+
+class FaceFlowInit(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="FaceFlowInit",
+            display_name="FaceFlow New Field",
+            category=CATEGORY,
+            description="An edit that changes nothing yet, for FaceFlow Optimize to shape.",
+            inputs=[
+                CropSocket.Input("crop", tooltip="From FaceFlow Align Face."),
+                io.Combo.Input("representation", options=list(REPRESENTATIONS), default="raster",
+                               tooltip="raster: a grid of control points with smooth interpolation between them."),
+                io.Int.Input("resolution", default=20, min=4, max=256,
+                             tooltip="Control points along each side. More follow finer details and take longer; "
+                             "the edited picture has its own full resolution in any case."),
+                io.Float.Input("noise", default=0.0, min=0.0, max=0.05, step=0.001, round=0.0001,
+                               tooltip="Random start, in fractions of the face square. 0 = start from the untouched face."),
+                io.Int.Input("seed", default=0, min=0, max=0xFFFFFFFF, control_after_generate=False, tooltip="Of the noise."),
+            ],
+            outputs=[FieldSocket.Output(display_name="field")],
+        )  # fmt: skip
+
+    @classmethod
+    def execute(  # type: ignore[override]
+        cls, crop: Crop, representation: str, resolution: int, noise: float, seed: int
+    ) -> io.NodeOutput:
+        return io.NodeOutput(Field.noise(resolution, noise, seed, crop.batch))
+
+
+class FaceFlowSave(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="FaceFlowSave",
+            display_name="FaceFlow Save Field",
+            category=CATEGORY,
+            description="Writes an edit into ComfyUI's output folder, to be loaded again, shared, or put on another face.",
+            inputs=[
+                FieldSocket.Input("field"),
+                io.String.Input(
+                    "filename_prefix", default="faceflow/field", tooltip="Folder and name below the output folder."
+                ),
+            ],
+            outputs=[FieldSocket.Output(display_name="field", tooltip="The same field, to go on with.")],
+            is_output_node=True,
+        )
+
+    @classmethod
+    def execute(cls, field: Field, filename_prefix: str) -> io.NodeOutput:  # type: ignore[override]
+        import folder_paths
+
+        folder, name, counter, _, _ = folder_paths.get_save_image_path(
+            filename_prefix, folder_paths.get_output_directory()
+        )
+        path = field.save(os.path.join(folder, f"{name}_{counter:05}_.safetensors"))
+        return io.NodeOutput(field, ui=ui.PreviewText(f"{path.name}: {field.meta.get('prompt', 'field')}"))
+
+
+class FaceFlowLoad(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="FaceFlowLoad",
+            display_name="FaceFlow Load Field",
+            category=CATEGORY,
+            description="Reads an edit that was saved by FaceFlow, from ComfyUI's output or input folder.",
+            inputs=[
+                io.Combo.Input(
+                    "file",
+                    options=paths.list_fields(),
+                    tooltip="Newest first. Press R to refresh the list after saving.",
+                ),
+            ],
+            outputs=[FieldSocket.Output(display_name="field")],
+        )
+
+    @classmethod
+    def fingerprint_inputs(cls, file: str) -> str:  # type: ignore[override]
+        path = paths.field_path(file)
+        return f"{path.stat().st_mtime_ns}" if path.is_file() else ""
+
+    @classmethod
+    def validate_inputs(cls, file: str) -> bool | str:  # type: ignore[override]
+        try:
+            return paths.field_path(file).is_file() or f"{file} is gone; press R to refresh the list."
+        except ValueError as e:
+            return str(e)
+
+    @classmethod
+    def execute(cls, file: str) -> io.NodeOutput:  # type: ignore[override]
+        return io.NodeOutput(Field.load(paths.field_path(file)))

@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+from comfy_api.latest import io
+
+from ..flow_core.guide import BUILTIN, PRECISIONS, load_guide
+from . import paths
+from .sockets import CATEGORY, GuideSocket
+
+# A choice of open_clip's list, which is too long for a menu and too slow to import while ComfyUI starts.
+FULL = (
+    "ViT-B-32:laion2b_s34b_b79k",
+    "ViT-B-16:datacomp_xl_s13b_b90k",
+    "ViT-L-14:datacomp_xl_s13b_b90k",
+    "ViT-B-16-SigLIP:webli",
+    "ViT-B-16-SigLIP2:webli",
+    "MobileCLIP-S1:datacompdr",
+)
+
+
+class FaceFlowLoadGuide(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        local = [
+            p.name
+            for f in paths.model_folders()
+            for p in sorted(f.glob("*.safetensors"))
+            if p.with_suffix(".json").is_file()
+        ]
+        return io.Schema(
+            node_id="FaceFlowLoadGuide",
+            display_name="FaceFlow Load Guide",
+            category=CATEGORY,
+            description="Loads the model that tells how well a face fits a text. nano is built in and knows expressions and "
+            "face shapes; the full models know any words, and open_clip downloads them once.",
+            inputs=[
+                io.Combo.Input("guide", options=[BUILTIN, *local, *FULL], default=BUILTIN,
+                               tooltip="nano is part of FaceFlow (16 MB, Apache-2.0). Own models: FILE.safetensors and FILE.json "
+                               "(open_clip config) in models/faceflow. The licence of a full model is its author's."),
+                io.Combo.Input("precision", options=list(PRECISIONS), default="auto",
+                               tooltip="auto is right nearly always; fp32 if a picture turns black or NaN is reported."),
+                io.String.Input("other", default="", optional=True, placeholder="ARCH:TAG",
+                                tooltip="Any other open_clip model as ARCH:TAG, for instance ViT-H-14:laion2b_s32b_b79k. "
+                                "If filled in, it takes the place of the menu."),
+            ],
+            outputs=[GuideSocket.Output(display_name="guide")],
+        )  # fmt: skip
+
+    @classmethod
+    def execute(cls, guide: str, precision: str, other: str = "") -> io.NodeOutput:  # type: ignore[override]
+        import comfy.model_management as mm
+        from comfy.model_patcher import ModelPatcher
+
+        loaded = load_guide(other.strip() or guide, mm.unet_offload_device(), precision, paths.model_folders())
+        # ComfyUI's memory management keeps weak references only, so the guide itself holds on to its patcher.
+        loaded.patcher = ModelPatcher(loaded.model, mm.get_torch_device(), mm.unet_offload_device())
+        return io.NodeOutput(loaded)

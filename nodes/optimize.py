@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+import logging
+
+import torch
+from comfy_api.latest import io
+from torch import Tensor
+
+from ..flow_core.align import Crop
+from ..flow_core.field import Field
+from ..flow_core.guide import Guide
+from ..flow_core.optimize import Priors, Settings, optimize, report
+from ..flow_core.prompts import NEUTRAL, Prompt
+from ..flow_core.warp import warp
+from .sockets import CATEGORY, CropSocket, FieldSocket, GuideSocket, rgb, to_comfy, to_core
+
+PREVIEW_EVERY = 6  # steps; a preview costs about as much as a step with the built-in guide
+
+
+def _prior(name: str, what: str) -> io.Float.Input:
+    return io.Float.Input(name, default=1.0, min=0.0, max=20.0, step=0.05, optional=True,
+                          tooltip=f"{what} Times the built-in weight; 'preserve' scales all of them together.")  # fmt: skip
+
+
+class FaceFlowOptimize(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="FaceFlowOptimize",
+            display_name="FaceFlow Optimize",
+            category=CATEGORY,
+            description="Shapes a field until the face follows the prompt. Slow node: its result is kept, so strength, masks and "
+            "views after it stay quick. Cancel works between any two steps.",
+            inputs=[
+                io.Image.Input("image", tooltip="The picture that went into Align."),
+                CropSocket.Input("crop"),
+                FieldSocket.Input("field", tooltip="Where to start: a new field, or an earlier edit to go on from."),
+                GuideSocket.Input("guide"),
+                io.String.Input("prompt", default="a smiling face", multiline=True,
+                                tooltip="What the face should be. Several parts with weights, split by |, are possible: "
+                                "a smiling face | open mouth:0.5 | angry:-0.3"),
+                io.String.Input("neutral", default=NEUTRAL, tooltip="The face as it is; the edit goes from here to the prompt."),
+                io.Int.Input("steps", default=Settings.steps, min=1, max=2000, tooltip="30 = draft, 60 = normal, 150 = fine."),
+                io.Float.Input("preserve", default=Settings.preserve, min=0.0, max=1.0, step=0.01,
+                               display_mode=io.NumberDisplay.slider,
+                               tooltip="0 = bold, up to caricature; 1 = careful, the person barely changes."),
+                io.Int.Input("seed", default=0, min=0, max=0xFFFFFFFF, control_after_generate=False,
+                             tooltip="The same seed gives the same field."),
+                io.Float.Input("margin", default=Settings.margin, min=0.1, max=20.0, step=0.1, optional=True,
+                               tooltip="How far to go: what the guide should gain, in its own logits, before it stops pulling."),
+                io.Float.Input("color_limit", default=Settings.color_limit, min=0.0, max=0.5, step=0.01, optional=True,
+                               tooltip="Largest change of colour (0..1). 0 = move only, never recolour."),
+                _prior("bending", "Smoothness of the flow."),
+                _prior("magnitude", "How dear movement is."),
+                _prior("symmetry", "Left and right move alike, as far as the face is frontal."),
+                _prior("fold", "Keeps the flow from folding."),
+                _prior("color", "How dear recolouring is."),
+            ],
+            outputs=[
+                FieldSocket.Output(display_name="field"),
+                io.Image.Output(display_name="preview", tooltip="The whole picture, edited at strength 1."),
+                io.LossMap.Output(display_name="loss", tooltip="Loss per step, for the Plot Loss Graph node."),
+            ],
+        )  # fmt: skip
+
+    @classmethod
+    def execute(  # type: ignore[override]
+        cls, image: Tensor, crop: Crop, field: Field, guide: Guide, prompt: str, neutral: str, steps: int, preserve: float,
+        seed: int, margin: float = Settings.margin, color_limit: float = Settings.color_limit, bending: float = 1.0,
+        magnitude: float = 1.0, symmetry: float = 1.0, fold: float = 1.0, color: float = 1.0,
+    ) -> io.NodeOutput:  # fmt: skip
+        import comfy.model_management as mm
+        import comfy.utils
+
+        from ..flow_core import draw
+
+        target = Prompt.parse(prompt, neutral)
+        if words := target.unknown_words(guide):
+            logging.warning(
+                "FaceFlow: guide %s never learnt %s; load a full guide for such words.", guide.name, ", ".join(words)
+            )
+        base = Priors()
+        settings = Settings(
+            steps=steps, preserve=preserve, seed=seed, margin=margin, color_limit=color_limit,
+            priors=Priors(
+                bending=base.bending * bending, magnitude=base.magnitude * magnitude, symmetry=base.symmetry * symmetry,
+                fold=base.fold * fold, drift=base.drift, color_magnitude=base.color_magnitude * color,
+                color_smooth=base.color_smooth * color,
+            ),
+        )  # fmt: skip
+        picture = to_core(image).float()
+        bar = comfy.utils.ProgressBar(steps)
+        curve: list[float] = []
+        last = None
+        try:
+            # ComfyUI runs nodes in inference mode, and weights moved within it could not carry a gradient.
+            with torch.inference_mode(False):
+                mm.load_models_gpu([guide.patcher], force_full_load=True)
+            for last in optimize(rgb(picture), crop, field, guide, target, settings):
+                mm.throw_exception_if_processing_interrupted()
+                curve.append(last.losses["total"])
+                shown = last.index % PREVIEW_EVERY == 1 or last.index == steps
+                bar.update_absolute(last.index, steps, ("JPEG", draw.to_image(last.preview()), 384) if shown else None)
+            result = last.field.to(mm.intermediate_device())
+        finally:
+            del last  # also after a cancel, nothing of the run may stay in memory
+            mm.soft_empty_cache()
+        numbers = report(result, crop)
+        logging.info("FaceFlow: gain %(gain)+.2f, folds %(folds).2f, largest offset %(max_px).1f px", numbers)
+        edited, _ = warp(picture, crop, result)
+        return io.NodeOutput(result, to_comfy(edited), {"loss": curve})
