@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 TOWER = "faceflow_nano"
-CHANNELS = (24, 32, 64, 96, 160)
+CHANNELS = (16, 32, 64, 96, 160)
 IMAGE_SIZE = 112
 
 
@@ -52,13 +52,15 @@ class NanoTower(nn.Module):
             stages += [_down(c_in, c_out), _Residual(c_out)]
         self.stages = nn.Sequential(*stages, nn.Conv2d(CHANNELS[3], CHANNELS[4], 1), _Residual(CHANNELS[4]))
         self.squeeze = nn.Sequential(nn.Conv2d(CHANNELS[4], squeeze, 1), nn.SiLU())
+        # without it the mean face outweighs what tells faces apart
+        self.norm = nn.BatchNorm1d(self.num_features)
 
     def reset_classifier(self, num_classes: int, global_pool: str | None = None) -> None:
         """Part of timm's interface; the tower has no classifier."""
 
     def forward(self, x: Tensor) -> Tensor:
         """``[B,3,112,112]`` normalised -> ``[B,num_features]``."""
-        return torch.flatten(self.squeeze(self.stages(self.stem(x))), 1)
+        return self.norm(torch.flatten(self.squeeze(self.stages(self.stem(x))), 1))
 
 
 def register() -> None:

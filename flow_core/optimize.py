@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from . import losses
@@ -22,7 +23,7 @@ class Priors:
     """Weights of what keeps the edit natural; each is scaled by :attr:`Settings.preserve`."""
 
     bending: float = 0.004
-    magnitude: float = 200.0
+    magnitude: float = 800.0
     fold: float = 20.0
     symmetry: float = 400.0
     drift: float = 0.0
@@ -50,10 +51,10 @@ class Settings:
         seed: of views and noise.
     """
 
-    steps: int = 60
+    steps: int = 50
     views: int = 4
     lr: float = 6e-3
-    margin: float = 3.0
+    margin: float = 1.0
     preserve: float = 0.5
     color_limit: float = 0.06
     priors: Priors = Priors()
@@ -166,15 +167,21 @@ class _Run:
 
     def _make_views(self, count: int = 12) -> None:
         """A pool of views of the crop; their unedited embeddings are known beforehand."""
-        size, g = self.guide.image_size, self.generator
-        grid = pixel_centers(size, size) - 0.5
+        g = self.generator
         angle = (torch.rand(count, generator=g) - 0.5) * 0.3
         zoom = 0.86 + 0.16 * torch.rand(count, generator=g)
         shift = (torch.rand(count, 1, 1, 2, generator=g) - 0.5) * 0.06
         flip = torch.tensor([1.0, -1.0]).repeat(count)[:count, None, None]
         cos, sin = (angle.cos() * zoom)[:, None, None], (angle.sin() * zoom)[:, None, None]
-        x, y = grid[..., 0] * flip, grid[..., 1]
-        self.views = (torch.stack([cos * x - sin * y, sin * x + cos * y], -1) + shift + 0.5).to(self.aligned)
+
+        def points(size: int) -> Tensor:
+            x, y = (pixel_centers(size, size) - 0.5).unbind(-1)
+            x = x * flip
+            return (torch.stack([cos * x - sin * y, sin * x + cos * y], -1) + shift + 0.5).to(self.aligned)
+
+        self.views = points(self.guide.image_size)
+        # A smooth field need not be asked at every pixel: three points per control point tell it all.
+        self.coarse = points(min(self.guide.image_size, 3 * max(self.start.size)))
         batches = [self._look(torch.arange(i, min(i + 4, count)), None) for i in range(0, count, 4)]
         self.before = torch.cat([e.unflatten(0, (len(self.aligned), -1)) for e in batches], 1)
 
@@ -185,25 +192,19 @@ class _Run:
 
     def _look(self, views: Tensor, field: Field | None) -> Tensor:
         """Embeddings ``[B*V,D]`` of some views; flow and view are composed, so pixels are sampled once."""
-        b, v = len(self.aligned), len(views)
-        points = self.views[views]  # [V,S,S,2]
-        size = self.aligned.shape[-1]
-        color = None
+        b, v, size = len(self.aligned), len(views), self.guide.image_size
+        points = self.views[views].repeat(b, 1, 1, 1)  # [B*V,S,S,2]
+        color = 0.0
         if field is not None:
-            rows = points.flatten(0, 1)[None]  # all views as one tall picture
-            offset, color = displacement(field, rows)
-            moved = (rows + offset.permute(0, 2, 3, 1)).unflatten(1, (v, -1))
-            color = color.unflatten(2, (v, -1)).transpose(1, 2)
-        else:
-            moved = points[None].expand(b, -1, -1, -1, -1)
-        seen = sample_image(self.aligned, moved.flatten(1, 2) * size).unflatten(2, (v, -1)).transpose(1, 2)
-        if color is not None:
-            seen = seen + color
-        seen = seen.flatten(0, 1)
-        if field is not None:  # a little noise keeps the guide from reading meaning into single pixels
-            noise = torch.randn(seen.shape, generator=self.generator) * 0.02
-            seen = seen + noise.to(seen)
-        return self.guide.encode_image(seen.clamp(0, 1))
+            rows = self.coarse[views].flatten(0, 1)[None]  # all views as one tall picture
+            flow = torch.cat(displacement(field, rows), 1).unflatten(2, (v, -1)).transpose(1, 2).flatten(0, 1)
+            flow = F.interpolate(flow, (size, size), mode="bilinear", align_corners=False)
+            points = points + flow[:, :2].permute(0, 2, 3, 1)
+            # a little noise keeps the guide from reading meaning into single pixels
+            noise = torch.randn(b * v, 3, size, size, generator=self.generator) * 0.02
+            color = flow[:, 2:] + noise.to(flow)
+        source = self.aligned.repeat_interleave(v, 0)
+        return self.guide.encode_image((sample_image(source, points * source.shape[-1]) + color).clamp(0, 1))
 
     def step(self) -> Step:
         with torch.inference_mode(False), torch.enable_grad():
