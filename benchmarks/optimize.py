@@ -55,7 +55,9 @@ def main() -> None:
     warp(photo, crop, step.field.to("cpu"))
     moved = time.perf_counter() - start
     a, b = statistics.median(ours) * 1e3, statistics.median(bare) * 1e3
-    print(f"{platform.machine()}, {torch.get_num_threads()} threads, {device}, guide {guide.name}, {settings.views} views")
+    print(
+        f"{platform.machine()}, {torch.get_num_threads()} threads, {device}, guide {guide.name}, {settings.views} views"
+    )
     print(f"step {a:.1f} ms, bare guide {b:.1f} ms, ratio {a / b:.2f}")
     print(f"find the face {found:.2f} s, {Settings.steps} steps {Settings.steps * a / 1e3:.2f} s, warp {moved:.2f} s")
 

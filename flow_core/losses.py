@@ -25,7 +25,7 @@ def guidance(gain: Tensor, weight: Tensor, margin: float) -> Tensor:
         scalar.
     """
     missing = margin * weight.abs() - gain * weight.sign()
-    return (F.softplus(missing) * weight.abs()).sum(1).mean()
+    return (F.softplus(missing, beta=3) * weight.abs()).sum(1).mean()
 
 
 def drift(change: Tensor, directions: Tensor) -> Tensor:

@@ -23,7 +23,7 @@ class Priors:
     """Weights of what keeps the edit natural; each is scaled by :attr:`Settings.preserve`."""
 
     bending: float = 0.004
-    magnitude: float = 800.0
+    magnitude: float = 500.0
     fold: float = 20.0
     symmetry: float = 400.0
     drift: float = 0.0
@@ -54,7 +54,7 @@ class Settings:
     steps: int = 50
     views: int = 4
     lr: float = 6e-3
-    margin: float = 1.0
+    margin: float = 1.5
     preserve: float = 0.5
     color_limit: float = 0.06
     priors: Priors = Priors()

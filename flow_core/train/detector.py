@@ -272,8 +272,13 @@ def targets(out: dict[str, Tensor], truth: Tensor, grid: Tensor) -> dict[str, Te
     best = torch.where(missed, which, best)
     face = truth.gather(1, best[..., None].expand(-1, -1, 14)).nan_to_num(0)
     centre, size = grid[:, :2], grid[:, 2:]
-    box = torch.cat([((face[..., :2] + face[..., 2:4]) / 2 - centre) / size / 0.1,
-                     ((face[..., 2:4] - face[..., :2]) / size).clamp(min=1e-3).log() / 0.2], -1)
+    box = torch.cat(
+        [
+            ((face[..., :2] + face[..., 2:4]) / 2 - centre) / size / 0.1,
+            ((face[..., 2:4] - face[..., :2]) / size).clamp(min=1e-3).log() / 0.2,
+        ],
+        -1,
+    )
     box = torch.where(missed[..., None], box, out["loc"][..., :4])
     points = (face[..., 4:].unflatten(-1, (5, 2)) - centre[:, None]) / size[:, None] / 0.1
     logit = torch.where(missed, 4.0, logit)

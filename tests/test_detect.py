@@ -1,0 +1,159 @@
+"""Faces are found where they are, and only there."""
+
+from __future__ import annotations
+
+import urllib.error
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from PIL import Image
+from safetensors.torch import save_file
+from skimage import data
+from torch import Tensor
+
+from flow_core.detect import Detection, Detector, load_detector
+
+# the viewer's left eye, right eye, nose tip, left and right mouth corner of scikit-image's astronaut
+ASTRONAUT = torch.tensor([[202.3, 101.9], [247.5, 103.5], [225.0, 126.5], [203.8, 140.3], [244.4, 141.3]])
+
+
+def picture(name: str) -> Tensor:
+    """``[3,H,W]``"""
+    return to_tensor(Image.fromarray(getattr(data, name)()).convert("RGB"))
+
+
+def to_tensor(image: Image.Image) -> Tensor:
+    return torch.from_numpy(np.array(image)).permute(2, 0, 1) / 255
+
+
+def resized(image: Tensor, factor: float) -> Tensor:
+    return F.interpolate(image[None], scale_factor=factor, mode="bilinear", antialias=True)[0].clamp(0, 1)
+
+
+def off(face: Detection, points: Tensor) -> float:
+    """The largest distance of the five points from where they should be, in eye distances."""
+    return float((face.points - points).norm(dim=1).max() / (points[0] - points[1]).norm())
+
+
+@pytest.fixture(scope="module")
+def find() -> Detector:
+    return load_detector()
+
+
+@pytest.fixture(scope="module")
+def astronaut() -> Tensor:
+    return picture("astronaut")
+
+
+def test_a_face_is_found_with_its_points(find: Detector, astronaut: Tensor) -> None:
+    [face] = find(astronaut)
+    assert off(face, ASTRONAUT) < 0.12
+    assert 0.6 <= face.score <= 1
+    low, high = face.box[:2], face.box[2:]
+    assert ((face.points > low) & (face.points < high)).all()
+    assert 80 < high[0] - low[0] < 130
+    assert 90 < high[1] - low[1] < 150
+
+
+@pytest.mark.parametrize("name", ["coffee", "brick", "rocket", "gravel"])
+def test_there_is_no_face_where_there_is_none(find: Detector, name: str) -> None:
+    assert find(picture(name)) == []
+
+
+def test_left_is_the_viewers_left(find: Detector, astronaut: Tensor) -> None:
+    [face] = find(astronaut.flip(-1))
+    mirrored = torch.stack([512 - ASTRONAUT[:, 0], ASTRONAUT[:, 1]], 1)[[1, 0, 2, 4, 3]]
+    assert off(face, mirrored) < 0.12
+
+
+def test_the_largest_face_comes_first(find: Detector, astronaut: Tensor) -> None:
+    head = astronaut[:, :256, 96:352]
+    both = torch.full((3, 256, 420), 0.5)
+    both[:, :160, :160] = resized(head, 0.625)
+    both[:, :, 164:] = head
+    large, small = find(both)
+    assert off(large, ASTRONAUT - torch.tensor([96, 0]) + torch.tensor([164, 0])) < 0.15
+    assert off(small, (ASTRONAUT - torch.tensor([96, 0])) * 0.625) < 0.15
+
+
+@pytest.mark.parametrize(("factor", "tolerance"), [(0.36, 0.2), (2, 0.12), (4, 0.12)])
+def test_small_and_large_faces_are_found(find: Detector, astronaut: Tensor, factor: float, tolerance: float) -> None:
+    """The face is 110 px high in the original: 40, 220 and 440 px here."""
+    [face] = find(resized(astronaut, factor))
+    assert off(face, ASTRONAUT * factor) < tolerance
+
+
+@pytest.mark.parametrize("degrees", [-30, 30])
+def test_a_tilted_face_is_found(find: Detector, astronaut: Tensor, degrees: float) -> None:
+    image = Image.fromarray((astronaut * 255).byte().permute(1, 2, 0).numpy())
+    centre = ASTRONAUT[2]
+    turned = to_tensor(image.rotate(degrees, Image.Resampling.BICUBIC, center=tuple(centre.tolist())))
+    angle = torch.deg2rad(torch.tensor(degrees))
+    matrix = torch.stack([angle.cos(), -angle.sin(), angle.sin(), angle.cos()]).view(2, 2)
+    [face] = find(turned)
+    assert off(face, (ASTRONAUT - centre) @ matrix + centre) < 0.2
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 3000), (37, 53)])
+def test_pictures_too_small_for_a_face(find: Detector, shape: tuple[int, int]) -> None:
+    assert find(torch.rand(3, *shape, generator=torch.Generator().manual_seed(0))) == []
+
+
+def test_wrong_images_are_refused(find: Detector) -> None:
+    image = torch.full((3, 64, 64), 0.5)
+    for value in (float("nan"), float("inf")):
+        spoilt = image.clone()
+        spoilt[1, 2, 3] = value
+        with pytest.raises(ValueError, match="NaN or infinite"):
+            find(spoilt)
+    with pytest.raises(ValueError, match=r"\[3,H,W\], got \[1, 3, 64, 64\]"):
+        find(image[None])
+    with pytest.raises(ValueError, match=r"got \[3, 0, 64\]"):
+        find(image[:, :0])
+    with pytest.raises(ValueError, match="got ndarray"):
+        find(image.numpy())  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match=r"torch.uint8.*/ 255"):
+        find(image.byte())
+    with pytest.raises(ValueError, match=r"threshold.*got 1.5"):
+        find(image, 1.5)
+
+
+def test_inference_mode_changes_nothing(find: Detector, astronaut: Tensor) -> None:
+    head = astronaut[:, :256, 96:352]
+    [outside] = find(head)
+    with torch.inference_mode():
+        loaded = load_detector()
+        [inside] = loaded(head.clone())
+    assert not any(weight.is_inference() for weight in loaded.net.state_dict().values())
+    assert not inside.points.is_inference()
+    assert not inside.points.requires_grad
+    assert torch.equal(inside.points, outside.points)
+
+
+def test_a_missing_yunet_says_where_it_was_looked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def offline(*_: object, **__: object) -> None:
+        raise urllib.error.URLError("no network")
+
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path / "hub"))
+    monkeypatch.setattr(torch.hub, "download_url_to_file", offline)
+    with pytest.raises(FileNotFoundError) as e:
+        load_detector("yunet", [tmp_path / "models"])
+    for words in ("yunet_final.pth", str(tmp_path / "models"), "no network", "https://", "builtin"):
+        assert words in str(e.value)
+
+
+def test_yunet_is_taken_from_a_folder(tmp_path: Path, find: Detector, astronaut: Tensor) -> None:
+    torch.save(find.net.state_dict(), tmp_path / "yunet_final.pth")
+    [face] = load_detector("yunet", [tmp_path / "empty", tmp_path])(astronaut[:, :256, 96:352])
+    assert face.score >= 0.6
+
+
+def test_files_that_hold_no_detector(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"none\.safetensors.*builtin"):
+        load_detector(str(tmp_path / "none.safetensors"))
+    save_file({"a": torch.zeros(1)}, tmp_path / "other.safetensors")
+    with pytest.raises(ValueError, match=r"other\.safetensors.*another file"):
+        load_detector(str(tmp_path / "other.safetensors"))

@@ -1,0 +1,402 @@
+"""Guides: they load from a name or a file or say why not, and carry a gradient into the picture."""
+
+from __future__ import annotations
+
+import json
+import logging
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+import torch.nn.functional as F
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from flow_core import guide as guide_module
+from flow_core.align import Crop
+from flow_core.guide import BUILTIN, Guide, GuideError, available, load_guide, open_clip
+
+TINY = {
+    "embed_dim": 16,
+    "vision_cfg": {"image_size": 32, "layers": 1, "width": 32, "head_width": 16, "patch_size": 16},
+    "text_cfg": {"context_length": 16, "vocab_size": 49408, "width": 16, "heads": 2, "layers": 1},
+}
+OTHER_MEAN, OTHER_STD = (0.5, 0.4, 0.3), (0.2, 0.25, 0.5)
+
+
+@pytest.fixture(scope="module")
+def tiny() -> nn.Module:
+    """A randomly initialised ViT of open_clip."""
+    from importlib import import_module
+
+    open_clip()
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(5)
+        return import_module("open_clip.model").CLIP(**TINY).eval()
+
+
+@pytest.fixture
+def files(tmp_path: Path, tiny: nn.Module) -> Path:
+    """``tiny-test.safetensors`` with its config beside it."""
+    path = tmp_path / "tiny-test.safetensors"
+    save_file(tiny.state_dict(), str(path))
+    path.with_suffix(".json").write_text(json.dumps(TINY))
+    return path
+
+
+@pytest.fixture
+def folder(tmp_path: Path, tiny: nn.Module) -> Path:
+    """A model folder as open_clip writes it, with a normalisation of its own."""
+    path = tmp_path / "my-model"
+    path.mkdir()
+    preprocess = {"mean": OTHER_MEAN, "std": OTHER_STD}
+    (path / "open_clip_config.json").write_text(json.dumps({"model_cfg": TINY, "preprocess_cfg": preprocess}))
+    save_file(tiny.state_dict(), str(path / "open_clip_model.safetensors"))
+    return path
+
+
+def pictures(size: int, count: int = 2) -> Tensor:
+    return torch.rand(count, 3, size, size, generator=torch.Generator().manual_seed(1))
+
+
+def test_builtin(guide: Guide, astronaut: Tensor) -> None:
+    assert guide.name == BUILTIN
+    assert guide.image_size == 112
+    assert guide.device.type == "cpu"
+    assert guide.dtype == torch.float32
+    assert guide.scale > 1
+    assert not guide.model.training
+    assert not any(p.requires_grad for p in guide.model.parameters())
+    seen, read = guide.encode_image(astronaut), guide.encode_text(["a smiling face", "an angry face"])
+    assert seen.shape[1] == read.shape[1]
+    assert (len(seen), len(read)) == (1, 2)
+    torch.testing.assert_close(torch.cat([seen, read]).norm(dim=1), torch.ones(3))
+    assert not torch.allclose(read[0], read[1], atol=1e-3)
+
+
+def test_builtin_weights_are_small_and_trained(guide: Guide) -> None:
+    assert (guide_module.WEIGHTS / f"{BUILTIN}.safetensors").stat().st_size < 20e6
+    for name, buffer in guide.model.visual.named_buffers():
+        if name.endswith("running_mean"):
+            assert buffer.any(), f"{name} never saw a picture"
+    assert {"face", "smiling", "angry", "surprised", "sad"} <= guide.vocabulary
+
+
+def test_builtin_knows_a_smile(guide: Guide, portraits: dict[str, Tensor], crops: dict[str, Crop]) -> None:
+    faces = torch.cat([crops[n].aligned(portraits[n], 112) for n in ("astronaut", "grace_hopper")])
+    score = guide.encode_image(faces) @ guide.encode_text(["a smiling face", "a sad face"]).T
+    assert score[0, 0] > score[0, 1]  # she smiles
+    assert score[0, 0] - score[0, 1] > score[1, 0] - score[1, 1]  # and does so more
+
+
+def test_gradient_reaches_the_picture(guide: Guide) -> None:
+    image = pictures(150).requires_grad_()
+    (guide.encode_image(image) @ guide.encode_text(["a smiling face"]).T).sum().backward()
+    assert image.grad.isfinite().all()
+    assert (image.grad != 0).float().mean() > 0.5
+
+
+def test_gradient_is_the_slope(guide: Guide, astronaut: Tensor, crop: Crop) -> None:
+    face = crop.aligned(astronaut, 112).requires_grad_()
+    text = guide.encode_text(["a smiling face"])[0]
+    [gradient] = torch.autograd.grad((guide.encode_image(face) @ text).sum(), face)
+    step = gradient / gradient.norm() * 0.05
+    with torch.no_grad():
+        up, down = (guide.encode_image(face + s)[0] @ text for s in (step, -step))
+    assert ((up - down) / 0.1).item() == pytest.approx(gradient.norm().item(), rel=0.05)
+
+
+def test_encoding_is_deterministic_and_without_side_effects(guide: Guide) -> None:
+    image = pictures(140)
+    before = image.clone()
+    assert torch.equal(guide.encode_image(image), guide.encode_image(image))
+    assert torch.equal(image, before)
+    alone = torch.cat([guide.encode_image(one[None]) for one in image])
+    torch.testing.assert_close(guide.encode_image(image), alone, atol=1e-5, rtol=0)
+
+
+def test_texts_are_computed_once(guide: Guide, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[str] = []
+    inner = guide._tokenizer
+
+    def tokenizer(texts: list[str]) -> Tensor:
+        seen.extend(texts)
+        return inner(texts)
+
+    monkeypatch.setattr(guide, "_tokenizer", tokenizer)
+    first = guide.encode_text(["one text", "another text", "one text"])
+    assert seen == ["one text", "another text"]
+    assert torch.equal(first[0], first[2])
+    again = guide.encode_text(["another text", "a third"])
+    assert seen == ["one text", "another text", "a third"]
+    assert torch.equal(again[0], first[1])
+
+
+def test_long_text_is_no_error(guide: Guide) -> None:
+    assert guide.encode_text(["a smiling face " * 200]).isfinite().all()
+
+
+def test_loading_twice_gives_the_same_guide(guide: Guide) -> None:
+    other = load_guide()
+    assert torch.equal(other.encode_image(pictures(112)), guide.encode_image(pictures(112)))
+    # texts are computed in batches, whose size shows in the last bits
+    torch.testing.assert_close(other.encode_text(["a face"]), guide.encode_text(["a face"]))
+
+
+def test_loading_leaves_random_numbers_and_logging_alone(files: Path) -> None:
+    torch.manual_seed(9)
+    expected = torch.rand(3)
+    torch.manual_seed(9)
+    level = logging.getLogger().level
+    load_guide(str(files))
+    assert torch.equal(torch.rand(3), expected)
+    assert logging.getLogger().level == level
+
+
+def test_built_in_inference_mode_it_still_has_gradients(files: Path) -> None:
+    with torch.inference_mode():
+        guide = load_guide(str(files))
+        text = guide.encode_text(["a smile"])
+        assert guide.encode_image(pictures(32)).shape == (2, 16)
+        with torch.inference_mode(False), torch.enable_grad():
+            image = pictures(48).requires_grad_()
+            (guide.encode_image(image) @ guide.encode_text(["a smile"]).T).sum().backward()
+    assert image.grad.any()
+    assert not guide.encode_text(["a smile"]).is_inference()
+    torch.testing.assert_close(text.clone(), guide.encode_text(["a smile"]))
+
+
+def test_own_model_from_a_file(files: Path, tiny: nn.Module) -> None:
+    guide = load_guide(str(files))
+    assert guide.name == str(files)
+    assert guide.image_size == 32
+    assert guide.vocabulary == frozenset()
+    assert guide.unknown_words("zorgon") == []
+    assert guide.scale == pytest.approx(tiny.logit_scale.exp().item())
+    image, texts = pictures(32), ["a smiling face", "an angry face"]
+    clip = open_clip()
+    mean, std = (torch.tensor(v).view(3, 1, 1) for v in (clip.OPENAI_DATASET_MEAN, clip.OPENAI_DATASET_STD))
+    with torch.no_grad():
+        expected = F.normalize(tiny.encode_image((image - mean) / std), dim=-1)
+        expected_text = F.normalize(tiny.encode_text(clip.tokenize(texts, context_length=16)), dim=-1)
+    torch.testing.assert_close(guide.encode_image(image), expected)
+    torch.testing.assert_close(guide.encode_text(texts), expected_text)
+
+
+def test_own_model_is_found_in_folders(files: Path) -> None:
+    guide = load_guide(files.name, folders=[files.parent / "nowhere", files.parent])
+    assert guide.name == files.name
+    assert guide.image_size == 32
+    assert files.name in available([files.parent])
+    assert "ViT-B-32:laion2b_s34b_b79k" in available()
+    assert available()[0] == BUILTIN
+    files.with_suffix(".json").unlink()
+    assert files.name not in available([files.parent])
+
+
+def test_own_model_from_an_open_clip_folder(folder: Path, tiny: nn.Module) -> None:
+    guide = load_guide("my-model", folders=[folder.parent])
+    image = pictures(32)
+    mean, std = (torch.tensor(v).view(3, 1, 1) for v in (OTHER_MEAN, OTHER_STD))
+    with torch.no_grad():
+        expected = F.normalize(tiny.encode_image((image - mean) / std), dim=-1)
+    torch.testing.assert_close(guide.encode_image(image), expected)
+
+
+def test_architecture_with_a_file(tmp_path: Path, files: Path) -> None:
+    load_guide(str(files))  # makes the architecture known
+    moved = tmp_path / "weights.safetensors"
+    files.rename(moved)
+    guide = load_guide("tiny-test:weights.safetensors", folders=[tmp_path])
+    assert torch.equal(guide.encode_image(pictures(32)), load_guide(f"tiny-test:{moved}").encode_image(pictures(32)))
+
+
+def test_pictures_of_any_size_are_reduced_without_aliasing(files: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    guide = load_guide(str(files))
+    seen: list[Tensor] = []
+    encode = guide.model.encode_image
+    monkeypatch.setattr(guide.model, "encode_image", lambda image: seen.append(image) or encode(image))
+    guide.encode_image(torch.rand(1, 3, 512, 512, generator=torch.Generator().manual_seed(2)))
+    assert seen[0].shape == (1, 3, 32, 32)
+    assert seen[0].std(dim=(2, 3)).max() < 0.15  # 256 pixels in each; a single one would deviate by 1.1
+
+
+@pytest.mark.parametrize("precision", ["bf16", "fp16"])
+def test_half_precision(files: Path, precision: str) -> None:
+    full, half = load_guide(str(files)), load_guide(str(files), precision=precision)
+    assert half.dtype == {"bf16": torch.bfloat16, "fp16": torch.float16}[precision]
+    assert half.scale == pytest.approx(full.scale, rel=1e-6)
+    image = pictures(32).requires_grad_()
+    found = half.encode_image(image)
+    assert found.dtype == torch.float32
+    assert (found * full.encode_image(image)).sum(1).min() > 0.99
+    assert (half.encode_text(["a face"]) * full.encode_text(["a face"])).sum() > 0.99
+    found[:, 0].sum().backward()
+    assert image.grad.any()
+
+
+def test_auto_precision_is_full_on_a_cpu(guide: Guide) -> None:
+    assert guide.dtype == torch.float32
+    with pytest.raises(GuideError, match=r"'int8'.*auto, fp32"):
+        load_guide(precision="int8")
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("ViT-B-32", r"without weights, which would guide at random.*ViT-B-32:"),
+        ("ViT-B-32:no_such_tag", r"ViT-B-32 has no weights 'no_such_tag'.*laion2b_s34b_b79k"),
+        ("ViT-B-32:gone.safetensors", r"has no weights 'gone\.safetensors'"),
+        ("my favourite model", r"no guide 'my favourite model'.*'nano'.*ARCH:TAG.*in one of"),
+        ("gone.safetensors", r"no guide 'gone\.safetensors'.*FILE\.json"),
+        ("Vit-Z-99:openai", "There is no guide"),
+        ("", "has no name"),
+        ("  ", "has no name"),
+    ],
+)
+def test_unknown_names(name: str, message: str) -> None:
+    with pytest.raises(GuideError, match=message):
+        load_guide(name)
+
+
+def test_searched_folders_are_named(tmp_path: Path) -> None:
+    with pytest.raises(GuideError) as e:
+        load_guide("gone", folders=[tmp_path / "a", tmp_path / "b"])
+    assert str(tmp_path / "a") in str(e.value)
+    assert str(tmp_path / "b") in str(e.value)
+
+
+def test_missing_config(files: Path) -> None:
+    files.with_suffix(".json").unlink()
+    with pytest.raises(GuideError, match=r"needs both .*tiny-test\.safetensors and tiny-test\.json"):
+        load_guide(str(files))
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "3", "null", '{"embed_dim": 3}', '{"model_cfg": {}}'])
+def test_bad_config(files: Path, text: str) -> None:
+    files.with_suffix(".json").write_text(text)
+    with pytest.raises(GuideError, match=r"tiny-test\.json"):
+        load_guide(str(files))
+
+
+def test_config_that_open_clip_cannot_build(files: Path) -> None:
+    files.with_suffix(".json").write_text(json.dumps({**TINY, "vision_cfg": {"no_such_option": 1}}))
+    with pytest.raises(GuideError, match="cannot be loaded"):
+        load_guide(str(files))
+
+
+@pytest.mark.parametrize("size", [0, 5, 1000, 100_000])
+def test_damaged_file(files: Path, size: int) -> None:
+    files.write_bytes(files.read_bytes()[:size])
+    with pytest.raises(GuideError, match=r"tiny-test\.safetensors.*damaged.*copy it again"):
+        load_guide(str(files))
+
+
+def test_weights_are_never_random(files: Path) -> None:
+    good = load_file(str(files))
+
+    def refuse(weights: dict[str, Tensor]) -> None:
+        save_file(weights, str(files))
+        with pytest.raises(GuideError, match="cannot be loaded"):
+            load_guide(str(files))
+
+    refuse({k: v for k, v in good.items() if k != "visual.proj"})
+    refuse({k: v for k, v in good.items() if not k.startswith("visual.")})
+    refuse({"weight": torch.zeros(3)})
+    refuse({**good, "visual.proj": torch.zeros(32, 15)})
+    refuse({**good, "token_embedding.weight": torch.zeros(100, 16)})
+    refuse({f"module.text.{k}": v for k, v in good.items()})
+
+
+def test_folder_without_weights_is_refused(folder: Path) -> None:
+    (folder / "open_clip_model.safetensors").unlink()
+    with pytest.raises(GuideError, match=r"(?i)weights"):
+        load_guide(str(folder))
+
+
+def test_folder_with_a_bad_config_is_refused(folder: Path) -> None:
+    (folder / "open_clip_config.json").write_text("{}")
+    with pytest.raises(GuideError, match="cannot be loaded"):
+        load_guide(str(folder))
+
+
+def test_a_file_named_like_an_architecture_does_not_replace_it(
+    tmp_path: Path, files: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clip = open_clip()
+    for name in ("_MODEL_CONFIG_PATHS", "_MODEL_CONFIGS"):  # put back afterwards
+        monkeypatch.setattr(clip.factory, name, getattr(clip.factory, name).copy())
+    before = clip.get_model_config("ViT-B-16")
+    for suffix in (".safetensors", ".json"):
+        files.with_suffix(suffix).rename(tmp_path / f"ViT-B-16{suffix}")
+    assert load_guide(str(tmp_path / "ViT-B-16.safetensors")).image_size == 32
+    assert clip.get_model_config("ViT-B-16") == before
+
+
+def test_files_of_the_same_name_are_kept_apart(tmp_path: Path, files: Path, tiny: nn.Module) -> None:
+    other = tmp_path / "other" / files.name
+    other.parent.mkdir()
+    save_file(tiny.state_dict(), str(other))
+    other.with_suffix(".json").write_text(json.dumps({**TINY, "quick_gelu": True}))
+    first = load_guide(str(files)).encode_image(pictures(32))
+    assert not torch.allclose(load_guide(str(other)).encode_image(pictures(32)), first)
+    assert torch.equal(load_guide(str(files)).encode_image(pictures(32)), first)
+
+
+def test_no_network_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    def offline(*_: object, **__: object) -> None:
+        raise OSError("Could not reach the server\nand a long story")
+
+    monkeypatch.setattr(open_clip(), "create_model", offline)
+    with pytest.raises(GuideError, match=r"cannot be loaded: Could not reach the server\..*network once, or a local"):
+        load_guide("ViT-B-32:laion2b_s34b_b79k")
+
+
+def test_without_open_clip(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "open_clip", None)
+    with pytest.raises(GuideError, match="pip install open_clip_torch"):
+        open_clip()
+
+
+def test_unknown_words(guide: Guide) -> None:
+    assert guide.unknown_words("A SMILING face!") == []
+    assert guide.unknown_words("zorgon face, zorgon; Blorp-9") == ["zorgon", "blorp"]
+
+
+def python(code: str) -> str:
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+def test_open_clip_in_a_fresh_interpreter() -> None:
+    """Whether or not the torchvision that is installed here fits torch; and nothing heavy is imported before."""
+    code = """
+import sys, flow_core.cli
+print([m for m in ("open_clip", "timm", "kornia", "torchvision") if m in sys.modules])
+a, b = flow_core.guide.open_clip(), flow_core.guide.open_clip()
+import open_clip as c
+print(a is b is c, len(a.list_models()) > 50)
+"""
+    assert python(code).splitlines() == ["[]", "True True"]
+
+
+def test_open_clip_where_somebody_else_declared_the_operators() -> None:
+    code = """
+import torch
+try:
+    import torchvision
+except RuntimeError:
+    for op in ("nms", "qnms"):
+        torch.library.define("torchvision::" + op, "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+else:
+    print("torchvision fits")
+from flow_core.guide import open_clip
+print(len(open_clip().list_models()) > 50)
+"""
+    answer = python(code)
+    if answer.startswith("torchvision fits"):
+        pytest.skip("the torchvision here fits torch, so nobody has to declare its operators")
+    assert answer == "True"

@@ -1,0 +1,674 @@
+"""The nodes: their schemas stay what released workflows rely on, and they run as ComfyUI runs them.
+
+With FACEFLOW_COMFYUI naming a ComfyUI checkout (in an interpreter that has its requirements) the same tests use the
+real modules instead of the stand-in.
+"""
+
+from __future__ import annotations
+
+import gc
+import importlib
+import inspect
+import json
+import os
+import subprocess
+import sys
+import weakref
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+
+import comfy_stub
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import Tensor
+
+ROOT = Path(__file__).parents[1]
+COMFYUI = os.environ.get("FACEFLOW_COMFYUI")
+FROZEN = json.loads((Path(__file__).parent / "data" / "nodes_v1.json").read_text())
+STYLES = ("wheel", "arrows", "grid", "heat", "color")
+# Nodes of ComfyUI itself that the example workflows may use.
+CORE = {"LoadImage", "PreviewImage", "SaveImage", "LossGraphNode", "PreviewAny", "MarkdownNote", "Note", "ImageBatch",
+        "MaskPreview", "InvertMask", "ImageScale", "SaveAnimatedWEBP", "ImageStitch"}  # fmt: skip
+
+needs_stub = pytest.mark.skipif(COMFYUI is not None, reason="about the stand-in")
+
+
+def real_modules(root: Path, patch: pytest.MonkeyPatch) -> dict[str, ModuleType]:
+    patch.syspath_prepend(COMFYUI)
+    cli = importlib.import_module("comfy.cli_args")
+    cli.args.cpu = not torch.cuda.is_available()
+    folders = importlib.import_module("folder_paths")
+    for kind in ("output", "input"):
+        getattr(folders, f"set_{kind}_directory")(str(root / kind))
+    patch.setattr(folders, "models_dir", str(root / "models"))
+    return {name: importlib.import_module(name) for name in comfy_stub.modules(root)}
+
+
+@pytest.fixture(scope="module")
+def comfy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimpleNamespace]:
+    """ComfyUI, or its stand-in, with the pack loaded."""
+    root = tmp_path_factory.mktemp("comfyui").resolve()
+    for name in ("output", "input", "models/faceflow"):
+        (root / name).mkdir(parents=True)
+    with pytest.MonkeyPatch.context() as patch:
+        modules = real_modules(root, patch) if COMFYUI else comfy_stub.modules(root)
+        for name, module in modules.items():
+            patch.setitem(sys.modules, name, module)
+        pack, nodes = comfy_stub.load_pack(ROOT)
+        yield SimpleNamespace(
+            root=root,
+            pack=pack,
+            nodes=nodes,
+            folders=modules["folder_paths"],
+            mm=modules["comfy.model_management"],
+            utils=modules["comfy.utils"],
+            internal=modules["comfy_api.internal"],
+            io=modules["comfy_api.latest"].io,
+        )
+        for name in [m for m in sys.modules if m.split(".")[0] == pack.__name__.split(".")[0]]:
+            del sys.modules[name]
+
+
+def run(comfy: SimpleNamespace, node_id: str, **inputs: object) -> object:
+    """Execute a node as ComfyUI does: widgets that are not given have their defaults, the class is locked."""
+    node = comfy.nodes[node_id]
+    schema = node.GET_SCHEMA()
+    declared = {i.id: i for i in schema.inputs}
+    assert inputs.keys() <= declared.keys()
+    for i in schema.inputs:
+        if i.id not in inputs and i.io_type in comfy_stub.WIDGETS and i.default is not None:
+            inputs[i.id] = i.default
+        assert i.id in inputs or i.optional, f"{i.id} is required"
+    clone = node.PREPARE_CLASS_CLONE({})
+    return comfy.internal.make_locked_method_func(node, node.FUNCTION, clone)(**inputs)
+
+
+@pytest.fixture(scope="module")
+def photo(astronaut: Tensor) -> Tensor:
+    """An IMAGE of 180 x 200 pixels."""
+    return astronaut[:, :, :180, 125:325].movedim(1, -1).contiguous()
+
+
+@pytest.fixture(scope="module")
+def loaded(comfy: SimpleNamespace) -> object:
+    with torch.inference_mode():
+        return run(comfy, "FaceFlowLoadGuide")[0]
+
+
+@pytest.fixture(scope="module")
+def face(comfy: SimpleNamespace, photo: Tensor) -> object:
+    with torch.inference_mode():
+        return run(comfy, "FaceFlowAlign", image=photo.clone(), aligned_size=96)[0]
+
+
+@pytest.fixture
+def field(comfy: SimpleNamespace, face: object) -> object:
+    return run(comfy, "FaceFlowInit", crop=face, resolution=8, noise=0.01)[0]
+
+
+@pytest.fixture(autouse=True)
+def _as_comfyui_runs_nodes(comfy: SimpleNamespace) -> Iterator[None]:
+    """In inference mode, with no hook and no interrupt left from an earlier test."""
+    comfy.utils.set_progress_bar_global_hook(None)
+    comfy.mm.interrupt_current_processing(False)
+    with torch.inference_mode():
+        yield
+    comfy.utils.set_progress_bar_global_hook(None)
+
+
+def is_image(image: Tensor, shape: tuple[int, ...]) -> bool:
+    return (
+        tuple(image.shape) == shape
+        and image.dtype == torch.float32
+        and image.device.type == "cpu"
+        and bool(image.isfinite().all())
+        and 0 <= image.min() <= image.max() <= 1
+    )
+
+
+def inputs_of(node: type) -> list[dict[str, object]]:
+    """The inputs as the page lists them, required ones first: saved widget values follow this order."""
+    declared = sorted(node.GET_SCHEMA().inputs, key=lambda i: bool(i.optional))
+    return [{"id": i.id, "type": str(i.io_type), "optional": bool(i.optional)} for i in declared]
+
+
+def node_ids() -> list[str]:
+    return sorted(FROZEN)
+
+
+def test_node_ids_are_frozen(comfy: SimpleNamespace) -> None:
+    assert sorted(comfy.nodes) == node_ids()
+
+
+@pytest.mark.parametrize("node_id", node_ids())
+def test_inputs_and_outputs_are_only_appended(comfy: SimpleNamespace, node_id: str) -> None:
+    was, now = FROZEN[node_id], inputs_of(comfy.nodes[node_id])
+    known = was["sockets"] | dict(was["widgets"])
+    assert known.items() <= {i["id"]: i["type"] for i in now}.items()
+    assert all(i["optional"] for i in now if i["id"] not in known), "older workflows do not have the new input"
+    widgets = [[i["id"], i["type"]] for i in now if i["type"] in comfy_stub.WIDGETS]
+    assert widgets[: len(was["widgets"])] == was["widgets"]
+    outputs = [str(o.io_type) for o in comfy.nodes[node_id].GET_SCHEMA().outputs]
+    assert outputs[: len(was["outputs"])] == was["outputs"]
+
+
+@pytest.mark.parametrize("node_id", node_ids())
+def test_schema(comfy: SimpleNamespace, node_id: str) -> None:
+    schema = comfy.nodes[node_id].GET_SCHEMA()
+    assert schema.node_id == node_id
+    assert "." not in node_id
+    assert schema.display_name.startswith("FaceFlow ")
+    assert schema.category == "FaceFlow"
+    assert len(schema.description) > 30
+    assert all(o.display_name for o in schema.outputs)  # else 0.3.64 shows the type
+    own = ("FACEFLOW_FIELD", "FACEFLOW_CROP", "FACEFLOW_GUIDE")
+    for i in schema.inputs:
+        assert i.tooltip or i.io_type in own, f"{i.id} has no tooltip"
+        assert i.io_type in (*comfy_stub.WIDGETS, *own, "IMAGE", "MASK"), f"{i.id} has an unknown type"
+
+
+@pytest.mark.parametrize("node_id", node_ids())
+def test_widgets_have_sensible_defaults(comfy: SimpleNamespace, node_id: str) -> None:
+    for i in comfy.nodes[node_id].GET_SCHEMA().inputs:
+        if i.io_type in ("INT", "FLOAT"):
+            assert i.min <= i.default <= i.max
+        elif i.io_type == "COMBO" and i.default is not None:
+            assert i.default in i.options
+            assert len(set(i.options)) == len(i.options)
+
+
+@pytest.mark.parametrize("node_id", node_ids())
+def test_execute_takes_what_the_schema_declares(comfy: SimpleNamespace, node_id: str) -> None:
+    node = comfy.nodes[node_id]
+    parameters = inspect.signature(node.execute).parameters
+    declared = node.GET_SCHEMA().inputs
+    assert list(parameters) == [i.id for i in declared]
+    for i in declared:  # an optional input that is not connected is not passed
+        assert bool(i.optional) == (parameters[i.id].default is not inspect.Parameter.empty)
+
+
+@pytest.mark.parametrize("node_id", node_ids())
+def test_defaults_of_execute_are_those_of_the_widgets(comfy: SimpleNamespace, node_id: str) -> None:
+    node = comfy.nodes[node_id]
+    parameters = inspect.signature(node.execute).parameters
+    for i in node.GET_SCHEMA().inputs:
+        if i.optional and i.io_type in comfy_stub.WIDGETS:
+            assert parameters[i.id].default == i.default
+
+
+def test_pack_is_found_by_comfyui(comfy: SimpleNamespace) -> None:
+    assert not hasattr(comfy.pack, "NODE_CLASS_MAPPINGS")  # or ComfyUI would not look at the entry point
+    assert (ROOT / comfy.pack.WEB_DIRECTORY).is_dir()
+
+
+def test_model_folder_is_registered(comfy: SimpleNamespace) -> None:
+    assert str(comfy.root / "models" / "faceflow") in comfy.folders.get_folder_paths("faceflow")
+    assert ".safetensors" in comfy.folders.folder_names_and_paths["faceflow"][1]
+
+
+@needs_stub
+def test_loading_the_pack_is_light(tmp_path: Path) -> None:
+    code = """
+import sys
+from pathlib import Path
+import comfy_stub
+sys.modules.update(comfy_stub.modules(Path(sys.argv[1])))
+comfy_stub.load_pack(Path(sys.argv[2]))
+print([m for m in ("open_clip", "timm", "kornia", "torchvision", "flow_core") if m in sys.modules])
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path), str(ROOT)],
+        capture_output=True, text=True, timeout=300, cwd=Path(__file__).parent,
+    )  # fmt: skip
+    assert done.stdout.strip() == "[]", done.stderr
+
+
+@needs_stub
+def test_stand_in_refuses_what_comfyui_refuses(comfy: SimpleNamespace) -> None:
+    io = comfy.io
+    with pytest.raises(TypeError):
+        io.Int.Input("a", advanced=True)
+    with pytest.raises(TypeError):
+        io.Float.Input("a", extra_dict={})
+    with pytest.raises(TypeError):
+        io.Schema(node_id="a", search_aliases=[])
+    with pytest.raises(ValueError, match="unique"):
+        io.Schema(node_id="a", inputs=[io.Image.Input("x")], outputs=[io.Image.Output("x")]).check()
+    with pytest.raises(AttributeError):
+        comfy_stub.make_locked_method_func(comfy.nodes["FaceFlowInit"], "GET_SCHEMA", io.ComfyNode).__self__.state = 1
+
+
+@pytest.mark.skipif(COMFYUI is None, reason="needs FACEFLOW_COMFYUI, a ComfyUI checkout")
+def test_stand_in_is_like_the_real_one(comfy: SimpleNamespace) -> None:
+    def keywords(function: object) -> list[str]:
+        return [p for p in inspect.signature(function).parameters if p != "self"]
+
+    for name, (wire, declared) in comfy_stub.INPUTS.items():
+        real = getattr(comfy.io, name)
+        assert real.io_type == wire
+        assert keywords(real.Input.__init__) == declared.split()
+    custom = comfy.io.Custom("FACEFLOW_TEST")
+    assert keywords(custom.Input.__init__) == comfy_stub.SOCKET.split()
+    assert keywords(custom.Output.__init__) == comfy_stub.OUTPUT.split()
+    assert keywords(comfy.io.Schema.__init__) == comfy_stub.SCHEMA.split()
+    assert [e.name for e in comfy.io.NumberDisplay] == [e.name for e in comfy_stub.NumberDisplay]
+    assert {e.name: e.value for e in comfy_stub.Hidden}.items() <= {e.name: e.value for e in comfy.io.Hidden}.items()
+    stub = comfy_stub.modules(comfy.root)
+    for name in ("comfy.model_management", "comfy.utils", "comfy.model_patcher", "folder_paths"):
+        for item, value in vars(stub[name]).items():
+            if inspect.isroutine(value) or item in ("ProgressBar", "ModelPatcher"):
+                assert keywords(getattr(sys.modules[name], item)) == keywords(value), item
+
+
+def test_whole_graph(comfy: SimpleNamespace, photo: Tensor, tmp_path: Path) -> None:
+    image = photo.clone()
+    assert image.is_inference()
+    crop, aligned, mask, preview = run(comfy, "FaceFlowAlign", image=image, aligned_size=128).args
+    assert is_image(aligned, (1, 128, 128, 3))
+    assert is_image(mask, (1, 180, 200))
+    assert is_image(preview, (1, 180, 200, 3))
+    assert not torch.equal(preview, image)
+    guide = run(comfy, "FaceFlowLoadGuide")[0]
+    start = run(comfy, "FaceFlowInit", crop=crop, resolution=8)[0]
+    assert start.size == (8, 8)
+    assert not start.offset.any()
+    field, edited, losses = run(
+        comfy,
+        "FaceFlowOptimize",
+        image=image,
+        crop=crop,
+        field=start,
+        guide=guide,
+        prompt="a smiling face",
+        steps=4,
+        seed=2,
+    ).args
+    assert is_image(edited, (1, 180, 200, 3))
+    assert not torch.equal(edited, image)
+    assert len(losses["loss"]) == 4
+    assert all(isinstance(v, float) for v in losses["loss"])
+    assert (field.meta["prompt"], field.meta["seed"], field.meta["steps"]) == ("a smiling face", 2, 4)
+    applied, changed = run(comfy, "FaceFlowApply", image=image, crop=crop, field=field).args
+    assert torch.equal(applied, edited)
+    assert is_image(changed, (1, 180, 200))
+    assert torch.equal(applied[changed == 0], image[changed == 0])
+    assert torch.equal(image, photo)
+    for style in STYLES:
+        assert is_image(run(comfy, "FaceFlowView", field=field, style=style, size=96)[0], (1, 96, 96, 3))
+        assert is_image(
+            run(comfy, "FaceFlowView", field=field, style=style, size=96, image=image, crop=crop)[0], (1, 96, 96, 3)
+        )
+    saved = run(comfy, "FaceFlowSave", field=field, filename_prefix="graph/smile")
+    assert saved[0] is field
+    assert "a smiling face" in saved.ui.as_dict()["text"][0]
+    assert (comfy.root / "output" / "graph" / "smile_00001_.safetensors").is_file()
+    options = next(iter(comfy.nodes["FaceFlowLoad"].GET_SCHEMA().inputs)).options
+    assert options[0] == "output/graph/smile_00001_.safetensors"
+    again = run(comfy, "FaceFlowLoad", file=options[0])[0]
+    assert torch.equal(again.offset, field.offset)
+    assert dict(again.meta) == dict(field.meta)
+    assert torch.equal(run(comfy, "FaceFlowApply", image=image, crop=crop, field=again)[0], applied)
+
+
+def test_optimize_is_reproducible(
+    comfy: SimpleNamespace, photo: Tensor, face: object, loaded: object, field: object
+) -> None:
+    def offset(**options: object) -> Tensor:
+        done = run(comfy, "FaceFlowOptimize", image=photo, crop=face, field=field, guide=loaded, steps=2, **options)
+        return done[0].offset
+
+    once = offset(seed=1)
+    assert torch.equal(offset(seed=1), once)
+    assert not torch.equal(offset(seed=2), once)
+    for option, value in (("preserve", 1.0), ("bending", 9.0), ("magnitude", 9.0), ("symmetry", 9.0), ("margin", 9.0)):
+        assert not torch.equal(offset(seed=1, **{option: value}), once), option
+
+
+def test_color_settings_reach_the_optimiser(
+    comfy: SimpleNamespace, photo: Tensor, face: object, loaded: object, field: object
+) -> None:
+    def color(**options: object) -> Tensor:
+        done = run(comfy, "FaceFlowOptimize", image=photo, crop=face, field=field, guide=loaded, steps=2, **options)
+        return done[0].color
+
+    assert not color(color_limit=0.0).any()
+    usual = color()
+    assert usual.any()
+    assert not torch.equal(color(color=20.0), usual)
+
+
+def test_progress_and_preview(
+    comfy: SimpleNamespace, photo: Tensor, face: object, loaded: object, field: object
+) -> None:
+    calls: list[tuple] = []
+    comfy.utils.set_progress_bar_global_hook(
+        lambda value, total, preview, node_id=None: calls.append((value, total, preview))
+    )
+    run(comfy, "FaceFlowOptimize", image=photo, crop=face, field=field, guide=loaded, steps=8)
+    assert [(v, t) for v, t, _ in calls] == [(i, 8) for i in range(1, 9)]
+    previews = [p for _, _, p in calls if p is not None]
+    assert 1 < len(previews) < 8
+    assert calls[-1][2] is not None
+    for kind, image, size in previews:
+        assert kind == "JPEG"
+        assert isinstance(image, Image.Image)
+        assert isinstance(size, int)
+        assert np.asarray(image).std() > 10
+
+
+def tensors() -> int:
+    gc.collect()
+    return sum(issubclass(type(o), Tensor) for o in gc.get_objects())
+
+
+@pytest.mark.parametrize("way", ["flag", "hook"])
+def test_interrupt(
+    comfy: SimpleNamespace, photo: Tensor, face: object, loaded: object, field: object, way: str
+) -> None:
+    inputs = {"image": photo, "crop": face, "field": field, "guide": loaded, "steps": 50}
+    seen: list[int] = []
+
+    def hook(value: int, total: int, preview: tuple | None, node_id: str | None = None) -> None:
+        seen.append(value)
+        if value == 3:
+            comfy.mm.interrupt_current_processing()
+            if way == "hook":  # as ComfyUI's own hook does
+                comfy.mm.throw_exception_if_processing_interrupted()
+
+    run(comfy, "FaceFlowOptimize", **{**inputs, "steps": 1})
+    before = tensors()
+    comfy.utils.set_progress_bar_global_hook(hook)
+    with pytest.raises(comfy.mm.InterruptProcessingException):
+        run(comfy, "FaceFlowOptimize", **inputs)
+    assert seen == [1, 2, 3]
+    assert tensors() == before
+    comfy.utils.set_progress_bar_global_hook(None)
+    assert run(comfy, "FaceFlowOptimize", **{**inputs, "steps": 2})[0].meta["steps"] == 2
+
+
+def test_nothing_of_a_run_stays_in_memory(
+    comfy: SimpleNamespace, photo: Tensor, face: object, loaded: object, field: object
+) -> None:
+    inputs = {"image": photo, "crop": face, "field": field, "guide": loaded, "steps": 2}
+    run(comfy, "FaceFlowOptimize", **inputs)
+    before = tensors()
+    run(comfy, "FaceFlowOptimize", **inputs)
+    assert tensors() == before
+
+
+def test_guide_can_be_freed(comfy: SimpleNamespace) -> None:
+    guide = run(comfy, "FaceFlowLoadGuide")[0]
+    assert not any(p.is_inference() for p in guide.model.parameters())
+    assert guide.patcher.model is guide.model
+    kept = weakref.ref(guide.model), weakref.ref(guide.patcher)
+    del guide
+    gc.collect()
+    assert [r() for r in kept] == [None, None]
+
+
+def test_batch_of_two(comfy: SimpleNamespace, photo: Tensor, loaded: object) -> None:
+    images = torch.cat([photo, photo.flip(2)])
+    crop, aligned, mask, preview = run(comfy, "FaceFlowAlign", image=images, aligned_size=64).args
+    assert is_image(aligned, (2, 64, 64, 3))
+    assert is_image(mask, (2, 180, 200))
+    assert is_image(preview, (2, 180, 200, 3))
+    start = run(comfy, "FaceFlowInit", crop=crop, resolution=8)[0]
+    assert start.batch == 2
+    field, edited, _ = run(comfy, "FaceFlowOptimize", image=images, crop=crop, field=start, guide=loaded, steps=3).args
+    assert field.batch == 2
+    assert is_image(edited, (2, 180, 200, 3))
+    applied, changed = run(comfy, "FaceFlowApply", image=images, crop=crop, field=field).args
+    assert torch.equal(applied, edited)
+    assert changed.any(2).any(1).all()
+    assert is_image(run(comfy, "FaceFlowView", field=field, size=64)[0], (2, 64, 64, 3))
+    assert is_image(run(comfy, "FaceFlowView", field=field, size=64, image=images, crop=crop)[0], (2, 64, 64, 3))
+    with pytest.raises(ValueError, match="2 crops do not fit 1 pictures"):
+        run(comfy, "FaceFlowApply", image=images[:1], crop=crop, field=field)
+
+
+@pytest.mark.parametrize("channels", [1, 4])
+def test_other_channels(comfy: SimpleNamespace, photo: Tensor, loaded: object, channels: int) -> None:
+    image = torch.cat([photo, photo[..., :1]], -1)[..., -channels:]
+    if channels == 4:
+        image = torch.cat([photo, torch.full_like(photo[..., :1], 0.5)], -1)
+    crop, aligned, _, _ = run(comfy, "FaceFlowAlign", image=image, aligned_size=64).args
+    assert aligned.shape == (1, 64, 64, 3)
+    start = run(comfy, "FaceFlowInit", crop=crop, resolution=8)[0]
+    field, edited, _ = run(comfy, "FaceFlowOptimize", image=image, crop=crop, field=start, guide=loaded, steps=2).args
+    assert is_image(edited, (1, 180, 200, channels))
+    assert is_image(run(comfy, "FaceFlowApply", image=image, crop=crop, field=field)[0], (1, 180, 200, channels))
+    assert is_image(run(comfy, "FaceFlowView", field=field, size=64, image=image, crop=crop)[0], (1, 64, 64, 3))
+
+
+def test_strength_zero_is_bit_identical(comfy: SimpleNamespace, photo: Tensor, face: object, field: object) -> None:
+    image = photo + torch.rand(photo.shape, generator=torch.Generator().manual_seed(1)) * 1e-3
+    out, changed = run(
+        comfy, "FaceFlowApply", image=image, crop=face, field=field, shape_strength=0.0, color_strength=0.0
+    ).args
+    assert torch.equal(out.view(torch.int32), image.view(torch.int32))
+    assert not changed.any()
+
+
+def test_apply_settings(comfy: SimpleNamespace, photo: Tensor, face: object, field: object) -> None:
+    def out(**options: object) -> Tensor:
+        return run(comfy, "FaceFlowApply", image=photo, crop=face, field=field, **options)[0]
+
+    assert not field.color.any()
+    full = out()
+    assert torch.equal(out(shape_strength=0.0), photo)
+    assert torch.equal(out(color_strength=0.0), full)
+    for options in ({"shape_strength": 0.5}, {"shape_strength": -1.0}, {"feather": 0.4}):
+        assert not torch.equal(out(**options), full)
+
+
+def test_apply_with_a_mask(comfy: SimpleNamespace, photo: Tensor, face: object, field: object) -> None:
+    mask = torch.zeros(1, 180, 200)
+    mask[:, :, 100:] = 1
+    out, changed = run(comfy, "FaceFlowApply", image=photo, crop=face, field=field, mask=mask).args
+    assert torch.equal(out[:, :, :100], photo[:, :, :100])
+    assert changed[:, :, 100:].any()
+    assert not changed[:, :, :100].any()
+    with pytest.raises(ValueError, match=r"mask has 64x64 pixels, the picture 200x180"):
+        run(comfy, "FaceFlowApply", image=photo, crop=face, field=field, mask=torch.zeros(1, 64, 64))
+
+
+@pytest.mark.parametrize("node_id", ["FaceFlowApply", "FaceFlowOptimize", "FaceFlowView"])
+def test_picture_of_another_size(
+    comfy: SimpleNamespace, photo: Tensor, face: object, field: object, loaded: object, node_id: str
+) -> None:
+    steps: list[int] = []
+    comfy.utils.set_progress_bar_global_hook(lambda value, *_, **__: steps.append(value))
+    inputs = {"image": photo[:, :100], "crop": face, "field": field}
+    if node_id == "FaceFlowOptimize":
+        inputs["guide"] = loaded
+    with pytest.raises(ValueError, match=r"200x180.*200x100.*run Align"):
+        run(comfy, node_id, **inputs)
+    assert not steps, "it worked for a while before it complained"
+
+
+def test_view_needs_image_and_crop(comfy: SimpleNamespace, photo: Tensor, field: object) -> None:
+    with pytest.raises(ValueError, match="both image and crop"):
+        run(comfy, "FaceFlowView", field=field, image=photo)
+
+
+def test_align_says_when_there_is_no_face(comfy: SimpleNamespace, photo: Tensor) -> None:
+    with pytest.raises(ValueError, match="No face found"):
+        run(comfy, "FaceFlowAlign", image=torch.full((1, 64, 80, 3), 0.5))
+    with pytest.raises(ValueError, match=r"number 5 .*there are 1"):
+        run(comfy, "FaceFlowAlign", image=photo, face_index=5)
+
+
+def test_align_with_a_mask(comfy: SimpleNamespace, photo: Tensor, face: object) -> None:
+    chosen = run(comfy, "FaceFlowAlign", image=photo, mask=torch.ones(1, 180, 200))[0]
+    assert torch.equal(chosen.points, face.points)
+    with pytest.raises(ValueError, match="inside the mask"):
+        run(comfy, "FaceFlowAlign", image=photo, mask=torch.zeros(1, 180, 200))
+    with pytest.raises(ValueError, match=r"(?i)mask.*64x64"):  # what Load Image gives for a picture without alpha
+        run(comfy, "FaceFlowAlign", image=photo, mask=torch.zeros(1, 64, 64))
+
+
+def test_init_noise(comfy: SimpleNamespace, face: object) -> None:
+    def offset(**options: object) -> Tensor:
+        return run(comfy, "FaceFlowInit", crop=face, resolution=16, **options)[0].offset
+
+    assert not offset(seed=3).any()
+    assert torch.equal(offset(seed=3, noise=0.02), offset(seed=3, noise=0.02))
+    assert not torch.equal(offset(seed=3, noise=0.02), offset(seed=4, noise=0.02))
+
+
+def test_saving_counts_on(comfy: SimpleNamespace, field: object) -> None:
+    for _ in range(2):
+        run(comfy, "FaceFlowSave", field=field, filename_prefix="count/edit")
+    names = sorted(p.name for p in (comfy.root / "output" / "count").iterdir())
+    assert names == ["edit_00001_.safetensors", "edit_00002_.safetensors"]
+    with pytest.raises(Exception, match="not allowed"):
+        run(comfy, "FaceFlowSave", field=field, filename_prefix="../../escaped")
+
+
+def test_loading_from_the_input_folder(comfy: SimpleNamespace, field: object) -> None:
+    node = comfy.nodes["FaceFlowLoad"]
+    path = field.save(comfy.root / "input" / "shared" / "edit.safetensors")
+    name = "input/shared/edit.safetensors"
+    assert name in node.GET_SCHEMA().inputs[0].options
+    assert node.validate_inputs(file=name) is True
+    assert torch.equal(run(comfy, "FaceFlowLoad", file=name)[0].offset, field.offset)
+    first = node.fingerprint_inputs(file=name)
+    os.utime(path, (1, 1))
+    assert node.fingerprint_inputs(file=name) != first
+    path.unlink()
+    assert "gone" in node.validate_inputs(file=name)
+    node.fingerprint_inputs(file=name)
+    with pytest.raises(ValueError, match="no field at"):
+        run(comfy, "FaceFlowLoad", file=name)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "output/../secret.safetensors", "input/../../secret.safetensors", "secret.safetensors", "models/x.safetensors",
+        "output/", "output", "", "/etc/passwd", "output//etc/passwd", "output/inside/../../secret.safetensors",
+        "output/link/secret.safetensors",
+    ],
+)  # fmt: skip
+def test_load_refuses_names_outside_the_folders(comfy: SimpleNamespace, field: object, name: str) -> None:
+    field.save(comfy.root / "secret.safetensors")
+    field.save(comfy.root / "elsewhere" / "secret.safetensors")
+    link = comfy.root / "output" / "link"
+    if not link.exists():
+        link.symlink_to(comfy.root / "elsewhere")
+    answer = comfy.nodes["FaceFlowLoad"].validate_inputs(file=name)
+    assert isinstance(answer, str)
+    assert "no field in ComfyUI's output or input folder" in answer
+    with pytest.raises(ValueError, match="no field in ComfyUI's output or input folder"):
+        run(comfy, "FaceFlowLoad", file=name)
+
+
+def test_a_dead_link_does_not_take_the_pack_down(comfy: SimpleNamespace) -> None:
+    link = comfy.root / "output" / "dead.safetensors"
+    link.symlink_to(comfy.root / "nowhere.safetensors")
+    try:
+        options = comfy.nodes["FaceFlowLoad"].GET_SCHEMA().inputs[0].options
+    finally:
+        link.unlink()
+    assert "output/dead.safetensors" not in options
+
+
+def test_own_guides_are_listed(comfy: SimpleNamespace) -> None:
+    folder = comfy.root / "models" / "faceflow"
+    for name in ("mine.safetensors", "mine.json", "alone.safetensors"):
+        (folder / name).write_text("{}")
+    options = comfy.nodes["FaceFlowLoadGuide"].GET_SCHEMA().inputs[0].options
+    assert options[0] == "nano"
+    assert "mine.safetensors" in options
+    assert "alone.safetensors" not in options
+    with pytest.raises(RuntimeError, match="damaged"):
+        run(comfy, "FaceFlowLoadGuide", guide="mine.safetensors")
+
+
+def test_offered_guides_exist(comfy: SimpleNamespace) -> None:
+    known = set(importlib.import_module("flow_core.guide").available())
+    offered = [o for o in comfy.nodes["FaceFlowLoadGuide"].GET_SCHEMA().inputs[0].options if ":" in o]
+    assert len(offered) >= 3
+    assert set(offered) <= known
+
+
+def test_other_takes_the_place_of_the_menu(comfy: SimpleNamespace) -> None:
+    with pytest.raises(RuntimeError, match="no weights 'no_such_tag'"):
+        run(comfy, "FaceFlowLoadGuide", other=" ViT-B-32:no_such_tag ")
+    assert run(comfy, "FaceFlowLoadGuide", other="  ")[0].name == "nano"
+
+
+def test_mistakes_in_the_prompt(
+    comfy: SimpleNamespace, photo: Tensor, face: object, field: object, loaded: object
+) -> None:
+    inputs = {"image": photo, "crop": face, "field": field, "guide": loaded, "steps": 1}
+    for prompt, neutral, message in (
+        (" ", "a face", "prompt is empty"),
+        ("smile:7", "a face", "outside -4..4"),
+        ("a smiling face", "", "neutral prompt is empty"),
+        ("a smiling face", "a smiling face", "mean the same"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            run(comfy, "FaceFlowOptimize", prompt=prompt, neutral=neutral, **inputs)
+
+
+def test_unknown_words_are_logged(
+    comfy: SimpleNamespace, photo: Tensor, face: object, field: object, loaded: object, caplog: pytest.LogCaptureFixture
+) -> None:
+    run(comfy, "FaceFlowOptimize", image=photo, crop=face, field=field, guide=loaded, steps=1, prompt="a zorgon face")
+    assert "never learnt zorgon" in caplog.text
+
+
+WORKFLOWS = sorted((ROOT / "example_workflows").glob("*.json"))
+
+
+def test_there_is_an_example_workflow() -> None:
+    assert WORKFLOWS
+
+
+def widget_fits(declared: object, value: object) -> bool:
+    kind = str(declared.io_type)
+    if kind == "COMBO":
+        return value in declared.options or declared.id == "file"
+    if kind in ("INT", "FLOAT"):
+        whole = kind == "FLOAT" or isinstance(value, int)
+        return (
+            isinstance(value, int | float)
+            and not isinstance(value, bool)
+            and whole
+            and declared.min <= value <= declared.max
+        )
+    return isinstance(value, {"STRING": str, "BOOLEAN": bool}[kind])
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda p: p.stem)
+def test_example_workflow(comfy: SimpleNamespace, path: Path) -> None:
+    workflow = json.loads(path.read_text())
+    nodes = {n["id"]: n for n in workflow["nodes"]}
+    assert len(nodes) == len(workflow["nodes"])
+    types = {n["type"] for n in nodes.values()}
+    assert types <= comfy.nodes.keys() | CORE
+    assert types & comfy.nodes.keys()
+    for node in nodes.values():
+        if node["type"] not in comfy.nodes:
+            continue
+        schema = comfy.nodes[node["type"]].GET_SCHEMA()
+        declared = {i.id: i for i in schema.inputs}
+        widgets = [declared[i["id"]] for i in inputs_of(comfy.nodes[node["type"]]) if i["type"] in comfy_stub.WIDGETS]
+        values = list(node.get("widgets_values", []))
+        assert len(values) == len(widgets), f"{node['type']} has {len(widgets)} widgets"
+        for widget, value in zip(widgets, values, strict=True):
+            assert widget_fits(widget, value), f"{node['type']}.{widget.id} cannot be {value!r}"
+        linked = {i["name"] for i in node.get("inputs", []) if i.get("link") is not None}
+        assert {i["name"] for i in node.get("inputs", [])} <= declared.keys()
+        needed = {i.id for i in schema.inputs if not i.optional and i.io_type not in comfy_stub.WIDGETS}
+        assert needed <= linked, f"{node['type']} lacks {needed - linked}"
+        assert [o["type"] for o in node.get("outputs", [])] == [str(o.io_type) for o in schema.outputs]
+    for number, source, slot, target, at, kind in workflow["links"]:
+        assert nodes[source]["outputs"][slot]["type"] == kind
+        assert number in nodes[source]["outputs"][slot]["links"]
+        assert nodes[target]["inputs"][at]["link"] == number
+        assert nodes[target]["inputs"][at]["type"] == kind

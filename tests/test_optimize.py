@@ -1,0 +1,381 @@
+"""Optimisation: reproducible, well-behaved, tidy when it is stopped, and a smile is a smile."""
+
+from __future__ import annotations
+
+import gc
+import weakref
+from dataclasses import replace
+from functools import lru_cache
+
+import pytest
+import torch
+from helpers import same_bits, smooth_field
+from torch import Tensor
+
+from flow_core.align import Crop
+from flow_core.field import Field
+from flow_core.guide import Guide
+from flow_core.optimize import Priors, Settings, Step, optimize, report
+from flow_core.prompts import Prompt
+from flow_core.warp import displacement, fold_share, warp
+
+SMILE = Prompt.parse("a smiling face")
+QUICK = Settings(steps=8, views=2)
+
+
+class Run:
+    """Short optimisations of the astronaut; equal ones are computed once."""
+
+    def __init__(self, photo: Tensor, crop: Crop, guide: Guide) -> None:
+        self.photo, self.crop, self.guide = photo, crop, guide
+        self.steps = lru_cache(None)(self._steps)
+
+    def _steps(self, **changes: object) -> list[Step]:
+        settings = replace(QUICK, **changes)
+        return list(optimize(self.photo, self.crop, Field.zeros(12), self.guide, SMILE, settings))
+
+    def field(self, **changes: object) -> Field:
+        return self.steps(**changes)[-1].field
+
+
+@pytest.fixture(scope="module")
+def run(astronaut: Tensor, crop: Crop, guide: Guide) -> Run:
+    return Run(astronaut, crop, guide)
+
+
+@pytest.fixture(scope="module")
+def hopper(portraits: dict[str, Tensor], crops: dict[str, Crop]) -> tuple[Tensor, Crop]:
+    return portraits["grace_hopper"], crops["grace_hopper"]
+
+
+def test_steps(run: Run) -> None:
+    steps = run.steps()
+    assert [s.index for s in steps] == list(range(1, 9))
+    assert {s.total for s in steps} == {8}
+    for step in steps:
+        parts = {k: v for k, v in step.losses.items() if k != "total"}
+        assert {"guide", "bending", "magnitude", "fold", "symmetry", "color magnitude", "color smooth"} == set(parts)
+        assert all(v >= 0 for v in parts.values())
+        assert step.losses["total"] == pytest.approx(sum(parts.values()), rel=1e-4)
+    assert steps[0].losses["guide"] > 0
+    assert steps[-1].preview().shape == steps[-1].aligned.shape == (1, 3, 140, 140)
+    assert not torch.equal(steps[-1].preview(), steps[-1].aligned)
+
+
+def test_field_says_what_made_it(run: Run) -> None:
+    meta = run.field(seed=3).meta
+    assert meta["prompt"] == "a smiling face"
+    assert meta["neutral"] == SMILE.neutral
+    assert meta["guide"] == run.guide.name
+    assert (meta["seed"], meta["steps"], meta["preserve"]) == (3, 8, 0.5)
+    assert meta["gain"] == pytest.approx(run.steps(seed=3)[-1].gain, abs=1e-3)
+
+
+def test_result_is_detached_and_kept(run: Run) -> None:
+    first, last = run.steps()[0].field, run.steps()[-1].field
+    assert not first.offset.requires_grad
+    assert not last.color.requires_grad
+    assert not torch.equal(first.offset, last.offset)  # later steps do not write into earlier results
+    assert not last.offset.is_inference()
+
+
+def test_same_seed_same_field(run: Run) -> None:
+    again = run._steps()[-1].field
+    assert same_bits(again.offset, run.field().offset)
+    assert same_bits(again.color, run.field().color)
+
+
+def test_caller_s_random_state_neither_matters_nor_changes(run: Run) -> None:
+    torch.manual_seed(77)
+    expected = torch.rand(2)
+    torch.manual_seed(77)
+    assert same_bits(run._steps()[-1].field.offset, run.field().offset)
+    assert torch.equal(torch.rand(2), expected)
+
+
+def test_other_seed_other_field(run: Run) -> None:
+    assert not torch.equal(run.field().offset, run.field(seed=1).offset)
+
+
+def test_gain_grows(edits: Edits) -> None:
+    for name in ("astronaut", "grace_hopper"):
+        gains = [step.gain for step in edits.steps(name, "a smiling face")]
+        early, late = gains[:3], gains[-10:]
+        assert sum(late) / 10 > sum(early) / 3 + 0.5
+        assert (
+            edits.steps(name, "a smiling face")[-1].losses["guide"]
+            < edits.steps(name, "a smiling face")[0].losses["guide"]
+        )
+
+
+def test_preserve_is_the_dial_from_bold_to_careful(run: Run) -> None:
+    def moved(preserve: float) -> float:
+        return run.field(steps=16, preserve=preserve).offset.square().mean().item()
+
+    assert moved(1) < moved(0.5) < moved(0)
+    assert moved(1) < moved(0) / 2
+
+
+def test_preserve_scales_all_priors_but_the_fold_guard() -> None:
+    base = Priors()
+    assert base.scaled(0.5) == base
+    bold, careful = base.scaled(0), base.scaled(1)
+    for name in ("bending", "magnitude", "symmetry", "color_magnitude", "color_smooth"):
+        assert getattr(bold, name) == pytest.approx(getattr(base, name) / 8)
+        assert getattr(careful, name) == pytest.approx(getattr(base, name) * 8)
+    assert bold.fold == careful.fold == base.fold
+
+
+@pytest.mark.parametrize("limit", [0.02, 0.3])
+def test_color_limit_holds(run: Run, limit: float) -> None:
+    free = Priors(color_magnitude=0.0, color_smooth=0.0)
+    color = run.field(color_limit=limit, priors=free, lr=0.2).color
+    assert color.abs().max() <= limit
+    assert color.abs().max() > limit / 4
+
+
+def test_color_limit_zero_leaves_colors_alone(astronaut: Tensor, crop: Crop, guide: Guide, run: Run) -> None:
+    assert not run.field(color_limit=0.0).color.any()
+    assert run.field(color_limit=0.0).offset.any()
+    start = smooth_field(0.001, 0.05, size=12)
+    *_, last = optimize(astronaut, crop, start, guide, SMILE, replace(QUICK, steps=2, color_limit=0.0))
+    assert same_bits(last.field.color, start.color)
+
+
+def test_goes_on_from_an_earlier_field(astronaut: Tensor, crop: Crop, guide: Guide) -> None:
+    start = smooth_field(0.01, 0.03, size=12)
+    [step] = optimize(astronaut, crop, start, guide, SMILE, replace(QUICK, steps=1, lr=1e-6))
+    torch.testing.assert_close(step.field.offset, start.offset, atol=1e-5, rtol=0)
+    torch.testing.assert_close(step.field.color, start.color, atol=1e-4, rtol=0)
+    before = smooth_field(0.01, 0.03, size=12)
+    assert same_bits(start.offset, before.offset)
+    assert step.field.size == (12, 12)
+
+
+def test_negative_weight_moves_away(astronaut: Tensor, crop: Crop, guide: Guide) -> None:
+    *_, away = optimize(
+        astronaut, crop, Field.zeros(12), guide, Prompt.parse("a smiling face:-1"), replace(QUICK, steps=20)
+    )
+    *_, towards = optimize(astronaut, crop, Field.zeros(12), guide, SMILE, replace(QUICK, steps=20))
+    text = guide.encode_text(["a smiling face"])[0] - guide.encode_text(["a face"])[0]
+    scores = [
+        (guide.encode_image(crop.aligned(warp(astronaut, crop, f)[0], 140)) @ text).item()
+        for f in (away.field, Field.zeros(2), towards.field)
+    ]
+    assert scores[0] < scores[1] < scores[2]
+    assert away.gain > 0  # along the prompt, whose sign is negative
+
+
+def test_batch_of_two(astronaut: Tensor, crop: Crop, guide: Guide) -> None:
+    size = (220, 220)
+    photos = torch.cat([astronaut[:, :, :220, 110:330], astronaut[:, :, :220, 110:330].flip(3)])
+    left = crop.points - torch.tensor([110, 0])
+    right = (left * torch.tensor([-1, 1]) + torch.tensor([220, 0]))[:, [1, 0, 2, 4, 3]]
+    both = Crop.from_points(torch.cat([left, right]), size)
+    steps = list(optimize(photos, both, Field.zeros(12), guide, SMILE, replace(QUICK, steps=16)))
+    field = steps[-1].field
+    assert field.batch == 2
+    assert steps[-1].preview().shape[0] == 2
+    text = guide.encode_text(["a smiling face"])[0] - guide.encode_text(["a face"])[0]
+    edited, _ = warp(photos, both, field)
+    gain = (guide.encode_image(both.aligned(edited, 140)) - guide.encode_image(both.aligned(photos, 140))) @ text
+    assert (gain > 0).all()
+    assert not torch.equal(field.offset[0], field.offset[1])
+    # one picture for two faces
+    *_, shared = optimize(
+        photos[:1], Crop.from_points(left.expand(2, -1, -1), size), Field.zeros(12), guide, SMILE, QUICK
+    )
+    assert shared.field.batch == 2
+
+
+@pytest.mark.parametrize("limit", [0.06, 0.0])
+def test_works_in_inference_mode(astronaut: Tensor, guide: Guide, run: Run, limit: float) -> None:
+    with torch.inference_mode():
+        photo, crop, field = astronaut.clone(), Crop.from_points(run.crop.points.clone(), (512, 512)), Field.zeros(12)
+        assert photo.is_inference()
+        assert field.offset.is_inference()
+        for last in optimize(photo, crop, field, guide, SMILE, replace(QUICK, color_limit=limit)):  # noqa: B007
+            assert torch.is_inference_mode_enabled()  # the caller's mode, between any two steps
+        assert same_bits(last.field.offset, run.field(color_limit=limit).offset)
+        assert warp(photo, crop, last.field)[0].isfinite().all()
+
+
+def test_works_without_gradients_of_the_caller(run: Run) -> None:
+    with torch.no_grad():
+        for last in optimize(run.photo, run.crop, Field.zeros(12), run.guide, SMILE, QUICK):  # noqa: B007
+            assert not torch.is_grad_enabled()
+    assert torch.is_grad_enabled()
+    assert same_bits(last.field.offset, run.field().offset)
+
+
+def test_nothing_is_kept_on_the_guide(run: Run) -> None:
+    run.field()
+    assert all(p.grad is None for p in run.guide.model.parameters())
+    assert not run.guide.model.training
+
+
+def test_cancel_frees_everything(run: Run) -> None:
+    steps = optimize(run.photo, run.crop, Field.zeros(12), run.guide, SMILE, QUICK)
+    for step in steps:
+        if step.index == 3:
+            break
+    inner = steps.gi_frame.f_locals["run"]
+    kept = [weakref.ref(t) for t in (inner.views, inner.before, inner.offset, step.aligned, step.field.offset)]
+    kept.append(weakref.ref(inner))
+    del step, inner
+    steps.close()
+    gc.collect()
+    assert [r() for r in kept] == [None] * len(kept)
+    with pytest.raises(StopIteration):
+        next(steps)
+
+
+class Broken:
+    """A guide that overflows at some step."""
+
+    name, image_size, scale, device = "broken", 32, 1.0, torch.device("cpu")
+
+    def __init__(self, good: int) -> None:
+        self.good = good
+
+    def encode_image(self, image: Tensor) -> Tensor:
+        self.good -= 1
+        return torch.nn.functional.normalize(image.flatten(1)[:, :8] + 0.1, dim=1) / (0 if self.good < 0 else 1)
+
+    def encode_text(self, texts: list[str]) -> Tensor:
+        return torch.nn.functional.normalize(torch.tensor([[len(t), 9.0, *[1.0] * 6] for t in texts]), dim=1)
+
+
+def test_guide_that_returns_nan(astronaut: Tensor, crop: Crop) -> None:
+    views = 3  # calls that look at the unedited face
+    steps = optimize(astronaut, crop, Field.zeros(8), Broken(views + 2), SMILE, replace(QUICK, steps=9))
+    next(steps), next(steps)
+    with pytest.raises(ValueError, match=r"broken returned NaN at step 3; load it with precision fp32"):
+        next(steps)
+
+
+def test_what_does_not_fit_is_an_error_before_the_first_step(astronaut: Tensor, crop: Crop, guide: Guide) -> None:
+    three = Crop.from_points(crop.points.expand(3, -1, -1), crop.image_size)
+    for photo, where, field, message in (
+        (astronaut.expand(2, -1, -1, -1), crop, Field.zeros(8), "do not fit"),
+        (astronaut, crop, Field.zeros(8, batch=2), "do not fit"),
+        (astronaut.expand(2, -1, -1, -1), three, Field.zeros(8), "do not fit"),
+        (astronaut[:, :1], crop, Field.zeros(8), "RGB"),
+        (torch.cat([astronaut, astronaut[:, :1]], 1), crop, Field.zeros(8), "RGB"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            next(optimize(photo, where, field, guide, SMILE, QUICK))
+
+
+def test_crop_of_another_picture_is_an_error(astronaut: Tensor, crop: Crop, guide: Guide) -> None:
+    with pytest.raises(ValueError, match=r"512x512.*511x500|run Align"):
+        next(optimize(astronaut[:, :, :500, :511], crop, Field.zeros(8), guide, SMILE, QUICK))
+
+
+def test_picture_with_nan_is_an_error(astronaut: Tensor, crop: Crop, guide: Guide) -> None:
+    broken = astronaut.clone()
+    broken[0, 0, 110, 220] = torch.nan
+    with pytest.raises(ValueError, match="picture"):
+        next(optimize(broken, crop, Field.zeros(8), guide, SMILE, QUICK))
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"steps": 0}, {"views": 0}, {"lr": 0.0}, {"lr": float("nan")}, {"margin": -1.0}, {"preserve": 1.01},
+        {"preserve": float("nan")}, {"color_limit": -0.1}, {"color_limit": float("inf")},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_settings_are_checked(wrong: dict[str, float]) -> None:
+    with pytest.raises(ValueError, match=f"{next(iter(wrong))} must lie in"):
+        Settings(**wrong)
+
+
+class Edits:
+    """Full edits of the portraits with default settings, each computed once."""
+
+    def __init__(self, portraits: dict[str, Tensor], crops: dict[str, Crop], guide: Guide) -> None:
+        self.portraits, self.crops, self.guide = portraits, crops, guide
+        self.steps = lru_cache(None)(self._steps)
+
+    def _steps(self, name: str, prompt: str) -> list[Step]:
+        start = Field.zeros(20)
+        return list(optimize(self.portraits[name], self.crops[name], start, self.guide, Prompt.parse(prompt)))
+
+    def motion(self, name: str, prompt: str, points: Tensor) -> Tensor:
+        """How the content moves at crop points ``[N,2]``, ``[N,2]``: against the backward offset."""
+        field = self.steps(name, prompt)[-1].field
+        return -displacement(field, points[None, None])[0][0, :, 0].T
+
+    def landmarks(self, name: str) -> dict[str, Tensor]:
+        """Crop points of what expressions move: each ``[2,2]``, the viewer's left one first."""
+        crop = self.crops[name]
+        p = crop.to_crop(crop.points[:, None])[0, 0]
+        eyes, middle, mouth = p[:2], p[:2].mean(0), p[3:]
+        down = mouth.mean(0) - middle
+        return {
+            "mouth": mouth,
+            "brow": eyes - 0.36 * down,
+            "inner brow": middle + 0.45 * (eyes - middle) - 0.3 * down,
+        }
+
+
+@pytest.fixture(scope="module")
+def edits(portraits: dict[str, Tensor], crops: dict[str, Crop], guide: Guide) -> Edits:
+    return Edits(portraits, crops, guide)
+
+
+@pytest.fixture(params=["astronaut", "grace_hopper"])
+def name(request: pytest.FixtureRequest) -> str:
+    return request.param
+
+
+def test_a_smile_is_a_smile(edits: Edits, name: str) -> None:
+    left, right = edits.motion(name, "a smiling face", edits.landmarks(name)["mouth"])
+    assert max(left[1], right[1]) < 0  # both up
+    assert (left[1] + right[1]) / 2 < -0.002
+    assert right[0] - left[0] > 0.004  # and apart
+
+
+def test_anger_lowers_the_inner_brows(edits: Edits, name: str) -> None:
+    left, right = edits.motion(name, "an angry face", edits.landmarks(name)["inner brow"])
+    assert (left[1] + right[1]) / 2 > 0.002
+
+
+def test_surprise_raises_the_brows(edits: Edits, name: str) -> None:
+    left, right = edits.motion(name, "a surprised face", edits.landmarks(name)["brow"])
+    assert left[1] < -0.002
+    assert right[1] < -0.002
+
+
+def test_sadness_lowers_the_corners_of_the_mouth(edits: Edits, name: str) -> None:
+    left, right = edits.motion(name, "a sad face", edits.landmarks(name)["mouth"])
+    assert (left[1] + right[1]) / 2 > 0.001
+
+
+@pytest.mark.parametrize("prompt", ["a smiling face", "an angry face", "a surprised face", "a sad face"])
+def test_edits_neither_fold_nor_leave_the_face(edits: Edits, name: str, prompt: str) -> None:
+    field = edits.steps(name, prompt)[-1].field
+    assert fold_share(field) == 0
+    numbers = report(field, edits.crops[name])
+    assert numbers["folds"] == 0
+    assert numbers["gain"] > 0.3
+    side = edits.crops[name].side.item()
+    assert 0.005 * side < numbers["max_px"] < 0.1 * side
+    length = field.resample(64).offset.norm(dim=1)[0]
+    corners = torch.stack([length[:10, :10], length[:10, -10:], length[-10:, :10], length[-10:, -10:]])
+    assert corners.mean() < length[24:52, 18:46].mean() / 2
+
+
+def test_weaker_edits_do_not_fold_either(edits: Edits, name: str) -> None:
+    field = edits.steps(name, "a smiling face")[-1].field
+    assert fold_share(field, strength=0.7) == fold_share(field, strength=0.4) == 0
+
+
+def test_report(crop: Crop) -> None:
+    field = Field(torch.full((1, 2, 8, 8), 0.03), torch.zeros(1, 3, 8, 8), {"gain": 1.5})
+    numbers = report(field, crop)
+    assert numbers["gain"] == 1.5
+    assert numbers["max_px"] == pytest.approx(0.03 * 2**0.5 * crop.side.item(), rel=0.01)
+    assert report(Field.zeros(4), crop)["gain"] != report(Field.zeros(4), crop)["gain"]  # nan: nothing measured it

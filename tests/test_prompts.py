@@ -1,0 +1,113 @@
+"""Prompts: what artists type, and what they get told when it makes no sense."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor
+
+from flow_core.guide import Guide
+from flow_core.prompts import NEUTRAL, TEMPLATES, Prompt, PromptError, directions, embed
+
+
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        ("a smiling face", [("a smiling face", 1)]),
+        ("  a   smiling\n\tface ", [("a smiling face", 1)]),
+        ("a smiling face | open mouth:0.5 | angry:-0.3", [("a smiling face", 1), ("open mouth", 0.5), ("angry", -0.3)]),
+        ("smile:2", [("smile", 2)]),
+        ("smile: 2 ", [("smile", 2)]),
+        ("smile :+1.5", [("smile", 1.5)]),
+        ("smile:.5", [("smile", 0.5)]),
+        ("smile:-4|angry:4", [("smile", -4), ("angry", 4)]),
+        ("mood: happy", [("mood: happy", 1)]),
+        ("mood: happy:0.5", [("mood: happy", 0.5)]),
+        ("smile|", [("smile", 1)]),
+        ("| smile || ", [("smile", 1)]),
+        ("smile | angry:0", [("smile", 1)]),
+        ("ein lächelndes Gesicht 😀:0.5", [("ein lächelndes Gesicht 😀", 0.5)]),
+        ("smile, open mouth", [("smile, open mouth", 1)]),
+    ],
+)
+def test_parse(text: str, parts: list[tuple[str, float]]) -> None:
+    prompt = Prompt.parse(text)
+    assert list(prompt.parts) == parts
+    assert prompt.neutral == NEUTRAL
+
+
+@pytest.mark.parametrize("text", ["", "   ", "|", " | \n| ", "smile:0", "smile:0 | angry:-0"])
+def test_nothing_to_aim_for(text: str) -> None:
+    with pytest.raises(PromptError, match=r"empty.*for instance 'a smiling face'"):
+        Prompt.parse(text)
+
+
+@pytest.mark.parametrize("weight", ["5", "-4.01", "1e9", "nan", "inf", "-inf"])
+def test_weights_out_of_range(weight: str) -> None:
+    with pytest.raises(PromptError, match=rf"{weight} of 'smile' is outside -4\.\.4"):
+        Prompt.parse(f"angry | smile:{weight}")
+
+
+def test_weight_without_text() -> None:
+    with pytest.raises(PromptError, match=r"':0\.5' has a weight but no text"):
+        Prompt.parse("smile | :0.5")
+
+
+def test_neutral() -> None:
+    assert Prompt.parse("smile", " a  man ").neutral == "a man"
+    with pytest.raises(PromptError, match="neutral prompt is empty"):
+        Prompt.parse("smile", " \n")
+
+
+@pytest.mark.parametrize(
+    "text", ["a smiling face", "smile | open mouth:0.5 | angry:-0.3", "mood: happy:0.25", "mood: happy", "a:4 | b:-4"]
+)
+def test_written_out_and_read_again(text: str) -> None:
+    prompt = Prompt.parse(text)
+    assert Prompt.parse(str(prompt)) == prompt
+    assert str(Prompt.parse(str(prompt))) == str(prompt)
+
+
+def test_a_text_that_ends_like_a_weight_survives_being_written_out() -> None:
+    prompt = Prompt.parse("a ratio of 3:2:1")
+    assert prompt.parts == (("a ratio of 3:2", 1.0),)
+    assert Prompt.parse(str(prompt)) == prompt
+
+
+def test_embed_averages_phrasings(guide: Guide) -> None:
+    one = embed(guide, "a smiling face")
+    assert one.shape == guide.encode_text(["x"]).shape[1:]
+    assert one.norm().item() == pytest.approx(1, abs=1e-5)
+    mean = guide.encode_text([t.format("a smiling face") for t in TEMPLATES]).mean(0)
+    torch.testing.assert_close(one, mean / mean.norm())
+
+
+def test_directions(guide: Guide) -> None:
+    found, weights = directions(guide, Prompt.parse("a smiling face | an angry face:-0.5"))
+    assert found.shape[0] == 2
+    assert weights.tolist() == [1, -0.5]
+    torch.testing.assert_close(found[0], embed(guide, "a smiling face") - embed(guide, NEUTRAL))
+
+
+def test_target_that_equals_the_neutral_prompt(guide: Guide) -> None:
+    with pytest.raises(PromptError, match=r"'a face'.*'a face' mean the same to guide nano.*change one"):
+        directions(guide, Prompt.parse("a smiling face | a face"))
+
+
+class Deaf:
+    """A guide to which all texts are the same."""
+
+    name = "deaf"
+
+    def encode_text(self, texts: list[str]) -> Tensor:
+        return torch.nn.functional.normalize(torch.ones(len(texts), 8), dim=-1)
+
+
+def test_guide_that_does_not_know_the_words() -> None:
+    with pytest.raises(PromptError, match="guide deaf"):
+        directions(Deaf(), Prompt.parse("a smiling face"))
+
+
+def test_unknown_words(guide: Guide) -> None:
+    assert Prompt.parse("a smiling face").unknown_words(guide) == []
+    assert Prompt.parse("a smiling zorgon | QUUX-face:0.5").unknown_words(guide) == ["zorgon", "quux"]
