@@ -41,7 +41,7 @@ def main() -> None:
 
     text, _ = directions(guide, prompt)
     views = torch.rand(settings.views, 3, guide.image_size, guide.image_size, device=device, requires_grad=True)
-    steps = optimize(photo, crop, Field.zeros(20), guide, prompt, settings)
+    steps = optimize(photo, crop, Field.zeros(28), guide, prompt, settings)
     next(steps)
     ours, bare = [], []
     for _ in range(o.rounds - 1):

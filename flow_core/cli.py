@@ -22,7 +22,7 @@ from .prompts import NEUTRAL, Prompt
 from .warp import warp
 
 REPRESENTATIONS = ("raster",)
-RESOLUTION = 20  # control points along each side of a new raster field
+RESOLUTION = 28  # control points along each side of a new raster field
 
 
 def parser() -> argparse.ArgumentParser:

@@ -22,11 +22,11 @@ from .warp import FEATHER, displacement, fold_share, jacobian_determinant, sampl
 class Priors:
     """Weights of what keeps the edit natural; each is scaled by :attr:`Settings.preserve`."""
 
-    bending: float = 0.004
+    bending: float = 0.002
     magnitude: float = 500.0
     fold: float = 20.0
     symmetry: float = 400.0
-    drift: float = 0.0
+    drift: float = 3.0
     color_magnitude: float = 60.0
     color_smooth: float = 0.4
 

@@ -24,7 +24,7 @@ class FaceFlowInit(io.ComfyNode):
                 CropSocket.Input("crop", tooltip="From FaceFlow Align Face."),
                 io.Combo.Input("representation", options=list(REPRESENTATIONS), default="raster",
                                tooltip="raster: a grid of control points with smooth interpolation between them."),
-                io.Int.Input("resolution", default=20, min=4, max=256,
+                io.Int.Input("resolution", default=28, min=4, max=256,
                              tooltip="Control points along each side. More follow finer details and take longer; "
                              "the edited picture has its own full resolution in any case."),
                 io.Float.Input("noise", default=0.0, min=0.0, max=0.05, step=0.001, round=0.0001,
