@@ -138,9 +138,18 @@ class Crop:
         x0, y0 = min(max(x0, 0), w), min(max(y0, 0), h)
         return x0, y0, max(x0, min(x1, w)), max(y0, min(y1, h))
 
+    def require_size(self, image: Tensor) -> None:
+        """Raise ValueError where ``image [B,C,H,W]`` is not of the size that the crop was made for."""
+        (h, w), (height, width) = self.image_size, image.shape[2:]
+        if (h, w) != (height, width):
+            raise ValueError(
+                f"The crop was made for a picture of {w}x{h}, this one has {width}x{height}; run Align on this picture."
+            )
+
     def aligned(self, image: Tensor, size: int) -> Tensor:
         """The face square ``[B,C,size,size]`` of ``image`` ``[B,C,H,W]``, antialiased; border colours repeat
         where the crop reaches beyond the picture."""
+        self.require_size(image)
         return torch.cat(
             [self._aligned_one(image[i if len(image) > 1 else 0 :][:1], i, size) for i in range(self.batch)]
         )
@@ -203,6 +212,11 @@ def align(
         FaceNotFound: a picture has no face, or fewer than ``index + 1``.
     """
     require_finite(image)
+    if mask is not None and mask.shape[1:] != image.shape[2:]:
+        raise ValueError(
+            f"The mask has {mask.shape[2]}x{mask.shape[1]} pixels, the picture {image.shape[3]}x{image.shape[2]}; "
+            "resize the mask, or leave it unconnected."
+        )
     found = []
     for i, picture in enumerate(image):
         faces = sort_faces(find_faces(picture, detector, threshold), order)

@@ -150,15 +150,15 @@ class Field:
 
     def save(self, path: str | Path) -> Path:
         """Write a safetensors file; the metadata are JSON under the key ``faceflow``."""
-        from safetensors.torch import save_file
+        from safetensors.torch import save
 
         self.require_finite()
         path = Path(path)
         path.parent.mkdir(parents=True, exist_ok=True)
-        header = {"format": FORMAT, "version": VERSION, "kind": "raster", **self.meta}
+        header = {**self.meta, "format": FORMAT, "version": VERSION, "kind": "raster"}
         tensors = {"offset": self.offset.detach().cpu().contiguous(), "color": self.color.detach().cpu().contiguous()}
         partial = path.with_name(path.name + ".part")  # a full disk must not destroy an older field
-        save_file(tensors, str(partial), metadata={"faceflow": json.dumps(header)})
+        partial.write_bytes(save(tensors, metadata={"faceflow": json.dumps(header)}))
         partial.replace(path)
         return path
 
@@ -187,9 +187,9 @@ class Field:
                 f"{path.name} is a safetensors file, but not a FaceFlow field; pick one saved by FaceFlow."
             )
         version = header.pop("version", 0)
-        if not isinstance(version, int) or version > VERSION:
+        if not isinstance(version, int) or not 1 <= version <= VERSION:
             raise FieldError(
-                f"{path.name} has field version {version}; this FaceFlow reads up to {VERSION}. Update FaceFlow."
+                f"{path.name} has field version {version}; this FaceFlow reads 1 to {VERSION}. Update FaceFlow."
             )
         for v in range(version, VERSION):
             header, tensors = _UPGRADES[v](header, tensors)

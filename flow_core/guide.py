@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import logging
+import shutil
 import sys
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
@@ -191,6 +194,10 @@ def _resolve(clip: ModuleType, name: str, folders: list[Path]) -> tuple[str, str
     for place in places:
         path = place / name
         if path.is_dir() and (path / "open_clip_config.json").is_file():
+            if not any(path.glob("*.safetensors")):
+                raise GuideError(
+                    f"{path} has an open_clip config but no weights; put open_clip_model.safetensors beside it."
+                )
             return f"local-dir:{path}", None, frozenset()
         if path.suffix == ".safetensors" and path.is_file():
             return _local_file(clip, path)
@@ -227,13 +234,16 @@ def _local_file(clip: ModuleType, path: Path) -> tuple[str, str, frozenset[str]]
     try:
         with safe_open(str(path), "pt") as f:
             words = json.loads((f.metadata() or {}).get("vocabulary", "[]"))
-        keys = json.loads(config.read_text()).keys()
-    except (SafetensorError, ValueError, OSError) as e:
+        keys = dict(json.loads(config.read_text())).keys()
+    except (SafetensorError, ValueError, TypeError, OSError) as e:
         raise GuideError(f"{path.name} or {config.name} is damaged ({e}); copy it again.") from e
     if not {"embed_dim", "vision_cfg", "text_cfg"} <= keys:
         raise GuideError(f"{config.name} is no open_clip model config: it needs embed_dim, vision_cfg and text_cfg.")
-    clip.add_model_config(config)
-    return config.stem, str(path), frozenset(words)
+    # open_clip knows configs by file name only: a name of its own keeps this one from replacing another model's
+    name = f"faceflow-{path.stem}-{hashlib.sha256(config.read_bytes()).hexdigest()[:12]}"
+    with tempfile.TemporaryDirectory() as folder:
+        clip.add_model_config(Path(shutil.copy(config, Path(folder) / f"{name}.json")))
+    return name, str(path), frozenset(words)
 
 
 def _first_line(e: Exception) -> str:

@@ -45,6 +45,7 @@ def read(path: str | Path) -> Picture:
                 array, depth = np.asarray(image).astype(np.float32)[..., None], 65535
             else:
                 if image.mode not in ("L", "RGB", "RGBA"):
+                    extra.pop("icc_profile", None)  # it describes the colours before the conversion
                     alpha = image.mode in ("LA", "PA") or "transparency" in image.info
                     image = image.convert("RGBA" if alpha else "RGB")
                 array, depth = np.atleast_3d(np.asarray(image).astype(np.float32)), 255
@@ -63,7 +64,10 @@ def write(picture: Picture, path: str | Path) -> None:
     image = Image.fromarray(array[..., 0] if array.shape[2] == 1 else array)
     path.parent.mkdir(parents=True, exist_ok=True)
     quality = {"quality": 95, "subsampling": 0} if path.suffix.lower() in (".jpg", ".jpeg") else {}
+    partial = path.with_name(f".{path.stem}.part{path.suffix}")  # a failure must not destroy an older picture
     try:
-        image.save(path, **quality, **picture.extra)
+        image.save(partial, **quality, **picture.extra)
+        partial.replace(path)
     except (OSError, ValueError, KeyError) as e:
+        partial.unlink(missing_ok=True)
         raise ValueError(f"{path} cannot be written ({e}); name a file that ends in .png.") from e

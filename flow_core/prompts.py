@@ -73,7 +73,7 @@ class Prompt:
         return cls(tuple(parts), " ".join(neutral.split()))
 
     def __str__(self) -> str:
-        return " | ".join(t if w == 1 else f"{t}:{w:g}" for t, w in self.parts)
+        return " | ".join(t if w == 1 and ":" not in t else f"{t}:{w:g}" for t, w in self.parts)
 
     def unknown_words(self, guide: Guide) -> list[str]:
         """Words that lie outside the guide's vocabulary, if it has one."""

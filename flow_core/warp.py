@@ -96,11 +96,7 @@ def warp(
     if image.ndim != 4 or image.shape[1] not in (1, 3, 4):
         raise ValueError(f"Expected an image [B,C,H,W] with 1, 3 or 4 channels, got {tuple(image.shape)}.")
     b, _, h, w = image.shape
-    if crop.image_size != (h, w):
-        raise ValueError(
-            f"The crop was made for a picture of {crop.image_size[1]}x{crop.image_size[0]}, this one has {w}x{h}; "
-            "run Align on this picture."
-        )
+    crop.require_size(image)
     for name, n in (("crop", crop.batch), ("field", field.batch), *([("mask", len(mask))] if mask is not None else [])):
         if n not in (1, b):
             raise ValueError(f"{n} {name}s do not fit {b} pictures: give one for all, or one for each.")

@@ -27,7 +27,7 @@ def _roots() -> dict[str, Path]:
 def list_fields() -> list[str]:
     """Saved fields as ``output/...`` and ``input/...``, the newest first."""
     found = [(p.stat().st_mtime, f"{root}/{p.relative_to(folder).as_posix()}")
-             for root, folder in _roots().items() for p in folder.rglob("*.safetensors")]  # fmt: skip
+             for root, folder in _roots().items() for p in folder.rglob("*.safetensors") if p.is_file()]  # fmt: skip
     return [name for _, name in sorted(found, reverse=True)]
 
 

@@ -132,7 +132,7 @@ def test_guidance_stops_pulling_beyond_the_margin() -> None:
     assert pull[2] == pytest.approx(0.5)
     assert pull[3] < 0.01
     assert guidance(torch.full((1, 1), 60.0), weight, 3.0) < 1e-6
-    assert guidance(torch.zeros(1, 1), weight, 0.0).item() == pytest.approx(math.log(2))
+    assert guidance(torch.zeros(1, 1), weight, 0.0).item() == pytest.approx(math.log(2) / 3)
 
 
 def test_guidance_follows_sign_and_size_of_the_weights() -> None:
