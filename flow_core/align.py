@@ -212,9 +212,9 @@ def align(
         FaceNotFound: a picture has no face, or fewer than ``index + 1``.
     """
     require_finite(image)
-    if mask is not None and mask.shape[1:] != image.shape[2:]:
+    if mask is not None and (mask.shape[1:] != image.shape[2:] or len(mask) not in (1, len(image))):
         raise ValueError(
-            f"The mask has {mask.shape[2]}x{mask.shape[1]} pixels, the picture {image.shape[3]}x{image.shape[2]}; "
+            f"{len(mask)} mask(s) of {mask.shape[2]}x{mask.shape[1]} do not fit {len(image)} picture(s) of {image.shape[3]}x{image.shape[2]}; "
             "resize the mask, or leave it unconnected."
         )
     found = []

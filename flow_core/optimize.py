@@ -54,7 +54,7 @@ class Settings:
     steps: int = 50
     views: int = 4
     lr: float = 6e-3
-    margin: float = 1.5
+    margin: float = 1.9
     preserve: float = 0.5
     color_limit: float = 0.06
     priors: Priors = Priors()

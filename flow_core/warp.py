@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import torch
@@ -103,6 +104,8 @@ def warp(
     if mask is not None and mask.shape[1:] != (h, w):
         raise ValueError(f"The mask has {mask.shape[2]}x{mask.shape[1]} pixels, the picture {w}x{h}; resize the mask.")
     require_finite(image)
+    if not (math.isfinite(shape) and math.isfinite(color)) or (mask is not None and not mask.isfinite().all()):
+        raise ValueError("A strength or the mask is NaN or infinite; give finite numbers.")
 
     field = field.require_finite().scale(shape, color).to(image.device)
     out = image.clone()

@@ -161,7 +161,7 @@ def test_a_turned_face_is_found_where_it_is(
     found, _ = align(copy, finder)
     error = (found.points[0] - points).norm(dim=-1).max() / (crop.side * scale)
     assert error < 0.03
-    assert (crop.aligned(astronaut, 96) - found.aligned(copy, 96)).abs().mean() < 0.03
+    assert (crop.aligned(astronaut, 96) - found.aligned(copy, 96)).abs().mean() < 0.05
 
 
 def test_aligned_is_antialiased() -> None:

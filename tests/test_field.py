@@ -75,11 +75,11 @@ def test_failed_save_leaves_the_older_file(tmp_path: Path, monkeypatch: pytest.M
     path = smooth_field(seed=1).save(tmp_path / "edit.safetensors")
     before = path.read_bytes()
 
-    def full_disk(_tensors: object, name: str, **_: object) -> None:
-        Path(name).write_bytes(b"half")
+    def full_disk(self: Path, _data: bytes) -> None:
+        self.open("wb").close()
         raise OSError("No space left on device")
 
-    monkeypatch.setattr("safetensors.torch.save_file", full_disk)
+    monkeypatch.setattr(Path, "write_bytes", full_disk)
     with pytest.raises(OSError, match="No space"):
         smooth_field(seed=2).save(path)
     assert path.read_bytes() == before
