@@ -286,7 +286,7 @@ def targets(out: dict[str, Tensor], truth: Tensor, grid: Tensor) -> dict[str, Te
     return {"sure": logit.sigmoid(), "logit": logit, "iou": iou, "loc": torch.cat([box, points.flatten(-2)], -1)}
 
 
-def loss_of(out: dict[str, Tensor], aim: dict[str, Tensor]) -> Tensor:
+def loss_of(out: dict[str, Tensor], aim: dict[str, Tensor], points: float) -> Tensor:
     """How far raw answers are from `aim`; at sure anchors everything counts, at all of them that there is no face.
 
     Logits are compared, too: they tell how little a background resembles a face, which probabilities do not.
@@ -296,7 +296,7 @@ def loss_of(out: dict[str, Tensor], aim: dict[str, Tensor]) -> Tensor:
     apart = F.smooth_l1_loss(logit, aim["logit"], reduction="none")
     overlap = (out["iou"][..., 0] - aim["iou"]).square()
     place = F.smooth_l1_loss(out["loc"], aim["loc"], reduction="none", beta=0.2)
-    place = place[..., :4].mean(-1) + 2 * place[..., 4:].mean(-1)
+    place = place[..., :4].mean(-1) + points * place[..., 4:].mean(-1)
     face = sure * (sure > 0.05)
     faces = (0.5 * entropy + face * (0.25 * apart + overlap + place)).sum() / face.sum().clamp(min=1)
     return faces + 4 * apart.mean() + 20 * overlap.mean()
@@ -324,7 +324,7 @@ def train(args: argparse.Namespace, faces: Faces, teacher: nn.Module) -> nn.Modu
             for group in optimizer.param_groups:
                 warm, fade = (step + 1) / 200, 0.5 + 0.5 * math.cos(math.pi * step / args.steps)
                 group["lr"] = args.rate * min(warm, fade)
-            loss = loss_of(net(_bgr(spoilt)), aim)
+            loss = loss_of(net(_bgr(spoilt)), aim, args.points)
             optimizer.zero_grad()
             loss.backward()
             nn.utils.clip_grad_norm_(net.parameters(), 5)
@@ -412,6 +412,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, default=BUILTIN)
     parser.add_argument("--steps", type=int, default=2800, help=f"of {BATCH} pictures")
     parser.add_argument("--rate", type=float, default=1e-2)
+    parser.add_argument("--points", type=float, default=2.0, help="weight of the points in the loss")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--workers", type=int, default=1, help="processes that compose pictures")
     parser.add_argument("--resume", action="store_true", help="go on from the checkpoint beside --out")
