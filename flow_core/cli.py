@@ -93,7 +93,7 @@ def main(argv: list[str] | None = None) -> int:
         print(f"faceflow: {e}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("faceflow: stopped, nothing was written", file=sys.stderr)
+        print("faceflow: stopped", file=sys.stderr)
         return 130
     return 0
 

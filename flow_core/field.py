@@ -123,9 +123,11 @@ class Field:
         """The same edit on another raster; antialiased when it gets smaller. Offsets are in fractions of the
         crop, so their values do not change with the size."""
         h, w = (size, size) if isinstance(size, int) else size
-        values = F.interpolate(
-            torch.cat([self.offset, self.color], 1), (h, w), mode="bicubic", antialias=True, align_corners=False
-        )
+        values = torch.cat([self.offset, self.color], 1)
+        if h >= self.size[0] and w >= self.size[1]:
+            values = interpolate(values, pixel_centers(h, w, self.device))
+        else:
+            values = F.interpolate(values, (h, w), mode="bicubic", antialias=True, align_corners=False)
         return replace(self, offset=values[:, :2], color=values[:, 2:])
 
     def scale(self, shape: float = 1.0, color: float = 1.0) -> Field:

@@ -107,11 +107,11 @@ class Guide:
 
     def encode_text(self, texts: Sequence[str]) -> Tensor:
         """Unit embeddings ``[N,D]`` float32 of texts; each text is computed once."""
-        new = [t for t in dict.fromkeys(texts) if t not in self._texts]
-        if new:
-            with torch.inference_mode(False), torch.no_grad():
-                out = self.model.encode_text(self._tokenizer(new).to(self.device))
-                self._texts.update(zip(new, F.normalize(out.float(), dim=-1).cpu(), strict=True))
+        for text in dict.fromkeys(texts):
+            if text not in self._texts:  # one by one, for in a batch the last bits depend on the other texts
+                with torch.inference_mode(False), torch.no_grad():
+                    out = self.model.encode_text(self._tokenizer([text]).to(self.device))
+                    self._texts[text] = F.normalize(out[0].float(), dim=-1).cpu()
         return torch.stack([self._texts[t] for t in texts]).to(self.device)
 
     def unknown_words(self, text: str) -> list[str]:
@@ -163,11 +163,13 @@ def load_guide(
     with torch.inference_mode(False), torch.random.fork_rng(devices=[]):
         try:
             root.setLevel(logging.ERROR)
-            model = clip.create_model(arch, pretrained=weights, device="cpu", precision="fp32")
+            # weights trained with QuickGELU give nonsense with GELU, and the tag knows which it was
+            quick = bool((clip.get_pretrained_cfg(arch, weights) or {}).get("quick_gelu")) if weights else False
+            model = clip.create_model(arch, pretrained=weights, device="cpu", precision="fp32", force_quick_gelu=quick)
             tokenizer = clip.get_tokenizer(arch)
         except Exception as e:
             raise GuideError(
-                f"Guide {name!r} cannot be loaded: {_first_line(e)}. Check the name with `faceflow guides`; weights that "
+                f"Guide {name!r} cannot be loaded: {_told(e)}. Check the name with `faceflow guides`; weights that "
                 "are not on this machine need a network once, or a local FILE.safetensors with its FILE.json."
             ) from e
         finally:
@@ -246,5 +248,7 @@ def _local_file(clip: ModuleType, path: Path) -> tuple[str, str, frozenset[str]]
     return name, str(path), frozenset(words)
 
 
-def _first_line(e: Exception) -> str:
-    return (str(e).strip() or type(e).__name__).splitlines()[0]
+def _told(e: Exception, most: int = 400) -> str:
+    """What an error says, in one line; that of unfitting weights names the keys."""
+    text = " ".join((str(e).strip() or type(e).__name__).split())
+    return (text if len(text) <= most else text[:most] + " ...").rstrip(".")

@@ -40,7 +40,7 @@ class FaceFlowOptimize(io.ComfyNode):
                                 tooltip="What the face should be. Several parts with weights, split by |, are possible: "
                                 "a smiling face | open mouth:0.5 | angry:-0.3"),
                 io.String.Input("neutral", default=NEUTRAL, tooltip="The face as it is; the edit goes from here to the prompt."),
-                io.Int.Input("steps", default=Settings.steps, min=1, max=2000, tooltip="30 = draft, 60 = normal, 150 = fine."),
+                io.Int.Input("steps", default=Settings.steps, min=2, max=2000, tooltip="30 = draft, 50 = normal, 150 = fine."),
                 io.Float.Input("preserve", default=Settings.preserve, min=0.0, max=1.0, step=0.01,
                                display_mode=io.NumberDisplay.slider,
                                tooltip="0 = bold, up to caricature; 1 = careful, the person barely changes."),

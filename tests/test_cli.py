@@ -305,7 +305,7 @@ def test_stopping(
     monkeypatch.setattr(cli, "optimize", interrupted)
     out, saved = tmp_path / "out.png", tmp_path / "f.safetensors"
     assert cli.main(["edit", str(photo), "a smiling face", "-o", str(out), "--field", str(saved), *STEPS]) == 130
-    assert "nothing was written" in capsys.readouterr().err
+    assert "stopped" in capsys.readouterr().err
     assert not out.exists()
     assert not saved.exists()
 

@@ -239,6 +239,7 @@ def test_border_values_hold_outside() -> None:
 def test_resample_keeps_the_edit() -> None:
     field = smooth_field(amplitude=0.05, size=16).with_meta(prompt="x")
     finer = field.resample((64, 48))
+    assert torch.equal(finer.offset, field.sample(pixel_centers(64, 48))[0])
     assert finer.size == (64, 48)
     assert finer.meta == field.meta
     points = pixel_centers(40, 40) * 0.8 + 0.1  # the border row is extrapolated differently

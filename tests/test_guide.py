@@ -350,8 +350,30 @@ def test_no_network_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
         raise OSError("Could not reach the server\nand a long story")
 
     monkeypatch.setattr(open_clip(), "create_model", offline)
-    with pytest.raises(GuideError, match=r"cannot be loaded: Could not reach the server\..*network once, or a local"):
+    with pytest.raises(GuideError, match=r"cannot be loaded: Could not reach the server.*network once, or a local"):
         load_guide("ViT-B-32:laion2b_s34b_b79k")
+
+
+def test_unfitting_weights_are_named(files: Path) -> None:
+    weights = load_file(str(files))
+    weights["visual.own_invention"] = weights.pop("visual.class_embedding")
+    save_file(weights, str(files))
+    with pytest.raises(GuideError, match=r"visual\.class_embedding.*visual\.own_invention"):
+        load_guide(str(files))
+
+
+def test_weights_trained_with_quick_gelu_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[bool] = []
+
+    def create(*_: object, **options: bool) -> None:
+        asked.append(options["force_quick_gelu"])
+        raise OSError("enough")
+
+    monkeypatch.setattr(open_clip(), "create_model", create)
+    for name in ("ViT-B-32:openai", "ViT-B-32:laion2b_s34b_b79k"):
+        with pytest.raises(GuideError, match="enough"):
+            load_guide(name)
+    assert asked == [True, False]
 
 
 def test_without_open_clip(monkeypatch: pytest.MonkeyPatch) -> None:

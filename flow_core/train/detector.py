@@ -22,12 +22,13 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from flow_core.detect import BUILTIN, Detector, anchors, decode, load_detector, network
+from flow_core.train import data
 
 SIDE = 256  # of a composed picture, pixels
 SIZES = (14, 240)  # of the faces in it
 MOST = 6  # faces in it
 BATCH = 8
-HELD_OUT = {"portraits": 100, "expressions": 500}  # the last files of each archive
+KINDS = ("portraits", "expressions")
 EYES = ((33, 133, 159, 145), (362, 263, 386, 374))  # MediaPipe's indices; the viewer's left eye first
 PHOTOS = (
     "cell",
@@ -67,12 +68,13 @@ class Faces:
 
     def __init__(self, folder: Path, held_out: bool) -> None:
         self.items: dict[str, list[tuple[bytes, np.ndarray]]] = {}
-        for kind, count in HELD_OUT.items():
-            chosen = slice(-count, None) if held_out else slice(None, -count)
-            meshes = np.load(folder / f"{kind}_landmarks.npz")["landmarks"][chosen].astype(np.float32)
+        for kind in KINDS:
+            meshes = np.load(folder / f"{kind}_landmarks.npz")["landmarks"].astype(np.float32)
+            chosen = np.flatnonzero(data.held_out(kind, len(meshes)).numpy() == held_out)
             with zipfile.ZipFile(folder / f"{kind}.zip") as archive:
-                files = [archive.read(name) for name in sorted(archive.namelist())[chosen]]
-            self.items[kind] = list(zip(files, meshes, strict=True))
+                names = sorted(archive.namelist())
+                files = [archive.read(names[index]) for index in chosen]
+            self.items[kind] = list(zip(files, meshes[chosen], strict=True))
 
     def get(self, kind: str, index: int) -> tuple[Image.Image, np.ndarray]:
         """Return an RGB picture and its mesh [478,2] in pixels."""
@@ -95,10 +97,10 @@ class Scenes(torch.utils.data.Dataset):
     """
 
     def __init__(self, faces: Faces, photos: tuple[str, ...], seed: int, start: int, stop: int) -> None:
-        from skimage import data
+        from skimage import data as samples
 
         self.faces, self.seed, self.start, self.stop = faces, seed, start, stop
-        arrays = [getattr(data, name)() for name in photos]
+        arrays = [getattr(samples, name)() for name in photos]
         arrays = [array[0] if isinstance(array, tuple) else array for array in arrays]  # one of a stereo pair
         arrays = [array if array.dtype == np.uint8 else array.astype(np.uint8) * 255 for array in arrays]
         self.photos = [Image.fromarray(array).convert("RGB") for array in arrays]
@@ -197,7 +199,7 @@ def _place(
     image.putalpha(mask.filter(ImageFilter.BoxBlur(edge)).resize(shape))
     if len(mesh) == 478 and rng.random() < 0.5:
         image, mesh = ImageOps.mirror(image), _mirror(mesh, shape[0])
-    angle = math.radians(turn + np.clip(rng.normal(0, 18), -40, 40))
+    angle = math.radians(turn + np.clip(rng.normal(0, 22), -48, 48))
     matrix = np.array(((math.cos(angle), math.sin(angle)), (-math.sin(angle), math.cos(angle))))
     middle, at = (mesh.min(0) + mesh.max(0)) / 2, rng.uniform(0.4 * size, SIDE - 0.4 * size, 2)
     ends = (np.array(((0, 0), (shape[0], 0), (0, shape[1]), shape)) - middle) @ matrix + at
@@ -349,10 +351,10 @@ def _error(points: Tensor, truth: Tensor) -> float:
 
 def validate(detectors: list[Detector], faces: Faces, count: int = 100) -> list[str]:
     """Compare detectors (the last one is the teacher) on held-out faces and photographs; returns lines of text."""
-    from skimage import data
+    from skimage import data as samples
 
     lines = _on_scenes(detectors, Scenes(faces, PHOTOS_HELD_OUT, 10_000, 0, count))
-    for kind, detector in itertools.product(HELD_OUT, detectors):
+    for kind, detector in itertools.product(KINDS, detectors):
         counts, errors = [], []
         for image, mesh in (faces.get(kind, index) for index in range(100)):
             found = detector(_tensor(image))
@@ -363,7 +365,7 @@ def validate(detectors: list[Detector], faces: Faces, count: int = 100) -> list[
             f"points off by {np.mean(errors):.4f}, at most {np.max(errors):.4f} eye distances"
         )
     for name, detector in itertools.product((*PHOTOS_HELD_OUT, "astronaut"), detectors):
-        found = detector(_tensor(Image.fromarray(getattr(data, name)()).convert("RGB")))
+        found = detector(_tensor(Image.fromarray(getattr(samples, name)()).convert("RGB")))
         lines.append(f"{name}, {detector.name}: {len(found)} faces {[round(face.score, 2) for face in found]}")
     return lines
 
@@ -410,7 +412,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--data", type=Path, required=True, help="folder with expressions.zip and portraits.zip")
     parser.add_argument("--teacher", type=Path, help="kornia's yunet_final.pth (default: DATA/../models)")
     parser.add_argument("--out", type=Path, default=BUILTIN)
-    parser.add_argument("--steps", type=int, default=2800, help=f"of {BATCH} pictures")
+    parser.add_argument("--steps", type=int, default=6000, help=f"of {BATCH} pictures")
     parser.add_argument("--rate", type=float, default=1e-2)
     parser.add_argument("--points", type=float, default=2.0, help="weight of the points in the loss")
     parser.add_argument("--seed", type=int, default=0)
