@@ -14,6 +14,7 @@ from .warp import require_finite, sample_image
 
 if TYPE_CHECKING:
     from .detect import Detection, Detector
+    from .landmarks import Landmarks
 
 ORDERS = ("largest", "left-right", "right-left", "top-bottom", "bottom-top", "confidence")
 
@@ -60,12 +61,14 @@ class Crop:
         points: ``[B,5,2]`` pixels, order as in :func:`ffhq_matrix`.
         matrix: ``[B,3,3]`` image pixels -> crop frame 0..1, a similarity.
         score: confidence 0..1 of each face.
+        landmarks: ``[B,161,2]`` pixels, the points of :mod:`flow_core.landmarks`; None where nobody looked for them.
     """
 
     image_size: tuple[int, int]
     points: Tensor
     matrix: Tensor
     score: tuple[float, ...] = ()
+    landmarks: Tensor | None = None
 
     @classmethod
     def from_points(cls, points: Tensor, image_size: tuple[int, int], score: tuple[float, ...] = ()) -> Crop:
@@ -105,7 +108,13 @@ class Crop:
 
     def select(self, index: int) -> Crop:
         one = slice(index, index + 1)
-        return replace(self, points=self.points[one], matrix=self.matrix[one], score=self.score[one])
+        return replace(
+            self,
+            points=self.points[one],
+            matrix=self.matrix[one],
+            score=self.score[one],
+            landmarks=None if self.landmarks is None else self.landmarks[one],
+        )
 
     def widen(self, factor: float) -> Crop:
         """The same place with ``factor`` times the side."""
@@ -115,7 +124,12 @@ class Crop:
         return replace(self, matrix=grow @ self.matrix)
 
     def to(self, device: torch.device | str) -> Crop:
-        return replace(self, points=self.points.to(device), matrix=self.matrix.to(device))
+        return replace(
+            self,
+            points=self.points.to(device),
+            matrix=self.matrix.to(device),
+            landmarks=None if self.landmarks is None else self.landmarks.to(device),
+        )
 
     def to_crop(self, points: Tensor) -> Tensor:
         """Image points ``[B,H,W,2]`` -> crop points."""
@@ -194,8 +208,9 @@ def align(
     order: str = "largest",
     threshold: float | None = None,
     mask: Tensor | None = None,
+    landmarks: Landmarks | None = None,
 ) -> tuple[Crop, list[list[Detection]]]:
-    """Find one face in every picture of a batch.
+    """Find one face in every picture of a batch, and align it by its landmarks.
 
     Args:
         image: ``[B,3,H,W]``.
@@ -204,6 +219,7 @@ def align(
         order: one of :data:`ORDERS`.
         threshold: least confidence; ``None`` takes the detector's own.
         mask: ``[B or 1,H,W]``; only faces whose centre lies where it is at least 0.5 count.
+        landmarks: the network that finds them; ``None`` takes the built-in one.
 
     Returns:
         The crop of the chosen faces, and for each picture all faces that ``index`` counted.
@@ -211,6 +227,8 @@ def align(
     Raises:
         FaceNotFound: a picture has no face, or fewer than ``index + 1``.
     """
+    from .landmarks import load_landmarks
+
     require_finite(image)
     if mask is not None and (mask.shape[1:] != image.shape[2:] or len(mask) not in (1, len(image))):
         raise ValueError(
@@ -219,37 +237,14 @@ def align(
         )
     found = []
     for i, picture in enumerate(image):
-        faces = sort_faces(find_faces(picture, detector, threshold), order)
+        faces = sort_faces(detector(picture) if threshold is None else detector(picture, threshold), order)
         usable = faces if mask is None else [f for f in faces if _inside(f, mask[i if len(mask) > 1 else 0])]
         if not 0 <= index < len(usable):
             raise FaceNotFound(_advice(image.shape, i, index, len(faces), len(usable), mask is not None))
         found.append(usable)
     points = torch.stack([faces[index].points for faces in found])
-    return Crop.from_points(points, tuple(image.shape[2:]), tuple(faces[index].score for faces in found)), found
-
-
-def find_faces(picture: Tensor, detector: Detector, threshold: float | None = None) -> list[Detection]:
-    """All faces of a picture ``[3,H,W]``, their points measured a second time on the aligned crop.
-
-    A detector is most exact on an upright face of middling size, which the first look cannot choose."""
-    faces = detector(picture) if threshold is None else detector(picture, threshold)
-    return [_refine(picture, f, detector) for f in faces]
-
-
-def _refine(picture: Tensor, face: Detection, detector: Detector) -> Detection:
-    size = 256
-    crop = Crop.from_points(face.points[None], tuple(picture.shape[1:])).widen(1.5)  # the whole head in view
-    view = crop.aligned(picture[None], size)[0]
-    seen, flipped = detector(view), detector(view.flip(-1))
-    if not seen or not flipped:
-        return face
-    middle = lambda d: (d.points.mean(0) / size - 0.5).abs().max()  # noqa: E731
-    a, b = min(seen, key=middle).points, min(flipped, key=middle).points
-    b = torch.stack([size - b[:, 0], b[:, 1]], -1)[[1, 0, 2, 4, 3]]
-    points = (a + b) / 2 / size
-    if (points.mean(0) - 0.5).abs().max() > 0.15:  # something else was found
-        return face
-    return replace(face, points=crop.to_image(points[None, None].to(crop.matrix))[0, 0].to(face.points))
+    crop = Crop.from_points(points, tuple(image.shape[2:]), tuple(faces[index].score for faces in found))
+    return (landmarks or load_landmarks()).refine(image, crop), found
 
 
 def _inside(face: Detection, mask: Tensor) -> bool:

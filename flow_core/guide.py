@@ -165,7 +165,15 @@ def load_guide(
             root.setLevel(logging.ERROR)
             # weights trained with QuickGELU give nonsense with GELU, and the tag knows which it was
             quick = bool((clip.get_pretrained_cfg(arch, weights) or {}).get("quick_gelu")) if weights else False
-            model = clip.create_model(arch, pretrained=weights, device="cpu", precision="fp32", force_quick_gelu=quick)
+            own = _normalisation(clip, arch) if weights and weights.endswith(".safetensors") else None
+            model = clip.create_model(
+                arch,
+                pretrained=weights,
+                device="cpu",
+                precision="fp32",
+                force_quick_gelu=quick,
+                force_preprocess_cfg=own,
+            )
             tokenizer = clip.get_tokenizer(arch)
         except Exception as e:
             raise GuideError(
@@ -223,6 +231,14 @@ def _resolve(clip: ModuleType, name: str, folders: list[Path]) -> tuple[str, str
         f"There is no guide {name!r}. Use {BUILTIN!r}, ARCH:TAG as listed by `faceflow guides`, or a FILE.safetensors "
         f"with its FILE.json in one of: {searched}."
     )
+
+
+def _normalisation(clip: ModuleType, arch: str) -> dict | None:
+    """Mean and std that a file of an architecture's weights expects: those of its published weights, which for
+    SigLIP are not CLIP's."""
+    tags = clip.list_pretrained_tags_by_model(arch)
+    known = clip.get_pretrained_cfg(arch, tags[0]) if tags else {}
+    return {k: known[k] for k in ("mean", "std") if k in known} or None
 
 
 def _local_file(clip: ModuleType, path: Path) -> tuple[str, str, frozenset[str]]:

@@ -68,13 +68,23 @@ def asymmetry(offset: Tensor, frontality: Tensor) -> Tensor:
     return ((offset - mirrored).square().mean((1, 2, 3)) * frontality).mean()
 
 
-def face_importance(points: Tensor, outside: float = 30.0) -> Tensor:
-    """How dear movement is at crop points ``[1,h,w,2]``: 1 within the face oval of the FFHQ crop, growing smoothly to
-    ``outside`` at the hair, the neck and the background.
+def face_importance(points: Tensor, contour: Tensor | None = None, outside: float = 30.0) -> Tensor:
+    """How dear movement is: 1 within the face, growing smoothly to ``outside`` at the hair, the neck and the background.
+
+    Args:
+        points: crop points ``[1,h,w,2]``.
+        contour: the face's outline ``[B,K,2]`` in crop points, of which the enclosing ellipse counts; without it the
+            usual place of a face in the FFHQ crop.
+        outside: far from the face.
 
     Returns:
-        ``[1,1,h,w]``.
+        ``[B,1,h,w]``.
     """
-    oval = (points - points.new_tensor([0.5, 0.56])) / points.new_tensor([0.27, 0.34])
+    if contour is None:
+        center, radii = points.new_tensor([[0.5, 0.56]]), points.new_tensor([[0.27, 0.34]])
+    else:
+        low, high = contour.amin(1), contour.amax(1)
+        center, radii = (low + high) / 2, (high - low) / 2 * 1.05
+    oval = (points - center[:, None, None]) / radii[:, None, None]
     beyond = (oval.norm(dim=-1) - 0.9).clamp(min=0)
     return (1 + (outside - 1) * (beyond / 0.6).clamp(max=1).square())[:, None]

@@ -12,10 +12,14 @@ from torch import Tensor
 
 from . import losses
 from .align import Crop
-from .field import Field, pixel_centers
+from .field import Field, interpolate, pixel_centers
 from .guide import Guide
+from .landmarks import AT, OVAL
 from .prompts import Prompt, directions
 from .warp import FEATHER, displacement, fold_share, jacobian_determinant, sample_image, warp
+
+LEVELS = (7, 14)  # control points a side of the coarser levels under the field's own
+FINER = 0.5  # step length of each level, in those of the coarser one
 
 
 @dataclass(frozen=True)
@@ -153,14 +157,23 @@ class _Run:
             self.offset = start.offset.clone()
             limit = max(settings.color_limit, 1e-6)
             self.color = torch.atanh((start.color / limit).clamp(-0.999, 0.999)) * limit
-            self.importance = losses.face_importance(pixel_centers(*field.size, device))
+            contour = None
+            if crop.landmarks is not None:
+                contour = crop.to_crop(crop.landmarks[:, None])[:, 0, [AT[i] for i in OVAL]].to(device)
+            self.importance = losses.face_importance(pixel_centers(*field.size, device), contour)
             self.generator = torch.Generator().manual_seed(settings.seed)
             self.directions, self.weight = directions(guide, prompt)
             self._make_views()
-        self.offset.requires_grad_()
+        # Coarse to fine: what a few control points can say is said by them, so that movement stays broad and smooth.
+        largest = max(start.size)
+        self.levels = [torch.zeros(crop.batch, 2, n, n, device=device) for n in LEVELS if n < largest]
+        self.levels.append(torch.zeros_like(self.offset))
+        for level in self.levels:
+            level.requires_grad_()
         self.color.requires_grad_(settings.color_limit > 0)
-        params = [p for p in (self.offset, self.color) if p.requires_grad]
-        self.optimizer = torch.optim.Adam(params, lr=settings.lr, betas=(0.9, 0.95))
+        groups = [{"params": [p], "lr": settings.lr * FINER**i} for i, p in enumerate(self.levels)]
+        groups += [{"params": [self.color]}] if settings.color_limit > 0 else []
+        self.optimizer = torch.optim.Adam(groups, lr=settings.lr, betas=(0.9, 0.95))
         self.schedule = torch.optim.lr_scheduler.LambdaLR(
             self.optimizer, lambda i: 0.5 + 0.5 * math.cos(math.pi * min(1.0, i / settings.steps))
         )
@@ -188,7 +201,9 @@ class _Run:
     def _field(self) -> Field:
         limit = self.settings.color_limit
         color = limit * torch.tanh(self.color / limit) if limit > 0 else self.start.color
-        return Field(self.offset, color, self.start.meta)
+        centers = pixel_centers(*self.start.size, self.offset.device)
+        offset = self.offset + self.levels[-1] + sum(interpolate(level, centers) for level in self.levels[:-1])
+        return Field(offset, color, self.start.meta)
 
     def _look(self, views: Tensor, field: Field | None) -> Tensor:
         """Embeddings ``[B*V,D]`` of some views; flow and view are composed, so pixels are sampled once."""

@@ -237,6 +237,71 @@ def test_half_precision(files: Path, precision: str) -> None:
     assert image.grad.any()
 
 
+FAMILIES = {
+    "ViT with QuickGELU": {**TINY, "quick_gelu": True},
+    "ResNet": {**TINY, "vision_cfg": {"image_size": 64, "layers": [1, 1, 1, 1], "width": 16, "patch_size": None}},
+    "SigLIP": {
+        "embed_dim": 192, "init_logit_bias": -10, "custom_text": True,
+        "vision_cfg": {"image_size": 224, "timm_model_name": "vit_tiny_patch16_224", "timm_model_pretrained": False,
+                       "timm_pool": "map", "timm_proj": "none"},
+        "text_cfg": {"context_length": 16, "vocab_size": 49408, "width": 192, "heads": 3, "layers": 1, "no_causal_mask": True,
+                     "proj_bias": True, "pool_type": "last", "norm_kwargs": {"eps": 1e-06}},
+    },
+    "MobileCLIP": {
+        "embed_dim": 32, "custom_text": True,
+        "vision_cfg": {"image_size": 64, "timm_model_name": "fastvit_mci0", "timm_model_pretrained": False,
+                       "timm_pool": "avg", "timm_proj": None},
+        "text_cfg": {"context_length": 16, "vocab_size": 49408, "width": 32, "heads": 2, "layers": 1, "no_causal_mask": True},
+    },
+    "ConvNeXt": {
+        **TINY,
+        "vision_cfg": {"timm_model_name": "convnext_atto", "timm_model_pretrained": False, "timm_pool": "",
+                       "timm_proj": "linear", "image_size": 64},
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_families_of_open_clip(tmp_path: Path, family: str) -> None:
+    """Each family's architecture, built small with random weights, loads from a file and guides."""
+    clip, config = open_clip(), FAMILIES[family]
+    path = tmp_path / "model.safetensors"
+    path.with_suffix(".json").write_text(json.dumps(config))
+    clip.add_model_config(path.with_suffix(".json"))
+    torch.manual_seed(0)
+    model = clip.create_model("model").eval()
+    save_file({k: v.contiguous() for k, v in model.state_dict().items()}, str(path))
+    loaded = load_guide(str(path))
+    assert loaded.image_size == config["vision_cfg"]["image_size"]
+    image = pictures(loaded.image_size).requires_grad_()
+    normal = (image - loaded._mean) / loaded._std
+    with torch.no_grad():
+        expected = model.encode_image(normal, normalize=True)
+        torch.testing.assert_close(loaded.encode_image(image), expected, atol=1e-5, rtol=1e-4)
+        text = loaded.encode_text(["a smiling face", "a face"])
+        tokens = clip.get_tokenizer("model")(["a smiling face"])
+        torch.testing.assert_close(text[:1], model.encode_text(tokens, normalize=True), atol=1e-5, rtol=1e-4)
+    (loaded.scale * loaded.encode_image(image) @ (text[0] - text[1])).sum().backward()
+    assert image.grad.isfinite().all()
+    assert image.grad.abs().max() > 0
+    half = load_guide(str(path), precision="bf16")
+    assert (half.encode_image(image.detach()) * expected).sum(1).min() > 0.98
+
+
+def test_a_file_of_siglip_weights_gets_siglips_normalisation(files: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = {}
+
+    def create(*_: object, **options: object) -> None:
+        asked.update(options)
+        raise OSError("enough")
+
+    monkeypatch.setattr(open_clip(), "create_model", create)
+    for arch, mean in (("ViT-B-16-SigLIP", (0.5, 0.5, 0.5)), ("ViT-B-32", (0.48145466, 0.4578275, 0.40821073))):
+        with pytest.raises(GuideError, match="enough"):
+            load_guide(f"{arch}:{files.name}", folders=[files.parent])
+        assert tuple(asked["force_preprocess_cfg"]["mean"]) == mean
+
+
 def test_auto_precision_is_full_on_a_cpu(guide: Guide) -> None:
     assert guide.dtype == torch.float32
     with pytest.raises(GuideError, match=r"'int8'.*auto, fp32"):

@@ -1,17 +1,17 @@
-"""``python -m flow_core.train guide|detector --data DIR``."""
+"""``python -m flow_core.train guide|detector|landmarks --data DIR``, or ``faces DIR -o DATA`` to make such data."""
 
 from __future__ import annotations
 
 import importlib
 import sys
 
-MODELS = ("guide", "detector")
+COMMANDS = ("guide", "detector", "landmarks", "faces")
 
 
 def main(argv: list[str] | None = None) -> None:
     argv = sys.argv[1:] if argv is None else argv
-    if not argv or argv[0] not in MODELS:
-        raise SystemExit(f"usage: python -m flow_core.train {{{','.join(MODELS)}}} --data DIR [--help]")
+    if not argv or argv[0] not in COMMANDS:
+        raise SystemExit(f"usage: python -m flow_core.train {{{','.join(COMMANDS)}}} [--help]")
     importlib.import_module(f".{argv[0]}", __package__).main(argv[1:])
 
 

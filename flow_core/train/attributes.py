@@ -1,43 +1,34 @@
-"""What the captions of the nano guide mean: face geometry, expressions as movements, and their words.
+"""What the captions of the nano guide mean: face geometry, expressions as movements, age and colours, and their words.
 
-Each concept is a weighted sum of standardised measures of Face Mesh landmarks. For expressions the weights follow the
-prototypes of the Facial Action Coding System (Ekman, Friesen and Hager, 2002), for instance anger = brow lowerer;
-emotion labels add to that where a face has one. Because a concept is a function of landmarks, it stays known when a face
-is warped, and that is what lets the guide learn what a flow field does to a face.
+Each concept is a weighted sum of standardised measures of landmarks, or a colour of a region. For expressions the weights
+follow the prototypes of the Facial Action Coding System (Ekman, Friesen and Hager, 2002), for instance anger = brow
+lowerer; labels of the data add to that where a face has one. Because a concept is a function of landmarks, it stays known
+when a face is warped, and that is what lets the guide learn what a flow field does to a face.
 """
 
 from __future__ import annotations
 
-import random
 from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
-# measure -> text in the table; indices are MediaPipe Face Mesh
-LANDMARKS = (
-    0, 1, 2, 10, 13, 14, 17, 33, 61, 70, 98, 105, 107, 133, 145, 152, 159, 168, 172, 234, 263, 291, 300, 327, 334, 336,
-    362, 374, 386, 397, 454,
-)  # fmt: skip
-MIRRORED = (
-    (61, 291), (70, 300), (105, 334), (107, 336), (33, 263), (133, 362), (145, 374), (159, 386), (98, 327), (172, 397),
-    (234, 454),
-)  # fmt: skip
-_AT = {landmark: i for i, landmark in enumerate(LANDMARKS)}
+from ..landmarks import AT
+from . import colors
 
 
 def measures(p: Tensor) -> dict[str, Tensor]:
     """Scale-free measures of a face.
 
     Args:
-        p: ``[N,31,2]`` the points :data:`LANDMARKS`, upright, any scale.
+        p: ``[N,161,2]`` landmarks, upright, any scale.
 
     Returns:
         name -> ``[N]``.
     """
 
     def at(i: int) -> Tensor:
-        return p[:, _AT[i]]
+        return p[:, AT[i]]
 
     def y(*i: int) -> Tensor:
         return torch.stack([at(j)[:, 1] for j in i]).mean(0)
@@ -45,31 +36,43 @@ def measures(p: Tensor) -> dict[str, Tensor]:
     def d(a: int, b: int) -> Tensor:
         return (at(a) - at(b)).norm(dim=-1)
 
-    eyes = d(33, 263)
-    height = d(10, 152)
+    eyes, height, width = d(33, 263), d(10, 152), d(234, 454)
     return {
         "eyes open": (d(159, 145) + d(386, 374)) / eyes,
+        "eyes long": (d(33, 133) + d(263, 362)) / width,
+        "eyes apart": d(133, 362) / width,
+        "eyes slant": (y(133, 362) - y(33, 263)) / eyes,  # outer corners high
         "mouth open": d(13, 14) / eyes,
         "mouth wide": d(61, 291) / eyes,
         "corners up": (y(13, 14) - y(61, 291)) / eyes,
+        "mouth askew": (y(61) - y(291)).abs() / eyes,
+        "philtrum long": d(2, 0) / eyes,
         "brows up": (d(105, 159) + d(334, 386)) / eyes,
+        "brows in up": (d(55, 133) + d(285, 362)) / eyes,
+        "brows out up": (d(46, 33) + d(276, 263)) / eyes,
         "brow gap": d(107, 336) / eyes,
         "brow slant": (y(107, 336) - y(70, 300)) / eyes,  # inner ends low = frown
-        "face wide": d(234, 454) / height,
+        "brow arch": (y(107, 336) + y(70, 300) - 2 * y(105, 334)) / eyes,
+        "face wide": width / height,
         "jaw wide": d(172, 397) / height,
+        "jaw to cheeks": d(172, 397) / width,
         "nose wide": d(98, 327) / eyes,
         "nose long": d(168, 2) / eyes,
-        "lips thick": (d(0, 13) + d(14, 17)) / eyes,
+        "nose tip up": (y(98, 327) - y(1)) / eyes,
+        "upper lip": d(0, 13) / eyes,
+        "lower lip": d(14, 17) / eyes,
         "chin long": d(17, 152) / eyes,
+        "chin wide": d(148, 377) / eyes,
+        "forehead high": (y(133, 362) - y(10)) / height,
     }
 
 
 def pose(p: Tensor) -> Tensor:
     """``[N,6]`` regressors of head pose: 1, yaw and pitch proxies, their squares, |yaw|."""
-    middle = (p[:, _AT[234], 0] + p[:, _AT[454], 0]) / 2
-    yaw = (p[:, _AT[1], 0] - middle) / (p[:, _AT[234]] - p[:, _AT[454]]).norm(dim=-1)
-    eyes = (p[:, _AT[33], 1] + p[:, _AT[263], 1]) / 2
-    pitch = (p[:, _AT[1], 1] - eyes) / (p[:, _AT[152], 1] - p[:, _AT[10], 1]).abs().clamp(min=1e-3)
+    middle = (p[:, AT[234], 0] + p[:, AT[454], 0]) / 2
+    yaw = (p[:, AT[1], 0] - middle) / (p[:, AT[234]] - p[:, AT[454]]).norm(dim=-1)
+    eyes = (p[:, AT[33], 1] + p[:, AT[263], 1]) / 2
+    pitch = (p[:, AT[1], 1] - eyes) / (p[:, AT[152], 1] - p[:, AT[10], 1]).abs().clamp(min=1e-3)
     yaw, pitch = yaw.clamp(-0.6, 0.6), (pitch - 0.2).clamp(-0.3, 0.3)
     return torch.stack([torch.ones_like(yaw), yaw, yaw.square(), yaw.abs(), pitch, pitch.square()], -1)
 
@@ -85,7 +88,11 @@ class Concept:
         nouns: fit "a face with ...", and stand alone.
         verbs: fit "a person ...".
         threshold: score in standard deviations from which a caption is more true than not.
-        emotion: label of the data that bears it out.
+        labels: of the data, that bear it out.
+        against: labels that speak against it.
+        near: true of faces whose parts all lie near the mean (neutral).
+        color: name in :data:`colors.COLORS`, for what is a colour and no shape.
+        age: weight of the age that the face's shape suggests.
     """
 
     name: str
@@ -94,113 +101,253 @@ class Concept:
     nouns: tuple[str, ...] = ()
     verbs: tuple[str, ...] = ()
     threshold: float = 0.5
-    emotion: str = ""
-    near: bool = field(default=False)  # true of faces whose parts all lie near the mean (neutral)
+    labels: tuple[str, ...] = ()
+    against: tuple[str, ...] = ()
+    near: bool = field(default=False)
+    color: str = ""
+    age: float = 0.0
+
+
+EMOTIONS = ("happiness", "anger", "surprise", "sadness", "disgust", "fear", "neutral", "smiling", "angry or enraged",
+            "surprised", "sad or depressed", "grim face")  # fmt: skip
+AGES = {
+    "baby": -2.0,
+    "toddler": -1.5,
+    "small child": -1.0,
+    "teenager": -0.2,
+    "30 year old adult": 0.5,
+    "wrinkly 70 year old senior": 2.0,
+}
+
+
+def _emotion(*labels: str) -> dict[str, tuple[str, ...]]:
+    return {"labels": labels, "against": tuple(e for e in EMOTIONS if e not in labels)}
+
+
+def _color(name: str, adjectives: tuple[str, ...], nouns: tuple[str, ...], verbs: tuple[str, ...] = ()) -> Concept:
+    return Concept(name, {}, adjectives, nouns, verbs, 1.0, color=name)
 
 
 CONCEPTS = (
+    # expressions
     Concept("smile", {"corners up": 1.0, "mouth wide": 0.9, "eyes open": -0.15},
-            ("smiling", "happy", "joyful", "cheerful", "grinning", "laughing", "delighted", "beaming", "glad"),
-            ("a smile", "a big smile", "a happy expression", "a grin", "a broad smile", "a cheerful look", "joy", "happiness"),
-            ("smiling", "grinning", "laughing", "smiling happily", "with a smile", "who is happy", "full of joy"),
-            0.7, "happiness"),
+            ("smiling", "happy", "joyful", "cheerful", "grinning", "delighted", "beaming", "glad", "friendly", "pleased", "joyous"),
+            ("a smile", "a big smile", "a happy expression", "a grin", "a broad smile", "a cheerful look", "joy", "happiness",
+             "a friendly smile", "a warm smile", "a gentle smile", "raised mouth corners", "lifted corners of the mouth"),
+            ("smiling", "grinning", "smiling happily", "with a smile", "who is happy", "full of joy", "smiling gently"),
+            0.7, **_emotion("happiness", "smiling")),
+    Concept("laugh", {"corners up": 0.8, "mouth wide": 0.8, "mouth open": 0.9, "eyes open": -0.3},
+            ("laughing", "hilarious", "giggling", "amused"),
+            ("a laugh", "laughter", "a laughing mouth", "a toothy smile", "an open smile", "a hearty laugh"),
+            ("laughing", "laughing out loud", "bursting into laughter", "who is laughing", "giggling"), 0.8),
     Concept("anger", {"brow slant": 1.0, "brow gap": -0.9, "brows up": -0.45, "corners up": -0.25},
-            ("angry", "furious", "enraged", "mad", "irate", "grim", "hostile", "annoyed"),
-            ("an angry expression", "anger", "rage", "an angry look", "a furious expression", "a scowl", "a glare"),
-            ("scowling", "glaring", "in a rage", "who is angry", "full of anger", "with an angry expression"),
-            0.7, "anger"),
+            ("angry", "furious", "enraged", "mad", "irate", "grim", "hostile", "annoyed", "aggressive", "evil", "wrathful"),
+            ("an angry expression", "anger", "rage", "an angry look", "a furious expression", "a scowl", "a glare", "an evil look",
+             "a menacing look", "fury"),
+            ("scowling", "glaring", "in a rage", "who is angry", "full of anger", "with an angry expression", "who is furious"),
+            0.7, **_emotion("anger", "angry or enraged", "grim face")),
     Concept("surprise", {"brows up": 1.0, "eyes open": 0.9, "mouth open": 0.8, "brow slant": -0.2},
-            ("surprised", "shocked", "astonished", "amazed", "startled", "stunned"),
-            ("a surprised expression", "surprise", "a shocked expression", "a look of amazement", "astonishment", "shock"),
-            ("gasping", "who is surprised", "in shock", "with a surprised look", "full of amazement"),
-            0.7, "surprise"),
+            ("surprised", "shocked", "astonished", "amazed", "startled", "stunned", "astounded", "awestruck"),
+            ("a surprised expression", "surprise", "a shocked expression", "a look of amazement", "astonishment", "shock",
+             "amazement", "a look of surprise", "a dropped jaw"),
+            ("gasping", "who is surprised", "in shock", "with a surprised look", "full of amazement", "who is astonished"),
+            0.7, **_emotion("surprise", "surprised")),
     Concept("sadness", {"corners up": -1.0, "brow slant": -1.0, "mouth wide": -0.15, "eyes open": -0.2},
-            ("sad", "unhappy", "sorrowful", "depressed", "gloomy", "miserable", "downcast", "melancholic"),
-            ("a sad expression", "sadness", "sorrow", "a sad look", "an unhappy expression", "a downturned mouth", "grief"),
-            ("who is sad", "feeling sad", "in sorrow", "with a sad expression", "about to cry"),
-            0.7, "sadness"),
+            ("sad", "unhappy", "sorrowful", "depressed", "gloomy", "miserable", "downcast", "melancholic", "mournful", "crying", "upset"),
+            ("a sad expression", "sadness", "sorrow", "a sad look", "an unhappy expression", "grief", "melancholy", "despair"),
+            ("who is sad", "feeling sad", "in sorrow", "with a sad expression", "about to cry", "crying", "weeping"),
+            0.7, **_emotion("sadness", "sad or depressed")),
     Concept("disgust", {"nose long": -0.6, "eyes open": -0.5, "brow slant": 0.5, "corners up": -0.7, "brow gap": -0.3},
-            ("disgusted", "repulsed", "contemptuous", "sickened"),
-            ("a disgusted expression", "disgust", "a look of disgust", "a wrinkled nose", "a sneer"),
-            ("sneering", "who is disgusted", "with disgust"), 0.8, "disgust"),
+            ("disgusted", "repulsed", "sickened", "nauseated"),
+            ("a disgusted expression", "disgust", "a look of disgust", "a wrinkled nose", "a sneer", "revulsion"),
+            ("sneering", "who is disgusted", "with disgust", "wrinkling the nose"), 0.8, **_emotion("disgust")),
     Concept("fear", {"brows up": 0.7, "brow gap": -0.4, "brow slant": -0.6, "eyes open": 1.0, "mouth wide": 0.4, "mouth open": 0.3},
-            ("afraid", "scared", "frightened", "fearful", "terrified"),
-            ("a frightened expression", "fear", "a scared look", "terror"),
-            ("who is afraid", "in fear", "in terror"), 0.8, "fear"),
+            ("afraid", "scared", "frightened", "fearful", "terrified", "panicked", "horrified"),
+            ("a frightened expression", "fear", "a scared look", "terror", "horror", "panic"),
+            ("who is afraid", "in fear", "in terror", "in panic", "who is scared"), 0.8, **_emotion("fear")),
     Concept("neutral", {"corners up": 1.0, "mouth open": 1.0, "brow slant": 1.0, "eyes open": 0.7, "brows up": 0.7, "mouth wide": 1.0},
-            ("neutral", "expressionless", "calm", "relaxed"),
-            ("a neutral expression", "no expression", "a calm expression", "a blank look"),
-            ("with a neutral expression", "showing no emotion", "who is calm"), 0.0, "neutral", near=True),
+            ("neutral", "expressionless", "calm", "relaxed", "blank", "serene", "emotionless", "peaceful"),
+            ("a neutral expression", "no expression", "a calm expression", "a blank look", "a poker face", "a relaxed expression"),
+            ("with a neutral expression", "showing no emotion", "who is calm", "at rest"), 0.0, labels=("neutral",),
+            against=tuple(e for e in EMOTIONS if e != "neutral"), near=True),
+    Concept("worry", {"brows in up": 1.0, "brow slant": -0.9, "brow gap": -0.5, "corners up": -0.3},
+            ("worried", "anxious", "concerned", "nervous", "troubled", "uneasy", "distressed"),
+            ("a worried expression", "worry", "anxiety", "a concerned look", "raised inner brows", "a pleading look"),
+            ("who is worried", "worrying", "feeling anxious", "raising the inner brows"), 0.7),
+    Concept("pout", {"mouth wide": -0.9, "upper lip": 0.5, "lower lip": 0.8, "corners up": -0.4},
+            ("pouting", "sulking", "sulky"), ("a pout", "pouting lips", "a sulky mouth"), ("pouting", "sulking"), 0.7),
+    Concept("kiss", {"mouth wide": -1.0, "upper lip": 0.6, "lower lip": 0.5},
+            ("kissing",), ("a kiss", "puckered lips", "pursed lips", "a kissing mouth", "a duck face"),
+            ("kissing", "blowing a kiss", "puckering the lips", "pursing the lips", "whistling"), 0.7),
+    Concept("smirk", {"mouth askew": 1.0, "corners up": 0.35},
+            ("smirking", "contemptuous", "smug", "sarcastic"),
+            ("a smirk", "a crooked smile", "a lopsided smile", "a crooked mouth", "contempt", "a smug look"),
+            ("smirking", "with contempt", "with a crooked mouth"), 0.8),
+    Concept("scream", {"mouth open": 1.0, "mouth wide": 0.3, "eyes open": -0.2, "brow slant": 0.3},
+            ("screaming", "shouting", "yelling"), ("a scream", "a shout", "a wide open screaming mouth"),
+            ("screaming", "shouting", "yelling", "roaring", "crying out"), 0.9),
+    Concept("sleepy", {"eyes open": -1.0, "brows up": 0.3},
+            ("sleepy", "drowsy", "tired", "sleeping", "bored", "weary", "exhausted"),
+            ("sleepy eyes", "heavy eyelids", "half-closed eyes", "droopy eyelids", "a tired look"),
+            ("sleeping", "falling asleep", "who is sleepy", "who is tired", "dozing"), 0.6),
+    Concept("stern", {"brow slant": 0.8, "mouth wide": -0.2, "corners up": -0.6, "mouth open": -0.4, "brows up": -0.6},
+            ("stern", "serious", "severe", "strict", "grumpy", "determined"),
+            ("a stern look", "a serious expression", "a severe look", "a grumpy face"), ("looking serious", "who is serious"), 0.7),
+    # brows
     Concept("brows raised", {"brows up": 1.0},
-            (), ("raised eyebrows", "raised brows", "high eyebrows", "eyebrows up", "lifted eyebrows", "arched eyebrows"),
-            ("raising the eyebrows", "lifting the brows", "with eyebrows raised")),
+            (), ("raised eyebrows", "raised brows", "high eyebrows", "eyebrows up", "lifted eyebrows", "lifted brows", "high brows"),
+            ("raising the eyebrows", "lifting the brows", "with eyebrows raised", "raising the brows")),
     Concept("brows lowered", {"brows up": -1.0},
-            (), ("lowered eyebrows", "low brows", "lowered brows", "eyebrows down", "low eyebrows", "heavy brows"),
-            ("lowering the eyebrows", "with lowered brows")),
+            (), ("lowered eyebrows", "low brows", "lowered brows", "eyebrows down", "low eyebrows", "heavy brows", "brows down"),
+            ("lowering the eyebrows", "with lowered brows", "lowering the brows")),
     Concept("frown", {"brow slant": 1.0, "brow gap": -1.0},
-            ("frowning", "stern"), ("a frown", "a furrowed brow", "knitted brows", "furrowed eyebrows", "a deep frown"),
+            ("frowning",), ("a frown", "a furrowed brow", "knitted brows", "furrowed eyebrows", "a deep frown", "furrowed brows"),
             ("frowning", "knitting the brows", "with a frown", "with furrowed brows"), 0.6),
+    Concept("brows apart", {"brow gap": 1.0},
+            (), ("eyebrows far apart", "widely spaced eyebrows", "brows far apart", "a wide brow gap"), ()),
+    Concept("brows close", {"brow gap": -1.0},
+            (), ("eyebrows close together", "close-set eyebrows", "brows close together", "a monobrow"), ()),
+    Concept("brows arched", {"brow arch": 1.0},
+            (), ("arched eyebrows", "arched brows", "curved eyebrows", "rounded brows", "curved brows"), ("arching the eyebrows",)),
+    Concept("brows straight", {"brow arch": -1.0},
+            (), ("straight eyebrows", "flat eyebrows", "straight brows", "flat brows"), ()),
+    Concept("brows outer up", {"brows out up": 1.0, "brows in up": -0.5},
+            (), ("raised outer eyebrows", "upswept eyebrows", "angled eyebrows", "upswept brows"), ("raising the outer brows",), 0.6),
+    # eyes
     Concept("eyes wide", {"eyes open": 1.0},
             ("wide-eyed", "big-eyed"),
-            ("wide eyes", "wide-open eyes", "big eyes", "large eyes", "eyes wide open", "open eyes", "huge eyes"),
+            ("wide eyes", "wide-open eyes", "big eyes", "large eyes", "eyes wide open", "open eyes", "huge eyes", "round eyes"),
             ("staring", "with eyes wide open", "opening the eyes wide")),
     Concept("eyes narrow", {"eyes open": -1.0},
-            ("squinting", "sleepy", "drowsy", "narrow-eyed"),
-            ("narrow eyes", "squinting eyes", "closed eyes", "small eyes", "half-closed eyes", "narrowed eyes", "sleepy eyes"),
-            ("squinting", "narrowing the eyes", "closing the eyes", "with closed eyes")),
+            ("squinting", "narrow-eyed"),
+            ("narrow eyes", "squinting eyes", "closed eyes", "small eyes", "narrowed eyes", "slit eyes", "tiny eyes", "shut eyes"),
+            ("squinting", "narrowing the eyes", "closing the eyes", "with closed eyes", "blinking")),
+    Concept("eyes apart", {"eyes apart": 1.0},
+            (), ("wide-set eyes", "eyes far apart", "widely spaced eyes"), ()),
+    Concept("eyes close", {"eyes apart": -1.0},
+            (), ("close-set eyes", "eyes close together"), ()),
+    Concept("eyes upturned", {"eyes slant": 1.0},
+            (), ("cat eyes", "upturned eyes", "slanted eyes", "almond eyes", "fox eyes"), ()),
+    Concept("eyes downturned", {"eyes slant": -1.0},
+            (), ("droopy eyes", "downturned eyes", "drooping eyes", "puppy eyes"), ()),
+    Concept("eyes long", {"eyes long": 1.0},
+            (), ("long eyes", "elongated eyes", "stretched eyes"), ()),
+    # mouth
     Concept("mouth open", {"mouth open": 1.0},
-            ("open-mouthed", "screaming", "shouting", "yawning"),
-            ("an open mouth", "mouth open", "open mouth", "a wide open mouth", "parted lips", "an opened mouth"),
-            ("screaming", "shouting", "opening the mouth", "with the mouth open", "yelling", "yawning"), 0.8),
+            ("open-mouthed", "yawning", "singing"),
+            ("an open mouth", "mouth open", "open mouth", "a wide open mouth", "parted lips", "an opened mouth", "open lips"),
+            ("opening the mouth", "with the mouth open", "yawning", "singing", "with mouth wide open"), 0.8),
     Concept("mouth closed", {"mouth open": -1.0},
-            ("tight-lipped",), ("a closed mouth", "mouth closed", "closed lips", "a shut mouth"),
+            ("tight-lipped",), ("a closed mouth", "mouth closed", "closed lips", "a shut mouth", "sealed lips"),
             ("closing the mouth", "with the mouth closed", "keeping the mouth shut"), 0.0),
     Concept("mouth wide", {"mouth wide": 1.0},
             ("wide-mouthed",), ("a wide mouth", "a big mouth", "wide lips", "a large mouth", "a broad mouth"), ()),
     Concept("mouth small", {"mouth wide": -1.0},
-            (), ("a small mouth", "a narrow mouth", "a tiny mouth", "pursed lips"), ("pursing the lips",)),
+            (), ("a small mouth", "a narrow mouth", "a tiny mouth", "a little mouth"), ()),
+    Concept("mouth corners down", {"corners up": -1.0},
+            (), ("downturned mouth", "a downturned mouth", "lowered mouth corners", "drooping mouth corners", "mouth corners down"),
+            ("lowering the mouth corners",)),
+    Concept("lips thick", {"upper lip": 1.0, "lower lip": 1.0},
+            ("full-lipped", "thick-lipped"),
+            ("full lips", "thick lips", "plump lips", "big lips", "luscious lips", "voluminous lips", "fleshy lips"), ()),
+    Concept("lips thin", {"upper lip": -1.0, "lower lip": -1.0},
+            ("thin-lipped",), ("thin lips", "narrow lips", "slim lips", "pressed lips", "flat lips"), ("pressing the lips together",)),
+    Concept("upper lip full", {"upper lip": 1.0, "lower lip": -0.3},
+            (), ("a full upper lip", "a thick upper lip", "a plump upper lip", "a big upper lip"), ()),
+    Concept("lower lip full", {"lower lip": 1.0, "upper lip": -0.3},
+            (), ("a full lower lip", "a thick lower lip", "a plump lower lip", "a big lower lip"), ()),
+    Concept("philtrum long", {"philtrum long": 1.0}, (), ("a long philtrum", "a long upper lip", "a high upper lip"), ()),
+    Concept("philtrum short", {"philtrum long": -1.0}, (), ("a short philtrum", "a short upper lip"), ()),
+    # nose
     Concept("nose wide", {"nose wide": 1.0},
-            ("big-nosed",), ("a big nose", "a wide nose", "a large nose", "a broad nose", "a flat wide nose"), ()),
+            ("big-nosed",), ("a big nose", "a wide nose", "a large nose", "a broad nose", "a flat wide nose", "flared nostrils"), ()),
     Concept("nose narrow", {"nose wide": -1.0},
-            (), ("a small nose", "a narrow nose", "a thin nose", "a slim nose", "a slender nose"), ()),
+            (), ("a small nose", "a narrow nose", "a thin nose", "a slim nose", "a slender nose", "narrow nostrils"), ()),
     Concept("nose long", {"nose long": 1.0},
             ("long-nosed",), ("a long nose", "a lengthened nose", "a longer nose"), ()),
     Concept("nose short", {"nose long": -1.0},
-            (), ("a short nose", "a snub nose", "a button nose", "a shorter nose"), ()),
+            (), ("a short nose", "a stubby nose", "a button nose", "a shorter nose"), ()),
+    Concept("nose upturned", {"nose tip up": 1.0},
+            (), ("an upturned nose", "a snub nose", "a raised nose tip", "a turned-up nose"), ()),
+    Concept("nose drooping", {"nose tip up": -1.0},
+            (), ("a drooping nose", "a hooked nose", "a low nose tip", "a hanging nose tip"), ()),
+    # cheeks, jaw, chin, face
     Concept("face wide", {"face wide": 1.0, "jaw wide": 0.4},
-            ("round", "wide", "chubby", "fat", "broad", "plump", "round-faced", "full-faced"),
-            ("a round face", "a wide face", "chubby cheeks", "full cheeks", "a fat face", "a broad face"), ()),
+            ("round", "wide", "chubby", "fat", "broad", "plump", "round-faced", "full-faced", "overweight"),
+            ("a round face", "a wide face", "chubby cheeks", "full cheeks", "a fat face", "a broad face", "puffy cheeks"),
+            ("puffing the cheeks",)),
     Concept("face narrow", {"face wide": -1.0, "jaw wide": -0.4},
-            ("thin", "slim", "narrow", "gaunt", "lean", "slender", "long"),
-            ("a thin face", "a slim face", "a narrow face", "hollow cheeks", "a long face", "a slender face"), ()),
-    Concept("jaw wide", {"jaw wide": 1.0}, ("square-jawed",), ("a wide jaw", "a strong jaw", "a square jaw", "a broad jaw"), ()),
-    Concept("jaw narrow", {"jaw wide": -1.0}, (), ("a narrow jaw", "a slim jaw", "a pointed jaw", "a slender jawline"), ()),
-    Concept("lips thick", {"lips thick": 1.0},
-            ("full-lipped", "thick-lipped"),
-            ("full lips", "thick lips", "plump lips", "big lips", "luscious lips", "voluminous lips"), ("pouting",)),
-    Concept("lips thin", {"lips thick": -1.0},
-            ("thin-lipped",), ("thin lips", "narrow lips", "slim lips", "pressed lips"), ("pressing the lips together",)),
+            ("thin", "slim", "narrow", "gaunt", "lean", "slender", "long", "skinny"),
+            ("a thin face", "a slim face", "a narrow face", "hollow cheeks", "a long face", "a slender face", "sunken cheeks"), ()),
+    Concept("jaw wide", {"jaw wide": 1.0},
+            ("square-jawed",), ("a wide jaw", "a strong jaw", "a square jaw", "a broad jaw", "a big jaw"), ()),
+    Concept("jaw narrow", {"jaw wide": -1.0},
+            (), ("a narrow jaw", "a slim jaw", "a pointed jaw", "a slender jawline", "a small jaw"), ()),
+    Concept("face heart-shaped", {"jaw to cheeks": -1.0},
+            ("heart-shaped",), ("high cheekbones", "prominent cheekbones", "a heart-shaped face", "a triangular face"), ()),
+    Concept("face square", {"jaw to cheeks": 1.0},
+            ("square", "rectangular"), ("a square face", "a boxy face", "heavy jowls", "low cheekbones"), ()),
     Concept("chin long", {"chin long": 1.0},
             (), ("a long chin", "a big chin", "a large chin", "a prominent chin", "a tall chin"), ()),
     Concept("chin short", {"chin long": -1.0},
             (), ("a short chin", "a small chin", "a tiny chin", "a receding chin", "a weak chin"), ()),
+    Concept("chin broad", {"chin wide": 1.0}, (), ("a broad chin", "a wide chin", "a square chin"), ()),
+    Concept("chin pointed", {"chin wide": -1.0}, (), ("a pointed chin", "a narrow chin", "a sharp chin"), ()),
+    Concept("forehead high", {"forehead high": 1.0}, (), ("a high forehead", "a big forehead", "a tall forehead", "a large forehead"), ()),
+    Concept("forehead low", {"forehead high": -1.0}, (), ("a low forehead", "a small forehead", "a short forehead"), ()),
+    # age
+    Concept("old", {}, ("old", "elderly", "aged", "senior", "older", "ancient"),
+            ("old age", "an aged face", "an old look"), ("who is old", "in old age", "getting older"),
+            0.8, ("wrinkly 70 year old senior",), ("baby", "toddler", "small child", "teenager", "30 year old adult"), age=1.0),
+    Concept("young", {}, ("young", "youthful", "childlike", "baby-faced", "younger", "babyish"),
+            ("youth", "a baby face", "a youthful look", "a childlike face"), ("who is young", "getting younger"),
+            0.8, ("baby", "toddler", "small child", "teenager"), ("wrinkly 70 year old senior",), age=-1.0),
+    # colours
+    _color("lips red", ("red-lipped",), ("red lips", "red lipstick", "scarlet lips", "crimson lips", "lips painted red"), ("wearing red lipstick",)),
+    _color("lips pink", ("pink-lipped",), ("pink lips", "pink lipstick", "rose lips", "lips painted pink"), ("wearing pink lipstick",)),
+    _color("lips orange", (), ("orange lips", "coral lips", "orange lipstick", "peach lips"), ("wearing orange lipstick",)),
+    _color("lips purple", (), ("purple lips", "violet lips", "purple lipstick", "plum lips"), ("wearing purple lipstick",)),
+    _color("lips dark", (), ("dark lips", "black lips", "black lipstick", "dark lipstick"), ("wearing black lipstick",)),
+    _color("lips pale", (), ("pale lips", "nude lips", "colourless lips", "colorless lips", "white lips"), ()),
+    _color("cheeks rosy", ("blushing", "rosy"), ("rosy cheeks", "red cheeks", "pink cheeks", "blush", "flushed cheeks", "rouge"), ("blushing", "wearing blush")),
+    _color("brows dark", (), ("dark eyebrows", "black eyebrows", "dark brows", "black brows", "bold eyebrows"), ()),
+    _color("brows light", (), ("blond eyebrows", "light eyebrows", "fair brows", "pale eyebrows", "blonde eyebrows", "blond brows"), ()),
+    _color("eyelids blue", (), ("blue eye shadow", "blue eyeshadow", "blue eyelids"), ("wearing blue eye shadow",)),
+    _color("eyelids purple", (), ("purple eye shadow", "purple eyeshadow", "violet eye shadow", "purple eyelids"), ("wearing purple eye shadow",)),
+    _color("eyelids green", (), ("green eye shadow", "green eyeshadow", "green eyelids"), ("wearing green eye shadow",)),
+    _color("eyelids pink", (), ("pink eye shadow", "pink eyeshadow", "pink eyelids"), ("wearing pink eye shadow",)),
+    _color("eyelids golden", (), ("golden eye shadow", "gold eyeshadow", "golden eyelids", "yellow eye shadow"), ("wearing golden eye shadow",)),
+    _color("eyelids dark", (), ("dark eye shadow", "smoky eyes", "black eye shadow", "smokey eye makeup", "dark eyelids"), ("wearing dark eye shadow",)),
+    _color("under-eyes dark", (), ("dark circles", "tired dark eyes", "bags under the eyes", "dark circles under the eyes", "shadows under the eyes"), ()),
+    _color("skin pale", ("pale", "white-skinned", "fair-skinned", "pallid"), ("pale skin", "fair skin", "light skin", "white skin", "a pale complexion"), ()),
+    _color("skin tanned", ("tanned", "suntanned", "bronzed", "sun-kissed"), ("tanned skin", "a tan", "bronze skin", "golden skin", "a suntan"), ()),
+    _color("skin dark", ("dark-skinned", "black-skinned"), ("dark skin", "black skin", "brown skin", "a dark complexion"), ()),
+    _color("skin red", ("sunburned", "red-faced", "flushed"), ("red skin", "a sunburn", "a red face", "a flushed face"), ()),
+    _color("skin green", ("green-skinned", "green"), ("green skin", "a green face"), ()),
+    _color("skin blue", ("blue-skinned", "blue"), ("blue skin", "a blue face"), ()),
+    _color("eyes blue", ("blue-eyed",), ("blue eyes", "blue irises", "bright blue eyes"), ()),
+    _color("eyes green", ("green-eyed",), ("green eyes", "green irises", "emerald eyes"), ()),
+    _color("eyes brown", ("brown-eyed", "dark-eyed"), ("brown eyes", "dark brown eyes", "brown irises", "hazel eyes"), ()),
+    _color("eyes grey", ("grey-eyed",), ("grey eyes", "gray eyes", "silver eyes", "grey irises"), ()),
+    _color("hair black", ("black-haired", "dark-haired"), ("black hair", "dark hair", "jet black hair"), ()),
+    _color("hair brown", ("brown-haired", "brunette"), ("brown hair", "brunette hair", "chestnut hair"), ()),
+    _color("hair blond", ("blond", "blonde", "fair-haired"), ("blond hair", "blonde hair", "golden hair", "yellow hair"), ()),
+    _color("hair red", ("red-haired", "ginger", "redheaded"), ("red hair", "ginger hair", "orange hair", "auburn hair"), ()),
+    _color("hair grey", ("grey-haired", "white-haired", "gray-haired"), ("grey hair", "gray hair", "white hair", "silver hair"), ()),
+    _color("hair blue", ("blue-haired",), ("blue hair", "hair dyed blue"), ()),
+    _color("hair green", ("green-haired",), ("green hair", "hair dyed green"), ()),
+    _color("hair pink", ("pink-haired",), ("pink hair", "hair dyed pink"), ()),
+    _color("hair purple", ("purple-haired",), ("purple hair", "violet hair", "hair dyed purple"), ()),
 )  # fmt: skip
 
-PEOPLE = ("face", "person", "man", "woman", "portrait", "human face", "girl", "boy", "guy", "lady", "old man",
-          "old woman", "young man", "young woman", "child", "headshot")  # fmt: skip
-PLAIN = (
-    "a {p}",
-    "a photo of a {p}",
-    "a picture of a {p}",
-    "an image of a {p}",
-    "a portrait of a {p}",
-    "the face of a {p}",
-    "face",
-    "portrait",
-)
-FRAMES = ("{c}", "{c}", "{c}", "a photo of {c}", "a picture of {c}", "a portrait of {c}", "a close-up of {c}", "the face of {c}",
-          "an image of {c}", "a photograph of {c}")  # fmt: skip
-SLOPE = 2.0  # logits per standard deviation of a concept
+IS_COLOR = torch.tensor([bool(c.color) for c in CONCEPTS])
+
+
+def label_logits(labels: list[str]) -> Tensor:
+    """``[N,K]`` what the data's labels add to the logits of concepts."""
+    return torch.tensor(
+        [[1.2 * (label in c.labels) - 0.7 * (label in c.against) for c in CONCEPTS] for label in labels]
+    )
 
 
 @dataclass(frozen=True)
@@ -209,97 +356,57 @@ class Scale:
 
     pose: Tensor  # [6,M]
     spread: Tensor  # [M]
+    age: Tensor  # [M]
     concept: Tensor  # [K]
 
     @classmethod
-    def fit(cls, points: Tensor) -> Scale:
+    def fit(cls, points: Tensor, labels: list[str]) -> Scale:
+        """Fit to landmarks ``[N,161,2]``; faces whose label tells the age show what age does to the shape."""
         raw, design = _raw(points), pose(points)
         weights = torch.linalg.lstsq(design, raw).solution
         rest = raw - design @ weights
         spread = (rest.quantile(0.84, 0) - rest.quantile(0.16, 0)) / 2  # robust to lost landmarks
-        concept = torch.ones(len(CONCEPTS))
-        once = cls(weights, spread, concept)
-        return cls(weights, spread, once.scores(once.standard(points, design)).std(0))
+        once = cls(weights, spread, torch.zeros(len(spread)), torch.ones(len(CONCEPTS)))
+        standard = once.standard(points, design)
+        known = [i for i, label in enumerate(labels) if label in AGES]
+        x, y = standard[known], torch.tensor([AGES[labels[i]] for i in known])
+        ridge = x.T @ x + 0.3 * len(known) * torch.eye(x.shape[1])  # few faces: many small weights
+        age = torch.linalg.solve(ridge, x.T @ (y - y.mean()))
+        once = cls(weights, spread, age, torch.ones(len(CONCEPTS)))
+        return cls(weights, spread, age, once._shape(standard).std(0).clamp(min=1e-3))
 
     def standard(self, points: Tensor, design: Tensor) -> Tensor:
         """Measures ``[N,M]`` in standard deviations from what the pose explains. ``design`` is the :func:`pose` of
         the face before any warp: a longer nose is not a bent head."""
         return ((_raw(points) - design @ self.pose) / self.spread).clamp(-4, 4)
 
-    def scores(self, standard: Tensor) -> Tensor:
-        """Concept scores ``[N,K]``; presence is above the concept's threshold."""
+    def _shape(self, standard: Tensor) -> Tensor:
+        age = standard @ self.age
         columns = []
         for c in CONCEPTS:
-            part = torch.stack([standard[:, _COLUMN[m]] * w for m, w in c.parts.items()], 1)
+            parts = [standard[:, _COLUMN[m]] * w for m, w in c.parts.items()] or [age * c.age]
+            part = torch.stack(parts, 1)
             columns.append(-part.abs().amax(1) + 1.2 if c.near else part.sum(1))
-        return torch.stack(columns, 1) / self.concept.to(standard)
+        return torch.stack(columns, 1)
 
+    def scores(self, standard: Tensor, painted: Tensor | None = None) -> Tensor:
+        """Concept scores ``[N,K]``; presence is above the concept's threshold.
 
-_COLUMN = {name: i for i, name in enumerate(measures(torch.rand(2, len(LANDMARKS), 2)))}
+        Args:
+            standard: from :meth:`standard`.
+            painted: ``[N,C]`` from :func:`colors.measure`; without it colours score 0.
+        """
+        scores = self._shape(standard) / self.concept
+        if painted is not None:
+            names = list(colors.COLORS)
+            for k, c in enumerate(CONCEPTS):
+                if c.color:
+                    scores[:, k] = painted[:, names.index(c.color)]
+        return scores
 
 
 def _raw(points: Tensor) -> Tensor:
     return torch.stack(list(measures(points).values()), 1)
 
 
-@dataclass(frozen=True)
-class Caption:
-    """A text and the concepts it names, each with a threshold shift and a sign."""
-
-    text: str
-    says: tuple[tuple[int, float, bool], ...]  # concept, shift of the threshold, truth
-
-    def probability(self, scores: Tensor, emotion: Tensor) -> Tensor:
-        """How true it is of each face, ``[N]`` in 0..1. ``emotion [N,K]`` adds logits from labels."""
-        p = torch.full((len(scores),), 0.95)
-        for concept, shift, truth in self.says:
-            logit = SLOPE * (scores[:, concept] - CONCEPTS[concept].threshold - shift) + emotion[:, concept]
-            p = p * torch.sigmoid(logit if truth else -logit)
-        return p
-
-
-def article(phrase: str) -> str:
-    return f"{'an' if phrase[0] in 'aeiou' else 'a'} {phrase}"
-
-
-def caption(rng: random.Random) -> Caption:
-    """A random caption: none, one or two concepts, in one of many frames."""
-    person = rng.choice(PEOPLE)
-    if rng.random() < 0.04:
-        return Caption(rng.choice(PLAIN).format(p=person), ())
-    k = rng.randrange(len(CONCEPTS))
-    c = CONCEPTS[k]
-    kind = rng.choice([*["adjective"] * (3 * bool(c.adjectives)), *["noun"] * 3, *["verb"] * (2 * bool(c.verbs))])
-    shift, truth, more = 0.0, True, ()
-    if kind == "adjective":
-        word = rng.choice(c.adjectives)
-        roll = rng.random()
-        if roll < 0.12:
-            word, shift = f"{rng.choice(('very', 'extremely', 'really'))} {word}", 0.6
-        elif roll < 0.2:
-            word, shift = f"{rng.choice(('slightly', 'a bit', 'somewhat'))} {word}", -0.4
-        elif roll < 0.27:
-            word, truth = f"not {word}", False
-        if rng.random() < 0.15:
-            text = f"{word} {person}" if rng.random() < 0.5 else word
-            return Caption(text, ((k, shift, truth),))
-        text = article(f"{word} {person}") if truth or rng.random() < 0.3 else f"{article(person)} who is {word}"
-    elif kind == "noun":
-        noun = rng.choice(c.nouns)
-        if rng.random() < 0.12:
-            truth = False
-            text = f"{article(person)} without {noun}"
-        elif rng.random() < 0.35:
-            return Caption(
-                noun.removeprefix("a ").removeprefix("an ") if rng.random() < 0.5 else noun, ((k, 0.0, True),)
-            )
-        else:
-            text = f"{article(person)} with {noun}"
-    else:
-        text = f"{article(person)} {rng.choice(c.verbs)}"
-    if rng.random() < 0.2:
-        j = rng.randrange(len(CONCEPTS))
-        if not set(CONCEPTS[j].parts) & set(c.parts):
-            text += f"{' and' if kind == 'noun' else ' with'} {rng.choice(CONCEPTS[j].nouns)}"
-            more = ((j, 0.0, True),)
-    return Caption(rng.choice(FRAMES).format(c=text), ((k, shift, truth), *more))
+_COLUMN = {name: i for i, name in enumerate(measures(torch.rand(2, len(AT), 2)))}

@@ -14,14 +14,11 @@ from PIL import Image
 from torch import Tensor
 
 from ..align import Crop
+from ..landmarks import POINTS, five_points
 
 STORED = 192  # pixels of a stored face square
 WIDE = 1.12  # portraits are stored a little wider than the crop, so that jittered views stay inside
 HELD_OUT_EVERY = {"expressions": 20, "portraits": 4}  # of the sorted files, the last of each such run
-
-# Face Mesh landmarks that stand for the five points, viewer's left first
-_EYES = ((33, 133, 159, 145), (263, 362, 386, 374))
-_NOSE, _MOUTH = 1, (61, 291)
 
 
 @dataclass(frozen=True)
@@ -30,38 +27,45 @@ class Faces:
 
     Attributes:
         images: ``[N,3,192,192]`` uint8.
-        landmarks: ``[N,478,2]`` pixels of ``images``, MediaPipe Face Mesh order.
-        emotion: a word for each face, empty where unknown.
+        landmarks: ``[N,161,2]`` pixels of ``images``, the points of :mod:`flow_core.landmarks`.
+        label: what the data's authors say of each face (emotion, age or hair), empty where nothing.
+        kind: ``expressions`` or ``portraits``, for each face.
         color: ``[N]`` bool, False for grey photographs.
     """
 
     images: Tensor
     landmarks: Tensor
-    emotion: tuple[str, ...]
+    label: tuple[str, ...]
+    kind: tuple[str, ...]
     color: Tensor
 
     def __len__(self) -> int:
         return len(self.images)
 
     def select(self, index: Tensor) -> Faces:
+        chosen = index.tolist()
         return Faces(
-            self.images[index], self.landmarks[index], tuple(self.emotion[i] for i in index.tolist()), self.color[index]
+            self.images[index],
+            self.landmarks[index],
+            tuple(self.label[i] for i in chosen),
+            tuple(self.kind[i] for i in chosen),
+            self.color[index],
         )
-
-
-def five_points(landmarks: Tensor) -> Tensor:
-    """``[N,478,2]`` Face Mesh -> ``[N,5,2]``, in the order of :func:`flow_core.align.ffhq_matrix`."""
-    eyes = [landmarks[:, list(e)].mean(1) for e in _EYES]
-    return torch.stack([*eyes, landmarks[:, _NOSE], landmarks[:, _MOUTH[0]], landmarks[:, _MOUTH[1]]], 1)
 
 
 def load(folder: str | Path) -> tuple[Faces, Faces]:
     """Faces for training and held-out faces, from ``expressions.*`` and ``portraits.*`` in ``folder``."""
     folder = Path(folder)
-    if not (folder / "expressions.zip").is_file():
-        raise SystemExit(f"{folder} holds no expressions.zip; give the folder of the training faces with --data.")
+    readers = {"expressions": _expressions, "portraits": _portraits}
+    kinds = [kind for kind in readers if (folder / f"{kind}.zip").is_file()]
+    if not kinds:
+        raise SystemExit(
+            f"{folder} holds neither expressions.zip nor portraits.zip; give the folder of the training faces with --data, "
+            "or make one from photographs with: python -m flow_core.train faces PHOTOS -o DATA"
+        )
     train, test = [], []
-    for kind, faces in (("expressions", _expressions(folder)), ("portraits", _portraits(folder))):
+    for kind in kinds:
+        faces = readers[kind](folder)
         out = held_out(kind, len(faces))
         train.append(faces.select((~out).nonzero()[:, 0]))
         test.append(faces.select(out.nonzero()[:, 0]))
@@ -78,9 +82,16 @@ def _join(parts: list[Faces]) -> Faces:
     return Faces(
         torch.cat([p.images for p in parts]),
         torch.cat([p.landmarks for p in parts]),
-        sum((p.emotion for p in parts), ()),
+        sum((p.label for p in parts), ()),
+        sum((p.kind for p in parts), ()),
         torch.cat([p.color for p in parts]),
     )
+
+
+def meshes(folder: Path, kind: str) -> Tensor:
+    """``[N,161,2]`` landmarks of ``expressions`` or ``portraits``, pixels of the files."""
+    mesh = np.load(folder / f"{kind}_landmarks.npz")["landmarks"].astype(np.float32)
+    return torch.from_numpy(mesh if mesh.shape[1] == len(POINTS) else mesh[:, POINTS])  # a whole Face Mesh has 478
 
 
 def _rows(path: Path) -> list[dict[str, str]]:
@@ -98,23 +109,17 @@ def _to_tensor(image: Image.Image) -> Tensor:
 
 def _expressions(folder: Path) -> Faces:
     rows = _rows(folder / "expressions.csv")
-    landmarks = torch.from_numpy(np.load(folder / "expressions_landmarks.npz")["landmarks"].astype(np.float32))
+    landmarks = meshes(folder, "expressions")
     with zipfile.ZipFile(folder / "expressions.zip") as z:
         names = {Path(n).name: n for n in z.namelist()}
         images = torch.stack([_to_tensor(_read(z, names, r["file"])) for r in rows])
     color = torch.tensor([r["mode"] == "color" for r in rows])
-    return Faces(images, landmarks, tuple(r["emotion"] for r in rows), color)
+    return Faces(images, landmarks, tuple(r["emotion"] for r in rows), ("expressions",) * len(rows), color)
 
 
 def _portraits(folder: Path) -> Faces:
-    emotions = {
-        "smiling": "happiness",
-        "surprised": "surprise",
-        "sad or depressed": "sadness",
-        "angry or enraged": "anger",
-    }
     rows = _rows(folder / "portraits.csv")
-    landmarks = torch.from_numpy(np.load(folder / "portraits_landmarks.npz")["landmarks"].astype(np.float32))
+    landmarks = meshes(folder, "portraits")
     images, moved = [], []
     with zipfile.ZipFile(folder / "portraits.zip") as z:
         names = {Path(n).name: n for n in z.namelist()}
@@ -123,5 +128,6 @@ def _portraits(folder: Path) -> Faces:
             crop = Crop.from_points(five_points(points[None]), tuple(picture.shape[2:])).widen(WIDE)
             images.append((crop.aligned(picture, STORED)[0] * 255).round().byte())
             moved.append(crop.to_crop(points[None, None])[0, 0] * STORED)
-    emotion = tuple(emotions.get(r["label"], "") for r in rows)
-    return Faces(torch.stack(images), torch.stack(moved), emotion, torch.ones(len(rows), dtype=torch.bool))
+    label = tuple(r["label"] for r in rows)
+    color = torch.ones(len(rows), dtype=torch.bool)
+    return Faces(torch.stack(images), torch.stack(moved), label, ("portraits",) * len(rows), color)

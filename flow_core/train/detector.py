@@ -22,6 +22,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from flow_core.detect import BUILTIN, Detector, anchors, decode, load_detector, network
+from flow_core.landmarks import MIRROR, five_points
 from flow_core.train import data
 
 SIDE = 256  # of a composed picture, pixels
@@ -29,7 +30,6 @@ SIZES = (14, 240)  # of the faces in it
 MOST = 6  # faces in it
 BATCH = 8
 KINDS = ("portraits", "expressions")
-EYES = ((33, 133, 159, 145), (362, 263, 386, 374))  # MediaPipe's indices; the viewer's left eye first
 PHOTOS = (
     "cell",
     "chelsea",
@@ -57,10 +57,8 @@ ABOUT = {
 Random = np.random.Generator
 
 
-def five_points(mesh: np.ndarray) -> np.ndarray:
-    """Return the detector's five points [...,5,2] from MediaPipe's face mesh [...,478,2]."""
-    parts = [mesh[..., index, :].mean(-2) for index in EYES] + [mesh[..., index, :] for index in (1, 61, 291)]
-    return np.stack(parts, -2)
+def _five_points(mesh: np.ndarray) -> np.ndarray:
+    return five_points(torch.from_numpy(mesh)).numpy()
 
 
 class Faces:
@@ -69,7 +67,7 @@ class Faces:
     def __init__(self, folder: Path, held_out: bool) -> None:
         self.items: dict[str, list[tuple[bytes, np.ndarray]]] = {}
         for kind in KINDS:
-            meshes = np.load(folder / f"{kind}_landmarks.npz")["landmarks"].astype(np.float32)
+            meshes = data.meshes(folder, kind).numpy()
             chosen = np.flatnonzero(data.held_out(kind, len(meshes)).numpy() == held_out)
             with zipfile.ZipFile(folder / f"{kind}.zip") as archive:
                 names = sorted(archive.namelist())
@@ -77,7 +75,7 @@ class Faces:
             self.items[kind] = list(zip(files, meshes[chosen], strict=True))
 
     def get(self, kind: str, index: int) -> tuple[Image.Image, np.ndarray]:
-        """Return an RGB picture and its mesh [478,2] in pixels."""
+        """Return an RGB picture and its landmarks [161,2] in pixels."""
         data, mesh = self.items[kind][index]
         image = Image.open(io.BytesIO(data))
         width = image.width
@@ -170,7 +168,7 @@ class Scenes(torch.utils.data.Dataset):
             olds = [np.round(old[:4] - (*at, *at)).astype(int).tolist() for old in faces]
             if len(faces) < MOST and not any(image.getchannel("A").crop(old).getbbox() for old in olds):
                 scene.paste(image, at, image)
-                faces.append(np.concatenate([mesh.min(0), mesh.max(0), five_points(mesh).ravel()]))
+                faces.append(np.concatenate([mesh.min(0), mesh.max(0), _five_points(mesh).ravel()]))
         return np.array(faces, np.float32).reshape(-1, 14)
 
 
@@ -197,8 +195,8 @@ def _place(
     edge = int(rng.uniform(0, 0.08) * size)
     mask = ImageOps.expand(mask.crop((edge, edge, *(max(edge, length - edge) for length in shape))), edge)
     image.putalpha(mask.filter(ImageFilter.BoxBlur(edge)).resize(shape))
-    if len(mesh) == 478 and rng.random() < 0.5:
-        image, mesh = ImageOps.mirror(image), _mirror(mesh, shape[0])
+    if len(mesh) == len(MIRROR) and rng.random() < 0.5:
+        image, mesh = ImageOps.mirror(image), mesh[list(MIRROR)] * (-1, 1) + (shape[0], 0)
     angle = math.radians(turn + np.clip(rng.normal(0, 22), -48, 48))
     matrix = np.array(((math.cos(angle), math.sin(angle)), (-math.sin(angle), math.cos(angle))))
     middle, at = (mesh.min(0) + mesh.max(0)) / 2, rng.uniform(0.4 * size, SIDE - 0.4 * size, 2)
@@ -208,14 +206,6 @@ def _place(
     back = np.column_stack([matrix, middle + matrix @ (low - at)]).ravel().tolist()
     image = image.transform(tuple(seen.tolist()), Image.AFFINE, back, Image.BILINEAR)
     return image, ((mesh - middle) @ matrix + at).astype(np.float32), tuple(low.tolist())
-
-
-def _mirror(mesh: np.ndarray, width: float) -> np.ndarray:
-    """Mirror a mesh and swap the sides of the landmarks that are read from it."""
-    mesh = mesh * (-1, 1) + (width, 0)
-    left, right = [*EYES[0], 61], [*EYES[1], 291]
-    mesh[left + right] = mesh[right + left]
-    return mesh
 
 
 def _spoil(rng: Random, scene: Image.Image, smallest: float) -> Image.Image:
@@ -359,7 +349,7 @@ def validate(detectors: list[Detector], faces: Faces, count: int = 100) -> list[
         for image, mesh in (faces.get(kind, index) for index in range(100)):
             found = detector(_tensor(image))
             counts.append(len(found))
-            errors += [_error(face.points, torch.from_numpy(five_points(mesh))) for face in found[:1]]
+            errors += [_error(face.points, torch.from_numpy(_five_points(mesh))) for face in found[:1]]
         lines.append(
             f"{kind}, {detector.name}: exactly one {counts.count(1)}, none {counts.count(0)} of 100; "
             f"points off by {np.mean(errors):.4f}, at most {np.max(errors):.4f} eye distances"

@@ -1,0 +1,227 @@
+"""Dense landmarks on the face square: better alignment, pose, and masks of the face's regions.
+
+The points are a named subset of MediaPipe's Face Mesh (Kartynnik et al., 2019, and its canonical face model); left and
+right are the viewer's. The network sees the square of :class:`flow_core.align.Crop` and answers in its coordinates.
+"""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image, ImageChops, ImageDraw, ImageFilter
+from torch import Tensor, nn
+
+from .align import Crop
+from .nano import IMAGE_SIZE, NanoTower
+
+BUILTIN = Path(__file__).parent / "weights" / "landmarks.safetensors"
+WIDEN = 1.15  # the network's view, in sides of the crop: an alignment that is a little off still shows the whole face
+
+# Face Mesh indices. Contours are closed; those of the left and the right side run alike.
+OVAL = (10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 379, 378, 400, 377,
+        152, 148, 176, 149, 150, 136, 172, 58, 132, 93, 234, 127, 162, 21, 54, 103, 67, 109)  # fmt: skip
+LIPS = (61, 146, 91, 181, 84, 17, 314, 405, 321, 375, 291, 409, 270, 269, 267, 0, 37, 39, 40, 185)
+LIPS_INNER = (78, 95, 88, 178, 87, 14, 317, 402, 318, 324, 308, 415, 310, 311, 312, 13, 82, 81, 80, 191)
+EYES = ((33, 7, 163, 144, 145, 153, 154, 155, 133, 173, 157, 158, 159, 160, 161, 246),
+        (263, 249, 390, 373, 374, 380, 381, 382, 362, 398, 384, 385, 386, 387, 388, 466))  # fmt: skip
+BROWS = ((70, 63, 105, 66, 107, 55, 65, 52, 53, 46), (300, 293, 334, 296, 336, 285, 295, 282, 283, 276))
+IRISES = ((468, 470, 472), (473, 475, 477))  # centre, upper and lower end
+NOSE = (168, 6, 197, 195, 5, 4, 1, 2)  # from root to base
+NOSTRILS = ((98, 64, 129, 49, 48), (327, 294, 358, 279, 278))
+CHEEKS = ((117, 50, 205), (346, 280, 425))
+FOREHEAD = (151, 9, 8)
+
+_PAIRS = [
+    *zip(OVAL[1:18], OVAL[:18:-1], strict=True),
+    *((LIPS[i], LIPS[(10 - i) % 20]) for i in (0, 1, 2, 3, 4, 16, 17, 18, 19)),
+    *((LIPS_INNER[i], LIPS_INNER[(10 - i) % 20]) for i in (0, 1, 2, 3, 4, 16, 17, 18, 19)),
+    *(pair for left, right in (EYES, BROWS, IRISES, NOSTRILS, CHEEKS) for pair in zip(left, right, strict=True)),
+]
+POINTS = tuple(sorted({*OVAL, *LIPS, *LIPS_INNER, *NOSE, *FOREHEAD, *(i for pair in _PAIRS for i in pair)}))
+AT = {mesh: i for i, mesh in enumerate(POINTS)}  # Face Mesh index -> place in POINTS
+_OTHER = {**dict(_PAIRS), **{b: a for a, b in _PAIRS}}
+MIRROR = tuple(AT[_OTHER.get(i, i)] for i in POINTS)  # where each point lies in a mirrored picture
+
+REGIONS = (
+    "all", "skin", "eyes", "brows", "nose", "mouth", "lips", "cheeks", "jaw", "irises", "eyelids", "under-eyes", "hair",
+)  # fmt: skip
+
+
+def five_points(points: Tensor) -> Tensor:
+    """``[...,161,2]`` landmarks -> ``[...,5,2]``, in the order of :func:`flow_core.align.ffhq_matrix`.
+
+    An eye's place is the mean of its two corners and the middles of its lids.
+    """
+    eyes = [points[..., [AT[i] for i in (c[0], c[4], c[8], c[12])], :].mean(-2) for c in EYES]
+    return torch.stack([*eyes, *(points[..., AT[i], :] for i in (NOSE[6], LIPS[0], LIPS[10]))], -2)
+
+
+def pose(points: Tensor) -> Tensor:
+    """Head pose proxies ``[...,2]`` of landmarks ``[...,161,2]``: yaw and pitch, 0 for a face seen from the front.
+
+    Yaw is the place of the nose tip between the cheeks' ends, in face widths; pitch that of the nose tip below the
+    eyes, in face heights, less what is usual. About +-0.4 is a half profile.
+    """
+
+    def at(i: int) -> Tensor:
+        return points[..., AT[i], :]
+
+    middle, width = (at(234) + at(454)) / 2, (at(234) - at(454)).norm(dim=-1)
+    yaw = (at(1) - middle)[..., 0] / width.clamp(min=1e-6)
+    eyes, height = (at(33) + at(263)) / 2, (at(152) - at(10)).norm(dim=-1)
+    pitch = (at(1) - eyes)[..., 1] / height.clamp(min=1e-6) - 0.2
+    return torch.stack([yaw, pitch], -1)
+
+
+class Landmarks(nn.Module):
+    """The network: the nano guide's tower with one linear layer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tower = NanoTower()
+        self.head = nn.Linear(self.tower.num_features, 2 * len(POINTS))
+
+    def forward(self, picture: Tensor) -> Tensor:
+        """Points ``[B,161,2]`` in fractions of pictures ``[B,3,112,112]`` RGB 0..1."""
+        return self.head(self.tower(4 * (picture - 0.5))).unflatten(1, (-1, 2)) / 30 + 0.5
+
+    @torch.no_grad()
+    def find(self, image: Tensor, crop: Crop) -> Tensor:
+        """Landmarks ``[B,161,2]`` in pixels of ``image [B,3,H,W]``; the mean over each face and its mirror image."""
+        with torch.inference_mode(False):
+            wide = crop.widen(WIDEN)
+            view = wide.aligned(image.clone().float(), IMAGE_SIZE).to(next(self.parameters()).device)
+            straight, mirrored = self(view), self(view.flip(-1))[:, list(MIRROR)]
+            mirrored = torch.stack([1 - mirrored[..., 0], mirrored[..., 1]], -1)
+            return wide.to_image((straight + mirrored)[:, None].to(wide.matrix) / 2)[:, 0]
+
+    def refine(self, image: Tensor, crop: Crop, rounds: int = 2) -> Crop:
+        """The crop aligned anew by the landmarks on it, which the result carries."""
+        for _ in range(rounds):
+            landmarks = self.find(image, crop)
+            crop = Crop.from_points(five_points(landmarks), crop.image_size, crop.score)
+        return replace(crop, landmarks=landmarks)
+
+
+@functools.lru_cache(maxsize=1)
+def load_landmarks(path: Path = BUILTIN, device: torch.device | str = "cpu") -> Landmarks:
+    """Load the network trained by :mod:`flow_core.train.landmarks`.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: it holds something else.
+    """
+    from safetensors.torch import load_file
+
+    if not path.is_file():
+        raise FileNotFoundError(f"No landmark weights at {path}; install FaceFlow again, they come with it.")
+    with torch.inference_mode(False):  # weights made in inference mode would be of no use outside of it
+        net = Landmarks()
+        try:
+            net.load_state_dict(load_file(path))
+        except Exception as e:
+            raise ValueError(f"{path} holds no landmark weights ({e}); install FaceFlow again.") from e
+        return net.to(device, memory_format=torch.channels_last).eval().requires_grad_(False)
+
+
+def region_mask(points: Tensor, region: str, size: int, feather: float = 0.0) -> Tensor:
+    """Mask of a region of the face.
+
+    Args:
+        points: ``[B,161,2]`` landmarks in fractions of the square that the mask covers.
+        region: one of :data:`REGIONS`. Eyes, nose and mouth come with the skin around them that moves along; lips are
+            the lips alone; skin is the face without eyes, brows and lips; eyelids reach from the upper lash line to
+            the brow; hair is where hair is expected around the forehead, whether there is any or not.
+        size: side in pixels.
+        feather: width of the soft border, fractions of the square.
+
+    Returns:
+        ``[B,1,size,size]`` 0..1.
+
+    Raises:
+        ValueError: unknown region.
+    """
+    if region not in REGIONS:
+        raise ValueError(f"Unknown region {region!r}; use one of {', '.join(REGIONS)}.")
+    masks = [_draw(p, region, size, feather) for p in points.detach().cpu().numpy()]
+    return torch.from_numpy(np.stack(masks))[:, None].to(points.device)
+
+
+_OVERSAMPLE = 2
+
+
+def _draw(points: np.ndarray, region: str, size: int, feather: float) -> np.ndarray:
+    side = size * _OVERSAMPLE
+    mask = Image.new("L", (side, side))
+    draw = ImageDraw.Draw(mask)
+
+    def fill(contour: tuple[int, ...], grow: float = 0.0, value: int = 255) -> None:
+        p = points[[AT[i] for i in contour]]
+        out = p - p.mean(0)
+        p = p + grow * out / np.maximum(np.linalg.norm(out, axis=1, keepdims=True), 1e-6)
+        draw.polygon([tuple(q) for q in (p * side).tolist()], fill=value)
+
+    # margins are in fractions of the square, in which the eyes of a face lie about a quarter apart
+    if region in ("all", "skin"):
+        fill(OVAL)
+    if region == "skin":
+        for contour in (*EYES, *BROWS):
+            fill(contour, 0.012, 0)
+        fill(LIPS, 0.004, 0)
+    elif region == "eyes":
+        for contour in EYES:
+            fill(contour, 0.035)
+    elif region == "brows":
+        for contour in BROWS:
+            fill(contour, 0.006)
+    elif region == "nose":
+        fill((6, *NOSTRILS[1][::-1], *NOSTRILS[0]), 0.02)
+    elif region == "mouth":
+        fill(LIPS, 0.04)
+    elif region == "lips":
+        fill(LIPS)
+        fill(LIPS_INNER, 0.0, 0)
+    elif region == "cheeks":
+        radius = float(np.linalg.norm(points[AT[33]] - points[AT[263]])) * 0.2 * side
+        for side_points in CHEEKS:
+            x, y = points[[AT[i] for i in side_points]].mean(0) * side
+            draw.ellipse((x - radius, y - radius, x + radius, y + radius), fill=255)
+    elif region == "irises":
+        eyes = Image.new("L", (side, side))
+        for contour, (middle, top, bottom) in zip(EYES, IRISES, strict=True):
+            x, y = points[AT[middle]] * side
+            radius = float(np.linalg.norm(points[AT[top]] - points[AT[bottom]])) / 2 * side
+            ImageDraw.Draw(eyes).polygon(
+                [tuple(q) for q in (points[[AT[i] for i in contour]] * side).tolist()], fill=255
+            )
+            draw.ellipse((x - radius, y - radius, x + radius, y + radius), fill=255)
+        mask = ImageChops.multiply(mask, eyes)
+    elif region == "eyelids":
+        for eye, brow in zip(EYES, BROWS, strict=True):
+            fill((eye[0], *eye[:7:-1], *brow[5:]))
+            fill(eye, 0.0, 0)
+    elif region == "under-eyes":
+        for eye, cheek in zip(EYES, CHEEKS, strict=True):
+            lid, drop = points[[AT[i] for i in eye[1:8]]], points[AT[cheek[0]]] - points[AT[eye[4]]]
+            band = np.concatenate([lid + 0.12 * drop, lid[::-1] + 0.62 * drop])
+            draw.polygon([tuple(q) for q in (band * side).tolist()], fill=255)
+    elif region == "hair":
+        brow = points[[AT[105], AT[334]]].mean(0)
+        head = (points[[AT[i] for i in OVAL]] - brow) * (1.45, 1.75) + brow
+        low = float(points[[AT[61], AT[291]], 1].mean())
+        draw.polygon([(x * side, min(y, low) * side) for x, y in head.tolist()], fill=255)
+        fill(OVAL, 0.015, 0)
+    elif region == "jaw":
+        fill((*OVAL[8:29], 98, 327))
+        fill(LIPS, 0.01, 0)
+    if feather > 0:
+        mask = mask.filter(ImageFilter.GaussianBlur(feather * side / 2))
+    mask = mask.resize((size, size), Image.Resampling.BOX)
+    return np.asarray(mask, np.float32) / 255
+
+
+__all__ = ["MIRROR", "POINTS", "REGIONS", "Landmarks", "five_points", "load_landmarks", "pose", "region_mask"]

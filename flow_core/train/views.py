@@ -1,0 +1,147 @@
+"""Augmented views of the training faces, with the landmarks that belong to them."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ..align import ffhq_matrix
+from ..field import interpolate, pixel_centers
+from ..landmarks import AT, MIRROR, five_points
+from ..nano import IMAGE_SIZE
+from ..warp import sample_image
+from . import data
+
+RASTER = 32  # control points of a random warp
+# where facial muscles and bones move a face: Face Mesh indices
+MOVERS = (
+    0, 1, 2, 10, 13, 14, 17, 33, 61, 70, 98, 105, 107, 133, 145, 152, 159, 168, 172, 234, 263, 291, 300, 327, 334, 336,
+    362, 374, 386, 397, 454,
+)  # fmt: skip
+
+
+def random_warp(points: Tensor, generator: torch.Generator) -> Tensor:
+    """Random smooth offsets ``[N,2,32,32]`` in crop fractions for faces with crop-frame landmarks ``points
+    [N,161,2]``.
+
+    Half broad movement, half bumps at landmarks, most of them mirrored, as facial muscles mostly work in pairs. Scaled
+    so that no warp folds.
+    """
+    n = len(points)
+
+    def normal(*shape: int) -> Tensor:
+        return torch.randn(*shape, generator=generator)
+
+    def uniform(*shape: int) -> Tensor:
+        return torch.rand(*shape, generator=generator)
+
+    field = torch.zeros(n, 2, RASTER, RASTER)
+    for size, amplitude in ((3, 0.012), (6, 0.008)):
+        field += F.interpolate(normal(n, 2, size, size), (RASTER, RASTER), mode="bicubic", align_corners=False) * (
+            amplitude * uniform(n, 1, 1, 1)
+        )
+    centers = pixel_centers(RASTER, RASTER)[0]
+    for _ in range(4):
+        which = torch.tensor([AT[i] for i in MOVERS])[torch.randint(len(MOVERS), (n,), generator=generator)]
+        other = torch.tensor(MIRROR)[which]
+        vector = normal(n, 2) * 0.022
+        sigma = 0.035 + 0.075 * uniform(n)
+        on = (uniform(n) < 0.6).float()
+        mirrored = (uniform(n) < 0.8).float() * (other != which)
+        for place, weight, flip in ((which, on, 1.0), (other, on * mirrored, -1.0)):
+            at = points[torch.arange(n), place]
+            distance = (centers - at[:, None, None]).square().sum(-1)
+            bump = torch.exp(-distance / (2 * sigma[:, None, None] ** 2)) * weight[:, None, None]
+            field += bump[:, None] * (vector * vector.new_tensor([flip, 1.0]))[:, :, None, None]
+    steepest = torch.stack([field.diff(dim=d).abs().amax((1, 2, 3)) for d in (2, 3)]).amax(0) * RASTER
+    return field * (0.6 / steepest.clamp(min=0.6))[:, None, None, None]
+
+
+def carry(points: Tensor, field: Tensor) -> Tensor:
+    """Where a backward warp takes ``points [N,K,2]``: the fixed point of ``q = p - offset(q)``."""
+    q = points
+    for _ in range(15):
+        q = points - interpolate(field, q[:, :, None])[..., 0].mT
+    return q
+
+
+class Views:
+    """Augmented views of faces.
+
+    Attributes:
+        points: ``[N,161,2]`` landmarks of all faces in the crop frame.
+        usable: indices of the faces whose landmarks can be trusted.
+    """
+
+    def __init__(self, faces: data.Faces, seed: int) -> None:
+        self.faces = faces
+        self.generator = torch.Generator().manual_seed(seed)
+        # image pixels -> crop frame, as at run time
+        self.matrix = ffhq_matrix(five_points(faces.landmarks))
+        self.inverse = torch.linalg.inv(self.matrix)
+        self.points = faces.landmarks @ self.matrix[:, :2, :2].mT + self.matrix[:, None, :2, 2]
+        # a face that the landmark model lost is no measure of anything
+        self.usable = ((self.points - self.points.median(0).values).abs().amax((1, 2)) < 0.2).nonzero()[:, 0]
+
+    def view(self, index: Tensor, warp: bool, jitter: float, widen: float = 1.0) -> tuple[Tensor, Tensor, Tensor]:
+        """Look at faces.
+
+        Args:
+            index: ``[n]`` which faces.
+            warp: deform three in four of them by :func:`random_warp`.
+            jitter: how far the view strays from the crop, 1 as far as at run time; 0 for the crop itself.
+            widen: side of the view in sides of the crop.
+
+        Returns:
+            Pictures ``[n,3,112,112]`` 0..1; their landmarks ``[n,161,2]`` in the crop frame, and in the picture (0..1, left
+            and right as they are seen).
+        """
+        n, g = len(index), self.generator
+        points = self.points[index]
+        field = torch.zeros(n, 2, RASTER, RASTER)
+        if warp:
+            on = (torch.rand(n, generator=g) < 0.75).float()[:, None, None, None]
+            field = random_warp(points, g) * on
+            points = carry(points, field)
+        angle = torch.randn(n, generator=g) * 0.07 * jitter
+        zoom = widen * (1 + 0.22 * jitter * (torch.rand(n, generator=g) - 0.5))
+        cos, sin = (angle.cos() * zoom)[:, None, None], (angle.sin() * zoom)[:, None, None]
+        shift = torch.randn(n, 1, 1, 2, generator=g) * 0.02 * jitter
+        flip = 1 - 2.0 * (torch.rand(n, generator=g) < 0.5 * bool(jitter))[:, None, None]
+        x, y = (pixel_centers(IMAGE_SIZE, IMAGE_SIZE) - 0.5).unbind(-1)
+        x, y = x * flip, y.expand(n, -1, -1)
+        crop = torch.stack([cos * x - sin * y, sin * x + cos * y], -1) + shift + 0.5
+        px, py = (points - 0.5 - shift[:, 0]).unbind(-1)
+        cos, sin, flip, squared = cos[..., 0], sin[..., 0], flip[..., 0], zoom[:, None].square()
+        seen = torch.stack([(cos * px + sin * py) / squared * flip, (cos * py - sin * px) / squared], -1) + 0.5
+        seen = torch.where(flip[..., None] < 0, seen[:, list(MIRROR)], seen)
+        crop = crop + interpolate(field, crop).permute(0, 2, 3, 1)
+        inverse = self.inverse[index]
+        source = crop @ inverse[:, None, :2, :2].mT + inverse[:, None, None, :2, 2]
+        # beyond the stored square the picture is mirrored: less odd than a smear
+        source = data.STORED - (data.STORED - source.abs()).abs()
+        picture = sample_image(self.faces.images[index].float() / 255, source)
+        return picture, points, seen
+
+    def light(self, x: Tensor, tint: float = 0.18, grey: float = 0.15) -> Tensor:
+        """Change light, contrast, sharpness and noise at random; ``tint`` is the spread of the light's red and blue,
+        ``grey`` the share of pictures that lose their colours."""
+        n, g = len(x), self.generator
+
+        def uniform(low: float, high: float, *shape: int) -> Tensor:
+            return low + (high - low) * torch.rand(n, *shape, generator=g)
+
+        lost = (uniform(0, 1, 1, 1, 1) < grey).float()
+        x = torch.lerp(x, x.mean(1, keepdim=True).expand_as(x), lost)
+        gain = torch.randn(n, 3, 1, 1, generator=g) * torch.tensor([1.0, 0.45, 1.0])[:, None, None] * tint
+        x = (x * (1 + (uniform(0, 1, 1, 1, 1) < 0.7) * gain).clamp(0.4, 1.6)).clamp(1e-4, 1)
+        x = x ** uniform(0.6, 1.7, 1, 1, 1)
+        x = (x - 0.5) * uniform(0.65, 1.25, 1, 1, 1) + 0.5 + uniform(-0.12, 0.12, 1, 1, 1)
+        across = pixel_centers(*x.shape[2:]) - 0.5
+        side = (across * torch.randn(n, 1, 1, 2, generator=g) * 0.25).sum(-1)[:, None]
+        x = x * (1 + side)  # light from one side
+        soft = F.avg_pool2d(F.pad(x, (1,) * 4, mode="replicate"), 3, 1)
+        x = torch.lerp(x, soft, uniform(-0.4, 1.0, 1, 1, 1))
+        x = x + torch.randn(x.shape, generator=g) * uniform(0, 0.04, 1, 1, 1)
+        return x.clamp(0, 1)
