@@ -54,7 +54,7 @@ class Detector:
         with torch.inference_mode(False):  # a moved weight must stay an ordinary tensor
             self.net = net.to(self.device, memory_format=torch.channels_last).eval()  # twice as fast on a CPU
 
-    def __call__(self, image: Tensor, threshold: float = 0.7) -> list[Detection]:
+    def __call__(self, image: Tensor, threshold: float = 0.8) -> list[Detection]:
         _check(image, threshold)
         with torch.inference_mode(False), torch.no_grad():  # ordinary tensors come out in either mode
             levels = _levels(image.to(self.device))
@@ -63,7 +63,7 @@ class Detector:
             rows = rows[rows[:, 14] >= threshold]
             rows = rows[_distinct(rows)]
             rows = rows[_area(rows).argsort(descending=True)].to(image.device)
-        return [Detection(row[:4].clone(), row[4:14].reshape(5, 2).clone(), float(row[14])) for row in rows]
+            return [Detection(row[:4].clone(), row[4:14].reshape(5, 2).clone(), float(row[14])) for row in rows]
 
     def _run(self, batch: Tensor) -> tuple[Tensor, Tensor]:
         """Places ``[B,N,7,2]`` (box corners, points; pixels) and scores ``[B,N]`` for pictures ``[B,3,h,w]``."""

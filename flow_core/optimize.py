@@ -164,10 +164,10 @@ class _Run:
             self.generator = torch.Generator().manual_seed(settings.seed)
             self.directions, self.weight = directions(guide, prompt)
             self._make_views()
-        # Coarse to fine: what a few control points can say is said by them, so that movement stays broad and smooth.
-        largest = max(start.size)
-        self.levels = [torch.zeros(crop.batch, 2, n, n, device=device) for n in LEVELS if n < largest]
-        self.levels.append(torch.zeros_like(self.offset))
+            # Coarse to fine: what a few control points can say is said by them, so that movement stays broad and smooth.
+            sizes = [n for n in LEVELS if n < max(start.size)]
+            self.levels = [torch.zeros(crop.batch, 2, n, n, device=device) for n in sizes]
+            self.levels.append(torch.zeros_like(self.offset))
         for level in self.levels:
             level.requires_grad_()
         self.color.requires_grad_(settings.color_limit > 0)

@@ -34,7 +34,7 @@ class FaceFlowAlign(io.ComfyNode):
                 io.Combo.Input("detector", options=["builtin", "yunet"], default="builtin",
                                tooltip="builtin needs nothing. yunet is kornia's original: put yunet_final.pth into models/faceflow, "
                                "or let it be downloaded."),
-                io.Float.Input("threshold", default=0.7, min=0.05, max=0.99, step=0.01,
+                io.Float.Input("threshold", default=0.8, min=0.05, max=0.99, step=0.01,
                                tooltip="Least confidence of a face. Lower it if a face is missed."),
                 io.Int.Input("aligned_size", default=512, min=64, max=2048, step=8,
                              tooltip="Side of the aligned picture in pixels. For looking only: edits work on the original."),

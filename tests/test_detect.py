@@ -50,8 +50,8 @@ def astronaut() -> Tensor:
 
 def test_a_face_is_found_with_its_points(find: Detector, astronaut: Tensor) -> None:
     [face] = find(astronaut)
-    assert off(face, ASTRONAUT) < 0.3
-    assert 0.6 <= face.score <= 1
+    assert off(face, ASTRONAUT) < 0.2
+    assert 0.9 <= face.score <= 1
     low, high = face.box[:2], face.box[2:]
     assert ((face.points > low) & (face.points < high)).all()
     assert 80 < high[0] - low[0] < 130
@@ -66,30 +66,27 @@ def test_there_is_no_face_where_there_is_none(find: Detector, name: str) -> None
 def test_left_is_the_viewers_left(find: Detector, astronaut: Tensor) -> None:
     [face] = find(astronaut.flip(-1))
     mirrored = torch.stack([512 - ASTRONAUT[:, 0], ASTRONAUT[:, 1]], 1)[[1, 0, 2, 4, 3]]
-    assert off(face, mirrored) < 0.3
+    assert off(face, mirrored) < 0.2
 
 
-@pytest.mark.xfail(reason="the first built-in detector is not that exact yet, see its model card", strict=False)
 def test_the_largest_face_comes_first(find: Detector, astronaut: Tensor) -> None:
     head = astronaut[:, :256, 96:352]
     both = torch.full((3, 256, 420), 0.5)
     both[:, :160, :160] = resized(head, 0.625)
     both[:, :, 164:] = head
     large, small = find(both)
-    assert off(large, ASTRONAUT - torch.tensor([96, 0]) + torch.tensor([164, 0])) < 0.15
-    assert off(small, (ASTRONAUT - torch.tensor([96, 0])) * 0.625) < 0.15
+    assert off(large, ASTRONAUT - torch.tensor([96, 0]) + torch.tensor([164, 0])) < 0.28
+    assert off(small, (ASTRONAUT - torch.tensor([96, 0])) * 0.625) < 0.28
 
 
-@pytest.mark.xfail(reason="the first built-in detector is not that exact yet, see its model card", strict=False)
-@pytest.mark.parametrize(("factor", "tolerance"), [(0.36, 0.35), (2, 0.3), (4, 0.3)])
+@pytest.mark.parametrize(("factor", "tolerance"), [(0.36, 0.2), (2, 0.2), (4, 0.2)])
 def test_small_and_large_faces_are_found(find: Detector, astronaut: Tensor, factor: float, tolerance: float) -> None:
     """The face is 110 px high in the original: 40, 220 and 440 px here."""
     [face] = find(resized(astronaut, factor))
     assert off(face, ASTRONAUT * factor) < tolerance
 
 
-@pytest.mark.xfail(reason="the first built-in detector is not that exact yet, see its model card", strict=False)
-@pytest.mark.parametrize("degrees", [-30, 30])
+@pytest.mark.parametrize("degrees", [-45, -30, 30, 45])
 def test_a_tilted_face_is_found(find: Detector, astronaut: Tensor, degrees: float) -> None:
     image = Image.fromarray((astronaut * 255).byte().permute(1, 2, 0).numpy())
     centre = ASTRONAUT[2]
@@ -97,7 +94,7 @@ def test_a_tilted_face_is_found(find: Detector, astronaut: Tensor, degrees: floa
     angle = torch.deg2rad(torch.tensor(degrees))
     matrix = torch.stack([angle.cos(), -angle.sin(), angle.sin(), angle.cos()]).view(2, 2)
     [face] = find(turned)
-    assert off(face, (ASTRONAUT - centre) @ matrix + centre) < 0.2
+    assert off(face, (ASTRONAUT - centre) @ matrix + centre) < 0.36
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 3000), (37, 53)])
@@ -124,9 +121,6 @@ def test_wrong_images_are_refused(find: Detector) -> None:
         find(image, 1.5)
 
 
-@pytest.mark.xfail(
-    reason="weights moved under inference mode stay inference tensors; no gradient needs them", strict=False
-)
 def test_inference_mode_changes_nothing(find: Detector, astronaut: Tensor) -> None:
     head = astronaut[:, :256, 96:352]
     [outside] = find(head)

@@ -187,7 +187,9 @@ def test_batch_of_two(astronaut: Tensor, crop: Crop, guide: Guide) -> None:
 @pytest.mark.parametrize("limit", [0.06, 0.0])
 def test_works_in_inference_mode(astronaut: Tensor, guide: Guide, run: Run, limit: float) -> None:
     with torch.inference_mode():
-        photo, crop, field = astronaut.clone(), Crop.from_points(run.crop.points.clone(), (512, 512)), Field.zeros(12)
+        assert run.crop.landmarks is not None
+        photo, field = astronaut.clone(), Field.zeros(12)
+        crop = replace(Crop.from_points(run.crop.points.clone(), (512, 512)), landmarks=run.crop.landmarks.clone())
         assert photo.is_inference()
         assert field.offset.is_inference()
         for last in optimize(photo, crop, field, guide, SMILE, replace(QUICK, color_limit=limit)):  # noqa: B007
