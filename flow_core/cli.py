@@ -64,6 +64,9 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--resolution", type=int, default=RESOLUTION, help=f"control points a side (default {RESOLUTION})")
     p.add_argument("--steps", type=int, default=Settings.steps)
     p.add_argument("--seed", type=int, default=0)
+    p.add_argument(
+        "--margin", type=float, default=Settings.margin, help="logits to gain, how far to go (default %(default)s)"
+    )
     p.add_argument("--preserve", type=float, default=Settings.preserve, help="0 = bold, 1 = careful (default 0.5)")
     strengths(p)
 
@@ -135,7 +138,7 @@ def progress(steps: Iterator[Step], total: int, label: str) -> Iterator[Step]:
 
 def _edit(o: argparse.Namespace) -> None:
     prompt = Prompt.parse(o.prompt, o.neutral)
-    settings = Settings(steps=o.steps, seed=o.seed, preserve=o.preserve)
+    settings = Settings(steps=o.steps, seed=o.seed, preserve=o.preserve, margin=o.margin)
     photo = picture.read(o.portrait)
     device = pick_device(o.device)
     crop = find_face(photo, load_detector(o.detector, o.models, device), o)

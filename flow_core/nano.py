@@ -38,13 +38,17 @@ class NanoTower(nn.Module):
     """A small residual network that keeps the place of what it sees.
 
     Faces arrive aligned, so the last 7x7 map is flattened instead of averaged: where a brow lies is the very thing
-    that an expression changes.
+    that an expression changes. For the same reason a second, short path sees the colours of a coarse mosaic of the face.
+
+    Args:
+        squeeze: channels of the flattened map.
+        mosaic: channels of the colour path; 0 leaves it away.
     """
 
-    def __init__(self, squeeze: int = 32) -> None:
+    def __init__(self, squeeze: int = 32, mosaic: int = 0) -> None:
         super().__init__()
         # what open_clip's timm adapter reads
-        self.num_features = squeeze * (IMAGE_SIZE // 16) ** 2
+        self.num_features = squeeze * (IMAGE_SIZE // 16) ** 2 + mosaic * (IMAGE_SIZE // 8) ** 2
         self.default_cfg = {"pool_size": None, "input_size": (3, IMAGE_SIZE, IMAGE_SIZE)}
         self.stem = _down(3, CHANNELS[0], 5)
         stages: list[nn.Module] = []
@@ -52,6 +56,10 @@ class NanoTower(nn.Module):
             stages += [_down(c_in, c_out), _Residual(c_out)]
         self.stages = nn.Sequential(*stages, nn.Conv2d(CHANNELS[3], CHANNELS[4], 1), _Residual(CHANNELS[4]))
         self.squeeze = nn.Sequential(nn.Conv2d(CHANNELS[4], squeeze, 1), nn.SiLU())
+        if mosaic:
+            self.mosaic = nn.Sequential(
+                nn.AvgPool2d(4), nn.Conv2d(3, mosaic, 1), nn.SiLU(), nn.Conv2d(mosaic, mosaic, 3, 2, 1), nn.SiLU()
+            )
         # without it the mean face outweighs what tells faces apart
         self.norm = nn.BatchNorm1d(self.num_features)
 
@@ -60,7 +68,10 @@ class NanoTower(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """``[B,3,112,112]`` normalised -> ``[B,num_features]``."""
-        return self.norm(torch.flatten(self.squeeze(self.stages(self.stem(x))), 1))
+        features = torch.flatten(self.squeeze(self.stages(self.stem(x))), 1)
+        if hasattr(self, "mosaic"):
+            features = torch.cat([features, torch.flatten(self.mosaic(x), 1)], 1)
+        return self.norm(features)
 
 
 def register() -> None:
@@ -71,6 +82,6 @@ def register() -> None:
         return
 
     def faceflow_nano(pretrained: bool = False, **_: object) -> NanoTower:
-        return NanoTower()
+        return NanoTower(mosaic=16)
 
     register_model(faceflow_nano)

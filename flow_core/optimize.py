@@ -13,25 +13,30 @@ from torch import Tensor
 from . import losses
 from .align import Crop
 from .field import Field, interpolate, pixel_centers
+from .gates import open_gates, paint_mask
 from .guide import Guide
-from .landmarks import AT, OVAL
+from .landmarks import AT, OVAL, load_landmarks
+from .motion import basis, load_modes
 from .prompts import Prompt, directions
 from .warp import FEATHER, displacement, fold_share, jacobian_determinant, sample_image, warp
 
-LEVELS = (7, 14)  # control points a side of the coarser levels under the field's own
-FINER = 0.5  # step length of each level, in those of the coarser one
+PACE = 40.0  # step length of the modes of motion, in standard deviations, for a step length 1 of the control points
+TINT = 2.0  # step length of colours
+OUTLINE = 96  # a side, of the raster in which colours are kept
+FINE = 0.05  # step length of the single control points beside the modes
 
 
 @dataclass(frozen=True)
 class Priors:
     """Weights of what keeps the edit natural; each is scaled by :attr:`Settings.preserve`."""
 
+    modes: float = 0.02
     bending: float = 0.002
-    magnitude: float = 500.0
+    magnitude: float = 100.0
     fold: float = 20.0
-    symmetry: float = 400.0
-    drift: float = 3.0
-    color_magnitude: float = 60.0
+    symmetry: float = 100.0
+    drift: float = 1.0
+    color_magnitude: float = 4.0
     color_smooth: float = 0.4
 
     def scaled(self, preserve: float) -> Priors:
@@ -50,7 +55,7 @@ class Settings:
         lr: step length at the start; it falls to zero along a cosine.
         margin: logits that each part of the prompt should gain.
         preserve: 0..1, the dial from bold to careful; drives all priors together.
-        color_limit: largest colour offset, 0..1 of sRGB; 0 leaves colours alone.
+        color_limit: largest colour offset, 0..1 of sRGB, where the prompt asks for colour; 0 leaves colours alone.
         priors: single weights.
         seed: of views and noise.
     """
@@ -58,9 +63,9 @@ class Settings:
     steps: int = 50
     views: int = 4
     lr: float = 6e-3
-    margin: float = 1.9
+    margin: float = 3.0
     preserve: float = 0.5
-    color_limit: float = 0.06
+    color_limit: float = 0.35
     priors: Priors = Priors()
     seed: int = 0
 
@@ -155,24 +160,28 @@ class _Run:
             )
             self.start = start
             self.offset = start.offset.clone()
-            limit = max(settings.color_limit, 1e-6)
-            self.color = torch.atanh((start.color / limit).clamp(-0.999, 0.999)) * limit
-            contour = None
-            if crop.landmarks is not None:
-                contour = crop.to_crop(crop.landmarks[:, None])[:, 0, [AT[i] for i in OVAL]].to(device)
+            landmarks = crop.landmarks if crop.landmarks is not None else load_landmarks().find(image, crop)
+            landmarks = crop.to_crop(landmarks.clone()[:, None])[:, 0].to(device)
+            contour = landmarks[:, [AT[i] for i in OVAL]]
             self.importance = losses.face_importance(pixel_centers(*field.size, device), contour)
+            # Most of an edit is a mixture of the ways in which faces move; single control points add the rest.
+            self.basis = basis(landmarks, field.size, load_modes().to(device))
+            self.modes = torch.zeros(crop.batch, self.basis.shape[1], device=device)
+            self.gates = open_gates(guide, prompt)
+            self.paints = settings.color_limit > 0 and self.gates.color > 0
+            self.color = torch.zeros_like(start.color)
+            if self.paints:  # a region's outline is finer than the control points
+                self.mask = paint_mask(self.gates, landmarks, self.aligned, max(OUTLINE, *field.size))
+                self.fine = pixel_centers(*self.mask.shape[2:], device)
             self.generator = torch.Generator().manual_seed(settings.seed)
             self.directions, self.weight = directions(guide, prompt)
             self._make_views()
-            # Coarse to fine: what a few control points can say is said by them, so that movement stays broad and smooth.
-            sizes = [n for n in LEVELS if n < max(start.size)]
-            self.levels = [torch.zeros(crop.batch, 2, n, n, device=device) for n in sizes]
-            self.levels.append(torch.zeros_like(self.offset))
-        for level in self.levels:
-            level.requires_grad_()
-        self.color.requires_grad_(settings.color_limit > 0)
-        groups = [{"params": [p], "lr": settings.lr * FINER**i} for i, p in enumerate(self.levels)]
-        groups += [{"params": [self.color]}] if settings.color_limit > 0 else []
+        groups = []
+        if self.gates.shape > 0 or not self.paints:
+            groups.append({"params": [self.modes.requires_grad_()], "lr": settings.lr * PACE})
+            groups.append({"params": [self.offset.requires_grad_()], "lr": settings.lr * FINE})
+        if self.paints:
+            groups.append({"params": [self.color.requires_grad_()], "lr": settings.lr * TINT})
         self.optimizer = torch.optim.Adam(groups, lr=settings.lr, betas=(0.9, 0.95))
         self.schedule = torch.optim.lr_scheduler.LambdaLR(
             self.optimizer, lambda i: 0.5 + 0.5 * math.cos(math.pi * min(1.0, i / settings.steps))
@@ -198,12 +207,17 @@ class _Run:
         batches = [self._look(torch.arange(i, min(i + 4, count)), None) for i in range(0, count, 4)]
         self.before = torch.cat([e.unflatten(0, (len(self.aligned), -1)) for e in batches], 1)
 
+    def _offset(self) -> Tensor:
+        return self.offset + torch.einsum("bm,bmchw->bchw", self.modes, self.basis)
+
     def _field(self) -> Field:
+        offset = self._offset()
+        if not self.paints:
+            return Field(offset, self.start.color, self.start.meta)
         limit = self.settings.color_limit
-        color = limit * torch.tanh(self.color / limit) if limit > 0 else self.start.color
-        centers = pixel_centers(*self.start.size, self.offset.device)
-        offset = self.offset + self.levels[-1] + sum(interpolate(level, centers) for level in self.levels[:-1])
-        return Field(offset, color, self.start.meta)
+        values = torch.cat([offset, self.start.color, self.color], 1)
+        offset, before, paint = interpolate(values, self.fine).split((2, 3, 3), 1)
+        return Field(offset, before + limit * torch.tanh(paint / limit) * self.mask, self.start.meta)
 
     def _look(self, views: Tensor, field: Field | None) -> Tensor:
         """Embeddings ``[B*V,D]`` of some views; flow and view are composed, so pixels are sampled once."""
@@ -232,17 +246,19 @@ class _Run:
         after = self._look(chosen, field)
         change = after - self.before[:, chosen].flatten(0, 1)
         gain = self.guide.scale * change @ self.directions.T
+        offset = self._offset()
         parts = {"guide": losses.guidance(gain, self.weight, s.margin)}
-        fold_size = 2 * max(field.size)
-        parts["bending"] = p.bending * losses.bending_energy(field.offset)
-        parts["magnitude"] = p.magnitude * losses.magnitude(field.offset, self.importance)
+        fold_size = 2 * max(self.start.size)
+        parts["modes"] = p.modes * self.modes.square().sum(1).mean()
+        parts["bending"] = p.bending * losses.bending_energy(offset)
+        parts["magnitude"] = p.magnitude * losses.magnitude(offset, self.importance)
         parts["fold"] = p.fold * losses.fold_hinge(jacobian_determinant(field, min(fold_size, 128)))
-        parts["symmetry"] = p.symmetry * losses.asymmetry(field.offset, self.frontality)
+        parts["symmetry"] = p.symmetry * losses.asymmetry(offset, self.frontality)
         if p.drift:
             parts["drift"] = p.drift * losses.drift(change, self.directions)
-        if s.color_limit > 0:
-            parts["color magnitude"] = p.color_magnitude * losses.magnitude(field.color, self.importance)
-            parts["color smooth"] = p.color_smooth * losses.roughness(field.color)
+        if self.paints:
+            parts["color magnitude"] = p.color_magnitude * losses.magnitude(field.color, self.mask / self.mask.mean())
+            parts["color smooth"] = p.color_smooth * losses.roughness(self.color)
         total = sum(parts.values())
         if not torch.isfinite(total):
             raise ValueError(

@@ -49,12 +49,14 @@ class FaceFlowOptimize(io.ComfyNode):
                 io.Float.Input("margin", default=Settings.margin, min=0.1, max=20.0, step=0.1, optional=True,
                                tooltip="How far to go: what the guide should gain, in its own logits, before it stops pulling."),
                 io.Float.Input("color_limit", default=Settings.color_limit, min=0.0, max=0.5, step=0.01, optional=True,
-                               tooltip="Largest change of colour (0..1). 0 = move only, never recolour."),
+                               tooltip="Largest change of colour (0..1), in the region whose colour the prompt asks for. 0 = move only, "
+                               "never recolour. Prompts that ask for no colour never recolour."),
                 _prior("bending", "Smoothness of the flow."),
                 _prior("magnitude", "How dear movement is."),
                 _prior("symmetry", "Left and right move alike, as far as the face is frontal."),
                 _prior("fold", "Keeps the flow from folding."),
                 _prior("color", "How dear recolouring is."),
+                _prior("modes", "How close the movement stays to the ways in which faces move."),
             ],
             outputs=[
                 FieldSocket.Output(display_name="field"),
@@ -67,7 +69,7 @@ class FaceFlowOptimize(io.ComfyNode):
     def execute(  # type: ignore[override]
         cls, image: Tensor, crop: Crop, field: Field, guide: Guide, prompt: str, neutral: str, steps: int, preserve: float,
         seed: int, margin: float = Settings.margin, color_limit: float = Settings.color_limit, bending: float = 1.0,
-        magnitude: float = 1.0, symmetry: float = 1.0, fold: float = 1.0, color: float = 1.0,
+        magnitude: float = 1.0, symmetry: float = 1.0, fold: float = 1.0, color: float = 1.0, modes: float = 1.0,
     ) -> io.NodeOutput:  # fmt: skip
         import comfy.model_management as mm
         import comfy.utils
@@ -85,7 +87,7 @@ class FaceFlowOptimize(io.ComfyNode):
             priors=Priors(
                 bending=base.bending * bending, magnitude=base.magnitude * magnitude, symmetry=base.symmetry * symmetry,
                 fold=base.fold * fold, drift=base.drift, color_magnitude=base.color_magnitude * color,
-                color_smooth=base.color_smooth * color,
+                color_smooth=base.color_smooth * color, modes=base.modes * modes,
             ),
         )  # fmt: skip
         picture = to_core(image).float()

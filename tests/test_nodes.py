@@ -323,16 +323,24 @@ def test_optimize_is_reproducible(
     once = offset(seed=1)
     assert torch.equal(offset(seed=1), once)
     assert not torch.equal(offset(seed=2), once)
-    for option, value in (("preserve", 1.0), ("bending", 9.0), ("magnitude", 9.0), ("symmetry", 9.0), ("margin", 9.0)):
+    for option, value in (
+        ("preserve", 1.0),
+        ("bending", 9.0),
+        ("magnitude", 9.0),
+        ("symmetry", 9.0),
+        ("modes", 9.0),
+        ("margin", 9.0),
+    ):
         assert not torch.equal(offset(seed=1, **{option: value}), once), option
 
 
 def test_color_settings_reach_the_optimiser(
     comfy: SimpleNamespace, photo: Tensor, face: object, loaded: object, field: object
 ) -> None:
+    inputs = {"image": photo, "crop": face, "field": field, "guide": loaded, "steps": 2, "prompt": "a tanned face"}
+
     def color(**options: object) -> Tensor:
-        done = run(comfy, "FaceFlowOptimize", image=photo, crop=face, field=field, guide=loaded, steps=2, **options)
-        return done[0].color
+        return run(comfy, "FaceFlowOptimize", **inputs, **options)[0].color
 
     assert not color(color_limit=0.0).any()
     usual = color()

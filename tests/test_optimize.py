@@ -15,11 +15,13 @@ from torch import Tensor
 from flow_core.align import Crop
 from flow_core.field import Field
 from flow_core.guide import Guide
+from flow_core.landmarks import region_mask
 from flow_core.optimize import Priors, Settings, Step, optimize, report
 from flow_core.prompts import Prompt
 from flow_core.warp import displacement, fold_share, warp
 
 SMILE = Prompt.parse("a smiling face")
+TAN = Prompt.parse("a tanned face")
 QUICK = Settings(steps=8, views=2)
 
 
@@ -30,9 +32,9 @@ class Run:
         self.photo, self.crop, self.guide = photo, crop, guide
         self.steps = lru_cache(None)(self._steps)
 
-    def _steps(self, **changes: object) -> list[Step]:
+    def _steps(self, prompt: Prompt = SMILE, **changes: object) -> list[Step]:
         settings = replace(QUICK, **changes)
-        return list(optimize(self.photo, self.crop, Field.zeros(12), self.guide, SMILE, settings))
+        return list(optimize(self.photo, self.crop, Field.zeros(12), self.guide, prompt, settings))
 
     def field(self, **changes: object) -> Field:
         return self.steps(**changes)[-1].field
@@ -54,7 +56,7 @@ def test_steps(run: Run) -> None:
     assert {s.total for s in steps} == {8}
     for step in steps:
         parts = {k: v for k, v in step.losses.items() if k != "total"}
-        assert {"guide", "bending", "magnitude", "fold", "symmetry", "color magnitude", "color smooth"} <= set(parts)
+        assert {"guide", "modes", "bending", "magnitude", "fold", "symmetry", "drift"} == set(parts)
         assert all(v >= 0 for v in parts.values())
         assert step.losses["total"] == pytest.approx(sum(parts.values()), rel=1e-4)
     assert steps[0].losses["guide"] > 0
@@ -125,16 +127,46 @@ def test_preserve_scales_all_priors_but_the_fold_guard() -> None:
 @pytest.mark.parametrize("limit", [0.02, 0.3])
 def test_color_limit_holds(run: Run, limit: float) -> None:
     free = Priors(color_magnitude=0.0, color_smooth=0.0)
-    color = run.field(color_limit=limit, priors=free, lr=0.2).color
+    color = run.field(prompt=TAN, color_limit=limit, priors=free, lr=0.2).color
     assert color.abs().max() <= limit
     assert color.abs().max() > limit / 4
 
 
+def test_a_shape_prompt_does_not_recolor(run: Run) -> None:
+    assert not run.field().color.any()
+    assert run.field().offset.any()
+
+
+def test_a_color_prompt_does_not_deform(run: Run) -> None:
+    field = run.field(prompt=TAN)
+    assert not field.offset.any()
+    assert field.color.any()
+    assert "color magnitude" in run.steps(prompt=TAN)[-1].losses
+
+
+def test_a_prompt_for_both_does_both(run: Run) -> None:
+    field = run.field(prompt=Prompt.parse("a smiling face | a tanned face"))
+    assert field.offset.any()
+    assert field.color.any()
+
+
+def test_color_stays_in_its_region(run: Run) -> None:
+    """Of a tan on the skin, the crop's corners see nothing, and the eyes little."""
+    field = run.field(prompt=TAN, steps=16)
+    assert run.crop.landmarks is not None
+    points = run.crop.to_crop(run.crop.landmarks[:, None])[:, 0]
+    size = field.size[0]
+    skin, eyes = (region_mask(points, name, size) for name in ("skin", "irises"))
+    length = field.color.norm(dim=1, keepdim=True)
+    mean = {"skin": (length * skin).sum() / skin.sum(), "eyes": (length * eyes).sum() / eyes.sum()}
+    assert mean["skin"] > 4 * mean["eyes"]
+    assert not length[..., : size // 8, : size // 8].any()
+
+
 def test_color_limit_zero_leaves_colors_alone(astronaut: Tensor, crop: Crop, guide: Guide, run: Run) -> None:
-    assert not run.field(color_limit=0.0).color.any()
-    assert run.field(color_limit=0.0).offset.any()
+    assert not run.field(prompt=TAN, color_limit=0.0).color.any()
     start = smooth_field(0.001, 0.05, size=12)
-    *_, last = optimize(astronaut, crop, start, guide, SMILE, replace(QUICK, steps=2, color_limit=0.0))
+    *_, last = optimize(astronaut, crop, start, guide, TAN, replace(QUICK, steps=2, color_limit=0.0))
     assert same_bits(last.field.color, start.color)
 
 
@@ -218,7 +250,10 @@ def test_cancel_frees_everything(run: Run) -> None:
         if step.index == 3:
             break
     inner = steps.gi_frame.f_locals["run"]
-    kept = [weakref.ref(t) for t in (inner.views, inner.before, inner.offset, step.aligned, step.field.offset)]
+    kept = [
+        weakref.ref(t)
+        for t in (inner.views, inner.before, inner.offset, inner.modes, inner.basis, step.aligned, step.field.offset)
+    ]
     kept.append(weakref.ref(inner))
     del step, inner
     steps.close()

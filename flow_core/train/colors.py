@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..gates import hair_likeness
 from ..landmarks import region_mask
 
 
@@ -101,11 +102,7 @@ def masks(seen: Tensor, lab: Tensor) -> dict[str, Tensor]:
     Hair is found by its colour within the place where hair is expected.
     """
     out = {name: region_mask(seen, name, lab.shape[-1]) for name in REGIONS}
-    y = torch.linspace(0, 1, lab.shape[-1])[None, None, :, None]
-    top = seen[:, :, 1].amin(1)[:, None, None, None]
-    strip = out["hair"] * (y < top) + 1e-4 * out["hair"] + 1e-6
-    mean = (lab * strip).sum((2, 3), keepdim=True) / strip.sum((2, 3), keepdim=True)
-    out["hair"] = out["hair"] * torch.exp(-(lab - mean).square().sum(1, keepdim=True) / (2 * 22.0**2))
+    out["hair"] = out["hair"] * hair_likeness(lab, out["hair"], seen, 22.0)
     return out
 
 

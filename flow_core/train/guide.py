@@ -67,7 +67,7 @@ class Shown:
             grey = grey & (torch.rand(len(index), generator=g) < 0.75)
         small = colors.colorize(small, masks, grey, g)
         if paint:
-            on = torch.rand(len(index), generator=g) < 0.8
+            on = torch.rand(len(index), generator=g) < 0.9
             small = torch.where(on[:, None, None, None], colors.paint(small, masks, g), small)
         coat = F.interpolate(small - before, picture.shape[2:], mode="bilinear", align_corners=False)
         picture = colors.to_rgb(lab + coat)
@@ -96,23 +96,25 @@ class Objective(nn.Module):
         self.image, self.text = nn.Linear(width, len(A.CONCEPTS)), nn.Linear(width, len(A.CONCEPTS))
 
     def forward(
-        self, picture: Tensor, seen: Tensor, scores: Tensor, known: Tensor, tokens: Tensor, target: Tensor,
-        counts: Tensor, asked: Tensor,
+        self, picture: Tensor, seen: Tensor, scores: Tensor, known: Tensor, said: Tensor, target: Tensor, counts: Tensor,
+        asked: Tensor,
     ) -> dict[str, Tensor]:  # fmt: skip
-        """Losses of ``n`` faces and ``m`` captions: ``known [n,K]`` masks scores, ``counts [n,m]`` pairs."""
+        """Losses of ``n`` faces and ``m`` captions: ``known [n,K]`` weighs scores, ``counts [n,m]`` pairs; ``said`` are
+        tokens ``[m,24]``, or embeddings ``[m,D]`` where the text tower learns no more."""
         model = self.model
         with torch.no_grad():
             model.logit_scale.clamp_(0, 4.0)
         features = model.visual.trunk(normalise(model, picture))
         image = F.normalize(model.visual.head(features), dim=-1)
-        text = model.encode_text(tokens, normalize=True)
+        learns = not said.is_floating_point()
+        text = model.encode_text(said, normalize=True) if learns else said
         pairs = F.binary_cross_entropy_with_logits(logits(model, image, text), target, weight=counts)
         shown = F.smooth_l1_loss(self.image(image * self.unit), scores.clamp(-3, 3), reduction="none")
         return {
             "pairs": pairs,
             "places": 0.5 * F.smooth_l1_loss(self.landmarks(features), (seen.flatten(1) - 0.5) * 30),
             "shown": 0.5 * (shown * known).mean(),
-            "asked": 2 * len(A.CONCEPTS) / 30 * F.mse_loss(self.text(text * self.unit), asked),
+            "asked": 2 * len(A.CONCEPTS) / 30 * learns * F.mse_loss(self.text(text * self.unit), asked),
         }
 
 
@@ -197,8 +199,11 @@ def table(model: nn.Module, tokenizer, shown: Shown) -> str:
 
 
 def main(argv: list[str] | None = None) -> None:
-    ap = loop.arguments("guide", "Train the built-in nano guide.", WEIGHTS / f"{BUILTIN}.safetensors", 3600, 40, 2e-3)
-    ap.add_argument("--captions", type=int, default=96, help="captions a step")
+    ap = loop.arguments("guide", "Train the built-in nano guide.", WEIGHTS / f"{BUILTIN}.safetensors", 3000, 32, 2e-3)
+    ap.add_argument("--captions", type=int, default=80, help="captions a step")
+    ap.add_argument(
+        "--image-steps", type=int, default=3000, help="steps after that, in which only the image tower learns"
+    )
     o = ap.parse_args(argv)
     torch.manual_seed(o.seed)
     train, test = data.load(o.data)
@@ -206,41 +211,65 @@ def main(argv: list[str] | None = None) -> None:
     held_out = Shown(test, o.seed + 1, shown.scale)
     model, tokenizer = build()
     if not o.validate:
-        fit(model, tokenizer, shown, o)
+        seconds = fit(model, tokenizer, shown, o)
         if loop.rank():
             return
-        about = {"steps": str(o.steps), "seed": str(o.seed), "vocabulary": json.dumps(captions.vocabulary())}
-        loop.save(model, o.out, about)
+        about = {"steps": f"{o.steps}+{o.image_steps}", "seed": str(o.seed)}
+        loop.save(model, o.out, about | {"vocabulary": json.dumps(captions.vocabulary())})
+        print(f"trained in {seconds:.0f} s")
     from safetensors.torch import load_file
 
     model.load_state_dict(load_file(o.out))
     print(table(model.eval(), tokenizer, held_out))
 
 
-def fit(model: nn.Module, tokenizer, shown: Shown, o: argparse.Namespace) -> None:
-    """Train ``model`` in place."""
+def fit(model: nn.Module, tokenizer, shown: Shown, o: argparse.Namespace) -> float:
+    """Train ``model`` in place: both towers, then the image tower alone, which takes longer to learn. Returns seconds."""
     weights = sampling_weights(shown.faces)[shown.usable]
     refused = frozenset(phrase for _, phrase in captions.held_out())
     model.visual.to(memory_format=torch.channels_last)  # a fifth faster on a CPU
-    with torch.no_grad():
-        model.logit_scale.fill_(2.5)
+    if o.steps:
+        with torch.no_grad():
+            model.logit_scale.fill_(2.5)
+    objective = Objective(model).to(o.device)
+    pool: list[tuple[captions.Caption, Tensor]] = []
 
     def batch(seed: int) -> tuple[Tensor, ...]:
         rng, g = random.Random(seed), shown.generator.manual_seed(seed)
         index = shown.usable[torch.multinomial(weights, o.batch, generator=g)]
         picture, seen, scores, colored = shown.look(index, True, 1.0, True)
-        said = [captions.caption(rng, refused) for _ in range(o.captions)]
+        if pool:
+            said, vectors = zip(*rng.sample(pool, 2 * o.captions), strict=True)
+            texts = torch.stack(vectors)
+        else:
+            said = [captions.caption(rng, refused) for _ in range(o.captions)]
+            texts = tokenizer([c.text for c in said])
         target = torch.stack([c.probability(scores, shown.labels[index]) for c in said], 1)
         undecided = ~colored[:, None]
         counts = 1.0 - (undecided & torch.tensor([c.of_color for c in said])).float()
-        known = 1.0 - (undecided & A.IS_COLOR).float()
+        # colours are rarer than shapes, and seen in fewer pixels
+        known = (1.0 - (undecided & A.IS_COLOR).float()) * (1 + 2.0 * A.IS_COLOR)
         asked = torch.zeros(len(said), len(A.CONCEPTS))
         for row, c in enumerate(said):
             for concept, shift, truth in c.says:
                 asked[row, concept] = (1 + 0.5 * shift) * (1 if truth else -1)
-        tokens = tokenizer([c.text for c in said])
-        return tuple(t.to(o.device) for t in (picture, seen, scores, known, tokens, target, counts, asked))
+        return tuple(t.to(o.device) for t in (picture, seen, scores, known, texts, target, counts, asked))
 
-    seconds = loop.fit(Objective(model).to(o.device), batch, o)
-    if not loop.rank():
-        print(f"trained in {seconds:.0f} s")
+    seconds = 0.0
+    if o.steps:
+        seconds += loop.fit(objective, batch, o)
+    if o.image_steps:
+        rng = random.Random(o.seed)
+        said = [captions.caption(rng, refused) for _ in range(50 * o.captions)]
+        with torch.no_grad():
+            texts = [tokenizer([c.text for c in said[i : i + 100]]).to(o.device) for i in range(0, len(said), 100)]
+            vectors = torch.cat([model.encode_text(part, normalize=True) for part in texts]).cpu()
+        pool += zip(said, vectors, strict=True)
+        objective.requires_grad_(False)
+        for part in (model.visual, objective.landmarks, objective.image):
+            part.requires_grad_(True)
+        checkpoint = o.checkpoint.with_stem(f"{o.checkpoint.stem}-image")
+        later = argparse.Namespace(**{**vars(o), "steps": o.image_steps, "checkpoint": checkpoint, "lr": o.lr * 0.75})
+        later.resume = o.resume and checkpoint.exists()
+        seconds += loop.fit(objective, batch, later)
+    return seconds

@@ -1,0 +1,113 @@
+"""Does a prompt ask for movement or for colour, and of which region? The guide's own text directions tell.
+
+A shape prompt must not recolour a face, nor a colour prompt deform it; but an optimiser takes whatever raises a guide's score
+a little. So what an edit may use is decided before: the direction of the prompt is compared, in the guide's text space, with
+examples of each kind. That reads meanings, not words, as far as the guide does.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from .guide import Guide
+from .landmarks import region_mask
+from .prompts import Prompt
+
+SHAPE = "shape"
+EXAMPLES = {
+    SHAPE: (
+        "a smiling face", "an angry face", "a surprised face", "a sad face", "a face with an open mouth", "a face with a wide nose",
+        "a face with raised eyebrows", "a face with narrow eyes", "a face with full lips", "a face with thin lips", "a round face",
+        "a face with a long chin", "a face with big eyes", "a frowning face", "a face with a strong jaw", "an old face",
+        "a young face", "a slim face", "a face with lowered eyebrows", "a face with a small mouth", "a face with a long nose",
+        "a neutral face", "a sleepy face", "a worried face", "a face with high cheekbones", "a face with a high forehead",
+    ),
+    "lips": ("a face with red lips", "a face with pink lips", "a face with black lips", "purple lipstick", "pale lips"),
+    "cheeks": ("a face with rosy cheeks", "a blushing face", "a face with red cheeks", "pink cheeks"),
+    "brows": ("a face with dark eyebrows", "a face with blond eyebrows", "a face with black eyebrows", "light eyebrows"),
+    "eyelids": ("a face with blue eye shadow", "a face with dark eye shadow", "green eyelids", "pink eye shadow"),
+    "under-eyes": ("a face with dark circles under the eyes", "tired dark eyes", "shadows under the eyes"),
+    "irises": ("a face with blue eyes", "a face with green eyes", "a face with brown eyes", "grey irises"),
+    "skin": ("a face with pale skin", "a face with dark skin", "a tanned face", "a face with green skin", "red skin"),
+    "hair": ("a face with blond hair", "a face with black hair", "a face with red hair", "blue hair", "grey hair"),
+}  # fmt: skip
+PAINTED = tuple(EXAMPLES)[1:]  # the regions that colour can be for
+LOW, HIGH = 0.45, 0.7  # likeness to a kind, in that to the likest, between which a gate opens
+EDGE = 0.02  # soft border of a painted region, fractions of the crop side
+HAIR = 0.22  # how far a colour may be from that of the hair above the forehead, in the range of RGB
+
+
+@dataclass(frozen=True)
+class Gates:
+    """What an edit may use, each 0..1.
+
+    Attributes:
+        shape: movement.
+        regions: region of :data:`PAINTED` -> colour there.
+    """
+
+    shape: float
+    regions: dict[str, float]
+
+    @property
+    def color(self) -> float:
+        """Colour anywhere."""
+        return max(self.regions.values())
+
+
+def open_gates(guide: Guide, prompt: Prompt) -> Gates:
+    """What all parts of a prompt together ask for, as the guide understands it."""
+    kinds = torch.tensor([kind for kind, group in enumerate(EXAMPLES.values()) for _ in group])
+    neutral = guide.encode_text([prompt.neutral])
+    known = F.normalize(guide.encode_text([t for group in EXAMPLES.values() for t in group]) - neutral, dim=-1)
+    asked = F.normalize(guide.encode_text([text for text, _ in prompt.parts]) - neutral, dim=-1)
+    # what all have in common only says that something is asked for
+    common = torch.stack([known[kinds == kind].mean(0) for kind in range(len(EXAMPLES))]).mean(0)
+    alike = F.normalize(asked - common, dim=-1) @ F.normalize(known - common, dim=-1).T  # [K,examples]
+    likest = torch.stack([alike[:, kinds == kind].amax(1) for kind in range(len(EXAMPLES))], 1)
+    likest = likest / likest.amax(1, keepdim=True).clamp(min=1e-6)
+    gates = ((likest - LOW) / (HIGH - LOW)).clamp(0, 1).amax(0).tolist()
+    return Gates(gates[0], dict(zip(PAINTED, gates[1:], strict=True)))
+
+
+def paint_mask(gates: Gates, landmarks: Tensor, aligned: Tensor, size: int) -> Tensor:
+    """Where colour may go.
+
+    Args:
+        gates: of the prompt.
+        landmarks: ``[B,161,2]`` in crop points.
+        aligned: the face squares ``[B,3,S,S]``, in which hair is found by its colour.
+        size: side of the mask.
+
+    Returns:
+        ``[B,1,size,size]`` 0..1.
+    """
+    mask = torch.zeros(len(landmarks), 1, size, size, device=aligned.device)
+    for name, gate in gates.regions.items():
+        if gate > 0:
+            region = region_mask(landmarks, name, size, EDGE).to(mask)
+            if name == "hair":
+                small = F.interpolate(aligned, (size, size), mode="bilinear", antialias=True, align_corners=False)
+                region = region * hair_likeness(small, region, landmarks, HAIR)
+            mask = torch.maximum(mask, gate * region)
+    return mask
+
+
+def hair_likeness(picture: Tensor, region: Tensor, landmarks: Tensor, spread: float) -> Tensor:
+    """How much pixels look like the hair above the forehead, ``[B,1,S,S]`` 0..1.
+
+    Args:
+        picture: ``[B,3,S,S]`` in any colour space.
+        region: ``[B,1,S,S]``, where hair is expected.
+        landmarks: ``[B,161,2]`` in fractions of the picture.
+        spread: standard deviation of hair, in units of the colour space.
+    """
+    y = torch.linspace(0, 1, picture.shape[-1], device=picture.device)[None, None, :, None]
+    top = landmarks[:, :, 1].amin(1)[:, None, None, None].to(picture)
+    strip = region * (y < top) + 1e-4 * region + 1e-6
+    mean = (picture * strip).sum((2, 3), keepdim=True) / strip.sum((2, 3), keepdim=True)
+    return torch.exp(-(picture - mean).square().sum(1, keepdim=True) / (2 * spread**2))

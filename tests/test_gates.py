@@ -1,0 +1,73 @@
+"""What a prompt asks for: movement or colour, and of which region."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor
+
+from flow_core.align import Crop
+from flow_core.gates import PAINTED, Gates, open_gates, paint_mask
+from flow_core.guide import Guide
+from flow_core.landmarks import region_mask
+from flow_core.prompts import Prompt
+
+
+def gates(guide: Guide, text: str) -> Gates:
+    return open_gates(guide, Prompt.parse(text))
+
+
+@pytest.mark.parametrize(
+    "text", ["a grinning man", "a furious woman", "a face with a big nose", "eyes wide open", "an elderly person", "thin lips",
+             "a photo of a worried girl", "a heart-shaped face", "a surprised old man with thin lips"],
+)  # fmt: skip
+def test_shape_prompts_move_and_do_not_paint(guide: Guide, text: str) -> None:
+    found = gates(guide, text)
+    assert found.shape == 1
+    assert found.color < 0.3
+
+
+@pytest.mark.parametrize(
+    ("text", "region"),
+    [("scarlet lips", "lips"), ("wearing pink lipstick", "lips"), ("flushed cheeks", "cheeks"), ("bold eyebrows", "brows"),
+     ("purple eye shadow", "eyelids"), ("dark circles under the eyes", "under-eyes"), ("emerald eyes", "irises"),
+     ("a pallid woman", "skin"), ("a woman with ginger hair", "hair")],
+)  # fmt: skip
+def test_color_prompts_paint_their_region_and_do_not_move(guide: Guide, text: str, region: str) -> None:
+    found = gates(guide, text)
+    assert found.shape < 0.3
+    assert found.regions[region] > 0.9
+    assert all(gate < 0.5 for name, gate in found.regions.items() if name != region)
+
+
+def test_parts_of_a_prompt_add_up(guide: Guide) -> None:
+    found = gates(guide, "a smiling face | red lips:0.5 | blond hair:-1")
+    assert found.shape == found.regions["lips"] == found.regions["hair"] == 1
+    assert found.regions["skin"] < 0.5
+
+
+def masks(astronaut: Tensor, crop: Crop, **open_: float) -> tuple[Tensor, Tensor]:
+    assert crop.landmarks is not None
+    points = crop.to_crop(crop.landmarks[:, None])[:, 0]
+    regions = dict.fromkeys(PAINTED, 0.0) | open_
+    return paint_mask(Gates(0.0, regions), points, crop.aligned(astronaut, 140), 96), points
+
+
+def test_paint_goes_where_the_gates_are_open(astronaut: Tensor, crop: Crop) -> None:
+    nothing, points = masks(astronaut, crop)
+    assert not nothing.any()
+    lips = masks(astronaut, crop, lips=1.0)[0]
+    outline = region_mask(points, "lips", 96)
+    assert (lips * outline).sum() / outline.sum() > 0.5
+    assert lips.sum() < 3 * outline.sum()
+    torch.testing.assert_close(masks(astronaut, crop, lips=0.5)[0], lips / 2)
+    assert (masks(astronaut, crop, lips=1.0, skin=1.0)[0] >= lips).all()
+
+
+def test_hair_is_found_by_its_color(astronaut: Tensor, crop: Crop) -> None:
+    hair, points = masks(astronaut, crop, hair=1.0)
+    background = hair[..., :60, :8].mean()  # beside the head, at the crop's left edge
+    above = int(points[0, :, 1].min() * 96) - 6
+    assert hair[..., above, 36:60].mean() > 0.4
+    assert background < 0.15
+    assert (hair * region_mask(points, "skin", 96)).sum() / hair.sum() < 0.15
