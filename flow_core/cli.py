@@ -1,4 +1,4 @@
-"""The ``faceflow`` command: edit, apply, view, guides."""
+"""The ``faceflow`` command: edit, sheet, apply, view, guides."""
 
 from __future__ import annotations
 
@@ -22,6 +22,8 @@ from .prompts import NEUTRAL, Prompt
 from .warp import warp
 
 REPRESENTATIONS = ("raster",)
+PROMPTS = ("a smiling face", "an angry face", "a surprised face", "a sad face", "a round face", "red lips", "tanned skin",
+           "blond hair")  # fmt: skip
 RESOLUTION = 28  # control points along each side of a new raster field
 
 
@@ -42,6 +44,21 @@ def parser() -> argparse.ArgumentParser:
     )
     find.add_argument("--device", default="auto", help="auto, cuda, mps or cpu")
 
+    how = argparse.ArgumentParser(add_help=False)
+    how.add_argument(
+        "--guide", default=BUILTIN, help=f"{BUILTIN}, ARCH:TAG, or a .safetensors file (see `faceflow guides`)"
+    )
+    how.add_argument("--precision", choices=PRECISIONS, default="auto")
+    how.add_argument("--neutral", default=NEUTRAL, help=f"the face as it is (default {NEUTRAL!r})")
+    how.add_argument("--representation", choices=REPRESENTATIONS, default="raster")
+    how.add_argument("--resolution", type=int, default=RESOLUTION, help=f"control points a side (default {RESOLUTION})")
+    how.add_argument("--steps", type=int, default=Settings.steps)
+    how.add_argument("--seed", type=int, default=0)
+    how.add_argument(
+        "--margin", type=float, default=Settings.margin, help="logits to gain, how far to go (default %(default)s)"
+    )
+    how.add_argument("--preserve", type=float, default=Settings.preserve, help="0 = bold, 1 = careful (default 0.5)")
+
     def strengths(p: argparse.ArgumentParser) -> None:
         p.add_argument(
             "--strength", type=float, default=1.0, metavar="S", help="0 = untouched, 1 = as made, negative = reversed"
@@ -50,25 +67,18 @@ def parser() -> argparse.ArgumentParser:
             "--color-strength", type=float, metavar="S", help="of the colour part alone (default: --strength)"
         )
 
-    p = commands.add_parser("edit", parents=[find], help="edit a face from a prompt")
+    p = commands.add_parser("edit", parents=[find, how], help="edit a face from a prompt")
     p.add_argument("portrait", type=Path)
     p.add_argument("prompt", help="for instance 'a smiling face' or 'a smiling face | open mouth:0.5 | angry:-0.3'")
     p.add_argument("-o", "--output", type=Path, required=True)
     p.add_argument("--field", type=Path, help="also save the field (.safetensors)")
-    p.add_argument(
-        "--guide", default=BUILTIN, help=f"{BUILTIN}, ARCH:TAG, or a .safetensors file (see `faceflow guides`)"
-    )
-    p.add_argument("--precision", choices=PRECISIONS, default="auto")
-    p.add_argument("--neutral", default=NEUTRAL, help=f"the face as it is (default {NEUTRAL!r})")
-    p.add_argument("--representation", choices=REPRESENTATIONS, default="raster")
-    p.add_argument("--resolution", type=int, default=RESOLUTION, help=f"control points a side (default {RESOLUTION})")
-    p.add_argument("--steps", type=int, default=Settings.steps)
-    p.add_argument("--seed", type=int, default=0)
-    p.add_argument(
-        "--margin", type=float, default=Settings.margin, help="logits to gain, how far to go (default %(default)s)"
-    )
-    p.add_argument("--preserve", type=float, default=Settings.preserve, help="0 = bold, 1 = careful (default 0.5)")
     strengths(p)
+
+    p = commands.add_parser("sheet", parents=[find, how], help="many faces and prompts in one contact sheet")
+    p.add_argument("portraits", type=Path, nargs="+")
+    p.add_argument("-o", "--output", type=Path, required=True)
+    p.add_argument("-p", "--prompt", action="append", help="may be repeated (default: eight of shape and colour)")
+    p.add_argument("--cell", type=int, default=256, help="side of each picture in pixels (default 256)")
 
     p = commands.add_parser("apply", parents=[find], help="apply a saved field to a face")
     p.add_argument("portrait", type=Path)
@@ -91,7 +101,7 @@ def main(argv: list[str] | None = None) -> int:
     """Run a command; 0 when it worked, 2 when the input was at fault."""
     o = parser().parse_args(argv)
     try:
-        {"edit": _edit, "apply": _apply, "view": _view, "guides": _guides}[o.command](o)
+        {"edit": _edit, "sheet": _sheet, "apply": _apply, "view": _view, "guides": _guides}[o.command](o)
     except (ValueError, GuideError, OSError) as e:
         print(f"faceflow: {e}", file=sys.stderr)
         return 2
@@ -138,7 +148,7 @@ def progress(steps: Iterator[Step], total: int, label: str) -> Iterator[Step]:
 
 def _edit(o: argparse.Namespace) -> None:
     prompt = Prompt.parse(o.prompt, o.neutral)
-    settings = Settings(steps=o.steps, seed=o.seed, preserve=o.preserve, margin=o.margin)
+    settings = _settings(o)
     photo = picture.read(o.portrait)
     device = pick_device(o.device)
     crop = find_face(photo, load_detector(o.detector, o.models, device), o)
@@ -155,6 +165,36 @@ def _edit(o: argparse.Namespace) -> None:
         f"{o.output}: guide gain {numbers['gain']:+.2f}, folds {numbers['folds']:.2%}, "
         f"largest offset {numbers['max_px']:.1f} px, {seconds:.1f} s"
     )
+
+
+def _sheet(o: argparse.Namespace) -> None:
+    from . import draw
+
+    prompts = [Prompt.parse(text, o.neutral) for text in o.prompt or PROMPTS]
+    device = pick_device(o.device)
+    detector, guide = load_detector(o.detector, o.models, device), load_guide(o.guide, device, o.precision, o.models)
+    rows = []
+    for path in o.portraits:
+        try:
+            photo = picture.read(path)
+            crop = find_face(photo, detector, o)
+        except ValueError as e:  # one bad picture must not cost the whole sheet
+            print(f"faceflow: {path.name} is left out: {e}", file=sys.stderr)
+            continue
+        wide = crop.widen(1.1)
+        row = [("" if rows else "before", wide.aligned(photo.rgb, o.cell))]
+        for prompt in prompts:
+            field = run(photo.rgb, crop, guide, prompt, _settings(o), o.resolution, f"{path.name}: {prompt}")
+            row.append(("" if rows else str(prompt), wide.aligned(warp(photo.rgb, crop, field)[0], o.cell)))
+        rows.append(row)
+    if not rows:
+        raise ValueError("No face was found in any of the pictures; look at the messages above.")
+    picture.write(picture.Picture(draw.sheet(rows, o.cell)), o.output)
+    print(o.output)
+
+
+def _settings(o: argparse.Namespace) -> Settings:
+    return Settings(steps=o.steps, seed=o.seed, preserve=o.preserve, margin=o.margin)
 
 
 def _apply(o: argparse.Namespace) -> None:

@@ -316,3 +316,28 @@ def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert e.value.code == 0
     said = capsys.readouterr().out
     assert all(command in said for command in ("edit", "apply", "view", "guides"))
+
+
+def test_sheet(photo: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    nobody, out = tmp_path / "nobody.png", tmp_path / "sheet.png"
+    Image.new("RGB", (80, 80), "grey").save(nobody)
+    command = [
+        "sheet",
+        str(photo),
+        str(nobody),
+        str(photo),
+        "-p",
+        "a smiling face",
+        "-p",
+        "red lips",
+        "--cell",
+        "64",
+        *STEPS,
+    ]
+    assert cli.main([*command, "-o", str(out)]) == 0
+    assert "nobody.png is left out: No face" in capsys.readouterr().err
+    with Image.open(out) as sheet:
+        assert sheet.width in range(3 * 64, 3 * 64 + 12)
+        assert 2 * 64 < sheet.height < 3 * 64
+    assert cli.main(["sheet", str(nobody), "-o", str(out), *STEPS]) == 2
+    assert "No face was found in any" in capsys.readouterr().err
