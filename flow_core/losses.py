@@ -45,12 +45,6 @@ def bending_energy(values: Tensor) -> Tensor:
     return xx.square().mean() + yy.square().mean() + 2 * xy.square().mean()
 
 
-def roughness(values: Tensor) -> Tensor:
-    """Mean squared first derivatives of a raster ``[B,C,h,w]``."""
-    h, w = values.shape[2:]
-    return (values.diff(dim=3) * w).square().mean() + (values.diff(dim=2) * h).square().mean()
-
-
 def magnitude(values: Tensor, importance: Tensor) -> Tensor:
     """Mean squared length of a raster ``[B,C,h,w]``, weighted by ``importance [1 or B,1,h,w]``."""
     return (values.square().sum(1, keepdim=True) * importance).mean()

@@ -13,7 +13,7 @@ from torch import Tensor
 from . import losses
 from .align import Crop
 from .field import Field, interpolate, pixel_centers
-from .gates import open_gates, paint_mask
+from .gates import open_gates, paint_masks
 from .guide import Guide
 from .landmarks import AT, OVAL, load_landmarks
 from .motion import basis, load_modes
@@ -36,8 +36,7 @@ class Priors:
     fold: float = 20.0
     symmetry: float = 100.0
     drift: float = 1.0
-    color_magnitude: float = 4.0
-    color_smooth: float = 0.4
+    color: float = 6.0
 
     def scaled(self, preserve: float) -> Priors:
         """``preserve`` 0..1: 0.5 leaves the weights, 0 divides them by 8, 1 multiplies them by 8. The fold prior stays."""
@@ -63,7 +62,7 @@ class Settings:
     steps: int = 50
     views: int = 4
     lr: float = 6e-3
-    margin: float = 3.0
+    margin: float = 2.5
     preserve: float = 0.5
     color_limit: float = 0.35
     priors: Priors = Priors()
@@ -169,10 +168,10 @@ class _Run:
             self.modes = torch.zeros(crop.batch, self.basis.shape[1], device=device)
             self.gates = open_gates(guide, prompt)
             self.paints = settings.color_limit > 0 and self.gates.color > 0
-            self.color = torch.zeros_like(start.color)
-            if self.paints:  # a region's outline is finer than the control points
-                self.mask = paint_mask(self.gates, landmarks, self.aligned, max(OUTLINE, *field.size))
-                self.fine = pixel_centers(*self.mask.shape[2:], device)
+            if self.paints:  # one colour for each region, whose outline is finer than the control points
+                self.masks = paint_masks(self.gates, landmarks, self.aligned, max(OUTLINE, *field.size))
+                self.color = torch.zeros(*self.masks.shape[:2], 3, device=device)
+                self.fine = pixel_centers(*self.masks.shape[2:], device)
             self.generator = torch.Generator().manual_seed(settings.seed)
             self.directions, self.weight = directions(guide, prompt)
             self._make_views()
@@ -202,8 +201,9 @@ class _Run:
             return (torch.stack([cos * x - sin * y, sin * x + cos * y], -1) + shift + 0.5).to(self.aligned)
 
         self.views = points(self.guide.image_size)
-        # A smooth field need not be asked at every pixel: three points per control point tell it all.
-        self.coarse = points(min(self.guide.image_size, 3 * max(self.start.size)))
+        # A smooth field need not be asked at every pixel: two points per control point tell it all, but for outlines.
+        self.coarse = points(min(self.guide.image_size, (3 if self.paints else 2) * max(self.start.size)))
+        self.noise = 0.02 * torch.randn(count, 3, *[self.guide.image_size] * 2, generator=g).to(self.aligned)
         batches = [self._look(torch.arange(i, min(i + 4, count)), None) for i in range(0, count, 4)]
         self.before = torch.cat([e.unflatten(0, (len(self.aligned), -1)) for e in batches], 1)
 
@@ -215,9 +215,9 @@ class _Run:
         if not self.paints:
             return Field(offset, self.start.color, self.start.meta)
         limit = self.settings.color_limit
-        values = torch.cat([offset, self.start.color, self.color], 1)
-        offset, before, paint = interpolate(values, self.fine).split((2, 3, 3), 1)
-        return Field(offset, before + limit * torch.tanh(paint / limit) * self.mask, self.start.meta)
+        offset, before = interpolate(torch.cat([offset, self.start.color], 1), self.fine).split((2, 3), 1)
+        paint = torch.einsum("brc,brhw->bchw", limit * torch.tanh(self.color / limit), self.masks)
+        return Field(offset, before + paint.clamp(-limit, limit), self.start.meta)
 
     def _look(self, views: Tensor, field: Field | None) -> Tensor:
         """Embeddings ``[B*V,D]`` of some views; flow and view are composed, so pixels are sampled once."""
@@ -230,8 +230,8 @@ class _Run:
             flow = F.interpolate(flow, (size, size), mode="bilinear", align_corners=False)
             points = points + flow[:, :2].permute(0, 2, 3, 1)
             # a little noise keeps the guide from reading meaning into single pixels
-            noise = torch.randn(b * v, 3, size, size, generator=self.generator) * 0.02
-            color = flow[:, 2:] + noise.to(flow)
+            which = torch.randint(len(self.noise), (b * v,), generator=self.generator)
+            color = flow[:, 2:] + self.noise[which]
         source = self.aligned.repeat_interleave(v, 0)
         return self.guide.encode_image((sample_image(source, points * source.shape[-1]) + color).clamp(0, 1))
 
@@ -248,17 +248,15 @@ class _Run:
         gain = self.guide.scale * change @ self.directions.T
         offset = self._offset()
         parts = {"guide": losses.guidance(gain, self.weight, s.margin)}
-        fold_size = 2 * max(self.start.size)
         parts["modes"] = p.modes * self.modes.square().sum(1).mean()
         parts["bending"] = p.bending * losses.bending_energy(offset)
         parts["magnitude"] = p.magnitude * losses.magnitude(offset, self.importance)
-        parts["fold"] = p.fold * losses.fold_hinge(jacobian_determinant(field, min(fold_size, 128)))
+        parts["fold"] = p.fold * losses.fold_hinge(jacobian_determinant(field, min(max(self.start.size), 128)))
         parts["symmetry"] = p.symmetry * losses.asymmetry(offset, self.frontality)
         if p.drift:
             parts["drift"] = p.drift * losses.drift(change, self.directions)
         if self.paints:
-            parts["color magnitude"] = p.color_magnitude * losses.magnitude(field.color, self.mask / self.mask.mean())
-            parts["color smooth"] = p.color_smooth * losses.roughness(self.color)
+            parts["color"] = p.color * self.color.square().sum(2).mean()
         total = sum(parts.values())
         if not torch.isfinite(total):
             raise ValueError(

@@ -86,8 +86,7 @@ class FaceFlowOptimize(io.ComfyNode):
             steps=steps, preserve=preserve, seed=seed, margin=margin, color_limit=color_limit,
             priors=Priors(
                 bending=base.bending * bending, magnitude=base.magnitude * magnitude, symmetry=base.symmetry * symmetry,
-                fold=base.fold * fold, drift=base.drift, color_magnitude=base.color_magnitude * color,
-                color_smooth=base.color_smooth * color, modes=base.modes * modes,
+                fold=base.fold * fold, drift=base.drift, color=base.color * color, modes=base.modes * modes,
             ),
         )  # fmt: skip
         picture = to_core(image).float()

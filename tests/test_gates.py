@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from flow_core.align import Crop
-from flow_core.gates import PAINTED, Gates, open_gates, paint_mask
+from flow_core.gates import PAINTED, Gates, open_gates, paint_masks
 from flow_core.guide import Guide
 from flow_core.landmarks import region_mask
 from flow_core.prompts import Prompt
@@ -50,18 +50,20 @@ def masks(astronaut: Tensor, crop: Crop, **open_: float) -> tuple[Tensor, Tensor
     assert crop.landmarks is not None
     points = crop.to_crop(crop.landmarks[:, None])[:, 0]
     regions = dict.fromkeys(PAINTED, 0.0) | open_
-    return paint_mask(Gates(0.0, regions), points, crop.aligned(astronaut, 140), 96), points
+    return paint_masks(Gates(0.0, regions), points, crop.aligned(astronaut, 140), 96), points
 
 
 def test_paint_goes_where_the_gates_are_open(astronaut: Tensor, crop: Crop) -> None:
     nothing, points = masks(astronaut, crop)
-    assert not nothing.any()
+    assert nothing.shape == (1, 0, 96, 96)
     lips = masks(astronaut, crop, lips=1.0)[0]
     outline = region_mask(points, "lips", 96)
     assert (lips * outline).sum() / outline.sum() > 0.5
     assert lips.sum() < 3 * outline.sum()
     torch.testing.assert_close(masks(astronaut, crop, lips=0.5)[0], lips / 2)
-    assert (masks(astronaut, crop, lips=1.0, skin=1.0)[0] >= lips).all()
+    both = masks(astronaut, crop, lips=1.0, skin=1.0)[0]
+    assert both.shape == (1, 2, 96, 96)
+    assert torch.equal(both[:, :1], lips)
 
 
 def test_hair_is_found_by_its_color(astronaut: Tensor, crop: Crop) -> None:

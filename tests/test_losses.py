@@ -18,7 +18,6 @@ from flow_core.losses import (
     fold_hinge,
     guidance,
     magnitude,
-    roughness,
 )
 from flow_core.warp import jacobian_determinant
 
@@ -33,11 +32,10 @@ def wave(size: int) -> Tensor:
     "loss",
     [
         bending_energy,
-        roughness,
         lambda v: magnitude(v, face_importance(pixel_centers(*v.shape[2:]))),
         lambda v: asymmetry(v, torch.ones(1)),
     ],
-    ids=["bending", "roughness", "magnitude", "asymmetry"],
+    ids=["bending", "magnitude", "asymmetry"],
 )
 def test_priors_hold_for_every_raster(loss: Callable[[Tensor], Tensor]) -> None:
     coarse, fine = loss(wave(20)), loss(wave(40))
@@ -61,12 +59,6 @@ def test_bending_energy_of_an_oblong_raster() -> None:
     x, y = pixel_centers(30, 60).unbind(-1)
     values = torch.stack([x * x + 2 * y * y + x * y], 1)
     assert bending_energy(values).item() == pytest.approx(4 + 16 + 2, rel=0.01)
-
-
-def test_roughness() -> None:
-    assert roughness(torch.full((1, 3, 9, 9), 0.3)) == 0
-    x, y = pixel_centers(16, 24).unbind(-1)
-    assert roughness(torch.stack([3 * x - 2 * y], 1)).item() == pytest.approx(13, rel=1e-3)
 
 
 def test_magnitude() -> None:
@@ -151,7 +143,7 @@ def test_drift_is_what_no_direction_asked_for() -> None:
     assert drift(torch.tensor([[7.0, 0, 3.0, 0]]), directions).item() == pytest.approx(9 / 3)
 
 
-@pytest.mark.parametrize("loss", [bending_energy, roughness])
+@pytest.mark.parametrize("loss", [bending_energy])
 def test_losses_pass_gradients(loss: Callable[[Tensor], Tensor]) -> None:
     values = wave(8).requires_grad_()
     loss(values).backward()

@@ -346,12 +346,12 @@ def validate(detectors: list[Detector], faces: Faces, count: int = 100) -> list[
     lines = _on_scenes(detectors, Scenes(faces, PHOTOS_HELD_OUT, 10_000, 0, count))
     for kind, detector in itertools.product(KINDS, detectors):
         counts, errors = [], []
-        for image, mesh in (faces.get(kind, index) for index in range(100)):
+        for image, mesh in (faces.get(kind, index) for index in range(min(count, len(faces.items[kind])))):
             found = detector(_tensor(image))
             counts.append(len(found))
             errors += [_error(face.points, torch.from_numpy(_five_points(mesh))) for face in found[:1]]
         lines.append(
-            f"{kind}, {detector.name}: exactly one {counts.count(1)}, none {counts.count(0)} of 100; "
+            f"{kind}, {detector.name}: exactly one {counts.count(1)}, none {counts.count(0)} of {count}; "
             f"points off by {np.mean(errors):.4f}, at most {np.max(errors):.4f} eye distances"
         )
     for name, detector in itertools.product((*PHOTOS_HELD_OUT, "astronaut"), detectors):
@@ -407,6 +407,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--points", type=float, default=2.0, help="weight of the points in the loss")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--workers", type=int, default=1, help="processes that compose pictures")
+    parser.add_argument("--count", type=int, default=100, help="scenes, and faces of each kind, in the table")
     parser.add_argument("--resume", action="store_true", help="go on from the checkpoint beside --out")
     parser.add_argument("--validate", action="store_true", help="only print the table for the weights at --out")
     args = parser.parse_args(argv)
@@ -430,4 +431,4 @@ def main(argv: list[str] | None = None) -> None:
         save_file(state, args.out, about)
     student = load_detector(str(args.out))
     student.name = "student"
-    print("\n".join(validate([student, teacher], Faces(args.data, held_out=True))))
+    print("\n".join(validate([student, teacher], Faces(args.data, held_out=True), args.count)))
