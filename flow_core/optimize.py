@@ -64,7 +64,7 @@ class Settings:
     lr: float = 6e-3
     margin: float = 2.5
     preserve: float = 0.5
-    color_limit: float = 0.35
+    color_limit: float = 0.22
     priors: Priors = Priors()
     seed: int = 0
 

@@ -363,7 +363,7 @@ def validate(detectors: list[Detector], faces: Faces, count: int = 100) -> list[
 def _on_scenes(detectors: list[Detector], scenes: Scenes) -> list[str]:
     told: list[list[tuple[Tensor, Tensor | None]]] = [[] for _ in detectors]  # each true face, the points found
     wrong = [0 for _ in detectors]
-    for pictures, truth in scenes:
+    for pictures, truth in (scenes[index] for index in range(len(scenes))):
         rows = truth[~truth[:, 0].isnan()]
         for index, detector in enumerate(detectors):
             found = detector(pictures[1] / 255)
