@@ -39,12 +39,12 @@ PAINTED = tuple(EXAMPLES)[1:]  # the regions that colour can be for
 LOW, HIGH = 0.45, 0.7  # likeness to a kind, in that to the likest, between which a gate opens
 EDGE = {
     "cheeks": 0.09,
-    "skin": 0.025,
     "under-eyes": 0.04,
     "eyelids": 0.03,
     "hair": 0.04,
 }  # soft border, fractions of the crop side
 SHARP = 0.015  # the border of the others
+OUTER = 0.06  # the border of the face's skin to the outside
 HAIR = 0.22  # how far a colour may be from that of the hair above the forehead, in the range of RGB
 
 
@@ -97,6 +97,8 @@ def paint_masks(gates: Gates, landmarks: Tensor, aligned: Tensor, size: int) -> 
     for name, gate in gates.regions.items():
         if gate > 0:
             region = region_mask(landmarks, name, size, EDGE.get(name, SHARP)).to(aligned)
+            if name == "skin":  # soft towards hair and neck, sharp around lips, eyes and brows
+                region = region * region_mask(landmarks, "all", size, OUTER).to(aligned)
             if name == "hair":
                 small = F.interpolate(aligned, (size, size), mode="bilinear", antialias=True, align_corners=False)
                 region = region * hair_likeness(small, region, landmarks, HAIR)
