@@ -61,7 +61,7 @@ def five_points(points: Tensor) -> Tensor:
 
 
 def pose(points: Tensor) -> Tensor:
-    """Head pose proxies ``[...,2]`` of landmarks ``[...,161,2]``: yaw and pitch, 0 for a face seen from the front.
+    """Head pose proxies ``[...,2]`` of an upright face's landmarks ``[...,161,2]``: yaw and pitch, 0 from the front.
 
     Yaw is the place of the nose tip between the cheeks' ends, in face widths; pitch that of the nose tip below the
     eyes, in face heights, less what is usual. About +-0.4 is a half profile.
@@ -72,8 +72,8 @@ def pose(points: Tensor) -> Tensor:
 
     middle, width = (at(234) + at(454)) / 2, (at(234) - at(454)).norm(dim=-1)
     yaw = (at(1) - middle)[..., 0] / width.clamp(min=1e-6)
-    eyes, height = (at(33) + at(263)) / 2, (at(152) - at(10)).norm(dim=-1)
-    pitch = (at(1) - eyes)[..., 1] / height.clamp(min=1e-6) - 0.2
+    eyes, height = (at(33) + at(263)) / 2, (at(152) - at(10))[..., 1].abs()
+    pitch = (at(1) - eyes)[..., 1] / height.clamp(min=1e-3) - 0.2
     return torch.stack([yaw, pitch], -1)
 
 

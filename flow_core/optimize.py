@@ -18,7 +18,7 @@ from .guide import Guide
 from .landmarks import AT, OVAL, load_landmarks
 from .motion import basis, load_modes
 from .prompts import Prompt, directions
-from .warp import FEATHER, displacement, fold_share, jacobian_determinant, sample_image, warp
+from .warp import displacement, fold_share, jacobian_determinant, sample_image, warp
 
 PACE = 40.0  # step length of the modes of motion, in standard deviations, for a step length 1 of the control points
 TINT = 2.0  # step length of colours
@@ -210,8 +210,7 @@ class _Run:
     def _offset(self) -> Tensor:
         return self.offset + torch.einsum("bm,bmchw->bchw", self.modes, self.basis)
 
-    def _field(self) -> Field:
-        offset = self._offset()
+    def _field(self, offset: Tensor) -> Field:
         if not self.paints:
             return Field(offset, self.start.color, self.start.meta)
         limit = self.settings.color_limit
@@ -241,12 +240,12 @@ class _Run:
 
     def _step(self) -> Step:
         s, p = self.settings, self.priors
-        field = self._field()
+        offset = self._offset()
+        field = self._field(offset)
         chosen = torch.randperm(len(self.views), generator=self.generator)[: s.views]
         after = self._look(chosen, field)
         change = after - self.before[:, chosen].flatten(0, 1)
         gain = self.guide.scale * change @ self.directions.T
-        offset = self._offset()
         parts = {"guide": losses.guidance(gain, self.weight, s.margin)}
         parts["modes"] = p.modes * self.modes.square().sum(1).mean()
         parts["bending"] = p.bending * losses.bending_energy(offset)
@@ -277,7 +276,7 @@ class _Run:
     def _result(self, gain: float) -> Field:
         s = self.settings
         with torch.no_grad():
-            field = self._field()
+            field = self._field(self._offset())
             return Field(field.offset.clone(), field.color.clone(), field.meta).with_meta(
                 prompt=str(self.prompt), neutral=self.prompt.neutral, guide=self.guide.name, seed=s.seed,
                 steps=self.index, preserve=s.preserve, gain=round(gain, 3),
@@ -295,4 +294,4 @@ def report(field: Field, crop: Crop) -> dict[str, float]:
     }
 
 
-__all__ = ["FEATHER", "Priors", "Settings", "Step", "optimize", "report"]
+__all__ = ["Priors", "Settings", "Step", "optimize", "report"]

@@ -14,6 +14,9 @@ from flow_core.field import Field, pixel_centers
 # Five points of a face in the crop frame, such that the FFHQ crop of these points is the unit square.
 FACE = torch.tensor([[0.375, 0.475], [0.625, 0.475], [0.5, 0.6], [0.4, 0.725], [0.6, 0.725]])
 
+# The same of scikit-image's astronaut, in pixels: the viewer's left eye, right eye, nose tip, left and right mouth corner.
+ASTRONAUT = torch.tensor([[202.3, 101.9], [247.5, 103.5], [225.0, 126.5], [203.8, 140.3], [244.4, 141.3]])
+
 
 def turn(degrees: float) -> Tensor:
     """Rotation matrix; positive turns the crop's x axis towards the image's y axis (clockwise on screen)."""

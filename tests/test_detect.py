@@ -9,15 +9,13 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from helpers import ASTRONAUT
 from PIL import Image
 from safetensors.torch import save_file
 from skimage import data
 from torch import Tensor
 
 from flow_core.detect import Detection, Detector, load_detector
-
-# the viewer's left eye, right eye, nose tip, left and right mouth corner of scikit-image's astronaut
-ASTRONAUT = torch.tensor([[202.3, 101.9], [247.5, 103.5], [225.0, 126.5], [203.8, 140.3], [244.4, 141.3]])
 
 
 def picture(name: str) -> Tensor:

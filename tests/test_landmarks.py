@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from helpers import same_bits
+from helpers import ASTRONAUT, same_bits
 from safetensors.torch import save_file
 from torch import Tensor
 
@@ -23,8 +23,6 @@ from flow_core.landmarks import (
     region_mask,
 )
 
-# the viewer's left eye, right eye, nose tip, left and right mouth corner of scikit-image's astronaut, marked by hand
-ASTRONAUT = torch.tensor([[202.3, 101.9], [247.5, 103.5], [225.0, 126.5], [203.8, 140.3], [244.4, 141.3]])
 EYES = 45.2
 
 

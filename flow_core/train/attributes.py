@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from .. import landmarks
 from ..landmarks import AT
 from . import colors
 
@@ -69,11 +70,8 @@ def measures(p: Tensor) -> dict[str, Tensor]:
 
 def pose(p: Tensor) -> Tensor:
     """``[N,6]`` regressors of head pose: 1, yaw and pitch proxies, their squares, |yaw|."""
-    middle = (p[:, AT[234], 0] + p[:, AT[454], 0]) / 2
-    yaw = (p[:, AT[1], 0] - middle) / (p[:, AT[234]] - p[:, AT[454]]).norm(dim=-1)
-    eyes = (p[:, AT[33], 1] + p[:, AT[263], 1]) / 2
-    pitch = (p[:, AT[1], 1] - eyes) / (p[:, AT[152], 1] - p[:, AT[10], 1]).abs().clamp(min=1e-3)
-    yaw, pitch = yaw.clamp(-0.6, 0.6), (pitch - 0.2).clamp(-0.3, 0.3)
+    yaw, pitch = landmarks.pose(p).unbind(-1)
+    yaw, pitch = yaw.clamp(-0.6, 0.6), pitch.clamp(-0.3, 0.3)
     return torch.stack([torch.ones_like(yaw), yaw, yaw.square(), yaw.abs(), pitch, pitch.square()], -1)
 
 

@@ -18,12 +18,11 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from PIL import Image, ImageChops, ImageDraw, ImageFilter, ImageOps
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from flow_core.detect import BUILTIN, Detector, anchors, decode, load_detector, network
 from flow_core.landmarks import MIRROR, five_points
-from flow_core.train import data
+from flow_core.train import data, loop
 
 SIDE = 256  # of a composed picture, pixels
 SIZES = (14, 240)  # of the faces in it
@@ -50,7 +49,6 @@ PHOTOS_HELD_OUT = ("brick", "coffee", "gravel", "hubble_deep_field", "rocket")
 ABOUT = {
     "format": "faceflow-detector-1",
     "architecture": "kornia YuNet (BGR 0..255)",
-    "license": "Apache-2.0",
     "data": "muxspace/facial_expressions (Apache-2.0), SelfishGene/SFHQ-dataset (MIT), scikit-image's pictures",
     "teacher": "kornia's yunet_final (MIT)",
 }
@@ -423,12 +421,7 @@ def main(argv: list[str] | None = None) -> None:
             f"--rate {args.rate} --seed {args.seed}",
             "minutes": f"{(time.time() - began) / 60:.0f}",
         }
-        # the running statistics of pictures 0..255 may be beyond what half precision holds
-        state = {
-            name: (value.half() if name.endswith(("weight", "bias")) else value).contiguous()
-            for name, value in net.state_dict().items()
-        }
-        save_file(state, args.out, about)
+        loop.save(net, args.out, about)
     student = load_detector(str(args.out))
     student.name = "student"
     print("\n".join(validate([student, teacher], Faces(args.data, held_out=True), args.count)))
