@@ -1,7 +1,8 @@
 """One optimisation step beside the bare guide: ``python benchmarks/optimize.py [--guide NAME]``.
 
 Prints milliseconds of a step, of a forward and backward pass of the guide on as many views, and their ratio, measured in
-turn in one run; and the seconds of a whole edit.
+turn in one run; the seconds of a whole edit; and with ``--faces N`` the time of a batch beside that of single runs, and how
+far the fields differ.
 """
 
 from __future__ import annotations
@@ -10,15 +11,17 @@ import argparse
 import platform
 import statistics
 import time
+from collections import deque
+from dataclasses import replace
 
 import torch
 
-from flow_core.align import align
+from flow_core.align import Crop, align
 from flow_core.demo import portraits
 from flow_core.detect import load_detector
 from flow_core.device import pick_device
 from flow_core.field import Field
-from flow_core.guide import load_guide
+from flow_core.guide import Guide, load_guide
 from flow_core.optimize import Settings, optimize
 from flow_core.prompts import Prompt, directions
 from flow_core.warp import warp
@@ -29,6 +32,7 @@ def main() -> None:
     ap.add_argument("--guide", default="nano")
     ap.add_argument("--device", default="auto")
     ap.add_argument("--rounds", type=int, default=40)
+    ap.add_argument("--faces", type=int, default=0, help="also compare a batch of so many faces with single runs")
     o = ap.parse_args()
     device = pick_device(o.device)
     guide = load_guide(o.guide, device)
@@ -60,6 +64,28 @@ def main() -> None:
     )
     print(f"step {a:.1f} ms, bare guide {b:.1f} ms, ratio {a / b:.2f}")
     print(f"find the face {found:.2f} s, {Settings.steps} steps {Settings.steps * a / 1e3:.2f} s, warp {moved:.2f} s")
+    if o.faces:
+        together(o.faces, photo, crop, guide, prompt)
+
+
+def together(count: int, photo: torch.Tensor, crop: Crop, guide: Guide, prompt: Prompt) -> None:
+    """Time a batch of views of one face beside single runs, all steps of each, and compare the fields."""
+    photos = torch.cat([(photo * (0.8 + 0.4 * i / count)).clamp(0, 1) for i in range(count)])
+    crops = [align(photos[i : i + 1], load_detector())[0] for i in range(count)]
+    both = replace(
+        crop, points=torch.cat([c.points for c in crops]), matrix=torch.cat([c.matrix for c in crops]),
+        landmarks=torch.cat([c.landmarks for c in crops]), score=crop.score * count,
+    )  # fmt: skip
+    start = time.perf_counter()
+    alone = [deque(optimize(photos[i : i + 1], crops[i], Field.zeros(28), guide, prompt), 1)[0] for i in range(count)]
+    singly = time.perf_counter() - start
+    start = time.perf_counter()
+    [last] = deque(optimize(photos, both, Field.zeros(28), guide, prompt), 1)
+    batch = time.perf_counter() - start
+    off = max((last.field.offset[i] - alone[i].field.offset[0]).abs().max().item() for i in range(count))
+    print(
+        f"{count} faces: singly {singly:.1f} s, together {batch:.1f} s ({batch / singly:.0%}), fields differ by {off:.1e}"
+    )
 
 
 if __name__ == "__main__":

@@ -97,13 +97,21 @@ def paint_masks(gates: Gates, landmarks: Tensor, aligned: Tensor, size: int) -> 
     for name, gate in gates.regions.items():
         if gate > 0:
             region = region_mask(landmarks, name, size, EDGE.get(name, SHARP)).to(aligned)
-            if name == "skin":  # soft towards hair and neck, sharp around lips, eyes and brows
+            if name == "skin":  # soft towards the neck, sharp around lips, eyes and brows, and none of it on the hair
                 region = region * region_mask(landmarks, "all", size, OUTER).to(aligned)
+                for other in ("lips", "brows"):
+                    region = region * (1 - region_mask(landmarks, other, size, SHARP).to(aligned))
+                region = region * (1 - _hair(landmarks, aligned, size))
             if name == "hair":
-                small = F.interpolate(aligned, (size, size), mode="bilinear", antialias=True, align_corners=False)
-                region = region * hair_likeness(small, region, landmarks, HAIR)
+                region = _hair(landmarks, aligned, size)
             masks.append(gate * region)
     return torch.cat(masks, 1) if masks else aligned.new_zeros(len(landmarks), 0, size, size)
+
+
+def _hair(landmarks: Tensor, aligned: Tensor, size: int) -> Tensor:
+    small = F.interpolate(aligned, (size, size), mode="bilinear", antialias=True, align_corners=False)
+    region = region_mask(landmarks, "hair", size, EDGE["hair"]).to(aligned)
+    return region * hair_likeness(small, region, landmarks, HAIR)
 
 
 def hair_likeness(picture: Tensor, region: Tensor, landmarks: Tensor, spread: float) -> Tensor:

@@ -11,29 +11,30 @@ from torch import Tensor
 
 
 def guidance(gain: Tensor, weight: Tensor, margin: float) -> Tensor:
-    """How much is missing until every part of the prompt has gained ``margin`` logits times its weight.
+    """How much is missing until every part of the prompt has gained ``margin`` times its weight.
 
     A softplus instead of the bare directional similarity of the paper (section 3.3): beyond its margin a part stops
     pulling, so that a face ends as a face and not as a caricature.
 
     Args:
-        gain: ``[V,K]`` change of logit of each view along each direction.
-        weight: ``[K]``; its sign says which way, its size how far and how much it counts.
-        margin: logits.
+        gain: ``[...,V,K]`` of each view along each direction.
+        weight: ``[K]`` or ``[...,1,K]``; its sign says which way, its size how far and how much it counts.
+        margin: in the unit of ``gain``.
 
     Returns:
         scalar.
     """
     missing = margin * weight.abs() - gain * weight.sign()
-    return (F.softplus(missing, beta=3) * weight.abs()).sum(1).mean()
+    return (F.softplus(missing, beta=3) * weight.abs()).sum(-1).mean()
 
 
 def drift(change: Tensor, directions: Tensor) -> Tensor:
-    """Squared part of the embedding changes ``[V,D]`` that no text direction ``[K,D]`` asked for, relative to the
-    directions' mean squared length."""
-    basis = torch.linalg.qr(directions.T).Q  # [D,K]
-    rest = change - (change @ basis) @ basis.T
-    return rest.square().sum(-1).mean() / directions.square().sum(-1).mean()
+    """Squared part of the embedding changes ``[...,V,D]`` that no text direction ``[...,K,D]`` asked for, relative to the
+    directions' mean squared length. Directions of zero length only fill up a batch."""
+    rest = change - change @ torch.linalg.pinv(directions) @ directions
+    squared = directions.square().sum(-1)
+    usual = squared.sum(-1) / (squared > 0).sum(-1)
+    return (rest.square().sum(-1).mean(-1) / usual).mean()
 
 
 def bending_energy(values: Tensor) -> Tensor:

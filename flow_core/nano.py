@@ -6,10 +6,12 @@ from __future__ import annotations
 from itertools import pairwise
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 TOWER = "faceflow_nano"
 CHANNELS = (16, 32, 64, 96, 160)
+COLORS = 64  # features of the colour path
 IMAGE_SIZE = 112
 
 
@@ -38,28 +40,30 @@ class NanoTower(nn.Module):
     """A small residual network that keeps the place of what it sees.
 
     Faces arrive aligned, so the last 7x7 map is flattened instead of averaged: where a brow lies is the very thing
-    that an expression changes. For the same reason a second, short path sees the colours of a coarse mosaic of the face.
+    that an expression changes. Colour is another matter: lips are few pixels of the map. So the tower finds regions of the
+    face, and a short path sees nothing but the mean colour of each.
 
     Args:
         squeeze: channels of the flattened map.
-        mosaic: channels of the colour path; 0 leaves it away.
+        regions: how many regions' colours are seen; 0 leaves that path away.
+        size: side of the picture, a multiple of 16.
     """
 
-    def __init__(self, squeeze: int = 32, mosaic: int = 0) -> None:
+    def __init__(self, squeeze: int = 32, regions: int = 0, size: int = IMAGE_SIZE) -> None:
         super().__init__()
         # what open_clip's timm adapter reads
-        self.num_features = squeeze * (IMAGE_SIZE // 16) ** 2 + mosaic * (IMAGE_SIZE // 8) ** 2
-        self.default_cfg = {"pool_size": None, "input_size": (3, IMAGE_SIZE, IMAGE_SIZE)}
+        self.num_features = squeeze * (size // 16) ** 2 + (COLORS if regions else 0)
+        self.default_cfg = {"pool_size": None, "input_size": (3, size, size)}
         self.stem = _down(3, CHANNELS[0], 5)
         stages: list[nn.Module] = []
         for c_in, c_out in pairwise(CHANNELS[:4]):
             stages += [_down(c_in, c_out), _Residual(c_out)]
         self.stages = nn.Sequential(*stages, nn.Conv2d(CHANNELS[3], CHANNELS[4], 1), _Residual(CHANNELS[4]))
         self.squeeze = nn.Sequential(nn.Conv2d(CHANNELS[4], squeeze, 1), nn.SiLU())
-        if mosaic:
-            self.mosaic = nn.Sequential(
-                nn.AvgPool2d(4), nn.Conv2d(3, mosaic, 1), nn.SiLU(), nn.Conv2d(mosaic, mosaic, 3, 2, 1), nn.SiLU()
-            )
+        if regions:
+            self.usual = nn.Parameter(torch.full((1, regions, size // 2, size // 2), -2.0))
+            self.outline = nn.ModuleList(nn.Conv2d(c, regions, 1, bias=False) for c in CHANNELS[:3])
+            self.palette = nn.Sequential(nn.Linear(3 * regions, 2 * COLORS), nn.SiLU(), nn.Linear(2 * COLORS, COLORS))
         # without it the mean face outweighs what tells faces apart
         self.norm = nn.BatchNorm1d(self.num_features)
 
@@ -67,11 +71,23 @@ class NanoTower(nn.Module):
         """Part of timm's interface; the tower has no classifier."""
 
     def forward(self, x: Tensor) -> Tensor:
-        """``[B,3,112,112]`` normalised -> ``[B,num_features]``."""
-        features = torch.flatten(self.squeeze(self.stages(self.stem(x))), 1)
-        if hasattr(self, "mosaic"):
-            features = torch.cat([features, torch.flatten(self.mosaic(x), 1)], 1)
-        return self.norm(features)
+        """Normalised pictures ``[B,3,S,S]`` -> ``[B,num_features]``."""
+        return self.look(x)[0]
+
+    def look(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Features, and logits ``[B,regions,S/2,S/2]`` of where the regions are."""
+        maps = [self.stem(x)]
+        for stage in self.stages:
+            maps.append(stage(maps[-1]))
+        features = torch.flatten(self.squeeze(maps[-1]), 1)
+        if not hasattr(self, "palette"):
+            return self.norm(features), None
+        fine, middle, coarse = (conv(m) for conv, m in zip(self.outline, (maps[0], maps[2], maps[4]), strict=True))
+        for finer in (middle, fine + self.usual):
+            coarse = F.interpolate(coarse, scale_factor=2.0, mode="bilinear", align_corners=False) + finer
+        share = coarse.sigmoid().flatten(2)
+        means = share @ F.avg_pool2d(x, 2).flatten(2).mT / share.sum(2, keepdim=True).clamp(min=1.0)  # [B,regions,3]
+        return self.norm(torch.cat([features, self.palette(means.flatten(1))], 1)), coarse
 
 
 def register() -> None:
@@ -82,6 +98,6 @@ def register() -> None:
         return
 
     def faceflow_nano(pretrained: bool = False, **_: object) -> NanoTower:
-        return NanoTower(mosaic=16)
+        return NanoTower(regions=8)
 
     register_model(faceflow_nano)

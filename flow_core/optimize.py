@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -13,7 +13,7 @@ from torch import Tensor
 from . import losses
 from .align import Crop
 from .field import Field, interpolate, pixel_centers
-from .gates import open_gates, paint_masks
+from .gates import Gates, open_gates, paint_masks
 from .guide import Guide
 from .landmarks import AT, OVAL, load_landmarks
 from .motion import basis, load_modes
@@ -24,6 +24,9 @@ PACE = 40.0  # step length of the modes of motion, in standard deviations, for a
 TINT = 2.0  # step length of colours
 OUTLINE = 96  # a side, of the raster in which colours are kept
 FINE = 0.05  # step length of the single control points beside the modes
+SETTLE = 8  # steps that an optimisation takes to come to rest once it need not go on
+PALETTE = 0.16  # a shift of colour that counts as much as one standard deviation of a face's shape, in sRGB 0..1
+LEAST_REACH = 0.01  # of the logits that lie between two texts; what a guide sees less of is noise
 
 
 @dataclass(frozen=True)
@@ -49,10 +52,11 @@ class Settings:
     """How to optimise.
 
     Attributes:
-        steps: Adam steps.
+        steps: Adam steps at most; an edit that goes no farther comes to rest before.
         views: augmented views per step and face.
         lr: step length at the start; it falls to zero along a cosine.
-        margin: logits that each part of the prompt should gain.
+        margin: how far to go, in standard deviations of how faces differ: each part of the prompt should gain as many logits
+            as the steepest such step would bring. So one margin suits every prompt, face and guide.
         preserve: 0..1, the dial from bold to careful; drives all priors together.
         color_limit: largest colour offset, 0..1 of sRGB, where the prompt asks for colour; 0 leaves colours alone.
         priors: single weights.
@@ -84,7 +88,7 @@ class Step:
 
     Attributes:
         index: from 1.
-        total: how many there will be.
+        total: how many there will be, as far as is known; falls when the edit settles early.
         losses: name -> weighted value; ``total`` is their sum.
         gain: mean change of logit along the prompt, so far.
         field: the edit as it stands.
@@ -104,7 +108,12 @@ class Step:
 
 
 def optimize(
-    image: Tensor, crop: Crop, field: Field, guide: Guide, prompt: Prompt, settings: Settings | None = None
+    image: Tensor,
+    crop: Crop,
+    field: Field,
+    guide: Guide,
+    prompt: Prompt | Sequence[Prompt],
+    settings: Settings | None = None,
 ) -> Iterator[Step]:
     """Optimise ``field`` so that the faces follow ``prompt`` (paper, section 3.2).
 
@@ -113,7 +122,7 @@ def optimize(
         crop: one face in each.
         field: where to start, batch 1 or B; its raster is the resolution of the control points.
         guide: any guide.
-        prompt: texts to follow.
+        prompt: texts to follow, one for all faces or one for each.
         settings: see :class:`Settings`.
 
     Yields:
@@ -123,14 +132,15 @@ def optimize(
         ValueError: batches do not fit, or the guide gives NaN.
     """
     # The generator holds no autograd context across a yield: its consumer keeps its own mode.
-    run = _Run(image, crop, field, guide, prompt, settings or Settings())
-    for _ in range(run.settings.steps):
+    prompts = [prompt] * crop.batch if isinstance(prompt, Prompt) else list(prompt)
+    run = _Run(image, crop, field, guide, prompts, settings or Settings())
+    while run.index < run.end:
         yield run.step()
 
 
 class _Run:
     def __init__(
-        self, image: Tensor, crop: Crop, field: Field, guide: Guide, prompt: Prompt, settings: Settings
+        self, image: Tensor, crop: Crop, field: Field, guide: Guide, prompts: list[Prompt], settings: Settings
     ) -> None:
         if image.shape[1] != 3:
             raise ValueError(f"A guide looks at RGB pictures, got {image.shape[1]} channels.")
@@ -138,9 +148,12 @@ class _Run:
             raise ValueError(
                 f"{len(image)} pictures and {field.batch} fields do not fit {crop.batch} faces: one for each."
             )
-        self.settings, self.guide, self.prompt = settings, guide, prompt
+        if len(prompts) != crop.batch:
+            raise ValueError(f"{len(prompts)} prompts do not fit {crop.batch} faces: one for all, or one for each.")
+        self.settings, self.guide, self.prompts = settings, guide, prompts
         self.priors = settings.priors.scaled(settings.preserve)
-        self.index = 0
+        self.index, self.trend = 0, []
+        self.ends = torch.full((crop.batch,), float(settings.steps))
         # Under ComfyUI's inference mode every tensor from outside has to be cloned before it may carry a gradient.
         with torch.inference_mode(False), torch.no_grad():
             device = guide.device
@@ -158,7 +171,7 @@ class _Run:
                 )
             )
             self.start = start
-            self.offset = start.offset.clone()
+            self.rest = torch.zeros_like(start.offset)
             landmarks = crop.landmarks if crop.landmarks is not None else load_landmarks().find(image, crop)
             landmarks = crop.to_crop(landmarks.clone()[:, None])[:, 0].to(device)
             contour = landmarks[:, [AT[i] for i in OVAL]]
@@ -166,25 +179,43 @@ class _Run:
             # Most of an edit is a mixture of the ways in which faces move; single control points add the rest.
             self.basis = basis(landmarks, field.size, load_modes().to(device))
             self.modes = torch.zeros(crop.batch, self.basis.shape[1], device=device)
-            self.gates = open_gates(guide, prompt)
-            self.paints = settings.color_limit > 0 and self.gates.color > 0
-            if self.paints:  # one colour for each region, whose outline is finer than the control points
-                self.masks = paint_masks(self.gates, landmarks, self.aligned, max(OUTLINE, *field.size))
-                self.color = torch.zeros(*self.masks.shape[:2], 3, device=device)
-                self.fine = pixel_centers(*self.masks.shape[2:], device)
+            self._open(landmarks)
             self.generator = torch.Generator().manual_seed(settings.seed)
-            self.directions, self.weight = directions(guide, prompt)
+            parts = {prompt: directions(guide, prompt) for prompt in set(prompts)}
+            most = max(len(weight) for _, weight in parts.values())
+            parts = {
+                p: (F.pad(d, (0, 0, 0, most - len(d))), F.pad(w, (0, most - len(w)))) for p, (d, w) in parts.items()
+            }
+            self.directions, weight = (torch.stack([parts[p][i] for p in prompts]) for i in (0, 1))
+            self.weight = weight[:, None]  # [B,1,K]
             self._make_views()
         groups = []
-        if self.gates.shape > 0 or not self.paints:
+        if self.moves.any():
             groups.append({"params": [self.modes.requires_grad_()], "lr": settings.lr * PACE})
-            groups.append({"params": [self.offset.requires_grad_()], "lr": settings.lr * FINE})
+            groups.append({"params": [self.rest.requires_grad_()], "lr": settings.lr * FINE})
         if self.paints:
             groups.append({"params": [self.color.requires_grad_()], "lr": settings.lr * TINT})
+        self.reach = self._measure_reach()
         self.optimizer = torch.optim.Adam(groups, lr=settings.lr, betas=(0.9, 0.95))
         self.schedule = torch.optim.lr_scheduler.LambdaLR(
             self.optimizer, lambda i: 0.5 + 0.5 * math.cos(math.pi * min(1.0, i / settings.steps))
         )
+
+    def _open(self, landmarks: Tensor) -> None:
+        """Let each face move, or be painted in some regions, as its prompt asks."""
+        opened = {prompt: open_gates(self.guide, prompt) for prompt in set(self.prompts)}
+        gates = [opened[prompt] for prompt in self.prompts]
+        self.paints = self.settings.color_limit > 0 and any(g.color > 0 for g in gates)
+        self.moves = torch.tensor([g.shape > 0 or not self.paints for g in gates]).to(self.aligned)
+        if not self.paints:
+            return
+        wanted = {name: max(g.regions[name] for g in gates) for name in gates[0].regions}
+        share = [[g.regions[name] / most for name, most in wanted.items() if most > 0] for g in gates]
+        # one colour for each region, whose outline is finer than the control points
+        masks = paint_masks(Gates(1.0, wanted), landmarks, self.aligned, max(OUTLINE, *self.start.size))
+        self.masks = masks * masks.new_tensor(share)[:, :, None, None]
+        self.color = torch.zeros(*masks.shape[:2], 3, device=masks.device)
+        self.fine = pixel_centers(*masks.shape[2:], masks.device)
 
     def _make_views(self, count: int = 12) -> None:
         """A pool of views of the crop; their unedited embeddings are known beforehand."""
@@ -207,8 +238,29 @@ class _Run:
         batches = [self._look(torch.arange(i, min(i + 4, count)), None) for i in range(0, count, 4)]
         self.before = torch.cat([e.unflatten(0, (len(self.aligned), -1)) for e in batches], 1)
 
+    def _measure_reach(self, views: int = 4) -> Tensor:
+        """Logits ``[B,1,K]`` that one standard deviation of movement, or a shift of colour like it, brings each part of the
+        prompt where it brings most. Guides differ in it a hundredfold, and so do prompts: wide eyes are few pixels."""
+        found = []
+        with torch.inference_mode(False), torch.enable_grad():
+            chosen = torch.arange(min(views, len(self.views)), device=self.views.device)
+            gain = self._gain(self._look(chosen, self._field(self._offset())), chosen)[0].mean(1)
+            free = [p for p in (self.modes, self.color if self.paints else None) if p is not None and p.requires_grad]
+            for k in range(gain.shape[1]):
+                slopes = torch.autograd.grad(gain[:, k].sum(), free, retain_graph=k + 1 < gain.shape[1])
+                found.append(sum((g * (PALETTE if p is not self.modes else 1)).flatten(1).square().sum(1)
+                                 for p, g in zip(free, slopes, strict=True)).sqrt())  # fmt: skip
+            least = LEAST_REACH * self.guide.scale * self.directions.norm(dim=-1)
+            return torch.maximum(torch.stack(found, 1), least).clamp(min=1e-6).detach()[:, None]
+
+    def _gain(self, after: Tensor, chosen: Tensor) -> tuple[Tensor, Tensor]:
+        """Change of logit ``[B,V,K]`` along the parts of the prompt, and of the embedding ``[B,V,D]``, by views."""
+        change = after.unflatten(0, (len(self.aligned), -1)) - self.before[:, chosen]
+        return self.guide.scale * change @ self.directions.mT, change
+
     def _offset(self) -> Tensor:
-        return self.offset + torch.einsum("bm,bmchw->bchw", self.modes, self.basis)
+        moved = self.rest + torch.einsum("bm,bmchw->bchw", self.modes, self.basis)
+        return self.start.offset + self.moves[:, None, None, None] * moved
 
     def _field(self, offset: Tensor) -> Field:
         if not self.paints:
@@ -229,8 +281,8 @@ class _Run:
             flow = F.interpolate(flow, (size, size), mode="bilinear", align_corners=False)
             points = points + flow[:, :2].permute(0, 2, 3, 1)
             # a little noise keeps the guide from reading meaning into single pixels
-            which = torch.randint(len(self.noise), (b * v,), generator=self.generator)
-            color = flow[:, 2:] + self.noise[which]
+            which = torch.randint(len(self.noise), (v,), generator=self.generator)
+            color = flow[:, 2:] + self.noise[which].repeat(b, 1, 1, 1)  # a face's edit must not depend on the batch
         source = self.aligned.repeat_interleave(v, 0)
         return self.guide.encode_image((sample_image(source, points * source.shape[-1]) + color).clamp(0, 1))
 
@@ -243,10 +295,8 @@ class _Run:
         offset = self._offset()
         field = self._field(offset)
         chosen = torch.randperm(len(self.views), generator=self.generator)[: s.views]
-        after = self._look(chosen, field)
-        change = after - self.before[:, chosen].flatten(0, 1)
-        gain = self.guide.scale * change @ self.directions.T
-        parts = {"guide": losses.guidance(gain, self.weight, s.margin)}
+        gain, change = self._gain(self._look(chosen, field), chosen)
+        parts = {"guide": losses.guidance(gain / self.reach, self.weight, s.margin)}
         parts["modes"] = p.modes * self.modes.square().sum(1).mean()
         parts["bending"] = p.bending * losses.bending_energy(offset)
         parts["magnitude"] = p.magnitude * losses.magnitude(offset, self.importance)
@@ -264,21 +314,42 @@ class _Run:
             )
         self.optimizer.zero_grad(set_to_none=True)
         total.backward()
-        self.optimizer.step()
-        self.schedule.step()
-        self.index += 1
-        mean_gain = ((gain * self.weight).sum(1) / self.weight.abs().sum()).mean().item()
+        self._move(((gain / self.reach) * self.weight).detach().mean((1, 2)).cpu())
+        mean_gain = ((gain * self.weight).sum(2) / self.weight.abs().sum(2)).mean().item()
         return Step(
-            self.index, s.steps, {**{k: v.item() for k, v in parts.items()}, "total": total.item()}, mean_gain,
+            self.index, self.end, {**{k: v.item() for k, v in parts.items()}, "total": total.item()}, mean_gain,
             self._result(mean_gain), self.aligned,
         )  # fmt: skip
+
+    def _move(self, gain: Tensor) -> None:
+        """Take the step; faces whose ``gain [B]`` rises no more come to rest, whatever others in the batch do."""
+        before = self.trend[-1] if self.trend else gain
+        self.trend.append(0.8 * before + 0.2 * gain)  # single values jump from view to view
+        if self.index >= 24:
+            settled = self.trend[-1] < 1.01 * self.trend[-12]
+            self.ends = torch.where(settled, self.ends.clamp(max=self.index + SETTLE), self.ends)
+        free = [p for group in self.optimizer.param_groups for p in group["params"]]
+        old = [p.detach().clone() for p in free]
+        self.optimizer.step()
+        pace = ((self.ends - self.index) / SETTLE).clamp(0, 1)
+        with torch.no_grad():
+            for p, was in zip(free, old, strict=True):
+                p.copy_(torch.lerp(was, p, pace.to(p).view(-1, *[1] * (p.ndim - 1))))
+        self.schedule.step()
+        self.index += 1
+
+    @property
+    def end(self) -> int:
+        """The last step, as far as is known."""
+        return int(self.ends.max())
 
     def _result(self, gain: float) -> Field:
         s = self.settings
         with torch.no_grad():
             field = self._field(self._offset())
             return Field(field.offset.clone(), field.color.clone(), field.meta).with_meta(
-                prompt=str(self.prompt), neutral=self.prompt.neutral, guide=self.guide.name, seed=s.seed,
+                prompt=" / ".join(dict.fromkeys(map(str, self.prompts))), neutral=self.prompts[0].neutral,
+                guide=self.guide.name, seed=s.seed,
                 steps=self.index, preserve=s.preserve, gain=round(gain, 3),
             )  # fmt: skip
 

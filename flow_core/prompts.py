@@ -72,6 +72,22 @@ class Prompt:
             raise PromptError(f"The neutral prompt is empty; describe the face as it is, for instance {NEUTRAL!r}.")
         return cls(tuple(parts), " ".join(neutral.split()))
 
+    @classmethod
+    def parse_lines(cls, text: str, faces: int, neutral: str = NEUTRAL) -> list[Prompt]:
+        """Prompts for several faces: one line for all, or one for each.
+
+        Raises:
+            PromptError: another number of lines.
+        """
+        lines = [line for line in text.splitlines() if line.strip()]
+        if faces == 1 or len(lines) <= 1:
+            return [cls.parse(text, neutral)] * faces
+        if len(lines) != faces:
+            raise PromptError(
+                f"The prompt has {len(lines)} lines for {faces} faces; write one line for all, or one for each."
+            )
+        return [cls.parse(line, neutral) for line in lines]
+
     def __str__(self) -> str:
         return " | ".join(t if w == 1 and ":" not in t else f"{t}:{w:g}" for t, w in self.parts)
 

@@ -38,16 +38,17 @@ class FaceFlowOptimize(io.ComfyNode):
                 GuideSocket.Input("guide"),
                 io.String.Input("prompt", default="a smiling face", multiline=True,
                                 tooltip="What the face should be. Several parts with weights, split by |, are possible: "
-                                "a smiling face | open mouth:0.5 | angry:-0.3"),
+                                "a smiling face | open mouth:0.5 | angry:-0.3. With several faces: one line for all, or one for each."),
                 io.String.Input("neutral", default=NEUTRAL, tooltip="The face as it is; the edit goes from here to the prompt."),
-                io.Int.Input("steps", default=Settings.steps, min=2, max=2000, tooltip="30 = draft, 50 = normal, 150 = fine."),
+                io.Int.Input("steps", default=Settings.steps, min=2, max=2000, tooltip="At most: an edit that goes no farther stops before. 30 = draft, 50 = normal, 150 = fine."),
                 io.Float.Input("preserve", default=Settings.preserve, min=0.0, max=1.0, step=0.01,
                                display_mode=io.NumberDisplay.slider,
                                tooltip="0 = bold, up to caricature; 1 = careful, the person barely changes."),
                 io.Int.Input("seed", default=0, min=0, max=0xFFFFFFFF, control_after_generate=False,
                              tooltip="The same seed gives the same field."),
                 io.Float.Input("margin", default=Settings.margin, min=0.1, max=20.0, step=0.1, optional=True,
-                               tooltip="How far to go: what the guide should gain, in its own logits, before it stops pulling."),
+                               tooltip="How far to go, in standard deviations of how faces differ: 1 = a hint, 2 = plain to see, 4 = extreme. "
+                               "The same for every guide and prompt."),
                 io.Float.Input("color_limit", default=Settings.color_limit, min=0.0, max=0.5, step=0.01, optional=True,
                                tooltip="Largest change of colour (0..1), in the region whose colour the prompt asks for. 0 = move only, "
                                "never recolour. Prompts that ask for no colour never recolour."),
@@ -76,8 +77,8 @@ class FaceFlowOptimize(io.ComfyNode):
 
         from ..flow_core import draw
 
-        target = Prompt.parse(prompt, neutral)
-        if words := target.unknown_words(guide):
+        targets = Prompt.parse_lines(prompt, crop.batch, neutral)
+        for words in filter(None, (target.unknown_words(guide) for target in targets)):
             logging.warning(
                 "FaceFlow: guide %s never learnt %s; load a full guide for such words.", guide.name, ", ".join(words)
             )
@@ -97,11 +98,13 @@ class FaceFlowOptimize(io.ComfyNode):
             # ComfyUI runs nodes in inference mode, and weights moved within it could not carry a gradient.
             with torch.inference_mode(False):
                 mm.load_models_gpu([guide.patcher], force_full_load=True)
-            for last in optimize(rgb(picture), crop, field, guide, target, settings):
+            for last in optimize(rgb(picture), crop, field, guide, targets, settings):
                 mm.throw_exception_if_processing_interrupted()
                 curve.append(last.losses["total"])
-                shown = last.index % PREVIEW_EVERY == 1 or last.index == steps
-                bar.update_absolute(last.index, steps, ("JPEG", draw.to_image(last.preview()), 384) if shown else None)
+                shown = last.index % PREVIEW_EVERY == 1 or last.index == last.total
+                bar.update_absolute(
+                    last.index, last.total, ("JPEG", draw.to_image(last.preview()), 384) if shown else None
+                )
             result = last.field.to(mm.intermediate_device())
         finally:
             del last  # also after a cancel, nothing of the run may stay in memory

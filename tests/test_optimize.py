@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import gc
 import weakref
 from dataclasses import replace
@@ -9,6 +10,7 @@ from functools import lru_cache
 
 import pytest
 import torch
+import torch.nn.functional as F
 from helpers import same_bits, smooth_field
 from torch import Tensor
 
@@ -216,6 +218,44 @@ def test_batch_of_two(astronaut: Tensor, crop: Crop, guide: Guide) -> None:
     assert shared.field.batch == 2
 
 
+def test_faces_of_a_batch_have_their_own_prompts_and_the_edits_of_single_runs(
+    run: Run, hopper: tuple[Tensor, Crop], guide: Guide
+) -> None:
+    photos, crops = zip((run.photo, run.crop), hopper, strict=True)
+    height = max(p.shape[2] for p in photos)
+    width = max(p.shape[3] for p in photos)
+    photos = [F.pad(p, (0, width - p.shape[3], 0, height - p.shape[2])) for p in photos]
+    crops = [replace(c, image_size=(height, width)) for c in crops]
+    both = replace(
+        crops[0], points=torch.cat([c.points for c in crops]), matrix=torch.cat([c.matrix for c in crops]),
+        landmarks=torch.cat([c.landmarks for c in crops]), score=sum((c.score for c in crops), ()),
+    )  # fmt: skip
+    prompts = [Prompt.parse("an angry face | full lips"), SMILE]
+    *_, together = optimize(torch.cat(photos), both, Field.zeros(12), guide, prompts, replace(QUICK, steps=40))
+    for i in (0, 1):
+        *_, alone = optimize(photos[i], crops[i], Field.zeros(12), guide, prompts[i], replace(QUICK, steps=40))
+        one = together.field.select(i)
+        size = alone.field.resample(one.size)
+        assert (one.offset - size.offset).abs().max() < 1e-3
+        assert alone.field.offset.abs().max() > 5e-3
+
+
+def test_a_guide_with_another_scale_gives_the_same_edit(run: Run) -> None:
+    sister = copy.copy(run.guide)
+    sister.model = copy.deepcopy(run.guide.model)
+    with torch.no_grad():
+        sister.model.logit_scale += 2
+    *_, last = optimize(run.photo, run.crop, Field.zeros(12), sister, SMILE, QUICK)
+    assert sister.scale > 7 * run.guide.scale
+    assert torch.allclose(last.field.offset, run.field().offset, atol=1e-4)
+
+
+def test_stops_when_nothing_more_is_to_be_gained(run: Run) -> None:
+    steps = run.steps(steps=400, views=4)
+    assert steps[-1].index == steps[-1].total < 200
+    assert steps[-1].gain > 0.8 * max(s.gain for s in steps)
+
+
 @pytest.mark.parametrize("limit", [0.06, 0.0])
 def test_works_in_inference_mode(astronaut: Tensor, guide: Guide, run: Run, limit: float) -> None:
     with torch.inference_mode():
@@ -252,7 +292,7 @@ def test_cancel_frees_everything(run: Run) -> None:
     inner = steps.gi_frame.f_locals["run"]
     kept = [
         weakref.ref(t)
-        for t in (inner.views, inner.before, inner.offset, inner.modes, inner.basis, step.aligned, step.field.offset)
+        for t in (inner.views, inner.before, inner.rest, inner.modes, inner.basis, step.aligned, step.field.offset)
     ]
     kept.append(weakref.ref(inner))
     del step, inner
@@ -280,7 +320,7 @@ class Broken:
 
 
 def test_guide_that_returns_nan(astronaut: Tensor, crop: Crop) -> None:
-    views = 3  # calls that look at the unedited face
+    views = 4  # calls that look at the unedited face, and the one that measures the slope
     steps = optimize(astronaut, crop, Field.zeros(8), Broken(views + 2), SMILE, replace(QUICK, steps=9))
     next(steps), next(steps)
     with pytest.raises(ValueError, match=r"broken returned NaN at step 3; load it with precision fp32"):
@@ -298,6 +338,11 @@ def test_what_does_not_fit_is_an_error_before_the_first_step(astronaut: Tensor, 
     ):
         with pytest.raises(ValueError, match=message):
             next(optimize(photo, where, field, guide, SMILE, QUICK))
+
+
+def test_prompts_that_do_not_fit_the_faces(astronaut: Tensor, crop: Crop, guide: Guide) -> None:
+    with pytest.raises(ValueError, match="2 prompts do not fit 1 faces"):
+        next(optimize(astronaut, crop, Field.zeros(8), guide, [SMILE, TAN]))
 
 
 def test_crop_of_another_picture_is_an_error(astronaut: Tensor, crop: Crop, guide: Guide) -> None:

@@ -10,6 +10,15 @@ from flow_core.guide import Guide
 from flow_core.prompts import NEUTRAL, TEMPLATES, Prompt, PromptError, directions, embed
 
 
+def test_a_line_for_each_face() -> None:
+    one, other = Prompt.parse_lines("a smile\n\n an angry face:0.5 \n", 2)
+    assert (str(one), str(other)) == ("a smile", "an angry face:0.5")
+    assert Prompt.parse_lines("a smile", 3) == [Prompt.parse("a smile")] * 3
+    assert Prompt.parse_lines("a big\nsmile", 1) == [Prompt.parse("a big smile")]
+    with pytest.raises(PromptError, match="2 lines for 3 faces"):
+        Prompt.parse_lines("a smile\nanger", 3)
+
+
 @pytest.mark.parametrize(
     ("text", "parts"),
     [

@@ -1,11 +1,11 @@
-"""``python -m flow_core.train guide|detector|landmarks|motion --data DIR``, or ``faces DIR -o DATA`` to make such data."""
+"""``python -m flow_core.train guide|towers|detector|landmarks|motion --data DIR``, or ``faces DIR -o DATA`` to make such data."""
 
 from __future__ import annotations
 
 import importlib
 import sys
 
-COMMANDS = ("guide", "detector", "landmarks", "motion", "faces")
+COMMANDS = ("guide", "towers", "detector", "landmarks", "motion", "faces")
 
 
 def main(argv: list[str] | None = None) -> None:

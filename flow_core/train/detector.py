@@ -342,6 +342,7 @@ def validate(detectors: list[Detector], faces: Faces, count: int = 100) -> list[
     from skimage import data as samples
 
     lines = _on_scenes(detectors, Scenes(faces, PHOTOS_HELD_OUT, 10_000, 0, count))
+    lines += _alone(detectors, faces, count // 2)
     for kind, detector in itertools.product(KINDS, detectors):
         counts, errors = [], []
         for image, mesh in (faces.get(kind, index) for index in range(min(count, len(faces.items[kind])))):
@@ -388,6 +389,39 @@ def _on_scenes(detectors: list[Detector], scenes: Scenes) -> list[str]:
             f"{np.mean([_error(*pair) for pair in both]):.4f} eye distances from the teacher"
         )
     return lines
+
+
+def _alone(detectors: list[Detector], faces: Faces, count: int) -> list[str]:
+    """Portraits on a plain ground, large and turned."""
+    lines = []
+    for side, turn in itertools.product((300, 600, 1200), (0, 22, 45)):
+        shown = [_turned(*faces.get("portraits", index), side, turn) for index in range(count)]
+        for detector in detectors:
+            off = []
+            for image, truth in shown:
+                found = detector(_tensor(image))
+                off.append(min((_error(face.points, truth) for face in found), default=math.inf))
+            met = [error for error in off if error < 0.35]
+            lines.append(
+                f"portraits of {side} px turned by {turn} degrees, {detector.name}: recall {len(met) / count:.3f} ({count}), "
+                f"points off by {np.mean(met):.4f} eye distances"
+            )
+    return lines
+
+
+def _turned(image: Image.Image, mesh: np.ndarray, side: int, turn: float) -> tuple[Image.Image, Tensor]:
+    """A picture whose face is `side` pixels large and turned, and the face's five points in it."""
+    middle, scale = (mesh.min(0) + mesh.max(0))[:2] / 2, side / np.sqrt(np.prod(np.ptp(mesh[:, :2], axis=0)))
+    angle, size = math.radians(turn), round(1.6 * side)
+    matrix = np.array(((math.cos(angle), -math.sin(angle)), (math.sin(angle), math.cos(angle)))) * scale
+    back = np.linalg.inv(matrix)
+    shift = middle - back @ (size / 2, size / 2)
+    ground = tuple(int(v) for v in np.asarray(image).mean((0, 1)))
+    moved = image.transform(
+        (size, size), Image.Transform.AFFINE, (*back[0], shift[0], *back[1], shift[1]), Image.Resampling.BICUBIC,
+        fillcolor=ground,
+    )  # fmt: skip
+    return moved, torch.from_numpy((_five_points(mesh) - middle) @ matrix.T + size / 2)
 
 
 def _tensor(image: Image.Image) -> Tensor:

@@ -19,16 +19,23 @@ from torch import Tensor, nn
 
 from ..guide import BUILTIN, WEIGHTS, open_clip
 from ..landmarks import POINTS
+from ..nano import IMAGE_SIZE
 from . import attributes as A
 from . import captions, colors, data, loop
 from .views import Views
 
 
-def build(name: str = BUILTIN) -> tuple[nn.Module, object]:
+def build(text_width: int | None = None) -> tuple[nn.Module, object]:
     """A nano guide with random weights, and its tokenizer."""
     clip = open_clip()
-    clip.add_model_config(WEIGHTS / f"{name}.json")
-    return clip.create_model(name), clip.get_tokenizer(name)
+    clip.add_model_config(WEIGHTS / f"{BUILTIN}.json")
+    model, tokenizer = clip.create_model(BUILTIN), clip.get_tokenizer(BUILTIN)
+    if text_width:
+        config, seen = clip.get_model_config(BUILTIN), model.visual.preprocess_cfg
+        config["text_cfg"]["width"] = text_width
+        model = clip.CLIP(**{k: v for k, v in config.items() if k != "custom_text"})
+        model.visual.preprocess_cfg = seen
+    return model, tokenizer
 
 
 def normalise(model: nn.Module, images: Tensor) -> Tensor:
@@ -45,8 +52,8 @@ def logits(model: nn.Module, image: Tensor, text: Tensor) -> Tensor:
 class Shown:
     """Faces as the guide sees them in training, with what is true of them."""
 
-    def __init__(self, faces: data.Faces, seed: int, scale: A.Scale | None = None) -> None:
-        self.faces, self.views = faces, Views(faces, seed)
+    def __init__(self, faces: data.Faces, seed: int, scale: A.Scale | None = None, size: int = IMAGE_SIZE) -> None:
+        self.faces, self.views = faces, Views(faces, seed, size)
         self.usable, self.generator = self.views.usable, self.views.generator
         self.pose = A.pose(self.views.points)
         self.labels = A.label_logits(list(faces.label))
@@ -54,9 +61,10 @@ class Shown:
             self.views.points[self.usable], [faces.label[i] for i in self.usable.tolist()]
         )
 
-    def look(self, index: Tensor, warp: bool, jitter: float, paint: bool) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Pictures ``[n,3,112,112]``, landmarks in them ``[n,161,2]``, concept scores ``[n,K]``, and which pictures have
-        colours ``[n]``. Grey photographs are given some, in three of four if ``paint``, else in all."""
+    def look(self, index: Tensor, warp: bool, jitter: float, paint: bool) -> tuple[Tensor, ...]:
+        """Pictures ``[n,3,112,112]``, landmarks in them ``[n,161,2]``, masks of the colours' regions ``[n,8,56,56]``, concept
+        scores ``[n,K]``, and which pictures have colours ``[n]``. Grey photographs are given some, in three of four if
+        ``paint``, else in all."""
         g = self.generator
         picture, points, seen = self.views.view(index, warp, jitter)
         lab = colors.to_lab(picture)
@@ -76,12 +84,12 @@ class Shown:
         if jitter:
             picture = self.views.light(picture, 0.08, 0.08)
         colored = (picture.amax(1) - picture.amin(1)).mean((1, 2)) > 0.02
-        return picture, seen, scores, colored
+        return picture, seen, torch.cat(list(masks.values()), 1), scores, colored
 
 
 class Objective(nn.Module):
     """The guide with linear read-outs for training only: landmarks from the image tower's features, concepts from both
-    embeddings.
+    embeddings. The regions in which the tower looks for colours are shown to it.
 
     Without them the sigmoid loss rests for long on how often a caption is true, with all faces in one point; and the
     landmarks teach the tower in each step where everything is, which the captions tell only drop by drop.
@@ -96,15 +104,17 @@ class Objective(nn.Module):
         self.image, self.text = nn.Linear(width, len(A.CONCEPTS)), nn.Linear(width, len(A.CONCEPTS))
 
     def forward(
-        self, picture: Tensor, seen: Tensor, scores: Tensor, known: Tensor, said: Tensor, target: Tensor, counts: Tensor,
-        asked: Tensor,
+        self, picture: Tensor, seen: Tensor, regions: Tensor, scores: Tensor, known: Tensor, said: Tensor, target: Tensor,
+        counts: Tensor, asked: Tensor,
     ) -> dict[str, Tensor]:  # fmt: skip
         """Losses of ``n`` faces and ``m`` captions: ``known [n,K]`` weighs scores, ``counts [n,m]`` pairs; ``said`` are
         tokens ``[m,24]``, or embeddings ``[m,D]`` where the text tower learns no more."""
         model = self.model
         with torch.no_grad():
             model.logit_scale.clamp_(0, 4.0)
-        features = model.visual.trunk(normalise(model, picture))
+        features, found = model.visual.trunk.look(normalise(model, picture))
+        found = regions if found is None else found.sigmoid()
+        common = 2 * (found * regions).sum((2, 3)) / (found.square() + regions.square()).sum((2, 3)).clamp(min=1e-3)
         image = F.normalize(model.visual.head(features), dim=-1)
         learns = not said.is_floating_point()
         text = model.encode_text(said, normalize=True) if learns else said
@@ -114,6 +124,7 @@ class Objective(nn.Module):
             "pairs": pairs,
             "places": 0.5 * F.smooth_l1_loss(self.landmarks(features), (seen.flatten(1) - 0.5) * 30),
             "shown": 0.5 * (shown * known).mean(),
+            "regions": 0.5 * (1 - common).mean(),
             "asked": 2 * len(A.CONCEPTS) / 30 * learns * F.mse_loss(self.text(text * self.unit), asked),
         }
 
@@ -152,7 +163,7 @@ def validate(model: nn.Module, tokenizer, shown: Shown) -> list[tuple[str, float
         shown.generator.manual_seed(1)
         seen = [shown.look(i, changed, 0, changed) for i in parts]
         logit = [logits(model, model.encode_image(normalise(model, x), normalize=True), text) for x, *_ in seen]
-        out += [torch.cat([s for _, _, s, _ in seen]), torch.cat(logit)]
+        out += [torch.cat([s for *_, s, _ in seen]), torch.cat(logit)]
     score, logit, score_w, logit_w = out
     rows = []
     for k, c in enumerate(A.CONCEPTS):
@@ -237,7 +248,7 @@ def fit(model: nn.Module, tokenizer, shown: Shown, o: argparse.Namespace) -> flo
     def batch(seed: int) -> tuple[Tensor, ...]:
         rng, g = random.Random(seed), shown.generator.manual_seed(seed)
         index = shown.usable[torch.multinomial(weights, o.batch, generator=g)]
-        picture, seen, scores, colored = shown.look(index, True, 1.0, True)
+        picture, seen, regions, scores, colored = shown.look(index, True, 1.0, True)
         if pool:
             said, vectors = zip(*rng.sample(pool, 2 * o.captions), strict=True)
             texts = torch.stack(vectors)
@@ -246,14 +257,15 @@ def fit(model: nn.Module, tokenizer, shown: Shown, o: argparse.Namespace) -> flo
             texts = tokenizer([c.text for c in said])
         target = torch.stack([c.probability(scores, shown.labels[index]) for c in said], 1)
         undecided = ~colored[:, None]
-        counts = 1.0 - (undecided & torch.tensor([c.of_color for c in said])).float()
+        of_color = torch.tensor([c.of_color for c in said])
         # colours are rarer than shapes, and seen in fewer pixels
+        counts = (1.0 - (undecided & of_color).float()) * (1 + of_color)
         known = (1.0 - (undecided & A.IS_COLOR).float()) * (1 + 2.0 * A.IS_COLOR)
         asked = torch.zeros(len(said), len(A.CONCEPTS))
         for row, c in enumerate(said):
             for concept, shift, truth in c.says:
                 asked[row, concept] = (1 + 0.5 * shift) * (1 if truth else -1)
-        return tuple(t.to(o.device) for t in (picture, seen, scores, known, texts, target, counts, asked))
+        return tuple(t.to(o.device) for t in (picture, seen, regions, scores, known, texts, target, counts, asked))
 
     seconds = 0.0
     if o.steps:

@@ -1,0 +1,121 @@
+"""Which image tower, which text tower: ``python -m flow_core.train towers --data DIR`` prints a table of short trainings.
+
+Image towers learn beside the built-in text tower, which is frozen; text towers of several widths learn with the built-in
+image tower's architecture from nothing. All see the same faces and captions.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import time
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from ..guide import BUILTIN, WEIGHTS, open_clip
+from ..nano import NanoTower
+from . import data, guide, loop
+
+
+class Plain(nn.Module):
+    """A network of timm as image tower."""
+
+    def __init__(self, net: nn.Module) -> None:
+        super().__init__()
+        self.net, self.num_features = net, net.num_features
+        self.norm = nn.BatchNorm1d(self.num_features)
+
+    def look(self, x: Tensor) -> tuple[Tensor, None]:
+        return self(x), None
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.norm(self.net(x))
+
+
+def towers() -> dict[str, tuple[nn.Module, int]]:
+    """name -> tower with random weights, side of its pictures."""
+    open_clip()  # makes timm importable beside any torchvision
+    from timm.models.mobilenetv3 import mobilenetv3_small_050
+    from timm.models.vision_transformer import VisionTransformer
+
+    vit = VisionTransformer(
+        img_size=112, patch_size=14, embed_dim=128, depth=6, num_heads=4, num_classes=0, global_pool="avg"
+    )
+    mobile = mobilenetv3_small_050(num_classes=0)
+    mobile.num_features = mobile.head_hidden_size
+    return {
+        "residual, colours of regions, 112 px (built in)": (NanoTower(regions=8), 112),
+        "residual, 112 px": (NanoTower(), 112),
+        "residual, colours of regions, 160 px": (NanoTower(regions=8, size=160), 160),
+        "ViT, 6 layers of 128, patches of 14, 112 px": (Plain(vit), 112),
+        "MobileNetV3 small 0.5, 112 px": (Plain(mobile), 112),
+    }
+
+
+def milliseconds(model: nn.Module, size: int) -> float:
+    """Forward and backward pass of four views."""
+    model.eval()
+    views, taken = torch.rand(4, 3, size, size, requires_grad=True), []
+    for _ in range(12):
+        start = time.perf_counter()
+        model.encode_image(views).sum().backward()
+        taken.append(time.perf_counter() - start)
+    return 1e3 * statistics.median(taken)
+
+
+def figures(model: nn.Module, tokenizer, shown: guide.Shown) -> list[float]:
+    """Mean AUC, correlation and correlation of changes, of shapes and then of colours."""
+    rows = guide.validate(model, tokenizer, shown)
+    values = torch.tensor([row[1:] for row in rows])
+    return [v for part in (~guide.A.IS_COLOR, guide.A.IS_COLOR) for v in values[part].nanmean(0).tolist()]
+
+
+def main(argv: list[str] | None = None) -> None:
+    ap = loop.arguments("towers", "Compare image towers and text widths.", Path("out/train/towers.md"), 600, 32, 2e-3)
+    ap.add_argument("--captions", type=int, default=80)
+    ap.add_argument("--widths", type=int, nargs="*", default=[64, 128], help="of text towers")
+    o = ap.parse_args(argv)
+    train, test = data.load(o.data)
+    print(report(train, test, o))
+
+
+def report(train: data.Faces, test: data.Faces, o: argparse.Namespace) -> str:
+    """The tables, in Markdown."""
+    from safetensors.torch import load_file
+
+    known = {k: v for k, v in load_file(WEIGHTS / f"{BUILTIN}.safetensors").items() if not k.startswith("visual.")}
+    lines = [
+        f"{o.steps} steps of {o.batch} faces; ms: forward and backward pass of 4 views, {torch.get_num_threads()} thread(s).\n",
+        "| image tower | parameters | ms | AUC, correlation, of changes: shapes | colours |\n|---|---|---|---|---|",
+    ]
+    for name, (tower, size) in towers().items():
+        torch.manual_seed(o.seed)
+        model, tokenizer = guide.build()
+        model.load_state_dict(known, strict=False)
+        model.visual.trunk = tower
+        model.visual.head = nn.Linear(tower.num_features, model.text_projection.shape[1], bias=False)
+        shown = guide.Shown(train, o.seed, size=size)
+        guide.fit(model, tokenizer, shown, _options(o, 0, o.steps))
+        found = figures(model, tokenizer, guide.Shown(test, o.seed + 1, shown.scale, size))
+        count = sum(p.numel() for p in model.visual.parameters()) / 1e6
+        shapes, paint = (", ".join(f"{v:.2f}" for v in part) for part in (found[:3], found[3:]))
+        lines.append(f"| {name} | {count:.1f} M | {milliseconds(model, size):.0f} | {shapes} | {paint} |")
+        print(lines[-1], flush=True)
+    lines.append("\n| text width | parameters | held-out phrasings | AUC shapes | colours |\n|---|---|---|---|---|")
+    for width in o.widths:
+        torch.manual_seed(o.seed)
+        model, tokenizer = guide.build(text_width=width)
+        shown = guide.Shown(train, o.seed)
+        guide.fit(model, tokenizer, shown, _options(o, o.steps, 0))
+        found = figures(model, tokenizer, guide.Shown(test, o.seed + 1, shown.scale))
+        count = sum(p.numel() for n, p in model.named_parameters() if not n.startswith("visual.")) / 1e6
+        share, _ = guide.retrieval(model, tokenizer)
+        lines.append(f"| {width} | {count:.1f} M | {share:.0%} | {found[0]:.2f} | {found[3]:.2f} |")
+        print(lines[-1], flush=True)
+    return "\n".join(lines)
+
+
+def _options(o: argparse.Namespace, steps: int, image_steps: int) -> argparse.Namespace:
+    return argparse.Namespace(**{**vars(o), "steps": steps, "image_steps": image_steps, "resume": False})
