@@ -18,7 +18,7 @@ def guidance(gain: Tensor, weight: Tensor, margin: float) -> Tensor:
 
     Args:
         gain: ``[V,K]`` change of logit of each view along each direction.
-        weight: ``[K]``; its sign says which way, its size how far and how much it counts.
+        weight: ``[K]`` or ``[V,K]``; its sign says which way, its size how far and how much it counts.
         margin: logits.
 
     Returns:
@@ -29,11 +29,11 @@ def guidance(gain: Tensor, weight: Tensor, margin: float) -> Tensor:
 
 
 def drift(change: Tensor, directions: Tensor) -> Tensor:
-    """Squared part of the embedding changes ``[V,D]`` that no text direction ``[K,D]`` asked for, relative to the
+    """Squared part of the embedding changes ``[...,V,D]`` that no text direction ``[...,K,D]`` asked for, relative to the
     directions' mean squared length."""
-    basis = torch.linalg.qr(directions.T).Q  # [D,K]
-    rest = change - (change @ basis) @ basis.T
-    return rest.square().sum(-1).mean() / directions.square().sum(-1).mean()
+    basis = torch.linalg.qr(directions.mT).Q  # [...,D,K]
+    rest = change - (change @ basis) @ basis.mT
+    return (rest.square().sum(-1).mean(-1) / directions.square().sum(-1).mean(-1)).mean()
 
 
 def bending_energy(values: Tensor) -> Tensor:
