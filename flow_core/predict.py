@@ -241,18 +241,22 @@ class Bound:
             motion = torch.zeros_like(motion)
         offset = offsets(motion * self.extra, landmarks)
         if not colored:
-            return Field(offset, torch.zeros_like(offset[:, :1]).expand(-1, 3, -1, -1), self.meta)
+            return make(offset, torch.zeros_like(offset[:, :1]).expand(-1, 3, -1, -1), self.meta)
         masks = paint_masks(self.gates, landmarks, small, OUTLINE)
         asked = [i for i, name in enumerate(PAINTED) if self.gates.regions[name] > 0]
         offset = interpolate(offset, pixel_centers(OUTLINE, OUTLINE, device))
-        return Field(offset, paint(color[:, asked] * self.extra, masks), self.meta)
+        return make(offset, paint(color[:, asked] * self.extra, masks), self.meta)
 
     __call__ = field_for
 
 
+def make(offset: Tensor, color: Tensor, meta: Mapping[str, object] | None = None) -> Field:
+    """The field of rasters that the network answered: the one place that decides of what kind it is."""
+    return Field(offset, color, meta or {})
+
+
 def offsets(motion: Tensor, landmarks: Tensor) -> Tensor:
-    """The offset raster ``[B,2,28,28]`` of modes of motion ``[B,M]``: the one place that decides what kind of field the
-    predictor makes."""
+    """The offset raster ``[B,2,28,28]`` of modes of motion ``[B,M]``."""
     moved = torch.einsum("bm,mkc->bkc", motion, load_modes().to(motion))
     return spread(landmarks, moved, (RESOLUTION, RESOLUTION))
 

@@ -164,7 +164,7 @@ def test_schema(comfy: SimpleNamespace, node_id: str) -> None:
     assert schema.category == "FaceFlow"
     assert len(schema.description) > 30
     assert all(o.display_name for o in schema.outputs)  # else 0.3.64 shows the type
-    own = ("FACEFLOW_FIELD", "FACEFLOW_CROP", "FACEFLOW_GUIDE")
+    own = ("FACEFLOW_FIELD", "FACEFLOW_CROP", "FACEFLOW_GUIDE", "FACEFLOW_PREDICTOR")
     for i in schema.inputs:
         assert i.tooltip or i.io_type in own, f"{i.id} has no tooltip"
         assert i.io_type in (*comfy_stub.WIDGETS, *own, "IMAGE", "MASK"), f"{i.id} has an unknown type"

@@ -34,8 +34,8 @@ from ..guide import Guide, load_guide
 from ..landmarks import AT, MIRROR, OVAL, five_points
 from ..nano import IMAGE_SIZE
 from ..optimize import OUTLINE, Priors, Settings
-from ..predict import BUILTIN, FARTHEST, RESOLUTION, Predictor, key_texts, offsets, paint
-from ..prompts import NEUTRAL, Prompt, directions, embed
+from ..predict import BUILTIN, FARTHEST, RESOLUTION, Predictor, key_texts, make, offsets, paint
+from ..prompts import NEUTRAL, TEMPLATES, Prompt, directions, embed
 from ..warp import displacement, fold_share, jacobian_determinant, sample_image, warp
 from . import attributes, captions, data, faces, loop, shards
 from . import guide as guide_training
@@ -62,13 +62,12 @@ class Texts:
     @classmethod
     def read(cls, guide: Guide, texts: Sequence[str]) -> Texts:
         """Embed texts, once; those that say nothing to the guide are left out."""
+        _read_ahead(guide, [t.format(text) for text in texts for t in TEMPLATES])
         neutral, ways, gates = embed(guide, NEUTRAL), [], []
-        for i, text in enumerate(texts):
+        for text in texts:
             ways.append((embed(guide, text) - neutral).cpu())
             opened = open_gates(guide, Prompt(((text, 1.0),)))
             gates.append([opened.shape, *opened.regions.values()])
-            if loop.rank() == 0 and (i + 1) % 500 == 0:
-                print(f"{i + 1} of {len(texts)} texts read", flush=True)
         made = cls(tuple(texts), torch.stack(ways), torch.tensor(gates))
         length = made.ways.norm(dim=1)
         return made.select((length > LEAST * made.unit).nonzero()[:, 0])
@@ -80,6 +79,15 @@ class Texts:
 
     def select(self, index: Tensor) -> Texts:
         return Texts(tuple(self.texts[i] for i in index.tolist()), self.ways[index], self.gates[index])
+
+
+@torch.no_grad()
+def _read_ahead(guide: Guide, texts: Sequence[str], batch: int = 256) -> None:
+    """Embed many texts at once; the guide itself takes them one by one, and remembers them."""
+    for i in range(0, len(texts), batch):
+        part = list(texts[i : i + batch])
+        found = F.normalize(guide.model.encode_text(guide._tokenizer(part).to(guide.device)).float(), dim=-1).cpu()
+        guide._texts.update(zip(part, found, strict=True))
 
 
 class Objective(nn.Module):
@@ -120,7 +128,7 @@ class Objective(nn.Module):
         motion = motion * moves[:, None]
         offset = offsets(motion, places)
         masks = region_masks(gates, places, small)
-        field = Field(interpolate(offset, pixel_centers(OUTLINE, OUTLINE, offset.device)), paint(color, masks))
+        field = make(interpolate(offset, pixel_centers(OUTLINE, OUTLINE, offset.device)), paint(color, masks))
         after, before = self._seen(aligned, field, g)
         change = after - before
         gain = self.guide.scale * torch.einsum("nvd,nkd->nvk", change, ways)
@@ -129,7 +137,7 @@ class Objective(nn.Module):
             losses.face_importance(pixel_centers(RESOLUTION, RESOLUTION, offset.device), outline(places)),
         )
         opened = (gates[:, 1:] > 0).float()
-        shape = Field(offset, offset.new_zeros(len(offset), 3, RESOLUTION, RESOLUTION))
+        shape = make(offset, offset.new_zeros(len(offset), 3, RESOLUTION, RESOLUTION))
         return {
             "guide": losses.guidance(
                 gain.flatten(0, 1), weight.repeat_interleave(gain.shape[1], 0), self.settings.margin
@@ -150,7 +158,7 @@ class Objective(nn.Module):
         coarse = F.interpolate(
             points.permute(0, 3, 1, 2), (min(size, 3 * RESOLUTION),) * 2, mode="bilinear", align_corners=False
         )
-        fields = Field(field.offset.repeat_interleave(v, 0), field.color.repeat_interleave(v, 0))
+        fields = make(field.offset.repeat_interleave(v, 0), field.color.repeat_interleave(v, 0))
         flow = torch.cat(displacement(fields, coarse.permute(0, 2, 3, 1)), 1)
         flow = F.interpolate(flow, (size, size), mode="bilinear", align_corners=False)
         source = aligned.repeat_interleave(v, 0)
@@ -315,7 +323,8 @@ def read_texts(o: argparse.Namespace, guide: Guide) -> Texts:
     return Texts.read(guide, found)
 
 
-def main(argv: list[str] | None = None) -> None:
+def arguments() -> argparse.ArgumentParser:
+    """The options of the command."""
     ap = loop.arguments("predictor", __doc__.split("\n")[0], BUILTIN, 6000, 24, 2e-3, data=False)
     ap.add_argument("--images", type=Path, help="folder of photographs, which are prepared beside the checkpoint first")
     ap.add_argument(
@@ -337,6 +346,11 @@ def main(argv: list[str] | None = None) -> None:
     ap.add_argument(
         "--check-every", type=int, default=1000, help="steps between tables and contact sheets beside the checkpoint"
     )
+    return ap
+
+
+def main(argv: list[str] | None = None) -> None:
+    ap = arguments()
     o = ap.parse_args(argv)
     if sum(bool(x) for x in (o.data, o.images, o.shards)) != 1:
         ap.error("give the faces by one of --data DIR (prepared), --images DIR (photographs) or --shards PATTERN")
