@@ -27,7 +27,7 @@ from torch import Tensor, nn
 from .. import losses, picture
 from ..align import Crop
 from ..draw import sheet
-from ..field import Field, interpolate, pixel_centers
+from ..field import Field, pixel_centers
 from ..gates import PAINTED, Gates, open_gates, paint_masks
 from ..guide import BUILTIN as NANO
 from ..guide import Guide, load_guide
@@ -36,7 +36,7 @@ from ..nano import IMAGE_SIZE
 from ..optimize import OUTLINE, Priors, Settings
 from ..predict import BUILTIN, FARTHEST, RESOLUTION, Predictor, key_texts, make, offsets, paint
 from ..prompts import NEUTRAL, TEMPLATES, Prompt, directions, embed
-from ..warp import displacement, fold_share, jacobian_determinant, sample_image, warp
+from ..warp import displacement, fold_share, jacobian_determinant, sample_image, taper, warp
 from . import attributes, captions, data, faces, loop, shards
 from . import guide as guide_training
 from .views import Views
@@ -127,50 +127,50 @@ class Objective(nn.Module):
         moves = (~painted) | (gates[:, 0] > 0)
         motion = motion * moves[:, None]
         offset = offsets(motion, places)
-        masks = region_masks(gates, places, small)
-        field = make(interpolate(offset, pixel_centers(OUTLINE, OUTLINE, offset.device)), paint(color, masks))
-        after, before = self._seen(aligned, field, g)
+        shape = make(offset, offset.new_zeros(len(offset), 3, *offset.shape[2:]))
+        tint = paint(color, region_masks(gates, places, small))
+        after, before = self._seen(aligned, shape, tint, painted, g)
         change = after - before
         gain = self.guide.scale * torch.einsum("nvd,nkd->nvk", change, ways)
-        p, fit = (
-            self.priors,
-            losses.face_importance(pixel_centers(RESOLUTION, RESOLUTION, offset.device), outline(places)),
-        )
-        opened = (gates[:, 1:] > 0).float()
-        shape = make(offset, offset.new_zeros(len(offset), 3, RESOLUTION, RESOLUTION))
+        p, opened = self.priors, (gates[:, 1:] > 0).float()
+        dear = losses.face_importance(pixel_centers(*shape.size, offset.device), outline(places))
         return {
             "guide": losses.guidance(
                 gain.flatten(0, 1), weight.repeat_interleave(gain.shape[1], 0), self.settings.margin
             ),
             "modes": p.modes * motion.square().sum(1).mean(),
             "bending": p.bending * losses.bending_energy(offset),
-            "magnitude": p.magnitude * losses.magnitude(offset, fit),
+            "magnitude": p.magnitude * losses.magnitude(offset, dear),
             "fold": p.fold * losses.fold_hinge(jacobian_determinant(shape, RESOLUTION)),
             "symmetry": p.symmetry * losses.asymmetry(offset, frontality),
             "drift": p.drift * losses.drift(change, ways),
             "color": p.color * ((color.square().sum(2) * opened).sum(1) / opened.sum(1).clamp(min=1)).mean(),
         }
 
-    def _seen(self, aligned: Tensor, field: Field, g: torch.Generator) -> tuple[Tensor, Tensor]:
-        """Embeddings ``[n,V,D]`` of edited and unedited faces in the same random views."""
-        n, v, size = len(aligned), self.settings.views, self.guide.image_size
-        points = random_views(n * v, size, g)
-        coarse = F.interpolate(
-            points.permute(0, 3, 1, 2), (min(size, 3 * RESOLUTION),) * 2, mode="bilinear", align_corners=False
-        )
-        fields = make(field.offset.repeat_interleave(v, 0), field.color.repeat_interleave(v, 0))
-        flow = torch.cat(displacement(fields, coarse.permute(0, 2, 3, 1)), 1)
-        flow = F.interpolate(flow, (size, size), mode="bilinear", align_corners=False)
-        source = aligned.repeat_interleave(v, 0)
-        noise = 0.02 * torch.randn(flow[:, 2:].shape, generator=g, device=g.device)
-        moved = (
-            sample_image(source, (points + flow[:, :2].permute(0, 2, 3, 1)) * aligned.shape[-1]) + flow[:, 2:] + noise
-        )
+    def _seen(
+        self, aligned: Tensor, shape: Field, tint: Tensor, painted: Tensor, g: torch.Generator
+    ) -> tuple[Tensor, Tensor]:
+        """Embeddings ``[n,V,D]`` of edited and unedited faces in the same random views; ``tint [n,3,96,96]`` counts where
+        ``painted [n]``."""
+        v, size = self.settings.views, self.guide.image_size
+        every = torch.arange(len(aligned), device=aligned.device).repeat_interleave(v)
+        points = random_views(len(every), size, g)
+        # a smooth flow need not be asked at every pixel
+        coarse = F.interpolate(points.permute(0, 3, 1, 2), (min(size, 2 * RESOLUTION),) * 2, mode="bilinear")
+        flow = displacement(make(shape.offset[every], shape.color[every]), coarse.permute(0, 2, 3, 1))[0]
+        flow = F.interpolate(flow, (size, size), mode="bilinear")
+        source = aligned[every]
+        moved = sample_image(source, (points + flow.permute(0, 2, 3, 1)) * aligned.shape[-1])
+        coat = 0.02 * torch.randn(moved.shape, generator=g, device=g.device)
+        if painted.any():
+            on = painted[every].nonzero()[:, 0]
+            color = sample_image(tint[every[on]], points[on] * OUTLINE) * taper(points[on])[:, None]
+            coat = coat.index_add(0, on, color)
         with torch.autocast(aligned.device.type, torch.bfloat16) if self.mixed else nullcontext():
             with torch.no_grad():
                 before = self.guide.encode_image(sample_image(source, points * aligned.shape[-1]).clamp(0, 1))
-            after = self.guide.encode_image(moved.clamp(0, 1))
-        return after.unflatten(0, (n, v)), before.unflatten(0, (n, v))
+            after = self.guide.encode_image((moved + coat).clamp(0, 1))
+        return after.unflatten(0, (-1, v)), before.unflatten(0, (-1, v))
 
 
 def look(images: Tensor, landmarks: Tensor, size: int, g: torch.Generator | None) -> tuple[Tensor, Tensor, Tensor]:
