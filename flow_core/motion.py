@@ -47,18 +47,18 @@ def spread(landmarks: Tensor, moved: Tensor, size: tuple[int, int]) -> Tensor:
         ``[B,2*M,h,w]`` offsets of a backward warp, fading out away from the landmarks; differentiable in ``moved``.
     """
 
-    def kernel(a: Tensor, b: Tensor) -> Tensor:
-        """``[...,N]`` and ``[...,K]`` along one axis -> ``[...,N,K]``; a Gaussian is the product of those of its axes."""
-        return torch.exp(-(a[..., :, None] - b[..., None, :]).square() / (2 * REACH**2))
-
-    exact = landmarks.double().mT  # [B,2,161]
-    near = kernel(exact, exact).prod(1)
+    at = landmarks.float().mT  # [B,2,161]
+    apart = (at[..., :, None] - at[..., None, :]).square().sum(1)
+    near = torch.exp(-apart / (2 * REACH**2))
     # exact at single landmarks would mean wild in between: neighbours differ by more than they move apart
-    stiff = near + 0.3 * torch.eye(near.shape[-1], dtype=near.dtype, device=near.device)
+    stiff = near + 0.3 * torch.eye(near.shape[-1], device=near.device)
     # Cholesky, for the LU of batches fails in some builds of MKL with several threads
-    weights = torch.cholesky_solve(moved.to(near).expand(len(near), -1, -1), torch.linalg.cholesky(stiff)).float()
-    points, at = pixel_centers(*size, landmarks.device)[0], landmarks.float()
-    across, down = kernel(points[0, :, 0], at[..., 0]), kernel(points[:, 0, 1], at[..., 1])  # [B,w,161], [B,h,161]
+    weights = torch.cholesky_solve(moved.to(near).expand(len(near), -1, -1), torch.linalg.cholesky(stiff))
+    # a Gaussian of the plane is the product of those of its axes
+    x, y = pixel_centers(*size, landmarks.device)[0, 0, :, 0], pixel_centers(*size, landmarks.device)[0, :, 0, 1]
+    across, down = (
+        torch.exp(-(p[:, None] - c[:, None]).square() / (2 * REACH**2)) for p, c in ((x, at[:, 0]), (y, at[:, 1]))
+    )  # [B,w,161], [B,h,161]
     # a backward warp looks where a point came from
     return -(weights.mT[:, :, None] * down[:, None]) @ across.mT[:, None]
 

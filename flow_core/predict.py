@@ -68,7 +68,7 @@ class Predictor(nn.Module):
         self.register_buffer("keys", keys.clone().float())
         self.register_buffer("unit", torch.tensor(float(unit)))
         self.eye = nn.Sequential(
-            _down(3, 16, 5), _down(16, 32), _Residual(32), _down(32, 64), _Residual(64), _down(64, 96), _Residual(96),
+            _down(3, 16, 5), _down(16, 32), _down(32, 64), _Residual(64), _down(64, 96), _Residual(96),
             nn.Conv2d(96, 24, 1), nn.SiLU(), nn.Flatten(),
         )  # fmt: skip
         self.face = nn.Sequential(

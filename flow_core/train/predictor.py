@@ -226,15 +226,15 @@ def region_masks(gates: Tensor, places: Tensor, aligned: Tensor) -> Tensor:
 def prompts(texts: Texts, color: Sequence[bool], rng: random.Random) -> tuple[Tensor, Tensor]:
     """A random prompt for each face: texts ``[n,3]`` and weights ``[n,3]``.
 
-    Six in ten have one part, and one weight in five is negative. Faces without colours are asked for none.
+    Six in ten have one part, and one weight in five is negative. Faces without colours are asked for none, others in half of
+    the parts.
     """
     painted = texts.gates[:, 1:].amax(1) > 0
-    every, plain = list(range(len(texts.texts))), (~painted).nonzero()[:, 0].tolist()
+    pools = [pool for pool in ((~painted).nonzero()[:, 0].tolist(), painted.nonzero()[:, 0].tolist()) if pool]
     which, weights = [], []
     for colored in color:
-        pool = every if colored or not plain else plain
         parts = rng.choices((1, 2, PARTS), (6, 3, 1))[0]
-        chosen = [rng.choice(pool) for _ in range(parts)]
+        chosen = [rng.choice(rng.choice(pools) if colored else pools[0]) for _ in range(parts)]
         weight = [
             (1.0 if rng.random() < 0.5 else rng.uniform(0.3, FARTHEST)) * rng.choice((1, 1, 1, 1, -1)) for _ in chosen
         ]
@@ -420,7 +420,9 @@ def faces_of(train: data.Faces | list[str], o: argparse.Namespace):
 
         return draw
     usable = Views(train, o.seed).usable
-    weights = guide_training.sampling_weights(train)[usable]
+    weights, colored = guide_training.sampling_weights(train)[usable], train.color[usable]
+    if colored.any() and not colored.all():  # colours can be learnt from coloured faces alone: they are half of all
+        weights = weights * torch.where(colored, weights[~colored].sum() / weights[colored].sum(), 1.0)
 
     def draw_from_memory(seed: int) -> tuple[Tensor, Tensor, Tensor]:
         index = usable[torch.multinomial(weights, o.batch, True, generator=torch.Generator().manual_seed(seed))]
