@@ -18,10 +18,14 @@ from .device import pick_device
 from .field import Field
 from .guide import BUILTIN, PRECISIONS, Guide, GuideError, available, load_guide
 from .optimize import Settings, Step, optimize, report
+from .predict import BUILTIN as PREDICTOR
+from .predict import Predictor, PredictorError, gain
 from .prompts import NEUTRAL, Prompt
 from .warp import warp
 
 REPRESENTATIONS = ("raster",)
+METHODS = ("optimize", "predict", "refine")
+REFINING = 4  # the share of the steps that a predicted field still needs is one in so many
 PROMPTS = ("a smiling face", "an angry face", "a surprised face", "a sad face", "a round face", "red lips", "tanned skin",
            "blond hair")  # fmt: skip
 RESOLUTION = 28  # control points along each side of a new raster field
@@ -50,6 +54,10 @@ def parser() -> argparse.ArgumentParser:
     )
     how.add_argument("--precision", choices=PRECISIONS, default="auto")
     how.add_argument("--neutral", default=NEUTRAL, help=f"the face as it is (default {NEUTRAL!r})")
+    how.add_argument("--method", choices=METHODS, default="optimize",
+                     help="optimize: seconds a face; predict: one pass of a network; refine: predict, then optimise for a quarter "
+                     "of the steps")  # fmt: skip
+    how.add_argument("--predictor", type=Path, default=PREDICTOR, metavar="FILE", help="weights trained for the guide")
     how.add_argument("--representation", choices=REPRESENTATIONS, default="raster")
     how.add_argument("--resolution", type=int, default=RESOLUTION, help=f"control points a side (default {RESOLUTION})")
     how.add_argument("--steps", type=int, default=Settings.steps)
@@ -102,7 +110,7 @@ def main(argv: list[str] | None = None) -> int:
     o = parser().parse_args(argv)
     try:
         {"edit": _edit, "sheet": _sheet, "apply": _apply, "view": _view, "guides": _guides}[o.command](o)
-    except (ValueError, GuideError, OSError) as e:
+    except (ValueError, GuideError, PredictorError, OSError) as e:
         print(f"faceflow: {e}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
@@ -129,12 +137,25 @@ def run(
     settings: Settings,
     resolution: int = RESOLUTION,
     label: str = "",
+    start: Field | None = None,
 ) -> Field:
-    """Optimise a fresh field for one face, with a progress bar."""
-    field = Field.zeros(resolution)
+    """Optimise a fresh field, or ``start``, for one face, with a progress bar."""
+    field = start or Field.zeros(resolution)
     for step in progress(optimize(photo, crop, field, guide, prompt, settings), settings.steps, label):
         field = step.field
     return field.to("cpu")
+
+
+def make_field(photo: Tensor, crop: Crop, guide: Guide, prompt: Prompt, o: argparse.Namespace, label: str) -> Field:
+    """The edit of one face by ``o.method``."""
+    settings = _settings(o)
+    if o.method == "optimize":
+        return run(photo, crop, guide, prompt, settings, o.resolution, label)
+    field = Predictor.load(o.predictor, guide.device).predict(photo, crop, guide, prompt).to("cpu")
+    if o.method == "predict":
+        return field.with_meta(gain=round(gain(photo, crop, field, guide, prompt).mean().item(), 3))
+    settings = replace(settings, steps=-(-settings.steps // REFINING))
+    return run(photo, crop, guide, prompt, settings, label=label, start=field.with_meta(method="refine"))
 
 
 def progress(steps: Iterator[Step], total: int, label: str) -> Iterator[Step]:
@@ -148,14 +169,14 @@ def progress(steps: Iterator[Step], total: int, label: str) -> Iterator[Step]:
 
 def _edit(o: argparse.Namespace) -> None:
     prompt = Prompt.parse(o.prompt, o.neutral)
-    settings = _settings(o)
+    _settings(o)  # mistakes are told before the work begins
     photo = picture.read(o.portrait)
     device = pick_device(o.device)
     crop = find_face(photo, load_detector(o.detector, o.models, device), o)
     guide = load_guide(o.guide, device, o.precision, o.models)
     warn_unknown(prompt, guide)
     start = time.perf_counter()
-    field = run(photo.rgb, crop, guide, prompt, settings, o.resolution, str(prompt))
+    field = make_field(photo.rgb, crop, guide, prompt, o, str(prompt))
     seconds = time.perf_counter() - start
     if o.field:
         field.save(o.field)
@@ -184,7 +205,7 @@ def _sheet(o: argparse.Namespace) -> None:
         wide = crop.widen(1.1)
         row = [("" if rows else "before", wide.aligned(photo.rgb, o.cell))]
         for prompt in prompts:
-            field = run(photo.rgb, crop, guide, prompt, _settings(o), o.resolution, f"{path.name}: {prompt}")
+            field = make_field(photo.rgb, crop, guide, prompt, o, f"{path.name}: {prompt}")
             row.append(("" if rows else str(prompt), wide.aligned(warp(photo.rgb, crop, field)[0], o.cell)))
         rows.append(row)
     if not rows:

@@ -35,6 +35,34 @@ def load_modes(path: Path = BUILTIN) -> Tensor:
         return load_file(path)["modes"].float()
 
 
+def spread(landmarks: Tensor, moved: Tensor, size: tuple[int, int]) -> Tensor:
+    """Carry movements of the landmarks into the plane.
+
+    Args:
+        landmarks: ``[B,161,2]`` in crop points.
+        moved: where to each of them goes, ``[B or 1,161,2*M]``: M movements, x and y in fractions of the crop side.
+        size: (height, width) of the rasters.
+
+    Returns:
+        ``[B,2*M,h,w]`` offsets of a backward warp, fading out away from the landmarks; differentiable in ``moved``.
+    """
+
+    at = landmarks.float().mT  # [B,2,161]
+    apart = (at[..., :, None] - at[..., None, :]).square().sum(1)
+    near = torch.exp(-apart / (2 * REACH**2))
+    # exact at single landmarks would mean wild in between: neighbours differ by more than they move apart
+    stiff = near + 0.3 * torch.eye(near.shape[-1], device=near.device)
+    # Cholesky, for the LU of batches fails in some builds of MKL with several threads
+    weights = torch.cholesky_solve(moved.to(near).expand(len(near), -1, -1), torch.linalg.cholesky(stiff))
+    # a Gaussian of the plane is the product of those of its axes
+    x, y = pixel_centers(*size, landmarks.device)[0, 0, :, 0], pixel_centers(*size, landmarks.device)[0, :, 0, 1]
+    across, down = (
+        torch.exp(-(p[:, None] - c[:, None]).square() / (2 * REACH**2)) for p, c in ((x, at[:, 0]), (y, at[:, 1]))
+    )  # [B,w,161], [B,h,161]
+    # a backward warp looks where a point came from
+    return -(weights.mT[:, :, None] * down[:, None]) @ across.mT[:, None]
+
+
 def basis(landmarks: Tensor, size: tuple[int, int], modes: Tensor) -> Tensor:
     """Offset rasters that move a face along the modes.
 
@@ -46,15 +74,4 @@ def basis(landmarks: Tensor, size: tuple[int, int], modes: Tensor) -> Tensor:
     Returns:
         ``[B,M,2,h,w]`` offsets of a backward warp, fading out away from the landmarks.
     """
-
-    def kernel(a: Tensor, b: Tensor) -> Tensor:
-        return torch.exp(-torch.cdist(a, b).square() / (2 * REACH**2))
-
-    landmarks = landmarks.double()
-    near = kernel(landmarks, landmarks)
-    # exact at single landmarks would mean wild in between: neighbours differ by more than they move apart
-    stiff = near + 0.3 * torch.eye(near.shape[-1], dtype=near.dtype, device=near.device)
-    points = pixel_centers(*size, landmarks.device).double().flatten(1, 2).expand(len(landmarks), -1, -1)
-    moved = torch.linalg.solve(stiff, modes.to(landmarks).permute(1, 0, 2).flatten(1).expand(len(landmarks), -1, -1))
-    fields = (kernel(points, landmarks) @ moved).unflatten(1, size).unflatten(3, (-1, 2))  # [B,h,w,M,2]
-    return -fields.permute(0, 3, 4, 1, 2).float()  # a backward warp looks where a point came from
+    return spread(landmarks, modes.permute(1, 0, 2).flatten(1)[None], size).unflatten(1, (-1, 2))

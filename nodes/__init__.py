@@ -10,6 +10,7 @@ from .apply import FaceFlowApply
 from .fields import FaceFlowInit, FaceFlowLoad, FaceFlowSave
 from .guide import FaceFlowLoadGuide
 from .optimize import FaceFlowOptimize
+from .predict import FaceFlowLoadPredictor, FaceFlowPredict
 from .view import FaceFlowView
 
 NODES: list[type[io.ComfyNode]] = [
@@ -17,6 +18,8 @@ NODES: list[type[io.ComfyNode]] = [
     FaceFlowLoadGuide,
     FaceFlowInit,
     FaceFlowOptimize,
+    FaceFlowLoadPredictor,
+    FaceFlowPredict,
     FaceFlowApply,
     FaceFlowView,
     FaceFlowSave,

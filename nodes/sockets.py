@@ -10,6 +10,7 @@ CATEGORY = "FaceFlow"
 FieldSocket = io.Custom("FACEFLOW_FIELD")
 CropSocket = io.Custom("FACEFLOW_CROP")
 GuideSocket = io.Custom("FACEFLOW_GUIDE")
+PredictorSocket = io.Custom("FACEFLOW_PREDICTOR")
 
 
 def to_core(image: Tensor) -> Tensor:

@@ -164,7 +164,7 @@ def test_schema(comfy: SimpleNamespace, node_id: str) -> None:
     assert schema.category == "FaceFlow"
     assert len(schema.description) > 30
     assert all(o.display_name for o in schema.outputs)  # else 0.3.64 shows the type
-    own = ("FACEFLOW_FIELD", "FACEFLOW_CROP", "FACEFLOW_GUIDE")
+    own = ("FACEFLOW_FIELD", "FACEFLOW_CROP", "FACEFLOW_GUIDE", "FACEFLOW_PREDICTOR")
     for i in schema.inputs:
         assert i.tooltip or i.io_type in own, f"{i.id} has no tooltip"
         assert i.io_type in (*comfy_stub.WIDGETS, *own, "IMAGE", "MASK"), f"{i.id} has an unknown type"
@@ -628,6 +628,39 @@ def test_unknown_words_are_logged(
 ) -> None:
     run(comfy, "FaceFlowOptimize", image=photo, crop=face, field=field, guide=loaded, steps=1, prompt="a zorgon face")
     assert "never learnt zorgon" in caplog.text
+
+
+@pytest.fixture(scope="module")
+def predictor_file(comfy: SimpleNamespace) -> str:
+    """An untrained predictor for the built-in guide, in ``models/faceflow``."""
+    from flow_core.guide import load_guide
+    from flow_core.predict import Predictor, key_texts
+    from flow_core.train import loop
+
+    name = "one_shot.safetensors"
+    with torch.inference_mode(False):
+        net = Predictor("nano", key_texts(load_guide()))
+        loop.save(net, comfy.root / "models" / "faceflow" / name, {"kind": "faceflow.predictor", "guide": "nano"})
+    return name
+
+
+def test_predict(comfy: SimpleNamespace, photo: Tensor, face: object, loaded: object, predictor_file: str) -> None:
+    assert predictor_file in comfy.nodes["FaceFlowLoadPredictor"].GET_SCHEMA().inputs[0].options
+    net = run(comfy, "FaceFlowLoadPredictor", predictor=predictor_file)[0]
+    inputs = {"image": photo, "crop": face, "predictor": net, "guide": loaded}
+    field, edited = run(comfy, "FaceFlowPredict", **inputs).args
+    assert field.meta["method"] == "predict"
+    assert field.offset.any()
+    assert is_image(edited, tuple(photo.shape))
+    assert torch.equal(run(comfy, "FaceFlowApply", image=photo, crop=face, field=field)[0], edited)
+    assert torch.equal(run(comfy, "FaceFlowPredict", strength=0.0, **inputs)[1], photo)
+    refined = run(comfy, "FaceFlowOptimize", image=photo, crop=face, field=field, guide=loaded, prompt="a sad face", steps=2)
+    assert not torch.equal(refined[0].offset, field.offset)
+
+
+def test_a_missing_predictor_is_told(comfy: SimpleNamespace) -> None:
+    with pytest.raises(RuntimeError, match=r"no predictor weights at .*gone\.safetensors.*flow_core\.train predictor"):
+        run(comfy, "FaceFlowLoadPredictor", predictor="gone.safetensors")
 
 
 WORKFLOWS = sorted((ROOT / "example_workflows").glob("*.json"))

@@ -1,11 +1,12 @@
-"""``python -m flow_core.train guide|towers|detector|landmarks|motion --data DIR``, or ``faces DIR -o DATA`` to make such data."""
+"""``python -m flow_core.train guide|towers|detector|landmarks|motion|predictor --data DIR``, or ``faces DIR -o DATA`` to make such
+data, or ``shards --data DIR -o OUT`` to make tar shards of it."""
 
 from __future__ import annotations
 
 import importlib
 import sys
 
-COMMANDS = ("guide", "towers", "detector", "landmarks", "motion", "faces")
+COMMANDS = ("guide", "towers", "detector", "landmarks", "motion", "predictor", "faces", "shards")
 
 
 def main(argv: list[str] | None = None) -> None:

@@ -125,9 +125,16 @@ def _portraits(folder: Path) -> Faces:
         names = {Path(n).name: n for n in z.namelist()}
         for row, points in zip(rows, landmarks, strict=True):
             picture = _to_tensor(_read(z, names, row["file"]))[None].float() / 255
-            crop = Crop.from_points(five_points(points[None]), tuple(picture.shape[2:])).widen(WIDE)
-            images.append((crop.aligned(picture, STORED)[0] * 255).round().byte())
-            moved.append(crop.to_crop(points[None, None])[0, 0] * STORED)
+            image, place = square(picture, points)
+            images.append(image)
+            moved.append(place)
     label = tuple(r["label"] for r in rows)
     color = torch.ones(len(rows), dtype=torch.bool)
     return Faces(torch.stack(images), torch.stack(moved), label, ("portraits",) * len(rows), color)
+
+
+def square(picture: Tensor, points: Tensor) -> tuple[Tensor, Tensor]:
+    """The stored square ``[3,192,192]`` uint8 of a face in a picture ``[1,3,H,W]`` 0..1, and its landmarks ``[161,2]`` in it."""
+    crop = Crop.from_points(five_points(points[None]), tuple(picture.shape[2:])).widen(WIDE)
+    image = (crop.aligned(picture, STORED)[0] * 255).round().byte()
+    return image, crop.to_crop(points[None, None])[0, 0] * STORED

@@ -14,10 +14,12 @@ from torch import Tensor, distributed, nn
 CHECKPOINT_EVERY = 200  # steps
 
 
-def arguments(name: str, description: str, out: Path, steps: int, batch: int, lr: float) -> argparse.ArgumentParser:
-    """The options that all trainings have."""
+def arguments(
+    name: str, description: str, out: Path, steps: int, batch: int, lr: float, data: bool = True
+) -> argparse.ArgumentParser:
+    """The options that all trainings have; ``data``: whether there is no other source of faces than ``--data``."""
     ap = argparse.ArgumentParser(f"python -m flow_core.train {name}", description=description)
-    ap.add_argument("--data", type=Path, required=True, help="folder of the training faces")
+    ap.add_argument("--data", type=Path, required=data, help="folder of the training faces")
     ap.add_argument("--out", type=Path, default=out, help=f"where the weights go (default {out.name} of the package)")
     ap.add_argument("--checkpoint", type=Path, default=Path(f"out/train/{name}.pt"))
     ap.add_argument("--resume", action="store_true", help="go on from the checkpoint")
@@ -35,7 +37,32 @@ def rank() -> int:
     return distributed.get_rank() if distributed.is_initialized() else 0
 
 
-def fit(objective: nn.Module, batch: Callable[[int], tuple], o: argparse.Namespace) -> float:
+def processes() -> int:
+    """How many processes train together."""
+    return distributed.get_world_size() if distributed.is_initialized() else 1
+
+
+def join(device: str) -> None:
+    """Meet the other processes that ``torchrun`` started, if there are any."""
+    if "RANK" in os.environ and not distributed.is_initialized():
+        cuda = device.startswith("cuda")
+        if cuda:  # each process of a machine has a GPU of its own, which ``cuda`` then means
+            torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
+        distributed.init_process_group("nccl" if cuda else "gloo")
+
+
+def wait() -> None:
+    """Until all processes are here."""
+    if distributed.is_initialized():
+        distributed.barrier()
+
+
+def fit(
+    objective: nn.Module,
+    batch: Callable[[int], tuple],
+    o: argparse.Namespace,
+    check: Callable[[int], None] | None = None,
+) -> float:
     """Train ``objective`` in place.
 
     Under ``torchrun`` every process draws batches of its own and gradients are averaged (DistributedDataParallel; NCCL
@@ -45,13 +72,13 @@ def fit(objective: nn.Module, batch: Callable[[int], tuple], o: argparse.Namespa
         objective: called with a batch, it returns named losses, whose sum is made small.
         batch: makes the batch of a random seed, which differs for every step and process.
         o: from :func:`arguments`.
+        check: called by the first process with the number of steps done, at every checkpoint; ``objective`` is in
+            evaluation mode then.
 
     Returns:
         seconds of this run.
     """
-    if "RANK" in os.environ and not distributed.is_initialized():
-        distributed.init_process_group("nccl" if o.device.startswith("cuda") else "gloo")
-    processes = distributed.get_world_size() if distributed.is_initialized() else 1
+    join(o.device)
     params = [p for p in objective.parameters() if p.requires_grad]
     optimizer = torch.optim.AdamW(
         [{"params": [p for p in params if p.ndim > 1]}, {"params": [p for p in params if p.ndim < 2], "weight_decay": 0.0}],
@@ -65,11 +92,11 @@ def fit(objective: nn.Module, batch: Callable[[int], tuple], o: argparse.Namespa
         for name, thing in kept.items():
             thing.load_state_dict(state[name])
         start = state["step"]
-    parallel = nn.parallel.DistributedDataParallel(objective) if processes > 1 else objective
+    parallel = nn.parallel.DistributedDataParallel(objective) if processes() > 1 else objective
     objective.train()
     clock, shown = time.time(), {}
     for step in range(start, o.steps):
-        losses: dict[str, Tensor] = parallel(*batch((o.seed * 1_000_003 + step) * processes + rank()))
+        losses: dict[str, Tensor] = parallel(*batch((o.seed * 1_000_003 + step) * processes() + rank()))
         optimizer.zero_grad(set_to_none=True)
         sum(losses.values()).backward()
         nn.utils.clip_grad_norm_(params, 1.0)
@@ -90,6 +117,10 @@ def fit(objective: nn.Module, batch: Callable[[int], tuple], o: argparse.Namespa
             partial = o.checkpoint.with_suffix(".part")
             torch.save({name: thing.state_dict() for name, thing in kept.items()} | {"step": done}, partial)
             partial.replace(o.checkpoint)  # a stop in the middle of writing must not cost the training
+            if check is not None:
+                objective.eval()
+                check(done)
+                objective.train()
     objective.eval()
     return time.time() - clock
 

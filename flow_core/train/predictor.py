@@ -1,0 +1,470 @@
+"""Train the one-shot predictor: ``python -m flow_core.train predictor --data DIR``.
+
+No edit is shown to it. Random faces and random prompts go through the predictor; the field that it answers moves the face;
+the frozen guide says how far that went, and the priors of :mod:`flow_core.optimize` what it cost (paper, the learning-based
+framework). So it learns what optimisation would find, on the average of many faces, for any guide and any folder of faces.
+
+On one GPU, on four, and from tar shards (:mod:`flow_core.train.shards`)::
+
+    python -m flow_core.train predictor --guide ViT-B-32:laion2b_s34b_b79k --images PHOTOS --device cuda --mixed --batch 128
+    torchrun --nproc-per-node 4 -m flow_core.train predictor --guide ... --shards "faces/*.tar" --device cuda --mixed
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import sys
+from collections.abc import Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from .. import losses, picture
+from ..align import Crop
+from ..draw import sheet
+from ..field import Field, pixel_centers
+from ..gates import PAINTED, Gates, open_gates, paint_masks
+from ..guide import BUILTIN as NANO
+from ..guide import Guide, load_guide
+from ..landmarks import AT, MIRROR, OVAL, five_points
+from ..nano import IMAGE_SIZE
+from ..motion import load_modes
+from ..optimize import LEAST_REACH, OUTLINE, PALETTE, Priors, Settings
+from ..predict import BUILTIN, FARTHEST, RESOLUTION, Predictor, key_texts, make, offsets, paint
+from ..prompts import NEUTRAL, TEMPLATES, Prompt, directions, embed
+from ..warp import displacement, fold_share, jacobian_determinant, sample_image, taper, warp
+from . import attributes, captions, data, faces, loop, shards
+from . import guide as guide_training
+from .views import Views
+
+PARTS = 3  # most parts of a prompt
+LEAST = 0.25  # shortest text direction, relative to the root mean square, that says anything
+
+
+@dataclass(frozen=True)
+class Texts:
+    """What prompts are made of.
+
+    Attributes:
+        texts: ``P`` of them.
+        ways: ``[P,D]`` text directions from neutral.
+        gates: ``[P,1+8]`` what each may use, movement first, then the regions of :data:`flow_core.gates.PAINTED`.
+        reach: ``[P]`` logits that one standard deviation of movement, or a shift of colour like it, brings each where it
+            brings most, as in :mod:`flow_core.optimize`, but the mean over some faces; 1 where nobody measured it.
+    """
+
+    texts: tuple[str, ...]
+    ways: Tensor
+    gates: Tensor
+    reach: Tensor
+
+    @classmethod
+    def read(cls, guide: Guide, texts: Sequence[str]) -> Texts:
+        """Embed texts, once; those that say nothing to the guide are left out."""
+        _read_ahead(guide, [t.format(text) for text in texts for t in TEMPLATES])
+        neutral, ways, gates = embed(guide, NEUTRAL), [], []
+        for text in texts:
+            ways.append((embed(guide, text) - neutral).cpu())
+            opened = open_gates(guide, Prompt(((text, 1.0),)))
+            gates.append([opened.shape, *opened.regions.values()])
+        made = cls(tuple(texts), torch.stack(ways), torch.tensor(gates), torch.ones(len(ways)))
+        length = made.ways.norm(dim=1)
+        return made.select((length > LEAST * made.unit).nonzero()[:, 0])
+
+    @property
+    def unit(self) -> float:
+        """Root mean square length of the directions."""
+        return self.ways.square().sum(1).mean().sqrt().item()
+
+    def select(self, index: Tensor) -> Texts:
+        return Texts(
+            tuple(self.texts[i] for i in index.tolist()), self.ways[index], self.gates[index], self.reach[index]
+        )
+
+    @torch.no_grad()
+    def measured(self, guide: Guide, faces: data.Faces, count: int = 12) -> Texts:
+        """With :attr:`reach` measured on ``count`` of the faces, ones with colours first."""
+        order = torch.argsort(faces.color.int(), descending=True, stable=True)
+        chosen = faces.select(order[torch.linspace(0, len(faces) - 1, min(count, len(faces))).long() // 4])
+        aligned, places, _ = look(chosen.images, chosen.landmarks, guide.image_size, None)
+        moves = torch.eye(len(load_modes()))
+        tints = PALETTE * torch.eye(3 * len(PAINTED)).unflatten(1, (-1, 3))
+        free = (self.gates > 0).float()
+        free = torch.cat([free[:, :1].expand(-1, len(moves)), free[:, 1:].repeat_interleave(3, 1)], 1)
+        points = pixel_centers(guide.image_size, guide.image_size)
+        found = []
+        for face, place in zip(aligned.split(1), places.split(1), strict=True):
+            offset = offsets(moves, place.expand(len(moves), -1, -1))
+            shape = make(offset, offset.new_zeros(len(moves), 3, *offset.shape[2:]))
+            flow = displacement(shape, points)[0].permute(0, 2, 3, 1)
+            masks = sample_image(region_masks(torch.ones(1, 1 + len(PAINTED)), place, face), points * OUTLINE)
+            coats = torch.einsum("prc,rhw->pchw", tints, masks[0])
+            ends = []
+            for way in (1, -1):
+                moved = [
+                    sample_image(face.expand(len(f), -1, -1, -1), (points + way * f) * face.shape[-1])
+                    for f in flow.split(16)
+                ]
+                painted = [(face + way * c).clamp(0, 1) for c in coats.split(16)]
+                ends.append(torch.cat([guide.encode_image(x.to(guide.device)).cpu() for x in moved + painted]))
+            slopes = guide.scale * (ends[0] - ends[1]) / 2
+            found.append((self.ways @ slopes.T * free).norm(dim=1))
+        least = LEAST_REACH * guide.scale * self.ways.norm(dim=1)
+        return replace(self, reach=torch.maximum(torch.stack(found).mean(0), least))
+
+
+@torch.no_grad()
+def _read_ahead(guide: Guide, texts: Sequence[str], batch: int = 256) -> None:
+    """Embed many texts at once; the guide itself takes them one by one, and remembers them."""
+    for i in range(0, len(texts), batch):
+        part = list(texts[i : i + batch])
+        found = F.normalize(guide.model.encode_text(guide._tokenizer(part).to(guide.device)).float(), dim=-1).cpu()
+        guide._texts.update(zip(part, found, strict=True))
+
+
+class Objective(nn.Module):
+    """The predictor, judged by the frozen guide and by the optimiser's priors."""
+
+    def __init__(
+        self, predictor: Predictor, guide: Guide, texts: Texts, settings: Settings, mixed: bool = False
+    ) -> None:
+        super().__init__()
+        self.predictor = predictor
+        # no modules and no buffers: none of these is trained, saved, or sent from process to process
+        self.guide, self.settings, self.priors, self.mixed = (
+            guide,
+            settings,
+            settings.priors.scaled(settings.preserve),
+            mixed,
+        )
+        self.ways, self.gates, self.reach = (t.to(guide.device) for t in (texts.ways, texts.gates, texts.reach))
+
+    def forward(self, images: Tensor, landmarks: Tensor, which: Tensor, weight: Tensor, seed: int) -> dict[str, Tensor]:
+        """Losses of ``n`` faces.
+
+        Args:
+            images: ``[n,3,192,192]`` uint8.
+            landmarks: ``[n,161,2]`` pixels of ``images``.
+            which: ``[n,K]`` texts of each prompt.
+            weight: ``[n,K]`` of these; 0 for parts that are not there.
+            seed: of views and augmentation.
+        """
+        g = torch.Generator(images.device).manual_seed(seed)
+        aligned, places, frontality = look(images, landmarks, round(self.guide.image_size * 1.25), g)
+        ways, gates = self.ways[which], (self.gates[which] * (weight != 0)[..., None]).amax(1)
+        small = F.interpolate(aligned, (IMAGE_SIZE,) * 2, mode="bilinear", antialias=True, align_corners=False)
+        with torch.autocast(images.device.type, torch.bfloat16) if self.mixed else nullcontext():
+            motion, color = self.predictor(small, places, (ways * weight[..., None]).sum(1))
+        painted = gates[:, 1:].amax(1) > 0
+        moves = (~painted) | (gates[:, 0] > 0)
+        motion = motion * moves[:, None]
+        offset = offsets(motion, places)
+        shape = make(offset, offset.new_zeros(len(offset), 3, *offset.shape[2:]))
+        tint = paint(color, region_masks(gates, places, small))
+        after, before = self._seen(aligned, shape, tint, painted, g)
+        change = after - before
+        gain = self.guide.scale * torch.einsum("nvd,nkd->nvk", change, ways)
+        p, opened = self.priors, (gates[:, 1:] > 0).float()
+        dear = losses.face_importance(pixel_centers(*shape.size, offset.device), outline(places))
+        return {
+            "guide": losses.guidance(gain / self.reach[which][:, None], weight[:, None], self.settings.margin),
+            "modes": p.modes * motion.square().sum(1).mean(),
+            "bending": p.bending * losses.bending_energy(offset),
+            "magnitude": p.magnitude * losses.magnitude(offset, dear),
+            "fold": p.fold * losses.fold_hinge(jacobian_determinant(shape, RESOLUTION)),
+            "symmetry": p.symmetry * losses.asymmetry(offset, frontality),
+            "drift": p.drift * losses.drift(change, ways),
+            "color": p.color * ((color.square().sum(2) * opened).sum(1) / opened.sum(1).clamp(min=1)).mean(),
+        }
+
+    def _seen(
+        self, aligned: Tensor, shape: Field, tint: Tensor, painted: Tensor, g: torch.Generator
+    ) -> tuple[Tensor, Tensor]:
+        """Embeddings ``[n,V,D]`` of edited and unedited faces in the same random views; ``tint [n,3,96,96]`` counts where
+        ``painted [n]``."""
+        v, size = self.settings.views, self.guide.image_size
+        every = torch.arange(len(aligned), device=aligned.device).repeat_interleave(v)
+        points = random_views(len(every), size, g)
+        # a smooth flow need not be asked at every pixel
+        coarse = F.interpolate(points.permute(0, 3, 1, 2), (min(size, 2 * RESOLUTION),) * 2, mode="bilinear")
+        flow = displacement(make(shape.offset[every], shape.color[every]), coarse.permute(0, 2, 3, 1))[0]
+        flow = F.interpolate(flow, (size, size), mode="bilinear")
+        source = aligned[every]
+        moved = sample_image(source, (points + flow.permute(0, 2, 3, 1)) * aligned.shape[-1])
+        coat = 0.02 * torch.randn(moved.shape, generator=g, device=g.device)
+        if painted.any():
+            on = painted[every].nonzero()[:, 0]
+            color = sample_image(tint[every[on]], points[on] * OUTLINE) * taper(points[on])[:, None]
+            coat = coat.index_add(0, on, color)
+        with torch.autocast(aligned.device.type, torch.bfloat16) if self.mixed else nullcontext():
+            with torch.no_grad():
+                before = self.guide.encode_image(sample_image(source, points * aligned.shape[-1]).clamp(0, 1))
+            after = self.guide.encode_image((moved + coat).clamp(0, 1))
+        return after.unflatten(0, (-1, v)), before.unflatten(0, (-1, v))
+
+
+def look(images: Tensor, landmarks: Tensor, size: int, g: torch.Generator | None) -> tuple[Tensor, Tensor, Tensor]:
+    """Faces as they are at run time: squares ``[n,3,size,size]`` 0..1, landmarks ``[n,161,2]`` in crop points and
+    frontality ``[n]``. With ``g`` half of them are mirrored, and light and noise vary."""
+    crop = Crop.from_points(five_points(landmarks), tuple(images.shape[2:]))
+    places = crop.to_crop(landmarks[:, None])[:, 0]
+    picture = sample_image(images.float() / 255, crop.to_image(pixel_centers(size, size, images.device)))
+    if g is None:
+        return picture, places, crop.frontality
+
+    def uniform(low: float, high: float, *shape: int) -> Tensor:
+        return low + (high - low) * torch.rand(len(images), *shape, 1, 1, generator=g, device=g.device)
+
+    flip = uniform(0, 1, 1) < 0.5
+    picture = torch.where(flip, picture.flip(-1), picture)
+    mirrored = torch.stack([1 - places[:, list(MIRROR), 0], places[:, list(MIRROR), 1]], -1)
+    places = torch.where(flip[:, 0], mirrored, places)
+    picture = (picture * uniform(0.8, 1.2, 1) * uniform(0.93, 1.07, 3)).clamp(1e-4, 1) ** uniform(0.75, 1.35, 1)
+    return picture.clamp(0, 1), places, crop.frontality
+
+
+def random_views(n: int, size: int, g: torch.Generator) -> Tensor:
+    """Crop points ``[n,size,size,2]`` of views that are turned, zoomed, shifted and mirrored like those of the optimiser."""
+
+    def uniform(*shape: int) -> Tensor:
+        return torch.rand(n, *shape, generator=g, device=g.device)
+
+    angle, zoom = (uniform() - 0.5) * 0.3, 0.86 + 0.16 * uniform()
+    cos, sin = (angle.cos() * zoom)[:, None, None], (angle.sin() * zoom)[:, None, None]
+    x, y = (pixel_centers(size, size, g.device) - 0.5).unbind(-1)
+    x = torch.where(uniform(1, 1) < 0.5, -x, x)
+    shift = (uniform(1, 1, 2) - 0.5) * 0.06
+    return torch.stack([cos * x - sin * y, sin * x + cos * y], -1) + shift + 0.5
+
+
+def outline(places: Tensor) -> Tensor:
+    """The face's contour ``[n,36,2]`` among landmarks ``[n,161,2]``."""
+    return places[:, [AT[i] for i in OVAL]]
+
+
+def region_masks(gates: Tensor, places: Tensor, aligned: Tensor) -> Tensor:
+    """Masks ``[n,8,96,96]`` of faces that have gates ``[n,9]`` each, zero where a gate is closed."""
+    masks = aligned.new_zeros(len(gates), len(PAINTED), OUTLINE, OUTLINE)
+    for i, (shape, *regions) in enumerate(gates.tolist()):
+        if any(regions):
+            opened = Gates(shape, dict(zip(PAINTED, regions, strict=True)))
+            asked = [r for r, gate in enumerate(regions) if gate > 0]
+            masks[i, asked] = paint_masks(opened, places[i : i + 1], aligned[i : i + 1], OUTLINE)[0]
+    return masks
+
+
+def prompts(texts: Texts, color: Sequence[bool], rng: random.Random) -> tuple[Tensor, Tensor]:
+    """A random prompt for each face: texts ``[n,3]`` and weights ``[n,3]``.
+
+    Six in ten have one part, and one weight in five is negative. Faces without colours are asked for none, others in half of
+    the parts.
+    """
+    painted = texts.gates[:, 1:].amax(1) > 0
+    pools = [pool for pool in ((~painted).nonzero()[:, 0].tolist(), painted.nonzero()[:, 0].tolist()) if pool]
+    which, weights = [], []
+    for colored in color:
+        parts = rng.choices((1, 2, PARTS), (6, 3, 1))[0]
+        chosen = [rng.choice(rng.choice(pools) if colored else pools[0]) for _ in range(parts)]
+        weight = [
+            (1.0 if rng.random() < 0.5 else rng.uniform(0.3, FARTHEST)) * rng.choice((1, 1, 1, 1, -1)) for _ in chosen
+        ]
+        which.append(chosen + chosen[:1] * (PARTS - parts))
+        weights.append(weight + [0.0] * (PARTS - parts))
+    return torch.tensor(which), torch.tensor(weights)
+
+
+def groups() -> dict[str, list[str]]:
+    """Held-out phrasings by what they are about."""
+    out: dict[str, list[str]] = {"expression": [], "shape": [], "color": []}
+    for k, phrase in captions.held_out():
+        c = attributes.CONCEPTS[k]
+        kind = "color" if c.color else "expression" if c.name in EXPRESSIONS else "shape"
+        out[kind].append(phrase)
+    return out
+
+
+EXPRESSIONS = ("smile", "laugh", "anger", "surprise", "sadness", "disgust", "fear", "worry", "pout", "kiss", "scream", "sleepy",
+               "stern", "frown")  # fmt: skip
+SHOWN = ("a smiling face", "an angry face", "a surprised face", "a sad face", "a face with a wide nose", "an old face", "red lips",
+         "blond hair", "a smiling face:-1")  # fmt: skip
+
+
+@torch.no_grad()
+def edits(predictor: Predictor, guide: Guide, test: data.Faces, text: str) -> tuple[Tensor, Tensor, Field, Tensor]:
+    """Held-out faces edited at once: before and after ``[n,3,S,S]``, the fields, and the gains ``[n]`` in logits."""
+    prompt = Prompt.parse(text)
+    aligned, places, _ = look(test.images, test.landmarks, round(guide.image_size * 1.25), None)
+    field = predictor.bind(guide, prompt).field_for(aligned, places).to("cpu")
+    edited = warp(aligned, Crop.whole(aligned), field)[0]
+    way, weight = directions(guide, prompt)
+    change = guide.encode_image(edited) - guide.encode_image(aligned)
+    return aligned, edited, field, (guide.scale * change @ way.T @ weight / weight.abs().sum()).cpu()
+
+
+def validate(predictor: Predictor, guide: Guide, test: data.Faces, count: int = 12, most: int = 24) -> list[str]:
+    """The model card's table, in Markdown: guide gain by group of prompts on ``most`` held-out faces."""
+    rows = [
+        "| prompts | number | gain | of weight -1 | below 0.5 | folds | largest offset |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    test = test.select(torch.linspace(0, len(test) - 1, min(most, len(test))).long())
+    for kind, texts in groups().items():
+        usable = test.select(test.color.nonzero()[:, 0]) if kind == "color" and test.color.any() else test
+        gains, folds, far, back = [], [], [], []
+        for text in texts[:: max(1, len(texts) // count)][:count]:
+            _, _, field, gain = edits(predictor, guide, usable, text)
+            gains.append(gain)
+            folds.append(fold_share(field, 128))
+            far.append(field.offset.norm(dim=1).amax().item())
+            back.append(edits(predictor, guide, usable, f"{text}:-1")[3])
+        gain = torch.cat(gains)
+        rows.append(
+            f"| {kind} | {len(gains)} | {gain.mean():+.2f} | {torch.cat(back).mean():+.2f} | {(gain < 0.5).float().mean():.1%} | "
+            f"{sum(folds) / len(folds):.3%} | {max(far):.3f} |"
+        )
+    return rows
+
+
+def contact_sheet(predictor: Predictor, guide: Guide, test: data.Faces, path: Path, most: int = 8) -> None:
+    """A picture of held-out faces, the ones with colours first, and what :data:`SHOWN` makes of them."""
+    order = torch.argsort(test.color.int(), descending=True, stable=True)
+    at = torch.linspace(0, min(len(test), max(most, 3 * int(test.color.sum()) // 2)) - 1, min(most, len(test))).long()
+    chosen = test.select(order[at])
+    shown = [edits(predictor, guide, chosen, text)[:2] for text in SHOWN]
+    rows = []
+    for i in range(len(chosen)):
+        row = [("" if i else "before", shown[0][0][i : i + 1])]
+        row += [("" if i else text, after[i : i + 1]) for text, (_, after) in zip(SHOWN, shown, strict=True)]
+        rows.append(row)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    picture.write(picture.Picture(sheet(rows, 128)), path)
+
+
+def read_texts(o: argparse.Namespace, guide: Guide) -> Texts:
+    """The prompts of a file, or of the built-in generator, in the guide's text space."""
+    if o.prompts:
+        lines = [line.strip() for line in o.prompts.read_text().splitlines()]
+        found = list(dict.fromkeys(line for line in lines if line and line[0] != "#"))
+        if not found:
+            raise SystemExit(f"{o.prompts} holds no prompts; write one on each line.")
+    else:
+        rng, refused = random.Random(o.seed), frozenset(phrase for _, phrase in captions.held_out())
+        found = list(dict.fromkeys(captions.caption(rng, refused).text for _ in range(o.texts)))
+    return Texts.read(guide, found)
+
+
+def arguments() -> argparse.ArgumentParser:
+    """The options of the command."""
+    ap = loop.arguments("predictor", __doc__.split("\n")[0], BUILTIN, 6000, 24, 2e-3, data=False)
+    ap.add_argument("--images", type=Path, help="folder of photographs, which are prepared beside the checkpoint first")
+    ap.add_argument(
+        "--shards", metavar="PATTERN", help='tar shards, for instance "faces/*.tar" (see flow_core.train.shards)'
+    )
+    ap.add_argument("--workers", type=int, default=2, help="processes that read shards")
+    ap.add_argument(
+        "--guide", default=NANO, help=f"{NANO}, ARCH:TAG or a .safetensors file; the predictor will fit it alone"
+    )
+    ap.add_argument("--precision", default="auto")
+    ap.add_argument(
+        "--prompts", type=Path, help="file with a text on each line (default: captions of the built-in generator)"
+    )
+    ap.add_argument("--texts", type=int, default=4000, help="captions to make where there is no --prompts")
+    ap.add_argument("--views", type=int, default=1, help="views of each face and step")
+    ap.add_argument("--margin", type=float, default=Settings.margin, help="how far to go, in standard deviations")
+    ap.add_argument("--preserve", type=float, default=Settings.preserve, help="0 = bold, 1 = careful")
+    ap.add_argument("--mixed", action="store_true", help="mixed precision (bfloat16), for GPUs")
+    ap.add_argument(
+        "--check-every", type=int, default=1000, help="steps between tables and contact sheets beside the checkpoint"
+    )
+    return ap
+
+
+def main(argv: list[str] | None = None) -> None:
+    ap = arguments()
+    o = ap.parse_args(argv)
+    if sum(bool(x) for x in (o.data, o.images, o.shards)) != 1:
+        ap.error("give the faces by one of --data DIR (prepared), --images DIR (photographs) or --shards PATTERN")
+    run(o, *load_faces(o))
+
+
+def load_faces(o: argparse.Namespace) -> tuple[data.Faces | list[str], data.Faces]:
+    """Faces for training, or the shards that hold them, and held-out faces."""
+    if o.shards:
+        paths = shards.find(o.shards)
+        return paths, shards.held_out(paths)
+    folder = o.data
+    if o.images:
+        folder = o.checkpoint.parent / f"{o.checkpoint.stem}-faces"
+        loop.join(o.device)
+        if loop.rank() == 0 and not (folder / "portraits_landmarks.npz").is_file():
+            faces.main([str(o.images), "-o", str(folder)])
+        loop.wait()
+    return data.load(folder)
+
+
+def run(o: argparse.Namespace, train: data.Faces | list[str], test: data.Faces) -> None:
+    """Train with the options of :func:`main`, save, and print the table."""
+    torch.manual_seed(o.seed)
+    loop.join(o.device)
+    guide = load_guide(o.guide, o.device, o.precision)
+    if not o.validate:
+        texts = read_texts(o, guide).measured(guide, test)
+        predictor = Predictor(guide.name, key_texts(guide), texts.unit).to(o.device, memory_format=torch.channels_last)
+        settings = Settings(views=o.views, margin=o.margin, preserve=o.preserve, priors=Priors())
+        objective = Objective(predictor, guide, texts, settings, o.mixed).to(o.device)
+        draw = faces_of(train, o)
+
+        def batch(seed: int) -> tuple:
+            images, landmarks, color = draw(seed)
+            which, weight = prompts(texts, color.tolist(), random.Random(seed))
+            return (*(x.to(o.device, non_blocking=True) for x in (images, landmarks, which, weight)), seed)
+
+        def check(done: int) -> None:
+            if len(test) and (done % o.check_every == 0 or done == o.steps):
+                contact_sheet(predictor, guide, test, o.checkpoint.with_name(f"{o.checkpoint.stem}-{done:06d}.png"))
+                print("\n".join(validate(predictor, guide, test, 4)), flush=True)
+
+        seconds = loop.fit(objective, batch, o, check)
+        if loop.rank():
+            return
+        about = {"kind": "faceflow.predictor", "guide": guide.name, "steps": str(o.steps), "seed": str(o.seed),
+                 "margin": f"{o.margin:g}", "preserve": f"{o.preserve:g}"}  # fmt: skip
+        loop.save(predictor, o.out, about)
+        print(
+            f"trained in {seconds:.0f} s, {o.batch * loop.processes() * o.steps / max(seconds, 1e-9):.0f} faces a second"
+        )
+    if len(test):
+        print("\n".join(validate(Predictor.load(o.out, o.device), guide, test)))
+
+
+def faces_of(train: data.Faces | list[str], o: argparse.Namespace):
+    """A function that draws ``[n,3,192,192]`` uint8 pictures, landmarks in them and which have colours, for a seed."""
+    if isinstance(train, list):
+        stream = None
+
+        def draw(seed: int) -> tuple[Tensor, Tensor, Tensor]:
+            nonlocal stream
+            if stream is None:  # a resumed training goes on with other faces than it began with
+                stream = shards.batches(train, o.batch, seed, o.workers)
+            return tuple(next(stream))
+
+        return draw
+    usable = Views(train, o.seed).usable
+    weights, colored = guide_training.sampling_weights(train)[usable], train.color[usable]
+    if colored.any() and not colored.all():  # colours can be learnt from coloured faces alone: they are half of all
+        weights = weights * torch.where(colored, weights[~colored].sum() / weights[colored].sum(), 1.0)
+
+    def draw_from_memory(seed: int) -> tuple[Tensor, Tensor, Tensor]:
+        index = usable[torch.multinomial(weights, o.batch, True, generator=torch.Generator().manual_seed(seed))]
+        return train.images[index], train.landmarks[index], train.color[index]
+
+    return draw_from_memory
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

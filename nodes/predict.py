@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+import logging
+
+import torch
+from comfy_api.latest import io
+from torch import Tensor
+
+from ..flow_core.align import Crop
+from ..flow_core.guide import Guide
+from ..flow_core.predict import Predictor
+from ..flow_core.prompts import NEUTRAL, Prompt
+from ..flow_core.warp import warp
+from . import paths
+from .sockets import CATEGORY, CropSocket, FieldSocket, GuideSocket, PredictorSocket, rgb, to_comfy, to_core
+
+BUILTIN = "builtin"
+
+
+class FaceFlowLoadPredictor(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        local = [
+            p.name
+            for f in paths.model_folders()
+            for p in sorted(f.glob("*.safetensors"))
+            if not p.with_suffix(".json").is_file()  # a guide
+        ]
+        return io.Schema(
+            node_id="FaceFlowLoadPredictor",
+            display_name="FaceFlow Load Predictor",
+            category=CATEGORY,
+            description="Loads a one-shot predictor, a small network that answers with a field at once. It fits the guide with "
+            "which it was trained, and no other.",
+            inputs=[
+                io.Combo.Input("predictor", options=list(dict.fromkeys([BUILTIN, *local])), default=BUILTIN,
+                               tooltip="builtin fits the guide nano. Others are .safetensors files in models/faceflow, made by "
+                               "python -m flow_core.train predictor."),
+            ],
+            outputs=[PredictorSocket.Output(display_name="predictor")],
+        )  # fmt: skip
+
+    @classmethod
+    def execute(cls, predictor: str) -> io.NodeOutput:  # type: ignore[override]
+        import comfy.model_management as mm
+        from comfy.model_patcher import ModelPatcher
+
+        if predictor == BUILTIN:
+            loaded = Predictor.load(device=mm.unet_offload_device())
+        else:
+            places = [f / predictor for f in paths.model_folders()]
+            found = next((p for p in places if p.is_file()), places[0])
+            loaded = Predictor.load(found, mm.unet_offload_device())
+        # ComfyUI's memory management keeps weak references only, so the predictor itself holds on to its patcher.
+        object.__setattr__(loaded, "patcher", ModelPatcher(loaded, mm.get_torch_device(), mm.unet_offload_device()))
+        return io.NodeOutput(loaded)
+
+
+class FaceFlowPredict(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="FaceFlowPredict",
+            display_name="FaceFlow Predict",
+            category=CATEGORY,
+            description="Makes the field for a prompt in one pass of a network, in milliseconds. To refine it, connect the field to "
+            "FaceFlow Optimize with a quarter of the usual steps.",
+            inputs=[
+                io.Image.Input("image", tooltip="The picture that went into Align."),
+                CropSocket.Input("crop"),
+                PredictorSocket.Input("predictor", tooltip="From FaceFlow Load Predictor."),
+                GuideSocket.Input("guide", tooltip="The guide with which the predictor was trained; it reads the prompt."),
+                io.String.Input("prompt", default="a smiling face", multiline=True,
+                                tooltip="What the face should be. Several parts with weights, split by |, are possible: "
+                                "a smiling face | open mouth:0.5 | angry:-0.3"),
+                io.String.Input("neutral", default=NEUTRAL, tooltip="The face as it is; the edit goes from here to the prompt."),
+                io.Float.Input("strength", default=1.0, min=-2.0, max=3.0, step=0.01, display_mode=io.NumberDisplay.slider,
+                               tooltip="How far to go, as the network learnt it: 0 = untouched, negative = away from the prompt, "
+                               "which is not the same movement backwards."),
+            ],
+            outputs=[
+                FieldSocket.Output(display_name="field"),
+                io.Image.Output(display_name="preview", tooltip="The whole picture, edited."),
+            ],
+        )  # fmt: skip
+
+    @classmethod
+    def execute(  # type: ignore[override]
+        cls, image: Tensor, crop: Crop, predictor: Predictor, guide: Guide, prompt: str, neutral: str, strength: float
+    ) -> io.NodeOutput:
+        import comfy.model_management as mm
+
+        target = Prompt.parse(prompt, neutral)
+        if words := target.unknown_words(guide):
+            logging.warning(
+                "FaceFlow: guide %s never learnt %s; load a full guide for such words.", guide.name, ", ".join(words)
+            )
+        picture = to_core(image).float()
+        with torch.inference_mode(False):  # weights moved within it could not carry a gradient later
+            mm.load_models_gpu([guide.patcher, predictor.patcher], force_full_load=True)
+        field = predictor.predict(rgb(picture), crop, guide, target, strength).to(mm.intermediate_device())
+        edited, _ = warp(picture, crop, field)
+        return io.NodeOutput(field, to_comfy(edited))

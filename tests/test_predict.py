@@ -1,0 +1,387 @@
+"""The one-shot predictor: small fields in one pass, that add up, scale and stop at nothing; and its training."""
+
+from __future__ import annotations
+
+import argparse
+import tarfile
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor, distributed, multiprocessing
+
+from flow_core import cli, motion, predict
+from flow_core.align import Crop
+from flow_core.field import Field
+from flow_core.gates import PAINTED
+from flow_core.guide import Guide
+from flow_core.landmarks import MIRROR
+from flow_core.picture import Picture, write
+from flow_core.predict import Predictor, PredictorError, gain, key_texts
+from flow_core.prompts import Prompt, PromptError
+from flow_core.train import data, loop, shards
+from flow_core.train import predictor as training
+from flow_core.warp import fold_share, warp
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the predictor of the tests lies."""
+    return tmp_path_factory.mktemp("predictor")
+
+
+@pytest.fixture(scope="module")
+def faces(portraits: dict[str, Tensor], crops: dict[str, Crop]) -> data.Faces:
+    """The two portraits, twelve times each, as training faces."""
+    images, landmarks = [], []
+    for name, picture in portraits.items():
+        image, points = data.square(picture, crops[name].landmarks[0])
+        images += [image] * 12
+        landmarks += [points] * 12
+    n = len(images)
+    return data.Faces(torch.stack(images), torch.stack(landmarks), ("",) * n, ("portraits",) * n, torch.ones(n).bool())
+
+
+def options(folder: Path, *extra: str) -> argparse.Namespace:
+    """Options of a small training, without faces."""
+    prompts = folder / "prompts.txt"
+    prompts.write_text("a smiling face\n# a remark\nan angry face\nred lips\n")
+    return training.arguments().parse_args(
+        ["--prompts", str(prompts), "--out", str(folder / "p.safetensors"), "--checkpoint", str(folder / "p.pt"),
+         "--batch", "4", "--lr", "5e-3", *extra]
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def trained(folder: Path, faces: data.Faces) -> Predictor:
+    """A predictor of thirty steps."""
+    training.run(options(folder, "--steps", "30"), faces, nobody(faces))
+    return Predictor.load(folder / "p.safetensors")
+
+
+@pytest.fixture
+def fresh(guide: Guide) -> Predictor:
+    """A predictor with random weights."""
+    torch.manual_seed(0)
+    return Predictor("nano", key_texts(guide)).eval()
+
+
+def nobody(faces: data.Faces) -> data.Faces:
+    return faces.select(torch.tensor([], dtype=torch.long))
+
+
+def prompt(text: str) -> Prompt:
+    return Prompt.parse(text)
+
+
+def test_a_short_training_gains_on_the_guide(
+    trained: Predictor, guide: Guide, portraits: dict[str, Tensor], crops: dict[str, Crop]
+) -> None:
+    gains = []
+    for name, picture in portraits.items():
+        for text in ("a smiling face", "an angry face"):
+            field = trained.predict(picture, crops[name], guide, prompt(text))
+            gains.append(gain(picture, crops[name], field, guide, prompt(text)).item())
+            assert fold_share(field) < 0.01
+    assert min(gains) > 0.1
+    assert sum(gains) / len(gains) > 0.5
+
+
+def test_table_and_contact_sheet(trained: Predictor, guide: Guide, faces: data.Faces, tmp_path: Path) -> None:
+    two = faces.select(torch.tensor([0, 12]))
+    rows = training.validate(trained, guide, two, count=1)
+    assert [row.split("|")[1].strip() for row in rows[2:]] == ["expression", "shape", "color"]
+    assert "nan" not in "".join(rows)
+    training.contact_sheet(trained, guide, two, tmp_path / "sheets" / "a.png")
+    assert (tmp_path / "sheets" / "a.png").stat().st_size > 50_000
+
+
+def test_strength_zero_is_the_photo_itself(trained: Predictor, guide: Guide, astronaut: Tensor, crop: Crop) -> None:
+    field = trained.predict(astronaut, crop, guide, prompt("a smiling face | red lips"), strength=0.0)
+    assert not field.offset.any()
+    assert not field.color.any()
+    assert torch.equal(warp(astronaut, crop, field)[0], astronaut)
+
+
+def test_what_a_field_tells(trained: Predictor, guide: Guide, astronaut: Tensor, crop: Crop) -> None:
+    field = trained.predict(astronaut, crop, guide, Prompt.parse("a smiling face", "a person"), 0.8)
+    assert dict(field.meta) == {"prompt": "a smiling face", "neutral": "a person", "guide": "nano", "method": "predict",
+                                "strength": 0.8}  # fmt: skip
+
+
+def test_prompts_use_what_their_gates_open(trained: Predictor, guide: Guide, astronaut: Tensor, crop: Crop) -> None:
+    smile, lips = (trained.predict(astronaut, crop, guide, prompt(t)) for t in ("a smiling face", "red lips"))
+    assert smile.offset.any()
+    assert not smile.color.any()
+    assert lips.color.any()
+    assert not lips.offset.any()
+    assert lips.color.abs().max() <= predict.COLOR_LIMIT
+
+
+@pytest.mark.parametrize("weight", [-1.5, -0.4, 0.01, 1.0])
+@pytest.mark.parametrize("strength", [-1.0, 0.3, 1.0])
+def test_strength_is_the_weight_of_a_part(fresh: Predictor, guide: Guide, weight: float, strength: float) -> None:
+    one = fresh.bind(guide, prompt(f"a smiling face:{weight}"), strength)
+    two = fresh.bind(guide, prompt("a smiling face"), weight * strength)
+    torch.testing.assert_close(one.text, two.text, atol=1e-6, rtol=1e-5)
+
+
+def test_beyond_what_was_learnt_it_extrapolates(
+    trained: Predictor, guide: Guide, astronaut: Tensor, crop: Crop
+) -> None:
+    most = trained.predict(astronaut, crop, guide, prompt("a smiling face"), predict.FARTHEST)
+    double = trained.predict(astronaut, crop, guide, prompt("a smiling face"), 2 * predict.FARTHEST)
+    torch.testing.assert_close(double.offset, 2 * most.offset)
+
+
+def test_parts_add_up_in_any_order(trained: Predictor, guide: Guide, astronaut: Tensor, crop: Crop) -> None:
+    a, b = (
+        trained.predict(astronaut, crop, guide, prompt(t)).offset
+        for t in ("a smiling face | an angry face:-0.5", "an angry face:-0.5 | a smiling face")
+    )
+    torch.testing.assert_close(a, b, atol=1e-6, rtol=1e-4)
+
+
+def test_a_batch_is_its_faces(
+    trained: Predictor, guide: Guide, portraits: dict[str, Tensor], crops: dict[str, Crop]
+) -> None:
+    bound = trained.bind(guide, prompt("an angry face | red lips"))
+    squares = torch.cat([crops[n].aligned(p, 150) for n, p in portraits.items()])
+    places = torch.cat([crops[n].to_crop(crops[n].landmarks[:, None])[:, 0] for n in portraits])
+    together = bound(squares, places)
+    assert together.batch == 2
+    for i in range(2):
+        alone = bound.field_for(squares[i : i + 1], places[i : i + 1])
+        torch.testing.assert_close(together.select(i).offset, alone.offset, atol=1e-5, rtol=1e-3)
+        torch.testing.assert_close(together.select(i).color, alone.color, atol=1e-4, rtol=1e-3)
+    assert not torch.equal(together.offset[0], together.offset[1])
+
+
+def test_it_works_under_inference_mode(trained: Predictor, guide: Guide, astronaut: Tensor, crop: Crop) -> None:
+    usual = trained.predict(astronaut, crop, guide, prompt("a sad face"))
+    with torch.inference_mode():
+        inside = trained.predict(astronaut.clone(), crop, guide, prompt("a sad face"))
+    torch.testing.assert_close(inside.offset, usual.offset)
+
+
+def test_mistakes(trained: Predictor, guide: Guide, astronaut: Tensor, crop: Crop) -> None:
+    with pytest.raises(PromptError, match="mean the same"):
+        trained.bind(guide, Prompt.parse("a face", "a face"))
+    with pytest.raises(ValueError, match="do not fit"):
+        trained.predict(astronaut.expand(3, -1, -1, -1), crop, guide, prompt("a sad face"))
+
+
+def test_weights_loaded_in_inference_mode_can_still_learn(trained: Predictor, folder: Path) -> None:
+    with torch.inference_mode():
+        loaded = Predictor.load(folder / "p.safetensors")
+    assert not loaded.text.weight.is_inference()
+    assert (folder / "p.safetensors").stat().st_size < 4e6
+
+
+class Other:
+    """A guide that places texts elsewhere."""
+
+    name = "other"
+
+    def __init__(self, guide: Guide, width: int) -> None:
+        self.guide, self.width = guide, width
+
+    def encode_text(self, texts: list[str]) -> Tensor:
+        return self.guide.encode_text([t[::-1] for t in texts])[:, : self.width]
+
+
+@pytest.mark.parametrize(("width", "why"), [(160, "places texts elsewhere"), (32, "have 32 numbers instead of 160")])
+def test_another_guide_is_refused(trained: Predictor, guide: Guide, width: int, why: str) -> None:
+    with pytest.raises(
+        PredictorError, match=rf"with guide nano .* guide other: .*{why}.*train predictor --guide other"
+    ):
+        trained.bind(Other(guide, width), prompt("a smiling face"))
+
+
+def test_files_that_are_no_predictors(tmp_path: Path) -> None:
+    with pytest.raises(PredictorError, match=r"no predictor weights at .*train predictor --guide nano"):
+        Predictor.load(tmp_path / "missing.safetensors")
+    (tmp_path / "broken.safetensors").write_bytes(b"not weights")
+    with pytest.raises(PredictorError, match="damaged"):
+        Predictor.load(tmp_path / "broken.safetensors")
+    with pytest.raises(PredictorError, match="but no predictor"):
+        Predictor.load(motion.BUILTIN)
+
+
+def test_refining_starts_from_the_prediction(
+    trained: Predictor, folder: Path, guide: Guide, detector, tmp_path: Path, astronaut: Tensor,
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    monkeypatch.setattr(cli, "load_guide", lambda *a, **k: guide)
+    monkeypatch.setattr(cli, "load_detector", lambda *a, **k: detector)
+    photo = tmp_path / "photo.png"
+    write(Picture(astronaut[:, :, :180, 125:325]), photo)
+    made = {}
+    for method in ("predict", "refine"):
+        out, saved = tmp_path / f"{method}.png", tmp_path / f"{method}.safetensors"
+        argv = ["edit", photo, "a smiling face", "-o", out, "--field", saved, "--method", method, "--predictor",
+                folder / "p.safetensors", "--steps", "8", "--device", "cpu"]  # fmt: skip
+        assert cli.main([str(a) for a in argv]) == 0
+        assert "guide gain +" in capsys.readouterr().out
+        made[method] = Field.load(saved)
+    assert made["predict"].meta["method"] == "predict"
+    assert (made["refine"].meta["method"], made["refine"].meta["steps"]) == ("refine", 2)
+    moved = (made["refine"].offset - made["predict"].offset).abs().max()
+    assert 0 < moved < made["predict"].offset.abs().max()
+    argv = [
+        "edit",
+        photo,
+        "a smiling face",
+        "-o",
+        tmp_path / "x.png",
+        "--method",
+        "predict",
+        "--predictor",
+        "no.safetensors",
+    ]
+    assert cli.main([str(a) for a in argv]) == 2
+    assert "no predictor weights at no.safetensors" in capsys.readouterr().err
+
+
+def test_training_goes_on_where_it_stopped(folder: Path, faces: data.Faces, tmp_path: Path) -> None:
+    whole, half = tmp_path / "whole", tmp_path / "half"
+    for place, runs in ((whole, (["--steps", "4"],)), (half, (["--steps", "4"], ["--steps", "4", "--resume"]))):
+        place.mkdir()
+        for number, extra in enumerate(runs):
+            if place is half and number == 0:
+                with pytest.MonkeyPatch.context() as patch:
+                    patch.setattr(loop, "CHECKPOINT_EVERY", 2)
+                    with pytest.raises(KeyboardInterrupt):
+                        training.run(options(place, *extra), stop_after(faces, 3), nobody(faces))
+            else:
+                training.run(options(place, *extra), faces, nobody(faces))
+    a, b = (Predictor.load(place / "p.safetensors").state_dict() for place in (whole, half))
+    for name, value in a.items():
+        torch.testing.assert_close(value, b[name], msg=name)
+
+
+def stop_after(faces: data.Faces, draws: int) -> data.Faces:
+    """The same faces, of which somebody pulls the plug."""
+
+    class Images:
+        left = draws
+
+        def __getitem__(self, index: Tensor) -> Tensor:
+            Images.left -= 1
+            if Images.left < 0:
+                raise KeyboardInterrupt
+            return faces.images[index]
+
+        def __len__(self) -> int:
+            return len(faces.images)
+
+    return data.Faces(Images(), faces.landmarks, faces.label, faces.kind, faces.color)
+
+
+def _worker(rank: int, folder: str) -> None:
+    import os
+
+    os.environ.update(RANK=str(rank), WORLD_SIZE="2", MASTER_ADDR="127.0.0.1", MASTER_PORT="29531")
+    torch.set_num_threads(1)
+    place = Path(folder)
+    faces = torch.load(place / "faces.pt", weights_only=False)
+    o = options(place / str(rank), "--steps", "2", "--batch", "2", "--seed", "1", "--checkpoint", str(place / "p.pt"))
+    made = []
+    save = loop.save
+    loop.save = lambda model, path, about: (made.append(model.state_dict()), save(model, path, about))
+    training.run(o, faces, nobody(faces))
+    assert bool(made) == (rank == 0)
+    distributed.barrier()
+    distributed.destroy_process_group()
+
+
+@pytest.mark.skipif(not distributed.is_gloo_available(), reason="this torch has no gloo")
+def test_two_processes_train_one_predictor(tmp_path: Path, faces: data.Faces) -> None:
+    for rank in (0, 1):
+        (tmp_path / str(rank)).mkdir()
+    torch.save(faces, tmp_path / "faces.pt")
+    multiprocessing.spawn(_worker, (str(tmp_path),), nprocs=2)
+    Predictor.load(tmp_path / "0" / "p.safetensors")
+    assert not (tmp_path / "1" / "p.safetensors").exists()
+
+
+def test_shards_hold_the_faces(faces: data.Faces, tmp_path: Path) -> None:
+    paths = shards.write(faces, tmp_path, 10)
+    assert len(paths) == 3
+    found = [face for path in paths for face in shards.read(path)]
+    assert len(found) == len(faces)
+    for i in (0, 23):
+        image, points, color = found[i]
+        assert (image.float() - faces.images[i].float()).abs().mean() < 3
+        torch.testing.assert_close(points, faces.landmarks[i], atol=0.02, rtol=0)
+        assert color
+    images, points, color = next(shards.batches([str(p) for p in paths], 5, 0, workers=0))
+    assert images.shape == (5, 3, data.STORED, data.STORED)
+    assert points.shape == (5, 161, 2)
+    assert color.dtype == torch.bool
+
+
+def test_a_stream_keeps_its_held_out_faces_back(faces: data.Faces, tmp_path: Path) -> None:
+    many = faces.select(torch.arange(100) % 24)
+    for i in range(len(many)):  # each face has a number that survives
+        many.landmarks[i, 0, 0] = float(i)
+    [path] = shards.write(many, tmp_path, 1000)
+    stream = iter(shards.Stream([str(path)], 0, buffer=16))
+    streamed = {round(next(stream)[1][0, 0].item()) for _ in range(400)}
+    kept = {round(p[0, 0].item()) for p in shards.held_out([str(path)]).landmarks}
+    assert kept == {49, 99}
+    assert not streamed & kept
+    assert len(streamed) > 90
+
+
+def test_shards_that_cannot_be_read(tmp_path: Path) -> None:
+    with pytest.raises(SystemExit, match="No shard is called"):
+        shards.find(str(tmp_path / "*.tar"))
+    (tmp_path / "a.jpg").write_bytes(b"x")
+    with tarfile.open(tmp_path / "a.tar", "w") as tar:
+        tar.add(tmp_path / "a.jpg", "a.jpg")
+    with pytest.raises(ValueError, match=r"a is alone; each picture needs NAME\.jpg and NAME\.json"):
+        list(shards.read(tmp_path / "a.tar"))
+    (tmp_path / "a.json").write_text('{"landmarks": [[1, 2]]}')
+    with tarfile.open(tmp_path / "a.tar", "w") as tar:
+        for name in ("a.jpg", "a.json"):
+            tar.add(tmp_path / name, name)
+    with pytest.raises(ValueError, match=r"needs 161 landmarks .* has \(1, 2\)"):
+        list(shards.read(tmp_path / "a.tar"))
+
+
+def test_random_prompts(guide: Guide) -> None:
+    import random
+
+    texts = training.Texts.read(guide, ["a smiling face", "a face", "red lips", "blond hair", "an old face"])
+    assert "a face" not in texts.texts  # says nothing
+    assert texts.gates.shape == (4, 1 + len(PAINTED))
+    which, weight = training.prompts(texts, [True, False] * 500, random.Random(0))
+    assert which.shape == weight.shape == (1000, training.PARTS)
+    parts = (weight != 0).sum(1)
+    assert {1, 2, 3} == set(parts.tolist())
+    assert weight.abs().max() <= predict.FARTHEST
+    assert 0.1 < (weight[:, 0] < 0).float().mean() < 0.3
+    painted = texts.gates[which, 1:].amax(-1) * (weight != 0)
+    assert not painted[1::2].any()  # grey faces are asked for no colour
+    assert painted[::2].any()
+
+
+def test_faces_look_as_at_run_time(faces: data.Faces, portraits: dict[str, Tensor], crops: dict[str, Crop]) -> None:
+    chosen = faces.select(torch.tensor([0, 12]))
+    squares, places, frontality = training.look(chosen.images, chosen.landmarks, 112, None)
+    for i, name in enumerate(portraits):
+        crop = crops[name]
+        torch.testing.assert_close(places[i], crop.to_crop(crop.landmarks[:, None])[0, 0], atol=2e-3, rtol=0)
+        assert (squares[i] - crop.aligned(portraits[name], 112)[0]).abs().mean() < 0.02
+        assert frontality[i].item() == pytest.approx(crop.frontality.item(), abs=0.02)
+    _, mirrored, _ = training.look(chosen.images, chosen.landmarks, 112, torch.Generator().manual_seed(1))
+    other = torch.stack([1 - places[:, list(MIRROR), 0], places[:, list(MIRROR), 1]], -1)
+    assert all(torch.equal(m, p) or torch.equal(m, o) for m, p, o in zip(mirrored, places, other, strict=True))
+
+
+def test_one_source_of_faces(capsys: pytest.CaptureFixture[str]) -> None:
+    for argv in ([], ["--data", "a", "--shards", "b"]):
+        with pytest.raises(SystemExit):
+            training.main(argv)
+        assert "give the faces by one of" in capsys.readouterr().err
