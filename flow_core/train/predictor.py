@@ -32,8 +32,8 @@ from ..gates import PAINTED, Gates, open_gates, paint_masks
 from ..guide import BUILTIN as NANO
 from ..guide import Guide, load_guide
 from ..landmarks import AT, MIRROR, OVAL, five_points
-from ..nano import IMAGE_SIZE
 from ..motion import load_modes
+from ..nano import IMAGE_SIZE
 from ..optimize import LEAST_REACH, OUTLINE, PALETTE, Priors, Settings
 from ..predict import BUILTIN, FARTHEST, RESOLUTION, Predictor, key_texts, make, offsets, paint
 from ..prompts import NEUTRAL, TEMPLATES, Prompt, directions, embed
