@@ -86,11 +86,17 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("-o", "--output", type=Path, required=True)
     strengths(p)
 
-    p = commands.add_parser("view", help="draw a saved field")
+    p = commands.add_parser("view", parents=[find], help="draw a saved field, or show it before and after")
     p.add_argument("field", type=Path)
     p.add_argument("-o", "--output", type=Path, required=True)
-    p.add_argument("--style", default="wheel", help="wheel, arrows, grid, heat or color")
+    p.add_argument(
+        "--style", default="wheel", help="wheel, arrows, grid, heat, color, folds; with --portrait compare or animation"
+    )
     p.add_argument("--size", type=int, default=512, help="side in pixels")
+    p.add_argument("--strength", type=float, default=1.0, metavar="S")
+    p.add_argument("--portrait", type=Path, metavar="PHOTO", help="the face to draw on; lengths are in its pixels")
+    p.add_argument("--frames", type=int, default=24, help="of an animation (.webp, .gif or .png)")
+    p.add_argument("--numbers", action="store_true", help="write largest offset, folds and the like onto the picture")
 
     p = commands.add_parser("guides", help="list the guides that can be loaded")
     p.add_argument("--models", type=Path, action="append", default=[], metavar="DIR", help="folder with more weights")
@@ -211,9 +217,27 @@ def _write_edited(photo: picture.Picture, crop: Crop, field: Field, o: argparse.
 
 def _view(o: argparse.Namespace) -> None:
     from . import draw
+    from .measure import measure
 
-    picture.write(picture.Picture(draw.view(Field.load(o.field), o.style, o.size)), o.output)
-    print(o.output)
+    field, photo, crop = Field.load(o.field), None, None
+    if o.portrait:
+        photo = picture.read(o.portrait).rgb
+        crop = find_face(picture.Picture(photo), load_detector(o.detector, o.models, pick_device(o.device)), o)
+    if o.style in ("compare", "animation") and crop is None:
+        raise ValueError(f"The style {o.style} shows a picture; name it with --portrait.")
+    numbers = str(measure(field, crop, o.strength)[0])
+    if o.style == "animation":
+        frames = list(draw.morph(photo, crop, field, o.frames, o.size, strength=o.strength))
+        frames = [draw.inscribe(f, numbers) for f in frames] if o.numbers else frames
+        draw.save_animation([draw.to_image(f) for f in frames], o.output)
+    else:
+        if o.style == "compare":
+            drawn = draw.compare(photo, crop, field, o.size, o.strength)
+        else:
+            face, side = (None, None) if crop is None else (crop.aligned(photo, o.size), crop.side.item())
+            drawn = draw.view(field, o.style, o.size, face, o.strength, side)
+        picture.write(picture.Picture(draw.inscribe(drawn, numbers) if o.numbers else drawn), o.output)
+    print(f"{o.output}: {numbers}")
 
 
 def _guides(o: argparse.Namespace) -> None:

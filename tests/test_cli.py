@@ -172,13 +172,32 @@ def test_strength_zero_of_an_edit(photo: Path, tmp_path: Path) -> None:
     np.testing.assert_array_equal(pixels(out), pixels(photo))
 
 
-@pytest.mark.parametrize("style", ["wheel", "arrows", "grid", "heat", "color"])
+@pytest.mark.parametrize("style", ["wheel", "arrows", "grid", "heat", "color", "folds"])
 def test_view(style: str, field: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "view.png"
     assert cli.main(["view", str(field), "-o", str(out), "--style", style, "--size", "128"]) == 0
-    assert capsys.readouterr().out.strip() == str(out)
+    assert capsys.readouterr().out.startswith(f"{out}: max ")
     assert pixels(out).shape == (128, 128, 3)
     assert pixels(out).std() > 3
+
+
+def test_view_with_a_portrait(photo: Path, field: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    seen = {}
+    for name, *options in (
+        ("arrows.png", "--style", "arrows"),
+        ("numbers.png", "--style", "arrows", "--numbers"),
+        ("compare.png", "--style", "compare"),
+        ("loop.webp", "--style", "animation", "--frames", "4"),
+    ):
+        out = tmp_path / name
+        assert cli.main(["view", str(field), "-o", str(out), "--size", "96", "--portrait", str(photo), *options]) == 0
+        assert " px, mean " in capsys.readouterr().out
+        seen[name] = pixels(out)
+    assert (seen["arrows.png"] != seen["numbers.png"]).any()
+    with Image.open(tmp_path / "loop.webp") as file:
+        assert (file.n_frames, file.size) == (4, (96, 96))
+    for style in ("compare", "animation"):
+        assert "--portrait" in failure(capsys, "view", field, "--style", style, "-o", tmp_path / "x.webp")
 
 
 def test_guides(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -28,7 +28,7 @@ from torch import Tensor
 ROOT = Path(__file__).parents[1]
 COMFYUI = os.environ.get("FACEFLOW_COMFYUI")
 FROZEN = json.loads((Path(__file__).parent / "data" / "nodes_v1.json").read_text())
-STYLES = ("wheel", "arrows", "grid", "heat", "color")
+STYLES = ("wheel", "arrows", "grid", "heat", "color", "folds")
 # Nodes of ComfyUI itself that the example workflows may use.
 CORE = {"LoadImage", "PreviewImage", "SaveImage", "LossGraphNode", "PreviewAny", "MarkdownNote", "Note", "ImageBatch",
         "MaskPreview", "InvertMask", "ImageScale", "SaveAnimatedWEBP", "ImageStitch"}  # fmt: skip
@@ -500,6 +500,42 @@ def test_picture_of_another_size(
 def test_view_needs_image_and_crop(comfy: SimpleNamespace, photo: Tensor, field: object) -> None:
     with pytest.raises(ValueError, match="both image and crop"):
         run(comfy, "FaceFlowView", field=field, image=photo)
+
+
+def test_view_before_and_after_and_as_frames(
+    comfy: SimpleNamespace, photo: Tensor, face: object, field: object
+) -> None:
+    inputs = {"field": field, "image": photo, "crop": face, "size": 96}
+    compared, numbers = run(comfy, "FaceFlowView", style="compare", **inputs).args
+    assert is_image(compared, (1, 96, 96, 3))
+    assert " px, mean " in numbers
+    steps: list[int] = []
+    comfy.utils.set_progress_bar_global_hook(lambda value, *_, **__: steps.append(value))
+    frames = run(comfy, "FaceFlowView", style="animation", frames=6, **inputs)[0]
+    assert is_image(frames, (6, 96, 96, 3))
+    assert steps == [1, 2, 3, 4, 5, 6]
+    assert torch.equal(frames[1], frames[5])
+    assert not torch.equal(frames[0], frames[3])
+    inscribed = run(comfy, "FaceFlowView", style="animation", frames=6, numbers=True, **inputs)[0]
+    assert is_image(inscribed, (6, 96, 96, 3))
+    assert not torch.equal(inscribed, frames)
+    for style in ("compare", "animation"):
+        with pytest.raises(ValueError, match="connect image and crop"):
+            run(comfy, "FaceFlowView", style=style, field=field)
+
+
+def test_animation_can_be_cancelled(comfy: SimpleNamespace, photo: Tensor, face: object, field: object) -> None:
+    steps: list[int] = []
+
+    def stop(value: int, *_: object, **__: object) -> None:
+        steps.append(value)
+        comfy.mm.interrupt_current_processing(True)
+
+    comfy.utils.set_progress_bar_global_hook(stop)
+    with pytest.raises(Exception) as caught:  # noqa: PT011 (the real ComfyUI has a class of its own)
+        run(comfy, "FaceFlowView", style="animation", field=field, image=photo, crop=face, size=64)
+    assert "Interrupt" in type(caught.value).__name__
+    assert steps == [1]
 
 
 def test_align_says_when_there_is_no_face(comfy: SimpleNamespace, photo: Tensor) -> None:
