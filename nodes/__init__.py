@@ -9,6 +9,7 @@ from .align import FaceFlowAlign
 from .apply import FaceFlowApply
 from .fields import FaceFlowInit, FaceFlowLoad, FaceFlowSave
 from .guide import FaceFlowLoadGuide
+from .interchange import FaceFlowExport, FaceFlowImport
 from .optimize import FaceFlowOptimize
 from .view import FaceFlowView
 
@@ -21,6 +22,8 @@ NODES: list[type[io.ComfyNode]] = [
     FaceFlowView,
     FaceFlowSave,
     FaceFlowLoad,
+    FaceFlowExport,
+    FaceFlowImport,
 ]
 
 paths.register()  # ComfyExtension.on_load is not called on the oldest ComfyUI that is supported

@@ -610,6 +610,32 @@ def test_load_refuses_names_outside_the_folders(comfy: SimpleNamespace, field: o
         run(comfy, "FaceFlowLoad", file=name)
 
 
+@pytest.mark.parametrize("kind", ["flow .flo", "flow .exr", "flow .png", "field .npy", "ST-map .exr", "ST-map .png"])
+def test_exported_fields_come_back(comfy: SimpleNamespace, field: object, kind: str) -> None:
+    name = kind.split()[0]
+    done = run(comfy, "FaceFlowExport", field=field, format=kind, size=48, fade_out=False, filename_prefix=f"ex/{name}")
+    path = Path(done[0])
+    assert path.is_file()
+    assert path.name in done.ui.as_dict()["text"][0]
+    listed = comfy.nodes["FaceFlowImport"].GET_SCHEMA().inputs[0].options
+    assert listed[0] == f"output/ex/{path.name}"
+    assert comfy.nodes["FaceFlowImport"].validate_inputs(file=listed[0]) is True
+    back = run(comfy, "FaceFlowImport", file=listed[0], what="ST-map" if name == "ST-map" else "flow")[0]
+    inner = (Ellipsis, slice(8, -8), slice(8, -8))
+    assert (back.offset - field.resample(48).offset)[inner].abs().max() < 2e-4
+    path.unlink()
+    assert "gone" in comfy.nodes["FaceFlowImport"].validate_inputs(file=listed[0])
+    comfy.nodes["FaceFlowImport"].fingerprint_inputs(file=listed[0], what="flow")
+
+
+def test_st_map_of_the_whole_picture(comfy: SimpleNamespace, face: object, field: object) -> None:
+    path = run(comfy, "FaceFlowExport", field=field, format="ST-map .exr", filename_prefix="st/a", crop=face)[0]
+    channels = importlib.import_module("flow_core.rasters").read_exr(Path(path))
+    assert channels["R"].shape == (180, 200)
+    with pytest.raises(ValueError, match="takes no crop"):
+        run(comfy, "FaceFlowExport", field=field, format="flow .flo", filename_prefix="st/a", crop=face)
+
+
 def test_a_dead_link_does_not_take_the_pack_down(comfy: SimpleNamespace) -> None:
     link = comfy.root / "output" / "dead.safetensors"
     link.symlink_to(comfy.root / "nowhere.safetensors")
