@@ -308,17 +308,18 @@ def save_animation(frames: list[Image.Image], path: str | Path, fps: float = 20)
 
 
 def faces(image: Tensor, crop: Crop, found: list[list[Detection]]) -> Tensor:
-    """Pictures ``[B,3,H,W]`` with every face that :func:`flow_core.align.align` found numbered, and the square and the
-    five points of the chosen one."""
+    """Pictures ``[B,3,H,W]`` with every face that :func:`flow_core.align.align` found numbered, and the squares and the
+    five points of the chosen ones."""
     pictures = []
     for i, picture in enumerate(image):
         page = to_image(picture)
         pen, unit = ImageDraw.Draw(page), max(page.size)
-        corners = crop.select(i).to_image(torch.tensor([[[[0.0, 0], [1, 0], [1, 1], [0, 1], [0, 0]]]]))[0, 0]
         ink, width = tuple(round(255 * c) for c in _ACCENT), max(1, round(unit / 300))
-        pen.line([tuple(p) for p in corners.tolist()], fill=ink, width=width, joint="curve")
-        for x, y in crop.points[i].tolist():
-            pen.ellipse([x - 1.5 * width, y - 1.5 * width, x + 1.5 * width, y + 1.5 * width], fill=ink)
+        for one in [crop.select(k) for k in (range(crop.batch) if crop.together else [i])]:
+            corners = one.to_image(torch.tensor([[[[0.0, 0], [1, 0], [1, 1], [0, 1], [0, 0]]]]))[0, 0]
+            pen.line([tuple(p) for p in corners.tolist()], fill=ink, width=width, joint="curve")
+            for x, y in one.points[0].tolist():
+                pen.ellipse([x - 1.5 * width, y - 1.5 * width, x + 1.5 * width, y + 1.5 * width], fill=ink)
         for number, face in enumerate(found[i]):
             x0, y0, x1, y1 = face.box.tolist()
             pen.rectangle([x0, y0, max(x0, x1), max(y0, y1)], outline=(255, 255, 255), width=width)

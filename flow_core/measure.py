@@ -1,14 +1,20 @@
-"""What a field does, in numbers for people."""
+"""What a field does to a picture, in numbers for people."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
 
+import numpy as np
 import torch
+from PIL import Image, ImageDraw
+from torch import Tensor
 
 from .align import Crop
 from .field import Field, pixel_centers
+from .guide import Guide
+from .landmarks import AT, OVAL, load_landmarks
+from .prompts import Prompt, directions
 from .warp import displacement, jacobian_determinant
 
 MOVED = 1e-3  # of the face square's side: half a pixel of a face 500 pixels wide counts as moved
@@ -69,3 +75,45 @@ def measure(field: Field, crop: Crop | None = None, strength: float = 1.0) -> li
                 )
             )  # fmt: skip
     return found
+
+
+def score(before: Tensor, after: Tensor, crop: Crop, guide: Guide, prompt: Prompt) -> tuple[float, float]:
+    """How far an edit went, and what it cost around the face.
+
+    Args:
+        before: pictures ``[B,3,H,W]``.
+        after: the same pictures, edited.
+        crop: the faces in ``before``.
+
+    Returns:
+        what the guide gained, in its logits along the prompt's directions, averaged over its weighted parts, the faces and
+        their mirror images; and the mean absolute change of colour (0..1) of the pixels outside the faces' outlines.
+
+    Raises:
+        ValueError: the pictures differ in size or number.
+    """
+    if before.shape != after.shape:
+        raise ValueError(
+            f"Before {tuple(before.shape)} and after {tuple(after.shape)} must have the same size and number of pictures."
+        )
+    with torch.inference_mode(False), torch.no_grad():
+        faces = [crop.aligned(p.clone().float(), guide.image_size) for p in (before, after)]
+        was, now = (torch.stack([guide.encode_image(f) for f in (p, p.flip(-1))]) for p in faces)
+        found, weight = directions(guide, prompt)
+        gain = guide.scale * (now - was) @ found.T
+        gain = (gain @ weight / weight.abs().sum()).mean().item()
+        outside = 1 - _outlines(before, crop)
+        change = (after - before).abs().mean(1).float().cpu() * outside
+        return gain, (change.sum() / outside.expand_as(change).sum().clamp(min=1)).item()
+
+
+def _outlines(image: Tensor, crop: Crop) -> Tensor:
+    """1 inside the outline of a face, ``[B,H,W]``; faces of one picture share a mask."""
+    points = crop.landmarks if crop.landmarks is not None else load_landmarks().find(image, crop)
+    masks = []
+    for outline in points[:, [AT[i] for i in OVAL]].tolist():
+        page = Image.new("L", crop.image_size[::-1])
+        ImageDraw.Draw(page).polygon([tuple(p) for p in outline], fill=1)
+        masks.append(torch.from_numpy(np.array(page)).float())
+    found = torch.stack(masks)
+    return found.amax(0, keepdim=True) if crop.together else found

@@ -11,6 +11,8 @@ from .fields import FaceFlowInit, FaceFlowLoad, FaceFlowSave
 from .guide import FaceFlowLoadGuide
 from .interchange import FaceFlowExport, FaceFlowImport
 from .optimize import FaceFlowOptimize
+from .score import FaceFlowScore
+from .stretch import FaceFlowStretch
 from .view import FaceFlowView
 
 NODES: list[type[io.ComfyNode]] = [
@@ -24,6 +26,8 @@ NODES: list[type[io.ComfyNode]] = [
     FaceFlowLoad,
     FaceFlowExport,
     FaceFlowImport,
+    FaceFlowStretch,
+    FaceFlowScore,
 ]
 
 paths.register()  # ComfyExtension.on_load is not called on the oldest ComfyUI that is supported

@@ -167,7 +167,7 @@ def test_schema(comfy: SimpleNamespace, node_id: str) -> None:
     own = ("FACEFLOW_FIELD", "FACEFLOW_CROP", "FACEFLOW_GUIDE")
     for i in schema.inputs:
         assert i.tooltip or i.io_type in own, f"{i.id} has no tooltip"
-        assert i.io_type in (*comfy_stub.WIDGETS, *own, "IMAGE", "MASK"), f"{i.id} has an unknown type"
+        assert i.io_type in (*comfy_stub.WIDGETS, *own, "IMAGE", "MASK", "LATENT"), f"{i.id} has an unknown type"
 
 
 @pytest.mark.parametrize("node_id", node_ids())
@@ -291,7 +291,7 @@ def test_whole_graph(comfy: SimpleNamespace, photo: Tensor, tmp_path: Path) -> N
     assert len(losses["loss"]) == 4
     assert all(isinstance(v, float) for v in losses["loss"])
     assert (field.meta["prompt"], field.meta["seed"], field.meta["steps"]) == ("a smiling face", 2, 4)
-    applied, changed = run(comfy, "FaceFlowApply", image=image, crop=crop, field=field).args
+    applied, changed, *_ = run(comfy, "FaceFlowApply", image=image, crop=crop, field=field).args
     assert torch.equal(applied, edited)
     assert is_image(changed, (1, 180, 200))
     assert torch.equal(applied[changed == 0], image[changed == 0])
@@ -453,7 +453,7 @@ def test_other_channels(comfy: SimpleNamespace, photo: Tensor, loaded: object, c
 
 def test_strength_zero_is_bit_identical(comfy: SimpleNamespace, photo: Tensor, face: object, field: object) -> None:
     image = photo + torch.rand(photo.shape, generator=torch.Generator().manual_seed(1)) * 1e-3
-    out, changed = run(
+    out, changed, *_ = run(
         comfy, "FaceFlowApply", image=image, crop=face, field=field, shape_strength=0.0, color_strength=0.0
     ).args
     assert torch.equal(out.view(torch.int32), image.view(torch.int32))
@@ -475,7 +475,7 @@ def test_apply_settings(comfy: SimpleNamespace, photo: Tensor, face: object, fie
 def test_apply_with_a_mask(comfy: SimpleNamespace, photo: Tensor, face: object, field: object) -> None:
     mask = torch.zeros(1, 180, 200)
     mask[:, :, 100:] = 1
-    out, changed = run(comfy, "FaceFlowApply", image=photo, crop=face, field=field, mask=mask).args
+    out, changed, *_ = run(comfy, "FaceFlowApply", image=photo, crop=face, field=field, mask=mask).args
     assert torch.equal(out[:, :, :100], photo[:, :, :100])
     assert changed[:, :, 100:].any()
     assert not changed[:, :, :100].any()
@@ -536,6 +536,70 @@ def test_animation_can_be_cancelled(comfy: SimpleNamespace, photo: Tensor, face:
         run(comfy, "FaceFlowView", style="animation", field=field, image=photo, crop=face, size=64)
     assert "Interrupt" in type(caught.value).__name__
     assert steps == [1]
+
+
+def test_apply_moves_latent_and_mask_along(comfy: SimpleNamespace, photo: Tensor, face: object, field: object) -> None:
+    samples = torch.randn(1, 4, 22, 25, generator=torch.Generator().manual_seed(0))
+    noise = torch.zeros(1, 1, 180, 200)
+    noise[..., 60:120, 80:120] = 1
+    given = {"samples": samples.clone(), "noise_mask": noise.clone(), "batch_index": [3]}
+    inputs = {"image": photo, "crop": face, "field": field}
+    *_, latent, mask = run(comfy, "FaceFlowApply", **inputs, latent=given, mask_to_warp=noise[0]).args
+    assert latent["samples"].shape == samples.shape
+    assert not torch.equal(latent["samples"], samples)
+    assert latent["batch_index"] == [3]
+    assert latent["noise_mask"].shape == noise.shape
+    assert torch.equal(latent["noise_mask"][0], mask)
+    assert not torch.equal(mask, noise[0])
+    assert torch.equal(given["samples"], samples)  # sockets are shared
+    assert torch.equal(given["noise_mask"], noise)
+    small = {"samples": samples, "noise_mask": torch.rand(1, 22, 25)}
+    assert run(comfy, "FaceFlowApply", **inputs, latent=small)[2]["noise_mask"].shape == (1, 22, 25)
+    assert run(comfy, "FaceFlowApply", **inputs).args[2:] == (None, None)
+    with pytest.raises(ValueError, match="video latents"):
+        run(comfy, "FaceFlowApply", **inputs, latent={"samples": torch.zeros(1, 16, 2, 22, 25)})
+
+
+def test_all_faces_of_a_picture(comfy: SimpleNamespace, photo: Tensor, loaded: object) -> None:
+    pair = torch.cat([photo, photo.flip(2)], 2)
+    crop, aligned, mask, preview = run(
+        comfy, "FaceFlowAlign", image=pair, faces="all", order="left-right", aligned_size=64
+    ).args
+    assert is_image(aligned, (2, 64, 64, 3))
+    assert is_image(mask, (1, 180, 400))
+    assert is_image(preview, (1, 180, 400, 3))
+    start = run(comfy, "FaceFlowInit", crop=crop, resolution=8)[0]
+    field, edited, _ = run(comfy, "FaceFlowOptimize", image=pair, crop=crop, field=start, guide=loaded, steps=2).args
+    assert field.batch == 2
+    applied = run(comfy, "FaceFlowApply", image=pair, crop=crop, field=field)[0]
+    assert torch.equal(applied, edited)
+    for half in (slice(0, 200), slice(200, 400)):
+        assert not torch.equal(applied[:, :, half], pair[:, :, half])
+    views, numbers = run(comfy, "FaceFlowView", field=field, image=pair, crop=crop, style="compare", size=64).args
+    assert is_image(views, (2, 64, 64, 3))
+    assert len(numbers.splitlines()) == 2
+    repair, changed = run(comfy, "FaceFlowStretch", field=field, crop=crop, threshold=1.01).args
+    assert is_image(repair, (1, 180, 400))
+    assert is_image(changed, (1, 180, 400))
+
+
+def test_score(comfy: SimpleNamespace, photo: Tensor, face: object, field: object, loaded: object) -> None:
+    inputs = {"before": photo, "guide": loaded, "prompt": "a smiling face"}
+    text, gain, folds, moved, outside = run(comfy, "FaceFlowScore", after=photo.clone(), **inputs).args
+    assert (gain, outside) == (0, 0)
+    assert folds != folds
+    assert moved != moved
+    assert text.startswith("guide gain +0.00 logits (nano)")
+    smile = run(comfy, "FaceFlowOptimize", image=photo, crop=face, field=field, guide=loaded, steps=15).args
+    done = run(comfy, "FaceFlowScore", after=smile[1], field=smile[0], crop=face, **inputs).args
+    assert done[1] > 0.3
+    assert 0 <= done[2] < 0.1
+    assert 0 < done[3] < 1
+    assert 0 < done[4] < 0.05
+    turned = run(comfy, "FaceFlowScore", after=smile[1], crop=face, **{**inputs, "prompt": "a smiling face:-1"})[1]
+    assert turned == pytest.approx(-done[1], abs=1e-4)
+    with pytest.raises(ValueError, match="same size"):
+        run(comfy, "FaceFlowScore", after=photo[:, :100], crop=face, **inputs)
 
 
 def test_align_says_when_there_is_no_face(comfy: SimpleNamespace, photo: Tensor) -> None:
