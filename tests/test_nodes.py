@@ -32,6 +32,18 @@ STYLES = ("wheel", "arrows", "grid", "heat", "color", "folds")
 # Nodes of ComfyUI itself that the example workflows may use.
 CORE = {"LoadImage", "PreviewImage", "SaveImage", "LossGraphNode", "PreviewAny", "MarkdownNote", "Note", "ImageBatch",
         "MaskPreview", "InvertMask", "ImageScale", "SaveAnimatedWEBP", "ImageStitch"}  # fmt: skip
+# Those that load or run a model: nobody runs them here, but their sockets and the number of their widgets must be right.
+MODELS = {
+    "CheckpointLoaderSimple": ({}, ["MODEL", "CLIP", "VAE"], 1),
+    "CLIPTextEncode": ({"clip": "CLIP"}, ["CONDITIONING"], 1),
+    "VAEEncode": ({"pixels": "IMAGE", "vae": "VAE"}, ["LATENT"], 0),
+    "VAEDecode": ({"samples": "LATENT", "vae": "VAE"}, ["IMAGE"], 0),
+    "SetLatentNoiseMask": ({"samples": "LATENT", "mask": "MASK"}, ["LATENT"], 0),
+    "KSampler": (
+        {"model": "MODEL", "positive": "CONDITIONING", "negative": "CONDITIONING", "latent_image": "LATENT"}, ["LATENT"], 7,
+    ),  # seven with "control after generate"
+    "ImageCompositeMasked": ({"destination": "IMAGE", "source": "IMAGE", "mask": "MASK"}, ["IMAGE"], 3),
+}  # fmt: skip
 
 needs_stub = pytest.mark.skipif(COMFYUI is not None, reason="about the stand-in")
 
@@ -784,9 +796,15 @@ def test_example_workflow(comfy: SimpleNamespace, path: Path) -> None:
     nodes = {n["id"]: n for n in workflow["nodes"]}
     assert len(nodes) == len(workflow["nodes"])
     types = {n["type"] for n in nodes.values()}
-    assert types <= comfy.nodes.keys() | CORE
+    assert types <= comfy.nodes.keys() | CORE | MODELS.keys()
     assert types & comfy.nodes.keys()
     for node in nodes.values():
+        if node["type"] in MODELS:
+            sockets, outputs, count = MODELS[node["type"]]
+            assert {i["name"]: i["type"] for i in node["inputs"]} == sockets
+            assert all(i["link"] is not None for i in node["inputs"])
+            assert [o["type"] for o in node["outputs"]] == outputs
+            assert len(node.get("widgets_values", [])) == count
         if node["type"] not in comfy.nodes:
             continue
         schema = comfy.nodes[node["type"]].GET_SCHEMA()
@@ -801,6 +819,12 @@ def test_example_workflow(comfy: SimpleNamespace, path: Path) -> None:
         needed = {i.id for i in schema.inputs if not i.optional and i.io_type not in comfy_stub.WIDGETS}
         assert needed <= linked, f"{node['type']} lacks {needed - linked}"
         assert [o["type"] for o in node.get("outputs", [])] == [str(o.io_type) for o in schema.outputs]
+    numbers = [link[0] for link in workflow["links"]]
+    assert len(set(numbers)) == len(numbers)
+    assert max(numbers) <= workflow["last_link_id"]
+    assert max(nodes) <= workflow["last_node_id"]
+    used = [i["link"] for n in nodes.values() for i in n.get("inputs", []) if i["link"] is not None]
+    assert sorted(used) == sorted(numbers)
     for number, source, slot, target, at, kind in workflow["links"]:
         assert nodes[source]["outputs"][slot]["type"] == kind
         assert number in nodes[source]["outputs"][slot]["links"]
