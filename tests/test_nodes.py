@@ -216,6 +216,13 @@ def test_pack_is_found_by_comfyui(comfy: SimpleNamespace) -> None:
     assert (ROOT / comfy.pack.WEB_DIRECTORY).is_dir()
 
 
+@pytest.mark.parametrize("node_id", node_ids())
+def test_every_node_has_a_help_page(comfy: SimpleNamespace, node_id: str) -> None:
+    schema = comfy.nodes[node_id].GET_SCHEMA()
+    page = (ROOT / comfy.pack.WEB_DIRECTORY / "docs" / f"{node_id}.md").read_text()
+    assert page.startswith(f"# {schema.display_name}\n")
+
+
 def test_model_folder_is_registered(comfy: SimpleNamespace) -> None:
     assert str(comfy.root / "models" / "faceflow") in comfy.folders.get_folder_paths("faceflow")
     assert ".safetensors" in comfy.folders.folder_names_and_paths["faceflow"][1]
