@@ -17,7 +17,7 @@ from .landmarks import AT, OVAL, load_landmarks
 from .prompts import Prompt, directions
 from .warp import displacement, jacobian_determinant
 
-MOVED = 1e-3  # of the face square's side: half a pixel of a face 500 pixels wide counts as moved
+MOVED = 2.5e-3  # of the face square's side: half a pixel where the square has 200
 _GRID = 256
 
 

@@ -36,7 +36,7 @@ class FaceFlowScore(io.ComfyNode):
                 io.String.Output(display_name="text", tooltip="All numbers, with units."),
                 io.Float.Output(display_name="gain", tooltip="What the guide gained, in its own logits."),
                 io.Float.Output(display_name="folds", tooltip="Share 0..1 of the face square that folds; NaN without a field."),
-                io.Float.Output(display_name="moved", tooltip="Share 0..1 of the face square that moves by more than 0.1 % of its side; "
+                io.Float.Output(display_name="moved", tooltip="Share 0..1 of the face square that moves by more than 0.25 % of its side; "
                                 "NaN without a field."),
                 io.Float.Output(display_name="outside", tooltip="Mean change of colour (0..1) outside the outline of the face."),
             ],
