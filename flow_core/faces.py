@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-
 import torch
 from torch import Tensor
 
 from .align import Crop
 from .field import Field
-from .warp import FEATHER, displacement, warp
+from .warp import FEATHER, displacement, sample_image, warp
+
+_CHUNK = 1 << 18  # pixels computed at once where squares overlap
 
 
 def warp_faces(
@@ -35,57 +35,31 @@ def warp_faces(
         raise ValueError(
             f"{field.batch} fields do not fit {crop.batch} faces of one picture: give one for all, or one each."
         )
-    if crop.batch == 1:
-        return warp(image, crop, field, shape, color, mask, feather)
-    frame = _around(crop)
-    return warp(image, frame, _Faces(crop, frame, field.require_finite(), feather), shape, color, mask, 0.0)
+    out, times = image.clone(), image.new_zeros(len(image), *image.shape[2:])
+    faces = [(crop.select(i).to(image.device), field.select(i if field.batch > 1 else 0)) for i in range(crop.batch)]
+    for one, edit in faces:
+        edited, touched = warp(image, one, edit, shape, color, mask, feather)
+        out = torch.where(touched[:, None] > 0, edited, out)
+        times += touched
+    faces = [(one, edit.scale(shape, color).to(image.device)) for one, edit in faces]
+    for i, twice in enumerate(times > 1):
+        limit = None if mask is None else mask[i if len(mask) > 1 else 0].to(image)
+        for y, x in zip(*(v.split(_CHUNK) for v in twice.nonzero(as_tuple=True)), strict=True):
+            weight = 1.0 if limit is None else limit[y, x]
+            out[i, :, y, x] = _sum(image[i : i + 1], faces, x, y, weight, feather)
+    return out, times.clamp(max=1)
 
 
-def _around(crop: Crop) -> Crop:
-    """An upright square around all faces of a picture, with a margin where nothing happens."""
-    corners = crop.matrix.new_tensor([[0, 0], [1, 0], [1, 1], [0, 1]])[None, None]
-    corners = crop.to_image(corners).flatten(0, 2)
-    low, high = corners.amin(0), corners.amax(0)
-    side, center = 1.1 * (high - low).max(), (low + high) / 2
-    matrix = torch.eye(3).to(crop.matrix)
-    matrix[:2] /= side
-    matrix[:2, 2] = 0.5 - center / side
-    return Crop(crop.image_size, crop.points[:1], matrix[None])
-
-
-@dataclass(frozen=True)
-class _Faces:
-    """The fields of all faces as one field over the square ``frame``; what :func:`flow_core.warp.warp` asks of a field."""
-
-    crop: Crop
-    frame: Crop
-    field: Field
-    feather: float
-    batch: int = 1
-
-    def require_finite(self) -> _Faces:
-        return self
-
-    def scale(self, shape: float, color: float) -> _Faces:
-        return replace(self, field=self.field.scale(shape, color))
-
-    def to(self, device: torch.device | str) -> _Faces:
-        return replace(self, crop=self.crop.to(device), frame=self.frame.to(device), field=self.field.to(device))
-
-    def select(self, _: int) -> _Faces:
-        return self
-
-    def sample(self, points: Tensor) -> tuple[Tensor, Tensor]:
-        """Offset ``[1,2,H,W]`` in fractions of the frame and colour ``[1,3,H,W]`` at its points ``[1,H,W,2]``."""
-        offset, color = points.new_zeros(1, 2, *points.shape[1:3]), points.new_zeros(1, 3, *points.shape[1:3])
-        pixels = self.frame.to_image(points)
-        for i in range(self.crop.batch):
-            crop = self.crop.select(i)
-            inside = crop.to_crop(pixels)
-            if not ((inside > 0) & (inside < 1)).all(-1).any():
-                continue
-            field = self.field.select(i if self.field.batch > 1 else 0)
-            moved, tint = displacement(field, inside, self.feather)
-            shift = crop.vectors_to_image(moved.permute(0, 2, 3, 1)) @ self.frame.matrix[:, None, :2, :2].mT
-            offset, color = offset + shift.permute(0, 3, 1, 2), color + tint
-        return offset, color
+def _sum(
+    image: Tensor, faces: list[tuple[Crop, Field]], x: Tensor, y: Tensor, weight: Tensor | float, feather: float
+) -> Tensor:
+    """Colours ``[C,K]`` of the pixels ``x, y`` ``[K]`` of ``image`` ``[1,C,H,W]`` under all edits at once."""
+    target = torch.stack([x, y], -1)[None, None].to(image) + 0.5
+    shift, tint = torch.zeros_like(target), image.new_zeros(1, 3, 1, len(x))
+    for crop, field in faces:
+        offset, color = displacement(field, crop.to_crop(target), feather)
+        shift, tint = shift + crop.vectors_to_image(offset.permute(0, 2, 3, 1)), tint + color
+    source = target + shift * (weight if isinstance(weight, float) else weight[:, None])
+    new, tint = sample_image(image, source, "bicubic")[0, :, 0], (tint * weight)[0, :, 0]
+    new[:3] += tint.mean(0) if len(new) == 1 else tint  # alpha moves, and has no colour
+    return new.clamp(min(0.0, image.min().item()), max(1.0, image.max().item()))

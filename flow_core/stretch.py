@@ -28,7 +28,8 @@ def stretching(field: Field, size: int = _GRID, strength: float = 1.0, feather: 
     centers, half = pixel_centers(size, size, field.device), _STEP / 2
     shifts = centers.new_tensor([[-half, 0], [half, 0], [0, -half], [0, half]])
     with torch.no_grad():
-        offset = displacement(field, torch.cat([centers + s for s in shifts], 1), feather)[0] * strength
+        points = torch.cat([centers + s for s in shifts], 1)
+        offset = displacement(field.scale(strength), points, feather)[0]
     left, right, up, down = offset.chunk(4, 2)
     (a, c), (b, d) = ((right - left) / _STEP).unbind(1), ((down - up) / _STEP).unbind(1)  # J = 1 + [[a, b], [c, d]]
     a, d = a + 1, d + 1
@@ -83,10 +84,11 @@ def repair_mask(
 def changed_mask(field: Field, crop: Crop, shape: float = 1.0, color: float = 1.0, feather: float = FEATHER) -> Tensor:
     """Pixels of the photo ``[B,H,W]`` (0 or 1) that an edit changes to the eye: moved by half a pixel of the photo, or
     recoloured by 1/255."""
-    offset, shift = displacement(field.to("cpu").require_finite(), pixel_centers(_GRID, _GRID), feather)
-    longest = (offset * shape).norm(dim=1) * crop.side.cpu()[:, None, None]
+    field = field.to("cpu").scale(shape, color).require_finite()
+    offset, shift = displacement(field, pixel_centers(_GRID, _GRID), feather)
+    longest = offset.norm(dim=1) * crop.side.cpu()[:, None, None]
     # The larger of both, each in units of what counts as changed.
-    region = torch.maximum(longest / 0.5, (shift * color).abs().amax(1) * 255)
+    region = torch.maximum(longest / 0.5, shift.abs().amax(1) * 255)
     return (_in_photo(region[:, None], crop) >= 1).float()
 
 
