@@ -447,7 +447,7 @@ def test_batch_of_two(comfy: SimpleNamespace, photo: Tensor, loaded: object) -> 
     field, edited, _ = run(comfy, "FaceFlowOptimize", image=images, crop=crop, field=start, guide=loaded, steps=3).args
     assert field.batch == 2
     assert is_image(edited, (2, 180, 200, 3))
-    applied, changed = run(comfy, "FaceFlowApply", image=images, crop=crop, field=field).args
+    applied, changed, *_ = run(comfy, "FaceFlowApply", image=images, crop=crop, field=field).args
     assert torch.equal(applied, edited)
     assert changed.any(2).any(1).all()
     assert is_image(run(comfy, "FaceFlowView", field=field, size=64)[0], (2, 64, 64, 3))
