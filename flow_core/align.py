@@ -54,7 +54,7 @@ def ffhq_matrix(points: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class Crop:
-    """Where faces are, one for each picture of a batch.
+    """Where faces are: one for each picture of a batch, or several of one picture.
 
     Attributes:
         image_size: (height, width) of the pictures, pixels.
@@ -62,6 +62,7 @@ class Crop:
         matrix: ``[B,3,3]`` image pixels -> crop frame 0..1, a similarity.
         score: confidence 0..1 of each face.
         landmarks: ``[B,161,2]`` pixels, the points of :mod:`flow_core.landmarks`; None where nobody looked for them.
+        together: all faces are in one picture, instead of one in each picture of a batch.
     """
 
     image_size: tuple[int, int]
@@ -69,6 +70,7 @@ class Crop:
     matrix: Tensor
     score: tuple[float, ...] = ()
     landmarks: Tensor | None = None
+    together: bool = False
 
     @classmethod
     def from_points(cls, points: Tensor, image_size: tuple[int, int], score: tuple[float, ...] = ()) -> Crop:
@@ -113,6 +115,7 @@ class Crop:
             points=self.points[one],
             matrix=self.matrix[one],
             score=self.score[one],
+            together=False,
             landmarks=None if self.landmarks is None else self.landmarks[one],
         )
 
@@ -204,18 +207,18 @@ def sort_faces(faces: list[Detection], order: str = "largest") -> list[Detection
 def align(
     image: Tensor,
     detector: Detector,
-    index: int = 0,
+    index: int | None = 0,
     order: str = "largest",
     threshold: float | None = None,
     mask: Tensor | None = None,
     landmarks: Landmarks | None = None,
 ) -> tuple[Crop, list[list[Detection]]]:
-    """Find one face in every picture of a batch, and align it by its landmarks.
+    """Find one face in every picture of a batch, or all faces of one picture, and align them by their landmarks.
 
     Args:
         image: ``[B,3,H,W]``.
         detector: from :func:`flow_core.detect.load_detector`.
-        index: which face, counted in ``order`` from 0.
+        index: which face, counted in ``order`` from 0; None takes all faces of the one picture, in this order.
         order: one of :data:`ORDERS`.
         threshold: least confidence; ``None`` takes the detector's own.
         mask: ``[B or 1,H,W]``; only faces whose centre lies where it is at least 0.5 count.
@@ -226,6 +229,7 @@ def align(
 
     Raises:
         FaceNotFound: a picture has no face, or fewer than ``index + 1``.
+        ValueError: all faces of more than one picture, or a mask that does not fit.
     """
     from .landmarks import load_landmarks
 
@@ -235,16 +239,20 @@ def align(
             f"{len(mask)} mask(s) of {mask.shape[2]}x{mask.shape[1]} do not fit {len(image)} picture(s) of {image.shape[3]}x{image.shape[2]}; "
             "resize the mask, or leave it unconnected."
         )
+    if index is None and len(image) != 1:
+        raise ValueError(f"All faces can be taken of one picture, got a batch of {len(image)}; give them one by one.")
     found = []
     for i, picture in enumerate(image):
         faces = sort_faces(detector(picture) if threshold is None else detector(picture, threshold), order)
         usable = faces if mask is None else [f for f in faces if _inside(f, mask[i if len(mask) > 1 else 0])]
-        if not 0 <= index < len(usable):
-            raise FaceNotFound(_advice(image.shape, i, index, len(faces), len(usable), mask is not None))
+        if not 0 <= (index or 0) < len(usable):
+            raise FaceNotFound(_advice(image.shape, i, index or 0, len(faces), len(usable), mask is not None))
         found.append(usable)
-    points = torch.stack([faces[index].points for faces in found])
-    crop = Crop.from_points(points, tuple(image.shape[2:]), tuple(faces[index].score for faces in found))
-    return (landmarks or load_landmarks()).refine(image, crop), found
+    chosen = found[0] if index is None else [faces[index] for faces in found]
+    points = torch.stack([face.points for face in chosen])
+    crop = Crop.from_points(points, tuple(image.shape[2:]), tuple(face.score for face in chosen))
+    crop = (landmarks or load_landmarks()).refine(image, crop)
+    return (replace(crop, together=True) if index is None else crop), found
 
 
 def _inside(face: Detection, mask: Tensor) -> bool:

@@ -1,4 +1,4 @@
-"""The ``faceflow`` command: edit, sheet, apply, view, guides."""
+"""The ``faceflow`` command: edit, sheet, apply, view, export, import, guides."""
 
 from __future__ import annotations
 
@@ -94,11 +94,32 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("-o", "--output", type=Path, required=True)
     strengths(p)
 
-    p = commands.add_parser("view", help="draw a saved field")
+    p = commands.add_parser("view", parents=[find], help="draw a saved field, or show it before and after")
     p.add_argument("field", type=Path)
     p.add_argument("-o", "--output", type=Path, required=True)
-    p.add_argument("--style", default="wheel", help="wheel, arrows, grid, heat or color")
+    p.add_argument(
+        "--style", default="wheel", help="wheel, arrows, grid, heat, color, folds; with --portrait compare or animation"
+    )
     p.add_argument("--size", type=int, default=512, help="side in pixels")
+    p.add_argument("--strength", type=float, default=1.0, metavar="S")
+    p.add_argument("--portrait", type=Path, metavar="PHOTO", help="the face to draw on; lengths are in its pixels")
+    p.add_argument("--frames", type=int, default=24, help="of an animation (.webp, .gif or .png)")
+    p.add_argument("--numbers", action="store_true", help="write largest offset, folds and the like onto the picture")
+
+    p = commands.add_parser("export", parents=[find], help="write a saved field for other programs")
+    p.add_argument("field", type=Path)
+    p.add_argument("output", type=Path, help=".flo, .png (16 bit), .exr or .npy")
+    p.add_argument("--size", type=int, default=512, help="side of the raster over the face square (default 512)")
+    p.add_argument("--st-map", action="store_true", help=".exr or .png: where each pixel comes from, as in Nuke")
+    p.add_argument("--portrait", type=Path, metavar="PHOTO", help="the ST-map covers this whole photo")
+    p.add_argument(
+        "--no-fade", action="store_true", help="do not fade out at the border; for a file that shall come back"
+    )
+
+    p = commands.add_parser("import", help="read a field that another program wrote")
+    p.add_argument("file", type=Path, help=".flo, .png (16 bit), .exr or .npy over a face square")
+    p.add_argument("-o", "--output", type=Path, required=True, help="the field (.safetensors)")
+    p.add_argument("--st-map", action="store_true", help="the file is an ST-map")
 
     p = commands.add_parser("guides", help="list the guides that can be loaded")
     p.add_argument("--models", type=Path, action="append", default=[], metavar="DIR", help="folder with more weights")
@@ -109,7 +130,8 @@ def main(argv: list[str] | None = None) -> int:
     """Run a command; 0 when it worked, 2 when the input was at fault."""
     o = parser().parse_args(argv)
     try:
-        {"edit": _edit, "sheet": _sheet, "apply": _apply, "view": _view, "guides": _guides}[o.command](o)
+        commands = {"edit": _edit, "sheet": _sheet, "apply": _apply, "view": _view, "guides": _guides}
+        (commands | {"export": _export, "import": _import})[o.command](o)
     except (ValueError, GuideError, PredictorError, OSError) as e:
         print(f"faceflow: {e}", file=sys.stderr)
         return 2
@@ -232,9 +254,45 @@ def _write_edited(photo: picture.Picture, crop: Crop, field: Field, o: argparse.
 
 def _view(o: argparse.Namespace) -> None:
     from . import draw
+    from .measure import measure
 
-    picture.write(picture.Picture(draw.view(Field.load(o.field), o.style, o.size)), o.output)
-    print(o.output)
+    field, photo, crop = Field.load(o.field), None, None
+    if o.portrait:
+        photo = picture.read(o.portrait).rgb
+        crop = find_face(picture.Picture(photo), load_detector(o.detector, o.models, pick_device(o.device)), o)
+    if o.style in ("compare", "animation") and crop is None:
+        raise ValueError(f"The style {o.style} shows a picture; name it with --portrait.")
+    numbers = str(measure(field, crop, o.strength)[0])
+    if o.style == "animation":
+        frames = list(draw.morph(photo, crop, field, o.frames, o.size, strength=o.strength))
+        frames = [draw.inscribe(f, numbers) for f in frames] if o.numbers else frames
+        draw.save_animation([draw.to_image(f) for f in frames], o.output)
+    else:
+        if o.style == "compare":
+            drawn = draw.compare(photo, crop, field, o.size, o.strength)
+        else:
+            face, side = (None, None) if crop is None else (crop.aligned(photo, o.size), crop.side.item())
+            drawn = draw.view(field, o.style, o.size, face, o.strength, side)
+        picture.write(picture.Picture(draw.inscribe(drawn, numbers) if o.numbers else drawn), o.output)
+    print(f"{o.output}: {numbers}")
+
+
+def _export(o: argparse.Namespace) -> None:
+    from . import interchange
+
+    crop = None
+    if o.portrait:
+        if not o.st_map:
+            raise ValueError("--portrait is for ST-maps; add --st-map, or leave it out.")
+        crop = find_face(picture.read(o.portrait), load_detector(o.detector, o.models, pick_device(o.device)), o)
+    feather = 0.0 if o.no_fade else interchange.FEATHER
+    print(interchange.write(Field.load(o.field), o.output, o.size, o.st_map, crop, feather))
+
+
+def _import(o: argparse.Namespace) -> None:
+    from . import interchange
+
+    print(interchange.read(o.file, o.st_map).save(o.output))
 
 
 def _guides(o: argparse.Namespace) -> None:

@@ -1,4 +1,5 @@
-"""Pictures of a field, for people: colour wheel, arrows, grid, heat map, colour shift, sheets and animations.
+"""Pictures of a field, for people: colour wheel, arrows, grid, heat map, colour shift, folds, before and after, sheets and
+animations.
 
 All are drawn on the CPU and show what is really applied: the tapered field of
 :func:`flow_core.warp.displacement`, in the crop frame. Of a batch the first is drawn.
@@ -7,7 +8,8 @@ All are drawn on the CPU and show what is really applied: the tapered field of
 from __future__ import annotations
 
 import textwrap
-from functools import lru_cache
+from collections.abc import Callable, Iterator
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,22 +21,29 @@ from torch import Tensor
 
 from .align import Crop
 from .field import Field, pixel_centers
-from .warp import displacement, warp
+from .warp import displacement, jacobian_determinant, warp
 
 if TYPE_CHECKING:
     from .detect import Detection
 
-STYLES = ("wheel", "arrows", "grid", "heat", "color")
+STYLES = ("wheel", "arrows", "grid", "heat", "color", "folds")
 _STILL = 1e-4  # shorter offsets (0.1 px of a 1024 px face) count as no movement
 _INK, _ACCENT = (0.12, 0.13, 0.16), (1.0, 0.76, 0.18)
 # The colour wheel of Baker et al., uneven because the eye is: red, yellow, green, cyan, blue, magenta, red.
 _WHEEL = (0, 15, 21, 25, 36, 49, 55), "ff0000 ffff00 00ff00 00ffff 0000ff ff00ff ff0000"
 # Dark to bright in equal steps of OKLab (Ottosson, A perceptual color space for image processing, 2020).
 _HEAT = range(11), "09081e 200c48 41156a 6c1e71 97266a b93c59 da5238 f17621 f7a124 fdca5d fdf0a0"
+# Squeezed to stretched, blue over grey to orange, which also colour-blind eyes tell apart.
+_AREA, _FOLD = (range(5), "1f5fa8 86b4dc ededea f0a35e b4480b"), (0.85, 0.0, 0.55)
 
 
 def view(
-    field: Field, style: str = "wheel", size: int = 512, background: Tensor | None = None, strength: float = 1
+    field: Field,
+    style: str = "wheel",
+    size: int = 512,
+    background: Tensor | None = None,
+    strength: float = 1,
+    side: float | None = None,
 ) -> Tensor:
     """A picture ``[1,3,size,size]`` of a field, RGB 0..1.
 
@@ -45,31 +54,41 @@ def view(
       largest (Baker et al., A Database and Evaluation Methodology for Optical Flow, IJCV 2011).
     - ``arrows``: from where content was to where it goes, true to scale; a dot where it hardly moves.
     - ``grid``: a regular grid that the edit carries along; lines turn yellow where they move.
-    - ``heat``: length of the offset, with a scale in percent of the crop side.
+    - ``heat``: length of the offset, with a scale.
     - ``color``: colour shift around mid grey, amplified by the printed factor.
+    - ``folds``: how the warp changes areas, 1 / det J: orange where content is stretched, blue where it is squeezed,
+      magenta where the warp folds (det J <= 0).
 
     Args:
         size: side of the picture, 64..4096 pixels.
         background: aligned face ``[B,3,S,S]``, dimmed beneath ``arrows`` and, edited, beneath ``grid``.
         strength: multiplies offsets and colours.
+        side: side of the face square in pixels of the photo (:attr:`Crop.side`); lengths are then printed in these
+            pixels, else in percent of the side.
 
     Raises:
         ValueError: unknown style, a size or background that does not fit, or NaN in the field.
     """
     if style not in STYLES:
         raise ValueError(f"Unknown style {style!r}; use one of {', '.join(STYLES)}.")
-    if not 64 <= size <= 4096:
-        raise ValueError(f"The size of a picture must lie in 64..4096 pixels, got {size}.")
+    _require_size(size)
     if background is not None and (background.ndim != 4 or background.shape[1] != 3):
         raise ValueError(f"Expected a background [B,3,S,S], got {tuple(background.shape)}.")
-    draw = dict(zip(STYLES, (_wheel, _arrows, _grid, _heat, _color), strict=True))[style]
+    length = partial(_length, side=side)
+    styles = partial(_wheel, length=length), _arrows, _grid, partial(_heat, length=length), _color, _folds
+    draw = dict(zip(STYLES, styles, strict=True))[style]
     with torch.no_grad():
         field = field.select(0).to("cpu").scale(strength, strength).require_finite()
         background = None if background is None else _fit(background, size, size)
         return draw(field, pixel_centers(size, size), background)
 
 
-def _wheel(field: Field, points: Tensor, _: Tensor | None) -> Tensor:
+def _require_size(size: int) -> None:
+    if not 64 <= size <= 4096:
+        raise ValueError(f"The size of a picture must lie in 64..4096 pixels, got {size}.")
+
+
+def _wheel(field: Field, points: Tensor, _: Tensor | None, length: Callable[[float], str]) -> Tensor:
     size = points.shape[1]
     flow = -displacement(field, points)[0]
     longest = torch.hypot(*flow.unbind(1)).max().item()
@@ -81,7 +100,7 @@ def _wheel(field: Field, points: Tensor, _: Tensor | None) -> Tensor:
     disc = (radius + 0.5 - torch.hypot(*around.split(1, 1))).clamp(0, 1)
     part = picture[..., corner, corner]
     part[:] = _paint(part, disc, _wheel_colors(around / radius), halo=max(1, round(size / 600)))
-    text = ("max " if size >= 128 else "") + _percent(longest)
+    text = ("max " if size >= 128 else "") + length(longest)
     return _write(picture, text, (center - 1.4 * radius, center), (1, 0.5), _INK, 1.0)
 
 
@@ -127,19 +146,42 @@ def _grid(field: Field, points: Tensor, background: Tensor | None) -> Tensor:
     return _paint(_dim(edited, size, 0.8), mask * (0.5 + 0.5 * share), ink, halo=max(1, round(size / 600)))
 
 
-def _heat(field: Field, points: Tensor, _: Tensor | None) -> Tensor:
+def _heat(field: Field, points: Tensor, _: Tensor | None, length: Callable[[float], str]) -> Tensor:
     size = points.shape[1]
-    length = torch.hypot(*displacement(field, points)[0].unbind(1))
-    longest = max(length.max().item(), _STILL)
-    picture = _ramp(length / longest * 10, *_HEAT)
-    left, right, top, rim = *(round(v * size) for v in (0.08, 0.92, 0.935)), max(1, round(size / 500))
+    far = torch.hypot(*displacement(field, points)[0].unbind(1))
+    longest = max(far.max().item(), _STILL)
+    labels = [length(share * longest) for share in ((0, 0.5, 1) if size >= 160 else (0, 1))]
+    return _scale(_ramp(far / longest * 10, *_HEAT), (_HEAT[0], _HEAT[1]), labels, (0.95,) * 3, 0.05)
+
+
+def _scale(picture: Tensor, ramp: tuple, labels: list[str], ink: tuple, rim: float) -> Tensor:
+    """A bar of the colours of a ramp at the foot of the picture, with labels from its left to its right end."""
+    size = picture.shape[3]
+    left, right, top, edge = *(round(v * size) for v in (0.08, 0.92, 0.935)), max(1, round(size / 500))
     bottom = top + max(3, round(0.02 * size))
-    picture[..., top - rim : bottom + rim, left - rim : right + rim] = 0.85
-    picture[..., top:bottom, left:right] = _ramp(torch.linspace(0, 10, right - left)[None, None], *_HEAT)
-    for share in (0, 0.5, 1) if size >= 160 else (0, 1):
-        at = left + share * (right - left), top - 2 * rim - 0.012 * size
-        picture = _write(picture, _percent(share * longest), at, (share, 1), (0.95,) * 3, 0.05)
+    picture[..., top - edge : bottom + edge, left - edge : right + edge] = 0.85 if rim < 0.5 else 0.3
+    picture[..., top:bottom, left:right] = _ramp(torch.linspace(0, ramp[0][-1], right - left)[None, None], *ramp)
+    for i, label in enumerate(labels):
+        share = i / (len(labels) - 1)
+        at = left + share * (right - left), top - 2 * edge - 0.012 * size
+        picture = _write(picture, label, at, (share, 1), ink, rim)
     return picture
+
+
+def _folds(field: Field, points: Tensor, _: Tensor | None) -> Tensor:
+    size = points.shape[1]
+    # Differences over steps much finer than the control points would show rounding errors.
+    det = jacobian_determinant(field, min(size, 512))
+    worst, share = det.min().item(), (det <= 0).float().mean().item()
+    det = F.interpolate(det[:, None], (size, size), mode="bilinear", align_corners=False)
+    picture = _ramp(2 - 2 * det[:, 0].clamp(min=0.25).log2().clamp(-1, 1), *_AREA)
+    if share:
+        slope = torch.hypot(*torch.gradient(det, dim=(2, 3))).clamp(min=1e-6)
+        picture = _paint(picture, (0.5 - det / slope).clamp(0, 1), _FOLD, halo=max(1, round(size / 400)))
+    labels = ["area x 0.5", "x 1", "x 2"] if size >= 160 else ["x 0.5", "x 2"]
+    picture = _scale(picture, _AREA, labels, _INK, 1.0)
+    text = f"folds {share:.2%}" + (f", min det J {worst:.2f}" if size >= 160 else "")
+    return _write(picture, text, (0.08 * size, 0.87 * size), (0, 1), _FOLD if share else _INK, 1.0)
 
 
 def _color(field: Field, points: Tensor, _: Tensor | None) -> Tensor:
@@ -177,23 +219,75 @@ def sheet(rows: list[list[tuple[str, Tensor]]], cell: int = 256) -> Tensor:
     return torch.cat([*bands, torch.ones(1, 3, margin, width)], 2)
 
 
-def animate(
-    image: Tensor, crop: Crop, field: Field, frames: int = 24, size: int = 384, loop: bool = True
-) -> list[Image.Image]:
-    """``frames`` pictures of ``size x size`` pixels: the edit of the first of ``image`` ``[B,3,H,W]`` growing
-    from nothing to full strength, slow at both ends, in view of the whole head. With ``loop`` there and back,
-    so that the end joins the beginning. ValueError: fewer than 2 frames, or a crop of another picture."""
+def inscribe(picture: Tensor, text: str) -> Tensor:
+    """The pictures ``[B,3,H,W]`` with lines of text on a dark ground across the top; long lines are wrapped."""
+    height = max(9, round(0.032 * picture.shape[2]))
+    margin = round(0.03 * picture.shape[3])
+    lines = text.split("\n")
+    for letters in range(max(map(len, lines)), 3, -1):
+        lines = [line for part in text.split("\n") for line in textwrap.wrap(part, letters)]
+        if max(map(_font(4 * height).getlength, lines)) <= 4 * (picture.shape[3] - 2 * margin):
+            break
+    page = picture.detach().cpu().float().clone()
+    page[..., : margin + round(1.45 * height * len(lines)), :] *= 0.25
+    for i, line in enumerate(lines):
+        page = _write(page, line, (margin, margin / 2 + 1.45 * height * (i + 0.5)), (0, 0.5), (1.0,) * 3, 0.0)
+    return page
+
+
+def compare(image: Tensor, crop: Crop, field: Field, size: int = 512, strength: float = 1, at: float = 0.5) -> Tensor:
+    """Before, left of a line, and after, right of it: ``[1,3,size,size]``, in view of the whole head.
+
+    Args:
+        image: ``[B,3,H,W]``, of which the first counts, as of ``crop`` and ``field``.
+        at: place of the line, 0 (all after) .. 1 (all before).
+    """
+    _require_size(size)
+    if not 0 <= at <= 1:
+        raise ValueError(f"The divider must lie in 0..1, got {at}.")
+    before, after = (_head(image[:1], crop.select(0), field.select(0), size, s) for s in (0.0, strength))
+    x, width = round(at * size), max(2, round(size / 200))
+    picture = after.clone()
+    picture[..., :x] = before[..., :x]
+    line = torch.zeros(1, 1, size, size)
+    line[..., max(0, x - width // 2) : max(0, x - width // 2) + width] = 1
+    if 0 < x < size:
+        picture = _paint(picture, line, (1.0,) * 3, halo=max(1, round(size / 400)))
+    for word, side in (("before", 0), ("after", 1)):
+        if (x, size - x)[side] > 0.25 * size:
+            place = x + (2 * side - 1) * (width + 0.02 * size), 0.97 * size
+            picture = _write(picture, word, place, (1 - side, 1), (1.0,) * 3, 0.0)
+    return picture
+
+
+def _head(image: Tensor, crop: Crop, field: Field, size: int, strength: float) -> Tensor:
+    with torch.no_grad():
+        edited = warp(image, crop, field, strength, strength)[0] if strength else image
+        return crop.widen(1.25).aligned(edited, size).detach().cpu().float()
+
+
+def morph(
+    image: Tensor, crop: Crop, field: Field, frames: int = 24, size: int = 384, loop: bool = True, strength: float = 1
+) -> Iterator[Tensor]:
+    """``frames`` pictures ``[1,3,size,size]``, one after another: the edit of the first of ``image`` ``[B,3,H,W]``
+    growing from nothing to ``strength``, slow at both ends, in view of the whole head. With ``loop`` there and back, so
+    that the end joins the beginning. ValueError: fewer than 2 frames, or a crop of another picture."""
     if frames < 2:
         raise ValueError(f"An animation needs at least 2 frames, got {frames}.")
-    image, crop, field = image[:1], crop.select(0), field.select(0)
     there = frames // 2 if loop else frames - 1
     times = [i / there if i <= there else (frames - i) / (frames - there) for i in range(frames)]
-    done: dict[float, Image.Image] = {}  # the way back shows the same pictures
-    with torch.no_grad():
-        for t in sorted(set(times)):
-            s = t * t * (3 - 2 * t)
-            done[t] = to_image(crop.widen(1.25).aligned(warp(image, crop, field, s, s)[0], size))
-    return [done[t] for t in times]
+    done: dict[float, Tensor] = {}  # the way back shows the same pictures
+    for t in times:
+        if t not in done:
+            done[t] = _head(image[:1], crop.select(0), field.select(0), size, strength * t * t * (3 - 2 * t))
+        yield done[t]
+
+
+def animate(
+    image: Tensor, crop: Crop, field: Field, frames: int = 24, size: int = 384, loop: bool = True, strength: float = 1
+) -> list[Image.Image]:
+    """:func:`morph` for :func:`save_animation`."""
+    return [to_image(p) for p in morph(image, crop, field, frames, size, loop, strength)]
 
 
 def save_animation(frames: list[Image.Image], path: str | Path, fps: float = 20) -> Path:
@@ -214,17 +308,18 @@ def save_animation(frames: list[Image.Image], path: str | Path, fps: float = 20)
 
 
 def faces(image: Tensor, crop: Crop, found: list[list[Detection]]) -> Tensor:
-    """Pictures ``[B,3,H,W]`` with every face that :func:`flow_core.align.align` found numbered, and the square and the
-    five points of the chosen one."""
+    """Pictures ``[B,3,H,W]`` with every face that :func:`flow_core.align.align` found numbered, and the squares and the
+    five points of the chosen ones."""
     pictures = []
     for i, picture in enumerate(image):
         page = to_image(picture)
         pen, unit = ImageDraw.Draw(page), max(page.size)
-        corners = crop.select(i).to_image(torch.tensor([[[[0.0, 0], [1, 0], [1, 1], [0, 1], [0, 0]]]]))[0, 0]
         ink, width = tuple(round(255 * c) for c in _ACCENT), max(1, round(unit / 300))
-        pen.line([tuple(p) for p in corners.tolist()], fill=ink, width=width, joint="curve")
-        for x, y in crop.points[i].tolist():
-            pen.ellipse([x - 1.5 * width, y - 1.5 * width, x + 1.5 * width, y + 1.5 * width], fill=ink)
+        for one in [crop.select(k) for k in (range(crop.batch) if crop.together else [i])]:
+            corners = one.to_image(torch.tensor([[[[0.0, 0], [1, 0], [1, 1], [0, 1], [0, 0]]]]))[0, 0]
+            pen.line([tuple(p) for p in corners.tolist()], fill=ink, width=width, joint="curve")
+            for x, y in one.points[0].tolist():
+                pen.ellipse([x - 1.5 * width, y - 1.5 * width, x + 1.5 * width, y + 1.5 * width], fill=ink)
         for number, face in enumerate(found[i]):
             x0, y0, x1, y1 = face.box.tolist()
             pen.rectangle([x0, y0, max(x0, x1), max(y0, y1)], outline=(255, 255, 255), width=width)
@@ -295,13 +390,19 @@ def _paint(picture: Tensor, mask: Tensor, color: Tensor | tuple, halo: int = 0, 
 def _write(picture: Tensor, text: str, at: tuple, anchor: tuple, color: tuple, rim: float) -> Tensor:
     """Write a word into the picture; its box has its point ``anchor`` (0 left/top .. 1) at pixel ``at``."""
     height = max(9, round(0.032 * picture.shape[2]))
-    x0, y0, x1, y1 = ImageDraw.Draw(Image.new("L", (1, 1))).textbbox((0, 0), text, font=_font(height))
+    fine = 4 if height < 24 else 1  # small letters on whole pixels would stand unevenly
+    x0, y0, x1, y1 = (v / fine for v in _pen(1, 1)[1].textbbox((0, 0), text, font=_font(height * fine)))
     x, y = round(at[0] - x0 - anchor[0] * (x1 - x0)), round(at[1] - y0 - anchor[1] * (y1 - y0))
     band = picture[..., max(0, y - height) : y + 3 * height, :]
-    mask = Image.new("L", (band.shape[3], band.shape[2]))
-    ImageDraw.Draw(mask).text((x, min(y, height)), text, fill=255, font=_font(height))
-    band[:] = _paint(band, _tensor(mask), color, halo=max(1, height // 10), rim=rim)
+    mask, pen = _pen(band.shape[3] * fine, band.shape[2] * fine)
+    pen.text((x * fine, min(y, height) * fine), text, fill=255, font=_font(height * fine))
+    band[:] = _paint(band, _tensor(mask.reduce(fine)), color, halo=max(1, height // 10), rim=rim)
     return picture
+
+
+def _pen(width: int, height: int) -> tuple[Image.Image, ImageDraw.ImageDraw]:
+    page = Image.new("L", (width, height))
+    return page, ImageDraw.Draw(page)
 
 
 def _strip(text: str, width: int, height: int) -> Tensor:
@@ -320,7 +421,10 @@ def _strip(text: str, width: int, height: int) -> Tensor:
     return _paint(torch.ones(1, 3, page.height, width), _tensor(page), _INK)
 
 
-def _percent(share: float) -> str:
+def _length(share: float, side: float | None) -> str:
+    """A length in fractions of the crop side, in pixels of the photo or in percent."""
+    if side is not None:
+        return f"{share * side:.{1 if 0 < share * side < 99.95 else 0}f} px"
     return f"{100 * share:.2g} %" if 1e-5 <= share < 0.0995 else f"{100 * share:.0f} %"
 
 

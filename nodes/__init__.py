@@ -9,8 +9,11 @@ from .align import FaceFlowAlign
 from .apply import FaceFlowApply
 from .fields import FaceFlowInit, FaceFlowLoad, FaceFlowSave
 from .guide import FaceFlowLoadGuide
+from .interchange import FaceFlowExport, FaceFlowImport
 from .optimize import FaceFlowOptimize
 from .predict import FaceFlowLoadPredictor, FaceFlowPredict
+from .score import FaceFlowScore
+from .stretch import FaceFlowStretch
 from .view import FaceFlowView
 
 NODES: list[type[io.ComfyNode]] = [
@@ -24,6 +27,10 @@ NODES: list[type[io.ComfyNode]] = [
     FaceFlowView,
     FaceFlowSave,
     FaceFlowLoad,
+    FaceFlowExport,
+    FaceFlowImport,
+    FaceFlowStretch,
+    FaceFlowScore,
 ]
 
 paths.register()  # ComfyExtension.on_load is not called on the oldest ComfyUI that is supported

@@ -39,6 +39,9 @@ class FaceFlowAlign(io.ComfyNode):
                 io.Int.Input("aligned_size", default=512, min=64, max=2048, step=8,
                              tooltip="Side of the aligned picture in pixels. For looking only: edits work on the original."),
                 io.Mask.Input("mask", optional=True, tooltip="Only faces whose middle lies inside count."),
+                io.Combo.Input("faces", options=["one", "all"], default="one", optional=True,
+                               tooltip="all: every face of one picture; Optimize then makes an edit for each, and Apply puts all of them "
+                               "into the picture. The face index does not matter then."),
             ],
             outputs=[
                 CropSocket.Output(display_name="crop", tooltip="Where the face is; for all other FaceFlow nodes."),
@@ -51,15 +54,17 @@ class FaceFlowAlign(io.ComfyNode):
     @classmethod
     def execute(  # type: ignore[override]
         cls, image: Tensor, face_index: int, order: str, detector: str, threshold: float, aligned_size: int,
-        mask: Tensor | None = None,
+        mask: Tensor | None = None, faces: str = "one",
     ) -> io.NodeOutput:  # fmt: skip
         from ..flow_core import draw
 
         picture = rgb(to_core(image)).float()
-        crop, faces = align(picture, _detector(detector), face_index, order, threshold, mask)
+        index = None if faces == "all" else face_index
+        crop, found = align(picture, _detector(detector), index, order, threshold, mask)
+        acts = taper_mask(crop)
         return io.NodeOutput(
             crop,
             to_comfy(crop.aligned(picture, aligned_size)),
-            to_comfy(taper_mask(crop)[:, None])[..., 0],
-            to_comfy(draw.faces(picture, crop, faces)),
+            to_comfy((acts.amax(0, keepdim=True) if crop.together else acts)[:, None])[..., 0],
+            to_comfy(draw.faces(picture, crop, found)),
         )

@@ -4,8 +4,10 @@ from comfy_api.latest import io
 from torch import Tensor
 
 from ..flow_core.align import Crop
+from ..flow_core.faces import warp_faces
 from ..flow_core.field import Field
-from ..flow_core.warp import FEATHER, warp
+from ..flow_core.latent import warp_latent, warp_mask
+from ..flow_core.warp import FEATHER
 from .sockets import CATEGORY, CropSocket, FieldSocket, to_comfy, to_core
 
 
@@ -32,17 +34,40 @@ class FaceFlowApply(io.ComfyNode):
                 io.Float.Input("feather", default=FEATHER, min=0.0, max=0.5, step=0.01,
                                tooltip="Share of the face square over which the edit fades out at its border."),
                 io.Mask.Input("mask", optional=True, tooltip="Where the edit acts; soft masks fade it."),
+                io.Latent.Input("latent", optional=True, tooltip="The latent of the same picture, moved along; its noise mask too. "
+                                "Latents are not recoloured."),
+                io.Mask.Input("mask_to_warp", optional=True, tooltip="A mask of the same picture, for instance of the lips, moved along."),
             ],
             outputs=[
                 io.Image.Output(display_name="image"),
                 io.Mask.Output(display_name="changed", tooltip="1 where a pixel was touched."),
+                io.Latent.Output(display_name="latent", tooltip="Empty unless a latent is connected."),
+                io.Mask.Output(display_name="warped_mask", tooltip="Empty unless mask_to_warp is connected."),
             ],
         )  # fmt: skip
 
     @classmethod
     def execute(  # type: ignore[override]
         cls, image: Tensor, crop: Crop, field: Field, shape_strength: float, color_strength: float, feather: float,
-        mask: Tensor | None = None,
+        mask: Tensor | None = None, latent: dict | None = None, mask_to_warp: Tensor | None = None,
     ) -> io.NodeOutput:  # fmt: skip
-        edited, changed = warp(to_core(image), crop, field, shape_strength, color_strength, mask, feather)
-        return io.NodeOutput(to_comfy(edited), to_comfy(changed[:, None])[..., 0])
+        edited, changed = warp_faces(to_core(image), crop, field, shape_strength, color_strength, mask, feather)
+        how = (crop, field, shape_strength, mask, feather)
+        moved = None if latent is None else _warp_all(latent, *how)
+        warped = None if mask_to_warp is None else warp_mask(mask_to_warp, *how)
+        return io.NodeOutput(to_comfy(edited), to_comfy(changed[:, None])[..., 0], moved, warped)
+
+
+def _warp_all(latent: dict, crop: Crop, *how: object) -> dict:
+    """A LATENT with its noise mask, which ComfyUI keeps at the size of the picture or of the latent."""
+    samples = warp_latent(latent["samples"], crop, *how)
+    if (noise := latent.get("noise_mask")) is None:
+        return {**latent, "samples": samples}
+    if noise.ndim not in (3, 4):
+        raise ValueError(f"Expected a noise mask [B,H,W] or [B,1,H,W] in the latent, got {tuple(noise.shape)}.")
+    values = noise if noise.ndim == 4 else noise[:, None]
+    if tuple(values.shape[2:]) == tuple(crop.image_size):
+        values = warp_mask(values.flatten(0, 1), crop, *how)[:, None]
+    else:
+        values = warp_latent(values, crop, *how)
+    return {**latent, "samples": samples, "noise_mask": values.reshape(noise.shape)}

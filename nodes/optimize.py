@@ -7,11 +7,11 @@ from comfy_api.latest import io
 from torch import Tensor
 
 from ..flow_core.align import Crop
+from ..flow_core.faces import warp_faces
 from ..flow_core.field import Field
 from ..flow_core.guide import Guide
 from ..flow_core.optimize import Priors, Settings, optimize, report
 from ..flow_core.prompts import NEUTRAL, Prompt
-from ..flow_core.warp import warp
 from .sockets import CATEGORY, CropSocket, FieldSocket, GuideSocket, rgb, to_comfy, to_core
 
 PREVIEW_EVERY = 6  # steps; a preview costs about as much as a step with the built-in guide
@@ -111,5 +111,5 @@ class FaceFlowOptimize(io.ComfyNode):
             mm.soft_empty_cache()
         numbers = report(result, crop)
         logging.info("FaceFlow: gain %(gain)+.2f, folds %(folds).2f, largest offset %(max_px).1f px", numbers)
-        edited, _ = warp(picture, crop, result)
+        edited, _ = warp_faces(picture, crop, result)
         return io.NodeOutput(result, to_comfy(edited), {"loss": curve})

@@ -24,10 +24,11 @@ def _roots() -> dict[str, Path]:
     return {"output": Path(folder_paths.get_output_directory()), "input": Path(folder_paths.get_input_directory())}
 
 
-def list_fields() -> list[str]:
+def list_fields(endings: tuple[str, ...] = (".safetensors",)) -> list[str]:
     """Saved fields as ``output/...`` and ``input/...``, the newest first."""
     found = [(p.stat().st_mtime, f"{root}/{p.relative_to(folder).as_posix()}")
-             for root, folder in _roots().items() for p in folder.rglob("*.safetensors") if p.is_file()]  # fmt: skip
+             for root, folder in _roots().items() for p in folder.rglob("*")
+             if p.name.lower().endswith(endings) and p.is_file()]  # fmt: skip
     return [name for _, name in sorted(found, reverse=True)]
 
 

@@ -8,7 +8,7 @@ from ..flow_core.align import Crop
 from ..flow_core.field import Field
 from .sockets import CATEGORY, CropSocket, FieldSocket, rgb, to_comfy, to_core
 
-STYLES = ("wheel", "arrows", "grid", "heat", "color")
+STYLES = ("wheel", "arrows", "grid", "heat", "color", "folds", "compare", "animation")
 
 
 class FaceFlowView(io.ComfyNode):
@@ -18,37 +18,68 @@ class FaceFlowView(io.ComfyNode):
             node_id="FaceFlowView",
             display_name="FaceFlow View Field",
             category=CATEGORY,
-            description="Draws an edit: where it moves the face and how it recolours it.",
+            description="Draws an edit: where it moves the face and how it recolours it; or shows it before and after, still or "
+            "as the frames of an animation.",
             inputs=[
                 FieldSocket.Input("field"),
                 io.Combo.Input("style", options=list(STYLES), default="wheel",
                                tooltip="wheel: colour = direction. arrows: true to scale. grid: bent lines. heat: how far. "
-                               "color: recolouring, amplified."),
+                               "color: recolouring, amplified. folds: stretched, squeezed and folded areas. compare: before and after. "
+                               "animation: a batch of frames for a video node. The last two need image and crop."),
                 io.Int.Input("size", default=512, min=64, max=4096, step=8, tooltip="Side in pixels."),
                 io.Float.Input("strength", default=1.0, min=-2.0, max=3.0, step=0.01, tooltip="As in FaceFlow Apply."),
                 io.Image.Input("image", optional=True, tooltip="Together with crop: the face beneath arrows and grid."),
-                CropSocket.Input("crop", optional=True),
+                CropSocket.Input("crop", optional=True, tooltip="Together with image. Lengths are then in pixels of the picture."),
+                io.Int.Input("frames", default=24, min=2, max=480, optional=True, tooltip="Frames of an animation, there and back."),
+                io.Float.Input("divider", default=0.5, min=0.0, max=1.0, step=0.01, optional=True,
+                               display_mode=io.NumberDisplay.slider, tooltip="Where compare draws the line between before and after."),
+                io.Boolean.Input("numbers", default=False, optional=True, tooltip="Write the numbers onto the picture too."),
             ],
-            outputs=[io.Image.Output(display_name="view")],
+            outputs=[
+                io.Image.Output(display_name="view"),
+                io.String.Output(display_name="numbers", tooltip="Largest and mean offset, moved area, least Jacobian determinant, "
+                                 "folds, and the guide gain that Optimize noted; one line for each face."),
+            ],
         )  # fmt: skip
 
     @classmethod
     def execute(  # type: ignore[override]
-        cls, field: Field, style: str, size: int, strength: float, image: Tensor | None = None, crop: Crop | None = None
-    ) -> io.NodeOutput:
+        cls, field: Field, style: str, size: int, strength: float, image: Tensor | None = None, crop: Crop | None = None,
+        frames: int = 24, divider: float = 0.5, numbers: bool = False,
+    ) -> io.NodeOutput:  # fmt: skip
+        import comfy.model_management as mm
+        import comfy.utils
+
         from ..flow_core import draw
+        from ..flow_core.measure import measure
 
         if (image is None) != (crop is None):
             raise ValueError("The face beneath the field needs both image and crop; connect both, or neither.")
-        faces = crop.aligned(rgb(to_core(image)).float(), size) if crop is not None else None
-        views = [
-            draw.view(
-                field.select(i),
-                style,
-                size,
-                None if faces is None else faces[i if len(faces) > 1 else 0][None],
-                strength,
-            )
-            for i in range(field.batch)
-        ]
-        return io.NodeOutput(to_comfy(torch.cat(views)))
+        if crop is None and style in ("compare", "animation"):
+            raise ValueError(f"The style {style} shows the picture; connect image and crop.")
+        measured = measure(field, crop, strength)
+        picture = None if image is None else rgb(to_core(image)).float()
+        faces = crop.aligned(picture, size) if crop is not None else None
+        bar = comfy.utils.ProgressBar(field.batch * (frames if style == "animation" else 1))
+        views: list[Tensor] = []
+
+        def add(view: Tensor, i: int) -> None:
+            views.append(draw.inscribe(view, str(measured[i])) if numbers else view)
+            bar.update_absolute(len(views))
+            mm.throw_exception_if_processing_interrupted()
+
+        for i in range(field.batch):
+            one = field.select(i)
+            if crop is None:
+                add(draw.view(one, style, size, None, strength), i)
+                continue
+            of = i if crop.batch > 1 else 0
+            place, photo = crop.select(of), picture[i if len(picture) > 1 else 0][None]
+            if style == "compare":
+                add(draw.compare(photo, place, one, size, strength, divider), i)
+            elif style == "animation":
+                for frame in draw.morph(photo, place, one, frames, size, strength=strength):
+                    add(frame, i)
+            else:
+                add(draw.view(one, style, size, faces[of][None], strength, place.side.item()), i)
+        return io.NodeOutput(to_comfy(torch.cat(views)), "\n".join(map(str, measured)))

@@ -32,6 +32,7 @@ INPUTS = {
     ),
     "Image": ("IMAGE", f"{COMMON} extra_dict"),
     "Mask": ("MASK", f"{COMMON} extra_dict"),
+    "Latent": ("LATENT", f"{COMMON} extra_dict"),
     "LossMap": ("LOSS_MAP", f"{COMMON} extra_dict"),
 }
 SOCKET = f"{COMMON} extra_dict"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from helpers import smooth_field
 from PIL import Image
 from torch import Tensor
 
-from flow_core import cli
+from flow_core import cli, rasters
 from flow_core.field import Field
 
 STEPS = ("--steps", "3", "--resolution", "8", "--device", "cpu")
@@ -172,13 +173,47 @@ def test_strength_zero_of_an_edit(photo: Path, tmp_path: Path) -> None:
     np.testing.assert_array_equal(pixels(out), pixels(photo))
 
 
-@pytest.mark.parametrize("style", ["wheel", "arrows", "grid", "heat", "color"])
+@pytest.mark.parametrize("style", ["wheel", "arrows", "grid", "heat", "color", "folds"])
 def test_view(style: str, field: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "view.png"
     assert cli.main(["view", str(field), "-o", str(out), "--style", style, "--size", "128"]) == 0
-    assert capsys.readouterr().out.strip() == str(out)
+    assert capsys.readouterr().out.startswith(f"{out}: max ")
     assert pixels(out).shape == (128, 128, 3)
     assert pixels(out).std() > 3
+
+
+def test_view_with_a_portrait(photo: Path, field: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    seen = {}
+    for name, *options in (
+        ("arrows.png", "--style", "arrows"),
+        ("numbers.png", "--style", "arrows", "--numbers"),
+        ("compare.png", "--style", "compare"),
+        ("loop.webp", "--style", "animation", "--frames", "4"),
+    ):
+        out = tmp_path / name
+        assert cli.main(["view", str(field), "-o", str(out), "--size", "96", "--portrait", str(photo), *options]) == 0
+        assert " px, mean " in capsys.readouterr().out
+        seen[name] = pixels(out)
+    assert (seen["arrows.png"] != seen["numbers.png"]).any()
+    with Image.open(tmp_path / "loop.webp") as file:
+        assert (file.n_frames, file.size) == (4, (96, 96))
+    for style in ("compare", "animation"):
+        assert "--portrait" in failure(capsys, "view", field, "--style", style, "-o", tmp_path / "x.webp")
+
+
+def test_export_and_import(photo: Path, field: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    flow, back, out = tmp_path / "new" / "edit.exr", tmp_path / "back.safetensors", tmp_path / "map.exr"
+    assert cli.main(["export", str(field), str(flow), "--size", "64", "--no-fade"]) == 0
+    assert cli.main(["import", str(flow), "-o", str(back)]) == 0
+    assert capsys.readouterr().out.splitlines() == [str(flow), str(back)]
+    a, b = Field.load(field).resample(64), Field.load(back)
+    assert (a.offset - b.offset).abs().max() < 1e-6
+    assert (a.color - b.color).abs().max() < 1e-6
+    assert cli.main(["export", str(field), str(out), "--st-map", "--portrait", str(photo)]) == 0
+    assert rasters.read_exr(out)["R"].shape == (180, 200)
+    capsys.readouterr()
+    assert "--st-map" in failure(capsys, "export", field, "--portrait", photo, tmp_path / "a.flo")
+    assert "no .flo file" in failure(capsys, "import", shutil.copy(photo, tmp_path / "b.flo"), "-o", tmp_path / "x")
 
 
 def test_guides(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

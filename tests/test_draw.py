@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import pytest
 import torch
+from helpers import linear_field, smooth_field, square_crop
 from PIL import Image, ImageFont
 
 from flow_core import draw
 from flow_core.align import Crop
 from flow_core.field import Field, pixel_centers
+from flow_core.measure import measure
+from flow_core.warp import warp
 
 
 def bump(x: float, y: float, dx: float, dy: float, width: float = 0.06, control: int = 64) -> Field:
@@ -189,7 +192,7 @@ def test_fields_under_optimisation_and_inference_mode_can_be_drawn(face: torch.T
 
 def test_errors_name_the_choices(face: torch.Tensor) -> None:
     field = Field.zeros(8)
-    with pytest.raises(ValueError, match=r"wheel, arrows, grid, heat, color"):
+    with pytest.raises(ValueError, match=r"wheel, arrows, grid, heat, color, folds"):
         draw.view(field, "rainbow")
     for size in (63, 4097):
         with pytest.raises(ValueError, match=r"64\.\.4096"):
@@ -198,6 +201,88 @@ def test_errors_name_the_choices(face: torch.Tensor) -> None:
         draw.view(field, background=face[0])
     with pytest.raises(ValueError, match="NaN"):
         draw.view(field, strength=float("nan"))
+
+
+def test_folds_are_marked_where_the_determinant_says(face: torch.Tensor) -> None:
+    # det J of p -> p + A (p - 0.5) is constant: stretched by 2 across, squeezed by 2, and folded over
+    pictures = [
+        draw.view(linear_field(a), "folds", 256)[0, :, 128, 128]
+        for a in ([[0, 0], [0, 0]], [[-0.5, 0], [0, 0]], [[1, 0], [0, 0]], [[-1.5, 0], [0, 0]])
+    ]
+    still, stretched, squeezed, folded = pictures
+    assert still.max() - still.min() < 0.02  # grey
+    assert stretched[0] > stretched[2] + 0.5  # orange
+    assert squeezed[2] > squeezed[0] + 0.3  # blue
+    assert torch.allclose(folded, torch.tensor(draw._FOLD), atol=1e-3)
+
+
+def test_lengths_are_in_pixels_where_the_side_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[str] = []
+    write = draw._write
+    monkeypatch.setattr(draw, "_write", lambda picture, text, *rest: said.append(text) or write(picture, text, *rest))
+    draw.view(uniform(0.03, 0), "heat", 256, side=500)
+    draw.view(uniform(0.03, 0), "wheel", 256, side=500)
+    draw.view(uniform(0.03, 0), "heat", 256)
+    assert said == ["0 px", "7.5 px", "15.0 px", "max 15.0 px", "0 %", "1.5 %", "3 %"]
+
+
+@pytest.mark.parametrize("size", [256, 512, 1200])
+def test_lines_and_letters_are_crisp_and_scale_with_the_picture(size: int) -> None:
+    picture = draw.view(Field.zeros(8), "grid", size)[0].mean(0)
+    rows = picture.amin(0)
+    assert (rows.diff().abs().max() > 0.3).item()  # from ground to line within one pixel
+    written = draw.view(Field.zeros(8), "color", size)[0, 0]
+    ink = (written - 0.5).abs() > 0.2
+    ys = ink.any(1).nonzero().flatten()
+    assert 0.02 < (ys.max() - ys.min() + 1).item() / size < 0.06
+    assert (written[ink].max() > 0.9).item()
+
+
+def test_compare_shows_before_left_and_after_right() -> None:
+    image, crop, field = scene()
+    head = crop.widen(1.25)
+    before, after = head.aligned(image, 128), head.aligned(warp(image, crop, field)[0], 128)
+    assert not torch.equal(before[..., 64:], after[..., 64:])
+    seen = draw.compare(image, crop, field, 128)
+    assert torch.equal(seen[..., :100, :55], before[..., :100, :55])  # above the labels, beside the line
+    assert torch.equal(seen[..., :100, 73:], after[..., :100, 73:])
+    line = seen[..., :100, 62:66].amin((0, 1, 2))
+    assert (line == 1).any()
+    assert torch.equal(draw.compare(image, crop, field, 128, at=1.0)[..., :100, :], before[..., :100, :])
+    assert torch.equal(draw.compare(image, crop, field, 128, at=0.0)[..., :100, :], after[..., :100, :])
+    with pytest.raises(ValueError, match="divider"):
+        draw.compare(image, crop, field, 128, at=1.5)
+
+
+def test_inscribed_text_stays_within_the_picture_and_leaves_the_rest(face: torch.Tensor) -> None:
+    seen = draw.inscribe(
+        face.repeat(2, 1, 1, 1), "max 7.4 px, mean 0.8 px, moved area 17.0%, min det J 0.43\nfolds 0.00%"
+    )
+    assert seen.shape == (2, 3, 96, 96)
+    assert torch.equal(seen[..., 72:, :], face.repeat(2, 1, 1, 1)[..., 72:, :])
+    letters = (seen[0].amin(0)[:60] > 0.9).any(0).nonzero().flatten()
+    assert letters.min() >= 1
+    assert letters.max() <= 94
+
+
+def test_measures_of_known_fields(crop: Crop) -> None:
+    [still] = measure(Field.zeros(8))
+    assert (still.longest, still.moved, still.folds) == (0, 0, 0)
+    assert still.determinant == pytest.approx(1, abs=1e-3)
+    assert str(still).startswith("max 0.0 %")
+    assert "gain" not in str(still)
+    field = uniform(0.03, 0.04).with_meta(gain=2.5)
+    [moved] = measure(field, crop)
+    assert moved.unit == "px"
+    assert moved.longest == pytest.approx(0.05 * crop.side.item(), rel=1e-3)
+    assert 0.8 < moved.moved < 1
+    assert "guide gain +2.50" in str(moved)
+    assert measure(field, crop, 0.5)[0].longest == pytest.approx(moved.longest / 2, rel=1e-3)
+    [folded] = measure(linear_field([[-1.5, 0], [0, 0]]))
+    assert folded.determinant < -0.4
+    assert folded.folds > 0.5
+    with pytest.raises(ValueError, match="2 crops do not fit 3 fields"):
+        measure(smooth_field(batch=3), square_crop((90, 90), (45, 45), 60, batch=2))
 
 
 def test_caption_adds_a_strip_and_wraps(face: torch.Tensor) -> None:

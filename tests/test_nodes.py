@@ -28,10 +28,22 @@ from torch import Tensor
 ROOT = Path(__file__).parents[1]
 COMFYUI = os.environ.get("FACEFLOW_COMFYUI")
 FROZEN = json.loads((Path(__file__).parent / "data" / "nodes_v1.json").read_text())
-STYLES = ("wheel", "arrows", "grid", "heat", "color")
+STYLES = ("wheel", "arrows", "grid", "heat", "color", "folds")
 # Nodes of ComfyUI itself that the example workflows may use.
 CORE = {"LoadImage", "PreviewImage", "SaveImage", "LossGraphNode", "PreviewAny", "MarkdownNote", "Note", "ImageBatch",
         "MaskPreview", "InvertMask", "ImageScale", "SaveAnimatedWEBP", "ImageStitch"}  # fmt: skip
+# Those that load or run a model: nobody runs them here, but their sockets and the number of their widgets must be right.
+MODELS = {
+    "CheckpointLoaderSimple": ({}, ["MODEL", "CLIP", "VAE"], 1),
+    "CLIPTextEncode": ({"clip": "CLIP"}, ["CONDITIONING"], 1),
+    "VAEEncode": ({"pixels": "IMAGE", "vae": "VAE"}, ["LATENT"], 0),
+    "VAEDecode": ({"samples": "LATENT", "vae": "VAE"}, ["IMAGE"], 0),
+    "SetLatentNoiseMask": ({"samples": "LATENT", "mask": "MASK"}, ["LATENT"], 0),
+    "KSampler": (
+        {"model": "MODEL", "positive": "CONDITIONING", "negative": "CONDITIONING", "latent_image": "LATENT"}, ["LATENT"], 7,
+    ),  # seven with "control after generate"
+    "ImageCompositeMasked": ({"destination": "IMAGE", "source": "IMAGE", "mask": "MASK"}, ["IMAGE"], 3),
+}  # fmt: skip
 
 needs_stub = pytest.mark.skipif(COMFYUI is not None, reason="about the stand-in")
 
@@ -167,7 +179,7 @@ def test_schema(comfy: SimpleNamespace, node_id: str) -> None:
     own = ("FACEFLOW_FIELD", "FACEFLOW_CROP", "FACEFLOW_GUIDE", "FACEFLOW_PREDICTOR")
     for i in schema.inputs:
         assert i.tooltip or i.io_type in own, f"{i.id} has no tooltip"
-        assert i.io_type in (*comfy_stub.WIDGETS, *own, "IMAGE", "MASK"), f"{i.id} has an unknown type"
+        assert i.io_type in (*comfy_stub.WIDGETS, *own, "IMAGE", "MASK", "LATENT"), f"{i.id} has an unknown type"
 
 
 @pytest.mark.parametrize("node_id", node_ids())
@@ -202,6 +214,13 @@ def test_defaults_of_execute_are_those_of_the_widgets(comfy: SimpleNamespace, no
 def test_pack_is_found_by_comfyui(comfy: SimpleNamespace) -> None:
     assert not hasattr(comfy.pack, "NODE_CLASS_MAPPINGS")  # or ComfyUI would not look at the entry point
     assert (ROOT / comfy.pack.WEB_DIRECTORY).is_dir()
+
+
+@pytest.mark.parametrize("node_id", node_ids())
+def test_every_node_has_a_help_page(comfy: SimpleNamespace, node_id: str) -> None:
+    schema = comfy.nodes[node_id].GET_SCHEMA()
+    page = (ROOT / comfy.pack.WEB_DIRECTORY / "docs" / f"{node_id}.md").read_text()
+    assert page.startswith(f"# {schema.display_name}\n")
 
 
 def test_model_folder_is_registered(comfy: SimpleNamespace) -> None:
@@ -291,7 +310,7 @@ def test_whole_graph(comfy: SimpleNamespace, photo: Tensor, tmp_path: Path) -> N
     assert len(losses["loss"]) == 4
     assert all(isinstance(v, float) for v in losses["loss"])
     assert (field.meta["prompt"], field.meta["seed"], field.meta["steps"]) == ("a smiling face", 2, 4)
-    applied, changed = run(comfy, "FaceFlowApply", image=image, crop=crop, field=field).args
+    applied, changed, *_ = run(comfy, "FaceFlowApply", image=image, crop=crop, field=field).args
     assert torch.equal(applied, edited)
     assert is_image(changed, (1, 180, 200))
     assert torch.equal(applied[changed == 0], image[changed == 0])
@@ -428,7 +447,7 @@ def test_batch_of_two(comfy: SimpleNamespace, photo: Tensor, loaded: object) -> 
     field, edited, _ = run(comfy, "FaceFlowOptimize", image=images, crop=crop, field=start, guide=loaded, steps=3).args
     assert field.batch == 2
     assert is_image(edited, (2, 180, 200, 3))
-    applied, changed = run(comfy, "FaceFlowApply", image=images, crop=crop, field=field).args
+    applied, changed, *_ = run(comfy, "FaceFlowApply", image=images, crop=crop, field=field).args
     assert torch.equal(applied, edited)
     assert changed.any(2).any(1).all()
     assert is_image(run(comfy, "FaceFlowView", field=field, size=64)[0], (2, 64, 64, 3))
@@ -453,7 +472,7 @@ def test_other_channels(comfy: SimpleNamespace, photo: Tensor, loaded: object, c
 
 def test_strength_zero_is_bit_identical(comfy: SimpleNamespace, photo: Tensor, face: object, field: object) -> None:
     image = photo + torch.rand(photo.shape, generator=torch.Generator().manual_seed(1)) * 1e-3
-    out, changed = run(
+    out, changed, *_ = run(
         comfy, "FaceFlowApply", image=image, crop=face, field=field, shape_strength=0.0, color_strength=0.0
     ).args
     assert torch.equal(out.view(torch.int32), image.view(torch.int32))
@@ -475,7 +494,7 @@ def test_apply_settings(comfy: SimpleNamespace, photo: Tensor, face: object, fie
 def test_apply_with_a_mask(comfy: SimpleNamespace, photo: Tensor, face: object, field: object) -> None:
     mask = torch.zeros(1, 180, 200)
     mask[:, :, 100:] = 1
-    out, changed = run(comfy, "FaceFlowApply", image=photo, crop=face, field=field, mask=mask).args
+    out, changed, *_ = run(comfy, "FaceFlowApply", image=photo, crop=face, field=field, mask=mask).args
     assert torch.equal(out[:, :, :100], photo[:, :, :100])
     assert changed[:, :, 100:].any()
     assert not changed[:, :, :100].any()
@@ -500,6 +519,106 @@ def test_picture_of_another_size(
 def test_view_needs_image_and_crop(comfy: SimpleNamespace, photo: Tensor, field: object) -> None:
     with pytest.raises(ValueError, match="both image and crop"):
         run(comfy, "FaceFlowView", field=field, image=photo)
+
+
+def test_view_before_and_after_and_as_frames(
+    comfy: SimpleNamespace, photo: Tensor, face: object, field: object
+) -> None:
+    inputs = {"field": field, "image": photo, "crop": face, "size": 96}
+    compared, numbers = run(comfy, "FaceFlowView", style="compare", **inputs).args
+    assert is_image(compared, (1, 96, 96, 3))
+    assert " px, mean " in numbers
+    steps: list[int] = []
+    comfy.utils.set_progress_bar_global_hook(lambda value, *_, **__: steps.append(value))
+    frames = run(comfy, "FaceFlowView", style="animation", frames=6, **inputs)[0]
+    assert is_image(frames, (6, 96, 96, 3))
+    assert steps == [1, 2, 3, 4, 5, 6]
+    assert torch.equal(frames[1], frames[5])
+    assert not torch.equal(frames[0], frames[3])
+    inscribed = run(comfy, "FaceFlowView", style="animation", frames=6, numbers=True, **inputs)[0]
+    assert is_image(inscribed, (6, 96, 96, 3))
+    assert not torch.equal(inscribed, frames)
+    for style in ("compare", "animation"):
+        with pytest.raises(ValueError, match="connect image and crop"):
+            run(comfy, "FaceFlowView", style=style, field=field)
+
+
+def test_animation_can_be_cancelled(comfy: SimpleNamespace, photo: Tensor, face: object, field: object) -> None:
+    steps: list[int] = []
+
+    def stop(value: int, *_: object, **__: object) -> None:
+        steps.append(value)
+        comfy.mm.interrupt_current_processing(True)
+
+    comfy.utils.set_progress_bar_global_hook(stop)
+    with pytest.raises(Exception) as caught:  # noqa: PT011 (the real ComfyUI has a class of its own)
+        run(comfy, "FaceFlowView", style="animation", field=field, image=photo, crop=face, size=64)
+    assert "Interrupt" in type(caught.value).__name__
+    assert steps == [1]
+
+
+def test_apply_moves_latent_and_mask_along(comfy: SimpleNamespace, photo: Tensor, face: object, field: object) -> None:
+    samples = torch.randn(1, 4, 22, 25, generator=torch.Generator().manual_seed(0))
+    noise = torch.zeros(1, 1, 180, 200)
+    noise[..., 60:120, 80:120] = 1
+    given = {"samples": samples.clone(), "noise_mask": noise.clone(), "batch_index": [3]}
+    inputs = {"image": photo, "crop": face, "field": field}
+    *_, latent, mask = run(comfy, "FaceFlowApply", **inputs, latent=given, mask_to_warp=noise[0]).args
+    assert latent["samples"].shape == samples.shape
+    assert not torch.equal(latent["samples"], samples)
+    assert latent["batch_index"] == [3]
+    assert latent["noise_mask"].shape == noise.shape
+    assert torch.equal(latent["noise_mask"][0], mask)
+    assert not torch.equal(mask, noise[0])
+    assert torch.equal(given["samples"], samples)  # sockets are shared
+    assert torch.equal(given["noise_mask"], noise)
+    small = {"samples": samples, "noise_mask": torch.rand(1, 22, 25)}
+    assert run(comfy, "FaceFlowApply", **inputs, latent=small)[2]["noise_mask"].shape == (1, 22, 25)
+    assert run(comfy, "FaceFlowApply", **inputs).args[2:] == (None, None)
+    with pytest.raises(ValueError, match="video latents"):
+        run(comfy, "FaceFlowApply", **inputs, latent={"samples": torch.zeros(1, 16, 2, 22, 25)})
+
+
+def test_all_faces_of_a_picture(comfy: SimpleNamespace, photo: Tensor, loaded: object) -> None:
+    pair = torch.cat([photo, photo.flip(2)], 2)
+    crop, aligned, mask, preview = run(
+        comfy, "FaceFlowAlign", image=pair, faces="all", order="left-right", aligned_size=64
+    ).args
+    assert is_image(aligned, (2, 64, 64, 3))
+    assert is_image(mask, (1, 180, 400))
+    assert is_image(preview, (1, 180, 400, 3))
+    start = run(comfy, "FaceFlowInit", crop=crop, resolution=8)[0]
+    field, edited, _ = run(comfy, "FaceFlowOptimize", image=pair, crop=crop, field=start, guide=loaded, steps=2).args
+    assert field.batch == 2
+    applied = run(comfy, "FaceFlowApply", image=pair, crop=crop, field=field)[0]
+    assert torch.equal(applied, edited)
+    for half in (slice(0, 200), slice(200, 400)):
+        assert not torch.equal(applied[:, :, half], pair[:, :, half])
+    views, numbers = run(comfy, "FaceFlowView", field=field, image=pair, crop=crop, style="compare", size=64).args
+    assert is_image(views, (2, 64, 64, 3))
+    assert len(numbers.splitlines()) == 2
+    repair, changed = run(comfy, "FaceFlowStretch", field=field, crop=crop, threshold=1.01).args
+    assert is_image(repair, (1, 180, 400))
+    assert is_image(changed, (1, 180, 400))
+
+
+def test_score(comfy: SimpleNamespace, photo: Tensor, face: object, field: object, loaded: object) -> None:
+    inputs = {"before": photo, "guide": loaded, "prompt": "a smiling face"}
+    text, gain, folds, moved, outside = run(comfy, "FaceFlowScore", after=photo.clone(), **inputs).args
+    assert (gain, outside) == (0, 0)
+    assert folds != folds
+    assert moved != moved
+    assert text.startswith("guide gain +0.00 logits (nano)")
+    smile = run(comfy, "FaceFlowOptimize", image=photo, crop=face, field=field, guide=loaded, steps=15).args
+    done = run(comfy, "FaceFlowScore", after=smile[1], field=smile[0], crop=face, **inputs).args
+    assert done[1] > 0.3
+    assert 0 <= done[2] < 0.1
+    assert 0 < done[3] < 1
+    assert 0 < done[4] < 0.05
+    turned = run(comfy, "FaceFlowScore", after=smile[1], crop=face, **{**inputs, "prompt": "a smiling face:-1"})[1]
+    assert turned == pytest.approx(-done[1], abs=1e-4)
+    with pytest.raises(ValueError, match="same size"):
+        run(comfy, "FaceFlowScore", after=photo[:, :100], crop=face, **inputs)
 
 
 def test_align_says_when_there_is_no_face(comfy: SimpleNamespace, photo: Tensor) -> None:
@@ -572,6 +691,32 @@ def test_load_refuses_names_outside_the_folders(comfy: SimpleNamespace, field: o
     assert "no field in ComfyUI's output or input folder" in answer
     with pytest.raises(ValueError, match="no field in ComfyUI's output or input folder"):
         run(comfy, "FaceFlowLoad", file=name)
+
+
+@pytest.mark.parametrize("kind", ["flow .flo", "flow .exr", "flow .png", "field .npy", "ST-map .exr", "ST-map .png"])
+def test_exported_fields_come_back(comfy: SimpleNamespace, field: object, kind: str) -> None:
+    name = kind.split()[0]
+    done = run(comfy, "FaceFlowExport", field=field, format=kind, size=48, fade_out=False, filename_prefix=f"ex/{name}")
+    path = Path(done[0])
+    assert path.is_file()
+    assert path.name in done.ui.as_dict()["text"][0]
+    listed = comfy.nodes["FaceFlowImport"].GET_SCHEMA().inputs[0].options
+    assert listed[0] == f"output/ex/{path.name}"
+    assert comfy.nodes["FaceFlowImport"].validate_inputs(file=listed[0]) is True
+    back = run(comfy, "FaceFlowImport", file=listed[0], what="ST-map" if name == "ST-map" else "flow")[0]
+    inner = (Ellipsis, slice(8, -8), slice(8, -8))
+    assert (back.offset - field.resample(48).offset)[inner].abs().max() < 2e-4
+    path.unlink()
+    assert "gone" in comfy.nodes["FaceFlowImport"].validate_inputs(file=listed[0])
+    comfy.nodes["FaceFlowImport"].fingerprint_inputs(file=listed[0], what="flow")
+
+
+def test_st_map_of_the_whole_picture(comfy: SimpleNamespace, face: object, field: object) -> None:
+    path = run(comfy, "FaceFlowExport", field=field, format="ST-map .exr", filename_prefix="st/a", crop=face)[0]
+    channels = importlib.import_module("flow_core.rasters").read_exr(Path(path))
+    assert channels["R"].shape == (180, 200)
+    with pytest.raises(ValueError, match="takes no crop"):
+        run(comfy, "FaceFlowExport", field=field, format="flow .flo", filename_prefix="st/a", crop=face)
 
 
 def test_a_dead_link_does_not_take_the_pack_down(comfy: SimpleNamespace) -> None:
@@ -691,9 +836,15 @@ def test_example_workflow(comfy: SimpleNamespace, path: Path) -> None:
     nodes = {n["id"]: n for n in workflow["nodes"]}
     assert len(nodes) == len(workflow["nodes"])
     types = {n["type"] for n in nodes.values()}
-    assert types <= comfy.nodes.keys() | CORE
+    assert types <= comfy.nodes.keys() | CORE | MODELS.keys()
     assert types & comfy.nodes.keys()
     for node in nodes.values():
+        if node["type"] in MODELS:
+            sockets, outputs, count = MODELS[node["type"]]
+            assert {i["name"]: i["type"] for i in node["inputs"]} == sockets
+            assert all(i["link"] is not None for i in node["inputs"])
+            assert [o["type"] for o in node["outputs"]] == outputs
+            assert len(node.get("widgets_values", [])) == count
         if node["type"] not in comfy.nodes:
             continue
         schema = comfy.nodes[node["type"]].GET_SCHEMA()
@@ -708,6 +859,12 @@ def test_example_workflow(comfy: SimpleNamespace, path: Path) -> None:
         needed = {i.id for i in schema.inputs if not i.optional and i.io_type not in comfy_stub.WIDGETS}
         assert needed <= linked, f"{node['type']} lacks {needed - linked}"
         assert [o["type"] for o in node.get("outputs", [])] == [str(o.io_type) for o in schema.outputs]
+    numbers = [link[0] for link in workflow["links"]]
+    assert len(set(numbers)) == len(numbers)
+    assert max(numbers) <= workflow["last_link_id"]
+    assert max(nodes) <= workflow["last_node_id"]
+    used = [i["link"] for n in nodes.values() for i in n.get("inputs", []) if i["link"] is not None]
+    assert sorted(used) == sorted(numbers)
     for number, source, slot, target, at, kind in workflow["links"]:
         assert nodes[source]["outputs"][slot]["type"] == kind
         assert number in nodes[source]["outputs"][slot]["links"]

@@ -1,0 +1,100 @@
+from __future__ import annotations
+
+import os
+
+from comfy_api.latest import io, ui
+
+from ..flow_core import interchange
+from ..flow_core.align import Crop
+from ..flow_core.field import Field
+from . import paths
+from .fields import FaceFlowLoad
+from .sockets import CATEGORY, CropSocket, FieldSocket
+
+# what -> (suffix of the file, is it an ST-map)
+FORMATS = {
+    "flow .flo": (".flo", False),
+    "flow .exr": (".exr", False),
+    "flow .png": (".flow.png", False),
+    "field .npy": (".npy", False),
+    "ST-map .exr": (".stmap.exr", True),
+    "ST-map .png": (".stmap.png", True),
+}
+
+
+class FaceFlowExport(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="FaceFlowExport",
+            display_name="FaceFlow Export Field",
+            category=CATEGORY,
+            description="Writes an edit for other programs into ComfyUI's output folder: optical flow files, or an ST-map that "
+            "Nuke and others warp pictures with. The help page states the conventions.",
+            inputs=[
+                FieldSocket.Input("field"),
+                io.Combo.Input("format", options=list(FORMATS), default="flow .flo",
+                               tooltip="flow .flo: Middlebury. flow .exr: with colours. flow .png: KITTI, 16 bit. field .npy: with colours. "
+                               "ST-map: where each pixel comes from, .exr exact, .png 16 bit."),
+                io.Int.Input("size", default=512, min=2, max=8192, tooltip="Side of the raster over the face square, in pixels."),
+                io.Boolean.Input("fade_out", default=True, tooltip="Fade out towards the border of the face square, as Apply does. "
+                                 "Turn it off for a file that shall come back by Import, for Apply fades it out again."),
+                io.String.Input("filename_prefix", default="faceflow/field", tooltip="Folder and name below the output folder."),
+                CropSocket.Input("crop", optional=True, tooltip="ST-maps only: cover the whole picture instead of the face square."),
+            ],
+            outputs=[io.String.Output(display_name="files", tooltip="Where the files are, one in each line.")],
+            is_output_node=True,
+        )  # fmt: skip
+
+    @classmethod
+    def execute(  # type: ignore[override]
+        cls, field: Field, format: str, size: int, fade_out: bool, filename_prefix: str, crop: Crop | None = None
+    ) -> io.NodeOutput:
+        import folder_paths
+
+        suffix, st = FORMATS[format]
+        if crop is not None and not st:
+            raise ValueError(f"{format} is over the face square and takes no crop; disconnect it, or choose an ST-map.")
+        folder, name, counter, _, _ = folder_paths.get_save_image_path(
+            filename_prefix, folder_paths.get_output_directory()
+        )
+        count = 1 if suffix == ".npy" else field.batch
+        files = [
+            interchange.write(
+                field if suffix == ".npy" else field.select(i),
+                os.path.join(folder, f"{name}_{counter + i:05}_{suffix}"),
+                size,
+                st,
+                None if crop is None else crop.select(i if crop.batch > 1 else 0),
+                interchange.FEATHER if fade_out else 0.0,
+            )
+            for i in range(count)
+        ]
+        return io.NodeOutput("\n".join(map(str, files)), ui=ui.PreviewText("\n".join(p.name for p in files)))
+
+
+class FaceFlowImport(FaceFlowLoad):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="FaceFlowImport",
+            display_name="FaceFlow Import Field",
+            category=CATEGORY,
+            description="Reads an edit of the face square that another program or FaceFlow Export wrote, from ComfyUI's output or "
+            "input folder. The help page states the conventions.",
+            inputs=[
+                io.Combo.Input("file", options=paths.list_fields((".flo", ".npy", ".exr", ".flow.png", ".stmap.png")),
+                               tooltip="Newest first: .flo, .npy, .exr, .flow.png and .stmap.png. Press R to refresh the list."),
+                io.Combo.Input("what", options=["flow", "ST-map"], default="flow",
+                               tooltip="What the numbers of a picture file mean: offsets, or where each pixel comes from."),
+            ],
+            outputs=[FieldSocket.Output(display_name="field")],
+        )  # fmt: skip
+
+    @classmethod
+    def fingerprint_inputs(cls, file: str, what: str) -> str:  # type: ignore[override]
+        return super().fingerprint_inputs(file)
+
+    @classmethod
+    def execute(cls, file: str, what: str) -> io.NodeOutput:  # type: ignore[override]
+        return io.NodeOutput(interchange.read(paths.field_path(file), what == "ST-map"))

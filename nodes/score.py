@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+import math
+
+import torch
+from comfy_api.latest import io
+from torch import Tensor
+
+from ..flow_core.align import Crop, align
+from ..flow_core.detect import load_detector
+from ..flow_core.field import Field
+from ..flow_core.guide import Guide
+from ..flow_core.prompts import NEUTRAL, Prompt
+from .sockets import CATEGORY, CropSocket, FieldSocket, GuideSocket, rgb, to_core
+
+
+class FaceFlowScore(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="FaceFlowScore",
+            display_name="FaceFlow Score Edit",
+            category=CATEGORY,
+            description="Measures an edit: how far the face went towards a prompt, in the eyes of a guide, and what it cost. Another "
+            "guide than the one that made the edit judges more fairly. It does not measure whether it is still the same person.",
+            inputs=[
+                io.Image.Input("before", tooltip="The picture as it was."),
+                io.Image.Input("after", tooltip="The edited picture, of the same size; any edit, not only one by FaceFlow."),
+                GuideSocket.Input("guide", tooltip="From FaceFlow Load Guide."),
+                io.String.Input("prompt", default="a smiling face", multiline=True, tooltip="What was asked for."),
+                io.String.Input("neutral", default=NEUTRAL, tooltip="The face as it was."),
+                FieldSocket.Input("field", optional=True, tooltip="For folds and moved area."),
+                CropSocket.Input("crop", optional=True, tooltip="Where the face is; without it the largest face of before is taken."),
+            ],
+            outputs=[
+                io.String.Output(display_name="text", tooltip="All numbers, with units."),
+                io.Float.Output(display_name="gain", tooltip="What the guide gained, in its own logits."),
+                io.Float.Output(display_name="folds", tooltip="Share 0..1 of the face square that folds; NaN without a field."),
+                io.Float.Output(display_name="moved", tooltip="Share 0..1 of the face square that moves by more than 0.25 % of its side; "
+                                "NaN without a field."),
+                io.Float.Output(display_name="outside", tooltip="Mean change of colour (0..1) outside the outline of the face."),
+            ],
+        )  # fmt: skip
+
+    @classmethod
+    def execute(  # type: ignore[override]
+        cls, before: Tensor, after: Tensor, guide: Guide, prompt: str, neutral: str, field: Field | None = None,
+        crop: Crop | None = None,
+    ) -> io.NodeOutput:  # fmt: skip
+        import comfy.model_management as mm
+
+        from ..flow_core.measure import measure, score
+
+        target = Prompt.parse(prompt, neutral)
+        was, now = (rgb(to_core(p)).float() for p in (before, after))
+        if crop is None:
+            crop = align(was, load_detector())[0]
+        crop.require_size(was)
+        with torch.inference_mode(False):  # as in Optimize, which may come next and need a gradient
+            mm.load_models_gpu([guide.patcher], force_full_load=True)
+        gain, outside = score(was, now, crop, guide, target)
+        text = f"guide gain {gain:+.2f} logits ({guide.name}), change outside the face {255 * outside:.2f} of 255"
+        folds = moved = math.nan
+        if field is not None:
+            found = measure(field, crop)
+            folds, moved = (sum(getattr(m, n) for m in found) / len(found) for n in ("folds", "moved"))
+            text += f", folds {folds:.2%}, moved area {moved:.1%}"
+        return io.NodeOutput(text, gain, folds, moved, outside)
