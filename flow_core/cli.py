@@ -1,4 +1,4 @@
-"""The ``faceflow`` command: edit, sheet, apply, view, guides."""
+"""The ``faceflow`` command: edit, sheet, apply, view, guides; video and live are in :mod:`flow_core.cli_video`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 
 from torch import Tensor
 
-from . import picture
+from . import cli_video, picture
 from .align import ORDERS, Crop, align
 from .detect import Detector, load_detector
 from .device import pick_device
@@ -86,6 +86,8 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("-o", "--output", type=Path, required=True)
     strengths(p)
 
+    cli_video.add(commands, how)
+
     p = commands.add_parser("view", help="draw a saved field")
     p.add_argument("field", type=Path)
     p.add_argument("-o", "--output", type=Path, required=True)
@@ -101,7 +103,8 @@ def main(argv: list[str] | None = None) -> int:
     """Run a command; 0 when it worked, 2 when the input was at fault."""
     o = parser().parse_args(argv)
     try:
-        {"edit": _edit, "sheet": _sheet, "apply": _apply, "view": _view, "guides": _guides}[o.command](o)
+        {"edit": _edit, "sheet": _sheet, "apply": _apply, "view": _view, "guides": _guides,
+         "video": cli_video.video, "live": cli_video.live}[o.command](o)  # fmt: skip
     except (ValueError, GuideError, OSError) as e:
         print(f"faceflow: {e}", file=sys.stderr)
         return 2

@@ -9,7 +9,7 @@ import math
 import queue
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from types import ModuleType, TracebackType
@@ -54,6 +54,9 @@ class Frame:
     pixels: Tensor
     pts: int
     time: float
+
+    def with_pixels(self, pixels: Tensor) -> Frame:
+        return replace(self, pixels=pixels)
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from .align import Crop, sort_faces
 from .detect import Detection, Detector
-from .field import Field
+from .field import Field, pixel_centers
 from .landmarks import WIDEN, Landmarks, five_points, load_landmarks, pose
 from .nano import IMAGE_SIZE
 from .warp import FEATHER, displacement, sample_image
@@ -534,37 +534,36 @@ def move(
         return None
     i0, i1 = _span(strong.any(1), rows)
     j0, j1 = _span(strong.any(0), columns)
-    values = torch.cat([shift, color], 1) if tinted else shift
-    size = ((i1 - i0) * cell, (j1 - j0) * cell)
-    values = F.interpolate(values[:, :, i0:i1, j0:j1], size, mode="bilinear", align_corners=False)
+    values = (torch.cat([shift, color], 1) if tinted else shift)[:, :, i0:i1, j0:j1].contiguous()  # or it is slow
+    low, high = values[0, :2].amin((1, 2)).floor().int().tolist(), values[0, :2].amax((1, 2)).ceil().int().tolist()
+    moved = strong[i0:i1, j0:j1].float()[None, None]
+    moved = F.max_pool2d(moved, 3, 1, 1)[0, 0].bool()  # a weak place beside a strong one moves halfway
     x0, y0, x1, y1 = x0 + j0 * cell, y0 + i0 * cell, min(x1, x0 + j1 * cell), min(y1, y0 + i1 * cell)
-    values = values[:, :, : y1 - y0, : x1 - x0]
-    shift = values[:, :2]
+    width, height = x1 - x0, y1 - y0
+    moved = moved.repeat_interleave(cell, 0).repeat_interleave(cell, 1)[:height, :width]
+    values = F.interpolate(values, scale_factor=cell, mode="bilinear", align_corners=False)[:, :, :height, :width]
 
     h, w = crop.image_size
-    low, high = shift.amin((0, 2, 3)).floor().int().tolist(), shift.amax((0, 2, 3)).ceil().int().tolist()
     left, right = min(max(x0 + low[0] - 2, 0), w - 1), max(min(x1 + high[0] + 2, w), 1)
     top, bottom = min(max(y0 + low[1] - 2, 0), h - 1), max(min(y1 + high[1] + 2, h), 1)
-    part = frame[top:bottom, left:right].permute(2, 0, 1)[None].float()
-    source = torch.stack(
-        [
-            shift[:, 0] + torch.arange(x0 - left, x1 - left).add(0.5),
-            shift[:, 1] + torch.arange(y0 - top, y1 - top).add(0.5)[:, None],
-        ],
+    part = frame[top:bottom, left:right].permute(2, 0, 1)[None].contiguous().float()
+    source = values[:, :2].permute(0, 2, 3, 1) + torch.stack(
+        torch.meshgrid(
+            torch.arange(x0 - left, x1 - left) + 0.5, torch.arange(y0 - top, y1 - top) + 0.5, indexing="xy"
+        ),
         -1,
     )
     new = sample_image(part, source, interpolation)
     whole = 255.0 if frame.dtype == torch.uint8 else 1.0
     if tinted:
         new += values[:, 2:] * whole
-    moved = shift[0].abs().amax(0) > MOVED
-    if tinted:
-        moved = moved | (values[0, 2:].abs().amax(0) > 0.25 / 255)
-    new = new[0].permute(1, 2, 0).clamp_(0, whole)
+    if tinted or interpolation == "bicubic":
+        new.clamp_(0, whole)
+    target = out[y0:y1, x0:x1].permute(2, 0, 1)
     if frame.dtype == torch.uint8:
-        new = new.round_()
-    target = out[y0:y1, x0:x1]
-    out[y0:y1, x0:x1] = torch.where(moved[..., None], new.to(frame.dtype), target)
+        target.copy_(new[0].add_(0.5))  # where nothing moves, sampling gives the pixel itself back
+    else:
+        target.copy_(torch.where(moved, new[0].to(frame.dtype), target))
     return (x0, y0, x1, y1), moved
 
 
@@ -588,14 +587,11 @@ def _square(frame: Tensor, crop: Crop, size: int) -> Tensor:
     x0, y0, x1, y1 = crop.bounds()
     x0, y0 = min(max(x0 - 2, 0), w - 1), min(max(y0 - 2, 0), h - 1)
     x1, y1 = min(max(x1 + 2, x0 + 1), w), min(max(y1 + 2, y0 + 1), h)
-    part = _reduced(frame, x0, y0, x1, y1, min(1.0, size / crop.side.item()))
-    small = part.shape[2:]
-    back = crop.matrix.new_tensor(
-        [[(x1 - x0) / small[1], 0, x0], [0, (y1 - y0) / small[0], y0], [0, 0, 1]]
-    )  # pixels of the part -> pixels of the frame
-    points = (crop.points - back[:2, 2]) / back.diag()[:2]
-    local = Crop(tuple(small), points, crop.matrix @ back)
-    return local.aligned(part, size)
+    shrink = crop.side.item() / size
+    part = _reduced(frame, x0, y0, x1, y1, min(1.0, 1 / shrink))
+    scale = crop.matrix.new_tensor([part.shape[3] / (x1 - x0), part.shape[2] / (y1 - y0)])
+    points = (crop.to_image(pixel_centers(size, size)) - crop.matrix.new_tensor([x0, y0])) * scale
+    return sample_image(part, points, "bicubic" if shrink < 1 else "bilinear").clamp(0, 1)
 
 
 def _template(view: Tensor) -> Tensor:
@@ -617,3 +613,32 @@ def _likeness(track: Track, crop: Crop, template: Tensor, cut: bool) -> float:
     """Whether a lost face is this one: how alike they look; where it was lost a moment ago also counts."""
     near = 0.0 if cut or track.lost_for > 30 else 0.5 * max(0.0, 1 - 2 * _distance(track.seen, crop))
     return (track.template * template).sum().item() + near
+
+
+def best_view(
+    frames: Iterable, detector: Detector, seconds: float = 60.0, threshold: float | None = None
+) -> tuple[Tensor, Crop, float] | None:
+    """The best view of a face in a clip: large and from the front.
+
+    Args:
+        frames: of a :class:`flow_core.clips.Clip`; two a second are looked at.
+        seconds: how much of the clip.
+
+    Returns:
+        The frame ``[H,W,3]``, the crop in it and its time; None where no face was seen.
+    """
+    editor = Editor(Field.zeros(2), detector, VideoSettings(threshold=threshold))
+    best, found, due = 0.0, None, 0.0
+    with torch.no_grad():
+        for frame in frames:
+            if frame.time > seconds:
+                break
+            if frame.time < due:
+                continue
+            due = frame.time + 0.5
+            for crop in editor._detect(frame.pixels):
+                crop, _ = editor._settle(frame.pixels, crop)
+                worth = crop.side.item() * crop.frontality.item()
+                if worth > best:
+                    best, found = worth, (frame.pixels, crop, frame.time)
+    return found
