@@ -14,7 +14,7 @@ from .field import Field
 from .landmarks import load_landmarks
 from .optimize import Settings
 from .prompts import Prompt
-from .video import Editor, FieldSource, Strength, VideoSettings, keyframes, best_view
+from .video import Editor, FieldSource, Strength, VideoSettings, best_view, keyframes
 
 METHODS = ("optimize", "predict")
 SCANNED = 60  # seconds at the start of a clip in which the best view of a face is looked for
@@ -29,7 +29,9 @@ def add(commands: argparse._SubParsersAction, how: argparse.ArgumentParser) -> N
                         "predict: a field for each frame")  # fmt: skip
     common.add_argument("--smooth", type=float, default=0.5, help="0 = off, 0.5 = usual, 1 = very steady")
     common.add_argument("--faces", choices=("all", "one"), default="all", help="one: the largest (default all)")
-    common.add_argument("--detect-every", type=int, default=30, metavar="N", help="frames between searches (default 30)")
+    common.add_argument(
+        "--detect-every", type=int, default=30, metavar="N", help="frames between searches (default 30)"
+    )
     common.add_argument("--sharp", action="store_true", help="bicubic sampling: a little sharper, a little slower")
     common.add_argument("--detector", default="builtin", help="builtin, yunet, or a .safetensors file")
     common.add_argument("--threshold", type=float, help="least confidence of a face, 0..1")
@@ -50,7 +52,9 @@ def add(commands: argparse._SubParsersAction, how: argparse.ArgumentParser) -> N
     p.add_argument("--save-field", type=Path, metavar="FILE", help="also save the optimised field")
 
     p = commands.add_parser("live", parents=[common, how], help="edit a camera's picture and show it in the browser")
-    p.add_argument("source", nargs="?", default="0", help="camera number, video file, or 'synthetic' (default camera 0)")
+    p.add_argument(
+        "source", nargs="?", default="0", help="camera number, video file, or 'synthetic' (default camera 0)"
+    )
     p.add_argument("prompt", nargs="?", default="", help="may be changed on the page while it runs")
     p.add_argument("--strength", type=float, default=1.0, metavar="S")
     p.add_argument("--size", type=_size, default=(720, 1280), metavar="WxH", help="of camera and synthetic picture")

@@ -234,7 +234,7 @@ class Writer:
 
     def _failure(self) -> Exception:
         e = self._error
-        return e if isinstance(e, ClipError) else ClipError(f"{self.path} cannot be written ({e}).")
+        return e if isinstance(e, ClipError) else ClipError(f"{self.path} cannot be written ({type(e).__name__}: {e}).")
 
     def _work(self) -> None:
         import time
@@ -308,7 +308,7 @@ class _Sound:
         if not self.streams:
             self.packets = iter(())
         else:
-            self.packets = self.file.demux([s for s in self.file.streams.audio])
+            self.packets = self.file.demux(list(self.file.streams.audio))
         self.next = next(self.packets, None)
 
     def copy_until(self, time: float) -> None:
@@ -320,7 +320,7 @@ class _Sound:
             self.next = next(self.packets, None)
 
     def _copy(self, packet) -> None:
-        target, resampler = self.streams[packet.stream_index]
+        target, resampler = self.streams[packet.stream.index]
         if resampler is not None:
             for frame in packet.decode():
                 for part in resampler.resample(frame):

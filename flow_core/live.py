@@ -256,7 +256,8 @@ class Live:
         seen = 0
         while not self._stop.is_set():
             with self._news:
-                self._news.wait_for(lambda: self.count > seen or self._stop.is_set())
+                while self.count <= seen and not self._stop.is_set():
+                    self._news.wait()
                 picture, seen = self._shown, self.count
             if picture is not None and not self._stop.is_set():
                 yield picture

@@ -12,6 +12,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from typing import TypeAlias
 
 import torch
@@ -140,13 +141,13 @@ class VideoSettings:
 
 def keyframes(points: Sequence[tuple[float, float]]) -> Callable[[float], float]:
     """Strength over time through ``(seconds, strength)`` points, straight between them and constant outside."""
-    if not points or any(a[0] >= b[0] for a, b in zip(points, points[1:], strict=False)):
+    if not points or any(a[0] >= b[0] for a, b in pairwise(points)):
         raise ValueError(f"Keyframes need rising times, got {[t for t, _ in points]}.")
 
     def at(seconds: float) -> float:
         if seconds <= points[0][0]:
             return points[0][1]
-        for (t0, s0), (t1, s1) in zip(points, points[1:], strict=False):
+        for (t0, s0), (t1, s1) in pairwise(points):
             if seconds < t1:
                 return s0 + (s1 - s0) * (seconds - t0) / (t1 - t0)
         return points[-1][1]
@@ -474,9 +475,7 @@ class Editor:
         side = track.seen.side.item()
         points = self._filter(track, "points", 40.0, shared=True)(track.seen.points, dt, side)
         landmarks = self._filter(track, "landmarks", 40.0)(track.seen.landmarks, dt, side)
-        track.crop = replace(
-            Crop.from_points(points, track.seen.image_size, track.seen.score), landmarks=landmarks
-        )
+        track.crop = replace(Crop.from_points(points, track.seen.image_size, track.seen.score), landmarks=landmarks)
 
     def _field(self, frame: Tensor, track: Track, dt: float) -> Field:
         if isinstance(self.fields, Field):
@@ -548,9 +547,7 @@ def move(
     top, bottom = min(max(y0 + low[1] - 2, 0), h - 1), max(min(y1 + high[1] + 2, h), 1)
     part = frame[top:bottom, left:right].permute(2, 0, 1)[None].contiguous().float()
     source = values[:, :2].permute(0, 2, 3, 1) + torch.stack(
-        torch.meshgrid(
-            torch.arange(x0 - left, x1 - left) + 0.5, torch.arange(y0 - top, y1 - top) + 0.5, indexing="xy"
-        ),
+        torch.meshgrid(torch.arange(x0 - left, x1 - left) + 0.5, torch.arange(y0 - top, y1 - top) + 0.5, indexing="xy"),
         -1,
     )
     new = sample_image(part, source, interpolation)
