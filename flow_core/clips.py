@@ -303,7 +303,7 @@ class _Sound:
                 self.streams[stream.index] = out.add_stream_from_template(stream), None
             else:
                 new = out.add_stream("aac", rate=stream.rate)
-                new.layout = stream.layout
+                new.layout = "mono" if stream.channels == 1 else "stereo"
                 self.streams[stream.index] = new, av.AudioResampler("fltp", new.layout, new.rate)
         if not self.streams:
             self.packets = iter(())

@@ -33,6 +33,7 @@ LATTICE = 128  # places along a crop's side at which the displacement is compute
 TEMPLATE = 20  # side of the small grey picture by which a face is told from another
 ALIKE = 0.5  # correlation of such pictures: below, it is no longer, or not, this face
 TURNED = 0.6  # pose proxy (see landmarks.pose) beyond which nobody can say where the face is
+SMALLEST = 32  # pixels of a crop's side; there is nothing to see of an edit on a smaller face
 MEMORY = 300  # frames after which a lost face is forgotten
 MOVED = 0.02  # pixels; less is no movement
 
@@ -367,18 +368,7 @@ class Editor:
 
     def _plausible(self, guess: Crop, crop: Crop, template: Tensor, before: Tensor) -> bool:
         """Whether the network saw a face where one was expected; it draws one everywhere."""
-        growth, shift = (crop.side / guess.side).item(), _distance(crop, guess)
-        turned = pose(crop.to_crop(crop.landmarks[:, None])[:, 0]).abs().max().item()
-        h, w = crop.image_size
-        x, y = crop.points[0].mean(0).tolist()
-        return (
-            0.75 < growth < 1.33
-            and shift < 0.3
-            and turned < TURNED
-            and 0 <= x < w
-            and 0 <= y < h
-            and (template * before).sum().item() > ALIKE
-        )
+        return _is_face(crop, guess) and (template * before).sum().item() > ALIKE
 
     def _look_closer(self, frame: Tensor, guess: Crop) -> tuple[Crop, Tensor] | None:
         """What the detector says to a doubtful face; None where there is none."""
@@ -422,8 +412,10 @@ class Editor:
         self._searched = self.index
         crops = [c for c in self._detect(frame) if not any(t.found and _distance(c, t.seen) < 0.5 for t in self.tracks)]
         newcomers = []
-        for crop in crops:
-            crop, template = self._settle(frame, crop)
+        for detected in crops:
+            crop, template = self._settle(frame, detected)
+            if not _is_face(crop, detected):
+                continue
             lost = [t for t in self.tracks if not t.found]
             likeness = {t.id: _likeness(t, crop, template, cut) for t in lost}
             best = max(lost, key=lambda t: likeness[t.id], default=None)
@@ -604,6 +596,22 @@ def _distance(a: Crop, b: Crop) -> float:
     """Between the middles of two crops, in sides of the larger one."""
     gap = (a.points[0].mean(0) - b.points[0].mean(0)).norm()
     return (gap / torch.maximum(a.side, b.side)).item()
+
+
+def _is_face(crop: Crop, expected: Crop) -> bool:
+    """Whether landmarks look like a face near where one was expected."""
+    growth = (crop.side / expected.side).item()
+    turned = pose(crop.to_crop(crop.landmarks[:, None])[:, 0]).abs().max().item()
+    h, w = crop.image_size
+    x, y = crop.points[0].mean(0).tolist()
+    return (
+        0.7 < growth < 1.4
+        and crop.side.item() > SMALLEST
+        and _distance(crop, expected) < 0.3
+        and turned < TURNED
+        and 0 <= x < w
+        and 0 <= y < h
+    )
 
 
 def _likeness(track: Track, crop: Crop, template: Tensor, cut: bool) -> float:

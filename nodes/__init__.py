@@ -10,6 +10,7 @@ from .apply import FaceFlowApply
 from .fields import FaceFlowInit, FaceFlowLoad, FaceFlowSave
 from .guide import FaceFlowLoadGuide
 from .optimize import FaceFlowOptimize
+from .video import FaceFlowVideo
 from .view import FaceFlowView
 
 NODES: list[type[io.ComfyNode]] = [
@@ -21,6 +22,7 @@ NODES: list[type[io.ComfyNode]] = [
     FaceFlowView,
     FaceFlowSave,
     FaceFlowLoad,
+    FaceFlowVideo,
 ]
 
 paths.register()  # ComfyExtension.on_load is not called on the oldest ComfyUI that is supported
