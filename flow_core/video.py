@@ -298,7 +298,7 @@ class Editor:
                     changed.append(box)
         self._time = now
         self.index += 1
-        seen = tuple(t for t in self.tracks if t.found or t.presence > 0)
+        seen = tuple(replace(t) for t in self.tracks if t.found or t.presence > 0)  # as they are now
         return Edited(out, seen, tuple(changed), cut)
 
     def _check(self, frame: Tensor) -> None:

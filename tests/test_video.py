@@ -197,7 +197,8 @@ def test_a_cut_starts_anew_at_once(frames: list[Tensor], other: list[Tensor], de
     editor = Editor(FIELD, detector)
     seen = [editor.edit(f) for f in (*frames[:3], other[0], other[0], *frames[3:5])]
     assert [e.cut for e in seen] == [True, False, False, True, False, True, False]
-    assert all(len(e.faces) == 1 and e.faces[0].presence == 1 for e in seen)
+    assert [len(e.faces) for e in seen] == [1] * 7
+    assert all(e.faces[0].presence == 1 for e in seen)
     assert [e.faces[0].id for e in seen] == [0, 0, 0, 1, 1, 0, 0], "a face is known again after a cut"
 
 
