@@ -106,7 +106,9 @@ def jitter(points: Tensor) -> float:
     return points.var(0).sum(-1).mean().sqrt().item()
 
 
-def steady_jitter(smooth: float, count: int = 60, noise: float = 3.0, portrait: str = "grace_hopper") -> dict[str, float]:
+def steady_jitter(
+    smooth: float, count: int = 60, noise: float = 3.0, portrait: str = "grace_hopper"
+) -> dict[str, float]:
     """Static face, sensor noise: jitter of landmarks before and after the edit, pixels of a 512 px face square."""
     net = load_landmarks()
     editor = Editor(smile(), load_detector(), VideoSettings(smooth=smooth))
@@ -146,7 +148,9 @@ def steady() -> None:
     for smooth in (0.0, 0.5, 1.0):
         for portrait in portraits():
             j = steady_jitter(smooth, portrait=portrait)
-            print(f"smooth {smooth}, static {portrait}: jitter {j['before']:.2f} -> {j['after']:.2f} px, ratio {j['ratio']:.2f}")
+            print(
+                f"smooth {smooth}, static {portrait}: jitter {j['before']:.2f} -> {j['after']:.2f} px, ratio {j['ratio']:.2f}"
+            )
         for amount in (1.0, 3.0):
             jumps = field_jumps(smooth, amount=amount)
             print(

@@ -31,8 +31,10 @@ LOCAL_SIDE = 96  # side of the square around a doubtful face that the detector s
 LOCAL_THRESHOLD = 0.5  # a doubtful face is believed at this score
 LATTICE = 128  # places along a crop's side at which the displacement is computed; linear between them
 TEMPLATE = 20  # side of the small grey picture by which a face is told from another
-ALIKE = 0.5  # correlation of such pictures: below, it is no longer, or not, this face
+ALIKE = 0.5  # correlation of such pictures from one frame to the next: below, the face is doubtful
+SAME = 0.75  # the same after a while or a cut: below, it is another face
 TURNED = 0.6  # pose proxy (see landmarks.pose) beyond which nobody can say where the face is
+SURPRISE = 0.02  # sides of a crop; a face that is farther off than this is looked at once more
 SMALLEST = 32  # pixels of a crop's side; there is nothing to see of an edit on a smaller face
 MEMORY = 300  # frames after which a lost face is forgotten
 MOVED = 0.02  # pixels; less is no movement
@@ -68,9 +70,11 @@ class OneEuro:
     def __call__(self, value: Tensor, dt: float, unit: float = 1.0) -> Tensor:
         """The filtered value, ``dt`` seconds after the last one; ``unit`` is the length of which ``beta`` speaks."""
         if self.value is None or self.value.shape != value.shape or self.min_cutoff <= 0 or dt <= 0:
-            self.value, self.speed = value, torch.zeros_like(value)
+            self.value, self.speed = value, None
             return value
-        self.speed = self.speed + _alpha(self.d_cutoff, dt) * ((value - self.value) / dt / unit - self.speed)
+        speed = (value - self.value) / dt / unit
+        # the first speed is taken as it is, else what moves from the beginning would lag at first
+        self.speed = speed if self.speed is None else self.speed + _alpha(self.d_cutoff, dt) * (speed - self.speed)
         pace = self.speed.norm(dim=-1, keepdim=True)
         if self.shared:
             pace = pace.mean()
@@ -173,9 +177,16 @@ class Track:
     presence: float = 0.0
     found: bool = True
     crop: Crop | None = None
-    step: Tensor | None = None  # last movement of the five points, pixels a frame
     lost_for: int = 0
     filters: dict[str, OneEuro] = field(default_factory=dict)
+
+    def expected(self, dt: float) -> Tensor:
+        """The five points ``[1,5,2]`` in ``dt`` seconds. From the smoothed ones: what the network sees should not shake
+        with what it said before."""
+        one = self.filters.get("points")
+        if one is None or one.speed is None:
+            return self.seen.points
+        return one.value + one.speed.mean(-2, keepdim=True) * dt * self.seen.side.item()
 
 
 @dataclass(frozen=True)
@@ -278,7 +289,7 @@ class Editor:
         strength = s.strength_at(self.index, now)
         cut = self._is_cut(frame)
         with self._stage("track"):
-            self._follow(frame, cut)
+            self._follow(frame, cut, dt)
         with self._stage("detect"):
             self._search(frame, cut)
         out, changed = frame, []
@@ -335,7 +346,7 @@ class Editor:
 
     # --- following -------------------------------------------------------------------------------------------------
 
-    def _follow(self, frame: Tensor, cut: bool) -> None:
+    def _follow(self, frame: Tensor, cut: bool, dt: float) -> None:
         for track in self.tracks:
             if cut:
                 track.found, track.presence = False, 0.0
@@ -343,9 +354,10 @@ class Editor:
             if not track.found:
                 track.lost_for += 1
                 continue
-            guess = track.seen.points + (track.step if track.step is not None else 0)
-            guess = Crop.from_points(guess, track.seen.image_size, track.seen.score)
+            guess = Crop.from_points(track.expected(dt), track.seen.image_size, track.seen.score)
             look = self._look(frame, guess)
+            if _distance(look[0], guess) > SURPRISE:
+                look = self._look(frame, look[0])
             due = self.index % self.settings.detect_every == self.settings.detect_every // 2
             if due or not self._plausible(guess, *look, track.template):
                 look = self._look_closer(frame, guess)
@@ -353,7 +365,6 @@ class Editor:
                 track.found, track.lost_for = False, 0
                 continue
             crop, template = look
-            track.step = crop.points - track.seen.points
             track.seen, track.template = crop, template
         self._forget_twins()
         self.tracks = [t for t in self.tracks if t.found or t.lost_for < MEMORY]
@@ -419,7 +430,7 @@ class Editor:
             lost = [t for t in self.tracks if not t.found]
             likeness = {t.id: _likeness(t, crop, template, cut) for t in lost}
             best = max(lost, key=lambda t: likeness[t.id], default=None)
-            if best is not None and likeness[best.id] > ALIKE:
+            if best is not None and likeness[best.id] > SAME:
                 self._resume(best, crop, template, 1.0 if cut else best.presence)
                 if one:
                     return
@@ -452,7 +463,7 @@ class Editor:
 
     def _resume(self, track: Track, crop: Crop, template: Tensor, presence: float) -> None:
         track.seen, track.template, track.presence = crop, template, presence
-        track.found, track.lost_for, track.step, track.filters = True, 0, None, {}
+        track.found, track.lost_for, track.filters = True, 0, {}
 
     # --- smoothing and the field -----------------------------------------------------------------------------------
 
