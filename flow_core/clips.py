@@ -37,7 +37,6 @@ def require_av() -> ModuleType:
         import av
     except ImportError as e:
         raise ClipError("Reading and writing video needs PyAV: pip install av") from e
-    av.logging.set_level(av.logging.ERROR)
     return av
 
 
