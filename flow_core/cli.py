@@ -1,4 +1,4 @@
-"""The ``faceflow`` command: edit, sheet, apply, view, export, import, guides."""
+"""The ``faceflow`` command: edit, sheet, apply, view, export, import, guides; video and live are in :mod:`flow_core.cli_video`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 
 from torch import Tensor
 
-from . import picture
+from . import cli_video, picture
 from .align import ORDERS, Crop, align
 from .detect import Detector, load_detector
 from .device import pick_device
@@ -94,6 +94,8 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("-o", "--output", type=Path, required=True)
     strengths(p)
 
+    cli_video.add(commands, how)
+
     p = commands.add_parser("view", parents=[find], help="draw a saved field, or show it before and after")
     p.add_argument("field", type=Path)
     p.add_argument("-o", "--output", type=Path, required=True)
@@ -130,8 +132,11 @@ def main(argv: list[str] | None = None) -> int:
     """Run a command; 0 when it worked, 2 when the input was at fault."""
     o = parser().parse_args(argv)
     try:
-        commands = {"edit": _edit, "sheet": _sheet, "apply": _apply, "view": _view, "guides": _guides}
-        (commands | {"export": _export, "import": _import})[o.command](o)
+        commands = {
+            "edit": _edit, "sheet": _sheet, "apply": _apply, "view": _view, "guides": _guides, "export": _export,
+            "import": _import, "video": cli_video.video, "live": cli_video.live,
+        }  # fmt: skip
+        commands[o.command](o)
     except (ValueError, GuideError, PredictorError, OSError) as e:
         print(f"faceflow: {e}", file=sys.stderr)
         return 2

@@ -14,6 +14,7 @@ from .optimize import FaceFlowOptimize
 from .predict import FaceFlowLoadPredictor, FaceFlowPredict
 from .score import FaceFlowScore
 from .stretch import FaceFlowStretch
+from .video import FaceFlowVideo
 from .view import FaceFlowView
 
 NODES: list[type[io.ComfyNode]] = [
@@ -31,6 +32,7 @@ NODES: list[type[io.ComfyNode]] = [
     FaceFlowImport,
     FaceFlowStretch,
     FaceFlowScore,
+    FaceFlowVideo,
 ]
 
 paths.register()  # ComfyExtension.on_load is not called on the oldest ComfyUI that is supported

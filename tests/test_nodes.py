@@ -31,7 +31,8 @@ FROZEN = json.loads((Path(__file__).parent / "data" / "nodes_v1.json").read_text
 STYLES = ("wheel", "arrows", "grid", "heat", "color", "folds")
 # Nodes of ComfyUI itself that the example workflows may use.
 CORE = {"LoadImage", "PreviewImage", "SaveImage", "LossGraphNode", "PreviewAny", "MarkdownNote", "Note", "ImageBatch",
-        "MaskPreview", "InvertMask", "ImageScale", "SaveAnimatedWEBP", "ImageStitch"}  # fmt: skip
+        "MaskPreview", "InvertMask", "ImageScale", "SaveAnimatedWEBP", "ImageStitch", "LoadVideo", "GetVideoComponents",
+        "CreateVideo", "SaveVideo", "ImageFromBatch"}  # fmt: skip
 # Those that load or run a model: nobody runs them here, but their sockets and the number of their widgets must be right.
 MODELS = {
     "CheckpointLoaderSimple": ({}, ["MODEL", "CLIP", "VAE"], 1),
@@ -176,7 +177,7 @@ def test_schema(comfy: SimpleNamespace, node_id: str) -> None:
     assert schema.category == "FaceFlow"
     assert len(schema.description) > 30
     assert all(o.display_name for o in schema.outputs)  # else 0.3.64 shows the type
-    own = ("FACEFLOW_FIELD", "FACEFLOW_CROP", "FACEFLOW_GUIDE", "FACEFLOW_PREDICTOR")
+    own = ("FACEFLOW_FIELD", "FACEFLOW_CROP", "FACEFLOW_GUIDE", "FACEFLOW_PREDICTOR", "FLOAT,CURVE")
     for i in schema.inputs:
         assert i.tooltip or i.io_type in own, f"{i.id} has no tooltip"
         assert i.io_type in (*comfy_stub.WIDGETS, *own, "IMAGE", "MASK", "LATENT"), f"{i.id} has an unknown type"
