@@ -245,6 +245,8 @@ def fit(model: nn.Module, tokenizer, shown: Shown, o: argparse.Namespace) -> flo
     objective = Objective(model).to(o.device)
     pool: list[tuple[captions.Caption, Tensor]] = []
 
+    of_brows = torch.tensor(["brow gap" in c.parts for c in A.CONCEPTS])  # small movements that tell much
+
     def batch(seed: int) -> tuple[Tensor, ...]:
         rng, g = random.Random(seed), shown.generator.manual_seed(seed)
         index = shown.usable[torch.multinomial(weights, o.batch, generator=g)]
@@ -260,7 +262,7 @@ def fit(model: nn.Module, tokenizer, shown: Shown, o: argparse.Namespace) -> flo
         of_color = torch.tensor([c.of_color for c in said])
         # colours are rarer than shapes, and seen in fewer pixels
         counts = (1.0 - (undecided & of_color).float()) * (1 + of_color)
-        known = (1.0 - (undecided & A.IS_COLOR).float()) * (1 + 2.0 * A.IS_COLOR)
+        known = (1.0 - (undecided & A.IS_COLOR).float()) * (1 + 2.0 * (A.IS_COLOR | of_brows))
         asked = torch.zeros(len(said), len(A.CONCEPTS))
         for row, c in enumerate(said):
             for concept, shift, truth in c.says:
