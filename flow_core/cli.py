@@ -133,8 +133,8 @@ def run(
     """Optimise a fresh field for one face, with a progress bar."""
     field = Field.zeros(resolution)
     for step in progress(optimize(photo, crop, field, guide, prompt, settings), settings.steps, label):
-        field = step.field
-    return field.to("cpu")
+        pass
+    return step.field.to("cpu")
 
 
 def progress(steps: Iterator[Step], total: int, label: str) -> Iterator[Step]:

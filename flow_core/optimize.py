@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -12,13 +13,14 @@ from torch import Tensor
 
 from . import losses
 from .align import Crop
+from .diffeo import to_offset, to_velocity
 from .field import Field, interpolate, pixel_centers
 from .gates import open_gates, paint_masks
 from .guide import Guide
 from .landmarks import AT, OVAL, load_landmarks
 from .motion import basis, load_modes
 from .prompts import Prompt, directions
-from .warp import displacement, fold_share, jacobian_determinant, sample_image, warp
+from .warp import displacement, jacobian_determinant, sample_image, warp
 
 PACE = 40.0  # step length of the modes of motion, in standard deviations, for a step length 1 of the control points
 TINT = 2.0  # step length of colours
@@ -87,7 +89,7 @@ class Step:
         total: how many there will be.
         losses: name -> weighted value; ``total`` is their sum.
         gain: mean change of logit along the prompt, so far.
-        field: the edit as it stands.
+        raw: the edit as it stands, as offsets.
         aligned: the face it is made for, ``[B,3,S,S]``.
     """
 
@@ -95,12 +97,18 @@ class Step:
     total: int
     losses: dict[str, float]
     gain: float
-    field: Field
+    raw: Field
     aligned: Tensor
+
+    @functools.cached_property
+    def field(self) -> Field:
+        """The edit as it stands, as a velocity field, which folds at no strength; made when it is asked for."""
+        with torch.inference_mode(False):
+            return to_velocity(self.raw)
 
     def preview(self) -> Tensor:
         """The edited face square ``[B,3,S,S]``."""
-        return warp(self.aligned, Crop.whole(self.aligned), self.field)[0]
+        return warp(self.aligned, Crop.whole(self.aligned), self.raw)[0]
 
 
 def optimize(
@@ -147,7 +155,7 @@ class _Run:
             # A little denser than the guide sees, because views zoom in.
             self.aligned = crop.aligned(image.clone().float(), round(guide.image_size * 1.25)).to(device)
             self.frontality = crop.frontality.clone().to(device)
-            start = field.require_finite().to(device)
+            start = to_offset(field.require_finite()).to(device)
             start = (
                 start
                 if start.batch == crop.batch
@@ -284,12 +292,15 @@ class _Run:
 
 
 def report(field: Field, crop: Crop) -> dict[str, float]:
-    """Numbers for a table: guide gain in logits, share of folds, largest offset in pixels of the photo."""
+    """Numbers for a table: guide gain in logits, share of folds, least Jacobian determinant (above 0: no
+    fold), largest offset in pixels of the photo."""
     points = pixel_centers(128, 128, field.device)
     longest = displacement(field, points)[0].norm(dim=1).amax((1, 2)).cpu() * crop.side
+    determinant = jacobian_determinant(field, 256)
     return {
         "gain": float(field.meta.get("gain", float("nan"))),
-        "folds": fold_share(field),
+        "folds": (determinant <= 0).float().mean().item(),
+        "min_det": determinant.min().item(),
         "max_px": longest.max().item(),
     }
 
