@@ -24,7 +24,7 @@ FEATHER = 0.12  # share of the crop side over which an edit fades out towards th
 LEAST_FEATHER = 0.02  # a velocity that stopped more suddenly would crush the picture at the border
 CELLS = 256  # a side, of the raster on which a velocity is integrated
 _DRAFT = 128  # the same while a logarithm is sought
-_ROUNDS = 5
+_ROUNDS = 4
 _STRENGTHS = (-1.0, 1.5)  # the range for which a projection is checked; weaker ones fold less
 _LEAST = 0.02  # determinant there
 
@@ -128,34 +128,41 @@ def least_determinant(moved: Tensor) -> Tensor:
 def to_velocity(field: Field | Implicit, feather: float = FEATHER) -> Field:
     """The velocity field whose exponential comes as near to an offset field as possible.
 
-    Its logarithm is sought by the fixed point ``v <- v + (offset - (exp(v) - id))``, which meets the offset where this
-    does not fold. What then leaves the determinant below 0.02 at a strength of -1 or 1.5 is smoothed until it does not.
+    Its logarithm is sought by a fixed point: what is missing before and after the flow, averaged, is added to the velocity,
+    ``v <- v + (exp(-v) o m - id + m o exp(-v) - id) / 2``, right to the second order of the Baker-Campbell-Hausdorff
+    series (Bossa, Hernandez and Olmos, Contributions to 3D diffeomorphic atlas estimation, MICCAI 2007, section 2). What
+    then leaves the determinant below 0.02 at a strength of -1 or 1.5 is smoothed until it does not.
 
     Args:
         field: offsets; of a velocity field itself is returned.
         feather: with which both shall agree.
 
     Returns:
-        A velocity field on the same raster; the colours are those of ``field``.
+        A velocity field of up to twice as many control points a side, but no more than 64 for that reason; between few
+        control points, the same interpolation of offsets and of a velocity would differ.
     """
     field = field.raster()
     if field.kind == "velocity":
         return field
     if not field.offset.any():
         return replace(field, kind="velocity")
-    points, centers = nodes(_DRAFT, field.device), pixel_centers(*field.size, field.device)
+    points = nodes(_DRAFT, field.device)
     goal = Flow(field, max(feather, LEAST_FEATHER))(points)[0]
-    trial = best = replace(field, kind="velocity")
-    nearest = None
+    trial = best = replace(field.resample(tuple(max(n, min(2 * n, 64)) for n in field.size)), kind="velocity")
+    centers = pixel_centers(*best.size, field.device)
+    nearest = torch.full((field.batch,), torch.inf, device=field.device)
     for _ in range(_ROUNDS):
-        rest = goal - exponential(tapered_velocity(trial, feather, _DRAFT))
-        error = rest.square().sum(1).amax((1, 2))
-        better = torch.ones_like(error, dtype=torch.bool) if nearest is None else error < nearest
+        velocity = tapered_velocity(trial, feather, _DRAFT)
+        error = (goal - exponential(velocity)).square().sum(1).mean((1, 2))
+        better = error < nearest
         if not better.any():
             break
-        nearest = torch.where(better, error, error if nearest is None else nearest)
+        nearest = torch.minimum(error, nearest)
         best = replace(best, offset=torch.where(better[:, None, None, None], trial.offset, best.offset))
-        trial = replace(best, offset=best.offset + between_nodes(rest, centers))
+        back = exponential(-velocity)
+        after = goal + between_nodes(back, points + goal.movedim(1, -1))
+        before = back + between_nodes(goal, points + back.movedim(1, -1))
+        trial = replace(best, offset=best.offset + between_nodes((after + before) / 2, centers))
     return unfolded(best, feather)
 
 
