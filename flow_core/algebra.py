@@ -6,16 +6,20 @@ neural fields count as velocities. All hold with the default feather, and with o
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
-from .diffeo import Flow, blur, taper, to_velocity, without_taper
-from .field import Field, FieldError, between_nodes, interpolate, nodes, pixel_centers
+from .diffeo import FEATHER, Flow, blur, taper, to_velocity, without_taper
+from .field import Field, FieldError, between_nodes, nodes, pixel_centers
 from .implicit import Implicit
+from .landmarks import region_mask
+
+if TYPE_CHECKING:
+    from .align import Crop
 
 AnyField = Field | Implicit
 _LATTICE = 256  # cells of the raster on which maps are composed and inverted
@@ -122,6 +126,32 @@ def mask(field: AnyField, mask: Tensor, feather: float = 0.0) -> Field:
     return replace(field, offset=field.offset * weight, color=field.color * weight)
 
 
+def landmarks(crop: Crop) -> Tensor:
+    """Landmarks ``[B,161,2]`` of a crop, in crop points.
+
+    Raises:
+        FieldError: nobody looked for them.
+    """
+    if crop.landmarks is None:
+        raise FieldError("The crop has no landmarks; make it with FaceFlow Align Face.")
+    return crop.to_crop(crop.landmarks[:, None])[:, 0]
+
+
+def crop_mask(crop: Crop, region: str | None = None, picture_mask: Tensor | None = None, size: int = 256) -> Tensor:
+    """Mask ``[B,1,size,size]`` over the crop frame: a region of the face, where a mask of the picture lets it be.
+
+    Args:
+        region: one of :data:`flow_core.landmarks.REGIONS`; None = everywhere.
+        picture_mask: ``[B or 1,H,W]`` of the picture's size.
+    """
+    where = torch.ones(crop.batch, 1, size, size) if region is None else region_mask(landmarks(crop), region, size).cpu()
+    if picture_mask is not None:
+        if picture_mask.ndim != 3 or len(picture_mask) not in (1, crop.batch):
+            raise FieldError(f"A mask [{crop.batch} or 1,H,W] is needed, got {tuple(picture_mask.shape)}.")
+        where = where * crop.to("cpu").aligned(picture_mask[:, None].cpu().float(), size)
+    return where
+
+
 def transfer(field: AnyField, source: Tensor, target: Tensor) -> Field:
     """The edit of one face on another: what moved the mouth moves the mouth, wherever it is and however wide.
 
@@ -198,11 +228,9 @@ def _from_nodes(moved: Tensor, color: Tensor, like: Field) -> Field:
     """The offset field whose tapered rasters are ``moved`` and ``color`` on :func:`nodes`."""
     points = pixel_centers(*like.size, like.device)
     weight = taper(points)[:, None]
-    edge = math.ulp(0) + interpolate_nodes(moved, points)
-    offset = without_taper(interpolate_nodes(moved, points), points, edge)
-    tint = torch.where(weight > 1e-3, interpolate_nodes(color, points) / weight.clamp(min=1e-3), 0.0)
-    return Field(offset, tint, like.meta)
+    offset, tint = between_nodes(torch.cat([moved, color], 1), points).split((2, 3), 1)
+    tint = torch.where(weight > 1e-3, tint / weight.clamp(min=1e-3), 0.0)
+    return Field(without_taper(offset, points, offset, FEATHER), tint, like.meta)
 
 
-interpolate_nodes = between_nodes
-__all__ = ["compose", "interpolate", "invert", "mask", "mirror", "mix", "opposite", "thin_plate", "transfer"]
+__all__ = ["compose", "crop_mask", "invert", "landmarks", "mask", "mirror", "mix", "opposite", "thin_plate", "transfer"]

@@ -17,11 +17,12 @@ from .detect import Detector, load_detector
 from .device import pick_device
 from .field import Field
 from .guide import BUILTIN, PRECISIONS, Guide, GuideError, available, load_guide
+from .implicit import ARCHITECTURES, Implicit
 from .optimize import Settings, Step, optimize, report
 from .prompts import NEUTRAL, Prompt
 from .warp import warp
 
-REPRESENTATIONS = ("raster",)
+REPRESENTATIONS = ("raster", *ARCHITECTURES)
 PROMPTS = ("a smiling face", "an angry face", "a surprised face", "a sad face", "a round face", "red lips", "tanned skin",
            "blond hair")  # fmt: skip
 RESOLUTION = 28  # control points along each side of a new raster field
@@ -129,9 +130,10 @@ def run(
     settings: Settings,
     resolution: int = RESOLUTION,
     label: str = "",
-) -> Field:
+    representation: str = "raster",
+) -> Field | Implicit:
     """Optimise a fresh field for one face, with a progress bar."""
-    field = Field.zeros(resolution)
+    field = Field.zeros(resolution) if representation == "raster" else Implicit.zeros(representation)
     for step in progress(optimize(photo, crop, field, guide, prompt, settings), settings.steps, label):
         pass
     return step.field.to("cpu")
@@ -155,7 +157,7 @@ def _edit(o: argparse.Namespace) -> None:
     guide = load_guide(o.guide, device, o.precision, o.models)
     warn_unknown(prompt, guide)
     start = time.perf_counter()
-    field = run(photo.rgb, crop, guide, prompt, settings, o.resolution, str(prompt))
+    field = run(photo.rgb, crop, guide, prompt, settings, o.resolution, str(prompt), o.representation)
     seconds = time.perf_counter() - start
     if o.field:
         field.save(o.field)
@@ -184,7 +186,7 @@ def _sheet(o: argparse.Namespace) -> None:
         wide = crop.widen(1.1)
         row = [("" if rows else "before", wide.aligned(photo.rgb, o.cell))]
         for prompt in prompts:
-            field = run(photo.rgb, crop, guide, prompt, _settings(o), o.resolution, f"{path.name}: {prompt}")
+            field = run(photo.rgb, crop, guide, prompt, _settings(o), o.resolution, f"{path.name}: {prompt}", o.representation)
             row.append(("" if rows else str(prompt), wide.aligned(warp(photo.rgb, crop, field)[0], o.cell)))
         rows.append(row)
     if not rows:

@@ -203,9 +203,9 @@ def to_offset(field: Field | Implicit, size: int | tuple[int, int] | None = None
         size: of the raster; None = that of the field.
         feather: with which both agree.
     """
+    height, width = field.size if size is None else (size, size) if isinstance(size, int) else size
     field = field.raster()
     if field.kind == "velocity":
-        height, width = field.size if size is None else (size, size) if isinstance(size, int) else size
         points = pixel_centers(height, width, field.device)
         small = field.resample((height, width)) if (height, width) != field.size else field
         return replace(small, offset=without_taper(Flow(field, feather)(points)[0], points, small.offset, feather), kind="raster")

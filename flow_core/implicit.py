@@ -18,13 +18,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from .diffeo import exponential, least_determinant, tapered_velocity, to_velocity
 from .field import Field, FieldError, pixel_centers, write
 
 ARCHITECTURES = ("siren", "fourier")
-WIDTH, BANDWIDTH = 128, 6.0
+WIDTH, BANDWIDTH = 128, 8.0
 _LAYERS = ("w0", "b0", "w1", "b1", "w2", "b2")
 _CHUNK = 1 << 14  # points that go through the network at a time
-_RIDGE = 1e-6
+_RIDGE = 1e-7
+_STEPS, _SIDE, _RATE = 150, 40, 1e-2  # of a fit: Adam steps, points along a side in each, step length
 
 
 @dataclass(frozen=True)
@@ -87,7 +89,7 @@ class Implicit:
         w0 = (
             uniform(width, 2, limit=bandwidth)
             if architecture == "siren"
-            else torch.randn(batch, width, 2, generator=g) * (bandwidth / 2)
+            else torch.randn(batch, width, 2, generator=g) * (bandwidth / 2)  # most of a normal distribution lies within two deviations
         )
         weights = {
             "w0": 2 * math.pi * w0, "b0": uniform(width, limit=math.pi), "w1": uniform(width, wide, limit=limit),
@@ -160,10 +162,10 @@ class Implicit:
         each of the five values in their units.
 
         Args:
-            size: control points; None = eight for each of the finest waves of the first layer, 64..256.
+            size: control points; None = eight for each of the finest waves of the first layer, 96..256.
         """
         if size is None:
-            size = min(256, max(64, round(8 * self.bandwidth)))
+            size = min(256, max(96, round(8 * self.bandwidth)))
         h, w = (size, size) if isinstance(size, int) else size
         velocity, color = self.sample(pixel_centers(h, w, self.device))
         made = Field(velocity, color, self.meta, "velocity")
@@ -210,24 +212,110 @@ class Implicit:
             raise FieldError(f"{name}: {e}") from e
 
 
-@torch.no_grad()
-def fit(network: Implicit, goal: Field, points: int = 96) -> Implicit:
-    """The network whose output is as near as possible to a velocity field: its last layer anew, by ridge regression on
-    dense points (the other layers serve as features; Rahimi and Recht, Random Features for Large-Scale Kernel Machines, 2007).
+class Trainable:
+    """A neural field that an optimiser trains as a correction of a raster of offsets.
+
+    Args:
+        network: where to start.
+        size: (height, width) of the raster.
+        batch: faces.
+    """
+
+    def __init__(self, network: Implicit, size: tuple[int, int], batch: int, device: torch.device) -> None:
+        weights = {k: v.to(device).expand(batch, *v.shape[1:]).clone() for k, v in network.weights.items()}
+        self.network = replace(network, weights=weights)
+        self.points = pixel_centers(*size, device)
+        self.before = self.network.sample(self.points)[0]
+
+    def groups(self, rate: float) -> list[dict[str, object]]:
+        """Parameter groups for Adam, such that a step moves points about as far as one of raster offsets would."""
+        last = {"params": [self.network.weights[k].requires_grad_() for k in ("w2", "b2")], "lr": rate / self.network.width}
+        fixed = ("w0",) if self.network.architecture == "fourier" else ()
+        inner = [self.network.weights[k].requires_grad_() for k in ("w0", "b0", "w1", "b1") if k not in fixed]
+        return [last, {"params": inner, "lr": rate}]
+
+    def offset(self) -> Tensor:
+        """What the network has learnt so far, ``[B,2,h,w]``; small enough that a velocity and its offset are one."""
+        return self.network.values(self.points)[:, :2] - self.before
+
+    def snapshot(self) -> Implicit:
+        return replace(self.network, weights={k: v.detach().clone() for k, v in self.network.weights.items()})
+
+
+def finish(network: Implicit | None, raw: Field) -> Field | Implicit:
+    """What an optimisation hands out: the velocity of its offsets, as a raster or as the network that comes nearest.
+
+    The network is trained on; should its velocity come too near to a fold, it is weakened."""
+    made = to_velocity(raw)
+    if network is None:
+        return made
+    neural = fit(network, made)
+    for _ in range(20):
+        v = tapered_velocity(neural.raster(), 0.12, 256)
+        if all((least_determinant(exponential(s * v)) > 0.02).all() for s in (-1.0, 1.5)):
+            break
+        neural = neural.scale(0.9)
+    return neural
+
+
+def fit(network: Implicit, goal: Field, steps: int = _STEPS) -> Implicit:
+    """The network whose output is as near as possible to a velocity field.
+
+    The last layer is found by ridge regression on dense points, before and after all layers have been trained by Adam on
+    jittered ones.
+
+    Args:
+        network: its last layer does not matter.
+        goal: a velocity field, batch that of the network, or 1.
+        steps: of Adam; 0 = the last layer alone.
 
     Returns:
-        The network, with what is left in its metadata: ``fit_error``, the largest difference of velocities in fractions of
-        the crop side.
+        The network; its metadata are those of ``goal`` and ``fit_error``, the largest difference of velocities in fractions
+        of the crop side.
     """
-    at = pixel_centers(points, points, goal.device)
+    # the same random points for the same goal, whatever the caller's generator
+    generator = torch.Generator().manual_seed(0)
+    with torch.inference_mode(False), torch.enable_grad():
+        goal = goal.to("cpu") if goal.offset.is_inference() else goal
+        network = _regress(network, goal)
+        dense = torch.cat(goal.sample(pixel_centers(96, 96, goal.device)), 1)
+        if not dense.any():
+            return network.with_meta(fit_error=0.0)
+        size = dense.square().mean((0, 2, 3)).sqrt()
+        size = torch.cat([size[:2].mean().expand(2), size[2:].mean().expand(3)]).clamp(min=1e-6)
+        w = {k: v.clone() for k, v in network.weights.items()}
+        w["w2"], w["b2"] = w["w2"] / size[:, None], w["b2"] / size
+        for name in ("b0", "w1", "b1", "w2", "b2") + (("w0",) if network.architecture == "siren" else ()):
+            w[name].requires_grad_()
+        moving = [v for k, v in w.items() if v.requires_grad and k != "w0"]
+        waves = [w["w0"]] if w["w0"].requires_grad else [w["b0"].new_zeros(1).requires_grad_()]
+        adam = torch.optim.Adam([{"params": moving}, {"params": waves, "lr": 3 * _RATE}], lr=_RATE, betas=(0.9, 0.99))
+        schedule = torch.optim.lr_scheduler.LambdaLR(adam, lambda i: max(0.02, 1 - i / max(steps, 1)))
+        lattice = pixel_centers(_SIDE, _SIDE, goal.device)
+        used = (goal.offset.any(), goal.color.any())
+        used = torch.tensor([bool(used[0])] * 2 + [bool(used[1])] * 3, device=goal.device)[None, :, None, None]
+        for _ in range(steps):
+            jitter = (torch.rand(lattice.shape, generator=generator).to(goal.device) - 0.5) / _SIDE
+            wanted = torch.cat(goal.sample(lattice + jitter), 1) / size[:, None, None]
+            missed = (replace(network, weights=w).values(lattice + jitter) - wanted) * used
+            adam.zero_grad()
+            missed.square().sum().div(missed.numel()).backward()
+            adam.step()
+            schedule.step()
+        return _regress(replace(network, weights={k: v.detach() for k, v in w.items()}), goal)
+
+
+@torch.no_grad()
+def _regress(network: Implicit, goal: Field) -> Implicit:
+    at = pixel_centers(96, 96, goal.device)
     batch = max(network.batch, goal.batch)
     network = replace(network, weights={k: v.expand(batch, *v.shape[1:]) for k, v in network.weights.items()})
-    hidden = network._hidden(at).flatten(1, 2).double()
+    hidden = network._hidden(at).flatten(1, 2)
     hidden = torch.cat([hidden, torch.ones_like(hidden[..., :1])], -1)
-    wanted = torch.cat(goal.sample(at), 1).flatten(2).mT.double()
-    gram = hidden.mT @ hidden / hidden.shape[1]
+    wanted = torch.cat(goal.sample(at), 1).flatten(2).mT.expand(batch, -1, -1)
+    gram = (hidden.mT @ hidden).double() / hidden.shape[1]
     ridge = _RIDGE * gram.diagonal(dim1=1, dim2=2).mean(1)[:, None, None] * torch.eye(gram.shape[-1], device=goal.device)
-    last = torch.linalg.solve(gram + ridge, hidden.mT @ wanted.expand(batch, -1, -1) / hidden.shape[1]).float()
+    last = torch.linalg.solve(gram + ridge, (hidden.mT @ wanted).double() / hidden.shape[1]).float()
     made = replace(network, weights={**network.weights, "w2": last[:, :-1].mT, "b2": last[:, -1]}, meta=goal.meta)
     error = (made.sample(at)[0] - goal.sample(at)[0]).norm(dim=1).max().item()
     return made.with_meta(fit_error=float(f"{error:.2g}"))

@@ -13,10 +13,11 @@ from torch import Tensor
 
 from . import losses
 from .align import Crop
-from .diffeo import to_offset, to_velocity
+from .diffeo import to_offset
 from .field import Field, interpolate, pixel_centers
 from .gates import open_gates, paint_masks
 from .guide import Guide
+from .implicit import Implicit, Trainable, finish
 from .landmarks import AT, OVAL, load_landmarks
 from .motion import basis, load_modes
 from .prompts import Prompt, directions
@@ -91,6 +92,7 @@ class Step:
         gain: mean change of logit along the prompt, so far.
         raw: the edit as it stands, as offsets.
         aligned: the face it is made for, ``[B,3,S,S]``.
+        network: of a neural field, as it stands; it lacks the modes and the colours.
     """
 
     index: int
@@ -99,12 +101,14 @@ class Step:
     gain: float
     raw: Field
     aligned: Tensor
+    network: Implicit | None = None
 
     @functools.cached_property
-    def field(self) -> Field:
-        """The edit as it stands, as a velocity field, which folds at no strength; made when it is asked for."""
+    def field(self) -> Field | Implicit:
+        """The edit as it stands, as a velocity field or the neural field nearest to it, which fold at no strength; made
+        when it is asked for."""
         with torch.inference_mode(False):
-            return to_velocity(self.raw)
+            return finish(self.network, self.raw)
 
     def preview(self) -> Tensor:
         """The edited face square ``[B,3,S,S]``."""
@@ -112,7 +116,7 @@ class Step:
 
 
 def optimize(
-    image: Tensor, crop: Crop, field: Field, guide: Guide, prompt: Prompt, settings: Settings | None = None
+    image: Tensor, crop: Crop, field: Field | Implicit, guide: Guide, prompt: Prompt, settings: Settings | None = None
 ) -> Iterator[Step]:
     """Optimise ``field`` so that the faces follow ``prompt`` (paper, section 3.2).
 
@@ -138,7 +142,7 @@ def optimize(
 
 class _Run:
     def __init__(
-        self, image: Tensor, crop: Crop, field: Field, guide: Guide, prompt: Prompt, settings: Settings
+        self, image: Tensor, crop: Crop, field: Field | Implicit, guide: Guide, prompt: Prompt, settings: Settings
     ) -> None:
         if image.shape[1] != 3:
             raise ValueError(f"A guide looks at RGB pictures, got {image.shape[1]} channels.")
@@ -167,17 +171,18 @@ class _Run:
             )
             self.start = start
             self.offset = start.offset.clone()
+            self.neural = Trainable(field, start.size, crop.batch, device) if isinstance(field, Implicit) else None
             landmarks = crop.landmarks if crop.landmarks is not None else load_landmarks().find(image, crop)
             landmarks = crop.to_crop(landmarks.clone()[:, None])[:, 0].to(device)
             contour = landmarks[:, [AT[i] for i in OVAL]]
-            self.importance = losses.face_importance(pixel_centers(*field.size, device), contour)
+            self.importance = losses.face_importance(pixel_centers(*start.size, device), contour)
             # Most of an edit is a mixture of the ways in which faces move; single control points add the rest.
-            self.basis = basis(landmarks, field.size, load_modes().to(device))
+            self.basis = basis(landmarks, start.size, load_modes().to(device))
             self.modes = torch.zeros(crop.batch, self.basis.shape[1], device=device)
             self.gates = open_gates(guide, prompt)
             self.paints = settings.color_limit > 0 and self.gates.color > 0
             if self.paints:  # one colour for each region, whose outline is finer than the control points
-                self.masks = paint_masks(self.gates, landmarks, self.aligned, max(OUTLINE, *field.size))
+                self.masks = paint_masks(self.gates, landmarks, self.aligned, max(OUTLINE, *start.size))
                 self.color = torch.zeros(*self.masks.shape[:2], 3, device=device)
                 self.fine = pixel_centers(*self.masks.shape[2:], device)
             self.generator = torch.Generator().manual_seed(settings.seed)
@@ -186,7 +191,8 @@ class _Run:
         groups = []
         if self.gates.shape > 0 or not self.paints:
             groups.append({"params": [self.modes.requires_grad_()], "lr": settings.lr * PACE})
-            groups.append({"params": [self.offset.requires_grad_()], "lr": settings.lr * FINE})
+            fine = settings.lr * FINE
+            groups += self.neural.groups(fine) if self.neural else [{"params": [self.offset.requires_grad_()], "lr": fine}]
         if self.paints:
             groups.append({"params": [self.color.requires_grad_()], "lr": settings.lr * TINT})
         self.optimizer = torch.optim.Adam(groups, lr=settings.lr, betas=(0.9, 0.95))
@@ -216,7 +222,8 @@ class _Run:
         self.before = torch.cat([e.unflatten(0, (len(self.aligned), -1)) for e in batches], 1)
 
     def _offset(self) -> Tensor:
-        return self.offset + torch.einsum("bm,bmchw->bchw", self.modes, self.basis)
+        rest = self.offset + self.neural.offset() if self.neural else self.offset
+        return rest + torch.einsum("bm,bmchw->bchw", self.modes, self.basis)
 
     def _field(self, offset: Tensor) -> Field:
         if not self.paints:
@@ -278,7 +285,7 @@ class _Run:
         mean_gain = ((gain * self.weight).sum(1) / self.weight.abs().sum()).mean().item()
         return Step(
             self.index, s.steps, {**{k: v.item() for k, v in parts.items()}, "total": total.item()}, mean_gain,
-            self._result(mean_gain), self.aligned,
+            self._result(mean_gain), self.aligned, self.neural.snapshot() if self.neural else None,
         )  # fmt: skip
 
     def _result(self, gain: float) -> Field:
