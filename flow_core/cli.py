@@ -51,7 +51,8 @@ def parser() -> argparse.ArgumentParser:
     )
     how.add_argument("--precision", choices=PRECISIONS, default="auto")
     how.add_argument("--neutral", default=NEUTRAL, help=f"the face as it is (default {NEUTRAL!r})")
-    how.add_argument("--representation", choices=REPRESENTATIONS, default="raster")
+    how.add_argument("--representation", choices=REPRESENTATIONS, default="raster",
+                     help="raster, or a small network: siren or fourier")  # fmt: skip
     how.add_argument("--resolution", type=int, default=RESOLUTION, help=f"control points a side (default {RESOLUTION})")
     how.add_argument("--steps", type=int, default=Settings.steps)
     how.add_argument("--seed", type=int, default=0)

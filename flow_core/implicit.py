@@ -145,7 +145,7 @@ class Implicit:
 
     def jacobian(self, points: Tensor) -> Tensor:
         """Derivatives ``[B,5,2,H,W]`` of velocity and colour by x and y, by forward-mode differentiation."""
-        points = points.expand(self.batch, -1, -1, -1)
+        points = points.expand(self.batch, -1, -1, -1).contiguous()
 
         def along(axis: int) -> Tensor:
             direction = torch.zeros_like(points)
@@ -228,11 +228,11 @@ class Trainable:
         self.before = self.network.sample(self.points)[0]
 
     def groups(self, rate: float) -> list[dict[str, object]]:
-        """Parameter groups for Adam, such that a step moves points about as far as one of raster offsets would."""
-        last = {"params": [self.network.weights[k].requires_grad_() for k in ("w2", "b2")], "lr": rate / self.network.width}
+        """Parameter groups for Adam; ``rate`` is the step length of raster offsets, which a network gains as much with."""
+        last = {"params": [self.network.weights[k].requires_grad_() for k in ("w2", "b2")], "lr": 16 * rate / self.network.width}
         fixed = ("w0",) if self.network.architecture == "fourier" else ()
         inner = [self.network.weights[k].requires_grad_() for k in ("w0", "b0", "w1", "b1") if k not in fixed]
-        return [last, {"params": inner, "lr": rate}]
+        return [last, {"params": inner, "lr": 10 * rate}]
 
     def offset(self) -> Tensor:
         """What the network has learnt so far, ``[B,2,h,w]``; small enough that a velocity and its offset are one."""
