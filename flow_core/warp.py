@@ -124,34 +124,41 @@ def _warp_tile(
     """Warp the pixels of ``box`` (x0, y0, x1, y1) from ``image`` into ``out``."""
     x0, y0, x1, y1 = box
     tile = (slice(y0, y1), slice(x0, x1))
-    target = pixel_centers(y1 - y0, x1 - x0, image.device) * image.new_tensor([x1 - x0, y1 - y0])
-    target = target + image.new_tensor([x0, y0])
-    offset, color = flow(crop.to_crop(target))
+    # Coordinates are kept as planes: a product with a matrix for each pixel would cost more than the sampling.
+    x = torch.arange(x0, x1, device=image.device, dtype=torch.float32) + 0.5
+    y = (torch.arange(y0, y1, device=image.device, dtype=torch.float32) + 0.5)[:, None]
+    (a, b, u), (c, d, v), _ = crop.matrix[0].tolist()
+    offset, color = flow(torch.stack([a * x + (b * y + u), c * x + (d * y + v)], -1)[None])
     if mask is not None:
         offset, color = offset * mask[tile], color * mask[tile]
-    shift = crop.vectors_to_image(offset.permute(0, 2, 3, 1))
-    moved = (shift != 0).any(-1) | (color != 0).any(1)
+    (a, b, _), (c, d, _), _ = crop.inverse[0].tolist()
+    shift_x, shift_y = a * offset[0, 0] + b * offset[0, 1], c * offset[0, 0] + d * offset[0, 1]
+    moved = (shift_x != 0) | (shift_y != 0)
+    if color.shape[-1] > 1 or color.any():
+        moved = moved | (color != 0).any(1)[0]
     if not moved.any():
         return
-    source = target + shift
+    source_x, source_y = shift_x.add_(x), shift_y.add_(y)
     # Sampling from the part of the photo that is needed keeps coordinates exact and memory small.
-    lo = (source.amin((0, 1, 2)).floor().long() - 3).tolist()
-    hi = (source.amax((0, 1, 2)).ceil().long() + 3).tolist()
+    lo = [math.floor(p.min().item()) - 3 for p in (source_x, source_y)]
+    hi = [math.ceil(p.max().item()) + 3 for p in (source_x, source_y)]
     sx0, sy0 = (min(max(v, 0), n - 1) for v, n in zip(lo, (image.shape[3], image.shape[2]), strict=True))
     sx1, sy1 = max(hi[0], sx0 + 1), max(hi[1], sy0 + 1)
     part = image[:, :, sy0:sy1, sx0:sx1]
-    new = sample_image(part, source - source.new_tensor([sx0, sy0]), "bicubic")
+    source = torch.stack([source_x.sub_(sx0), source_y.sub_(sy0)], -1)[None]
+    new = sample_image(part, source, "bicubic")
     channels = image.shape[1]
     if channels == 1:
         new = new + color.mean(1, keepdim=True)
     else:
         new[:, :3] += color
     # Bicubic weights and colour offsets may overshoot; pictures beyond 0..1 (HDR) keep their own range.
-    low, high = min(0.0, part.min().item()), max(1.0, part.max().item())
-    out[(slice(None), slice(None), *tile)] = torch.where(
-        moved[:, None], new.clamp(low, high), image[(slice(None), slice(None), *tile)]
-    )
-    changed[tile] = moved[0].to(changed.dtype)
+    least, most = (v.item() for v in part.aminmax())
+    new = new.clamp_(min(0.0, least), max(1.0, most))
+    if not moved.all():
+        new = torch.where(moved, new, image[(slice(None), slice(None), *tile)])
+    out[(slice(None), slice(None), *tile)] = new
+    changed[tile] = moved
 
 
 def require_finite(image: Tensor) -> None:
