@@ -71,7 +71,10 @@ def fields() -> None:
                 least.append([jacobian_determinant(field, 1024, s).min().item() for s in STRENGTHS])
         mean, low = torch.tensor(rows).mean(0).tolist(), torch.tensor(least).amin(0).tolist()
         dets = " | ".join(f"{d:.2f}" for d in low)
-        print(f"| {kind} | {mean[0]:+.2f} | {dets} | {mean[1]:.4f} | {mean[2]:.2f} | {mean[3]:.1f} | {mean[4]:.0f} |", flush=True)
+        print(
+            f"| {kind} | {mean[0]:+.2f} | {dets} | {mean[1]:.4f} | {mean[2]:.2f} | {mean[3]:.1f} | {mean[4]:.0f} |",
+            flush=True,
+        )
 
 
 def photo(kind: str) -> None:
@@ -119,7 +122,10 @@ def main() -> None:
     if o.only != "photo":
         fields()
     if o.only != "fields":
-        print("\n| 6000x4000, face 3000 | warp s | bare grid_sample s | ratio | extra GiB |\n|---|---|---|---|---|", flush=True)
+        print(
+            "\n| 6000x4000, face 3000 | warp s | bare grid_sample s | ratio | extra GiB |\n|---|---|---|---|---|",
+            flush=True,
+        )
         for kind in ("raster", "velocity", "siren"):
             subprocess.run([sys.executable, __file__, "--only", kind], check=True)
 

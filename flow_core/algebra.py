@@ -144,7 +144,9 @@ def crop_mask(crop: Crop, region: str | None = None, picture_mask: Tensor | None
         region: one of :data:`flow_core.landmarks.REGIONS`; None = everywhere.
         picture_mask: ``[B or 1,H,W]`` of the picture's size.
     """
-    where = torch.ones(crop.batch, 1, size, size) if region is None else region_mask(landmarks(crop), region, size).cpu()
+    where = (
+        torch.ones(crop.batch, 1, size, size) if region is None else region_mask(landmarks(crop), region, size).cpu()
+    )
     if picture_mask is not None:
         if picture_mask.ndim != 3 or len(picture_mask) not in (1, crop.batch):
             raise FieldError(f"A mask [{crop.batch} or 1,H,W] is needed, got {tuple(picture_mask.shape)}.")
@@ -214,7 +216,9 @@ def _alike(fields: Sequence[AnyField]) -> list[Field]:
     parts = [f.raster().to(fields[0].device) for f in fields]
     batch = max(f.batch for f in parts)
     if any(f.batch not in (1, batch) for f in parts):
-        raise FieldError(f"Fields for {' and '.join(str(f.batch) for f in parts)} faces do not fit; give 1 or {batch} each.")
+        raise FieldError(
+            f"Fields for {' and '.join(str(f.batch) for f in parts)} faces do not fit; give 1 or {batch} each."
+        )
     if any(f.kind == "velocity" for f in parts):
         parts = [to_velocity(f) for f in parts]
     size = tuple(max(f.size[i] for f in parts) for i in (0, 1))

@@ -135,7 +135,7 @@ def run(
 ) -> Field | Implicit:
     """Optimise a fresh field for one face, with a progress bar."""
     field = Field.zeros(resolution) if representation == "raster" else Implicit.zeros(representation)
-    for step in progress(optimize(photo, crop, field, guide, prompt, settings), settings.steps, label):
+    for step in progress(optimize(photo, crop, field, guide, prompt, settings), settings.steps, label):  # noqa: B007 (the last one counts)
         pass
     return step.field.to("cpu")
 
@@ -187,7 +187,9 @@ def _sheet(o: argparse.Namespace) -> None:
         wide = crop.widen(1.1)
         row = [("" if rows else "before", wide.aligned(photo.rgb, o.cell))]
         for prompt in prompts:
-            field = run(photo.rgb, crop, guide, prompt, _settings(o), o.resolution, f"{path.name}: {prompt}", o.representation)
+            field = run(
+                photo.rgb, crop, guide, prompt, _settings(o), o.resolution, f"{path.name}: {prompt}", o.representation
+            )
             row.append(("" if rows else str(prompt), wide.aligned(warp(photo.rgb, crop, field)[0], o.cell)))
         rows.append(row)
     if not rows:

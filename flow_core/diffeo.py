@@ -208,7 +208,9 @@ def to_offset(field: Field | Implicit, size: int | tuple[int, int] | None = None
     if field.kind == "velocity":
         points = pixel_centers(height, width, field.device)
         small = field.resample((height, width)) if (height, width) != field.size else field
-        return replace(small, offset=without_taper(Flow(field, feather)(points)[0], points, small.offset, feather), kind="raster")
+        return replace(
+            small, offset=without_taper(Flow(field, feather)(points)[0], points, small.offset, feather), kind="raster"
+        )
     return field if size is None else field.resample(size)
 
 

@@ -78,7 +78,9 @@ class Implicit:
             bandwidth: 0.5..64 periods per crop side.
         """
         if not (8 <= width <= 1024 and 0.5 <= bandwidth <= 64):
-            raise FieldError(f"A neural field needs a width of 8..1024 and a bandwidth of 0.5..64, got {width}, {bandwidth}.")
+            raise FieldError(
+                f"A neural field needs a width of 8..1024 and a bandwidth of 0.5..64, got {width}, {bandwidth}."
+            )
         g = torch.Generator().manual_seed(seed)
 
         def uniform(*shape: int, limit: float) -> Tensor:
@@ -89,7 +91,8 @@ class Implicit:
         w0 = (
             uniform(width, 2, limit=bandwidth)
             if architecture == "siren"
-            else torch.randn(batch, width, 2, generator=g) * (bandwidth / 2)  # most of a normal distribution lies within two deviations
+            else torch.randn(batch, width, 2, generator=g)
+            * (bandwidth / 2)  # most of a normal distribution lies within two deviations
         )
         weights = {
             "w0": 2 * math.pi * w0, "b0": uniform(width, limit=math.pi), "w1": uniform(width, wide, limit=limit),
@@ -98,7 +101,9 @@ class Implicit:
         made = cls(architecture, weights, float(bandwidth))
         if noise:
             hidden = made._hidden(pixel_centers(32, 32)).square().mean((1, 2)).sum(-1, keepdim=True).sqrt()
-            weights["w2"][:, :2] = torch.randn(batch, 2, width, generator=g) * (noise * math.sqrt(width) / hidden[..., None])
+            weights["w2"][:, :2] = torch.randn(batch, 2, width, generator=g) * (
+                noise * math.sqrt(width) / hidden[..., None]
+            )
             weights["w2"] /= math.sqrt(width)
         return replace(made, weights=weights)
 
@@ -205,7 +210,9 @@ class Implicit:
         """The network of a file that :meth:`flow_core.field.Field.load` has read."""
         architecture, bandwidth = header.pop("architecture", None), header.pop("bandwidth", None)
         if architecture not in ARCHITECTURES or not isinstance(bandwidth, int | float):
-            raise FieldError(f"{name} holds a {architecture!r} network, which this FaceFlow does not know. Update FaceFlow.")
+            raise FieldError(
+                f"{name} holds a {architecture!r} network, which this FaceFlow does not know. Update FaceFlow."
+            )
         try:
             return cls(architecture, tensors, float(bandwidth), header).require_finite()
         except FieldError as e:
@@ -229,7 +236,10 @@ class Trainable:
 
     def groups(self, rate: float) -> list[dict[str, object]]:
         """Parameter groups for Adam; ``rate`` is the step length of raster offsets, which a network gains as much with."""
-        last = {"params": [self.network.weights[k].requires_grad_() for k in ("w2", "b2")], "lr": 16 * rate / self.network.width}
+        last = {
+            "params": [self.network.weights[k].requires_grad_() for k in ("w2", "b2")],
+            "lr": 16 * rate / self.network.width,
+        }
         fixed = ("w0",) if self.network.architecture == "fourier" else ()
         inner = [self.network.weights[k].requires_grad_() for k in ("w0", "b0", "w1", "b1") if k not in fixed]
         return [last, {"params": inner, "lr": 10 * rate}]
@@ -314,7 +324,9 @@ def _regress(network: Implicit, goal: Field) -> Implicit:
     hidden = torch.cat([hidden, torch.ones_like(hidden[..., :1])], -1)
     wanted = torch.cat(goal.sample(at), 1).flatten(2).mT.expand(batch, -1, -1)
     gram = (hidden.mT @ hidden).double() / hidden.shape[1]
-    ridge = _RIDGE * gram.diagonal(dim1=1, dim2=2).mean(1)[:, None, None] * torch.eye(gram.shape[-1], device=goal.device)
+    ridge = (
+        _RIDGE * gram.diagonal(dim1=1, dim2=2).mean(1)[:, None, None] * torch.eye(gram.shape[-1], device=goal.device)
+    )
     last = torch.linalg.solve(gram + ridge, (hidden.mT @ wanted).double() / hidden.shape[1]).float()
     made = replace(network, weights={**network.weights, "w2": last[:, :-1].mT, "b2": last[:, -1]}, meta=goal.meta)
     error = (made.sample(at)[0] - goal.sample(at)[0]).norm(dim=1).max().item()

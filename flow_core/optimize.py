@@ -192,7 +192,9 @@ class _Run:
         if self.gates.shape > 0 or not self.paints:
             groups.append({"params": [self.modes.requires_grad_()], "lr": settings.lr * PACE})
             fine = settings.lr * FINE
-            groups += self.neural.groups(fine) if self.neural else [{"params": [self.offset.requires_grad_()], "lr": fine}]
+            groups += (
+                self.neural.groups(fine) if self.neural else [{"params": [self.offset.requires_grad_()], "lr": fine}]
+            )
         if self.paints:
             groups.append({"params": [self.color.requires_grad_()], "lr": settings.lr * TINT})
         self.optimizer = torch.optim.Adam(groups, lr=settings.lr, betas=(0.9, 0.95))

@@ -71,9 +71,11 @@ def test_mixed_kinds_and_rasters_meet() -> None:
     assert batch.batch == 3
 
 
-@pytest.mark.parametrize(("fields", "weights"), [([], []), ([edit()], [1, 2]), ([smooth_field(batch=2), smooth_field(batch=3)], [1, 1])])
+@pytest.mark.parametrize(
+    ("fields", "weights"), [([], []), ([edit()], [1, 2]), ([smooth_field(batch=2), smooth_field(batch=3)], [1, 1])]
+)
 def test_what_cannot_be_mixed(fields: list[Field], weights: list[float]) -> None:
-    with pytest.raises(FieldError, match="fields need|do not fit"):
+    with pytest.raises(FieldError, match=r"fields need|do not fit"):
         algebra.mix(fields, weights)
 
 

@@ -180,9 +180,7 @@ def test_goes_on_from_an_earlier_field(astronaut: Tensor, crop: Crop, guide: Gui
     assert step.raw.size == (12, 12)
     [again] = optimize(astronaut, crop, step.field, guide, SMILE, replace(QUICK, steps=1, lr=1e-6))  # a velocity
     points = pixel_centers(64, 64)
-    torch.testing.assert_close(
-        displacement(again.raw, points)[0], displacement(start, points)[0], atol=4e-4, rtol=0
-    )
+    torch.testing.assert_close(displacement(again.raw, points)[0], displacement(start, points)[0], atol=4e-4, rtol=0)
 
 
 def test_negative_weight_moves_away(astronaut: Tensor, crop: Crop, guide: Guide) -> None:
