@@ -167,7 +167,7 @@ def test_color_limit_zero_leaves_colors_alone(astronaut: Tensor, crop: Crop, gui
     assert not run.field(prompt=TAN, color_limit=0.0).color.any()
     start = smooth_field(0.001, 0.05, size=12)
     *_, last = optimize(astronaut, crop, start, guide, TAN, replace(QUICK, steps=2, color_limit=0.0))
-    assert same_bits(last.field.color, start.color)
+    assert same_bits(last.raw.color, start.color)
 
 
 def test_goes_on_from_an_earlier_field(astronaut: Tensor, crop: Crop, guide: Guide) -> None:
