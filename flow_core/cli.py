@@ -17,13 +17,14 @@ from .detect import Detector, load_detector
 from .device import pick_device
 from .field import Field
 from .guide import BUILTIN, PRECISIONS, Guide, GuideError, available, load_guide
+from .implicit import ARCHITECTURES, Implicit
 from .optimize import Settings, Step, optimize, report
 from .predict import BUILTIN as PREDICTOR
 from .predict import Predictor, PredictorError, gain
 from .prompts import NEUTRAL, Prompt
 from .warp import warp
 
-REPRESENTATIONS = ("raster",)
+REPRESENTATIONS = ("raster", *ARCHITECTURES)
 METHODS = ("optimize", "predict", "refine")
 REFINING = 4  # the share of the steps that a predicted field still needs is one in so many
 PROMPTS = ("a smiling face", "an angry face", "a surprised face", "a sad face", "a round face", "red lips", "tanned skin",
@@ -58,7 +59,8 @@ def parser() -> argparse.ArgumentParser:
                      help="optimize: seconds a face; predict: one pass of a network; refine: predict, then optimise for a quarter "
                      "of the steps")  # fmt: skip
     how.add_argument("--predictor", type=Path, default=PREDICTOR, metavar="FILE", help="weights trained for the guide")
-    how.add_argument("--representation", choices=REPRESENTATIONS, default="raster")
+    how.add_argument("--representation", choices=REPRESENTATIONS, default="raster",
+                     help="raster, or a small network: siren or fourier")  # fmt: skip
     how.add_argument("--resolution", type=int, default=RESOLUTION, help=f"control points a side (default {RESOLUTION})")
     how.add_argument("--steps", type=int, default=Settings.steps)
     how.add_argument("--seed", type=int, default=0)
@@ -164,20 +166,23 @@ def run(
     settings: Settings,
     resolution: int = RESOLUTION,
     label: str = "",
-    start: Field | None = None,
-) -> Field:
+    start: Field | Implicit | None = None,
+) -> Field | Implicit:
     """Optimise a fresh field, or ``start``, for one face, with a progress bar."""
     field = start or Field.zeros(resolution)
-    for step in progress(optimize(photo, crop, field, guide, prompt, settings), settings.steps, label):
-        field = step.field
-    return field.to("cpu")
+    for step in progress(optimize(photo, crop, field, guide, prompt, settings), settings.steps, label):  # noqa: B007 (the last one counts)
+        pass
+    return step.field.to("cpu")
 
 
-def make_field(photo: Tensor, crop: Crop, guide: Guide, prompt: Prompt, o: argparse.Namespace, label: str) -> Field:
+def make_field(
+    photo: Tensor, crop: Crop, guide: Guide, prompt: Prompt, o: argparse.Namespace, label: str
+) -> Field | Implicit:
     """The edit of one face by ``o.method``."""
     settings = _settings(o)
     if o.method == "optimize":
-        return run(photo, crop, guide, prompt, settings, o.resolution, label)
+        start = None if o.representation == "raster" else Implicit.zeros(o.representation)
+        return run(photo, crop, guide, prompt, settings, o.resolution, label, start)
     field = Predictor.load(o.predictor, guide.device).predict(photo, crop, guide, prompt).to("cpu")
     if o.method == "predict":
         return field.with_meta(gain=round(gain(photo, crop, field, guide, prompt).mean().item(), 3))

@@ -1,4 +1,8 @@
-"""The edit itself: an immutable raster field of coordinate and colour offsets, and its file format."""
+"""The edit itself: an immutable raster field of coordinate and colour offsets, and its file format.
+
+Two kinds share the class. In a ``raster`` field the rasters are the offsets. In a ``velocity`` field the coordinate raster
+is a stationary velocity, and the offsets are those of its exponential (:mod:`flow_core.diffeo`), which never folds.
+"""
 
 from __future__ import annotations
 
@@ -7,13 +11,18 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+if TYPE_CHECKING:
+    from .implicit import Implicit
+
 FORMAT = "faceflow.field"
 VERSION = 1
+KINDS = ("raster", "velocity")
 
 
 class FieldError(ValueError):
@@ -29,6 +38,23 @@ def pixel_centers(height: int, width: int, device: torch.device | str = "cpu") -
     y = (torch.arange(height, device=device, dtype=torch.float32) + 0.5) / height
     x = (torch.arange(width, device=device, dtype=torch.float32) + 0.5) / width
     return torch.stack(torch.meshgrid(x, y, indexing="xy"), -1)[None]
+
+
+def nodes(cells: int, device: torch.device | str = "cpu") -> Tensor:
+    """Crop points ``[1,cells+1,cells+1,2]`` of the corners of ``cells x cells`` cells: the border of the crop included."""
+    x = torch.arange(cells + 1, device=device, dtype=torch.float32) / cells
+    return torch.stack(torch.meshgrid(x, x, indexing="xy"), -1)[None]
+
+
+def between_nodes(values: Tensor, points: Tensor) -> Tensor:
+    """Bilinear value ``[B,C,H,W]`` of a raster ``[B,C,n,n]`` on :func:`nodes` at crop points ``[B or 1,H,W,2]``.
+
+    Unlike bicubic interpolation it keeps a map that does not fold between its nodes from folding.
+    """
+    if values.device.type == "mps":  # no padding_mode="border" on MPS
+        return between_nodes(values.cpu(), points.cpu()).to(values.device)
+    points = points.expand(len(values), -1, -1, -1)
+    return F.grid_sample(values, points * 2 - 1, mode="bilinear", padding_mode="border", align_corners=True)
 
 
 def interpolate(values: Tensor, points: Tensor) -> Tensor:
@@ -58,9 +84,11 @@ class Field:
 
     Attributes:
         offset: ``[B,2,h,w]`` float32, x then y, in fractions of the crop side: output point ``p`` takes its
-            colour from ``p + offset(p)`` (paper, section 3.1).
+            colour from ``p + offset(p)`` (paper, section 3.1). Of a velocity field, the velocity along which ``p``
+            flows for one unit of time to where its colour comes from.
         color: ``[B,3,h,w]`` float32, added to sRGB 0..1 after sampling.
         meta: what made it (prompt, neutral, guide, seed, steps ...); strings and numbers, read-only.
+        kind: ``raster`` or ``velocity``.
 
     Treat the tensors as read-only: fields are shared between the nodes of a graph.
     """
@@ -68,9 +96,12 @@ class Field:
     offset: Tensor
     color: Tensor
     meta: Mapping[str, object] = field(default_factory=dict)
+    kind: str = "raster"
 
     def __post_init__(self) -> None:
         o, c = self.offset, self.color
+        if self.kind not in KINDS:
+            raise FieldError(f"A field is of kind {' or '.join(KINDS)}, not {self.kind!r}.")
         if o.ndim != 4 or o.shape[1] != 2 or c.ndim != 4 or c.shape[1] != 3:
             raise FieldError(
                 f"A field needs offset [B,2,h,w] and color [B,3,h,w], got {tuple(o.shape)} and {tuple(c.shape)}."
@@ -115,7 +146,7 @@ class Field:
         return self.offset.device
 
     def sample(self, points: Tensor) -> tuple[Tensor, Tensor]:
-        """Offset ``[B,2,H,W]`` and colour ``[B,3,H,W]`` at crop points ``[B or 1,H,W,2]``."""
+        """Offset (or velocity) ``[B,2,H,W]`` and colour ``[B,3,H,W]`` at crop points ``[B or 1,H,W,2]``."""
         values = interpolate(torch.cat([self.offset, self.color], 1), points)
         return values[:, :2], values[:, 2:]
 
@@ -130,8 +161,14 @@ class Field:
             values = F.interpolate(values, (h, w), mode="bicubic", antialias=True, align_corners=False)
         return replace(self, offset=values[:, :2], color=values[:, 2:])
 
+    def raster(self, size: int | tuple[int, int] | None = None) -> Field:
+        """The field as a raster: itself, or resampled to ``size``. Neural fields have the same method."""
+        return self if size is None else self.resample(size)
+
     def scale(self, shape: float = 1.0, color: float = 1.0) -> Field:
-        """Offsets times ``shape``, colours times ``color``; 0 switches one off, negative values reverse it."""
+        """Offsets times ``shape``, colours times ``color``; 0 switches one off, negative values reverse it.
+
+        A velocity times ``shape`` flows that much further, so that -1 undoes the movement exactly."""
         return replace(self, offset=self.offset * shape, color=self.color * color)
 
     def select(self, index: int) -> Field:
@@ -152,21 +189,11 @@ class Field:
 
     def save(self, path: str | Path) -> Path:
         """Write a safetensors file; the metadata are JSON under the key ``faceflow``."""
-        from safetensors.torch import save
-
-        self.require_finite()
-        path = Path(path)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        header = {**self.meta, "format": FORMAT, "version": VERSION, "kind": "raster"}
-        tensors = {"offset": self.offset.detach().cpu().contiguous(), "color": self.color.detach().cpu().contiguous()}
-        partial = path.with_name(path.name + ".part")  # a full disk must not destroy an older field
-        partial.write_bytes(save(tensors, metadata={"faceflow": json.dumps(header)}))
-        partial.replace(path)
-        return path
+        return write(path, self.require_finite().meta, self.kind, {"offset": self.offset, "color": self.color})
 
     @classmethod
-    def load(cls, path: str | Path) -> Field:
-        """Read a field of this or of any older version.
+    def load(cls, path: str | Path) -> Field | Implicit:
+        """Read a field of any kind, and of this or any older version.
 
         Raises:
             FieldError: the file is missing, damaged, not a field, or newer than this FaceFlow.
@@ -195,11 +222,30 @@ class Field:
             )
         for v in range(version, VERSION):
             header, tensors = _UPGRADES[v](header, tensors)
-        if (kind := header.pop("kind", None)) != "raster":
+        kind = header.pop("kind", None)
+        if kind == "implicit":
+            from .implicit import Implicit
+
+            return Implicit.from_file(tensors, header, path.name)
+        if kind not in KINDS:
             raise FieldError(f"{path.name} holds a {kind!r} field, which this FaceFlow does not know. Update FaceFlow.")
         if not {"offset", "color"} <= tensors.keys():
             raise FieldError(f"{path.name} lacks the tensors 'offset' and 'color'; it holds {sorted(tensors)}.")
-        return cls(tensors["offset"], tensors["color"], header).require_finite()
+        return cls(tensors["offset"], tensors["color"], header, kind).require_finite()
+
+
+def write(path: str | Path, meta: Mapping[str, object], kind: str, tensors: Mapping[str, Tensor]) -> Path:
+    """Write a field's file; of the format's own keys in ``meta`` none survives."""
+    from safetensors.torch import save
+
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    header = {**meta, "format": FORMAT, "version": VERSION, "kind": kind}
+    plain = {k: v.detach().cpu().contiguous() for k, v in tensors.items()}
+    partial = path.with_name(path.name + ".part")  # a full disk must not destroy an older field
+    partial.write_bytes(save(plain, metadata={"faceflow": json.dumps(header)}))
+    partial.replace(path)
+    return path
 
 
 # version n -> n+1; grows when the format does, so that no saved edit is ever lost

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -12,13 +13,15 @@ from torch import Tensor
 
 from . import losses
 from .align import Crop
+from .diffeo import to_offset
 from .field import Field, interpolate, pixel_centers
 from .gates import Gates, open_gates, paint_masks
 from .guide import Guide
+from .implicit import Implicit, Trainable, finish
 from .landmarks import AT, OVAL, load_landmarks
 from .motion import basis, load_modes
 from .prompts import Prompt, directions
-from .warp import displacement, fold_share, jacobian_determinant, sample_image, warp
+from .warp import displacement, jacobian_determinant, sample_image, warp
 
 PACE = 40.0  # step length of the modes of motion, in standard deviations, for a step length 1 of the control points
 TINT = 2.0  # step length of colours
@@ -91,26 +94,35 @@ class Step:
         total: how many there will be, as far as is known; falls when the edit settles early.
         losses: name -> weighted value; ``total`` is their sum.
         gain: mean change of logit along the prompt, so far.
-        field: the edit as it stands.
+        raw: the edit as it stands, as offsets.
         aligned: the face it is made for, ``[B,3,S,S]``.
+        network: of a neural field, as it stands; it lacks the modes and the colours.
     """
 
     index: int
     total: int
     losses: dict[str, float]
     gain: float
-    field: Field
+    raw: Field
     aligned: Tensor
+    network: Implicit | None = None
+
+    @functools.cached_property
+    def field(self) -> Field | Implicit:
+        """The edit as it stands, as a velocity field or the neural field nearest to it, which fold at no strength; made
+        when it is asked for."""
+        with torch.inference_mode(False):
+            return finish(self.network, self.raw)
 
     def preview(self) -> Tensor:
         """The edited face square ``[B,3,S,S]``."""
-        return warp(self.aligned, Crop.whole(self.aligned), self.field)[0]
+        return warp(self.aligned, Crop.whole(self.aligned), self.raw)[0]
 
 
 def optimize(
     image: Tensor,
     crop: Crop,
-    field: Field,
+    field: Field | Implicit,
     guide: Guide,
     prompt: Prompt | Sequence[Prompt],
     settings: Settings | None = None,
@@ -140,7 +152,13 @@ def optimize(
 
 class _Run:
     def __init__(
-        self, image: Tensor, crop: Crop, field: Field, guide: Guide, prompts: list[Prompt], settings: Settings
+        self,
+        image: Tensor,
+        crop: Crop,
+        field: Field | Implicit,
+        guide: Guide,
+        prompts: list[Prompt],
+        settings: Settings,
     ) -> None:
         if image.shape[1] != 3:
             raise ValueError(f"A guide looks at RGB pictures, got {image.shape[1]} channels.")
@@ -160,7 +178,7 @@ class _Run:
             # A little denser than the guide sees, because views zoom in.
             self.aligned = crop.aligned(image.clone().float(), round(guide.image_size * 1.25)).to(device)
             self.frontality = crop.frontality.clone().to(device)
-            start = field.require_finite().to(device)
+            start = to_offset(field.require_finite()).to(device)
             start = (
                 start
                 if start.batch == crop.batch
@@ -172,12 +190,13 @@ class _Run:
             )
             self.start = start
             self.rest = torch.zeros_like(start.offset)
+            self.neural = Trainable(field, start.size, crop.batch, device) if isinstance(field, Implicit) else None
             landmarks = crop.landmarks if crop.landmarks is not None else load_landmarks().find(image, crop)
             landmarks = crop.to_crop(landmarks.clone()[:, None])[:, 0].to(device)
             contour = landmarks[:, [AT[i] for i in OVAL]]
-            self.importance = losses.face_importance(pixel_centers(*field.size, device), contour)
+            self.importance = losses.face_importance(pixel_centers(*start.size, device), contour)
             # Most of an edit is a mixture of the ways in which faces move; single control points add the rest.
-            self.basis = basis(landmarks, field.size, load_modes().to(device))
+            self.basis = basis(landmarks, start.size, load_modes().to(device))
             self.modes = torch.zeros(crop.batch, self.basis.shape[1], device=device)
             self._open(landmarks)
             self.generator = torch.Generator().manual_seed(settings.seed)
@@ -192,7 +211,10 @@ class _Run:
         groups = []
         if self.moves.any():
             groups.append({"params": [self.modes.requires_grad_()], "lr": settings.lr * PACE})
-            groups.append({"params": [self.rest.requires_grad_()], "lr": settings.lr * FINE})
+            fine = settings.lr * FINE
+            groups += (
+                self.neural.groups(fine) if self.neural else [{"params": [self.rest.requires_grad_()], "lr": fine}]
+            )
         if self.paints:
             groups.append({"params": [self.color.requires_grad_()], "lr": settings.lr * TINT})
         self.reach = self._measure_reach()
@@ -259,7 +281,8 @@ class _Run:
         return self.guide.scale * change @ self.directions.mT, change
 
     def _offset(self) -> Tensor:
-        moved = self.rest + torch.einsum("bm,bmchw->bchw", self.modes, self.basis)
+        moved = self.neural.offset() if self.neural else self.rest
+        moved = moved + torch.einsum("bm,bmchw->bchw", self.modes, self.basis)
         return self.start.offset + self.moves[:, None, None, None] * moved
 
     def _field(self, offset: Tensor) -> Field:
@@ -318,7 +341,7 @@ class _Run:
         mean_gain = ((gain * self.weight).sum(2) / self.weight.abs().sum(2)).mean().item()
         return Step(
             self.index, self.end, {**{k: v.item() for k, v in parts.items()}, "total": total.item()}, mean_gain,
-            self._result(mean_gain), self.aligned,
+            self._result(mean_gain), self.aligned, self.neural.snapshot() if self.neural else None,
         )  # fmt: skip
 
     def _move(self, gain: Tensor) -> None:
@@ -355,12 +378,15 @@ class _Run:
 
 
 def report(field: Field, crop: Crop) -> dict[str, float]:
-    """Numbers for a table: guide gain in logits, share of folds, largest offset in pixels of the photo."""
+    """Numbers for a table: guide gain in logits, share of folds, least Jacobian determinant (above 0: no
+    fold), largest offset in pixels of the photo."""
     points = pixel_centers(128, 128, field.device)
     longest = displacement(field, points)[0].norm(dim=1).amax((1, 2)).cpu() * crop.side
+    determinant = jacobian_determinant(field, 256)
     return {
         "gain": float(field.meta.get("gain", float("nan"))),
-        "folds": fold_share(field),
+        "folds": (determinant <= 0).float().mean().item(),
+        "min_det": determinant.min().item(),
         "max_px": longest.max().item(),
     }
 

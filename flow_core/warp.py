@@ -9,13 +9,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from .diffeo import FEATHER, Flow, displacement, taper
 from .field import Field, pixel_centers
 
 if TYPE_CHECKING:
     from .align import Crop
+    from .implicit import Implicit
 
-FEATHER = 0.12  # share of the crop side over which an edit fades out towards the crop's border
-_TILE_PIXELS = 1 << 20  # working memory of a warp stays near 150 MB, whatever the size of the photo
+_TILE_PIXELS = 1 << 17  # a tile stays in the processor's cache, and the memory of a warp small, whatever the photo
+_DENSE = 1024  # cells of the raster that stands in for the control points of a larger face
 
 
 def sample_image(image: Tensor, points: Tensor, mode: str = "bilinear") -> Tensor:
@@ -43,21 +45,6 @@ def sample_image(image: Tensor, points: Tensor, mode: str = "bilinear") -> Tenso
     return F.grid_sample(image, grid, mode=mode, padding_mode="zeros", align_corners=False)
 
 
-def taper(points: Tensor, feather: float = FEATHER) -> Tensor:
-    """Weight ``[B,H,W]`` of an edit at crop points ``[B,H,W,2]``: 1 inside, smoothly to exactly 0 at the border
-    of the crop and beyond, over ``feather`` of its side."""
-    edge = torch.minimum(points, 1 - points).amin(-1)
-    t = (edge / max(feather, 1e-6)).clamp(0, 1)
-    return t * t * (3 - 2 * t)
-
-
-def displacement(field: Field, points: Tensor, feather: float = FEATHER) -> tuple[Tensor, Tensor]:
-    """What the field does at crop points ``[B or 1,H,W,2]``: tapered offset ``[B,2,H,W]``, colour ``[B,3,H,W]``."""
-    offset, color = field.sample(points)
-    weight = taper(points, feather)[:, None]
-    return offset * weight, color * weight
-
-
 def taper_mask(crop: Crop, feather: float = FEATHER) -> Tensor:
     """Where an edit can act, in the photo: ``[B,H,W]``, 1 in the middle of each crop, 0 at its border and beyond."""
     h, w = crop.image_size
@@ -68,7 +55,7 @@ def taper_mask(crop: Crop, feather: float = FEATHER) -> Tensor:
 def warp(
     image: Tensor,
     crop: Crop,
-    field: Field,
+    field: Field | Implicit,
     shape: float = 1.0,
     color: float = 1.0,
     mask: Tensor | None = None,
@@ -83,9 +70,11 @@ def warp(
         image: ``[B,C,H,W]`` with C = 1 (grey), 3 (RGB) or 4 (RGB and alpha, which moves along).
         crop: where the face is; its batch is B or 1.
         field: its batch is B or 1.
-        shape: strength of the coordinate offsets; 0 = off, negative = the opposite movement.
+        shape: strength of the coordinate offsets; 0 = off, negative = the opposite movement. A velocity field folds at
+            no strength.
         color: strength of the colour offsets.
-        mask: ``[B or 1,H,W]`` in 0..1, multiplies the edit.
+        mask: ``[B or 1,H,W]`` in 0..1, multiplies the edit. The offsets of a velocity field are integrated before, so
+            a steep mask may fold what the field alone does not; :func:`flow_core.algebra.mask` masks the velocity.
         feather: share of the crop side over which the edit fades out.
 
     Returns:
@@ -115,10 +104,11 @@ def warp(
         f = field.select(i if field.batch > 1 else 0)
         m = None if mask is None else mask[i if len(mask) > 1 else 0].to(image)
         x0, y0, x1, y1 = one.bounds()
+        flow = Flow(f, feather, _DENSE if (x1 - x0) * (y1 - y0) > 2 * _DENSE**2 else None)
         rows = max(1, _TILE_PIXELS // max(1, x1 - x0))
         for top in range(y0, y1, rows):
             box = (x0, top, x1, min(y1, top + rows))
-            _warp_tile(image[i : i + 1], out[i : i + 1], changed[i], one, f, m, feather, box)
+            _warp_tile(image[i : i + 1], out[i : i + 1], changed[i], one, flow, m, box)
     return out, changed
 
 
@@ -127,55 +117,64 @@ def _warp_tile(
     out: Tensor,
     changed: Tensor,
     crop: Crop,
-    field: Field,
+    flow: Flow,
     mask: Tensor | None,
-    feather: float,
     box: tuple[int, int, int, int],
 ) -> None:
     """Warp the pixels of ``box`` (x0, y0, x1, y1) from ``image`` into ``out``."""
     x0, y0, x1, y1 = box
     tile = (slice(y0, y1), slice(x0, x1))
-    target = pixel_centers(y1 - y0, x1 - x0, image.device) * image.new_tensor([x1 - x0, y1 - y0])
-    target = target + image.new_tensor([x0, y0])
-    offset, color = displacement(field, crop.to_crop(target), feather)
+    # Coordinates are kept as planes: a product with a matrix for each pixel would cost more than the sampling.
+    x = torch.arange(x0, x1, device=image.device, dtype=torch.float32) + 0.5
+    y = (torch.arange(y0, y1, device=image.device, dtype=torch.float32) + 0.5)[:, None]
+    (a, b, u), (c, d, v), _ = crop.matrix[0].tolist()
+    offset, color = flow(torch.stack([a * x + (b * y + u), c * x + (d * y + v)], -1)[None])
     if mask is not None:
         offset, color = offset * mask[tile], color * mask[tile]
-    shift = crop.vectors_to_image(offset.permute(0, 2, 3, 1))
-    moved = (shift != 0).any(-1) | (color != 0).any(1)
+    (a, b, _), (c, d, _), _ = crop.inverse[0].tolist()
+    shift_x, shift_y = a * offset[0, 0] + b * offset[0, 1], c * offset[0, 0] + d * offset[0, 1]
+    moved = (shift_x != 0) | (shift_y != 0)
+    if color.shape[-1] > 1 or color.any():
+        moved = moved | (color != 0).any(1)[0]
     if not moved.any():
         return
-    source = target + shift
+    source_x, source_y = shift_x.add_(x), shift_y.add_(y)
     # Sampling from the part of the photo that is needed keeps coordinates exact and memory small.
-    lo = (source.amin((0, 1, 2)).floor().long() - 3).tolist()
-    hi = (source.amax((0, 1, 2)).ceil().long() + 3).tolist()
+    lo = [math.floor(p.min().item()) - 3 for p in (source_x, source_y)]
+    hi = [math.ceil(p.max().item()) + 3 for p in (source_x, source_y)]
     sx0, sy0 = (min(max(v, 0), n - 1) for v, n in zip(lo, (image.shape[3], image.shape[2]), strict=True))
     sx1, sy1 = max(hi[0], sx0 + 1), max(hi[1], sy0 + 1)
     part = image[:, :, sy0:sy1, sx0:sx1]
-    new = sample_image(part, source - source.new_tensor([sx0, sy0]), "bicubic")
+    source = torch.stack([source_x.sub_(sx0), source_y.sub_(sy0)], -1)[None]
+    new = sample_image(part, source, "bicubic")
     channels = image.shape[1]
     if channels == 1:
         new = new + color.mean(1, keepdim=True)
     else:
         new[:, :3] += color
     # Bicubic weights and colour offsets may overshoot; pictures beyond 0..1 (HDR) keep their own range.
-    low, high = min(0.0, part.min().item()), max(1.0, part.max().item())
-    out[(slice(None), slice(None), *tile)] = torch.where(
-        moved[:, None], new.clamp(low, high), image[(slice(None), slice(None), *tile)]
-    )
-    changed[tile] = moved[0].to(changed.dtype)
+    least, most = (v.item() for v in part.aminmax())
+    new = new.clamp_(min(0.0, least), max(1.0, most))
+    if not moved.all():
+        new = torch.where(moved, new, image[(slice(None), slice(None), *tile)])
+    out[(slice(None), slice(None), *tile)] = new
+    changed[tile] = moved
 
 
 def require_finite(image: Tensor) -> None:
     """Raise ValueError where an image holds NaN or infinity, which a warp would spread."""
-    if not torch.isfinite(image).all():
+    # a sum is several times quicker than a look at each pixel, and finite unless very large numbers add up
+    if not image.sum().isfinite() and not torch.isfinite(image).all():
         raise ValueError(
             "The picture holds NaN or infinite pixels (often a half-precision VAE decode); "
             "repair it before FaceFlow, for example by decoding in fp32."
         )
 
 
-def jacobian_determinant(field: Field, size: int = 128, strength: float = 1.0, feather: float = FEATHER) -> Tensor:
-    """Determinant of the Jacobian of ``p -> p + strength * offset(p)`` on a ``size x size`` grid of the crop.
+def jacobian_determinant(
+    field: Field | Implicit, size: int = 128, strength: float = 1.0, feather: float = FEATHER
+) -> Tensor:
+    """Determinant of the Jacobian of the warp ``p -> p + offset(p)`` of ``field.scale(strength)`` on a ``size x size`` grid of the crop.
 
     1 keeps areas, above 1 the picture shrinks there, 0 and below the warp folds (Modersitzki, Numerical Methods
     for Image Registration, 2004). Central differences over one grid step, differentiable in the field.
@@ -188,12 +187,12 @@ def jacobian_determinant(field: Field, size: int = 128, strength: float = 1.0, f
     # four half-step neighbours in one call: x-, x+, y-, y+
     shifts = centers.new_tensor([[-step, 0], [step, 0], [0, -step], [0, step]])
     points = torch.cat([centers + s for s in shifts], 1)
-    offset = displacement(field, points, feather)[0] * strength
+    offset = displacement(field.scale(strength), points, feather)[0]
     left, right, up, down = (points.permute(0, 3, 1, 2) + offset).chunk(4, 2)
     dx, dy = (right - left) * size, (down - up) * size
     return dx[:, 0] * dy[:, 1] - dx[:, 1] * dy[:, 0]
 
 
-def fold_share(field: Field, size: int = 256, strength: float = 1.0) -> float:
+def fold_share(field: Field | Implicit, size: int = 256, strength: float = 1.0) -> float:
     """Share 0..1 of the crop where the warp folds (determinant <= 0)."""
     return (jacobian_determinant(field, size, strength) <= 0).float().mean().item()

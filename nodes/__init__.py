@@ -5,6 +5,7 @@ from __future__ import annotations
 from comfy_api.latest import ComfyExtension, io
 
 from . import paths
+from .algebra import FaceFlowInvert, FaceFlowMask, FaceFlowMix, FaceFlowTransfer
 from .align import FaceFlowAlign
 from .apply import FaceFlowApply
 from .fields import FaceFlowInit, FaceFlowLoad, FaceFlowSave
@@ -33,6 +34,10 @@ NODES: list[type[io.ComfyNode]] = [
     FaceFlowStretch,
     FaceFlowScore,
     FaceFlowVideo,
+    FaceFlowMix,
+    FaceFlowMask,
+    FaceFlowInvert,
+    FaceFlowTransfer,
 ]
 
 paths.register()  # ComfyExtension.on_load is not called on the oldest ComfyUI that is supported

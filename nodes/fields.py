@@ -6,10 +6,11 @@ from comfy_api.latest import io, ui
 
 from ..flow_core.align import Crop
 from ..flow_core.field import Field
+from ..flow_core.implicit import ARCHITECTURES, BANDWIDTH, WIDTH, Implicit
 from . import paths
 from .sockets import CATEGORY, CropSocket, FieldSocket
 
-REPRESENTATIONS = ("raster",)
+REPRESENTATIONS = ("raster", *ARCHITECTURES)
 
 
 class FaceFlowInit(io.ComfyNode):
@@ -23,21 +24,29 @@ class FaceFlowInit(io.ComfyNode):
             inputs=[
                 CropSocket.Input("crop", tooltip="From FaceFlow Align Face."),
                 io.Combo.Input("representation", options=list(REPRESENTATIONS), default="raster",
-                               tooltip="raster: a grid of control points with smooth interpolation between them."),
+                               tooltip="raster: a grid of control points with smooth interpolation between them; quick. siren, fourier: "
+                               "a small network without any raster, which needs some seconds more at the end."),
                 io.Int.Input("resolution", default=28, min=4, max=256,
                              tooltip="Control points along each side. More follow finer details and take longer; "
                              "the edited picture has its own full resolution in any case."),
                 io.Float.Input("noise", default=0.0, min=0.0, max=0.05, step=0.001, round=0.0001,
                                tooltip="Random start, in fractions of the face square. 0 = start from the untouched face."),
                 io.Int.Input("seed", default=0, min=0, max=0xFFFFFFFF, control_after_generate=False, tooltip="Of the noise."),
+                io.Int.Input("size", default=WIDTH, min=16, max=512, step=8, optional=True,
+                             tooltip="Of a network: neurons in each layer. More can hold more details and take longer."),
+                io.Float.Input("bandwidth", default=BANDWIDTH, min=1.0, max=32.0, step=0.5, optional=True,
+                               tooltip="Of a network: how many waves its first layer draws across the face square."),
             ],
             outputs=[FieldSocket.Output(display_name="field")],
         )  # fmt: skip
 
     @classmethod
     def execute(  # type: ignore[override]
-        cls, crop: Crop, representation: str, resolution: int, noise: float, seed: int
-    ) -> io.NodeOutput:
+        cls, crop: Crop, representation: str, resolution: int, noise: float, seed: int, size: int = WIDTH,
+        bandwidth: float = BANDWIDTH,
+    ) -> io.NodeOutput:  # fmt: skip
+        if representation in ARCHITECTURES:
+            return io.NodeOutput(Implicit.zeros(representation, size, bandwidth, crop.batch, seed, noise))
         return io.NodeOutput(Field.noise(resolution, noise, seed, crop.batch))
 
 

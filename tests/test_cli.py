@@ -81,7 +81,7 @@ def test_edit_then_apply(photo: Path, tmp_path: Path, capsys: pytest.CaptureFixt
     assert not np.array_equal(pixels(out), pixels(photo))
     meta = Field.load(saved).meta
     assert (meta["prompt"], meta["guide"], meta["seed"], meta["steps"]) == ("a smiling face", "nano", 5, 3)
-    assert Field.load(saved).size == (8, 8)
+    assert Field.load(saved).size == (16, 16)
     assert cli.main(["apply", str(photo), str(saved), "-o", str(again), "--device", "cpu"]) == 0
     np.testing.assert_array_equal(pixels(again), pixels(out))
 

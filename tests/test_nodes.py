@@ -800,7 +800,9 @@ def test_predict(comfy: SimpleNamespace, photo: Tensor, face: object, loaded: ob
     assert is_image(edited, tuple(photo.shape))
     assert torch.equal(run(comfy, "FaceFlowApply", image=photo, crop=face, field=field)[0], edited)
     assert torch.equal(run(comfy, "FaceFlowPredict", strength=0.0, **inputs)[1], photo)
-    refined = run(comfy, "FaceFlowOptimize", image=photo, crop=face, field=field, guide=loaded, prompt="a sad face", steps=2)
+    refined = run(
+        comfy, "FaceFlowOptimize", image=photo, crop=face, field=field, guide=loaded, prompt="a sad face", steps=2
+    )
     assert not torch.equal(refined[0].offset, field.offset)
 
 
@@ -871,3 +873,30 @@ def test_example_workflow(comfy: SimpleNamespace, path: Path) -> None:
         assert number in nodes[source]["outputs"][slot]["links"]
         assert nodes[target]["inputs"][at]["link"] == number
         assert nodes[target]["inputs"][at]["type"] == kind
+
+
+def test_algebra_of_fields(comfy: SimpleNamespace, face: object, field: object) -> None:
+    mixed = run(comfy, "FaceFlowMix", field_1=field, field_2=field, weight_1=0.5, weight_2=-0.5)[0]
+    assert not mixed.offset.any()
+    three = run(comfy, "FaceFlowMix", field_1=field, field_2=field, field_3=field, mode="compose")[0]
+    assert three.offset.isfinite().all()
+    mouth = run(comfy, "FaceFlowMask", field=field, crop=face, region="mouth")[0]
+    rest = run(comfy, "FaceFlowMask", field=field, crop=face, region="mouth", invert=True)[0]
+    torch.testing.assert_close(mouth.offset + rest.offset, field.resample(mouth.size).offset, atol=1e-5, rtol=0)
+    painted = run(comfy, "FaceFlowMask", field=field, crop=face, region="whole", mask=torch.zeros(1, 180, 200))[0]
+    assert not painted.offset.any()
+    for what in ("inverse", "opposite", "mirror"):
+        assert run(comfy, "FaceFlowInvert", field=field, what=what)[0].offset.isfinite().all()
+    moved = run(comfy, "FaceFlowTransfer", field=field, crop_from=face, crop_to=face)[0]
+    torch.testing.assert_close(moved.offset, field.resample(moved.size).offset, atol=1e-3, rtol=0)
+
+
+@pytest.mark.parametrize("kind", ["siren", "fourier"])
+def test_neural_fields_go_through_the_nodes(comfy: SimpleNamespace, photo: Tensor, face: object, kind: str) -> None:
+    neural = run(comfy, "FaceFlowInit", crop=face, representation=kind, size=16, bandwidth=4.0, noise=0.01)[0]
+    edited, _ = run(comfy, "FaceFlowApply", image=photo.clone(), crop=face, field=neural)
+    assert not torch.equal(edited, photo)
+    assert is_image(run(comfy, "FaceFlowView", field=neural, size=128)[0], (1, 128, 128, 3))
+    saved = run(comfy, "FaceFlowSave", field=neural, filename_prefix="neural/f")[0]
+    assert saved.kind == "implicit"
+    assert run(comfy, "FaceFlowMix", field_1=neural, field_2=neural)[0].kind == "velocity"

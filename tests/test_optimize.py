@@ -15,7 +15,7 @@ from helpers import same_bits, smooth_field
 from torch import Tensor
 
 from flow_core.align import Crop
-from flow_core.field import Field
+from flow_core.field import Field, pixel_centers
 from flow_core.guide import Guide
 from flow_core.landmarks import region_mask
 from flow_core.optimize import Priors, Settings, Step, optimize, report
@@ -169,17 +169,20 @@ def test_color_limit_zero_leaves_colors_alone(astronaut: Tensor, crop: Crop, gui
     assert not run.field(prompt=TAN, color_limit=0.0).color.any()
     start = smooth_field(0.001, 0.05, size=12)
     *_, last = optimize(astronaut, crop, start, guide, TAN, replace(QUICK, steps=2, color_limit=0.0))
-    assert same_bits(last.field.color, start.color)
+    assert same_bits(last.raw.color, start.color)
 
 
 def test_goes_on_from_an_earlier_field(astronaut: Tensor, crop: Crop, guide: Guide) -> None:
     start = smooth_field(0.01, 0.03, size=12)
     [step] = optimize(astronaut, crop, start, guide, SMILE, replace(QUICK, steps=1, lr=1e-6))
-    torch.testing.assert_close(step.field.offset, start.offset, atol=1e-5, rtol=0)
-    torch.testing.assert_close(step.field.color, start.color, atol=1e-4, rtol=0)
+    torch.testing.assert_close(step.raw.offset, start.offset, atol=1e-5, rtol=0)
+    torch.testing.assert_close(step.raw.color, start.color, atol=1e-4, rtol=0)
     before = smooth_field(0.01, 0.03, size=12)
     assert same_bits(start.offset, before.offset)
-    assert step.field.size == (12, 12)
+    assert step.raw.size == (12, 12)
+    [again] = optimize(astronaut, crop, step.field, guide, SMILE, replace(QUICK, steps=1, lr=1e-6))  # a velocity
+    points = pixel_centers(64, 64)
+    torch.testing.assert_close(displacement(again.raw, points)[0], displacement(start, points)[0], atol=4e-4, rtol=0)
 
 
 def test_negative_weight_moves_away(astronaut: Tensor, crop: Crop, guide: Guide) -> None:

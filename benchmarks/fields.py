@@ -1,0 +1,134 @@
+"""Kinds of fields side by side, and the warp of a large photo: ``python benchmarks/fields.py [--only fields|photo]``.
+
+Prints, for the demo's portraits and prompts, the guide gain of the finished field, its least Jacobian determinant at four
+strengths, how far a point is from where it was after the field and its inverse, the bending energy of its displacement,
+seconds and bytes; means over the edits, and the least determinant of all. Then seconds and additional memory (resident, of a
+process of its own) of a warp of 6000x4000 pixels beside one bare bicubic ``grid_sample`` of the face square.
+"""
+
+from __future__ import annotations
+
+import argparse
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+
+from flow_core import losses
+from flow_core.align import Crop, align, ffhq_matrix
+from flow_core.cli import run
+from flow_core.demo import PROMPTS, portraits
+from flow_core.detect import load_detector
+from flow_core.diffeo import displacement, to_velocity
+from flow_core.field import Field, pixel_centers
+from flow_core.guide import load_guide
+from flow_core.implicit import ARCHITECTURES, Implicit
+from flow_core.optimize import Settings
+from flow_core.prompts import Prompt, directions
+from flow_core.warp import jacobian_determinant, warp
+
+STRENGTHS = (-1.0, 0.5, 1.0, 1.5)
+PHOTO, SIDE = (4000, 6000), 3000  # (height, width) of the large photo, side of its face square
+
+
+def gain(guide, prompt: Prompt, photo: torch.Tensor, crop: Crop, field: Field | Implicit) -> float:
+    """Change of logit of the face square, seen straight."""
+    size = guide.image_size
+    with torch.no_grad():
+        faces = torch.cat([crop.aligned(p, size) for p in (photo, warp(photo, crop, field)[0])])
+        before, after = guide.encode_image(faces)
+        text, weight = directions(guide, prompt)
+        return (guide.scale * (after - before) @ text.T @ weight / weight.abs().sum()).item()
+
+
+def fields() -> None:
+    detector, guide = load_detector(), load_guide()
+    grid = pixel_centers(512, 512)
+    print("| kind | gain | " + " | ".join(f"det {s:g}" for s in STRENGTHS) + " | inverse px | bending | s | bytes |")
+    print("|---" * 10 + "|")
+    for kind in ("raster", *ARCHITECTURES):
+        rows, least = [], []
+        for photo in portraits().values():
+            crop, _ = align(photo, detector)
+            for text in PROMPTS:
+                prompt = Prompt.parse(text)
+                start = time.perf_counter()
+                field = run(photo, crop, guide, prompt, Settings(), representation=kind)
+                seconds = time.perf_counter() - start
+                moved = displacement(field, grid)[0]
+                back = displacement(field.scale(-1), grid + moved.movedim(1, -1))[0]
+                with tempfile.TemporaryDirectory() as folder:
+                    size = field.save(Path(folder) / "f.safetensors").stat().st_size
+                rows.append([
+                    gain(guide, prompt, photo, crop, field), (moved + back).norm(dim=1).mean().item() * 512,
+                    losses.bending_energy(moved).item(), seconds, size,
+                ])  # fmt: skip
+                least.append([jacobian_determinant(field, 1024, s).min().item() for s in STRENGTHS])
+        mean, low = torch.tensor(rows).mean(0).tolist(), torch.tensor(least).amin(0).tolist()
+        dets = " | ".join(f"{d:.2f}" for d in low)
+        print(
+            f"| {kind} | {mean[0]:+.2f} | {dets} | {mean[1]:.4f} | {mean[2]:.2f} | {mean[3]:.1f} | {mean[4]:.0f} |",
+            flush=True,
+        )
+
+
+def photo(kind: str) -> None:
+    """Time and memory of one warp; what is printed is a row of the table."""
+    x = [(torch.arange(n) + 0.5) / n for n in PHOTO]
+    image = (x[0][:, None] * 40).sin() * (x[1][None] * 50).cos() * 0.3 + 0.5
+    image = image.expand(1, 3, -1, -1).contiguous()
+    face = torch.tensor([[[0.375, 0.475], [0.625, 0.475], [0.5, 0.6], [0.4, 0.725], [0.6, 0.725]]])
+    points = (face - 0.5) * SIDE + torch.tensor([3000.0, 2000.0])
+    crop = Crop(PHOTO, points, ffhq_matrix(points.double()).float())
+    g = torch.Generator().manual_seed(0)
+    rough = F.interpolate(torch.randn(1, 5, 5, 5, generator=g), (28, 28), mode="bicubic")
+    field = Field(0.01 * rough[:, :2], 0.03 * rough[:, 2:])
+    if kind != "raster":
+        field = to_velocity(field)
+    if kind == "siren":
+        field = Implicit.zeros(noise=0.01)
+    small = Crop((64, 64), points / 100, ffhq_matrix(points / 100))
+    warp(image[..., :64, :64].clone(), small, field)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    start = time.perf_counter()
+    out, _ = warp(image, crop, field)
+    first = time.perf_counter() - start
+    memory = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 2**20
+    del out
+    part = image[..., 500:3500, 1500:4500]
+    where = pixel_centers(SIDE, SIDE) * 2 - 1 + 1e-4
+    ours, bare = [first], []
+    for _ in range(3):
+        start = time.perf_counter()
+        F.grid_sample(part, where, mode="bicubic", padding_mode="border", align_corners=False)
+        bare.append(time.perf_counter() - start)
+        start = time.perf_counter()
+        warp(image, crop, field)
+        ours.append(time.perf_counter() - start)
+    print(f"| {kind} | {min(ours):.2f} | {min(bare):.2f} | {min(ours) / min(bare):.2f} | {memory:.2f} |", flush=True)
+
+
+def main() -> None:
+    ap = argparse.ArgumentParser(description=__doc__)
+    ap.add_argument("--only", choices=("fields", "photo", "raster", "velocity", "siren"), help="a part of it")
+    o = ap.parse_args()
+    if o.only in ("raster", "velocity", "siren"):
+        return photo(o.only)
+    if o.only != "photo":
+        fields()
+    if o.only != "fields":
+        print(
+            "\n| 6000x4000, face 3000 | warp s | bare grid_sample s | ratio | extra GiB |\n|---|---|---|---|---|",
+            flush=True,
+        )
+        for kind in ("raster", "velocity", "siren"):
+            subprocess.run([sys.executable, __file__, "--only", kind], check=True)
+
+
+if __name__ == "__main__":
+    main()

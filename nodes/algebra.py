@@ -1,0 +1,133 @@
+from __future__ import annotations
+
+from comfy_api.latest import io
+from torch import Tensor
+
+from ..flow_core import algebra
+from ..flow_core.align import Crop
+from ..flow_core.field import Field
+from .sockets import CATEGORY, CropSocket, FieldSocket
+
+MODES = ("sum", "compose")
+REGIONS = ("whole", "mouth", "eyes", "brows", "nose", "jaw", "skin")
+WAYS = ("inverse", "opposite", "mirror")
+
+
+def _weight(name: str, which: str, optional: bool = False) -> io.Float.Input:
+    return io.Float.Input(name, default=1.0, min=-3.0, max=3.0, step=0.05, optional=optional,
+                          tooltip=f"Strength of the {which} field; negative = its opposite.")  # fmt: skip
+
+
+class FaceFlowMix(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="FaceFlowMix",
+            display_name="FaceFlow Mix Fields",
+            category=CATEGORY,
+            description="Several edits as one: a smile with raised brows, or half of each. The picture is still sampled only once.",
+            inputs=[
+                FieldSocket.Input("field_1", tooltip="An edit."),
+                FieldSocket.Input("field_2", tooltip="Another one."),
+                io.Combo.Input("mode", options=list(MODES), default="sum",
+                               tooltip="sum: all at the same time, weighted. compose: one after the other, as several Apply nodes "
+                               "would, but with one sampling."),
+                _weight("weight_1", "first"),
+                _weight("weight_2", "second"),
+                FieldSocket.Input("field_3", optional=True, tooltip="A third edit."),
+                FieldSocket.Input("field_4", optional=True, tooltip="A fourth edit."),
+                _weight("weight_3", "third", True),
+                _weight("weight_4", "fourth", True),
+            ],
+            outputs=[FieldSocket.Output(display_name="field", tooltip="One edit that does what all do.")],
+        )  # fmt: skip
+
+    @classmethod
+    def execute(  # type: ignore[override]
+        cls, field_1: Field, field_2: Field, mode: str, weight_1: float, weight_2: float, field_3: Field | None = None,
+        field_4: Field | None = None, weight_3: float = 1.0, weight_4: float = 1.0,
+    ) -> io.NodeOutput:  # fmt: skip
+        pairs = [(field_1, weight_1), (field_2, weight_2), (field_3, weight_3), (field_4, weight_4)]
+        fields, weights = zip(*[(f, w) for f, w in pairs if f is not None], strict=True)
+        if mode == "sum":
+            return io.NodeOutput(algebra.mix(fields, weights))
+        made = fields[0].scale(weights[0], weights[0])
+        for field, weight in zip(fields[1:], weights[1:], strict=True):
+            made = algebra.compose(made, field.scale(weight, weight))
+        return io.NodeOutput(made)
+
+
+class FaceFlowMask(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="FaceFlowMask",
+            display_name="FaceFlow Mask Field",
+            category=CATEGORY,
+            description="Keeps an edit to a part of the face. Unlike the mask of Apply it works on the field, so that the edit can "
+            "be saved or put on another face, and does not fold.",
+            inputs=[
+                FieldSocket.Input("field", tooltip="The edit."),
+                CropSocket.Input("crop", tooltip="The face that it was made for."),
+                io.Combo.Input("region", options=list(REGIONS), default="mouth",
+                               tooltip="A part of the face with the skin that moves along; whole = the mask alone decides."),
+                io.Float.Input("feather", default=0.05, min=0.0, max=0.5, step=0.005, round=0.001,
+                               tooltip="Width of the soft border, in fractions of the face square."),
+                io.Boolean.Input("invert", default=False, tooltip="Everything but the region or mask."),
+                io.Mask.Input("mask", optional=True,
+                              tooltip="Of the size of the picture; with a region, where both are."),
+            ],
+            outputs=[FieldSocket.Output(display_name="field", tooltip="The edit within the region.")],
+        )  # fmt: skip
+
+    @classmethod
+    def execute(  # type: ignore[override]
+        cls, field: Field, crop: Crop, region: str, feather: float, invert: bool, mask: Tensor | None = None
+    ) -> io.NodeOutput:
+        where = algebra.crop_mask(crop, None if region == "whole" else region, mask)
+        return io.NodeOutput(algebra.mask(field, 1 - where if invert else where, feather))
+
+
+class FaceFlowInvert(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="FaceFlowInvert",
+            display_name="FaceFlow Invert Field",
+            category=CATEGORY,
+            description="Turns an edit around: what undoes it, its opposite, or its mirror image.",
+            inputs=[
+                FieldSocket.Input("field", tooltip="The edit."),
+                io.Combo.Input("what", options=list(WAYS), default="inverse",
+                               tooltip="inverse: applied after the edit, it gives the face back. opposite: moves and recolours the other "
+                               "way. mirror: left and right exchanged."),
+            ],
+            outputs=[FieldSocket.Output(display_name="field", tooltip="The edit, turned around.")],
+        )  # fmt: skip
+
+    @classmethod
+    def execute(cls, field: Field, what: str) -> io.NodeOutput:  # type: ignore[override]
+        return io.NodeOutput(
+            {"inverse": algebra.invert, "opposite": algebra.opposite, "mirror": algebra.mirror}[what](field)
+        )
+
+
+class FaceFlowTransfer(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="FaceFlowTransfer",
+            display_name="FaceFlow Transfer Field",
+            category=CATEGORY,
+            description="Fits an edit of one face to another: what moved the mouth moves the other mouth, wherever it is.",
+            inputs=[
+                FieldSocket.Input("field", tooltip="The edit."),
+                CropSocket.Input("crop_from", tooltip="The face that it was made for."),
+                CropSocket.Input("crop_to", tooltip="The face that it is for now; put the result on it with FaceFlow Apply."),
+            ],
+            outputs=[FieldSocket.Output(display_name="field", tooltip="The edit for the other face.")],
+        )  # fmt: skip
+
+    @classmethod
+    def execute(cls, field: Field, crop_from: Crop, crop_to: Crop) -> io.NodeOutput:  # type: ignore[override]
+        return io.NodeOutput(algebra.transfer(field, algebra.landmarks(crop_from), algebra.landmarks(crop_to)))
