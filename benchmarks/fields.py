@@ -58,7 +58,9 @@ def fields() -> None:
             for text in PROMPTS:
                 prompt = Prompt.parse(text)
                 start = time.perf_counter()
-                field = run(photo, crop, guide, prompt, Settings(), representation=kind)
+                field = run(
+                    photo, crop, guide, prompt, Settings(), start=None if kind == "raster" else Implicit.zeros(kind)
+                )
                 seconds = time.perf_counter() - start
                 moved = displacement(field, grid)[0]
                 back = displacement(field.scale(-1), grid + moved.movedim(1, -1))[0]

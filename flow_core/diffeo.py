@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
 FEATHER = 0.12  # share of the crop side over which an edit fades out towards the crop's border
 LEAST_FEATHER = 0.02  # a velocity that stopped more suddenly would crush the picture at the border
-CELLS = 256  # a side, of the raster on which a velocity is integrated
+CELLS = 256  # a side at most, of the raster on which a velocity is integrated
+_FINER = 4  # cells for each control point
 _DRAFT = 128  # the same while a logarithm is sought
 _ROUNDS = 4
 _STRENGTHS = (-1.0, 1.5)  # the range for which a projection is checked; weaker ones fold less
@@ -52,7 +53,7 @@ class Flow:
         self.field, self.feather = field.raster(), feather
         self.offset = self.color = None
         if self.field.kind == "velocity":
-            self.offset = exponential(tapered_velocity(self.field, feather, CELLS))
+            self.offset = exponential(tapered_velocity(self.field, feather, cells(self.field)))
         if dense:
             offset, color = self._exact(nodes(dense, self.field.device))
             self.offset = offset if self.offset is None else self.offset
@@ -80,9 +81,14 @@ def displacement(field: Field | Implicit, points: Tensor, feather: float = FEATH
     return Flow(field, feather)(points)
 
 
-def tapered_velocity(field: Field, feather: float, cells: int) -> Tensor:
-    """The velocity on :func:`nodes` ``[B,2,cells+1,cells+1]``, exactly 0 along the border."""
-    points = nodes(cells, field.device)
+def cells(field: Field) -> int:
+    """Cells a side of the raster on which a velocity is integrated: a few for each control point."""
+    return min(CELLS, _FINER * max(field.size))
+
+
+def tapered_velocity(field: Field, feather: float, count: int) -> Tensor:
+    """The velocity on :func:`nodes` ``[B,2,count+1,count+1]``, exactly 0 along the border."""
+    points = nodes(count, field.device)
     return interpolate(field.offset, points) * taper(points, max(feather, LEAST_FEATHER))[:, None]
 
 
@@ -171,7 +177,7 @@ def unfolded(field: Field, feather: float = FEATHER) -> Field:
     which it is integrated."""
     sigma = 0.5
     for _ in range(24):
-        v = tapered_velocity(field, feather, CELLS)
+        v = tapered_velocity(field, feather, cells(field))
         least = torch.stack([least_determinant(exponential(s * v)) for s in _STRENGTHS]).amin(0)
         if (least > _LEAST).all():
             return field

@@ -16,7 +16,8 @@ from torch import Tensor
 from .field import pixel_centers
 
 BUILTIN = Path(__file__).parent / "weights" / "motion.safetensors"
-REACH = 0.07  # radius of a landmark's influence, fractions of the crop side
+REACH = 0.06  # radius of a landmark's influence, fractions of the crop side
+STIFF = 0.15  # how far single landmarks may be missed
 
 
 @functools.lru_cache(maxsize=1)
@@ -51,7 +52,7 @@ def spread(landmarks: Tensor, moved: Tensor, size: tuple[int, int]) -> Tensor:
     apart = (at[..., :, None] - at[..., None, :]).square().sum(1)
     near = torch.exp(-apart / (2 * REACH**2))
     # exact at single landmarks would mean wild in between: neighbours differ by more than they move apart
-    stiff = near + 0.3 * torch.eye(near.shape[-1], device=near.device)
+    stiff = near + STIFF * torch.eye(near.shape[-1], device=near.device)
     # Cholesky, for the LU of batches fails in some builds of MKL with several threads
     weights = torch.cholesky_solve(moved.to(near).expand(len(near), -1, -1), torch.linalg.cholesky(stiff))
     # a Gaussian of the plane is the product of those of its axes

@@ -252,7 +252,7 @@ class Bound:
 
 def make(offset: Tensor, color: Tensor, meta: Mapping[str, object] | None = None) -> Field:
     """The field of rasters that the network answered: the one place that decides of what kind it is."""
-    return Field(offset, color, meta or {})
+    return Field(offset, color, meta or {}, "velocity")
 
 
 def offsets(motion: Tensor, landmarks: Tensor) -> Tensor:

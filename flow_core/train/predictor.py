@@ -35,7 +35,7 @@ from ..landmarks import AT, MIRROR, OVAL, five_points
 from ..motion import load_modes
 from ..nano import IMAGE_SIZE
 from ..optimize import LEAST_REACH, OUTLINE, PALETTE, Priors, Settings
-from ..predict import BUILTIN, FARTHEST, RESOLUTION, Predictor, key_texts, make, offsets, paint
+from ..predict import BUILTIN, FARTHEST, RESOLUTION, Predictor, key_texts, offsets, paint
 from ..prompts import NEUTRAL, TEMPLATES, Prompt, directions, embed
 from ..warp import displacement, fold_share, jacobian_determinant, sample_image, taper, warp
 from . import attributes, captions, data, faces, loop, shards
@@ -100,7 +100,7 @@ class Texts:
         found = []
         for face, place in zip(aligned.split(1), places.split(1), strict=True):
             offset = offsets(moves, place.expand(len(moves), -1, -1))
-            shape = make(offset, offset.new_zeros(len(moves), 3, *offset.shape[2:]))
+            shape = Field(offset, offset.new_zeros(len(moves), 3, *offset.shape[2:]))
             flow = displacement(shape, points)[0].permute(0, 2, 3, 1)
             masks = sample_image(region_masks(torch.ones(1, 1 + len(PAINTED)), place, face), points * OUTLINE)
             coats = torch.einsum("prc,rhw->pchw", tints, masks[0])
@@ -164,7 +164,7 @@ class Objective(nn.Module):
         moves = (~painted) | (gates[:, 0] > 0)
         motion = motion * moves[:, None]
         offset = offsets(motion, places)
-        shape = make(offset, offset.new_zeros(len(offset), 3, *offset.shape[2:]))
+        shape = Field(offset, offset.new_zeros(len(offset), 3, *offset.shape[2:]))
         tint = paint(color, region_masks(gates, places, small))
         after, before = self._seen(aligned, shape, tint, painted, g)
         change = after - before
@@ -192,7 +192,7 @@ class Objective(nn.Module):
         points = random_views(len(every), size, g)
         # a smooth flow need not be asked at every pixel
         coarse = F.interpolate(points.permute(0, 3, 1, 2), (min(size, 2 * RESOLUTION),) * 2, mode="bilinear")
-        flow = displacement(make(shape.offset[every], shape.color[every]), coarse.permute(0, 2, 3, 1))[0]
+        flow = displacement(Field(shape.offset[every], shape.color[every]), coarse.permute(0, 2, 3, 1))[0]
         flow = F.interpolate(flow, (size, size), mode="bilinear")
         source = aligned[every]
         moved = sample_image(source, (points + flow.permute(0, 2, 3, 1)) * aligned.shape[-1])
