@@ -65,7 +65,10 @@ def parser() -> argparse.ArgumentParser:
     how.add_argument("--steps", type=int, default=Settings.steps)
     how.add_argument("--seed", type=int, default=0)
     how.add_argument(
-        "--margin", type=float, default=Settings.margin, help="how far to go, in standard deviations of how faces differ (default %(default)s)"
+        "--margin",
+        type=float,
+        default=Settings.margin,
+        help="how far to go, in standard deviations of how faces differ (default %(default)s)",
     )
     how.add_argument("--preserve", type=float, default=Settings.preserve, help="0 = bold, 1 = careful (default 0.5)")
 

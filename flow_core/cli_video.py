@@ -13,10 +13,10 @@ from .device import pick_device
 from .field import Field
 from .landmarks import load_landmarks
 from .optimize import Settings
+from .predict import Predictor
 from .prompts import Prompt
 from .video import Editor, FieldSource, Strength, VideoSettings, best_view, keyframes
 
-METHODS = ("optimize", "predict")
 SCANNED = 60  # seconds at the start of a clip in which the best view of a face is looked for
 
 
@@ -24,9 +24,6 @@ def add(commands: argparse._SubParsersAction, how: argparse.ArgumentParser) -> N
     """Add both commands; ``how`` holds the options of an edit from a prompt."""
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument("--field", type=Path, help="a saved field (.safetensors) instead of a prompt")
-    common.add_argument("--method", choices=METHODS, default="optimize",
-                        help="optimize: one field for the whole clip, from its best view of a face (default); "
-                        "predict: a field for each frame")  # fmt: skip
     common.add_argument("--smooth", type=float, default=0.5, help="0 = off, 0.5 = usual, 1 = very steady")
     common.add_argument("--faces", choices=("all", "one"), default="all", help="one: the largest (default all)")
     common.add_argument(
@@ -96,29 +93,23 @@ def settings(o: argparse.Namespace, **more: object) -> VideoSettings:
     )  # fmt: skip
 
 
-def predicted(o: argparse.Namespace) -> FieldSource:
-    """A field for each frame from the one-shot predictor and the prompt.
-
-    SEAM: the predictor is connected here. Its ``field_for(aligned [1,3,S,S], landmarks [1,161,2]) -> Field`` with the
-    prompt bound in is the source to return; ``VideoSettings.aligned_size`` takes the S that it wants.
-    """
-    raise ValueError("This FaceFlow has no one-shot predictor yet; use --method optimize.")
-
-
 def make_source(o: argparse.Namespace) -> Field | FieldSource:
-    """The field of ``--field``, or the one that the prompt asks for, made on the best view of a face in the clip."""
+    """The field of ``--field``; or what the prompt asks for: with ``--method predict`` a field for each frame, else one that
+    is made on the best view of a face in the clip."""
     if o.field is not None:
         if o.prompt:
             raise ValueError("Give a prompt or --field, not both.")
         return Field.load(o.field)
     if not o.prompt:
         raise ValueError("Say what the face should be: a prompt such as 'a smiling face', or --field FILE.")
-    if o.method == "predict":
-        return predicted(o)
     from . import cli
 
     prompt = Prompt.parse(o.prompt, o.neutral)
     device = pick_device(o.device)
+    guide = cli.load_guide(o.guide, device, o.precision, o.models)
+    cli.warn_unknown(prompt, guide)
+    if o.method == "predict":
+        return Predictor.load(o.predictor, device).bind(guide, prompt)
     detector = cli.load_detector(o.detector, o.models)
     best = best_view(Clip.open(o.clip), detector, SCANNED, o.threshold)
     if best is None:
@@ -126,10 +117,7 @@ def make_source(o: argparse.Namespace) -> Field | FieldSource:
     frame, crop, seconds = best
     photo = frame.permute(2, 0, 1)[None].float() / 255
     crop = load_landmarks().refine(photo, crop)
-    guide = cli.load_guide(o.guide, device, o.precision, o.models)
-    cli.warn_unknown(prompt, guide)
-    how = Settings(steps=o.steps, seed=o.seed, preserve=o.preserve, margin=o.margin)
-    field = cli.run(photo, crop, guide, prompt, how, o.resolution, f"{prompt} (on the frame at {seconds:.1f} s)")
+    field = cli.make_field(photo, crop, guide, prompt, o, f"{prompt} (on the frame at {seconds:.1f} s)")
     if o.save_field:
         field.save(o.save_field)
     return field
@@ -173,15 +161,15 @@ def live(o: argparse.Namespace) -> None:
     from . import cli
     from .live import Live, open_source, serve, show_window
 
-    if o.method == "predict":
-        predicted(o)
     if o.field is not None and o.prompt:
         raise ValueError("Give a prompt or --field, not both.")
     frames = open_source(o.source, o.size)
-    guide = cli.load_guide(o.guide, pick_device(o.device), o.precision, o.models)
+    device = pick_device(o.device)
+    guide = cli.load_guide(o.guide, device, o.precision, o.models)
+    predictor = Predictor.load(o.predictor, device) if o.method == "predict" else None
     how = Settings(steps=o.steps, seed=o.seed, preserve=o.preserve, margin=o.margin)
     editor = Editor(Field.zeros(2), cli.load_detector(o.detector, o.models), settings(o, strength=o.strength))
-    show = Live(frames, editor, guide, how, o.neutral, o.resolution)
+    show = Live(frames, editor, guide, how, o.neutral, o.resolution, predictor)
     if o.field is not None:
         show.set_field(Field.load(o.field))
     elif o.prompt:

@@ -28,6 +28,7 @@ from .clips import Clip, ClipError, Frame, ahead, synthetic
 from .field import Field
 from .guide import Guide
 from .optimize import Settings, optimize
+from .predict import Predictor
 from .prompts import Prompt
 from .video import Editor
 
@@ -117,8 +118,8 @@ def _camera_av(number: int, size: tuple[int, int]) -> Iterator[Frame]:
 class Live:
     """Runs the editor in a thread and keeps the latest picture.
 
-    A context manager. Strength and prompt may be changed while it runs; a new prompt is optimised beside it, on the
-    face as it is seen then, and its field takes the place of the old one.
+    A context manager. Strength and prompt may be changed while it runs. With a predictor a new prompt takes effect at once;
+    without one it is optimised beside, on the face as it is seen then, and its field takes the place of the old one.
 
     Attributes:
         fps: frames a second, over the last second.
@@ -127,15 +128,16 @@ class Live:
     """
 
     def __init__(
-        self, frames: Iterator[Frame], editor: Editor, guide: Guide, how: Settings, neutral: str, resolution: int = 28
-    ) -> None:
+        self, frames: Iterator[Frame], editor: Editor, guide: Guide, how: Settings, neutral: str, resolution: int = 28,
+        predictor: Predictor | None = None,
+    ) -> None:  # fmt: skip
         self.frames, self.editor, self.guide, self.how = frames, editor, guide, how
-        self.neutral, self.resolution = neutral, resolution
+        self.neutral, self.resolution, self.predictor = neutral, resolution, predictor
         self.prompt, self.message = "", ""
         self.error: BaseException | None = None
         self.count = 0
-        self._field = Field.zeros(2)
-        editor.fields = lambda aligned, landmarks: self._field
+        self.set_field(Field.zeros(2))
+        editor.fields = lambda aligned, landmarks: self._source(aligned, landmarks)
         self._news = threading.Condition()
         self._shown: Tensor | None = None
         self._view: tuple[Tensor, Crop] | None = None
@@ -185,7 +187,7 @@ class Live:
             pass
 
     def set_field(self, field: Field) -> None:
-        self._field = field
+        self._source: FieldSource = lambda aligned, landmarks: field
 
     def change(self, strength: float | None = None, prompt: str | None = None) -> None:
         """Take effect from the next frame on; a prompt as soon as its field is made.
@@ -204,7 +206,10 @@ class Live:
             self.prompt = prompt
             self._version += 1
             if parsed is None:
-                self._field, self.message = Field.zeros(self.resolution), ""
+                self.set_field(Field.zeros(self.resolution))
+                self.message = ""
+            elif self.predictor is not None:
+                self._source, self.message = self.predictor.bind(self.guide, parsed), ""
             else:
                 version = self._version
                 self._begin(lambda: self._optimize(parsed, version))
@@ -224,8 +229,8 @@ class Live:
                 if outdated():
                     return
                 self.message = f"step {step.index} of {self.how.steps}"
-                field = step.field.to("cpu")
-            self._field, self.message = field, ""
+            self.set_field(step.field.to("cpu"))
+            self.message = ""
         except Exception as e:
             self.message = f"This prompt failed: {e}"
 

@@ -9,14 +9,15 @@ from torch import Tensor
 from ..flow_core.align import Crop
 from ..flow_core.field import Field
 from ..flow_core.guide import Guide
-from .sockets import CATEGORY, CropSocket, FieldSocket, GuideSocket, to_comfy
+from ..flow_core.predict import Predictor
+from ..flow_core.prompts import Prompt
+from .sockets import CATEGORY, CropSocket, FieldSocket, GuideSocket, PredictorSocket, to_comfy
 
 if TYPE_CHECKING:
     from ..flow_core.video import FieldSource
 
 PREVIEW_EVERY = 10  # frames
 
-PredictorSocket = io.Custom("FACEFLOW_PREDICTOR")
 # A list of numbers, as curve nodes give on a FLOAT output, or ComfyUI's own curve; one number is right as well.
 CurveSocket = io.Custom("FLOAT,CURVE")
 
@@ -63,7 +64,7 @@ class FaceFlowVideo(io.ComfyNode):
     @classmethod
     def execute(  # type: ignore[override]
         cls, image: Tensor, prompt: str, strength: float, smoothing: float, detect_every: int, faces: str, fade: int,
-        fps: float, field: Field | None = None, crop: Crop | None = None, predictor: object = None,
+        fps: float, field: Field | None = None, crop: Crop | None = None, predictor: Predictor | None = None,
         guide: Guide | None = None, strengths: object = None,
     ) -> io.NodeOutput:  # fmt: skip
         import comfy.model_management as mm
@@ -95,7 +96,7 @@ class FaceFlowVideo(io.ComfyNode):
         return io.NodeOutput(out.to(mm.intermediate_device()), to_comfy(changed[:, None])[..., 0])
 
 
-def _source(field: Field | None, predictor: object, guide: Guide | None, prompt: str) -> Field | FieldSource:
+def _source(field: Field | None, predictor: Predictor | None, guide: Guide | None, prompt: str) -> Field | FieldSource:
     if (field is None) == (predictor is None):
         raise ValueError("Connect a field, or a predictor with its guide; one of the two.")
     if field is not None:
@@ -104,9 +105,7 @@ def _source(field: Field | None, predictor: object, guide: Guide | None, prompt:
         return field
     if guide is None:
         raise ValueError("The predictor needs a guide, which reads the prompt; connect FaceFlow Load Guide.")
-    # SEAM: bind the prompt, as the guide embeds it, into the predictor. Called with the aligned face [1,3,S,S] and its
-    # landmarks [1,161,2] in the crop frame; S is VideoSettings.aligned_size.
-    return lambda aligned, landmarks: predictor.field_for(aligned, landmarks)
+    return predictor.bind(guide, Prompt.parse(prompt))
 
 
 def _curve(strengths: object, count: int) -> list[float]:

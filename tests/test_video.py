@@ -520,7 +520,8 @@ def test_video_command_mistakes(
     assert "cannot be opened as a video" in failure(capsys, "video", saved, "-o", out, "--field", saved)
     assert "a prompt such as" in failure(capsys, "video", in_clip, "-o", out)
     assert "not both" in failure(capsys, "video", in_clip, "a smile", "-o", out, "--field", saved)
-    assert "one-shot predictor" in failure(capsys, "video", in_clip, "a smile", "-o", out, "--method", "predict")
+    lost = ("--method", "predict", "--predictor", tmp_path / "none.safetensors")
+    assert "no predictor weights" in failure(capsys, "video", in_clip, "a smile", "-o", out, *lost)
     assert "overwrite" in failure(capsys, "video", in_clip, "-o", in_clip, "--field", saved)
     assert ".mp4" in failure(capsys, "video", in_clip, "-o", tmp_path / "out.gif", "--field", saved)
     blank = write(tmp_path / "blank.mp4", [torch.full((96, 128, 3), 80, dtype=torch.uint8)] * 2)
@@ -683,9 +684,11 @@ def test_node_with_crop_and_other_channels(comfy: SimpleNamespace, images: Tenso
 
 def test_node_with_a_predictor(comfy: SimpleNamespace, images: Tensor, field: object) -> None:  # noqa: F811
     asked = []
-    fake = SimpleNamespace(field_for=lambda aligned, landmarks: asked.append(landmarks.shape) or field)
-    out, _ = edit(comfy, images, predictor=fake, guide=object())
-    assert asked == [(1, 161, 2)] * 4
+    fake = SimpleNamespace(
+        bind=lambda guide, prompt: lambda aligned, landmarks: asked.append((str(prompt), landmarks.shape)) or field
+    )
+    out, _ = edit(comfy, images, predictor=fake, guide=object(), prompt="a frown")
+    assert asked == [("a frown", (1, 161, 2))] * 4
     assert not torch.equal(out, images)
     for inputs in ({}, {"field": field, "predictor": fake}, {"predictor": fake}):
         with pytest.raises(ValueError, match=r"[Cc]onnect"):
