@@ -30,7 +30,7 @@ from .guide import Guide
 from .optimize import Settings, optimize
 from .predict import Predictor
 from .prompts import Prompt
-from .video import Editor
+from .video import Editor, FieldSource
 
 STRENGTHS = (-2.0, 3.0)
 BOUNDARY = "faceflow"
