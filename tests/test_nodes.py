@@ -894,7 +894,7 @@ def test_algebra_of_fields(comfy: SimpleNamespace, face: object, field: object) 
 @pytest.mark.parametrize("kind", ["siren", "fourier"])
 def test_neural_fields_go_through_the_nodes(comfy: SimpleNamespace, photo: Tensor, face: object, kind: str) -> None:
     neural = run(comfy, "FaceFlowInit", crop=face, representation=kind, size=16, bandwidth=4.0, noise=0.01)[0]
-    edited, _ = run(comfy, "FaceFlowApply", image=photo.clone(), crop=face, field=neural)
+    edited, *_ = run(comfy, "FaceFlowApply", image=photo.clone(), crop=face, field=neural)
     assert not torch.equal(edited, photo)
     assert is_image(run(comfy, "FaceFlowView", field=neural, size=128)[0], (1, 128, 128, 3))
     saved = run(comfy, "FaceFlowSave", field=neural, filename_prefix="neural/f")[0]

@@ -43,6 +43,7 @@ from . import guide as guide_training
 from .views import Views
 
 PARTS = 3  # most parts of a prompt
+MEASURED = 12  # faces on which the texts' reach is measured
 LEAST = 0.25  # shortest text direction, relative to the root mean square, that says anything
 
 
@@ -87,11 +88,9 @@ class Texts:
         )
 
     @torch.no_grad()
-    def measured(self, guide: Guide, faces: data.Faces, count: int = 12) -> Texts:
-        """With :attr:`reach` measured on ``count`` of the faces, ones with colours first."""
-        order = torch.argsort(faces.color.int(), descending=True, stable=True)
-        chosen = faces.select(order[torch.linspace(0, len(faces) - 1, min(count, len(faces))).long() // 4])
-        aligned, places, _ = look(chosen.images, chosen.landmarks, guide.image_size, None)
+    def measured(self, guide: Guide, images: Tensor, landmarks: Tensor) -> Texts:
+        """With :attr:`reach` measured on faces ``[n,3,192,192]`` uint8 with ``landmarks [n,161,2]`` in pixels."""
+        aligned, places, _ = look(images, landmarks, guide.image_size, None)
         moves = torch.eye(len(load_modes()))
         tints = PALETTE * torch.eye(3 * len(PAINTED)).unflatten(1, (-1, 3))
         free = (self.gates > 0).float()
@@ -413,7 +412,8 @@ def run(o: argparse.Namespace, train: data.Faces | list[str], test: data.Faces) 
     loop.join(o.device)
     guide = load_guide(o.guide, o.device, o.precision)
     if not o.validate:
-        texts = read_texts(o, guide).measured(guide, test)
+        some, where, _ = (x[:MEASURED] for x in faces_of(train, o)(o.seed))
+        texts = read_texts(o, guide).measured(guide, some, where)
         predictor = Predictor(guide.name, key_texts(guide), texts.unit).to(o.device, memory_format=torch.channels_last)
         settings = Settings(views=o.views, margin=o.margin, preserve=o.preserve, priors=Priors())
         objective = Objective(predictor, guide, texts, settings, o.mixed).to(o.device)
