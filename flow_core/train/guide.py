@@ -215,6 +215,7 @@ def main(argv: list[str] | None = None) -> None:
     ap.add_argument(
         "--image-steps", type=int, default=3000, help="steps after that, in which only the image tower learns"
     )
+    ap.add_argument("--last-steps", type=int, default=900, help="steps in the end, of both, at a lower rate")
     o = ap.parse_args(argv)
     torch.manual_seed(o.seed)
     train, test = data.load(o.data)
@@ -225,7 +226,7 @@ def main(argv: list[str] | None = None) -> None:
         seconds = fit(model, tokenizer, shown, o)
         if loop.rank():
             return
-        about = {"steps": f"{o.steps}+{o.image_steps}", "seed": str(o.seed)}
+        about = {"steps": f"{o.steps}+{o.image_steps}+{o.last_steps}", "seed": str(o.seed)}
         loop.save(model, o.out, about | {"vocabulary": json.dumps(captions.vocabulary())})
         print(f"trained in {seconds:.0f} s")
     from safetensors.torch import load_file
@@ -235,7 +236,8 @@ def main(argv: list[str] | None = None) -> None:
 
 
 def fit(model: nn.Module, tokenizer, shown: Shown, o: argparse.Namespace) -> float:
-    """Train ``model`` in place: both towers, then the image tower alone, which takes longer to learn. Returns seconds."""
+    """Train ``model`` in place: both towers; the image tower alone, which takes longer to learn, and is quicker; both again,
+    which lets the texts follow. Returns seconds."""
     weights = sampling_weights(shown.faces)[shown.usable]
     refused = frozenset(phrase for _, phrase in captions.held_out())
     model.visual.to(memory_format=torch.channels_last)  # a fifth faster on a CPU
@@ -269,9 +271,13 @@ def fit(model: nn.Module, tokenizer, shown: Shown, o: argparse.Namespace) -> flo
                 asked[row, concept] = (1 + 0.5 * shift) * (1 if truth else -1)
         return tuple(t.to(o.device) for t in (picture, seen, regions, scores, known, texts, target, counts, asked))
 
-    seconds = 0.0
-    if o.steps:
-        seconds += loop.fit(objective, batch, o)
+    def phase(name: str, steps: int, rate: float) -> float:
+        checkpoint = o.checkpoint.with_stem(f"{o.checkpoint.stem}-{name}") if name else o.checkpoint
+        now = argparse.Namespace(**{**vars(o), "steps": steps, "checkpoint": checkpoint, "lr": o.lr * rate})
+        now.resume = o.resume and checkpoint.exists()
+        return loop.fit(objective, batch, now)
+
+    seconds = phase("", o.steps, 1.0) if o.steps else 0.0
     if o.image_steps:
         rng = random.Random(o.seed)
         said = [captions.caption(rng, refused) for _ in range(50 * o.captions)]
@@ -282,8 +288,9 @@ def fit(model: nn.Module, tokenizer, shown: Shown, o: argparse.Namespace) -> flo
         objective.requires_grad_(False)
         for part in (model.visual, objective.landmarks, objective.image):
             part.requires_grad_(True)
-        checkpoint = o.checkpoint.with_stem(f"{o.checkpoint.stem}-image")
-        later = argparse.Namespace(**{**vars(o), "steps": o.image_steps, "checkpoint": checkpoint, "lr": o.lr * 0.75})
-        later.resume = o.resume and checkpoint.exists()
-        seconds += loop.fit(objective, batch, later)
+        seconds += phase("image", o.image_steps, 0.75)
+    if o.last_steps:
+        pool.clear()
+        objective.requires_grad_(True)
+        seconds += phase("last", o.last_steps, 0.45)
     return seconds

@@ -118,4 +118,6 @@ def report(train: data.Faces, test: data.Faces, o: argparse.Namespace) -> str:
 
 
 def _options(o: argparse.Namespace, steps: int, image_steps: int) -> argparse.Namespace:
-    return argparse.Namespace(**{**vars(o), "steps": steps, "image_steps": image_steps, "resume": False})
+    return argparse.Namespace(
+        **{**vars(o), "steps": steps, "image_steps": image_steps, "last_steps": 0, "resume": False}
+    )
