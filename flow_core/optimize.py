@@ -69,7 +69,7 @@ class Settings:
     steps: int = 50
     views: int = 4
     lr: float = 6e-3
-    margin: float = 2.6
+    margin: float = 2.8
     preserve: float = 0.5
     color_limit: float = 0.22
     priors: Priors = Priors()
