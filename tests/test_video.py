@@ -582,11 +582,11 @@ def test_live_page(show: Live) -> None:
         code, body = ask(address, "POST", "/control", {"strength": 0.25})
         assert (code, json.loads(body)["strength"]) == (200, 0.25)
         assert show.editor.settings.strength == 0.25
-        before = show._field
+        before = show._source
         code, body = ask(address, "POST", "/control", {"prompt": "a smiling face"})
         assert (code, json.loads(body)["prompt"]) == (200, "a smiling face")
-        until(lambda: show._field is not before)
-        assert show._field.meta["prompt"] == "a smiling face"
+        until(lambda: show._source is not before)
+        assert show._source(None, None).meta["prompt"] == "a smiling face"
         count = show.count
         until(lambda: show.count > count)
         assert json.loads(ask(address, "GET", "/status")[1])["frames"] > count
