@@ -82,10 +82,6 @@ class Predictor(nn.Module):
         for head, size in ((self.motion, 0.02), (self.color, 0.002)):
             nn.init.normal_(head.weight, std=size)
 
-    @property
-    def device(self) -> torch.device:
-        return self.unit.device
-
     def forward(self, aligned: Tensor, landmarks: Tensor, text: Tensor) -> tuple[Tensor, Tensor]:
         """The edit in numbers.
 
@@ -173,7 +169,7 @@ class Predictor(nn.Module):
         self.require(guide)
         with torch.inference_mode(False), torch.no_grad():
             way, weight = directions(guide, prompt)
-            text = (way * (weight * strength)[:, None]).sum(0, keepdim=True).to(self.device)
+            text = (way * (weight * strength)[:, None]).sum(0, keepdim=True).to(self.unit.device)
             extra = max(1.0, abs(strength) * weight.abs().max().item() / FARTHEST)
             meta = {"prompt": str(prompt), "neutral": prompt.neutral, "guide": guide.name, "method": "predict",
                     "strength": float(strength)}  # fmt: skip
@@ -230,7 +226,7 @@ class Bound:
             aligned: face squares ``[B,3,S,S]`` RGB 0..1; 112 is what the network looks at.
             landmarks: ``[B,161,2]`` in crop points.
         """
-        device = self.predictor.device
+        device = self.predictor.unit.device
         aligned, landmarks = aligned.to(device), landmarks.to(device)
         small = aligned
         if aligned.shape[2:] != (IMAGE_SIZE, IMAGE_SIZE):

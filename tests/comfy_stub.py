@@ -165,6 +165,7 @@ def _memory() -> dict[str, object]:
     ) -> None:
         """As on a GPU, every weight becomes a new tensor, made in the mode of the caller."""
         for patcher in models:
+            patcher.model.device = patcher.load_device  # as ComfyUI does with every model
             for module in patcher.model.modules():
                 for name, weight in module._parameters.items():
                     if weight is not None:
