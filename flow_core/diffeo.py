@@ -8,6 +8,7 @@ for Statistics on Diffeomorphisms, MICCAI 2006; Ashburner, A fast diffeomorphic 
 from __future__ import annotations
 
 import math
+from copy import copy
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -57,7 +58,9 @@ class Flow:
         self.offset = self.color = None
         color = self.field.color
         self.colored = color.requires_grad or bool(color.any())
-        if self.field.kind == "velocity":
+        if self.field.kind == "velocity" and not (self.field.offset.any() or self.field.offset.requires_grad):
+            self.offset = self.field.offset.new_zeros(self.field.batch, 2, 2, 2)
+        elif self.field.kind == "velocity":
             self.offset = exponential(tapered_velocity(self.field, feather, cells(self.field)))
         if dense:
             offset = self(nodes(dense, color.device))[0] if self.offset is None else self.offset
@@ -77,6 +80,21 @@ class Flow:
         if self.color is None:
             return offset, interpolate(self.field.color, points) * weight
         return offset, between_nodes(self.color, points)
+
+    def times(self, matrix: Tensor) -> Flow:
+        """The same with all offsets multiplied by a matrix ``[2,2]``, as from the crop's frame into that of the photo."""
+        made = copy(self)
+        if self.offset is None:
+            made.field = replace(self.field, offset=torch.einsum("ij,bjhw->bihw", matrix, self.field.offset))
+        else:
+            made.offset = torch.einsum("ij,bjhw->bihw", matrix, self.offset)
+        return made
+
+    def reach(self) -> tuple[float, float]:
+        """No offset of the first field is longer along x, along y. The weights of bicubic interpolation, without their signs,
+        add up to at most 1.375 along each axis."""
+        values = 1.375**2 * self.field.offset if self.offset is None else self.offset
+        return tuple(values[0].abs().amax((1, 2)).tolist())
 
 
 def displacement(field: Field | Implicit, points: Tensor, feather: float = FEATHER) -> tuple[Tensor, Tensor]:

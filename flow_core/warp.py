@@ -40,10 +40,10 @@ def sample_image(image: Tensor, points: Tensor, mode: str = "bilinear") -> Tenso
     return _sample(image, points * (2 / size) - 1, mode)
 
 
-def _sample(image: Tensor, grid: Tensor, mode: str) -> Tensor:
-    """``grid_sample`` between the middles of the border's pixels."""
+def _sample(image: Tensor, grid: Tensor, mode: str, padding: str = "border") -> Tensor:
+    """``grid_sample`` between the middles of the border's pixels; ``padding`` is for what is quickest, of no other effect."""
     if image.device.type != "mps":
-        return F.grid_sample(image, grid, mode, "border", False)
+        return F.grid_sample(image, grid, mode, padding, False)
     size = grid.new_tensor([image.shape[3], image.shape[2]])  # neither padding_mode="border" nor bicubic there
     image, grid = F.pad(image, (2,) * 4, mode="replicate"), grid * (size / (size + 4))
     if mode == "bicubic":
@@ -113,10 +113,12 @@ def warp(
         # Bicubic weights and colour offsets may overshoot; pictures beyond 0..1 (HDR) keep their own range.
         limit = min(0.0, limits[i][0]), max(1.0, limits[i][1])
         x0, y0, x1, y1 = one.bounds()
-        flow = Flow(f, feather, _DENSE if (x1 - x0) * (y1 - y0) > 2 * _DENSE**2 else None)
+        dense = _DENSE if (x1 - x0) * (y1 - y0) > 2 * _DENSE**2 else None
+        flow = Flow(f, feather, dense).times(one.inverse[0, :2, :2])
+        reach = flow.reach()
         for top, left in itertools.product(range(y0, y1, _TILE[0]), range(x0, x1, _TILE[1])):
             box = (left, top, min(x1, left + _TILE[1]), min(y1, top + _TILE[0]))
-            _warp_tile(image[i : i + 1], out[i : i + 1], changed[i], one, flow, m, box, limit)
+            _warp_tile(image[i : i + 1], out[i : i + 1], changed[i], one, flow, m, reach, box, limit)
     return out, changed
 
 
@@ -143,6 +145,7 @@ def _warp_tile(
     crop: Crop,
     flow: Flow,
     mask: Tensor | None,
+    reach: tuple[float, float],
     box: tuple[int, int, int, int],
     limit: tuple[float, float],
 ) -> None:
@@ -153,46 +156,47 @@ def _warp_tile(
     x = torch.arange(x0, x1, device=image.device, dtype=torch.float32) + 0.5
     y = (torch.arange(y0, y1, device=image.device, dtype=torch.float32) + 0.5)[:, None]
     (a, b, u), (c, d, v), _ = crop.matrix[0].tolist()
-    offset, color = flow(torch.stack([a * x + (b * y + u), c * x + (d * y + v)])[None].movedim(1, -1))
-    (a, b, _), (c, d, _), _ = crop.inverse[0].tolist()
-    shift_x, shift_y = (torch.add(k * offset[0, 0], offset[0, 1], alpha=m) for k, m in ((a, b), (c, d)))
-    # Sampling from the part of the photo that is needed keeps coordinates exact.
-    px0, px1, beside = _span(shift_x, x0, x1, image.shape[3])
-    py0, py1, below = _span(shift_y, y0, y1, image.shape[2])
+    points = torch.empty(1, 2, y1 - y0, x1 - x0, device=image.device)
+    torch.add(a * x, b * y + u, out=points[0, 0])
+    torch.add(c * x, d * y + v, out=points[0, 1])
+    shift, color = flow(points.movedim(1, -1))
+    shift_x, shift_y = shift[0]
     if mask is not None:
         shift_x, shift_y, color = shift_x * mask[tile], shift_y * mask[tile], color * mask[tile]
     moved = (shift_x != 0).logical_or_(shift_y != 0)
-    sampled = moved.any()
-    if flow.colored:
+    all_moved = moved.all()
+    if flow.colored and not all_moved:
         for plane in color[0]:
             moved |= plane != 0
-    if not moved.any():
+        all_moved = moved.all()
+    if not (all_moved or moved.any()):
         return
-    if sampled:
+    if any(reach):
+        # Sampling from the part of the photo that is needed keeps coordinates exact.
+        (px0, px1), (py0, py1) = _span(x0, x1, reach[0], image.shape[3]), _span(y0, y1, reach[1], image.shape[2])
         kx, ky = 2 / (px1 - px0), 2 / (py1 - py0)
-        grid = torch.empty(1, 2, *moved.shape, device=image.device)
+        grid = points  # its memory is at hand
         torch.add((x - px0) * kx - 1, shift_x, alpha=kx, out=grid[0, 0])
         torch.add((y - py0) * ky - 1, shift_y, alpha=ky, out=grid[0, 1])
-        if beside:
+        inner = px0 > 0 and px1 < image.shape[3] and py0 > 0 and py1 < image.shape[2]
+        if not inner:
             grid[0, 0].clamp_(kx / 2 - 1, 1 - kx / 2)
-        if below:
             grid[0, 1].clamp_(ky / 2 - 1, 1 - ky / 2)
-        new = _sample(image[:, :, py0:py1, px0:px1], grid.movedim(1, -1), "bicubic")
+        new = _sample(image[:, :, py0:py1, px0:px1], grid.movedim(1, -1), "bicubic", "zeros" if inner else "border")
     else:
         new = image[tile].clone()
     if flow.colored:
         new[:, :3] += color.mean(1, keepdim=True) if image.shape[1] == 1 else color
     new.clamp_(*limit)
-    out[tile] = new if moved.all() else torch.where(moved, new, image[tile])
+    out[tile] = new if all_moved else torch.where(moved, new, image[tile])
     changed[tile] = moved
 
 
-def _span(shift: Tensor, first: int, last: int, size: int) -> tuple[int, int, bool]:
-    """Which pixels of a photo, along an axis of ``size``, are needed where those from ``first`` to ``last`` are shifted: from
-    and to, and whether some lie beyond the photo."""
-    least, most = (v.item() for v in shift.aminmax())
-    low, high = first + 0.5 + min(least, 0.0), last - 0.5 + max(most, 0.0)
-    return max(math.floor(low) - 3, 0), min(math.ceil(high) + 3, size), low < 0.5 or high > size - 0.5
+def _span(first: int, last: int, reach: float, size: int) -> tuple[int, int]:
+    """Which pixels of a photo, along an axis of ``size``, bicubic sampling needs where the pixels from ``first`` to ``last``
+    move by up to ``reach``."""
+    far = math.ceil(min(reach, size)) + 3
+    return max(first - far, 0), min(last + far, size)
 
 
 def require_finite(image: Tensor) -> None:
