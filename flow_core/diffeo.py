@@ -8,6 +8,7 @@ for Statistics on Diffeomorphisms, MICCAI 2006; Ashburner, A fast diffeomorphic 
 from __future__ import annotations
 
 import math
+from copy import copy
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -46,34 +47,54 @@ class Flow:
         feather: see :func:`taper`. An offset is tapered; a velocity is tapered before it is integrated, and over at
             least 0.02, so that the map stays a diffeomorphism and is the identity at the crop's border and beyond.
         dense: cells along each side of a raster that stands in for the interpolation between control points where
-            more points will be asked for than it has; None = always interpolate the control points.
+            more points will be asked for than it has; half as many for the colour; None = always interpolate.
+
+    Attributes:
+        colored: whether there is any colour.
     """
 
     def __init__(self, field: Field | Implicit, feather: float = FEATHER, dense: int | None = None) -> None:
         self.field, self.feather = field.raster(), feather
         self.offset = self.color = None
-        if self.field.kind == "velocity":
+        color = self.field.color
+        self.colored = color.requires_grad or bool(color.any())
+        if self.field.kind == "velocity" and not (self.field.offset.any() or self.field.offset.requires_grad):
+            self.offset = self.field.offset.new_zeros(self.field.batch, 2, 2, 2)
+        elif self.field.kind == "velocity":
             self.offset = exponential(tapered_velocity(self.field, feather, cells(self.field)))
         if dense:
-            offset, color = self._exact(nodes(dense, self.field.device))
-            self.offset = offset if self.offset is None else self.offset
-            self.color = color if self.field.color.any() else color[..., :2, :2]
-
-    def _exact(self, points: Tensor) -> tuple[Tensor, Tensor]:
-        weight = taper(points, self.feather)[:, None]
-        if self.offset is not None:
-            return between_nodes(self.offset, points), interpolate(self.field.color, points) * weight
-        offset, color = self.field.sample(points)
-        return offset * weight, color * weight
+            offset = self(nodes(dense, color.device))[0] if self.offset is None else self.offset
+            color = self(nodes(dense // 2, color.device))[1] if self.colored else None
+            self.offset, self.color = offset, color
 
     def __call__(self, points: Tensor) -> tuple[Tensor, Tensor]:
         """Offset ``[B,2,H,W]`` and colour ``[B,3,H,W]`` at crop points ``[B or 1,H,W,2]``."""
-        if self.offset is None or self.color is None:
-            return self._exact(points)
-        offset = between_nodes(self.offset, points)
-        if self.color.shape[-1] == 2:  # no colour at all
-            return offset, offset.new_zeros(1, 3, 1, 1)
+        tapered = self.offset is None or (self.colored and self.color is None)
+        weight = taper(points, self.feather)[:, None] if tapered else None
+        if self.offset is None:
+            offset = interpolate(self.field.offset, points) * weight
+        else:
+            offset = between_nodes(self.offset, points)
+        if not self.colored:
+            return offset, offset.new_zeros(()).expand(len(offset), 3, *offset.shape[2:])
+        if self.color is None:
+            return offset, interpolate(self.field.color, points) * weight
         return offset, between_nodes(self.color, points)
+
+    def times(self, matrix: Tensor) -> Flow:
+        """The same with all offsets multiplied by a matrix ``[2,2]``, as from the crop's frame into that of the photo."""
+        made = copy(self)
+        if self.offset is None:
+            made.field = replace(self.field, offset=torch.einsum("ij,bjhw->bihw", matrix, self.field.offset))
+        else:
+            made.offset = torch.einsum("ij,bjhw->bihw", matrix, self.offset)
+        return made
+
+    def reach(self) -> tuple[float, float]:
+        """No offset of the first field is longer along x, along y. The weights of bicubic interpolation, without their signs,
+        add up to at most 1.375 along each axis."""
+        values = 1.375**2 * self.field.offset if self.offset is None else self.offset
+        return tuple(values[0].abs().amax((1, 2)).tolist())
 
 
 def displacement(field: Field | Implicit, points: Tensor, feather: float = FEATHER) -> tuple[Tensor, Tensor]:

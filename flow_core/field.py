@@ -54,7 +54,7 @@ def between_nodes(values: Tensor, points: Tensor) -> Tensor:
     if values.device.type == "mps":  # no padding_mode="border" on MPS
         return between_nodes(values.cpu(), points.cpu()).to(values.device)
     points = points.expand(len(values), -1, -1, -1)
-    return F.grid_sample(values, points * 2 - 1, mode="bilinear", padding_mode="border", align_corners=True)
+    return F.grid_sample(values, _grid(points), mode="bilinear", padding_mode="border", align_corners=True)
 
 
 def interpolate(values: Tensor, points: Tensor) -> Tensor:
@@ -75,7 +75,12 @@ def interpolate(values: Tensor, points: Tensor) -> Tensor:
     batch = max(values.shape[0], points.shape[0])
     values = values.expand(batch, -1, -1, -1)
     points = points.expand(batch, -1, -1, -1)
-    return F.grid_sample(values, points * 2 - 1, mode="bicubic", padding_mode="border", align_corners=False)
+    return F.grid_sample(values, _grid(points), mode="bicubic", padding_mode="border", align_corners=False)
+
+
+def _grid(points: Tensor) -> Tensor:
+    """Crop points in the -1..1 of ``grid_sample``; one pass over them, as they may be millions."""
+    return torch.add(points.new_tensor(-1.0), points, alpha=2)
 
 
 @dataclass(frozen=True)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
     from .align import Crop
     from .implicit import Implicit
 
-_TILE_PIXELS = 1 << 17  # a tile stays in the processor's cache, and the memory of a warp small, whatever the photo
+_TILE = 256, 512  # rows and columns; a tile stays in the processor's cache, and the memory of a warp small
 _DENSE = 1024  # cells of the raster that stands in for the control points of a larger face
 
 
@@ -33,16 +35,20 @@ def sample_image(image: Tensor, points: Tensor, mode: str = "bilinear") -> Tenso
     Returns:
         ``[B,C,h,w]``, differentiable in ``points`` and ``image``.
     """
-    h, w = image.shape[2:]
-    # Clamped points in an image grown by its border stand in for padding_mode="border", which MPS lacks.
-    pad = 2 if mode == "bicubic" else 1
-    size = points.new_tensor([w, h])
-    points = torch.minimum(points.clamp(min=0.5), size - 0.5) + pad
-    grid = points / (size + 2 * pad) * 2 - 1
-    image = F.pad(image, (pad,) * 4, mode="replicate")
-    if mode == "bicubic" and image.device.type == "mps":
+    size = points.new_tensor([image.shape[3], image.shape[2]])
+    points = torch.minimum(points.clamp(min=0.5), size - 0.5)
+    return _sample(image, points * (2 / size) - 1, mode)
+
+
+def _sample(image: Tensor, grid: Tensor, mode: str, padding: str = "border") -> Tensor:
+    """``grid_sample`` between the middles of the border's pixels; ``padding`` is for what is quickest, of no other effect."""
+    if image.device.type != "mps":
+        return F.grid_sample(image, grid, mode, padding, False)
+    size = grid.new_tensor([image.shape[3], image.shape[2]])  # neither padding_mode="border" nor bicubic there
+    image, grid = F.pad(image, (2,) * 4, mode="replicate"), grid * (size / (size + 4))
+    if mode == "bicubic":
         return F.grid_sample(image.cpu(), grid.cpu(), mode, "zeros", False).to(image.device)
-    return F.grid_sample(image, grid, mode=mode, padding_mode="zeros", align_corners=False)
+    return F.grid_sample(image, grid, mode, "zeros", False)
 
 
 def taper_mask(crop: Crop, feather: float = FEATHER) -> Tensor:
@@ -92,24 +98,44 @@ def warp(
             raise ValueError(f"{n} {name}s do not fit {b} pictures: give one for all, or one for each.")
     if mask is not None and mask.shape[1:] != (h, w):
         raise ValueError(f"The mask has {mask.shape[2]}x{mask.shape[1]} pixels, the picture {w}x{h}; resize the mask.")
-    require_finite(image)
+    limits = [[v.item() for v in one.aminmax()] for one in image]
+    if not all(math.isfinite(v) for pair in limits for v in pair):
+        require_finite(image)
     if not (math.isfinite(shape) and math.isfinite(color)) or (mask is not None and not mask.isfinite().all()):
         raise ValueError("A strength or the mask is NaN or infinite; give finite numbers.")
 
     field = field.require_finite().scale(shape, color).to(image.device)
-    out = image.clone()
-    changed = image.new_zeros(b, h, w)
+    out, changed = _copy(image), _zeros(image)
     for i in range(b):
         one = crop.select(i if crop.batch > 1 else 0).to(image.device)
         f = field.select(i if field.batch > 1 else 0)
         m = None if mask is None else mask[i if len(mask) > 1 else 0].to(image)
+        # Bicubic weights and colour offsets may overshoot; pictures beyond 0..1 (HDR) keep their own range.
+        limit = min(0.0, limits[i][0]), max(1.0, limits[i][1])
         x0, y0, x1, y1 = one.bounds()
-        flow = Flow(f, feather, _DENSE if (x1 - x0) * (y1 - y0) > 2 * _DENSE**2 else None)
-        rows = max(1, _TILE_PIXELS // max(1, x1 - x0))
-        for top in range(y0, y1, rows):
-            box = (x0, top, x1, min(y1, top + rows))
-            _warp_tile(image[i : i + 1], out[i : i + 1], changed[i], one, flow, m, box)
+        dense = _DENSE if (x1 - x0) * (y1 - y0) > 2 * _DENSE**2 else None
+        flow = Flow(f, feather, dense).times(one.inverse[0, :2, :2])
+        reach = flow.reach()
+        for top, left in itertools.product(range(y0, y1, _TILE[0]), range(x0, x1, _TILE[1])):
+            box = (left, top, min(x1, left + _TILE[1]), min(y1, top + _TILE[0]))
+            _warp_tile(image[i : i + 1], out[i : i + 1], changed[i], one, flow, m, reach, box, limit)
     return out, changed
+
+
+def _copy(image: Tensor) -> Tensor:
+    """A clone. NumPy asks for large pages of memory, of which a large picture is made several times as quickly."""
+    if image.device.type != "cpu" or image.dtype != torch.float32:
+        return image.clone()
+    strides = torch.empty_like(image, device="meta").stride()
+    return torch.from_numpy(np.empty(image.numel(), np.float32)).as_strided(image.shape, strides).copy_(image)
+
+
+def _zeros(image: Tensor) -> Tensor:
+    """``[B,H,W]`` zeros. Those of NumPy take no memory before something is written to them."""
+    shape = (len(image), *image.shape[2:])
+    if image.device.type != "cpu" or image.dtype != torch.float32:
+        return image.new_zeros(shape)
+    return torch.from_numpy(np.zeros(shape, np.float32))
 
 
 def _warp_tile(
@@ -119,46 +145,58 @@ def _warp_tile(
     crop: Crop,
     flow: Flow,
     mask: Tensor | None,
+    reach: tuple[float, float],
     box: tuple[int, int, int, int],
+    limit: tuple[float, float],
 ) -> None:
     """Warp the pixels of ``box`` (x0, y0, x1, y1) from ``image`` into ``out``."""
     x0, y0, x1, y1 = box
-    tile = (slice(y0, y1), slice(x0, x1))
-    # Coordinates are kept as planes: a product with a matrix for each pixel would cost more than the sampling.
+    tile = (..., slice(y0, y1), slice(x0, x1))
+    # Coordinates are kept as planes, as grid_sample likes them; matrix products for each pixel would cost more than it.
     x = torch.arange(x0, x1, device=image.device, dtype=torch.float32) + 0.5
     y = (torch.arange(y0, y1, device=image.device, dtype=torch.float32) + 0.5)[:, None]
     (a, b, u), (c, d, v), _ = crop.matrix[0].tolist()
-    offset, color = flow(torch.stack([a * x + (b * y + u), c * x + (d * y + v)], -1)[None])
+    points = torch.empty(1, 2, y1 - y0, x1 - x0, device=image.device)
+    torch.add(a * x, b * y + u, out=points[0, 0])
+    torch.add(c * x, d * y + v, out=points[0, 1])
+    shift, color = flow(points.movedim(1, -1))
+    shift_x, shift_y = shift[0]
     if mask is not None:
-        offset, color = offset * mask[tile], color * mask[tile]
-    (a, b, _), (c, d, _), _ = crop.inverse[0].tolist()
-    shift_x, shift_y = a * offset[0, 0] + b * offset[0, 1], c * offset[0, 0] + d * offset[0, 1]
-    moved = (shift_x != 0) | (shift_y != 0)
-    if color.shape[-1] > 1 or color.any():
-        moved = moved | (color != 0).any(1)[0]
-    if not moved.any():
+        shift_x, shift_y, color = shift_x * mask[tile], shift_y * mask[tile], color * mask[tile]
+    moved = (shift_x != 0).logical_or_(shift_y != 0)
+    all_moved = moved.all()
+    if flow.colored and not all_moved:
+        for plane in color[0]:
+            moved |= plane != 0
+        all_moved = moved.all()
+    if not (all_moved or moved.any()):
         return
-    source_x, source_y = shift_x.add_(x), shift_y.add_(y)
-    # Sampling from the part of the photo that is needed keeps coordinates exact and memory small.
-    lo = [math.floor(p.min().item()) - 3 for p in (source_x, source_y)]
-    hi = [math.ceil(p.max().item()) + 3 for p in (source_x, source_y)]
-    sx0, sy0 = (min(max(v, 0), n - 1) for v, n in zip(lo, (image.shape[3], image.shape[2]), strict=True))
-    sx1, sy1 = max(hi[0], sx0 + 1), max(hi[1], sy0 + 1)
-    part = image[:, :, sy0:sy1, sx0:sx1]
-    source = torch.stack([source_x.sub_(sx0), source_y.sub_(sy0)], -1)[None]
-    new = sample_image(part, source, "bicubic")
-    channels = image.shape[1]
-    if channels == 1:
-        new = new + color.mean(1, keepdim=True)
+    if any(reach):
+        # Sampling from the part of the photo that is needed keeps coordinates exact.
+        (px0, px1), (py0, py1) = _span(x0, x1, reach[0], image.shape[3]), _span(y0, y1, reach[1], image.shape[2])
+        kx, ky = 2 / (px1 - px0), 2 / (py1 - py0)
+        grid = points  # its memory is at hand
+        torch.add((x - px0) * kx - 1, shift_x, alpha=kx, out=grid[0, 0])
+        torch.add((y - py0) * ky - 1, shift_y, alpha=ky, out=grid[0, 1])
+        inner = px0 > 0 and px1 < image.shape[3] and py0 > 0 and py1 < image.shape[2]
+        if not inner:
+            grid[0, 0].clamp_(kx / 2 - 1, 1 - kx / 2)
+            grid[0, 1].clamp_(ky / 2 - 1, 1 - ky / 2)
+        new = _sample(image[:, :, py0:py1, px0:px1], grid.movedim(1, -1), "bicubic", "zeros" if inner else "border")
     else:
-        new[:, :3] += color
-    # Bicubic weights and colour offsets may overshoot; pictures beyond 0..1 (HDR) keep their own range.
-    least, most = (v.item() for v in part.aminmax())
-    new = new.clamp_(min(0.0, least), max(1.0, most))
-    if not moved.all():
-        new = torch.where(moved, new, image[(slice(None), slice(None), *tile)])
-    out[(slice(None), slice(None), *tile)] = new
+        new = image[tile].clone()
+    if flow.colored:
+        new[:, :3] += color.mean(1, keepdim=True) if image.shape[1] == 1 else color
+    new.clamp_(*limit)
+    out[tile] = new if all_moved else torch.where(moved, new, image[tile])
     changed[tile] = moved
+
+
+def _span(first: int, last: int, reach: float, size: int) -> tuple[int, int]:
+    """Which pixels of a photo, along an axis of ``size``, bicubic sampling needs where the pixels from ``first`` to ``last``
+    move by up to ``reach``."""
+    far = math.ceil(min(reach, size)) + 3
+    return max(first - far, 0), min(last + far, size)
 
 
 def require_finite(image: Tensor) -> None:
