@@ -98,7 +98,8 @@ class Crop:
     @property
     def side(self) -> Tensor:
         """Side of each crop in pixels, ``[B]``."""
-        return 1 / torch.linalg.det(self.matrix[:, :2, :2].double().cpu()).sqrt().float()
+        (a, b), (c, d) = self.matrix[:, :2, :2].double().cpu().permute(1, 2, 0)
+        return 1 / (a * d - b * c).sqrt().float()
 
     @property
     def frontality(self) -> Tensor:

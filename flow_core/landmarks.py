@@ -16,7 +16,7 @@ from PIL import Image, ImageChops, ImageDraw, ImageFilter
 from torch import Tensor, nn
 
 from .align import Crop
-from .nano import IMAGE_SIZE, NanoTower
+from .nano import IMAGE_SIZE, NanoTower, fused
 
 BUILTIN = Path(__file__).parent / "weights" / "landmarks.safetensors"
 WIDEN = 1.15  # the network's view, in sides of the crop: an alignment that is a little off still shows the whole face
@@ -125,7 +125,7 @@ def load_landmarks(path: Path = BUILTIN, device: torch.device | str = "cpu") -> 
             net.load_state_dict(load_file(path))
         except Exception as e:
             raise ValueError(f"{path} holds no landmark weights ({e}); install FaceFlow again.") from e
-        return net.to(device, memory_format=torch.channels_last).eval().requires_grad_(False)
+        return fused(net).to(device, memory_format=torch.channels_last).requires_grad_(False)
 
 
 def region_mask(points: Tensor, region: str, size: int, feather: float = 0.0) -> Tensor:

@@ -8,6 +8,7 @@ from itertools import pairwise
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 TOWER = "faceflow_nano"
 CHANNELS = (16, 32, 64, 96, 160)
@@ -88,6 +89,15 @@ class NanoTower(nn.Module):
         share = coarse.sigmoid().flatten(2)
         means = share @ F.avg_pool2d(x, 2).flatten(2).mT / share.sum(2, keepdim=True).clamp(min=1.0)  # [B,regions,3]
         return self.norm(torch.cat([features, self.palette(means.flatten(1))], 1)), coarse
+
+
+def fused(net: nn.Module) -> nn.Module:
+    """A network for use, not for training: batch normalisation becomes part of the convolution before it."""
+    for steps in [m for m in net.eval().modules() if isinstance(m, nn.Sequential)]:
+        for i, (one, other) in enumerate(pairwise(list(steps))):
+            if isinstance(one, nn.Conv2d) and isinstance(other, nn.BatchNorm2d):
+                steps[i], steps[i + 1] = fuse_conv_bn_eval(one, other), nn.Identity()
+    return net
 
 
 def register() -> None:

@@ -22,7 +22,7 @@ from .gates import PAINTED, Gates, open_gates, paint_masks
 from .guide import Guide
 from .landmarks import POINTS, load_landmarks
 from .motion import load_modes, spread
-from .nano import IMAGE_SIZE, _down, _Residual
+from .nano import IMAGE_SIZE, _down, _Residual, fused
 from .optimize import OUTLINE
 from .prompts import Prompt, directions, embed
 from .warp import warp
@@ -137,7 +137,7 @@ class Predictor(nn.Module):
                 raise PredictorError(
                     f"{path.name} was made by another version of FaceFlow ({' '.join(str(e).split())[:200]}); train it again."
                 ) from e
-            return made.to(device, memory_format=torch.channels_last).eval().requires_grad_(False)
+            return fused(made).to(device, memory_format=torch.channels_last).requires_grad_(False)
 
     def require(self, guide: Guide) -> None:
         """Raise :class:`PredictorError` where a guide's text space is not that of the training."""
