@@ -234,13 +234,15 @@ class Bound:
         motion, color = self.predictor(small, landmarks, self.text.expand(len(small), -1))
         colored = self.gates.color > 0
         if colored and not self.gates.shape > 0:  # a colour prompt does not deform
-            motion = torch.zeros_like(motion)
-        offset = offsets(motion * self.extra, landmarks)
+            offset = torch.zeros(len(small), 2, OUTLINE, OUTLINE, device=device)
+        else:
+            offset = offsets(motion * self.extra, landmarks)
         if not colored:
             return make(offset, torch.zeros_like(offset[:, :1]).expand(-1, 3, -1, -1), self.meta)
         masks = paint_masks(self.gates, landmarks, small, OUTLINE)
         asked = [i for i, name in enumerate(PAINTED) if self.gates.regions[name] > 0]
-        offset = interpolate(offset, pixel_centers(OUTLINE, OUTLINE, device))
+        if offset.shape[-1] != OUTLINE:
+            offset = interpolate(offset, pixel_centers(OUTLINE, OUTLINE, device))
         return make(offset, paint(color[:, asked] * self.extra, masks), self.meta)
 
     __call__ = field_for
