@@ -41,7 +41,7 @@ def main() -> None:
     rows = {text: [] for text in PROMPTS}
     for photo in photos:
         crop, _ = align(photo, detector)
-        seen = crop.to_crop(crop.landmarks[:, None])[:, 0]
+        seen = crop.places
         lab = colors.to_lab(crop.aligned(photo, SIZE))
         masks = colors.masks(seen, lab)
         before = {name: colors.mean_color(lab, mask)[0] for name, mask in masks.items()}

@@ -40,7 +40,7 @@ def main() -> None:
     net = Predictor.load(sys.argv[1]) if sys.argv[1:] else Predictor("nano", key_texts(guide)).eval()
     crop, _ = align(photo, load_detector())
     face = crop.aligned(photo, SIDE)
-    small, places = crop.aligned(photo, IMAGE_SIZE), crop.to_crop(crop.landmarks[:, None])[:, 0]
+    small, places = crop.aligned(photo, IMAGE_SIZE), crop.places
     print(
         f"{platform.machine()}, {torch.get_num_threads()} threads, {sum(p.numel() for p in net.parameters()) / 1e6:.1f} M"
     )

@@ -126,17 +126,6 @@ def mask(field: AnyField, mask: Tensor, feather: float = 0.0) -> Field:
     return replace(field, offset=field.offset * weight, color=field.color * weight)
 
 
-def landmarks(crop: Crop) -> Tensor:
-    """Landmarks ``[B,161,2]`` of a crop, in crop points.
-
-    Raises:
-        FieldError: nobody looked for them.
-    """
-    if crop.landmarks is None:
-        raise FieldError("The crop has no landmarks; make it with FaceFlow Align Face.")
-    return crop.to_crop(crop.landmarks[:, None])[:, 0]
-
-
 def crop_mask(crop: Crop, region: str | None = None, picture_mask: Tensor | None = None, size: int = 256) -> Tensor:
     """Mask ``[B,1,size,size]`` over the crop frame: a region of the face, where a mask of the picture lets it be.
 
@@ -144,9 +133,7 @@ def crop_mask(crop: Crop, region: str | None = None, picture_mask: Tensor | None
         region: one of :data:`flow_core.landmarks.REGIONS`; None = everywhere.
         picture_mask: ``[B or 1,H,W]`` of the picture's size.
     """
-    where = (
-        torch.ones(crop.batch, 1, size, size) if region is None else region_mask(landmarks(crop), region, size).cpu()
-    )
+    where = torch.ones(crop.batch, 1, size, size) if region is None else region_mask(crop.places, region, size).cpu()
     if picture_mask is not None:
         if picture_mask.ndim != 3 or len(picture_mask) not in (1, crop.batch):
             raise FieldError(f"A mask [{crop.batch} or 1,H,W] is needed, got {tuple(picture_mask.shape)}.")
@@ -237,4 +224,4 @@ def _from_nodes(moved: Tensor, color: Tensor, like: Field) -> Field:
     return Field(without_taper(offset, points, offset, FEATHER), tint, like.meta)
 
 
-__all__ = ["compose", "crop_mask", "invert", "landmarks", "mask", "mirror", "mix", "opposite", "thin_plate", "transfer"]
+__all__ = ["compose", "crop_mask", "invert", "mask", "mirror", "mix", "opposite", "thin_plate", "transfer"]

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .field import pixel_centers
+from .field import FieldError, pixel_centers
 from .warp import require_finite, sample_image
 
 if TYPE_CHECKING:
@@ -100,6 +100,17 @@ class Crop:
         """Side of each crop in pixels, ``[B]``."""
         (a, b), (c, d) = self.matrix[:, :2, :2].double().cpu().permute(1, 2, 0)
         return 1 / (a * d - b * c).sqrt().float()
+
+    @property
+    def places(self) -> Tensor:
+        """The landmarks ``[B,161,2]`` in crop points.
+
+        Raises:
+            FieldError: nobody looked for them.
+        """
+        if self.landmarks is None:
+            raise FieldError("The crop has no landmarks; make it with FaceFlow Align Face.")
+        return self.to_crop(self.landmarks[:, None])[:, 0]
 
     @property
     def frontality(self) -> Tensor:

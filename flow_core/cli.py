@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import functools
 import sys
 import time
 from collections.abc import Iterator
@@ -178,6 +179,9 @@ def run(
     return step.field.to("cpu")
 
 
+_predictor = functools.lru_cache(maxsize=1)(Predictor.load)  # a sheet asks for it in every cell
+
+
 def make_field(
     photo: Tensor, crop: Crop, guide: Guide, prompt: Prompt, o: argparse.Namespace, label: str
 ) -> Field | Implicit:
@@ -186,7 +190,7 @@ def make_field(
     if o.method == "optimize":
         start = None if o.representation == "raster" else Implicit.zeros(o.representation)
         return run(photo, crop, guide, prompt, settings, o.resolution, label, start)
-    field = Predictor.load(o.predictor, guide.device).predict(photo, crop, guide, prompt).to("cpu")
+    field = _predictor(o.predictor, guide.device).predict(photo, crop, guide, prompt).to("cpu")
     if o.method == "predict":
         return field.with_meta(gain=round(gain(photo, crop, field, guide, prompt).mean().item(), 3))
     settings = replace(settings, steps=-(-settings.steps // REFINING))

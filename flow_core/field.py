@@ -57,6 +57,25 @@ def between_nodes(values: Tensor, points: Tensor) -> Tensor:
     return F.grid_sample(values, _grid(points), mode="bilinear", padding_mode="border", align_corners=True)
 
 
+def turned_centers(size: int, angle: Tensor, zoom: Tensor, shift: Tensor, flip: Tensor) -> Tensor:
+    """Crop points of the pixel centres of views that are turned, zoomed, shifted and mirrored.
+
+    Args:
+        size: side of the views, in pixels.
+        angle: ``[n]`` radians.
+        zoom: ``[n]`` sides of the view, in sides of the crop.
+        shift: ``[n,1,1,2]`` of the view's centre, in fractions of the crop side.
+        flip: ``[n,1,1]``, -1 for mirrored views, else 1.
+
+    Returns:
+        ``[n,size,size,2]``.
+    """
+    cos, sin = (angle.cos() * zoom)[:, None, None], (angle.sin() * zoom)[:, None, None]
+    x, y = (pixel_centers(size, size, angle.device) - 0.5).unbind(-1)
+    x = x * flip
+    return torch.stack([cos * x - sin * y, sin * x + cos * y], -1) + shift + 0.5
+
+
 def interpolate(values: Tensor, points: Tensor) -> Tensor:
     """Bicubic value of a raster at any crop point; outside 0..1 the border value holds.
 

@@ -108,6 +108,12 @@ def paint_masks(gates: Gates, landmarks: Tensor, aligned: Tensor, size: int) -> 
     return torch.cat(masks, 1) if masks else aligned.new_zeros(len(landmarks), 0, size, size)
 
 
+def paint(color: Tensor, masks: Tensor, limit: float) -> Tensor:
+    """Colour raster ``[B,3,h,w]`` of colours ``[B,R,3]`` in masks ``[B,R,h,w]``, within ``limit`` of sRGB 0..1."""
+    painted = torch.einsum("brc,brhw->bchw", limit * torch.tanh(color / limit), masks)
+    return painted.clamp(-limit, limit)
+
+
 def _hair(landmarks: Tensor, aligned: Tensor, size: int) -> Tensor:
     small = F.interpolate(aligned, (size, size), mode="bilinear", antialias=True, align_corners=False)
     region = region_mask(landmarks, "hair", size, EDGE["hair"]).to(aligned)

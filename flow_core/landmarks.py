@@ -77,6 +77,11 @@ def pose(points: Tensor) -> Tensor:
     return torch.stack([yaw, pitch], -1)
 
 
+def outline(points: Tensor) -> Tensor:
+    """The face's contour ``[...,36,2]`` among landmarks ``[...,161,2]``."""
+    return points[..., [AT[i] for i in OVAL], :]
+
+
 class Landmarks(nn.Module):
     """The network: the nano guide's tower with one linear layer."""
 
@@ -126,6 +131,11 @@ def load_landmarks(path: Path = BUILTIN, device: torch.device | str = "cpu") -> 
         except Exception as e:
             raise ValueError(f"{path} holds no landmark weights ({e}); install FaceFlow again.") from e
         return fused(net).to(device, memory_format=torch.channels_last).requires_grad_(False)
+
+
+def located(image: Tensor, crop: Crop) -> Crop:
+    """The crop with its landmarks, which the built-in network finds where nobody has looked for them."""
+    return crop if crop.landmarks is not None else replace(crop, landmarks=load_landmarks().find(image, crop))
 
 
 def region_mask(points: Tensor, region: str, size: int, feather: float = 0.0) -> Tensor:
@@ -224,4 +234,15 @@ def _draw(points: np.ndarray, region: str, size: int, feather: float) -> np.ndar
     return np.asarray(mask, np.float32) / 255
 
 
-__all__ = ["MIRROR", "POINTS", "REGIONS", "Landmarks", "five_points", "load_landmarks", "pose", "region_mask"]
+__all__ = [
+    "MIRROR",
+    "POINTS",
+    "REGIONS",
+    "Landmarks",
+    "five_points",
+    "load_landmarks",
+    "located",
+    "outline",
+    "pose",
+    "region_mask",
+]

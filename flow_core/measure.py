@@ -13,7 +13,7 @@ from torch import Tensor
 from .align import Crop
 from .field import Field, pixel_centers
 from .guide import Guide
-from .landmarks import AT, OVAL, load_landmarks
+from .landmarks import located, outline
 from .prompts import Prompt, directions
 from .warp import displacement, jacobian_determinant
 
@@ -109,11 +109,10 @@ def score(before: Tensor, after: Tensor, crop: Crop, guide: Guide, prompt: Promp
 
 def _outlines(image: Tensor, crop: Crop) -> Tensor:
     """1 inside the outline of a face, ``[B,H,W]``; faces of one picture share a mask."""
-    points = crop.landmarks if crop.landmarks is not None else load_landmarks().find(image, crop)
     masks = []
-    for outline in points[:, [AT[i] for i in OVAL]].tolist():
+    for contour in outline(located(image, crop).landmarks).tolist():
         page = Image.new("L", crop.image_size[::-1])
-        ImageDraw.Draw(page).polygon([tuple(p) for p in outline], fill=1)
+        ImageDraw.Draw(page).polygon([tuple(p) for p in contour], fill=1)
         masks.append(torch.from_numpy(np.array(page)).float())
     found = torch.stack(masks)
     return found.amax(0, keepdim=True) if crop.together else found

@@ -14,11 +14,12 @@ from torch import Tensor
 from . import losses
 from .align import Crop
 from .diffeo import to_offset
-from .field import Field, interpolate, pixel_centers
-from .gates import Gates, open_gates, paint_masks
+from .field import Field, interpolate, pixel_centers, turned_centers
+from .gates import Gates, open_gates, paint, paint_masks
 from .guide import Guide
 from .implicit import Implicit, Trainable, finish
-from .landmarks import AT, OVAL, load_landmarks
+from .landmarks import located, outline
+from .measure import measure
 from .motion import basis, load_modes
 from .prompts import Prompt, directions
 from .warp import displacement, jacobian_determinant, sample_image, warp
@@ -191,10 +192,8 @@ class _Run:
             self.start = start
             self.rest = torch.zeros_like(start.offset)
             self.neural = Trainable(field, start.size, crop.batch, device) if isinstance(field, Implicit) else None
-            landmarks = crop.landmarks if crop.landmarks is not None else load_landmarks().find(image, crop)
-            landmarks = crop.to_crop(landmarks.clone()[:, None])[:, 0].to(device)
-            contour = landmarks[:, [AT[i] for i in OVAL]]
-            self.importance = losses.face_importance(pixel_centers(*start.size, device), contour)
+            landmarks = located(image, crop).places.clone().to(device)
+            self.importance = losses.face_importance(pixel_centers(*start.size, device), outline(landmarks))
             # Most of an edit is a mixture of the ways in which faces move; single control points add the rest.
             self.basis = basis(landmarks, start.size, load_modes().to(device))
             self.modes = torch.zeros(crop.batch, self.basis.shape[1], device=device)
@@ -246,12 +245,9 @@ class _Run:
         zoom = 0.86 + 0.16 * torch.rand(count, generator=g)
         shift = (torch.rand(count, 1, 1, 2, generator=g) - 0.5) * 0.06
         flip = torch.tensor([1.0, -1.0]).repeat(count)[:count, None, None]
-        cos, sin = (angle.cos() * zoom)[:, None, None], (angle.sin() * zoom)[:, None, None]
 
         def points(size: int) -> Tensor:
-            x, y = (pixel_centers(size, size) - 0.5).unbind(-1)
-            x = x * flip
-            return (torch.stack([cos * x - sin * y, sin * x + cos * y], -1) + shift + 0.5).to(self.aligned)
+            return turned_centers(size, angle, zoom, shift, flip).to(self.aligned)
 
         self.views = points(self.guide.image_size)
         # A smooth field need not be asked at every pixel: two points per control point tell it all, but for outlines.
@@ -288,10 +284,8 @@ class _Run:
     def _field(self, offset: Tensor) -> Field:
         if not self.paints:
             return Field(offset, self.start.color, self.start.meta)
-        limit = self.settings.color_limit
         offset, before = interpolate(torch.cat([offset, self.start.color], 1), self.fine).split((2, 3), 1)
-        paint = torch.einsum("brc,brhw->bchw", limit * torch.tanh(self.color / limit), self.masks)
-        return Field(offset, before + paint.clamp(-limit, limit), self.start.meta)
+        return Field(offset, before + paint(self.color, self.masks, self.settings.color_limit), self.start.meta)
 
     def _look(self, views: Tensor, field: Field | None) -> Tensor:
         """Embeddings ``[B*V,D]`` of some views; flow and view are composed, so pixels are sampled once."""
@@ -379,15 +373,13 @@ class _Run:
 
 def report(field: Field, crop: Crop) -> dict[str, float]:
     """Numbers for a table: guide gain in logits, share of folds, least Jacobian determinant (above 0: no
-    fold), largest offset in pixels of the photo."""
-    points = pixel_centers(128, 128, field.device)
-    longest = displacement(field, points)[0].norm(dim=1).amax((1, 2)).cpu() * crop.side
-    determinant = jacobian_determinant(field, 256)
+    fold), largest offset in pixels of the photo; the worst of a batch, of folds the mean."""
+    found = measure(field, crop)
     return {
-        "gain": float(field.meta.get("gain", float("nan"))),
-        "folds": (determinant <= 0).float().mean().item(),
-        "min_det": determinant.min().item(),
-        "max_px": longest.max().item(),
+        "gain": found[0].gain,
+        "folds": sum(m.folds for m in found) / len(found),
+        "min_det": min(m.determinant for m in found),
+        "max_px": max(m.longest for m in found),
     }
 
 

@@ -18,18 +18,18 @@ from torch import Tensor, nn
 
 from .align import Crop
 from .field import Field, interpolate, pixel_centers
-from .gates import PAINTED, Gates, open_gates, paint_masks
+from .gates import PAINTED, Gates, open_gates, paint, paint_masks
 from .guide import Guide
-from .landmarks import POINTS, load_landmarks
+from .landmarks import POINTS, located
 from .motion import load_modes, spread
 from .nano import IMAGE_SIZE, _down, _Residual, fused
-from .optimize import OUTLINE
+from .optimize import OUTLINE, Settings
 from .prompts import Prompt, directions, embed
 from .warp import warp
 
 BUILTIN = Path(__file__).parent / "weights" / "predictor.safetensors"
 RESOLUTION = 28  # control points a side
-COLOR_LIMIT = 0.22  # largest colour offset
+COLOR_LIMIT = Settings.color_limit  # largest colour offset
 FARTHEST = 1.5  # largest weight times strength that the training shows; beyond it an edit is extrapolated
 KEYS = ("a smiling face", "an angry face", "a face with a wide nose", "red lips", "an old man", "blond hair")
 SAME = 0.99  # least cosine between KEYS in the guide's text space and in that of the training
@@ -196,8 +196,7 @@ class Predictor(nn.Module):
                 f"{len(image)} pictures of {image.shape[1]} channels do not fit {crop.batch} faces: RGB, one for each."
             )
         bound = self.bind(guide, prompt, strength)
-        landmarks = crop.landmarks if crop.landmarks is not None else load_landmarks().find(image, crop)
-        return bound.field_for(crop.aligned(image.float(), IMAGE_SIZE), crop.to_crop(landmarks[:, None])[:, 0])
+        return bound.field_for(crop.aligned(image.float(), IMAGE_SIZE), located(image, crop).places)
 
 
 @dataclass(frozen=True)
@@ -243,7 +242,7 @@ class Bound:
         asked = [i for i, name in enumerate(PAINTED) if self.gates.regions[name] > 0]
         if offset.shape[-1] != OUTLINE:
             offset = interpolate(offset, pixel_centers(OUTLINE, OUTLINE, device))
-        return make(offset, paint(color[:, asked] * self.extra, masks), self.meta)
+        return make(offset, paint(color[:, asked] * self.extra, masks, COLOR_LIMIT), self.meta)
 
     __call__ = field_for
 
@@ -257,12 +256,6 @@ def offsets(motion: Tensor, landmarks: Tensor) -> Tensor:
     """The offset raster ``[B,2,28,28]`` of modes of motion ``[B,M]``."""
     moved = torch.einsum("bm,mkc->bkc", motion, load_modes().to(motion))
     return spread(landmarks, moved, (RESOLUTION, RESOLUTION))
-
-
-def paint(color: Tensor, masks: Tensor) -> Tensor:
-    """Colour raster ``[B,3,h,w]`` of colours ``[B,R,3]`` in masks ``[B,R,h,w]``, each within :data:`COLOR_LIMIT`."""
-    limited = COLOR_LIMIT * torch.tanh(color / COLOR_LIMIT)
-    return torch.einsum("brc,brhw->bchw", limited, masks).clamp(-COLOR_LIMIT, COLOR_LIMIT)
 
 
 def key_texts(guide: Guide) -> Tensor:

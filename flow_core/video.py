@@ -485,7 +485,7 @@ class Editor:
             wanted = self.fields
         else:
             aligned = _square(frame, track.crop, self.settings.aligned_size)
-            wanted = self.fields(aligned, track.crop.to_crop(track.crop.landmarks[:, None])[:, 0])
+            wanted = self.fields(aligned, track.crop.places)
         if wanted.batch != 1:
             raise ValueError(f"A clip takes one field for a face, got a batch of {wanted.batch}; select one of them.")
         wanted.require_finite()
@@ -612,7 +612,7 @@ def _distance(a: Crop, b: Crop) -> float:
 def _is_face(crop: Crop, expected: Crop) -> bool:
     """Whether landmarks look like a face near where one was expected."""
     growth = (crop.side / expected.side).item()
-    turned = pose(crop.to_crop(crop.landmarks[:, None])[:, 0]).abs().max().item()
+    turned = pose(crop.places).abs().max().item()
     h, w = crop.image_size
     x, y = crop.points[0].mean(0).tolist()
     return (

@@ -130,4 +130,4 @@ class FaceFlowTransfer(io.ComfyNode):
 
     @classmethod
     def execute(cls, field: Field, crop_from: Crop, crop_to: Crop) -> io.NodeOutput:  # type: ignore[override]
-        return io.NodeOutput(algebra.transfer(field, algebra.landmarks(crop_from), algebra.landmarks(crop_to)))
+        return io.NodeOutput(algebra.transfer(field, crop_from.places, crop_to.places))

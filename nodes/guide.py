@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+import logging
+
 from comfy_api.latest import io
 
-from ..flow_core.guide import BUILTIN, PRECISIONS, load_guide
+from ..flow_core.guide import BUILTIN, PRECISIONS, Guide, load_guide
+from ..flow_core.prompts import Prompt
 from . import paths
 from .sockets import CATEGORY, GuideSocket
 
@@ -15,6 +18,14 @@ FULL = (
     "ViT-B-16-SigLIP2:webli",
     "MobileCLIP-S1:datacompdr",
 )
+
+
+def warn_unknown(prompt: Prompt, guide: Guide) -> None:
+    """Say which words a small guide never learnt."""
+    if words := prompt.unknown_words(guide):
+        logging.warning(
+            "FaceFlow: guide %s never learnt %s; load a full guide for such words.", guide.name, ", ".join(words)
+        )
 
 
 class FaceFlowLoadGuide(io.ComfyNode):

@@ -12,6 +12,7 @@ from ..flow_core.field import Field
 from ..flow_core.guide import Guide
 from ..flow_core.optimize import Priors, Settings, optimize, report
 from ..flow_core.prompts import NEUTRAL, Prompt
+from .guide import warn_unknown
 from .sockets import CATEGORY, CropSocket, FieldSocket, GuideSocket, rgb, to_comfy, to_core
 
 PREVIEW_EVERY = 6  # steps; a preview costs about as much as a step with the built-in guide
@@ -78,10 +79,8 @@ class FaceFlowOptimize(io.ComfyNode):
         from ..flow_core import draw
 
         targets = Prompt.parse_lines(prompt, crop.batch, neutral)
-        for words in filter(None, (target.unknown_words(guide) for target in targets)):
-            logging.warning(
-                "FaceFlow: guide %s never learnt %s; load a full guide for such words.", guide.name, ", ".join(words)
-            )
+        for target in dict.fromkeys(targets):
+            warn_unknown(target, guide)
         base = Priors()
         settings = Settings(
             steps=steps, preserve=preserve, seed=seed, margin=margin, color_limit=color_limit,

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import logging
-
 import torch
 from comfy_api.latest import io
 from torch import Tensor
@@ -12,6 +10,7 @@ from ..flow_core.predict import Predictor
 from ..flow_core.prompts import NEUTRAL, Prompt
 from ..flow_core.warp import warp
 from . import paths
+from .guide import warn_unknown
 from .sockets import CATEGORY, CropSocket, FieldSocket, GuideSocket, PredictorSocket, rgb, to_comfy, to_core
 
 BUILTIN = "builtin"
@@ -91,10 +90,7 @@ class FaceFlowPredict(io.ComfyNode):
         import comfy.model_management as mm
 
         target = Prompt.parse(prompt, neutral)
-        if words := target.unknown_words(guide):
-            logging.warning(
-                "FaceFlow: guide %s never learnt %s; load a full guide for such words.", guide.name, ", ".join(words)
-            )
+        warn_unknown(target, guide)
         picture = to_core(image).float()
         with torch.inference_mode(False):  # weights moved within it could not carry a gradient later
             mm.load_models_gpu([guide.patcher, predictor.patcher], force_full_load=True)

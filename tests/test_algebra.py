@@ -176,7 +176,7 @@ def test_masks_that_do_not_fit() -> None:
 
 
 def test_a_region_of_a_face(crop: Crop) -> None:
-    points = algebra.landmarks(crop)[0]
+    points = crop.places[0]
     mouth = algebra.crop_mask(crop, "mouth")[0, 0]
     x, y = (points[[AT[i] for i in LIPS]].mean(0) * 256).long().tolist()
     assert mouth[y, x] == 1
@@ -194,13 +194,13 @@ def test_a_region_of_a_face(crop: Crop) -> None:
 
 
 def test_to_the_same_face_nothing_changes(crop: Crop) -> None:
-    points = algebra.landmarks(crop)
+    points = crop.places
     for kind in KINDS:
         assert near(algebra.transfer(edit(5, kind, 48), points, points), edit(5, kind, 48), 0.01, 1e-4)
 
 
 def test_a_mouth_goes_to_the_mouth(crops: dict[str, Crop]) -> None:
-    source, target = (algebra.landmarks(crops[n]) for n in ("astronaut", "grace_hopper"))
+    source, target = (crops[n].places for n in ("astronaut", "grace_hopper"))
     lips = [AT[i] for i in LIPS]
     middle = source[:, lips].mean(1)
     points = pixel_centers(48, 48)

@@ -48,7 +48,7 @@ def test_parts_of_a_prompt_add_up(guide: Guide) -> None:
 
 def masks(astronaut: Tensor, crop: Crop, **open_: float) -> tuple[Tensor, Tensor]:
     assert crop.landmarks is not None
-    points = crop.to_crop(crop.landmarks[:, None])[:, 0]
+    points = crop.places
     regions = dict.fromkeys(PAINTED, 0.0) | open_
     return paint_masks(Gates(0.0, regions), points, crop.aligned(astronaut, 140), 96), points
 

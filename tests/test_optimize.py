@@ -156,7 +156,7 @@ def test_color_stays_in_its_region(run: Run) -> None:
     """Of a tan on the skin, the crop's corners see nothing, and the eyes little."""
     field = run.field(prompt=TAN, steps=16)
     assert run.crop.landmarks is not None
-    points = run.crop.to_crop(run.crop.landmarks[:, None])[:, 0]
+    points = run.crop.places
     size = field.size[0]
     skin, eyes = (region_mask(points, name, size) for name in ("skin", "irises"))
     length = field.color.norm(dim=1, keepdim=True)

@@ -147,7 +147,7 @@ def test_a_batch_is_its_faces(
 ) -> None:
     bound = trained.bind(guide, prompt("an angry face | red lips"))
     squares = torch.cat([crops[n].aligned(p, 150) for n, p in portraits.items()])
-    places = torch.cat([crops[n].to_crop(crops[n].landmarks[:, None])[:, 0] for n in portraits])
+    places = torch.cat([crops[n].places for n in portraits])
     together = bound(squares, places)
     assert together.batch == 2
     for i in range(2):

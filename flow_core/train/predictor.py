@@ -27,15 +27,15 @@ from torch import Tensor, nn
 from .. import losses, picture
 from ..align import Crop
 from ..draw import sheet
-from ..field import Field, pixel_centers
-from ..gates import PAINTED, Gates, open_gates, paint_masks
+from ..field import Field, pixel_centers, turned_centers
+from ..gates import PAINTED, Gates, open_gates, paint, paint_masks
 from ..guide import BUILTIN as NANO
 from ..guide import Guide, load_guide
-from ..landmarks import AT, MIRROR, OVAL, five_points
+from ..landmarks import MIRROR, five_points, outline
 from ..motion import load_modes
 from ..nano import IMAGE_SIZE
 from ..optimize import LEAST_REACH, OUTLINE, PALETTE, Priors, Settings
-from ..predict import BUILTIN, FARTHEST, RESOLUTION, Predictor, key_texts, offsets, paint
+from ..predict import BUILTIN, COLOR_LIMIT, FARTHEST, RESOLUTION, Predictor, key_texts, offsets
 from ..prompts import NEUTRAL, TEMPLATES, Prompt, directions, embed
 from ..warp import displacement, fold_share, jacobian_determinant, sample_image, taper, warp
 from . import attributes, captions, data, faces, loop, shards
@@ -164,7 +164,7 @@ class Objective(nn.Module):
         motion = motion * moves[:, None]
         offset = offsets(motion, places)
         shape = Field(offset, offset.new_zeros(len(offset), 3, *offset.shape[2:]))
-        tint = paint(color, region_masks(gates, places, small))
+        tint = paint(color, region_masks(gates, places, small), COLOR_LIMIT)
         after, before = self._seen(aligned, shape, tint, painted, g)
         change = after - before
         gain = self.guide.scale * torch.einsum("nvd,nkd->nvk", change, ways)
@@ -234,16 +234,8 @@ def random_views(n: int, size: int, g: torch.Generator) -> Tensor:
         return torch.rand(n, *shape, generator=g, device=g.device)
 
     angle, zoom = (uniform() - 0.5) * 0.3, 0.86 + 0.16 * uniform()
-    cos, sin = (angle.cos() * zoom)[:, None, None], (angle.sin() * zoom)[:, None, None]
-    x, y = (pixel_centers(size, size, g.device) - 0.5).unbind(-1)
-    x = torch.where(uniform(1, 1) < 0.5, -x, x)
-    shift = (uniform(1, 1, 2) - 0.5) * 0.06
-    return torch.stack([cos * x - sin * y, sin * x + cos * y], -1) + shift + 0.5
-
-
-def outline(places: Tensor) -> Tensor:
-    """The face's contour ``[n,36,2]`` among landmarks ``[n,161,2]``."""
-    return places[:, [AT[i] for i in OVAL]]
+    flip = torch.where(uniform(1, 1) < 0.5, -1.0, 1.0)
+    return turned_centers(size, angle, zoom, (uniform(1, 1, 2) - 0.5) * 0.06, flip)
 
 
 def region_masks(gates: Tensor, places: Tensor, aligned: Tensor) -> Tensor:

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..align import ffhq_matrix
-from ..field import interpolate, pixel_centers
+from ..field import interpolate, pixel_centers, turned_centers
 from ..landmarks import AT, MIRROR, five_points
 from ..nano import IMAGE_SIZE
 from ..warp import sample_image
@@ -108,14 +108,12 @@ class Views:
             points = carry(points, field)
         angle = torch.randn(n, generator=g) * 0.07 * jitter
         zoom = widen * (1 + 0.22 * jitter * (torch.rand(n, generator=g) - 0.5))
-        cos, sin = (angle.cos() * zoom)[:, None, None], (angle.sin() * zoom)[:, None, None]
         shift = torch.randn(n, 1, 1, 2, generator=g) * 0.02 * jitter
         flip = 1 - 2.0 * (torch.rand(n, generator=g) < 0.5 * bool(jitter))[:, None, None]
-        x, y = (pixel_centers(self.size, self.size) - 0.5).unbind(-1)
-        x, y = x * flip, y.expand(n, -1, -1)
-        crop = torch.stack([cos * x - sin * y, sin * x + cos * y], -1) + shift + 0.5
+        crop = turned_centers(self.size, angle, zoom, shift, flip)
         px, py = (points - 0.5 - shift[:, 0]).unbind(-1)
-        cos, sin, flip, squared = cos[..., 0], sin[..., 0], flip[..., 0], zoom[:, None].square()
+        cos, sin = (angle.cos() * zoom)[:, None], (angle.sin() * zoom)[:, None]
+        flip, squared = flip[..., 0], zoom[:, None].square()
         seen = torch.stack([(cos * px + sin * py) / squared * flip, (cos * py - sin * px) / squared], -1) + 0.5
         seen = torch.where(flip[..., None] < 0, seen[:, list(MIRROR)], seen)
         crop = crop + interpolate(field, crop).permute(0, 2, 3, 1)
