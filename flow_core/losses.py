@@ -28,6 +28,24 @@ def guidance(gain: Tensor, weight: Tensor, margin: float) -> Tensor:
     return (F.softplus(missing, beta=3) * weight.abs()).sum(-1).mean()
 
 
+def secant_reach(reach: Tensor, gain: Tensor, moved: Tensor, weight: Tensor) -> Tensor:
+    """Gain for one unit of movement as an edit stands: guides see more in a movement the farther it goes, in some prompts
+    more than in others, and an edit should end where the face has moved far enough.
+
+    Args:
+        reach: ``[B,K]`` gain for one unit of movement at the start.
+        gain: ``[B,V,K]`` of each view along each part of the prompt, so far.
+        moved: ``[B]`` length of the movement, so far. The parts share it, as if they asked for different things.
+        weight: ``[B,K]`` of the parts.
+
+    Returns:
+        ``[B,1,K]``, without gradient, never below ``reach``.
+    """
+    share = moved.clamp(min=0.5)[:, None] * weight.abs() / weight.norm(dim=1, keepdim=True).clamp(min=1e-6)
+    gone = gain.mean(1) * weight.sign() / share.clamp(min=1e-3)
+    return torch.maximum(reach, gone).detach()[:, None]
+
+
 def drift(change: Tensor, directions: Tensor) -> Tensor:
     """Squared part of the embedding changes ``[...,V,D]`` that no text direction ``[...,K,D]`` asked for, relative to the
     directions' mean squared length. Directions of zero length only fill up a batch."""

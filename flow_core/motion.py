@@ -16,14 +16,14 @@ from torch import Tensor
 from .field import pixel_centers
 
 BUILTIN = Path(__file__).parent / "weights" / "motion.safetensors"
-REACH = 0.06  # radius of a landmark's influence, fractions of the crop side
-STIFF = 0.15  # how far single landmarks may be missed
+REACH = 0.05  # radius of a landmark's influence, fractions of the crop side
+STIFF = 0.08  # how far single landmarks may be missed
 
 
 @functools.lru_cache(maxsize=1)
 def load_modes(path: Path = BUILTIN) -> Tensor:
-    """Modes ``[M,161,2]`` from :mod:`flow_core.train.motion`: displacements of the landmarks in fractions of the crop side
-    for one standard deviation, the commonest first.
+    """Modes ``[M,161,2]`` from :mod:`flow_core.train.motion`: displacements of the landmarks in fractions of the crop side,
+    the commonest first; that one's length is its standard deviation, rarer ones are longer than theirs.
 
     Raises:
         FileNotFoundError: there is no such file.

@@ -24,12 +24,12 @@ from .motion import basis, load_modes
 from .prompts import Prompt, directions
 from .warp import displacement, jacobian_determinant, sample_image, warp
 
-PACE = 40.0  # step length of the modes of motion, in standard deviations, for a step length 1 of the control points
+PACE = 40.0  # step length of the modes of motion for a step length 1 of the control points
 TINT = 2.0  # step length of colours
 OUTLINE = 96  # a side, of the raster in which colours are kept
 FINE = 0.05  # step length of the single control points beside the modes
 SETTLE = 8  # steps that an optimisation takes to come to rest once it need not go on
-PALETTE = 0.16  # a shift of colour that counts as much as one standard deviation of a face's shape, in sRGB 0..1
+PALETTE = 0.3  # a shift of colour that counts as much as one standard deviation of the commonest movement, in sRGB 0..1
 LEAST_REACH = 0.01  # of the logits that lie between two texts; what a guide sees less of is noise
 
 
@@ -39,7 +39,7 @@ class Priors:
 
     modes: float = 0.02
     bending: float = 0.002
-    magnitude: float = 100.0
+    magnitude: float = 2000.0
     fold: float = 20.0
     symmetry: float = 100.0
     drift: float = 1.0
@@ -59,8 +59,8 @@ class Settings:
         steps: Adam steps at most; an edit that goes no farther comes to rest before.
         views: augmented views per step and face.
         lr: step length at the start; it falls to zero along a cosine.
-        margin: how far to go, in standard deviations of how faces differ: each part of the prompt should gain as many logits
-            as the steepest such step would bring. So one margin suits every prompt, face and guide.
+        margin: how far to go, in standard deviations of the commonest movement of faces: each part of the prompt pulls until
+            it has moved the face so far, whatever that gains. So one margin suits every prompt, face and guide.
         preserve: 0..1, the dial from bold to careful; drives all priors together.
         color_limit: largest colour offset, 0..1 of sRGB, where the prompt asks for colour; 0 leaves colours alone.
         priors: single weights.
@@ -70,7 +70,7 @@ class Settings:
     steps: int = 50
     views: int = 4
     lr: float = 6e-3
-    margin: float = 2.8
+    margin: float = 1.45
     preserve: float = 0.5
     color_limit: float = 0.22
     priors: Priors = Priors()
@@ -257,8 +257,8 @@ class _Run:
         self.before = torch.cat([e.unflatten(0, (len(self.aligned), -1)) for e in batches], 1)
 
     def _measure_reach(self, views: int = 4) -> Tensor:
-        """Logits ``[B,1,K]`` that one standard deviation of movement, or a shift of colour like it, brings each part of the
-        prompt where it brings most. Guides differ in it a hundredfold, and so do prompts: wide eyes are few pixels."""
+        """Logits ``[B,K]`` that a unit of movement, or a shift of colour like it, brings each part of the prompt at first,
+        where it brings most. Guides differ in it a hundredfold, and so do prompts: wide eyes are few pixels."""
         found = []
         with torch.inference_mode(False), torch.enable_grad():
             chosen = torch.arange(min(views, len(self.views)), device=self.views.device)
@@ -269,7 +269,12 @@ class _Run:
                 found.append(sum((g * (PALETTE if p is not self.modes else 1)).flatten(1).square().sum(1)
                                  for p, g in zip(free, slopes, strict=True)).sqrt())  # fmt: skip
             least = LEAST_REACH * self.guide.scale * self.directions.norm(dim=-1)
-            return torch.maximum(torch.stack(found, 1), least).clamp(min=1e-6).detach()[:, None]
+            return torch.maximum(torch.stack(found, 1), least).clamp(min=1e-6).detach()
+
+    def _moved(self) -> Tensor:
+        """How far ``[B]`` the faces have gone, in the unit of the margin."""
+        moved = self.modes.square().sum(1)
+        return (moved + (self.color / PALETTE).square().sum((1, 2)) if self.paints else moved).sqrt()
 
     def _gain(self, after: Tensor, chosen: Tensor) -> tuple[Tensor, Tensor]:
         """Change of logit ``[B,V,K]`` along the parts of the prompt, and of the embedding ``[B,V,D]``, by views."""
@@ -313,7 +318,8 @@ class _Run:
         field = self._field(offset)
         chosen = torch.randperm(len(self.views), generator=self.generator)[: s.views]
         gain, change = self._gain(self._look(chosen, field), chosen)
-        parts = {"guide": losses.guidance(gain / self.reach, self.weight, s.margin)}
+        reach = losses.secant_reach(self.reach, gain, self._moved(), self.weight[:, 0])
+        parts = {"guide": losses.guidance(gain / reach, self.weight, s.margin)}
         parts["modes"] = p.modes * self.modes.square().sum(1).mean()
         parts["bending"] = p.bending * losses.bending_energy(offset)
         parts["magnitude"] = p.magnitude * losses.magnitude(offset, self.importance)
@@ -331,7 +337,7 @@ class _Run:
             )
         self.optimizer.zero_grad(set_to_none=True)
         total.backward()
-        self._move(((gain / self.reach) * self.weight).detach().mean((1, 2)).cpu())
+        self._move(((gain / reach) * self.weight).detach().mean((1, 2)).cpu())
         mean_gain = ((gain * self.weight).sum(2) / self.weight.abs().sum(2)).mean().item()
         return Step(
             self.index, self.end, {**{k: v.item() for k, v in parts.items()}, "total": total.item()}, mean_gain,

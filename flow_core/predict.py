@@ -91,7 +91,7 @@ class Predictor(nn.Module):
             text: ``[B,D]`` sums of weighted text directions.
 
         Returns:
-            How far to go along each mode of motion ``[B,M]``, in standard deviations, and colours ``[B,8,3]`` of the
+            How far to go along each mode of motion ``[B,M]`` and colours ``[B,8,3]`` of the
             regions :data:`flow_core.gates.PAINTED` before their limit, sRGB 0..1.
         """
         seen = torch.cat([self.eye(4 * (aligned - 0.5)), 8 * (landmarks.flatten(1) - 0.5)], 1)

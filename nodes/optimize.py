@@ -47,8 +47,9 @@ class FaceFlowOptimize(io.ComfyNode):
                                tooltip="0 = bold, up to caricature; 1 = careful, the person barely changes."),
                 io.Int.Input("seed", default=0, min=0, max=0xFFFFFFFF, control_after_generate=False,
                              tooltip="The same seed gives the same field."),
-                io.Float.Input("margin", default=Settings.margin, min=0.1, max=20.0, step=0.1, optional=True,
-                               tooltip="How far to go, in standard deviations of how faces differ: 1 = a hint, 2 = plain to see, 4 = extreme. "
+                io.Float.Input("margin", default=Settings.margin, min=0.1, max=20.0, step=0.05, optional=True,
+                               tooltip="How far to go, in standard deviations of the commonest movement of faces: 0.7 = a hint, 1.5 = plain to "
+                               "see, 2.5 = extreme. "
                                "The same for every guide and prompt."),
                 io.Float.Input("color_limit", default=Settings.color_limit, min=0.0, max=0.5, step=0.01, optional=True,
                                tooltip="Largest change of colour (0..1), in the region whose colour the prompt asks for. 0 = move only, "

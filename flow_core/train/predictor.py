@@ -55,7 +55,7 @@ class Texts:
         texts: ``P`` of them.
         ways: ``[P,D]`` text directions from neutral.
         gates: ``[P,1+8]`` what each may use, movement first, then the regions of :data:`flow_core.gates.PAINTED`.
-        reach: ``[P]`` logits that one standard deviation of movement, or a shift of colour like it, brings each where it
+        reach: ``[P]`` logits that a unit of movement, or a shift of colour like it, brings each where it
             brings most, as in :mod:`flow_core.optimize`, but the mean over some faces; 1 where nobody measured it.
     """
 
@@ -169,9 +169,12 @@ class Objective(nn.Module):
         change = after - before
         gain = self.guide.scale * torch.einsum("nvd,nkd->nvk", change, ways)
         p, opened = self.priors, (gates[:, 1:] > 0).float()
+        tinted = (color / PALETTE).square().sum(2) * opened
+        moved = (motion.square().sum(1) + tinted.sum(1)).sqrt()
+        reach = losses.secant_reach(self.reach[which], gain, moved, weight)
         dear = losses.face_importance(pixel_centers(*shape.size, offset.device), outline(places))
         return {
-            "guide": losses.guidance(gain / self.reach[which][:, None], weight[:, None], self.settings.margin),
+            "guide": losses.guidance(gain / reach, weight[:, None], self.settings.margin),
             "modes": p.modes * motion.square().sum(1).mean(),
             "bending": p.bending * losses.bending_energy(offset),
             "magnitude": p.magnitude * losses.magnitude(offset, dear),
@@ -366,7 +369,7 @@ def arguments() -> argparse.ArgumentParser:
     )
     ap.add_argument("--texts", type=int, default=4000, help="captions to make where there is no --prompts")
     ap.add_argument("--views", type=int, default=1, help="views of each face and step")
-    ap.add_argument("--margin", type=float, default=Settings.margin, help="how far to go, in standard deviations")
+    ap.add_argument("--margin", type=float, default=Settings.margin, help="how far to go, as in the optimiser")
     ap.add_argument("--preserve", type=float, default=Settings.preserve, help="0 = bold, 1 = careful")
     ap.add_argument("--mixed", action="store_true", help="mixed precision (bfloat16), for GPUs")
     ap.add_argument(
