@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _TILE = 256, 512  # rows and columns; a tile stays in the processor's cache, and the memory of a warp small
 _DENSE = 1024  # cells of the raster that stands in for the control points of a larger face
+_STILL = 1e-3, 1e-5  # offsets in pixels and of colour up to which a pixel is left alone; a change that no format keeps
 
 
 def sample_image(image: Tensor, points: Tensor, mode: str = "bilinear") -> Tensor:
@@ -69,8 +70,9 @@ def warp(
 ) -> tuple[Tensor, Tensor]:
     """Apply a field to the original pixels, at their own resolution (paper, equation 1).
 
-    The crop-frame field is carried into the image by the crop's matrix. Pixels that the field leaves alone are
-    copied, not resampled: with strength 0, a zero field, or outside the crop they are bit-identical.
+    The crop-frame field is carried into the image by the crop's matrix. Pixels that the field leaves alone, or moves by less
+    than a thousandth of a pixel, are copied, not resampled: with strength 0, a zero field, or outside the crop they are
+    bit-identical.
 
     Args:
         image: ``[B,C,H,W]`` with C = 1 (grey), 3 (RGB) or 4 (RGB and alpha, which moves along).
@@ -163,11 +165,10 @@ def _warp_tile(
     shift_x, shift_y = shift[0]
     if mask is not None:
         shift_x, shift_y, color = shift_x * mask[tile], shift_y * mask[tile], color * mask[tile]
-    moved = (shift_x != 0).logical_or_(shift_y != 0)
+    moved = shift_x.abs().add_(shift_y.abs()) > _STILL[0]
     all_moved = moved.all()
     if flow.colored and not all_moved:
-        for plane in color[0]:
-            moved |= plane != 0
+        moved |= color[0].abs().amax(0) > _STILL[1]
         all_moved = moved.all()
     if not (all_moved or moved.any()):
         return

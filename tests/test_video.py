@@ -683,14 +683,14 @@ def test_node_with_crop_and_other_channels(comfy: SimpleNamespace, images: Tenso
 
 
 def test_node_with_a_predictor(comfy: SimpleNamespace, images: Tensor, field: object) -> None:  # noqa: F811
-    asked = []
-    fake = SimpleNamespace(
-        bind=lambda guide, prompt: lambda aligned, landmarks: asked.append((str(prompt), landmarks.shape)) or field
-    )
-    out, _ = edit(comfy, images, predictor=fake, guide=object(), prompt="a frown")
-    assert asked == [("a frown", (1, 161, 2))] * 4
+    predictor = run(comfy, "FaceFlowLoadPredictor", predictor="builtin")[0]
+    guide = run(comfy, "FaceFlowLoadGuide", guide="nano")[0]
+    out, changed = edit(comfy, images, predictor=predictor, guide=guide, prompt="a frown")
     assert not torch.equal(out, images)
-    for inputs in ({}, {"field": field, "predictor": fake}, {"predictor": fake}):
+    assert changed.flatten(1).any(1).all()
+    smile, _ = edit(comfy, images, predictor=predictor, guide=guide, prompt="a smile")
+    assert not torch.equal(out, smile)
+    for inputs in ({}, {"field": field, "predictor": predictor}, {"predictor": predictor}):
         with pytest.raises(ValueError, match=r"[Cc]onnect"):
             edit(comfy, images, **inputs)
 
