@@ -1,7 +1,8 @@
 """Colour prompts: does the named region go to the asked colour, and do the others keep theirs?
 
-``python benchmarks/colors.py [PORTRAIT ...]`` prints, for each prompt, CIE Lab of the region in words of distance to the
-asked colour before and after, and the largest change (dE, CIE 1976) of any other region; means over the portraits.
+``python benchmarks/colors.py [PORTRAIT ...]`` prints, for each prompt, the distance in CIE Lab of the region's mean
+from the asked colour before and after, the largest change (dE, CIE 1976) of the mean of any other region, without what it shares
+with the named one, and where the hue went; means over the portraits.
 """
 
 from __future__ import annotations
@@ -25,9 +26,10 @@ from flow_core.warp import warp
 PROMPTS = {
     "red lips": "lips red", "pink lips": "lips pink", "black lips": "lips dark", "rosy cheeks": "cheeks rosy",
     "dark eyebrows": "brows dark", "blue eye shadow": "eyelids blue", "pale skin": "skin pale", "tanned skin": "skin tanned",
-    "green skin": "skin green", "blue eyes": "eyes blue", "blond hair": "hair blond", "blue hair": "hair blue",
+    "green skin": "skin green", "blue eyes": "eyes blue", "green eyes": "eyes green", "purple lips": "lips purple",
+    "green eye shadow": "eyelids green", "blond hair": "hair blond", "red hair": "hair red", "blue hair": "hair blue",
 }  # fmt: skip
-INSIDE = {"cheeks": ("skin",), "skin": ("cheeks", "under-eyes", "eyelids")}  # overlapping regions change together
+INSIDE = {"skin": ("cheeks", "under-eyes", "eyelids")}  # these are skin, and change with it
 SIZE = 256
 
 
@@ -44,20 +46,23 @@ def main() -> None:
         seen = crop.places
         lab = colors.to_lab(crop.aligned(photo, SIZE))
         masks = colors.masks(seen, lab)
-        before = {name: colors.mean_color(lab, mask)[0] for name, mask in masks.items()}
         for text, name in PROMPTS.items():
             field = run(photo, crop, guide, Prompt.parse(text), Settings())
             edited = colors.to_lab(crop.aligned(warp(photo, crop, field)[0], SIZE))
-            after = {name: colors.mean_color(edited, mask)[0] for name, mask in masks.items()}
             region, ideal = colors.COLORS[name]
+            apart = {r: m if r == region else m * (1 - masks[region]) for r, m in masks.items()}
+            before, after = ({r: colors.mean_color(x, m)[0] for r, m in apart.items()} for x in (lab, edited))
             goal = torch.tensor(ideal) + (after["skin"] if colors.REGIONS[region].relative else 0)
-            others = [r for r in masks if r != region and r not in INSIDE.get(region, ())]
-            change = max((after[r] - before[r]).norm().item() for r in others)
-            rows[text].append(((goal - before[region]).norm().item(), (goal - after[region]).norm().item(), change))
-    print("| prompt | distance before | after | other regions dE | moved |\n|---|---|---|---|---|")
+            change = max((after[r] - before[r]).norm().item() for r in masks if r not in (region, *INSIDE.get(region, ())))
+            asked, gone = goal - before[region], after[region] - before[region]
+            rows[text].append((
+                asked.norm().item(), (goal - after[region]).norm().item(), change,
+                torch.cosine_similarity(asked[1:], gone[1:], dim=0).item(),
+            ))  # fmt: skip
+    print("| prompt | distance before | after | other regions dE | moved | cosine in a, b |\n|---|---|---|---|---|---|")
     for text, values in rows.items():
-        a, b, c = torch.tensor(values).mean(0).tolist()
-        print(f"| {text} | {a:.1f} | {b:.1f} | {c:.1f} | {1 - b / a:.0%} |")
+        a, b, c, d = torch.tensor(values).mean(0).tolist()
+        print(f"| {text} | {a:.1f} | {b:.1f} | {c:.1f} | {1 - b / a:.0%} | {d:.2f} |")
 
 
 if __name__ == "__main__":

@@ -44,6 +44,12 @@ EDGE = {
     "hair": 0.04,
 }  # soft border, fractions of the crop side
 SHARP = 0.015  # the border of the others
+SPARED = {  # what a soft border must not tint
+    "cheeks": ("lips", "under-eyes", "irises"),
+    "under-eyes": ("irises",),
+    "eyelids": ("brows", "irises"),
+    "skin": ("lips", "brows"),
+}
 OUTER = 0.06  # the border of the face's skin to the outside
 HAIR = 0.22  # how far a colour may be from that of the hair above the forehead, in the range of RGB
 
@@ -99,11 +105,11 @@ def paint_masks(gates: Gates, landmarks: Tensor, aligned: Tensor, size: int) -> 
             region = region_mask(landmarks, name, size, EDGE.get(name, SHARP)).to(aligned)
             if name == "skin":  # soft towards the neck, sharp around lips, eyes and brows, and none of it on the hair
                 region = region * region_mask(landmarks, "all", size, OUTER).to(aligned)
-                for other in ("lips", "brows"):
-                    region = region * (1 - region_mask(landmarks, other, size, SHARP).to(aligned))
                 region = region * (1 - _hair(landmarks, aligned, size))
             if name == "hair":
                 region = _hair(landmarks, aligned, size)
+            for other in SPARED.get(name, ()):
+                region = region * (1 - region_mask(landmarks, other, size, SHARP).to(aligned))
             masks.append(gate * region)
     return torch.cat(masks, 1) if masks else aligned.new_zeros(len(landmarks), 0, size, size)
 

@@ -25,11 +25,11 @@ from .prompts import Prompt, directions
 from .warp import displacement, jacobian_determinant, sample_image, warp
 
 PACE = 40.0  # step length of the modes of motion for a step length 1 of the control points
-TINT = 2.0  # step length of colours
+TINT = 5.0  # step length of colours
 OUTLINE = 96  # a side, of the raster in which colours are kept
 FINE = 0.05  # step length of the single control points beside the modes
 SETTLE = 8  # steps that an optimisation takes to come to rest once it need not go on
-PALETTE = 0.3  # a shift of colour that counts as much as one standard deviation of the commonest movement, in sRGB 0..1
+PALETTE = 0.3  # a shift of colour that counts as much as one standard deviation of the commonest movement, in CIE Lab / 100
 LEAST_REACH = 0.01  # of the logits that lie between two texts; what a guide sees less of is noise
 
 
@@ -43,7 +43,7 @@ class Priors:
     fold: float = 20.0
     symmetry: float = 100.0
     drift: float = 1.0
-    color: float = 6.0
+    color: float = 2.0
 
     def scaled(self, preserve: float) -> Priors:
         """``preserve`` 0..1: 0.5 leaves the weights, 0 divides them by 8, 1 multiplies them by 8. The fold prior stays."""
@@ -214,13 +214,16 @@ class _Run:
             groups += (
                 self.neural.groups(fine) if self.neural else [{"params": [self.rest.requires_grad_()], "lr": fine}]
             )
-        if self.paints:
-            groups.append({"params": [self.color.requires_grad_()], "lr": settings.lr * TINT})
+        self.optimizers = [torch.optim.Adam(groups, lr=settings.lr, betas=(0.9, 0.95))] if groups else []
+        if self.paints:  # Adam would go as far along L as along a and b
+            self.optimizers.append(torch.optim.SGD([self.color.requires_grad_()], settings.lr * TINT, momentum=0.8, dampening=0.8))
         self.reach = self._measure_reach()
-        self.optimizer = torch.optim.Adam(groups, lr=settings.lr, betas=(0.9, 0.95))
-        self.schedule = torch.optim.lr_scheduler.LambdaLR(
-            self.optimizer, lambda i: 0.5 + 0.5 * math.cos(math.pi * min(1.0, i / settings.steps))
-        )
+        self.schedules = [
+            torch.optim.lr_scheduler.LambdaLR(
+                one, lambda i: 0.5 + 0.5 * math.cos(math.pi * min(1.0, i / settings.steps))
+            )
+            for one in self.optimizers
+        ]
 
     def _open(self, landmarks: Tensor) -> None:
         """Let each face move, or be painted in some regions, as its prompt asks."""
@@ -230,12 +233,19 @@ class _Run:
         self.moves = torch.tensor([g.shape > 0 or not self.paints for g in gates]).to(self.aligned)
         if not self.paints:
             return
+        from kornia.color import lab_to_rgb, rgb_to_lab  # here, because that takes a while
+
         wanted = {name: max(g.regions[name] for g in gates) for name in gates[0].regions}
         share = [[g.regions[name] / most for name, most in wanted.items() if most > 0] for g in gates]
         # one colour for each region, whose outline is finer than the control points
         masks = paint_masks(Gates(1.0, wanted), landmarks, self.aligned, max(OUTLINE, *self.start.size))
         self.masks = masks * masks.new_tensor(share)[:, :, None, None]
+        # sought in CIE Lab, where equal steps look equal, as a shift of the region's mean colour
         self.color = torch.zeros(*masks.shape[:2], 3, device=masks.device)
+        small = F.interpolate(self.aligned, masks.shape[2:], mode="bilinear", antialias=True, align_corners=False)
+        mean = torch.einsum("bchw,brhw->bcr", small, masks) / masks.sum((2, 3)).clamp(min=1e-3)[:, None]
+        rgb, lab = mean[..., None], rgb_to_lab(mean[..., None])  # [B,3,R,1]
+        self.tint = lambda: (lab_to_rgb(lab + 100 * self.color.mT[..., None]) - rgb)[..., 0].mT
         self.fine = pixel_centers(*masks.shape[2:], masks.device)
 
     def _make_views(self, count: int = 12) -> None:
@@ -290,7 +300,7 @@ class _Run:
         if not self.paints:
             return Field(offset, self.start.color, self.start.meta)
         offset, before = interpolate(torch.cat([offset, self.start.color], 1), self.fine).split((2, 3), 1)
-        return Field(offset, before + paint(self.color, self.masks, self.settings.color_limit), self.start.meta)
+        return Field(offset, before + paint(self.tint(), self.masks, self.settings.color_limit), self.start.meta)
 
     def _look(self, views: Tensor, field: Field | None) -> Tensor:
         """Embeddings ``[B*V,D]`` of some views; flow and view are composed, so pixels are sampled once."""
@@ -335,8 +345,11 @@ class _Run:
                 f"Guide {self.guide.name} returned NaN at step {self.index + 1}; load it with precision fp32 (half "
                 "precision overflows on some GPUs), or check the picture."
             )
-        self.optimizer.zero_grad(set_to_none=True)
+        for one in self.optimizers:
+            one.zero_grad(set_to_none=True)
         total.backward()
+        if self.paints:  # what counts is the direction in which a region's colour should go
+            self.color.grad /= self.color.grad.norm(dim=2, keepdim=True).clamp(min=1e-9)
         self._move(((gain / reach) * self.weight).detach().mean((1, 2)).cpu())
         mean_gain = ((gain * self.weight).sum(2) / self.weight.abs().sum(2)).mean().item()
         return Step(
@@ -351,14 +364,16 @@ class _Run:
         if self.index >= 24:
             settled = self.trend[-1] < 1.01 * self.trend[-12]
             self.ends = torch.where(settled, self.ends.clamp(max=self.index + SETTLE), self.ends)
-        free = [p for group in self.optimizer.param_groups for p in group["params"]]
+        free = [p for one in self.optimizers for group in one.param_groups for p in group["params"]]
         old = [p.detach().clone() for p in free]
-        self.optimizer.step()
+        for one in self.optimizers:
+            one.step()
         pace = ((self.ends - self.index) / SETTLE).clamp(0, 1)
         with torch.no_grad():
             for p, was in zip(free, old, strict=True):
                 p.copy_(torch.lerp(was, p, pace.to(p).view(-1, *[1] * (p.ndim - 1))))
-        self.schedule.step()
+        for one in self.schedules:
+            one.step()
         self.index += 1
 
     @property
