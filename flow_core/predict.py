@@ -1,8 +1,8 @@
 """One-shot prediction: a small network looks at a face and a text and gives the field at once (paper, the learning-based
 framework).
 
-It answers in the numbers in which :mod:`flow_core.optimize` edits: how far to go along each mode of motion, what a small grid
-of control points adds to that, and one colour for each region. The text enters as a sum of weighted directions in the guide's text space, so that parts add up,
+It answers in the few numbers in which :mod:`flow_core.optimize` edits: how far to go along each mode of motion, and one
+colour for each region. The text enters as a sum of weighted directions in the guide's text space, so that parts add up,
 negative weights move away, and strength is the length of that sum: no text, no strength, no edit, by construction.
 """
 
@@ -29,8 +29,6 @@ from .warp import warp
 
 BUILTIN = Path(__file__).parent / "weights" / "predictor.safetensors"
 RESOLUTION = 28  # control points a side
-GRID = 14  # the same of those that the network moves by themselves
-FINE = 0.02  # by how much, in fractions of the crop side, for an answer of 1
 COLOR_LIMIT = Settings.color_limit  # largest colour offset
 FARTHEST = 1.5  # largest weight times strength that the training shows; beyond it an edit is extrapolated
 KEYS = ("a smiling face", "an angry face", "a face with a wide nose", "red lips", "an old man", "blond hair")
@@ -80,12 +78,11 @@ class Predictor(nn.Module):
         self.text = nn.Linear(keys.shape[1], width, bias=False)
         self.steps = nn.ModuleList(_Modulated(width, width) for _ in range(2))
         self.motion = nn.Linear(width, len(load_modes()), bias=False)
-        self.rest = nn.Linear(width, 2 * GRID**2, bias=False)
         self.color = nn.Linear(width, 3 * len(PAINTED), bias=False)
-        for head, size in ((self.motion, 0.02), (self.rest, 0.0), (self.color, 0.002)):
+        for head, size in ((self.motion, 0.02), (self.color, 0.002)):
             nn.init.normal_(head.weight, std=size)
 
-    def forward(self, aligned: Tensor, landmarks: Tensor, text: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def forward(self, aligned: Tensor, landmarks: Tensor, text: Tensor) -> tuple[Tensor, Tensor]:
         """The edit in numbers.
 
         Args:
@@ -94,16 +91,15 @@ class Predictor(nn.Module):
             text: ``[B,D]`` sums of weighted text directions.
 
         Returns:
-            How far to go along each mode of motion ``[B,M]``, offsets ``[B,2,14,14]`` of single control points in fractions of
-            the crop side, and colours ``[B,8,3]`` of the regions :data:`flow_core.gates.PAINTED` before their limit, sRGB 0..1.
+            How far to go along each mode of motion ``[B,M]`` and colours ``[B,8,3]`` of the
+            regions :data:`flow_core.gates.PAINTED` before their limit, sRGB 0..1.
         """
         seen = torch.cat([self.eye(4 * (aligned - 0.5)), 8 * (landmarks.flatten(1) - 0.5)], 1)
         face = self.face(seen)
         text = self.text(text / self.unit * text.shape[1] ** 0.5)
         for step in self.steps:
             text = step(text, face)
-        rest = FINE * self.rest(text).float().unflatten(1, (2, GRID, GRID))
-        return self.motion(text).float(), rest, self.color(text).float().unflatten(1, (-1, 3))
+        return self.motion(text).float(), self.color(text).float().unflatten(1, (-1, 3))
 
     @classmethod
     def load(cls, path: str | Path = BUILTIN, device: torch.device | str = "cpu") -> Predictor:
@@ -234,12 +230,12 @@ class Bound:
         small = aligned
         if aligned.shape[2:] != (IMAGE_SIZE, IMAGE_SIZE):
             small = F.interpolate(aligned, (IMAGE_SIZE,) * 2, mode="bilinear", antialias=True, align_corners=False)
-        motion, rest, color = self.predictor(small, landmarks, self.text.expand(len(small), -1))
+        motion, color = self.predictor(small, landmarks, self.text.expand(len(small), -1))
         colored = self.gates.color > 0
         if colored and not self.gates.shape > 0:  # a colour prompt does not deform
             offset = torch.zeros(len(small), 2, OUTLINE, OUTLINE, device=device)
         else:
-            offset = offsets(motion * self.extra, landmarks, rest * self.extra)
+            offset = offsets(motion * self.extra, landmarks)
         if not colored:
             return make(offset, torch.zeros_like(offset[:, :1]).expand(-1, 3, -1, -1), self.meta)
         masks = paint_masks(self.gates, landmarks, small, OUTLINE)
@@ -256,11 +252,10 @@ def make(offset: Tensor, color: Tensor, meta: Mapping[str, object] | None = None
     return Field(offset, color, meta or {}, "velocity")
 
 
-def offsets(motion: Tensor, landmarks: Tensor, rest: Tensor | None = None) -> Tensor:
-    """The offset raster ``[B,2,28,28]`` of modes of motion ``[B,M]`` and single control points ``rest [B,2,14,14]``."""
+def offsets(motion: Tensor, landmarks: Tensor) -> Tensor:
+    """The offset raster ``[B,2,28,28]`` of modes of motion ``[B,M]``."""
     moved = torch.einsum("bm,mkc->bkc", motion, load_modes().to(motion))
-    offset = spread(landmarks, moved, (RESOLUTION, RESOLUTION))
-    return offset if rest is None else offset + interpolate(rest, pixel_centers(RESOLUTION, RESOLUTION, rest.device))
+    return spread(landmarks, moved, (RESOLUTION, RESOLUTION))
 
 
 def key_texts(guide: Guide) -> Tensor:

@@ -158,11 +158,11 @@ class Objective(nn.Module):
         ways, gates = self.ways[which], (self.gates[which] * (weight != 0)[..., None]).amax(1)
         small = F.interpolate(aligned, (IMAGE_SIZE,) * 2, mode="bilinear", antialias=True, align_corners=False)
         with torch.autocast(images.device.type, torch.bfloat16) if self.mixed else nullcontext():
-            motion, rest, color = self.predictor(small, places, (ways * weight[..., None]).sum(1))
+            motion, color = self.predictor(small, places, (ways * weight[..., None]).sum(1))
         painted = gates[:, 1:].amax(1) > 0
         moves = (~painted) | (gates[:, 0] > 0)
-        motion, rest = motion * moves[:, None], rest * moves[:, None, None, None]
-        offset = offsets(motion, places, rest)
+        motion = motion * moves[:, None]
+        offset = offsets(motion, places)
         shape = Field(offset, offset.new_zeros(len(offset), 3, *offset.shape[2:]))
         tint = paint(color, region_masks(gates, places, small), COLOR_LIMIT)
         after, before = self._seen(aligned, shape, tint, painted, g)
