@@ -53,7 +53,9 @@ def main() -> None:
             apart = {r: m if r == region else m * (1 - masks[region]) for r, m in masks.items()}
             before, after = ({r: colors.mean_color(x, m)[0] for r, m in apart.items()} for x in (lab, edited))
             goal = torch.tensor(ideal) + (after["skin"] if colors.REGIONS[region].relative else 0)
-            change = max((after[r] - before[r]).norm().item() for r in masks if r not in (region, *INSIDE.get(region, ())))
+            change = max(
+                (after[r] - before[r]).norm().item() for r in masks if r not in (region, *INSIDE.get(region, ()))
+            )
             asked, gone = goal - before[region], after[region] - before[region]
             rows[text].append((
                 asked.norm().item(), (goal - after[region]).norm().item(), change,

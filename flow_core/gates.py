@@ -7,6 +7,7 @@ examples of each kind. That reads meanings, not words, as far as the guide does.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -15,17 +16,35 @@ from torch import Tensor
 
 from .guide import Guide
 from .landmarks import region_mask
+from .motion import PARTS
 from .prompts import Prompt
 
-SHAPE = "shape"
-EXAMPLES = {
-    SHAPE: (
-        "a smiling face", "an angry face", "a surprised face", "a sad face", "a face with an open mouth", "a face with a wide nose",
-        "a face with raised eyebrows", "a face with narrow eyes", "a face with full lips", "a face with thin lips", "a round face",
-        "a face with a long chin", "a face with big eyes", "a frowning face", "a face with a strong jaw", "an old face",
-        "a young face", "a slim face", "a face with lowered eyebrows", "a face with a small mouth", "a face with a long nose",
-        "a neutral face", "a sleepy face", "a worried face", "a face with high cheekbones", "a face with a high forehead",
+WHOLE = ("an old face", "a young face", "a neutral face")
+MOVED = {  # the parts of the face whose muscles or bones a text is about
+    "brows": (
+        "an angry face", "a frowning face", "a sad face", "a surprised face", "a worried face", "a frightened face", "a stern face",
+        "a face with raised eyebrows", "a face with lowered eyebrows", "a face with arched eyebrows",
+        "a face with eyebrows close together", *WHOLE,
     ),
+    "eyes": (
+        "a surprised face", "a frightened face", "a sleepy face", "a laughing face", "a face with big eyes", "a face with narrow eyes",
+        "a face with close-set eyes", "a face with upturned eyes", "a face with droopy eyes", *WHOLE,
+    ),
+    "nose": (
+        "a disgusted face", "a face with a wide nose", "a face with a narrow nose", "a face with a long nose", "a face with a short nose",
+        "a face with an upturned nose", *WHOLE,
+    ),
+    "mouth": (
+        "a smiling face", "a laughing face", "a sad face", "a surprised face", "a disgusted face", "a screaming face", "a pouting face",
+        "a kissing face", "a smirking face", "a face with an open mouth", "a face with a small mouth", "a face with a wide mouth",
+        "a face with full lips", "a face with thin lips", "a face with a full lower lip", "a face with a long philtrum", *WHOLE,
+    ),
+    "outline": (
+        "a round face", "a slim face", "a square face", "a heart-shaped face", "a face with a strong jaw", "a face with a long chin",
+        "a face with a short chin", "a face with a pointed chin", "a face with high cheekbones", "a face with a high forehead", *WHOLE,
+    ),
+}  # fmt: skip
+TINTED = {
     "lips": ("a face with red lips", "a face with pink lips", "a face with black lips", "purple lipstick", "pale lips"),
     "cheeks": ("a face with rosy cheeks", "a blushing face", "a face with red cheeks", "pink cheeks"),
     "brows": ("a face with dark eyebrows", "a face with blond eyebrows", "a face with black eyebrows", "light eyebrows"),
@@ -35,8 +54,9 @@ EXAMPLES = {
     "skin": ("a face with pale skin", "a face with dark skin", "a tanned face", "a face with green skin", "red skin"),
     "hair": ("a face with blond hair", "a face with black hair", "a face with red hair", "blue hair", "grey hair"),
 }  # fmt: skip
-PAINTED = tuple(EXAMPLES)[1:]  # the regions that colour can be for
-LOW, HIGH = 0.45, 0.7  # likeness to a kind, in that to the likest, between which a gate opens
+EXAMPLES = (*MOVED.values(), *TINTED.values())
+PAINTED = tuple(TINTED)  # the regions that colour can be for
+LOW, HIGH = (0.6, 0.45), (0.9, 0.7)  # likeness in that to the likest between which a gate opens: of movement, of colour
 EDGE = {
     "cheeks": 0.09,
     "under-eyes": 0.04,
@@ -59,12 +79,24 @@ class Gates:
     """What an edit may use, each 0..1.
 
     Attributes:
-        shape: movement.
+        parts: part of :data:`flow_core.motion.PARTS` -> movement there.
         regions: region of :data:`PAINTED` -> colour there.
     """
 
-    shape: float
+    parts: dict[str, float]
     regions: dict[str, float]
+
+    @property
+    def shape(self) -> float:
+        """Movement anywhere."""
+        return max(self.parts.values())
+
+    @classmethod
+    def of(cls, values: Sequence[float]) -> Gates:
+        """From 13 numbers in the order of :data:`EXAMPLES`."""
+        return cls(
+            dict(zip(PARTS, values[: len(PARTS)], strict=True)), dict(zip(PAINTED, values[len(PARTS) :], strict=True))
+        )
 
     @property
     def color(self) -> float:
@@ -74,17 +106,18 @@ class Gates:
 
 def open_gates(guide: Guide, prompt: Prompt) -> Gates:
     """What all parts of a prompt together ask for, as the guide understands it."""
-    kinds = torch.tensor([kind for kind, group in enumerate(EXAMPLES.values()) for _ in group])
+    kinds = torch.tensor([kind for kind, group in enumerate(EXAMPLES) for _ in group])
     neutral = guide.encode_text([prompt.neutral])
-    known = F.normalize(guide.encode_text([t for group in EXAMPLES.values() for t in group]) - neutral, dim=-1)
+    known = F.normalize(guide.encode_text([t for group in EXAMPLES for t in group]) - neutral, dim=-1)
     asked = F.normalize(guide.encode_text([text for text, _ in prompt.parts]) - neutral, dim=-1)
     # what all have in common only says that something is asked for
     common = torch.stack([known[kinds == kind].mean(0) for kind in range(len(EXAMPLES))]).mean(0)
     alike = F.normalize(asked - common, dim=-1) @ F.normalize(known - common, dim=-1).T  # [K,examples]
     likest = torch.stack([alike[:, kinds == kind].amax(1) for kind in range(len(EXAMPLES))], 1)
     likest = likest / likest.amax(1, keepdim=True).clamp(min=1e-6)
-    gates = ((likest - LOW) / (HIGH - LOW)).clamp(0, 1).amax(0).tolist()
-    return Gates(gates[0], dict(zip(PAINTED, gates[1:], strict=True)))
+    low, high = (likest.new_tensor([a] * len(PARTS) + [b] * len(PAINTED)) for a, b in (LOW, HIGH))
+    gates = ((likest - low) / (high - low)).clamp(0, 1).amax(0).tolist()
+    return Gates.of(gates)
 
 
 def paint_masks(gates: Gates, landmarks: Tensor, aligned: Tensor, size: int) -> Tensor:

@@ -9,6 +9,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+PALETTE = (
+    0.1  # a shift of colour that counts like a movement by a thousandth of the crop side, in CIE Lab / 100 or sRGB 0..1
+)
+
 
 def guidance(gain: Tensor, weight: Tensor, margin: float) -> Tensor:
     """How much is missing until every part of the prompt has gained ``margin`` times its weight.
@@ -28,6 +32,13 @@ def guidance(gain: Tensor, weight: Tensor, margin: float) -> Tensor:
     return (F.softplus(missing, beta=3) * weight.abs()).sum(-1).mean()
 
 
+def travel(offset: Tensor, color: Tensor | None = None) -> Tensor:
+    """How far faces ``[B]`` have gone: root mean square of an offset raster ``[B,2,h,w]`` in thousandths of the crop side; shifts
+    of colour ``[B,R,3]`` of whole regions count as much by :data:`PALETTE`. How alike two pictures of a person are goes by it."""
+    squared = offset.square().sum(1).mean((1, 2)) * 1e6
+    return (squared if color is None else squared + (color / PALETTE).square().sum((1, 2))).sqrt()
+
+
 def secant_reach(reach: Tensor, gain: Tensor, moved: Tensor, weight: Tensor) -> Tensor:
     """Gain for one unit of movement as an edit stands: guides see more in a movement the farther it goes, in some prompts
     more than in others, and an edit should end where the face has moved far enough.
@@ -35,13 +46,13 @@ def secant_reach(reach: Tensor, gain: Tensor, moved: Tensor, weight: Tensor) -> 
     Args:
         reach: ``[B,K]`` gain for one unit of movement at the start.
         gain: ``[B,V,K]`` of each view along each part of the prompt, so far.
-        moved: ``[B]`` length of the movement, so far. The parts share it, as if they asked for different things.
+        moved: ``[B]`` :func:`travel`, so far. The parts share it, as if they asked for different things.
         weight: ``[B,K]`` of the parts.
 
     Returns:
         ``[B,1,K]``, without gradient, never below ``reach``.
     """
-    share = moved.clamp(min=0.5)[:, None] * weight.abs() / weight.norm(dim=1, keepdim=True).clamp(min=1e-6)
+    share = moved.clamp(min=1.5)[:, None] * weight.abs() / weight.norm(dim=1, keepdim=True).clamp(min=1e-6)
     gone = gain.mean(1) * weight.sign() / share.clamp(min=1e-3)
     return torch.maximum(reach, gone).detach()[:, None]
 

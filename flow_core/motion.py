@@ -17,23 +17,51 @@ from .field import pixel_centers
 
 BUILTIN = Path(__file__).parent / "weights" / "motion.safetensors"
 REACH = 0.05  # radius of a landmark's influence, fractions of the crop side
+PARTS = ("brows", "eyes", "nose", "mouth", "outline")  # of the face, which move by themselves
 STIFF = 0.08  # how far single landmarks may be missed
 
 
 @functools.lru_cache(maxsize=1)
 def load_modes(path: Path = BUILTIN) -> Tensor:
     """Modes ``[M,161,2]`` from :mod:`flow_core.train.motion`: displacements of the landmarks in fractions of the crop side,
-    the commonest first; that one's length is its standard deviation, rarer ones are longer than theirs.
+    each of one part of the face, the longest first. Going 1 along a part's first mode is one standard deviation of it.
 
     Raises:
         FileNotFoundError: there is no such file.
     """
+    return _read(path)["modes"].float()
+
+
+@functools.lru_cache(maxsize=1)
+def load_parts(path: Path = BUILTIN) -> Tensor:
+    """``[M,5]``: 1 where a mode of :func:`load_modes` moves one of :data:`PARTS`."""
+    return torch.nn.functional.one_hot(_read(path)["part"], len(PARTS)).float()
+
+
+def near(landmarks: Tensor, parts: Tensor, size: tuple[int, int]) -> Tensor:
+    """Where parts of the face lie, softly.
+
+    Args:
+        landmarks: ``[B,161,2]`` in crop points.
+        parts: ``[B,5]`` how much of each of :data:`PARTS`, 0..1.
+        size: (height, width) of the raster.
+
+    Returns:
+        ``[B,1,h,w]`` 0..1.
+    """
+    members = (load_parts().T @ load_modes().abs().sum(2) > 0).to(landmarks)  # [5,161]
+    weight = (parts[:, :, None] * members).amax(1)  # [B,161]
+    apart = (pixel_centers(*size, landmarks.device)[:, :, :, None] - landmarks[:, None, None]).square().sum(-1)
+    return (torch.exp(-apart / (2 * REACH**2)) * weight[:, None, None]).amax(-1)[:, None]
+
+
+def _read(path: Path) -> dict[str, Tensor]:
     from safetensors.torch import load_file
 
     if not path.is_file():
         raise FileNotFoundError(f"No modes of motion at {path}; install FaceFlow again, they come with it.")
     with torch.inference_mode(False):
-        return load_file(path)["modes"].float()
+        return load_file(path)
 
 
 def spread(landmarks: Tensor, moved: Tensor, size: tuple[int, int]) -> Tensor:

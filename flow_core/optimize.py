@@ -20,7 +20,7 @@ from .guide import Guide
 from .implicit import Implicit, Trainable, finish
 from .landmarks import located, outline
 from .measure import measure
-from .motion import basis, load_modes
+from .motion import basis, load_modes, load_parts, near
 from .prompts import Prompt, directions
 from .warp import displacement, jacobian_determinant, sample_image, warp
 
@@ -29,7 +29,6 @@ TINT = 5.0  # step length of colours
 OUTLINE = 96  # a side, of the raster in which colours are kept
 FINE = 0.05  # step length of the single control points beside the modes
 SETTLE = 8  # steps that an optimisation takes to come to rest once it need not go on
-PALETTE = 0.3  # a shift of colour that counts as much as one standard deviation of the commonest movement, in CIE Lab / 100
 LEAST_REACH = 0.01  # of the logits that lie between two texts; what a guide sees less of is noise
 
 
@@ -59,8 +58,8 @@ class Settings:
         steps: Adam steps at most; an edit that goes no farther comes to rest before.
         views: augmented views per step and face.
         lr: step length at the start; it falls to zero along a cosine.
-        margin: how far to go, in standard deviations of the commonest movement of faces: each part of the prompt pulls until
-            it has moved the face so far, whatever that gains. So one margin suits every prompt, face and guide.
+        margin: how far to go, in thousandths of the side of the face square, root mean square over it: each part of the prompt
+            pulls until it has moved the face so far, whatever that gains. So one margin suits every prompt, face and guide.
         preserve: 0..1, the dial from bold to careful; drives all priors together.
         color_limit: largest colour offset, 0..1 of sRGB, where the prompt asks for colour; 0 leaves colours alone.
         priors: single weights.
@@ -70,7 +69,7 @@ class Settings:
     steps: int = 50
     views: int = 4
     lr: float = 6e-3
-    margin: float = 1.45
+    margin: float = 5.0
     preserve: float = 0.5
     color_limit: float = 0.22
     priors: Priors = Priors()
@@ -216,7 +215,9 @@ class _Run:
             )
         self.optimizers = [torch.optim.Adam(groups, lr=settings.lr, betas=(0.9, 0.95))] if groups else []
         if self.paints:  # Adam would go as far along L as along a and b
-            self.optimizers.append(torch.optim.SGD([self.color.requires_grad_()], settings.lr * TINT, momentum=0.8, dampening=0.8))
+            self.optimizers.append(
+                torch.optim.SGD([self.color.requires_grad_()], settings.lr * TINT, momentum=0.8, dampening=0.8)
+            )
         self.reach = self._measure_reach()
         self.schedules = [
             torch.optim.lr_scheduler.LambdaLR(
@@ -226,11 +227,14 @@ class _Run:
         ]
 
     def _open(self, landmarks: Tensor) -> None:
-        """Let each face move, or be painted in some regions, as its prompt asks."""
+        """Let parts of each face move, or be painted, as its prompt asks."""
         opened = {prompt: open_gates(self.guide, prompt) for prompt in set(self.prompts)}
         gates = [opened[prompt] for prompt in self.prompts]
         self.paints = self.settings.color_limit > 0 and any(g.color > 0 for g in gates)
-        self.moves = torch.tensor([g.shape > 0 or not self.paints for g in gates]).to(self.aligned)
+        open_ = torch.tensor([list(g.parts.values()) for g in gates]).to(self.aligned)  # [B,5]
+        self.moves = open_.any(1)
+        self.basis = self.basis * (open_ @ load_parts().to(open_).T)[:, :, None, None, None]
+        self.place = near(landmarks, open_, self.start.size)
         if not self.paints:
             return
         from kornia.color import lab_to_rgb, rgb_to_lab  # here, because that takes a while
@@ -238,7 +242,7 @@ class _Run:
         wanted = {name: max(g.regions[name] for g in gates) for name in gates[0].regions}
         share = [[g.regions[name] / most for name, most in wanted.items() if most > 0] for g in gates]
         # one colour for each region, whose outline is finer than the control points
-        masks = paint_masks(Gates(1.0, wanted), landmarks, self.aligned, max(OUTLINE, *self.start.size))
+        masks = paint_masks(Gates({}, wanted), landmarks, self.aligned, max(OUTLINE, *self.start.size))
         self.masks = masks * masks.new_tensor(share)[:, :, None, None]
         # sought in CIE Lab, where equal steps look equal, as a shift of the region's mean colour
         self.color = torch.zeros(*masks.shape[:2], 3, device=masks.device)
@@ -267,8 +271,7 @@ class _Run:
         self.before = torch.cat([e.unflatten(0, (len(self.aligned), -1)) for e in batches], 1)
 
     def _measure_reach(self, views: int = 4) -> Tensor:
-        """Logits ``[B,K]`` that a unit of movement, or a shift of colour like it, brings each part of the prompt at first,
-        where it brings most. Guides differ in it a hundredfold, and so do prompts: wide eyes are few pixels."""
+        """Logits ``[B,K]`` for a unit of :func:`flow_core.losses.travel` along the steepest way of each part of the prompt. Guides differ in it a hundredfold, and so do prompts: wide eyes are few pixels."""
         found = []
         with torch.inference_mode(False), torch.enable_grad():
             chosen = torch.arange(min(views, len(self.views)), device=self.views.device)
@@ -276,15 +279,13 @@ class _Run:
             free = [p for p in (self.modes, self.color if self.paints else None) if p is not None and p.requires_grad]
             for k in range(gain.shape[1]):
                 slopes = torch.autograd.grad(gain[:, k].sum(), free, retain_graph=k + 1 < gain.shape[1])
-                found.append(sum((g * (PALETTE if p is not self.modes else 1)).flatten(1).square().sum(1)
-                                 for p, g in zip(free, slopes, strict=True)).sqrt())  # fmt: skip
+                way = {p: g * (1 if p is self.modes else losses.PALETTE) for p, g in zip(free, slopes, strict=True)}
+                steep = sum(w.flatten(1).square().sum(1) for w in way.values()).sqrt()
+                moved = torch.einsum("bm,bmchw->bchw", way.get(self.modes, 0 * self.modes), self.basis)
+                tinted = way[self.color] * losses.PALETTE if self.paints else None
+                found.append(steep.square() / losses.travel(moved, tinted).clamp(min=1e-9))
             least = LEAST_REACH * self.guide.scale * self.directions.norm(dim=-1)
             return torch.maximum(torch.stack(found, 1), least).clamp(min=1e-6).detach()
-
-    def _moved(self) -> Tensor:
-        """How far ``[B]`` the faces have gone, in the unit of the margin."""
-        moved = self.modes.square().sum(1)
-        return (moved + (self.color / PALETTE).square().sum((1, 2)) if self.paints else moved).sqrt()
 
     def _gain(self, after: Tensor, chosen: Tensor) -> tuple[Tensor, Tensor]:
         """Change of logit ``[B,V,K]`` along the parts of the prompt, and of the embedding ``[B,V,D]``, by views."""
@@ -292,9 +293,8 @@ class _Run:
         return self.guide.scale * change @ self.directions.mT, change
 
     def _offset(self) -> Tensor:
-        moved = self.neural.offset() if self.neural else self.rest
-        moved = moved + torch.einsum("bm,bmchw->bchw", self.modes, self.basis)
-        return self.start.offset + self.moves[:, None, None, None] * moved
+        moved = self.place * (self.neural.offset() if self.neural else self.rest)
+        return self.start.offset + moved + torch.einsum("bm,bmchw->bchw", self.modes, self.basis)
 
     def _field(self, offset: Tensor) -> Field:
         if not self.paints:
@@ -328,7 +328,9 @@ class _Run:
         field = self._field(offset)
         chosen = torch.randperm(len(self.views), generator=self.generator)[: s.views]
         gain, change = self._gain(self._look(chosen, field), chosen)
-        reach = losses.secant_reach(self.reach, gain, self._moved(), self.weight[:, 0])
+        reach = losses.secant_reach(
+            self.reach, gain, losses.travel(offset, self.color if self.paints else None), self.weight[:, 0]
+        )
         parts = {"guide": losses.guidance(gain / reach, self.weight, s.margin)}
         parts["modes"] = p.modes * self.modes.square().sum(1).mean()
         parts["bending"] = p.bending * losses.bending_energy(offset)

@@ -21,7 +21,7 @@ from .field import Field, interpolate, pixel_centers
 from .gates import PAINTED, Gates, open_gates, paint, paint_masks
 from .guide import Guide
 from .landmarks import POINTS, located
-from .motion import load_modes, spread
+from .motion import load_modes, load_parts, spread
 from .nano import IMAGE_SIZE, _down, _Residual, fused
 from .optimize import OUTLINE, Settings
 from .prompts import Prompt, directions, embed
@@ -235,7 +235,8 @@ class Bound:
         if colored and not self.gates.shape > 0:  # a colour prompt does not deform
             offset = torch.zeros(len(small), 2, OUTLINE, OUTLINE, device=device)
         else:
-            offset = offsets(motion * self.extra, landmarks)
+            open_ = motion.new_tensor(list(self.gates.parts.values()))
+            offset = offsets(motion * self.extra * (load_parts().to(motion) @ open_), landmarks)
         if not colored:
             return make(offset, torch.zeros_like(offset[:, :1]).expand(-1, 3, -1, -1), self.meta)
         masks = paint_masks(self.gates, landmarks, small, OUTLINE)

@@ -32,9 +32,10 @@ from ..gates import PAINTED, Gates, open_gates, paint, paint_masks
 from ..guide import BUILTIN as NANO
 from ..guide import Guide, load_guide
 from ..landmarks import MIRROR, five_points, outline
-from ..motion import load_modes
+from ..losses import PALETTE
+from ..motion import PARTS, load_modes, load_parts
 from ..nano import IMAGE_SIZE
-from ..optimize import LEAST_REACH, OUTLINE, PALETTE, Priors, Settings
+from ..optimize import LEAST_REACH, OUTLINE, Priors, Settings
 from ..predict import BUILTIN, COLOR_LIMIT, FARTHEST, RESOLUTION, Predictor, key_texts, offsets
 from ..prompts import NEUTRAL, TEMPLATES, Prompt, directions, embed
 from ..warp import displacement, fold_share, jacobian_determinant, sample_image, taper, warp
@@ -54,9 +55,8 @@ class Texts:
     Attributes:
         texts: ``P`` of them.
         ways: ``[P,D]`` text directions from neutral.
-        gates: ``[P,1+8]`` what each may use, movement first, then the regions of :data:`flow_core.gates.PAINTED`.
-        reach: ``[P]`` logits that a unit of movement, or a shift of colour like it, brings each where it
-            brings most, as in :mod:`flow_core.optimize`, but the mean over some faces; 1 where nobody measured it.
+        gates: ``[P,5+8]`` what each may use, the parts that move first, then the regions of :data:`flow_core.gates.PAINTED`.
+        reach: ``[P]`` logits for a unit of :func:`flow_core.losses.travel` along the steepest way of each, as in :mod:`flow_core.optimize`, but the mean over some faces; 1 where nobody measured it.
     """
 
     texts: tuple[str, ...]
@@ -72,7 +72,7 @@ class Texts:
         for text in texts:
             ways.append((embed(guide, text) - neutral).cpu())
             opened = open_gates(guide, Prompt(((text, 1.0),)))
-            gates.append([opened.shape, *opened.regions.values()])
+            gates.append([*opened.parts.values(), *opened.regions.values()])
         made = cls(tuple(texts), torch.stack(ways), torch.tensor(gates), torch.ones(len(ways)))
         length = made.ways.norm(dim=1)
         return made.select((length > LEAST * made.unit).nonzero()[:, 0])
@@ -93,15 +93,15 @@ class Texts:
         aligned, places, _ = look(images, landmarks, guide.image_size, None)
         moves = torch.eye(len(load_modes()))
         tints = PALETTE * torch.eye(3 * len(PAINTED)).unflatten(1, (-1, 3))
-        free = (self.gates > 0).float()
-        free = torch.cat([free[:, :1].expand(-1, len(moves)), free[:, 1:].repeat_interleave(3, 1)], 1)
+        parts, regions = (self.gates > 0).float().split((len(PARTS), len(PAINTED)), 1)
+        free = torch.cat([parts @ load_parts().T, regions.repeat_interleave(3, 1)], 1)
         points = pixel_centers(guide.image_size, guide.image_size)
         found = []
         for face, place in zip(aligned.split(1), places.split(1), strict=True):
             offset = offsets(moves, place.expand(len(moves), -1, -1))
             shape = Field(offset, offset.new_zeros(len(moves), 3, *offset.shape[2:]))
             flow = displacement(shape, points)[0].permute(0, 2, 3, 1)
-            masks = sample_image(region_masks(torch.ones(1, 1 + len(PAINTED)), place, face), points * OUTLINE)
+            masks = sample_image(region_masks(torch.ones(1, len(PAINTED)), place, face), points * OUTLINE)
             coats = torch.einsum("prc,rhw->pchw", tints, masks[0])
             ends = []
             for way in (1, -1):
@@ -112,7 +112,10 @@ class Texts:
                 painted = [(face + way * c).clamp(0, 1) for c in coats.split(16)]
                 ends.append(torch.cat([guide.encode_image(x.to(guide.device)).cpu() for x in moved + painted]))
             slopes = guide.scale * (ends[0] - ends[1]) / 2
-            found.append((self.ways @ slopes.T * free).norm(dim=1))
+            steep = self.ways @ slopes.T * free
+            way = torch.einsum("pm,mchw->pchw", steep[:, : len(moves)], offset)
+            tinted = PALETTE * steep[:, len(moves) :].unflatten(1, (-1, 3))
+            found.append(steep.square().sum(1) / losses.travel(way, tinted).clamp(min=1e-9))
         least = LEAST_REACH * guide.scale * self.ways.norm(dim=1)
         return replace(self, reach=torch.maximum(torch.stack(found).mean(0), least))
 
@@ -159,18 +162,17 @@ class Objective(nn.Module):
         small = F.interpolate(aligned, (IMAGE_SIZE,) * 2, mode="bilinear", antialias=True, align_corners=False)
         with torch.autocast(images.device.type, torch.bfloat16) if self.mixed else nullcontext():
             motion, color = self.predictor(small, places, (ways * weight[..., None]).sum(1))
-        painted = gates[:, 1:].amax(1) > 0
-        moves = (~painted) | (gates[:, 0] > 0)
-        motion = motion * moves[:, None]
+        open_, gates = gates.split((len(PARTS), len(PAINTED)), 1)
+        painted = gates.amax(1) > 0
+        motion = motion * (open_ @ load_parts().to(open_).T)
         offset = offsets(motion, places)
         shape = Field(offset, offset.new_zeros(len(offset), 3, *offset.shape[2:]))
         tint = paint(color, region_masks(gates, places, small), COLOR_LIMIT)
         after, before = self._seen(aligned, shape, tint, painted, g)
         change = after - before
         gain = self.guide.scale * torch.einsum("nvd,nkd->nvk", change, ways)
-        p, opened = self.priors, (gates[:, 1:] > 0).float()
-        tinted = (color / PALETTE).square().sum(2) * opened
-        moved = (motion.square().sum(1) + tinted.sum(1)).sqrt()
+        p, opened = self.priors, (gates > 0).float()
+        moved = losses.travel(offset, color * opened[..., None])
         reach = losses.secant_reach(self.reach[which], gain, moved, weight)
         dear = losses.face_importance(pixel_centers(*shape.size, offset.device), outline(places))
         return {
@@ -242,11 +244,11 @@ def random_views(n: int, size: int, g: torch.Generator) -> Tensor:
 
 
 def region_masks(gates: Tensor, places: Tensor, aligned: Tensor) -> Tensor:
-    """Masks ``[n,8,96,96]`` of faces that have gates ``[n,9]`` each, zero where a gate is closed."""
+    """Masks ``[n,8,96,96]`` of faces that have gates ``[n,8]`` each, zero where a gate is closed."""
     masks = aligned.new_zeros(len(gates), len(PAINTED), OUTLINE, OUTLINE)
-    for i, (shape, *regions) in enumerate(gates.tolist()):
+    for i, regions in enumerate(gates.tolist()):
         if any(regions):
-            opened = Gates(shape, dict(zip(PAINTED, regions, strict=True)))
+            opened = Gates({}, dict(zip(PAINTED, regions, strict=True)))
             asked = [r for r, gate in enumerate(regions) if gate > 0]
             masks[i, asked] = paint_masks(opened, places[i : i + 1], aligned[i : i + 1], OUTLINE)[0]
     return masks
@@ -258,7 +260,7 @@ def prompts(texts: Texts, color: Sequence[bool], rng: random.Random) -> tuple[Te
     Six in ten have one part, and one weight in five is negative. Faces without colours are asked for none, others in half of
     the parts.
     """
-    painted = texts.gates[:, 1:].amax(1) > 0
+    painted = texts.gates[:, len(PARTS) :].amax(1) > 0
     pools = [pool for pool in ((~painted).nonzero()[:, 0].tolist(), painted.nonzero()[:, 0].tolist()) if pool]
     which, weights = [], []
     for colored in color:
