@@ -43,7 +43,7 @@ from . import attributes, captions, data, faces, loop, shards
 from . import guide as guide_training
 from .views import Views
 
-PARTS = 3  # most parts of a prompt
+MOST_PARTS = 3  # most parts of a prompt
 MEASURED = 12  # faces on which the texts' reach is measured
 LEAST = 0.25  # shortest text direction, relative to the root mean square, that says anything
 
@@ -264,13 +264,13 @@ def prompts(texts: Texts, color: Sequence[bool], rng: random.Random) -> tuple[Te
     pools = [pool for pool in ((~painted).nonzero()[:, 0].tolist(), painted.nonzero()[:, 0].tolist()) if pool]
     which, weights = [], []
     for colored in color:
-        parts = rng.choices((1, 2, PARTS), (6, 3, 1))[0]
+        parts = rng.choices((1, 2, MOST_PARTS), (6, 3, 1))[0]
         chosen = [rng.choice(rng.choice(pools) if colored else pools[0]) for _ in range(parts)]
         weight = [
             (1.0 if rng.random() < 0.5 else rng.uniform(0.3, FARTHEST)) * rng.choice((1, 1, 1, 1, -1)) for _ in chosen
         ]
-        which.append(chosen + chosen[:1] * (PARTS - parts))
-        weights.append(weight + [0.0] * (PARTS - parts))
+        which.append(chosen + chosen[:1] * (MOST_PARTS - parts))
+        weights.append(weight + [0.0] * (MOST_PARTS - parts))
     return torch.tensor(which), torch.tensor(weights)
 
 
