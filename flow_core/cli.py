@@ -69,7 +69,7 @@ def parser() -> argparse.ArgumentParser:
         "--margin",
         type=float,
         default=Settings.margin,
-        help="how far to go, in standard deviations of the commonest movement of faces (default %(default)s)",
+        help="how far to go, root mean square, in thousandths of the side of the face square (default %(default)s)",
     )
     how.add_argument("--preserve", type=float, default=Settings.preserve, help="0 = bold, 1 = careful (default 0.5)")
 

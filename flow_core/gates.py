@@ -1,7 +1,7 @@
-"""Does a prompt ask for movement or for colour, and of which region? The guide's own text directions tell.
+"""Does a prompt ask for movement or for colour, and where? The guide's own text directions tell.
 
-A shape prompt must not recolour a face, nor a colour prompt deform it; but an optimiser takes whatever raises a guide's score
-a little. So what an edit may use is decided before: the direction of the prompt is compared, in the guide's text space, with
+A shape prompt must not recolour a face, nor a colour prompt deform it, nor an angry brow come with another nose; but an optimiser
+takes whatever raises a guide's score a little. So what an edit may use is decided before: the direction of the prompt is compared, in the guide's text space, with
 examples of each kind. That reads meanings, not words, as far as the guide does.
 """
 
@@ -89,7 +89,7 @@ class Gates:
     @property
     def shape(self) -> float:
         """Movement anywhere."""
-        return max(self.parts.values())
+        return max(self.parts.values(), default=0.0)
 
     @classmethod
     def of(cls, values: Sequence[float]) -> Gates:
@@ -101,7 +101,7 @@ class Gates:
     @property
     def color(self) -> float:
         """Colour anywhere."""
-        return max(self.regions.values())
+        return max(self.regions.values(), default=0.0)
 
 
 def open_gates(guide: Guide, prompt: Prompt) -> Gates:

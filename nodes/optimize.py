@@ -19,7 +19,7 @@ PREVIEW_EVERY = 6  # steps; a preview costs about as much as a step with the bui
 
 
 def _prior(name: str, what: str) -> io.Float.Input:
-    return io.Float.Input(name, default=1.0, min=0.0, max=20.0, step=0.05, optional=True,
+    return io.Float.Input(name, default=1.0, min=0.0, max=20.0, step=0.1, optional=True,
                           tooltip=f"{what} Times the built-in weight; 'preserve' scales all of them together.")  # fmt: skip
 
 
@@ -47,9 +47,9 @@ class FaceFlowOptimize(io.ComfyNode):
                                tooltip="0 = bold, up to caricature; 1 = careful, the person barely changes."),
                 io.Int.Input("seed", default=0, min=0, max=0xFFFFFFFF, control_after_generate=False,
                              tooltip="The same seed gives the same field."),
-                io.Float.Input("margin", default=Settings.margin, min=0.1, max=20.0, step=0.05, optional=True,
-                               tooltip="How far to go, in standard deviations of the commonest movement of faces: 0.7 = a hint, 1.5 = plain to "
-                               "see, 2.5 = extreme. "
+                io.Float.Input("margin", default=Settings.margin, min=0.1, max=20.0, step=0.1, optional=True,
+                               tooltip="How far to go, root mean square, in thousandths of the side of the face square: 2 = a hint, 5 = plain to see, "
+                               "9 = extreme. "
                                "The same for every guide and prompt."),
                 io.Float.Input("color_limit", default=Settings.color_limit, min=0.0, max=0.5, step=0.01, optional=True,
                                tooltip="Largest change of colour (0..1), in the region whose colour the prompt asks for. 0 = move only, "

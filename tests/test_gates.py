@@ -40,6 +40,25 @@ def test_color_prompts_paint_their_region_and_do_not_move(guide: Guide, text: st
     assert all(gate < 0.5 for name, gate in found.regions.items() if name != region)
 
 
+@pytest.mark.parametrize(
+    ("text", "part", "still"),
+    [("a furious woman", "brows", ("nose", "mouth", "outline")), ("lifted eyebrows", "brows", ("nose", "mouth", "outline")),
+     ("eyes wide open", "eyes", ("nose", "mouth", "outline")), ("a slender nose", "nose", ("brows", "outline")),
+     ("plump lips", "mouth", ("brows", "eyes", "outline")), ("a cheerful man", "mouth", ("brows", "outline")),
+     ("a prominent chin", "outline", ("brows", "eyes", "nose"))],
+)  # fmt: skip
+def test_only_the_parts_that_a_prompt_is_about_may_move(
+    guide: Guide, text: str, part: str, still: tuple[str, ...]
+) -> None:
+    found = gates(guide, text).parts
+    assert found[part] == 1
+    assert all(found[name] < 0.25 for name in still)
+
+
+def test_old_age_moves_the_whole_face(guide: Guide) -> None:
+    assert min(gates(guide, "an elderly person").parts.values()) > 0.9
+
+
 def test_parts_of_a_prompt_add_up(guide: Guide) -> None:
     found = gates(guide, "a smiling face | red lips:0.5 | blond hair:-1")
     assert found.shape == found.regions["lips"] == found.regions["hair"] == 1
@@ -50,7 +69,7 @@ def masks(astronaut: Tensor, crop: Crop, **open_: float) -> tuple[Tensor, Tensor
     assert crop.landmarks is not None
     points = crop.places
     regions = dict.fromkeys(PAINTED, 0.0) | open_
-    return paint_masks(Gates(0.0, regions), points, crop.aligned(astronaut, 140), 96), points
+    return paint_masks(Gates({}, regions), points, crop.aligned(astronaut, 140), 96), points
 
 
 def test_paint_goes_where_the_gates_are_open(astronaut: Tensor, crop: Crop) -> None:

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from flow_core.align import Crop
 from flow_core.field import Field
-from flow_core.landmarks import AT, MIRROR, POINTS
-from flow_core.motion import basis, load_modes
+from flow_core.landmarks import AT, LIPS, MIRROR, NOSE, POINTS
+from flow_core.motion import PARTS, basis, load_modes, load_parts, near
 from flow_core.train.motion import fit, shapes
 from flow_core.warp import fold_share
 
@@ -39,7 +39,7 @@ def test_modes_leave_the_corners_alone_and_do_not_fold(points: Tensor) -> None:
     fields = basis(points, (48, 48), load_modes())
     assert fields[..., :4, :4].abs().max() < 0.002
     for index in range(12):
-        for sign in (-2.0, 2.0):
+        for sign in (-1.0, 1.0):
             assert fold_share(Field(fields[:, index] * sign, torch.zeros(1, 3, 48, 48))) == 0
 
 
@@ -64,12 +64,23 @@ def test_fit_finds_what_varies() -> None:
     wide = 0.02 * torch.randn(60, generator=g)
     crowd[:, AT[61], 0] -= wide
     crowd[:, AT[291], 0] += wide
-    modes, share = fit(crowd * 200 + 30, 2)
-    assert share[0] > 0.99
+    modes, part, share = fit(crowd * 200 + 30, {"mouth": (LIPS, 2), "nose": (NOSE, 1)})
+    assert share > 0.99
+    assert part[0] == 0
     own = modes[0].norm(dim=1)
     assert sorted(own.argsort(descending=True)[:2].tolist()) == sorted([AT[61], AT[291]])
     eyes = shapes(crowd * 200 + 30)[:, [AT[i] for i in (33, 133, 145, 159)]].mean(1)
     torch.testing.assert_close(eyes, eyes[:1].expand_as(eyes), atol=1e-5, rtol=0)
+
+
+def test_parts_lie_where_they_are(points: Tensor) -> None:
+    assert load_parts().shape == (len(load_modes()), len(PARTS))
+    assert (load_parts().sum(1) == 1).all()
+    found = near(points, torch.eye(len(PARTS))[None, PARTS.index("brows")], (64, 64))
+    brow, chin = ((points[0, AT[i]] * 64).long() for i in (105, 152))
+    assert found[0, 0, brow[1], brow[0]] > 0.8
+    assert found[0, 0, chin[1], chin[0]] < 0.01
+    assert not near(points, torch.zeros(1, len(PARTS)), (64, 64)).any()
 
 
 def test_no_file(tmp_path: Path) -> None:
