@@ -232,6 +232,8 @@ class _Run:
         gates = [opened[prompt] for prompt in self.prompts]
         self.paints = self.settings.color_limit > 0 and any(g.color > 0 for g in gates)
         open_ = torch.tensor([list(g.parts.values()) for g in gates]).to(self.aligned)  # [B,5]
+        if not self.paints:  # what asks for colour alone, and may not paint, moves what it can
+            open_ = torch.where(open_.any(1, keepdim=True), open_, 1.0)
         self.moves = open_.any(1)
         self.basis = self.basis * (open_ @ load_parts().to(open_).T)[:, :, None, None, None]
         self.place = near(landmarks, open_, self.start.size)
