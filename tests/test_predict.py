@@ -356,14 +356,14 @@ def test_random_prompts(guide: Guide) -> None:
 
     texts = training.Texts.read(guide, ["a smiling face", "a face", "red lips", "blond hair", "an old face"])
     assert "a face" not in texts.texts  # says nothing
-    assert texts.gates.shape == (4, 1 + len(PAINTED))
+    assert texts.gates.shape == (4, len(motion.PARTS) + len(PAINTED))
     which, weight = training.prompts(texts, [True, False] * 500, random.Random(0))
-    assert which.shape == weight.shape == (1000, training.PARTS)
+    assert which.shape == weight.shape == (1000, training.MOST_PARTS)
     parts = (weight != 0).sum(1)
     assert {1, 2, 3} == set(parts.tolist())
     assert weight.abs().max() <= predict.FARTHEST
     assert 0.1 < (weight[:, 0] < 0).float().mean() < 0.3
-    painted = texts.gates[which, 1:].amax(-1) * (weight != 0)
+    painted = texts.gates[which, len(motion.PARTS) :].amax(-1) * (weight != 0)
     assert not painted[1::2].any()  # grey faces are asked for no colour
     assert painted[::2].any()
 
@@ -373,7 +373,7 @@ def test_faces_look_as_at_run_time(faces: data.Faces, portraits: dict[str, Tenso
     squares, places, frontality = training.look(chosen.images, chosen.landmarks, 112, None)
     for i, name in enumerate(portraits):
         crop = crops[name]
-        torch.testing.assert_close(places[i], crop.to_crop(crop.landmarks[:, None])[0, 0], atol=2e-3, rtol=0)
+        torch.testing.assert_close(places[i], crop.places[0], atol=2e-3, rtol=0)
         assert (squares[i] - crop.aligned(portraits[name], 112)[0]).abs().mean() < 0.02
         assert frontality[i].item() == pytest.approx(crop.frontality.item(), abs=0.02)
     _, mirrored, _ = training.look(chosen.images, chosen.landmarks, 112, torch.Generator().manual_seed(1))
