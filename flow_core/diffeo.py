@@ -47,7 +47,7 @@ class Flow:
         feather: see :func:`taper`. An offset is tapered; a velocity is tapered before it is integrated, and over at
             least 0.02, so that the map stays a diffeomorphism and is the identity at the crop's border and beyond.
         dense: cells along each side of a raster that stands in for the interpolation between control points where
-            more points will be asked for than it has; half as many for the colour; None = always interpolate.
+            more points will be asked for than it has; three quarters of them where there is colour; None = always interpolate.
 
     Attributes:
         colored: whether there is any colour.
@@ -55,7 +55,7 @@ class Flow:
 
     def __init__(self, field: Field | Implicit, feather: float = FEATHER, dense: int | None = None) -> None:
         self.field, self.feather = field.raster(), feather
-        self.offset = self.color = None
+        self.offset = self.both = None
         color = self.field.color
         self.colored = color.requires_grad or bool(color.any())
         if self.field.kind == "velocity" and not (self.field.offset.any() or self.field.offset.requires_grad):
@@ -63,23 +63,25 @@ class Flow:
         elif self.field.kind == "velocity":
             self.offset = exponential(tapered_velocity(self.field, feather, cells(self.field)))
         if dense:
-            offset = self(nodes(dense, color.device))[0] if self.offset is None else self.offset
-            color = self(nodes(dense // 2, color.device))[1] if self.colored else None
-            self.offset, self.color = offset, color
+            if not self.colored:
+                self.offset = self(nodes(dense, color.device))[0] if self.offset is None else self.offset
+            else:  # one raster for both: to look at one is quicker than at two
+                step = 1 if self.offset is None else self.offset.shape[-1] - 1  # nodes of the flow stay nodes
+                self.both = torch.cat(self(nodes(max(1, round(0.75 * dense / step)) * step, color.device)), 1)
+                self.offset = self.both[:, :2]
 
     def __call__(self, points: Tensor) -> tuple[Tensor, Tensor]:
         """Offset ``[B,2,H,W]`` and colour ``[B,3,H,W]`` at crop points ``[B or 1,H,W,2]``."""
-        tapered = self.offset is None or (self.colored and self.color is None)
-        weight = taper(points, self.feather)[:, None] if tapered else None
+        if self.both is not None:
+            return between_nodes(self.both, points).split((2, 3), 1)
+        weight = taper(points, self.feather)[:, None] if self.offset is None or self.colored else None
         if self.offset is None:
             offset = interpolate(self.field.offset, points) * weight
         else:
             offset = between_nodes(self.offset, points)
         if not self.colored:
             return offset, offset.new_zeros(()).expand(len(offset), 3, *offset.shape[2:])
-        if self.color is None:
-            return offset, interpolate(self.field.color, points) * weight
-        return offset, between_nodes(self.color, points)
+        return offset, interpolate(self.field.color, points) * weight
 
     def times(self, matrix: Tensor) -> Flow:
         """The same with all offsets multiplied by a matrix ``[2,2]``, as from the crop's frame into that of the photo."""
@@ -88,6 +90,8 @@ class Flow:
             made.field = replace(self.field, offset=torch.einsum("ij,bjhw->bihw", matrix, self.field.offset))
         else:
             made.offset = torch.einsum("ij,bjhw->bihw", matrix, self.offset)
+            if self.both is not None:
+                made.both = torch.cat([made.offset, self.both[:, 2:]], 1)
         return made
 
     def reach(self) -> tuple[float, float]:
