@@ -73,7 +73,7 @@ def test_where_faces_overlap_movements_add_up_in_any_order(photo: Tensor) -> Non
     assert (a - warp_faces(photo, together(near, LEFT), stack(FROWN, SMILE))[0]).abs().max() < 1e-5
     # two halves of a movement are the whole movement, sampled once: two warps would blur
     twice, once = warp_faces(photo, together(LEFT, LEFT), SMILE, 0.5, 0.5)[0], warp(photo, LEFT, SMILE)[0]
-    assert (twice - once).abs().max() < 1e-4
+    assert (twice - once).abs().max() < 3e-4  # movements below a thousandth of a pixel are left away
     again = warp(warp(photo, LEFT, SMILE, 0.5, 0.5)[0], LEFT, SMILE, 0.5, 0.5)[0]
     assert (again - once).abs().max() > 0.01
 

@@ -148,14 +148,14 @@ def test_optimised_like_a_raster(astronaut: Tensor, crop: Crop, guide: Guide) ->
     quick, smile = Settings(steps=20, views=2), Prompt.parse("a smiling face")
     *_, raster = optimize(astronaut, crop, Field.zeros(28), guide, smile, quick)
     with torch.inference_mode():
-        *_, neural = optimize(astronaut, crop, Implicit.zeros("siren", 48), guide, smile, quick)
+        *_, neural = optimize(astronaut, crop, Implicit.zeros("siren"), guide, smile, quick)
         field = neural.field
     assert isinstance(field, Implicit)
     assert field.meta["prompt"] == "a smiling face"
     assert neural.gain > 0.8 * raster.gain > 0.2
     grid = pixel_centers(64, 64)
     lost = (displacement(field, grid)[0] - displacement(neural.raw, grid)[0]).norm(dim=1)
-    assert lost.mean() * 512 < 0.4  # modes and all
+    assert lost.mean() * 512 < 0.5  # modes and all
     [on] = optimize(astronaut, crop, field, guide, smile, replace(quick, steps=1, lr=1e-6))
     lost = (displacement(on.raw, grid)[0] - displacement(field, grid)[0]).norm(dim=1)
     assert lost.mean() * 512 < 0.5

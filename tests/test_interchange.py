@@ -73,8 +73,8 @@ def test_st_map_of_a_photo_is_the_warp(tmp_path: Path) -> None:
     still = changed[0].numpy() == 0
     y, x = np.mgrid[:330, :400] + 0.5
     assert still.mean() > 0.2
-    assert np.abs(u - x / 400)[still].max() < 1e-6
-    assert np.abs(v - (1 - y / 330))[still].max() < 1e-6
+    assert np.abs(u - x / 400)[still].max() < 1.1e-3 / 400  # of a pixel: less is left alone
+    assert np.abs(v - (1 - y / 330))[still].max() < 1.1e-3 / 330
 
 
 def as_u_v(path: Path) -> tuple[np.ndarray, np.ndarray]:
