@@ -40,7 +40,7 @@ class Priors:
     bending: float = 0.002
     magnitude: float = 2000.0
     fold: float = 20.0
-    symmetry: float = 100.0
+    symmetry: float = 5000.0
     drift: float = 1.0
     color: float = 2.0
 
@@ -69,7 +69,7 @@ class Settings:
     steps: int = 50
     views: int = 4
     lr: float = 6e-3
-    margin: float = 5.5
+    margin: float = 4.5
     preserve: float = 0.5
     color_limit: float = 0.22
     priors: Priors = Priors()
