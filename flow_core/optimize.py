@@ -40,7 +40,7 @@ class Priors:
     bending: float = 0.002
     magnitude: float = 2000.0
     fold: float = 20.0
-    symmetry: float = 5000.0
+    symmetry: float = 1000.0
     drift: float = 1.0
     color: float = 2.0
 

@@ -349,7 +349,7 @@ def test_optimize_is_reproducible(
         ("magnitude", 9.0),
         ("symmetry", 9.0),
         ("modes", 9.0),
-        ("margin", 9.0),
+        ("margin", 0.5),  # two steps stay far below any larger one
     ):
         assert not torch.equal(offset(seed=1, **{option: value}), once), option
 
