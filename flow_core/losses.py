@@ -9,9 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-PALETTE = (
-    0.1  # a shift of colour that counts like a movement by a thousandth of the crop side, in CIE Lab / 100 or sRGB 0..1
-)
+# a shift of colour that counts like a movement by a thousandth of the crop side, in CIE Lab / 100 or sRGB 0..1
+PALETTE = 0.06
 
 
 def guidance(gain: Tensor, weight: Tensor, margin: float) -> Tensor:
