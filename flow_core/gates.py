@@ -1,8 +1,8 @@
 """Does a prompt ask for movement or for colour, and where? The guide's own text directions tell.
 
-A shape prompt must not recolour a face, nor a colour prompt deform it, nor an angry brow come with another nose; but an optimiser
-takes whatever raises a guide's score a little. So what an edit may use is decided before: the direction of the prompt is compared, in the guide's text space, with
-examples of each kind. That reads meanings, not words, as far as the guide does.
+A shape prompt must not recolour a face, nor a colour prompt deform it, nor an angry brow come with another nose; but an
+optimiser takes whatever raises a guide's score a little. So what an edit may use is decided before: the direction of the prompt
+is compared, in the guide's text space, with examples of each kind. That reads meanings, not words, as far as the guide does.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ TINTED = {
     "skin": ("a face with pale skin", "a face with dark skin", "a tanned face", "a face with green skin", "red skin"),
     "hair": ("a face with blond hair", "a face with black hair", "a face with red hair", "blue hair", "grey hair"),
 }  # fmt: skip
-EXAMPLES = (*MOVED.values(), *TINTED.values())
+EXAMPLES = (*(MOVED[part] for part in PARTS), *TINTED.values())
 PAINTED = tuple(TINTED)  # the regions that colour can be for
 LOW, HIGH = (0.6, 0.45), (0.9, 0.7)  # likeness in that to the likest between which a gate opens: of movement, of colour
 EDGE = {

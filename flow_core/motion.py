@@ -17,8 +17,8 @@ from .field import pixel_centers
 
 BUILTIN = Path(__file__).parent / "weights" / "motion.safetensors"
 REACH = 0.05  # radius of a landmark's influence, fractions of the crop side
-PARTS = ("brows", "eyes", "nose", "mouth", "outline")  # of the face, which move by themselves
 STIFF = 0.08  # how far single landmarks may be missed
+PARTS = ("brows", "eyes", "nose", "mouth", "outline")  # of the face, which move by themselves
 
 
 @functools.lru_cache(maxsize=1)

@@ -207,7 +207,7 @@ class _Run:
             self.weight = weight[:, None]  # [B,1,K]
             self._make_views()
         groups = []
-        if self.moves.any():
+        if self.moves:
             groups.append({"params": [self.modes.requires_grad_()], "lr": settings.lr * PACE})
             fine = settings.lr * FINE
             groups += (
@@ -234,7 +234,7 @@ class _Run:
         open_ = torch.tensor([list(g.parts.values()) for g in gates]).to(self.aligned)  # [B,5]
         if not self.paints:  # what asks for colour alone, and may not paint, moves what it can
             open_ = torch.where(open_.any(1, keepdim=True), open_, 1.0)
-        self.moves = open_.any(1)
+        self.moves = bool(open_.any())
         self.basis = self.basis * (open_ @ load_parts().to(open_).T)[:, :, None, None, None]
         self.place = near(landmarks, open_, self.start.size)
         if not self.paints:
@@ -273,7 +273,8 @@ class _Run:
         self.before = torch.cat([e.unflatten(0, (len(self.aligned), -1)) for e in batches], 1)
 
     def _measure_reach(self, views: int = 4) -> Tensor:
-        """Logits ``[B,K]`` for a unit of :func:`flow_core.losses.travel` along the steepest way of each part of the prompt. Guides differ in it a hundredfold, and so do prompts: wide eyes are few pixels."""
+        """Logits ``[B,K]`` for a unit of :func:`flow_core.losses.travel` along the steepest way of each part of the prompt.
+        Guides differ in it a hundredfold, and so do prompts: wide eyes are few pixels."""
         found = []
         with torch.inference_mode(False), torch.enable_grad():
             chosen = torch.arange(min(views, len(self.views)), device=self.views.device)
@@ -282,10 +283,10 @@ class _Run:
             for k in range(gain.shape[1]):
                 slopes = torch.autograd.grad(gain[:, k].sum(), free, retain_graph=k + 1 < gain.shape[1])
                 way = {p: g * (1 if p is self.modes else losses.PALETTE) for p, g in zip(free, slopes, strict=True)}
-                steep = sum(w.flatten(1).square().sum(1) for w in way.values()).sqrt()
+                steep = sum(w.flatten(1).square().sum(1) for w in way.values())
                 moved = torch.einsum("bm,bmchw->bchw", way.get(self.modes, 0 * self.modes), self.basis)
                 tinted = way[self.color] * losses.PALETTE if self.paints else None
-                found.append(steep.square() / losses.travel(moved, tinted).clamp(min=1e-9))
+                found.append(steep / losses.travel(moved, tinted).clamp(min=1e-9))
             least = LEAST_REACH * self.guide.scale * self.directions.norm(dim=-1)
             return torch.maximum(torch.stack(found, 1), least).clamp(min=1e-6).detach()
 

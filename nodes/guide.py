@@ -2,9 +2,11 @@ from __future__ import annotations
 
 import logging
 
+import torch
 from comfy_api.latest import io
 
 from ..flow_core.guide import BUILTIN, PRECISIONS, Guide, load_guide
+from ..flow_core.predict import Predictor
 from ..flow_core.prompts import Prompt
 from . import paths
 from .sockets import CATEGORY, GuideSocket
@@ -26,6 +28,15 @@ def warn_unknown(prompt: Prompt, guide: Guide) -> None:
         logging.warning(
             "FaceFlow: guide %s never learnt %s; load a full guide for such words.", guide.name, ", ".join(words)
         )
+
+
+def bring(*models: Guide | Predictor) -> None:
+    """Let ComfyUI's memory management bring models to its device."""
+    import comfy.model_management as mm
+
+    # ComfyUI runs nodes in inference mode, and weights moved within it could not carry a gradient later.
+    with torch.inference_mode(False):
+        mm.load_models_gpu([model.patcher for model in models], force_full_load=True)
 
 
 class FaceFlowLoadGuide(io.ComfyNode):

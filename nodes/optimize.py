@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import logging
 
-import torch
 from comfy_api.latest import io
 from torch import Tensor
 
@@ -12,14 +11,14 @@ from ..flow_core.field import Field
 from ..flow_core.guide import Guide
 from ..flow_core.optimize import Priors, Settings, optimize, report
 from ..flow_core.prompts import NEUTRAL, Prompt
-from .guide import warn_unknown
+from .guide import bring, warn_unknown
 from .sockets import CATEGORY, CropSocket, FieldSocket, GuideSocket, rgb, to_comfy, to_core
 
 PREVIEW_EVERY = 6  # steps; a preview costs about as much as a step with the built-in guide
 
 
 def _prior(name: str, what: str) -> io.Float.Input:
-    return io.Float.Input(name, default=1.0, min=0.0, max=20.0, step=0.1, optional=True,
+    return io.Float.Input(name, default=1.0, min=0.0, max=20.0, step=0.05, optional=True,
                           tooltip=f"{what} Times the built-in weight; 'preserve' scales all of them together.")  # fmt: skip
 
 
@@ -48,9 +47,8 @@ class FaceFlowOptimize(io.ComfyNode):
                 io.Int.Input("seed", default=0, min=0, max=0xFFFFFFFF, control_after_generate=False,
                              tooltip="The same seed gives the same field."),
                 io.Float.Input("margin", default=Settings.margin, min=0.1, max=20.0, step=0.1, optional=True,
-                               tooltip="How far to go, root mean square, in thousandths of the side of the face square: 2 = a hint, 4 = plain to see, "
-                               "8 = extreme. "
-                               "The same for every guide and prompt."),
+                               tooltip="How far to go, root mean square, in thousandths of the side of the face square: 2 = a hint, "
+                               "4 = plain to see, 8 = extreme. The same for every guide and prompt."),
                 io.Float.Input("color_limit", default=Settings.color_limit, min=0.0, max=0.5, step=0.01, optional=True,
                                tooltip="Largest change of colour (0..1), in the region whose colour the prompt asks for. 0 = move only, "
                                "never recolour. Prompts that ask for no colour never recolour."),
@@ -95,9 +93,7 @@ class FaceFlowOptimize(io.ComfyNode):
         curve: list[float] = []
         last = None
         try:
-            # ComfyUI runs nodes in inference mode, and weights moved within it could not carry a gradient.
-            with torch.inference_mode(False):
-                mm.load_models_gpu([guide.patcher], force_full_load=True)
+            bring(guide)
             for last in optimize(rgb(picture), crop, field, guide, targets, settings):
                 mm.throw_exception_if_processing_interrupted()
                 curve.append(last.losses["total"])

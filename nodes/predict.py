@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import torch
 from comfy_api.latest import io
 from torch import Tensor
 
@@ -10,7 +9,7 @@ from ..flow_core.predict import Predictor
 from ..flow_core.prompts import NEUTRAL, Prompt
 from ..flow_core.warp import warp
 from . import paths
-from .guide import warn_unknown
+from .guide import bring, warn_unknown
 from .sockets import CATEGORY, CropSocket, FieldSocket, GuideSocket, PredictorSocket, rgb, to_comfy, to_core
 
 BUILTIN = "builtin"
@@ -92,8 +91,7 @@ class FaceFlowPredict(io.ComfyNode):
         target = Prompt.parse(prompt, neutral)
         warn_unknown(target, guide)
         picture = to_core(image).float()
-        with torch.inference_mode(False):  # weights moved within it could not carry a gradient later
-            mm.load_models_gpu([guide.patcher, predictor.patcher], force_full_load=True)
+        bring(guide, predictor)
         field = predictor.predict(rgb(picture), crop, guide, target, strength).to(mm.intermediate_device())
         edited, _ = warp(picture, crop, field)
         return io.NodeOutput(field, to_comfy(edited))

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import math
 
-import torch
 from comfy_api.latest import io
 from torch import Tensor
 
@@ -11,6 +10,7 @@ from ..flow_core.detect import load_detector
 from ..flow_core.field import Field
 from ..flow_core.guide import Guide
 from ..flow_core.prompts import NEUTRAL, Prompt
+from .guide import bring
 from .sockets import CATEGORY, CropSocket, FieldSocket, GuideSocket, rgb, to_core
 
 
@@ -47,8 +47,6 @@ class FaceFlowScore(io.ComfyNode):
         cls, before: Tensor, after: Tensor, guide: Guide, prompt: str, neutral: str, field: Field | None = None,
         crop: Crop | None = None,
     ) -> io.NodeOutput:  # fmt: skip
-        import comfy.model_management as mm
-
         from ..flow_core.measure import measure, score
 
         target = Prompt.parse(prompt, neutral)
@@ -56,8 +54,7 @@ class FaceFlowScore(io.ComfyNode):
         if crop is None:
             crop = align(was, load_detector())[0]
         crop.require_size(was)
-        with torch.inference_mode(False):  # as in Optimize, which may come next and need a gradient
-            mm.load_models_gpu([guide.patcher], force_full_load=True)
+        bring(guide)
         gain, outside = score(was, now, crop, guide, target)
         text = f"guide gain {gain:+.2f} logits ({guide.name}), change outside the face {255 * outside:.2f} of 255"
         folds = moved = math.nan

@@ -11,7 +11,7 @@ from ..flow_core.field import Field
 from ..flow_core.guide import Guide
 from ..flow_core.predict import Predictor
 from ..flow_core.prompts import Prompt
-from .guide import warn_unknown
+from .guide import bring, warn_unknown
 from .sockets import CATEGORY, CropSocket, FieldSocket, GuideSocket, PredictorSocket, to_comfy
 
 if TYPE_CHECKING:
@@ -106,12 +106,9 @@ def _source(field: Field | None, predictor: Predictor | None, guide: Guide | Non
         return field
     if guide is None:
         raise ValueError("The predictor needs a guide, which reads the prompt; connect FaceFlow Load Guide.")
-    import comfy.model_management as mm
-
     target = Prompt.parse(prompt)
     warn_unknown(target, guide)
-    with torch.inference_mode(False):  # weights moved within it could not carry a gradient later
-        mm.load_models_gpu([guide.patcher, predictor.patcher], force_full_load=True)
+    bring(guide, predictor)
     return predictor.bind(guide, target)
 
 

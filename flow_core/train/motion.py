@@ -37,9 +37,8 @@ PARTS = {
     "mouth": ((*LIPS, *LIPS_INNER, *CHEEKS[0], *CHEEKS[1], *OVAL[12:25]), 12),
     "outline": ((*OVAL, *CHEEKS[0], *CHEEKS[1]), 6),
 }
-LEVEL = (
-    0.6  # 0: every mode is as long as its standard deviation; 1: all are as long as that of the part's commonest one
-)
+# 0: every mode is as long as its standard deviation; 1: all are as long as that of the part's commonest one
+LEVEL = 0.6
 
 
 def shapes(landmarks: Tensor) -> Tensor:

@@ -32,7 +32,6 @@ from ..gates import PAINTED, Gates, open_gates, paint, paint_masks
 from ..guide import BUILTIN as NANO
 from ..guide import Guide, load_guide
 from ..landmarks import MIRROR, five_points, outline
-from ..losses import PALETTE
 from ..motion import PARTS, load_modes, load_parts
 from ..nano import IMAGE_SIZE
 from ..optimize import LEAST_REACH, OUTLINE, Priors, Settings
@@ -92,7 +91,7 @@ class Texts:
         """With :attr:`reach` measured on faces ``[n,3,192,192]`` uint8 with ``landmarks [n,161,2]`` in pixels."""
         aligned, places, _ = look(images, landmarks, guide.image_size, None)
         moves = torch.eye(len(load_modes()))
-        tints = PALETTE * torch.eye(3 * len(PAINTED)).unflatten(1, (-1, 3))
+        tints = losses.PALETTE * torch.eye(3 * len(PAINTED)).unflatten(1, (-1, 3))
         parts, regions = (self.gates > 0).float().split((len(PARTS), len(PAINTED)), 1)
         free = torch.cat([parts @ load_parts().T, regions.repeat_interleave(3, 1)], 1)
         points = pixel_centers(guide.image_size, guide.image_size)
@@ -114,7 +113,7 @@ class Texts:
             slopes = guide.scale * (ends[0] - ends[1]) / 2
             steep = self.ways @ slopes.T * free
             way = torch.einsum("pm,mchw->pchw", steep[:, : len(moves)], offset)
-            tinted = PALETTE * steep[:, len(moves) :].unflatten(1, (-1, 3))
+            tinted = losses.PALETTE * steep[:, len(moves) :].unflatten(1, (-1, 3))
             found.append(steep.square().sum(1) / losses.travel(way, tinted).clamp(min=1e-9))
         least = LEAST_REACH * guide.scale * self.ways.norm(dim=1)
         return replace(self, reach=torch.maximum(torch.stack(found).mean(0), least))
