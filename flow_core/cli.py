@@ -136,13 +136,18 @@ def parser() -> argparse.ArgumentParser:
 
 def main(argv: list[str] | None = None) -> int:
     """Run a command; 0 when it worked, 2 when the input was at fault."""
-    o = parser().parse_args(argv)
+    commands = parser()
+    o, rest = commands.parse_known_args(argv)
+    if len(rest) == 1 and not rest[0].startswith("-") and not getattr(o, "prompt", "given"):
+        o.prompt = rest.pop()  # argparse does not look for a prompt that may be missing behind an option
+    if rest:
+        commands.error(f"unknown: {' '.join(rest)}")
     try:
-        commands = {
+        run = {
             "edit": _edit, "sheet": _sheet, "apply": _apply, "view": _view, "guides": _guides, "export": _export,
             "import": _import, "video": cli_video.video, "live": cli_video.live,
         }  # fmt: skip
-        commands[o.command](o)
+        run[o.command](o)
     except (ValueError, GuideError, PredictorError, OSError) as e:
         print(f"faceflow: {e}", file=sys.stderr)
         return 2

@@ -46,34 +46,23 @@ class Flow:
         field: a raster, velocity or neural field.
         feather: see :func:`taper`. An offset is tapered; a velocity is tapered before it is integrated, and over at
             least 0.02, so that the map stays a diffeomorphism and is the identity at the crop's border and beyond.
-        dense: cells along each side of a raster that stands in for the interpolation between control points where
-            more points will be asked for than it has; three quarters of them where there is colour; None = always interpolate.
 
     Attributes:
         colored: whether there is any colour.
     """
 
-    def __init__(self, field: Field | Implicit, feather: float = FEATHER, dense: int | None = None) -> None:
+    def __init__(self, field: Field | Implicit, feather: float = FEATHER) -> None:
         self.field, self.feather = field.raster(), feather
-        self.offset = self.both = None
+        self.offset = None
         color = self.field.color
         self.colored = color.requires_grad or bool(color.any())
         if self.field.kind == "velocity" and not (self.field.offset.any() or self.field.offset.requires_grad):
             self.offset = self.field.offset.new_zeros(self.field.batch, 2, 2, 2)
         elif self.field.kind == "velocity":
             self.offset = exponential(tapered_velocity(self.field, feather, cells(self.field)))
-        if dense:
-            if not self.colored:
-                self.offset = self(nodes(dense, color.device))[0] if self.offset is None else self.offset
-            else:  # one raster for both: to look at one is quicker than at two
-                step = 1 if self.offset is None else self.offset.shape[-1] - 1  # nodes of the flow stay nodes
-                self.both = torch.cat(self(nodes(max(1, round(0.75 * dense / step)) * step, color.device)), 1)
-                self.offset = self.both[:, :2]
 
     def __call__(self, points: Tensor) -> tuple[Tensor, Tensor]:
         """Offset ``[B,2,H,W]`` and colour ``[B,3,H,W]`` at crop points ``[B or 1,H,W,2]``."""
-        if self.both is not None:
-            return between_nodes(self.both, points).split((2, 3), 1)
         weight = taper(points, self.feather)[:, None] if self.offset is None or self.colored else None
         if self.offset is None:
             offset = interpolate(self.field.offset, points) * weight
@@ -90,8 +79,6 @@ class Flow:
             made.field = replace(self.field, offset=torch.einsum("ij,bjhw->bihw", matrix, self.field.offset))
         else:
             made.offset = torch.einsum("ij,bjhw->bihw", matrix, self.offset)
-            if self.both is not None:
-                made.both = torch.cat([made.offset, self.both[:, 2:]], 1)
         return made
 
     def reach(self) -> tuple[float, float]:

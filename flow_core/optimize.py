@@ -69,7 +69,7 @@ class Settings:
     steps: int = 50
     views: int = 4
     lr: float = 6e-3
-    margin: float = 4.5
+    margin: float = 5.0
     preserve: float = 0.5
     color_limit: float = 0.22
     priors: Priors = Priors()

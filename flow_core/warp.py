@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from .implicit import Implicit
 
 _TILE = 256, 512  # rows and columns; a tile stays in the processor's cache, and the memory of a warp small
-_DENSE = 1024  # cells of the raster that stands in for the control points of a larger face
+_NODES = 1500  # a side of a face, at least, at which a field is asked; between them it is interpolated
 _STILL = 1e-3, 1e-5  # offsets in pixels and of colour up to which a pixel is left alone; a change that no format keeps
 
 
@@ -115,12 +115,12 @@ def warp(
         # Bicubic weights and colour offsets may overshoot; pictures beyond 0..1 (HDR) keep their own range.
         limit = min(0.0, limits[i][0]), max(1.0, limits[i][1])
         x0, y0, x1, y1 = one.bounds()
-        dense = _DENSE if (x1 - x0) * (y1 - y0) > 2 * _DENSE**2 else None
-        flow = Flow(f, feather, dense).times(one.inverse[0, :2, :2])
+        flow = Flow(f, feather).times(one.inverse[0, :2, :2])
         reach = flow.reach()
+        step = max(1, int(one.side[0] / max(_NODES, 2 * max(f.size))))
         for top, left in itertools.product(range(y0, y1, _TILE[0]), range(x0, x1, _TILE[1])):
             box = (left, top, min(x1, left + _TILE[1]), min(y1, top + _TILE[0]))
-            _warp_tile(image[i : i + 1], out[i : i + 1], changed[i], one, flow, m, reach, box, limit)
+            _warp_tile(image[i : i + 1], out[i : i + 1], changed[i], one, flow, m, reach, box, step, limit)
     return out, changed
 
 
@@ -149,48 +149,72 @@ def _warp_tile(
     mask: Tensor | None,
     reach: tuple[float, float],
     box: tuple[int, int, int, int],
+    step: int,
     limit: tuple[float, float],
 ) -> None:
-    """Warp the pixels of ``box`` (x0, y0, x1, y1) from ``image`` into ``out``."""
+    """Warp the pixels of ``box`` (x0, y0, x1, y1) from ``image`` into ``out``. The flow is asked at every ``step``-th of them."""
     x0, y0, x1, y1 = box
     tile = (..., slice(y0, y1), slice(x0, x1))
+    x, y = (_every(first, last, step, image.device) for first, last in ((x0, x1), (y0, y1)))
     # Coordinates are kept as planes, as grid_sample likes them; matrix products for each pixel would cost more than it.
-    x = torch.arange(x0, x1, device=image.device, dtype=torch.float32) + 0.5
-    y = (torch.arange(y0, y1, device=image.device, dtype=torch.float32) + 0.5)[:, None]
     (a, b, u), (c, d, v), _ = crop.matrix[0].tolist()
-    points = torch.empty(1, 2, y1 - y0, x1 - x0, device=image.device)
-    torch.add(a * x, b * y + u, out=points[0, 0])
-    torch.add(c * x, d * y + v, out=points[0, 1])
+    points = torch.empty(1, 2, len(y), len(x), device=image.device)
+    torch.add(a * x, b * y[:, None] + u, out=points[0, 0])
+    torch.add(c * x, d * y[:, None] + v, out=points[0, 1])
     shift, color = flow(points.movedim(1, -1))
-    shift_x, shift_y = shift[0]
     if mask is not None:
-        shift_x, shift_y, color = shift_x * mask[tile], shift_y * mask[tile], color * mask[tile]
-    moved = shift_x.abs().add_(shift_y.abs()) > _STILL[0]
-    all_moved = moved.all()
-    if flow.colored and not all_moved:
+        shift, color = (_between(planes, step, box) * mask[tile] for planes in (shift, color))
+        x, y, step = _every(x0, x1, 1, image.device), _every(y0, y1, 1, image.device), 1
+        points = torch.empty_like(shift)
+    moved = shift[0].abs().sum(0) > _STILL[0]
+    if flow.colored:
         moved |= color[0].abs().amax(0) > _STILL[1]
-        all_moved = moved.all()
+    if step > 1:  # pixels between four that move
+        moved = moved[:-1] & moved[1:]
+        moved = moved[:, :-1] & moved[:, 1:]
+    all_moved = moved.all()
     if not (all_moved or moved.any()):
         return
+    color = color if flow.colored else color[:, :0]
     if any(reach):
         # Sampling from the part of the photo that is needed keeps coordinates exact.
         (px0, px1), (py0, py1) = _span(x0, x1, reach[0], image.shape[3]), _span(y0, y1, reach[1], image.shape[2])
         kx, ky = 2 / (px1 - px0), 2 / (py1 - py0)
-        grid = points  # its memory is at hand
-        torch.add((x - px0) * kx - 1, shift_x, alpha=kx, out=grid[0, 0])
-        torch.add((y - py0) * ky - 1, shift_y, alpha=ky, out=grid[0, 1])
+        torch.add((x - px0) * kx - 1, shift[0, 0], alpha=kx, out=points[0, 0])  # its memory is at hand
+        torch.add(((y - py0) * ky - 1)[:, None], shift[0, 1], alpha=ky, out=points[0, 1])
+        grid, color = _between(torch.cat([points, color], 1), step, box).split((2, color.shape[1]), 1)
         inner = px0 > 0 and px1 < image.shape[3] and py0 > 0 and py1 < image.shape[2]
         if not inner:
             grid[0, 0].clamp_(kx / 2 - 1, 1 - kx / 2)
             grid[0, 1].clamp_(ky / 2 - 1, 1 - ky / 2)
         new = _sample(image[:, :, py0:py1, px0:px1], grid.movedim(1, -1), "bicubic", "zeros" if inner else "border")
     else:
+        color = _between(color, step, box)
         new = image[tile].clone()
     if flow.colored:
         new[:, :3] += color.mean(1, keepdim=True) if image.shape[1] == 1 else color
     new.clamp_(*limit)
-    out[tile] = new if all_moved else torch.where(moved, new, image[tile])
-    changed[tile] = moved
+    if not all_moved:
+        if step > 1:
+            moved = moved.repeat_interleave(step, 0).repeat_interleave(step, 1)[: y1 - y0, : x1 - x0]
+        new = torch.where(moved, new, image[tile])
+    out[tile] = new
+    changed[tile] = 1 if all_moved else moved
+
+
+def _every(first: int, last: int, step: int, device: torch.device) -> Tensor:
+    """Centres of every ``step``-th pixel, up to the first one that is not before the last."""
+    count = last - first if step == 1 else (last - first - 1) // step + 2
+    return first + 0.5 + step * torch.arange(count, device=device, dtype=torch.float32)
+
+
+def _between(planes: Tensor, step: int, box: tuple[int, int, int, int]) -> Tensor:
+    """Values at all pixels of a box, between those ``[B,C,n,m]`` at every ``step``-th."""
+    if step == 1:
+        return planes
+    size = [(n - 1) * step + 1 for n in planes.shape[2:]]
+    planes = F.interpolate(planes, size, mode="bilinear", align_corners=True)
+    return planes[..., : box[3] - box[1], : box[2] - box[0]]
 
 
 def _span(first: int, last: int, reach: float, size: int) -> tuple[int, int]:

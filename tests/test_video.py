@@ -506,7 +506,7 @@ def test_video_command(in_clip: Path, tmp_path: Path, capsys: pytest.CaptureFixt
 def test_video_command_with_a_prompt(in_clip: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out, saved = tmp_path / "out.mp4", tmp_path / "made.safetensors"
     few = ("--steps", "2", "--resolution", "8", "--device", "cpu", "--save-field", str(saved))
-    assert cli.main(["video", str(in_clip), "a smiling face", "-o", str(out), "--strength", "0:0,0.3:1", *few]) == 0
+    assert cli.main(["video", str(in_clip), "-o", str(out), "a smiling face", "--strength", "0:0,0.3:1", *few]) == 0
     assert len(list(Clip.open(out))) == 10
     assert Field.load(saved).meta["prompt"] == "a smiling face"
 

@@ -38,7 +38,7 @@ PARTS = {
     "outline": ((*OVAL, *CHEEKS[0], *CHEEKS[1]), 6),
 }
 # 0: every mode is as long as its standard deviation; 1: all are as long as that of the part's commonest one
-LEVEL = 0.6
+LEVEL = 0.3
 
 
 def shapes(landmarks: Tensor) -> Tensor:
