@@ -21,7 +21,7 @@ from .guide import BUILTIN, PRECISIONS, Guide, GuideError, available, load_guide
 from .implicit import ARCHITECTURES, Implicit
 from .optimize import Settings, Step, optimize, report
 from .predict import BUILTIN as PREDICTOR
-from .predict import Predictor, PredictorError, gain
+from .predict import RESOLUTION, Predictor, PredictorError, gain
 from .prompts import NEUTRAL, Prompt
 from .warp import warp
 
@@ -30,7 +30,6 @@ METHODS = ("optimize", "predict", "refine")
 REFINING = 4  # the share of the steps that a predicted field still needs is one in so many
 PROMPTS = ("a smiling face", "an angry face", "a surprised face", "a sad face", "a round face", "red lips", "tanned skin",
            "blond hair")  # fmt: skip
-RESOLUTION = 28  # control points along each side of a new raster field
 
 
 def parser() -> argparse.ArgumentParser:

@@ -28,7 +28,7 @@ from .prompts import Prompt, directions, embed
 from .warp import warp
 
 BUILTIN = Path(__file__).parent / "weights" / "predictor.safetensors"
-RESOLUTION = 28  # control points a side
+RESOLUTION = 28  # control points a side, here and of a new raster field
 COLOR_LIMIT = Settings.color_limit  # largest colour offset
 FARTHEST = 1.5  # largest weight times strength that the training shows; beyond it an edit is extrapolated
 KEYS = ("a smiling face", "an angry face", "a face with a wide nose", "red lips", "an old man", "blond hair")

@@ -48,7 +48,7 @@ class FaceFlowOptimize(io.ComfyNode):
                              tooltip="The same seed gives the same field."),
                 io.Float.Input("margin", default=Settings.margin, min=0.1, max=20.0, step=0.1, optional=True,
                                tooltip="How far to go, root mean square, in thousandths of the side of the face square: 2 = a hint, "
-                               "4 = plain to see, 8 = extreme. The same for every guide and prompt."),
+                               "5 = plain to see, 9 = extreme. The same for every guide and prompt."),
                 io.Float.Input("color_limit", default=Settings.color_limit, min=0.0, max=0.5, step=0.01, optional=True,
                                tooltip="Largest change of colour (0..1), in the region whose colour the prompt asks for. 0 = move only, "
                                "never recolour. Prompts that ask for no colour never recolour."),
