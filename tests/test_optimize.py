@@ -256,7 +256,8 @@ def test_a_guide_with_another_scale_gives_the_same_edit(run: Run) -> None:
 def test_stops_when_nothing_more_is_to_be_gained(run: Run) -> None:
     steps = run.steps(steps=400, views=4)
     assert steps[-1].index == steps[-1].total < 200
-    assert steps[-1].gain > 0.8 * max(s.gain for s in steps)
+    usual = run.steps(steps=50, views=4)  # whose rate has fallen to zero by then; single gains jump from view to view
+    assert sum(s.gain for s in steps[-8:]) > 0.9 * sum(s.gain for s in usual[-8:])
 
 
 @pytest.mark.parametrize("limit", [0.06, 0.0])
