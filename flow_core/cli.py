@@ -137,10 +137,10 @@ def main(argv: list[str] | None = None) -> int:
     """Run a command; 0 when it worked, 2 when the input was at fault."""
     commands = parser()
     o, rest = commands.parse_known_args(argv)
-    if len(rest) == 1 and not rest[0].startswith("-") and not getattr(o, "prompt", "given"):
+    if o.command in ("video", "live") and not o.prompt and len(rest) == 1 and not rest[0].startswith("-"):
         o.prompt = rest.pop()  # argparse does not look for a prompt that may be missing behind an option
     if rest:
-        commands.error(f"unknown: {' '.join(rest)}")
+        commands.error(f"unrecognized arguments: {' '.join(rest)}")
     try:
         run = {
             "edit": _edit, "sheet": _sheet, "apply": _apply, "view": _view, "guides": _guides, "export": _export,

@@ -161,37 +161,37 @@ def _warp_tile(
     points = torch.empty(1, 2, len(y), len(x), device=image.device)
     torch.add(a * x, b * y[:, None] + u, out=points[0, 0])
     torch.add(c * x, d * y[:, None] + v, out=points[0, 1])
-    shift, color = flow(points.movedim(1, -1))
+    edit = torch.cat(flow(points.movedim(1, -1))[: 1 + flow.colored], 1)  # offset, and colour where there is any
     if mask is not None:
-        shift, color = (_between(planes, step, box) * mask[tile] for planes in (shift, color))
+        edit = _between(edit, step, box) * mask[tile]
         x, y, step = _every(x0, x1, 1, image.device), _every(y0, y1, 1, image.device), 1
-        points = torch.empty_like(shift)
-    moved = shift[0].abs().sum(0) > _STILL[0]
+    moved = edit[0, :2].abs().sum(0) > _STILL[0]
     if flow.colored:
-        moved |= color[0].abs().amax(0) > _STILL[1]
+        moved |= edit[0, 2:].abs().amax(0) > _STILL[1]
     if step > 1:  # pixels between four that move
         moved = moved[:-1] & moved[1:]
         moved = moved[:, :-1] & moved[:, 1:]
     all_moved = moved.all()
     if not (all_moved or moved.any()):
         return
-    color = color if flow.colored else color[:, :0]
     if any(reach):
         # Sampling from the part of the photo that is needed keeps coordinates exact.
         (px0, px1), (py0, py1) = _span(x0, x1, reach[0], image.shape[3]), _span(y0, y1, reach[1], image.shape[2])
         kx, ky = 2 / (px1 - px0), 2 / (py1 - py0)
-        torch.add((x - px0) * kx - 1, shift[0, 0], alpha=kx, out=points[0, 0])  # its memory is at hand
-        torch.add(((y - py0) * ky - 1)[:, None], shift[0, 1], alpha=ky, out=points[0, 1])
-        grid, color = _between(torch.cat([points, color], 1), step, box).split((2, color.shape[1]), 1)
+        torch.add((x - px0) * kx - 1, edit[0, 0], alpha=kx, out=edit[0, 0])
+        torch.add(((y - py0) * ky - 1)[:, None], edit[0, 1], alpha=ky, out=edit[0, 1])
+        edit = _between(edit, step, box)
+        grid = edit[:, :2]
         inner = px0 > 0 and px1 < image.shape[3] and py0 > 0 and py1 < image.shape[2]
         if not inner:
             grid[0, 0].clamp_(kx / 2 - 1, 1 - kx / 2)
             grid[0, 1].clamp_(ky / 2 - 1, 1 - ky / 2)
         new = _sample(image[:, :, py0:py1, px0:px1], grid.movedim(1, -1), "bicubic", "zeros" if inner else "border")
     else:
-        color = _between(color, step, box)
+        edit = _between(edit, step, box)
         new = image[tile].clone()
     if flow.colored:
+        color = edit[:, 2:]
         new[:, :3] += color.mean(1, keepdim=True) if image.shape[1] == 1 else color
     new.clamp_(*limit)
     if not all_moved:

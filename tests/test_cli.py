@@ -376,3 +376,8 @@ def test_sheet(photo: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
         assert 2 * 64 < sheet.height < 3 * 64
     assert cli.main(["sheet", str(nobody), "-o", str(out), *STEPS]) == 2
     assert "No face was found in any" in capsys.readouterr().err
+
+
+def test_a_picture_behind_options_is_no_prompt(photo: Path, tmp_path: Path) -> None:
+    with pytest.raises(SystemExit):
+        cli.main(["sheet", str(photo), "-o", str(tmp_path / "sheet.jpg"), str(photo)])
