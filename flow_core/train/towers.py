@@ -75,6 +75,12 @@ def figures(model: nn.Module, tokenizer, shown: guide.Shown) -> list[float]:
 def main(argv: list[str] | None = None) -> None:
     ap = loop.arguments("towers", "Compare image towers and text widths.", Path("out/train/towers.md"), 600, 32, 2e-3)
     ap.add_argument("--captions", type=int, default=80)
+    ap.add_argument(
+        "--keep",
+        type=Path,
+        metavar="FOLDER",
+        help="also save the guides with other image towers, for benchmarks/guides.py",
+    )
     ap.add_argument("--widths", type=int, nargs="*", default=[64, 128], help="of text towers")
     o = ap.parse_args(argv)
     train, test = data.load(o.data)
@@ -95,10 +101,14 @@ def report(train: data.Faces, test: data.Faces, o: argparse.Namespace) -> str:
         model, tokenizer = guide.build()
         model.load_state_dict(known, strict=False)
         model.visual.trunk = tower
+        model.visual.preprocess_cfg = {**model.visual.preprocess_cfg, "size": size}
         model.visual.head = nn.Linear(tower.num_features, model.text_projection.shape[1], bias=False)
         shown = guide.Shown(train, o.seed, size=size)
         guide.fit(model, tokenizer, shown, _options(o, 0, o.steps))
         found = figures(model, tokenizer, guide.Shown(test, o.seed + 1, shown.scale, size))
+        if o.keep:
+            o.keep.mkdir(parents=True, exist_ok=True)
+            torch.save(model, o.keep / f"{name.removesuffix(' (built in)')}.pt")
         count = sum(p.numel() for p in model.visual.parameters()) / 1e6
         shapes, paint = (", ".join(f"{v:.2f}" for v in part) for part in (found[:3], found[3:]))
         lines.append(f"| {name} | {count:.1f} M | {milliseconds(model, size):.0f} | {shapes} | {paint} |")
