@@ -24,7 +24,7 @@ from .motion import basis, load_modes, load_parts, near
 from .prompts import Prompt, directions
 from .warp import displacement, jacobian_determinant, sample_image, warp
 
-PACE = 40.0  # step length of the modes of motion for a step length 1 of the control points
+PACE = 100.0  # how far one step takes the modes of motion, as :func:`losses.travel`, for a step length 1 of the control points
 TINT = 5.0  # step length of colours
 OUTLINE = 96  # a side, of the raster in which colours are kept
 FINE = 0.05  # step length of the single control points beside the modes
@@ -237,6 +237,8 @@ class _Run:
         self.moves = bool(open_.any())
         self.basis = self.basis * (open_ @ load_parts().to(open_).T)[:, :, None, None, None]
         self.place = near(landmarks, open_, self.start.size)
+        # a step of all modes, which point anywhere, takes a brow as far as a mouth, whose modes are more and longer
+        self.gait = 1 / losses.travel(self.basis.flatten(1, 2)).clamp(min=1e-3)
         if not self.paints:
             return
         from kornia.color import lab_to_rgb, rgb_to_lab  # here, because that takes a while
@@ -376,7 +378,8 @@ class _Run:
         pace = ((self.ends - self.index) / SETTLE).clamp(0, 1)
         with torch.no_grad():
             for p, was in zip(free, old, strict=True):
-                p.copy_(torch.lerp(was, p, pace.to(p).view(-1, *[1] * (p.ndim - 1))))
+                share = pace.to(p) * (self.gait if p is self.modes else 1)
+                p.copy_(torch.lerp(was, p, share.view(-1, *[1] * (p.ndim - 1))))
         for one in self.schedules:
             one.step()
         self.index += 1
