@@ -110,7 +110,7 @@ def test_gain_grows(edits: Edits, name: str) -> None:
 
 def test_preserve_is_the_dial_from_bold_to_careful(run: Run) -> None:
     def moved(preserve: float) -> float:
-        return run.field(steps=16, preserve=preserve).offset.square().mean().item()
+        return run.field(steps=50, preserve=preserve).offset.square().mean().item()
 
     assert moved(1) < moved(0.5) < moved(0)
     assert moved(1) < moved(0) / 2
