@@ -1,7 +1,7 @@
 """Does one set of defaults suit guides that are built differently?
 
 ``python -m flow_core.train towers --data DIR --keep FOLDER`` trains sisters of the nano guide with other image towers, and
-``python benchmarks/guides.py FOLDER/*.pt -o SHEET.jpg`` makes the demo's edits with each of them at the defaults. It prints,
+``python benchmarks/guides.py FOLDER/*.safetensors -o SHEET.jpg`` makes the demo's edits with each of them at the defaults. It prints,
 means over the two portraits, the logit scale times the length of the text direction, the gain in that unit, how far the face has
 moved, and the least Jacobian determinant; the sheet shows the first portrait.
 """
@@ -12,6 +12,7 @@ import argparse
 from pathlib import Path
 
 import torch
+from safetensors.torch import load_file
 
 from flow_core import draw, losses, picture
 from flow_core.align import align
@@ -19,17 +20,19 @@ from flow_core.cli import run
 from flow_core.demo import PROMPTS, portraits
 from flow_core.detect import load_detector
 from flow_core.diffeo import to_offset
-from flow_core.guide import Guide, load_guide, open_clip
+from flow_core.guide import Guide, load_guide
 from flow_core.measure import measure
 from flow_core.optimize import Settings
 from flow_core.prompts import Prompt, directions
+from flow_core.train import towers
 from flow_core.warp import warp
 
 
 def sister(path: Path) -> Guide:
-    """A guide that ``towers --keep`` saved. Unpickling runs code: only for files of one's own."""
-    open_clip()  # timm beside any torchvision
-    return Guide(path.stem, torch.load(path, weights_only=False), load_guide()._tokenizer)
+    """A guide that ``towers --keep`` saved; the name of its file says which tower it has."""
+    model, tokenizer = towers.build(*towers.towers()[path.stem])
+    model.load_state_dict(load_file(path))
+    return Guide(path.stem, model, tokenizer)
 
 
 def main() -> None:
@@ -38,22 +41,23 @@ def main() -> None:
     ap.add_argument("-o", "--output", type=Path)
     o = ap.parse_args()
     detector, rows = load_detector(), []
-    photos = {name: (photo, align(photo, detector)[0]) for name, photo in portraits().items()}
+    faces = [(photo, align(photo, detector)[0]) for photo in portraits().values()]
     print("| guide | prompt | logits | gain, of them | movement | least det |\n|---|---|---|---|---|---|")
     for guide in (load_guide(), *(sister(path) for path in o.sisters)):
         row = []
         for text in PROMPTS:
             prompt, found = Prompt.parse(text), []
             logits = guide.scale * directions(guide, prompt)[0].norm().item()
-            for photo, crop in photos.values():
+            for photo, crop in faces:
                 field = run(photo, crop, guide, prompt, Settings(), label=f"{guide.name}: {text}")
                 [m] = measure(field, crop)
                 found.append((m.gain / logits, losses.travel(to_offset(field).offset).item(), m.determinant))
-                if photo is photos["astronaut"][0]:
-                    row.append((text, crop.widen(1.1).aligned(warp(photo, crop, field)[0], 256)))
+                if len(found) == 1:
+                    label = text if row else f"{text}: {guide.name}"
+                    row.append((label, crop.widen(1.1).aligned(warp(photo, crop, field)[0], 256)))
             gain, moved, det = torch.tensor(found).mean(0).tolist()
             print(f"| {guide.name} | {text} | {logits:.1f} | {gain:+.2f} | {moved:.1f} | {det:.2f} |", flush=True)
-        rows.append([(f"{name}: {guide.name}" if k == 0 else name, cell) for k, (name, cell) in enumerate(row)])
+        rows.append(row)
     if o.output:
         picture.write(picture.Picture(draw.sheet(rows, 256)), o.output)
 

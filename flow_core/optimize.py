@@ -238,7 +238,8 @@ class _Run:
         self.basis = self.basis * (open_ @ load_parts().to(open_).T)[:, :, None, None, None]
         self.place = near(landmarks, open_, self.start.size)
         # a step of all modes, which point anywhere, takes a brow as far as a mouth, whose modes are more and longer
-        self.gait = 1 / losses.travel(self.basis.flatten(1, 2)).clamp(min=1e-3)
+        # (and a gate that is hardly open stays so)
+        self.gait = open_.amax(1) / losses.travel(self.basis.flatten(1, 2)).clamp(min=1e-3)
         if not self.paints:
             return
         from kornia.color import lab_to_rgb, rgb_to_lab  # here, because that takes a while

@@ -54,6 +54,15 @@ def towers() -> dict[str, tuple[nn.Module, int]]:
     }
 
 
+def build(tower: nn.Module, size: int) -> tuple[nn.Module, object]:
+    """A guide with another image tower for pictures of ``size``, and its tokenizer; random weights."""
+    model, tokenizer = guide.build()
+    model.visual.trunk = tower
+    model.visual.preprocess_cfg = {**model.visual.preprocess_cfg, "size": size}
+    model.visual.head = nn.Linear(tower.num_features, model.text_projection.shape[1], bias=False)
+    return model, tokenizer
+
+
 def milliseconds(model: nn.Module, size: int) -> float:
     """Forward and backward pass of four views."""
     model.eval()
@@ -89,7 +98,7 @@ def main(argv: list[str] | None = None) -> None:
 
 def report(train: data.Faces, test: data.Faces, o: argparse.Namespace) -> str:
     """The tables, in Markdown."""
-    from safetensors.torch import load_file
+    from safetensors.torch import load_file, save_file
 
     known = {k: v for k, v in load_file(WEIGHTS / f"{BUILTIN}.safetensors").items() if not k.startswith("visual.")}
     lines = [
@@ -98,17 +107,14 @@ def report(train: data.Faces, test: data.Faces, o: argparse.Namespace) -> str:
     ]
     for name, (tower, size) in towers().items():
         torch.manual_seed(o.seed)
-        model, tokenizer = guide.build()
+        model, tokenizer = build(tower, size)
         model.load_state_dict(known, strict=False)
-        model.visual.trunk = tower
-        model.visual.preprocess_cfg = {**model.visual.preprocess_cfg, "size": size}
-        model.visual.head = nn.Linear(tower.num_features, model.text_projection.shape[1], bias=False)
         shown = guide.Shown(train, o.seed, size=size)
         guide.fit(model, tokenizer, shown, _options(o, 0, o.steps))
         found = figures(model, tokenizer, guide.Shown(test, o.seed + 1, shown.scale, size))
         if o.keep:
             o.keep.mkdir(parents=True, exist_ok=True)
-            torch.save(model, o.keep / f"{name.removesuffix(' (built in)')}.pt")
+            save_file({k: v.contiguous() for k, v in model.state_dict().items()}, o.keep / f"{name}.safetensors")
         count = sum(p.numel() for p in model.visual.parameters()) / 1e6
         shapes, paint = (", ".join(f"{v:.2f}" for v in part) for part in (found[:3], found[3:]))
         lines.append(f"| {name} | {count:.1f} M | {milliseconds(model, size):.0f} | {shapes} | {paint} |")
