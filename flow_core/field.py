@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 FORMAT = "faceflow.field"
 VERSION = 1
 KINDS = ("raster", "velocity")
+_FEW = 1 << 13  # points of which the sampling takes less time than sharing it out
 
 
 class FieldError(ValueError):
@@ -46,6 +47,31 @@ def nodes(cells: int, device: torch.device | str = "cpu") -> Tensor:
     return torch.stack(torch.meshgrid(x, x, indexing="xy"), -1)[None]
 
 
+def grid_sample(values: Tensor, grid: Tensor, mode: str, padding: str, align_corners: bool = False) -> Tensor:
+    """PyTorch's own, for one picture on all cores.
+
+    Its CPU kernel gives each core pictures of a batch, so that the rows of one picture are handed to it as one.
+
+    Args:
+        values: ``[B,C,h,w]``.
+        grid: ``[B,H,W,2]`` in -1..1.
+
+    Returns:
+        ``[B,C,H,W]``, the same to the bit.
+    """
+    count = torch.get_num_threads()
+    height, width = grid.shape[1:3]
+    if len(values) > 1 or values.device.type != "cpu" or count == 1 or height * width < _FEW or height < count:
+        return F.grid_sample(values, grid, mode, padding, align_corners)
+    rows = height // count
+    parts = grid[0, : count * rows].unflatten(0, (count, rows))
+    found = F.grid_sample(values.expand(count, -1, -1, -1), parts, mode, padding, align_corners)
+    found = found.transpose(0, 1).flatten(1, 2)[None]
+    if count * rows == height:
+        return found
+    return torch.cat([found, F.grid_sample(values, grid[:, count * rows :], mode, padding, align_corners)], 2)
+
+
 def between_nodes(values: Tensor, points: Tensor) -> Tensor:
     """Bilinear value ``[B,C,H,W]`` of a raster ``[B,C,n,n]`` on :func:`nodes` at crop points ``[B or 1,H,W,2]``.
 
@@ -54,7 +80,7 @@ def between_nodes(values: Tensor, points: Tensor) -> Tensor:
     if values.device.type == "mps":  # no padding_mode="border" on MPS
         return between_nodes(values.cpu(), points.cpu()).to(values.device)
     points = points.expand(len(values), -1, -1, -1)
-    return F.grid_sample(values, _grid(points), mode="bilinear", padding_mode="border", align_corners=True)
+    return grid_sample(values, _grid(points), "bilinear", "border", align_corners=True)
 
 
 def turned_centers(size: int, angle: Tensor, zoom: Tensor, shift: Tensor, flip: Tensor) -> Tensor:
@@ -94,7 +120,7 @@ def interpolate(values: Tensor, points: Tensor) -> Tensor:
     batch = max(values.shape[0], points.shape[0])
     values = values.expand(batch, -1, -1, -1)
     points = points.expand(batch, -1, -1, -1)
-    return F.grid_sample(values, _grid(points), mode="bicubic", padding_mode="border", align_corners=False)
+    return grid_sample(values, _grid(points), "bicubic", "border")
 
 
 def _grid(points: Tensor) -> Tensor:

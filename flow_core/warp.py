@@ -12,14 +12,15 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from .diffeo import FEATHER, Flow, displacement, taper
-from .field import Field, pixel_centers
+from .field import Field, grid_sample, pixel_centers
 
 if TYPE_CHECKING:
     from .align import Crop
     from .implicit import Implicit
 
 _TILE = 256, 512  # rows and columns; a tile stays in the processor's cache, and the memory of a warp small
-_NODES = 1500  # a side of a face, at least, at which a field is asked; between them it is interpolated
+_NODES = 1000  # a side of a face, at least, at which a field is asked; between them it is interpolated
+_HELD = 30 << 20  # bytes; see :func:`_hold_memory`
 _STILL = 1e-3, 1e-5  # offsets in pixels and of colour up to which a pixel is left alone; a change that no format keeps
 
 
@@ -44,12 +45,12 @@ def sample_image(image: Tensor, points: Tensor, mode: str = "bilinear") -> Tenso
 def _sample(image: Tensor, grid: Tensor, mode: str, padding: str = "border") -> Tensor:
     """``grid_sample`` between the middles of the border's pixels; ``padding`` is for what is quickest, of no other effect."""
     if image.device.type != "mps":
-        return F.grid_sample(image, grid, mode, padding, False)
+        return grid_sample(image, grid, mode, padding)
     size = grid.new_tensor([image.shape[3], image.shape[2]])  # neither padding_mode="border" nor bicubic there
     image, grid = F.pad(image, (2,) * 4, mode="replicate"), grid * (size / (size + 4))
     if mode == "bicubic":
-        return F.grid_sample(image.cpu(), grid.cpu(), mode, "zeros", False).to(image.device)
-    return F.grid_sample(image, grid, mode, "zeros", False)
+        return grid_sample(image.cpu(), grid.cpu(), mode, "zeros").to(image.device)
+    return grid_sample(image, grid, mode, "zeros")
 
 
 def taper_mask(crop: Crop, feather: float = FEATHER) -> Tensor:
@@ -107,7 +108,9 @@ def warp(
         raise ValueError("A strength or the mask is NaN or infinite; give finite numbers.")
 
     field = field.require_finite().scale(shape, color).to(image.device)
-    out, changed = _copy(image), _zeros(image)
+    _hold_memory()
+    out = _empty(image, image.shape).copy_(image)
+    changed = _empty(image, (b, h, w)).zero_()
     for i in range(b):
         one = crop.select(i if crop.batch > 1 else 0).to(image.device)
         f = field.select(i if field.batch > 1 else 0)
@@ -117,27 +120,26 @@ def warp(
         x0, y0, x1, y1 = one.bounds()
         flow = Flow(f, feather).times(one.inverse[0, :2, :2])
         reach = flow.reach()
-        step = max(1, int(one.side[0] / max(_NODES, 2 * max(f.size))))
+        step = max(1, int(one.side[0] / max(_NODES, 4 * max(f.size))))
         for top, left in itertools.product(range(y0, y1, _TILE[0]), range(x0, x1, _TILE[1])):
             box = (left, top, min(x1, left + _TILE[1]), min(y1, top + _TILE[0]))
             _warp_tile(image[i : i + 1], out[i : i + 1], changed[i], one, flow, m, reach, box, step, limit)
     return out, changed
 
 
-def _copy(image: Tensor) -> Tensor:
-    """A clone. NumPy asks for large pages of memory, of which a large picture is made several times as quickly."""
+def _empty(image: Tensor, shape: torch.Size) -> Tensor:
+    """Room for floats, laid out as ``image`` is. NumPy asks for large pages of memory, which are had several times as quickly."""
     if image.device.type != "cpu" or image.dtype != torch.float32:
-        return image.clone()
-    strides = torch.empty_like(image, device="meta").stride()
-    return torch.from_numpy(np.empty(image.numel(), np.float32)).as_strided(image.shape, strides).copy_(image)
+        return torch.empty_like(image) if shape == image.shape else image.new_empty(shape)
+    strides = torch.empty_like(image, device="meta").stride() if shape == image.shape else None
+    room = torch.from_numpy(np.empty(math.prod(shape), np.float32))
+    return room.view(shape) if strides is None else room.as_strided(shape, strides)
 
 
-def _zeros(image: Tensor) -> Tensor:
-    """``[B,H,W]`` zeros. Those of NumPy take no memory before something is written to them."""
-    shape = (len(image), *image.shape[2:])
-    if image.device.type != "cpu" or image.dtype != torch.float32:
-        return image.new_zeros(shape)
-    return torch.from_numpy(np.zeros(shape, np.float32))
+def _hold_memory() -> None:
+    """Keep the memory that a tile frees for the next tile: the C library of Linux gives it back to the system, which takes
+    longer than the tile itself, until it has seen a block as large as this freed once (mallopt(3), M_MMAP_THRESHOLD)."""
+    torch.empty(_HELD, dtype=torch.uint8)
 
 
 def _warp_tile(

@@ -14,7 +14,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 import flow_core.field as field_module
-from flow_core.field import FORMAT, VERSION, Field, FieldError, pixel_centers
+from flow_core.field import FORMAT, VERSION, Field, FieldError, grid_sample, pixel_centers
 from flow_core.warp import warp
 
 DATA = Path(__file__).parent / "data"
@@ -300,3 +300,18 @@ def test_version_upgrades_run_in_order(tmp_path: Path, monkeypatch: pytest.Monke
     loaded = Field.load(path)
     assert loaded.meta["was"] == 12
     assert torch.equal(loaded.offset, smooth_field().offset * 2)
+
+
+@pytest.mark.parametrize("height", [128, 131])
+def test_a_picture_shared_out_between_cores_is_the_same_to_the_bit(height: int) -> None:
+    generator = torch.Generator().manual_seed(3)
+    values = torch.rand(1, 3, 40, 50, generator=generator)
+    grid = 2.2 * torch.rand(1, height, 100, 2, generator=generator) - 1.1
+    threads = torch.get_num_threads()
+    try:
+        torch.set_num_threads(3)
+        shared = grid_sample(values, grid, "bicubic", "border")
+    finally:
+        torch.set_num_threads(threads)
+    alone = torch.nn.functional.grid_sample(values, grid, "bicubic", "border", align_corners=False)
+    assert torch.equal(shared, alone)
