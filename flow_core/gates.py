@@ -14,8 +14,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from .field import pixel_centers
 from .guide import Guide
-from .landmarks import region_mask
+from .landmarks import five_points, region_mask
 from .motion import PARTS
 from .prompts import Prompt
 
@@ -61,7 +62,6 @@ EDGE = {
     "cheeks": 0.09,
     "under-eyes": 0.04,
     "eyelids": 0.03,
-    "hair": 0.04,
 }  # soft border, fractions of the crop side
 SHARP = 0.015  # the border of the others
 SPARED = {  # what a soft border must not tint
@@ -70,8 +70,12 @@ SPARED = {  # what a soft border must not tint
     "eyelids": ("brows", "irises"),
     "skin": ("lips", "brows"),
 }
-OUTER = 0.06  # the border of the face's skin to the outside
-HAIR = 0.22  # how far a colour may be from that of the hair above the forehead, in the range of RGB
+OUTER = 0.06  # the border of a head to the background
+BEYOND = 0.08  # how far hair reaches beyond where it is expected, less and less
+SOFT = 0.08  # border of hair at the height of the mouth
+NEAR = 0.1  # how far skin reaches beyond the landmarks
+ALIKE = 0.09  # how far colours of one thing lie apart, in the range of RGB
+AREA = 0.012  # share of the face square of a region, lips for instance, on which a colour has its full reach
 
 
 @dataclass(frozen=True)
@@ -135,16 +139,20 @@ def paint_masks(gates: Gates, landmarks: Tensor, aligned: Tensor, size: int) -> 
     masks = []
     for name, gate in gates.regions.items():
         if gate > 0:
-            region = region_mask(landmarks, name, size, EDGE.get(name, SHARP)).to(aligned)
-            if name == "skin":  # soft towards the neck, sharp around lips, eyes and brows, and none of it on the hair
-                region = region * region_mask(landmarks, "all", size, OUTER).to(aligned)
-                region = region * (1 - _hair(landmarks, aligned, size))
-            if name == "hair":
-                region = _hair(landmarks, aligned, size)
+            if name in ("hair", "skin"):
+                region = _heads(landmarks, aligned, size)[name]
+            else:
+                region = region_mask(landmarks, name, size, EDGE.get(name, SHARP)).to(aligned)
             for other in SPARED.get(name, ()):
                 region = region * (1 - region_mask(landmarks, other, size, SHARP).to(aligned))
             masks.append(gate * region)
     return torch.cat(masks, 1) if masks else aligned.new_zeros(len(landmarks), 0, size, size)
+
+
+def dearness(masks: Tensor) -> Tensor:
+    """How many times dearer a colour is in masks ``[B,R,h,w]`` than on lips, ``[B,R]``: lips may turn red and nobody is another
+    person, a face that turns as much is a mask. What is seen of a colour goes by its root mean square over the picture."""
+    return (masks.mean((2, 3)) / AREA).clamp(min=1).sqrt()
 
 
 def paint(color: Tensor, masks: Tensor, limit: float) -> Tensor:
@@ -153,10 +161,41 @@ def paint(color: Tensor, masks: Tensor, limit: float) -> Tensor:
     return painted.clamp(-limit, limit)
 
 
-def _hair(landmarks: Tensor, aligned: Tensor, size: int) -> Tensor:
+def _heads(landmarks: Tensor, aligned: Tensor, size: int) -> dict[str, Tensor]:
+    """Hair and skin, ``[B,1,size,size]`` each. Landmarks end below the hairline: around them hair, bare skin and background are
+    told apart by their colours. Both fade in the shadows, where there is no colour."""
     small = F.interpolate(aligned, (size, size), mode="bilinear", antialias=True, align_corners=False)
-    region = region_mask(landmarks, "hair", size, EDGE["hair"]).to(aligned)
-    return region * hair_likeness(small, region, landmarks, HAIR)
+    face = region_mask(landmarks, "skin", size, SHARP).to(small)
+    x, y = pixel_centers(size, size, small.device).movedim(-1, 0)[:, :, None]
+    low = five_points(landmarks)[:, 3:, 1].mean(1)[:, None, None, None].to(small)  # below the mouth it is clothes
+    ring = region_mask(landmarks, "hair", size).to(small)
+    wide = round(BEYOND * size)
+    ring = F.avg_pool2d(F.max_pool2d(ring, 2 * wide + 1, 1, wide), 2 * wide + 1, 1, wide, count_include_pad=False)
+    ring = ring * (1 - region_mask(landmarks, "all", size, SHARP).to(small)) * ((low - y) / SOFT).clamp(0, 1)
+    far = (y < 0.5) & ((x - 0.5).abs() > 0.38)  # beside the head; left and right of it may differ
+    skin, left, right = (_unlike(small, m) for m in (face, far & (x < 0.5), far & (x > 0.5)))
+    near = region_mask(landmarks, "all", size, NEAR).to(small)  # bare skin around the landmarks is brow, ears and neck
+    known = torch.cat([skin + (near + 1e-3).log(), *((1 - near).clamp(min=1e-3).log() + k for k in (left, right))], 1)
+    likeness = ring * (1 - known.exp().amax(1, keepdim=True)) + 1e-4 * ring
+    for _ in range(4):  # hair is what else there is around the face
+        like = torch.cat([_unlike(small, likeness), known], 1).softmax(1)
+        like = F.avg_pool2d(like, 5, 1, 2, count_include_pad=False)  # hair has highlights
+        likeness = ring * like[:, :1] + 1e-4 * ring
+    hair, skin = ((like[:, i : i + 1] - 0.35).clamp(0, 0.3) / 0.3 for i in (0, 1))
+    out = {"hair": ring * hair, "skin": torch.maximum(face, ring * skin)}
+    light = small.mean(1, keepdim=True)
+    return {
+        name: m
+        * (light / ((light * m).sum((2, 3), keepdim=True) / m.sum((2, 3), keepdim=True).clamp(min=1e-3))).clamp(max=1)
+        for name, m in out.items()
+    }
+
+
+def _unlike(picture: Tensor, seed: Tensor) -> Tensor:
+    """Log-likelihood ``[B,1,h,w]`` that a pixel is of what lies in ``seed``, by its mean colour."""
+    seed = seed.to(picture) + 1e-6
+    mean = (picture * seed).sum((2, 3), keepdim=True) / seed.sum((2, 3), keepdim=True)
+    return (picture - mean).square().sum(1, keepdim=True) / (-2 * ALIKE**2)
 
 
 def hair_likeness(picture: Tensor, region: Tensor, landmarks: Tensor, spread: float) -> Tensor:

@@ -15,7 +15,7 @@ from . import losses
 from .align import Crop
 from .diffeo import to_offset
 from .field import Field, interpolate, pixel_centers, turned_centers
-from .gates import Gates, open_gates, paint, paint_masks
+from .gates import Gates, dearness, open_gates, paint, paint_masks
 from .guide import Guide
 from .implicit import Implicit, Trainable, finish
 from .landmarks import located, outline
@@ -249,12 +249,13 @@ class _Run:
         # one colour for each region, whose outline is finer than the control points
         masks = paint_masks(Gates({}, wanted), landmarks, self.aligned, max(OUTLINE, *self.start.size))
         self.masks = masks * masks.new_tensor(share)[:, :, None, None]
-        # sought in CIE Lab, where equal steps look equal, as a shift of the region's mean colour
+        # sought in CIE Lab, where equal steps look equal, as a shift of the region's mean colour, the smaller the larger it is
+        dear = dearness(masks)[:, None, :, None]
         self.color = torch.zeros(*masks.shape[:2], 3, device=masks.device)
         small = F.interpolate(self.aligned, masks.shape[2:], mode="bilinear", antialias=True, align_corners=False)
         mean = torch.einsum("bchw,brhw->bcr", small, masks) / masks.sum((2, 3)).clamp(min=1e-3)[:, None]
         rgb, lab = mean[..., None], rgb_to_lab(mean[..., None])  # [B,3,R,1]
-        self.tint = lambda: (lab_to_rgb(lab + 100 * self.color.mT[..., None]) - rgb)[..., 0].mT
+        self.tint = lambda: (lab_to_rgb(lab + 100 * self.color.mT[..., None] / dear) - rgb)[..., 0].mT
         self.fine = pixel_centers(*masks.shape[2:], masks.device)
 
     def _make_views(self, count: int = 12) -> None:

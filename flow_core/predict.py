@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from .align import Crop
 from .field import Field, interpolate, pixel_centers
-from .gates import PAINTED, Gates, open_gates, paint, paint_masks
+from .gates import PAINTED, Gates, dearness, open_gates, paint, paint_masks
 from .guide import Guide
 from .landmarks import POINTS, located
 from .motion import load_modes, load_parts, spread
@@ -243,7 +243,8 @@ class Bound:
         asked = [i for i, name in enumerate(PAINTED) if self.gates.regions[name] > 0]
         if offset.shape[-1] != OUTLINE:
             offset = interpolate(offset, pixel_centers(OUTLINE, OUTLINE, device))
-        return make(offset, paint(color[:, asked] * self.extra, masks, COLOR_LIMIT), self.meta)
+        color = color[:, asked] * self.extra / dearness(masks)[..., None]
+        return make(offset, paint(color, masks, COLOR_LIMIT), self.meta)
 
     __call__ = field_for
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from flow_core.align import Crop
-from flow_core.gates import PAINTED, Gates, open_gates, paint_masks
+from flow_core.gates import PAINTED, Gates, dearness, open_gates, paint_masks
 from flow_core.guide import Guide
 from flow_core.landmarks import region_mask
 from flow_core.prompts import Prompt
@@ -88,7 +88,16 @@ def test_paint_goes_where_the_gates_are_open(astronaut: Tensor, crop: Crop) -> N
 def test_hair_is_found_by_its_color(astronaut: Tensor, crop: Crop) -> None:
     hair, points = masks(astronaut, crop, hair=1.0)
     background = hair[..., :60, :8].mean()  # beside the head, at the crop's left edge
-    above = int(points[0, :, 1].min() * 96) - 6
-    assert hair[..., above, 36:60].mean() > 0.4
+    expected = region_mask(points, "hair", 96)  # not all of it: there is some brow and some background
+    assert (hair * expected).sum() / expected.sum() > 0.4
     assert background < 0.15
     assert (hair * region_mask(points, "skin", 96)).sum() / hair.sum() < 0.15
+
+
+def test_a_large_region_is_painted_with_care(astronaut: Tensor, crop: Crop) -> None:
+    face, lips = (dearness(masks(astronaut, crop, **{name: 1.0})[0]).item() for name in ("skin", "lips"))
+    assert lips == 1.0
+    assert 3 < face < 6
+    skin, points = masks(astronaut, crop, skin=1.0)
+    assert (skin * region_mask(points, "lips", 96)).sum() < 0.1 * region_mask(points, "lips", 96).sum()
+    assert skin[..., :8, :].amax() < 0.05  # hair and background

@@ -28,7 +28,7 @@ from .. import losses, picture
 from ..align import Crop
 from ..draw import sheet
 from ..field import Field, pixel_centers, turned_centers
-from ..gates import PAINTED, Gates, open_gates, paint, paint_masks
+from ..gates import PAINTED, Gates, dearness, open_gates, paint, paint_masks
 from ..guide import BUILTIN as NANO
 from ..guide import Guide, load_guide
 from ..landmarks import MIRROR, five_points, outline
@@ -101,7 +101,7 @@ class Texts:
             shape = Field(offset, offset.new_zeros(len(moves), 3, *offset.shape[2:]))
             flow = displacement(shape, points)[0].permute(0, 2, 3, 1)
             masks = sample_image(region_masks(torch.ones(1, len(PAINTED)), place, face), points * OUTLINE)
-            coats = torch.einsum("prc,rhw->pchw", tints, masks[0])
+            coats = torch.einsum("prc,rhw->pchw", tints / dearness(masks)[..., None], masks[0])
             ends = []
             for way in (1, -1):
                 moved = [
@@ -166,7 +166,8 @@ class Objective(nn.Module):
         motion = motion * (open_ @ load_parts().to(open_).T)
         offset = offsets(motion, places)
         shape = Field(offset, offset.new_zeros(len(offset), 3, *offset.shape[2:]))
-        tint = paint(color, region_masks(gates, places, small), COLOR_LIMIT)
+        masks = region_masks(gates, places, small)
+        tint = paint(color / dearness(masks)[..., None], masks, COLOR_LIMIT)
         after, before = self._seen(aligned, shape, tint, painted, g)
         change = after - before
         gain = self.guide.scale * torch.einsum("nvd,nkd->nvk", change, ways)
