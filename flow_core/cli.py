@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import functools
+import gc
 import sys
 import time
 from collections.abc import Iterator
@@ -154,6 +155,13 @@ def main(argv: list[str] | None = None) -> int:
         print("faceflow: stopped", file=sys.stderr)
         return 130
     return 0
+
+
+def command() -> int:
+    """:func:`main` as a process of its own."""
+    code = main()
+    gc.freeze()  # else Python looks for garbage among all modules before it ends, for a second
+    return code
 
 
 def find_face(photo: picture.Picture, detector: Detector, o: argparse.Namespace) -> Crop:
@@ -331,4 +339,4 @@ def warn_unknown(prompt: Prompt, guide: Guide) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(command())

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import hashlib
 import json
 import logging
 import shutil
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import ModuleType
 
@@ -35,6 +36,23 @@ def open_clip() -> ModuleType:
     operators do not fit the installed torch stops at its import ("operator torchvision::nms does not exist").
     Declaring the missing operators, without a kernel, lets the import pass.
     """
+    with _no_collection():
+        return _import_open_clip()
+
+
+@contextlib.contextmanager
+def _no_collection() -> Iterator[None]:
+    """Garbage is not looked for among thousands of new modules: that takes a third of the time of their import."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+def _import_open_clip() -> ModuleType:
     try:
         import torchvision  # noqa: F401
     except (RuntimeError, AttributeError) as e:
