@@ -1,7 +1,7 @@
 """One optimisation step beside the bare guide: ``python benchmarks/optimize.py [--guide NAME]``.
 
 Prints milliseconds of a step, of a forward and backward pass of the guide on as many views, and their ratio, measured in
-turn in one run; the seconds of a whole edit; and with ``--faces N`` the time of a batch beside that of single runs, and how
+turn in one run; the seconds of a whole edit, and of ``faceflow edit`` as a process beside the imports alone; and with ``--faces N`` the time of a batch beside that of single runs, and how
 far the fields differ.
 """
 
@@ -10,12 +10,17 @@ from __future__ import annotations
 import argparse
 import platform
 import statistics
+import subprocess
+import sys
+import tempfile
 import time
 from collections import deque
 from dataclasses import replace
+from pathlib import Path
 
 import torch
 
+from flow_core import picture
 from flow_core.align import Crop, align
 from flow_core.demo import portraits
 from flow_core.detect import load_detector
@@ -64,8 +69,27 @@ def main() -> None:
     )
     print(f"step {a:.1f} ms, bare guide {b:.1f} ms, ratio {a / b:.2f}")
     print(f"find the face {found:.2f} s, {Settings.steps} steps {Settings.steps * a / 1e3:.2f} s, warp {moved:.2f} s")
+    process(photo, o.guide)
     if o.faces:
         together(o.faces, photo, crop, guide, prompt)
+
+
+def process(photo: torch.Tensor, guide: str, rounds: int = 3) -> None:
+    """Time ``faceflow edit`` from start to end, in turn with a process that only imports what it needs."""
+    with tempfile.TemporaryDirectory() as folder:
+        before, after = Path(folder, "before.png"), Path(folder, "after.png")
+        picture.write(picture.Picture(photo), before)
+        edit = ["-m", "flow_core.cli", "edit", before, "a smiling face", "-o", after, "--guide", guide]
+        imports = ["-c", "import kornia, open_clip, torch"]
+        taken: dict[str, list[float]] = {"edit": [], "imports": []}
+        for name, command in (("edit", edit), ("imports", imports)) * rounds:
+            start = time.perf_counter()
+            subprocess.run([sys.executable, *command], check=True, capture_output=True)
+            taken[name].append(time.perf_counter() - start)
+    whole, bare = (statistics.median(taken[name]) for name in ("edit", "imports"))
+    print(
+        f"faceflow edit, {photo.shape[3]}x{photo.shape[2]} pixels: {whole:.1f} s; python that only imports: {bare:.1f} s"
+    )
 
 
 def together(count: int, photo: torch.Tensor, crop: Crop, guide: Guide, prompt: Prompt) -> None:

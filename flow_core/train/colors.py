@@ -59,7 +59,7 @@ COLORS: dict[str, tuple[str, tuple[float, float, float]]] = {
     "eyelids dark": ("eyelids", (-36, -2, -8)),
     "under-eyes dark": ("under-eyes", (-22, 3, -12)),
     "skin pale": ("skin", (84, 5, 8)),
-    "skin tanned": ("skin", (54, 19, 33)),
+    "skin tanned": ("skin", (51, 17, 25)),
     "skin dark": ("skin", (32, 11, 15)),
     "skin red": ("skin", (56, 34, 22)),
     "skin green": ("skin", (56, -26, 24)),

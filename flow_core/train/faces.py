@@ -31,10 +31,18 @@ KINDS = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
 
 
 def mediapipe() -> Callable[[Tensor], Tensor | None]:
-    """MediaPipe's Face Mesh as a function from a picture ``[3,H,W]`` to :data:`POINTS` ``[161,2]`` in its pixels."""
-    from mediapipe.solutions.face_mesh import FaceMesh
+    """MediaPipe's Face Mesh as a function from a picture ``[3,H,W]`` to :data:`POINTS` ``[161,2]`` in its pixels.
 
-    mesh = FaceMesh(static_image_mode=True, max_num_faces=1, refine_landmarks=True, min_detection_confidence=0.3)
+    Raises:
+        ImportError: there is no MediaPipe, or one without its Face Mesh.
+    """
+    import mediapipe as module
+
+    if not hasattr(module, "solutions"):
+        raise ImportError("MediaPipe of this version has no Face Mesh; 0.10.21 has")
+    mesh = module.solutions.face_mesh.FaceMesh(
+        static_image_mode=True, max_num_faces=1, refine_landmarks=True, min_detection_confidence=0.3
+    )
 
     def find(face: Tensor) -> Tensor | None:
         array = (face.permute(1, 2, 0) * 255).round().byte().numpy()
@@ -107,7 +115,10 @@ def main(argv: list[str] | None = None) -> None:
     kind = o.landmarks
     if kind == "auto":
         kind = "mediapipe" if importlib.util.find_spec("mediapipe") else "builtin"
-    count, left_out = prepare(files, o.folder, o.out, kind)
+    try:
+        count, left_out = prepare(files, o.folder, o.out, kind)
+    except ImportError as e:
+        raise SystemExit(f"{e}. Install it, or use the built-in network: --landmarks builtin") from e
     print("\n".join(left_out))
     print(f"{count} faces of {len(files)} pictures are in {o.out}, landmarks: {kind}")
     if not count:

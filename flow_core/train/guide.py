@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import random
+from pathlib import Path
 
 import torch
 import torch.nn.functional as F
@@ -79,10 +80,11 @@ class Shown:
             small = torch.where(on[:, None, None, None], colors.paint(small, masks, g), small)
         coat = F.interpolate(small - before, picture.shape[2:], mode="bilinear", align_corners=False)
         picture = colors.to_rgb(lab + coat)
-        painted = colors.measure(colors.to_lab(F.avg_pool2d(picture, 2)), masks)
-        scores = self.scale.scores(self.scale.standard(points, self.pose[index]), painted)
         if jitter:
             picture = self.views.light(picture, 0.08, 0.08)
+        # as the light shows it: a guide that overlooks the light sees no darkness in dark brows and tanned skin either
+        painted = colors.measure(colors.to_lab(F.avg_pool2d(picture, 2)), masks)
+        scores = self.scale.scores(self.scale.moved(self.views.points[index], points, self.pose[index]), painted)
         colored = (picture.amax(1) - picture.amin(1)).mean((1, 2)) > 0.02
         return picture, seen, torch.cat(list(masks.values()), 1), scores, colored
 
@@ -210,18 +212,25 @@ def table(model: nn.Module, tokenizer, shown: Shown) -> str:
 
 
 def main(argv: list[str] | None = None) -> None:
+    from safetensors.torch import load_file
+
     ap = loop.arguments("guide", "Train the built-in nano guide.", WEIGHTS / f"{BUILTIN}.safetensors", 3000, 32, 2e-3)
     ap.add_argument("--captions", type=int, default=80, help="captions a step")
     ap.add_argument(
         "--image-steps", type=int, default=3000, help="steps after that, in which only the image tower learns"
     )
     ap.add_argument("--last-steps", type=int, default=900, help="steps in the end, of both, at a lower rate")
+    ap.add_argument(
+        "--weights", type=Path, metavar="FILE", help="weights to go on from; then --steps 0 skips the first part"
+    )
     o = ap.parse_args(argv)
     torch.manual_seed(o.seed)
     train, test = data.load(o.data)
     shown = Shown(train, o.seed)
     held_out = Shown(test, o.seed + 1, shown.scale)
     model, tokenizer = build()
+    if o.weights:
+        model.load_state_dict(load_file(o.weights))
     if not o.validate:
         seconds = fit(model, tokenizer, shown, o)
         if loop.rank():
@@ -229,8 +238,6 @@ def main(argv: list[str] | None = None) -> None:
         about = {"steps": f"{o.steps}+{o.image_steps}+{o.last_steps}", "seed": str(o.seed)}
         loop.save(model, o.out, about | {"vocabulary": json.dumps(captions.vocabulary())})
         print(f"trained in {seconds:.0f} s")
-    from safetensors.torch import load_file
-
     model.load_state_dict(load_file(o.out))
     print(table(model.eval(), tokenizer, held_out))
 

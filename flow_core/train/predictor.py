@@ -370,6 +370,7 @@ def arguments() -> argparse.ArgumentParser:
         "--prompts", type=Path, help="file with a text on each line (default: captions of the built-in generator)"
     )
     ap.add_argument("--texts", type=int, default=4000, help="captions to make where there is no --prompts")
+    ap.add_argument("--weights", type=Path, metavar="FILE", help="weights of a predictor to go on from")
     ap.add_argument("--views", type=int, default=1, help="views of each face and step")
     ap.add_argument("--margin", type=float, default=Settings.margin, help="how far to go, as in the optimiser")
     ap.add_argument("--preserve", type=float, default=Settings.preserve, help="0 = bold, 1 = careful")
@@ -405,13 +406,20 @@ def load_faces(o: argparse.Namespace) -> tuple[data.Faces | list[str], data.Face
 
 def run(o: argparse.Namespace, train: data.Faces | list[str], test: data.Faces) -> None:
     """Train with the options of :func:`main`, save, and print the table."""
+    from safetensors.torch import load_file
+
     torch.manual_seed(o.seed)
     loop.join(o.device)
     guide = load_guide(o.guide, o.device, o.precision)
     if not o.validate:
         some, where, _ = (x[:MEASURED] for x in faces_of(train, o)(o.seed))
         texts = read_texts(o, guide).measured(guide, some, where)
-        predictor = Predictor(guide.name, key_texts(guide), texts.unit).to(o.device, memory_format=torch.channels_last)
+        predictor = Predictor(guide.name, key_texts(guide), texts.unit)
+        if o.weights:
+            own = {"keys", "unit"}  # these are the guide's
+            kept = {name: value for name, value in load_file(o.weights).items() if name not in own}
+            predictor.load_state_dict({**predictor.state_dict(), **kept})
+        predictor = predictor.to(o.device, memory_format=torch.channels_last)
         settings = Settings(views=o.views, margin=o.margin, preserve=o.preserve, priors=Priors())
         objective = Objective(predictor, guide, texts, settings, o.mixed).to(o.device)
         draw = faces_of(train, o)

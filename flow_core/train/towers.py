@@ -19,38 +19,49 @@ from ..nano import NanoTower
 from . import data, guide, loop
 
 
-class Plain(nn.Module):
-    """A network of timm as image tower."""
+class Placed(nn.Module):
+    """A network of timm as image tower. Its last map is flattened, as in :class:`flow_core.nano.NanoTower`: where a brow lies is
+    what an expression changes, and a mean over places does not tell."""
 
-    def __init__(self, net: nn.Module) -> None:
+    def __init__(self, net: nn.Module, channels: int, places: int, squeeze: int = 32) -> None:
         super().__init__()
-        self.net, self.num_features = net, net.num_features
+        self.net, self.num_features = net, squeeze * places
+        self.squeeze = nn.Sequential(nn.Conv1d(channels, squeeze, 1), nn.SiLU())
         self.norm = nn.BatchNorm1d(self.num_features)
 
     def look(self, x: Tensor) -> tuple[Tensor, None]:
         return self(x), None
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.norm(self.net(x))
+        seen = self.net(x)  # tokens [B,N,C], or one map [B,C,h,w] in a list
+        seen = seen[0] if isinstance(seen, list) else seen
+        seen = seen.mT if seen.ndim == 3 else seen.flatten(2)
+        return self.norm(self.squeeze(seen).flatten(1))
 
 
 def towers() -> dict[str, tuple[nn.Module, int]]:
     """name -> tower with random weights, side of its pictures."""
     open_clip()  # makes timm importable beside any torchvision
-    from timm.models.mobilenetv3 import mobilenetv3_small_050
+    from timm import create_model
     from timm.models.vision_transformer import VisionTransformer
 
     vit = VisionTransformer(
-        img_size=112, patch_size=14, embed_dim=128, depth=6, num_heads=4, num_classes=0, global_pool="avg"
+        img_size=112,
+        patch_size=14,
+        embed_dim=128,
+        depth=6,
+        num_heads=4,
+        num_classes=0,
+        global_pool="",
+        class_token=False,
     )
-    mobile = mobilenetv3_small_050(num_classes=0)
-    mobile.num_features = mobile.head_hidden_size
+    mobile = create_model("mobilenetv3_small_100", features_only=True, out_indices=(3,))
     return {
         "residual, colours of regions, 112 px (built in)": (NanoTower(regions=8), 112),
         "residual, 112 px": (NanoTower(), 112),
         "residual, colours of regions, 160 px": (NanoTower(regions=8, size=160), 160),
-        "ViT, 6 layers of 128, patches of 14, 112 px": (Plain(vit), 112),
-        "MobileNetV3 small 0.5, 112 px": (Plain(mobile), 112),
+        "ViT, 6 layers of 128, patches of 14, 112 px": (Placed(vit, 128, 64), 112),
+        "MobileNetV3 small, 112 px": (Placed(mobile, mobile.feature_info.channels()[0], 49), 112),
     }
 
 
@@ -90,6 +101,7 @@ def main(argv: list[str] | None = None) -> None:
         metavar="FOLDER",
         help="also save the guides with other image towers, for benchmarks/guides.py",
     )
+    ap.add_argument("--only", metavar="WORD", default="", help="only the image towers with this word in their name")
     ap.add_argument("--widths", type=int, nargs="*", default=[64, 128], help="of text towers")
     o = ap.parse_args(argv)
     train, test = data.load(o.data)
@@ -105,7 +117,7 @@ def report(train: data.Faces, test: data.Faces, o: argparse.Namespace) -> str:
         f"{o.steps} steps of {o.batch} faces; ms: forward and backward pass of 4 views, {torch.get_num_threads()} thread(s).\n",
         "| image tower | parameters | ms | AUC, correlation, of changes: shapes | colours |\n|---|---|---|---|---|",
     ]
-    for name, (tower, size) in towers().items():
+    for name, (tower, size) in ((n, t) for n, t in towers().items() if o.only in n):
         torch.manual_seed(o.seed)
         model, tokenizer = build(tower, size)
         model.load_state_dict(known, strict=False)

@@ -9,6 +9,7 @@ from torch import Tensor
 from ..align import ffhq_matrix
 from ..field import interpolate, pixel_centers, turned_centers
 from ..landmarks import AT, MIRROR, five_points
+from ..motion import PARTS, load_modes, load_parts, spread
 from ..nano import IMAGE_SIZE
 from ..warp import sample_image
 from . import data
@@ -26,8 +27,8 @@ def random_warp(points: Tensor, generator: torch.Generator) -> Tensor:
     """Random smooth offsets ``[N,2,32,32]`` in crop fractions for faces with crop-frame landmarks ``points
     [N,161,2]``.
 
-    Half broad movement, half bumps at landmarks, most of them mirrored, as facial muscles mostly work in pairs. Scaled
-    so that no warp folds.
+    Half of the faces move as edits move them, along the modes of some parts (:mod:`flow_core.motion`); the others broadly and
+    by bumps at landmarks, most of them mirrored, as facial muscles mostly work in pairs. Scaled so that no warp folds.
     """
     n = len(points)
 
@@ -55,6 +56,11 @@ def random_warp(points: Tensor, generator: torch.Generator) -> Tensor:
             distance = (centers - at[:, None, None]).square().sum(-1)
             bump = torch.exp(-distance / (2 * sigma[:, None, None] ** 2)) * weight[:, None, None]
             field += bump[:, None] * (vector * vector.new_tensor([flip, 1.0]))[:, :, None, None]
+    moved = uniform(n, len(PARTS)) < 0.35
+    moved[:, 0] = uniform(n) < 0.6  # brows are small, and much is said by them
+    far = (moved * 2.5 * uniform(n, len(PARTS))) @ load_parts().T * normal(n, len(load_parts()))
+    along = spread(points, torch.einsum("nm,mkc->nkc", far, load_modes()), (RASTER, RASTER))
+    field = torch.where((uniform(n) < 0.5)[:, None, None, None], along, field)
     steepest = torch.stack([field.diff(dim=d).abs().amax((1, 2, 3)) for d in (2, 3)]).amax(0) * RASTER
     return field * (0.6 / steepest.clamp(min=0.6))[:, None, None, None]
 
