@@ -27,7 +27,7 @@ from .warp import displacement, jacobian_determinant, sample_image, warp
 PACE = 100.0  # how far one step takes the modes of motion, as :func:`losses.travel`, for a step length 1 of the control points
 TINT = 5.0  # step length of colours
 OUTLINE = 96  # a side, of the raster in which colours are kept
-FINE = 0.05  # step length of the single control points beside the modes
+FINE = 0.065  # step length of the single control points beside the modes, where those of a third of the square may move
 SETTLE = 8  # steps that an optimisation takes to come to rest once it need not go on
 LEAST_REACH = 0.01  # of the logits that lie between two texts; what a guide sees less of is noise
 
@@ -240,6 +240,8 @@ class _Run:
         # a step of all modes, which point anywhere, takes a brow as far as a mouth, whose modes are more and longer
         # (and a gate that is hardly open stays so)
         self.gait = open_.amax(1) / losses.travel(self.basis.flatten(1, 2)).clamp(min=1e-3)
+        # and so does a step of all single control points, of which brows have fewer
+        self.stride = open_.amax(1) / (3 * self.place.square().mean((1, 2, 3)).sqrt()).clamp(min=1e-3)
         if not self.paints:
             return
         from kornia.color import lab_to_rgb, rgb_to_lab  # here, because that takes a while
@@ -380,7 +382,7 @@ class _Run:
         pace = ((self.ends - self.index) / SETTLE).clamp(0, 1)
         with torch.no_grad():
             for p, was in zip(free, old, strict=True):
-                share = pace.to(p) * (self.gait if p is self.modes else 1)
+                share = pace.to(p) * (self.gait if p is self.modes else self.stride if p is self.rest else 1)
                 p.copy_(torch.lerp(was, p, share.view(-1, *[1] * (p.ndim - 1))))
         for one in self.schedules:
             one.step()

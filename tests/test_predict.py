@@ -261,6 +261,14 @@ def test_training_goes_on_where_it_stopped(folder: Path, faces: data.Faces, tmp_
         torch.testing.assert_close(value, b[name], msg=name)
 
 
+def test_training_goes_on_from_weights(trained: Predictor, folder: Path, faces: data.Faces, tmp_path: Path) -> None:
+    start = folder / "p.safetensors"
+    training.run(options(tmp_path, "--steps", "1", "--lr", "1e-9", "--weights", str(start)), faces, nobody(faces))
+    again = Predictor.load(tmp_path / "p.safetensors")
+    for a, b in zip(trained.parameters(), again.parameters(), strict=True):
+        torch.testing.assert_close(a, b, atol=2e-3, rtol=2e-3)  # statistics of one more batch are folded in
+
+
 def stop_after(faces: data.Faces, draws: int) -> data.Faces:
     """The same faces, of which somebody pulls the plug."""
 

@@ -65,6 +65,30 @@ def test_a_movement_is_what_it_is_called(
     assert after[down] < before[down] - 0.5
 
 
+def test_a_warp_counts_as_the_teacher_sees_it(scale: attributes.Scale, face: Tensor) -> None:
+    design = attributes.pose(face)
+    torch.testing.assert_close(scale.moved(face, face, design), scale.standard(face, design))
+    other = face.clone()
+    other[:, [AT[107]], 0] += 0.004
+    other[:, [AT[336]], 0] -= 0.004
+    at = list(attributes.SEEN).index("brow gap")
+    full = attributes.raw(other)[0, at] - attributes.raw(face)[0, at]
+    seen = (scale.moved(face, other, design) - scale.moved(face, face, design))[0, at] * scale.spread[at]
+    assert seen == pytest.approx(full.item() * attributes.SEEN["brow gap"], rel=1e-3)
+    assert set(attributes.SEEN) == set(attributes.measures(face))
+
+
+def test_whole_brows_move_in_pairs(face: Tensor) -> None:
+    one = torch.ones(1)
+    for inwards, down, turned in ((0.02, 0, 0), (0, 0.02, 0), (0, 0, 0.2)):
+        after = face + views._brows(face, inwards * one, down * one, turned * one)
+        before, now = attributes.measures(face), attributes.measures(after)
+        assert (now["brow gap"] < before["brow gap"]) or not inwards
+        assert (now["brows up"] < before["brows up"]) or not down
+        assert (now["brow slant"] > before["brow slant"]) or not turned
+        torch.testing.assert_close(now["eyes open"], before["eyes open"])
+
+
 def test_shape_is_told_alike_in_a_mirror(scale: attributes.Scale, face: Tensor) -> None:
     mirrored = torch.stack([1 - face[:, list(MIRROR), 0], face[:, list(MIRROR), 1]], -1)
     a, b = (attributes.measures(p) for p in (face, mirrored))

@@ -8,18 +8,16 @@ from torch import Tensor
 
 from ..align import ffhq_matrix
 from ..field import interpolate, pixel_centers, turned_centers
-from ..landmarks import AT, MIRROR, five_points
+from ..landmarks import AT, BROWS, MIRROR, five_points
 from ..motion import PARTS, load_modes, load_parts, spread
 from ..nano import IMAGE_SIZE
 from ..warp import sample_image
 from . import data
 
 RASTER = 32  # control points of a random warp
-# where facial muscles and bones move a face: Face Mesh indices; the inner brows, which tell anger, more often than others
+# where facial muscles and bones move a face: Face Mesh indices
 MOVERS = (
-    107, 336, 107, 336, 55, 285,
-    0, 1, 2, 10, 13, 14, 17, 33, 61, 70, 98, 105, 107, 133, 145, 152, 159, 168, 172, 234, 263, 291, 300, 327, 334, 336,
-    362, 374, 386, 397, 454,
+    0, 1, 2, 10, 13, 14, 17, 33, 61, 98, 105, 133, 145, 152, 159, 168, 172, 234, 263, 291, 327, 334, 362, 374, 386, 397, 454,
 )  # fmt: skip
 
 
@@ -28,7 +26,8 @@ def random_warp(points: Tensor, generator: torch.Generator) -> Tensor:
     [N,161,2]``.
 
     Half of the faces move as edits move them, along the modes of some parts (:mod:`flow_core.motion`); the others broadly and
-    by bumps at landmarks, most of them mirrored, as facial muscles mostly work in pairs. Scaled so that no warp folds.
+    by bumps at landmarks, most of them mirrored, as facial muscles mostly work in pairs; and many by their whole brows. Scaled so
+    that no warp folds.
     """
     n = len(points)
 
@@ -61,8 +60,24 @@ def random_warp(points: Tensor, generator: torch.Generator) -> Tensor:
     far = (moved * 2.5 * uniform(n, len(PARTS))) @ load_parts().T * normal(n, len(load_parts()))
     along = spread(points, torch.einsum("nm,mkc->nkc", far, load_modes()), (RASTER, RASTER))
     field = torch.where((uniform(n) < 0.5)[:, None, None, None], along, field)
+    both = spread(points, _brows(points, 0.02 * normal(n), 0.012 * normal(n), 0.15 * normal(n)), (RASTER, RASTER))
+    field = field + both * (uniform(n) < 0.5)[:, None, None, None]
     steepest = torch.stack([field.diff(dim=d).abs().amax((1, 2, 3)) for d in (2, 3)]).amax(0) * RASTER
     return field * (0.6 / steepest.clamp(min=0.6))[:, None, None, None]
+
+
+def _brows(points: Tensor, inwards: Tensor, down: Tensor, turned: Tensor) -> Tensor:
+    """Movement ``[N,161,2]`` of both brows as a whole, which is what a viewer sees of an angry face: a bent inner end is taken for
+    hair. Shifts ``[N]`` are in crop fractions, turns in radians, the inner end down."""
+    moved = torch.zeros_like(points)
+    for contour in BROWS:
+        at = [AT[i] for i in contour]
+        brow = points[:, at] - points[:, at].mean(1, keepdim=True)
+        side = (0.5 - points[:, at, 0].mean(1)).sign()[:, None]
+        across, along = brow.unbind(-1)
+        turn = side * turned[:, None]
+        moved[:, at] = torch.stack([side * inwards[:, None] - turn * along, down[:, None] + turn * across], -1)
+    return moved
 
 
 def carry(points: Tensor, field: Tensor) -> Tensor:
