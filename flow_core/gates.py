@@ -57,10 +57,7 @@ TINTED = {
 }  # fmt: skip
 EXAMPLES = (*(MOVED[part] for part in PARTS), *TINTED.values())
 PAINTED = tuple(TINTED)  # the regions that colour can be for
-LOW, HIGH = (
-    (0.85, 0.45),
-    (0.97, 0.7),
-)  # likeness in that to the likest between which a gate opens: of movement, of colour
+LOW, HIGH = (0.6, 0.45), (0.9, 0.7)  # likeness in that to the likest between which a gate opens: of movement, of colour
 EDGE = {
     "cheeks": 0.09,
     "under-eyes": 0.04,
