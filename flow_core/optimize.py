@@ -27,7 +27,7 @@ from .warp import displacement, jacobian_determinant, sample_image, warp
 PACE = 100.0  # how far one step takes the modes of motion, as :func:`losses.travel`, for a step length 1 of the control points
 TINT = 5.0  # step length of colours
 OUTLINE = 96  # a side, of the raster in which colours are kept
-FINE = 0.065  # step length of the single control points beside the modes, where those of a third of the square may move
+FINE = 0.06  # step length of the single control points beside the modes, where those of a third of the square may move
 SETTLE = 8  # steps that an optimisation takes to come to rest once it need not go on
 LEAST_REACH = 0.01  # of the logits that lie between two texts; what a guide sees less of is noise
 

@@ -265,8 +265,8 @@ def test_training_goes_on_from_weights(trained: Predictor, folder: Path, faces: 
     start = folder / "p.safetensors"
     training.run(options(tmp_path, "--steps", "1", "--lr", "1e-9", "--weights", str(start)), faces, nobody(faces))
     again = Predictor.load(tmp_path / "p.safetensors")
-    for a, b in zip(trained.parameters(), again.parameters(), strict=True):
-        torch.testing.assert_close(a, b, atol=2e-3, rtol=2e-3)  # statistics of one more batch are folded in
+    for name in ("text", "motion", "color"):  # others have statistics of one more batch folded in
+        torch.testing.assert_close(getattr(again, name).weight, getattr(trained, name).weight, msg=name)
 
 
 def stop_after(faces: data.Faces, draws: int) -> data.Faces:
