@@ -220,6 +220,7 @@ def _worker(rank: int, folder: str) -> None:
     model = line(rank)  # the first one's weights count
     loop.fit(model, batch, options(Path(folder), "--steps", "40"))
     torch.save(model.state_dict(), Path(folder) / f"rank{rank}.pt")
+    distributed.barrier()  # gloo aborts a process whose peer has already left
     distributed.destroy_process_group()
 
 
