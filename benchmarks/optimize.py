@@ -1,8 +1,8 @@
 """One optimisation step beside the bare guide: ``python benchmarks/optimize.py [--guide NAME]``.
 
 Prints milliseconds of a step, of a forward and backward pass of the guide on as many views, and their ratio, measured in
-turn in one run; the seconds of a whole edit, and of ``faceflow edit`` as a process beside the imports alone; and with ``--faces N`` the time of a batch beside that of single runs, and how
-far the fields differ.
+turn in one run; the seconds of a whole edit, and of ``faceflow edit`` as a process beside the imports alone; and with
+``--faces N`` the time of a batch beside that of single runs, and how far the fields differ.
 """
 
 from __future__ import annotations

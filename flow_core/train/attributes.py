@@ -386,16 +386,15 @@ class Scale:
         once = cls(weights, spread, age, torch.ones(len(CONCEPTS)))
         return cls(weights, spread, age, once._shape(standard).std(0).clamp(min=1e-3))
 
-    def standard(self, points: Tensor, design: Tensor, most: float = 4.0) -> Tensor:
-        """Measures ``[N,M]`` in standard deviations from what the pose explains, at ``most`` so many. ``design`` is the
-        :func:`pose` of the face before any warp: a longer nose is not a bent head."""
-        return ((raw(points) - design @ self.pose) / self.spread).clamp(-most, most)
+    def standard(self, points: Tensor, design: Tensor) -> Tensor:
+        """Measures ``[N,M]`` in standard deviations from what the pose explains. ``design`` is the :func:`pose` of
+        the face before any warp: a longer nose is not a bent head."""
+        return ((raw(points) - design @ self.pose) / self.spread).clamp(-4, 4)
 
     def moved(self, before: Tensor, after: Tensor, design: Tensor) -> Tensor:
         """:meth:`standard` of faces that a warp took from landmarks ``before`` to ``after [N,161,2]``, as the teacher sees it."""
-        start = self.standard(before, design)
-        seen = start.new_tensor([SEEN[name] for name in _COLUMN])
-        return start + seen * (self.standard(after, design, 40.0) - self.standard(before, design, 40.0))
+        seen = before.new_tensor([SEEN[name] for name in _COLUMN])
+        return self.standard(before, design) + seen * (raw(after) - raw(before)) / self.spread
 
     def _shape(self, standard: Tensor) -> Tensor:
         age = standard @ self.age
