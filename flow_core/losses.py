@@ -56,10 +56,12 @@ def secant_reach(reach: Tensor, gain: Tensor, moved: Tensor, weight: Tensor) -> 
     return torch.maximum(reach, gone).detach()[:, None]
 
 
-def drift(change: Tensor, directions: Tensor) -> Tensor:
+def drift(change: Tensor, directions: Tensor, inverse: Tensor | None = None) -> Tensor:
     """Squared part of the embedding changes ``[...,V,D]`` that no text direction ``[...,K,D]`` asked for, relative to the
-    directions' mean squared length. Directions of zero length only fill up a batch."""
-    rest = change - change @ torch.linalg.pinv(directions) @ directions
+    directions' mean squared length. Directions of zero length only fill up a batch; ``inverse`` is their pseudo-inverse, where
+    it is known."""
+    inverse = torch.linalg.pinv(directions) if inverse is None else inverse
+    rest = change - change @ inverse @ directions
     squared = directions.square().sum(-1)
     usual = squared.sum(-1) / (squared > 0).sum(-1)
     return (rest.square().sum(-1).mean(-1) / usual).mean()

@@ -197,6 +197,7 @@ class _Run:
             self.basis = basis(landmarks, start.size, load_modes().to(device))
             self.modes = torch.zeros(crop.batch, self.basis.shape[1], device=device)
             self._open(landmarks)
+            self.colored = self.paints or bool(start.color.any())
             self.generator = torch.Generator().manual_seed(settings.seed)
             parts = {prompt: directions(guide, prompt) for prompt in set(prompts)}
             most = max(len(weight) for _, weight in parts.values())
@@ -205,6 +206,7 @@ class _Run:
             }
             self.directions, weight = (torch.stack([parts[p][i] for p in prompts]) for i in (0, 1))
             self.weight = weight[:, None]  # [B,1,K]
+            self.inverse = torch.linalg.pinv(self.directions)
             self._make_views()
         groups = []
         if self.moves:
@@ -318,12 +320,15 @@ class _Run:
         color = 0.0
         if field is not None:
             rows = self.coarse[views].flatten(0, 1)[None]  # all views as one tall picture
-            flow = torch.cat(displacement(field, rows), 1).unflatten(2, (v, -1)).transpose(1, 2).flatten(0, 1)
+            flow = torch.cat(displacement(field, rows)[: 1 + self.colored], 1)
+            flow = flow.unflatten(2, (v, -1)).transpose(1, 2).flatten(0, 1)
             flow = F.interpolate(flow, (size, size), mode="bilinear", align_corners=False)
             points = points + flow[:, :2].permute(0, 2, 3, 1)
             # a little noise keeps the guide from reading meaning into single pixels
             which = torch.randint(len(self.noise), (v,), generator=self.generator)
-            color = flow[:, 2:] + self.noise[which].repeat(b, 1, 1, 1)  # a face's edit must not depend on the batch
+            color = self.noise[which].repeat(b, 1, 1, 1)  # a face's edit must not depend on the batch
+            if self.colored:
+                color = color + flow[:, 2:]
         source = self.aligned.repeat_interleave(v, 0)
         return self.guide.encode_image((sample_image(source, points * source.shape[-1]) + color).clamp(0, 1))
 
@@ -347,7 +352,7 @@ class _Run:
         parts["fold"] = p.fold * losses.fold_hinge(jacobian_determinant(field, min(max(self.start.size), 128)))
         parts["symmetry"] = p.symmetry * losses.asymmetry(offset, self.frontality)
         if p.drift:
-            parts["drift"] = p.drift * losses.drift(change, self.directions)
+            parts["drift"] = p.drift * losses.drift(change, self.directions, self.inverse)
         if self.paints:
             parts["color"] = p.color * self.color.square().sum(2).mean()
         total = sum(parts.values())

@@ -38,7 +38,8 @@ def sample_image(image: Tensor, points: Tensor, mode: str = "bilinear") -> Tenso
         ``[B,C,h,w]``, differentiable in ``points`` and ``image``.
     """
     size = points.new_tensor([image.shape[3], image.shape[2]])
-    points = torch.minimum(points.clamp(min=0.5), size - 0.5)
+    if mode != "bilinear" or image.device.type == "mps":  # where grid_sample's own border is another one
+        points = torch.minimum(points.clamp(min=0.5), size - 0.5)
     return _sample(image, points * (2 / size) - 1, mode)
 
 

@@ -141,6 +141,8 @@ def test_drift_is_what_no_direction_asked_for() -> None:
     assert drift(torch.tensor([[5.0, -3.0, 0, 0]]), directions) < 1e-9
     assert drift(torch.zeros(3, 4), directions) == 0
     assert drift(torch.tensor([[7.0, 0, 3.0, 0]]), directions).item() == pytest.approx(9 / 3)
+    inverse = torch.linalg.pinv(directions)
+    assert drift(torch.tensor([[7.0, 0, 3.0, 0]]), directions, inverse).item() == pytest.approx(9 / 3)
 
 
 @pytest.mark.parametrize("loss", [bending_energy])
