@@ -18,6 +18,7 @@ from .field import pixel_centers
 BUILTIN = Path(__file__).parent / "weights" / "motion.safetensors"
 REACH = 0.05  # radius of a landmark's influence, fractions of the crop side
 STIFF = 0.08  # how far single landmarks may be missed
+SINGLE = 0.02  # how far a single landmark goes, fractions of the crop side, where a mode goes by its standard deviation
 PARTS = ("brows", "eyes", "nose", "mouth", "outline")  # of the face, which move by themselves
 
 
@@ -38,6 +39,24 @@ def load_parts(path: Path = BUILTIN) -> Tensor:
     return torch.nn.functional.one_hot(_read(path)["part"], len(PARTS)).float()
 
 
+def members() -> Tensor:
+    """``[5,161]``: 1 for the landmarks of each of :data:`PARTS`."""
+    return (load_parts().T @ load_modes().abs().sum(2) > 0).float()
+
+
+@functools.lru_cache(maxsize=1)
+def load_ways() -> tuple[Tensor, Tensor]:
+    """Modes ``[W,161,2]`` and their parts ``[W,5]`` as in :func:`load_modes` and :func:`load_parts`, and after them each landmark
+    of the brows alone, along x and along y: of brows that come together the landmarks that the modes were made of show
+    a fifth (:mod:`flow_core.train.seen`), so that modes alone cannot frown."""
+    modes, parts, brows = load_modes(), load_parts(), members()[0].nonzero()[:, 0]
+    single = modes.new_zeros(2 * len(brows), *modes.shape[1:])
+    for axis in (0, 1):
+        single[torch.arange(len(brows)) * 2 + axis, brows, axis] = SINGLE
+    of_brows = torch.eye(len(PARTS))[:1].expand(len(single), -1)
+    return torch.cat([modes, single]), torch.cat([parts, of_brows])
+
+
 def near(landmarks: Tensor, parts: Tensor, size: tuple[int, int]) -> Tensor:
     """Where parts of the face lie, softly.
 
@@ -49,8 +68,7 @@ def near(landmarks: Tensor, parts: Tensor, size: tuple[int, int]) -> Tensor:
     Returns:
         ``[B,1,h,w]`` 0..1.
     """
-    members = (load_parts().T @ load_modes().abs().sum(2) > 0).to(landmarks)  # [5,161]
-    weight = (parts[:, :, None] * members).amax(1)  # [B,161]
+    weight = (parts[:, :, None] * members().to(landmarks)).amax(1)  # [B,161]
     apart = (pixel_centers(*size, landmarks.device)[:, :, :, None] - landmarks[:, None, None]).square().sum(-1)
     return (torch.exp(-apart / (2 * REACH**2)) * weight[:, None, None]).amax(-1)[:, None]
 

@@ -1,7 +1,7 @@
 """One-shot prediction: a small network looks at a face and a text and gives the field at once (paper, the learning-based
 framework).
 
-It answers in the few numbers in which :mod:`flow_core.optimize` edits: how far to go along each mode of motion, and one
+It answers in the few numbers in which :mod:`flow_core.optimize` edits: how far to go along each way of moving, and one
 colour for each region. The text enters as a sum of weighted directions in the guide's text space, so that parts add up,
 negative weights move away, and strength is the length of that sum: no text, no strength, no edit, by construction.
 """
@@ -21,7 +21,7 @@ from .field import Field, interpolate, pixel_centers
 from .gates import PAINTED, Gates, dearness, open_gates, paint, paint_masks
 from .guide import Guide
 from .landmarks import POINTS, located
-from .motion import load_modes, load_parts, spread
+from .motion import load_ways, spread
 from .nano import IMAGE_SIZE, _down, _Residual, fused
 from .optimize import OUTLINE, Settings
 from .prompts import Prompt, directions, embed
@@ -77,7 +77,7 @@ class Predictor(nn.Module):
         )  # fmt: skip
         self.text = nn.Linear(keys.shape[1], width, bias=False)
         self.steps = nn.ModuleList(_Modulated(width, width) for _ in range(2))
-        self.motion = nn.Linear(width, len(load_modes()), bias=False)
+        self.motion = nn.Linear(width, len(load_ways()[0]), bias=False)
         self.color = nn.Linear(width, 3 * len(PAINTED), bias=False)
         for head, size in ((self.motion, 0.02), (self.color, 0.002)):
             nn.init.normal_(head.weight, std=size)
@@ -91,7 +91,7 @@ class Predictor(nn.Module):
             text: ``[B,D]`` sums of weighted text directions.
 
         Returns:
-            How far to go along each mode of motion ``[B,M]`` and colours ``[B,8,3]`` of the
+            How far to go along each of :func:`flow_core.motion.load_ways` ``[B,W]`` and colours ``[B,8,3]`` of the
             regions :data:`flow_core.gates.PAINTED` before their limit, sRGB 0..1.
         """
         seen = torch.cat([self.eye(4 * (aligned - 0.5)), 8 * (landmarks.flatten(1) - 0.5)], 1)
@@ -236,7 +236,7 @@ class Bound:
             offset = torch.zeros(len(small), 2, OUTLINE, OUTLINE, device=device)
         else:
             open_ = motion.new_tensor(list(self.gates.parts.values()))
-            offset = offsets(motion * self.extra * (load_parts().to(motion) @ open_), landmarks)
+            offset = offsets(motion * self.extra, open_.expand(len(small), -1), landmarks)
         if not colored:
             return make(offset, torch.zeros_like(offset[:, :1]).expand(-1, 3, -1, -1), self.meta)
         masks = paint_masks(self.gates, landmarks, small, OUTLINE)
@@ -254,9 +254,11 @@ def make(offset: Tensor, color: Tensor, meta: Mapping[str, object] | None = None
     return Field(offset, color, meta or {}, "velocity")
 
 
-def offsets(motion: Tensor, landmarks: Tensor) -> Tensor:
-    """The offset raster ``[B,2,28,28]`` of modes of motion ``[B,M]``."""
-    moved = torch.einsum("bm,mkc->bkc", motion, load_modes().to(motion))
+def offsets(motion: Tensor, parts: Tensor, landmarks: Tensor) -> Tensor:
+    """The offset raster ``[B,2,28,28]`` of faces with ``landmarks [B,161,2]`` that go as far as ``motion [B,W]`` along
+    :func:`flow_core.motion.load_ways`, where ``parts [B,5]`` of them may move."""
+    ways, of_parts = (t.to(motion) for t in load_ways())
+    moved = torch.einsum("bw,wkc->bkc", motion * (parts @ of_parts.T), ways)
     return spread(landmarks, moved, (RESOLUTION, RESOLUTION))
 
 

@@ -15,13 +15,13 @@ from flow_core.align import Crop
 from flow_core.field import Field
 from flow_core.gates import PAINTED
 from flow_core.guide import Guide
-from flow_core.landmarks import MIRROR
+from flow_core.landmarks import AT, MIRROR
 from flow_core.picture import Picture, write
 from flow_core.predict import Predictor, PredictorError, gain, key_texts
 from flow_core.prompts import Prompt, PromptError
 from flow_core.train import data, loop, shards
 from flow_core.train import predictor as training
-from flow_core.warp import fold_share, warp
+from flow_core.warp import displacement, fold_share, warp
 
 
 @pytest.fixture(scope="module")
@@ -94,6 +94,18 @@ def test_table_and_contact_sheet(trained: Predictor, guide: Guide, faces: data.F
     assert "nan" not in "".join(rows)
     training.contact_sheet(trained, guide, two, tmp_path / "sheets" / "a.png")
     assert (tmp_path / "sheets" / "a.png").stat().st_size > 50_000
+
+
+@pytest.mark.parametrize("name", ["astronaut", "grace_hopper"])
+def test_the_built_in_one_frowns(
+    name: str, guide: Guide, portraits: dict[str, Tensor], crops: dict[str, Crop]
+) -> None:
+    """Brows that only turn are a leer; angry ones come down and together."""
+    field = Predictor.load().predict(portraits[name], crops[name], guide, prompt("an angry face"))
+    inner = crops[name].places[0, [AT[55], AT[285]]]
+    moved = -displacement(field, inner[None, None])[0][0, :, 0].T
+    assert (moved[:, 1] > 0.004).all()
+    assert (moved[0, 0] - moved[1, 0]).item() > 0.004
 
 
 def test_strength_zero_is_the_photo_itself(trained: Predictor, guide: Guide, astronaut: Tensor, crop: Crop) -> None:

@@ -32,7 +32,7 @@ from ..gates import PAINTED, Gates, dearness, open_gates, paint, paint_masks
 from ..guide import BUILTIN as NANO
 from ..guide import Guide, load_guide
 from ..landmarks import MIRROR, five_points, outline
-from ..motion import PARTS, load_modes, load_parts
+from ..motion import PARTS, load_modes, load_parts, load_ways
 from ..nano import IMAGE_SIZE
 from ..optimize import LEAST_REACH, OUTLINE, Priors, Settings
 from ..predict import BUILTIN, COLOR_LIMIT, FARTHEST, RESOLUTION, Predictor, key_texts, offsets
@@ -90,14 +90,15 @@ class Texts:
     def measured(self, guide: Guide, images: Tensor, landmarks: Tensor) -> Texts:
         """With :attr:`reach` measured on faces ``[n,3,192,192]`` uint8 with ``landmarks [n,161,2]`` in pixels."""
         aligned, places, _ = look(images, landmarks, guide.image_size, None)
-        moves = torch.eye(len(load_modes()))
+        moves = torch.eye(len(load_modes()), len(load_ways()[0]))  # along the modes, as the optimiser measures it
+        everywhere = torch.ones(len(moves), len(PARTS))
         tints = losses.PALETTE * torch.eye(3 * len(PAINTED)).unflatten(1, (-1, 3))
         parts, regions = (self.gates > 0).float().split((len(PARTS), len(PAINTED)), 1)
         free = torch.cat([parts @ load_parts().T, regions.repeat_interleave(3, 1)], 1)
         points = pixel_centers(guide.image_size, guide.image_size)
         found = []
         for face, place in zip(aligned.split(1), places.split(1), strict=True):
-            offset = offsets(moves, place.expand(len(moves), -1, -1))
+            offset = offsets(moves, everywhere, place.expand(len(moves), -1, -1))
             shape = Field(offset, offset.new_zeros(len(moves), 3, *offset.shape[2:]))
             flow = displacement(shape, points)[0].permute(0, 2, 3, 1)
             masks = sample_image(region_masks(torch.ones(1, len(PAINTED)), place, face), points * OUTLINE)
@@ -163,8 +164,7 @@ class Objective(nn.Module):
             motion, color = self.predictor(small, places, (ways * weight[..., None]).sum(1))
         open_, gates = gates.split((len(PARTS), len(PAINTED)), 1)
         painted = gates.amax(1) > 0
-        motion = motion * (open_ @ load_parts().to(open_).T)
-        offset = offsets(motion, places)
+        offset = offsets(motion, open_, places)
         shape = Field(offset, offset.new_zeros(len(offset), 3, *offset.shape[2:]))
         masks = region_masks(gates, places, small)
         tint = paint(color / dearness(masks)[..., None], masks, COLOR_LIMIT)
@@ -177,7 +177,7 @@ class Objective(nn.Module):
         dear = losses.face_importance(pixel_centers(*shape.size, offset.device), outline(places))
         return {
             "guide": losses.guidance(gain / reach, weight[:, None], self.settings.margin),
-            "modes": p.modes * motion.square().sum(1).mean(),
+            "modes": p.modes * (motion * (open_ @ load_ways()[1].to(open_).T)).square().sum(1).mean(),
             "bending": p.bending * losses.bending_energy(offset),
             "magnitude": p.magnitude * losses.magnitude(offset, dear),
             "fold": p.fold * losses.fold_hinge(jacobian_determinant(shape, RESOLUTION)),
