@@ -62,6 +62,7 @@ EDGE = {
     "cheeks": 0.09,
     "under-eyes": 0.04,
     "eyelids": 0.03,
+    "brows": 0.008,
 }  # soft border, fractions of the crop side
 SHARP = 0.015  # the border of the others
 SPARED = {  # what a soft border must not tint
