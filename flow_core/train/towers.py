@@ -12,10 +12,12 @@ import time
 from pathlib import Path
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..guide import BUILTIN, WEIGHTS, open_clip
-from ..nano import NanoTower
+from ..landmarks import POINTS
+from ..nano import IMAGE_SIZE, NanoTower
 from . import data, guide, loop
 
 
@@ -74,6 +76,56 @@ def build(tower: nn.Module, size: int) -> tuple[nn.Module, object]:
     return model, tokenizer
 
 
+class Taught(nn.Module):
+    """A guide whose image tower learns to see what another guide's sees, and where the landmarks are.
+
+    Faces come in pairs, one face warped in two ways: an edit follows what a guide sees of such changes, and beside what tells
+    people apart they are small.
+    """
+
+    def __init__(self, model: nn.Module, teacher: nn.Module) -> None:
+        super().__init__()
+        self.visual = model.visual
+        self.landmarks = nn.Linear(model.visual.trunk.num_features, 2 * len(POINTS))
+        # in a list, for these are neither trained nor saved
+        self._frozen = [(model, teacher.eval())]
+
+    def forward(self, picture: Tensor, seen: Tensor) -> dict[str, Tensor]:
+        """Losses of pictures ``[2n,3,S,S]`` with landmarks ``[2n,161,2]``, of which the second half shows the faces of the
+        first."""
+        [(model, teacher)] = self._frozen
+        small = picture
+        if picture.shape[3] != IMAGE_SIZE:
+            small = F.interpolate(picture, (IMAGE_SIZE,) * 2, mode="bilinear", antialias=True)
+        with torch.no_grad():
+            there = teacher.encode_image(guide.normalise(teacher, small), normalize=True)
+        features = self.visual.trunk(guide.normalise(model, picture))
+        off = (F.normalize(self.visual.head(features), dim=-1) - there).unflatten(0, (2, -1))
+        return {
+            "seen": off.square().sum(2).mean(),
+            "changes": 4 * (off[0] - off[1]).square().sum(1).mean(),
+            "places": 0.5 * F.smooth_l1_loss(self.landmarks(features), (seen.flatten(1) - 0.5) * 30),
+        }
+
+
+def teach(model: nn.Module, shown: guide.Shown, o: argparse.Namespace) -> None:
+    """Train the image tower of ``model`` in place for ``o.teach`` steps with the built-in guide as teacher."""
+    from safetensors.torch import load_file
+
+    teacher, _ = guide.build()
+    teacher.load_state_dict(load_file(WEIGHTS / f"{BUILTIN}.safetensors"))
+    weights = guide.sampling_weights(shown.faces)[shown.usable]
+    model.visual.to(memory_format=torch.channels_last)
+
+    def batch(seed: int) -> tuple[Tensor, Tensor]:
+        g = shown.generator.manual_seed(seed)
+        index = shown.usable[torch.multinomial(weights, o.batch // 2, generator=g)].repeat(2)
+        return shown.look(index, True, 1.0, seed % 2 == 0)[:2]  # beside paint, shapes are seldom noticed
+
+    changed = {"steps": o.teach, "checkpoint": o.checkpoint.with_suffix(".teach.pt"), "resume": False}
+    loop.fit(Taught(model, teacher), batch, argparse.Namespace(**{**vars(o), **changed}))
+
+
 def milliseconds(model: nn.Module, size: int) -> float:
     """Forward and backward pass of four views."""
     model.eval()
@@ -101,6 +153,9 @@ def main(argv: list[str] | None = None) -> None:
         metavar="FOLDER",
         help="also save the guides with other image towers, for benchmarks/guides.py",
     )
+    ap.add_argument(
+        "--teach", type=int, default=0, metavar="STEPS", help="first let image towers learn from the built-in one, which is quicker"
+    )
     ap.add_argument("--only", metavar="WORD", default="", help="only the image towers with this word in their name")
     ap.add_argument("--widths", type=int, nargs="*", default=[64, 128], help="of text towers")
     o = ap.parse_args(argv)
@@ -122,6 +177,8 @@ def report(train: data.Faces, test: data.Faces, o: argparse.Namespace) -> str:
         model, tokenizer = build(tower, size)
         model.load_state_dict(known, strict=False)
         shown = guide.Shown(train, o.seed, size=size)
+        if o.teach:
+            teach(model, shown, o)
         guide.fit(model, tokenizer, shown, _options(o, 0, o.steps))
         found = figures(model, tokenizer, guide.Shown(test, o.seed + 1, shown.scale, size))
         if o.keep:
