@@ -97,9 +97,7 @@ def test_table_and_contact_sheet(trained: Predictor, guide: Guide, faces: data.F
 
 
 @pytest.mark.parametrize("name", ["astronaut", "grace_hopper"])
-def test_the_built_in_one_frowns(
-    name: str, guide: Guide, portraits: dict[str, Tensor], crops: dict[str, Crop]
-) -> None:
+def test_the_built_in_one_frowns(name: str, guide: Guide, portraits: dict[str, Tensor], crops: dict[str, Crop]) -> None:
     """Brows that only turn are a leer; angry ones come down and together."""
     field = Predictor.load().predict(portraits[name], crops[name], guide, prompt("an angry face"))
     inner = crops[name].places[0, [AT[55], AT[285]]]

@@ -154,7 +154,11 @@ def main(argv: list[str] | None = None) -> None:
         help="also save the guides with other image towers, for benchmarks/guides.py",
     )
     ap.add_argument(
-        "--teach", type=int, default=0, metavar="STEPS", help="first let image towers learn from the built-in one, which is quicker"
+        "--teach",
+        type=int,
+        default=0,
+        metavar="STEPS",
+        help="first let image towers learn from the built-in one, which is quicker",
     )
     ap.add_argument("--only", metavar="WORD", default="", help="only the image towers with this word in their name")
     ap.add_argument("--widths", type=int, nargs="*", default=[64, 128], help="of text towers")
