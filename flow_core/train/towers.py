@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from ..guide import BUILTIN, WEIGHTS, open_clip
 from ..landmarks import POINTS
-from ..nano import IMAGE_SIZE, NanoTower
+from ..nano import CHANNELS, IMAGE_SIZE, NanoTower
 from . import data, guide, loop
 
 
@@ -41,28 +41,34 @@ class Placed(nn.Module):
         return self.norm(self.squeeze(seen).flatten(1))
 
 
+class Hybrid(nn.Module):
+    """A vision transformer on the map of a residual network's first stages (the hybrid of arXiv 2010.11929, section 3.1)."""
+
+    def __init__(self, transformer: nn.Module) -> None:
+        super().__init__()
+        whole = NanoTower()
+        self.stem, self.stages, self.transformer = whole.stem, whole.stages[:4], transformer
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.transformer(self.stages(self.stem(x)))
+
+
 def towers() -> dict[str, tuple[nn.Module, int]]:
     """name -> tower with random weights, side of its pictures."""
     open_clip()  # makes timm importable beside any torchvision
     from timm import create_model
     from timm.models.vision_transformer import VisionTransformer
 
-    vit = VisionTransformer(
-        img_size=112,
-        patch_size=14,
-        embed_dim=128,
-        depth=6,
-        num_heads=4,
-        num_classes=0,
-        global_pool="",
-        class_token=False,
-    )
+    plain = {"embed_dim": 128, "num_heads": 4, "num_classes": 0, "global_pool": "", "class_token": False}
+    vit = VisionTransformer(img_size=112, patch_size=14, depth=6, **plain)
+    on_map = VisionTransformer(img_size=14, patch_size=2, in_chans=CHANNELS[2], depth=4, **plain)
     mobile = create_model("mobilenetv3_small_100", features_only=True, out_indices=(3,))
     return {
         "residual, colours of regions, 112 px (built in)": (NanoTower(regions=8), 112),
         "residual, 112 px": (NanoTower(), 112),
         "residual, colours of regions, 160 px": (NanoTower(regions=8, size=160), 160),
         "ViT, 6 layers of 128, patches of 14, 112 px": (Placed(vit, 128, 64), 112),
+        "ViT on the first stages of the built-in tower, 112 px": (Placed(Hybrid(on_map), 128, 49), 112),
         "MobileNetV3 small, 112 px": (Placed(mobile, mobile.feature_info.channels()[0], 49), 112),
     }
 
@@ -79,51 +85,80 @@ def build(tower: nn.Module, size: int) -> tuple[nn.Module, object]:
 class Taught(nn.Module):
     """A guide whose image tower learns to see what another guide's sees, and where the landmarks are.
 
-    Faces come in pairs, one face warped in two ways: an edit follows what a guide sees of such changes, and beside what tells
-    people apart they are small.
+    Faces come in pairs, one face warped in two ways, for an edit follows what a guide sees of such changes. What counts is how far
+    faces lie along the concepts' texts, each in its own standard deviations: in the embedding itself, movements are small beside
+    colours.
+
+    Args:
+        model: whose tower learns.
+        teacher: the other guide.
+        ways: text directions of the concepts ``[K,D]``.
+        spread: ``[2,K]`` standard deviations along them, of faces and of what a warp changes, as the teacher sees them.
     """
 
-    def __init__(self, model: nn.Module, teacher: nn.Module) -> None:
+    def __init__(self, model: nn.Module, teacher: nn.Module, ways: Tensor, spread: Tensor) -> None:
         super().__init__()
         self.visual = model.visual
         self.landmarks = nn.Linear(model.visual.trunk.num_features, 2 * len(POINTS))
         # in a list, for these are neither trained nor saved
-        self._frozen = [(model, teacher.eval())]
+        self._frozen = [(teacher.eval(), ways, spread)]
 
     def forward(self, picture: Tensor, seen: Tensor) -> dict[str, Tensor]:
         """Losses of pictures ``[2n,3,S,S]`` with landmarks ``[2n,161,2]``, of which the second half shows the faces of the
         first."""
-        [(model, teacher)] = self._frozen
-        small = picture
-        if picture.shape[3] != IMAGE_SIZE:
-            small = F.interpolate(picture, (IMAGE_SIZE,) * 2, mode="bilinear", antialias=True)
-        with torch.no_grad():
-            there = teacher.encode_image(guide.normalise(teacher, small), normalize=True)
-        features = self.visual.trunk(guide.normalise(model, picture))
-        off = (F.normalize(self.visual.head(features), dim=-1) - there).unflatten(0, (2, -1))
+        [(teacher, ways, spread)] = self._frozen
+        features = self.visual.trunk(guide.normalise(teacher, picture))
+        off = F.normalize(self.visual.head(features), dim=-1) - shown_to(teacher, picture)
+        along = (off @ ways.T).unflatten(0, (2, -1))
         return {
-            "seen": off.square().sum(2).mean(),
-            "changes": 4 * (off[0] - off[1]).square().sum(1).mean(),
+            "embedding": off.square().sum(1).mean(),
+            "faces": (along / spread[0]).square().mean(),
+            "changes": ((along[0] - along[1]) / spread[1]).square().mean(),
             "places": 0.5 * F.smooth_l1_loss(self.landmarks(features), (seen.flatten(1) - 0.5) * 30),
         }
 
 
-def teach(model: nn.Module, shown: guide.Shown, o: argparse.Namespace) -> None:
-    """Train the image tower of ``model`` in place for ``o.teach`` steps with the built-in guide as teacher."""
+def grow(tower: nn.Module, other: nn.Module) -> None:
+    """Give ``tower`` in place all layers of ``other`` that have the same name and shape in both."""
+    inner = tower.net if isinstance(tower, Placed) else tower
+    own = inner.state_dict()
+    known = {k: v for k, v in other.state_dict().items() if k in own and own[k].shape == v.shape}
+    inner.load_state_dict(known, strict=False)
+
+
+@torch.no_grad()
+def shown_to(teacher: nn.Module, picture: Tensor) -> Tensor:
+    """What the teacher, who looks at 112 px, sees of pictures ``[n,3,S,S]``: unit embeddings ``[n,D]``."""
+    if picture.shape[3] != IMAGE_SIZE:
+        picture = F.interpolate(picture, (IMAGE_SIZE,) * 2, mode="bilinear", antialias=True)
+    return teacher.encode_image(guide.normalise(teacher, picture), normalize=True)
+
+
+def teach(model: nn.Module, tokenizer, shown: guide.Shown, o: argparse.Namespace) -> None:
+    """Train the image tower of ``model`` in place for ``o.teach`` steps with the built-in guide as teacher, from whose layers it
+    starts where it has the like."""
     from safetensors.torch import load_file
 
     teacher, _ = guide.build()
     teacher.load_state_dict(load_file(WEIGHTS / f"{BUILTIN}.safetensors"))
+    teacher.eval()
+    grow(model.visual.trunk, teacher.visual.trunk)
     weights = guide.sampling_weights(shown.faces)[shown.usable]
     model.visual.to(memory_format=torch.channels_last)
 
     def batch(seed: int) -> tuple[Tensor, Tensor]:
         g = shown.generator.manual_seed(seed)
         index = shown.usable[torch.multinomial(weights, o.batch // 2, generator=g)].repeat(2)
-        return shown.look(index, True, 1.0, seed % 2 == 0)[:2]  # beside paint, shapes are seldom noticed
+        return shown.look(index, True, 1.0, seed % 2 == 0)[:2]
 
+    texts = [c.nouns[0] if c.nouns else f"a {c.adjectives[0]} face" for c in guide.A.CONCEPTS]
+    with torch.no_grad():
+        neutral, *known = teacher.encode_text(tokenizer(["a face", *texts]), normalize=True)
+        ways = torch.stack(known) - neutral
+        along = torch.stack([shown_to(teacher, batch(seed)[0]) @ ways.T for seed in range(8)]).unflatten(1, (2, -1))
+        spread = torch.stack([along.flatten(0, 2).std(0), (along[:, 0] - along[:, 1]).flatten(0, 1).std(0)])
     changed = {"steps": o.teach, "checkpoint": o.checkpoint.with_suffix(".teach.pt"), "resume": False}
-    loop.fit(Taught(model, teacher), batch, argparse.Namespace(**{**vars(o), **changed}))
+    loop.fit(Taught(model, teacher, ways, spread), batch, argparse.Namespace(**{**vars(o), **changed}))
 
 
 def milliseconds(model: nn.Module, size: int) -> float:
@@ -182,7 +217,7 @@ def report(train: data.Faces, test: data.Faces, o: argparse.Namespace) -> str:
         model.load_state_dict(known, strict=False)
         shown = guide.Shown(train, o.seed, size=size)
         if o.teach:
-            teach(model, shown, o)
+            teach(model, tokenizer, shown, o)
         guide.fit(model, tokenizer, shown, _options(o, 0, o.steps))
         found = figures(model, tokenizer, guide.Shown(test, o.seed + 1, shown.scale, size))
         if o.keep:
