@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import pytest
 import torch
-from safetensors.torch import load_file
 
-from flow_core.guide import BUILTIN, WEIGHTS
-from flow_core.train import guide, towers
+from flow_core.train import towers
 
 KNOWN = torch.eye(3, 160), torch.ones(2, 3)  # directions, and how far faces lie apart along them
 
 
 @pytest.fixture(scope="module")
 def teacher() -> torch.nn.Module:
-    model, _ = guide.build()
-    model.load_state_dict(load_file(WEIGHTS / f"{BUILTIN}.safetensors"))
-    return model.eval()
+    return towers.builtin()
 
 
 def test_who_sees_alike_has_nothing_to_learn(teacher: torch.nn.Module) -> None:

@@ -118,6 +118,11 @@ class Concept:
     color: str = ""
     age: float = 0.0
 
+    @property
+    def text(self) -> str:
+        """The plainest caption that says it and nothing else."""
+        return self.nouns[0] if self.nouns else f"a {self.adjectives[0]} face"
+
 
 EMOTIONS = ("happiness", "anger", "surprise", "sadness", "disgust", "fear", "neutral", "smiling", "angry or enraged",
             "surprised", "sad or depressed", "grim face")  # fmt: skip

@@ -158,8 +158,7 @@ def validate(model: nn.Module, tokenizer, shown: Shown) -> list[tuple[str, float
     the faces as they are, and of their changes under random warps and paint."""
     model.eval()
     parts = shown.usable.split(128)
-    texts = [c.nouns[0] if c.nouns else f"a {c.adjectives[0]} face" for c in A.CONCEPTS]
-    text = model.encode_text(tokenizer(texts), normalize=True)
+    text = model.encode_text(tokenizer([c.text for c in A.CONCEPTS]), normalize=True)
     out = []
     for changed in (False, True):
         shown.generator.manual_seed(1)

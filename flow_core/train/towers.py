@@ -82,6 +82,15 @@ def build(tower: nn.Module, size: int) -> tuple[nn.Module, object]:
     return model, tokenizer
 
 
+def builtin() -> nn.Module:
+    """The built-in guide as it was trained: its layers are not fused, as those of :func:`flow_core.guide.load_guide` are."""
+    from safetensors.torch import load_file
+
+    model, _ = guide.build()
+    model.load_state_dict(load_file(WEIGHTS / f"{BUILTIN}.safetensors"))
+    return model.eval()
+
+
 class Taught(nn.Module):
     """A guide whose image tower learns to see what another guide's sees, and where the landmarks are.
 
@@ -91,7 +100,7 @@ class Taught(nn.Module):
 
     Args:
         model: whose tower learns.
-        teacher: the other guide.
+        teacher: the other guide, in evaluation mode.
         ways: text directions of the concepts ``[K,D]``.
         spread: ``[2,K]`` standard deviations along them, of faces and of what a warp changes, as the teacher sees them.
     """
@@ -101,13 +110,13 @@ class Taught(nn.Module):
         self.visual = model.visual
         self.landmarks = nn.Linear(model.visual.trunk.num_features, 2 * len(POINTS))
         # in a list, for these are neither trained nor saved
-        self._frozen = [(teacher.eval(), ways, spread)]
+        self._frozen = [(teacher, ways, spread)]
 
     def forward(self, picture: Tensor, seen: Tensor) -> dict[str, Tensor]:
         """Losses of pictures ``[2n,3,S,S]`` with landmarks ``[2n,161,2]``, of which the second half shows the faces of the
         first."""
         [(teacher, ways, spread)] = self._frozen
-        features = self.visual.trunk(guide.normalise(teacher, picture))
+        features = self.visual.trunk(guide.normalise(self, picture))
         off = F.normalize(self.visual.head(features), dim=-1) - shown_to(teacher, picture)
         along = (off @ ways.T).unflatten(0, (2, -1))
         return {
@@ -134,14 +143,9 @@ def shown_to(teacher: nn.Module, picture: Tensor) -> Tensor:
     return teacher.encode_image(guide.normalise(teacher, picture), normalize=True)
 
 
-def teach(model: nn.Module, tokenizer, shown: guide.Shown, o: argparse.Namespace) -> None:
-    """Train the image tower of ``model`` in place for ``o.teach`` steps with the built-in guide as teacher, from whose layers it
-    starts where it has the like."""
-    from safetensors.torch import load_file
-
-    teacher, _ = guide.build()
-    teacher.load_state_dict(load_file(WEIGHTS / f"{BUILTIN}.safetensors"))
-    teacher.eval()
+def teach(model: nn.Module, teacher: nn.Module, tokenizer, shown: guide.Shown, o: argparse.Namespace) -> None:
+    """Train the image tower of ``model`` in place for ``o.teach`` steps with ``teacher``, from whose layers it starts where it has
+    the like."""
     grow(model.visual.trunk, teacher.visual.trunk)
     weights = guide.sampling_weights(shown.faces)[shown.usable]
     model.visual.to(memory_format=torch.channels_last)
@@ -149,9 +153,9 @@ def teach(model: nn.Module, tokenizer, shown: guide.Shown, o: argparse.Namespace
     def batch(seed: int) -> tuple[Tensor, Tensor]:
         g = shown.generator.manual_seed(seed)
         index = shown.usable[torch.multinomial(weights, o.batch // 2, generator=g)].repeat(2)
-        return shown.look(index, True, 1.0, seed % 2 == 0)[:2]
+        return shown.look(index, True, 1.0, seed % 2 == 0)[:2]  # beside paint, shapes are seldom noticed
 
-    texts = [c.nouns[0] if c.nouns else f"a {c.adjectives[0]} face" for c in guide.A.CONCEPTS]
+    texts = [c.text for c in guide.A.CONCEPTS]
     with torch.no_grad():
         neutral, *known = teacher.encode_text(tokenizer(["a face", *texts]), normalize=True)
         ways = torch.stack(known) - neutral
@@ -193,7 +197,7 @@ def main(argv: list[str] | None = None) -> None:
         type=int,
         default=0,
         metavar="STEPS",
-        help="first let image towers learn from the built-in one, which is quicker",
+        help="first let image towers learn from the built-in one, from its own layers where they have the like",
     )
     ap.add_argument("--only", metavar="WORD", default="", help="only the image towers with this word in their name")
     ap.add_argument("--widths", type=int, nargs="*", default=[64, 128], help="of text towers")
@@ -204,9 +208,10 @@ def main(argv: list[str] | None = None) -> None:
 
 def report(train: data.Faces, test: data.Faces, o: argparse.Namespace) -> str:
     """The tables, in Markdown."""
-    from safetensors.torch import load_file, save_file
+    from safetensors.torch import save_file
 
-    known = {k: v for k, v in load_file(WEIGHTS / f"{BUILTIN}.safetensors").items() if not k.startswith("visual.")}
+    teacher = builtin()
+    known = {k: v for k, v in teacher.state_dict().items() if not k.startswith("visual.")}
     lines = [
         f"{o.steps} steps of {o.batch} faces; ms: forward and backward pass of 4 views, {torch.get_num_threads()} thread(s).\n",
         "| image tower | parameters | ms | AUC, correlation, of changes: shapes | colours |\n|---|---|---|---|---|",
@@ -217,7 +222,7 @@ def report(train: data.Faces, test: data.Faces, o: argparse.Namespace) -> str:
         model.load_state_dict(known, strict=False)
         shown = guide.Shown(train, o.seed, size=size)
         if o.teach:
-            teach(model, tokenizer, shown, o)
+            teach(model, teacher, tokenizer, shown, o)
         guide.fit(model, tokenizer, shown, _options(o, 0, o.steps))
         found = figures(model, tokenizer, guide.Shown(test, o.seed + 1, shown.scale, size))
         if o.keep:
