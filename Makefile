@@ -14,7 +14,7 @@ venv: .venv/.ready
 	touch $@
 
 demo: .venv/.ready
-	$(BIN)/python -m flow_core.demo --out out/demo
+	$(BIN)/python -m flow_core.cli.demo --out out/demo
 
 test: .venv/.ready
 	$(BIN)/python -m pytest

@@ -12,16 +12,16 @@ from pathlib import Path
 
 import torch
 
-from flow_core import picture
-from flow_core.align import align
-from flow_core.cli import run
-from flow_core.demo import portraits
-from flow_core.detect import load_detector
-from flow_core.guide import load_guide
-from flow_core.optimize import Settings
-from flow_core.prompts import Prompt
+from flow_core.cli.demo import portraits
+from flow_core.cli.main import run
+from flow_core.editing.optimize import Settings
+from flow_core.faces.align import align
+from flow_core.faces.detect import load_detector
+from flow_core.guides.guide import load_guide
+from flow_core.guides.prompts import Prompt
+from flow_core.io import picture
 from flow_core.train import colors
-from flow_core.warp import warp
+from flow_core.warping.warp import warp
 
 PROMPTS = {
     "red lips": "lips red", "pink lips": "lips pink", "black lips": "lips dark", "rosy cheeks": "cheeks rosy",

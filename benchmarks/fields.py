@@ -21,18 +21,20 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 
-from flow_core import losses
-from flow_core.align import Crop, align, ffhq_matrix
-from flow_core.cli import run
-from flow_core.demo import PROMPTS, portraits
-from flow_core.detect import load_detector
-from flow_core.diffeo import displacement, to_velocity
-from flow_core.field import Field, pixel_centers
-from flow_core.guide import load_guide
-from flow_core.implicit import ARCHITECTURES, Implicit
-from flow_core.optimize import Settings
-from flow_core.prompts import Prompt, directions
-from flow_core.warp import jacobian_determinant, warp
+from flow_core.cli.demo import PROMPTS, portraits
+from flow_core.cli.main import run
+from flow_core.editing import losses
+from flow_core.editing.optimize import Settings
+from flow_core.faces.align import align
+from flow_core.faces.detect import load_detector
+from flow_core.fields.neural import ARCHITECTURES, Implicit
+from flow_core.fields.raster import Field
+from flow_core.fields.velocity import displacement, to_velocity
+from flow_core.geometry.crop import Crop, ffhq_matrix
+from flow_core.geometry.grid import pixel_centers
+from flow_core.guides.guide import load_guide
+from flow_core.guides.prompts import Prompt, directions
+from flow_core.warping.warp import jacobian_determinant, warp
 
 STRENGTHS = (-1.0, 0.5, 1.0, 1.5)
 PHOTO, SIDE = (4000, 6000), 3000  # (height, width) of the large photo, side of its face square

@@ -14,18 +14,19 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file
 
-from flow_core import draw, losses, picture
-from flow_core.align import align
-from flow_core.cli import run
-from flow_core.demo import PROMPTS, portraits
-from flow_core.detect import load_detector
-from flow_core.diffeo import to_offset
-from flow_core.guide import Guide, load_guide
-from flow_core.measure import measure
-from flow_core.optimize import Settings
-from flow_core.prompts import Prompt, directions
+from flow_core.cli.demo import PROMPTS, portraits
+from flow_core.cli.main import run
+from flow_core.editing import losses
+from flow_core.editing.optimize import Settings
+from flow_core.faces.align import align
+from flow_core.faces.detect import load_detector
+from flow_core.fields.velocity import to_offset
+from flow_core.guides.guide import Guide, load_guide
+from flow_core.guides.prompts import Prompt, directions
+from flow_core.io import draw, picture
 from flow_core.train import towers
-from flow_core.warp import warp
+from flow_core.warping.measure import measure
+from flow_core.warping.warp import warp
 
 
 def sister(path: Path) -> Guide:

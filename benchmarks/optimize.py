@@ -20,16 +20,17 @@ from pathlib import Path
 
 import torch
 
-from flow_core import picture
-from flow_core.align import Crop, align
-from flow_core.demo import portraits
-from flow_core.detect import load_detector
+from flow_core.cli.demo import portraits
 from flow_core.device import pick_device
-from flow_core.field import Field
-from flow_core.guide import Guide, load_guide
-from flow_core.optimize import Settings, optimize
-from flow_core.prompts import Prompt, directions
-from flow_core.warp import warp
+from flow_core.editing.optimize import Settings, optimize
+from flow_core.faces.align import align
+from flow_core.faces.detect import load_detector
+from flow_core.fields.raster import Field
+from flow_core.geometry.crop import Crop
+from flow_core.guides.guide import Guide, load_guide
+from flow_core.guides.prompts import Prompt, directions
+from flow_core.io import picture
+from flow_core.warping.warp import warp
 
 
 def main() -> None:
@@ -79,8 +80,8 @@ def process(photo: torch.Tensor, guide: str, rounds: int = 3) -> None:
     with tempfile.TemporaryDirectory() as folder:
         before, after = Path(folder, "before.png"), Path(folder, "after.png")
         picture.write(picture.Picture(photo), before)
-        edit = ["-m", "flow_core.cli", "edit", before, "a smiling face", "-o", after, "--guide", guide]
-        imports = ["-c", "import kornia, flow_core.guide; flow_core.guide.open_clip()"]
+        edit = ["-m", "flow_core.cli.main", "edit", before, "a smiling face", "-o", after, "--guide", guide]
+        imports = ["-c", "import kornia, flow_core.guides.guide; flow_core.guides.guide.open_clip()"]
         taken: dict[str, list[float]] = {"edit": [], "imports": []}
         for name, command in (("edit", edit), ("imports", imports)) * rounds:
             start = time.perf_counter()

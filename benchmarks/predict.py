@@ -9,14 +9,15 @@ from collections.abc import Callable
 
 import torch
 
-from flow_core.align import Crop, align
-from flow_core.demo import portraits
-from flow_core.detect import load_detector
-from flow_core.guide import load_guide
-from flow_core.nano import IMAGE_SIZE
-from flow_core.predict import Predictor, key_texts
-from flow_core.prompts import Prompt
-from flow_core.warp import warp
+from flow_core.cli.demo import portraits
+from flow_core.editing.predict import Predictor, key_texts
+from flow_core.faces.align import align
+from flow_core.faces.detect import load_detector
+from flow_core.geometry.crop import Crop
+from flow_core.guides.guide import load_guide
+from flow_core.guides.nano import IMAGE_SIZE
+from flow_core.guides.prompts import Prompt
+from flow_core.warping.warp import warp
 
 SIDE = 256
 

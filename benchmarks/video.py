@@ -22,13 +22,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from flow_core.clips import Clip, Writer, ahead, motion, require_av, synthetic
-from flow_core.demo import portraits
-from flow_core.detect import load_detector
-from flow_core.field import Field, pixel_centers
-from flow_core.landmarks import load_landmarks
-from flow_core.video import Editor, VideoSettings
-from flow_core.warp import displacement
+from flow_core.cli.demo import portraits
+from flow_core.faces.detect import load_detector
+from flow_core.faces.landmarks import load_landmarks
+from flow_core.fields.raster import Field
+from flow_core.fields.velocity import displacement
+from flow_core.geometry.grid import pixel_centers
+from flow_core.video.clips import Clip, Writer, ahead, motion, require_av, synthetic
+from flow_core.video.editor import Editor, VideoSettings
 
 SIZE = (720, 1280)
 FPS = 30

@@ -3,9 +3,9 @@ from __future__ import annotations
 from comfy_api.latest import io
 from torch import Tensor
 
-from ..flow_core import algebra
-from ..flow_core.align import Crop
-from ..flow_core.field import Field
+from ..flow_core.fields import algebra
+from ..flow_core.fields.raster import Field
+from ..flow_core.geometry.crop import Crop
 from .sockets import CATEGORY, CropSocket, FieldSocket
 
 MODES = ("sum", "compose")

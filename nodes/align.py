@@ -5,9 +5,9 @@ import functools
 from comfy_api.latest import io
 from torch import Tensor
 
-from ..flow_core.align import ORDERS, align
-from ..flow_core.detect import Detector, load_detector
-from ..flow_core.warp import taper_mask
+from ..flow_core.faces.align import ORDERS, align
+from ..flow_core.faces.detect import Detector, load_detector
+from ..flow_core.warping.warp import taper_mask
 from . import paths
 from .sockets import CATEGORY, CropSocket, rgb, to_comfy, to_core
 
@@ -56,7 +56,7 @@ class FaceFlowAlign(io.ComfyNode):
         cls, image: Tensor, face_index: int, order: str, detector: str, threshold: float, aligned_size: int,
         mask: Tensor | None = None, faces: str = "one",
     ) -> io.NodeOutput:  # fmt: skip
-        from ..flow_core import draw
+        from ..flow_core.io import draw
 
         picture = rgb(to_core(image)).float()
         index = None if faces == "all" else face_index

@@ -4,9 +4,9 @@ import os
 
 from comfy_api.latest import io, ui
 
-from ..flow_core.align import Crop
-from ..flow_core.field import Field
-from ..flow_core.implicit import ARCHITECTURES, BANDWIDTH, WIDTH, Implicit
+from ..flow_core.fields.neural import ARCHITECTURES, BANDWIDTH, WIDTH, Implicit
+from ..flow_core.fields.raster import Field
+from ..flow_core.geometry.crop import Crop
 from . import paths
 from .sockets import CATEGORY, CropSocket, FieldSocket
 

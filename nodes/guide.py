@@ -5,9 +5,9 @@ import logging
 import torch
 from comfy_api.latest import io
 
-from ..flow_core.guide import BUILTIN, PRECISIONS, Guide, load_guide
-from ..flow_core.predict import Predictor
-from ..flow_core.prompts import Prompt
+from ..flow_core.editing.predict import Predictor
+from ..flow_core.guides.guide import BUILTIN, PRECISIONS, Guide, load_guide
+from ..flow_core.guides.prompts import Prompt
 from . import paths
 from .sockets import CATEGORY, GuideSocket
 

@@ -4,9 +4,9 @@ import os
 
 from comfy_api.latest import io, ui
 
-from ..flow_core import interchange
-from ..flow_core.align import Crop
-from ..flow_core.field import Field
+from ..flow_core.fields.raster import Field
+from ..flow_core.geometry.crop import Crop
+from ..flow_core.io import interchange
 from . import paths
 from .fields import FaceFlowLoad
 from .sockets import CATEGORY, CropSocket, FieldSocket

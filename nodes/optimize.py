@@ -5,12 +5,12 @@ import logging
 from comfy_api.latest import io
 from torch import Tensor
 
-from ..flow_core.align import Crop
-from ..flow_core.faces import warp_faces
-from ..flow_core.field import Field
-from ..flow_core.guide import Guide
-from ..flow_core.optimize import Priors, Settings, optimize, report
-from ..flow_core.prompts import NEUTRAL, Prompt
+from ..flow_core.editing.optimize import Priors, Settings, optimize, report
+from ..flow_core.fields.raster import Field
+from ..flow_core.geometry.crop import Crop
+from ..flow_core.guides.guide import Guide
+from ..flow_core.guides.prompts import NEUTRAL, Prompt
+from ..flow_core.warping.several import warp_faces
 from .guide import bring, warn_unknown
 from .sockets import CATEGORY, CropSocket, FieldSocket, GuideSocket, rgb, to_comfy, to_core
 
@@ -75,7 +75,7 @@ class FaceFlowOptimize(io.ComfyNode):
         import comfy.model_management as mm
         import comfy.utils
 
-        from ..flow_core import draw
+        from ..flow_core.io import draw
 
         targets = Prompt.parse_lines(prompt, crop.batch, neutral)
         for target in dict.fromkeys(targets):

@@ -3,11 +3,11 @@ from __future__ import annotations
 from comfy_api.latest import io
 from torch import Tensor
 
-from ..flow_core.align import Crop
-from ..flow_core.guide import Guide
-from ..flow_core.predict import Predictor
-from ..flow_core.prompts import NEUTRAL, Prompt
-from ..flow_core.warp import warp
+from ..flow_core.editing.predict import Predictor
+from ..flow_core.geometry.crop import Crop
+from ..flow_core.guides.guide import Guide
+from ..flow_core.guides.prompts import NEUTRAL, Prompt
+from ..flow_core.warping.warp import warp
 from . import paths
 from .guide import bring, warn_unknown
 from .sockets import CATEGORY, CropSocket, FieldSocket, GuideSocket, PredictorSocket, rgb, to_comfy, to_core

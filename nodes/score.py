@@ -5,11 +5,12 @@ import math
 from comfy_api.latest import io
 from torch import Tensor
 
-from ..flow_core.align import Crop, align
-from ..flow_core.detect import load_detector
-from ..flow_core.field import Field
-from ..flow_core.guide import Guide
-from ..flow_core.prompts import NEUTRAL, Prompt
+from ..flow_core.faces.align import align
+from ..flow_core.faces.detect import load_detector
+from ..flow_core.fields.raster import Field
+from ..flow_core.geometry.crop import Crop
+from ..flow_core.guides.guide import Guide
+from ..flow_core.guides.prompts import NEUTRAL, Prompt
 from .guide import bring
 from .sockets import CATEGORY, CropSocket, FieldSocket, GuideSocket, rgb, to_core
 
@@ -47,7 +48,7 @@ class FaceFlowScore(io.ComfyNode):
         cls, before: Tensor, after: Tensor, guide: Guide, prompt: str, neutral: str, field: Field | None = None,
         crop: Crop | None = None,
     ) -> io.NodeOutput:  # fmt: skip
-        from ..flow_core.measure import measure, score
+        from ..flow_core.warping.measure import measure, score
 
         target = Prompt.parse(prompt, neutral)
         was, now = (rgb(to_core(p)).float() for p in (before, after))

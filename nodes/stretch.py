@@ -2,8 +2,8 @@ from __future__ import annotations
 
 from comfy_api.latest import io
 
-from ..flow_core.align import Crop
-from ..flow_core.field import Field
+from ..flow_core.fields.raster import Field
+from ..flow_core.geometry.crop import Crop
 from .sockets import CATEGORY, CropSocket, FieldSocket, to_comfy
 
 
@@ -38,7 +38,7 @@ class FaceFlowStretch(io.ComfyNode):
     def execute(  # type: ignore[override]
         cls, field: Field, crop: Crop, threshold: float, strength: float, grow: float, feather: float
     ) -> io.NodeOutput:
-        from ..flow_core.stretch import changed_mask, repair_mask
+        from ..flow_core.warping.stretch import changed_mask, repair_mask
 
         masks = repair_mask(field, crop, threshold, strength, grow, feather), changed_mask(field, crop, strength)
         return io.NodeOutput(*(to_comfy(m[:, None])[..., 0] for m in masks))

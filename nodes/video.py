@@ -6,16 +6,16 @@ import torch
 from comfy_api.latest import io
 from torch import Tensor
 
-from ..flow_core.align import Crop
-from ..flow_core.field import Field
-from ..flow_core.guide import Guide
-from ..flow_core.predict import Predictor
-from ..flow_core.prompts import Prompt
+from ..flow_core.editing.predict import Predictor
+from ..flow_core.fields.raster import Field
+from ..flow_core.geometry.crop import Crop
+from ..flow_core.guides.guide import Guide
+from ..flow_core.guides.prompts import Prompt
 from .guide import bring, warn_unknown
 from .sockets import CATEGORY, CropSocket, FieldSocket, GuideSocket, PredictorSocket, to_comfy
 
 if TYPE_CHECKING:
-    from ..flow_core.video import FieldSource
+    from ..flow_core.video.editor import FieldSource
 
 PREVIEW_EVERY = 10  # frames
 
@@ -71,8 +71,8 @@ class FaceFlowVideo(io.ComfyNode):
         import comfy.model_management as mm
         import comfy.utils
 
-        from ..flow_core import draw
-        from ..flow_core.video import Editor, VideoSettings
+        from ..flow_core.io import draw
+        from ..flow_core.video.editor import Editor, VideoSettings
         from .align import _detector
 
         source = _source(field, predictor, guide, prompt)

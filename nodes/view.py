@@ -4,8 +4,8 @@ import torch
 from comfy_api.latest import io
 from torch import Tensor
 
-from ..flow_core.align import Crop
-from ..flow_core.field import Field
+from ..flow_core.fields.raster import Field
+from ..flow_core.geometry.crop import Crop
 from .sockets import CATEGORY, CropSocket, FieldSocket, rgb, to_comfy, to_core
 
 STYLES = ("wheel", "arrows", "grid", "heat", "color", "folds", "compare", "animation")
@@ -50,8 +50,8 @@ class FaceFlowView(io.ComfyNode):
         import comfy.model_management as mm
         import comfy.utils
 
-        from ..flow_core import draw
-        from ..flow_core.measure import measure
+        from ..flow_core.io import draw
+        from ..flow_core.warping.measure import measure
 
         if (image is None) != (crop is None):
             raise ValueError("The face beneath the field needs both image and crop; connect both, or neither.")

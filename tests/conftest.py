@@ -9,10 +9,11 @@ import torch
 from helpers import Remembering
 from torch import Tensor
 
-from flow_core.align import Crop, align
-from flow_core.demo import portraits as demo_portraits
-from flow_core.detect import Detector, load_detector
-from flow_core.guide import Guide, load_guide
+from flow_core.cli.demo import portraits as demo_portraits
+from flow_core.faces.align import align
+from flow_core.faces.detect import Detector, load_detector
+from flow_core.geometry.crop import Crop
+from flow_core.guides.guide import Guide, load_guide
 
 
 def pytest_configure(config: pytest.Config) -> None:

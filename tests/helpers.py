@@ -7,9 +7,10 @@ import math
 import torch
 from torch import Tensor
 
-from flow_core.align import Crop
-from flow_core.detect import Detection, Detector
-from flow_core.field import Field, pixel_centers
+from flow_core.faces.detect import Detection, Detector
+from flow_core.fields.raster import Field
+from flow_core.geometry.crop import Crop
+from flow_core.geometry.grid import pixel_centers
 
 # Five points of a face in the crop frame, such that the FFHQ crop of these points is the unit square.
 FACE = torch.tensor([[0.375, 0.475], [0.625, 0.475], [0.5, 0.6], [0.4, 0.725], [0.6, 0.725]])

@@ -12,13 +12,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from flow_core import algebra
-from flow_core.align import Crop
-from flow_core.diffeo import displacement, to_velocity
-from flow_core.field import Field, FieldError, pixel_centers
-from flow_core.implicit import Implicit
-from flow_core.landmarks import AT, BROWS, LIPS
-from flow_core.warp import jacobian_determinant, warp
+from flow_core.faces.landmarks import AT, BROWS, LIPS
+from flow_core.fields import algebra
+from flow_core.fields.neural import Implicit
+from flow_core.fields.raster import Field, FieldError
+from flow_core.fields.velocity import displacement, to_velocity
+from flow_core.geometry.crop import Crop
+from flow_core.geometry.grid import pixel_centers
+from flow_core.warping.warp import jacobian_determinant, warp
 
 GRID = pixel_centers(96, 96)
 KINDS = ("raster", "velocity")

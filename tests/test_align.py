@@ -10,10 +10,12 @@ import torch.nn.functional as F
 from helpers import FACE, Remembering, smooth_field, square_crop, turn
 from torch import Tensor
 
-from flow_core.align import ORDERS, Crop, FaceNotFound, align, ffhq_matrix, sort_faces
-from flow_core.detect import Detection
-from flow_core.field import pixel_centers
-from flow_core.warp import sample_image, warp
+from flow_core.faces.align import ORDERS, FaceNotFound, align, sort_faces
+from flow_core.faces.detect import Detection
+from flow_core.geometry.crop import Crop, ffhq_matrix
+from flow_core.geometry.grid import pixel_centers
+from flow_core.geometry.sampling import sample_image
+from flow_core.warping.warp import warp
 
 
 def ffhq_quad(points: np.ndarray) -> np.ndarray:

@@ -12,8 +12,9 @@ from helpers import smooth_field
 from PIL import Image
 from torch import Tensor
 
-from flow_core import cli, rasters
-from flow_core.field import Field
+from flow_core.cli import main as cli
+from flow_core.fields.raster import Field
+from flow_core.io import rasters
 
 STEPS = ("--steps", "3", "--resolution", "8", "--device", "cpu")
 

@@ -15,7 +15,7 @@ from safetensors.torch import save_file
 from skimage import data
 from torch import Tensor
 
-from flow_core.detect import Detection, Detector, load_detector
+from flow_core.faces.detect import Detection, Detector, load_detector
 
 
 def picture(name: str) -> Tensor:

@@ -12,9 +12,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from flow_core.diffeo import FEATHER, blur, displacement, exponential, least_determinant, to_offset, to_velocity
-from flow_core.field import Field, nodes, pixel_centers
-from flow_core.warp import fold_share, jacobian_determinant, warp
+from flow_core.fields.raster import Field
+from flow_core.fields.velocity import (
+    FEATHER,
+    blur,
+    displacement,
+    exponential,
+    least_determinant,
+    to_offset,
+    to_velocity,
+)
+from flow_core.geometry.grid import nodes, pixel_centers
+from flow_core.warping.warp import fold_share, jacobian_determinant, warp
 
 STRENGTHS = (-1.0, 0.5, 1.0, 1.5)
 GRID = pixel_centers(512, 512)

@@ -7,11 +7,12 @@ import torch
 from helpers import linear_field, smooth_field, square_crop
 from PIL import Image, ImageFont
 
-from flow_core import draw
-from flow_core.align import Crop
-from flow_core.field import Field, pixel_centers
-from flow_core.measure import measure
-from flow_core.warp import warp
+from flow_core.fields.raster import Field
+from flow_core.geometry.crop import Crop
+from flow_core.geometry.grid import pixel_centers
+from flow_core.io import draw
+from flow_core.warping.measure import measure
+from flow_core.warping.warp import warp
 
 
 def bump(x: float, y: float, dx: float, dy: float, width: float = 0.06, control: int = 64) -> Field:

@@ -9,11 +9,12 @@ import torch
 from helpers import Remembering, constant_field, same_bits, smooth_field, square_crop
 from torch import Tensor
 
-from flow_core.align import Crop, FaceNotFound, align
-from flow_core.faces import warp_faces
-from flow_core.field import Field
-from flow_core.latent import reduced, warp_latent, warp_mask
-from flow_core.warp import taper_mask, warp
+from flow_core.faces.align import FaceNotFound, align
+from flow_core.fields.raster import Field
+from flow_core.geometry.crop import Crop
+from flow_core.warping.latent import reduced, warp_latent, warp_mask
+from flow_core.warping.several import warp_faces
+from flow_core.warping.warp import taper_mask, warp
 
 SIZE = (160, 240)
 

@@ -7,15 +7,17 @@ import os
 from dataclasses import FrozenInstanceError
 from pathlib import Path
 
+import flow_core.field as field_module
 import pytest
 import torch
 from helpers import same_bits, smooth_field, square_crop
 from safetensors.torch import save_file
 from torch import Tensor
 
-import flow_core.field as field_module
-from flow_core.field import FORMAT, VERSION, Field, FieldError, grid_sample, pixel_centers
-from flow_core.warp import warp
+from flow_core.fields.raster import FORMAT, VERSION, Field, FieldError
+from flow_core.geometry.grid import pixel_centers
+from flow_core.geometry.sampling import grid_sample
+from flow_core.warping.warp import warp
 
 DATA = Path(__file__).parent / "data"
 META = {"prompt": "a smiling face", "neutral": "a face", "guide": "nano", "seed": 3, "preserve": 0.5, "note": "ä | ü:1"}

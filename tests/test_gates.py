@@ -6,11 +6,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from flow_core.align import Crop
-from flow_core.gates import PAINTED, Gates, dearness, open_gates, paint_masks
-from flow_core.guide import Guide
-from flow_core.landmarks import region_mask
-from flow_core.prompts import Prompt
+from flow_core.editing.gates import PAINTED, Gates, dearness, open_gates, paint_masks
+from flow_core.faces.regions import region_mask
+from flow_core.geometry.crop import Crop
+from flow_core.guides.guide import Guide
+from flow_core.guides.prompts import Prompt
 
 
 def gates(guide: Guide, text: str) -> Gates:

@@ -14,9 +14,9 @@ import torch.nn.functional as F
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from flow_core import guide as guide_module
-from flow_core.align import Crop
-from flow_core.guide import BUILTIN, Guide, GuideError, available, load_guide, open_clip
+from flow_core.geometry.crop import Crop
+from flow_core.guides import guide as guide_module
+from flow_core.guides.guide import BUILTIN, Guide, GuideError, available, load_guide, open_clip
 
 TINY = {
     "embed_dim": 16,
@@ -461,9 +461,9 @@ def python(code: str) -> str:
 def test_open_clip_in_a_fresh_interpreter() -> None:
     """Whether or not the torchvision that is installed here fits torch; and nothing heavy is imported before."""
     code = """
-import sys, flow_core.cli
+import sys, flow_core.cli.main
 print([m for m in ("open_clip", "timm", "kornia", "torchvision") if m in sys.modules])
-a, b = flow_core.guide.open_clip(), flow_core.guide.open_clip()
+a, b = flow_core.guides.guide.open_clip(), flow_core.guides.guide.open_clip()
 import open_clip as c
 print(a is b is c, len(a.list_models()) > 50)
 """
@@ -480,7 +480,7 @@ except RuntimeError:
         torch.library.define("torchvision::" + op, "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
 else:
     print("torchvision fits")
-from flow_core.guide import open_clip
+from flow_core.guides.guide import open_clip
 print(len(open_clip().list_models()) > 50)
 """
     answer = python(code)

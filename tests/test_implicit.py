@@ -10,14 +10,15 @@ import torch
 from helpers import same_bits, smooth_field, square_crop
 from torch import Tensor
 
-from flow_core.align import Crop
-from flow_core.diffeo import displacement, to_velocity
-from flow_core.field import Field, FieldError, pixel_centers
-from flow_core.guide import Guide
-from flow_core.implicit import ARCHITECTURES, Implicit, Trainable, finish, fit
-from flow_core.optimize import Settings, optimize
-from flow_core.prompts import Prompt
-from flow_core.warp import jacobian_determinant, warp
+from flow_core.editing.optimize import Settings, optimize
+from flow_core.fields.neural import ARCHITECTURES, Implicit, Trainable, finish, fit
+from flow_core.fields.raster import Field, FieldError
+from flow_core.fields.velocity import displacement, to_velocity
+from flow_core.geometry.crop import Crop
+from flow_core.geometry.grid import pixel_centers
+from flow_core.guides.guide import Guide
+from flow_core.guides.prompts import Prompt
+from flow_core.warping.warp import jacobian_determinant, warp
 
 POINTS = pixel_centers(17, 23)
 both = pytest.mark.parametrize("architecture", ARCHITECTURES)

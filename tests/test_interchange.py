@@ -12,10 +12,12 @@ import torch
 from helpers import constant_field, smooth_field, square_crop
 from torch import Tensor
 
-from flow_core import interchange, rasters
-from flow_core.align import Crop
-from flow_core.field import Field, FieldError, pixel_centers
-from flow_core.warp import displacement, warp
+from flow_core.fields.raster import Field, FieldError
+from flow_core.fields.velocity import displacement
+from flow_core.geometry.crop import Crop
+from flow_core.geometry.grid import pixel_centers
+from flow_core.io import interchange, rasters
+from flow_core.warping.warp import warp
 
 
 def picture(size: int = 256) -> Tensor:

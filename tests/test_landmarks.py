@@ -10,18 +10,9 @@ from helpers import ASTRONAUT, same_bits
 from safetensors.torch import save_file
 from torch import Tensor
 
-from flow_core.align import Crop
-from flow_core.landmarks import (
-    AT,
-    MIRROR,
-    POINTS,
-    REGIONS,
-    Landmarks,
-    five_points,
-    load_landmarks,
-    pose,
-    region_mask,
-)
+from flow_core.faces.landmarks import AT, MIRROR, POINTS, Landmarks, five_points, load_landmarks, pose
+from flow_core.faces.regions import REGIONS, region_mask
+from flow_core.geometry.crop import Crop
 
 EYES = 45.2
 

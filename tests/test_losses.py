@@ -9,17 +9,9 @@ import torch
 from helpers import linear_field, smooth_field
 from torch import Tensor
 
-from flow_core.field import pixel_centers
-from flow_core.losses import (
-    asymmetry,
-    bending_energy,
-    drift,
-    face_importance,
-    fold_hinge,
-    guidance,
-    magnitude,
-)
-from flow_core.warp import jacobian_determinant
+from flow_core.editing.losses import asymmetry, bending_energy, drift, face_importance, fold_hinge, guidance, magnitude
+from flow_core.geometry.grid import pixel_centers
+from flow_core.warping.warp import jacobian_determinant
 
 
 def wave(size: int) -> Tensor:

@@ -8,12 +8,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from flow_core.align import Crop
-from flow_core.field import Field
-from flow_core.landmarks import AT, LIPS, MIRROR, NOSE, POINTS
-from flow_core.motion import PARTS, basis, load_modes, load_parts, load_ways, members, near
+from flow_core.editing.motion import PARTS, basis, load_modes, load_parts, load_ways, members, near
+from flow_core.faces.landmarks import AT, LIPS, MIRROR, NOSE, POINTS
+from flow_core.fields.raster import Field
+from flow_core.geometry.crop import Crop
 from flow_core.train.motion import fit, shapes
-from flow_core.warp import fold_share
+from flow_core.warping.warp import fold_share
 
 
 @pytest.fixture(scope="module")

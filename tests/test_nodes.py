@@ -714,7 +714,7 @@ def test_exported_fields_come_back(comfy: SimpleNamespace, field: object, kind: 
 
 def test_st_map_of_the_whole_picture(comfy: SimpleNamespace, face: object, field: object) -> None:
     path = run(comfy, "FaceFlowExport", field=field, format="ST-map .exr", filename_prefix="st/a", crop=face)[0]
-    channels = importlib.import_module("flow_core.rasters").read_exr(Path(path))
+    channels = importlib.import_module("flow_core.io.rasters").read_exr(Path(path))
     assert channels["R"].shape == (180, 200)
     with pytest.raises(ValueError, match="takes no crop"):
         run(comfy, "FaceFlowExport", field=field, format="flow .flo", filename_prefix="st/a", crop=face)
@@ -743,7 +743,7 @@ def test_own_guides_are_listed(comfy: SimpleNamespace) -> None:
 
 
 def test_offered_guides_exist(comfy: SimpleNamespace) -> None:
-    known = set(importlib.import_module("flow_core.guide").available())
+    known = set(importlib.import_module("flow_core.guides.guide").available())
     offered = [o for o in comfy.nodes["FaceFlowLoadGuide"].GET_SCHEMA().inputs[0].options if ":" in o]
     assert len(offered) >= 3
     assert set(offered) <= known
@@ -779,8 +779,8 @@ def test_unknown_words_are_logged(
 @pytest.fixture(scope="module")
 def predictor_file(comfy: SimpleNamespace) -> str:
     """An untrained predictor for the built-in guide, in ``models/faceflow``."""
-    from flow_core.guide import load_guide
-    from flow_core.predict import Predictor, key_texts
+    from flow_core.editing.predict import Predictor, key_texts
+    from flow_core.guides.guide import load_guide
     from flow_core.train import loop
 
     name = "one_shot.safetensors"

@@ -14,13 +14,15 @@ import torch.nn.functional as F
 from helpers import same_bits, smooth_field
 from torch import Tensor
 
-from flow_core.align import Crop
-from flow_core.field import Field, pixel_centers
-from flow_core.guide import Guide
-from flow_core.landmarks import region_mask
-from flow_core.optimize import Priors, Settings, Step, optimize, report
-from flow_core.prompts import Prompt
-from flow_core.warp import displacement, fold_share, warp
+from flow_core.editing.optimize import Priors, Settings, Step, optimize, report
+from flow_core.faces.regions import region_mask
+from flow_core.fields.raster import Field
+from flow_core.fields.velocity import displacement
+from flow_core.geometry.crop import Crop
+from flow_core.geometry.grid import pixel_centers
+from flow_core.guides.guide import Guide
+from flow_core.guides.prompts import Prompt
+from flow_core.warping.warp import fold_share, warp
 
 SMILE = Prompt.parse("a smiling face")
 TAN = Prompt.parse("a tanned face")

@@ -9,7 +9,7 @@ import pytest
 import torch
 from PIL import Image, ImageCms
 
-from flow_core.picture import Picture, read, write
+from flow_core.io.picture import Picture, read, write
 
 RNG = np.random.default_rng(5)
 RGB = RNG.integers(0, 256, (24, 32, 3), dtype=np.uint8)

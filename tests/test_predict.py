@@ -10,18 +10,20 @@ import pytest
 import torch
 from torch import Tensor, distributed, multiprocessing
 
-from flow_core import cli, motion, predict
-from flow_core.align import Crop
-from flow_core.field import Field
-from flow_core.gates import PAINTED
-from flow_core.guide import Guide
-from flow_core.landmarks import AT, MIRROR
-from flow_core.picture import Picture, write
-from flow_core.predict import Predictor, PredictorError, gain, key_texts
-from flow_core.prompts import Prompt, PromptError
+from flow_core.cli import main as cli
+from flow_core.editing import motion, predict
+from flow_core.editing.gates import PAINTED
+from flow_core.editing.predict import Predictor, PredictorError, gain, key_texts
+from flow_core.faces.landmarks import AT, MIRROR
+from flow_core.fields.raster import Field
+from flow_core.fields.velocity import displacement
+from flow_core.geometry.crop import Crop
+from flow_core.guides.guide import Guide
+from flow_core.guides.prompts import Prompt, PromptError
+from flow_core.io.picture import Picture, write
 from flow_core.train import data, loop, shards
 from flow_core.train import predictor as training
-from flow_core.warp import displacement, fold_share, warp
+from flow_core.warping.warp import fold_share, warp
 
 
 @pytest.fixture(scope="module")

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from flow_core.guide import Guide
-from flow_core.prompts import NEUTRAL, TEMPLATES, Prompt, PromptError, directions, embed
+from flow_core.guides.guide import Guide
+from flow_core.guides.prompts import NEUTRAL, TEMPLATES, Prompt, PromptError, directions, embed
 
 
 def test_a_line_for_each_face() -> None:

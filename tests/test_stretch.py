@@ -9,9 +9,10 @@ import torch
 from helpers import constant_field, crop_coordinates, linear_field, smooth_field, square_crop
 from torch import Tensor
 
-from flow_core.field import Field, pixel_centers
-from flow_core.stretch import changed_mask, repair_mask, stretching
-from flow_core.warp import warp
+from flow_core.fields.raster import Field
+from flow_core.geometry.grid import pixel_centers
+from flow_core.warping.stretch import changed_mask, repair_mask, stretching
+from flow_core.warping.warp import warp
 
 SIZE = (240, 300)
 CROP = square_crop(SIZE, (160, 110), 180, 20.0)

@@ -11,9 +11,9 @@ import pytest
 import torch
 from torch import Tensor, distributed, multiprocessing, nn
 
-from flow_core.align import Crop
-from flow_core.landmarks import AT, MIRROR
-from flow_core.picture import Picture, write
+from flow_core.faces.landmarks import AT, MIRROR
+from flow_core.geometry.crop import Crop
+from flow_core.io.picture import Picture, write
 from flow_core.train import attributes, captions, colors, data, faces, loop, views
 
 NAMES = [c.name for c in attributes.CONCEPTS]

@@ -18,16 +18,18 @@ from helpers import smooth_field, square_crop
 from test_nodes import comfy, run  # noqa: F401 (a fixture)
 from torch import Tensor
 
-from flow_core import cli, video
-from flow_core.align import Crop
-from flow_core.clips import Clip, ClipError, Frame, Writer, ahead, motion, synthetic
-from flow_core.detect import Detector
-from flow_core.field import Field, pixel_centers
-from flow_core.guide import Guide
-from flow_core.live import Live, open_source, serve, show_window
-from flow_core.optimize import Settings
-from flow_core.video import Editor, OneEuro, VideoSettings, edit_frames, keyframes, move
-from flow_core.warp import warp
+from flow_core.cli import main as cli
+from flow_core.cli.live import Live, open_source, serve, show_window
+from flow_core.editing.optimize import Settings
+from flow_core.faces.detect import Detector
+from flow_core.fields.raster import Field
+from flow_core.geometry.crop import Crop
+from flow_core.geometry.grid import pixel_centers
+from flow_core.guides.guide import Guide
+from flow_core.video import editor as video
+from flow_core.video.clips import Clip, ClipError, Frame, Writer, ahead, motion, synthetic
+from flow_core.video.editor import Editor, OneEuro, VideoSettings, edit_frames, keyframes, move
+from flow_core.warping.warp import warp
 
 av = pytest.importorskip("av")
 SIZE = (192, 256)

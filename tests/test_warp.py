@@ -21,9 +21,12 @@ from helpers import (
 )
 from torch import Tensor
 
-from flow_core.align import Crop
-from flow_core.field import Field, pixel_centers
-from flow_core.warp import FEATHER, displacement, fold_share, jacobian_determinant, sample_image, taper_mask, warp
+from flow_core.fields.raster import Field
+from flow_core.fields.velocity import FEATHER, displacement
+from flow_core.geometry.crop import Crop
+from flow_core.geometry.grid import pixel_centers
+from flow_core.geometry.sampling import sample_image
+from flow_core.warping.warp import fold_share, jacobian_determinant, taper_mask, warp
 
 SIZE = (96, 120)
 PLACES = {
@@ -410,7 +413,7 @@ import resource, sys, time
 import torch
 sys.path[:0] = sys.argv[1:]
 from helpers import constant_field, square_crop, smooth_field
-from flow_core.warp import warp
+from flow_core.warping.warp import warp
 h, w = 4000, 6000
 row = torch.linspace(0, 1, w)[None, None, None]
 image = row.expand(1, 3, h, w).contiguous()

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from .. import landmarks
-from ..landmarks import AT
+from ..faces import landmarks
+from ..faces.landmarks import AT
 from . import colors
 
 

@@ -12,8 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..gates import hair_likeness
-from ..landmarks import region_mask
+from ..editing.gates import hair_likeness
+from ..faces.regions import region_mask
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from ..align import Crop
-from ..landmarks import POINTS, five_points
+from ..faces.landmarks import POINTS, five_points
+from ..geometry.crop import Crop
 
 STORED = 192  # pixels of a stored face square
 WIDE = 1.12  # portraits are stored a little wider than the crop, so that jittered views stay inside
@@ -27,7 +27,7 @@ class Faces:
 
     Attributes:
         images: ``[N,3,192,192]`` uint8.
-        landmarks: ``[N,161,2]`` pixels of ``images``, the points of :mod:`flow_core.landmarks`.
+        landmarks: ``[N,161,2]`` pixels of ``images``, the points of :mod:`flow_core.faces.landmarks`.
         label: what the data's authors say of each face (emotion, age or hair), empty where nothing.
         kind: ``expressions`` or ``portraits``, for each face.
         color: ``[N]`` bool, False for grey photographs.

@@ -20,9 +20,9 @@ import torch.nn.functional as F
 from PIL import Image, ImageChops, ImageDraw, ImageFilter, ImageOps
 from torch import Tensor, nn
 
-from flow_core.detect import BUILTIN, Detector, anchors, decode, load_detector, network
-from flow_core.landmarks import MIRROR, five_points
-from flow_core.train import data, loop
+from ..faces.detect import BUILTIN, Detector, anchors, decode, load_detector, network
+from ..faces.landmarks import MIRROR, five_points
+from . import data, loop
 
 SIDE = 256  # of a composed picture, pixels
 SIZES = (14, 240)  # of the faces in it

@@ -20,10 +20,11 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from .. import picture
-from ..align import Crop, FaceNotFound, align
-from ..detect import load_detector
-from ..landmarks import POINTS, load_landmarks
+from ..faces.align import FaceNotFound, align
+from ..faces.detect import load_detector
+from ..faces.landmarks import POINTS, load_landmarks
+from ..geometry.crop import Crop
+from ..io import picture
 
 ROOM = 1.7  # side of a stored picture, in sides of the crop
 LARGEST = 480  # pixels

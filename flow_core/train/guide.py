@@ -18,9 +18,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..guide import BUILTIN, WEIGHTS, open_clip
-from ..landmarks import POINTS
-from ..nano import IMAGE_SIZE
+from ..faces.landmarks import POINTS
+from ..guides.guide import BUILTIN, WEIGHTS, open_clip
+from ..guides.nano import IMAGE_SIZE
 from . import attributes as A
 from . import captions, colors, data, loop
 from .views import Views

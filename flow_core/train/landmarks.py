@@ -10,8 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..align import Crop
-from ..landmarks import AT, BUILTIN, WIDEN, Landmarks, five_points, load_landmarks
+from ..faces.landmarks import AT, BUILTIN, WIDEN, Landmarks, five_points, load_landmarks
+from ..geometry.crop import Crop
 from . import data, loop
 from .views import Views
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ..align import ffhq_matrix
-from ..landmarks import (
+from ..editing.motion import BUILTIN
+from ..faces.landmarks import (
     AT,
     BROWS,
     CHEEKS,
@@ -24,7 +24,7 @@ from ..landmarks import (
     OVAL,
     five_points,
 )
-from ..motion import BUILTIN
+from ..geometry.crop import ffhq_matrix
 from . import data
 from .attributes import pose
 

@@ -1,7 +1,7 @@
 """Train the one-shot predictor: ``python -m flow_core.train predictor --data DIR``.
 
 No edit is shown to it. Random faces and random prompts go through the predictor; the field that it answers moves the face;
-the frozen guide says how far that went, and the priors of :mod:`flow_core.optimize` what it cost (paper, the learning-based
+the frozen guide says how far that went, and the priors of :mod:`flow_core.editing.optimize` what it cost (paper, the learning-based
 framework). So it learns what optimisation would find, on the average of many faces, for any guide and any folder of faces.
 
 On one GPU, on four, and from tar shards (:mod:`flow_core.train.shards`)::
@@ -24,20 +24,24 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .. import losses, picture
-from ..align import Crop
-from ..draw import sheet
-from ..field import Field, pixel_centers, turned_centers
-from ..gates import PAINTED, Gates, dearness, open_gates, paint, paint_masks
-from ..guide import BUILTIN as NANO
-from ..guide import Guide, load_guide
-from ..landmarks import MIRROR, five_points, outline
-from ..motion import PARTS, load_modes, load_parts, load_ways
-from ..nano import IMAGE_SIZE
-from ..optimize import LEAST_REACH, OUTLINE, Priors, Settings
-from ..predict import BUILTIN, COLOR_LIMIT, FARTHEST, RESOLUTION, Predictor, key_texts, offsets
-from ..prompts import NEUTRAL, TEMPLATES, Prompt, directions, embed
-from ..warp import displacement, fold_share, jacobian_determinant, sample_image, taper, warp
+from ..editing import losses
+from ..editing.gates import PAINTED, Gates, dearness, open_gates, paint, paint_masks
+from ..editing.motion import PARTS, load_modes, load_parts, load_ways
+from ..editing.optimize import LEAST_REACH, OUTLINE, Priors, Settings
+from ..editing.predict import BUILTIN, COLOR_LIMIT, FARTHEST, RESOLUTION, Predictor, key_texts, offsets
+from ..faces.landmarks import MIRROR, five_points, outline
+from ..fields.raster import Field
+from ..fields.velocity import displacement, taper
+from ..geometry.crop import Crop
+from ..geometry.grid import pixel_centers, turned_centers
+from ..geometry.sampling import sample_image
+from ..guides.guide import BUILTIN as NANO
+from ..guides.guide import Guide, load_guide
+from ..guides.nano import IMAGE_SIZE
+from ..guides.prompts import NEUTRAL, TEMPLATES, Prompt, directions, embed
+from ..io import picture
+from ..io.draw import sheet
+from ..warping.warp import fold_share, jacobian_determinant, warp
 from . import attributes, captions, data, faces, loop, shards
 from . import guide as guide_training
 from .views import Views
@@ -54,8 +58,8 @@ class Texts:
     Attributes:
         texts: ``P`` of them.
         ways: ``[P,D]`` text directions from neutral.
-        gates: ``[P,5+8]`` what each may use, the parts that move first, then the regions of :data:`flow_core.gates.PAINTED`.
-        reach: ``[P]`` logits for a unit of :func:`flow_core.losses.travel` along the steepest way of each, as in :mod:`flow_core.optimize`, but the mean over some faces; 1 where nobody measured it.
+        gates: ``[P,5+8]`` what each may use, the parts that move first, then the regions of :data:`flow_core.editing.gates.PAINTED`.
+        reach: ``[P]`` logits for a unit of :func:`flow_core.editing.losses.travel` along the steepest way of each, as in :mod:`flow_core.editing.optimize`, but the mean over some faces; 1 where nobody measured it.
     """
 
     texts: tuple[str, ...]

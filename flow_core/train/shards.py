@@ -2,7 +2,7 @@
 
 ``python -m flow_core.train shards --data DIR -o OUT`` writes them. A shard is a tar file of pairs ``NAME.jpg`` and
 ``NAME.json``, the layout of WebDataset: ``{"landmarks": [[x, y], ...], "label": "", "kind": "", "color": true}``, with the 161
-landmarks of :mod:`flow_core.landmarks` (or all 478 of a Face Mesh) in pixels of the picture. Only the landmarks are needed.
+landmarks of :mod:`flow_core.faces.landmarks` (or all 478 of a Face Mesh) in pixels of the picture. Only the landmarks are needed.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from PIL import Image
 from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
-from ..landmarks import POINTS
+from ..faces.landmarks import POINTS
 from . import data, loop
 
 HELD_OUT_EVERY = 50  # of the faces of each shard, the last of each such run is kept from training

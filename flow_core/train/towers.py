@@ -15,14 +15,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..guide import BUILTIN, WEIGHTS, open_clip
-from ..landmarks import POINTS
-from ..nano import CHANNELS, IMAGE_SIZE, NanoTower
+from ..faces.landmarks import POINTS
+from ..guides.guide import BUILTIN, WEIGHTS, open_clip
+from ..guides.nano import CHANNELS, IMAGE_SIZE, NanoTower
 from . import data, guide, loop
 
 
 class Placed(nn.Module):
-    """A network of timm as image tower. Its last map is flattened, as in :class:`flow_core.nano.NanoTower`: where a brow lies is
+    """A network of timm as image tower. Its last map is flattened, as in :class:`flow_core.guides.nano.NanoTower`: where a brow lies is
     what an expression changes, and a mean over places does not tell."""
 
     def __init__(self, net: nn.Module, channels: int, places: int, squeeze: int = 32) -> None:
@@ -83,7 +83,7 @@ def build(tower: nn.Module, size: int) -> tuple[nn.Module, object]:
 
 
 def builtin() -> nn.Module:
-    """The built-in guide as it was trained: its layers are not fused, as those of :func:`flow_core.guide.load_guide` are."""
+    """The built-in guide as it was trained: its layers are not fused, as those of :func:`flow_core.guides.guide.load_guide` are."""
     from safetensors.torch import load_file
 
     model, _ = guide.build()

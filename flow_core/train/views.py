@@ -6,12 +6,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..align import ffhq_matrix
-from ..field import interpolate, pixel_centers, turned_centers
-from ..landmarks import AT, BROWS, MIRROR, five_points
-from ..motion import PARTS, load_modes, load_parts, spread
-from ..nano import IMAGE_SIZE
-from ..warp import sample_image
+from ..editing.motion import PARTS, load_modes, load_parts, spread
+from ..faces.landmarks import AT, BROWS, MIRROR, five_points
+from ..geometry.crop import ffhq_matrix
+from ..geometry.grid import pixel_centers, turned_centers
+from ..geometry.sampling import interpolate, sample_image
+from ..guides.nano import IMAGE_SIZE
 from . import data
 
 RASTER = 32  # control points of a random warp
@@ -25,7 +25,7 @@ def random_warp(points: Tensor, generator: torch.Generator) -> Tensor:
     """Random smooth offsets ``[N,2,32,32]`` in crop fractions for faces with crop-frame landmarks ``points
     [N,161,2]``.
 
-    Half of the faces move as edits move them, along the modes of some parts (:mod:`flow_core.motion`); the others broadly and
+    Half of the faces move as edits move them, along the modes of some parts (:mod:`flow_core.editing.motion`); the others broadly and
     by bumps at landmarks, most of them mirrored, as facial muscles mostly work in pairs; and many by their whole brows. Scaled so
     that no warp folds.
     """

@@ -1,0 +1,5 @@
+"""The ``faceflow`` command."""
+
+from .main import command
+
+__all__ = ["command"]

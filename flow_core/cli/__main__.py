@@ -1,0 +1,5 @@
+"""``python -m flow_core.cli``."""
+
+from .main import command
+
+command()

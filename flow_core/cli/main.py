@@ -1,0 +1,344 @@
+"""The ``faceflow`` command: edit, sheet, apply, view, export, import, guides; video and live are in :mod:`flow_core.cli.video`."""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import gc
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from torch import Tensor
+
+from ..device import pick_device
+from ..editing.optimize import Settings, Step, optimize, report
+from ..editing.predict import BUILTIN as PREDICTOR
+from ..editing.predict import RESOLUTION, Predictor, PredictorError, gain
+from ..faces.align import ORDERS, align
+from ..faces.detect import Detector, load_detector
+from ..fields.neural import ARCHITECTURES, Implicit
+from ..fields.raster import Field
+from ..geometry.crop import Crop
+from ..guides.guide import BUILTIN, PRECISIONS, Guide, GuideError, available, load_guide
+from ..guides.prompts import NEUTRAL, Prompt
+from ..io import picture
+from ..warping.warp import warp
+from . import video as cli_video
+
+REPRESENTATIONS = ("raster", *ARCHITECTURES)
+METHODS = ("optimize", "predict", "refine")
+REFINING = 4  # the share of the steps that a predicted field still needs is one in so many
+PROMPTS = ("a smiling face", "an angry face", "a surprised face", "a sad face", "a round face", "red lips", "tanned skin",
+           "blond hair")  # fmt: skip
+
+
+def parser() -> argparse.ArgumentParser:
+    ap = argparse.ArgumentParser(
+        prog="faceflow", description="Edit faces from text by moving pixels along a flow field."
+    )
+    commands = ap.add_subparsers(dest="command", required=True)
+
+    find = argparse.ArgumentParser(add_help=False)
+    group = find.add_argument_group("which face")
+    group.add_argument("--face", type=int, default=0, metavar="N", help="which face, counted from 0 (default 0)")
+    group.add_argument("--order", choices=ORDERS, default="largest", help="how faces are counted (default largest)")
+    group.add_argument("--detector", default="builtin", help="builtin, yunet, or a .safetensors file")
+    group.add_argument("--threshold", type=float, help="least confidence of a face, 0..1")
+    group.add_argument(
+        "--models", type=Path, action="append", default=[], metavar="DIR", help="folder with more weights"
+    )
+    find.add_argument("--device", default="auto", help="auto, cuda, mps or cpu")
+
+    how = argparse.ArgumentParser(add_help=False)
+    how.add_argument(
+        "--guide", default=BUILTIN, help=f"{BUILTIN}, ARCH:TAG, or a .safetensors file (see `faceflow guides`)"
+    )
+    how.add_argument("--precision", choices=PRECISIONS, default="auto")
+    how.add_argument("--neutral", default=NEUTRAL, help=f"the face as it is (default {NEUTRAL!r})")
+    how.add_argument("--method", choices=METHODS, default="optimize",
+                     help="optimize: seconds a face; predict: one pass of a network; refine: predict, then optimise for a quarter "
+                     "of the steps")  # fmt: skip
+    how.add_argument("--predictor", type=Path, default=PREDICTOR, metavar="FILE", help="weights trained for the guide")
+    how.add_argument("--representation", choices=REPRESENTATIONS, default="raster",
+                     help="raster, or a small network: siren or fourier")  # fmt: skip
+    how.add_argument("--resolution", type=int, default=RESOLUTION, help=f"control points a side (default {RESOLUTION})")
+    how.add_argument("--steps", type=int, default=Settings.steps)
+    how.add_argument("--seed", type=int, default=0)
+    how.add_argument(
+        "--margin",
+        type=float,
+        default=Settings.margin,
+        help="how far to go, root mean square, in thousandths of the side of the face square (default %(default)s)",
+    )
+    how.add_argument("--preserve", type=float, default=Settings.preserve, help="0 = bold, 1 = careful (default 0.5)")
+
+    def strengths(p: argparse.ArgumentParser) -> None:
+        p.add_argument(
+            "--strength", type=float, default=1.0, metavar="S", help="0 = untouched, 1 = as made, negative = reversed"
+        )
+        p.add_argument(
+            "--color-strength", type=float, metavar="S", help="of the colour part alone (default: --strength)"
+        )
+
+    p = commands.add_parser("edit", parents=[find, how], help="edit a face from a prompt")
+    p.add_argument("portrait", type=Path)
+    p.add_argument("prompt", help="for instance 'a smiling face' or 'a smiling face | open mouth:0.5 | angry:-0.3'")
+    p.add_argument("-o", "--output", type=Path, required=True)
+    p.add_argument("--field", type=Path, help="also save the field (.safetensors)")
+    strengths(p)
+
+    p = commands.add_parser("sheet", parents=[find, how], help="many faces and prompts in one contact sheet")
+    p.add_argument("portraits", type=Path, nargs="+")
+    p.add_argument("-o", "--output", type=Path, required=True)
+    p.add_argument("-p", "--prompt", action="append", help="may be repeated (default: eight of shape and colour)")
+    p.add_argument("--cell", type=int, default=256, help="side of each picture in pixels (default 256)")
+
+    p = commands.add_parser("apply", parents=[find], help="apply a saved field to a face")
+    p.add_argument("portrait", type=Path)
+    p.add_argument("field", type=Path)
+    p.add_argument("-o", "--output", type=Path, required=True)
+    strengths(p)
+
+    cli_video.add(commands, how)
+
+    p = commands.add_parser("view", parents=[find], help="draw a saved field, or show it before and after")
+    p.add_argument("field", type=Path)
+    p.add_argument("-o", "--output", type=Path, required=True)
+    p.add_argument(
+        "--style", default="wheel", help="wheel, arrows, grid, heat, color, folds; with --portrait compare or animation"
+    )
+    p.add_argument("--size", type=int, default=512, help="side in pixels")
+    p.add_argument("--strength", type=float, default=1.0, metavar="S")
+    p.add_argument("--portrait", type=Path, metavar="PHOTO", help="the face to draw on; lengths are in its pixels")
+    p.add_argument("--frames", type=int, default=24, help="of an animation (.webp, .gif or .png)")
+    p.add_argument("--numbers", action="store_true", help="write largest offset, folds and the like onto the picture")
+
+    p = commands.add_parser("export", parents=[find], help="write a saved field for other programs")
+    p.add_argument("field", type=Path)
+    p.add_argument("output", type=Path, help=".flo, .png (16 bit), .exr or .npy")
+    p.add_argument("--size", type=int, default=512, help="side of the raster over the face square (default 512)")
+    p.add_argument("--st-map", action="store_true", help=".exr or .png: where each pixel comes from, as in Nuke")
+    p.add_argument("--portrait", type=Path, metavar="PHOTO", help="the ST-map covers this whole photo")
+    p.add_argument(
+        "--no-fade", action="store_true", help="do not fade out at the border; for a file that shall come back"
+    )
+
+    p = commands.add_parser("import", help="read a field that another program wrote")
+    p.add_argument("file", type=Path, help=".flo, .png (16 bit), .exr or .npy over a face square")
+    p.add_argument("-o", "--output", type=Path, required=True, help="the field (.safetensors)")
+    p.add_argument("--st-map", action="store_true", help="the file is an ST-map")
+
+    p = commands.add_parser("guides", help="list the guides that can be loaded")
+    p.add_argument("--models", type=Path, action="append", default=[], metavar="DIR", help="folder with more weights")
+    return ap
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run a command; 0 when it worked, 2 when the input was at fault."""
+    commands = parser()
+    o, rest = commands.parse_known_args(argv)
+    if o.command in ("video", "live") and not o.prompt and len(rest) == 1 and not rest[0].startswith("-"):
+        o.prompt = rest.pop()  # argparse does not look for a prompt that may be missing behind an option
+    if rest:
+        commands.error(f"unrecognized arguments: {' '.join(rest)}")
+    try:
+        run = {
+            "edit": _edit, "sheet": _sheet, "apply": _apply, "view": _view, "guides": _guides, "export": _export,
+            "import": _import, "video": cli_video.video, "live": cli_video.live,
+        }  # fmt: skip
+        run[o.command](o)
+    except (ValueError, GuideError, PredictorError, OSError) as e:
+        print(f"faceflow: {e}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("faceflow: stopped", file=sys.stderr)
+        return 130
+    return 0
+
+
+def command() -> int:
+    """:func:`main` as a process of its own."""
+    code = main()
+    gc.freeze()  # else Python looks for garbage among all modules before it ends, for a second
+    return code
+
+
+def find_face(photo: picture.Picture, detector: Detector, o: argparse.Namespace) -> Crop:
+    crop, [faces] = align(photo.rgb, detector, o.face, o.order, o.threshold)
+    if len(faces) > 1:
+        print(
+            f"faceflow: {len(faces)} faces found, taking number {o.face} ({o.order}); --face and --order choose another",
+            file=sys.stderr,
+        )
+    return crop
+
+
+def run(
+    photo: Tensor,
+    crop: Crop,
+    guide: Guide,
+    prompt: Prompt,
+    settings: Settings,
+    resolution: int = RESOLUTION,
+    label: str = "",
+    start: Field | Implicit | None = None,
+) -> Field | Implicit:
+    """Optimise a fresh field, or ``start``, for one face, with a progress bar."""
+    field = start or Field.zeros(resolution)
+    for step in progress(optimize(photo, crop, field, guide, prompt, settings), settings.steps, label):  # noqa: B007 (the last one counts)
+        pass
+    return step.field.to("cpu")
+
+
+_predictor = functools.lru_cache(maxsize=1)(Predictor.load)  # a sheet asks for it in every cell
+
+
+def make_field(
+    photo: Tensor, crop: Crop, guide: Guide, prompt: Prompt, o: argparse.Namespace, label: str
+) -> Field | Implicit:
+    """The edit of one face by ``o.method``."""
+    settings = _settings(o)
+    if o.method == "optimize":
+        start = None if o.representation == "raster" else Implicit.zeros(o.representation)
+        return run(photo, crop, guide, prompt, settings, o.resolution, label, start)
+    field = _predictor(o.predictor, guide.device).predict(photo, crop, guide, prompt).to("cpu")
+    if o.method == "predict":
+        return field.with_meta(gain=round(gain(photo, crop, field, guide, prompt).mean().item(), 3))
+    settings = replace(settings, steps=-(-settings.steps // REFINING))
+    return run(photo, crop, guide, prompt, settings, label=label, start=field.with_meta(method="refine"))
+
+
+def progress(steps: Iterator[Step], total: int, label: str) -> Iterator[Step]:
+    from tqdm import tqdm
+
+    with tqdm(steps, total=total, desc=label, unit="step", leave=False, disable=None) as bar:
+        for step in bar:
+            bar.set_postfix(gain=f"{step.gain:+.2f}", refresh=False)
+            yield step
+
+
+def _edit(o: argparse.Namespace) -> None:
+    prompt = Prompt.parse(o.prompt, o.neutral)
+    _settings(o)  # mistakes are told before the work begins
+    photo = picture.read(o.portrait)
+    device = pick_device(o.device)
+    crop = find_face(photo, load_detector(o.detector, o.models, device), o)
+    guide = load_guide(o.guide, device, o.precision, o.models)
+    warn_unknown(prompt, guide)
+    start = time.perf_counter()
+    field = make_field(photo.rgb, crop, guide, prompt, o, str(prompt))
+    seconds = time.perf_counter() - start
+    if o.field:
+        field.save(o.field)
+    _write_edited(photo, crop, field, o)
+    numbers = report(field, crop)
+    print(
+        f"{o.output}: guide gain {numbers['gain']:+.2f}, folds {numbers['folds']:.2%}, "
+        f"largest offset {numbers['max_px']:.1f} px, {seconds:.1f} s"
+    )
+
+
+def _sheet(o: argparse.Namespace) -> None:
+    from ..io import draw
+
+    prompts = [Prompt.parse(text, o.neutral) for text in o.prompt or PROMPTS]
+    device = pick_device(o.device)
+    detector, guide = load_detector(o.detector, o.models, device), load_guide(o.guide, device, o.precision, o.models)
+    rows = []
+    for path in o.portraits:
+        try:
+            photo = picture.read(path)
+            crop = find_face(photo, detector, o)
+        except ValueError as e:  # one bad picture must not cost the whole sheet
+            print(f"faceflow: {path.name} is left out: {e}", file=sys.stderr)
+            continue
+        wide = crop.widen(1.1)
+        row = [("" if rows else "before", wide.aligned(photo.rgb, o.cell))]
+        for prompt in prompts:
+            field = make_field(photo.rgb, crop, guide, prompt, o, f"{path.name}: {prompt}")
+            row.append(("" if rows else str(prompt), wide.aligned(warp(photo.rgb, crop, field)[0], o.cell)))
+        rows.append(row)
+    if not rows:
+        raise ValueError("No face was found in any of the pictures; look at the messages above.")
+    picture.write(picture.Picture(draw.sheet(rows, o.cell)), o.output)
+    print(o.output)
+
+
+def _settings(o: argparse.Namespace) -> Settings:
+    return Settings(steps=o.steps, seed=o.seed, preserve=o.preserve, margin=o.margin)
+
+
+def _apply(o: argparse.Namespace) -> None:
+    photo, field = picture.read(o.portrait), Field.load(o.field)
+    _write_edited(photo, find_face(photo, load_detector(o.detector, o.models, pick_device(o.device)), o), field, o)
+    print(o.output)
+
+
+def _write_edited(photo: picture.Picture, crop: Crop, field: Field, o: argparse.Namespace) -> None:
+    color = o.strength if o.color_strength is None else o.color_strength
+    pixels, _ = warp(photo.pixels, crop, field, o.strength, color)
+    picture.write(replace(photo, pixels=pixels), o.output)
+
+
+def _view(o: argparse.Namespace) -> None:
+    from ..io import draw
+    from ..warping.measure import measure
+
+    field, photo, crop = Field.load(o.field), None, None
+    if o.portrait:
+        photo = picture.read(o.portrait).rgb
+        crop = find_face(picture.Picture(photo), load_detector(o.detector, o.models, pick_device(o.device)), o)
+    if o.style in ("compare", "animation") and crop is None:
+        raise ValueError(f"The style {o.style} shows a picture; name it with --portrait.")
+    numbers = str(measure(field, crop, o.strength)[0])
+    if o.style == "animation":
+        frames = list(draw.morph(photo, crop, field, o.frames, o.size, strength=o.strength))
+        frames = [draw.inscribe(f, numbers) for f in frames] if o.numbers else frames
+        draw.save_animation([draw.to_image(f) for f in frames], o.output)
+    else:
+        if o.style == "compare":
+            drawn = draw.compare(photo, crop, field, o.size, o.strength)
+        else:
+            face, side = (None, None) if crop is None else (crop.aligned(photo, o.size), crop.side.item())
+            drawn = draw.view(field, o.style, o.size, face, o.strength, side)
+        picture.write(picture.Picture(draw.inscribe(drawn, numbers) if o.numbers else drawn), o.output)
+    print(f"{o.output}: {numbers}")
+
+
+def _export(o: argparse.Namespace) -> None:
+    from ..io import interchange
+
+    crop = None
+    if o.portrait:
+        if not o.st_map:
+            raise ValueError("--portrait is for ST-maps; add --st-map, or leave it out.")
+        crop = find_face(picture.read(o.portrait), load_detector(o.detector, o.models, pick_device(o.device)), o)
+    feather = 0.0 if o.no_fade else interchange.FEATHER
+    print(interchange.write(Field.load(o.field), o.output, o.size, o.st_map, crop, feather))
+
+
+def _import(o: argparse.Namespace) -> None:
+    from ..io import interchange
+
+    print(interchange.read(o.file, o.st_map).save(o.output))
+
+
+def _guides(o: argparse.Namespace) -> None:
+    print("\n".join(available(o.models)))
+
+
+def warn_unknown(prompt: Prompt, guide: Guide) -> None:
+    """Say which words a small guide never learnt."""
+    if words := prompt.unknown_words(guide):
+        print(
+            f"faceflow: guide {guide.name} never learnt {', '.join(map(repr, words))}, and the edit may miss what you "
+            "mean; for such words load a full model, for instance --guide ViT-B-32:laion2b_s34b_b79k",
+            file=sys.stderr,
+        )
+
+
+if __name__ == "__main__":
+    sys.exit(command())

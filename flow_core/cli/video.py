@@ -1,0 +1,183 @@
+"""``faceflow video`` and ``faceflow live``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from ..device import pick_device
+from ..editing.optimize import Settings
+from ..editing.predict import Predictor
+from ..faces.align import FaceNotFound
+from ..faces.landmarks import load_landmarks
+from ..fields.raster import Field
+from ..guides.prompts import Prompt
+from ..video.clips import Clip, Writer, ahead
+from ..video.editor import Editor, FieldSource, Strength, VideoSettings, best_view, keyframes
+
+SCANNED = 60  # seconds at the start of a clip in which the best view of a face is looked for
+
+
+def add(commands: argparse._SubParsersAction, how: argparse.ArgumentParser) -> None:
+    """Add both commands; ``how`` holds the options of an edit from a prompt."""
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--field", type=Path, help="a saved field (.safetensors) instead of a prompt")
+    common.add_argument("--smooth", type=float, default=0.5, help="0 = off, 0.5 = usual, 1 = very steady")
+    common.add_argument("--faces", choices=("all", "one"), default="all", help="one: the largest (default all)")
+    common.add_argument(
+        "--detect-every", type=int, default=30, metavar="N", help="frames between searches (default 30)"
+    )
+    common.add_argument("--sharp", action="store_true", help="bicubic sampling: a little sharper, a little slower")
+    common.add_argument("--detector", default="builtin", help="builtin, yunet, or a .safetensors file")
+    common.add_argument("--threshold", type=float, help="least confidence of a face, 0..1")
+    common.add_argument(
+        "--models", type=Path, action="append", default=[], metavar="DIR", help="folder with more weights"
+    )
+    common.add_argument("--device", default="auto", help="auto, cuda, mps or cpu; of the models that make the edit")
+
+    p = commands.add_parser("video", parents=[common, how], help="edit the faces of a video")
+    p.add_argument("clip", type=Path)
+    p.add_argument("prompt", nargs="?", help="for instance 'a smiling face'; or give --field")
+    p.add_argument("-o", "--output", type=Path, required=True, help=".mp4, .mov or .mkv")
+    p.add_argument("--strength", type=_strength, default=1.0, metavar="S",
+                   help="a number, or SECONDS:STRENGTH,SECONDS:STRENGTH,... with straight lines between")  # fmt: skip
+    p.add_argument("--ramp", type=float, default=0.0, metavar="SECONDS", help="rise from 0 at the start of the clip")
+    p.add_argument("--crf", type=float, default=18, help="quality of x264, 0..51, lower is better (default 18)")
+    p.add_argument("--preset", default="veryfast", help="of x264; slower ones make smaller files (default veryfast)")
+    p.add_argument("--save-field", type=Path, metavar="FILE", help="also save the optimised field")
+
+    p = commands.add_parser("live", parents=[common, how], help="edit a camera's picture and show it in the browser")
+    p.add_argument(
+        "source", nargs="?", default="0", help="camera number, video file, or 'synthetic' (default camera 0)"
+    )
+    p.add_argument("prompt", nargs="?", default="", help="may be changed on the page while it runs")
+    p.add_argument("--strength", type=float, default=1.0, metavar="S")
+    p.add_argument("--size", type=_size, default=(720, 1280), metavar="WxH", help="of camera and synthetic picture")
+    p.add_argument("--port", type=int, default=8190, help="of the page on 127.0.0.1; 0 = any free one (default 8190)")
+    p.add_argument("--window", action="store_true", help="show a window instead of a page (needs cv2 or tkinter)")
+
+
+def _strength(text: str) -> float | Callable[[float], float]:
+    try:
+        if ":" not in text:
+            return float(text)
+        pairs = [point.split(":") for point in text.split(",")]
+        return keyframes([(float(t), float(s)) for t, s in pairs])
+    except ValueError as e:
+        raise argparse.ArgumentTypeError(f"{text!r}: give a number, or SECONDS:STRENGTH,... with rising times") from e
+
+
+def _size(text: str) -> tuple[int, int]:
+    try:
+        width, height = (int(n) for n in text.lower().split("x"))
+        if min(width, height) < 64:
+            raise ValueError
+        return height, width
+    except ValueError as e:
+        raise argparse.ArgumentTypeError(f"{text!r}: give WIDTHxHEIGHT of at least 64x64, for instance 1280x720") from e
+
+
+def with_ramp(strength: Strength, seconds: float) -> Strength:
+    """The strength, rising from 0 in the first ``seconds``."""
+    if seconds <= 0:
+        return strength
+    return lambda t: min(1.0, t / seconds) * (strength(t) if callable(strength) else strength)
+
+
+def settings(o: argparse.Namespace, **more: object) -> VideoSettings:
+    return VideoSettings(
+        smooth=o.smooth, faces=o.faces, detect_every=o.detect_every, threshold=o.threshold,
+        interpolation="bicubic" if o.sharp else "bilinear", **more,
+    )  # fmt: skip
+
+
+def make_source(o: argparse.Namespace) -> Field | FieldSource:
+    """The field of ``--field``; or what the prompt asks for: with ``--method predict`` a field for each frame, else one that
+    is made on the best view of a face in the clip."""
+    if o.field is not None:
+        if o.prompt:
+            raise ValueError("Give a prompt or --field, not both.")
+        return Field.load(o.field)
+    if not o.prompt:
+        raise ValueError("Say what the face should be: a prompt such as 'a smiling face', or --field FILE.")
+    from . import main as cli
+
+    prompt = Prompt.parse(o.prompt, o.neutral)
+    device = pick_device(o.device)
+    guide = cli.load_guide(o.guide, device, o.precision, o.models)
+    cli.warn_unknown(prompt, guide)
+    if o.method == "predict":
+        return Predictor.load(o.predictor, device).bind(guide, prompt)
+    detector = cli.load_detector(o.detector, o.models)
+    best = best_view(Clip.open(o.clip), detector, SCANNED, o.threshold)
+    if best is None:
+        raise FaceNotFound(f"No face found in the first {SCANNED} seconds of {o.clip}; try a lower --threshold.")
+    frame, crop, seconds = best
+    photo = frame.permute(2, 0, 1)[None].float() / 255
+    crop = load_landmarks().refine(photo, crop)
+    field = cli.make_field(photo, crop, guide, prompt, o, f"{prompt} (on the frame at {seconds:.1f} s)")
+    if o.save_field:
+        field.save(o.save_field)
+    return field
+
+
+def video(o: argparse.Namespace) -> None:
+    """Edit a clip, from file to file."""
+    from tqdm import tqdm
+
+    from . import main as cli
+
+    clip = Clip.open(o.clip)
+    if o.output.resolve() == o.clip.resolve():
+        raise ValueError("The output would overwrite the clip; give another name.")
+    writer = Writer(o.output, clip, o.crf, o.preset)  # complains about a bad name before the work begins
+    how = settings(o, strength=with_ramp(o.strength, o.ramp), fps=float(clip.fps))
+    editor = Editor(make_source(o), cli.load_detector(o.detector, o.models), how)
+    ids: set[int] = set()
+    with writer as out:
+        bar = tqdm(total=clip.frames or None, desc=o.output.name, unit="frame", leave=False, disable=None)
+        frames = ahead(iter(clip))
+        try:
+            for frame in frames:
+                edited = editor.edit(frame.pixels, frame.time)
+                ids.update(face.id for face in edited.faces)
+                out.write(frame.with_pixels(edited.pixels))
+                bar.update()
+        except KeyboardInterrupt:
+            print(f"faceflow: stopped; {o.output} holds the first {out.count} frames", file=sys.stderr)
+            raise
+        finally:
+            frames.close()
+            bar.close()
+    print(f"{o.output}: {out.count} frames, {len(ids)} face{'' if len(ids) == 1 else 's'}")
+    if not ids:
+        print("faceflow: no face was found, so the pictures are unchanged; try a lower --threshold", file=sys.stderr)
+
+
+def live(o: argparse.Namespace) -> None:
+    """Edit a camera, a file or a synthetic face until interrupted."""
+    from . import main as cli
+    from .live import Live, open_source, serve, show_window
+
+    if o.field is not None and o.prompt:
+        raise ValueError("Give a prompt or --field, not both.")
+    frames = open_source(o.source, o.size)
+    device = pick_device(o.device)
+    guide = cli.load_guide(o.guide, device, o.precision, o.models)
+    predictor = Predictor.load(o.predictor, device) if o.method == "predict" else None
+    how = Settings(steps=o.steps, seed=o.seed, preserve=o.preserve, margin=o.margin)
+    editor = Editor(Field.zeros(2), cli.load_detector(o.detector, o.models), settings(o, strength=o.strength))
+    show = Live(frames, editor, guide, how, o.neutral, o.resolution, predictor)
+    if o.field is not None:
+        show.set_field(Field.load(o.field))
+    elif o.prompt:
+        show.change(prompt=o.prompt)
+    with show:
+        if o.window:
+            show_window(show)
+        else:
+            with serve(show, o.port) as address:
+                print(f"{address}  (Ctrl-C stops)", flush=True)
+                show.wait()

@@ -1,0 +1,1 @@
+"""From a picture and words to a field: optimisation under a guide, and prediction in one shot."""

@@ -1,0 +1,283 @@
+"""One-shot prediction: a small network looks at a face and a text and gives the field at once (paper, the learning-based
+framework).
+
+It answers in the few numbers in which :mod:`flow_core.editing.optimize` edits: how far to go along each way of moving, and one
+colour for each region. The text enters as a sum of weighted directions in the guide's text space, so that parts add up,
+negative weights move away, and strength is the length of that sum: no text, no strength, no edit, by construction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ..faces.landmarks import POINTS, located
+from ..fields.raster import Field
+from ..geometry.crop import Crop
+from ..geometry.grid import pixel_centers
+from ..geometry.sampling import interpolate
+from ..guides.guide import Guide
+from ..guides.nano import IMAGE_SIZE, _down, _Residual, fused
+from ..guides.prompts import Prompt, directions, embed
+from ..warping.warp import warp
+from .gates import PAINTED, Gates, dearness, open_gates, paint, paint_masks
+from .motion import load_ways, spread
+from .optimize import OUTLINE, Settings
+
+BUILTIN = Path(__file__).parents[1] / "weights" / "predictor.safetensors"
+RESOLUTION = 28  # control points a side, here and of a new raster field
+COLOR_LIMIT = Settings.color_limit  # largest colour offset
+FARTHEST = 1.5  # largest weight times strength that the training shows; beyond it an edit is extrapolated
+KEYS = ("a smiling face", "an angry face", "a face with a wide nose", "red lips", "an old man", "blond hair")
+SAME = 0.99  # least cosine between KEYS in the guide's text space and in that of the training
+
+
+class PredictorError(RuntimeError):
+    """A predictor cannot be loaded, or not be used with this guide; the message names the remedy."""
+
+
+class _Modulated(nn.Module):
+    """A residual step of the text, gated by the face; without bias, so that no text stays no text."""
+
+    def __init__(self, width: int, face: int) -> None:
+        super().__init__()
+        self.up, self.down = nn.Linear(width, 2 * width, bias=False), nn.Linear(2 * width, width, bias=False)
+        self.gate = nn.Linear(face, 2 * width)
+        nn.init.zeros_(self.gate.weight)  # training starts with an edit that all faces share
+        nn.init.zeros_(self.gate.bias)
+
+    def forward(self, text: Tensor, face: Tensor) -> Tensor:
+        return text + self.down(F.silu(self.up(text)) * (1 + self.gate(face)))
+
+
+class Predictor(nn.Module):
+    """The network.
+
+    Attributes:
+        guide: name of the guide that trained it.
+        keys: ``[6,D]`` how that guide embeds :data:`KEYS`; it tells other guides apart.
+        unit: root mean square length of that guide's text directions.
+    """
+
+    def __init__(self, guide: str, keys: Tensor, unit: float = 1.0, width: int = 256) -> None:
+        super().__init__()
+        self.guide = guide
+        self.register_buffer("keys", keys.clone().float())
+        self.register_buffer("unit", torch.tensor(float(unit)))
+        self.eye = nn.Sequential(
+            _down(3, 16, 5), _down(16, 32), _down(32, 64), _Residual(64), _down(64, 96), _Residual(96),
+            nn.Conv2d(96, 24, 1), nn.SiLU(), nn.Flatten(),
+        )  # fmt: skip
+        self.face = nn.Sequential(
+            nn.Linear(24 * (IMAGE_SIZE // 16) ** 2 + 2 * len(POINTS), width),
+            nn.LayerNorm(width), nn.SiLU(), nn.Linear(width, width), nn.SiLU(),
+        )  # fmt: skip
+        self.text = nn.Linear(keys.shape[1], width, bias=False)
+        self.steps = nn.ModuleList(_Modulated(width, width) for _ in range(2))
+        self.motion = nn.Linear(width, len(load_ways()[0]), bias=False)
+        self.color = nn.Linear(width, 3 * len(PAINTED), bias=False)
+        for head, size in ((self.motion, 0.02), (self.color, 0.002)):
+            nn.init.normal_(head.weight, std=size)
+
+    def forward(self, aligned: Tensor, landmarks: Tensor, text: Tensor) -> tuple[Tensor, Tensor]:
+        """The edit in numbers.
+
+        Args:
+            aligned: face squares ``[B,3,112,112]`` RGB 0..1.
+            landmarks: ``[B,161,2]`` in crop points.
+            text: ``[B,D]`` sums of weighted text directions.
+
+        Returns:
+            How far to go along each of :func:`flow_core.editing.motion.load_ways` ``[B,W]`` and colours ``[B,8,3]`` of the
+            regions :data:`flow_core.editing.gates.PAINTED` before their limit, sRGB 0..1.
+        """
+        seen = torch.cat([self.eye(4 * (aligned - 0.5)), 8 * (landmarks.flatten(1) - 0.5)], 1)
+        face = self.face(seen)
+        text = self.text(text / self.unit * text.shape[1] ** 0.5)
+        for step in self.steps:
+            text = step(text, face)
+        return self.motion(text).float(), self.color(text).float().unflatten(1, (-1, 3))
+
+    @classmethod
+    def load(cls, path: str | Path = BUILTIN, device: torch.device | str = "cpu") -> Predictor:
+        """Read weights that ``python -m flow_core.train predictor`` wrote.
+
+        Raises:
+            PredictorError: there is no such file, or it holds something else.
+        """
+        from safetensors import SafetensorError, safe_open
+
+        path = Path(path)
+        if not path.is_file():
+            raise PredictorError(
+                f"There are no predictor weights at {path}. Give a file that exists, or train one for a guide on a folder of "
+                f"faces: python -m flow_core.train predictor --guide nano --images DIR --out {path}"
+            )
+        try:
+            with safe_open(str(path), "pt") as f:
+                about = f.metadata() or {}
+                state = {k: f.get_tensor(k).float() for k in f.keys()}  # noqa: SIM118 (not a dict)
+        except (SafetensorError, OSError) as e:
+            raise PredictorError(f"{path.name} is damaged or no safetensors file ({e}); copy it again.") from e
+        if about.get("kind") != "faceflow.predictor" or "keys" not in state:
+            raise PredictorError(
+                f"{path.name} is a safetensors file, but no predictor; pick one written by python -m flow_core.train predictor."
+            )
+        # weights made in inference mode would be of no use outside of it
+        with torch.inference_mode(False), torch.random.fork_rng(devices=[]):
+            made = cls(about.get("guide", "?"), state["keys"], width=state["text.weight"].shape[0])
+            try:
+                made.load_state_dict(
+                    {k: v.long() if k.endswith("num_batches_tracked") else v for k, v in state.items()}
+                )
+            except RuntimeError as e:
+                raise PredictorError(
+                    f"{path.name} was made by another version of FaceFlow ({' '.join(str(e).split())[:200]}); train it again."
+                ) from e
+            return fused(made).to(device, memory_format=torch.channels_last).requires_grad_(False)
+
+    def require(self, guide: Guide) -> None:
+        """Raise :class:`PredictorError` where a guide's text space is not that of the training."""
+        keys = key_texts(guide)
+        if keys.shape == self.keys.shape:
+            alike = F.cosine_similarity(keys, self.keys.to(keys)).min().item()
+            if alike >= SAME:
+                return
+            why = f"it places texts elsewhere (likeness {alike:.2f}, at least {SAME} is needed)"
+        else:
+            why = f"its embeddings have {keys.shape[1]} numbers instead of {self.keys.shape[1]}"
+        raise PredictorError(
+            f"This predictor was trained with guide {self.guide} and does not understand guide {guide.name}: {why}. Load guide "
+            f"{self.guide}, or train a predictor: python -m flow_core.train predictor --guide {guide.name} --images DIR"
+        )
+
+    def bind(self, guide: Guide, prompt: Prompt, strength: float = 1.0) -> Bound:
+        """The predictor with its text read: what remains is one pass for each face or frame.
+
+        Args:
+            guide: the one of the training; only its text tower is used.
+            prompt: what to aim for.
+            strength: times the weights of the prompt; 0 gives a zero field, negative moves away.
+
+        Raises:
+            PredictorError: another guide.
+            PromptError: a part means the same as the neutral prompt.
+        """
+        self.require(guide)
+        with torch.inference_mode(False), torch.no_grad():
+            way, weight = directions(guide, prompt)
+            text = (way * (weight * strength)[:, None]).sum(0, keepdim=True).to(self.unit.device)
+            extra = max(1.0, abs(strength) * weight.abs().max().item() / FARTHEST)
+            meta = {"prompt": str(prompt), "neutral": prompt.neutral, "guide": guide.name, "method": "predict",
+                    "strength": float(strength)}  # fmt: skip
+            return Bound(self, text / extra, extra, open_gates(guide, prompt), meta)
+
+    def predict(self, image: Tensor, crop: Crop, guide: Guide, prompt: Prompt, strength: float = 1.0) -> Field:
+        """The edit of the faces in pictures.
+
+        Args:
+            image: ``[B,3,H,W]``.
+            crop: one face in each.
+            guide: the one of the training.
+            prompt: what to aim for.
+            strength: as in :meth:`bind`.
+
+        Returns:
+            A field of batch B, with the prompt, the guide and the strength in its metadata.
+
+        Raises:
+            ValueError: batches do not fit.
+        """
+        if image.shape[1] != 3 or len(image) not in (1, crop.batch):
+            raise ValueError(
+                f"{len(image)} pictures of {image.shape[1]} channels do not fit {crop.batch} faces: RGB, one for each."
+            )
+        bound = self.bind(guide, prompt, strength)
+        return bound.field_for(crop.aligned(image.float(), IMAGE_SIZE), located(image, crop).places)
+
+
+@dataclass(frozen=True)
+class Bound:
+    """A predictor with a prompt, from :meth:`Predictor.bind`; call it with faces.
+
+    Attributes:
+        predictor: the network.
+        text: ``[1,D]`` sum of weighted directions, within what the training showed.
+        extra: by how much to extrapolate, 1 and above.
+        gates: what the prompt may use.
+        meta: of the fields.
+    """
+
+    predictor: Predictor
+    text: Tensor
+    extra: float
+    gates: Gates
+    meta: Mapping[str, object]
+
+    @torch.no_grad()
+    def field_for(self, aligned: Tensor, landmarks: Tensor) -> Field:
+        """The field of aligned faces.
+
+        Args:
+            aligned: face squares ``[B,3,S,S]`` RGB 0..1; 112 is what the network looks at.
+            landmarks: ``[B,161,2]`` in crop points.
+        """
+        device = self.predictor.unit.device
+        aligned, landmarks = aligned.to(device), landmarks.to(device)
+        small = aligned
+        if aligned.shape[2:] != (IMAGE_SIZE, IMAGE_SIZE):
+            small = F.interpolate(aligned, (IMAGE_SIZE,) * 2, mode="bilinear", antialias=True, align_corners=False)
+        motion, color = self.predictor(small, landmarks, self.text.expand(len(small), -1))
+        colored = self.gates.color > 0
+        if colored and not self.gates.shape > 0:  # a colour prompt does not deform
+            offset = torch.zeros(len(small), 2, OUTLINE, OUTLINE, device=device)
+        else:
+            open_ = motion.new_tensor(list(self.gates.parts.values()))
+            offset = offsets(motion * self.extra, open_.expand(len(small), -1), landmarks)
+        if not colored:
+            return make(offset, torch.zeros_like(offset[:, :1]).expand(-1, 3, -1, -1), self.meta)
+        masks = paint_masks(self.gates, landmarks, small, OUTLINE)
+        asked = [i for i, name in enumerate(PAINTED) if self.gates.regions[name] > 0]
+        if offset.shape[-1] != OUTLINE:
+            offset = interpolate(offset, pixel_centers(OUTLINE, OUTLINE, device))
+        color = color[:, asked] * self.extra / dearness(masks)[..., None]
+        return make(offset, paint(color, masks, COLOR_LIMIT), self.meta)
+
+    __call__ = field_for
+
+
+def make(offset: Tensor, color: Tensor, meta: Mapping[str, object] | None = None) -> Field:
+    """The field of rasters that the network answered: the one place that decides of what kind it is."""
+    return Field(offset, color, meta or {}, "velocity")
+
+
+def offsets(motion: Tensor, parts: Tensor, landmarks: Tensor) -> Tensor:
+    """The offset raster ``[B,2,28,28]`` of faces with ``landmarks [B,161,2]`` that go as far as ``motion [B,W]`` along
+    :func:`flow_core.editing.motion.load_ways`, where ``parts [B,5]`` of them may move."""
+    ways, of_parts = (t.to(motion) for t in load_ways())
+    moved = torch.einsum("bw,wkc->bkc", motion * (parts @ of_parts.T), ways)
+    return spread(landmarks, moved, (RESOLUTION, RESOLUTION))
+
+
+def key_texts(guide: Guide) -> Tensor:
+    """Embeddings ``[6,D]`` of :data:`KEYS`, by which guides are told apart."""
+    return torch.stack([embed(guide, text) for text in KEYS])
+
+
+@torch.no_grad()
+def gain(image: Tensor, crop: Crop, field: Field, guide: Guide, prompt: Prompt) -> Tensor:
+    """How far a field takes faces towards a prompt, ``[B]`` logits of the guide, mean over the parts by weight."""
+    way, weight = directions(guide, prompt)
+    before, after = (
+        guide.encode_image(crop.aligned(x, guide.image_size)) for x in (image, warp(image, crop, field)[0])
+    )
+    change = guide.scale * (after - before) @ way.T
+    return (change * weight).sum(1) / weight.abs().sum()
+
+
+__all__ = ["Bound", "Predictor", "PredictorError", "gain"]

@@ -1,0 +1,110 @@
+"""Where a face is: FFHQ alignment from five points, and the matrix between the photo and the crop frame."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from ..geometry.crop import Crop
+from ..geometry.sampling import require_finite
+
+if TYPE_CHECKING:
+    from .detect import Detection, Detector
+    from .landmarks import Landmarks
+
+ORDERS = ("largest", "left-right", "right-left", "top-bottom", "bottom-top", "confidence")
+
+
+class FaceNotFound(ValueError):
+    """No usable face; the message says what to try."""
+
+
+def sort_faces(faces: list[Detection], order: str = "largest") -> list[Detection]:
+    """Faces in one of :data:`ORDERS`."""
+    if order not in ORDERS:
+        raise ValueError(f"Unknown face order {order!r}; use one of {', '.join(ORDERS)}.")
+    keys = {
+        "largest": lambda f: -float((f.box[2] - f.box[0]) * (f.box[3] - f.box[1])),
+        "left-right": lambda f: float(f.points[:, 0].mean()),
+        "right-left": lambda f: -float(f.points[:, 0].mean()),
+        "top-bottom": lambda f: float(f.points[:, 1].mean()),
+        "bottom-top": lambda f: -float(f.points[:, 1].mean()),
+        "confidence": lambda f: -f.score,
+    }
+    return sorted(faces, key=keys[order])
+
+
+def align(
+    image: Tensor,
+    detector: Detector,
+    index: int | None = 0,
+    order: str = "largest",
+    threshold: float | None = None,
+    mask: Tensor | None = None,
+    landmarks: Landmarks | None = None,
+) -> tuple[Crop, list[list[Detection]]]:
+    """Find one face in every picture of a batch, or all faces of one picture, and align them by their landmarks.
+
+    Args:
+        image: ``[B,3,H,W]``.
+        detector: from :func:`flow_core.faces.detect.load_detector`.
+        index: which face, counted in ``order`` from 0; None takes all faces of the one picture, in this order.
+        order: one of :data:`ORDERS`.
+        threshold: least confidence; ``None`` takes the detector's own.
+        mask: ``[B or 1,H,W]``; only faces whose centre lies where it is at least 0.5 count.
+        landmarks: the network that finds them; ``None`` takes the built-in one.
+
+    Returns:
+        The crop of the chosen faces, and for each picture all faces that ``index`` counted.
+
+    Raises:
+        FaceNotFound: a picture has no face, or fewer than ``index + 1``.
+        ValueError: all faces of more than one picture, or a mask that does not fit.
+    """
+    from .landmarks import load_landmarks
+
+    require_finite(image)
+    if mask is not None and (mask.shape[1:] != image.shape[2:] or len(mask) not in (1, len(image))):
+        raise ValueError(
+            f"{len(mask)} mask(s) of {mask.shape[2]}x{mask.shape[1]} do not fit {len(image)} picture(s) of {image.shape[3]}x{image.shape[2]}; "
+            "resize the mask, or leave it unconnected."
+        )
+    if index is None and len(image) != 1:
+        raise ValueError(f"All faces can be taken of one picture, got a batch of {len(image)}; give them one by one.")
+    found = []
+    for i, picture in enumerate(image):
+        faces = sort_faces(detector(picture) if threshold is None else detector(picture, threshold), order)
+        usable = faces if mask is None else [f for f in faces if _inside(f, mask[i if len(mask) > 1 else 0])]
+        if not 0 <= (index or 0) < len(usable):
+            raise FaceNotFound(_advice(image.shape, i, index or 0, len(faces), len(usable), mask is not None))
+        found.append(usable)
+    chosen = found[0] if index is None else [faces[index] for faces in found]
+    points = torch.stack([face.points for face in chosen])
+    crop = Crop.from_points(points, tuple(image.shape[2:]), tuple(face.score for face in chosen))
+    crop = (landmarks or load_landmarks()).refine(image, crop)
+    return (replace(crop, together=True) if index is None else crop), found
+
+
+def _inside(face: Detection, mask: Tensor) -> bool:
+    x, y = face.points.mean(0).long().tolist()
+    h, w = mask.shape
+    return bool(mask[min(max(y, 0), h - 1), min(max(x, 0), w - 1)] >= 0.5)
+
+
+def _advice(shape: tuple[int, ...], picture: int, index: int, found: int, usable: int, masked: bool) -> str:
+    where = f" in picture {picture + 1} of {shape[0]}" if shape[0] > 1 else ""
+    if found == 0:
+        return (
+            f"No face found{where} ({shape[3]}x{shape[2]} pixels). Try a lower detection threshold, a larger "
+            "picture of the face (at least 24 pixels across), one that shows both eyes and the mouth, turned upright, "
+            "or another detector."
+        )
+    if masked and usable == 0:
+        return f"{found} face(s) found{where}, but none inside the mask. Paint the mask over the middle of the face."
+    return (
+        f"Face number {index} was asked for{where}, but there are {usable}, counted from 0. "
+        "Lower the face index, or the detection threshold."
+    )

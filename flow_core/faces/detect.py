@@ -1,0 +1,246 @@
+"""Find faces: a box, five points and a score for each.
+
+The network is kornia's YuNet (Wu, Peng, Yu, "YuNet: A Tiny Millisecond-level Face Detector", 2023), reliable for
+faces of about 10 to 300 px. So an image is looked at in several sizes, and each finding once more from close by.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+SIDES = (192, 384, 768, 1280)  # longest sides, in pixels, at which an image is looked at
+FACE = 96  # size of a face in the closer look; the crop is twice as large, a multiple of 32
+CANDIDATES = 64  # findings looked at closely
+ANCHORS = ((8, (10, 16, 24)), (16, (32, 48)), (32, (64, 96)), (64, (128, 192, 256)))  # stride, sizes
+BUILTIN = Path(__file__).parents[1] / "weights" / "detector.safetensors"
+YUNET_FILES = ("yunet.safetensors", "yunet_final.pth")
+YUNET_URL = "https://github.com/kornia/data/raw/main/yunet_final.pth"  # where kornia takes it from
+
+
+@dataclass(frozen=True)
+class Detection:
+    """One face, in pixels of the given image; (0, 0) is its upper left corner, x comes first.
+
+    Attributes:
+        box: ``[4]`` x0, y0, x1, y1; it may reach over the border.
+        points: ``[5,2]`` the viewer's left eye, right eye, nose tip, left mouth corner, right mouth corner.
+        score: 0..1.
+    """
+
+    box: Tensor
+    points: Tensor
+    score: float
+
+
+class Detector:
+    """Finds faces with a YuNet.
+
+    Called with an image ``[3,H,W]`` (RGB float 0..1, any size) it returns the faces of at least the score
+    ``threshold``, the largest first; an empty list where there is none.
+
+    Raises:
+        ValueError: the image or the threshold is not of that kind.
+    """
+
+    def __init__(self, name: str, net: nn.Module, device: torch.device | str = "cpu") -> None:
+        self.name = name
+        self.device = torch.device(device)
+        with torch.inference_mode(False):  # a moved weight must stay an ordinary tensor
+            self.net = net.to(self.device, memory_format=torch.channels_last).eval()  # twice as fast on a CPU
+
+    def __call__(self, image: Tensor, threshold: float = 0.8) -> list[Detection]:
+        _check(image, threshold)
+        with torch.inference_mode(False), torch.no_grad():  # ordinary tensors come out in either mode
+            levels = _levels(image.to(self.device))
+            rows = torch.cat([self._look(level, levels[0], threshold / 2) for level in levels[1:]])
+            rows = self._look_closer(levels, rows[_distinct(rows)[:CANDIDATES]])
+            rows = rows[rows[:, 14] >= threshold]
+            rows = rows[_distinct(rows)]
+            rows = rows[_area(rows).argsort(descending=True)].to(image.device)
+            return [Detection(row[:4].clone(), row[4:14].reshape(5, 2).clone(), float(row[14])) for row in rows]
+
+    def _run(self, batch: Tensor) -> tuple[Tensor, Tensor]:
+        """Places ``[B,N,7,2]`` (box corners, points; pixels) and scores ``[B,N]`` for pictures ``[B,3,h,w]``."""
+        height, width = (max(64, -(-side // 32) * 32) for side in batch.shape[-2:])
+        batch = F.pad(batch, (0, width - batch.shape[-1], 0, height - batch.shape[-2])).flip(1) * 255  # BGR
+        out = self.net(batch.contiguous(memory_format=torch.channels_last))
+        score = (out["conf"][..., 1] * out["iou"][..., 0].clamp(0, 1)).sqrt()
+        return decode(out["loc"], anchors(height, width, batch.device)), score
+
+    def _look(self, level: Tensor, image: Tensor, threshold: float) -> Tensor:
+        """Rows ``[N,15]`` (box and points in pixels of the image, score) found in one size of it."""
+        places, score = (found[0] for found in self._run(level))
+        size, whole = _size(level), _size(image)
+        centre = places[:, :2].mean(1)
+        keep = (score >= threshold) & (centre >= 0).all(1) & (centre < size).all(1)  # none in the padding
+        return torch.cat([(places[keep] * (whole / size)).flatten(1), score[keep, None]], 1)
+
+    def _look_closer(self, levels: list[Tensor], rows: Tensor) -> Tensor:
+        """Replace rows ``[N,15]`` by what crops around them show; texture seldom looks like a face twice."""
+        if not len(rows):
+            return rows
+        crops, corners, scales = zip(*(_crop(levels, row) for row in rows), strict=True)
+        places, scores = self._run(torch.cat(crops))
+        places = places * torch.stack(scales)[:, None, None] + torch.stack(corners)[:, None, None]
+        seen = []
+        for row, place, score in zip(rows, places.flatten(2), scores, strict=True):
+            score = score * (_overlap(row, place) > 0.5)
+            best = score.argmax()
+            near = score * (_overlap(place[best], place) > 0.6)  # the mean over anchors is steadier than one
+            mean = (place * near[:, None]).sum(0) / near.sum().clamp(min=1e-6)
+            seen.append(torch.cat([mean, (row[14:] * score[best]).sqrt()]))
+        return torch.stack(seen)
+
+
+def load_detector(name: str = "builtin", folders: Sequence[Path] = (), device: torch.device | str = "cpu") -> Detector:
+    """Load a face detector.
+
+    Args:
+        name: ``builtin`` (trained by :mod:`flow_core.train.detector`); ``yunet``, kornia's weights, from
+            ``yunet.safetensors`` or ``yunet_final.pth`` in a folder or in torch's cache, else downloaded to
+            there; or the path of a file with such weights.
+        folders: where to look for ``yunet``.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: the file holds something else.
+    """
+    path = {"builtin": lambda: BUILTIN, "yunet": lambda: _yunet_file(folders)}.get(name, lambda: Path(name))()
+    if not path.is_file():
+        raise FileNotFoundError(f"No detector at {path}. Give builtin, yunet, or the path of a .safetensors file.")
+    with torch.inference_mode(False):  # weights made in inference mode would be of no use outside of it
+        net = network()
+        try:
+            net.load_state_dict(_read(path))
+        except Exception as e:
+            raise ValueError(f"{path} holds no weights for kornia's YuNet; give another file. ({e})") from e
+    return Detector(name, net, device)
+
+
+def network() -> nn.Module:
+    """kornia's YuNet with random weights. kornia is imported only here, because that takes a while."""
+    from kornia.contrib import face_detection
+
+    kind = getattr(face_detection, "YuNet", None) or face_detection.YuFaceDetectNet  # the name until 0.7
+    return kind("test", pretrained=False)
+
+
+def anchors(height: int, width: int, device: torch.device | str | None = None) -> Tensor:
+    """The anchors ``[N,3]`` (centre x, centre y, size; pixels) of a YuNet input, in the order of its output."""
+    rows = []
+    for stride, sizes in ANCHORS:
+        y, x = ((torch.arange(side // stride, device=device) + 0.5) * stride for side in (height, width))
+        y, x, size = torch.meshgrid(y, x, torch.tensor(sizes, device=device).float(), indexing="ij")
+        rows.append(torch.stack([x, y, size], -1).flatten(0, 2))
+    return torch.cat(rows)
+
+
+def decode(loc: Tensor, anchors: Tensor) -> Tensor:
+    """YuNet's ``loc`` ``[...,N,14]`` at anchors ``[N,3]`` as two box corners and five points ``[...,N,7,2]``, pixels.
+
+    This is the encoding of SSD (Liu et al., arXiv 1512.02325): variance 0.1 for places, 0.2 for log sizes.
+    """
+    loc, centre, size = loc.unflatten(-1, (7, 2)), anchors[:, None, :2], anchors[:, None, 2:]
+    half = size * (0.2 * loc[..., 1:2, :]).exp() / 2
+    places = centre + 0.1 * size * loc
+    return torch.cat([places[..., :1, :] - half, places[..., :1, :] + half, places[..., 2:, :]], -2)
+
+
+def _check(image: Tensor, threshold: float) -> None:
+    if not isinstance(image, Tensor) or image.ndim != 3 or image.shape[0] != 3 or 0 in image.shape:
+        got = list(image.shape) if isinstance(image, Tensor) else type(image).__name__
+        raise ValueError(f"A detector takes one RGB image as a tensor [3,H,W], got {got}; pass it without batch.")
+    if not image.is_floating_point():
+        raise ValueError(f"A detector takes float values 0..1, got {image.dtype}; pass image.float() / 255.")
+    if not bool(image.isfinite().all()):
+        raise ValueError("The image holds NaN or infinite values, a detector takes 0..1; replace them first.")
+    if not 0 < threshold <= 1:
+        raise ValueError(f"The threshold is a score above 0 and up to 1, got {threshold}.")
+
+
+def _levels(image: Tensor) -> list[Tensor]:
+    """The image ``[1,3,H,W]``, then the sizes of it to look at, the largest first; none is more than doubled."""
+    longest = max(image.shape[1:])
+    sides = [side for side in SIDES if side <= 2 * longest]
+    if not sides or (len(sides) < len(SIDES) and 2 * longest > 1.2 * sides[-1]):
+        sides.append(2 * longest)
+    levels = [image[None].float().clamp(0, 1)]
+    for side in reversed(sides):
+        source = levels[-1] if side < longest else levels[0]  # a large photo is read only once
+        levels.append(_resize(source, [max(1, round(length * side / longest)) for length in image.shape[1:]]))
+    return levels
+
+
+def _crop(levels: list[Tensor], row: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """A square ``[1,3,s,s]`` around a box, its corner ``[2]`` in the image, the size ``[2]`` of its pixels there."""
+    whole, face = _size(levels[0]), _area(row[None])[0].sqrt()
+    enough = [level for level in levels if (_size(level) * face >= whole * FACE).all()]
+    level = enough[-1] if enough else levels[0]  # the smallest that need not be enlarged
+    scale = _size(level) / whole
+    side = max(2, round(float(face * scale[0]) * 2))
+    x, y = ((row[:2] + row[2:4]) / 2 * scale - side / 2).round().int().tolist()
+    height, width = level.shape[-2:]
+    part = level[..., max(0, y) : y + side, max(0, x) : x + side]
+    part = F.pad(part, [max(0, gap) for gap in (-x, x + side - width, -y, y + side - height)])
+    return _resize(part, (2 * FACE,) * 2), torch.tensor([x, y], device=row.device) / scale, side / 2 / FACE / scale
+
+
+def _size(image: Tensor) -> Tensor:
+    return torch.tensor([image.shape[-1], image.shape[-2]], device=image.device)
+
+
+def _resize(image: Tensor, shape: Sequence[int]) -> Tensor:
+    return F.interpolate(image, tuple(shape), mode="bilinear", align_corners=False, antialias=True)
+
+
+def _distinct(rows: Tensor) -> Tensor:
+    """The indices of rows ``[N,15]`` that stand for different faces, the best first."""
+    from kornia.geometry.bbox import nms
+
+    kept: list[int] = []
+    for index in nms(rows[:, :4], rows[:, 14], 0.3).tolist():
+        if not kept or _overlap(rows[index], rows[kept], inside=True).max() < 0.7:  # no face within a face
+            kept.append(index)
+    return torch.tensor(kept, dtype=torch.long, device=rows.device)
+
+
+def _area(rows: Tensor) -> Tensor:
+    return (rows[:, 2:4] - rows[:, :2]).clamp(min=0).prod(1)
+
+
+def _overlap(row: Tensor, rows: Tensor, inside: bool = False) -> Tensor:
+    """The overlap ``[N]`` of a box with others, as a fraction of their union, or of the smaller one."""
+    shared = (torch.minimum(row[2:4], rows[:, 2:4]) - torch.maximum(row[:2], rows[:, :2])).clamp(min=0).prod(1)
+    one, many = _area(row[None]), _area(rows)
+    return shared / (torch.minimum(one, many) if inside else one + many - shared).clamp(min=1e-6)
+
+
+def _read(path: Path) -> dict[str, Tensor]:
+    if path.suffix == ".safetensors":
+        from safetensors.torch import load_file
+
+        return load_file(path)
+    return torch.load(path, map_location="cpu", weights_only=True)
+
+
+def _yunet_file(folders: Sequence[Path]) -> Path:
+    cache = Path(torch.hub.get_dir()) / "checkpoints"
+    places = [*map(Path, folders), cache]
+    for path in (place / file for place in places for file in YUNET_FILES):
+        if path.is_file():
+            return path
+    try:
+        cache.mkdir(parents=True, exist_ok=True)
+        torch.hub.download_url_to_file(YUNET_URL, str(cache / YUNET_FILES[1]), progress=False)
+    except OSError as e:
+        raise FileNotFoundError(
+            f"No {' or '.join(YUNET_FILES)} in {', '.join(map(str, places))}, and the download failed ({e}). Put "
+            f"the file from {YUNET_URL} into one of these folders, or take the detector builtin."
+        ) from e
+    return cache / YUNET_FILES[1]

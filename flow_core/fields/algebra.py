@@ -1,0 +1,229 @@
+"""Arithmetic of edits: mix, compose, invert, mirror, mask, and carry over to another face.
+
+Fields of all kinds may be mixed. What combines several is a velocity field as soon as one of them is, so that it cannot fold;
+neural fields count as velocities. All hold with the default feather, and with other ones nearly.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from ..faces.regions import region_mask
+from ..geometry.grid import nodes, pixel_centers
+from ..geometry.sampling import between_nodes
+from .neural import Implicit
+from .raster import Field, FieldError
+from .velocity import FEATHER, Flow, blur, taper, to_velocity, without_taper
+
+if TYPE_CHECKING:
+    from ..geometry.crop import Crop
+
+AnyField = Field | Implicit
+_LATTICE = 256  # cells of the raster on which maps are composed and inverted
+_MASK = 96  # control points that a mask's outline needs
+_STIFF = 0.02  # how far landmarks may be missed when one face is laid over another, against bending
+
+
+def mix(fields: Sequence[AnyField], weights: Sequence[float], color_weights: Sequence[float] | None = None) -> Field:
+    """Weighted sum of edits; of velocities, with weights that add up to 1, the log-Euclidean mean.
+
+    Args:
+        fields: one or more; batches 1 or B; different rasters meet at the finest.
+        weights: of the movement.
+        color_weights: of the colour; None = the same.
+
+    Raises:
+        FieldError: numbers of fields and weights differ, or batches do not fit.
+    """
+    color_weights = weights if color_weights is None else color_weights
+    if not fields or not len(fields) == len(weights) == len(color_weights):
+        raise FieldError(f"{len(fields)} fields need as many weights, got {len(weights)} and {len(color_weights)}.")
+    parts = _alike(fields)
+    offset = sum(w * f.offset for f, w in zip(parts, weights, strict=True))
+    color = sum(w * f.color for f, w in zip(parts, color_weights, strict=True))
+    return Field(offset, color, _said(parts, weights), parts[0].kind)
+
+
+def _said(parts: Sequence[Field], weights: Sequence[float]) -> dict[str, object]:
+    prompts = [f"{f.meta['prompt']} x {w:g}" for f, w in zip(parts, weights, strict=True) if f.meta.get("prompt")]
+    return {"prompt": " + ".join(prompts)} if len(parts) > 1 else dict(parts[0].meta)
+
+
+def compose(first: AnyField, second: AnyField) -> Field:
+    """The edit that does ``first`` and then ``second``: ``I(p + o2 + o1(p + o2)) + c1(p + o2) + c2`` for backward warps.
+
+    Of velocities it is the velocity nearest to it.
+    """
+    a, b = _alike([first, second])
+    points = nodes(_LATTICE, a.device)
+    offset, color = Flow(b)(points)
+    between = points + offset.movedim(1, -1)
+    moved, tint = Flow(a)(between)
+    made = _from_nodes(offset + moved, color + tint, replace(a, meta=_said([a, b], [1, 1])))
+    return to_velocity(made) if a.kind == "velocity" else made
+
+
+def invert(field: AnyField) -> Field:
+    """The edit that undoes another: ``I(q) = E(q + u) - c(q + u)`` with ``u`` the inverse displacement.
+
+    The inverse of a velocity field is that of the opposite velocity. Offsets are inverted by the fixed point
+    ``u <- -o(p + u)`` (Chen et al., A simple fixed-point approach to invert a deformation field, Medical Physics 2008),
+    as well as they can be where they fold.
+    """
+    field = field.raster()
+    points = nodes(_LATTICE, field.device)
+    if field.kind == "velocity":
+        back = Flow(field.scale(-1.0, 0.0))(points)[0]
+    else:
+        there = Flow(field)(points)[0]
+        back = -there
+        for _ in range(30):
+            back = (back - between_nodes(there, points + back.movedim(1, -1))) / 2  # half steps converge up to folds
+    color = -Flow(field)(points + back.movedim(1, -1))[1]
+    made = _from_nodes(back, color, field)
+    return replace(made, offset=-field.offset, kind="velocity") if field.kind == "velocity" else made
+
+
+def opposite(field: AnyField) -> AnyField:
+    """The movement and the colour the other way: a frown for a smile. Not the same as to undo it."""
+    return field.scale(-1.0, -1.0)
+
+
+def mirror(field: AnyField) -> Field:
+    """Left and right exchanged."""
+    field = field.raster()
+    sign = field.offset.new_tensor([-1.0, 1.0])[:, None, None]
+    return replace(field, offset=field.offset.flip(-1) * sign, color=field.color.flip(-1))
+
+
+def mask(field: AnyField, mask: Tensor, feather: float = 0.0) -> Field:
+    """The edit within a part of the face alone; a velocity is masked before it is integrated and still cannot fold.
+
+    Args:
+        mask: ``[B or 1,1,h,w]`` in 0..1 over the crop frame, for instance from
+            :func:`flow_core.faces.regions.region_mask`.
+        feather: width of a soft border in fractions of the crop side.
+
+    Raises:
+        FieldError: the mask has another shape, or does not fit the batch.
+    """
+    field = field.raster()
+    if mask.ndim != 4 or mask.shape[1] != 1 or (len(mask) != 1 and field.batch not in (1, len(mask))):
+        raise FieldError(f"A mask of shape [{field.batch} or 1,1,h,w] is needed, got {tuple(mask.shape)}.")
+    mask = mask.to(field.device).float()
+    if feather > 0:
+        mask = blur(mask, feather * mask.shape[-1] / 2)
+    if (mask == mask[:1, :, :1, :1]).all():  # the same everywhere: nothing needs a finer raster
+        weight = mask[:1, :, :1, :1]
+    else:
+        field = field.resample(tuple(max(n, min(m, _MASK)) for n, m in zip(field.size, mask.shape[2:], strict=True)))
+        weight = torch.nn.functional.interpolate(
+            mask, field.size, mode="bilinear", antialias=True, align_corners=False
+        ).clamp(0, 1)
+    return replace(field, offset=field.offset * weight, color=field.color * weight)
+
+
+def crop_mask(crop: Crop, region: str | None = None, picture_mask: Tensor | None = None, size: int = 256) -> Tensor:
+    """Mask ``[B,1,size,size]`` over the crop frame: a region of the face, where a mask of the picture lets it be.
+
+    Args:
+        region: one of :data:`flow_core.faces.regions.REGIONS`; None = everywhere.
+        picture_mask: ``[B or 1,H,W]`` of the picture's size.
+    """
+    where = torch.ones(crop.batch, 1, size, size) if region is None else region_mask(crop.places, region, size).cpu()
+    if picture_mask is not None:
+        if picture_mask.ndim != 3 or len(picture_mask) not in (1, crop.batch):
+            raise FieldError(f"A mask [{crop.batch} or 1,H,W] is needed, got {tuple(picture_mask.shape)}.")
+        where = where * crop.to("cpu").aligned(picture_mask[:, None].cpu().float(), size)
+    return where
+
+
+def transfer(field: AnyField, source: Tensor, target: Tensor) -> Field:
+    """The edit of one face on another: what moved the mouth moves the mouth, wherever it is and however wide.
+
+    A smoothing thin-plate spline (Bookstein, Principal warps, 1989; Wahba, Spline models, 1990) takes points of the target's
+    crop frame to the source's. Vectors are turned and scaled by the similarity next to its Jacobian.
+
+    Args:
+        field: made for the source.
+        source: its landmarks ``[B or 1,N,2]`` in crop points.
+        target: those of the other face, likewise.
+
+    Returns:
+        A field of the same kind, whose raster has at least 48 control points along each side.
+    """
+    if source.shape[1:] != target.shape[1:] or source.ndim != 3 or source.shape[-1] != 2:
+        raise FieldError(
+            f"The landmarks of both faces must be [B,N,2], got {tuple(source.shape)} and {tuple(target.shape)}."
+        )
+    field = field.raster()
+    size = tuple(max(n, 48) for n in field.size)
+    points = pixel_centers(*size, field.device)
+    step = 0.5 / max(size)
+    shifts = points.new_tensor([[0, 0], [-step, 0], [step, 0], [0, -step], [0, step]])
+    where = thin_plate(target.to(points), source.to(points), torch.cat([points + s for s in shifts], 1))
+    middle, left, right, up, down = where.chunk(5, 1)
+    dx, dy = (right - left) / (2 * step), (down - up) / (2 * step)
+    # a + ib, the similarity nearest to the Jacobian; vectors go the other way, from the source to the target
+    a, b = (dx[..., 0] + dy[..., 1]) / 2, (dx[..., 1] - dy[..., 0]) / 2
+    square = (a * a + b * b).clamp(min=0.16, max=6.25)
+    offset, color = field.sample(middle)
+    x, y = offset.unbind(1)
+    offset = torch.stack([(a * x + b * y) / square, (a * y - b * x) / square], 1)
+    return replace(field, offset=offset, color=color.expand(len(offset), -1, -1, -1))
+
+
+def thin_plate(landmarks: Tensor, values: Tensor, points: Tensor) -> Tensor:
+    """Smoothing thin-plate spline ``[B,H,W,2]`` at ``points [1,H,W,2]`` with ``values [B,N,2]`` at ``landmarks [B,N,2]``."""
+
+    def kernel(a: Tensor, b: Tensor) -> Tensor:
+        square = torch.cdist(a, b).square()
+        return torch.where(square > 0, square * square.clamp(min=1e-20).log() / 2, 0.0)
+
+    batch = max(len(landmarks), len(values))
+    landmarks, values = landmarks.double().expand(batch, -1, -1), values.double().expand(batch, -1, -1)
+    count = landmarks.shape[1]
+    affine = torch.cat([torch.ones_like(landmarks[..., :1]), landmarks], -1)
+    stiff = kernel(landmarks, landmarks) + _STIFF * torch.eye(count, dtype=torch.double, device=landmarks.device)
+    top = torch.cat([stiff, affine], -1)
+    bottom = torch.cat([affine.mT, affine.new_zeros(batch, 3, 3)], -1)
+    known = torch.cat([values, values.new_zeros(batch, 3, 2)], 1)
+    solution = torch.linalg.solve(torch.cat([top, bottom], 1), known)
+    at = points.double().flatten(1, 2).expand(batch, -1, -1)
+    bent = kernel(at, landmarks) @ solution[:, :count]
+    flat = torch.cat([torch.ones_like(at[..., :1]), at], -1) @ solution[:, count:]
+    return (bent + flat).unflatten(1, points.shape[1:3]).float()
+
+
+def _alike(fields: Sequence[AnyField]) -> list[Field]:
+    """Fields of one kind and batch, on the finest of their rasters, on the device of the first."""
+    parts = [f.raster().to(fields[0].device) for f in fields]
+    batch = max(f.batch for f in parts)
+    if any(f.batch not in (1, batch) for f in parts):
+        raise FieldError(
+            f"Fields for {' and '.join(str(f.batch) for f in parts)} faces do not fit; give 1 or {batch} each."
+        )
+    if any(f.kind == "velocity" for f in parts):
+        parts = [to_velocity(f) for f in parts]
+    size = tuple(max(f.size[i] for f in parts) for i in (0, 1))
+    parts = [f if f.size == size else f.resample(size) for f in parts]
+    return [
+        replace(f, offset=f.offset.expand(batch, -1, -1, -1), color=f.color.expand(batch, -1, -1, -1)) for f in parts
+    ]
+
+
+def _from_nodes(moved: Tensor, color: Tensor, like: Field) -> Field:
+    """The offset field whose tapered rasters are ``moved`` and ``color`` on :func:`nodes`."""
+    points = pixel_centers(*like.size, like.device)
+    weight = taper(points)[:, None]
+    offset, tint = between_nodes(torch.cat([moved, color], 1), points).split((2, 3), 1)
+    tint = torch.where(weight > 1e-3, tint / weight.clamp(min=1e-3), 0.0)
+    return Field(without_taper(offset, points, offset, FEATHER), tint, like.meta)
+
+
+__all__ = ["compose", "crop_mask", "invert", "mask", "mirror", "mix", "opposite", "thin_plate", "transfer"]

@@ -1,0 +1,1 @@
+"""Grids of points, sampling of rasters and pictures, and the square that aligns a face."""

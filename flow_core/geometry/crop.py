@@ -1,0 +1,190 @@
+"""The aligned face square: FFHQ alignment from five points, and the matrix between the photo and the crop frame."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from .grid import pixel_centers
+from .sampling import sample_image
+
+
+def ffhq_matrix(points: Tensor) -> Tensor:
+    """Similarity that takes image points into the FFHQ crop frame.
+
+    The crop is the square of the FFHQ alignment (Karras et al., A Style-Based Generator Architecture for GANs,
+    2019, appendix A; recreate_aligned_images in the ffhq-dataset repository): its side is the larger of four eye
+    distances and 3.6 eye-to-mouth distances, its centre lies a tenth of the way from eyes to mouth.
+
+    Args:
+        points: ``[B,5,2]`` pixels: viewer's left eye, right eye, nose, left and right mouth corner.
+
+    Returns:
+        ``[B,3,3]`` image pixels -> fractions 0..1 of the crop side.
+    """
+    eye_l, eye_r, _, mouth_l, mouth_r = points.unbind(1)
+    eyes, mouth = (eye_l + eye_r) / 2, (mouth_l + mouth_r) / 2
+    across, down = eye_r - eye_l, mouth - eyes
+    axis = across + torch.stack([down[:, 1], -down[:, 0]], -1)  # `down` turned by -90 degrees
+    norm = axis.norm(dim=-1, keepdim=True).clamp(min=1e-6)
+    half = torch.maximum(2.0 * across.norm(dim=-1), 1.8 * down.norm(dim=-1))[:, None].clamp(min=1e-3)
+    cos, sin = (axis / norm).unbind(-1)
+    side = 2 * half[:, 0]
+    linear = torch.stack([torch.stack([cos, sin], -1), torch.stack([-sin, cos], -1)], -2) / side[:, None, None]
+    center = eyes + 0.1 * down
+    shift = 0.5 - (linear @ center[..., None])[..., 0]
+    matrix = torch.zeros(len(points), 3, 3, dtype=points.dtype, device=points.device)
+    matrix[:, :2, :2], matrix[:, :2, 2], matrix[:, 2, 2] = linear, shift, 1
+    return matrix
+
+
+@dataclass(frozen=True)
+class Crop:
+    """Where faces are: one for each picture of a batch, or several of one picture.
+
+    Attributes:
+        image_size: (height, width) of the pictures, pixels.
+        points: ``[B,5,2]`` pixels, order as in :func:`ffhq_matrix`.
+        matrix: ``[B,3,3]`` image pixels -> crop frame 0..1, a similarity.
+        score: confidence 0..1 of each face.
+        landmarks: ``[B,161,2]`` pixels, the points of :mod:`flow_core.faces.landmarks`; None where nobody looked for them.
+        together: all faces are in one picture, instead of one in each picture of a batch.
+    """
+
+    image_size: tuple[int, int]
+    points: Tensor
+    matrix: Tensor
+    score: tuple[float, ...] = ()
+    landmarks: Tensor | None = None
+    together: bool = False
+
+    @classmethod
+    def from_points(cls, points: Tensor, image_size: tuple[int, int], score: tuple[float, ...] = ()) -> Crop:
+        points = points.float()
+        # double precision: on a 6000 px photo float32 would cost a hundredth of a pixel
+        return cls(tuple(image_size), points, ffhq_matrix(points.double()).float(), score)
+
+    @classmethod
+    def whole(cls, aligned: Tensor) -> Crop:
+        """The crop of pictures ``[B,C,S,S]`` that are aligned face squares already."""
+        side = aligned.shape[-1]
+        points = aligned.new_tensor([[0.375, 0.46], [0.625, 0.46], [0.5, 0.6], [0.4, 0.71], [0.6, 0.71]]) * side
+        matrix = torch.diag(aligned.new_tensor([1 / side, 1 / side, 1]))
+        return cls((side, side), points.expand(len(aligned), -1, -1), matrix.expand(len(aligned), -1, -1))
+
+    @property
+    def batch(self) -> int:
+        return len(self.matrix)
+
+    @property
+    def inverse(self) -> Tensor:
+        """``[B,3,3]`` crop frame -> image pixels."""
+        return torch.linalg.inv(self.matrix.double().cpu()).float().to(self.matrix.device)
+
+    @property
+    def side(self) -> Tensor:
+        """Side of each crop in pixels, ``[B]``."""
+        (a, b), (c, d) = self.matrix[:, :2, :2].double().cpu().permute(1, 2, 0)
+        return 1 / (a * d - b * c).sqrt().float()
+
+    @property
+    def places(self) -> Tensor:
+        """The landmarks ``[B,161,2]`` in crop points.
+
+        Raises:
+            ValueError: nobody looked for them.
+        """
+        if self.landmarks is None:
+            raise ValueError("The crop has no landmarks; make it with FaceFlow Align Face.")
+        return self.to_crop(self.landmarks[:, None])[:, 0]
+
+    @property
+    def frontality(self) -> Tensor:
+        """``[B]``: 1 for a face seen from the front, 0 where the nose lies half an eye distance aside."""
+        p = self.to_crop(self.points[:, None])[:, 0]
+        eyes, mouth = (p[:, 0] + p[:, 1]) / 2, (p[:, 3] + p[:, 4]) / 2
+        aside = (p[:, 2, 0] - (eyes[:, 0] + mouth[:, 0]) / 2).abs() / (p[:, 1, 0] - p[:, 0, 0]).abs().clamp(min=1e-3)
+        return (1 - 2 * aside).clamp(0, 1)
+
+    def select(self, index: int) -> Crop:
+        one = slice(index, index + 1)
+        return replace(
+            self,
+            points=self.points[one],
+            matrix=self.matrix[one],
+            score=self.score[one],
+            together=False,
+            landmarks=None if self.landmarks is None else self.landmarks[one],
+        )
+
+    def widen(self, factor: float) -> Crop:
+        """The same place with ``factor`` times the side."""
+        grow = self.matrix.new_tensor(
+            [[1 / factor, 0, 0.5 - 0.5 / factor], [0, 1 / factor, 0.5 - 0.5 / factor], [0, 0, 1]]
+        )
+        return replace(self, matrix=grow @ self.matrix)
+
+    def to(self, device: torch.device | str) -> Crop:
+        return replace(
+            self,
+            points=self.points.to(device),
+            matrix=self.matrix.to(device),
+            landmarks=None if self.landmarks is None else self.landmarks.to(device),
+        )
+
+    def to_crop(self, points: Tensor) -> Tensor:
+        """Image points ``[B,H,W,2]`` -> crop points."""
+        return _transform(self.matrix, points)
+
+    def to_image(self, points: Tensor) -> Tensor:
+        """Crop points ``[B or 1,H,W,2]`` -> image points ``[B,H,W,2]``."""
+        return _transform(self.inverse, points)
+
+    def vectors_to_image(self, vectors: Tensor) -> Tensor:
+        """Offsets in fractions of the crop side ``[B,H,W,2]`` -> pixels of the image."""
+        return vectors @ self.inverse[:, None, :2, :2].mT
+
+    def bounds(self) -> tuple[int, int, int, int]:
+        """Pixel box (x0, y0, x1, y1) of the first crop, clipped to the image; empty where it lies outside."""
+        corners = self.to_image(self.matrix.new_tensor([[0, 0], [1, 0], [1, 1], [0, 1]])[None, None])[0, 0]
+        h, w = self.image_size
+        x0, y0 = corners.amin(0).floor().long().tolist()
+        x1, y1 = corners.amax(0).ceil().long().tolist()
+        x0, y0 = min(max(x0, 0), w), min(max(y0, 0), h)
+        return x0, y0, max(x0, min(x1, w)), max(y0, min(y1, h))
+
+    def require_size(self, image: Tensor) -> None:
+        """Raise ValueError where ``image [B,C,H,W]`` is not of the size that the crop was made for."""
+        (h, w), (height, width) = self.image_size, image.shape[2:]
+        if (h, w) != (height, width):
+            raise ValueError(
+                f"The crop was made for a picture of {w}x{h}, this one has {width}x{height}; run Align on this picture."
+            )
+
+    def aligned(self, image: Tensor, size: int) -> Tensor:
+        """The face square ``[B,C,size,size]`` of ``image`` ``[B,C,H,W]``, antialiased; border colours repeat
+        where the crop reaches beyond the picture."""
+        self.require_size(image)
+        return torch.cat(
+            [self._aligned_one(image[i if len(image) > 1 else 0 :][:1], i, size) for i in range(self.batch)]
+        )
+
+    def _aligned_one(self, image: Tensor, index: int, size: int) -> Tensor:
+        crop = self.select(index).to(image.device)
+        x0, y0, x1, y1 = crop.bounds()
+        x0, y0 = max(0, min(x0, image.shape[3] - 1) - 2), max(0, min(y0, image.shape[2] - 1) - 2)
+        part = image[:, :, y0 : max(y1 + 2, y0 + 1), x0 : max(x1 + 2, x0 + 1)]
+        points = crop.to_image(pixel_centers(size, size, image.device)) - image.new_tensor([x0, y0])
+        shrink = crop.side.item() / size
+        if shrink > 1:  # reduce first, then turn: sampling alone would alias
+            h, w = (max(1, round(n / shrink)) for n in part.shape[2:])
+            points = points * image.new_tensor([w / part.shape[3], h / part.shape[2]])
+            part = F.interpolate(part, (h, w), mode="bilinear", antialias=True, align_corners=False)
+        return sample_image(part, points, "bicubic" if shrink < 1 else "bilinear").clamp(0, 1)
+
+
+def _transform(matrix: Tensor, points: Tensor) -> Tensor:
+    return points @ matrix[:, None, :2, :2].mT + matrix[:, None, None, :2, 2]

@@ -1,0 +1,111 @@
+"""The one place that samples: rasters of fields, and every pixel of a picture that moves."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+_FEW = 1 << 13  # points of which the sampling takes less time than sharing it out
+
+
+def grid_sample(values: Tensor, grid: Tensor, mode: str, padding: str, align_corners: bool = False) -> Tensor:
+    """PyTorch's own, for one picture on all cores.
+
+    Its CPU kernel gives each core pictures of a batch, so that the rows of one picture are handed to it as one.
+
+    Args:
+        values: ``[B,C,h,w]``.
+        grid: ``[B,H,W,2]`` in -1..1.
+
+    Returns:
+        ``[B,C,H,W]``, the same to the bit.
+    """
+    count = torch.get_num_threads()
+    height, width = grid.shape[1:3]
+    if len(values) > 1 or values.device.type != "cpu" or count == 1 or height * width < _FEW or height < count:
+        return F.grid_sample(values, grid, mode, padding, align_corners)
+    rows = height // count
+    parts = grid[0, : count * rows].unflatten(0, (count, rows))
+    found = F.grid_sample(values.expand(count, -1, -1, -1), parts, mode, padding, align_corners)
+    found = found.transpose(0, 1).flatten(1, 2)[None]
+    if count * rows == height:
+        return found
+    return torch.cat([found, F.grid_sample(values, grid[:, count * rows :], mode, padding, align_corners)], 2)
+
+
+def between_nodes(values: Tensor, points: Tensor) -> Tensor:
+    """Bilinear value ``[B,C,H,W]`` of a raster ``[B,C,n,n]`` on :func:`nodes` at crop points ``[B or 1,H,W,2]``.
+
+    Unlike bicubic interpolation it keeps a map that does not fold between its nodes from folding.
+    """
+    if values.device.type == "mps":  # no padding_mode="border" on MPS
+        return between_nodes(values.cpu(), points.cpu()).to(values.device)
+    points = points.expand(len(values), -1, -1, -1)
+    return grid_sample(values, _grid(points), "bilinear", "border", align_corners=True)
+
+
+def interpolate(values: Tensor, points: Tensor) -> Tensor:
+    """Bicubic value of a raster at any crop point; outside 0..1 the border value holds.
+
+    The one place that turns control points into a continuous field, so that a preview, the optimiser and the
+    final warp of a large photo all see the same field.
+
+    Args:
+        values: ``[B,C,h,w]`` at pixel centres.
+        points: ``[B or 1,H,W,2]`` crop points.
+
+    Returns:
+        ``[B,C,H,W]``, differentiable in ``values``.
+    """
+    if values.device.type == "mps":  # bicubic grid_sample has no MPS kernel
+        return interpolate(values.cpu(), points.cpu()).to(values.device)
+    batch = max(values.shape[0], points.shape[0])
+    values = values.expand(batch, -1, -1, -1)
+    points = points.expand(batch, -1, -1, -1)
+    return grid_sample(values, _grid(points), "bicubic", "border")
+
+
+def _grid(points: Tensor) -> Tensor:
+    """Crop points in the -1..1 of ``grid_sample``; one pass over them, as they may be millions."""
+    return torch.add(points.new_tensor(-1.0), points, alpha=2)
+
+
+def sample_image(image: Tensor, points: Tensor, mode: str = "bilinear") -> Tensor:
+    """Colours of an image at any image points; beyond the border the border's colour holds.
+
+    Every moved pixel of the project passes through here.
+
+    Args:
+        image: ``[B,C,H,W]``.
+        points: ``[B,h,w,2]`` in pixels, x then y, pixel centres at ``+0.5``.
+        mode: ``bilinear``, or ``bicubic`` where the sharpness of a photo counts.
+
+    Returns:
+        ``[B,C,h,w]``, differentiable in ``points`` and ``image``.
+    """
+    size = points.new_tensor([image.shape[3], image.shape[2]])
+    if mode != "bilinear" or image.device.type == "mps":  # where grid_sample's own border is another one
+        points = torch.minimum(points.clamp(min=0.5), size - 0.5)
+    return _sample(image, points * (2 / size) - 1, mode)
+
+
+def _sample(image: Tensor, grid: Tensor, mode: str, padding: str = "border") -> Tensor:
+    """``grid_sample`` between the middles of the border's pixels; ``padding`` is for what is quickest, of no other effect."""
+    if image.device.type != "mps":
+        return grid_sample(image, grid, mode, padding)
+    size = grid.new_tensor([image.shape[3], image.shape[2]])  # neither padding_mode="border" nor bicubic there
+    image, grid = F.pad(image, (2,) * 4, mode="replicate"), grid * (size / (size + 4))
+    if mode == "bicubic":
+        return grid_sample(image.cpu(), grid.cpu(), mode, "zeros").to(image.device)
+    return grid_sample(image, grid, mode, "zeros")
+
+
+def require_finite(image: Tensor) -> None:
+    """Raise ValueError where an image holds NaN or infinity, which a warp would spread."""
+    # a sum is several times quicker than a look at each pixel, and finite unless very large numbers add up
+    if not image.sum().isfinite() and not torch.isfinite(image).all():
+        raise ValueError(
+            "The picture holds NaN or infinite pixels (often a half-precision VAE decode); "
+            "repair it before FaceFlow, for example by decoding in fp32."
+        )

@@ -1,0 +1,288 @@
+"""Guides: image-text models that tell how well a picture fits a text, with a gradient into the picture."""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import hashlib
+import json
+import logging
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from types import ModuleType
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from . import nano
+
+BUILTIN = "nano"
+WEIGHTS = Path(__file__).parents[1] / "weights"
+PRECISIONS = ("auto", "fp32", "fp16", "bf16")
+
+
+class GuideError(RuntimeError):
+    """A guide cannot be loaded or used; the message names the remedy."""
+
+
+def open_clip() -> ModuleType:
+    """The open_clip package, also where torchvision was built for another torch.
+
+    open_clip needs torchvision only for transforms that FaceFlow does not use, but a torchvision whose compiled
+    operators do not fit the installed torch stops at its import ("operator torchvision::nms does not exist").
+    Declaring the missing operators, without a kernel, lets the import pass.
+    """
+    with _no_collection():
+        return _import_open_clip()
+
+
+@contextlib.contextmanager
+def _no_collection() -> Iterator[None]:
+    """Garbage is not looked for among thousands of new modules: that takes a third of the time of their import."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+def _import_open_clip() -> ModuleType:
+    try:
+        import torchvision  # noqa: F401
+    except (RuntimeError, AttributeError) as e:
+        if "torchvision" not in str(e):
+            raise
+        for name in [m for m in sys.modules if m.partition(".")[0] == "torchvision"]:
+            del sys.modules[name]
+        for op in ("nms", "qnms"):
+            with contextlib.suppress(RuntimeError):  # declared by somebody else
+                torch.library.define(
+                    f"torchvision::{op}", "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"
+                )
+    except ImportError:
+        pass  # open_clip says it better
+    try:
+        import open_clip as module
+    except ImportError as e:
+        raise GuideError(f"open_clip cannot be imported ({e}). Run: pip install open_clip_torch") from e
+    nano.register()
+    return module
+
+
+class Guide:
+    """A frozen image-text model.
+
+    Attributes:
+        name: how it was asked for; fields remember it.
+        image_size: side of its input in pixels.
+        scale: its logit scale, the unit in which it tells texts apart.
+    """
+
+    def __init__(self, name: str, model: nn.Module, tokenizer, vocabulary: frozenset[str] = frozenset()) -> None:
+        self.name = name
+        self.model = model.eval().requires_grad_(False)
+        self.vocabulary = vocabulary
+        self._tokenizer = tokenizer
+        self._texts: dict[str, Tensor] = {}
+        config = getattr(model.visual, "preprocess_cfg", {})
+        size = config.get("size", model.visual.image_size)
+        self.image_size = int(size if isinstance(size, int) else size[0])
+        self._mean = torch.tensor(config.get("mean", (0.48145466, 0.4578275, 0.40821073))).view(1, 3, 1, 1)
+        self._std = torch.tensor(config.get("std", (0.26862954, 0.26130258, 0.27577711))).view(1, 3, 1, 1)
+
+    @property
+    def device(self) -> torch.device:
+        return next(self.model.parameters()).device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        return next(self.model.visual.parameters()).dtype
+
+    @property
+    def scale(self) -> float:
+        return float(self.model.logit_scale.exp())
+
+    def to(self, device: torch.device | str) -> Guide:
+        """Move the model; returns itself."""
+        self.model.to(device)
+        return self
+
+    def encode_image(self, image: Tensor) -> Tensor:
+        """Unit embeddings ``[B,D]`` float32 of ``[B,3,H,W]`` RGB 0..1, differentiable in the image."""
+        image = image.to(self.device)
+        if image.shape[2:] != (self.image_size, self.image_size):
+            image = F.interpolate(
+                image, (self.image_size,) * 2, mode="bicubic", antialias=True, align_corners=False
+            ).clamp(0, 1)
+        image = (image - self._mean.to(image)) / self._std.to(image)
+        return F.normalize(self.model.encode_image(image.to(self.dtype)).float(), dim=-1)
+
+    def encode_text(self, texts: Sequence[str]) -> Tensor:
+        """Unit embeddings ``[N,D]`` float32 of texts; each text is computed once."""
+        for text in dict.fromkeys(texts):
+            if text not in self._texts:  # one by one, for in a batch the last bits depend on the other texts
+                with torch.inference_mode(False), torch.no_grad():
+                    out = self.model.encode_text(self._tokenizer([text]).to(self.device))
+                    self._texts[text] = F.normalize(out[0].float(), dim=-1).cpu()
+        return torch.stack([self._texts[t] for t in texts]).to(self.device)
+
+    def unknown_words(self, text: str) -> list[str]:
+        """Words of ``text`` outside a small guide's vocabulary; always empty for large models."""
+        if not self.vocabulary:
+            return []
+        words = "".join(c if c.isalpha() else " " for c in text.lower()).split()
+        return [w for w in dict.fromkeys(words) if w not in self.vocabulary]
+
+
+def available(folders: Sequence[str | Path] = ()) -> list[str]:
+    """Names that :func:`load_guide` takes: built-in, files in ``folders``, every open_clip tag."""
+    local = [
+        p.name
+        for folder in folders
+        for p in sorted(Path(folder).glob("*.safetensors"))
+        if p.with_suffix(".json").is_file()
+    ]
+    return [BUILTIN, *local, *(f"{arch}:{tag}" for arch, tag in open_clip().list_pretrained())]
+
+
+def load_guide(
+    name: str = BUILTIN,
+    device: torch.device | str = "cpu",
+    precision: str = "auto",
+    folders: Sequence[str | Path] = (),
+) -> Guide:
+    """Load a guide through open_clip.
+
+    Args:
+        name: ``nano`` (built in), ``ARCH:TAG`` of open_clip such as ``ViT-B-32:laion2b_s34b_b79k`` (downloaded by
+            open_clip on first use), ``ARCH:FILE.safetensors``, a ``FILE.safetensors`` with its ``FILE.json``
+            (open_clip model config) beside it, or a folder with ``open_clip_config.json`` and its weights. Files are
+            looked up as given, then in ``folders``.
+        device: where it computes.
+        precision: one of :data:`PRECISIONS`; ``auto`` is bf16 on a GPU that has it for models above 50 M
+            parameters, else fp32.
+
+    Raises:
+        GuideError: unknown name, missing or unfitting weights. Random weights are never returned.
+    """
+    if precision not in PRECISIONS:
+        raise GuideError(f"Unknown precision {precision!r}; use one of {', '.join(PRECISIONS)}.")
+    clip = open_clip()
+    arch, weights, vocabulary = _resolve(clip, name.strip(), [Path(f) for f in folders])
+    root = logging.getLogger()
+    level = root.level
+    # Weights built under inference mode could never carry a gradient into the picture.
+    with torch.inference_mode(False), torch.random.fork_rng(devices=[]):
+        try:
+            root.setLevel(logging.ERROR)
+            # weights trained with QuickGELU give nonsense with GELU, and the tag knows which it was
+            quick = bool((clip.get_pretrained_cfg(arch, weights) or {}).get("quick_gelu")) if weights else False
+            own = _normalisation(clip, arch) if weights and weights.endswith(".safetensors") else None
+            model = clip.create_model(
+                arch,
+                pretrained=weights,
+                device="cpu",
+                precision="fp32",
+                force_quick_gelu=quick,
+                force_preprocess_cfg=own,
+            )
+            tokenizer = clip.get_tokenizer(arch)
+        except Exception as e:
+            raise GuideError(
+                f"Guide {name!r} cannot be loaded: {_told(e)}. Check the name with `faceflow guides`; weights that "
+                "are not on this machine need a network once, or a local FILE.safetensors with its FILE.json."
+            ) from e
+        finally:
+            root.setLevel(level)
+        if precision == "auto":
+            large = sum(p.numel() for p in model.parameters()) > 50e6
+            bf16 = large and torch.device(device).type == "cuda" and torch.cuda.is_bf16_supported()
+            precision = "bf16" if bf16 else "fp32"
+        dtype = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}[precision]
+        if dtype != torch.float32:
+            scale = model.logit_scale.data.clone()
+            model.to(dtype)
+            model.logit_scale.data = scale
+        return Guide(name, model, tokenizer, vocabulary).to(device)
+
+
+def _resolve(clip: ModuleType, name: str, folders: list[Path]) -> tuple[str, str | None, frozenset[str]]:
+    """Architecture, weights and vocabulary of a guide's name."""
+    if not name:
+        raise GuideError(f"The guide has no name; use {BUILTIN!r} or one of `faceflow guides`.")
+    if name == BUILTIN:
+        return _local_file(clip, WEIGHTS / f"{BUILTIN}.safetensors")
+    places = [Path(), *folders]
+    for place in places:
+        path = place / name
+        if path.is_dir() and (path / "open_clip_config.json").is_file():
+            if not any(path.glob("*.safetensors")):
+                raise GuideError(
+                    f"{path} has an open_clip config but no weights; put open_clip_model.safetensors beside it."
+                )
+            return f"local-dir:{path}", None, frozenset()
+        if path.suffix == ".safetensors" and path.is_file():
+            return _local_file(clip, path)
+    arch, _, weights = name.partition(":")
+    if arch in clip.list_models() and weights:
+        if weights in clip.list_pretrained_tags_by_model(arch):
+            return arch, weights, frozenset()
+        for place in places:
+            if weights.endswith(".safetensors") and (place / weights).is_file():
+                return arch, str(place / weights), frozenset()
+        tags = ", ".join(clip.list_pretrained_tags_by_model(arch)) or "none"
+        raise GuideError(f"{arch} has no weights {weights!r}; open_clip knows {tags}.")
+    if arch in clip.list_models():
+        tags = clip.list_pretrained_tags_by_model(arch)
+        raise GuideError(
+            f"{name!r} names an architecture without weights, which would guide at random; "
+            f"write for instance {arch}:{tags[0] if tags else 'FILE.safetensors'}."
+        )
+    searched = ", ".join(str(p.resolve()) for p in places)
+    raise GuideError(
+        f"There is no guide {name!r}. Use {BUILTIN!r}, ARCH:TAG as listed by `faceflow guides`, or a FILE.safetensors "
+        f"with its FILE.json in one of: {searched}."
+    )
+
+
+def _normalisation(clip: ModuleType, arch: str) -> dict | None:
+    """Mean and std that a file of an architecture's weights expects: those of its published weights, which for
+    SigLIP are not CLIP's."""
+    tags = clip.list_pretrained_tags_by_model(arch)
+    known = clip.get_pretrained_cfg(arch, tags[0]) if tags else {}
+    return {k: known[k] for k in ("mean", "std") if k in known} or None
+
+
+def _local_file(clip: ModuleType, path: Path) -> tuple[str, str, frozenset[str]]:
+    from safetensors import SafetensorError, safe_open
+
+    config = path.with_suffix(".json")
+    if not path.is_file() or not config.is_file():
+        raise GuideError(
+            f"A guide from a file needs both {path} and {config.name} (its open_clip model config) beside it."
+        )
+    try:
+        with safe_open(str(path), "pt") as f:
+            words = json.loads((f.metadata() or {}).get("vocabulary", "[]"))
+        keys = dict(json.loads(config.read_text())).keys()
+    except (SafetensorError, ValueError, TypeError, OSError) as e:
+        raise GuideError(f"{path.name} or {config.name} is damaged ({e}); copy it again.") from e
+    if not {"embed_dim", "vision_cfg", "text_cfg"} <= keys:
+        raise GuideError(f"{config.name} is no open_clip model config: it needs embed_dim, vision_cfg and text_cfg.")
+    # open_clip knows configs by file name only: a name of its own keeps this one from replacing another model's
+    name = f"faceflow-{path.stem}-{hashlib.sha256(config.read_bytes()).hexdigest()[:12]}"
+    with tempfile.TemporaryDirectory() as folder:
+        clip.add_model_config(Path(shutil.copy(config, Path(folder) / f"{name}.json")))
+    return name, str(path), frozenset(words)
+
+
+def _told(e: Exception, most: int = 400) -> str:
+    """What an error says, in one line; that of unfitting weights names the keys."""
+    text = " ".join((str(e).strip() or type(e).__name__).split())
+    return (text if len(text) <= most else text[:most] + " ...").rstrip(".")

@@ -1,0 +1,1 @@
+"""Files: pictures, rasters, interchange formats, and drawings of fields."""

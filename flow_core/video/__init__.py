@@ -1,0 +1,1 @@
+"""Edits on moving pictures."""

@@ -1,0 +1,386 @@
+"""Video files: frames in and out in threads of their own, with sound, time stamps and orientation kept.
+
+PyAV does the work (``pip install av``); it is imported only when a file is opened. A synthetic clip is here too.
+"""
+
+from __future__ import annotations
+
+import math
+import queue
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from pathlib import Path
+from types import ModuleType, TracebackType
+from typing import TypeVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..geometry.grid import pixel_centers
+from ..geometry.sampling import sample_image
+
+QUEUE = 4  # frames that wait between two threads
+COPIED = ("aac", "mp3", "ac3", "eac3", "alac", "flac", "opus")  # sound that an mp4 file holds; other sound becomes AAC
+T = TypeVar("T")
+
+
+class ClipError(ValueError):
+    """A video file cannot be read or written; the message says what to do."""
+
+
+def require_av() -> ModuleType:
+    """The module ``av``; :class:`ClipError` where it is not installed."""
+    try:
+        import av
+    except ImportError as e:
+        raise ClipError("Reading and writing video needs PyAV: pip install av") from e
+    return av
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One picture of a clip, upright.
+
+    Attributes:
+        pixels: ``[H,W,3]`` uint8 RGB.
+        pts: time stamp in units of the clip's ``time_base``.
+        time: the same in seconds.
+    """
+
+    pixels: Tensor
+    pts: int
+    time: float
+
+    def with_pixels(self, pixels: Tensor) -> Frame:
+        return replace(self, pixels=pixels)
+
+
+@dataclass(frozen=True)
+class Clip:
+    """What a video file is, before its frames are read.
+
+    Attributes:
+        path: the file, or the address of a camera.
+        fps: mean frames a second.
+        frames: how many there are, as far as the file tells; 0 where it does not.
+        time_base: unit of time stamps, seconds.
+        colors: matrix, range, primaries and transfer function, as FFmpeg numbers them.
+        aspect: width of a pixel, in its heights.
+        format: FFmpeg's name of the input format, for cameras.
+    """
+
+    path: str
+    fps: Fraction
+    frames: int
+    time_base: Fraction
+    colors: tuple[int, int, int, int]
+    aspect: Fraction
+    format: str | None = None
+    options: tuple[tuple[str, str], ...] = ()
+
+    @classmethod
+    def open(cls, path: str | Path, format: str | None = None, **options: str) -> Clip:
+        """Look into a file.
+
+        Raises:
+            ClipError: PyAV is missing, or this is no video.
+        """
+        av = require_av()
+        if format is None and not Path(path).is_file():
+            raise ClipError(f"There is no video at {path}.")
+        with _opened(av, str(path), format, options) as file:
+            if not file.streams.video:
+                raise ClipError(f"{path} holds no video stream; give a video file such as .mp4, .mov or .webm.")
+            stream = file.streams.video[0]
+            c = stream.codec_context
+            fps = stream.average_rate or stream.guessed_rate or Fraction(30)
+            count = stream.frames or (int(file.duration / 1e6 * fps) if file.duration else 0)
+            colors = (int(c.colorspace), int(c.color_range), int(c.color_primaries), int(c.color_trc))
+            aspect = stream.sample_aspect_ratio or Fraction(1)
+            return cls(str(path), fps, count, stream.time_base, colors, aspect, format, tuple(options.items()))
+
+    def __iter__(self) -> Iterator[Frame]:
+        """Decode, upright and in order; the memory used does not depend on the length."""
+        av = require_av()
+        with _opened(av, self.path, self.format, dict(self.options)) as file:
+            stream = file.streams.video[0]
+            stream.thread_type = "AUTO"
+            step = max(1, round(1 / (self.fps * self.time_base)))
+            last = None
+            try:
+                for frame in file.decode(stream):
+                    pts = frame.pts if frame.pts is not None else 0 if last is None else last + step
+                    last = pts if last is None else max(pts, last + 1)  # an encoder takes rising stamps only
+                    array = frame.to_ndarray(format="rgb24")
+                    if turns := round(frame.rotation / 90) % 4:
+                        array = np.ascontiguousarray(np.rot90(array, turns))
+                    yield Frame(torch.from_numpy(array), last, float(last * self.time_base))
+            except av.error.InvalidDataError as e:
+                raise ClipError(f"{self.path} is damaged ({e}); convert it with another program first.") from e
+
+
+def _opened(av: ModuleType, path: str, format: str | None = None, options: dict[str, str] | None = None):
+    try:
+        return av.open(path, format=format, options=options or {})
+    except (av.error.FFmpegError, OSError, ValueError) as e:
+        raise ClipError(f"{path} cannot be opened as a video ({e}); give a file such as .mp4, .mov or .webm.") from e
+
+
+def ahead(items: Iterator[T], size: int = QUEUE) -> Iterator[T]:
+    """The same items, made in a thread of their own, at most ``size`` ahead of their use."""
+    waiting: queue.Queue = queue.Queue(size)
+    stopped = threading.Event()
+
+    def put(item: object) -> bool:
+        while not stopped.is_set():
+            try:
+                waiting.put(item, timeout=0.1)
+                return True
+            except queue.Full:
+                continue
+        return False
+
+    def work() -> None:
+        try:
+            for item in items:
+                if not put((item, None)):
+                    return
+            put((None, StopIteration()))
+        except BaseException as e:
+            put((None, e))
+
+    thread = threading.Thread(target=work, name="faceflow-decode", daemon=True)
+    thread.start()
+    try:
+        while True:
+            item, error = waiting.get()
+            if isinstance(error, StopIteration):
+                return
+            if error is not None:
+                raise error
+            yield item
+    finally:
+        stopped.set()
+        thread.join()
+
+
+class Writer:
+    """Encodes frames into an mp4 file (H.264) in a thread of its own, with the sound of another clip.
+
+    A context manager. The file appears under its name when it is complete, and also after an interrupt, with what was
+    written until then; after an error nothing is left behind.
+
+    Args:
+        path: ends in .mp4, .mov or .mkv.
+        like: the clip whose time base, colours and sound are kept.
+        crf: x264's quality, 0 (lossless) to 51; 18 is hard to tell from the source.
+        preset: x264's preset; slower ones make smaller files.
+        sound: whether to take the sound of ``like`` along.
+    """
+
+    def __init__(
+        self, path: str | Path, like: Clip, crf: float = 18, preset: str = "veryfast", sound: bool = True
+    ) -> None:
+        self.path, self.like, self.crf, self.preset, self.sound = Path(path), like, crf, preset, sound
+        if self.path.suffix.lower() not in (".mp4", ".mov", ".mkv"):
+            raise ClipError(f"{self.path.name}: videos are written as .mp4, .mov or .mkv; name such a file.")
+        if not 0 <= crf <= 51:
+            raise ClipError(f"The quality crf lies between 0 (best) and 51, got {crf}.")
+        self.partial = self.path.with_name(f".{self.path.stem}.part{self.path.suffix}")
+        self._waiting: queue.Queue = queue.Queue(QUEUE)
+        self._error: BaseException | None = None
+        self._cut = False  # leave out the sound after the last frame
+        self.count = 0
+        self.seconds = 0.0  # processor time of the encoding thread
+
+    def __enter__(self) -> Writer:
+        self._av = require_av()
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self._thread = threading.Thread(target=self._work, name="faceflow-encode", daemon=True)
+        self._thread.start()
+        return self
+
+    def write(self, frame: Frame) -> None:
+        """Queue one frame; waits while the encoder is behind."""
+        while self._error is None:
+            try:
+                self._waiting.put(frame, timeout=0.1)
+                self.count += 1
+                return
+            except queue.Full:
+                continue
+        raise self._failure()
+
+    def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        stopped = kind is not None and not issubclass(kind, Exception)  # an interrupt, not a failure
+        self._cut = kind is not None
+        while self._thread.is_alive():
+            try:
+                self._waiting.put(None, timeout=0.1)
+                break
+            except queue.Full:
+                continue
+        self._thread.join()
+        if (kind is None or stopped) and self._error is None and self.count:
+            self.partial.replace(self.path)
+            return
+        self.partial.unlink(missing_ok=True)
+        if kind is None:
+            raise self._failure() if self._error else ClipError("The video has no frames, so nothing was written.")
+
+    def _failure(self) -> Exception:
+        e = self._error
+        return e if isinstance(e, ClipError) else ClipError(f"{self.path} cannot be written ({type(e).__name__}: {e}).")
+
+    def _work(self) -> None:
+        import time
+
+        try:
+            with self._av.open(str(self.partial), "w") as out:
+                self._encode(out)
+        except BaseException as e:
+            self._error = e
+        self.seconds = time.thread_time()
+
+    def _encode(self, out) -> None:
+        first = self._waiting.get()
+        if first is None:
+            return
+        height, width = first.pixels.shape[:2]
+        stream = self._stream(out, height, width)
+        sound = _Sound(self._av, self.like, out) if self.sound else None
+        frame = first
+        while frame is not None:
+            if frame.pixels.shape[:2] != (height, width):
+                raise ClipError(
+                    f"The picture changes its size within the clip, from {width}x{height} to "
+                    f"{frame.pixels.shape[1]}x{frame.pixels.shape[0]}; convert it to one size first."
+                )
+            out.mux(stream.encode(self._picture(frame, height, width)))
+            if sound is not None:
+                sound.copy_until(frame.time)
+            frame = self._waiting.get()
+        out.mux(stream.encode())
+        if sound is not None:
+            sound.close(not self._cut)
+
+    def _stream(self, out, height: int, width: int):
+        stream = out.add_stream("libx264", rate=self.like.fps)
+        stream.width, stream.height = width + width % 2, height + height % 2
+        stream.pix_fmt = "yuv420p"
+        stream.options = {"crf": str(self.crf), "preset": self.preset}
+        c = stream.codec_context
+        stream.time_base = c.time_base = self.like.time_base
+        c.colorspace, c.color_range, c.color_primaries, c.color_trc = self.like.colors
+        c.sample_aspect_ratio = self.like.aspect
+        return stream
+
+    def _picture(self, frame: Frame, height: int, width: int):
+        array = frame.pixels.numpy()
+        if height % 2 or width % 2:  # 4:2:0 needs even sides: the last row or column once more
+            array = np.pad(array, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
+        picture = self._av.VideoFrame.from_ndarray(array, format="rgb24")
+        picture = picture.reformat(
+            format="yuv420p", dst_colorspace=self.like.colors[0], dst_color_range=self.like.colors[1] or 1
+        )
+        picture.pts, picture.time_base = frame.pts, self.like.time_base
+        return picture
+
+
+class _Sound:
+    """Carries the sound of a file over, packet by packet."""
+
+    def __init__(self, av: ModuleType, clip: Clip, out) -> None:
+        self.av, self.out = av, out
+        self.file = _opened(av, clip.path) if clip.format is None else None
+        self.streams = {}
+        for stream in self.file.streams.audio if self.file else ():
+            if stream.codec_context.name in COPIED:
+                self.streams[stream.index] = out.add_stream_from_template(stream), None
+            else:
+                new = out.add_stream("aac", rate=stream.rate)
+                new.layout = "mono" if stream.channels == 1 else "stereo"
+                self.streams[stream.index] = new, av.AudioResampler("fltp", new.layout, new.rate)
+        if not self.streams:
+            self.packets = iter(())
+        else:
+            self.packets = self.file.demux(list(self.file.streams.audio))
+        self.next = next(self.packets, None)
+
+    def copy_until(self, time: float) -> None:
+        while self.next is not None:
+            packet = self.next
+            if packet.pts is not None and float(packet.pts * packet.time_base) > time:
+                return
+            self._copy(packet)
+            self.next = next(self.packets, None)
+
+    def _copy(self, packet) -> None:
+        target, resampler = self.streams[packet.stream.index]
+        if resampler is not None:
+            for frame in packet.decode():
+                for part in resampler.resample(frame):
+                    self.out.mux(target.encode(part))
+        elif packet.dts is not None:
+            packet.stream = target
+            self.out.mux(packet)
+
+    def close(self, complete: bool) -> None:
+        if complete:
+            self.copy_until(math.inf)
+        for target, resampler in self.streams.values():
+            if resampler is not None:
+                self.out.mux(target.encode(None))
+        if self.file is not None:
+            self.file.close()
+
+
+def motion(time: float, size: tuple[int, int], amount: float = 1.0) -> Tensor:
+    """How a synthetic face lies at ``time`` seconds: ``[3,3]``, pixels of the frame -> pixels of the portrait's middle
+    (0, 0), at half the portrait's scale for a 720 px high frame. Smooth: sums of sines of 0.1 to 0.5 Hz."""
+    height, width = size
+    turn = 0.16 * amount * math.sin(2 * math.pi * 0.21 * time)
+    zoom = 1.0 + 0.12 * amount * math.sin(2 * math.pi * 0.13 * time + 1)
+    x = width * (0.5 + 0.12 * amount * math.sin(2 * math.pi * 0.17 * time))
+    y = height * (0.5 + 0.05 * amount * math.sin(2 * math.pi * 0.41 * time))
+    cos, sin = zoom * math.cos(turn), zoom * math.sin(turn)
+    linear = torch.tensor([[cos, -sin], [sin, cos]], dtype=torch.float64)
+    matrix = torch.eye(3, dtype=torch.float64)
+    matrix[:2, :2] = linear
+    matrix[:2, 2] = -linear @ torch.tensor([x, y], dtype=torch.float64)
+    return matrix
+
+
+def synthetic(
+    portrait: Tensor,
+    size: tuple[int, int] = (720, 1280),
+    fps: float = 30.0,
+    amount: float = 1.0,
+    noise: float = 0.0,
+    seed: int = 0,
+) -> Iterator[Frame]:
+    """An endless clip of a portrait that moves, turns and zooms smoothly, as :func:`motion` says.
+
+    Args:
+        portrait: ``[1,3,h,w]`` 0..1; its height fills that of the frame.
+        size: (height, width) of the frames.
+        amount: of motion; 0 = a static picture.
+        noise: standard deviation of sensor noise, 8-bit steps.
+    """
+    height, width = size
+    scale = portrait.shape[2] / height
+    middle = torch.tensor([portrait.shape[3] / 2, portrait.shape[2] / 2])
+    pixels = pixel_centers(height, width) * torch.tensor([width, height]).float()
+    generator = torch.Generator().manual_seed(seed)
+    index = 0
+    while True:
+        m = motion(index / fps, size, amount).float()
+        points = (pixels @ m[:2, :2].T + m[:2, 2]) * scale + middle
+        picture = sample_image(portrait, points)[0].permute(1, 2, 0) * 255
+        if noise:
+            picture = picture + noise * torch.randn(picture.shape, generator=generator)
+        yield Frame(picture.round().clamp(0, 255).byte(), index, index / fps)
+        index += 1

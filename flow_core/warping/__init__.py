@@ -1,0 +1,1 @@
+"""Applying a field to pictures, latents and masks, and measuring what it does."""

@@ -1,0 +1,105 @@
+"""The same movement for what belongs to a picture but has no colours: latents of a VAE, and masks."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ..fields.raster import Field
+from ..fields.velocity import FEATHER
+from ..geometry.crop import Crop
+from .several import warp_faces
+
+RATIOS = (8, 16, 32, 4)  # pixels of the picture along each side of a latent pixel; 8 for Stable Diffusion
+
+
+def reduced(crop: Crop, size: tuple[int, int]) -> tuple[Crop, int, tuple[int, int]]:
+    """The crop in a raster of ``size`` (height, width) that a VAE made of the picture.
+
+    ComfyUI's VAE first cuts the picture to whole latent pixels, evenly on both sides.
+
+    Returns:
+        the crop, pixels per latent pixel, and how many pixels were cut off above and to the left.
+
+    Raises:
+        ValueError: the raster belongs to a picture of another size.
+    """
+    h, w = crop.image_size
+    ratio = next((r for r in RATIOS if (h // r, w // r) == tuple(size)), None)
+    if ratio is None:
+        raise ValueError(
+            f"A latent of {size[1]}x{size[0]} does not belong to a picture of {w}x{h}; one with 8 pixels to each of its own "
+            f"has {w // 8}x{h // 8}. Encode the same picture that went into Align."
+        )
+    cut = h % ratio // 2, w % ratio // 2
+    grow = crop.matrix.new_tensor([[ratio, 0, cut[1]], [0, ratio, cut[0]], [0, 0, 1]])
+    corner = crop.points.new_tensor([cut[1], cut[0]])
+    small = replace(
+        crop,
+        image_size=tuple(size),
+        points=(crop.points - corner) / ratio,
+        matrix=crop.matrix @ grow,
+        landmarks=None if crop.landmarks is None else (crop.landmarks - corner) / ratio,
+    )
+    return small, ratio, cut
+
+
+def warp_latent(
+    latent: Tensor, crop: Crop, field: Field, shape: float = 1.0, mask: Tensor | None = None, feather: float = FEATHER
+) -> Tensor:
+    """Move a latent ``[B,C,h,w]`` as :func:`flow_core.warping.warp.warp` moves its picture; colours do not apply.
+
+    Args:
+        latent: of the picture that the crop was made for, at one eighth of its size (or another of :data:`RATIOS`).
+        mask: ``[B or 1,H,W]`` in the size of the picture, multiplies the edit.
+    """
+    if latent.ndim != 4:
+        kind = "video latents" if latent.ndim == 5 else "such latents"
+        raise ValueError(
+            f"Expected the latent of a picture [B,C,h,w], got {tuple(latent.shape)}; FaceFlow does not warp {kind}. Decode it "
+            "and apply the field to the frames."
+        )
+    crop, ratio, (top, left) = reduced(crop, tuple(latent.shape[2:]))
+    if mask is not None:
+        h, w = (n * ratio for n in latent.shape[2:])
+        mask = F.avg_pool2d(mask[:, None, top : top + h, left : left + w].float(), ratio)[:, 0]
+    return _warp_channels(latent, crop, field, shape, mask, feather)
+
+
+def warp_mask(
+    values: Tensor, crop: Crop, field: Field, shape: float = 1.0, mask: Tensor | None = None, feather: float = FEATHER
+) -> Tensor:
+    """Move a mask ``[B,H,W]`` of the picture's size along with the picture; ``mask`` says where the edit acts."""
+    if values.ndim != 3 or tuple(values.shape[1:]) != tuple(crop.image_size):
+        h, w = crop.image_size
+        raise ValueError(
+            f"The mask to warp must have the picture's {w}x{h} pixels, got {tuple(values.shape)}; resize it."
+        )
+    return _warp_channels(values[:, None], crop, field, shape, mask, feather)[:, 0]
+
+
+def _warp_channels(
+    values: Tensor, crop: Crop, field: Field, shape: float, mask: Tensor | None, feather: float
+) -> Tensor:
+    """Channels become grey pictures, which the warp takes in any number."""
+    faces = crop.batch if not crop.together else 1
+    fields = field.batch if not crop.together else 1
+    for name, n in (("crops", faces), ("fields", fields), ("masks", 1 if mask is None else len(mask))):
+        if n not in (1, len(values)):
+            raise ValueError(f"{n} {name} do not fit a batch of {len(values)}: give one for all, or one for each.")
+    out = [
+        warp_faces(
+            one.float()[:, None],
+            crop.select(i) if faces > 1 else crop,
+            field.select(i) if fields > 1 else field,
+            shape,
+            0.0,
+            None if mask is None else mask[i if len(mask) > 1 else 0][None],
+            feather,
+        )[0][:, 0]
+        for i, one in enumerate(values)
+    ]
+    return torch.stack(out).to(values.dtype)

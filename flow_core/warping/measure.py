@@ -1,0 +1,120 @@
+"""What a field does to a picture, in numbers for people."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from PIL import Image, ImageDraw
+from torch import Tensor
+
+from ..faces.landmarks import located, outline
+from ..fields.raster import Field
+from ..fields.velocity import displacement
+from ..geometry.crop import Crop
+from ..geometry.grid import pixel_centers
+from ..guides.guide import Guide
+from ..guides.prompts import Prompt, directions
+from .warp import jacobian_determinant
+
+MOVED = 2.5e-3  # of the face square's side: half a pixel where the square has 200
+_GRID = 256
+
+
+@dataclass(frozen=True)
+class Measures:
+    """Numbers of one field, as it is applied (tapered, at its strength).
+
+    Attributes:
+        longest: largest offset, in ``unit``.
+        mean: mean offset over the face square, in ``unit``.
+        unit: ``px`` of the photo where its crop is known, else ``%`` of the face square's side.
+        determinant: least Jacobian determinant; folds begin at 0.
+        folds: share 0..1 of the face square that folds.
+        moved: share 0..1 of the face square that moves by more than :data:`MOVED` of its side.
+        gain: guide gain in logits that the optimiser noted at strength 1, NaN if it noted none.
+    """
+
+    longest: float
+    mean: float
+    unit: str
+    determinant: float
+    folds: float
+    moved: float
+    gain: float
+
+    def __str__(self) -> str:
+        numbers = [
+            f"max {self.longest:.1f} {self.unit}",
+            f"mean {self.mean:.2f} {self.unit}",
+            f"moved area {self.moved:.1%}",
+            f"min det J {self.determinant:.2f}",
+            f"folds {self.folds:.2%}",
+        ]
+        if math.isfinite(self.gain):
+            numbers.append(f"guide gain {self.gain:+.2f}")
+        return ", ".join(numbers)
+
+
+def measure(field: Field, crop: Crop | None = None, strength: float = 1.0) -> list[Measures]:
+    """One :class:`Measures` for every field of a batch; ``crop`` (batch 1 or that of the field) gives the scale."""
+    if crop is not None and field.batch != crop.batch and 1 not in (field.batch, crop.batch):
+        raise ValueError(f"{crop.batch} crops do not fit {field.batch} fields: give one for all, or one for each.")
+    gain, found = field.meta.get("gain"), []
+    with torch.no_grad():
+        for i in range(field.batch):
+            one = field.select(i).to("cpu").scale(strength, strength).require_finite()
+            length = displacement(one, pixel_centers(_GRID, _GRID))[0].norm(dim=1)
+            det = jacobian_determinant(one, _GRID)
+            side = 100.0 if crop is None else crop.side[i if crop.batch > 1 else 0].item()
+            found.append(
+                Measures(
+                    length.max().item() * side, length.mean().item() * side, "%" if crop is None else "px",
+                    det.min().item(), (det <= 0).float().mean().item(), (length > MOVED).float().mean().item(),
+                    float(gain) if isinstance(gain, int | float) else math.nan,
+                )
+            )  # fmt: skip
+    return found
+
+
+def score(before: Tensor, after: Tensor, crop: Crop, guide: Guide, prompt: Prompt) -> tuple[float, float]:
+    """How far an edit went, and what it cost around the face.
+
+    Args:
+        before: pictures ``[B,3,H,W]``.
+        after: the same pictures, edited.
+        crop: the faces in ``before``.
+
+    Returns:
+        what the guide gained, in its logits along the prompt's directions, averaged over its weighted parts, the faces and
+        their mirror images; and the mean absolute change of colour (0..1) of the pixels outside the faces' outlines.
+
+    Raises:
+        ValueError: the pictures differ in size or number.
+    """
+    if before.shape != after.shape:
+        raise ValueError(
+            f"Before {tuple(before.shape)} and after {tuple(after.shape)} must have the same size and number of pictures."
+        )
+    with torch.inference_mode(False), torch.no_grad():
+        faces = [crop.aligned(p.clone().float(), guide.image_size) for p in (before, after)]
+        was, now = (torch.stack([guide.encode_image(f) for f in (p, p.flip(-1))]) for p in faces)
+        found, weight = directions(guide, prompt)
+        gain = guide.scale * (now - was) @ found.T
+        gain = (gain @ weight / weight.abs().sum()).mean().item()
+        outside = 1 - _outlines(before, crop)
+        change = (after - before).abs().mean(1).float().cpu() * outside
+        return gain, (change.sum() / outside.expand_as(change).sum().clamp(min=1)).item()
+
+
+def _outlines(image: Tensor, crop: Crop) -> Tensor:
+    """1 inside the outline of a face, ``[B,H,W]``; faces of one picture share a mask."""
+    masks = []
+    for contour in outline(located(image, crop).landmarks).tolist():
+        page = Image.new("L", crop.image_size[::-1])
+        ImageDraw.Draw(page).polygon([tuple(p) for p in contour], fill=1)
+        masks.append(torch.from_numpy(np.array(page)).float())
+    found = torch.stack(masks)
+    return found.amax(0, keepdim=True) if crop.together else found

@@ -1,0 +1,111 @@
+"""Where an edit pulls pixels so far that something new should be painted there."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ..fields.raster import Field
+from ..fields.velocity import FEATHER, displacement
+from ..geometry.crop import Crop
+from ..geometry.grid import pixel_centers
+from ..geometry.sampling import sample_image
+
+_GRID = 384  # raster over the face square in which regions are found, a side
+_STEP = 2 / _GRID  # differences over this much of the side
+
+
+def stretching(field: Field, size: int = _GRID, strength: float = 1.0, feather: float = FEATHER) -> Tensor:
+    """How many times content is stretched in the direction in which it is stretched most.
+
+    The warp is backward, so content grows by the inverse of the Jacobian J of ``p -> p + offset(p)``: the stretch is one
+    over J's smaller singular value. Where the warp folds (det J <= 0) it is infinite.
+
+    Returns:
+        ``[B,size,size]``, 1 where nothing is stretched.
+    """
+    centers, half = pixel_centers(size, size, field.device), _STEP / 2
+    shifts = centers.new_tensor([[-half, 0], [half, 0], [0, -half], [0, half]])
+    with torch.no_grad():
+        points = torch.cat([centers + s for s in shifts], 1)
+        offset = displacement(field.scale(strength), points, feather)[0]
+    left, right, up, down = offset.chunk(4, 2)
+    (a, c), (b, d) = ((right - left) / _STEP).unbind(1), ((down - up) / _STEP).unbind(1)  # J = 1 + [[a, b], [c, d]]
+    a, d = a + 1, d + 1
+    least = (torch.hypot(a + d, c - b) - torch.hypot(a - d, b + c)) / 2  # negative where det J is
+    return torch.where(least > 0, 1 / least.clamp(min=1e-6), math.inf)
+
+
+def repair_mask(
+    field: Field,
+    crop: Crop,
+    threshold: float = 1.8,
+    strength: float = 1.0,
+    grow: float = 0.015,
+    soften: float = 0.01,
+    feather: float = FEATHER,
+) -> Tensor:
+    """Regions of the edited photo that an inpainting model should paint anew: stretched beyond ``threshold``, or folded.
+
+    Args:
+        field: batch B or 1.
+        crop: batch B or 1.
+        threshold: least stretch, above 1.
+        strength: of the shape, as in :func:`flow_core.warping.warp.warp`.
+        grow: by how much regions are widened, in fractions of the face square's side.
+        soften: width of the soft border, in the same unit; 0 makes the mask hard.
+        feather: as in :func:`flow_core.warping.warp.warp`.
+
+    Returns:
+        ``[B,H,W]`` 0..1, of the photo's size.
+    """
+    if not threshold > 1:
+        raise ValueError(f"The stretch threshold must be above 1 (1 = not stretched), got {threshold}.")
+    if not (0 <= grow <= 0.25 and 0 <= soften <= 0.25):
+        raise ValueError(f"Grow and feather must lie in 0..0.25 of the face square's side, got {grow} and {soften}.")
+    from kornia.filters import gaussian_blur2d
+    from kornia.morphology import dilation
+
+    field = field.to("cpu").require_finite()
+    region = (stretching(field, strength=strength, feather=feather) > threshold).float()[:, None]
+    disc = torch.ones(5, 5)
+    disc[[0, 0, -1, -1], [0, -1, 0, -1]] = 0
+    for _ in range(round(grow * _GRID / 2)):  # two pixels a time, round
+        region = dilation(region, disc)
+    if soften:
+        sigma = soften * _GRID / 2
+        kernel = 2 * math.ceil(2.5 * sigma) + 1
+        region = gaussian_blur2d(region, (kernel, kernel), (sigma, sigma), border_type="constant")
+    mask = _in_photo(region, crop)
+    return mask if soften else (mask >= 0.5).float()
+
+
+def changed_mask(field: Field, crop: Crop, shape: float = 1.0, color: float = 1.0, feather: float = FEATHER) -> Tensor:
+    """Pixels of the photo ``[B,H,W]`` (0 or 1) that an edit changes to the eye: moved by half a pixel of the photo, or
+    recoloured by 1/255."""
+    field = field.to("cpu").scale(shape, color).require_finite()
+    offset, shift = displacement(field, pixel_centers(_GRID, _GRID), feather)
+    longest = offset.norm(dim=1) * crop.side.cpu()[:, None, None]
+    # The larger of both, each in units of what counts as changed.
+    region = torch.maximum(longest / 0.5, shift.abs().amax(1) * 255)
+    return (_in_photo(region[:, None], crop) >= 1).float()
+
+
+def _in_photo(region: Tensor, crop: Crop) -> Tensor:
+    """A raster over face squares ``[B or 1,1,N,N]``, in their photos ``[B,H,W]``; 0 outside the squares. Faces of one
+    picture share one mask."""
+    if len(region) != crop.batch and 1 not in (len(region), crop.batch):
+        raise ValueError(f"{crop.batch} crops do not fit {len(region)} fields: give one for all, or one for each.")
+    crop, size, region = crop.to("cpu"), region.shape[-1], F.pad(region, (1,) * 4)
+    masks = torch.zeros(max(len(region), crop.batch), *crop.image_size)
+    for i, mask in enumerate(masks):
+        one = crop.select(i if crop.batch > 1 else 0)
+        x0, y0, x1, y1 = one.bounds()
+        if x1 > x0 and y1 > y0:
+            extent, corner = torch.tensor([x1 - x0, y1 - y0]), torch.tensor([x0, y0])
+            points = one.to_crop(pixel_centers(y1 - y0, x1 - x0) * extent + corner)
+            mask[y0:y1, x0:x1] = sample_image(region[i if len(region) > 1 else 0][None], points * size + 1)[0, 0]
+    return masks.amax(0, keepdim=True) if crop.together else masks

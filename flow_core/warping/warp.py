@@ -1,0 +1,226 @@
+"""The backward warp: the one place where pixels move, and the measures of how they moved."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ..fields.raster import Field
+from ..fields.velocity import FEATHER, Flow, displacement, taper
+from ..geometry.grid import pixel_centers
+from ..geometry.sampling import _sample, require_finite
+
+if TYPE_CHECKING:
+    from ..fields.neural import Implicit
+    from ..geometry.crop import Crop
+
+_TILE = 256, 512  # rows and columns; a tile stays in the processor's cache, and the memory of a warp small
+_NODES = 1000  # a side of a face, at least, at which a field is asked; between them it is interpolated
+_HELD = 30 << 20  # bytes; see :func:`_hold_memory`
+_STILL = 1e-3, 1e-5  # offsets in pixels and of colour up to which a pixel is left alone; a change that no format keeps
+
+
+def taper_mask(crop: Crop, feather: float = FEATHER) -> Tensor:
+    """Where an edit can act, in the photo: ``[B,H,W]``, 1 in the middle of each crop, 0 at its border and beyond."""
+    h, w = crop.image_size
+    pixels = pixel_centers(h, w) * torch.tensor([w, h])
+    return torch.cat([taper(crop.select(i).to("cpu").to_crop(pixels), feather) for i in range(crop.batch)])
+
+
+def warp(
+    image: Tensor,
+    crop: Crop,
+    field: Field | Implicit,
+    shape: float = 1.0,
+    color: float = 1.0,
+    mask: Tensor | None = None,
+    feather: float = FEATHER,
+) -> tuple[Tensor, Tensor]:
+    """Apply a field to the original pixels, at their own resolution (paper, equation 1).
+
+    The crop-frame field is carried into the image by the crop's matrix. Pixels that the field leaves alone, or moves by less
+    than a thousandth of a pixel, are copied, not resampled: with strength 0, a zero field, or outside the crop they are
+    bit-identical.
+
+    Args:
+        image: ``[B,C,H,W]`` with C = 1 (grey), 3 (RGB) or 4 (RGB and alpha, which moves along).
+        crop: where the face is; its batch is B or 1.
+        field: its batch is B or 1.
+        shape: strength of the coordinate offsets; 0 = off, negative = the opposite movement. A velocity field folds at
+            no strength.
+        color: strength of the colour offsets.
+        mask: ``[B or 1,H,W]`` in 0..1, multiplies the edit. The offsets of a velocity field are integrated before, so
+            a steep mask may fold what the field alone does not; :func:`flow_core.fields.algebra.mask` masks the velocity.
+        feather: share of the crop side over which the edit fades out.
+
+    Returns:
+        The edited image ``[B,C,H,W]`` and the mask ``[B,H,W]`` of changed pixels (0 or 1).
+
+    Raises:
+        ValueError: shapes do not fit together, or the image holds NaN.
+    """
+    if image.ndim != 4 or image.shape[1] not in (1, 3, 4):
+        raise ValueError(f"Expected an image [B,C,H,W] with 1, 3 or 4 channels, got {tuple(image.shape)}.")
+    b, _, h, w = image.shape
+    crop.require_size(image)
+    for name, n in (("crop", crop.batch), ("field", field.batch), *([("mask", len(mask))] if mask is not None else [])):
+        if n not in (1, b):
+            raise ValueError(f"{n} {name}s do not fit {b} pictures: give one for all, or one for each.")
+    if mask is not None and mask.shape[1:] != (h, w):
+        raise ValueError(f"The mask has {mask.shape[2]}x{mask.shape[1]} pixels, the picture {w}x{h}; resize the mask.")
+    limits = [[v.item() for v in one.aminmax()] for one in image]
+    if not all(math.isfinite(v) for pair in limits for v in pair):
+        require_finite(image)
+    if not (math.isfinite(shape) and math.isfinite(color)) or (mask is not None and not mask.isfinite().all()):
+        raise ValueError("A strength or the mask is NaN or infinite; give finite numbers.")
+
+    field = field.require_finite().scale(shape, color).to(image.device)
+    _hold_memory()
+    out = _empty(image, image.shape).copy_(image)
+    changed = _empty(image, (b, h, w)).zero_()
+    for i in range(b):
+        one = crop.select(i if crop.batch > 1 else 0).to(image.device)
+        f = field.select(i if field.batch > 1 else 0)
+        m = None if mask is None else mask[i if len(mask) > 1 else 0].to(image)
+        # Bicubic weights and colour offsets may overshoot; pictures beyond 0..1 (HDR) keep their own range.
+        limit = min(0.0, limits[i][0]), max(1.0, limits[i][1])
+        x0, y0, x1, y1 = one.bounds()
+        flow = Flow(f, feather).times(one.inverse[0, :2, :2])
+        reach = flow.reach()
+        step = max(1, int(one.side[0] / max(_NODES, 4 * max(f.size))))
+        for top, left in itertools.product(range(y0, y1, _TILE[0]), range(x0, x1, _TILE[1])):
+            box = (left, top, min(x1, left + _TILE[1]), min(y1, top + _TILE[0]))
+            _warp_tile(image[i : i + 1], out[i : i + 1], changed[i], one, flow, m, reach, box, step, limit)
+    return out, changed
+
+
+def _empty(image: Tensor, shape: torch.Size) -> Tensor:
+    """Room for floats, laid out as ``image`` is. NumPy asks for large pages of memory, which are had several times as quickly."""
+    if image.device.type != "cpu" or image.dtype != torch.float32:
+        return torch.empty_like(image) if shape == image.shape else image.new_empty(shape)
+    strides = torch.empty_like(image, device="meta").stride() if shape == image.shape else None
+    room = torch.from_numpy(np.empty(math.prod(shape), np.float32))
+    return room.view(shape) if strides is None else room.as_strided(shape, strides)
+
+
+def _hold_memory() -> None:
+    """Keep the memory that a tile frees for the next tile: the C library of Linux gives it back to the system, which takes
+    longer than the tile itself, until it has seen a block as large as this freed once (mallopt(3), M_MMAP_THRESHOLD)."""
+    torch.empty(_HELD, dtype=torch.uint8)
+
+
+def _warp_tile(
+    image: Tensor,
+    out: Tensor,
+    changed: Tensor,
+    crop: Crop,
+    flow: Flow,
+    mask: Tensor | None,
+    reach: tuple[float, float],
+    box: tuple[int, int, int, int],
+    step: int,
+    limit: tuple[float, float],
+) -> None:
+    """Warp the pixels of ``box`` (x0, y0, x1, y1) from ``image`` into ``out``. The flow is asked at every ``step``-th of them."""
+    x0, y0, x1, y1 = box
+    tile = (..., slice(y0, y1), slice(x0, x1))
+    x, y = (_every(first, last, step, image.device) for first, last in ((x0, x1), (y0, y1)))
+    # Coordinates are kept as planes, as grid_sample likes them; matrix products for each pixel would cost more than it.
+    (a, b, u), (c, d, v), _ = crop.matrix[0].tolist()
+    points = torch.empty(1, 2, len(y), len(x), device=image.device)
+    torch.add(a * x, b * y[:, None] + u, out=points[0, 0])
+    torch.add(c * x, d * y[:, None] + v, out=points[0, 1])
+    edit = torch.cat(flow(points.movedim(1, -1))[: 1 + flow.colored], 1)  # offset, and colour where there is any
+    if mask is not None:
+        edit = _between(edit, step, box) * mask[tile]
+        x, y, step = _every(x0, x1, 1, image.device), _every(y0, y1, 1, image.device), 1
+    moved = edit[0, :2].abs().sum(0) > _STILL[0]
+    if flow.colored:
+        moved |= edit[0, 2:].abs().amax(0) > _STILL[1]
+    if step > 1:  # pixels between four that move
+        moved = moved[:-1] & moved[1:]
+        moved = moved[:, :-1] & moved[:, 1:]
+    all_moved = moved.all()
+    if not (all_moved or moved.any()):
+        return
+    if any(reach):
+        # Sampling from the part of the photo that is needed keeps coordinates exact.
+        (px0, px1), (py0, py1) = _span(x0, x1, reach[0], image.shape[3]), _span(y0, y1, reach[1], image.shape[2])
+        kx, ky = 2 / (px1 - px0), 2 / (py1 - py0)
+        torch.add((x - px0) * kx - 1, edit[0, 0], alpha=kx, out=edit[0, 0])
+        torch.add(((y - py0) * ky - 1)[:, None], edit[0, 1], alpha=ky, out=edit[0, 1])
+        edit = _between(edit, step, box)
+        grid = edit[:, :2]
+        inner = px0 > 0 and px1 < image.shape[3] and py0 > 0 and py1 < image.shape[2]
+        if not inner:
+            grid[0, 0].clamp_(kx / 2 - 1, 1 - kx / 2)
+            grid[0, 1].clamp_(ky / 2 - 1, 1 - ky / 2)
+        new = _sample(image[:, :, py0:py1, px0:px1], grid.movedim(1, -1), "bicubic", "zeros" if inner else "border")
+    else:
+        edit = _between(edit, step, box)
+        new = image[tile].clone()
+    if flow.colored:
+        color = edit[:, 2:]
+        new[:, :3] += color.mean(1, keepdim=True) if image.shape[1] == 1 else color
+    new.clamp_(*limit)
+    if not all_moved:
+        if step > 1:
+            moved = moved.repeat_interleave(step, 0).repeat_interleave(step, 1)[: y1 - y0, : x1 - x0]
+        new = torch.where(moved, new, image[tile])
+    out[tile] = new
+    changed[tile] = 1 if all_moved else moved
+
+
+def _every(first: int, last: int, step: int, device: torch.device) -> Tensor:
+    """Centres of every ``step``-th pixel, up to the first one that is not before the last."""
+    count = last - first if step == 1 else (last - first - 1) // step + 2
+    return first + 0.5 + step * torch.arange(count, device=device, dtype=torch.float32)
+
+
+def _between(planes: Tensor, step: int, box: tuple[int, int, int, int]) -> Tensor:
+    """Values at all pixels of a box, between those ``[B,C,n,m]`` at every ``step``-th."""
+    if step == 1:
+        return planes
+    size = [(n - 1) * step + 1 for n in planes.shape[2:]]
+    planes = F.interpolate(planes, size, mode="bilinear", align_corners=True)
+    return planes[..., : box[3] - box[1], : box[2] - box[0]]
+
+
+def _span(first: int, last: int, reach: float, size: int) -> tuple[int, int]:
+    """Which pixels of a photo, along an axis of ``size``, bicubic sampling needs where the pixels from ``first`` to ``last``
+    move by up to ``reach``."""
+    far = math.ceil(min(reach, size)) + 3
+    return max(first - far, 0), min(last + far, size)
+
+
+def jacobian_determinant(
+    field: Field | Implicit, size: int = 128, strength: float = 1.0, feather: float = FEATHER
+) -> Tensor:
+    """Determinant of the Jacobian of the warp ``p -> p + offset(p)`` of ``field.scale(strength)`` on a ``size x size`` grid of the crop.
+
+    1 keeps areas, above 1 the picture shrinks there, 0 and below the warp folds (Modersitzki, Numerical Methods
+    for Image Registration, 2004). Central differences over one grid step, differentiable in the field.
+
+    Returns:
+        ``[B,size,size]``.
+    """
+    step = 0.5 / size
+    centers = pixel_centers(size, size, field.device)
+    # four half-step neighbours in one call: x-, x+, y-, y+
+    shifts = centers.new_tensor([[-step, 0], [step, 0], [0, -step], [0, step]])
+    points = torch.cat([centers + s for s in shifts], 1)
+    offset = displacement(field.scale(strength), points, feather)[0]
+    left, right, up, down = (points.permute(0, 3, 1, 2) + offset).chunk(4, 2)
+    dx, dy = (right - left) * size, (down - up) * size
+    return dx[:, 0] * dy[:, 1] - dx[:, 1] * dy[:, 0]
+
+
+def fold_share(field: Field | Implicit, size: int = 256, strength: float = 1.0) -> float:
+    """Share 0..1 of the crop where the warp folds (determinant <= 0)."""
+    return (jacobian_determinant(field, size, strength) <= 0).float().mean().item()
