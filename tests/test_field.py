@@ -7,7 +7,7 @@ import os
 from dataclasses import FrozenInstanceError
 from pathlib import Path
 
-import flow_core.field as field_module
+import flow_core.fields.raster as field_module
 import pytest
 import torch
 from helpers import same_bits, smooth_field, square_crop

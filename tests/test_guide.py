@@ -461,7 +461,7 @@ def python(code: str) -> str:
 def test_open_clip_in_a_fresh_interpreter() -> None:
     """Whether or not the torchvision that is installed here fits torch; and nothing heavy is imported before."""
     code = """
-import sys, flow_core.cli.main
+import sys, flow_core.cli.main, flow_core.guides.guide
 print([m for m in ("open_clip", "timm", "kornia", "torchvision") if m in sys.modules])
 a, b = flow_core.guides.guide.open_clip(), flow_core.guides.guide.open_clip()
 import open_clip as c
