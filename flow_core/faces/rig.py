@@ -32,7 +32,7 @@ class UnknownMuscle(ValueError):
     """No unit or control has that name; the message says the nearest ones."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # tensors have no one answer to ==; as keys of caches rigs are themselves
 class Rig:
     """A head.
 

@@ -1,0 +1,298 @@
+"""Fit the rig to faces: from landmarks to pose, shape, the units that a face shows, and a correction onto the landmarks.
+
+Scaled orthographic projection; maximum a posteriori by Gauss-Newton steps over all unknowns at once, with shapes of
+people and mixtures of units as priors (after Blanz and Vetter, A Morphable Model for the Synthesis of 3D Faces, 1999). What
+is left between the projected mesh and the landmarks is carried over the mesh by Gaussian-process regression on its
+surface (kriging), in a pose of the rig in which the lips and the lids lie apart.
+"""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass, fields, replace
+
+import torch
+from torch import Tensor
+
+from .landmarks import AT, IRISES, LIPS, LIPS_INNER, OVAL, POINTS
+from .rig import Rig, load_rig
+
+NOISE = 0.12  # how far landmarks lie from the mesh's, centimetres
+CHIN = (148, 152, 377, 176, 400)
+# The unknowns' own spread, beside what faces show: units that the prior's teacher does not see, or sees badly
+UNSEEN = ("browDown", "browInnerUp", "browTogether", "noseSneer", "mouthFrown", "cheekSquint", "mouthShrugLower", "eyeWide")
+DEPTH_ONLY = ("tongueOut", "jawForward", "cheekPuff")  # front views do not show them
+
+
+@dataclass(frozen=True)
+class FittedFace:
+    """Rigs fitted to faces; the first axis of all tensors counts faces.
+
+    Attributes:
+        rotation: ``[B,3,3]`` of the head, in the rig's axes.
+        scale: ``[B]`` crop sides per centimetre.
+        translation: ``[B,2]`` where the rig's origin lies, crop points.
+        shape: ``[B,S]`` standard deviations along the rig's shapes.
+        units: ``[B,U]`` what the face shows already, 0..1.
+        correction: ``[B,V,2]`` crop fractions, added to projected vertices: makes the mesh meet the landmarks.
+        error: ``[B]`` how far the mesh misses the landmarks without it: root mean square, centimetres (contour left out).
+        rig: the rig.
+    """
+
+    rotation: Tensor
+    scale: Tensor
+    translation: Tensor
+    shape: Tensor
+    units: Tensor
+    correction: Tensor
+    error: Tensor
+    rig: Rig
+
+    @property
+    def batch(self) -> int:
+        return len(self.scale)
+
+    def vertices(self, units: Tensor | None = None, controls: Tensor | None = None) -> Tensor:
+        """The head ``[B,V,3]`` in centimetres, unturned.
+
+        Args:
+            units: ``[B or 1,U]`` amounts, instead of those that the face shows.
+            controls: ``[B or 1,C]`` amounts of shape controls; none where None.
+        """
+        rig = self.rig
+        units = self.units if units is None else units
+        moved = self.shape @ rig.shape.flatten(1) + (units * rig.gain) @ rig.units.flatten(1)
+        if controls is not None:
+            moved = moved + controls @ rig.controls.flatten(1)
+        return rig.neutral + moved.unflatten(1, (-1, 3))
+
+    def project(self, vertices: Tensor) -> tuple[Tensor, Tensor]:
+        """Vertices ``[B,V,3]`` of :meth:`vertices` -> crop points ``[B,V,2]``, correction included, and depth ``[B,V]`` in
+        crop fractions, larger towards the viewer."""
+        turned = (vertices @ self.rotation.mT) * self.scale[:, None, None]
+        return turned[..., :2] + self.translation[:, None] + self.correction, turned[..., 2]
+
+    def select(self, index: int) -> FittedFace:
+        return self._each(lambda t: t[index : index + 1])
+
+    def to(self, device: torch.device | str) -> FittedFace:
+        return replace(self._each(lambda t: t.to(device)), rig=self.rig.to(device))
+
+    def _each(self, change) -> FittedFace:
+        values = {f.name: getattr(self, f.name) for f in fields(self)}
+        return replace(self, **{k: change(v) for k, v in values.items() if isinstance(v, Tensor)})
+
+
+@torch.no_grad()
+def fit_faces(
+    landmarks: Tensor,
+    warm: FittedFace | None = None,
+    units: Tensor | None = None,
+    rig: Rig | None = None,
+) -> FittedFace:
+    """Fit the rig to landmarks.
+
+    Args:
+        landmarks: ``[B,161,2]`` crop points, upright within 60 degrees, yaw to about 45.
+        warm: the fit of the same faces a frame earlier: where the search starts, and a shape to stay near.
+        units: ``[B,U]`` what the faces show as somebody else reads it; the fit stays near. None: found from landmarks alone.
+        rig: None for the built-in one.
+
+    Returns:
+        The fitted faces, float32 on the landmarks' device.
+
+    Raises:
+        ValueError: landmarks of another shape, or not finite.
+    """
+    if landmarks.ndim != 3 or landmarks.shape[1:] != (len(POINTS), 2):
+        raise ValueError(f"Landmarks are [faces, {len(POINTS)}, 2] crop points; these are {list(landmarks.shape)}.")
+    if not torch.isfinite(landmarks).all():
+        raise ValueError("Landmarks must be finite numbers; these hold NaN or infinity.")
+    rig = rig or _on(landmarks.device)
+    model = _model(rig)
+    kind = model.base.dtype
+    x = landmarks.to(kind)
+    count, shapes = len(x), len(rig.shape)
+    sd_shape = torch.ones(shapes, dtype=kind, device=x.device)
+    mean = torch.zeros(count, shapes + len(rig.units), dtype=kind, device=x.device)
+    precision = torch.block_diag(torch.diag(1 / sd_shape), model.precision)
+    if units is not None:
+        mean[:, shapes:] = units.to(mean)
+        precision = torch.block_diag(torch.diag(1 / sd_shape), model.precision * 0 + torch.eye(len(rig.units)).to(mean) / 0.08**2)
+    if warm is None:
+        found = mean.clone()
+        rotation, scale, translation = _pose(x, model.base + _mix(model, found), model.weight)
+        rounds = 6
+    else:
+        found = torch.cat([warm.shape, warm.units], 1).to(kind)
+        mean[:, :shapes] = warm.shape.to(kind)
+        precision[:shapes, :shapes] *= 9
+        rotation, scale, translation = warm.rotation.to(kind), warm.scale.to(kind), warm.translation.to(kind)
+        rounds = 3
+    held = torch.zeros_like(found, dtype=torch.bool)
+    for step in range(rounds):
+        solid = model.base + _mix(model, found)
+        turned = solid @ rotation.mT
+        miss = (x - translation[:, None]) / scale[:, None, None] - turned[..., :2]  # centimetres
+        weight = model.weight * _robust(miss, model.weight) if step else model.weight.expand(count, -1)
+        jacobian = torch.cat([_pose_jacobian(turned), _project(model.modes, rotation)], -1)  # [B,161,2,6+K]
+        j = jacobian.flatten(1, 2)
+        jw = j.mT * (weight.repeat_interleave(2, -1) / NOISE**2)[:, None]
+        normal, right = jw @ j, (jw @ miss.flatten(1)[..., None])[..., 0]
+        normal[:, 6:, 6:] += precision
+        right[:, 6:] += (mean - found) @ precision
+        normal[:, 6:, 6:] += torch.diag_embed(held.to(kind) * 1e6)  # bounds: what lies outside stays at its bound
+        right[:, 6:] = right[:, 6:].masked_fill(held, 0.0)
+        delta = torch.cholesky_solve(right[..., None], torch.linalg.cholesky(normal))[..., 0]
+        rotation = _turn(delta[:, :3]) @ rotation
+        translation = translation + delta[:, 4:6] * scale[:, None]
+        scale = scale * delta[:, 3].clamp(-0.5, 0.5).exp()
+        found = found + delta[:, 6:]
+        amount = found[:, shapes:]
+        held = torch.zeros_like(held)
+        held[:, shapes:] = (amount <= 0) | (amount >= 1)
+        found = torch.cat([found[:, :shapes].clamp(-4, 4), amount.clamp(0, 1)], 1)
+    turned = (model.base + _mix(model, found)) @ rotation.mT
+    left = x - translation[:, None] - turned[..., :2] * scale[:, None, None]
+    error = (left[:, model.inner] / scale[:, None, None]).square().sum(-1).mean(1).sqrt()
+    return FittedFace(
+        rotation.float(),
+        scale.float(),
+        translation.float(),
+        found[:, :shapes].float(),
+        found[:, shapes:].float(),
+        _spread(rig) @ left.float(),
+        error.float(),
+        rig,
+    )
+
+
+@functools.lru_cache(maxsize=2)
+def _on(device: torch.device) -> Rig:
+    return load_rig().to(device)
+
+
+@dataclass(frozen=True)
+class _Model:
+    """The rig at the landmarks: base [161,3], modes [K,161,3] (shapes, then units), weight [161], inner (not of the contour), and
+    the precision [U,U] of the units."""
+
+    base: Tensor
+    modes: Tensor
+    weight: Tensor
+    inner: Tensor
+    precision: Tensor
+
+
+@functools.lru_cache(maxsize=2)
+def _model(rig: Rig) -> _Model:
+    kind = torch.float32 if rig.device.type == "mps" else torch.float64
+    with torch.inference_mode(False):
+        weight = torch.ones(len(POINTS))
+        weight[[AT[i] for i in OVAL]] = 0.04
+        weight[[AT[i] for i in CHIN]] = 0.25
+        weight[[AT[i] for side in IRISES for i in side[1:]]] = 0.1
+        inner = torch.tensor([i not in OVAL for i in POINTS])
+        spread = torch.full((len(rig.units),), 0.05)
+        for i, name in enumerate(rig.unit_names):
+            if name.startswith(UNSEEN):
+                spread[i] = 0.2
+            elif name.startswith(DEPTH_ONLY):
+                spread[i] = 0.01
+        covariance = rig.covariance.cpu().double() + torch.diag(spread.double().square())
+        modes = torch.cat([rig.shape, rig.units * rig.gain[:, None, None]])
+        return _Model(
+            rig.landmarks(rig.neutral).to(kind),
+            rig.landmarks(modes).to(kind),
+            weight.to(rig.device, kind),
+            inner.to(rig.device),
+            torch.linalg.inv(covariance).to(rig.device, kind),
+        )
+
+
+def _mix(model: _Model, found: Tensor) -> Tensor:
+    return (found @ model.modes.flatten(1)).unflatten(1, (-1, 3))
+
+
+def _project(modes: Tensor, rotation: Tensor) -> Tensor:
+    """Modes ``[K,N,3]`` seen under ``rotation [B,3,3]``: ``[B,N,2,K]``."""
+    k, n, _ = modes.shape
+    seen = rotation[:, :2] @ modes.reshape(k * n, 3).T  # [B,2,K*N]
+    return seen.unflatten(-1, (k, n)).permute(0, 3, 1, 2)
+
+
+def _pose_jacobian(turned: Tensor) -> Tensor:
+    """How turned points ``[B,N,3]`` move in the picture, in centimetres, with a turn about each axis, growth, and shifts:
+    ``[B,N,2,6]``."""
+    x, y, z = turned.unbind(-1)
+    none, one = torch.zeros_like(x), torch.ones_like(x)
+    across = torch.stack([none, z, -y, x, one, none], -1)
+    down = torch.stack([-z, none, x, y, none, one], -1)
+    return torch.stack([across, down], -2)
+
+
+def _turn(vector: Tensor) -> Tensor:
+    """Rotations ``[B,3,3]`` about ``vector [B,3]`` by its length in radians."""
+    x, y, z = vector.clamp(-0.6, 0.6).unbind(-1)
+    none = torch.zeros_like(x)
+    skew = torch.stack([none, -z, y, z, none, -x, -y, x, none], -1).unflatten(-1, (3, 3))
+    return torch.linalg.matrix_exp(skew)
+
+
+def _robust(miss: Tensor, weight: Tensor) -> Tensor:
+    """Geman-McClure weights ``[B,N]``: a landmark that lies four times as far off as most hardly counts."""
+    far = miss.square().sum(-1)
+    usual = far[:, weight > 0.5].median(1).values.clamp(min=NOISE**2 / 2)[:, None]
+    return (1 + far / (9 * usual)) ** -2
+
+
+def _pose(x: Tensor, solid: Tensor, weight: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Rotation, scale and translation that take ``solid [B,N,3]`` nearest to ``x [B,N,2]``: an affine camera made
+    orthographic."""
+    w = weight[:, None] / weight.sum()
+    center, at = (w * solid).sum(-2, keepdim=True), (w * x).sum(-2, keepdim=True)
+    a, b = solid - center, x - at
+    camera = torch.linalg.solve((w * a).mT @ a, (w * a).mT @ b).mT  # [B,2,3]
+    u, s, vt = torch.linalg.svd(camera, full_matrices=False)
+    scale = s.mean(-1)
+    rows = u @ vt
+    rotation = torch.cat([rows, torch.linalg.cross(rows[:, 0], rows[:, 1])[:, None]], 1)
+    translation = at[:, 0] - scale[:, None] * (center @ rotation.mT)[:, 0, :2]
+    return rotation, scale, translation
+
+
+@functools.lru_cache(maxsize=2)
+def _spread(rig: Rig) -> Tensor:
+    """``[V,161]``: how much of what each landmark is off goes to each vertex."""
+    with torch.inference_mode(False):
+        # with lips and lids apart their two sides are no neighbours
+        amounts = rig.unit_vector({"jawOpen": 0.6, "eyeWide": 1.0}).cpu()
+        apart = (rig.neutral.cpu() + torch.tensordot(amounts, rig.units.cpu(), 1)).double()
+        at = (apart[rig.landmark_index.cpu()] * rig.landmark_weight.cpu()[..., None].double()).sum(-2)
+
+        def kernel(a: Tensor, b: Tensor) -> Tensor:
+            far = torch.cdist(a, b)
+            return _matern(far / 6.0) * 1.0 + _matern(far / 1.6) * 0.35
+
+        noise = torch.full((len(POINTS),), 1e-3, dtype=torch.double)
+        noise[[AT[i] for i in OVAL]] = 0.05
+        noise[[AT[i] for side in IRISES for i in side]] = 1e4  # they are of the eyeballs
+        operator = torch.linalg.solve(kernel(at, at) + torch.diag(noise), kernel(at, apart)).T
+        operator = operator.to(rig.device)
+        for side, points in zip(("right", "left"), IRISES, strict=True):
+            rows = torch.zeros(len(POINTS), dtype=torch.double, device=rig.device)
+            rows[AT[points[0]]] = 1
+            operator[rig.vertices_of(f"eyeball_{side}")] = rows
+        # teeth are bone: all of a row go with the nose's base, or with the chin
+        for parts, points in ((("teeth_upper",), (2, 98, 327)), (("teeth_lower", "tongue"), CHIN)):
+            rows = rig.landmarks(operator.T[..., None])[..., 0].T[[AT[i] for i in points]].mean(0)
+            operator[rig.vertices_of(*parts)] = rows
+        return operator.float()
+
+
+def _matern(r: Tensor) -> Tensor:
+    r = r * 5**0.5
+    return (1 + r + r * r / 3) * (-r).exp()
+
+
+__all__ = ["FittedFace", "fit_faces"]
