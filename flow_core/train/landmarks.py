@@ -154,7 +154,7 @@ def validate(net: Landmarks, faces: data.Faces, seed: int = 1) -> list[str]:
             )
         last.append((found, truth))
     found, truth = (torch.cat(part) for part in zip(*last, strict=True))
-    return rows + [""] + by_kind(found, truth)
+    return [*rows, "", *by_kind(found, truth)]
 
 
 def by_kind(found: Tensor, truth: Tensor) -> list[str]:
