@@ -14,9 +14,11 @@ import torch
 from torch import Tensor, nn
 
 from ..geometry.crop import Crop
-from ..guides.nano import IMAGE_SIZE, NanoTower, fused
+from ..geometry.sampling import sample_image
+from ..guides.nano import CHANNELS, NanoTower, fused
 
 BUILTIN = Path(__file__).parents[1] / "weights" / "landmarks.safetensors"
+SIZE = 128  # side of the network's picture, in pixels
 WIDEN = 1.15  # the network's view, in sides of the crop: an alignment that is a little off still shows the whole face
 
 # Face Mesh indices. Contours are closed; those of the left and the right side run alike.
@@ -77,23 +79,43 @@ def outline(points: Tensor) -> Tensor:
 
 
 class Landmarks(nn.Module):
-    """The network: the nano guide's tower with one linear layer."""
+    """The network: a tower like the nano guide's says where the points are, then what its finer maps show at these
+    places mends them, as lids and lips that are a little open are smaller than a cell of the last map."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.tower = NanoTower()
-        self.head = nn.Linear(self.tower.num_features, 2 * len(POINTS))
+        known, seen, fine = 192, 8, CHANNELS[1] + CHANNELS[2]
+        self.tower = NanoTower(squeeze=24, size=SIZE)
+        self.known = nn.Sequential(nn.Linear(self.tower.num_features, known), nn.SiLU())
+        self.place = nn.Linear(known, 2 * len(POINTS))
+        self.seen = nn.Parameter(torch.randn(len(POINTS), fine, seen) / fine**0.5)
+        self.mend = nn.Sequential(
+            nn.Linear(len(POINTS) * seen + known, known), nn.SiLU(), nn.Linear(known, 2 * len(POINTS))
+        )
 
     def forward(self, picture: Tensor) -> Tensor:
-        """Points ``[B,161,2]`` in fractions of pictures ``[B,3,112,112]`` RGB 0..1."""
-        return self.head(self.tower(4 * (picture - 0.5))).unflatten(1, (-1, 2)) / 30 + 0.5
+        """Points ``[B,161,2]`` in fractions of pictures ``[B,3,128,128]`` RGB 0..1."""
+        return self.looks(picture)[1]
+
+    def looks(self, picture: Tensor) -> tuple[Tensor, Tensor]:
+        """Points as the last map of the tower tells them, and mended."""
+        maps = [self.tower.stem(4 * (picture - 0.5))]
+        for stage in self.tower.stages:
+            maps.append(stage(maps[-1]))
+        known = self.known(self.tower.norm(self.tower.squeeze(maps[-1]).flatten(1)))
+        first = self.place(known).unflatten(1, (-1, 2)) / 30 + 0.5
+        at = first.detach()[:, :, None]
+        there = torch.cat([sample_image(m, at * m.shape[-1])[..., 0] for m in (maps[2], maps[4])], 1)  # [B,fine,161]
+        there = torch.einsum("bcp,pck->bpk", there, self.seen)
+        change = self.mend(torch.cat([nn.functional.silu(there).flatten(1), known], 1)).unflatten(1, (-1, 2))
+        return first, first + change / 30
 
     @torch.no_grad()
     def find(self, image: Tensor, crop: Crop) -> Tensor:
         """Landmarks ``[B,161,2]`` in pixels of ``image [B,3,H,W]``; the mean over each face and its mirror image."""
         with torch.inference_mode(False):
             wide = crop.widen(WIDEN)
-            view = wide.aligned(image.clone().float(), IMAGE_SIZE).to(next(self.parameters()).device)
+            view = wide.aligned(image.clone().float(), SIZE).to(next(self.parameters()).device)
             straight, mirrored = self(view), self(view.flip(-1))[:, list(MIRROR)]
             mirrored = torch.stack([1 - mirrored[..., 0], mirrored[..., 1]], -1)
             return wide.to_image((straight + mirrored)[:, None].to(wide.matrix) / 2)[:, 0]

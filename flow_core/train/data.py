@@ -5,7 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import zipfile
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -41,6 +42,14 @@ class Faces:
 
     def __len__(self) -> int:
         return len(self.images)
+
+    def to(self, device: torch.device | str) -> Faces:
+        return replace(
+            self,
+            images=self.images.to(device),
+            landmarks=self.landmarks.to(device),
+            color=self.color.to(device),
+        )
 
     def select(self, index: Tensor) -> Faces:
         chosen = index.tolist()
@@ -99,20 +108,21 @@ def _rows(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(f))
 
 
-def _read(archive: zipfile.ZipFile, names: dict[str, str], file: str) -> Image.Image:
-    return Image.open(io.BytesIO(archive.read(names[file]))).convert("RGB")
+def _pictures(archive: Path, files: list[str]) -> list[Tensor]:
+    """Files of an archive as ``[3,H,W]`` uint8, decoded by as many threads as there are processors."""
+    with zipfile.ZipFile(archive) as z, ThreadPoolExecutor() as pool:
+        names = {Path(n).name: n for n in z.namelist()}
+        return list(pool.map(_decode, (z.read(names[file]) for file in files)))
 
 
-def _to_tensor(image: Image.Image) -> Tensor:
-    return torch.from_numpy(np.asarray(image).copy()).permute(2, 0, 1)
+def _decode(data: bytes) -> Tensor:
+    return torch.from_numpy(np.array(Image.open(io.BytesIO(data)).convert("RGB"))).permute(2, 0, 1).contiguous()
 
 
 def _expressions(folder: Path) -> Faces:
     rows = _rows(folder / "expressions.csv")
     landmarks = meshes(folder, "expressions")
-    with zipfile.ZipFile(folder / "expressions.zip") as z:
-        names = {Path(n).name: n for n in z.namelist()}
-        images = torch.stack([_to_tensor(_read(z, names, r["file"])) for r in rows])
+    images = torch.stack(_pictures(folder / "expressions.zip", [r["file"] for r in rows]))
     color = torch.tensor([r["mode"] == "color" for r in rows])
     return Faces(images, landmarks, tuple(r["emotion"] for r in rows), ("expressions",) * len(rows), color)
 
@@ -121,13 +131,11 @@ def _portraits(folder: Path) -> Faces:
     rows = _rows(folder / "portraits.csv")
     landmarks = meshes(folder, "portraits")
     images, moved = [], []
-    with zipfile.ZipFile(folder / "portraits.zip") as z:
-        names = {Path(n).name: n for n in z.namelist()}
-        for row, points in zip(rows, landmarks, strict=True):
-            picture = _to_tensor(_read(z, names, row["file"]))[None].float() / 255
-            image, place = square(picture, points)
-            images.append(image)
-            moved.append(place)
+    pictures = _pictures(folder / "portraits.zip", [r["file"] for r in rows])
+    for picture, points in zip(pictures, landmarks, strict=True):
+        image, place = square(picture[None].float() / 255, points)
+        images.append(image)
+        moved.append(place)
     label = tuple(r["label"] for r in rows)
     color = torch.ones(len(rows), dtype=torch.bool)
     return Faces(torch.stack(images), torch.stack(moved), label, ("portraits",) * len(rows), color)

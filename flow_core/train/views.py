@@ -32,33 +32,35 @@ def random_warp(points: Tensor, generator: torch.Generator) -> Tensor:
     n = len(points)
 
     def normal(*shape: int) -> Tensor:
-        return torch.randn(*shape, generator=generator)
+        return torch.randn(*shape, generator=generator, device=points.device)
 
     def uniform(*shape: int) -> Tensor:
-        return torch.rand(*shape, generator=generator)
+        return torch.rand(*shape, generator=generator, device=points.device)
 
-    field = torch.zeros(n, 2, RASTER, RASTER)
+    field = points.new_zeros(n, 2, RASTER, RASTER)
     for size, amplitude in ((3, 0.012), (6, 0.008)):
         field += F.interpolate(normal(n, 2, size, size), (RASTER, RASTER), mode="bicubic", align_corners=False) * (
             amplitude * uniform(n, 1, 1, 1)
         )
-    centers = pixel_centers(RASTER, RASTER)[0]
+    centers = pixel_centers(RASTER, RASTER, points.device)[0]
     for _ in range(4):
-        which = torch.tensor([AT[i] for i in MOVERS])[torch.randint(len(MOVERS), (n,), generator=generator)]
-        other = torch.tensor(MIRROR)[which]
+        chosen = torch.randint(len(MOVERS), (n,), generator=generator, device=points.device)
+        which = torch.tensor([AT[i] for i in MOVERS], device=points.device)[chosen]
+        other = torch.tensor(MIRROR, device=points.device)[which]
         vector = normal(n, 2) * 0.022
         sigma = 0.035 + 0.075 * uniform(n)
         on = (uniform(n) < 0.6).float()
         mirrored = (uniform(n) < 0.8).float() * (other != which)
         for place, weight, flip in ((which, on, 1.0), (other, on * mirrored, -1.0)):
-            at = points[torch.arange(n), place]
+            at = points[torch.arange(n, device=points.device), place]
             distance = (centers - at[:, None, None]).square().sum(-1)
             bump = torch.exp(-distance / (2 * sigma[:, None, None] ** 2)) * weight[:, None, None]
             field += bump[:, None] * (vector * vector.new_tensor([flip, 1.0]))[:, :, None, None]
     moved = uniform(n, len(PARTS)) < 0.35
     moved[:, 0] = uniform(n) < 0.6  # brows are small, and much is said by them
-    far = (moved * 2.5 * uniform(n, len(PARTS))) @ load_parts().T * normal(n, len(load_parts()))
-    along = spread(points, torch.einsum("nm,mkc->nkc", far, load_modes()), (RASTER, RASTER))
+    parts, modes = load_parts().to(points), load_modes().to(points)
+    far = (moved * 2.5 * uniform(n, len(PARTS))) @ parts.T * normal(n, len(parts))
+    along = spread(points, torch.einsum("nm,mkc->nkc", far, modes), (RASTER, RASTER))
     field = torch.where((uniform(n) < 0.5)[:, None, None, None], along, field)
     both = spread(points, _brows(points, 0.02 * normal(n), 0.012 * normal(n), 0.15 * normal(n)), (RASTER, RASTER))
     field = field + both * (uniform(n) < 0.5)[:, None, None, None]
@@ -99,7 +101,7 @@ class Views:
 
     def __init__(self, faces: data.Faces, seed: int, size: int = IMAGE_SIZE) -> None:
         self.faces, self.size = faces, size
-        self.generator = torch.Generator().manual_seed(seed)
+        self.generator = torch.Generator(faces.images.device).manual_seed(seed)
         # image pixels -> crop frame, as at run time
         self.matrix = ffhq_matrix(five_points(faces.landmarks))
         self.inverse = torch.linalg.inv(self.matrix)
@@ -122,15 +124,15 @@ class Views:
         """
         n, g = len(index), self.generator
         points = self.points[index]
-        field = torch.zeros(n, 2, RASTER, RASTER)
+        field = points.new_zeros(n, 2, RASTER, RASTER)
         if warp:
-            on = (torch.rand(n, generator=g) < 0.75).float()[:, None, None, None]
+            on = (torch.rand(n, generator=g, device=g.device) < 0.75).float()[:, None, None, None]
             field = random_warp(points, g) * on
             points = carry(points, field)
-        angle = torch.randn(n, generator=g) * 0.07 * jitter
-        zoom = widen * (1 + 0.22 * jitter * (torch.rand(n, generator=g) - 0.5))
-        shift = torch.randn(n, 1, 1, 2, generator=g) * 0.02 * jitter
-        flip = 1 - 2.0 * (torch.rand(n, generator=g) < 0.5 * bool(jitter))[:, None, None]
+        angle = torch.randn(n, generator=g, device=g.device) * 0.07 * jitter
+        zoom = widen * (1 + 0.22 * jitter * (torch.rand(n, generator=g, device=g.device) - 0.5))
+        shift = torch.randn(n, 1, 1, 2, generator=g, device=g.device) * 0.02 * jitter
+        flip = 1 - 2.0 * (torch.rand(n, generator=g, device=g.device) < 0.5 * bool(jitter))[:, None, None]
         crop = turned_centers(self.size, angle, zoom, shift, flip)
         px, py = (points - 0.5 - shift[:, 0]).unbind(-1)
         cos, sin = (angle.cos() * zoom)[:, None], (angle.sin() * zoom)[:, None]
@@ -151,18 +153,20 @@ class Views:
         n, g = len(x), self.generator
 
         def uniform(low: float, high: float, *shape: int) -> Tensor:
-            return low + (high - low) * torch.rand(n, *shape, generator=g)
+            return low + (high - low) * torch.rand(n, *shape, generator=g, device=g.device)
 
         lost = (uniform(0, 1, 1, 1, 1) < grey).float()
         x = torch.lerp(x, x.mean(1, keepdim=True).expand_as(x), lost)
-        gain = torch.randn(n, 3, 1, 1, generator=g) * torch.tensor([1.0, 0.45, 1.0])[:, None, None] * tint
+        gain = (
+            torch.randn(n, 3, 1, 1, generator=g, device=g.device) * x.new_tensor([1.0, 0.45, 1.0])[:, None, None] * tint
+        )
         x = (x * (1 + (uniform(0, 1, 1, 1, 1) < 0.7) * gain).clamp(0.4, 1.6)).clamp(1e-4, 1)
         x = x ** uniform(0.6, 1.7, 1, 1, 1)
         x = (x - 0.5) * uniform(0.65, 1.25, 1, 1, 1) + 0.5 + uniform(-0.12, 0.12, 1, 1, 1)
-        across = pixel_centers(*x.shape[2:]) - 0.5
-        side = (across * torch.randn(n, 1, 1, 2, generator=g) * 0.25).sum(-1)[:, None]
+        across = pixel_centers(*x.shape[2:], x.device) - 0.5
+        side = (across * torch.randn(n, 1, 1, 2, generator=g, device=g.device) * 0.25).sum(-1)[:, None]
         x = x * (1 + side)  # light from one side
         soft = F.avg_pool2d(F.pad(x, (1,) * 4, mode="replicate"), 3, 1)
         x = torch.lerp(x, soft, uniform(-0.4, 1.0, 1, 1, 1))
-        x = x + torch.randn(x.shape, generator=g) * uniform(0, 0.04, 1, 1, 1)
+        x = x + torch.randn(x.shape, generator=g, device=g.device) * uniform(0, 0.04, 1, 1, 1)
         return x.clamp(0, 1)

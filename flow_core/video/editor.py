@@ -21,7 +21,7 @@ from torch import Tensor
 
 from ..faces.align import sort_faces
 from ..faces.detect import Detection, Detector
-from ..faces.landmarks import WIDEN, Landmarks, five_points, load_landmarks, pose
+from ..faces.landmarks import SIZE, WIDEN, Landmarks, five_points, load_landmarks, pose
 from ..fields.raster import Field
 from ..fields.velocity import FEATHER, displacement
 from ..geometry.crop import Crop
@@ -375,7 +375,7 @@ class Editor:
     def _look(self, frame: Tensor, guess: Crop) -> tuple[Crop, Tensor]:
         """The crop anew by one pass of the landmark network, and the face's template."""
         wide = guess.widen(WIDEN)
-        view = _square(frame, wide, IMAGE_SIZE)
+        view = _square(frame, wide, SIZE)
         points = wide.to_image(self.landmarks(view)[:, None])[:, 0]
         crop = replace(Crop.from_points(five_points(points), guess.image_size, guess.score), landmarks=points)
         return crop, _template(view)
