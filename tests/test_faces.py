@@ -14,17 +14,20 @@ from flow_core.fields.raster import Field
 from flow_core.geometry.crop import Crop
 from flow_core.warping.latent import reduced, warp_latent, warp_mask
 from flow_core.warping.several import warp_faces
+from flow_core.warping.stretch import repair_mask
 from flow_core.warping.warp import taper_mask, warp
 
 SIZE = (160, 240)
 
 
-def together(*crops: Crop) -> Crop:
+def together(*crops: Crop, of: tuple[int, ...] = (), pictures: int = 1) -> Crop:
+    """All faces in one picture, or in those that ``of`` says."""
     return replace(
         crops[0],
         points=torch.cat([c.points for c in crops]),
         matrix=torch.cat([c.matrix for c in crops]),
-        together=True,
+        of_picture=of or (0,) * len(crops),
+        pictures=pictures,
     )
 
 
@@ -85,25 +88,59 @@ def test_faces_without_an_edit_leave_every_bit(photo: Tensor, noise_picture: Ten
     assert same_bits(warp_faces(photo, crop, Field.zeros(8))[0], photo)
     alone = together(LEFT)
     assert torch.equal(warp_faces(photo, alone, SMILE)[0], warp(photo, LEFT, SMILE)[0])
-    with pytest.raises(ValueError, match="3 fields do not fit 2 faces of one picture"):
+    with pytest.raises(ValueError, match="3 fields do not fit 2 faces"):
         warp_faces(photo, crop, smooth_field(batch=3))
 
 
-def test_align_takes_all_faces_of_one_picture(portraits: dict[str, Tensor], finder: Remembering) -> None:
+def test_a_batch_with_any_number_of_faces_in_each_picture(photo: Tensor) -> None:
+    pictures = torch.cat([photo, photo.flip(-1), photo * 0.5])
+    crop = together(LEFT, RIGHT, LEFT, of=(0, 0, 2), pictures=3)
+    fields = stack(SMILE, FROWN, FROWN)
+    mask = torch.rand(3, *SIZE, generator=torch.Generator().manual_seed(3))
+    out, changed = warp_faces(pictures, crop, fields, mask=mask)
+    assert same_bits(out[:1], warp_faces(pictures[:1], together(LEFT, RIGHT), stack(SMILE, FROWN), mask=mask[:1])[0])
+    assert same_bits(out[1], pictures[1])
+    assert not changed[1].any()
+    assert same_bits(out[2:], warp(pictures[2:], LEFT, FROWN, mask=mask[2:])[0])
+    assert crop.aligned(pictures, 32).shape[0] == 3
+    assert torch.equal(crop.aligned(pictures, 32)[2], LEFT.aligned(pictures[2:], 32)[0])
+    acts, repair, latent = taper_mask(crop), repair_mask(fields, crop), torch.rand(3, 4, 20, 30)
+    assert acts.shape == repair.shape == (3, *SIZE)
+    assert not acts[1].any()
+    moved = warp_latent(latent, crop, fields)
+    assert torch.equal(moved[1], latent[1])
+    assert torch.equal(moved[2:], warp_latent(latent[2:], LEFT, FROWN))
+
+
+def test_a_crop_of_one_picture_serves_many(photo: Tensor) -> None:
+    pictures = torch.cat([photo, photo * 0.5])
+    both = warp_faces(pictures, together(LEFT, RIGHT), stack(SMILE, FROWN))[0]
+    for i in range(2):
+        one = warp_faces(pictures[i : i + 1], together(LEFT, RIGHT), stack(SMILE, FROWN))[0]
+        assert same_bits(both[i : i + 1], one)
+    with pytest.raises(ValueError, match="crop of 3 pictures does not fit 2"):
+        warp_faces(pictures, together(LEFT, of=(1,), pictures=3), SMILE)
+    with pytest.raises(ValueError, match="cannot be in the pictures"):
+        together(LEFT, RIGHT, of=(1, 0), pictures=2)
+
+
+def test_align_takes_all_faces(portraits: dict[str, Tensor], finder: Remembering) -> None:
     astronaut = portraits["astronaut"][:, :, :300, 100:350]
     hopper = torch.nn.functional.interpolate(
         portraits["grace_hopper"], scale_factor=0.6, mode="bilinear", antialias=True
     )[:, :, :300, 30:290]
     picture = torch.cat([astronaut, hopper], 3)
     crop, [found] = align(picture, finder, None, "left-right")
-    assert (crop.batch, crop.together, len(found), len(crop.score)) == (2, True, 2, 2)
+    assert (crop.batch, crop.of_picture, crop.pictures, len(found), len(crop.score)) == (2, (0, 0), 1, 2, 2)
     for i in range(2):
         one, _ = align(picture, finder, i, "left-right")
-        assert not one.together
         assert (one.matrix - crop.select(i).matrix).abs().max() < 1e-5
-        assert not crop.select(i).together
-    with pytest.raises(ValueError, match="batch of 2"):
-        align(picture.repeat(2, 1, 1, 1), finder, None)
+    batch = torch.cat([torch.full_like(picture, 0.5), picture, picture.flip(-1)])
+    every, found = align(batch, finder, None, "left-right")
+    assert (every.of_picture, every.pictures, [len(f) for f in found]) == ((1, 1, 2, 2), 3, [0, 2, 2])
+    assert (every.select(1).matrix - crop.select(1).matrix).abs().max() < 1e-5
+    first, _ = align(batch, finder, 0)
+    assert (first.of_picture, first.pictures) == ((1, 2), 3)
     with pytest.raises(FaceNotFound, match="No face"):
         align(torch.full((1, 3, 64, 64), 0.5), finder, None)
 

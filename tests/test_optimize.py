@@ -233,7 +233,7 @@ def test_faces_of_a_batch_have_their_own_prompts_and_the_edits_of_single_runs(
     crops = [replace(c, image_size=(height, width)) for c in crops]
     both = replace(
         crops[0], points=torch.cat([c.points for c in crops]), matrix=torch.cat([c.matrix for c in crops]),
-        landmarks=torch.cat([c.landmarks for c in crops]), score=sum((c.score for c in crops), ()),
+        landmarks=torch.cat([c.landmarks for c in crops]), score=sum((c.score for c in crops), ()), of_picture=(0, 1), pictures=2,
     )  # fmt: skip
     prompts = [Prompt.parse("an angry face | open mouth"), SMILE]
     *_, together = optimize(torch.cat(photos), both, Field.zeros(12), guide, prompts, replace(QUICK, steps=40))

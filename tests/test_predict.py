@@ -14,6 +14,8 @@ from flow_core.cli import main as cli
 from flow_core.editing import motion, predict
 from flow_core.editing.gates import PAINTED
 from flow_core.editing.predict import Predictor, PredictorError, gain, key_texts
+from flow_core.faces.align import align
+from flow_core.faces.detect import load_detector
 from flow_core.faces.landmarks import AT, MIRROR
 from flow_core.fields.raster import Field
 from flow_core.fields.velocity import displacement
@@ -179,8 +181,24 @@ def test_it_works_under_inference_mode(trained: Predictor, guide: Guide, astrona
 def test_mistakes(trained: Predictor, guide: Guide, astronaut: Tensor, crop: Crop) -> None:
     with pytest.raises(PromptError, match="mean the same"):
         trained.bind(guide, Prompt.parse("a face", "a face"))
-    with pytest.raises(ValueError, match="do not fit"):
-        trained.predict(astronaut.expand(3, -1, -1, -1), crop, guide, prompt("a sad face"))
+    two = crop.for_pictures(2)
+    with pytest.raises(ValueError, match="does not fit 3"):
+        trained.predict(astronaut.expand(3, -1, -1, -1), two, guide, prompt("a sad face"))
+    with pytest.raises(ValueError, match="3 prompts do not fit 2 faces"):
+        trained.predict(astronaut.expand(2, -1, -1, -1), two, guide, [prompt("a sad face")] * 3)
+
+
+def test_each_face_may_have_its_own_prompt(trained: Predictor, guide: Guide, astronaut: Tensor, crop: Crop) -> None:
+    pictures, texts = torch.cat([astronaut, astronaut.flip(-1)]), [prompt("a sad face"), prompt("red lips")]
+    both = align(pictures, load_detector())[0]
+    made = trained.predict(pictures, both, guide, texts)
+    assert made.meta["prompt"] == "a sad face / red lips"
+    for i, text in enumerate(texts):
+        alone = trained.predict(pictures[i : i + 1], both.select(i), guide, text)
+        torch.testing.assert_close(made.offset[i], alone.resample(made.size).offset[0], atol=1e-4, rtol=1e-3)
+        torch.testing.assert_close(made.color[i], alone.resample(made.size).color[0], atol=1e-4, rtol=1e-3)
+    assert made.color[1].any()
+    assert not made.color[0].any()
 
 
 def test_weights_loaded_in_inference_mode_can_still_learn(trained: Predictor, folder: Path) -> None:

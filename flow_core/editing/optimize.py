@@ -133,7 +133,7 @@ def optimize(
 
     Args:
         image: pictures ``[B,3,H,W]``.
-        crop: one face in each.
+        crop: the faces in them; one picture serves any crop.
         field: where to start, batch 1 or B; its raster is the resolution of the control points.
         guide: any guide.
         prompt: texts to follow, one for all faces or one for each.
@@ -146,6 +146,7 @@ def optimize(
         ValueError: batches do not fit, or the guide gives NaN.
     """
     # The generator holds no autograd context across a yield: its consumer keeps its own mode.
+    crop = crop.for_pictures(len(image)) if len(image) > 1 else crop
     prompts = [prompt] * crop.batch if isinstance(prompt, Prompt) else list(prompt)
     run = _Run(image, crop, field, guide, prompts, settings or Settings())
     while run.index < run.end:
@@ -164,10 +165,8 @@ class _Run:
     ) -> None:
         if image.shape[1] != 3:
             raise ValueError(f"A guide looks at RGB pictures, got {image.shape[1]} channels.")
-        if len(image) not in (1, crop.batch) or field.batch not in (1, crop.batch):
-            raise ValueError(
-                f"{len(image)} pictures and {field.batch} fields do not fit {crop.batch} faces: one for each."
-            )
+        if field.batch not in (1, crop.batch):
+            raise ValueError(f"{field.batch} fields do not fit {crop.batch} faces: one for all, or one for each.")
         if len(prompts) != crop.batch:
             raise ValueError(f"{len(prompts)} prompts do not fit {crop.batch} faces: one for all, or one for each.")
         self.settings, self.guide, self.prompts = settings, guide, prompts
@@ -178,7 +177,7 @@ class _Run:
         with torch.inference_mode(False), torch.no_grad():
             device = guide.device
             # A little denser than the guide sees, because views zoom in.
-            self.aligned = crop.aligned(image.clone().float(), round(guide.image_size * 1.25)).to(device)
+            self.aligned = crop.aligned(image, round(guide.image_size * 1.25)).to(device)
             self.frontality = crop.frontality.clone().to(device)
             start = to_offset(field.require_finite()).to(device)
             start = (

@@ -8,7 +8,7 @@ negative weights move away, and strength is the length of that sum: no text, no 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -177,28 +177,39 @@ class Predictor(nn.Module):
                     "strength": float(strength)}  # fmt: skip
             return Bound(self, text / extra, extra, open_gates(guide, prompt), meta)
 
-    def predict(self, image: Tensor, crop: Crop, guide: Guide, prompt: Prompt, strength: float = 1.0) -> Field:
-        """The edit of the faces in pictures.
+    def predict(
+        self, image: Tensor, crop: Crop, guide: Guide, prompt: Prompt | Sequence[Prompt], strength: float = 1.0
+    ) -> Field:
+        """The edits of the faces in pictures.
 
         Args:
-            image: ``[B,3,H,W]``.
-            crop: one face in each.
+            image: ``[P,3,H,W]``.
+            crop: B faces in them; one picture serves any crop.
             guide: the one of the training.
-            prompt: what to aim for.
+            prompt: what to aim for: one for all faces, or one for each.
             strength: as in :meth:`bind`.
 
         Returns:
-            A field of batch B, with the prompt, the guide and the strength in its metadata.
+            A field of batch B, with the prompts, the guide and the strength in its metadata.
 
         Raises:
             ValueError: batches do not fit.
         """
-        if image.shape[1] != 3 or len(image) not in (1, crop.batch):
-            raise ValueError(
-                f"{len(image)} pictures of {image.shape[1]} channels do not fit {crop.batch} faces: RGB, one for each."
-            )
-        bound = self.bind(guide, prompt, strength)
-        return bound.field_for(crop.aligned(image.float(), IMAGE_SIZE), located(image, crop).places)
+        if image.shape[1] != 3:
+            raise ValueError(f"A predictor looks at RGB pictures, got {image.shape[1]} channels.")
+        crop = crop.for_pictures(len(image)) if len(image) > 1 else crop
+        prompts = [prompt] * crop.batch if isinstance(prompt, Prompt) else list(prompt)
+        if len(prompts) != crop.batch:
+            raise ValueError(f"{len(prompts)} prompts do not fit {crop.batch} faces: one for all, or one for each.")
+        aligned, places = crop.aligned(image, IMAGE_SIZE), located(image, crop).places
+        bound = {one: self.bind(guide, one, strength) for one in dict.fromkeys(prompts)}
+        if len(bound) == 1:
+            return bound[prompts[0]].field_for(aligned, places)
+        fields = [bound[p].field_for(aligned[i : i + 1], places[i : i + 1]) for i, p in enumerate(prompts)]
+        size = max(f.size for f in fields)  # a colour has a finer outline than a movement
+        fields = [f if f.size == size else f.resample(size) for f in fields]
+        meta = {**fields[0].meta, "prompt": " / ".join(map(str, bound))}
+        return make(torch.cat([f.offset for f in fields]), torch.cat([f.color for f in fields]), meta)
 
 
 @dataclass(frozen=True)

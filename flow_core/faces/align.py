@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import torch
@@ -46,12 +45,14 @@ def align(
     mask: Tensor | None = None,
     landmarks: Landmarks | None = None,
 ) -> tuple[Crop, list[list[Detection]]]:
-    """Find one face in every picture of a batch, or all faces of one picture, and align them by their landmarks.
+    """Find one face, or all, in every picture of a batch, and align them by their landmarks.
+
+    Where some pictures have no such face the crop has none in them (:attr:`Crop.of_picture`).
 
     Args:
         image: ``[B,3,H,W]``.
         detector: from :func:`flow_core.faces.detect.load_detector`.
-        index: which face, counted in ``order`` from 0; None takes all faces of the one picture, in this order.
+        index: which face, counted in ``order`` from 0; None takes all faces of each picture, in this order.
         order: one of :data:`ORDERS`.
         threshold: least confidence; ``None`` takes the detector's own.
         mask: ``[B or 1,H,W]``; only faces whose centre lies where it is at least 0.5 count.
@@ -61,8 +62,8 @@ def align(
         The crop of the chosen faces, and for each picture all faces that ``index`` counted.
 
     Raises:
-        FaceNotFound: a picture has no face, or fewer than ``index + 1``.
-        ValueError: all faces of more than one picture, or a mask that does not fit.
+        FaceNotFound: no picture has a face, or ``index + 1`` of them.
+        ValueError: the mask does not fit.
     """
     from .landmarks import load_landmarks
 
@@ -72,20 +73,26 @@ def align(
             f"{len(mask)} mask(s) of {mask.shape[2]}x{mask.shape[1]} do not fit {len(image)} picture(s) of {image.shape[3]}x{image.shape[2]}; "
             "resize the mask, or leave it unconnected."
         )
-    if index is None and len(image) != 1:
-        raise ValueError(f"All faces can be taken of one picture, got a batch of {len(image)}; give them one by one.")
-    found = []
+    found, advice = [], ""
+    chosen: list[tuple[int, Detection]] = []
     for i, picture in enumerate(image):
         faces = sort_faces(detector(picture) if threshold is None else detector(picture, threshold), order)
         usable = faces if mask is None else [f for f in faces if _inside(f, mask[i if len(mask) > 1 else 0])]
-        if not 0 <= (index or 0) < len(usable):
-            raise FaceNotFound(_advice(image.shape, i, index or 0, len(faces), len(usable), mask is not None))
         found.append(usable)
-    chosen = found[0] if index is None else [faces[index] for faces in found]
-    points = torch.stack([face.points for face in chosen])
-    crop = Crop.from_points(points, tuple(image.shape[2:]), tuple(face.score for face in chosen))
-    crop = (landmarks or load_landmarks()).refine(image, crop)
-    return (replace(crop, together=True) if index is None else crop), found
+        here = usable if index is None else usable[index : index + 1] if index >= 0 else []
+        chosen += [(i, face) for face in here]
+        if not here:
+            advice = advice or _advice(image.shape, i, index or 0, len(faces), len(usable), mask is not None)
+    if not chosen:
+        raise FaceNotFound(advice)
+    crop = Crop.from_points(
+        torch.stack([face.points for _, face in chosen]),
+        tuple(image.shape[2:]),
+        tuple(face.score for _, face in chosen),
+        tuple(i for i, _ in chosen),
+        len(image),
+    )
+    return (landmarks or load_landmarks()).refine(image, crop), found
 
 
 def _inside(face: Detection, mask: Tensor) -> bool:

@@ -112,10 +112,10 @@ class Landmarks(nn.Module):
 
     @torch.no_grad()
     def find(self, image: Tensor, crop: Crop) -> Tensor:
-        """Landmarks ``[B,161,2]`` in pixels of ``image [B,3,H,W]``; the mean over each face and its mirror image."""
+        """Landmarks ``[B,161,2]`` in pixels of the pictures ``image``; the mean over each face and its mirror image."""
         with torch.inference_mode(False):
             wide = crop.widen(WIDEN)
-            view = wide.aligned(image.clone().float(), SIZE).to(next(self.parameters()).device)
+            view = wide.aligned(image, SIZE).to(next(self.parameters()).device)
             straight, mirrored = self(view), self(view.flip(-1))[:, list(MIRROR)]
             mirrored = torch.stack([1 - mirrored[..., 0], mirrored[..., 1]], -1)
             return wide.to_image((straight + mirrored)[:, None].to(wide.matrix) / 2)[:, 0]
@@ -124,7 +124,7 @@ class Landmarks(nn.Module):
         """The crop aligned anew by the landmarks on it, which the result carries."""
         for _ in range(rounds):
             landmarks = self.find(image, crop)
-            crop = Crop.from_points(five_points(landmarks), crop.image_size, crop.score)
+            crop = Crop.from_points(five_points(landmarks), crop.image_size, crop.score, crop.of_picture, crop.pictures)
         return replace(crop, landmarks=landmarks)
 
 

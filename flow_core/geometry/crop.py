@@ -43,7 +43,7 @@ def ffhq_matrix(points: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class Crop:
-    """Where faces are: one for each picture of a batch, or several of one picture.
+    """Where faces are in a batch of pictures: any number in each, often one.
 
     Attributes:
         image_size: (height, width) of the pictures, pixels.
@@ -51,7 +51,9 @@ class Crop:
         matrix: ``[B,3,3]`` image pixels -> crop frame 0..1, a similarity.
         score: confidence 0..1 of each face.
         landmarks: ``[B,161,2]`` pixels, the points of :mod:`flow_core.faces.landmarks`; None where nobody looked for them.
-        together: all faces are in one picture, instead of one in each picture of a batch.
+        of_picture: the number of each face's picture, counted from 0, never falling; one face in each picture where nothing is
+            given.
+        pictures: how many pictures there are, with those that have no face; as ``of_picture`` needs where nothing is given.
     """
 
     image_size: tuple[int, int]
@@ -59,13 +61,30 @@ class Crop:
     matrix: Tensor
     score: tuple[float, ...] = ()
     landmarks: Tensor | None = None
-    together: bool = False
+    of_picture: tuple[int, ...] = ()
+    pictures: int = 0
+
+    def __post_init__(self) -> None:
+        of = self.of_picture or tuple(range(len(self.matrix)))
+        pictures = self.pictures or max(of, default=-1) + 1
+        if len(of) != len(self.matrix) or list(of) != sorted(of) or (of and not 0 <= of[0] <= of[-1] < pictures):
+            raise ValueError(f"{len(self.matrix)} faces cannot be in the pictures {of} of {pictures}.")
+        object.__setattr__(self, "of_picture", of)
+        object.__setattr__(self, "pictures", pictures)
 
     @classmethod
-    def from_points(cls, points: Tensor, image_size: tuple[int, int], score: tuple[float, ...] = ()) -> Crop:
+    def from_points(
+        cls,
+        points: Tensor,
+        image_size: tuple[int, int],
+        score: tuple[float, ...] = (),
+        of_picture: tuple[int, ...] = (),
+        pictures: int = 0,
+    ) -> Crop:
         points = points.float()
         # double precision: on a 6000 px photo float32 would cost a hundredth of a pixel
-        return cls(tuple(image_size), points, ffhq_matrix(points.double()).float(), score)
+        matrix = ffhq_matrix(points.double()).float()
+        return cls(tuple(image_size), points, matrix, score, None, of_picture, pictures)
 
     @classmethod
     def whole(cls, aligned: Tensor) -> Crop:
@@ -77,6 +96,7 @@ class Crop:
 
     @property
     def batch(self) -> int:
+        """How many faces."""
         return len(self.matrix)
 
     @property
@@ -110,14 +130,43 @@ class Crop:
         return (1 - 2 * aside).clamp(0, 1)
 
     def select(self, index: int) -> Crop:
+        """One face, as of a single picture."""
         one = slice(index, index + 1)
         return replace(
             self,
             points=self.points[one],
             matrix=self.matrix[one],
             score=self.score[one],
-            together=False,
+            of_picture=(0,),
+            pictures=1,
             landmarks=None if self.landmarks is None else self.landmarks[one],
+        )
+
+    def faces_of(self, picture: int) -> list[int]:
+        """The numbers of the faces in one picture."""
+        return [i for i, of in enumerate(self.of_picture) if of == picture]
+
+    def for_pictures(self, count: int) -> Crop:
+        """The crop for ``count`` pictures: itself, or the faces of its one picture in each of them.
+
+        Raises:
+            ValueError: it was made for another number of pictures.
+        """
+        if self.pictures == count:
+            return self
+        if self.pictures != 1:
+            raise ValueError(
+                f"A crop of {self.pictures} pictures does not fit {count}: run Align on these pictures, or on one of them."
+            )
+        index = torch.arange(self.batch, device=self.matrix.device).repeat(count)
+        return replace(
+            self,
+            points=self.points[index],
+            matrix=self.matrix[index],
+            score=self.score * count,
+            landmarks=None if self.landmarks is None else self.landmarks[index],
+            of_picture=tuple(i for i in range(count) for _ in range(self.batch)),
+            pictures=count,
         )
 
     def widen(self, factor: float) -> Crop:
@@ -165,18 +214,19 @@ class Crop:
             )
 
     def aligned(self, image: Tensor, size: int) -> Tensor:
-        """The face square ``[B,C,size,size]`` of ``image`` ``[B,C,H,W]``, antialiased; border colours repeat
-        where the crop reaches beyond the picture."""
+        """The face squares ``[B,C,size,size]`` of all faces in ``image`` ``[pictures or 1,C,H,W]``, float32, antialiased;
+        border colours repeat where the crop reaches beyond the picture."""
         self.require_size(image)
-        return torch.cat(
-            [self._aligned_one(image[i if len(image) > 1 else 0 :][:1], i, size) for i in range(self.batch)]
-        )
+        if len(image) not in (1, self.pictures):
+            raise ValueError(f"A crop of {self.pictures} pictures does not fit {len(image)}.")
+        source = self.of_picture if len(image) > 1 else (0,) * self.batch
+        return torch.cat([self._aligned_one(image[of : of + 1], i, size) for i, of in enumerate(source)])
 
     def _aligned_one(self, image: Tensor, index: int, size: int) -> Tensor:
         crop = self.select(index).to(image.device)
         x0, y0, x1, y1 = crop.bounds()
         x0, y0 = max(0, min(x0, image.shape[3] - 1) - 2), max(0, min(y0, image.shape[2] - 1) - 2)
-        part = image[:, :, y0 : max(y1 + 2, y0 + 1), x0 : max(x1 + 2, x0 + 1)]
+        part = image[:, :, y0 : max(y1 + 2, y0 + 1), x0 : max(x1 + 2, x0 + 1)].float()
         points = crop.to_image(pixel_centers(size, size, image.device)) - image.new_tensor([x0, y0])
         shrink = crop.side.item() / size
         if shrink > 1:  # reduce first, then turn: sampling alone would alias

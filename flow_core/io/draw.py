@@ -317,7 +317,7 @@ def faces(image: Tensor, crop: Crop, found: list[list[Detection]]) -> Tensor:
         page = to_image(picture)
         pen, unit = ImageDraw.Draw(page), max(page.size)
         ink, width = tuple(round(255 * c) for c in _ACCENT), max(1, round(unit / 300))
-        for one in [crop.select(k) for k in (range(crop.batch) if crop.together else [i])]:
+        for one in map(crop.select, crop.faces_of(i)):
             corners = one.to_image(torch.tensor([[[[0.0, 0], [1, 0], [1, 1], [0, 1], [0, 0]]]]))[0, 0]
             pen.line([tuple(p) for p in corners.tolist()], fill=ink, width=width, joint="curve")
             for x, y in one.points[0].tolist():

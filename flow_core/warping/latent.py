@@ -84,22 +84,16 @@ def warp_mask(
 def _warp_channels(
     values: Tensor, crop: Crop, field: Field, shape: float, mask: Tensor | None, feather: float
 ) -> Tensor:
-    """Channels become grey pictures, which the warp takes in any number."""
-    faces = crop.batch if not crop.together else 1
-    fields = field.batch if not crop.together else 1
-    for name, n in (("crops", faces), ("fields", fields), ("masks", 1 if mask is None else len(mask))):
-        if n not in (1, len(values)):
+    """Channels become grey pictures, which the warp takes."""
+    for name, n, fit in (
+        ("crops", crop.pictures, (1, len(values))),
+        ("fields", field.batch, (1, crop.batch, len(values))),
+        ("masks", 1 if mask is None else len(mask), (1, len(values))),
+    ):
+        if n not in fit:
             raise ValueError(f"{n} {name} do not fit a batch of {len(values)}: give one for all, or one for each.")
-    out = [
-        warp_faces(
-            one.float()[:, None],
-            crop.select(i) if faces > 1 else crop,
-            field.select(i) if fields > 1 else field,
-            shape,
-            0.0,
-            None if mask is None else mask[i if len(mask) > 1 else 0][None],
-            feather,
-        )[0][:, 0]
-        for i, one in enumerate(values)
+    channels = [
+        warp_faces(values[:, c : c + 1].float(), crop, field, shape, 0.0, mask, feather)[0]
+        for c in range(values.shape[1])
     ]
-    return torch.stack(out).to(values.dtype)
+    return torch.cat(channels, 1).to(values.dtype)

@@ -98,8 +98,9 @@ def score(before: Tensor, after: Tensor, crop: Crop, guide: Guide, prompt: Promp
         raise ValueError(
             f"Before {tuple(before.shape)} and after {tuple(after.shape)} must have the same size and number of pictures."
         )
+    crop = crop.for_pictures(len(before))
     with torch.inference_mode(False), torch.no_grad():
-        faces = [crop.aligned(p.clone().float(), guide.image_size) for p in (before, after)]
+        faces = [crop.aligned(p, guide.image_size) for p in (before, after)]
         was, now = (torch.stack([guide.encode_image(f) for f in (p, p.flip(-1))]) for p in faces)
         found, weight = directions(guide, prompt)
         gain = guide.scale * (now - was) @ found.T
@@ -110,11 +111,8 @@ def score(before: Tensor, after: Tensor, crop: Crop, guide: Guide, prompt: Promp
 
 
 def _outlines(image: Tensor, crop: Crop) -> Tensor:
-    """1 inside the outline of a face, ``[B,H,W]``; faces of one picture share a mask."""
-    masks = []
-    for contour in outline(located(image, crop).landmarks).tolist():
-        page = Image.new("L", crop.image_size[::-1])
-        ImageDraw.Draw(page).polygon([tuple(p) for p in contour], fill=1)
-        masks.append(torch.from_numpy(np.array(page)).float())
-    found = torch.stack(masks)
-    return found.amax(0, keepdim=True) if crop.together else found
+    """1 inside the outlines of the faces, ``[pictures,H,W]``."""
+    pages = [Image.new("L", crop.image_size[::-1]) for _ in range(crop.pictures)]
+    for of, contour in zip(crop.of_picture, outline(located(image, crop).landmarks).tolist(), strict=True):
+        ImageDraw.Draw(pages[of]).polygon([tuple(p) for p in contour], fill=1)
+    return torch.stack([torch.from_numpy(np.array(page)).float() for page in pages])

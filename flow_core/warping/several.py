@@ -1,4 +1,4 @@
-"""Edits of several faces in one picture, in one warp of the original pixels."""
+"""Edits of any number of faces in each picture, in one warp of the original pixels."""
 
 from __future__ import annotations
 
@@ -23,32 +23,52 @@ def warp_faces(
     mask: Tensor | None = None,
     feather: float = FEATHER,
 ) -> tuple[Tensor, Tensor]:
-    """:func:`flow_core.warping.warp.warp`, also for a crop whose faces are all in one picture (:attr:`Crop.together`).
+    """:func:`flow_core.warping.warp.warp` for pictures with any number of faces.
 
-    Each face has its field, or all share one. Where squares overlap, what the fields do adds up: the original is sampled
-    once, the order of faces does not matter, and each field fades out towards the border of its own square.
+    Each face has its field, or all share one; a crop of one picture serves for every picture. Where squares overlap, what the
+    fields do adds up: the original is sampled once, the order of faces does not matter, and each field fades out towards the
+    border of its own square. A picture without a face stays as it is.
+
+    Args:
+        image: ``[B,C,H,W]``.
+        crop: of B pictures, or of one.
+        field: one, or one for each face.
 
     Raises:
-        ValueError: as :func:`flow_core.warping.warp.warp`, or the number of fields is neither 1 nor that of the faces.
+        ValueError: as :func:`flow_core.warping.warp.warp`, or the number of pictures or fields does not fit.
     """
-    if not crop.together:
-        return warp(image, crop, field, shape, color, mask, feather)
-    if field.batch not in (1, crop.batch):
-        raise ValueError(
-            f"{field.batch} fields do not fit {crop.batch} faces of one picture: give one for all, or one each."
-        )
-    out, times = image.clone(), image.new_zeros(len(image), *image.shape[2:])
-    faces = [(crop.select(i).to(image.device), field.select(i if field.batch > 1 else 0)) for i in range(crop.batch)]
-    for one, edit in faces:
-        edited, touched = warp(image, one, edit, shape, color, mask, feather)
+    every = crop.for_pictures(len(image))
+    if field.batch not in (1, crop.batch, every.batch):
+        raise ValueError(f"{field.batch} fields do not fit {crop.batch} faces: give one for all, or one for each.")
+    if every.of_picture == tuple(range(len(image))):
+        return warp(image, crop if crop.batch == 1 else every, field, shape, color, mask, feather)
+    crop.require_size(image)
+    if mask is not None and len(mask) not in (1, len(image)):
+        raise ValueError(f"{len(mask)} masks do not fit {len(image)} pictures: give one for all, or one for each.")
+    out, changed = [], []
+    for i in range(len(image)):
+        faces = [(every.select(k), field.select(k % field.batch)) for k in every.faces_of(i)]
+        limit = None if mask is None else mask[i if len(mask) > 1 else 0][None]
+        edited, touched = _warp_picture(image[i : i + 1], faces, shape, color, limit, feather)
+        out.append(edited)
+        changed.append(touched)
+    return torch.cat(out), torch.cat(changed)
+
+
+def _warp_picture(
+    image: Tensor, faces: list[tuple[Crop, Field]], shape: float, color: float, mask: Tensor | None, feather: float
+) -> tuple[Tensor, Tensor]:
+    """One picture ``[1,C,H,W]``, all of its faces."""
+    out, times = image, image.new_zeros(1, *image.shape[2:])
+    faces = [(crop.to(image.device), field) for crop, field in faces]
+    for crop, field in faces:
+        edited, touched = warp(image, crop, field, shape, color, mask, feather)
         out = torch.where(touched[:, None] > 0, edited, out)
         times += touched
-    faces = [(one, edit.scale(shape, color).to(image.device)) for one, edit in faces]
-    for i, twice in enumerate(times > 1):
-        limit = None if mask is None else mask[i if len(mask) > 1 else 0].to(image)
-        for y, x in zip(*(v.split(_CHUNK) for v in twice.nonzero(as_tuple=True)), strict=True):
-            weight = 1.0 if limit is None else limit[y, x]
-            out[i, :, y, x] = _sum(image[i : i + 1], faces, x, y, weight, feather)
+    faces = [(crop, field.scale(shape, color).to(image.device)) for crop, field in faces]
+    limit = None if mask is None else mask[0].to(image)
+    for y, x in zip(*(v.split(_CHUNK) for v in (times[0] > 1).nonzero(as_tuple=True)), strict=True):
+        out[0, :, y, x] = _sum(image, faces, x, y, 1.0 if limit is None else limit[y, x], feather)
     return out, times.clamp(max=1)
 
 

@@ -60,7 +60,7 @@ def repair_mask(
         feather: as in :func:`flow_core.warping.warp.warp`.
 
     Returns:
-        ``[B,H,W]`` 0..1, of the photo's size.
+        ``[pictures,H,W]`` 0..1, of the photo's size.
     """
     if not threshold > 1:
         raise ValueError(f"The stretch threshold must be above 1 (1 = not stretched), got {threshold}.")
@@ -84,7 +84,7 @@ def repair_mask(
 
 
 def changed_mask(field: Field, crop: Crop, shape: float = 1.0, color: float = 1.0, feather: float = FEATHER) -> Tensor:
-    """Pixels of the photo ``[B,H,W]`` (0 or 1) that an edit changes to the eye: moved by half a pixel of the photo, or
+    """Pixels of the photos ``[pictures,H,W]`` (0 or 1) that an edit changes to the eye: moved by half a pixel of the photo, or
     recoloured by 1/255."""
     field = field.to("cpu").scale(shape, color).require_finite()
     offset, shift = displacement(field, pixel_centers(_GRID, _GRID), feather)
@@ -95,17 +95,19 @@ def changed_mask(field: Field, crop: Crop, shape: float = 1.0, color: float = 1.
 
 
 def _in_photo(region: Tensor, crop: Crop) -> Tensor:
-    """A raster over face squares ``[B or 1,1,N,N]``, in their photos ``[B,H,W]``; 0 outside the squares. Faces of one
-    picture share one mask."""
+    """A raster over face squares ``[B or 1,1,N,N]``, in their pictures ``[pictures,H,W]``; 0 outside the squares."""
     if len(region) != crop.batch and 1 not in (len(region), crop.batch):
         raise ValueError(f"{crop.batch} crops do not fit {len(region)} fields: give one for all, or one for each.")
+    if crop.batch == crop.pictures == 1:
+        crop = crop.for_pictures(len(region))
     crop, size, region = crop.to("cpu"), region.shape[-1], F.pad(region, (1,) * 4)
-    masks = torch.zeros(max(len(region), crop.batch), *crop.image_size)
-    for i, mask in enumerate(masks):
-        one = crop.select(i if crop.batch > 1 else 0)
+    masks = torch.zeros(crop.pictures, *crop.image_size)
+    for i, of in enumerate(crop.of_picture):
+        one = crop.select(i)
         x0, y0, x1, y1 = one.bounds()
         if x1 > x0 and y1 > y0:
             extent, corner = torch.tensor([x1 - x0, y1 - y0]), torch.tensor([x0, y0])
             points = one.to_crop(pixel_centers(y1 - y0, x1 - x0) * extent + corner)
-            mask[y0:y1, x0:x1] = sample_image(region[i if len(region) > 1 else 0][None], points * size + 1)[0, 0]
-    return masks.amax(0, keepdim=True) if crop.together else masks
+            found = sample_image(region[i if len(region) > 1 else 0][None], points * size + 1)[0, 0]
+            masks[of, y0:y1, x0:x1] = torch.maximum(masks[of, y0:y1, x0:x1], found)
+    return masks

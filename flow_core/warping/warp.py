@@ -27,10 +27,19 @@ _STILL = 1e-3, 1e-5  # offsets in pixels and of colour up to which a pixel is le
 
 
 def taper_mask(crop: Crop, feather: float = FEATHER) -> Tensor:
-    """Where an edit can act, in the photo: ``[B,H,W]``, 1 in the middle of each crop, 0 at its border and beyond."""
-    h, w = crop.image_size
-    pixels = pixel_centers(h, w) * torch.tensor([w, h])
-    return torch.cat([taper(crop.select(i).to("cpu").to_crop(pixels), feather) for i in range(crop.batch)])
+    """Where an edit can act, in each picture: ``[pictures,H,W]``, 1 in the middle of each crop, 0 at its border and beyond."""
+    masks = torch.zeros(crop.pictures, *crop.image_size)
+    crop = crop.to("cpu")
+    for i, of in enumerate(crop.of_picture):
+        one = crop.select(i)
+        x0, y0, x1, y1 = one.bounds()
+        for top in range(y0, y1, _TILE[0]):  # the points of a large photo would need much memory
+            bottom = min(y1, top + _TILE[0])
+            pixels = pixel_centers(bottom - top, x1 - x0) * torch.tensor([x1 - x0, bottom - top])
+            part = masks[of, top:bottom, x0:x1]
+            acts = taper(one.to_crop(pixels + torch.tensor([x0, top])), feather)[0]
+            torch.maximum(part, acts, out=part)
+    return masks
 
 
 def warp(
