@@ -27,9 +27,10 @@ from flow_core.editing import losses
 from flow_core.editing.optimize import Settings
 from flow_core.faces.align import align
 from flow_core.faces.detect import load_detector
+from flow_core.fields.base import FlowField
 from flow_core.fields.neural import ARCHITECTURES, Implicit
 from flow_core.fields.raster import Field
-from flow_core.fields.velocity import displacement, to_velocity
+from flow_core.fields.velocity import to_velocity
 from flow_core.geometry.crop import Crop, ffhq_matrix
 from flow_core.geometry.grid import pixel_centers
 from flow_core.guides.guide import load_guide
@@ -40,7 +41,7 @@ STRENGTHS = (-1.0, 0.5, 1.0, 1.5)
 PHOTO, SIDE = (4000, 6000), 3000  # (height, width) of the large photo, side of its face square
 
 
-def gain(guide, prompt: Prompt, photo: torch.Tensor, crop: Crop, field: Field | Implicit) -> float:
+def gain(guide, prompt: Prompt, photo: torch.Tensor, crop: Crop, field: FlowField) -> float:
     """Change of logit of the face square, seen straight."""
     size = guide.image_size
     with torch.no_grad():
@@ -66,8 +67,8 @@ def fields() -> None:
                     photo, crop, guide, prompt, Settings(), start=None if kind == "raster" else Implicit.zeros(kind)
                 )
                 seconds = time.perf_counter() - start
-                moved = displacement(field, grid)[0]
-                back = displacement(field.scale(-1), grid + moved.movedim(1, -1))[0]
+                moved = field.flow()(grid).offset
+                back = field.scale(-1).flow()(grid + moved.movedim(1, -1)).offset
                 with tempfile.TemporaryDirectory() as folder:
                     size = field.save(Path(folder) / "f.safetensors").stat().st_size
                 rows.append([

@@ -26,7 +26,6 @@ from flow_core.cli.demo import portraits
 from flow_core.faces.detect import load_detector
 from flow_core.faces.landmarks import load_landmarks
 from flow_core.fields.raster import Field
-from flow_core.fields.velocity import displacement
 from flow_core.geometry.grid import pixel_centers
 from flow_core.video.clips import Clip, Writer, ahead, motion, require_av, synthetic
 from flow_core.video.editor import Editor, VideoSettings
@@ -137,7 +136,7 @@ def field_jumps(smooth: float, count: int = 150, noise: float = 2.0, amount: flo
             places = crop.to_image(pixel_centers(64, 64))[0].reshape(-1, 2)
             reference = places @ to_face[:2, :2].T + to_face[:2, 2], crop.side.item() * to_face[:2, :2].det().sqrt()
         places = (reference[0] - to_face[:2, 2]) @ torch.linalg.inv(to_face[:2, :2]).T
-        offset, _ = displacement(field, crop.to_crop(places[None, None]))
+        offset = field.flow()(crop.to_crop(places[None, None])).offset
         shift = crop.vectors_to_image(offset.permute(0, 2, 3, 1))[0, 0] @ to_face[:2, :2].T / reference[1] * 512
         if last is not None:
             jumps.append((shift - last).norm(dim=-1).max().item())

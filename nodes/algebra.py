@@ -85,7 +85,7 @@ class FaceFlowMask(io.ComfyNode):
         cls, field: Field, crop: Crop, region: str, feather: float, invert: bool, mask: Tensor | None = None
     ) -> io.NodeOutput:
         where = algebra.crop_mask(crop, None if region == "whole" else region, mask)
-        return io.NodeOutput(algebra.mask(field, 1 - where if invert else where, feather))
+        return io.NodeOutput(algebra.mask(field, 1 - where if invert else where, feather, crop))
 
 
 class FaceFlowInvert(io.ComfyNode):

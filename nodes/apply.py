@@ -3,8 +3,8 @@ from __future__ import annotations
 from comfy_api.latest import io
 from torch import Tensor
 
+from ..flow_core.fields.base import FEATHER
 from ..flow_core.fields.raster import Field
-from ..flow_core.fields.velocity import FEATHER
 from ..flow_core.geometry.crop import Crop
 from ..flow_core.warping.latent import warp_latent, warp_mask
 from ..flow_core.warping.several import warp_faces

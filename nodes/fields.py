@@ -4,6 +4,7 @@ import os
 
 from comfy_api.latest import io, ui
 
+from ..flow_core.fields.files import load_field
 from ..flow_core.fields.neural import ARCHITECTURES, BANDWIDTH, WIDTH, Implicit
 from ..flow_core.fields.raster import Field
 from ..flow_core.geometry.crop import Crop
@@ -111,4 +112,4 @@ class FaceFlowLoad(io.ComfyNode):
 
     @classmethod
     def execute(cls, file: str) -> io.NodeOutput:  # type: ignore[override]
-        return io.NodeOutput(Field.load(paths.field_path(file)))
+        return io.NodeOutput(load_field(paths.field_path(file)))

@@ -81,5 +81,5 @@ class FaceFlowView(io.ComfyNode):
                 for frame in draw.morph(photo, place, one, frames, size, strength=strength):
                     add(frame, i)
             else:
-                add(draw.view(one, style, size, faces[of][None], strength, place.side.item()), i)
+                add(draw.view(one, style, size, faces[of][None], strength, place.side.item(), place), i)
         return io.NodeOutput(to_comfy(torch.cat(views)), "\n".join(map(str, measured)))

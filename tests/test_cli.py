@@ -13,7 +13,7 @@ from PIL import Image
 from torch import Tensor
 
 from flow_core.cli import main as cli
-from flow_core.fields.raster import Field
+from flow_core.fields.files import load_field
 from flow_core.io import rasters
 
 STEPS = ("--steps", "3", "--resolution", "8", "--device", "cpu")
@@ -80,9 +80,9 @@ def test_edit_then_apply(photo: Path, tmp_path: Path, capsys: pytest.CaptureFixt
     assert "folds 0.00%" in said
     assert pixels(out).shape == pixels(photo).shape
     assert not np.array_equal(pixels(out), pixels(photo))
-    meta = Field.load(saved).meta
+    meta = load_field(saved).meta
     assert (meta["prompt"], meta["guide"], meta["seed"], meta["steps"]) == ("a smiling face", "nano", 5, 3)
-    assert Field.load(saved).size == (16, 16)
+    assert load_field(saved).size == (16, 16)
     assert cli.main(["apply", str(photo), str(saved), "-o", str(again), "--device", "cpu"]) == 0
     np.testing.assert_array_equal(pixels(again), pixels(out))
 
@@ -92,7 +92,7 @@ def test_edit_is_reproducible(photo: Path, tmp_path: Path) -> None:
     for out, seed in zip(outs, "112", strict=True):
         fields = ("--field", str(out.with_suffix(".safetensors")))
         assert cli.main(["edit", str(photo), "a smiling face", "-o", str(out), *fields, "--seed", seed, *STEPS]) == 0
-    a, b, c = (Field.load(out.with_suffix(".safetensors")).offset for out in outs)
+    a, b, c = (load_field(out.with_suffix(".safetensors")).offset for out in outs)
     assert torch.equal(a, b)
     assert not torch.equal(a, c)
     np.testing.assert_array_equal(pixels(outs[0]), pixels(outs[1]))
@@ -207,7 +207,7 @@ def test_export_and_import(photo: Path, field: Path, tmp_path: Path, capsys: pyt
     assert cli.main(["export", str(field), str(flow), "--size", "64", "--no-fade"]) == 0
     assert cli.main(["import", str(flow), "-o", str(back)]) == 0
     assert capsys.readouterr().out.splitlines() == [str(flow), str(back)]
-    a, b = Field.load(field).resample(64), Field.load(back)
+    a, b = load_field(field).resample(64), load_field(back)
     assert (a.offset - b.offset).abs().max() < 1e-6
     assert (a.color - b.color).abs().max() < 1e-6
     assert cli.main(["export", str(field), str(out), "--st-map", "--portrait", str(photo)]) == 0

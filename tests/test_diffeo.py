@@ -12,16 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from flow_core.fields.base import FEATHER
+from flow_core.fields.exponential import blur, exponential, least_determinant
+from flow_core.fields.files import load_field
 from flow_core.fields.raster import Field
-from flow_core.fields.velocity import (
-    FEATHER,
-    blur,
-    displacement,
-    exponential,
-    least_determinant,
-    to_offset,
-    to_velocity,
-)
+from flow_core.fields.velocity import to_offset, to_velocity
 from flow_core.geometry.grid import nodes, pixel_centers
 from flow_core.warping.warp import fold_share, jacobian_determinant, warp
 
@@ -55,7 +50,7 @@ def test_no_strength_folds_between_pixels(strength: float) -> None:
 
 
 def exponential_of(field: Field, strength: float) -> Tensor:
-    return displacement(field.scale(strength), nodes(256))[0]
+    return field.scale(strength).flow()(nodes(256)).offset
 
 
 def test_where_offsets_fold_a_velocity_does_not() -> None:
@@ -72,7 +67,7 @@ def test_the_exponential_of_a_turn_is_a_turn() -> None:
     x, y = (middle - 0.5).unbind(-1)
     a = torch.tensor(angle)
     expected = torch.stack([x * a.cos() - y * a.sin() - x, x * a.sin() + y * a.cos() - y], 1)
-    assert pixels(displacement(turning, middle)[0], expected).max() < 0.2
+    assert pixels(turning.flow()(middle).offset, expected).max() < 0.2
 
 
 def test_the_exponential_has_a_gradient() -> None:
@@ -93,10 +88,10 @@ def test_projection_keeps_the_edit(amplitude: float) -> None:
     made = to_velocity(field)
     assert made.kind == "velocity"
     assert same_bits(made.color, field.resample(56).color)
-    distance = pixels(displacement(made, GRID)[0], displacement(field, GRID)[0])
+    distance = pixels(made.flow()(GRID).offset, field.flow()(GRID).offset)
     assert distance.max() < 0.4
     assert distance.mean() < 0.05
-    again = pixels(displacement(to_offset(made), GRID)[0], displacement(made, GRID)[0])
+    again = pixels(to_offset(made).flow()(GRID).offset, made.flow()(GRID).offset)
     assert again.max() < 0.4
     assert to_velocity(made) is made
 
@@ -117,17 +112,17 @@ def test_projection_of_a_batch_is_that_of_each() -> None:
 @pytest.mark.parametrize("strength", [0.5, 1.0, 1.5])
 def test_the_opposite_undoes(strength: float) -> None:
     field = to_velocity(calm(0.05)).scale(strength)
-    there = displacement(field, GRID)[0]
-    back = displacement(field.scale(-1), GRID + there.movedim(1, -1))[0]
+    there = field.flow()(GRID).offset
+    back = field.scale(-1).flow()(GRID + there.movedim(1, -1)).offset
     assert pixels(there, -back).mean() < 0.05
     assert there.norm(dim=1).max() * 512 > 5
 
 
 def test_strengths_add_up() -> None:
     field = to_velocity(calm(0.05))
-    part = displacement(field.scale(0.4), GRID)[0]
-    rest = displacement(field.scale(0.6), GRID + part.movedim(1, -1))[0]
-    assert pixels(part + rest, displacement(field, GRID)[0]).mean() < 0.05
+    part = field.scale(0.4).flow()(GRID).offset
+    rest = field.scale(0.6).flow()(GRID + part.movedim(1, -1)).offset
+    assert pixels(part + rest, field.flow()(GRID).offset).mean() < 0.05
 
 
 def test_identity_at_the_border_and_beyond() -> None:
@@ -136,7 +131,7 @@ def test_identity_at_the_border_and_beyond() -> None:
     zero, one, far = torch.zeros(50), torch.ones(50), torch.full((50,), 1.7)
     points = torch.stack([torch.stack(p, -1) for p in ((edge, zero), (one, edge), (far, edge), (edge, -far))])[None]
     for feather in (0.0, FEATHER, 0.5):
-        offset, color = displacement(made, points, feather)
+        offset, color = made.flow(feather)(points)[:2]
         assert not offset.any()
         assert not color.any()
         if feather:  # a velocity as large as this one, cut off sharply, would take a finer raster to integrate
@@ -154,7 +149,7 @@ def test_strength_zero_gives_the_input_back(noise_picture: Tensor) -> None:
 
 def test_a_file_remembers_the_kind(tmp_path: Path) -> None:
     made = to_velocity(calm(0.03)).with_meta(prompt="x")
-    loaded = Field.load(made.save(tmp_path / "v.safetensors"))
+    loaded = load_field(made.save(tmp_path / "v.safetensors"))
     assert (loaded.kind, loaded.meta) == ("velocity", made.meta)
     assert same_bits(loaded.offset, made.offset)
     assert b'"velocity"' in (tmp_path / "v.safetensors").read_bytes().replace(b"\\", b"")

@@ -7,14 +7,17 @@ import os
 from dataclasses import FrozenInstanceError
 from pathlib import Path
 
-import flow_core.fields.raster as field_module
 import pytest
 import torch
 from helpers import same_bits, smooth_field, square_crop
 from safetensors.torch import save_file
 from torch import Tensor
 
-from flow_core.fields.raster import FORMAT, VERSION, Field, FieldError
+from flow_core.fields import container
+from flow_core.fields.base import FieldError
+from flow_core.fields.container import FORMAT, VERSION
+from flow_core.fields.files import load_field
+from flow_core.fields.raster import Field
 from flow_core.geometry.grid import pixel_centers
 from flow_core.geometry.sampling import grid_sample
 from flow_core.warping.warp import warp
@@ -36,7 +39,7 @@ def header(**changes: object) -> dict:
 
 def test_save_and_load_give_the_same_edit(tmp_path: Path, noise_picture: Tensor) -> None:
     field = smooth_field(batch=2).with_meta(**META)
-    loaded = Field.load(field.save(tmp_path / "deep" / "er" / "smile.safetensors"))
+    loaded = load_field(field.save(tmp_path / "deep" / "er" / "smile.safetensors"))
     assert same_bits(loaded.offset, field.offset)
     assert same_bits(loaded.color, field.color)
     assert dict(loaded.meta) == {**META}
@@ -50,7 +53,7 @@ def test_save_overwrites_and_leaves_nothing_else(tmp_path: Path) -> None:
     path = tmp_path / "edit.safetensors"
     Field.zeros(4).save(path)
     smooth_field().save(str(path))
-    assert same_bits(Field.load(str(path)).offset, smooth_field().offset)
+    assert same_bits(load_field(str(path)).offset, smooth_field().offset)
     assert [p.name for p in tmp_path.iterdir()] == ["edit.safetensors"]
 
 
@@ -62,7 +65,7 @@ def test_saved_fields_are_as_readable_as_other_files(tmp_path: Path) -> None:
 
 
 def test_the_first_format_keeps_loading() -> None:
-    field = Field.load(DATA / "field_v1.safetensors")
+    field = load_field(DATA / "field_v1.safetensors")
     ramp = torch.arange(2 * 6 * 6, dtype=torch.float32).view(1, 2, 6, 6) / 1024 - 0.03125
     tint = torch.arange(3 * 6 * 6, dtype=torch.float32).view(1, 3, 6, 6) / -2048
     assert same_bits(field.offset, ramp)
@@ -93,9 +96,9 @@ def test_failed_save_leaves_the_older_file(tmp_path: Path, monkeypatch: pytest.M
 
 def test_missing_file(tmp_path: Path) -> None:
     with pytest.raises(FieldError, match=r"no field at .*gone\.safetensors.*Save one"):
-        Field.load(tmp_path / "gone.safetensors")
+        load_field(tmp_path / "gone.safetensors")
     with pytest.raises(FieldError, match="Save one"):
-        Field.load(tmp_path)
+        load_field(tmp_path)
 
 
 @pytest.mark.parametrize("share", [0, 0.02, 0.5, 0.99])
@@ -104,49 +107,49 @@ def test_truncated_file(tmp_path: Path, share: float) -> None:
     path = tmp_path / "cut.safetensors"
     path.write_bytes(whole[: int(len(whole) * share)])
     with pytest.raises(FieldError, match=r"cut\.safetensors is damaged.*save or copy it again"):
-        Field.load(path)
+        load_field(path)
 
 
 def test_text_file(tmp_path: Path) -> None:
     path = tmp_path / "notes.safetensors"
     path.write_text("a smiling face, strength 1.2\n" * 20)
     with pytest.raises(FieldError, match="not a safetensors file"):
-        Field.load(path)
+        load_field(path)
 
 
 @pytest.mark.parametrize("foreign", [None, [], "field", {}, {"format": "lora"}, {"version": 1, "kind": "raster"}])
 def test_foreign_safetensors(tmp_path: Path, foreign: object) -> None:
     with pytest.raises(FieldError, match="not a FaceFlow field; pick one saved by FaceFlow"):
-        Field.load(write(tmp_path / "model.safetensors", foreign, weight=torch.zeros(3)))
+        load_field(write(tmp_path / "model.safetensors", foreign, weight=torch.zeros(3)))
 
 
 def test_header_that_is_not_json(tmp_path: Path) -> None:
     path = tmp_path / "odd.safetensors"
     save_file({"offset": torch.zeros(1)}, str(path), metadata={"faceflow": "{format: "})
     with pytest.raises(FieldError, match="damaged"):
-        Field.load(path)
+        load_field(path)
 
 
 @pytest.mark.parametrize("version", [VERSION + 1, 99, "2", None, 1.5])
 def test_newer_version(tmp_path: Path, version: object) -> None:
     with pytest.raises(FieldError, match="Update FaceFlow"):
-        Field.load(write(tmp_path / "new.safetensors", header(version=version)))
+        load_field(write(tmp_path / "new.safetensors", header(version=version)))
 
 
 @pytest.mark.parametrize("version", [0, -1])
 def test_version_that_never_was(tmp_path: Path, version: int) -> None:
     with pytest.raises(FieldError, match="version"):
-        Field.load(write(tmp_path / "odd.safetensors", header(version=version)))
+        load_field(write(tmp_path / "odd.safetensors", header(version=version)))
 
 
 def test_unknown_kind(tmp_path: Path) -> None:
     with pytest.raises(FieldError, match=r"'siren'.*Update FaceFlow"):
-        Field.load(write(tmp_path / "implicit.safetensors", header(kind="siren")))
+        load_field(write(tmp_path / "implicit.safetensors", header(kind="siren")))
 
 
 def test_missing_tensor(tmp_path: Path) -> None:
     with pytest.raises(FieldError, match=r"lacks the tensors.*\['offset'\]"):
-        Field.load(write(tmp_path / "half.safetensors", header(), offset=torch.zeros(1, 2, 4, 4)))
+        load_field(write(tmp_path / "half.safetensors", header(), offset=torch.zeros(1, 2, 4, 4)))
 
 
 @pytest.mark.parametrize("bad", [torch.nan, torch.inf])
@@ -154,7 +157,7 @@ def test_values_that_are_not_finite(tmp_path: Path, bad: float, noise_picture: T
     offset, color = torch.zeros(1, 2, 4, 4), torch.zeros(1, 3, 4, 4)
     color[0, 1, 2, 3] = bad
     with pytest.raises(FieldError, match="optimise it again or load another"):
-        Field.load(write(tmp_path / "nan.safetensors", header(), offset=offset, color=color))
+        load_field(write(tmp_path / "nan.safetensors", header(), offset=offset, color=color))
     with pytest.raises(FieldError, match="NaN or infinite"):
         warp(noise_picture, square_crop((96, 120), (60, 48), 80), Field(offset, color))
 
@@ -175,7 +178,7 @@ def test_wrong_shapes(tmp_path: Path, offset: tuple[int, ...], color: tuple[int,
     with pytest.raises(FieldError, match=r"(?i)offset.*color"):
         Field(torch.zeros(offset), torch.zeros(color))
     with pytest.raises(FieldError, match=r"(?i)offset.*color"):
-        Field.load(write(tmp_path / "x.safetensors", header(), offset=torch.zeros(offset), color=torch.zeros(color)))
+        load_field(write(tmp_path / "x.safetensors", header(), offset=torch.zeros(offset), color=torch.zeros(color)))
 
 
 @pytest.mark.parametrize("size", [1, 0, -3, (8, 1)])
@@ -288,7 +291,7 @@ def test_noise_is_seeded() -> None:
 
 def test_meta_cannot_damage_the_header(tmp_path: Path) -> None:
     field = Field.zeros(4, version=7, format="mine", kind="odd", prompt="x")
-    assert Field.load(field.save(tmp_path / "a.safetensors")).meta["prompt"] == "x"
+    assert load_field(field.save(tmp_path / "a.safetensors")).meta["prompt"] == "x"
 
 
 def test_version_upgrades_run_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -297,9 +300,9 @@ def test_version_upgrades_run_in_order(tmp_path: Path, monkeypatch: pytest.Monke
         1: lambda h, t: ({**h, "was": 1}, t),
         2: lambda h, t: ({**h, "was": h["was"] * 10 + 2}, {**t, "offset": t["offset"] * 2}),
     }
-    monkeypatch.setattr(field_module, "VERSION", 3)
-    monkeypatch.setattr(field_module, "_UPGRADES", steps)
-    loaded = Field.load(path)
+    monkeypatch.setattr(container, "VERSION", 3)
+    monkeypatch.setattr(container, "_UPGRADES", steps)
+    loaded = load_field(path)
     assert loaded.meta["was"] == 12
     assert torch.equal(loaded.offset, smooth_field().offset * 2)
 

@@ -11,9 +11,11 @@ from helpers import same_bits, smooth_field, square_crop
 from torch import Tensor
 
 from flow_core.editing.optimize import Settings, optimize
+from flow_core.fields.base import FieldError
+from flow_core.fields.files import load_field
 from flow_core.fields.neural import ARCHITECTURES, Implicit, Trainable, finish, fit
-from flow_core.fields.raster import Field, FieldError
-from flow_core.fields.velocity import displacement, to_velocity
+from flow_core.fields.raster import Field
+from flow_core.fields.velocity import to_velocity
 from flow_core.geometry.crop import Crop
 from flow_core.geometry.grid import pixel_centers
 from flow_core.guides.guide import Guide
@@ -89,7 +91,7 @@ def test_scale_select_and_device(architecture: str) -> None:
 @both
 def test_files(architecture: str, tmp_path: Path) -> None:
     field = noisy(architecture, 2).with_meta(prompt="a smiling face", steps=50)
-    loaded = Field.load(field.save(tmp_path / "n.safetensors"))
+    loaded = load_field(field.save(tmp_path / "n.safetensors"))
     assert isinstance(loaded, Implicit)
     assert (loaded.architecture, loaded.bandwidth, dict(loaded.meta)) == (architecture, 4.0, dict(field.meta))
     assert all(same_bits(loaded.weights[k], v) for k, v in field.weights.items())
@@ -114,7 +116,7 @@ def test_fit(architecture: str) -> None:
     goal = to_velocity(smooth_field(0.03)).with_meta(prompt="x")
     made = fit(Implicit.zeros(architecture, 64, 4.0), goal, 60)
     grid = pixel_centers(60, 60)
-    distance = (displacement(made, grid)[0] - displacement(goal, grid)[0]).norm(dim=1)
+    distance = (made.flow()(grid).offset - goal.flow()(grid).offset).norm(dim=1)
     assert distance.mean() * 512 < 0.5
     assert made.meta["prompt"] == "x"
     assert made.meta["fit_error"] < 0.02
@@ -155,8 +157,8 @@ def test_optimised_like_a_raster(astronaut: Tensor, crop: Crop, guide: Guide) ->
     assert field.meta["prompt"] == "a smiling face"
     assert neural.gain > 0.8 * raster.gain > 0.2
     grid = pixel_centers(64, 64)
-    lost = (displacement(field, grid)[0] - displacement(neural.raw, grid)[0]).norm(dim=1)
+    lost = (field.flow()(grid).offset - neural.raw.flow()(grid).offset).norm(dim=1)
     assert lost.mean() * 512 < 0.5  # modes and all
     [on] = optimize(astronaut, crop, field, guide, smile, replace(quick, steps=1, lr=1e-6))
-    lost = (displacement(on.raw, grid)[0] - displacement(field, grid)[0]).norm(dim=1)
+    lost = (on.raw.flow()(grid).offset - field.flow()(grid).offset).norm(dim=1)
     assert lost.mean() * 512 < 0.5

@@ -17,7 +17,6 @@ from torch import Tensor
 from flow_core.editing.optimize import Priors, Settings, Step, optimize, report
 from flow_core.faces.regions import region_mask
 from flow_core.fields.raster import Field
-from flow_core.fields.velocity import displacement
 from flow_core.geometry.crop import Crop
 from flow_core.geometry.grid import pixel_centers
 from flow_core.guides.guide import Guide
@@ -184,7 +183,7 @@ def test_goes_on_from_an_earlier_field(astronaut: Tensor, crop: Crop, guide: Gui
     assert step.raw.size == (12, 12)
     [again] = optimize(astronaut, crop, step.field, guide, SMILE, replace(QUICK, steps=1, lr=1e-6))  # a velocity
     points = pixel_centers(64, 64)
-    torch.testing.assert_close(displacement(again.raw, points)[0], displacement(start, points)[0], atol=4e-4, rtol=0)
+    torch.testing.assert_close(again.raw.flow()(points).offset, start.flow()(points).offset, atol=4e-4, rtol=0)
 
 
 def test_negative_weight_moves_away(astronaut: Tensor, crop: Crop, guide: Guide) -> None:
@@ -390,7 +389,7 @@ class Edits:
     def motion(self, name: str, prompt: str, points: Tensor) -> Tensor:
         """How the content moves at crop points ``[N,2]``, ``[N,2]``: against the backward offset."""
         field = self.steps(name, prompt)[-1].field
-        return -displacement(field, points[None, None])[0][0, :, 0].T
+        return -field.flow()(points[None, None]).offset[0, :, 0].T
 
     def landmarks(self, name: str) -> dict[str, Tensor]:
         """Crop points of what expressions move: each ``[2,2]``, the viewer's left one first."""

@@ -17,8 +17,7 @@ from flow_core.editing.predict import Predictor, PredictorError, gain, key_texts
 from flow_core.faces.align import align
 from flow_core.faces.detect import load_detector
 from flow_core.faces.landmarks import AT, MIRROR
-from flow_core.fields.raster import Field
-from flow_core.fields.velocity import displacement
+from flow_core.fields.files import load_field
 from flow_core.geometry.crop import Crop
 from flow_core.guides.guide import Guide
 from flow_core.guides.prompts import Prompt, PromptError
@@ -105,7 +104,7 @@ def test_the_built_in_one_frowns(name: str, guide: Guide, portraits: dict[str, T
     """Brows that only turn are a leer; angry ones come down and together."""
     field = Predictor.load().predict(portraits[name], crops[name], guide, prompt("an angry face"))
     inner = crops[name].places[0, [AT[55], AT[285]]]
-    moved = -displacement(field, inner[None, None])[0][0, :, 0].T
+    moved = -field.flow()(inner[None, None]).offset[0, :, 0].T
     assert (moved[:, 1] > 0.004).all()
     assert (moved[0, 0] - moved[1, 0]).item() > 0.004
 
@@ -253,7 +252,7 @@ def test_refining_starts_from_the_prediction(
                 folder / "p.safetensors", "--steps", "8", "--device", "cpu"]  # fmt: skip
         assert cli.main([str(a) for a in argv]) == 0
         assert "guide gain +" in capsys.readouterr().out
-        made[method] = Field.load(saved)
+        made[method] = load_field(saved)
     assert made["predict"].meta["method"] == "predict"
     assert (made["refine"].meta["method"], made["refine"].meta["steps"]) == ("refine", 2)
     rough, fine = made["predict"], made["refine"]

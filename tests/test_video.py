@@ -22,6 +22,7 @@ from flow_core.cli import main as cli
 from flow_core.cli.live import Live, open_source, serve, show_window
 from flow_core.editing.optimize import Settings
 from flow_core.faces.detect import Detector
+from flow_core.fields.files import load_field
 from flow_core.fields.raster import Field
 from flow_core.geometry.crop import Crop
 from flow_core.geometry.grid import pixel_centers
@@ -510,7 +511,7 @@ def test_video_command_with_a_prompt(in_clip: Path, tmp_path: Path, capsys: pyte
     few = ("--steps", "2", "--resolution", "8", "--device", "cpu", "--save-field", str(saved))
     assert cli.main(["video", str(in_clip), "-o", str(out), "a smiling face", "--strength", "0:0,0.3:1", *few]) == 0
     assert len(list(Clip.open(out))) == 10
-    assert Field.load(saved).meta["prompt"] == "a smiling face"
+    assert load_field(saved).meta["prompt"] == "a smiling face"
 
 
 def test_video_command_mistakes(

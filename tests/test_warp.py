@@ -21,8 +21,8 @@ from helpers import (
 )
 from torch import Tensor
 
+from flow_core.fields.base import FEATHER
 from flow_core.fields.raster import Field
-from flow_core.fields.velocity import FEATHER, displacement
 from flow_core.geometry.crop import Crop
 from flow_core.geometry.grid import pixel_centers
 from flow_core.geometry.sampling import sample_image
@@ -373,7 +373,7 @@ def test_sampling_has_the_right_gradient(mode: str) -> None:
 def test_displacement_is_the_tapered_field() -> None:
     field = constant_field(0.1, -0.2, (0.3, 0, 0))
     points = torch.tensor([[[[0.5, 0.5], [0.0, 0.5], [0.5, 1.0], [FEATHER / 2, 0.5], [1.5, 0.5]]]])
-    offset, color = displacement(field, points)
+    offset, color = field.flow()(points)[:2]
     weights = torch.tensor([1, 0, 0, 0.5, 0])
     torch.testing.assert_close(offset[0, :, 0], torch.tensor([[0.1], [-0.2]]) * weights)
     torch.testing.assert_close(color[0, 0, 0], 0.3 * weights)
@@ -392,7 +392,7 @@ def test_a_large_face_moves_to_a_fraction_of_a_pixel(kind: str, degrees: float, 
     pixels = pixel_centers(*size) * torch.tensor([size[1], size[0]])
     ramp = torch.cat([pixels.movedim(-1, 1) / 4096, torch.zeros(1, 1, *size)], 1)
     out, changed = warp(ramp, crop, field)
-    offset = displacement(field, crop.to_crop(pixels))[0].movedim(1, -1)
+    offset = field.flow()(crop.to_crop(pixels)).offset.movedim(1, -1)
     goal = pixels + crop.vectors_to_image(offset)
     assert (crop.vectors_to_image(offset).norm(dim=-1)).max() > 20
     exact = sample_image(ramp, goal, "bicubic")

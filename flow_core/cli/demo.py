@@ -17,7 +17,7 @@ from ..device import pick_device
 from ..editing.optimize import Settings, report
 from ..faces.align import align
 from ..faces.detect import load_detector
-from ..fields.raster import Field
+from ..fields.base import FlowField
 from ..geometry.crop import Crop
 from ..guides.guide import Guide, load_guide
 from ..guides.prompts import Prompt
@@ -59,7 +59,7 @@ def main(argv: list[str] | None = None) -> None:
     print(f"\nPictures, animations and fields are in {o.out}/")
 
 
-def contact_sheet(photo: Tensor, crop: Crop, fields: dict[str, Field]) -> Tensor:
+def contact_sheet(photo: Tensor, crop: Crop, fields: dict[str, FlowField]) -> Tensor:
     """Before and after, and each field as colour wheel, arrows and colour shift."""
     wide = crop.widen(1.25)
     face = crop.aligned(photo, 512)
@@ -69,7 +69,7 @@ def contact_sheet(photo: Tensor, crop: Crop, fields: dict[str, Field]) -> Tensor
     flow = [
         [
             (label, blank if style != "wheel" else face),
-            *((style, draw.view(f, style, 512, face)) for f in fields.values()),
+            *((style, draw.view(f, style, 512, face, crop=crop)) for f in fields.values()),
         ]
         for label, style in (("aligned", "wheel"), ("", "arrows"), ("", "color"))
     ]

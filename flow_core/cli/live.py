@@ -25,6 +25,7 @@ from torch import Tensor
 
 from ..editing.optimize import Settings, optimize
 from ..editing.predict import Predictor
+from ..fields.base import FlowField
 from ..fields.raster import Field
 from ..geometry.crop import Crop
 from ..guides.guide import Guide
@@ -186,7 +187,7 @@ class Live:
         while not self._stop.wait(0.2):
             pass
 
-    def set_field(self, field: Field) -> None:
+    def set_field(self, field: FlowField) -> None:
         self._source: FieldSource = lambda aligned, landmarks: field
 
     def change(self, strength: float | None = None, prompt: str | None = None) -> None:

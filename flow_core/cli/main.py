@@ -19,6 +19,8 @@ from ..editing.predict import BUILTIN as PREDICTOR
 from ..editing.predict import RESOLUTION, Predictor, PredictorError, gain
 from ..faces.align import ORDERS, align
 from ..faces.detect import Detector, load_detector
+from ..fields.base import FlowField
+from ..fields.files import load_field
 from ..fields.neural import ARCHITECTURES, Implicit
 from ..fields.raster import Field
 from ..geometry.crop import Crop
@@ -184,8 +186,8 @@ def run(
     settings: Settings,
     resolution: int = RESOLUTION,
     label: str = "",
-    start: Field | Implicit | None = None,
-) -> Field | Implicit:
+    start: FlowField | None = None,
+) -> FlowField:
     """Optimise a fresh field, or ``start``, for one face, with a progress bar."""
     field = start or Field.zeros(resolution)
     for step in progress(optimize(photo, crop, field, guide, prompt, settings), settings.steps, label):  # noqa: B007 (the last one counts)
@@ -196,9 +198,7 @@ def run(
 _predictor = functools.lru_cache(maxsize=1)(Predictor.load)  # a sheet asks for it in every cell
 
 
-def make_field(
-    photo: Tensor, crop: Crop, guide: Guide, prompt: Prompt, o: argparse.Namespace, label: str
-) -> Field | Implicit:
+def make_field(photo: Tensor, crop: Crop, guide: Guide, prompt: Prompt, o: argparse.Namespace, label: str) -> FlowField:
     """The edit of one face by ``o.method``."""
     settings = _settings(o)
     if o.method == "optimize":
@@ -272,12 +272,12 @@ def _settings(o: argparse.Namespace) -> Settings:
 
 
 def _apply(o: argparse.Namespace) -> None:
-    photo, field = picture.read(o.portrait), Field.load(o.field)
+    photo, field = picture.read(o.portrait), load_field(o.field)
     _write_edited(photo, find_face(photo, load_detector(o.detector, o.models, pick_device(o.device)), o), field, o)
     print(o.output)
 
 
-def _write_edited(photo: picture.Picture, crop: Crop, field: Field, o: argparse.Namespace) -> None:
+def _write_edited(photo: picture.Picture, crop: Crop, field: FlowField, o: argparse.Namespace) -> None:
     color = o.strength if o.color_strength is None else o.color_strength
     pixels, _ = warp(photo.pixels, crop, field, o.strength, color)
     picture.write(replace(photo, pixels=pixels), o.output)
@@ -287,7 +287,7 @@ def _view(o: argparse.Namespace) -> None:
     from ..io import draw
     from ..warping.measure import measure
 
-    field, photo, crop = Field.load(o.field), None, None
+    field, photo, crop = load_field(o.field), None, None
     if o.portrait:
         photo = picture.read(o.portrait).rgb
         crop = find_face(picture.Picture(photo), load_detector(o.detector, o.models, pick_device(o.device)), o)
@@ -303,7 +303,7 @@ def _view(o: argparse.Namespace) -> None:
             drawn = draw.compare(photo, crop, field, o.size, o.strength)
         else:
             face, side = (None, None) if crop is None else (crop.aligned(photo, o.size), crop.side.item())
-            drawn = draw.view(field, o.style, o.size, face, o.strength, side)
+            drawn = draw.view(field, o.style, o.size, face, o.strength, side, crop)
         picture.write(picture.Picture(draw.inscribe(drawn, numbers) if o.numbers else drawn), o.output)
     print(f"{o.output}: {numbers}")
 
@@ -317,7 +317,7 @@ def _export(o: argparse.Namespace) -> None:
             raise ValueError("--portrait is for ST-maps; add --st-map, or leave it out.")
         crop = find_face(picture.read(o.portrait), load_detector(o.detector, o.models, pick_device(o.device)), o)
     feather = 0.0 if o.no_fade else interchange.FEATHER
-    print(interchange.write(Field.load(o.field), o.output, o.size, o.st_map, crop, feather))
+    print(interchange.write(load_field(o.field), o.output, o.size, o.st_map, crop, feather))
 
 
 def _import(o: argparse.Namespace) -> None:

@@ -12,6 +12,8 @@ from ..editing.optimize import Settings
 from ..editing.predict import Predictor
 from ..faces.align import FaceNotFound
 from ..faces.landmarks import load_landmarks
+from ..fields.base import FlowField
+from ..fields.files import load_field
 from ..fields.raster import Field
 from ..guides.prompts import Prompt
 from ..video.clips import Clip, Writer, ahead
@@ -93,13 +95,13 @@ def settings(o: argparse.Namespace, **more: object) -> VideoSettings:
     )  # fmt: skip
 
 
-def make_source(o: argparse.Namespace) -> Field | FieldSource:
+def make_source(o: argparse.Namespace) -> FlowField | FieldSource:
     """The field of ``--field``; or what the prompt asks for: with ``--method predict`` a field for each frame, else one that
     is made on the best view of a face in the clip."""
     if o.field is not None:
         if o.prompt:
             raise ValueError("Give a prompt or --field, not both.")
-        return Field.load(o.field)
+        return load_field(o.field)
     if not o.prompt:
         raise ValueError("Say what the face should be: a prompt such as 'a smiling face', or --field FILE.")
     from . import main as cli
@@ -171,7 +173,7 @@ def live(o: argparse.Namespace) -> None:
     editor = Editor(Field.zeros(2), cli.load_detector(o.detector, o.models), settings(o, strength=o.strength))
     show = Live(frames, editor, guide, how, o.neutral, o.resolution, predictor)
     if o.field is not None:
-        show.set_field(Field.load(o.field))
+        show.set_field(load_field(o.field))
     elif o.prompt:
         show.change(prompt=o.prompt)
     with show:

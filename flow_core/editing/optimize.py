@@ -12,9 +12,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..faces.landmarks import located, outline
+from ..fields.base import FlowField
 from ..fields.neural import Implicit, Trainable, finish
 from ..fields.raster import Field
-from ..fields.velocity import displacement, to_offset
+from ..fields.velocity import to_offset
 from ..geometry.crop import Crop
 from ..geometry.grid import pixel_centers, turned_centers
 from ..geometry.sampling import interpolate, sample_image
@@ -110,7 +111,7 @@ class Step:
     network: Implicit | None = None
 
     @functools.cached_property
-    def field(self) -> Field | Implicit:
+    def field(self) -> FlowField:
         """The edit as it stands, as a velocity field or the neural field nearest to it, which fold at no strength; made
         when it is asked for."""
         with torch.inference_mode(False):
@@ -124,7 +125,7 @@ class Step:
 def optimize(
     image: Tensor,
     crop: Crop,
-    field: Field | Implicit,
+    field: FlowField,
     guide: Guide,
     prompt: Prompt | Sequence[Prompt],
     settings: Settings | None = None,
@@ -158,7 +159,7 @@ class _Run:
         self,
         image: Tensor,
         crop: Crop,
-        field: Field | Implicit,
+        field: FlowField,
         guide: Guide,
         prompts: list[Prompt],
         settings: Settings,
@@ -321,7 +322,7 @@ class _Run:
         color = 0.0
         if field is not None:
             rows = self.coarse[views].flatten(0, 1)[None]  # all views as one tall picture
-            flow = torch.cat(displacement(field, rows)[: 1 + self.colored], 1)
+            flow = torch.cat(field.flow()(rows)[: 1 + self.colored], 1)
             flow = flow.unflatten(2, (v, -1)).transpose(1, 2).flatten(0, 1)
             flow = F.interpolate(flow, (size, size), mode="bilinear", align_corners=False)
             points = points + flow[:, :2].permute(0, 2, 3, 1)
@@ -410,7 +411,7 @@ class _Run:
             )  # fmt: skip
 
 
-def report(field: Field, crop: Crop) -> dict[str, float]:
+def report(field: FlowField, crop: Crop) -> dict[str, float]:
     """Numbers for a table: guide gain in logits, share of folds, least Jacobian determinant (above 0: no
     fold), largest offset in pixels of the photo; the worst of a batch, of folds the mean."""
     found = measure(field, crop)

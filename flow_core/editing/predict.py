@@ -17,6 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..faces.landmarks import POINTS, located
+from ..fields.base import FlowField
 from ..fields.raster import Field
 from ..geometry.crop import Crop
 from ..geometry.grid import pixel_centers
@@ -281,7 +282,7 @@ def key_texts(guide: Guide) -> Tensor:
 
 
 @torch.no_grad()
-def gain(image: Tensor, crop: Crop, field: Field, guide: Guide, prompt: Prompt) -> Tensor:
+def gain(image: Tensor, crop: Crop, field: FlowField, guide: Guide, prompt: Prompt) -> Tensor:
     """How far a field takes faces towards a prompt, ``[B]`` logits of the guide, mean over the parts by weight."""
     way, weight = directions(guide, prompt)
     before, after = (

@@ -1,7 +1,8 @@
 """Arithmetic of edits: mix, compose, invert, mirror, mask, and carry over to another face.
 
 Fields of all kinds may be mixed. What combines several is a velocity field as soon as one of them is, so that it cannot fold;
-neural fields count as velocities. All hold with the default feather, and with other ones nearly.
+neural fields count as velocities. Fields that need a face become rasters for the face of ``crop``. All hold with the default
+feather, and with other ones nearly.
 """
 
 from __future__ import annotations
@@ -16,26 +17,32 @@ from torch import Tensor
 from ..faces.regions import region_mask
 from ..geometry.grid import nodes, pixel_centers
 from ..geometry.sampling import between_nodes
-from .neural import Implicit
-from .raster import Field, FieldError
-from .velocity import FEATHER, Flow, blur, taper, to_velocity, without_taper
+from .base import FEATHER, FieldError, FlowField, taper
+from .exponential import blur
+from .raster import Field
+from .velocity import to_velocity, without_taper
 
 if TYPE_CHECKING:
     from ..geometry.crop import Crop
 
-AnyField = Field | Implicit
 _LATTICE = 256  # cells of the raster on which maps are composed and inverted
 _MASK = 96  # control points that a mask's outline needs
 _STIFF = 0.02  # how far landmarks may be missed when one face is laid over another, against bending
 
 
-def mix(fields: Sequence[AnyField], weights: Sequence[float], color_weights: Sequence[float] | None = None) -> Field:
+def mix(
+    fields: Sequence[FlowField],
+    weights: Sequence[float],
+    color_weights: Sequence[float] | None = None,
+    crop: Crop | None = None,
+) -> Field:
     """Weighted sum of edits; of velocities, with weights that add up to 1, the log-Euclidean mean.
 
     Args:
         fields: one or more; batches 1 or B; different rasters meet at the finest.
         weights: of the movement.
         color_weights: of the colour; None = the same.
+        crop: the face, for fields that need it.
 
     Raises:
         FieldError: numbers of fields and weights differ, or batches do not fit.
@@ -43,7 +50,7 @@ def mix(fields: Sequence[AnyField], weights: Sequence[float], color_weights: Seq
     color_weights = weights if color_weights is None else color_weights
     if not fields or not len(fields) == len(weights) == len(color_weights):
         raise FieldError(f"{len(fields)} fields need as many weights, got {len(weights)} and {len(color_weights)}.")
-    parts = _alike(fields)
+    parts = _alike(fields, crop)
     offset = sum(w * f.offset for f, w in zip(parts, weights, strict=True))
     color = sum(w * f.color for f, w in zip(parts, color_weights, strict=True))
     return Field(offset, color, _said(parts, weights), parts[0].kind)
@@ -54,65 +61,66 @@ def _said(parts: Sequence[Field], weights: Sequence[float]) -> dict[str, object]
     return {"prompt": " + ".join(prompts)} if len(parts) > 1 else dict(parts[0].meta)
 
 
-def compose(first: AnyField, second: AnyField) -> Field:
+def compose(first: FlowField, second: FlowField, crop: Crop | None = None) -> Field:
     """The edit that does ``first`` and then ``second``: ``I(p + o2 + o1(p + o2)) + c1(p + o2) + c2`` for backward warps.
 
     Of velocities it is the velocity nearest to it.
     """
-    a, b = _alike([first, second])
+    a, b = _alike([first, second], crop)
     points = nodes(_LATTICE, a.device)
-    offset, color = Flow(b)(points)
+    offset, color, _ = b.flow()(points)
     between = points + offset.movedim(1, -1)
-    moved, tint = Flow(a)(between)
+    moved, tint, _ = a.flow()(between)
     made = _from_nodes(offset + moved, color + tint, replace(a, meta=_said([a, b], [1, 1])))
     return to_velocity(made) if a.kind == "velocity" else made
 
 
-def invert(field: AnyField) -> Field:
+def invert(field: FlowField, crop: Crop | None = None) -> Field:
     """The edit that undoes another: ``I(q) = E(q + u) - c(q + u)`` with ``u`` the inverse displacement.
 
     The inverse of a velocity field is that of the opposite velocity. Offsets are inverted by the fixed point
     ``u <- -o(p + u)`` (Chen et al., A simple fixed-point approach to invert a deformation field, Medical Physics 2008),
     as well as they can be where they fold.
     """
-    field = field.raster()
+    field = field.raster(crop=crop)
     points = nodes(_LATTICE, field.device)
     if field.kind == "velocity":
-        back = Flow(field.scale(-1.0, 0.0))(points)[0]
+        back = field.scale(-1.0, 0.0).flow()(points).offset
     else:
-        there = Flow(field)(points)[0]
+        there = field.flow()(points).offset
         back = -there
         for _ in range(30):
             back = (back - between_nodes(there, points + back.movedim(1, -1))) / 2  # half steps converge up to folds
-    color = -Flow(field)(points + back.movedim(1, -1))[1]
+    color = -field.flow()(points + back.movedim(1, -1)).color
     made = _from_nodes(back, color, field)
     return replace(made, offset=-field.offset, kind="velocity") if field.kind == "velocity" else made
 
 
-def opposite(field: AnyField) -> AnyField:
+def opposite(field: FlowField) -> FlowField:
     """The movement and the colour the other way: a frown for a smile. Not the same as to undo it."""
     return field.scale(-1.0, -1.0)
 
 
-def mirror(field: AnyField) -> Field:
+def mirror(field: FlowField, crop: Crop | None = None) -> Field:
     """Left and right exchanged."""
-    field = field.raster()
+    field = field.raster(crop=crop)
     sign = field.offset.new_tensor([-1.0, 1.0])[:, None, None]
     return replace(field, offset=field.offset.flip(-1) * sign, color=field.color.flip(-1))
 
 
-def mask(field: AnyField, mask: Tensor, feather: float = 0.0) -> Field:
+def mask(field: FlowField, mask: Tensor, feather: float = 0.0, crop: Crop | None = None) -> Field:
     """The edit within a part of the face alone; a velocity is masked before it is integrated and still cannot fold.
 
     Args:
         mask: ``[B or 1,1,h,w]`` in 0..1 over the crop frame, for instance from
             :func:`flow_core.faces.regions.region_mask`.
         feather: width of a soft border in fractions of the crop side.
+        crop: the face, for fields that need it.
 
     Raises:
         FieldError: the mask has another shape, or does not fit the batch.
     """
-    field = field.raster()
+    field = field.raster(crop=crop)
     if mask.ndim != 4 or mask.shape[1] != 1 or (len(mask) != 1 and field.batch not in (1, len(mask))):
         raise FieldError(f"A mask of shape [{field.batch} or 1,1,h,w] is needed, got {tuple(mask.shape)}.")
     mask = mask.to(field.device).float()
@@ -143,7 +151,7 @@ def crop_mask(crop: Crop, region: str | None = None, picture_mask: Tensor | None
     return where
 
 
-def transfer(field: AnyField, source: Tensor, target: Tensor) -> Field:
+def transfer(field: FlowField, source: Tensor, target: Tensor) -> FlowField:
     """The edit of one face on another: what moved the mouth moves the mouth, wherever it is and however wide.
 
     A smoothing thin-plate spline (Bookstein, Principal warps, 1989; Wahba, Spline models, 1990) takes points of the target's
@@ -155,8 +163,11 @@ def transfer(field: AnyField, source: Tensor, target: Tensor) -> Field:
         target: those of the other face, likewise.
 
     Returns:
-        A field of the same kind, whose raster has at least 48 control points along each side.
+        A field of the same kind, whose raster has at least 48 control points along each side; a field that needs a face is
+        another movement on each face by itself, and is returned as it is.
     """
+    if field.needs_face:
+        return field
     if source.shape[1:] != target.shape[1:] or source.ndim != 3 or source.shape[-1] != 2:
         raise FieldError(
             f"The landmarks of both faces must be [B,N,2], got {tuple(source.shape)} and {tuple(target.shape)}."
@@ -200,9 +211,9 @@ def thin_plate(landmarks: Tensor, values: Tensor, points: Tensor) -> Tensor:
     return (bent + flat).unflatten(1, points.shape[1:3]).float()
 
 
-def _alike(fields: Sequence[AnyField]) -> list[Field]:
+def _alike(fields: Sequence[FlowField], crop: Crop | None) -> list[Field]:
     """Fields of one kind and batch, on the finest of their rasters, on the device of the first."""
-    parts = [f.raster().to(fields[0].device) for f in fields]
+    parts = [f.raster(crop=crop).to(fields[0].device) for f in fields]
     batch = max(f.batch for f in parts)
     if any(f.batch not in (1, batch) for f in parts):
         raise FieldError(

@@ -3,7 +3,7 @@
 Two architectures: ``siren`` with sines throughout (Sitzmann et al., Implicit Neural Representations with Periodic Activation
 Functions, NeurIPS 2020), and ``fourier`` with random Fourier features before a plain network (Tancik et al., Fourier Features
 Let Networks Learn High Frequency Functions in Low Dimensional Domains, NeurIPS 2020). What a network yields is a velocity, so
-that a neural field folds no more than a velocity field does (:mod:`flow_core.fields.velocity`).
+that a neural field folds no more than a velocity field does (:mod:`flow_core.fields.exponential`).
 """
 
 from __future__ import annotations
@@ -13,14 +13,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from ..geometry.grid import pixel_centers
-from .raster import Field, FieldError, write
-from .velocity import exponential, least_determinant, tapered_velocity, to_velocity
+from .base import FEATHER, FieldError, FlowField
+from .container import write
+from .exponential import exponential, least_determinant, tapered_velocity
+from .raster import Field, VelocityFlow
+from .velocity import to_velocity
+
+if TYPE_CHECKING:
+    from ..geometry.crop import Crop
 
 ARCHITECTURES = ("siren", "fourier")
 WIDTH, BANDWIDTH = 128, 8.0
@@ -40,7 +47,7 @@ class Implicit:
             ``w1 [B,n,m]``, ``b1 [B,n]``; ``w2 [B,5,n]``, ``b2 [B,5]`` of the last one, linear. ``m`` is n of a siren and
             2n of Fourier features.
         bandwidth: finest waves of the first layer, in periods per crop side.
-        meta: see :class:`flow_core.fields.raster.Field`.
+        meta: see :class:`flow_core.fields.base.FlowField`, which says what all fields can do.
     """
 
     architecture: str
@@ -49,6 +56,7 @@ class Implicit:
     meta: Mapping[str, object] = field(default_factory=dict)
 
     kind = "implicit"
+    needs_face = False
 
     def __post_init__(self) -> None:
         if self.architecture not in ARCHITECTURES:
@@ -160,8 +168,12 @@ class Implicit:
 
         return torch.stack([along(0), along(1)], 2)
 
+    def flow(self, feather: float = FEATHER, crop: Crop | None = None) -> VelocityFlow:
+        """The edit, ready to be sampled, by way of a velocity field; the crop does not matter."""
+        return VelocityFlow(self.raster(), feather)
+
     @torch.no_grad()
-    def raster(self, size: int | tuple[int, int] | None = None) -> Field:
+    def raster(self, size: int | tuple[int, int] | None = None, crop: Crop | None = None) -> Field:
         """The same edit as a velocity field, which everything else works with.
 
         Its metadata ``raster_error`` is the largest difference from the network, measured between its control points: for
@@ -169,6 +181,7 @@ class Implicit:
 
         Args:
             size: control points; None = eight for each of the finest waves of the first layer, 96..256.
+            crop: does not matter.
         """
         if size is None:
             size = min(256, max(96, round(8 * self.bandwidth)))
@@ -195,6 +208,13 @@ class Implicit:
     def with_meta(self, **meta: object) -> Implicit:
         return replace(self, meta={**self.meta, **meta})
 
+    def coefficients(self) -> Tensor:
+        """Those of :meth:`raster`: the weights of networks may not be averaged."""
+        return self.raster().coefficients()
+
+    def with_coefficients(self, values: Tensor) -> Field:
+        return self.raster().with_coefficients(values)
+
     def require_finite(self) -> Implicit:
         """Itself, or :class:`FieldError` where a weight is NaN or infinite."""
         if not all(v.isfinite().all() for v in self.weights.values()):
@@ -202,13 +222,13 @@ class Implicit:
         return self
 
     def save(self, path: str | Path) -> Path:
-        """Write a safetensors file, which :meth:`flow_core.fields.raster.Field.load` reads."""
+        """Write a safetensors file, which :func:`flow_core.fields.files.load_field` reads."""
         meta = {**self.require_finite().meta, "architecture": self.architecture, "bandwidth": self.bandwidth}
         return write(path, meta, "implicit", self.weights)
 
     @classmethod
     def from_file(cls, tensors: Mapping[str, Tensor], header: dict, name: str) -> Implicit:
-        """The network of a file that :meth:`flow_core.fields.raster.Field.load` has read."""
+        """The network of a file that :func:`flow_core.fields.container.read` has read."""
         architecture, bandwidth = header.pop("architecture", None), header.pop("bandwidth", None)
         if architecture not in ARCHITECTURES or not isinstance(bandwidth, int | float):
             raise FieldError(
@@ -253,7 +273,7 @@ class Trainable:
         return replace(self.network, weights={k: v.detach().clone() for k, v in self.network.weights.items()})
 
 
-def finish(network: Implicit | None, raw: Field) -> Field | Implicit:
+def finish(network: Implicit | None, raw: Field) -> FlowField:
     """What an optimisation hands out: the velocity of its offsets, as a raster or as the network that comes nearest.
 
     The network is trained on; should its velocity come too near to a fold, it is weakened."""
@@ -262,7 +282,7 @@ def finish(network: Implicit | None, raw: Field) -> Field | Implicit:
         return made
     neural = fit(network, made)
     for _ in range(20):
-        v = tapered_velocity(neural.raster(), 0.12, 256)
+        v = tapered_velocity(neural.raster().offset, 0.12, 256)
         if all((least_determinant(exponential(s * v)) > 0.02).all() for s in (-1.0, 1.5)):
             break
         neural = neural.scale(0.9)

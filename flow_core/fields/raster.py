@@ -1,13 +1,14 @@
-"""The edit itself: an immutable raster field of coordinate and colour offsets, and its file format.
+"""Fields as rasters: coordinate and colour offsets at control points, with bicubic interpolation between them.
 
 Two kinds share the class. In a ``raster`` field the rasters are the offsets. In a ``velocity`` field the coordinate raster
-is a stationary velocity, and the offsets are those of its exponential (:mod:`flow_core.fields.velocity`), which never folds.
+is a stationary velocity, and the offsets are those of its exponential (:mod:`flow_core.fields.exponential`), which never
+folds.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
+from copy import copy
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -18,18 +19,15 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..geometry.grid import pixel_centers
-from ..geometry.sampling import interpolate
+from ..geometry.sampling import between_nodes, interpolate
+from .base import FEATHER, FieldError, Sample, taper
+from .container import write
+from .exponential import cells, exponential, tapered_velocity
 
 if TYPE_CHECKING:
-    from .neural import Implicit
+    from ..geometry.crop import Crop
 
-FORMAT = "faceflow.field"
-VERSION = 1
 KINDS = ("raster", "velocity")
-
-
-class FieldError(ValueError):
-    """A field, or a file that should hold one, is not usable; the message names the remedy."""
 
 
 @dataclass(frozen=True)
@@ -44,13 +42,15 @@ class Field:
         meta: what made it (prompt, neutral, guide, seed, steps ...); strings and numbers, read-only.
         kind: ``raster`` or ``velocity``.
 
-    Treat the tensors as read-only: fields are shared between the nodes of a graph.
+    See :class:`flow_core.fields.base.FlowField` for what all fields can do.
     """
 
     offset: Tensor
     color: Tensor
     meta: Mapping[str, object] = field(default_factory=dict)
     kind: str = "raster"
+
+    needs_face = False
 
     def __post_init__(self) -> None:
         o, c = self.offset, self.color
@@ -115,8 +115,12 @@ class Field:
             values = F.interpolate(values, (h, w), mode="bicubic", antialias=True, align_corners=False)
         return replace(self, offset=values[:, :2], color=values[:, 2:])
 
-    def raster(self, size: int | tuple[int, int] | None = None) -> Field:
-        """The field as a raster: itself, or resampled to ``size``. Neural fields have the same method."""
+    def flow(self, feather: float = FEATHER, crop: Crop | None = None) -> OffsetFlow | VelocityFlow:
+        """The edit, ready to be sampled; the crop does not matter."""
+        return OffsetFlow(self, feather) if self.kind == "raster" else VelocityFlow(self, feather)
+
+    def raster(self, size: int | tuple[int, int] | None = None, crop: Crop | None = None) -> Field:
+        """Itself, or resampled to ``size``; the crop does not matter."""
         return self if size is None else self.resample(size)
 
     def scale(self, shape: float = 1.0, color: float = 1.0) -> Field:
@@ -135,6 +139,13 @@ class Field:
     def with_meta(self, **meta: object) -> Field:
         return replace(self, meta={**self.meta, **meta})
 
+    def coefficients(self) -> Tensor:
+        """The control points ``[B,5,h,w]``."""
+        return torch.cat([self.offset, self.color], 1)
+
+    def with_coefficients(self, values: Tensor) -> Field:
+        return replace(self, offset=values[:, :2], color=values[:, 2:])
+
     def require_finite(self) -> Field:
         """Itself, or :class:`FieldError` where a value is NaN or infinite."""
         if not (self.offset.isfinite().all() and self.color.isfinite().all()):
@@ -146,61 +157,69 @@ class Field:
         return write(path, self.require_finite().meta, self.kind, {"offset": self.offset, "color": self.color})
 
     @classmethod
-    def load(cls, path: str | Path) -> Field | Implicit:
-        """Read a field of any kind, and of this or any older version.
+    def reader(cls, kind: str) -> Callable[[Mapping[str, Tensor], dict[str, object], str], Field]:
+        """What makes a field of this kind of the contents of a file (:mod:`flow_core.fields.files`)."""
 
-        Raises:
-            FieldError: the file is missing, damaged, not a field, or newer than this FaceFlow.
-        """
-        from safetensors import SafetensorError, safe_open
+        def read(tensors: Mapping[str, Tensor], meta: dict[str, object], name: str) -> Field:
+            if not {"offset", "color"} <= tensors.keys():
+                raise FieldError(f"{name} lacks the tensors 'offset' and 'color'; it holds {sorted(tensors)}.")
+            return cls(tensors["offset"], tensors["color"], meta, kind)
 
-        path = Path(path)
-        if not path.is_file():
-            raise FieldError(
-                f"There is no field at {path}. Save one with FaceFlow Save Field or `faceflow edit --field`."
-            )
-        try:
-            with safe_open(str(path), "pt") as f:
-                header = json.loads((f.metadata() or {}).get("faceflow", "null"))
-                tensors = {k: f.get_tensor(k) for k in f.keys()}  # noqa: SIM118 (not a dict)
-        except (SafetensorError, ValueError, OSError) as e:
-            raise FieldError(f"{path.name} is damaged or not a safetensors file ({e}); save or copy it again.") from e
-        if not isinstance(header, dict) or header.pop("format", None) != FORMAT:
-            raise FieldError(
-                f"{path.name} is a safetensors file, but not a FaceFlow field; pick one saved by FaceFlow."
-            )
-        version = header.pop("version", 0)
-        if not isinstance(version, int) or not 1 <= version <= VERSION:
-            raise FieldError(
-                f"{path.name} has field version {version}; this FaceFlow reads 1 to {VERSION}. Update FaceFlow."
-            )
-        for v in range(version, VERSION):
-            header, tensors = _UPGRADES[v](header, tensors)
-        kind = header.pop("kind", None)
-        if kind == "implicit":
-            from .neural import Implicit
-
-            return Implicit.from_file(tensors, header, path.name)
-        if kind not in KINDS:
-            raise FieldError(f"{path.name} holds a {kind!r} field, which this FaceFlow does not know. Update FaceFlow.")
-        if not {"offset", "color"} <= tensors.keys():
-            raise FieldError(f"{path.name} lacks the tensors 'offset' and 'color'; it holds {sorted(tensors)}.")
-        return cls(tensors["offset"], tensors["color"], header, kind).require_finite()
+        return read
 
 
-def write(path: str | Path, meta: Mapping[str, object], kind: str, tensors: Mapping[str, Tensor]) -> Path:
-    """Write a field's file; of the format's own keys in ``meta`` none survives."""
-    from safetensors.torch import save
+class _RasterFlow:
+    """What the flows of both kinds share: colours, which are interpolated and tapered."""
 
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    header = {**meta, "format": FORMAT, "version": VERSION, "kind": kind}
-    plain = {k: v.detach().cpu().contiguous() for k, v in tensors.items()}
-    partial = path.with_name(path.name + ".part")  # a full disk must not destroy an older field
-    partial.write_bytes(save(plain, metadata={"faceflow": json.dumps(header)}))
-    partial.replace(path)
-    return path
+    def __init__(self, field: Field, feather: float) -> None:
+        self.field, self.feather = field, feather
+        self.colored = field.color.requires_grad or bool(field.color.any())
+
+    def _sample(self, offset: Tensor, points: Tensor, weight: Tensor | None) -> Sample:
+        if not self.colored:
+            return Sample(offset, offset.new_zeros(()).expand(len(offset), 3, *offset.shape[2:]))
+        return Sample(offset, interpolate(self.field.color, points) * weight)
 
 
-# version n -> n+1; grows when the format does, so that no saved edit is ever lost
-_UPGRADES: dict[int, Callable[[dict, dict], tuple[dict, dict]]] = {}
+class OffsetFlow(_RasterFlow):
+    """The flow of a raster field: offsets are interpolated and tapered."""
+
+    def __call__(self, points: Tensor) -> Sample:
+        weight = taper(points, self.feather)[:, None]
+        return self._sample(interpolate(self.field.offset, points) * weight, points, weight)
+
+    def times(self, matrix: Tensor) -> OffsetFlow:
+        made = copy(self)
+        made.field = replace(self.field, offset=torch.einsum("ij,bjhw->bihw", matrix, self.field.offset))
+        return made
+
+    def max_offset(self) -> tuple[float, float]:
+        # the weights of bicubic interpolation, without their signs, add up to at most 1.375 along each axis
+        return tuple((1.375**2 * self.field.offset)[0].abs().amax((1, 2)).tolist())
+
+
+class VelocityFlow(_RasterFlow):
+    """The flow of a velocity field, integrated once.
+
+    The velocity is tapered before it is integrated, and over at least 0.02, so that the map stays a diffeomorphism and is
+    the identity at the crop's border and beyond.
+    """
+
+    def __init__(self, field: Field, feather: float) -> None:
+        super().__init__(field, feather)
+        if field.offset.any() or field.offset.requires_grad:
+            self.offset = exponential(tapered_velocity(field.offset, feather, cells(field.size)))
+        else:
+            self.offset = field.offset.new_zeros(field.batch, 2, 2, 2)
+
+    def __call__(self, points: Tensor) -> Sample:
+        weight = taper(points, self.feather)[:, None] if self.colored else None
+        return self._sample(between_nodes(self.offset, points), points, weight)
+
+    def times(self, matrix: Tensor) -> VelocityFlow:
+        made = copy(self)
+        made.offset = torch.einsum("ij,bjhw->bihw", matrix, self.offset)
+        return made
+
+    def max_offset(self) -> tuple[float, float]:
+        return tuple(self.offset[0].abs().amax((1, 2)).tolist())

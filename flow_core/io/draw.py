@@ -1,14 +1,15 @@
 """Pictures of a field, for people: colour wheel, arrows, grid, heat map, colour shift, folds, before and after, sheets and
 animations.
 
-All are drawn on the CPU and show what is really applied: the tapered field of
-:func:`flow_core.fields.velocity.displacement`, in the crop frame. Of a batch the first is drawn.
+All are drawn on the CPU and show what is really applied: the tapered field (:meth:`flow_core.fields.base.FlowField.flow`), in
+the crop frame. Of a batch the first is drawn.
 """
 
 from __future__ import annotations
 
 import textwrap
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,8 +20,7 @@ import torch.nn.functional as F
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
-from ..fields.raster import Field
-from ..fields.velocity import displacement
+from ..fields.base import FlowField
 from ..geometry.crop import Crop
 from ..geometry.grid import pixel_centers
 from ..warping.warp import jacobian_determinant, warp
@@ -40,12 +40,13 @@ _AREA, _FOLD = (range(5), "1f5fa8 86b4dc ededea f0a35e b4480b"), (0.85, 0.0, 0.5
 
 
 def view(
-    field: Field,
+    field: FlowField,
     style: str = "wheel",
     size: int = 512,
     background: Tensor | None = None,
     strength: float = 1,
     side: float | None = None,
+    crop: Crop | None = None,
 ) -> Tensor:
     """A picture ``[1,3,size,size]`` of a field, RGB 0..1.
 
@@ -67,6 +68,7 @@ def view(
         strength: multiplies offsets and colours.
         side: side of the face square in pixels of the photo (:attr:`Crop.side`); lengths are then printed in these
             pixels, else in percent of the side.
+        crop: the face, for fields that need it; of a batch the first.
 
     Raises:
         ValueError: unknown style, a size or background that does not fit, or NaN in the field.
@@ -81,8 +83,22 @@ def view(
     draw = dict(zip(STYLES, styles, strict=True))[style]
     with torch.no_grad():
         field = field.select(0).to("cpu").scale(strength, strength).require_finite()
+        crop = None if crop is None else crop.select(0).to("cpu")
         background = None if background is None else _fit(background, size, size)
-        return draw(field, pixel_centers(size, size), background)
+        return draw(_Drawn(field, crop), pixel_centers(size, size), background)
+
+
+class _Drawn:
+    """The field that is drawn, with the face that it may need."""
+
+    def __init__(self, field: FlowField, crop: Crop | None) -> None:
+        self.field, self.crop, self.flow = field, crop, field.flow(crop=crop)
+
+    def offset(self, points: Tensor) -> Tensor:
+        return self.flow(points).offset
+
+    def color(self, points: Tensor) -> Tensor:
+        return self.flow(points).color
 
 
 def _require_size(size: int) -> None:
@@ -90,9 +106,9 @@ def _require_size(size: int) -> None:
         raise ValueError(f"The size of a picture must lie in 64..4096 pixels, got {size}.")
 
 
-def _wheel(field: Field, points: Tensor, _: Tensor | None, length: Callable[[float], str]) -> Tensor:
+def _wheel(drawn: _Drawn, points: Tensor, _: Tensor | None, length: Callable[[float], str]) -> Tensor:
     size = points.shape[1]
-    flow = -displacement(field, points)[0]
+    flow = -drawn.offset(points)
     longest = torch.hypot(*flow.unbind(1)).max().item()
     picture = _wheel_colors(flow / max(longest, _STILL))
     radius = max(7.0, 0.065 * size)
@@ -106,11 +122,11 @@ def _wheel(field: Field, points: Tensor, _: Tensor | None, length: Callable[[flo
     return _write(picture, text, (center - 1.4 * radius, center), (1, 0.5), _INK, 1.0)
 
 
-def _arrows(field: Field, points: Tensor, background: Tensor | None) -> Tensor:
+def _arrows(drawn: _Drawn, points: Tensor, background: Tensor | None) -> Tensor:
     size = points.shape[1]
     count = round(min(max(8.0, 1.1 * size**0.5), 36.0))
     lattice = pixel_centers(count, count)
-    offset = displacement(field, lattice)[0].permute(0, 2, 3, 1).reshape(-1, 2).numpy()
+    offset = drawn.offset(lattice).permute(0, 2, 3, 1).reshape(-1, 2).numpy()
     tips, lengths = lattice.reshape(-1, 2).numpy(), np.linalg.norm(offset, axis=1)
     scale = max(2, min(4, 4096 // size))  # PIL draws without antialiasing
     unit, cell = size * scale, size * scale / count
@@ -128,14 +144,19 @@ def _arrows(field: Field, points: Tensor, background: Tensor | None) -> Tensor:
             shaft, wide = side * min(thick, head * 0.5) / 2, side * max(head * 0.55, 0.75 * thick)
             corners = tail + shaft, neck + shaft, neck + wide, tip, neck - wide, neck - shaft, tail - shaft
             pen.polygon([tuple(p) for p in corners], fill=ink)
-    drawn = _tensor(layer.reduce(scale))
-    return _paint(_dim(background, size, 0.68), drawn[:, 3:], drawn[:, :3], halo=max(1, round(size / 500)))
+    arrows = _tensor(layer.reduce(scale))
+    return _paint(_dim(background, size, 0.68), arrows[:, 3:], arrows[:, :3], halo=max(1, round(size / 500)))
 
 
-def _grid(field: Field, points: Tensor, background: Tensor | None) -> Tensor:
+def _grid(drawn: _Drawn, points: Tensor, background: Tensor | None) -> Tensor:
     size = points.shape[1]
-    edited = None if background is None else warp(background, Crop.whole(background), field)[0]
-    offset = displacement(field, points)[0]
+    edited = None
+    if background is not None:
+        whole = Crop.whole(background)
+        if drawn.crop is not None and drawn.crop.landmarks is not None:
+            whole = replace(whole, landmarks=drawn.crop.places * background.shape[-1])
+        edited = warp(background, whole, drawn.field)[0]
+    offset = drawn.offset(points)
     # Cells of whole pixels and lines on pixel centres (or edges, if even) make all lines equally sharp.
     cell, width = round(size / max(8.0, 0.75 * size**0.5)), max(1, round(size / 360))
     first = (size - (size // cell - 1) * cell) // 2 + 0.5 * (width % 2)
@@ -148,9 +169,9 @@ def _grid(field: Field, points: Tensor, background: Tensor | None) -> Tensor:
     return _paint(_dim(edited, size, 0.8), mask * (0.5 + 0.5 * share), ink, halo=max(1, round(size / 600)))
 
 
-def _heat(field: Field, points: Tensor, _: Tensor | None, length: Callable[[float], str]) -> Tensor:
+def _heat(drawn: _Drawn, points: Tensor, _: Tensor | None, length: Callable[[float], str]) -> Tensor:
     size = points.shape[1]
-    far = torch.hypot(*displacement(field, points)[0].unbind(1))
+    far = torch.hypot(*drawn.offset(points).unbind(1))
     longest = max(far.max().item(), _STILL)
     labels = [length(share * longest) for share in ((0, 0.5, 1) if size >= 160 else (0, 1))]
     return _scale(_ramp(far / longest * 10, *_HEAT), (_HEAT[0], _HEAT[1]), labels, (0.95,) * 3, 0.05)
@@ -170,10 +191,10 @@ def _scale(picture: Tensor, ramp: tuple, labels: list[str], ink: tuple, rim: flo
     return picture
 
 
-def _folds(field: Field, points: Tensor, _: Tensor | None) -> Tensor:
+def _folds(drawn: _Drawn, points: Tensor, _: Tensor | None) -> Tensor:
     size = points.shape[1]
     # Differences over steps much finer than the control points would show rounding errors.
-    det = jacobian_determinant(field, min(size, 512))
+    det = jacobian_determinant(drawn.field, min(size, 512), crop=drawn.crop)
     worst, share = det.min().item(), (det <= 0).float().mean().item()
     det = F.interpolate(det[:, None], (size, size), mode="bilinear", align_corners=False)
     picture = _ramp(2 - 2 * det[:, 0].clamp(min=0.25).log2().clamp(-1, 1), *_AREA)
@@ -186,8 +207,8 @@ def _folds(field: Field, points: Tensor, _: Tensor | None) -> Tensor:
     return _write(picture, text, (0.08 * size, 0.87 * size), (0, 1), _FOLD if share else _INK, 1.0)
 
 
-def _color(field: Field, points: Tensor, _: Tensor | None) -> Tensor:
-    shift = displacement(field, points)[1]
+def _color(drawn: _Drawn, points: Tensor, _: Tensor | None) -> Tensor:
+    shift = drawn.color(points)
     largest, at = shift.abs().max().item(), 0.96 * points.shape[1]
     factor = next(f for f in (64, 32, 16, 8, 4, 2, 1) if largest * f <= 0.5 or f == 1)
     text = f"x {factor}" if largest >= 1e-4 else "no shift"
@@ -237,7 +258,9 @@ def inscribe(picture: Tensor, text: str) -> Tensor:
     return page
 
 
-def compare(image: Tensor, crop: Crop, field: Field, size: int = 512, strength: float = 1, at: float = 0.5) -> Tensor:
+def compare(
+    image: Tensor, crop: Crop, field: FlowField, size: int = 512, strength: float = 1, at: float = 0.5
+) -> Tensor:
     """Before, left of a line, and after, right of it: ``[1,3,size,size]``, in view of the whole head.
 
     Args:
@@ -262,14 +285,20 @@ def compare(image: Tensor, crop: Crop, field: Field, size: int = 512, strength: 
     return picture
 
 
-def _head(image: Tensor, crop: Crop, field: Field, size: int, strength: float) -> Tensor:
+def _head(image: Tensor, crop: Crop, field: FlowField, size: int, strength: float) -> Tensor:
     with torch.no_grad():
         edited = warp(image, crop, field, strength, strength)[0] if strength else image
         return crop.widen(1.25).aligned(edited, size).detach().cpu().float()
 
 
 def morph(
-    image: Tensor, crop: Crop, field: Field, frames: int = 24, size: int = 384, loop: bool = True, strength: float = 1
+    image: Tensor,
+    crop: Crop,
+    field: FlowField,
+    frames: int = 24,
+    size: int = 384,
+    loop: bool = True,
+    strength: float = 1,
 ) -> Iterator[Tensor]:
     """``frames`` pictures ``[1,3,size,size]``, one after another: the edit of the first of ``image`` ``[B,3,H,W]``
     growing from nothing to ``strength``, slow at both ends, in view of the whole head. With ``loop`` there and back, so
@@ -286,7 +315,13 @@ def morph(
 
 
 def animate(
-    image: Tensor, crop: Crop, field: Field, frames: int = 24, size: int = 384, loop: bool = True, strength: float = 1
+    image: Tensor,
+    crop: Crop,
+    field: FlowField,
+    frames: int = 24,
+    size: int = 384,
+    loop: bool = True,
+    strength: float = 1,
 ) -> list[Image.Image]:
     """:func:`morph` for :func:`save_animation`."""
     return [to_image(p) for p in morph(image, crop, field, frames, size, loop, strength)]

@@ -1,6 +1,6 @@
 """Fields for other programs, and from them.
 
-What is written is what :func:`flow_core.fields.velocity.displacement` says, sampled at the pixel centres of a square raster over
+What is written is what :meth:`flow_core.fields.base.FlowField.flow` says, sampled at the pixel centres of a square raster over
 the face square: any kind of field leaves as plain numbers, and comes back as a raster field.
 
 ============  =======================================================================================================
@@ -28,8 +28,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..fields.raster import Field, FieldError
-from ..fields.velocity import FEATHER, displacement
+from ..fields.base import FEATHER, FieldError, FlowField
+from ..fields.raster import Field
 from ..geometry.crop import Crop
 from ..geometry.grid import pixel_centers
 from .rasters import read_exr, read_flo, read_png16, write_exr, write_flo, write_png16
@@ -39,14 +39,14 @@ ST_MAPS = (".exr", ".png")
 _ROWS = 256  # of a large photo, computed at once
 
 
-def st_map(field: Field, size: int, feather: float = FEATHER) -> Tensor:
+def st_map(field: FlowField, size: int, feather: float = FEATHER, crop: Crop | None = None) -> Tensor:
     """ST-map of the face square: ``[size,size,2]``, u then v, conventions as above. The first of a batch."""
     points = pixel_centers(size, size)
-    offset = _displaced(field, points, feather)[0]
+    offset = _sample(field, points, feather, crop)[0]
     return _up(points[0] + offset.permute(0, 2, 3, 1)[0])
 
 
-def st_map_of_photo(field: Field, crop: Crop, feather: float = FEATHER) -> Tensor:
+def st_map_of_photo(field: FlowField, crop: Crop, feather: float = FEATHER) -> Tensor:
     """ST-map of the whole photo of which ``crop`` is a part: ``[H,W,2]``; outside the face it is the identity. Both of
     batch 1."""
     if crop.batch != 1:
@@ -56,7 +56,7 @@ def st_map_of_photo(field: Field, crop: Crop, feather: float = FEATHER) -> Tenso
     out = identity[0].clone()
     for top in range(0, h, _ROWS):
         target = identity[:, top : top + _ROWS]
-        offset = _displaced(field, crop.to_crop(target * size), feather)[0]
+        offset = _sample(field, crop.to_crop(target * size), feather, crop)[0]
         out[top : top + _ROWS] += crop.vectors_to_image(offset.permute(0, 2, 3, 1))[0] / size
     return _up(out)
 
@@ -66,13 +66,13 @@ def _up(points: Tensor) -> Tensor:
     return torch.stack([u, 1 - v], -1)
 
 
-def _displaced(field: Field, points: Tensor, feather: float) -> tuple[Tensor, Tensor]:
+def _sample(field: FlowField, points: Tensor, feather: float, crop: Crop | None) -> tuple[Tensor, Tensor]:
     with torch.no_grad():
-        return displacement(field.to("cpu").require_finite(), points, feather)
+        return field.to("cpu").require_finite().flow(feather, crop)(points)[:2]
 
 
 def write(
-    field: Field,
+    field: FlowField,
     path: str | Path,
     size: int = 512,
     st: bool = False,
@@ -85,7 +85,7 @@ def write(
         field: of batch 1; ``.npy`` holds a whole batch.
         size: side of the raster in pixels, 2..8192.
         st: an ST-map instead of a flow.
-        crop: with ``st``, the map covers the whole photo of this face, at its size.
+        crop: the face, for fields that need it; with ``st``, the map covers its whole photo, at the photo's size.
         feather: as in :func:`flow_core.warping.warp.warp`, for the file holds what is applied. 0 leaves the fading out away, as is
             right for a field that shall come back: FaceFlow fades every field out when it applies it.
 
@@ -110,7 +110,7 @@ def write(
         else:
             write_exr(path, {"R": values[..., 0], "G": values[..., 1], "B": zero[..., 0]})
         return path
-    offset, color = _displaced(field, pixel_centers(size, size), feather)
+    offset, color = _sample(field, pixel_centers(size, size), feather, crop)
     if suffix == ".npy":
         with path.open("wb") as file:
             np.save(file, torch.cat([offset, color], 1).numpy())

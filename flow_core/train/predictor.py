@@ -30,8 +30,8 @@ from ..editing.motion import PARTS, load_modes, load_parts, load_ways
 from ..editing.optimize import LEAST_REACH, OUTLINE, Priors, Settings
 from ..editing.predict import BUILTIN, COLOR_LIMIT, FARTHEST, RESOLUTION, Predictor, key_texts, offsets
 from ..faces.landmarks import MIRROR, five_points, outline
+from ..fields.base import taper
 from ..fields.raster import Field
-from ..fields.velocity import displacement, taper
 from ..geometry.crop import Crop
 from ..geometry.grid import pixel_centers, turned_centers
 from ..geometry.sampling import sample_image
@@ -104,7 +104,7 @@ class Texts:
         for face, place in zip(aligned.split(1), places.split(1), strict=True):
             offset = offsets(moves, everywhere, place.expand(len(moves), -1, -1))
             shape = Field(offset, offset.new_zeros(len(moves), 3, *offset.shape[2:]))
-            flow = displacement(shape, points)[0].permute(0, 2, 3, 1)
+            flow = shape.flow()(points).offset.permute(0, 2, 3, 1)
             masks = sample_image(region_masks(torch.ones(1, len(PAINTED)), place, face), points * OUTLINE)
             coats = torch.einsum("prc,rhw->pchw", tints / dearness(masks)[..., None], masks[0])
             ends = []
@@ -200,7 +200,7 @@ class Objective(nn.Module):
         points = random_views(len(every), size, g)
         # a smooth flow need not be asked at every pixel
         coarse = F.interpolate(points.permute(0, 3, 1, 2), (min(size, 2 * RESOLUTION),) * 2, mode="bilinear")
-        flow = displacement(Field(shape.offset[every], shape.color[every]), coarse.permute(0, 2, 3, 1))[0]
+        flow = Field(shape.offset[every], shape.color[every]).flow()(coarse.permute(0, 2, 3, 1)).offset
         flow = F.interpolate(flow, (size, size), mode="bilinear")
         source = aligned[every]
         moved = sample_image(source, (points + flow.permute(0, 2, 3, 1)) * aligned.shape[-1])

@@ -22,8 +22,8 @@ from torch import Tensor
 from ..faces.align import sort_faces
 from ..faces.detect import Detection, Detector
 from ..faces.landmarks import SIZE, WIDEN, Landmarks, five_points, load_landmarks, pose
+from ..fields.base import FEATHER, FlowField
 from ..fields.raster import Field
-from ..fields.velocity import FEATHER, displacement
 from ..geometry.crop import Crop
 from ..geometry.grid import pixel_centers
 from ..geometry.sampling import sample_image
@@ -42,7 +42,7 @@ SMALLEST = 32  # pixels of a crop's side; there is nothing to see of an edit on 
 MEMORY = 300  # frames after which a lost face is forgotten
 MOVED = 0.02  # pixels; less is no movement
 
-FieldSource: TypeAlias = Callable[[Tensor, Tensor], Field]
+FieldSource: TypeAlias = Callable[[Tensor, Tensor], FlowField]
 """Yields the field of a face: called with the aligned face ``[1,3,S,S]`` and its landmarks ``[1,161,2]`` in the crop
 frame. A one-shot predictor with its prompt bound in is one."""
 
@@ -218,7 +218,7 @@ class Edited:
 
 def edit_frames(
     frames: Iterable[Tensor],
-    fields: Field | FieldSource,
+    fields: FlowField | FieldSource,
     detector: Detector,
     settings: VideoSettings | None = None,
     **options: object,
@@ -254,7 +254,7 @@ class Editor:
 
     def __init__(
         self,
-        fields: Field | FieldSource,
+        fields: FlowField | FieldSource,
         detector: Detector,
         settings: VideoSettings | None = None,
         first: Crop | None = None,
@@ -483,27 +483,27 @@ class Editor:
         landmarks = self._filter(track, "landmarks", 40.0)(track.seen.landmarks, dt, side)
         track.crop = replace(Crop.from_points(points, track.seen.image_size, track.seen.score), landmarks=landmarks)
 
-    def _field(self, frame: Tensor, track: Track, dt: float) -> Field:
-        if isinstance(self.fields, Field):
-            wanted = self.fields
-        else:
+    def _field(self, frame: Tensor, track: Track, dt: float) -> FlowField:
+        each_frame = callable(self.fields)
+        if each_frame:
             aligned = _square(frame, track.crop, self.settings.aligned_size)
             wanted = self.fields(aligned, track.crop.places)
+        else:
+            wanted = self.fields
         if wanted.batch != 1:
             raise ValueError(f"A clip takes one field for a face, got a batch of {wanted.batch}; select one of them.")
         wanted.require_finite()
-        if isinstance(self.fields, Field):
+        if not each_frame:
             return wanted
-        values = torch.cat([wanted.offset, wanted.color], 1)[..., None]
-        values = self._filter(track, "field", 20.0)(values, dt)[..., 0]
-        return replace(wanted, offset=values[:, :2], color=values[:, 2:])
+        values = wanted.coefficients()[..., None]
+        return wanted.with_coefficients(self._filter(track, "field", 20.0)(values, dt)[..., 0])
 
 
 # --- pixels --------------------------------------------------------------------------------------------------------
 
 
 def move(
-    frame: Tensor, out: Tensor, crop: Crop, field: Field, feather: float = FEATHER, interpolation: str = "bilinear"
+    frame: Tensor, out: Tensor, crop: Crop, field: FlowField, feather: float = FEATHER, interpolation: str = "bilinear"
 ) -> tuple[tuple[int, int, int, int], Tensor] | None:
     """:func:`flow_core.warping.warp.warp` for one face of a video frame: quick, and only around the face.
 
@@ -526,7 +526,7 @@ def move(
     ys, xs = (torch.arange(n) + 0.5 for n in (rows, columns))
     places = torch.stack(torch.meshgrid(x0 + xs * cell, y0 + ys * cell, indexing="xy"), -1)[None]
     points = crop.to_crop(places)
-    offset, color = displacement(field, points, feather)
+    offset, color, _ = field.flow(feather, crop)(points)
     # between lattice points nothing may reach beyond the crop
     inside = torch.minimum(points, 1 - points).amin(-1) > 1.5 * cell / side
     shift = crop.vectors_to_image(offset.permute(0, 2, 3, 1)).permute(0, 3, 1, 2) * inside[:, None]

@@ -8,8 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..fields.raster import Field
-from ..fields.velocity import FEATHER
+from ..fields.base import FEATHER, FlowField
 from ..geometry.crop import Crop
 from .several import warp_faces
 
@@ -48,7 +47,12 @@ def reduced(crop: Crop, size: tuple[int, int]) -> tuple[Crop, int, tuple[int, in
 
 
 def warp_latent(
-    latent: Tensor, crop: Crop, field: Field, shape: float = 1.0, mask: Tensor | None = None, feather: float = FEATHER
+    latent: Tensor,
+    crop: Crop,
+    field: FlowField,
+    shape: float = 1.0,
+    mask: Tensor | None = None,
+    feather: float = FEATHER,
 ) -> Tensor:
     """Move a latent ``[B,C,h,w]`` as :func:`flow_core.warping.warp.warp` moves its picture; colours do not apply.
 
@@ -70,7 +74,12 @@ def warp_latent(
 
 
 def warp_mask(
-    values: Tensor, crop: Crop, field: Field, shape: float = 1.0, mask: Tensor | None = None, feather: float = FEATHER
+    values: Tensor,
+    crop: Crop,
+    field: FlowField,
+    shape: float = 1.0,
+    mask: Tensor | None = None,
+    feather: float = FEATHER,
 ) -> Tensor:
     """Move a mask ``[B,H,W]`` of the picture's size along with the picture; ``mask`` says where the edit acts."""
     if values.ndim != 3 or tuple(values.shape[1:]) != tuple(crop.image_size):
@@ -82,7 +91,7 @@ def warp_mask(
 
 
 def _warp_channels(
-    values: Tensor, crop: Crop, field: Field, shape: float, mask: Tensor | None, feather: float
+    values: Tensor, crop: Crop, field: FlowField, shape: float, mask: Tensor | None, feather: float
 ) -> Tensor:
     """Channels become grey pictures, which the warp takes."""
     for name, n, fit in (

@@ -11,8 +11,7 @@ from PIL import Image, ImageDraw
 from torch import Tensor
 
 from ..faces.landmarks import located, outline
-from ..fields.raster import Field
-from ..fields.velocity import displacement
+from ..fields.base import FlowField
 from ..geometry.crop import Crop
 from ..geometry.grid import pixel_centers
 from ..guides.guide import Guide
@@ -58,17 +57,19 @@ class Measures:
         return ", ".join(numbers)
 
 
-def measure(field: Field, crop: Crop | None = None, strength: float = 1.0) -> list[Measures]:
-    """One :class:`Measures` for every field of a batch; ``crop`` (batch 1 or that of the field) gives the scale."""
+def measure(field: FlowField, crop: Crop | None = None, strength: float = 1.0) -> list[Measures]:
+    """One :class:`Measures` for every field of a batch; ``crop`` (batch 1 or that of the field) gives the scale, and the face
+    to fields that need it, which are then measured on every face."""
     if crop is not None and field.batch != crop.batch and 1 not in (field.batch, crop.batch):
         raise ValueError(f"{crop.batch} crops do not fit {field.batch} fields: give one for all, or one for each.")
     gain, found = field.meta.get("gain"), []
     with torch.no_grad():
-        for i in range(field.batch):
-            one = field.select(i).to("cpu").scale(strength, strength).require_finite()
-            length = displacement(one, pixel_centers(_GRID, _GRID))[0].norm(dim=1)
-            det = jacobian_determinant(one, _GRID)
-            side = 100.0 if crop is None else crop.side[i if crop.batch > 1 else 0].item()
+        for i in range(max(field.batch, crop.batch) if field.needs_face and crop is not None else field.batch):
+            one = field.select(i if field.batch > 1 else 0).to("cpu").scale(strength, strength).require_finite()
+            face = None if crop is None else crop.select(i if crop.batch > 1 else 0).to("cpu")
+            length = one.flow(crop=face)(pixel_centers(_GRID, _GRID)).offset.norm(dim=1)
+            det = jacobian_determinant(one, _GRID, crop=face)
+            side = 100.0 if face is None else face.side.item()
             found.append(
                 Measures(
                     length.max().item() * side, length.mean().item() * side, "%" if crop is None else "px",

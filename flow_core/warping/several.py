@@ -5,8 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ..fields.raster import Field
-from ..fields.velocity import FEATHER, displacement
+from ..fields.base import FEATHER, FlowField
 from ..geometry.crop import Crop
 from ..geometry.sampling import sample_image
 from .warp import warp
@@ -17,7 +16,7 @@ _CHUNK = 1 << 18  # pixels computed at once where squares overlap
 def warp_faces(
     image: Tensor,
     crop: Crop,
-    field: Field,
+    field: FlowField,
     shape: float = 1.0,
     color: float = 1.0,
     mask: Tensor | None = None,
@@ -73,13 +72,13 @@ def _warp_picture(
 
 
 def _sum(
-    image: Tensor, faces: list[tuple[Crop, Field]], x: Tensor, y: Tensor, weight: Tensor | float, feather: float
+    image: Tensor, faces: list[tuple[Crop, FlowField]], x: Tensor, y: Tensor, weight: Tensor | float, feather: float
 ) -> Tensor:
     """Colours ``[C,K]`` of the pixels ``x, y`` ``[K]`` of ``image`` ``[1,C,H,W]`` under all edits at once."""
     target = torch.stack([x, y], -1)[None, None].to(image) + 0.5
     shift, tint = torch.zeros_like(target), image.new_zeros(1, 3, 1, len(x))
     for crop, field in faces:
-        offset, color = displacement(field, crop.to_crop(target), feather)
+        offset, color, _ = field.flow(feather, crop)(crop.to_crop(target))
         shift, tint = shift + crop.vectors_to_image(offset.permute(0, 2, 3, 1)), tint + color
     source = target + shift * (weight if isinstance(weight, float) else weight[:, None])
     new, tint = sample_image(image, source, "bicubic")[0, :, 0], (tint * weight)[0, :, 0]

@@ -8,8 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..fields.raster import Field
-from ..fields.velocity import FEATHER, displacement
+from ..fields.base import FEATHER, Flow, FlowField
 from ..geometry.crop import Crop
 from ..geometry.grid import pixel_centers
 from ..geometry.sampling import sample_image
@@ -18,29 +17,41 @@ _GRID = 384  # raster over the face square in which regions are found, a side
 _STEP = 2 / _GRID  # differences over this much of the side
 
 
-def stretching(field: Field, size: int = _GRID, strength: float = 1.0, feather: float = FEATHER) -> Tensor:
+def stretching(
+    field: FlowField,
+    size: int = _GRID,
+    strength: float = 1.0,
+    feather: float = FEATHER,
+    crop: Crop | None = None,
+) -> Tensor:
     """How many times content is stretched in the direction in which it is stretched most.
 
     The warp is backward, so content grows by the inverse of the Jacobian J of ``p -> p + offset(p)``: the stretch is one
-    over J's smaller singular value. Where the warp folds (det J <= 0) it is infinite.
+    over J's smaller singular value. Where the warp folds (det J <= 0) it is infinite. Fields that need a face take it from
+    ``crop``.
 
     Returns:
         ``[B,size,size]``, 1 where nothing is stretched.
     """
-    centers, half = pixel_centers(size, size, field.device), _STEP / 2
-    shifts = centers.new_tensor([[-half, 0], [half, 0], [0, -half], [0, half]])
     with torch.no_grad():
-        points = torch.cat([centers + s for s in shifts], 1)
-        offset = displacement(field.scale(strength), points, feather)[0]
+        return _stretching(field.scale(strength).flow(feather, crop), pixel_centers(size, size, field.device))[0]
+
+
+def _stretching(flow: Flow, centers: Tensor) -> tuple[Tensor, Tensor | None]:
+    """See :func:`stretching`; and how far points are uncovered ``[B,1,size,size]``, where a field says so."""
+    half = _STEP / 2
+    shifts = centers.new_tensor([[-half, 0], [half, 0], [0, -half], [0, half]])
+    offset, _, uncovered = flow(torch.cat([centers + s for s in shifts], 1))
     left, right, up, down = offset.chunk(4, 2)
     (a, c), (b, d) = ((right - left) / _STEP).unbind(1), ((down - up) / _STEP).unbind(1)  # J = 1 + [[a, b], [c, d]]
     a, d = a + 1, d + 1
     least = (torch.hypot(a + d, c - b) - torch.hypot(a - d, b + c)) / 2  # negative where det J is
-    return torch.where(least > 0, 1 / least.clamp(min=1e-6), math.inf)
+    stretch = torch.where(least > 0, 1 / least.clamp(min=1e-6), math.inf)
+    return stretch, None if uncovered is None else torch.stack(uncovered.chunk(4, 2)).mean(0)
 
 
 def repair_mask(
-    field: Field,
+    field: FlowField,
     crop: Crop,
     threshold: float = 1.8,
     strength: float = 1.0,
@@ -48,7 +59,7 @@ def repair_mask(
     soften: float = 0.01,
     feather: float = FEATHER,
 ) -> Tensor:
-    """Regions of the edited photo that an inpainting model should paint anew: stretched beyond ``threshold``, or folded.
+    """Regions of the edited photo that an inpainting model should paint anew: stretched beyond ``threshold``, folded, or uncovered.
 
     Args:
         field: batch B or 1.
@@ -70,7 +81,13 @@ def repair_mask(
     from kornia.morphology import dilation
 
     field = field.to("cpu").require_finite()
-    region = (stretching(field, strength=strength, feather=feather) > threshold).float()[:, None]
+    with torch.no_grad():
+        stretch, uncovered = _stretching(
+            field.scale(strength).flow(feather, crop.to("cpu")), pixel_centers(_GRID, _GRID)
+        )
+    region = (stretch > threshold).float()[:, None]
+    if uncovered is not None:
+        region = torch.maximum(region, (uncovered > 0.5).float())
     disc = torch.ones(5, 5)
     disc[[0, 0, -1, -1], [0, -1, 0, -1]] = 0
     for _ in range(round(grow * _GRID / 2)):  # two pixels a time, round
@@ -83,14 +100,18 @@ def repair_mask(
     return mask if soften else (mask >= 0.5).float()
 
 
-def changed_mask(field: Field, crop: Crop, shape: float = 1.0, color: float = 1.0, feather: float = FEATHER) -> Tensor:
+def changed_mask(
+    field: FlowField, crop: Crop, shape: float = 1.0, color: float = 1.0, feather: float = FEATHER
+) -> Tensor:
     """Pixels of the photos ``[pictures,H,W]`` (0 or 1) that an edit changes to the eye: moved by half a pixel of the photo, or
     recoloured by 1/255."""
     field = field.to("cpu").scale(shape, color).require_finite()
-    offset, shift = displacement(field, pixel_centers(_GRID, _GRID), feather)
+    offset, shift, uncovered = field.flow(feather, crop.to("cpu"))(pixel_centers(_GRID, _GRID))
     longest = offset.norm(dim=1) * crop.side.cpu()[:, None, None]
     # The larger of both, each in units of what counts as changed.
     region = torch.maximum(longest / 0.5, shift.abs().amax(1) * 255)
+    if uncovered is not None:
+        region = torch.maximum(region, uncovered[:, 0] * 255)
     return (_in_photo(region[:, None], crop) >= 1).float()
 
 

@@ -11,13 +11,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..fields.raster import Field
-from ..fields.velocity import FEATHER, Flow, displacement, taper
+from ..fields.base import FEATHER, Flow, FlowField, taper
 from ..geometry.grid import pixel_centers
 from ..geometry.sampling import _sample, require_finite
 
 if TYPE_CHECKING:
-    from ..fields.neural import Implicit
     from ..geometry.crop import Crop
 
 _TILE = 256, 512  # rows and columns; a tile stays in the processor's cache, and the memory of a warp small
@@ -45,7 +43,7 @@ def taper_mask(crop: Crop, feather: float = FEATHER) -> Tensor:
 def warp(
     image: Tensor,
     crop: Crop,
-    field: Field | Implicit,
+    field: FlowField,
     shape: float = 1.0,
     color: float = 1.0,
     mask: Tensor | None = None,
@@ -100,8 +98,8 @@ def warp(
         # Bicubic weights and colour offsets may overshoot; pictures beyond 0..1 (HDR) keep their own range.
         limit = min(0.0, limits[i][0]), max(1.0, limits[i][1])
         x0, y0, x1, y1 = one.bounds()
-        flow = Flow(f, feather).times(one.inverse[0, :2, :2])
-        reach = flow.reach()
+        flow = f.flow(feather, one).times(one.inverse[0, :2, :2])
+        reach = flow.max_offset()
         step = max(1, int(one.side[0] / max(_NODES, 4 * max(f.size))))
         for top, left in itertools.product(range(y0, y1, _TILE[0]), range(x0, x1, _TILE[1])):
             box = (left, top, min(x1, left + _TILE[1]), min(y1, top + _TILE[0]))
@@ -209,12 +207,17 @@ def _span(first: int, last: int, reach: float, size: int) -> tuple[int, int]:
 
 
 def jacobian_determinant(
-    field: Field | Implicit, size: int = 128, strength: float = 1.0, feather: float = FEATHER
+    field: FlowField,
+    size: int = 128,
+    strength: float = 1.0,
+    feather: float = FEATHER,
+    crop: Crop | None = None,
 ) -> Tensor:
     """Determinant of the Jacobian of the warp ``p -> p + offset(p)`` of ``field.scale(strength)`` on a ``size x size`` grid of the crop.
 
     1 keeps areas, above 1 the picture shrinks there, 0 and below the warp folds (Modersitzki, Numerical Methods
-    for Image Registration, 2004). Central differences over one grid step, differentiable in the field.
+    for Image Registration, 2004). Central differences over one grid step, differentiable in the field. Fields that need a face
+    take it from ``crop``.
 
     Returns:
         ``[B,size,size]``.
@@ -224,12 +227,12 @@ def jacobian_determinant(
     # four half-step neighbours in one call: x-, x+, y-, y+
     shifts = centers.new_tensor([[-step, 0], [step, 0], [0, -step], [0, step]])
     points = torch.cat([centers + s for s in shifts], 1)
-    offset = displacement(field.scale(strength), points, feather)[0]
+    offset = field.scale(strength).flow(feather, crop)(points).offset
     left, right, up, down = (points.permute(0, 3, 1, 2) + offset).chunk(4, 2)
     dx, dy = (right - left) * size, (down - up) * size
     return dx[:, 0] * dy[:, 1] - dx[:, 1] * dy[:, 0]
 
 
-def fold_share(field: Field | Implicit, size: int = 256, strength: float = 1.0) -> float:
+def fold_share(field: FlowField, size: int = 256, strength: float = 1.0, crop: Crop | None = None) -> float:
     """Share 0..1 of the crop where the warp folds (determinant <= 0)."""
-    return (jacobian_determinant(field, size, strength) <= 0).float().mean().item()
+    return (jacobian_determinant(field, size, strength, crop=crop) <= 0).float().mean().item()
