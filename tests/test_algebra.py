@@ -192,7 +192,7 @@ def test_a_region_of_a_face(crop: Crop) -> None:
     x, y = (points[AT[LIPS[0]]] * 256).long().tolist()
     assert both[y, x] > 0.9
     assert both.sum() < mouth.sum() / 2
-    with pytest.raises(FieldError, match="no landmarks"):
+    with pytest.raises(ValueError, match="no landmarks"):
         algebra.crop_mask(square_crop((96, 120), (60, 48), 80), "mouth")
 
 
