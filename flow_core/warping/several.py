@@ -55,7 +55,7 @@ def warp_faces(
 
 
 def _warp_picture(
-    image: Tensor, faces: list[tuple[Crop, Field]], shape: float, color: float, mask: Tensor | None, feather: float
+    image: Tensor, faces: list[tuple[Crop, FlowField]], shape: float, color: float, mask: Tensor | None, feather: float
 ) -> tuple[Tensor, Tensor]:
     """One picture ``[1,C,H,W]``, all of its faces."""
     out, times = image, image.new_zeros(1, *image.shape[2:])
