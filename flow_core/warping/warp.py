@@ -143,12 +143,14 @@ def _warp_tile(
     points = torch.empty(1, 2, len(y), len(x), device=image.device)
     torch.add(a * x, b * y[:, None] + u, out=points[0, 0])
     torch.add(c * x, d * y[:, None] + v, out=points[0, 1])
-    edit = torch.cat(flow(points.movedim(1, -1))[: 1 + flow.colored], 1)  # offset, and colour where there is any
+    offset, color, uncovered = flow(points.movedim(1, -1))
+    planes = [offset, color if flow.colored else None, uncovered]  # offset, and what else there is
+    edit = torch.cat([p for p in planes if p is not None], 1)
     if mask is not None:
         edit = _between(edit, step, box) * mask[tile]
         x, y, step = _every(x0, x1, 1, image.device), _every(y0, y1, 1, image.device), 1
     moved = edit[0, :2].abs().sum(0) > _STILL[0]
-    if flow.colored:
+    if edit.shape[1] > 2:
         moved |= edit[0, 2:].abs().amax(0) > _STILL[1]
     if step > 1:  # pixels between four that move
         moved = moved[:-1] & moved[1:]
@@ -172,8 +174,10 @@ def _warp_tile(
     else:
         edit = _between(edit, step, box)
         new = image[tile].clone()
+    if uncovered is not None:  # what was hidden cannot be sampled; alpha has no light to lose
+        new[:, :3] *= 1 - edit[:, -1:]
     if flow.colored:
-        color = edit[:, 2:]
+        color = edit[:, 2:5]
         new[:, :3] += color.mean(1, keepdim=True) if image.shape[1] == 1 else color
     new.clamp_(*limit)
     if not all_moved:
