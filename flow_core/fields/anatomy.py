@@ -1,0 +1,344 @@
+"""How a fitted face looks when its muscles have moved: skin, eyeballs and the inside of the mouth as layers.
+
+The skin follows the mesh. Eyelids, gaze and the opening of the mouth are described by curves of the face itself, its lids
+and lips, so that lids meet wherever a face has them, and teeth stay with the skull. Everything is a function of crop points:
+nothing here knows a resolution but the smooth offsets of the skin, which are kept on a raster and interpolated.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ..faces.landmarks import AT, EYES, IRISES, LIPS, LIPS_INNER, OVAL
+from ..geometry.grid import pixel_centers
+from ..geometry.mesh import barycentric, polygon_distance, rasterise
+from ..geometry.sampling import interpolate
+
+RASTER = 256  # pixels a side of the raster of the skin's offsets
+_COARSE = 64  # pixels a side of the raster on which the distance to the outline is computed
+TABLE = 256  # samples of a curve across an eye or a mouth
+FADE = 0.16  # fractions of the crop side beyond the face's outline at which its motion has faded
+LASHES = 0.010  # height of the strip along a lid that moves as a whole, with its lashes
+LID = 0.085  # how far above an upper lid the skin gives way when the lid closes
+LOWER_LID = 0.05
+EDGE = 0.0016  # half width of the border between two layers
+MOUTH_SHADE = 0.018  # width of the soft shadow inside lips
+DARK, TONGUE = 0.80, 0.30  # how much of the light is lost in the depth of a mouth, and how much less on the tongue
+TEETH_SEEN = (0.004, 0.012)  # opening of a mouth below which nothing inside is seen, and above which it is
+
+
+def smoothstep(x: Tensor, low: float | Tensor, high: float | Tensor) -> Tensor:
+    """0 below ``low``, 1 above ``high``, cubic between."""
+    t = ((x - low) / (high - low)).clamp(0, 1)
+    return t * t * (3 - 2 * t)
+
+
+class Frame(NamedTuple):
+    """Axes of an eye or a mouth: ``a`` runs from its left corner (0) to its right one (``length``), ``b`` downwards."""
+
+    origin: Tensor  # [2]
+    axis: Tensor  # [2], unit
+    length: Tensor
+
+    @classmethod
+    def between(cls, left: Tensor, right: Tensor) -> Frame:
+        across = right - left
+        length = across.norm().clamp(min=1e-4)
+        return cls(left, across / length, length)
+
+    def to(self, points: Tensor) -> tuple[Tensor, Tensor]:
+        d = points - self.origin
+        x, y = d.unbind(-1)
+        c, s = self.axis
+        return c * x + s * y, c * y - s * x
+
+    def back(self, a: Tensor, b: Tensor) -> Tensor:
+        c, s = self.axis
+        return torch.stack([c * a - s * b, s * a + c * b], -1) + self.origin
+
+
+def _curve(frame: Frame, points: Tensor) -> Tensor:
+    """Height ``b`` of an arc from corner to corner, as a table over ``a`` in 0..length: ``[TABLE]``, smooth.
+
+    Cubic Hermite interpolation with slopes of finite differences, limited so that it does not overshoot (Fritsch and
+    Carlson, Monotone piecewise cubic interpolation, 1980).
+    """
+    a, b = frame.to(points)
+    a = torch.cummax(a / frame.length, 0).values
+    a = a + torch.arange(len(a), device=a.device) * 1e-5
+    step, rise = a.diff(), b.diff()
+    slope = rise / step
+    inner = (slope[1:] * step[:-1] + slope[:-1] * step[1:]) / (step[1:] + step[:-1])
+    least = 3 * torch.minimum(slope[1:].abs(), slope[:-1].abs())
+    inner = torch.where(slope[1:] * slope[:-1] > 0, inner.clamp(-least, least), 0.5 * inner)
+    m = torch.cat([slope[:1], inner, slope[-1:]])
+    x = torch.linspace(0, 1, TABLE, device=a.device)
+    i = (torch.searchsorted(a.contiguous(), x, right=True) - 1).clamp(0, len(a) - 2)
+    h = step[i]
+    t = ((x - a[i]) / h).clamp(0, 1)
+    t2, t3 = t * t, t * t * t
+    return (2 * t3 - 3 * t2 + 1) * b[i] + (t3 - 2 * t2 + t) * h * m[i] + (3 * t2 - 2 * t3) * b[i + 1] + (t3 - t2) * h * m[i + 1]
+
+
+def _read(tables: Tensor, share: Tensor) -> Tensor:
+    """Tables ``[K,TABLE]`` at ``share [...]`` of the way across, linear between samples: ``[K,...]``."""
+    x = share.clamp(0, 1) * (TABLE - 1)
+    i = x.long().clamp(max=TABLE - 2)
+    t = x - i
+    return tables[:, i] * (1 - t) + tables[:, i + 1] * t
+
+
+@dataclass(frozen=True)
+class Eye:
+    """One eye before and after. Curves are tables in the frame after (target) or before (source)."""
+
+    target: Frame
+    source: Frame
+    lids: Tensor  # [4,TABLE] target: upper, lower before the lids move; upper, lower after
+    seen: Tensor  # [2,TABLE] source: upper and lower lid
+    iris: Tensor  # [3] source: a, b of the centre, and radius
+    gaze: Tensor  # [2] shift of the iris along a and b
+    still: bool  # nothing but the skin moves
+
+    def box(self) -> Tensor:
+        top, bottom = self.lids[[0, 2]].min() - LID - 0.01, self.lids[[1, 3]].max() + LOWER_LID + 0.01
+        return _box(self.target, top, bottom)
+
+
+@dataclass(frozen=True)
+class Mouth:
+    """The opening of a mouth before and after."""
+
+    target: Frame
+    source: Frame
+    lips: Tensor  # [2,TABLE] target: edge of the upper and of the lower lip
+    seen: Tensor  # [3,TABLE] source: upper, lower, and the middle of the lower lip
+    gap: Tensor  # largest opening before
+    lift: Tensor  # [2] shift of the teeth that goes with an upper lip that rises
+
+    def box(self) -> Tensor:
+        return _box(self.target, self.lips[0].min() - 0.01, self.lips[1].max() + 0.01)
+
+
+def _box(frame: Frame, top: Tensor, bottom: Tensor) -> Tensor:
+    zero = torch.zeros_like(top)
+    corners = frame.back(torch.stack([zero, frame.length, frame.length, zero]), torch.stack([top, top, bottom, bottom]))
+    return torch.stack([corners.amin(0), corners.amax(0)])
+
+
+def skin_offsets(
+    before: Tensor, after: Tensor, depth: Tensor, triangles: Tensor, outline: Tensor, size: int = RASTER
+) -> Tensor:
+    """Backward offsets of the skin on a raster, fading out beyond the outline of the face.
+
+    Args:
+        before: ``[V,2]`` crop points of the vertices.
+        after: the same when the face has moved.
+        depth: ``[V]`` after.
+        triangles: ``[T,3]`` of the face.
+        outline: ``[N,2]`` crop points of the face's outline after, clockwise.
+
+    Returns:
+        ``[1,2,size,size]``, continued smoothly where no skin is seen.
+    """
+    index, weights = rasterise(after, depth, triangles, size)
+    offset = barycentric(before - after, triangles, index, weights).permute(2, 0, 1)[None]
+    # A distance is smooth enough to be asked on a coarse raster.
+    coarse = polygon_distance(outline, pixel_centers(_COARSE, _COARSE, outline.device))[None]
+    distance = F.interpolate(coarse, (size, size), mode="bilinear", align_corners=False)
+    known = (index >= 0)[None, None] & (distance > -0.01)
+    offset = _filled(offset, known.float())
+    kernel = torch.tensor([0.25, 0.5, 0.25], device=offset.device)
+    padded = F.pad(offset, (1, 1, 1, 1), mode="replicate").transpose(0, 1)
+    offset = F.conv2d(padded, (kernel[:, None] * kernel)[None, None]).transpose(0, 1)
+    return offset * smoothstep(distance, -FADE, 0.0)
+
+
+def _filled(values: Tensor, known: Tensor) -> Tensor:
+    """Values continued where they are not known, from a pyramid of means (push and pull)."""
+    levels = [(values * known, known)]
+    while levels[-1][0].shape[-1] > 4:
+        v, k = levels[-1]
+        levels.append((F.avg_pool2d(v, 2), F.avg_pool2d(k, 2)))
+    v, k = levels[-1]
+    out = v / k.clamp(min=1e-6)
+    for v, k in reversed(levels[:-1]):
+        out = F.interpolate(out, scale_factor=2.0, mode="bilinear", align_corners=False)
+        sure = k.clamp(max=1)
+        out = torch.where(k > 0, sure * v / k.clamp(min=1e-6) + (1 - sure) * out, out)
+    return out
+
+
+class MovedFace:
+    """One face whose muscles have moved, ready to be asked at any crop point.
+
+    Args:
+        landmarks: ``[161,2]`` crop points before.
+        before: ``[V,2]`` crop points of the mesh before, and
+        after: after, without what eyelids and eyeballs do, with their
+        depth: ``[V]``.
+        triangles: ``[T,3]`` of the face.
+        moved: ``[161,2]`` the landmarks after.
+        lids: ``[2]`` by which factor the opening of the viewer's left and right eye changes.
+        gaze: ``[2,2]`` shift of either iris, x and y, in widths of the eye.
+        teeth: ``[2]`` crop fractions by which the skull's teeth move.
+    """
+
+    def __init__(
+        self, landmarks: Tensor, before: Tensor, after: Tensor, depth: Tensor, triangles: Tensor, moved: Tensor,
+        lids: Tensor, gaze: Tensor, teeth: Tensor, size: int = RASTER,
+    ) -> None:  # fmt: skip
+        self.skin = skin_offsets(before, after, depth, triangles, moved[[AT[i] for i in OVAL]], size)
+        self.eyes = [
+            _eye(landmarks, moved, side, lids[side], gaze[side]) for side in (0, 1)
+        ]
+        self.mouth = _mouth(landmarks, moved)
+        self.teeth = teeth
+
+    def __call__(self, points: Tensor) -> tuple[Tensor, Tensor]:
+        """Offset ``[1,2,H,W]`` and how much is uncovered ``[1,1,H,W]`` at crop points ``[1,H,W,2]``."""
+        flat = points.reshape(-1, 2)
+        shift = torch.zeros_like(flat)  # what lids add before the skin is asked
+        inner = torch.zeros(len(flat), 2, device=flat.device)
+        cover = torch.zeros(len(flat), device=flat.device)
+        dark = torch.zeros(len(flat), device=flat.device)
+        for eye in self.eyes:
+            if eye.still:
+                continue
+            at = _within(flat, eye.box())
+            extra, alpha, source = _ask_eye(eye, flat[at])
+            shift[at] += extra
+            inner[at], cover[at] = source - flat[at], alpha
+        skin = interpolate(self.skin, (flat + shift)[None, None])[0, :, 0].T + shift
+        at = _within(flat, self.mouth.box())
+        alpha, source, shade = _ask_mouth(self.mouth, flat[at], self.teeth)
+        inner[at], cover[at], dark[at] = source - flat[at], alpha, shade
+        offset = skin + (inner - skin) * cover[:, None]
+        return offset.T.reshape(1, 2, *points.shape[1:3]), dark.reshape(1, 1, *points.shape[1:3])
+
+
+def _within(points: Tensor, box: Tensor) -> Tensor:
+    return ((points >= box[0]) & (points <= box[1])).all(-1).nonzero()[:, 0]
+
+
+def _eye(landmarks: Tensor, moved: Tensor, side: int, factor: Tensor, gaze: Tensor) -> Eye:
+    contour = [AT[i] for i in EYES[side]]
+    lower, upper = contour[:9], [*contour[8:], contour[0]]
+    if side == 0:
+        upper = upper[::-1]
+    else:
+        lower = lower[::-1]
+    target = Frame.between(moved[lower[0]], moved[lower[-1]])
+    source = Frame.between(landmarks[lower[0]], landmarks[lower[-1]])
+    top, bottom = _curve(target, moved[upper]), _curve(target, moved[lower])
+    gap = (bottom - top).clamp(min=0)
+    change = (factor - 1) * gap
+    up, down = (0.82, 0.18) if factor < 1 else (0.8, 0.2)
+    lids = torch.stack([top, bottom, top - up * change, bottom + down * change])
+    seen = torch.stack([_curve(source, landmarks[upper]), _curve(source, landmarks[lower])])
+    a, b = source.to(landmarks[AT[IRISES[side][0]]])
+    iris = torch.stack([a, b, 0.2 * source.length])
+    shift = gaze * source.length
+    still = bool((landmarks[contour] - moved[contour]).abs().max() < 1e-5 and abs(factor - 1) < 1e-4 and shift.abs().max() < 1e-5)
+    return Eye(target, source, lids, seen, iris, shift, still)
+
+
+def _ask_eye(eye: Eye, points: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Shift of the skin ``[N,2]``, how much of the eyeball is seen ``[N]``, and where it comes from ``[N,2]``."""
+    a, b = eye.target.to(points)
+    share = a / eye.target.length
+    top0, bottom0, top, bottom = _read(eye.lids, share)
+    beyond = (share < 0) | (share > 1)
+    # Skin above and below gives way to a lid: all of it along the lashes, less and less farther off.
+    above, below = top - b, b - bottom
+    rise = torch.where(above > below, (top0 - top) * _give(above, LID), (bottom0 - bottom) * _give(below, LOWER_LID))
+    rise = torch.where(beyond, 0.0, rise)
+    c, s = eye.target.axis
+    extra = torch.stack([-s * rise, c * rise], -1)
+    inside = torch.minimum(-above, -below) - EDGE * ((top0 - top).abs() > (bottom0 - top0) * 0.8)
+    alpha = torch.where(beyond, 0.0, smoothstep(inside, -EDGE, EDGE))
+    # The eyeball: the similarity of the corners, then the gaze, then never beyond what the lids showed.
+    ratio = eye.source.length / eye.target.length
+    sa, sb = a * ratio, b * ratio
+    length, (center, middle, radius) = eye.source.length, eye.iris
+    room = 0.06 * length
+    gaze = eye.gaze[0].clamp(min=(room - center + radius).clamp(max=0), max=(length - room - center - radius).clamp(min=0))
+    knots = torch.stack([torch.zeros_like(center), center - radius, center + radius, length])
+    goals = torch.stack([knots[0], knots[1] + gaze, knots[2] + gaze, knots[3]])
+    sa = _through(sa, goals, knots)
+    sb = sb - eye.gaze[1]
+    upper, lower = _read(eye.seen, sa / length)
+    t_top, t_bottom = top * ratio - eye.gaze[1], bottom * ratio - eye.gaze[1]
+    room = 0.06 * (lower - upper).clamp(min=0)
+    margins = [torch.minimum(room, 2 * beyond_seen.clamp(min=0)) for beyond_seen in (upper - t_top, t_bottom - lower)]
+    # Where a lid shows more than was seen, what was seen is stretched between the lid and the middle of the eye.
+    half = torch.minimum(torch.maximum(middle, upper + 0.3 * (lower - upper)), lower - 0.3 * (lower - upper))
+    up = ((half - upper - margins[0]) / (half - t_top).clamp(min=1e-5)).clamp(max=1)
+    down = ((lower - margins[1] - half) / (t_bottom - half).clamp(min=1e-5)).clamp(max=1)
+    sb = torch.where(sb < half, half + (sb - half) * up, half + (sb - half) * down)
+    return extra, alpha, eye.source.back(sa, sb)
+
+
+def _give(distance: Tensor, reach: float) -> Tensor:
+    """1 within the lashes and on the eye's own side, falling to 0 at ``reach``; half linear, so that it is steep nowhere."""
+    t = ((distance - LASHES) / (reach - LASHES)).clamp(0, 1)
+    return 1 - 0.5 * (t + t * t * (3 - 2 * t))
+
+
+def _through(x: Tensor, knots: Tensor, values: Tensor) -> Tensor:
+    """Piecewise linear map that takes ``knots`` to ``values``."""
+    i = (torch.searchsorted(knots.contiguous(), x.contiguous(), right=True) - 1).clamp(0, len(knots) - 2)
+    t = (x - knots[i]) / (knots[i + 1] - knots[i]).clamp(min=1e-6)
+    return values[i] + t * (values[i + 1] - values[i])
+
+
+def _mouth(landmarks: Tensor, moved: Tensor) -> Mouth:
+    inner, outer = [AT[i] for i in LIPS_INNER], [AT[i] for i in LIPS]
+    lower, upper = inner[:11], [*inner[10:], inner[0]][::-1]
+    target = Frame.between(moved[lower[0]], moved[lower[-1]])
+    source = Frame.between(landmarks[lower[0]], landmarks[lower[-1]])
+    lips = torch.stack([_curve(target, moved[upper]), _curve(target, moved[lower])])
+    top, bottom = _curve(source, landmarks[upper]), _curve(source, landmarks[lower])
+    rim = _curve(source, (landmarks[lower] + landmarks[outer[:11]]) / 2)
+    gap = (bottom - top).max().clamp(min=0)
+    # Teeth belong to the skull; but of a lip that rises by more than it showed nobody knows what lies there, so they go along.
+    middle = [AT[i] for i in (82, 13, 312)]
+    rise = (moved[middle] - landmarks[middle]).mean(0)[1].clamp(max=0) * 0.75
+    lift = torch.stack([torch.zeros_like(rise), rise])
+    return Mouth(target, source, lips, torch.stack([top, bottom, rim]), gap, lift)
+
+
+def _ask_mouth(mouth: Mouth, points: Tensor, teeth: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """How much of the inside of the mouth is seen ``[N]``, where it comes from ``[N,2]``, and how dark it is ``[N]``."""
+    a, b = mouth.target.to(points)
+    share = a / mouth.target.length
+    top, bottom = _read(mouth.lips, share)
+    beyond = (share <= 0) | (share >= 1)
+    inside = torch.where(beyond, -1.0, torch.minimum(b - top, bottom - b))
+    alpha = smoothstep(inside, -EDGE, EDGE)
+    sa, sb = mouth.source.to(points - teeth - mouth.lift)
+    length = mouth.source.length
+    upper, lower, rim = _read(mouth.seen, sa / length)
+    gap = (lower - upper).clamp(min=0)
+    # How far the lips show more than they did, at this place: where they do not, everything stays as it was seen.
+    shift = sb - b
+    higher, deeper = (upper - (top + shift)).clamp(min=0), (bottom + shift - lower).clamp(min=0)
+    more = smoothstep(bottom - top - gap, 0.0, 0.004)
+    seen = smoothstep(lower - sb, 0.0, 1e-4 + torch.minimum(0.25 * mouth.gap, 3 * deeper))
+    seen = seen * smoothstep(torch.minimum(sa, length - sa), 0.0, 0.08 * length) * smoothstep(gap, 0.002, 0.007)
+    seen = seen * (1 - smoothstep(upper - sb, 0.015, 0.035)) * smoothstep(mouth.gap, *TEETH_SEEN)
+    hidden = (1 - seen) * more
+    sb_seen = torch.maximum(sb, upper + torch.minimum(0.15 * gap, 2 * higher))
+    sb_seen = torch.minimum(sb_seen, lower - torch.minimum(0.15 * gap, 2 * deeper))
+    # What was never seen is as dark as the lower lip would be in the depth of the mouth, without its texture.
+    sb = (1 - hidden) * sb_seen + hidden * rim
+    sa = (1 - hidden) * sa + hidden * (0.5 * length + 0.3 * (sa - 0.5 * length))
+    height = (bottom - top).clamp(min=1e-4)
+    tongue = smoothstep((b - top) / height, 0.4, 1.0) * (1 - (2 * share - 1).square()).clamp(min=0)
+    shade = alpha * smoothstep(inside, 0.0, MOUTH_SHADE) * hidden * (DARK - TONGUE * tongue)
+    return alpha, mouth.source.back(sa, sb), shade

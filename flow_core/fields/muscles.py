@@ -1,0 +1,344 @@
+"""Muscles fields: an edit as changes of face units and of the face's shape, which any fitted face makes its own.
+
+What is stored are names and numbers. On a face, the anatomical rig (:mod:`flow_core.faces.rig`) is fitted to its landmarks,
+its muscles move in 3D, and the picture follows in layers (:mod:`flow_core.fields.anatomy`). So half a strength is half the
+contraction, another face smiles its own smile, and no resolution is stored.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Mapping, Sequence
+from copy import copy
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from ..faces.fit import FittedFace, fit_faces
+from ..faces.landmarks import AT, OVAL
+from ..faces.rig import Rig, load_rig
+from ..geometry.grid import pixel_centers
+from ..geometry.mesh import polygon_distance
+from . import container
+from .anatomy import RASTER, MovedFace
+from .base import FEATHER, FieldError, Flow, Sample, taper
+from .raster import Field
+
+if TYPE_CHECKING:
+    from ..geometry.crop import Crop
+
+MOST, LEAST = 1.35, -0.5  # of a unit after the edit; a face can overdo a little, and go a little the other way
+ONE_WAY = ("jawOpen", "jawForward", "mouthClose", "mouthPucker", "mouthFunnel", "cheekPuff", "mouthRoll", "tongueOut", "mouthShrug")
+CONTROL_RANGE = 2.0
+BORDER = 0.6  # centimetres around the outline of the face that belong to it
+LID_UNITS = ("eyeBlink", "eyeWide", "eyeLook")  # what these do is described by the curves of the lids, not by the mesh
+WIDE, LOOK_UP, LOOK_DOWN = 0.32, 0.10, 0.40  # shares of an eye's opening
+REOPEN = 0.3  # share by which an eye that is shut may open: a picture shows no more of it
+LOOK_ASIDE, LOOK_HIGH = 0.23, 0.15  # widths of the eye by which an iris goes: 35 and 25 degrees of an eyeball of 24 mm
+
+
+@dataclass(frozen=True)
+class MusclesField:
+    """Changes of units and shape controls, for each face of a batch.
+
+    Attributes:
+        units: ``[B,U]`` added to what a face shows, 1 = a full contraction; the order is that of ``load_rig().unit_names``.
+        controls: ``[B,C]`` of the shape, in the order of ``load_rig().control_names``.
+        rest: a raster or velocity field for what no muscle does: colours, and free movement. None where there is nothing.
+        meta: see :class:`flow_core.fields.base.FlowField`.
+    """
+
+    units: Tensor
+    controls: Tensor
+    rest: Field | None = None
+    meta: Mapping[str, object] = field(default_factory=dict)
+
+    kind = "muscles"
+    needs_face = True
+
+    def __post_init__(self) -> None:
+        rig = load_rig()
+        for name, value, names in (("units", self.units, rig.unit_names), ("controls", self.controls, rig.control_names)):
+            if value.ndim != 2 or value.shape[1] != len(names) or not len(value):
+                raise FieldError(f"A muscles field needs {name} [B,{len(names)}], got {tuple(value.shape)}.")
+            object.__setattr__(self, name, value.float())
+        if len(self.units) != len(self.controls) or (self.rest is not None and self.rest.batch != len(self.units)):
+            raise FieldError("Units, controls and rest of a muscles field must be of as many faces.")
+        object.__setattr__(self, "meta", MappingProxyType(dict(self.meta)))
+
+    @classmethod
+    def of(cls, *amounts: Mapping[str, float], **meta: object) -> MusclesField:
+        """From named amounts, one mapping for each face: ``MusclesField.of({"mouthSmile": 0.7, "eyeBlinkLeft": 1})``.
+
+        Raises:
+            UnknownMuscle: a name is unknown; the message says the nearest ones.
+        """
+        rig = load_rig()
+        units, controls = zip(*(rig.split(a) for a in amounts or ({},)), strict=True)
+        return cls(torch.stack(units), torch.stack(controls), None, meta)
+
+    @property
+    def amounts(self) -> list[dict[str, float]]:
+        """The named amounts of each face that are not zero, units first."""
+        rig = load_rig()
+        names = (*rig.unit_names, *rig.control_names)
+        rows = torch.cat([self.units, self.controls], 1).tolist()
+        return [{n: v for n, v in zip(names, row, strict=True) if v} for row in rows]
+
+    @property
+    def batch(self) -> int:
+        return len(self.units)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        return RASTER, RASTER
+
+    @property
+    def device(self) -> torch.device:
+        return self.units.device
+
+    def flow(self, feather: float = FEATHER, crop: Crop | None = None) -> Flow:
+        """See :meth:`flow_core.fields.base.FlowField.flow`; the crop's landmarks are what the rig is fitted to."""
+        if crop is None or crop.landmarks is None:
+            raise FieldError(
+                "A muscles field moves a fitted face, so it has to know the face: give the crop of FaceFlow Align Face with "
+                "its landmarks, or convert the field to a raster on one face first."
+            )
+        count = max(self.batch, crop.batch)
+        if {self.batch, crop.batch} - {1, count}:
+            raise FieldError(f"{self.batch} fields do not fit {crop.batch} faces: give one for all, or one for each.")
+        places = crop.places
+        faces = fit_faces(places)
+        moved = []
+        for i in range(count):
+            at = i if crop.batch > 1 else 0
+            moved.append(moved_face(faces.select(at), places[at], self.units[i % self.batch], self.controls[i % self.batch]))
+        return MuscleFlow(moved, None if self.rest is None else self.rest.flow(feather, crop), feather)
+
+    def raster(self, size: int | tuple[int, int] | None = None, crop: Crop | None = None) -> Field:
+        """The offsets and colours as they are on one face. What the raster cannot hold is what was uncovered: the inside of a
+        mouth that opens is drawn from the lips around it."""
+        height, width = (size, size) if isinstance(size, int) else size or self.size
+        points = pixel_centers(height, width, self.device)
+        sample = self.flow(0.0, crop)(points)
+        return Field(sample.offset, sample.color.expand(-1, -1, height, width).clone(), self.meta)
+
+    def scale(self, shape: float = 1.0, color: float = 1.0) -> MusclesField:
+        """Muscles and shapes times ``shape``: half a smile is half the contraction. Below 0 muscles go the other way as far as
+        a face can, which is less far."""
+        rest = None if self.rest is None else self.rest.scale(shape, color)
+        return replace(self, units=self.units * shape, controls=self.controls * shape, rest=rest)
+
+    def select(self, index: int) -> MusclesField:
+        one = slice(index, index + 1)
+        rest = None if self.rest is None else self.rest.select(index)
+        return replace(self, units=self.units[one], controls=self.controls[one], rest=rest)
+
+    def to(self, device: torch.device | str) -> MusclesField:
+        rest = None if self.rest is None else self.rest.to(device)
+        return replace(self, units=self.units.to(device), controls=self.controls.to(device), rest=rest)
+
+    def with_meta(self, **meta: object) -> MusclesField:
+        return replace(self, meta={**self.meta, **meta})
+
+    def mirrored(self) -> MusclesField:
+        """Left and right exchanged."""
+        rig = load_rig()
+        units, controls = (
+            v[:, [other_side(n, names) for n in names]]
+            for v, names in ((self.units, rig.unit_names), (self.controls, rig.control_names))
+        )
+        rest = self.rest
+        if rest is not None:
+            sign = rest.offset.new_tensor([-1.0, 1.0])[:, None, None]
+            rest = replace(rest, offset=rest.offset.flip(-1) * sign, color=rest.color.flip(-1))
+        return replace(self, units=units, controls=controls, rest=rest)
+
+    def coefficients(self) -> Tensor:
+        return torch.cat([self.units, self.controls], 1)
+
+    def with_coefficients(self, values: Tensor) -> MusclesField:
+        count = self.units.shape[1]
+        return replace(self, units=values[:, :count], controls=values[:, count:])
+
+    def require_finite(self) -> MusclesField:
+        if not (self.units.isfinite().all() and self.controls.isfinite().all()):
+            raise FieldError("The field holds NaN or infinite amounts; make it again or load another file.")
+        if self.rest is not None:
+            self.rest.require_finite()
+        return self
+
+    def save(self, path: str | Path) -> Path:
+        """Write a safetensors file; names and amounts stand readably in its JSON, only the rest is tensors."""
+        tensors = {} if self.rest is None else {"offset": self.rest.offset, "color": self.rest.color}
+        kind = {} if self.rest is None else {"rest": self.rest.kind}
+        return container.write(path, {**self.require_finite().meta, "muscles": self.amounts, **kind}, self.kind, tensors)
+
+    @classmethod
+    def from_file(cls, tensors: Mapping[str, Tensor], meta: dict[str, object], name: str) -> MusclesField:
+        """From a file's tensors and metadata.
+
+        Raises:
+            FieldError: it holds no muscles, or names that this FaceFlow does not know.
+        """
+        faces, kind = meta.pop("muscles", None), meta.pop("rest", None)
+        if not (isinstance(faces, list) and faces and all(isinstance(f, dict) for f in faces)):
+            raise FieldError(f"{name} says that it holds muscles, but names none; save it again.")
+        try:
+            made = cls.of(*({str(k): float(v) for k, v in face.items()} for face in faces), **meta)
+        except (ValueError, TypeError) as e:
+            raise FieldError(f"{name} holds muscles that this FaceFlow does not know: {e} Update FaceFlow.") from e
+        return replace(made, rest=Field.reader(str(kind))(tensors, {}, name)) if kind else made
+
+
+class MuscleFlow:
+    """A muscles field on its faces; see :class:`flow_core.fields.base.Flow`."""
+
+    def __init__(self, faces: Sequence[MovedFace | None], rest: Flow | None, feather: float) -> None:
+        self.faces, self.rest, self.feather = faces, rest, feather
+        self.matrix: Tensor | None = None
+        self.colored = rest is not None and rest.colored
+        self.uncovers = any(face is not None for face in faces)
+
+    def __call__(self, points: Tensor) -> Sample:
+        height, width = points.shape[1:3]
+        weight = taper(points, self.feather)[:, None]
+        offsets, uncovered = [], []
+        for i, face in enumerate(self.faces):
+            if face is None:  # nothing moves here, to the bit
+                offsets.append(points.new_zeros(1, 2, height, width))
+                uncovered.append(points.new_zeros(1, 1, height, width))
+            else:
+                offset, dark = face(points[i if len(points) > 1 else 0][None])
+                offsets.append(offset)
+                uncovered.append(dark)
+        offset, dark = torch.cat(offsets) * weight, torch.cat(uncovered) * weight
+        color = offset.new_zeros(()).expand(len(offset), 3, height, width)
+        if self.rest is not None:
+            more = self.rest(points)
+            offset, color = offset + more.offset, more.color if self.colored else color
+        if self.matrix is not None:
+            offset = torch.einsum("ij,bjhw->bihw", self.matrix, offset)
+        return Sample(offset, color, dark if self.uncovers else None)
+
+    def times(self, matrix: Tensor) -> MuscleFlow:
+        made = copy(self)
+        made.matrix = matrix if self.matrix is None else matrix @ self.matrix
+        return made
+
+    def max_offset(self) -> tuple[float, float]:
+        """The largest offset on a lattice, and a quarter more: between its points a layer may reach farther than on them."""
+        one = copy(self)
+        one.faces = self.faces[:1]
+        longest = one(pixel_centers(128, 128, self.device))[0][0].abs().amax((1, 2)) * 1.25
+        return tuple((longest + 0.005 * (longest > 0) * (1 if self.matrix is None else self.matrix.norm() / 2**0.5)).tolist())
+
+    @property
+    def device(self) -> torch.device:
+        return next((f.skin.device for f in self.faces if f is not None), torch.device("cpu"))
+
+
+def target_units(shown: Tensor, change: Tensor) -> Tensor:
+    """Units ``[U]`` after a change, within what a face can do; what it shows already is never a reason to change it."""
+    names = load_rig().unit_names
+    least = shown.new_tensor([0.0 if n.startswith(ONE_WAY) else LEAST for n in names])
+    low, high = torch.minimum(least, shown), torch.maximum(shown.new_tensor(MOST), shown)
+    return torch.minimum(torch.maximum(shown + change, low), high)
+
+
+def moved_face(face: FittedFace, landmarks: Tensor, units: Tensor, controls: Tensor) -> MovedFace | None:
+    """One fitted face with its muscles and its shape changed; None where nothing changes.
+
+    Args:
+        face: batch 1.
+        landmarks: ``[161,2]`` crop points, to which it was fitted.
+        units: ``[U]`` and
+        controls: ``[C]``, changes as in :class:`MusclesField`.
+    """
+    if not (units.any() or controls.any()):
+        return None
+    rig = face.rig
+    names = rig.unit_names
+    units, controls = units.to(rig.device), controls.to(rig.device).clamp(-CONTROL_RANGE, CONTROL_RANGE)
+    shown = face.units[0]
+    after = target_units(shown, units)
+    mesh = torch.where(torch.tensor([n.startswith(LID_UNITS) for n in names], device=rig.device), shown, after)
+    before_points, _ = face.project(face.vertices())
+    after_points, depth = face.project(face.vertices(mesh[None], controls[None]))
+    moved = landmarks + (rig.landmarks(after_points) - rig.landmarks(before_points))[0]
+    teeth = torch.zeros(2, device=rig.device)
+    if controls.any():  # teeth go where the shape takes the mouth
+        shaped, _ = face.project(face.vertices(None, controls[None]))
+        corners = torch.cat([rig.rings["lips_inner_upper"][[0, -1]], rig.rings["lips_outer_upper"][[0, -1]]])
+        teeth = (shaped - before_points)[0, corners].mean(0)
+    lids, gaze = eyelids_and_gaze(shown, after, names)
+    return MovedFace(landmarks, before_points[0], after_points[0], depth[0], _front(rig), moved, lids, gaze, teeth)
+
+
+@functools.lru_cache(maxsize=2)
+def _front(rig: Rig) -> Tensor:
+    """The triangles of the face itself, without scalp, ears and neck: with a corner inside the outline of the unturned head."""
+    with torch.inference_mode(False):
+        outline = rig.landmarks(rig.neutral)[[AT[i] for i in OVAL], :2]
+        triangles = rig.triangles_of("skin", "lips")
+        inside = polygon_distance(outline, rig.neutral[:, :2]) > -BORDER
+        front = inside & (rig.neutral[:, 2] > 0)
+        return triangles[front[triangles].any(1)]
+
+
+def eyelids_and_gaze(before: Tensor, after: Tensor, names: Sequence[str]) -> tuple[Tensor, Tensor]:
+    """What the units of eyelids and gaze ask of the eyes on the viewer's left and right.
+
+    Args:
+        before: ``[U]`` units and
+        after: ``[U]``.
+        names: of the units.
+
+    Returns:
+        ``[2]`` factors of the eyes' openings, and ``[2,2]`` shifts of the irises in widths of the eye, x and y.
+    """
+    at = {n: i for i, n in enumerate(names)}
+    factors, shifts = [], []
+    for side, out in (("Right", -1), ("Left", 1)):  # the person's right eye is the viewer's left one
+
+        def unit(name: str, side: str = side) -> tuple[Tensor, Tensor]:
+            return before[at[name + side]], after[at[name + side]]
+
+        shut, shuts = (v.clamp(0, 1) for v in unit("eyeBlink"))
+        factor = (1 - shuts) / (1 - shut).clamp(min=0.1) if shuts >= shut else 1 + REOPEN * (shut - shuts)
+        change = {name: torch.sub(*unit(name)[::-1]) for name in ("eyeWide", "eyeLookUp", "eyeLookDown", "eyeLookOut", "eyeLookIn")}
+        factor = factor * (1 + WIDE * change["eyeWide"])
+        factor = factor * (1 + LOOK_UP * change["eyeLookUp"] - LOOK_DOWN * change["eyeLookDown"])
+        factors.append(factor.clamp(0, 1.6))
+        aside = out * (change["eyeLookOut"] - change["eyeLookIn"])
+        shifts.append(torch.stack([LOOK_ASIDE * aside, LOOK_HIGH * (change["eyeLookDown"] - change["eyeLookUp"])]))
+    return torch.stack(factors), torch.stack(shifts)
+
+
+def other_side(name: str, names: Sequence[str]) -> int:
+    """Index of the unit or control of the other side of the face; its own where it has none."""
+    swapped = re.sub(r"(Left|Right)$", lambda m: "Right" if m[0] == "Left" else "Left", name)
+    # jawLeft and mouthLeft go to a side instead of being on one, and that is exchanged by a mirror too
+    return names.index(swapped) if swapped in names else names.index(name)
+
+
+def parse_amounts(text: str) -> dict[str, float]:
+    """``"mouthSmile 0.7, eyeBlinkLeft 1"`` -> named amounts; also ``name=0.7`` and ``name: 0.7``.
+
+    Raises:
+        FieldError: a piece is no name with a number.
+    """
+    amounts: dict[str, float] = {}
+    for piece in filter(None, (p.strip() for p in re.split(r"[,;\n]", text))):
+        match = re.fullmatch(r"([A-Za-z_]+)\s*[:=\s]\s*([-+]?(?:\d+\.?\d*|\.\d+))", piece)
+        if not match:
+            raise FieldError(f"{piece!r} is no muscle with an amount; write for instance: mouthSmile 0.7, eyeBlinkLeft 1")
+        amounts[match[1]] = amounts.get(match[1], 0.0) + float(match[2])
+    if not amounts:
+        raise FieldError("No muscle is named; write for instance: mouthSmile 0.7, eyeBlinkLeft 1")
+    return amounts
