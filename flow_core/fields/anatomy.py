@@ -82,7 +82,12 @@ def _curve(frame: Frame, points: Tensor) -> Tensor:
     h = step[i]
     t = ((x - a[i]) / h).clamp(0, 1)
     t2, t3 = t * t, t * t * t
-    return (2 * t3 - 3 * t2 + 1) * b[i] + (t3 - 2 * t2 + t) * h * m[i] + (3 * t2 - 2 * t3) * b[i + 1] + (t3 - t2) * h * m[i + 1]
+    return (
+        (2 * t3 - 3 * t2 + 1) * b[i]
+        + (t3 - 2 * t2 + t) * h * m[i]
+        + (3 * t2 - 2 * t3) * b[i + 1]
+        + (t3 - t2) * h * m[i + 1]
+    )
 
 
 def _read(tables: Tensor, share: Tensor) -> Tensor:
@@ -194,9 +199,7 @@ class MovedFace:
         lids: Tensor, gaze: Tensor, teeth: Tensor, size: int = RASTER,
     ) -> None:  # fmt: skip
         self.skin = skin_offsets(before, after, depth, triangles, moved[[AT[i] for i in OVAL]], size)
-        self.eyes = [
-            _eye(landmarks, moved, side, lids[side], gaze[side]) for side in (0, 1)
-        ]
+        self.eyes = [_eye(landmarks, moved, side, lids[side], gaze[side]) for side in (0, 1)]
         self.mouth = _mouth(landmarks, moved)
         self.teeth = teeth
 
@@ -244,7 +247,9 @@ def _eye(landmarks: Tensor, moved: Tensor, side: int, factor: Tensor, gaze: Tens
     a, b = source.to(landmarks[AT[IRISES[side][0]]])
     iris = torch.stack([a, b, 0.2 * source.length])
     shift = gaze * source.length
-    still = bool((landmarks[contour] - moved[contour]).abs().max() < 1e-5 and abs(factor - 1) < 1e-4 and shift.abs().max() < 1e-5)
+    still = bool(
+        (landmarks[contour] - moved[contour]).abs().max() < 1e-5 and abs(factor - 1) < 1e-4 and shift.abs().max() < 1e-5
+    )
     return Eye(target, source, lids, seen, iris, shift, still)
 
 
@@ -267,7 +272,9 @@ def _ask_eye(eye: Eye, points: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     sa, sb = a * ratio, b * ratio
     length, (center, middle, radius) = eye.source.length, eye.iris
     room = 0.06 * length
-    gaze = eye.gaze[0].clamp(min=(room - center + radius).clamp(max=0), max=(length - room - center - radius).clamp(min=0))
+    gaze = eye.gaze[0].clamp(
+        min=(room - center + radius).clamp(max=0), max=(length - room - center - radius).clamp(min=0)
+    )
     knots = torch.stack([torch.zeros_like(center), center - radius, center + radius, length])
     goals = torch.stack([knots[0], knots[1] + gaze, knots[2] + gaze, knots[3]])
     sa = _through(sa, goals, knots)

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from . import container
 from .base import FieldError, FlowField
+from .muscles import MusclesField
 from .neural import Implicit
 from .raster import Field
 
@@ -19,6 +20,7 @@ KINDS: dict[str, Reader] = {
     "raster": Field.reader("raster"),
     "velocity": Field.reader("velocity"),
     "implicit": Implicit.from_file,
+    "muscles": MusclesField.from_file,
 }
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -33,7 +34,17 @@ if TYPE_CHECKING:
     from ..geometry.crop import Crop
 
 MOST, LEAST = 1.35, -0.5  # of a unit after the edit; a face can overdo a little, and go a little the other way
-ONE_WAY = ("jawOpen", "jawForward", "mouthClose", "mouthPucker", "mouthFunnel", "cheekPuff", "mouthRoll", "tongueOut", "mouthShrug")
+ONE_WAY = (
+    "jawOpen",
+    "jawForward",
+    "mouthClose",
+    "mouthPucker",
+    "mouthFunnel",
+    "cheekPuff",
+    "mouthRoll",
+    "tongueOut",
+    "mouthShrug",
+)
 CONTROL_RANGE = 2.0
 BORDER = 0.6  # centimetres around the outline of the face that belong to it
 LID_UNITS = ("eyeBlink", "eyeWide", "eyeLook")  # what these do is described by the curves of the lids, not by the mesh
@@ -63,7 +74,10 @@ class MusclesField:
 
     def __post_init__(self) -> None:
         rig = load_rig()
-        for name, value, names in (("units", self.units, rig.unit_names), ("controls", self.controls, rig.control_names)):
+        for name, value, names in (
+            ("units", self.units, rig.unit_names),
+            ("controls", self.controls, rig.control_names),
+        ):
             if value.ndim != 2 or value.shape[1] != len(names) or not len(value):
                 raise FieldError(f"A muscles field needs {name} [B,{len(names)}], got {tuple(value.shape)}.")
             object.__setattr__(self, name, value.float())
@@ -88,7 +102,8 @@ class MusclesField:
         rig = load_rig()
         names = (*rig.unit_names, *rig.control_names)
         rows = torch.cat([self.units, self.controls], 1).tolist()
-        return [{n: v for n, v in zip(names, row, strict=True) if v} for row in rows]
+        # The shortest decimal that is the same float32, so that files are readable and load to the bit.
+        return [{n: float(str(np.float32(v))) for n, v in zip(names, row, strict=True) if v} for row in rows]
 
     @property
     def batch(self) -> int:
@@ -117,7 +132,9 @@ class MusclesField:
         moved = []
         for i in range(count):
             at = i if crop.batch > 1 else 0
-            moved.append(moved_face(faces.select(at), places[at], self.units[i % self.batch], self.controls[i % self.batch]))
+            moved.append(
+                moved_face(faces.select(at), places[at], self.units[i % self.batch], self.controls[i % self.batch])
+            )
         return MuscleFlow(moved, None if self.rest is None else self.rest.flow(feather, crop), feather)
 
     def raster(self, size: int | tuple[int, int] | None = None, crop: Crop | None = None) -> Field:
@@ -177,7 +194,9 @@ class MusclesField:
         """Write a safetensors file; names and amounts stand readably in its JSON, only the rest is tensors."""
         tensors = {} if self.rest is None else {"offset": self.rest.offset, "color": self.rest.color}
         kind = {} if self.rest is None else {"rest": self.rest.kind}
-        return container.write(path, {**self.require_finite().meta, "muscles": self.amounts, **kind}, self.kind, tensors)
+        return container.write(
+            path, {**self.require_finite().meta, "muscles": self.amounts, **kind}, self.kind, tensors
+        )
 
     @classmethod
     def from_file(cls, tensors: Mapping[str, Tensor], meta: dict[str, object], name: str) -> MusclesField:
@@ -236,7 +255,9 @@ class MuscleFlow:
         one = copy(self)
         one.faces = self.faces[:1]
         longest = one(pixel_centers(128, 128, self.device))[0][0].abs().amax((1, 2)) * 1.25
-        return tuple((longest + 0.005 * (longest > 0) * (1 if self.matrix is None else self.matrix.norm() / 2**0.5)).tolist())
+        return tuple(
+            (longest + 0.005 * (longest > 0) * (1 if self.matrix is None else self.matrix.norm() / 2**0.5)).tolist()
+        )
 
     @property
     def device(self) -> torch.device:
@@ -311,7 +332,10 @@ def eyelids_and_gaze(before: Tensor, after: Tensor, names: Sequence[str]) -> tup
 
         shut, shuts = (v.clamp(0, 1) for v in unit("eyeBlink"))
         factor = (1 - shuts) / (1 - shut).clamp(min=0.1) if shuts >= shut else 1 + REOPEN * (shut - shuts)
-        change = {name: torch.sub(*unit(name)[::-1]) for name in ("eyeWide", "eyeLookUp", "eyeLookDown", "eyeLookOut", "eyeLookIn")}
+        change = {
+            name: torch.sub(*unit(name)[::-1])
+            for name in ("eyeWide", "eyeLookUp", "eyeLookDown", "eyeLookOut", "eyeLookIn")
+        }
         factor = factor * (1 + WIDE * change["eyeWide"])
         factor = factor * (1 + LOOK_UP * change["eyeLookUp"] - LOOK_DOWN * change["eyeLookDown"])
         factors.append(factor.clamp(0, 1.6))
@@ -327,6 +351,24 @@ def other_side(name: str, names: Sequence[str]) -> int:
     return names.index(swapped) if swapped in names else names.index(name)
 
 
+def what_it_does(field: MusclesField, most: int = 8) -> str:
+    """The strongest muscles of a field by name, ``"mouthSmile 0.62, cheekSquintLeft 0.40"``; faces apart by a bar. Left and right
+    are one where they are alike."""
+    return " | ".join(_said(amounts, most) for amounts in field.amounts)
+
+
+def _said(amounts: Mapping[str, float], most: int) -> str:
+    named: dict[str, float] = {}
+    for name, value in amounts.items():
+        both = name.removesuffix("Left").removesuffix("Right")
+        if name.endswith("Right") and abs(amounts.get(both + "Left", 9.0) - value) < 0.03:
+            continue
+        alike = name.endswith("Left") and abs(amounts.get(both + "Right", 9.0) - value) < 0.03
+        named[both if alike else name] = value
+    strongest = sorted(named.items(), key=lambda item: -abs(item[1]))[:most]
+    return ", ".join(f"{name} {value:.2f}" for name, value in strongest if abs(value) >= 0.005) or "nothing"
+
+
 def parse_amounts(text: str) -> dict[str, float]:
     """``"mouthSmile 0.7, eyeBlinkLeft 1"`` -> named amounts; also ``name=0.7`` and ``name: 0.7``.
 
@@ -337,7 +379,9 @@ def parse_amounts(text: str) -> dict[str, float]:
     for piece in filter(None, (p.strip() for p in re.split(r"[,;\n]", text))):
         match = re.fullmatch(r"([A-Za-z_]+)\s*[:=\s]\s*([-+]?(?:\d+\.?\d*|\.\d+))", piece)
         if not match:
-            raise FieldError(f"{piece!r} is no muscle with an amount; write for instance: mouthSmile 0.7, eyeBlinkLeft 1")
+            raise FieldError(
+                f"{piece!r} is no muscle with an amount; write for instance: mouthSmile 0.7, eyeBlinkLeft 1"
+            )
         amounts[match[1]] = amounts.get(match[1], 0.0) + float(match[2])
     if not amounts:
         raise FieldError("No muscle is named; write for instance: mouthSmile 0.7, eyeBlinkLeft 1")
