@@ -125,6 +125,10 @@ class Rig:
             _vector({unknown[0]: 0.0}, (*self.unit_names, *self.control_names), "face unit or shape control")
         return self.unit_vector(units), self.control_vector(rest)
 
+    def sides(self, name: str) -> list[str]:
+        """The units or controls that a name with or without Left or Right stands for; none where it is unknown."""
+        return _sides(name, (*self.unit_names, *self.control_names))
+
     def landmarks(self, vertices: Tensor) -> Tensor:
         """The landmarks' mesh points ``[...,161,k]`` among ``vertices [...,V,k]``."""
         return (vertices[..., self.landmark_index, :] * self.landmark_weight[..., None]).sum(-2)

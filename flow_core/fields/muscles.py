@@ -16,7 +16,6 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -33,18 +32,8 @@ from .raster import Field
 if TYPE_CHECKING:
     from ..geometry.crop import Crop
 
-MOST, LEAST = 1.35, -0.5  # of a unit after the edit; a face can overdo a little, and go a little the other way
-ONE_WAY = (
-    "jawOpen",
-    "jawForward",
-    "mouthClose",
-    "mouthPucker",
-    "mouthFunnel",
-    "cheekPuff",
-    "mouthRoll",
-    "tongueOut",
-    "mouthShrug",
-)
+MOST = 1.35  # of a unit after the edit; a face can overdo a little
+RELAX = "relax"  # in named amounts: "relax mouthSmile" takes a share of what a face shows away, "relax" of all units
 CONTROL_RANGE = 2.0
 BORDER = 0.6  # centimetres around the outline of the face that belong to it
 LID_UNITS = ("eyeBlink", "eyeWide", "eyeLook")  # what these do is described by the curves of the lids, not by the mesh
@@ -58,13 +47,16 @@ class MusclesField:
     """Changes of units and shape controls, for each face of a batch.
 
     Attributes:
-        units: ``[B,U]`` added to what a face shows, 1 = a full contraction; the order is that of ``load_rig().unit_names``.
+        units: ``[B,U]`` added to what a face shows, 1 = a full contraction; the order is that of ``load_rig().unit_names``. No
+            muscle pushes: what goes below 0 is done by the muscles that pull the other way, :data:`ANTAGONISTS`.
+        relax: ``[B,U]`` which share of what the face shows already is taken away before; negative shares exaggerate it.
         controls: ``[B,C]`` of the shape, in the order of ``load_rig().control_names``.
         rest: a raster or velocity field for what no muscle does: colours, and free movement. None where there is nothing.
         meta: see :class:`flow_core.fields.base.FlowField`.
     """
 
     units: Tensor
+    relax: Tensor
     controls: Tensor
     rest: Field | None = None
     meta: Mapping[str, object] = field(default_factory=dict)
@@ -81,8 +73,10 @@ class MusclesField:
             if value.ndim != 2 or value.shape[1] != len(names) or not len(value):
                 raise FieldError(f"A muscles field needs {name} [B,{len(names)}], got {tuple(value.shape)}.")
             object.__setattr__(self, name, value.float())
-        if len(self.units) != len(self.controls) or (self.rest is not None and self.rest.batch != len(self.units)):
-            raise FieldError("Units, controls and rest of a muscles field must be of as many faces.")
+        if not len(self.units) == len(self.relax) == len(self.controls) or (
+            self.rest is not None and self.rest.batch != len(self.units)
+        ):
+            raise FieldError("Units, relaxed units, controls and rest of a muscles field must be of as many faces.")
         object.__setattr__(self, "meta", MappingProxyType(dict(self.meta)))
 
     @classmethod
@@ -93,17 +87,25 @@ class MusclesField:
             UnknownMuscle: a name is unknown; the message says the nearest ones.
         """
         rig = load_rig()
-        units, controls = zip(*(rig.split(a) for a in amounts or ({},)), strict=True)
-        return cls(torch.stack(units), torch.stack(controls), None, meta)
+        rows = []
+        for named in amounts or ({},):
+            relaxed = {n.removeprefix(RELAX).strip(): v for n, v in named.items() if n.split(" ")[0] == RELAX}
+            everything = relaxed.pop("", 0.0)
+            units, controls = rig.split({n: v for n, v in named.items() if n.split(" ")[0] != RELAX})
+            rows.append(
+                (units, rig.unit_vector({**dict.fromkeys(rig.unit_names, everything), **_sided(relaxed)}), controls)
+            )
+        units, relax, controls = (torch.stack(column) for column in zip(*rows, strict=True))
+        return cls(units, relax, controls, None, meta)
 
     @property
     def amounts(self) -> list[dict[str, float]]:
-        """The named amounts of each face that are not zero, units first."""
+        """The named amounts of each face that are not zero: units, controls, and what is relaxed. :meth:`of` reads them."""
         rig = load_rig()
-        names = (*rig.unit_names, *rig.control_names)
-        rows = torch.cat([self.units, self.controls], 1).tolist()
+        names = (*rig.unit_names, *rig.control_names, *(f"{RELAX} {n}" for n in rig.unit_names))
+        rows = torch.cat([self.units, self.controls, self.relax], 1).cpu().numpy()
         # The shortest decimal that is the same float32, so that files are readable and load to the bit.
-        return [{n: float(str(np.float32(v))) for n, v in zip(names, row, strict=True) if v} for row in rows]
+        return [{n: float(str(v)) for n, v in zip(names, row, strict=True) if v} for row in rows]
 
     @property
     def batch(self) -> int:
@@ -132,9 +134,7 @@ class MusclesField:
         moved = []
         for i in range(count):
             at = i if crop.batch > 1 else 0
-            moved.append(
-                moved_face(faces.select(at), places[at], self.units[i % self.batch], self.controls[i % self.batch])
-            )
+            moved.append(moved_face(faces.select(at), places[at], self.select(i % self.batch)))
         return MuscleFlow(moved, None if self.rest is None else self.rest.flow(feather, crop), feather)
 
     def raster(self, size: int | tuple[int, int] | None = None, crop: Crop | None = None) -> Field:
@@ -146,19 +146,22 @@ class MusclesField:
         return Field(sample.offset, sample.color.expand(-1, -1, height, width).clone(), self.meta)
 
     def scale(self, shape: float = 1.0, color: float = 1.0) -> MusclesField:
-        """Muscles and shapes times ``shape``: half a smile is half the contraction. Below 0 muscles go the other way as far as
-        a face can, which is less far."""
+        """Muscles and shapes times ``shape``: half a smile is half the contraction. Below 0 the muscles that pull the other way
+        do it."""
         rest = None if self.rest is None else self.rest.scale(shape, color)
-        return replace(self, units=self.units * shape, controls=self.controls * shape, rest=rest)
+        return replace(
+            self, units=self.units * shape, relax=self.relax * shape, controls=self.controls * shape, rest=rest
+        )
 
     def select(self, index: int) -> MusclesField:
         one = slice(index, index + 1)
         rest = None if self.rest is None else self.rest.select(index)
-        return replace(self, units=self.units[one], controls=self.controls[one], rest=rest)
+        return replace(self, units=self.units[one], relax=self.relax[one], controls=self.controls[one], rest=rest)
 
     def to(self, device: torch.device | str) -> MusclesField:
         rest = None if self.rest is None else self.rest.to(device)
-        return replace(self, units=self.units.to(device), controls=self.controls.to(device), rest=rest)
+        units, relax, controls = (v.to(device) for v in (self.units, self.relax, self.controls))
+        return replace(self, units=units, relax=relax, controls=controls, rest=rest)
 
     def with_meta(self, **meta: object) -> MusclesField:
         return replace(self, meta={**self.meta, **meta})
@@ -166,25 +169,25 @@ class MusclesField:
     def mirrored(self) -> MusclesField:
         """Left and right exchanged."""
         rig = load_rig()
-        units, controls = (
-            v[:, [other_side(n, names) for n in names]]
-            for v, names in ((self.units, rig.unit_names), (self.controls, rig.control_names))
-        )
+        swap, swap_controls = ([other_side(n, names) for n in names] for names in (rig.unit_names, rig.control_names))
+        units, relax, controls = self.units[:, swap], self.relax[:, swap], self.controls[:, swap_controls]
         rest = self.rest
         if rest is not None:
             sign = rest.offset.new_tensor([-1.0, 1.0])[:, None, None]
             rest = replace(rest, offset=rest.offset.flip(-1) * sign, color=rest.color.flip(-1))
-        return replace(self, units=units, controls=controls, rest=rest)
+        return replace(self, units=units, relax=relax, controls=controls, rest=rest)
 
     def coefficients(self) -> Tensor:
-        return torch.cat([self.units, self.controls], 1)
+        return torch.cat([self.units, self.relax, self.controls], 1)
 
     def with_coefficients(self, values: Tensor) -> MusclesField:
         count = self.units.shape[1]
-        return replace(self, units=values[:, :count], controls=values[:, count:])
+        return replace(
+            self, units=values[:, :count], relax=values[:, count : 2 * count], controls=values[:, 2 * count :]
+        )
 
     def require_finite(self) -> MusclesField:
-        if not (self.units.isfinite().all() and self.controls.isfinite().all()):
+        if not self.coefficients().isfinite().all():
             raise FieldError("The field holds NaN or infinite amounts; make it again or load another file.")
         if self.rest is not None:
             self.rest.require_finite()
@@ -264,30 +267,57 @@ class MuscleFlow:
         return next((f.skin.device for f in self.faces if f is not None), torch.device("cpu"))
 
 
-def target_units(shown: Tensor, change: Tensor) -> Tensor:
-    """Units ``[U]`` after a change, within what a face can do; what it shows already is never a reason to change it."""
+ANTAGONISTS = {  # unit -> which muscles pull the other way, and how much of them for 1 of it
+    "mouthSmile": {"mouthFrown": 0.8}, "mouthFrown": {"mouthSmile": 0.6}, "mouthPucker": {"mouthStretch": 0.6},
+    "mouthStretch": {"mouthPucker": 0.6}, "mouthFunnel": {"mouthPress": 0.5}, "mouthPress": {"mouthFunnel": 0.3},
+    "browDown": {"browOuterUp": 0.6, "browInnerUp": 0.4}, "browInnerUp": {"browDown": 0.5}, "browOuterUp": {"browDown": 0.5},
+    "eyeWide": {"eyeSquint": 0.7}, "eyeSquint": {"eyeWide": 0.4}, "eyeBlink": {"eyeWide": 0.4},
+    "eyeLookUp": {"eyeLookDown": 1.0}, "eyeLookDown": {"eyeLookUp": 1.0}, "eyeLookIn": {"eyeLookOut": 1.0},
+    "eyeLookOut": {"eyeLookIn": 1.0}, "jawLeft": {"jawRight": 1.0}, "jawRight": {"jawLeft": 1.0}, "mouthLeft": {"mouthRight": 1.0},
+    "mouthRight": {"mouthLeft": 1.0},
+}  # fmt: skip
+
+
+@functools.lru_cache(maxsize=1)
+def _opposite() -> Tensor:
+    """:data:`ANTAGONISTS` as a matrix ``[U,U]``: row of a unit, columns of those that pull the other way."""
     names = load_rig().unit_names
-    least = shown.new_tensor([0.0 if n.startswith(ONE_WAY) else LEAST for n in names])
-    low, high = torch.minimum(least, shown), torch.maximum(shown.new_tensor(MOST), shown)
-    return torch.minimum(torch.maximum(shown + change, low), high)
+    with torch.inference_mode(False):
+        matrix = torch.zeros(len(names), len(names))
+        for one, others in ANTAGONISTS.items():
+            for side in ("", "Left", "Right"):
+                if one + side not in names:
+                    continue
+                for other, share in others.items():
+                    for name in (other + side,) if other + side in names else (other, other + "Left", other + "Right"):
+                        if name in names:
+                            matrix[names.index(one + side), names.index(name)] = share
+        return matrix
 
 
-def moved_face(face: FittedFace, landmarks: Tensor, units: Tensor, controls: Tensor) -> MovedFace | None:
+def target_units(shown: Tensor, relax: Tensor, change: Tensor) -> Tensor:
+    """Units ``[U]`` after an edit, within what a face can do; what it shows already is never a reason to change it."""
+    wanted = shown * (1 - relax).clamp(0, 2) + change
+    wanted = wanted.clamp(min=0) + (-wanted).clamp(min=0) @ _opposite().to(wanted)
+    return torch.minimum(wanted, shown.clamp(min=MOST))
+
+
+def moved_face(face: FittedFace, landmarks: Tensor, field: MusclesField) -> MovedFace | None:
     """One fitted face with its muscles and its shape changed; None where nothing changes.
 
     Args:
         face: batch 1.
         landmarks: ``[161,2]`` crop points, to which it was fitted.
-        units: ``[U]`` and
-        controls: ``[C]``, changes as in :class:`MusclesField`.
+        field: batch 1.
     """
-    if not (units.any() or controls.any()):
+    if not field.coefficients().any():
         return None
     rig = face.rig
     names = rig.unit_names
-    units, controls = units.to(rig.device), controls.to(rig.device).clamp(-CONTROL_RANGE, CONTROL_RANGE)
+    units, relax, controls = (v[0].to(rig.device) for v in (field.units, field.relax, field.controls))
+    controls = controls.clamp(-CONTROL_RANGE, CONTROL_RANGE)
     shown = face.units[0]
-    after = target_units(shown, units)
+    after = target_units(shown, relax, units)
     mesh = torch.where(torch.tensor([n.startswith(LID_UNITS) for n in names], device=rig.device), shown, after)
     before_points, _ = face.project(face.vertices())
     after_points, depth = face.project(face.vertices(mesh[None], controls[None]))
@@ -369,20 +399,27 @@ def _said(amounts: Mapping[str, float], most: int) -> str:
     return ", ".join(f"{name} {value:.2f}" for name, value in strongest if abs(value) >= 0.005) or "nothing"
 
 
+def _sided(amounts: Mapping[str, float]) -> dict[str, float]:
+    """Names without Left or Right written out as both, so that they replace what stands for all units."""
+    rig = load_rig()
+    return {n: v for name, v in amounts.items() for n in (rig.sides(name) or [name])}
+
+
 def parse_amounts(text: str) -> dict[str, float]:
-    """``"mouthSmile 0.7, eyeBlinkLeft 1"`` -> named amounts; also ``name=0.7`` and ``name: 0.7``.
+    """``"mouthSmile 0.7, eyeBlinkLeft 1, relax browDown 0.5"`` -> named amounts; also ``name=0.7`` and ``name: 0.7``.
 
     Raises:
         FieldError: a piece is no name with a number.
     """
     amounts: dict[str, float] = {}
     for piece in filter(None, (p.strip() for p in re.split(r"[,;\n]", text))):
-        match = re.fullmatch(r"([A-Za-z_]+)\s*[:=\s]\s*([-+]?(?:\d+\.?\d*|\.\d+))", piece)
+        match = re.fullmatch(r"((?:relax\s+)?[A-Za-z_]+)\s*[:=\s]\s*([-+]?(?:\d+\.?\d*|\.\d+))", piece)
         if not match:
             raise FieldError(
                 f"{piece!r} is no muscle with an amount; write for instance: mouthSmile 0.7, eyeBlinkLeft 1"
             )
-        amounts[match[1]] = amounts.get(match[1], 0.0) + float(match[2])
+        name = " ".join(match[1].split())
+        amounts[name] = amounts.get(name, 0.0) + float(match[2])
     if not amounts:
         raise FieldError("No muscle is named; write for instance: mouthSmile 0.7, eyeBlinkLeft 1")
     return amounts
