@@ -328,11 +328,11 @@ def moved_face(face: FittedFace, landmarks: Tensor, field: MusclesField) -> Move
         corners = torch.cat([rig.rings["lips_inner_upper"][[0, -1]], rig.rings["lips_outer_upper"][[0, -1]]])
         teeth = (shaped - before_points)[0, corners].mean(0)
     lids, gaze = eyelids_and_gaze(shown, after, names)
-    return MovedFace(landmarks, before_points[0], after_points[0], depth[0], _front(rig), moved, lids, gaze, teeth)
+    return MovedFace(landmarks, before_points[0], after_points[0], depth[0], front_triangles(rig), moved, lids, gaze, teeth)
 
 
 @functools.lru_cache(maxsize=2)
-def _front(rig: Rig) -> Tensor:
+def front_triangles(rig: Rig) -> Tensor:
     """The triangles of the face itself, without scalp, ears and neck: with a corner inside the outline of the unturned head."""
     with torch.inference_mode(False):
         outline = rig.landmarks(rig.neutral)[[AT[i] for i in OVAL], :2]
@@ -389,6 +389,8 @@ def what_it_does(field: MusclesField, most: int = 8) -> str:
 
 def _said(amounts: Mapping[str, float], most: int) -> str:
     named: dict[str, float] = {}
+    moves = {n: v for n, v in amounts.items() if not n.startswith(RELAX)}
+    amounts = moves or amounts  # what is only relaxed is of interest where nothing else is done
     for name, value in amounts.items():
         both = name.removesuffix("Left").removesuffix("Right")
         if name.endswith("Right") and abs(amounts.get(both + "Left", 9.0) - value) < 0.03:
