@@ -158,7 +158,9 @@ class _Run:
             "prompt": " / ".join(dict.fromkeys(map(str, self.prompts))), "neutral": self.prompts[0].neutral,
             "guide": self.guide.name, "steps": index, "gain": round(gain, 3),
         }  # fmt: skip
-        return MuscleStep(index, self.steps, {"total": -gain}, gain, self.field.with_meta(**meta), self.aligned, self.square)
+        return MuscleStep(
+            index, self.steps, {"total": -gain}, gain, self.field.with_meta(**meta), self.aligned, self.square
+        )
 
     def _slope(self, i: int, face: FittedFace, one: MusclesField) -> tuple[Tensor, Tensor]:
         """The guide's gain, and its gradient ``[U+C]`` in units and controls."""
@@ -189,7 +191,9 @@ class _Run:
         opened = moved_face(face, place, replace(one, units=wider))
         if opened is not None:
             with torch.no_grad():
-                slope[jaw] = (self._gain(i, tuple((torch.cat(opened(self.lattice), 1) * weight).split((2, 1), 1))) - gain) / OPENS
+                slope[jaw] = (
+                    self._gain(i, tuple((torch.cat(opened(self.lattice), 1) * weight).split((2, 1), 1))) - gain
+                ) / OPENS
         return gain.detach(), slope
 
     def _moved(self, face: FittedFace, one: MusclesField, delta: Tensor) -> Tensor:

@@ -46,7 +46,10 @@ SHAPES: dict[str, tuple[str, dict[str, float]]] = {  # text -> amounts of units 
     "a face with wide eyes": ("expression", {"eyeWide": 1.0, "browOuterUp": 0.25}),
     "a face with narrow eyes": ("expression", {"eyeSquint": 0.9, "eyeBlink": 0.25}),
     "a face with an open mouth": ("expression", {"jawOpen": 0.45, "mouthLowerDown": 0.2}),
-    "a face with a closed mouth": ("expression", {"relax jawOpen": 1.0, "relax mouthUpperUp": 1.0, "relax mouthLowerDown": 1.0}),
+    "a face with a closed mouth": (
+        "expression",
+        {"relax jawOpen": 1.0, "relax mouthUpperUp": 1.0, "relax mouthLowerDown": 1.0},
+    ),
     "a face with mouth corners down": ("expression", {"mouthFrown": 0.9, "relax mouthSmile": 1.0}),
     "a face with big eyes": ("shape", {"eyeLarger": 1.0}),
     "a face with small eyes": ("shape", {"eyeLarger": -0.9}),
@@ -122,7 +125,11 @@ def named(guide: Guide, prompt: Prompt) -> Named:
     kinds = {"expression": 0.0, "shape": 0.0, "color": 0.0}
     for (_, weight), row in zip(prompt.parts, likeness.cpu(), strict=True):
         best = row.max()
-        share = ((row / best.clamp(min=1e-6) - (1 - WITHIN)) / WITHIN).clamp(0, 1) if best >= LEAST else torch.zeros_like(row)
+        share = (
+            ((row / best.clamp(min=1e-6) - (1 - WITHIN)) / WITHIN).clamp(0, 1)
+            if best >= LEAST
+            else torch.zeros_like(row)
+        )
         share = share / share.sum().clamp(min=1e-6)
         for s, (_, kind, named_amounts) in zip(share.tolist(), rows, strict=True):
             if s > 0:
@@ -153,7 +160,16 @@ def covariance(expression: float, shape: float) -> Tensor:
     return torch.block_diag(expression**2 * units, shape**2 * controls)
 
 
-SEEN_BADLY = ("browDown", "browInnerUp", "browTogether", "noseSneer", "mouthFrown", "cheekSquint", "mouthShrugLower", "eyeWide")
+SEEN_BADLY = (
+    "browDown",
+    "browInnerUp",
+    "browTogether",
+    "noseSneer",
+    "mouthFrown",
+    "cheekSquint",
+    "mouthShrugLower",
+    "eyeWide",
+)
 CONTROL_SPREAD = 0.4
 
 

@@ -20,7 +20,16 @@ from .rig import Rig, load_rig
 NOISE = 0.12  # how far landmarks lie from the mesh's, centimetres
 CHIN = (148, 152, 377, 176, 400)
 # The unknowns' own spread, beside what faces show: units that the prior's teacher does not see, or sees badly
-UNSEEN = ("browDown", "browInnerUp", "browTogether", "noseSneer", "mouthFrown", "cheekSquint", "mouthShrugLower", "eyeWide")
+UNSEEN = (
+    "browDown",
+    "browInnerUp",
+    "browTogether",
+    "noseSneer",
+    "mouthFrown",
+    "cheekSquint",
+    "mouthShrugLower",
+    "eyeWide",
+)
 DEPTH_ONLY = ("tongueOut", "jawForward", "cheekPuff")  # front views do not show them
 
 
@@ -118,7 +127,9 @@ def fit_faces(
     precision = torch.block_diag(torch.diag(1 / sd_shape), model.precision)
     if units is not None:
         mean[:, shapes:] = units.to(mean)
-        precision = torch.block_diag(torch.diag(1 / sd_shape), model.precision * 0 + torch.eye(len(rig.units)).to(mean) / 0.08**2)
+        precision = torch.block_diag(
+            torch.diag(1 / sd_shape), model.precision * 0 + torch.eye(len(rig.units)).to(mean) / 0.08**2
+        )
     if warm is None:
         found = mean.clone()
         rotation, scale, translation = _pose(x, model.base + _mix(model, found), model.weight)

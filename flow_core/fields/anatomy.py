@@ -7,6 +7,7 @@ nothing here knows a resolution but the smooth offsets of the skin, which are ke
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -20,7 +21,7 @@ from ..geometry.mesh import barycentric, polygon_distance, rasterise
 from ..geometry.sampling import interpolate
 
 RASTER = 256  # pixels a side of the raster of the skin's offsets
-_COARSE = 64  # pixels a side of the raster on which the distance to the outline is computed
+_COARSE = 40  # pixels a side of the raster on which the distance to the outline is computed
 TABLE = 256  # samples of a curve across an eye or a mouth
 FADE = 0.16  # fractions of the crop side beyond the face's outline at which its motion has faded
 LASHES = 0.010  # height of the strip along a lid that moves as a whole, with its lashes
@@ -28,7 +29,7 @@ LID = 0.085  # how far above an upper lid the skin gives way when the lid closes
 LOWER_LID = 0.05
 EDGE = 0.0016  # half width of the border between two layers
 MOUTH_SHADE = 0.018  # width of the soft shadow inside lips
-DARK, TONGUE = 0.80, 0.30  # how much of the light is lost in the depth of a mouth, and how much less on the tongue
+DARK, TONGUE = 0.86, 0.22  # how much of the light is lost in the depth of a mouth, and how much less on the tongue
 TEETH_SEEN = (0.004, 0.012)  # opening of a mouth below which nothing inside is seen, and above which it is
 
 
@@ -62,32 +63,27 @@ class Frame(NamedTuple):
         return torch.stack([c * a - s * b, s * a + c * b], -1) + self.origin
 
 
-def _curve(frame: Frame, points: Tensor) -> Tensor:
-    """Height ``b`` of an arc from corner to corner, as a table over ``a`` in 0..length: ``[TABLE]``, smooth.
+def _curves(frames: Sequence[Frame], arcs: Tensor) -> Tensor:
+    """Heights ``b`` of arcs ``[K,N,2]`` from corner to corner in their frames, as tables over ``a`` in 0..length: ``[K,TABLE]``.
 
-    Cubic Hermite interpolation with slopes of finite differences, limited so that it does not overshoot (Fritsch and
+    Cubic Hermite interpolation with slopes of finite differences, limited so that it hardly overshoots (Fritsch and
     Carlson, Monotone piecewise cubic interpolation, 1980).
     """
-    a, b = frame.to(points)
-    a = torch.cummax(a / frame.length, 0).values
-    a = a + torch.arange(len(a), device=a.device) * 1e-5
-    step, rise = a.diff(), b.diff()
+    a, b = (torch.stack(v) for v in zip(*(f.to(arc) for f, arc in zip(frames, arcs, strict=True)), strict=True))
+    a = torch.cummax(a / torch.stack([f.length for f in frames])[:, None], 1).values
+    a = a + torch.arange(a.shape[1], device=a.device) * 1e-5
+    step, rise = a.diff(dim=1), b.diff(dim=1)
     slope = rise / step
-    inner = (slope[1:] * step[:-1] + slope[:-1] * step[1:]) / (step[1:] + step[:-1])
-    least = 3 * torch.minimum(slope[1:].abs(), slope[:-1].abs())
-    inner = torch.where(slope[1:] * slope[:-1] > 0, inner.clamp(-least, least), 0.5 * inner)
-    m = torch.cat([slope[:1], inner, slope[-1:]])
-    x = torch.linspace(0, 1, TABLE, device=a.device)
-    i = (torch.searchsorted(a.contiguous(), x, right=True) - 1).clamp(0, len(a) - 2)
-    h = step[i]
-    t = ((x - a[i]) / h).clamp(0, 1)
+    inner = (slope[:, 1:] * step[:, :-1] + slope[:, :-1] * step[:, 1:]) / (step[:, 1:] + step[:, :-1])
+    least = 3 * torch.minimum(slope[:, 1:].abs(), slope[:, :-1].abs())
+    inner = torch.where(slope[:, 1:] * slope[:, :-1] > 0, inner.clamp(-least, least), 0.5 * inner)
+    m = torch.cat([slope[:, :1], inner, slope[:, -1:]], 1)
+    x = torch.linspace(0, 1, TABLE, device=a.device).expand(len(a), -1).contiguous()
+    i = (torch.searchsorted(a.contiguous(), x, right=True) - 1).clamp(0, a.shape[1] - 2)
+    h, a0, b0, b1, m0, m1 = (v.gather(1, j) for v, j in ((step, i), (a, i), (b, i), (b, i + 1), (m, i), (m, i + 1)))
+    t = ((x - a0) / h).clamp(0, 1)
     t2, t3 = t * t, t * t * t
-    return (
-        (2 * t3 - 3 * t2 + 1) * b[i]
-        + (t3 - 2 * t2 + t) * h * m[i]
-        + (3 * t2 - 2 * t3) * b[i + 1]
-        + (t3 - t2) * h * m[i + 1]
-    )
+    return (2 * t3 - 3 * t2 + 1) * b0 + (t3 - 2 * t2 + t) * h * m0 + (3 * t2 - 2 * t3) * b1 + (t3 - t2) * h * m1
 
 
 def _read(tables: Tensor, share: Tensor) -> Tensor:
@@ -158,9 +154,7 @@ def skin_offsets(
     distance = F.interpolate(coarse, (size, size), mode="bilinear", align_corners=False)
     known = (index >= 0)[None, None] & (distance > -0.01)
     offset = _filled(offset, known.float())
-    kernel = torch.tensor([0.25, 0.5, 0.25], device=offset.device)
-    padded = F.pad(offset, (1, 1, 1, 1), mode="replicate").transpose(0, 1)
-    offset = F.conv2d(padded, (kernel[:, None] * kernel)[None, None]).transpose(0, 1)
+    offset = F.avg_pool2d(offset, 3, 1, 1, count_include_pad=False)  # facets of the mesh are not to be seen
     return offset * smoothstep(distance, -FADE, 0.0)
 
 
@@ -238,19 +232,19 @@ def _eye(landmarks: Tensor, moved: Tensor, side: int, factor: Tensor, gaze: Tens
         lower = lower[::-1]
     target = Frame.between(moved[lower[0]], moved[lower[-1]])
     source = Frame.between(landmarks[lower[0]], landmarks[lower[-1]])
-    top, bottom = _curve(target, moved[upper]), _curve(target, moved[lower])
+    arcs = torch.stack([moved[upper], moved[lower], landmarks[upper], landmarks[lower]])
+    top, bottom, *seen = _curves([target, target, source, source], arcs)
     gap = (bottom - top).clamp(min=0)
     change = (factor - 1) * gap
     up, down = (0.82, 0.18) if factor < 1 else (0.8, 0.2)
     lids = torch.stack([top, bottom, top - up * change, bottom + down * change])
-    seen = torch.stack([_curve(source, landmarks[upper]), _curve(source, landmarks[lower])])
     a, b = source.to(landmarks[AT[IRISES[side][0]]])
     iris = torch.stack([a, b, 0.2 * source.length])
     shift = gaze * source.length
     still = bool(
         (landmarks[contour] - moved[contour]).abs().max() < 1e-5 and abs(factor - 1) < 1e-4 and shift.abs().max() < 1e-5
     )
-    return Eye(target, source, lids, seen, iris, shift, still)
+    return Eye(target, source, lids, torch.stack(seen), iris, shift, still)
 
 
 def _ask_eye(eye: Eye, points: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -309,15 +303,15 @@ def _mouth(landmarks: Tensor, moved: Tensor) -> Mouth:
     lower, upper = inner[:11], [*inner[10:], inner[0]][::-1]
     target = Frame.between(moved[lower[0]], moved[lower[-1]])
     source = Frame.between(landmarks[lower[0]], landmarks[lower[-1]])
-    lips = torch.stack([_curve(target, moved[upper]), _curve(target, moved[lower])])
-    top, bottom = _curve(source, landmarks[upper]), _curve(source, landmarks[lower])
-    rim = _curve(source, (landmarks[lower] + landmarks[outer[:11]]) / 2)
+    rim = (landmarks[lower] + landmarks[outer[:11]]) / 2
+    arcs = torch.stack([moved[upper], moved[lower], landmarks[upper], landmarks[lower], rim])
+    *lips, top, bottom, rim = _curves([target, target, source, source, source], arcs)
     gap = (bottom - top).max().clamp(min=0)
     # Teeth belong to the skull; but of a lip that rises by more than it showed nobody knows what lies there, so they go along.
     middle = [AT[i] for i in (82, 13, 312)]
     rise = (moved[middle] - landmarks[middle]).mean(0)[1].clamp(max=0) * 0.75
     lift = torch.stack([torch.zeros_like(rise), rise])
-    return Mouth(target, source, lips, torch.stack([top, bottom, rim]), gap, lift)
+    return Mouth(target, source, torch.stack(lips), torch.stack([top, bottom, rim]), gap, lift)
 
 
 def _ask_mouth(mouth: Mouth, points: Tensor, teeth: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -347,5 +341,7 @@ def _ask_mouth(mouth: Mouth, points: Tensor, teeth: Tensor) -> tuple[Tensor, Ten
     sa = (1 - hidden) * sa + hidden * (0.5 * length + 0.3 * (sa - 0.5 * length))
     height = (bottom - top).clamp(min=1e-4)
     tongue = smoothstep((b - top) / height, 0.4, 1.0) * (1 - (2 * share - 1).square()).clamp(min=0)
-    shade = alpha * smoothstep(inside, 0.0, MOUTH_SHADE) * hidden * (DARK - TONGUE * tongue)
+    # Lips throw their shadow from their very edge on, the upper one a darker one.
+    depth = (0.75 + 0.25 * smoothstep(b - top, 0.0, MOUTH_SHADE)) * (0.5 + 0.5 * smoothstep(bottom - b, 0.0, MOUTH_SHADE))
+    shade = alpha * depth * hidden * (DARK - TONGUE * tongue)
     return alpha, mouth.source.back(sa, sb), shade

@@ -328,7 +328,9 @@ def moved_face(face: FittedFace, landmarks: Tensor, field: MusclesField) -> Move
         corners = torch.cat([rig.rings["lips_inner_upper"][[0, -1]], rig.rings["lips_outer_upper"][[0, -1]]])
         teeth = (shaped - before_points)[0, corners].mean(0)
     lids, gaze = eyelids_and_gaze(shown, after, names)
-    return MovedFace(landmarks, before_points[0], after_points[0], depth[0], front_triangles(rig), moved, lids, gaze, teeth)
+    return MovedFace(
+        landmarks, before_points[0], after_points[0], depth[0], front_triangles(rig), moved, lids, gaze, teeth
+    )
 
 
 @functools.lru_cache(maxsize=2)

