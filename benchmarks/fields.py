@@ -35,7 +35,8 @@ from flow_core.geometry.crop import Crop, ffhq_matrix
 from flow_core.geometry.grid import pixel_centers
 from flow_core.guides.guide import load_guide
 from flow_core.guides.prompts import Prompt, directions
-from flow_core.warping.warp import jacobian_determinant, warp
+from flow_core.warping.jacobian import jacobian_determinant
+from flow_core.warping.warp import warp
 
 STRENGTHS = (-1.0, 0.5, 1.0, 1.5)
 PHOTO, SIDE = (4000, 6000), 3000  # (height, width) of the large photo, side of its face square

@@ -7,7 +7,7 @@ from ..flow_core.fields.base import FEATHER
 from ..flow_core.fields.raster import Field
 from ..flow_core.geometry.crop import Crop
 from ..flow_core.warping.latent import warp_latent, warp_mask
-from ..flow_core.warping.several import warp_faces
+from ..flow_core.warping.warp import warp
 from .sockets import CATEGORY, CropSocket, FieldSocket, to_comfy, to_core
 
 
@@ -51,7 +51,7 @@ class FaceFlowApply(io.ComfyNode):
         cls, image: Tensor, crop: Crop, field: Field, shape_strength: float, color_strength: float, feather: float,
         mask: Tensor | None = None, latent: dict | None = None, mask_to_warp: Tensor | None = None,
     ) -> io.NodeOutput:  # fmt: skip
-        edited, changed = warp_faces(to_core(image), crop, field, shape_strength, color_strength, mask, feather)
+        edited, changed = warp(to_core(image), crop, field, shape_strength, color_strength, mask, feather)
         how = (crop, field, shape_strength, mask, feather)
         moved = None if latent is None else _warp_all(latent, *how)
         warped = None if mask_to_warp is None else warp_mask(mask_to_warp, *how)

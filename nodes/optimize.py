@@ -10,7 +10,7 @@ from ..flow_core.fields.raster import Field
 from ..flow_core.geometry.crop import Crop
 from ..flow_core.guides.guide import Guide
 from ..flow_core.guides.prompts import NEUTRAL, Prompt
-from ..flow_core.warping.several import warp_faces
+from ..flow_core.warping.warp import warp
 from .guide import bring, warn_unknown
 from .sockets import CATEGORY, CropSocket, FieldSocket, GuideSocket, rgb, to_comfy, to_core
 
@@ -107,5 +107,5 @@ class FaceFlowOptimize(io.ComfyNode):
             mm.soft_empty_cache()
         numbers = report(result, crop)
         logging.info("FaceFlow: gain %(gain)+.2f, folds %(folds).2f, largest offset %(max_px).1f px", numbers)
-        edited, _ = warp_faces(picture, crop, result)
+        edited, _ = warp(picture, crop, result)
         return io.NodeOutput(result, to_comfy(edited), {"loss": curve})

@@ -21,7 +21,8 @@ from flow_core.fields.raster import Field
 from flow_core.fields.velocity import to_velocity
 from flow_core.geometry.crop import Crop
 from flow_core.geometry.grid import pixel_centers
-from flow_core.warping.warp import jacobian_determinant, warp
+from flow_core.warping.jacobian import jacobian_determinant
+from flow_core.warping.warp import warp
 
 GRID = pixel_centers(96, 96)
 KINDS = ("raster", "velocity")

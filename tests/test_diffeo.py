@@ -18,7 +18,8 @@ from flow_core.fields.files import load_field
 from flow_core.fields.raster import Field
 from flow_core.fields.velocity import to_offset, to_velocity
 from flow_core.geometry.grid import nodes, pixel_centers
-from flow_core.warping.warp import fold_share, jacobian_determinant, warp
+from flow_core.warping.jacobian import fold_share, jacobian_determinant
+from flow_core.warping.warp import warp
 
 STRENGTHS = (-1.0, 0.5, 1.0, 1.5)
 GRID = pixel_centers(512, 512)

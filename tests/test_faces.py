@@ -13,7 +13,6 @@ from flow_core.faces.align import FaceNotFound, align
 from flow_core.fields.raster import Field
 from flow_core.geometry.crop import Crop
 from flow_core.warping.latent import reduced, warp_latent, warp_mask
-from flow_core.warping.several import warp_faces
 from flow_core.warping.stretch import repair_mask
 from flow_core.warping.warp import taper_mask, warp
 
@@ -46,7 +45,7 @@ SMILE, FROWN = smooth_field(0.05, 0.1, seed=1), smooth_field(0.04, 0.1, seed=2)
 
 
 def test_faces_far_apart_are_edited_as_each_alone(photo: Tensor) -> None:
-    out, changed = warp_faces(photo, together(LEFT, RIGHT), stack(SMILE, FROWN), 0.8, 1.2)
+    out, changed = warp(photo, together(LEFT, RIGHT), stack(SMILE, FROWN), 0.8, 1.2)
     one, touched = warp(photo, LEFT, SMILE, 0.8, 1.2)
     two, too = warp(photo, RIGHT, FROWN, 0.8, 1.2)
     expected = torch.where(touched[:, None] > 0, one, two)
@@ -59,24 +58,24 @@ def test_faces_far_apart_are_edited_as_each_alone(photo: Tensor) -> None:
 
 def test_one_field_serves_all_faces_and_masks_hold(photo: Tensor) -> None:
     crop = together(LEFT, RIGHT)
-    assert torch.equal(warp_faces(photo, crop, SMILE)[0], warp_faces(photo, crop, stack(SMILE, SMILE))[0])
+    assert torch.equal(warp(photo, crop, SMILE)[0], warp(photo, crop, stack(SMILE, SMILE))[0])
     for channels in (photo[:, :1], torch.cat([photo, photo[:, :1]], 1)):
         both = together(LEFT, square_crop(SIZE, (95, 85), 100, 5.0))
-        rgb = warp_faces(photo, both, SMILE, color=0.0)[0]
-        assert torch.allclose(warp_faces(channels, both, SMILE, color=0.0)[0][:, 0], rgb[:, 0], atol=1e-6)
+        rgb = warp(photo, both, SMILE, color=0.0)[0]
+        assert torch.allclose(warp(channels, both, SMILE, color=0.0)[0][:, 0], rgb[:, 0], atol=1e-6)
     mask = torch.zeros(1, *SIZE)
     mask[..., :120] = 1
-    out, changed = warp_faces(photo, crop, SMILE, mask=mask)
+    out, changed = warp(photo, crop, SMILE, mask=mask)
     assert same_bits(out[..., 120:], photo[..., 120:])
     assert changed[..., :120].any()
 
 
 def test_where_faces_overlap_movements_add_up_in_any_order(photo: Tensor) -> None:
     near = square_crop(SIZE, (95, 85), 100, 5.0)
-    a = warp_faces(photo, together(LEFT, near), stack(SMILE, FROWN))[0]
-    assert (a - warp_faces(photo, together(near, LEFT), stack(FROWN, SMILE))[0]).abs().max() < 1e-5
+    a = warp(photo, together(LEFT, near), stack(SMILE, FROWN))[0]
+    assert (a - warp(photo, together(near, LEFT), stack(FROWN, SMILE))[0]).abs().max() < 1e-5
     # two halves of a movement are the whole movement, sampled once: two warps would blur
-    twice, once = warp_faces(photo, together(LEFT, LEFT), SMILE, 0.5, 0.5)[0], warp(photo, LEFT, SMILE)[0]
+    twice, once = warp(photo, together(LEFT, LEFT), SMILE, 0.5, 0.5)[0], warp(photo, LEFT, SMILE)[0]
     assert (twice - once).abs().max() < 3e-4  # movements below a thousandth of a pixel are left away
     again = warp(warp(photo, LEFT, SMILE, 0.5, 0.5)[0], LEFT, SMILE, 0.5, 0.5)[0]
     assert (again - once).abs().max() > 0.01
@@ -84,12 +83,12 @@ def test_where_faces_overlap_movements_add_up_in_any_order(photo: Tensor) -> Non
 
 def test_faces_without_an_edit_leave_every_bit(photo: Tensor, noise_picture: Tensor) -> None:
     crop = together(LEFT, RIGHT)
-    assert same_bits(warp_faces(photo, crop, stack(SMILE, FROWN), 0.0, 0.0)[0], photo)
-    assert same_bits(warp_faces(photo, crop, Field.zeros(8))[0], photo)
+    assert same_bits(warp(photo, crop, stack(SMILE, FROWN), 0.0, 0.0)[0], photo)
+    assert same_bits(warp(photo, crop, Field.zeros(8))[0], photo)
     alone = together(LEFT)
-    assert torch.equal(warp_faces(photo, alone, SMILE)[0], warp(photo, LEFT, SMILE)[0])
+    assert torch.equal(warp(photo, alone, SMILE)[0], warp(photo, LEFT, SMILE)[0])
     with pytest.raises(ValueError, match="3 fields do not fit 2 faces"):
-        warp_faces(photo, crop, smooth_field(batch=3))
+        warp(photo, crop, smooth_field(batch=3))
 
 
 def test_a_batch_with_any_number_of_faces_in_each_picture(photo: Tensor) -> None:
@@ -97,8 +96,8 @@ def test_a_batch_with_any_number_of_faces_in_each_picture(photo: Tensor) -> None
     crop = together(LEFT, RIGHT, LEFT, of=(0, 0, 2), pictures=3)
     fields = stack(SMILE, FROWN, FROWN)
     mask = torch.rand(3, *SIZE, generator=torch.Generator().manual_seed(3))
-    out, changed = warp_faces(pictures, crop, fields, mask=mask)
-    assert same_bits(out[:1], warp_faces(pictures[:1], together(LEFT, RIGHT), stack(SMILE, FROWN), mask=mask[:1])[0])
+    out, changed = warp(pictures, crop, fields, mask=mask)
+    assert same_bits(out[:1], warp(pictures[:1], together(LEFT, RIGHT), stack(SMILE, FROWN), mask=mask[:1])[0])
     assert same_bits(out[1], pictures[1])
     assert not changed[1].any()
     assert same_bits(out[2:], warp(pictures[2:], LEFT, FROWN, mask=mask[2:])[0])
@@ -114,12 +113,12 @@ def test_a_batch_with_any_number_of_faces_in_each_picture(photo: Tensor) -> None
 
 def test_a_crop_of_one_picture_serves_many(photo: Tensor) -> None:
     pictures = torch.cat([photo, photo * 0.5])
-    both = warp_faces(pictures, together(LEFT, RIGHT), stack(SMILE, FROWN))[0]
+    both = warp(pictures, together(LEFT, RIGHT), stack(SMILE, FROWN))[0]
     for i in range(2):
-        one = warp_faces(pictures[i : i + 1], together(LEFT, RIGHT), stack(SMILE, FROWN))[0]
+        one = warp(pictures[i : i + 1], together(LEFT, RIGHT), stack(SMILE, FROWN))[0]
         assert same_bits(both[i : i + 1], one)
     with pytest.raises(ValueError, match="crop of 3 pictures does not fit 2"):
-        warp_faces(pictures, together(LEFT, of=(1,), pictures=3), SMILE)
+        warp(pictures, together(LEFT, of=(1,), pictures=3), SMILE)
     with pytest.raises(ValueError, match="cannot be in the pictures"):
         together(LEFT, RIGHT, of=(1, 0), pictures=2)
 

@@ -20,7 +20,8 @@ from flow_core.geometry.crop import Crop
 from flow_core.geometry.grid import pixel_centers
 from flow_core.guides.guide import Guide
 from flow_core.guides.prompts import Prompt
-from flow_core.warping.warp import jacobian_determinant, warp
+from flow_core.warping.jacobian import jacobian_determinant
+from flow_core.warping.warp import warp
 
 POINTS = pixel_centers(17, 23)
 both = pytest.mark.parametrize("architecture", ARCHITECTURES)

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from flow_core.editing.losses import asymmetry, bending_energy, drift, face_importance, fold_hinge, guidance, magnitude
 from flow_core.geometry.grid import pixel_centers
-from flow_core.warping.warp import jacobian_determinant
+from flow_core.warping.jacobian import jacobian_determinant
 
 
 def wave(size: int) -> Tensor:

@@ -13,7 +13,7 @@ from flow_core.faces.landmarks import AT, LIPS, MIRROR, NOSE, POINTS
 from flow_core.fields.raster import Field
 from flow_core.geometry.crop import Crop
 from flow_core.train.motion import fit, shapes
-from flow_core.warping.warp import fold_share
+from flow_core.warping.jacobian import fold_share
 
 
 @pytest.fixture(scope="module")

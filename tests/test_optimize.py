@@ -21,7 +21,8 @@ from flow_core.geometry.crop import Crop
 from flow_core.geometry.grid import pixel_centers
 from flow_core.guides.guide import Guide
 from flow_core.guides.prompts import Prompt
-from flow_core.warping.warp import fold_share, warp
+from flow_core.warping.jacobian import fold_share
+from flow_core.warping.warp import warp
 
 SMILE = Prompt.parse("a smiling face")
 TAN = Prompt.parse("a tanned face")

@@ -24,7 +24,8 @@ from flow_core.guides.prompts import Prompt, PromptError
 from flow_core.io.picture import Picture, write
 from flow_core.train import data, loop, shards
 from flow_core.train import predictor as training
-from flow_core.warping.warp import fold_share, warp
+from flow_core.warping.jacobian import fold_share
+from flow_core.warping.warp import warp
 
 
 @pytest.fixture(scope="module")

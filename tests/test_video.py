@@ -29,7 +29,8 @@ from flow_core.geometry.grid import pixel_centers
 from flow_core.guides.guide import Guide
 from flow_core.video import editor as video
 from flow_core.video.clips import Clip, ClipError, Frame, Writer, ahead, motion, synthetic
-from flow_core.video.editor import Editor, OneEuro, VideoSettings, edit_frames, keyframes, move
+from flow_core.video.editor import Editor, OneEuro, VideoSettings, edit_frames, keyframes
+from flow_core.warping.frames import warp_frame
 from flow_core.warping.warp import warp
 
 av = pytest.importorskip("av")
@@ -91,7 +92,7 @@ def test_move_is_the_warp(frames: list[Tensor], kind: str, degrees: float) -> No
     crop = square_crop(SIZE, (128, 90), 110, degrees)
     field = smooth_field(0.03, 0.05)
     before, out = frame.clone(), frame.clone()
-    (x0, y0, x1, y1), moved = move(frame, out, crop, field, interpolation="bicubic")
+    (x0, y0, x1, y1), moved = warp_frame(frame, out, crop, field, interpolation="bicubic")
     assert torch.equal(frame, before)
     exact, changed = warp((frames[0] / 255).permute(2, 0, 1)[None], crop, field)
     ours = (out / 255 if kind == "uint8" else out).permute(2, 0, 1)[None]
@@ -112,7 +113,7 @@ def test_move_takes_any_crop(seed: int) -> None:
     x, y, side, degrees = (torch.rand(4, generator=random) * torch.tensor([380, 310, 300, 360])).tolist()
     x, y, side = x - 60, y - 60, side + 8  # also beyond the border
     crop, out = square_crop(SIZE, (x, y), side, degrees), frame.clone()
-    move(frame, out, crop, FIELD)
+    warp_frame(frame, out, crop, FIELD)
     inside = crop.to_crop(pixel_centers(*SIZE) * torch.tensor([256.0, 192.0]))[0]
     outside = ((inside < 0) | (inside > 1)).any(-1)
     assert torch.equal(out[outside], frame[outside])

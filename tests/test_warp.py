@@ -26,7 +26,8 @@ from flow_core.fields.raster import Field
 from flow_core.geometry.crop import Crop
 from flow_core.geometry.grid import pixel_centers
 from flow_core.geometry.sampling import sample_image
-from flow_core.warping.warp import fold_share, jacobian_determinant, taper_mask, warp
+from flow_core.warping.jacobian import fold_share, jacobian_determinant
+from flow_core.warping.warp import taper_mask, warp
 
 SIZE = (96, 120)
 PLACES = {

@@ -21,8 +21,9 @@ from ..geometry.grid import pixel_centers, turned_centers
 from ..geometry.sampling import interpolate, sample_image
 from ..guides.guide import Guide
 from ..guides.prompts import Prompt, directions
+from ..warping.jacobian import jacobian_determinant
 from ..warping.measure import measure
-from ..warping.warp import jacobian_determinant, warp
+from ..warping.warp import warp
 from . import losses
 from .gates import Gates, dearness, open_gates, paint, paint_masks
 from .motion import basis, load_modes, load_parts, near

@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from .grid import pixel_centers
-from .sampling import sample_image
+from .sampling import downscaled, sample_image
 
 
 def ffhq_matrix(points: Tensor) -> Tensor:
@@ -214,8 +213,8 @@ class Crop:
             )
 
     def aligned(self, image: Tensor, size: int) -> Tensor:
-        """The face squares ``[B,C,size,size]`` of all faces in ``image`` ``[pictures or 1,C,H,W]``, float32, antialiased;
-        border colours repeat where the crop reaches beyond the picture."""
+        """The face squares ``[B,C,size,size]`` of all faces in ``image`` ``[pictures or 1,C,H,W]`` (floats 0..1, or uint8),
+        float32 0..1, antialiased; border colours repeat where the crop reaches beyond the picture."""
         self.require_size(image)
         if len(image) not in (1, self.pictures):
             raise ValueError(f"A crop of {self.pictures} pictures does not fit {len(image)}.")
@@ -226,13 +225,13 @@ class Crop:
         crop = self.select(index).to(image.device)
         x0, y0, x1, y1 = crop.bounds()
         x0, y0 = max(0, min(x0, image.shape[3] - 1) - 2), max(0, min(y0, image.shape[2] - 1) - 2)
-        part = image[:, :, y0 : max(y1 + 2, y0 + 1), x0 : max(x1 + 2, x0 + 1)].float()
-        points = crop.to_image(pixel_centers(size, size, image.device)) - image.new_tensor([x0, y0])
+        part = image[:, :, y0 : max(y1 + 2, y0 + 1), x0 : max(x1 + 2, x0 + 1)]
+        points = crop.to_image(pixel_centers(size, size, image.device))
+        points = points - points.new_tensor([x0, y0])
         shrink = crop.side.item() / size
-        if shrink > 1:  # reduce first, then turn: sampling alone would alias
-            h, w = (max(1, round(n / shrink)) for n in part.shape[2:])
-            points = points * image.new_tensor([w / part.shape[3], h / part.shape[2]])
-            part = F.interpolate(part, (h, w), mode="bilinear", antialias=True, align_corners=False)
+        height, width = part.shape[2:]
+        part = downscaled(part, 1 / shrink)  # first, as sampling alone would alias
+        points = points * points.new_tensor([part.shape[3] / width, part.shape[2] / height])
         return sample_image(part, points, "bicubic" if shrink < 1 else "bilinear").clamp(0, 1)
 
 

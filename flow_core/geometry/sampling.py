@@ -84,14 +84,30 @@ def sample_image(image: Tensor, points: Tensor, mode: str = "bilinear") -> Tenso
     Returns:
         ``[B,C,h,w]``, differentiable in ``points`` and ``image``.
     """
+    return sample_grid(image, normalized(image, points, mode), mode)
+
+
+def normalized(image: Tensor, points: Tensor, mode: str = "bilinear") -> Tensor:
+    """Image points ``[B,h,w,2]`` in the -1..1 of :func:`sample_grid`; those beyond the border of ``image`` are moved onto it
+    where the sampling would not do that itself."""
     size = points.new_tensor([image.shape[3], image.shape[2]])
     if mode != "bilinear" or image.device.type == "mps":  # where grid_sample's own border is another one
         points = torch.minimum(points.clamp(min=0.5), size - 0.5)
-    return _sample(image, points * (2 / size) - 1, mode)
+    return points * (2 / size) - 1
 
 
-def _sample(image: Tensor, grid: Tensor, mode: str, padding: str = "border") -> Tensor:
-    """``grid_sample`` between the middles of the border's pixels; ``padding`` is for what is quickest, of no other effect."""
+def sample_grid(image: Tensor, grid: Tensor, mode: str, padding: str = "border") -> Tensor:
+    """``grid_sample`` of a picture, on every device.
+
+    Args:
+        image: ``[B,C,H,W]``.
+        grid: ``[B,h,w,2]`` in -1..1, between the middles of the border's pixels.
+        mode: ``bilinear`` or ``bicubic``.
+        padding: what is quickest where ``grid`` keeps to its range; it has no other effect then.
+
+    Returns:
+        ``[B,C,h,w]``.
+    """
     if image.device.type != "mps":
         return grid_sample(image, grid, mode, padding)
     size = grid.new_tensor([image.shape[3], image.shape[2]])  # neither padding_mode="border" nor bicubic there
@@ -99,6 +115,17 @@ def _sample(image: Tensor, grid: Tensor, mode: str, padding: str = "border") -> 
     if mode == "bicubic":
         return grid_sample(image.cpu(), grid.cpu(), mode, "zeros").to(image.device)
     return grid_sample(image, grid, mode, "zeros")
+
+
+def downscaled(image: Tensor, scale: float) -> Tensor:
+    """Pictures ``[B,C,H,W]``, floats 0..1 or uint8, as float32 0..1, made smaller by ``scale`` with antialiasing; as large as they
+    are where that is 1 or more."""
+    whole = 255 if image.dtype == torch.uint8 else 1
+    image = image if whole == 255 else image.float()
+    if scale < 1:
+        size = [max(1, round(n * scale)) for n in image.shape[2:]]
+        image = F.interpolate(image, size, mode="bilinear", antialias=True, align_corners=False)
+    return image.float() / whole if whole == 255 else image
 
 
 def require_finite(image: Tensor) -> None:

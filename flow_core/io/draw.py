@@ -23,7 +23,8 @@ from torch import Tensor
 from ..fields.base import FlowField
 from ..geometry.crop import Crop
 from ..geometry.grid import pixel_centers
-from ..warping.warp import jacobian_determinant, warp
+from ..warping.jacobian import jacobian_determinant
+from ..warping.warp import warp
 
 if TYPE_CHECKING:
     from ..faces.detect import Detection

@@ -41,7 +41,8 @@ from ..guides.nano import IMAGE_SIZE
 from ..guides.prompts import NEUTRAL, TEMPLATES, Prompt, directions, embed
 from ..io import picture
 from ..io.draw import sheet
-from ..warping.warp import fold_share, jacobian_determinant, warp
+from ..warping.jacobian import fold_share, jacobian_determinant
+from ..warping.warp import warp
 from . import attributes, captions, data, faces, loop, shards
 from . import guide as guide_training
 from .views import Views

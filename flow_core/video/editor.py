@@ -25,14 +25,13 @@ from ..faces.landmarks import SIZE, WIDEN, Landmarks, five_points, load_landmark
 from ..fields.base import FEATHER, FlowField
 from ..fields.raster import Field
 from ..geometry.crop import Crop
-from ..geometry.grid import pixel_centers
-from ..geometry.sampling import sample_image
+from ..geometry.sampling import downscaled
 from ..guides.nano import IMAGE_SIZE
+from ..warping.frames import warp_frame
 
 DETECT_SIDE = 320  # longest side of the frame that the detector sees
 LOCAL_SIDE = 96  # side of the square around a doubtful face that the detector sees
 LOCAL_THRESHOLD = 0.5  # a doubtful face is believed at this score
-LATTICE = 128  # places along a crop's side at which the displacement is computed; linear between them
 TEMPLATE = 20  # side of the small grey picture by which a face is told from another
 ALIKE = 0.5  # correlation of such pictures from one frame to the next: below, the face is doubtful
 SAME = 0.75  # the same after a while or a cut: below, it is another face
@@ -40,7 +39,6 @@ TURNED = 0.6  # pose proxy (see landmarks.pose) beyond which nobody can say wher
 SURPRISE = 0.02  # sides of a crop; a face that is farther off than this is looked at once more
 SMALLEST = 32  # pixels of a crop's side; there is nothing to see of an edit on a smaller face
 MEMORY = 300  # frames after which a lost face is forgotten
-MOVED = 0.02  # pixels; less is no movement
 
 FieldSource: TypeAlias = Callable[[Tensor, Tensor], FlowField]
 """Yields the field of a face: called with the aligned face ``[1,3,S,S]`` and its landmarks ``[1,161,2]`` in the crop
@@ -308,7 +306,7 @@ class Editor:
                 wanted = self._field(frame, track, dt)
             with self._stage("warp"):
                 out = out.clone() if out is frame else out
-                if box := move(frame, out, track.crop, wanted.scale(amount, amount), s.feather, s.interpolation):
+                if box := warp_frame(frame, out, track.crop, wanted.scale(amount, amount), s.feather, s.interpolation):
                     changed.append(box)
         self._time = now
         self.index += 1
@@ -446,7 +444,7 @@ class Editor:
         """All faces of the frame, the largest first."""
         h, w = frame.shape[:2]
         scale = min(1.0, DETECT_SIDE / max(h, w))
-        small = _reduced(frame, 0, 0, w, h, scale)
+        small = downscaled(frame.permute(2, 0, 1)[None], scale)
         threshold = self.settings.threshold
         faces: list[Detection] = self.detector(small[0]) if threshold is None else self.detector(small[0], threshold)
         grow = torch.tensor([w / small.shape[3], h / small.shape[2]])
@@ -499,102 +497,12 @@ class Editor:
         return wanted.with_coefficients(self._filter(track, "field", 20.0)(values, dt)[..., 0])
 
 
-# --- pixels --------------------------------------------------------------------------------------------------------
-
-
-def move(
-    frame: Tensor, out: Tensor, crop: Crop, field: FlowField, feather: float = FEATHER, interpolation: str = "bilinear"
-) -> tuple[tuple[int, int, int, int], Tensor] | None:
-    """:func:`flow_core.warping.warp.warp` for one face of a video frame: quick, and only around the face.
-
-    The displacement is computed at every few pixels (:data:`LATTICE` places along the crop) and linear between them.
-    Only the part of the frame that moves by more than :data:`MOVED` pixels becomes float.
-
-    Args:
-        frame: ``[H,W,3]`` to sample from, uint8 or float 0..1.
-        out: the same size, the pixels that move are written to it.
-
-    Returns:
-        The box (x0, y0, x1, y1) that was worked on and in it the pixels ``[h,w]`` that moved, or None.
-    """
-    x0, y0, x1, y1 = crop.bounds()
-    if x1 <= x0 or y1 <= y0:
-        return None
-    side = crop.side.item()
-    cell = max(1, round(side / LATTICE))
-    rows, columns = -(-(y1 - y0) // cell), -(-(x1 - x0) // cell)
-    ys, xs = (torch.arange(n) + 0.5 for n in (rows, columns))
-    places = torch.stack(torch.meshgrid(x0 + xs * cell, y0 + ys * cell, indexing="xy"), -1)[None]
-    points = crop.to_crop(places)
-    offset, color, _ = field.flow(feather, crop)(points)
-    # between lattice points nothing may reach beyond the crop
-    inside = torch.minimum(points, 1 - points).amin(-1) > 1.5 * cell / side
-    shift = crop.vectors_to_image(offset.permute(0, 2, 3, 1)).permute(0, 3, 1, 2) * inside[:, None]
-    color = color * inside[:, None]
-    tinted = bool(color.abs().amax() > 0.25 / 255)
-    strong = shift.abs().amax(1)[0] > MOVED
-    if tinted:
-        strong = strong | (color.abs().amax(1)[0] > 0.25 / 255)
-    if not strong.any():
-        return None
-    i0, i1 = _span(strong.any(1), rows)
-    j0, j1 = _span(strong.any(0), columns)
-    values = (torch.cat([shift, color], 1) if tinted else shift)[:, :, i0:i1, j0:j1].contiguous()  # or it is slow
-    low, high = values[0, :2].amin((1, 2)).floor().int().tolist(), values[0, :2].amax((1, 2)).ceil().int().tolist()
-    moved = strong[i0:i1, j0:j1].float()[None, None]
-    moved = F.max_pool2d(moved, 3, 1, 1)[0, 0].bool()  # a weak place beside a strong one moves halfway
-    x0, y0, x1, y1 = x0 + j0 * cell, y0 + i0 * cell, min(x1, x0 + j1 * cell), min(y1, y0 + i1 * cell)
-    width, height = x1 - x0, y1 - y0
-    moved = moved.repeat_interleave(cell, 0).repeat_interleave(cell, 1)[:height, :width]
-    values = F.interpolate(values, scale_factor=cell, mode="bilinear", align_corners=False)[:, :, :height, :width]
-
-    h, w = crop.image_size
-    left, right = min(max(x0 + low[0] - 2, 0), w - 1), max(min(x1 + high[0] + 2, w), 1)
-    top, bottom = min(max(y0 + low[1] - 2, 0), h - 1), max(min(y1 + high[1] + 2, h), 1)
-    part = frame[top:bottom, left:right].permute(2, 0, 1)[None].contiguous().float()
-    source = values[:, :2].permute(0, 2, 3, 1) + torch.stack(
-        torch.meshgrid(torch.arange(x0 - left, x1 - left) + 0.5, torch.arange(y0 - top, y1 - top) + 0.5, indexing="xy"),
-        -1,
-    )
-    new = sample_image(part, source, interpolation)
-    whole = 255.0 if frame.dtype == torch.uint8 else 1.0
-    if tinted:
-        new += values[:, 2:] * whole
-    if tinted or interpolation == "bicubic":
-        new.clamp_(0, whole)
-    target = out[y0:y1, x0:x1].permute(2, 0, 1)
-    if frame.dtype == torch.uint8:
-        target.copy_(new[0].add_(0.5))  # where nothing moves, sampling gives the pixel itself back
-    else:
-        target.copy_(torch.where(moved, new[0].to(frame.dtype), target))
-    return (x0, y0, x1, y1), moved
-
-
-def _span(any_: Tensor, n: int) -> tuple[int, int]:
-    at = any_.nonzero()[:, 0]
-    return max(0, int(at[0]) - 1), min(n, int(at[-1]) + 2)
-
-
-def _reduced(frame: Tensor, x0: int, y0: int, x1: int, y1: int, scale: float) -> Tensor:
-    """A box of a frame as ``[1,3,h,w]`` float 0..1, made smaller by ``scale`` <= 1 with antialiasing."""
-    part = frame[y0:y1, x0:x1].permute(2, 0, 1)[None]
-    if scale < 1:
-        size = [max(1, round(n * scale)) for n in part.shape[2:]]
-        part = F.interpolate(part, size, mode="bilinear", antialias=True, align_corners=False)
-    return part.float() / 255 if frame.dtype == torch.uint8 else part.float()
+# --- faces ----------------------------------------------------------------------------------------------------------
 
 
 def _square(frame: Tensor, crop: Crop, size: int) -> Tensor:
-    """:meth:`Crop.aligned` of a frame, touching only the part of it that is needed."""
-    h, w = crop.image_size
-    x0, y0, x1, y1 = crop.bounds()
-    x0, y0 = min(max(x0 - 2, 0), w - 1), min(max(y0 - 2, 0), h - 1)
-    x1, y1 = min(max(x1 + 2, x0 + 1), w), min(max(y1 + 2, y0 + 1), h)
-    shrink = crop.side.item() / size
-    part = _reduced(frame, x0, y0, x1, y1, min(1.0, 1 / shrink))
-    scale = crop.matrix.new_tensor([part.shape[3] / (x1 - x0), part.shape[2] / (y1 - y0)])
-    points = (crop.to_image(pixel_centers(size, size)) - crop.matrix.new_tensor([x0, y0])) * scale
-    return sample_image(part, points, "bicubic" if shrink < 1 else "bilinear").clamp(0, 1)
+    """The face square ``[1,3,size,size]`` of a frame ``[H,W,3]``."""
+    return crop.aligned(frame.permute(2, 0, 1)[None], size)
 
 
 def _template(view: Tensor) -> Tensor:

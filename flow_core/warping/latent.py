@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ..fields.base import FEATHER, FlowField
 from ..geometry.crop import Crop
-from .several import warp_faces
+from .warp import warp
 
 RATIOS = (8, 16, 32, 4)  # pixels of the picture along each side of a latent pixel; 8 for Stable Diffusion
 
@@ -102,7 +102,6 @@ def _warp_channels(
         if n not in fit:
             raise ValueError(f"{n} {name} do not fit a batch of {len(values)}: give one for all, or one for each.")
     channels = [
-        warp_faces(values[:, c : c + 1].float(), crop, field, shape, 0.0, mask, feather)[0]
-        for c in range(values.shape[1])
+        warp(values[:, c : c + 1].float(), crop, field, shape, 0.0, mask, feather)[0] for c in range(values.shape[1])
     ]
     return torch.cat(channels, 1).to(values.dtype)

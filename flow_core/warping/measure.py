@@ -16,7 +16,7 @@ from ..geometry.crop import Crop
 from ..geometry.grid import pixel_centers
 from ..guides.guide import Guide
 from ..guides.prompts import Prompt, directions
-from .warp import jacobian_determinant
+from .jacobian import jacobian_determinant
 
 MOVED = 2.5e-3  # of the face square's side: half a pixel where the square has 200
 _GRID = 256

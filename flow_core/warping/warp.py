@@ -1,9 +1,11 @@
-"""The backward warp: the one place where pixels move, and the measures of how they moved."""
+"""The backward warp of photos, with any number of faces in each."""
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,9 +13,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..fields.base import FEATHER, Flow, FlowField, taper
+from ..fields.base import FEATHER, FlowField, Sample, taper
 from ..geometry.grid import pixel_centers
-from ..geometry.sampling import _sample, require_finite
+from ..geometry.sampling import require_finite
+from .pixels import edited_pixels, recolored
 
 if TYPE_CHECKING:
     from ..geometry.crop import Crop
@@ -49,16 +52,17 @@ def warp(
     mask: Tensor | None = None,
     feather: float = FEATHER,
 ) -> tuple[Tensor, Tensor]:
-    """Apply a field to the original pixels, at their own resolution (paper, equation 1).
+    """Apply fields to the original pixels, at their own resolution (paper, equation 1).
 
     The crop-frame field is carried into the image by the crop's matrix. Pixels that the field leaves alone, or moves by less
     than a thousandth of a pixel, are copied, not resampled: with strength 0, a zero field, or outside the crop they are
-    bit-identical.
+    bit-identical. Where the squares of several faces overlap, what their fields do adds up: the original is sampled once, and
+    the order of faces does not matter. A picture without a face stays as it is.
 
     Args:
         image: ``[B,C,H,W]`` with C = 1 (grey), 3 (RGB) or 4 (RGB and alpha, which moves along).
-        crop: where the face is; its batch is B or 1.
-        field: its batch is B or 1.
+        crop: the faces, any number in each of B pictures; or those of one picture, which then serve for all.
+        field: one, or one for each face.
         shape: strength of the coordinate offsets; 0 = off, negative = the opposite movement. A velocity field folds at
             no strength.
         color: strength of the colour offsets.
@@ -76,9 +80,11 @@ def warp(
         raise ValueError(f"Expected an image [B,C,H,W] with 1, 3 or 4 channels, got {tuple(image.shape)}.")
     b, _, h, w = image.shape
     crop.require_size(image)
-    for name, n in (("crop", crop.batch), ("field", field.batch), *([("mask", len(mask))] if mask is not None else [])):
-        if n not in (1, b):
-            raise ValueError(f"{n} {name}s do not fit {b} pictures: give one for all, or one for each.")
+    every = crop.for_pictures(b)
+    if field.batch not in (1, crop.batch, every.batch):
+        raise ValueError(f"{field.batch} fields do not fit {crop.batch} faces: give one for all, or one for each.")
+    if mask is not None and len(mask) not in (1, b):
+        raise ValueError(f"{len(mask)} masks do not fit {b} pictures: give one for all, or one for each.")
     if mask is not None and mask.shape[1:] != (h, w):
         raise ValueError(f"The mask has {mask.shape[2]}x{mask.shape[1]} pixels, the picture {w}x{h}; resize the mask.")
     limits = [[v.item() for v in one.aminmax()] for one in image]
@@ -92,19 +98,53 @@ def warp(
     out = _empty(image, image.shape).copy_(image)
     changed = _empty(image, (b, h, w)).zero_()
     for i in range(b):
-        one = crop.select(i if crop.batch > 1 else 0).to(image.device)
-        f = field.select(i if field.batch > 1 else 0)
-        m = None if mask is None else mask[i if len(mask) > 1 else 0].to(image)
         # Bicubic weights and colour offsets may overshoot; pictures beyond 0..1 (HDR) keep their own range.
         limit = min(0.0, limits[i][0]), max(1.0, limits[i][1])
-        x0, y0, x1, y1 = one.bounds()
-        flow = f.flow(feather, one).times(one.inverse[0, :2, :2])
-        reach = flow.max_offset()
-        step = max(1, int(one.side[0] / max(_NODES, 4 * max(f.size))))
-        for top, left in itertools.product(range(y0, y1, _TILE[0]), range(x0, x1, _TILE[1])):
-            box = (left, top, min(x1, left + _TILE[1]), min(y1, top + _TILE[0]))
-            _warp_tile(image[i : i + 1], out[i : i + 1], changed[i], one, flow, m, reach, box, step, limit)
+        m = None if mask is None else mask[i if len(mask) > 1 else 0].to(image)
+        faces = [
+            _Face(every.select(k).to(image.device), field.select(k % field.batch), feather) for k in every.faces_of(i)
+        ]
+        for box, here in _tiles(faces):
+            _warp_tile(image[i : i + 1], out[i : i + 1], changed[i], here, m, box, limit)
     return out, changed
+
+
+class _Face:
+    """One face of a picture, and what its field does there.
+
+    Attributes:
+        crop: where it is.
+        flow: the field, with offsets in pixels of the picture.
+        box: the pixels (x0, y0, x1, y1) of the crop.
+        max_offset: no offset is longer along x, along y, in pixels.
+        step: the flow is asked at every ``step``-th pixel.
+    """
+
+    def __init__(self, crop: Crop, field: FlowField, feather: float) -> None:
+        self.crop, self.box = crop, crop.bounds()
+        self.flow = field.flow(feather, crop).times(crop.inverse[0, :2, :2])
+        self.max_offset = self.flow.max_offset()
+        self.step = max(1, int(crop.side[0] / max(_NODES, 4 * max(field.size))))
+
+    def sample(self, x: Tensor, y: Tensor) -> Sample:
+        """The flow at all pixels of columns ``x [w]`` and rows ``y [h]``."""
+        # Coordinates are kept as planes, as grid_sample likes them; matrix products for each pixel would cost more than it.
+        (a, b, u), (c, d, v), _ = self.crop.matrix[0].tolist()
+        points = torch.empty(1, 2, len(y), len(x), device=x.device)
+        torch.add(a * x, b * y[:, None] + u, out=points[0, 0])
+        torch.add(c * x, d * y[:, None] + v, out=points[0, 1])
+        return self.flow(points.movedim(1, -1))
+
+
+def _tiles(faces: list[_Face]) -> Iterator[tuple[tuple[int, int, int, int], list[_Face]]]:
+    """Boxes (x0, y0, x1, y1) that together cover all faces, and the faces that each may show."""
+    for k, (x0, y0, x1, y1) in enumerate(face.box for face in faces):
+        for top, left in itertools.product(range(y0, y1, _TILE[0]), range(x0, x1, _TILE[1])):
+            right, bottom = min(x1, left + _TILE[1]), min(y1, top + _TILE[0])
+            if any(a <= left and b <= top and right <= c and bottom <= d for a, b, c, d in (f.box for f in faces[:k])):
+                continue  # done with an earlier face
+            here = [f for f in faces if f.box[0] < right and left < f.box[2] and f.box[1] < bottom and top < f.box[3]]
+            yield (left, top, right, bottom), here
 
 
 def _empty(image: Tensor, shape: torch.Size) -> Tensor:
@@ -126,31 +166,22 @@ def _warp_tile(
     image: Tensor,
     out: Tensor,
     changed: Tensor,
-    crop: Crop,
-    flow: Flow,
+    faces: list[_Face],
     mask: Tensor | None,
-    reach: tuple[float, float],
     box: tuple[int, int, int, int],
-    step: int,
-    limit: tuple[float, float],
+    limits: tuple[float, float],
 ) -> None:
-    """Warp the pixels of ``box`` (x0, y0, x1, y1) from ``image`` into ``out``. The flow is asked at every ``step``-th of them."""
+    """Warp the pixels of ``box`` (x0, y0, x1, y1) from ``image`` into ``out``, as the fields of ``faces`` together say."""
     x0, y0, x1, y1 = box
     tile = (..., slice(y0, y1), slice(x0, x1))
+    step = min(face.step for face in faces)
     x, y = (_every(first, last, step, image.device) for first, last in ((x0, x1), (y0, y1)))
-    # Coordinates are kept as planes, as grid_sample likes them; matrix products for each pixel would cost more than it.
-    (a, b, u), (c, d, v), _ = crop.matrix[0].tolist()
-    points = torch.empty(1, 2, len(y), len(x), device=image.device)
-    torch.add(a * x, b * y[:, None] + u, out=points[0, 0])
-    torch.add(c * x, d * y[:, None] + v, out=points[0, 1])
-    offset, color, uncovered = flow(points.movedim(1, -1))
-    planes = [offset, color if flow.colored else None, uncovered]  # offset, and what else there is
-    edit = torch.cat([p for p in planes if p is not None], 1)
+    edit, colored, uncovering = _together(faces, [face.sample(x, y) for face in faces])
     if mask is not None:
         edit = _between(edit, step, box) * mask[tile]
         x, y, step = _every(x0, x1, 1, image.device), _every(y0, y1, 1, image.device), 1
     moved = edit[0, :2].abs().sum(0) > _STILL[0]
-    if edit.shape[1] > 2:
+    if colored or uncovering:
         moved |= edit[0, 2:].abs().amax(0) > _STILL[1]
     if step > 1:  # pixels between four that move
         moved = moved[:-1] & moved[1:]
@@ -158,9 +189,11 @@ def _warp_tile(
     all_moved = moved.all()
     if not (all_moved or moved.any()):
         return
-    if any(reach):
+    longest = [sum(face.max_offset[axis] for face in faces) for axis in (0, 1)]
+    grid = None
+    if any(longest):
         # Sampling from the part of the photo that is needed keeps coordinates exact.
-        (px0, px1), (py0, py1) = _span(x0, x1, reach[0], image.shape[3]), _span(y0, y1, reach[1], image.shape[2])
+        (px0, px1), (py0, py1) = _span(x0, x1, longest[0], image.shape[3]), _span(y0, y1, longest[1], image.shape[2])
         kx, ky = 2 / (px1 - px0), 2 / (py1 - py0)
         torch.add((x - px0) * kx - 1, edit[0, 0], alpha=kx, out=edit[0, 0])
         torch.add(((y - py0) * ky - 1)[:, None], edit[0, 1], alpha=ky, out=edit[0, 1])
@@ -170,22 +203,34 @@ def _warp_tile(
         if not inner:
             grid[0, 0].clamp_(kx / 2 - 1, 1 - kx / 2)
             grid[0, 1].clamp_(ky / 2 - 1, 1 - ky / 2)
-        new = _sample(image[:, :, py0:py1, px0:px1], grid.movedim(1, -1), "bicubic", "zeros" if inner else "border")
     else:
         edit = _between(edit, step, box)
-        new = image[tile].clone()
-    if uncovered is not None:  # what was hidden cannot be sampled; alpha has no light to lose
-        new[:, :3] *= 1 - edit[:, -1:]
-    if flow.colored:
-        color = edit[:, 2:5]
-        new[:, :3] += color.mean(1, keepdim=True) if image.shape[1] == 1 else color
-    new.clamp_(*limit)
+    color = edit[:, 2:5] if colored else None
+    uncovered = edit[:, -1:] if uncovering else None
+    if grid is None:
+        new = recolored(image[tile].clone(), color, uncovered, limits)
+    else:
+        part, padding = image[:, :, py0:py1, px0:px1], "zeros" if inner else "border"
+        new = edited_pixels(part, grid.movedim(1, -1), color, uncovered, limits, padding=padding)
     if not all_moved:
         if step > 1:
             moved = moved.repeat_interleave(step, 0).repeat_interleave(step, 1)[: y1 - y0, : x1 - x0]
         new = torch.where(moved, new, image[tile])
     out[tile] = new
     changed[tile] = 1 if all_moved else moved
+
+
+def _together(faces: list[_Face], samples: list[Sample]) -> tuple[Tensor, bool, bool]:
+    """What all faces do at some points, as planes ``[1,n,h,w]``: the sum of the offsets; the sum of the colours, where there are
+    any; and what is uncovered, where anything can be. And whether the latter two are there."""
+    colors = [sample.color for face, sample in zip(faces, samples, strict=True) if face.flow.colored]
+    uncovered = [sample.uncovered for sample in samples if sample.uncovered is not None]
+    planes = [functools.reduce(torch.add, [sample.offset for sample in samples])]
+    if colors:
+        planes.append(functools.reduce(torch.add, colors))
+    if uncovered:
+        planes.append(functools.reduce(torch.maximum, uncovered))
+    return torch.cat(planes, 1), bool(colors), bool(uncovered)
 
 
 def _every(first: int, last: int, step: int, device: torch.device) -> Tensor:
@@ -208,35 +253,3 @@ def _span(first: int, last: int, reach: float, size: int) -> tuple[int, int]:
     move by up to ``reach``."""
     far = math.ceil(min(reach, size)) + 3
     return max(first - far, 0), min(last + far, size)
-
-
-def jacobian_determinant(
-    field: FlowField,
-    size: int = 128,
-    strength: float = 1.0,
-    feather: float = FEATHER,
-    crop: Crop | None = None,
-) -> Tensor:
-    """Determinant of the Jacobian of the warp ``p -> p + offset(p)`` of ``field.scale(strength)`` on a ``size x size`` grid of the crop.
-
-    1 keeps areas, above 1 the picture shrinks there, 0 and below the warp folds (Modersitzki, Numerical Methods
-    for Image Registration, 2004). Central differences over one grid step, differentiable in the field. Fields that need a face
-    take it from ``crop``.
-
-    Returns:
-        ``[B,size,size]``.
-    """
-    step = 0.5 / size
-    centers = pixel_centers(size, size, field.device)
-    # four half-step neighbours in one call: x-, x+, y-, y+
-    shifts = centers.new_tensor([[-step, 0], [step, 0], [0, -step], [0, step]])
-    points = torch.cat([centers + s for s in shifts], 1)
-    offset = field.scale(strength).flow(feather, crop)(points).offset
-    left, right, up, down = (points.permute(0, 3, 1, 2) + offset).chunk(4, 2)
-    dx, dy = (right - left) * size, (down - up) * size
-    return dx[:, 0] * dy[:, 1] - dx[:, 1] * dy[:, 0]
-
-
-def fold_share(field: FlowField, size: int = 256, strength: float = 1.0, crop: Crop | None = None) -> float:
-    """Share 0..1 of the crop where the warp folds (determinant <= 0)."""
-    return (jacobian_determinant(field, size, strength, crop=crop) <= 0).float().mean().item()

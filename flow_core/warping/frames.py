@@ -1,0 +1,97 @@
+"""The backward warp of video frames: as quick as a frame's time allows."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ..fields.base import FEATHER, FlowField
+from ..geometry.crop import Crop
+from ..geometry.sampling import normalized
+from .pixels import edited_pixels
+
+LATTICE = 128  # points along a crop's side at which the field is asked; linear between them
+STILL = 0.02  # pixels up to which a point counts as not moved
+STILL_COLOR = 0.25 / 255  # the same of a colour: a quarter of a step of 8 bits
+
+
+def warp_frame(
+    frame: Tensor, out: Tensor, crop: Crop, field: FlowField, feather: float = FEATHER, interpolation: str = "bilinear"
+) -> tuple[tuple[int, int, int, int], Tensor] | None:
+    """:func:`flow_core.warping.warp.warp` for one face of a video frame: quick, and only around the face.
+
+    The field is asked at every few pixels (:data:`LATTICE` points along the crop) and linear between them. Only the part of the
+    frame that moves by more than :data:`STILL` pixels becomes float.
+
+    Args:
+        frame: ``[H,W,3]`` to sample from, uint8 or float 0..1.
+        out: the same size, the pixels that move are written to it.
+
+    Returns:
+        The box (x0, y0, x1, y1) that was worked on and in it the pixels ``[h,w]`` that moved, or None.
+    """
+    x0, y0, x1, y1 = crop.bounds()
+    if x1 <= x0 or y1 <= y0:
+        return None
+    side = crop.side.item()
+    cell = max(1, round(side / LATTICE))
+    rows, columns = -(-(y1 - y0) // cell), -(-(x1 - x0) // cell)
+    ys, xs = (torch.arange(n) + 0.5 for n in (rows, columns))
+    places = torch.stack(torch.meshgrid(x0 + xs * cell, y0 + ys * cell, indexing="xy"), -1)[None]
+    points = crop.to_crop(places)
+    offset, color, uncovered = field.flow(feather, crop)(points)
+    # between lattice points nothing may reach beyond the crop
+    inside = torch.minimum(points, 1 - points).amin(-1) > 1.5 * cell / side
+    shift = crop.vectors_to_image(offset.permute(0, 2, 3, 1)).permute(0, 3, 1, 2) * inside[:, None]
+    color = color * inside[:, None]
+    tinted = uncovered is not None or bool(color.abs().amax() > STILL_COLOR)
+    strong = shift.abs().amax(1)[0] > STILL
+    if tinted:
+        strong = strong | (color.abs().amax(1)[0] > STILL_COLOR)
+    planes = [shift, color] if tinted else [shift]
+    if uncovered is not None:
+        planes.append(uncovered * inside[:, None])
+        strong = strong | (planes[-1][0, 0] > STILL_COLOR)
+    if not strong.any():
+        return None
+    i0, i1 = _span(strong.any(1), rows)
+    j0, j1 = _span(strong.any(0), columns)
+    values = torch.cat(planes, 1)[:, :, i0:i1, j0:j1].contiguous()  # or it is slow
+    low, high = values[0, :2].amin((1, 2)).floor().int().tolist(), values[0, :2].amax((1, 2)).ceil().int().tolist()
+    moved = strong[i0:i1, j0:j1].float()[None, None]
+    moved = F.max_pool2d(moved, 3, 1, 1)[0, 0].bool()  # a weak place beside a strong one moves halfway
+    x0, y0, x1, y1 = x0 + j0 * cell, y0 + i0 * cell, min(x1, x0 + j1 * cell), min(y1, y0 + i1 * cell)
+    width, height = x1 - x0, y1 - y0
+    moved = moved.repeat_interleave(cell, 0).repeat_interleave(cell, 1)[:height, :width]
+    values = F.interpolate(values, scale_factor=cell, mode="bilinear", align_corners=False)[:, :, :height, :width]
+
+    h, w = crop.image_size
+    left, right = min(max(x0 + low[0] - 2, 0), w - 1), max(min(x1 + high[0] + 2, w), 1)
+    top, bottom = min(max(y0 + low[1] - 2, 0), h - 1), max(min(y1 + high[1] + 2, h), 1)
+    part = frame[top:bottom, left:right].permute(2, 0, 1)[None].contiguous().float()
+    source = values[:, :2].permute(0, 2, 3, 1) + torch.stack(
+        torch.meshgrid(torch.arange(x0 - left, x1 - left) + 0.5, torch.arange(y0 - top, y1 - top) + 0.5, indexing="xy"),
+        -1,
+    )
+    whole = 255.0 if frame.dtype == torch.uint8 else 1.0
+    new = edited_pixels(
+        part,
+        normalized(part, source, interpolation),
+        values[:, 2:5] * whole if tinted else None,
+        None if uncovered is None else values[:, 5:],
+        (0.0, whole) if tinted or interpolation == "bicubic" else None,
+        interpolation,
+    )
+    target = out[y0:y1, x0:x1].permute(2, 0, 1)
+    if frame.dtype == torch.uint8:
+        target.copy_(new[0].add_(0.5))  # where nothing moves, sampling gives the pixel itself back
+    else:
+        target.copy_(torch.where(moved, new[0].to(frame.dtype), target))
+    return (x0, y0, x1, y1), moved
+
+
+def _span(any_: Tensor, n: int) -> tuple[int, int]:
+    """First and last of ``n`` where ``any_`` holds, and one more at each end."""
+    at = any_.nonzero()[:, 0]
+    return max(0, int(at[0]) - 1), min(n, int(at[-1]) + 2)

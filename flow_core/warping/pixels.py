@@ -1,0 +1,44 @@
+"""The one place where an edit changes pixels: of photos, of channels of a latent, and of video frames."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from ..geometry.sampling import sample_grid
+
+
+def edited_pixels(
+    image: Tensor,
+    grid: Tensor,
+    color: Tensor | None = None,
+    uncovered: Tensor | None = None,
+    limits: tuple[float, float] | None = None,
+    mode: str = "bicubic",
+    padding: str = "border",
+) -> Tensor:
+    """New pixels: ``image`` where ``grid`` says, times what is not uncovered, plus the colour (paper, equation 1).
+
+    Args:
+        image: ``[1,C,H,W]``, or the part of it that ``grid`` reaches.
+        grid: ``[1,h,w,2]`` in -1..1 over ``image``, as :func:`torch.nn.functional.grid_sample` takes it.
+        color: ``[1,3,h,w]`` in the range of the image's values; a grey picture takes its mean. None = no change of colour.
+        uncovered: ``[1,1,h,w]`` 0..1, see :class:`flow_core.fields.base.Sample`. None = nowhere.
+        limits: least and largest value of the result; None = as it comes.
+        mode: ``bilinear`` or ``bicubic``.
+        padding: see :func:`flow_core.geometry.sampling.sample_grid`.
+
+    Returns:
+        ``[1,C,h,w]``. Channels after the third (alpha) move along and have no colour.
+    """
+    return recolored(sample_grid(image, grid, mode, padding), color, uncovered, limits)
+
+
+def recolored(
+    new: Tensor, color: Tensor | None, uncovered: Tensor | None, limits: tuple[float, float] | None
+) -> Tensor:
+    """The second half of :func:`edited_pixels`: what becomes of pixels ``new`` that have been sampled, in place."""
+    if uncovered is not None:
+        new[:, :3] *= 1 - uncovered
+    if color is not None:
+        new[:, :3] += color.mean(1, keepdim=True) if new.shape[1] == 1 else color
+    return new if limits is None else new.clamp_(*limits)
