@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..faces.landmarks import MIRROR, SIZE, WIDEN, Landmarks, load_landmarks
+from ..faces.landmarks import AT, EYES, IRISES, MIRROR, SIZE, WIDEN, Landmarks, load_landmarks
 from ..faces.read import BUILTIN, OTHER_SIDE, READ, UNITS, UnitReader, load_reader
 from . import data, loop
 from .landmarks import JITTER, spoil
@@ -46,11 +46,32 @@ def found(net: Landmarks, views: Views, jitter: float, worse: bool) -> Tensor:
     """Landmarks ``[N,161,2]`` in the pictures, as the network finds them; ``worse``: in bad light, covered, or small."""
     parts = []
     for index in torch.arange(len(views.points), device=views.points.device).split(64):
-        picture = F.avg_pool2d(views.view(index, False, jitter, WIDEN)[0], 2)
+        picture = F.avg_pool2d(views.view(index, False, jitter, WIDEN, mirror=False)[0], 2)
         if worse:
             picture = spoil(views.light(picture), views.generator)
         parts.append(net(picture.contiguous(memory_format=torch.channels_last)))
     return torch.cat(parts)
+
+
+def winking(points: Tensor, units: Tensor, other: Tensor, theirs: Tensor) -> tuple[Tensor, Tensor]:
+    """Faces ``[B,161,2]`` and their units ``[B,52]`` with the eye on the viewer's left as another face has it.
+
+    Hardly a training face winks, so that a network learns to read each eye off both.
+    """
+    corners = [AT[EYES[0][i]] for i in (0, 8)]
+    eye = [AT[i] for i in (*EYES[0], *IRISES[0])]
+
+    def frame(p: Tensor) -> tuple[Tensor, Tensor]:
+        one, two = (torch.view_as_complex(p[:, i].contiguous())[:, None] for i in corners)
+        return (one + two) / 2, two - one
+
+    (at, along), (their_at, their_along) = frame(points), frame(other)
+    shape = (torch.view_as_complex(other[:, eye].contiguous()) - their_at) / their_along
+    points, units = points.clone(), units.clone()
+    points[:, eye] = torch.view_as_real(at + shape * along)
+    mine = [i for i, name in enumerate(UNITS) if name.startswith("eye") and name.endswith("Right")]
+    units[:, mine] = theirs[:, mine]
+    return points, units
 
 
 class _Objective(nn.Module):
@@ -129,6 +150,8 @@ def main(argv: list[str] | None = None) -> None:
             index = torch.multinomial(shown, o.batch, True, generator=g)
             kind = torch.randint(len(every), (o.batch,), generator=g, device=every.device)
             p, u = every[kind, index], units[index]
+            half = o.batch // 2
+            p[half:], u[half:] = winking(p[half:], u[half:], p[half:].roll(1, 0), u[half:].roll(1, 0))
             # found in mirrored views, or from further aside and above, as far as the plane knows it
             flat = torch.eye(2, device=p.device) + 0.02 * normal(o.batch, 2, 2)
             p = (p - p.mean(1, keepdim=True)) @ flat + 0.001 * normal(*p.shape)
