@@ -6,7 +6,19 @@ from __future__ import annotations
 import importlib
 import sys
 
-COMMANDS = ("guide", "towers", "detector", "landmarks", "reader", "motion", "predictor", "faces", "shards", "seen", "rig")
+COMMANDS = (
+    "guide",
+    "towers",
+    "detector",
+    "landmarks",
+    "reader",
+    "motion",
+    "predictor",
+    "faces",
+    "shards",
+    "seen",
+    "rig",
+)
 
 
 def main(argv: list[str] | None = None) -> None:
