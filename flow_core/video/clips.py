@@ -25,6 +25,9 @@ from ..io.atomic import replacing, require_target
 
 QUEUE = 4  # frames that wait between two threads
 COPIED = ("aac", "mp3", "ac3", "eac3", "alac", "flac", "opus")  # sound that an mp4 file holds; other sound becomes AAC
+PRESETS = (
+    "ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow", "placebo"
+)  # fmt: skip
 T = TypeVar("T")
 
 
@@ -190,6 +193,8 @@ class Writer:
             require_target(self.path, (".mp4", ".mov", ".mkv"), "A video")
         except (ValueError, OSError) as e:
             raise ClipError(str(e)) from e
+        if preset not in PRESETS:
+            raise ClipError(f"x264 has no preset {preset!r}; use one of {', '.join(PRESETS)}.")
         if not 0 <= crf <= 51:
             raise ClipError(f"The quality crf lies between 0 (best) and 51, got {crf}.")
         self._waiting: queue.Queue = queue.Queue(QUEUE)
