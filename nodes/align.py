@@ -11,7 +11,19 @@ from ..flow_core.faces.align import ORDERS, align
 from ..flow_core.faces.detect import Detection, Detector, load_detector
 from ..flow_core.warping.warp import taper_mask
 from . import paths
-from .sockets import EDIT, CropSocket, advanced, fit_mask, mask_to_comfy, missing_faces, node, rgb, tell, to_comfy, to_core
+from .sockets import (
+    EDIT,
+    CropSocket,
+    advanced,
+    fit_mask,
+    mask_to_comfy,
+    missing_faces,
+    node,
+    rgb,
+    tell,
+    to_comfy,
+    to_core,
+)
 
 
 @functools.lru_cache(maxsize=2)

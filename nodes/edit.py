@@ -17,7 +17,19 @@ from . import predict
 from .align import watched
 from .optimize import shape
 from .sockets import (
-    EDIT, CropSocket, FieldSocket, GuideSocket, advanced, fit_mask, mask_to_comfy, missing_faces, node, rgb, tell, to_comfy, to_core,
+    EDIT,
+    CropSocket,
+    FieldSocket,
+    GuideSocket,
+    advanced,
+    fit_mask,
+    mask_to_comfy,
+    missing_faces,
+    node,
+    rgb,
+    tell,
+    to_comfy,
+    to_core,
 )  # fmt: skip
 
 METHODS = ("one shot", "optimize")

@@ -64,7 +64,9 @@ class FaceFlowSave(io.ComfyNode):
             inputs=[
                 FieldSocket.Input("field", tooltip="The edit."),
                 io.String.Input(
-                    "filename_prefix", default="faceflow/field", tooltip="Folder and name below the output folder; %date:yyyy-MM-dd% and the like as in Save Image."
+                    "filename_prefix",
+                    default="faceflow/field",
+                    tooltip="Folder and name below the output folder; %date:yyyy-MM-dd% and the like as in Save Image.",
                 ),
             ],
             outputs=[FieldSocket.Output(display_name="field", tooltip="The same field, to go on with.")],
@@ -96,7 +98,9 @@ class FaceFlowLoad(io.ComfyNode):
                     tooltip="Newest first. Press R to refresh the list after saving.",
                 ),
             ],
-            outputs=[FieldSocket.Output(display_name="field", tooltip="The edit; put it on any face with FaceFlow Apply.")],
+            outputs=[
+                FieldSocket.Output(display_name="field", tooltip="The edit; put it on any face with FaceFlow Apply.")
+            ],
         )
 
     @classmethod

@@ -114,9 +114,7 @@ def shape(
             mm.throw_exception_if_processing_interrupted()
             curve.append(last.losses["total"])
             shown = last.index % PREVIEW_EVERY == 1 or last.index == last.total
-            bar.update_absolute(
-                last.index, last.total, ("JPEG", draw.to_image(last.preview()), 384) if shown else None
-            )
+            bar.update_absolute(last.index, last.total, ("JPEG", draw.to_image(last.preview()), 384) if shown else None)
         return last.field.to(mm.intermediate_device()), curve
     finally:
         del last  # also after a cancel, nothing of the run may stay in memory

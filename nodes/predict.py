@@ -12,7 +12,18 @@ from ..flow_core.warping.several import warp_faces
 from . import paths
 from .guide import bring, unknown_note
 from .sockets import (
-    EDIT, MODELS, CropSocket, FieldSocket, GuideSocket, PredictorSocket, advanced, node, rgb, tell, to_comfy, to_core,
+    EDIT,
+    MODELS,
+    CropSocket,
+    FieldSocket,
+    GuideSocket,
+    PredictorSocket,
+    advanced,
+    node,
+    rgb,
+    tell,
+    to_comfy,
+    to_core,
 )  # fmt: skip
 
 BUILTIN = "builtin"

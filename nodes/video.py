@@ -15,7 +15,14 @@ from ..flow_core.guides.prompts import Prompt
 from .align import load
 from .guide import bring, unknown_note
 from .sockets import (
-    CropSocket, FieldSocket, GuideSocket, PredictorSocket, advanced, mask_to_comfy, node, tell,
+    CropSocket,
+    FieldSocket,
+    GuideSocket,
+    PredictorSocket,
+    advanced,
+    mask_to_comfy,
+    node,
+    tell,
 )  # fmt: skip
 
 if TYPE_CHECKING:

@@ -144,4 +144,3 @@ def test_every_caption_word_that_the_guide_was_taught_by_says_something(guide: G
     for concept in CONCEPTS:
         for text in (*concept.adjectives, *concept.nouns, *concept.verbs):
             assert Prompt.parse(text).unknown_words(guide) == [], text
-

@@ -14,7 +14,7 @@ from dataclasses import dataclass, fields, replace
 import torch
 from torch import Tensor
 
-from .landmarks import AT, IRISES, LIPS, LIPS_INNER, OVAL, POINTS
+from .landmarks import AT, IRISES, OVAL, POINTS
 from .rig import Rig, load_rig
 
 NOISE = 0.12  # how far landmarks lie from the mesh's, centimetres

@@ -518,7 +518,7 @@ def people(base: Base, face: np.ndarray, rng: np.random.Generator) -> tuple[np.n
     for part in ("cheek", "chin", "eyebrows", "eyes", "forehead", "head", "mouth", "nose", "neck"):
         names = sorted(f.name.removesuffix(".target.gz") for f in (folder / part).glob("*.gz"))
         for name in names:
-            if "trans" in name and part in ("head", "neck") or name.startswith(("measure", "r-")):
+            if ("trans" in name and part in ("head", "neck")) or name.startswith(("measure", "r-")):
                 continue
             field = base.shape(f"{part}/{name}")
             low = any(word in name for word in LIKE_EXPRESSIONS)
