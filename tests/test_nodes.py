@@ -800,7 +800,7 @@ def test_unknown_words_are_told_on_the_node(
     assert "never learnt zorgon" in said(comfy, "FaceFlowOptimize", prompt="a smiling zorgon face", **inputs)
     assert "never learnt zorgon" in caplog.text
     assert "never learnt" not in said(comfy, "FaceFlowOptimize", prompt="a smiling face", **inputs)
-    with pytest.raises(ValueError, match="(?s)understands nothing in '微笑的脸'.*a smile, a laugh"):
+    with pytest.raises(ValueError, match=r"(?s)understands nothing in '微笑的脸'.*a smile, a laugh"):
         run(comfy, "FaceFlowOptimize", prompt="微笑的脸", **inputs)
 
 
