@@ -20,9 +20,9 @@ from .sockets import (
     missing_faces,
     node,
     rgb,
-    tell,
     to_comfy,
     to_core,
+    told,
 )
 
 
@@ -83,7 +83,6 @@ class FaceFlowAlign(io.ComfyNode):
                 io.Mask.Output(display_name="face", tooltip="Where an edit can act, fading out at the border of the square; one for each picture."),
                 io.Image.Output(display_name="preview", tooltip="The picture with the faces numbered; large ones reduced."),
             ],
-            hidden=[io.Hidden.unique_id],
         )  # fmt: skip
 
     @classmethod
@@ -98,10 +97,10 @@ class FaceFlowAlign(io.ComfyNode):
         crop, found = align(
             picture, watched(detector, len(picture)), index, order, threshold, fit_mask(mask, tuple(picture.shape[2:]))
         )
-        tell(cls, f"{crop.batch} face{'s' * (crop.batch > 1)} found.", missing_faces(crop))
         return io.NodeOutput(
             crop,
             to_comfy(crop.aligned(picture, aligned_size)),
             mask_to_comfy(taper_mask(crop)),
             to_comfy(draw.faces(picture, crop, found)),
+            ui=told(f"{crop.batch} face{'s' * (crop.batch > 1)} found.", missing_faces(crop)),
         )

@@ -27,9 +27,9 @@ from .sockets import (
     missing_faces,
     node,
     rgb,
-    tell,
     to_comfy,
     to_core,
+    told,
 )  # fmt: skip
 
 METHODS = ("one shot", "optimize")
@@ -75,7 +75,6 @@ class FaceFlowEdit(io.ComfyNode):
                 io.Mask.Output(display_name="changed", tooltip="1 where a pixel was touched."),
                 CropSocket.Output(display_name="crop", tooltip="Where the faces are; for other FaceFlow nodes."),
             ],
-            hidden=[io.Hidden.unique_id],
         )  # fmt: skip
 
     @classmethod
@@ -99,14 +98,11 @@ class FaceFlowEdit(io.ComfyNode):
             start = Field.zeros(RESOLUTION, crop.batch)
             field, _ = shape(picture, crop, start, guide, targets, Settings(steps=steps, preserve=preserve, seed=seed))
         field = field.scale(strength, strength)
-        tell(
-            cls,
-            f"{crop.batch} face{'s' * (crop.batch > 1)}, largest offset {report(field, crop)['max_px']:.1f} px",
-            missing_faces(crop),
-            unknown,
-        )
         edited, changed = warp_faces(picture, crop, field, mask=fit_mask(mask, crop.image_size))
-        return io.NodeOutput(to_comfy(edited, image), field, mask_to_comfy(changed), crop)
+        numbers = f"{crop.batch} face{'s' * (crop.batch > 1)}, largest offset {report(field, crop)['max_px']:.1f} px"
+        return io.NodeOutput(
+            to_comfy(edited, image), field, mask_to_comfy(changed), crop, ui=told(numbers, missing_faces(crop), unknown)
+        )
 
 
 @functools.lru_cache(maxsize=1)

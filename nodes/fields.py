@@ -2,14 +2,14 @@ from __future__ import annotations
 
 import os
 
-from comfy_api.latest import io, ui
+from comfy_api.latest import io
 
 from ..flow_core.fields.files import load_field
 from ..flow_core.fields.neural import ARCHITECTURES, BANDWIDTH, WIDTH, Implicit
 from ..flow_core.fields.raster import Field
 from ..flow_core.geometry.crop import Crop
 from . import paths
-from .sockets import FIELDS, FILES, CropSocket, FieldSocket, advanced, node, tell
+from .sockets import FIELDS, FILES, CropSocket, FieldSocket, advanced, node, told
 
 REPRESENTATIONS = ("raster", *ARCHITECTURES)
 
@@ -70,7 +70,7 @@ class FaceFlowSave(io.ComfyNode):
                 ),
             ],
             outputs=[FieldSocket.Output(display_name="field", tooltip="The same field, to go on with.")],
-            hidden=[io.Hidden.unique_id, io.Hidden.prompt],
+            hidden=[io.Hidden.prompt],
             is_output_node=True,
         )
 
@@ -78,8 +78,7 @@ class FaceFlowSave(io.ComfyNode):
     def execute(cls, field: Field, filename_prefix: str) -> io.NodeOutput:  # type: ignore[override]
         folder, name, counter = paths.output_name(filename_prefix, cls.hidden.prompt)
         path = field.save(os.path.join(folder, f"{name}_{counter:05}_.safetensors"))
-        text = tell(cls, f"{path.name}: {field.meta.get('prompt', 'field')}")
-        return io.NodeOutput(field, ui=ui.PreviewText(text))
+        return io.NodeOutput(field, ui=told(f"{path.name}: {field.meta.get('prompt', 'field')}"))
 
 
 class FaceFlowLoad(io.ComfyNode):

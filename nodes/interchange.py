@@ -2,14 +2,14 @@ from __future__ import annotations
 
 import os
 
-from comfy_api.latest import io, ui
+from comfy_api.latest import io
 
 from ..flow_core.fields.raster import Field
 from ..flow_core.geometry.crop import Crop
 from ..flow_core.io import interchange
 from . import paths
 from .fields import FaceFlowLoad
-from .sockets import FILES, CropSocket, FieldSocket, node, tell
+from .sockets import FILES, CropSocket, FieldSocket, node, told
 
 # what -> (suffix of the file, is it an ST-map)
 FORMATS = {
@@ -44,7 +44,7 @@ class FaceFlowExport(io.ComfyNode):
                 CropSocket.Input("crop", optional=True, tooltip="ST-maps only: cover the whole picture instead of the face square."),
             ],
             outputs=[io.String.Output(display_name="files", tooltip="Where the files are, one in each line.")],
-            hidden=[io.Hidden.unique_id, io.Hidden.prompt],
+            hidden=[io.Hidden.prompt],
             is_output_node=True,
         )  # fmt: skip
 
@@ -68,7 +68,7 @@ class FaceFlowExport(io.ComfyNode):
             )
             for i in range(count)
         ]
-        return io.NodeOutput("\n".join(map(str, files)), ui=ui.PreviewText(tell(cls, *(p.name for p in files))))
+        return io.NodeOutput("\n".join(map(str, files)), ui=told(*(p.name for p in files)))
 
 
 class FaceFlowImport(FaceFlowLoad):
@@ -86,7 +86,7 @@ class FaceFlowImport(FaceFlowLoad):
                                tooltip="Newest first: .flo, .npy, .exr, .flow.png and .stmap.png. Press R to refresh the list."),
                 io.Combo.Input("what", options=["flow", "ST-map"], default="flow",
                                tooltip="What the numbers of an .exr or .png of another program mean: offsets, or where each pixel comes "
-                               "from. The names that FaceFlow Export gives tell it themselves."),
+                               "from. The names that FaceFlow Export gives told it themselves."),
             ],
             outputs=[FieldSocket.Output(display_name="field", tooltip="The edit, as a raster field.")],
         )  # fmt: skip

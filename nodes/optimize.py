@@ -12,7 +12,7 @@ from ..flow_core.guides.guide import Guide
 from ..flow_core.guides.prompts import NEUTRAL, Prompt
 from ..flow_core.warping.several import warp_faces
 from .guide import bring, unknown_note
-from .sockets import EDIT, CropSocket, FieldSocket, GuideSocket, advanced, node, rgb, tell, to_comfy, to_core
+from .sockets import EDIT, CropSocket, FieldSocket, GuideSocket, advanced, node, rgb, to_comfy, to_core, told
 
 PREVIEW_EVERY = 6  # steps; a preview costs about as much as a step with the built-in guide
 
@@ -65,7 +65,6 @@ class FaceFlowOptimize(io.ComfyNode):
                 io.Image.Output(display_name="preview", tooltip="The whole picture, edited at strength 1."),
                 io.LossMap.Output(display_name="loss", tooltip="Loss per step, for the Plot Loss Graph node."),
             ],
-            hidden=[io.Hidden.unique_id],
         )  # fmt: skip
 
     @classmethod
@@ -87,9 +86,9 @@ class FaceFlowOptimize(io.ComfyNode):
         result, curve = shape(to_core(image), crop, field, guide, targets, settings)
         numbers = report(result, crop)
         logging.info("FaceFlow: gain %(gain)+.2f, folds %(folds).2f, largest offset %(max_px).1f px", numbers)
-        tell(cls, "gain {gain:+.2f}, largest offset {max_px:.1f} px, folds {folds:.2%}".format(**numbers), unknown)
         edited, _ = warp_faces(to_core(image), crop, result)
-        return io.NodeOutput(result, to_comfy(edited, image), {"loss": curve})
+        text = "gain {gain:+.2f}, largest offset {max_px:.1f} px, folds {folds:.2%}".format(**numbers)
+        return io.NodeOutput(result, to_comfy(edited, image), {"loss": curve}, ui=told(text, unknown))
 
 
 def shape(

@@ -21,9 +21,9 @@ from .sockets import (
     advanced,
     node,
     rgb,
-    tell,
     to_comfy,
     to_core,
+    told,
 )  # fmt: skip
 
 BUILTIN = "builtin"
@@ -100,7 +100,6 @@ class FaceFlowPredict(io.ComfyNode):
                 FieldSocket.Output(display_name="field", tooltip="The edit, one for each face; for Apply, View, Save and others."),
                 io.Image.Output(display_name="preview", tooltip="The whole picture, edited."),
             ],
-            hidden=[io.Hidden.unique_id],
         )  # fmt: skip
 
     @classmethod
@@ -114,6 +113,6 @@ class FaceFlowPredict(io.ComfyNode):
         picture = to_core(image)
         bring(guide, predictor)
         field = predictor.predict(rgb(picture), crop, guide, targets, strength).to(mm.intermediate_device())
-        tell(cls, "largest offset {max_px:.1f} px, folds {folds:.2%}".format(**report(field, crop)), unknown)
         edited, _ = warp_faces(picture, crop, field)
-        return io.NodeOutput(field, to_comfy(edited, image))
+        numbers = "largest offset {max_px:.1f} px, folds {folds:.2%}".format(**report(field, crop))
+        return io.NodeOutput(field, to_comfy(edited, image), ui=told(numbers, unknown))

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import math
 
-from comfy_api.latest import io, ui
+from comfy_api.latest import io
 from torch import Tensor
 
 from ..flow_core.faces.align import align
@@ -12,7 +12,7 @@ from ..flow_core.guides.guide import Guide
 from ..flow_core.guides.prompts import NEUTRAL, Prompt
 from .align import load
 from .guide import bring, unknown_note
-from .sockets import VIEWS, CropSocket, FieldSocket, GuideSocket, advanced, node, rgb, tell, to_core
+from .sockets import VIEWS, CropSocket, FieldSocket, GuideSocket, advanced, node, rgb, to_core, told
 
 
 class FaceFlowScore(io.ComfyNode):
@@ -42,7 +42,6 @@ class FaceFlowScore(io.ComfyNode):
                                 "NaN without a field."),
                 io.Float.Output(display_name="outside", tooltip="Mean change of colour (0..1) outside the outline of the face."),
             ],
-            hidden=[io.Hidden.unique_id],
         )  # fmt: skip
 
     @classmethod
@@ -66,5 +65,4 @@ class FaceFlowScore(io.ComfyNode):
             found = measure(field, crop)
             folds, moved = (sum(getattr(m, n) for m in found) / len(found) for n in ("folds", "moved"))
             text += f", folds {folds:.2%}, moved area {moved:.1%}"
-        tell(cls, text, unknown)
-        return io.NodeOutput(text, gain, folds, moved, outside, ui=ui.PreviewText(text))
+        return io.NodeOutput(text, gain, folds, moved, outside, ui=told(text, unknown))

@@ -1,11 +1,10 @@
 from __future__ import annotations
 
 import inspect
-import logging
 from collections.abc import Iterable
 
 import torch.nn.functional as F
-from comfy_api.latest import io
+from comfy_api.latest import io, ui
 from torch import Tensor
 
 from ..flow_core.geometry.crop import Crop
@@ -82,15 +81,6 @@ def missing_faces(crop: Crop) -> str:
     return f"No face in {len(without)} of {crop.pictures} pictures, which stay as they are: number {shown}."
 
 
-def tell(cls: type[io.ComfyNode], *lines: str) -> str:
-    """Show lines on the node, if there are any; they are returned as one text."""
-    text = "\n".join(line for line in lines if line)
-    unique_id = getattr(getattr(cls, "hidden", None), "unique_id", None)
-    if text and unique_id:
-        from server import PromptServer
-
-        try:
-            PromptServer.instance.send_progress_text(text, unique_id)
-        except Exception as e:  # a page that cannot show it must not stop the work
-            logging.warning("FaceFlow: %s (%s)", text, e)
-    return text
+def told(*lines: str) -> ui.PreviewText:
+    """Lines that ``web/text.js`` shows on the node; empty ones are left out."""
+    return ui.PreviewText("\n".join(line for line in lines if line))

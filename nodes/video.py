@@ -22,7 +22,7 @@ from .sockets import (
     advanced,
     mask_to_comfy,
     node,
-    tell,
+    told,
 )  # fmt: skip
 
 if TYPE_CHECKING:
@@ -77,7 +77,6 @@ class FaceFlowVideo(io.ComfyNode):
                 io.Mask.Output(display_name="changed", tooltip="1 where a pixel was touched."),
                 io.Video.Output(display_name="video", tooltip="The edited clip with the sound that came in; for Save Video."),
             ],
-            hidden=[io.Hidden.unique_id],
         )  # fmt: skip
 
     @classmethod
@@ -118,10 +117,14 @@ class FaceFlowVideo(io.ComfyNode):
             shown = i % PREVIEW_EVERY == 0 or i == count - 1
             picture = draw.to_image(edited.pixels.movedim(-1, 0)[None]) if shown else None
             bar.update_absolute(i + 1, count, ("JPEG", picture, 384) if shown else None)
-        tell(cls, f"A face in {seen} of {count} frames.", unknown)
         out = out.to(mm.intermediate_device())
         made = Types.VideoComponents(images=out, frame_rate=rate, audio=None if given is None else given.audio)
-        return io.NodeOutput(out, mask_to_comfy(changed), InputImpl.VideoFromComponents(made))
+        return io.NodeOutput(
+            out,
+            mask_to_comfy(changed),
+            InputImpl.VideoFromComponents(made),
+            ui=told(f"A face in {seen} of {count} frames.", unknown),
+        )
 
 
 def _source(

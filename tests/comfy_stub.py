@@ -17,7 +17,7 @@ from enum import Enum
 from fractions import Fraction
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 
@@ -191,17 +191,6 @@ class ExecutionBlocker:
         self.message = message
 
 
-class PromptServer:
-    """What nodes wrote on the page: ``(text, node)``."""
-
-    class instance:
-        sent: ClassVar[list[tuple[str, str]]] = []
-
-        @classmethod
-        def send_progress_text(cls, text: str, node_id: str, sid: str | None = None) -> None:
-            cls.sent.append((text, node_id))
-
-
 class InterruptProcessingException(Exception):
     pass
 
@@ -312,7 +301,6 @@ def modules(root: Path) -> dict[str, ModuleType]:
         },
         "comfy_execution": {},
         "comfy_execution.graph_utils": {"ExecutionBlocker": ExecutionBlocker},
-        "server": {"PromptServer": PromptServer},
         "comfy_api.internal": {"make_locked_method_func": make_locked_method_func},
         "folder_paths": _folders(root),
         "comfy": {},

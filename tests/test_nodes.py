@@ -781,16 +781,7 @@ def test_mistakes_in_the_prompt(
 
 def said(comfy: SimpleNamespace, node_id: str, **inputs: object) -> str:
     """What a node writes on itself."""
-    server, node = sys.modules["server"].PromptServer, comfy.nodes[node_id]
-    with pytest.MonkeyPatch.context() as patch:
-        sent: list[str] = []
-        instance = SimpleNamespace(send_progress_text=lambda text, unique_id: sent.append(text))
-        patch.setattr(server, "instance", instance, raising=False)
-        hidden = SimpleNamespace(unique_id="7", prompt={}, extra_pnginfo=None)
-        patch.setattr(node, "hidden", hidden, raising=False)
-        patch.setattr(node, "PREPARE_CLASS_CLONE", classmethod(lambda cls, _: cls), raising=False)
-        run(comfy, node_id, **inputs)
-    return "\n".join(sent)
+    return "\n".join(run(comfy, node_id, **inputs).ui.as_dict()["text"])
 
 
 def test_unknown_words_are_told_on_the_node(
