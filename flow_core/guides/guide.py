@@ -136,8 +136,12 @@ class Guide:
         """Words of ``text`` outside a small guide's vocabulary; always empty for large models."""
         if not self.vocabulary:
             return []
-        words = "".join(c if c.isalpha() else " " for c in text.lower()).split()
-        return [w for w in dict.fromkeys(words) if w not in self.vocabulary]
+        return [w for w in dict.fromkeys(self.words(text)) if w not in self.vocabulary]
+
+    @staticmethod
+    def words(text: str) -> list[str]:
+        """The words of a text, as a vocabulary has them."""
+        return "".join(c if c.isalpha() else " " for c in text.lower()).split()
 
 
 def available(folders: Sequence[str | Path] = ()) -> list[str]:
