@@ -26,7 +26,7 @@ from flow_core.geometry.sampling import sample_image  # noqa: E402
 from flow_core.guides.guide import load_guide  # noqa: E402
 from flow_core.guides.prompts import Prompt  # noqa: E402
 from flow_core.io import draw  # noqa: E402
-from flow_core.warping.several import warp_faces  # noqa: E402
+from flow_core.warping.warp import warp  # noqa: E402
 
 PICTURES, TEMPLATES = ROOT / "nodes" / "pictures", ROOT / "example_workflows"
 SIDE, FRAMES, RATE = 320, 48, 24  # of the clip
@@ -74,7 +74,7 @@ def make_thumbnails(height: int = 320) -> None:
         photo = picture(source)
         crop, _ = align(photo, detector, None, "left-right")
         field = predictor.predict(photo, crop, guide, [Prompt.parse(t) for t in texts])
-        after = warp_faces(photo, crop, field, strength, strength)[0]
+        after = warp(photo, crop, field, strength, strength)[0]
         page = draw.to_image(torch.cat([photo, after], 2 if len(texts) > 1 else 3))
         scale = height * len(texts) / page.height
         page = page.resize((round(page.width * scale), round(page.height * scale)), Image.Resampling.LANCZOS)
