@@ -145,7 +145,7 @@ def fit_faces(
         solid = model.base + _mix(model, found)
         turned = solid @ rotation.mT
         miss = (x - translation[:, None]) / scale[:, None, None] - turned[..., :2]  # centimetres
-        weight = model.weight * _robust(miss, model.weight) if step else model.weight.expand(count, -1)
+        weight = model.weight * _robust(miss, model.weight) if step > 2 else model.weight.expand(count, -1)
         jacobian = torch.cat([_pose_jacobian(turned), _project(model.modes, rotation)], -1)  # [B,161,2,6+K]
         j = jacobian.flatten(1, 2)
         jw = j.mT * (weight.repeat_interleave(2, -1) / NOISE**2)[:, None]
@@ -251,10 +251,10 @@ def _turn(vector: Tensor) -> Tensor:
 
 
 def _robust(miss: Tensor, weight: Tensor) -> Tensor:
-    """Geman-McClure weights ``[B,N]``: a landmark that lies four times as far off as most hardly counts."""
+    """Cauchy weights ``[B,N]``: a landmark that lies five times as far off as most counts half."""
     far = miss.square().sum(-1)
-    usual = far[:, weight > 0.5].median(1).values.clamp(min=NOISE**2 / 2)[:, None]
-    return (1 + far / (9 * usual)) ** -2
+    usual = far[:, weight > 0.5].median(1).values.clamp(min=NOISE**2)[:, None]
+    return 1 / (1 + far / (25 * usual))
 
 
 def _pose(x: Tensor, solid: Tensor, weight: Tensor) -> tuple[Tensor, Tensor, Tensor]:
