@@ -184,7 +184,7 @@ def _model(rig: Rig) -> _Model:
     kind = torch.float32 if rig.device.type == "mps" else torch.float64
     with torch.inference_mode(False):
         weight = torch.ones(len(POINTS))
-        weight[[AT[i] for i in OVAL]] = 0.04
+        weight[[AT[i] for i in OVAL]] = 0.1
         weight[[AT[i] for i in CHIN]] = 0.25
         weight[[AT[i] for side in IRISES for i in side[1:]]] = 0.1
         inner = torch.tensor([i not in OVAL for i in POINTS])

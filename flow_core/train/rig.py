@@ -28,6 +28,7 @@ LIP_EDGE, EYE_EDGE = (
 LIP_INNER, LIP_OUTER, LID = 2, 7, 3  # the rings are that many quads outside of those loops
 EYEBALLS = ("helper-l-eye", "helper-r-eye")
 GROUPS = {"helper-upper-teeth": "teeth_upper", "helper-lower-teeth": "teeth_lower", "helper-tongue": "tongue"}
+DEEP = 5.0  # landmarks lie in front of that depth, centimetres: not on neck and ears
 IRIS = 0.59  # radius in centimetres (the human iris is 11.8 mm wide)
 SHAPES = 50
 MIXTURES = 4000
@@ -328,27 +329,25 @@ def _triangles(quads: np.ndarray, labels: np.ndarray, at: np.ndarray) -> tuple[n
 
 def on_surface(base: Base, at: np.ndarray, triangles: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The foremost point of the base mesh at each front view place ``at [N,2]``: three vertices and weights, ``[N,3]``
-    each. Beside the mesh: the nearest vertex."""
+    each. A place beside the face is drawn in towards the middle until it meets it."""
     v = base.neutral
     a, b, c = (v[triangles[:, i], :2] for i in range(3))
     area = (b[:, 0] - a[:, 0]) * (c[:, 1] - a[:, 1]) - (b[:, 1] - a[:, 1]) * (c[:, 0] - a[:, 0])
     front = area < -1e-6
     triangles, a, b, c, area = triangles[front], a[front], b[front], c[front], area[front]
     index, weight = [], []
-    for p in at:
-        u = ((b[:, 0] - p[0]) * (c[:, 1] - p[1]) - (b[:, 1] - p[1]) * (c[:, 0] - p[0])) / area
-        w = ((c[:, 0] - p[0]) * (a[:, 1] - p[1]) - (c[:, 1] - p[1]) * (a[:, 0] - p[0])) / area
-        bary = np.stack([u, w, 1 - u - w], 1)
-        hit = (bary.min(1) >= -1e-6).nonzero()[0]
-        if len(hit):
-            best = hit[(bary[hit] * v[triangles[hit], 2]).sum(1).argmax()]
-            index.append(triangles[best])
-            weight.append(bary[best])
-        else:
-            used = np.unique(triangles)
-            near = used[np.linalg.norm(v[used, :2] - p, axis=1).argmin()]
-            index.append([near] * 3)
-            weight.append([1.0, 0, 0])
+    for place in at:
+        for shrink in np.arange(1, 0, -0.005):
+            p = shrink * place
+            u = ((b[:, 0] - p[0]) * (c[:, 1] - p[1]) - (b[:, 1] - p[1]) * (c[:, 0] - p[0])) / area
+            w = ((c[:, 0] - p[0]) * (a[:, 1] - p[1]) - (c[:, 1] - p[1]) * (a[:, 0] - p[0])) / area
+            bary = np.stack([u, w, 1 - u - w], 1)
+            hit = ((bary.min(1) >= -1e-6) & (v[triangles, 2].mean(1) > DEEP)).nonzero()[0]
+            if len(hit):
+                break
+        best = hit[(bary[hit] * v[triangles[hit], 2]).sum(1).argmax()]
+        index.append(triangles[best])
+        weight.append(bary[best])
     return np.array(index), np.array(weight)
 
 
