@@ -14,7 +14,7 @@ from dataclasses import dataclass, fields, replace
 import torch
 from torch import Tensor
 
-from .landmarks import AT, IRISES, LIPS, LIPS_INNER, OVAL, POINTS
+from .landmarks import AT, IRISES, OVAL, POINTS
 from .rig import Rig, load_rig
 
 NOISE = 0.12  # how far landmarks lie from the mesh's, centimetres
@@ -22,7 +22,16 @@ READ = 0.08  # how far the units of a reader may be off
 ROUNDS, WARM_ROUNDS = 4, 2
 CHIN = (148, 152, 377, 176, 400)
 # The unknowns' own spread, beside what faces show: units that the prior's teacher does not see, or sees badly
-UNSEEN = ("browDown", "browInnerUp", "browTogether", "noseSneer", "mouthFrown", "cheekSquint", "mouthShrugLower", "eyeWide")
+UNSEEN = (
+    "browDown",
+    "browInnerUp",
+    "browTogether",
+    "noseSneer",
+    "mouthFrown",
+    "cheekSquint",
+    "mouthShrugLower",
+    "eyeWide",
+)
 DEPTH_ONLY = ("tongueOut", "jawForward", "cheekPuff")  # front views do not show them
 
 
@@ -141,7 +150,9 @@ def fit_faces(
         held = ((found <= low) & (right[:, 6:] < 0)) | ((found >= high) & (right[:, 6:] > 0))
         delta = _solve(normal, right, held)
         after = found + delta[:, 6:]
-        delta = _solve(normal, right, held | (after < low) | (after > high))  # what would leave its bounds goes as far as they
+        delta = _solve(
+            normal, right, held | (after < low) | (after > high)
+        )  # what would leave its bounds goes as far as they
         rotation = _turn(delta[:, :3]) @ rotation
         translation = translation + delta[:, 4:6] * scale[:, None]
         scale = scale * delta[:, 3].clamp(-0.5, 0.5).exp()

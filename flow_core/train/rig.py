@@ -189,7 +189,9 @@ class Base:
         assert np.abs(mirrored(self.neutral, self.mirror) - self.neutral).max() < 1e-6
         self.triangles, self.part = _triangles(np.concatenate(faces), np.concatenate(labels), self.neutral)
         self.rings = {name: new[ring] for name, ring in rings.items()}
-        self.lips = sorted(_arcs(self.neutral, self.rings["lips_inner"]), key=lambda arc: self.neutral[arc[1:-1], 1].mean())
+        self.lips = sorted(
+            _arcs(self.neutral, self.rings["lips_inner"]), key=lambda arc: self.neutral[arc[1:-1], 1].mean()
+        )
         jaw = self.target(self.folder / "faceunits01/targets/faceunits/jawOpen.target")[:, 1]
         upper, lower = self.lips
         near = np.linalg.norm(self.neutral[:, None] - self.neutral[upper], axis=-1).argmin(1)
@@ -233,7 +235,7 @@ def _inside(quads: np.ndarray, edge: tuple[int, int]) -> np.ndarray:
     loop, (before, here) = set(), edge
     while frozenset((before, here)) not in loop:
         loop.add(frozenset((before, here)))
-        beside = {i for i in of[frozenset((before, here))]}
+        beside = set(of[frozenset((before, here))])
         ways = [e for e in around[here] if not beside & set(of[e])]
         if len(ways) != 1:
             raise ValueError(
@@ -382,7 +384,7 @@ def landmarks(base: Base, places: dict[int, tuple[float, float]]) -> tuple[np.nd
     lay(EYES[0], base.rings["lids_right"])
     ball = base.triangles[base.part == PARTS.index("eyeball_right")]
     middle = base.neutral[np.unique(ball)].mean(0)
-    where = np.array([middle[:2], middle[:2] - [0, IRIS], middle[:2] + [0, IRIS]])
+    where = middle[:2] + np.array([[0, 0], [0, -IRIS], [0, IRIS]])
     for i, vertices, weights in zip(IRISES[0], *on_surface(base, where, ball), strict=True):
         index[AT[i]], weight[AT[i]] = vertices, weights
     for i, j in enumerate(MIRROR):
@@ -545,7 +547,7 @@ def people(base: Base, face: np.ndarray, rng: np.random.Generator) -> tuple[np.n
     for part in ("cheek", "chin", "eyebrows", "eyes", "forehead", "head", "mouth", "nose", "neck"):
         names = sorted(f.name.removesuffix(".target.gz") for f in (folder / part).glob("*.gz"))
         for name in names:
-            if "trans" in name and part in ("head", "neck") or name.startswith(("measure", "r-")):
+            if ("trans" in name and part in ("head", "neck")) or name.startswith(("measure", "r-")):
                 continue
             field = base.shape(f"{part}/{name}")
             low = any(word in name for word in LIKE_EXPRESSIONS)
@@ -575,7 +577,7 @@ def people(base: Base, face: np.ndarray, rng: np.random.Generator) -> tuple[np.n
     mean = in_touch(base, np.tensordot(table.mean(0), np.stack(list(macro.values())), 1))
     coefficients = np.concatenate([table - table.mean(0), rng.normal(size=(MIXTURES, len(local))) * spread], 1)
     fields = in_touch(base, np.concatenate([np.stack(list(macro.values())), local]))
-    q, r = np.linalg.qr(coefficients / MIXTURES**0.5)
+    r = np.linalg.qr(coefficients / MIXTURES**0.5, mode="r")
     flat = (r @ fields.reshape(len(fields), -1)).reshape(len(r), -1, 3)
     weighted = (flat * face[None, :, None]).reshape(len(r), -1)
     u, s, _ = np.linalg.svd(weighted, full_matrices=False)
