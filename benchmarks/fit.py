@@ -96,7 +96,9 @@ def quality(folder: Path) -> None:
     for name, chosen in groups.items():
         if chosen.sum() >= 5:
             tenth = np.quantile(raw[chosen], 0.9)
-            print(f"| {name} | {chosen.sum()} | {raw[chosen].mean():.2f} | {tenth:.2f} | {corrected[chosen].mean():.2f} |")
+            print(
+                f"| {name} | {chosen.sum()} | {raw[chosen].mean():.2f} | {tenth:.2f} | {corrected[chosen].mean():.2f} |"
+            )
 
 
 def main() -> None:
