@@ -19,10 +19,10 @@ from ..guides.guide import Guide
 from ..guides.prompts import Prompt, directions
 from ..warping.measure import measure
 from ..warping.warp import warp
-from .gates import open_gates
 from .losses import face_importance
+from .muscles import MuscleParameters
 from .objective import Objective, Priors, least_unit_gain
-from .parameters import PARAMETERS, Parameters
+from .parameters import Parameters, RasterParameters
 from .views import DENSITY, Faces, ViewPool
 
 SETTLING = 8  # steps that an optimisation takes to come to rest once it need not go on
@@ -63,6 +63,13 @@ class Settings:
             value = getattr(self, name)
             if not (math.isfinite(value) and low <= value <= high):
                 raise ValueError(f"{name} must lie in {low}..{high}, got {value}.")
+
+
+PARAMETERS: dict[str, Callable[..., Parameters]] = {
+    **dict.fromkeys(("raster", "velocity", "implicit"), RasterParameters),
+    "muscles": MuscleParameters,
+}
+"""Kind of field -> what optimises it; all are called like :class:`RasterParameters`."""
 
 
 @dataclass(frozen=True)
@@ -134,7 +141,7 @@ def optimize(
     parameters, views, objective = _prepare(image, crop, field, guide, prompts, settings)
     about = {"prompt": " / ".join(dict.fromkeys(map(str, prompts))), "neutral": prompts[0].neutral, "guide": guide.name,
              "seed": settings.seed, "preserve": settings.preserve}  # fmt: skip
-    schedule = Schedule(settings.steps, crop.batch)
+    schedule = Schedule(min(settings.steps, parameters.most_steps or settings.steps), crop.batch)
     while schedule.index < schedule.end:
         # No autograd context is held across a yield: the consumer of the generator keeps its own mode.
         with torch.inference_mode(False), torch.enable_grad():
@@ -167,9 +174,8 @@ def _prepare(
         aligned = crop.aligned(image, round(guide.image_size * DENSITY)).to(device)
         landmarks = located(image, crop).places.clone().to(device)
         faces = Faces(aligned, landmarks, crop.frontality.clone().to(device))
-        gates = {prompt: open_gates(guide, prompt) for prompt in set(prompts)}
         parameters = PARAMETERS[field.kind](
-            field.require_finite(), faces, [gates[p] for p in prompts], settings.lr, settings.color_limit
+            field.require_finite(), faces, guide, prompts, settings.lr, settings.color_limit, settings.margin
         )
         ways, weight = _directions(guide, prompts)
         views = ViewPool(guide, faces, generator, parameters.fineness)

@@ -1,7 +1,8 @@
 """What an optimiser changes: the numbers behind a field, with the rule by which a step changes them.
 
-One class for each way of making an edit, all with the interface :class:`Parameters`; :data:`PARAMETERS` says which kind of
-field is optimised by which.
+One class for each way of making an edit, all with the interface :class:`Parameters`; this file has that of rasters and networks,
+:mod:`flow_core.editing.muscles` that of muscles, and :data:`flow_core.editing.optimize.PARAMETERS` says which kind of field is
+optimised by which.
 """
 
 from __future__ import annotations
@@ -19,8 +20,10 @@ from ..fields.raster import Field
 from ..fields.velocity import to_offset, to_velocity
 from ..geometry.grid import pixel_centers
 from ..geometry.sampling import interpolate
+from ..guides.guide import Guide
+from ..guides.prompts import Prompt
 from . import losses
-from .gates import Gates
+from .gates import open_gates
 from .motion import basis, load_modes, load_parts, part_mask
 from .objective import Edit
 from .painting import RegionColors
@@ -36,9 +39,11 @@ class Parameters(Protocol):
 
     Attributes:
         fineness: points a side of a view at which a guide has to see the field.
+        most_steps: after which it has arrived, whatever the settings allow; None = no such limit.
     """
 
     fineness: int
+    most_steps: int | None
 
     def edit(self) -> Edit:
         """The edit as it stands, differentiable."""
@@ -75,12 +80,21 @@ class RasterParameters:
     Args:
         field: where to start, batch B or 1; its raster is the resolution of the control points.
         faces: B of them.
-        gates: what the prompt of each face may use.
+        guide: tells what each prompt may use.
+        prompts: one for each face.
         lr: step length.
         color_limit: largest colour offset; 0 leaves colours alone.
+        margin: not needed here; an edit starts from nothing.
     """
 
-    def __init__(self, field: FlowField, faces: Faces, gates: Sequence[Gates], lr: float, color_limit: float) -> None:
+    most_steps = None
+
+    def __init__(
+        self, field: FlowField, faces: Faces, guide: Guide, prompts: Sequence[Prompt], lr: float, color_limit: float,
+        margin: float = 0.0,
+    ) -> None:  # fmt: skip
+        opened = {p: open_gates(guide, p) for p in dict.fromkeys(prompts)}
+        gates = [opened[p] for p in prompts]
         device, batch, landmarks = faces.aligned.device, faces.batch, faces.landmarks
         start = to_offset(field, crop=faces.crop).to(device)
         if start.batch != batch:
@@ -203,9 +217,3 @@ class NetworkOffsets:
 
     def snapshot(self) -> Implicit:
         return replace(self.network, weights={k: v.detach().clone() for k, v in self.network.weights.items()})
-
-
-PARAMETERS: dict[str, Callable[..., Parameters]] = dict.fromkeys(
-    ("raster", "velocity", "implicit", "muscles"), RasterParameters
-)
-"""Kind of field -> what optimises it; all are called like :class:`RasterParameters`."""

@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from ..faces.fit import fit_faces
 from ..faces.rig import load_rig
-from .muscles import MusclesField
+from .muscles import MusclesField, shown_by
 
 if TYPE_CHECKING:
     from ..geometry.crop import Crop
@@ -62,6 +61,6 @@ def preset(name: str) -> MusclesField:
 
 def expression_of(crop: Crop) -> MusclesField:
     """What the faces of a crop show, as a field that gives it to any other face, whatever that shows itself."""
-    units = fit_faces(crop.places).units
+    units = shown_by(crop).units
     controls = units.new_zeros(len(units), len(load_rig().control_names))
     return MusclesField(units, torch.ones_like(units), controls, None, {"prompt": "copied expression"})

@@ -21,6 +21,7 @@ from torch import Tensor
 
 from ..faces.fit import FittedFace, fit_faces
 from ..faces.landmarks import AT, OVAL
+from ..faces.read import UNITS, read_units
 from ..faces.rig import Rig, load_rig
 from ..geometry.grid import pixel_centers
 from ..geometry.mesh import polygon_distance
@@ -129,8 +130,7 @@ class MusclesField:
         count = max(self.batch, crop.batch)
         if {self.batch, crop.batch} - {1, count}:
             raise FieldError(f"{self.batch} fields do not fit {crop.batch} faces: give one for all, or one for each.")
-        places = crop.places
-        faces = fit_faces(places)
+        places, faces = crop.places, shown_by(crop)
         moved = []
         for i in range(count):
             at = i if crop.batch > 1 else 0
@@ -293,6 +293,20 @@ def _opposite() -> Tensor:
                         if name in names:
                             matrix[names.index(one + side), names.index(name)] = share
         return matrix
+
+
+def shown_by(crop: Crop, warm: FittedFace | None = None) -> FittedFace:
+    """The rig fitted to the faces of a crop, with the units that they show as the reader of units sees them.
+
+    Args:
+        crop: with landmarks.
+        warm: the fit of the same faces a frame earlier.
+    """
+    rig, places = load_rig(), crop.places
+    read = read_units(places)
+    units = read.new_zeros(len(read), len(rig.unit_names))
+    units[:, [rig.unit_names.index(n) for n in UNITS]] = read
+    return fit_faces(places, warm, units)
 
 
 def target_units(shown: Tensor, relax: Tensor, change: Tensor) -> Tensor:
