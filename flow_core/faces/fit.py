@@ -283,7 +283,7 @@ def _pose(x: Tensor, solid: Tensor, weight: Tensor) -> tuple[Tensor, Tensor, Ten
     a, b = solid - center, x - at
     camera = torch.linalg.solve((w * a).mT @ a, (w * a).mT @ b).mT  # [B,2,3]
     u, s, vt = torch.linalg.svd(camera, full_matrices=False)
-    scale = s.mean(-1)
+    scale = s.mean(-1).clamp(min=1e-6)  # landmarks all in one place still give finite numbers
     rows = u @ vt
     rotation = torch.cat([rows, torch.linalg.cross(rows[:, 0], rows[:, 1])[:, None]], 1)
     translation = at[:, 0] - scale[:, None] * (center @ rotation.mT)[:, 0, :2]
