@@ -14,10 +14,12 @@ from dataclasses import dataclass, fields, replace
 import torch
 from torch import Tensor
 
-from .landmarks import AT, IRISES, LIPS, LIPS_INNER, OVAL, POINTS
+from .landmarks import AT, IRISES, OVAL, POINTS
 from .rig import Rig, load_rig
 
 NOISE = 0.12  # how far landmarks lie from the mesh's, centimetres
+READ = 0.08  # how far the units of a reader may be off
+ROUNDS, WARM_ROUNDS = 4, 2
 CHIN = (148, 152, 377, 176, 400)
 # The unknowns' own spread, beside what faces show: units that the prior's teacher does not see, or sees badly
 UNSEEN = (
@@ -122,47 +124,39 @@ def fit_faces(
     kind = model.base.dtype
     x = landmarks.to(kind)
     count, shapes = len(x), len(rig.shape)
-    sd_shape = torch.ones(shapes, dtype=kind, device=x.device)
     mean = torch.zeros(count, shapes + len(rig.units), dtype=kind, device=x.device)
-    precision = torch.block_diag(torch.diag(1 / sd_shape), model.precision)
+    precision = torch.block_diag(torch.eye(shapes, dtype=kind, device=x.device), model.precision)
     if units is not None:
         mean[:, shapes:] = units.to(mean)
-        precision = torch.block_diag(
-            torch.diag(1 / sd_shape), model.precision * 0 + torch.eye(len(rig.units)).to(mean) / 0.08**2
-        )
+        precision[shapes:, shapes:] = torch.eye(len(rig.units)).to(mean) / READ**2
     if warm is None:
         found = mean.clone()
         rotation, scale, translation = _pose(x, model.base + _mix(model, found), model.weight)
-        rounds = 6
     else:
         found = torch.cat([warm.shape, warm.units], 1).to(kind)
         mean[:, :shapes] = warm.shape.to(kind)
         precision[:shapes, :shapes] *= 9
         rotation, scale, translation = warm.rotation.to(kind), warm.scale.to(kind), warm.translation.to(kind)
-        rounds = 3
-    held = torch.zeros_like(found, dtype=torch.bool)
-    for step in range(rounds):
-        solid = model.base + _mix(model, found)
-        turned = solid @ rotation.mT
+    low = torch.cat([torch.full((shapes,), -4.0), torch.zeros(len(rig.units))]).to(found)
+    high = torch.cat([torch.full((shapes,), 4.0), torch.ones(len(rig.units))]).to(found)
+    for step in range(ROUNDS if warm is None else WARM_ROUNDS):
+        turned = (model.base + _mix(model, found)) @ rotation.mT
         miss = (x - translation[:, None]) / scale[:, None, None] - turned[..., :2]  # centimetres
-        weight = model.weight * _robust(miss, model.weight) if step else model.weight.expand(count, -1)
-        jacobian = torch.cat([_pose_jacobian(turned), _project(model.modes, rotation)], -1)  # [B,161,2,6+K]
-        j = jacobian.flatten(1, 2)
-        jw = j.mT * (weight.repeat_interleave(2, -1) / NOISE**2)[:, None]
-        normal, right = jw @ j, (jw @ miss.flatten(1)[..., None])[..., 0]
+        # outliers pull less, but the curvature stays that of plain least squares (Huber's modified residuals)
+        pull = miss * (model.weight * (_robust(miss, model.weight) if step > 1 else 1.0))[..., None] / NOISE**2
+        normal, right = _normal(model, rotation, turned, pull)
         normal[:, 6:, 6:] += precision
         right[:, 6:] += (mean - found) @ precision
-        normal[:, 6:, 6:] += torch.diag_embed(held.to(kind) * 1e6)  # bounds: what lies outside stays at its bound
-        right[:, 6:] = right[:, 6:].masked_fill(held, 0.0)
-        delta = torch.cholesky_solve(right[..., None], torch.linalg.cholesky(normal))[..., 0]
+        held = ((found <= low) & (right[:, 6:] < 0)) | ((found >= high) & (right[:, 6:] > 0))
+        delta = _solve(normal, right, held)
+        after = found + delta[:, 6:]
+        delta = _solve(
+            normal, right, held | (after < low) | (after > high)
+        )  # what would leave its bounds goes as far as they
         rotation = _turn(delta[:, :3]) @ rotation
         translation = translation + delta[:, 4:6] * scale[:, None]
         scale = scale * delta[:, 3].clamp(-0.5, 0.5).exp()
-        found = found + delta[:, 6:]
-        amount = found[:, shapes:]
-        held = torch.zeros_like(held)
-        held[:, shapes:] = (amount <= 0) | (amount >= 1)
-        found = torch.cat([found[:, :shapes].clamp(-4, 4), amount.clamp(0, 1)], 1)
+        found = torch.where((after < low) | (after > high), after, found + delta[:, 6:]).clamp(low, high)
     turned = (model.base + _mix(model, found)) @ rotation.mT
     left = x - translation[:, None] - turned[..., :2] * scale[:, None, None]
     error = (left[:, model.inner] / scale[:, None, None]).square().sum(-1).mean(1).sqrt()
@@ -185,11 +179,12 @@ def _on(device: torch.device) -> Rig:
 
 @dataclass(frozen=True)
 class _Model:
-    """The rig at the landmarks: base [161,3], modes [K,161,3] (shapes, then units), weight [161], inner (not of the contour), and
-    the precision [U,U] of the units."""
+    """The rig at the landmarks: base [161,3], modes [K,161,3] (shapes, then units), products [9,K*K] of them by pairs of axes, weight
+    [161], inner (not of the contour), and the precision [U,U] of the units."""
 
     base: Tensor
     modes: Tensor
+    products: Tensor
     weight: Tensor
     inner: Tensor
     precision: Tensor
@@ -200,7 +195,7 @@ def _model(rig: Rig) -> _Model:
     kind = torch.float32 if rig.device.type == "mps" else torch.float64
     with torch.inference_mode(False):
         weight = torch.ones(len(POINTS))
-        weight[[AT[i] for i in OVAL]] = 0.04
+        weight[[AT[i] for i in OVAL]] = 0.1
         weight[[AT[i] for i in CHIN]] = 0.25
         weight[[AT[i] for side in IRISES for i in side[1:]]] = 0.1
         inner = torch.tensor([i not in OVAL for i in POINTS])
@@ -212,9 +207,12 @@ def _model(rig: Rig) -> _Model:
                 spread[i] = 0.01
         covariance = rig.covariance.cpu().double() + torch.diag(spread.double().square())
         modes = torch.cat([rig.shape, rig.units * rig.gain[:, None, None]])
+        modes = rig.landmarks(modes).double()
+        products = torch.einsum("n,kna,lnb->abkl", weight.to(modes), modes, modes)
         return _Model(
             rig.landmarks(rig.neutral).to(kind),
-            rig.landmarks(modes).to(kind),
+            modes.to(kind),
+            products.flatten(2).flatten(0, 1).to(kind),
             weight.to(rig.device, kind),
             inner.to(rig.device),
             torch.linalg.inv(covariance).to(rig.device, kind),
@@ -225,11 +223,32 @@ def _mix(model: _Model, found: Tensor) -> Tensor:
     return (found @ model.modes.flatten(1)).unflatten(1, (-1, 3))
 
 
-def _project(modes: Tensor, rotation: Tensor) -> Tensor:
-    """Modes ``[K,N,3]`` seen under ``rotation [B,3,3]``: ``[B,N,2,K]``."""
-    k, n, _ = modes.shape
-    seen = rotation[:, :2] @ modes.reshape(k * n, 3).T  # [B,2,K*N]
-    return seen.unflatten(-1, (k, n)).permute(0, 3, 1, 2)
+def _normal(model: _Model, rotation: Tensor, turned: Tensor, pull: Tensor) -> tuple[Tensor, Tensor]:
+    """Normal matrix ``[B,6+K,6+K]`` and right side ``[B,6+K]`` of a Gauss-Newton step: pose (turns, growth, shifts), then
+    modes."""
+    rows = rotation[:, :2]
+    count, k = len(rotation), len(model.modes)
+    jacobian = _pose_jacobian(turned)  # [B,161,2,6]
+    weighted = jacobian * (model.weight / NOISE**2)[:, None, None]
+    normal = jacobian.new_empty(count, 6 + k, 6 + k)
+    normal[:, :6, :6] = weighted.flatten(1, 2).mT @ jacobian.flatten(1, 2)
+    # the projection of modes is linear in their axes: products of modes are summed over landmarks once for all faces
+    seen = (rows.mT @ rows).flatten(1) / NOISE**2  # [B,9]
+    normal[:, 6:, 6:] = (seen @ model.products).unflatten(1, (k, k))
+    across = torch.einsum("bndp,bda->bpna", weighted, rows).flatten(2) @ model.modes.flatten(1).T
+    normal[:, :6, 6:], normal[:, 6:, :6] = across, across.mT
+    right = jacobian.new_empty(count, 6 + k)
+    right[:, :6] = (jacobian * pull[..., None]).sum((1, 2))
+    right[:, 6:] = (pull @ rows).flatten(1) @ model.modes.flatten(1).T
+    return normal, right
+
+
+def _solve(normal: Tensor, right: Tensor, held: Tensor) -> Tensor:
+    """The step, in which held modes stay."""
+    fixed = torch.cat([torch.zeros_like(held[:, :6]), held], 1)
+    free = (~fixed).to(normal)
+    matrix = normal * free[:, None] * free[:, :, None] + torch.diag_embed(fixed.to(normal))
+    return torch.cholesky_solve((right * free)[..., None], torch.linalg.cholesky(matrix))[..., 0]
 
 
 def _pose_jacobian(turned: Tensor) -> Tensor:
@@ -244,17 +263,19 @@ def _pose_jacobian(turned: Tensor) -> Tensor:
 
 def _turn(vector: Tensor) -> Tensor:
     """Rotations ``[B,3,3]`` about ``vector [B,3]`` by its length in radians."""
-    x, y, z = vector.clamp(-0.6, 0.6).unbind(-1)
+    vector = vector.clamp(-0.6, 0.6)
+    angle = vector.norm(dim=-1).clamp(min=1e-9)[:, None, None]
+    x, y, z = vector.unbind(-1)
     none = torch.zeros_like(x)
     skew = torch.stack([none, -z, y, z, none, -x, -y, x, none], -1).unflatten(-1, (3, 3))
-    return torch.linalg.matrix_exp(skew)
+    return torch.eye(3).to(skew) + angle.sin() / angle * skew + (1 - angle.cos()) / angle**2 * (skew @ skew)
 
 
 def _robust(miss: Tensor, weight: Tensor) -> Tensor:
-    """Geman-McClure weights ``[B,N]``: a landmark that lies four times as far off as most hardly counts."""
+    """Cauchy weights ``[B,N]``: a landmark that lies five times as far off as most counts half."""
     far = miss.square().sum(-1)
-    usual = far[:, weight > 0.5].median(1).values.clamp(min=NOISE**2 / 2)[:, None]
-    return (1 + far / (9 * usual)) ** -2
+    usual = far[:, weight > 0.5].median(1).values.clamp(min=NOISE**2)[:, None]
+    return 1 / (1 + far / (25 * usual))
 
 
 def _pose(x: Tensor, solid: Tensor, weight: Tensor) -> tuple[Tensor, Tensor, Tensor]:
