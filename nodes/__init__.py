@@ -8,11 +8,14 @@ from . import paths
 from .algebra import FaceFlowInvert, FaceFlowMask, FaceFlowMix, FaceFlowTransfer
 from .align import FaceFlowAlign
 from .apply import FaceFlowApply
+from .edit import FaceFlowEdit
+from .example import FaceFlowExample
 from .fields import FaceFlowInit, FaceFlowLoad, FaceFlowSave
 from .guide import FaceFlowLoadGuide
 from .interchange import FaceFlowExport, FaceFlowImport
 from .optimize import FaceFlowOptimize
 from .predict import FaceFlowLoadPredictor, FaceFlowPredict
+from .prompt import FaceFlowPrompt
 from .score import FaceFlowScore
 from .stretch import FaceFlowStretch
 from .video import FaceFlowVideo
@@ -38,6 +41,9 @@ NODES: list[type[io.ComfyNode]] = [
     FaceFlowMask,
     FaceFlowInvert,
     FaceFlowTransfer,
+    FaceFlowExample,
+    FaceFlowEdit,
+    FaceFlowPrompt,
 ]
 
 paths.register()  # ComfyExtension.on_load is not called on the oldest ComfyUI that is supported

@@ -6,7 +6,7 @@ from torch import Tensor
 from ..flow_core.fields import algebra
 from ..flow_core.fields.raster import Field
 from ..flow_core.geometry.crop import Crop
-from .sockets import CATEGORY, CropSocket, FieldSocket
+from .sockets import FIELDS, CropSocket, FieldSocket, advanced, fit_mask, node
 
 MODES = ("sum", "compose")
 REGIONS = ("whole", "mouth", "eyes", "brows", "nose", "jaw", "skin")
@@ -21,11 +21,12 @@ def _weight(name: str, which: str, optional: bool = False) -> io.Float.Input:
 class FaceFlowMix(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
-        return io.Schema(
+        return node(
             node_id="FaceFlowMix",
             display_name="FaceFlow Mix Fields",
-            category=CATEGORY,
+            category=FIELDS,
             description="Several edits as one: a smile with raised brows, or half of each. The picture is still sampled only once.",
+            search_aliases=["add", "combine", "blend"],
             inputs=[
                 FieldSocket.Input("field_1", tooltip="An edit."),
                 FieldSocket.Input("field_2", tooltip="Another one."),
@@ -60,22 +61,23 @@ class FaceFlowMix(io.ComfyNode):
 class FaceFlowMask(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
-        return io.Schema(
+        return node(
             node_id="FaceFlowMask",
             display_name="FaceFlow Mask Field",
-            category=CATEGORY,
+            category=FIELDS,
             description="Keeps an edit to a part of the face. Unlike the mask of Apply it works on the field, so that the edit can "
             "be saved or put on another face, and does not fold.",
+            search_aliases=["region", "mouth", "eyes"],
             inputs=[
                 FieldSocket.Input("field", tooltip="The edit."),
                 CropSocket.Input("crop", tooltip="The face that it was made for."),
                 io.Combo.Input("region", options=list(REGIONS), default="mouth",
                                tooltip="A part of the face with the skin that moves along; whole = the mask alone decides."),
-                io.Float.Input("feather", default=0.05, min=0.0, max=0.5, step=0.005, round=0.001,
+                advanced(io.Float.Input, "feather", default=0.05, min=0.0, max=0.5, step=0.005, round=0.001,
                                tooltip="Width of the soft border, in fractions of the face square."),
                 io.Boolean.Input("invert", default=False, tooltip="Everything but the region or mask."),
                 io.Mask.Input("mask", optional=True,
-                              tooltip="Of the size of the picture; with a region, where both are."),
+                              tooltip="Of the picture, to which it is resized; with a region, where both are."),
             ],
             outputs=[FieldSocket.Output(display_name="field", tooltip="The edit within the region.")],
         )  # fmt: skip
@@ -84,18 +86,19 @@ class FaceFlowMask(io.ComfyNode):
     def execute(  # type: ignore[override]
         cls, field: Field, crop: Crop, region: str, feather: float, invert: bool, mask: Tensor | None = None
     ) -> io.NodeOutput:
-        where = algebra.crop_mask(crop, None if region == "whole" else region, mask)
+        where = algebra.crop_mask(crop, None if region == "whole" else region, fit_mask(mask, crop.image_size))
         return io.NodeOutput(algebra.mask(field, 1 - where if invert else where, feather, crop))
 
 
 class FaceFlowInvert(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
-        return io.Schema(
+        return node(
             node_id="FaceFlowInvert",
             display_name="FaceFlow Invert Field",
-            category=CATEGORY,
+            category=FIELDS,
             description="Turns an edit around: what undoes it, its opposite, or its mirror image.",
+            search_aliases=["undo", "mirror"],
             inputs=[
                 FieldSocket.Input("field", tooltip="The edit."),
                 io.Combo.Input("what", options=list(WAYS), default="inverse",
@@ -115,11 +118,12 @@ class FaceFlowInvert(io.ComfyNode):
 class FaceFlowTransfer(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
-        return io.Schema(
+        return node(
             node_id="FaceFlowTransfer",
             display_name="FaceFlow Transfer Field",
-            category=CATEGORY,
+            category=FIELDS,
             description="Fits an edit of one face to another: what moved the mouth moves the other mouth, wherever it is.",
+            search_aliases=["copy expression", "retarget"],
             inputs=[
                 FieldSocket.Input("field", tooltip="The edit."),
                 CropSocket.Input("crop_from", tooltip="The face that it was made for."),

@@ -1,53 +1,87 @@
 from __future__ import annotations
 
 import functools
+import itertools
+from collections.abc import Callable
 
 from comfy_api.latest import io
 from torch import Tensor
 
 from ..flow_core.faces.align import ORDERS, align
-from ..flow_core.faces.detect import Detector, load_detector
+from ..flow_core.faces.detect import Detection, Detector, load_detector
 from ..flow_core.warping.warp import taper_mask
 from . import paths
-from .sockets import CATEGORY, CropSocket, rgb, to_comfy, to_core
+from .sockets import (
+    EDIT,
+    CropSocket,
+    advanced,
+    fit_mask,
+    mask_to_comfy,
+    missing_faces,
+    node,
+    rgb,
+    to_comfy,
+    to_core,
+    told,
+)
 
 
 @functools.lru_cache(maxsize=2)
-def _detector(name: str) -> Detector:
+def load(name: str) -> Detector:
+    """A detector; the last two stay in memory."""
     return load_detector(name, paths.model_folders())
+
+
+def watched(name: str, pictures: int) -> Callable[..., list[Detection]]:
+    """A detector that shows its progress through a batch, and heeds Cancel."""
+    import comfy.model_management as mm
+    import comfy.utils
+
+    bar, detector = comfy.utils.ProgressBar(pictures), load(name)
+    seen = itertools.count(1)
+
+    def detect(picture: Tensor, *threshold: float) -> list[Detection]:
+        mm.throw_exception_if_processing_interrupted()
+        found = detector(picture, *threshold)
+        if pictures > 1:
+            bar.update_absolute(next(seen), pictures)
+        return found
+
+    return detect
 
 
 class FaceFlowAlign(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
-        return io.Schema(
+        return node(
             node_id="FaceFlowAlign",
             display_name="FaceFlow Align Face",
-            category=CATEGORY,
+            category=EDIT,
             description="Finds a face in each picture and the square around it in which edits are made. "
             "The picture itself is not changed or resized.",
+            search_aliases=["detect face", "face crop", "portrait", "landmarks"],
             inputs=[
-                io.Image.Input("image", tooltip="One picture or a batch; one face is taken from each."),
+                io.Image.Input("image", tooltip="One picture or a batch. Pictures of a batch in which no face is found stay as they are."),
                 io.Int.Input("face_index", default=0, min=0, max=99, tooltip="Which face, counted from 0 in the order below. "
                              "The preview numbers them."),
                 io.Combo.Input("order", options=list(ORDERS), default="largest", tooltip="How faces are counted."),
-                io.Combo.Input("detector", options=["builtin", "yunet"], default="builtin",
+                advanced(io.Combo.Input, "detector", options=["builtin", "yunet"], default="builtin",
                                tooltip="builtin needs nothing. yunet is kornia's original: put yunet_final.pth into models/faceflow, "
                                "or let it be downloaded."),
-                io.Float.Input("threshold", default=0.8, min=0.05, max=0.99, step=0.01,
+                advanced(io.Float.Input, "threshold", default=0.8, min=0.05, max=0.99, step=0.01,
                                tooltip="Least confidence of a face. Lower it if a face is missed."),
-                io.Int.Input("aligned_size", default=512, min=64, max=2048, step=8,
+                advanced(io.Int.Input, "aligned_size", default=512, min=64, max=2048, step=8,
                              tooltip="Side of the aligned picture in pixels. For looking only: edits work on the original."),
-                io.Mask.Input("mask", optional=True, tooltip="Only faces whose middle lies inside count."),
+                io.Mask.Input("mask", optional=True, tooltip="Only faces whose middle lies inside count. It is resized to the picture."),
                 io.Combo.Input("faces", options=["one", "all"], default="one", optional=True,
-                               tooltip="all: every face of one picture; Optimize then makes an edit for each, and Apply puts all of them "
-                               "into the picture. The face index does not matter then."),
+                               tooltip="all: every face of each picture; Optimize and Predict then make an edit for each, and Apply puts all of "
+                               "them into the picture. The face index does not matter then."),
             ],
             outputs=[
                 CropSocket.Output(display_name="crop", tooltip="Where the face is; for all other FaceFlow nodes."),
-                io.Image.Output(display_name="aligned", tooltip="The face square, upright."),
-                io.Mask.Output(display_name="face", tooltip="Where an edit can act, fading out at the border of the square."),
-                io.Image.Output(display_name="preview", tooltip="The picture with the faces numbered."),
+                io.Image.Output(display_name="aligned", tooltip="The face squares, upright."),
+                io.Mask.Output(display_name="face", tooltip="Where an edit can act, fading out at the border of the square; one for each picture."),
+                io.Image.Output(display_name="preview", tooltip="The picture with the faces numbered; large ones reduced."),
             ],
         )  # fmt: skip
 
@@ -58,13 +92,15 @@ class FaceFlowAlign(io.ComfyNode):
     ) -> io.NodeOutput:  # fmt: skip
         from ..flow_core.io import draw
 
-        picture = rgb(to_core(image)).float()
+        picture = rgb(to_core(image))
         index = None if faces == "all" else face_index
-        crop, found = align(picture, _detector(detector), index, order, threshold, mask)
-        acts = taper_mask(crop)
+        crop, found = align(
+            picture, watched(detector, len(picture)), index, order, threshold, fit_mask(mask, tuple(picture.shape[2:]))
+        )
         return io.NodeOutput(
             crop,
             to_comfy(crop.aligned(picture, aligned_size)),
-            to_comfy((acts.amax(0, keepdim=True) if crop.together else acts)[:, None])[..., 0],
+            mask_to_comfy(taper_mask(crop)),
             to_comfy(draw.faces(picture, crop, found)),
+            ui=told(f"{crop.batch} face{'s' * (crop.batch > 1)} found.", missing_faces(crop)),
         )

@@ -8,7 +8,7 @@ from ..flow_core.fields.raster import Field
 from ..flow_core.geometry.crop import Crop
 from ..flow_core.warping.latent import warp_latent, warp_mask
 from ..flow_core.warping.warp import warp
-from .sockets import CATEGORY, CropSocket, FieldSocket, to_comfy, to_core
+from .sockets import EDIT, CropSocket, FieldSocket, advanced, fit_mask, mask_to_comfy, node, to_comfy, to_core
 
 
 def _strength(name: str, what: str) -> io.Float.Input:
@@ -19,30 +19,31 @@ def _strength(name: str, what: str) -> io.Float.Input:
 class FaceFlowApply(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
-        return io.Schema(
+        return node(
             node_id="FaceFlowApply",
             display_name="FaceFlow Apply",
-            category=CATEGORY,
+            category=EDIT,
             description="Puts an edit on a picture, at the picture's own resolution. Quick: move the sliders and run again. "
             "Pixels that the edit does not reach stay exactly as they are.",
+            search_aliases=["warp", "liquify", "strength", "expression"],
             inputs=[
                 io.Image.Input("image", tooltip="Any picture of the size that went into Align."),
                 CropSocket.Input("crop", tooltip="Where the face is; that of another picture puts the edit on another face."),
-                FieldSocket.Input("field"),
+                FieldSocket.Input("field", tooltip="The edit, from Predict, Optimize, Load Field or others."),
                 _strength("shape_strength", "movement"),
                 _strength("color_strength", "recolouring"),
-                io.Float.Input("feather", default=FEATHER, min=0.0, max=0.5, step=0.01,
+                advanced(io.Float.Input, "feather", default=FEATHER, min=0.0, max=0.5, step=0.01,
                                tooltip="Share of the face square over which the edit fades out at its border."),
-                io.Mask.Input("mask", optional=True, tooltip="Where the edit acts; soft masks fade it."),
+                io.Mask.Input("mask", optional=True, tooltip="Where the edit acts; soft masks fade it. It is resized to the picture."),
                 io.Latent.Input("latent", optional=True, tooltip="The latent of the same picture, moved along; its noise mask too. "
                                 "Latents are not recoloured."),
                 io.Mask.Input("mask_to_warp", optional=True, tooltip="A mask of the same picture, for instance of the lips, moved along."),
             ],
             outputs=[
-                io.Image.Output(display_name="image"),
+                io.Image.Output(display_name="image", tooltip="The edited picture."),
                 io.Mask.Output(display_name="changed", tooltip="1 where a pixel was touched."),
-                io.Latent.Output(display_name="latent", tooltip="Empty unless a latent is connected."),
-                io.Mask.Output(display_name="warped_mask", tooltip="Empty unless mask_to_warp is connected."),
+                io.Latent.Output(display_name="latent", tooltip="The latent, moved along; connect one to the input of this name."),
+                io.Mask.Output(display_name="warped_mask", tooltip="The mask, moved along; connect one to mask_to_warp."),
             ],
         )  # fmt: skip
 
@@ -51,11 +52,22 @@ class FaceFlowApply(io.ComfyNode):
         cls, image: Tensor, crop: Crop, field: Field, shape_strength: float, color_strength: float, feather: float,
         mask: Tensor | None = None, latent: dict | None = None, mask_to_warp: Tensor | None = None,
     ) -> io.NodeOutput:  # fmt: skip
+        mask, along = (fit_mask(m, crop.image_size) for m in (mask, mask_to_warp))
         edited, changed = warp(to_core(image), crop, field, shape_strength, color_strength, mask, feather)
-        how = (crop, field, shape_strength, mask, feather)
-        moved = None if latent is None else _warp_all(latent, *how)
-        warped = None if mask_to_warp is None else warp_mask(mask_to_warp, *how)
-        return io.NodeOutput(to_comfy(edited), to_comfy(changed[:, None])[..., 0], moved, warped)
+        how = field, shape_strength, mask, feather
+        return io.NodeOutput(
+            to_comfy(edited, image),
+            mask_to_comfy(changed),
+            _nothing("latent") if latent is None else _warp_all(latent, crop, *how),
+            _nothing("mask_to_warp") if along is None else mask_to_comfy(warp_mask(along, crop, *how)),
+        )
+
+
+def _nothing(name: str) -> object:
+    """What says so to a node that is connected to an output whose input is not."""
+    from comfy_execution.graph_utils import ExecutionBlocker
+
+    return ExecutionBlocker(f"FaceFlow Apply has nothing to move along: connect its input {name}.")
 
 
 def _warp_all(latent: dict, crop: Crop, *how: object) -> dict:

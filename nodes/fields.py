@@ -2,14 +2,14 @@ from __future__ import annotations
 
 import os
 
-from comfy_api.latest import io, ui
+from comfy_api.latest import io
 
 from ..flow_core.fields.files import load_field
 from ..flow_core.fields.neural import ARCHITECTURES, BANDWIDTH, WIDTH, Implicit
 from ..flow_core.fields.raster import Field
 from ..flow_core.geometry.crop import Crop
 from . import paths
-from .sockets import CATEGORY, CropSocket, FieldSocket
+from .sockets import FIELDS, FILES, CropSocket, FieldSocket, advanced, node, told
 
 REPRESENTATIONS = ("raster", *ARCHITECTURES)
 
@@ -17,11 +17,12 @@ REPRESENTATIONS = ("raster", *ARCHITECTURES)
 class FaceFlowInit(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
-        return io.Schema(
+        return node(
             node_id="FaceFlowInit",
             display_name="FaceFlow New Field",
-            category=CATEGORY,
+            category=FIELDS,
             description="An edit that changes nothing yet, for FaceFlow Optimize to shape.",
+            search_aliases=["empty field", "neural field", "siren"],
             inputs=[
                 CropSocket.Input("crop", tooltip="From FaceFlow Align Face."),
                 io.Combo.Input("representation", options=list(REPRESENTATIONS), default="raster",
@@ -30,15 +31,15 @@ class FaceFlowInit(io.ComfyNode):
                 io.Int.Input("resolution", default=28, min=4, max=256,
                              tooltip="Control points along each side. More follow finer details and take longer; "
                              "the edited picture has its own full resolution in any case."),
-                io.Float.Input("noise", default=0.0, min=0.0, max=0.05, step=0.001, round=0.0001,
+                advanced(io.Float.Input, "noise", default=0.0, min=0.0, max=0.05, step=0.001, round=0.0001,
                                tooltip="Random start, in fractions of the face square. 0 = start from the untouched face."),
-                io.Int.Input("seed", default=0, min=0, max=0xFFFFFFFF, control_after_generate=False, tooltip="Of the noise."),
-                io.Int.Input("size", default=WIDTH, min=16, max=512, step=8, optional=True,
+                advanced(io.Int.Input, "seed", default=0, min=0, max=0xFFFFFFFF, control_after_generate=False, tooltip="Of the noise."),
+                advanced(io.Int.Input, "size", default=WIDTH, min=16, max=512, step=8, optional=True,
                              tooltip="Of a network: neurons in each layer. More can hold more details and take longer."),
-                io.Float.Input("bandwidth", default=BANDWIDTH, min=1.0, max=32.0, step=0.5, optional=True,
+                advanced(io.Float.Input, "bandwidth", default=BANDWIDTH, min=1.0, max=32.0, step=0.5, optional=True,
                                tooltip="Of a network: how many waves its first layer draws across the face square."),
             ],
-            outputs=[FieldSocket.Output(display_name="field")],
+            outputs=[FieldSocket.Output(display_name="field", tooltip="For FaceFlow Optimize.")],
         )  # fmt: skip
 
     @classmethod
@@ -54,40 +55,41 @@ class FaceFlowInit(io.ComfyNode):
 class FaceFlowSave(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
-        return io.Schema(
+        return node(
             node_id="FaceFlowSave",
             display_name="FaceFlow Save Field",
-            category=CATEGORY,
+            category=FILES,
             description="Writes an edit into ComfyUI's output folder, to be loaded again, shared, or put on another face.",
+            search_aliases=["store edit", "export"],
             inputs=[
-                FieldSocket.Input("field"),
+                FieldSocket.Input("field", tooltip="The edit."),
                 io.String.Input(
-                    "filename_prefix", default="faceflow/field", tooltip="Folder and name below the output folder."
+                    "filename_prefix",
+                    default="faceflow/field",
+                    tooltip="Folder and name below the output folder; %date:yyyy-MM-dd% and the like as in Save Image.",
                 ),
             ],
             outputs=[FieldSocket.Output(display_name="field", tooltip="The same field, to go on with.")],
+            hidden=[io.Hidden.prompt],
             is_output_node=True,
         )
 
     @classmethod
     def execute(cls, field: Field, filename_prefix: str) -> io.NodeOutput:  # type: ignore[override]
-        import folder_paths
-
-        folder, name, counter, _, _ = folder_paths.get_save_image_path(
-            filename_prefix, folder_paths.get_output_directory()
-        )
+        folder, name, counter = paths.output_name(filename_prefix, cls.hidden.prompt)
         path = field.save(os.path.join(folder, f"{name}_{counter:05}_.safetensors"))
-        return io.NodeOutput(field, ui=ui.PreviewText(f"{path.name}: {field.meta.get('prompt', 'field')}"))
+        return io.NodeOutput(field, ui=told(f"{path.name}: {field.meta.get('prompt', 'field')}"))
 
 
 class FaceFlowLoad(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
-        return io.Schema(
+        return node(
             node_id="FaceFlowLoad",
             display_name="FaceFlow Load Field",
-            category=CATEGORY,
+            category=FILES,
             description="Reads an edit that was saved by FaceFlow, from ComfyUI's output or input folder.",
+            search_aliases=["open edit", "preset"],
             inputs=[
                 io.Combo.Input(
                     "file",
@@ -95,7 +97,9 @@ class FaceFlowLoad(io.ComfyNode):
                     tooltip="Newest first. Press R to refresh the list after saving.",
                 ),
             ],
-            outputs=[FieldSocket.Output(display_name="field")],
+            outputs=[
+                FieldSocket.Output(display_name="field", tooltip="The edit; put it on any face with FaceFlow Apply.")
+            ],
         )
 
     @classmethod

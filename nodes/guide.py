@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
 
 import torch
 from comfy_api.latest import io
@@ -9,7 +10,7 @@ from ..flow_core.editing.predict import Predictor
 from ..flow_core.guides.guide import BUILTIN, PRECISIONS, Guide, load_guide
 from ..flow_core.guides.prompts import Prompt
 from . import paths
-from .sockets import CATEGORY, GuideSocket
+from .sockets import MODELS, GuideSocket, advanced, node
 
 # A choice of open_clip's list, which is too long for a menu and too slow to import while ComfyUI starts.
 FULL = (
@@ -22,12 +23,18 @@ FULL = (
 )
 
 
-def warn_unknown(prompt: Prompt, guide: Guide) -> None:
-    """Say which words a small guide never learnt."""
-    if words := prompt.unknown_words(guide):
-        logging.warning(
-            "FaceFlow: guide %s never learnt %s; load a full guide for such words.", guide.name, ", ".join(words)
-        )
+def unknown_note(prompts: Iterable[Prompt], guide: Guide) -> str:
+    """A line about the words that a small guide never learnt; empty where it knows all.
+
+    Raises:
+        PromptError: it knows none.
+    """
+    words = list(dict.fromkeys(word for prompt in dict.fromkeys(prompts) for word in prompt.unknown_words(guide)))
+    if not words:
+        return ""
+    note = f"Guide {guide.name} never learnt {', '.join(words)}, and leaves that out; a full guide knows all words."
+    logging.warning("FaceFlow: %s", note)
+    return note
 
 
 def bring(*models: Guide | Predictor) -> None:
@@ -39,6 +46,17 @@ def bring(*models: Guide | Predictor) -> None:
         mm.load_models_gpu([model.patcher for model in models], force_full_load=True)
 
 
+def load(name: str, precision: str = "auto") -> Guide:
+    """A guide in the care of ComfyUI's memory management."""
+    import comfy.model_management as mm
+    from comfy.model_patcher import ModelPatcher
+
+    loaded = load_guide(name, mm.unet_offload_device(), precision, paths.model_folders())
+    # ComfyUI's memory management keeps weak references only, so the guide itself holds on to its patcher.
+    loaded.patcher = ModelPatcher(loaded.model, mm.get_torch_device(), mm.unet_offload_device())
+    return loaded
+
+
 class FaceFlowLoadGuide(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -48,31 +66,26 @@ class FaceFlowLoadGuide(io.ComfyNode):
             for p in sorted(f.glob("*.safetensors"))
             if p.with_suffix(".json").is_file()
         ]
-        return io.Schema(
+        return node(
             node_id="FaceFlowLoadGuide",
             display_name="FaceFlow Load Guide",
-            category=CATEGORY,
+            category=MODELS,
             description="Loads the model that tells how well a face fits a text. nano is built in and knows expressions and "
             "face shapes; the full models know any words, and open_clip downloads them once.",
+            search_aliases=["CLIP", "open_clip", "text", "face model"],
             inputs=[
                 io.Combo.Input("guide", options=[BUILTIN, *local, *FULL], default=BUILTIN,
                                tooltip="nano is part of FaceFlow (16 MB, Apache-2.0). Own models: FILE.safetensors and FILE.json "
                                "(open_clip config) in models/faceflow. The licence of a full model is its author's."),
-                io.Combo.Input("precision", options=list(PRECISIONS), default="auto",
+                advanced(io.Combo.Input, "precision", options=list(PRECISIONS), default="auto",
                                tooltip="auto is right nearly always; fp32 if a picture turns black or NaN is reported."),
-                io.String.Input("other", default="", optional=True, placeholder="ARCH:TAG",
+                advanced(io.String.Input, "other", default="", optional=True, placeholder="ARCH:TAG",
                                 tooltip="Any other open_clip model as ARCH:TAG, for instance ViT-H-14:laion2b_s32b_b79k. "
                                 "If filled in, it takes the place of the menu."),
             ],
-            outputs=[GuideSocket.Output(display_name="guide")],
+            outputs=[GuideSocket.Output(display_name="guide", tooltip="Reads prompts for all other FaceFlow nodes.")],
         )  # fmt: skip
 
     @classmethod
     def execute(cls, guide: str, precision: str, other: str = "") -> io.NodeOutput:  # type: ignore[override]
-        import comfy.model_management as mm
-        from comfy.model_patcher import ModelPatcher
-
-        loaded = load_guide(other.strip() or guide, mm.unet_offload_device(), precision, paths.model_folders())
-        # ComfyUI's memory management keeps weak references only, so the guide itself holds on to its patcher.
-        loaded.patcher = ModelPatcher(loaded.model, mm.get_torch_device(), mm.unet_offload_device())
-        return io.NodeOutput(loaded)
+        return io.NodeOutput(load(other.strip() or guide, precision))

@@ -2,14 +2,14 @@ from __future__ import annotations
 
 import os
 
-from comfy_api.latest import io, ui
+from comfy_api.latest import io
 
 from ..flow_core.fields.raster import Field
 from ..flow_core.geometry.crop import Crop
 from ..flow_core.io import interchange
 from . import paths
 from .fields import FaceFlowLoad
-from .sockets import CATEGORY, CropSocket, FieldSocket
+from .sockets import FILES, CropSocket, FieldSocket, node, told
 
 # what -> (suffix of the file, is it an ST-map)
 FORMATS = {
@@ -25,24 +25,26 @@ FORMATS = {
 class FaceFlowExport(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
-        return io.Schema(
+        return node(
             node_id="FaceFlowExport",
             display_name="FaceFlow Export Field",
-            category=CATEGORY,
+            category=FILES,
             description="Writes an edit for other programs into ComfyUI's output folder: optical flow files, or an ST-map that "
             "Nuke and others warp pictures with. The help page states the conventions.",
+            search_aliases=["ST-map", "STMap", "Nuke", "optical flow", "exr", "flo"],
             inputs=[
-                FieldSocket.Input("field"),
+                FieldSocket.Input("field", tooltip="The edit."),
                 io.Combo.Input("format", options=list(FORMATS), default="flow .flo",
                                tooltip="flow .flo: Middlebury. flow .exr: with colours. flow .png: KITTI, 16 bit. field .npy: with colours. "
                                "ST-map: where each pixel comes from, .exr exact, .png 16 bit."),
                 io.Int.Input("size", default=512, min=2, max=8192, tooltip="Side of the raster over the face square, in pixels."),
                 io.Boolean.Input("fade_out", default=True, tooltip="Fade out towards the border of the face square, as Apply does. "
                                  "Turn it off for a file that shall come back by Import, for Apply fades it out again."),
-                io.String.Input("filename_prefix", default="faceflow/field", tooltip="Folder and name below the output folder."),
+                io.String.Input("filename_prefix", default="faceflow/field", tooltip="Folder and name below the output folder; %date:yyyy-MM-dd% and the like as in Save Image."),
                 CropSocket.Input("crop", optional=True, tooltip="ST-maps only: cover the whole picture instead of the face square."),
             ],
             outputs=[io.String.Output(display_name="files", tooltip="Where the files are, one in each line.")],
+            hidden=[io.Hidden.prompt],
             is_output_node=True,
         )  # fmt: skip
 
@@ -50,14 +52,10 @@ class FaceFlowExport(io.ComfyNode):
     def execute(  # type: ignore[override]
         cls, field: Field, format: str, size: int, fade_out: bool, filename_prefix: str, crop: Crop | None = None
     ) -> io.NodeOutput:
-        import folder_paths
-
         suffix, st = FORMATS[format]
         if crop is not None and not st:
             raise ValueError(f"{format} is over the face square and takes no crop; disconnect it, or choose an ST-map.")
-        folder, name, counter, _, _ = folder_paths.get_save_image_path(
-            filename_prefix, folder_paths.get_output_directory()
-        )
+        folder, name, counter = paths.output_name(filename_prefix, cls.hidden.prompt)
         count = 1 if suffix == ".npy" else field.batch
         files = [
             interchange.write(
@@ -70,25 +68,27 @@ class FaceFlowExport(io.ComfyNode):
             )
             for i in range(count)
         ]
-        return io.NodeOutput("\n".join(map(str, files)), ui=ui.PreviewText("\n".join(p.name for p in files)))
+        return io.NodeOutput("\n".join(map(str, files)), ui=told(*(p.name for p in files)))
 
 
 class FaceFlowImport(FaceFlowLoad):
     @classmethod
     def define_schema(cls) -> io.Schema:
-        return io.Schema(
+        return node(
             node_id="FaceFlowImport",
             display_name="FaceFlow Import Field",
-            category=CATEGORY,
+            category=FILES,
             description="Reads an edit of the face square that another program or FaceFlow Export wrote, from ComfyUI's output or "
             "input folder. The help page states the conventions.",
+            search_aliases=["ST-map", "STMap", "Nuke", "optical flow", "exr", "flo"],
             inputs=[
                 io.Combo.Input("file", options=paths.list_fields((".flo", ".npy", ".exr", ".flow.png", ".stmap.png")),
                                tooltip="Newest first: .flo, .npy, .exr, .flow.png and .stmap.png. Press R to refresh the list."),
                 io.Combo.Input("what", options=["flow", "ST-map"], default="flow",
-                               tooltip="What the numbers of a picture file mean: offsets, or where each pixel comes from."),
+                               tooltip="What the numbers of an .exr or .png of another program mean: offsets, or where each pixel comes "
+                               "from. The names that FaceFlow Export gives told it themselves."),
             ],
-            outputs=[FieldSocket.Output(display_name="field")],
+            outputs=[FieldSocket.Output(display_name="field", tooltip="The edit, as a raster field.")],
         )  # fmt: skip
 
     @classmethod
@@ -97,4 +97,5 @@ class FaceFlowImport(FaceFlowLoad):
 
     @classmethod
     def execute(cls, file: str, what: str) -> io.NodeOutput:  # type: ignore[override]
-        return io.NodeOutput(interchange.read(paths.field_path(file), what == "ST-map"))
+        st = [is_st for suffix, is_st in FORMATS.values() if file.lower().endswith(suffix) and suffix.count(".") > 1]
+        return io.NodeOutput(interchange.read(paths.field_path(file), st[0] if st else what == "ST-map"))

@@ -11,45 +11,46 @@ from ..flow_core.geometry.crop import Crop
 from ..flow_core.guides.guide import Guide
 from ..flow_core.guides.prompts import NEUTRAL, Prompt
 from ..flow_core.warping.warp import warp
-from .guide import bring, warn_unknown
-from .sockets import CATEGORY, CropSocket, FieldSocket, GuideSocket, rgb, to_comfy, to_core
+from .guide import bring, unknown_note
+from .sockets import EDIT, CropSocket, FieldSocket, GuideSocket, advanced, node, rgb, to_comfy, to_core, told
 
 PREVIEW_EVERY = 6  # steps; a preview costs about as much as a step with the built-in guide
 
 
 def _prior(name: str, what: str) -> io.Float.Input:
-    return io.Float.Input(name, default=1.0, min=0.0, max=20.0, step=0.05, optional=True,
-                          tooltip=f"{what} Times the built-in weight; 'preserve' scales all of them together.")  # fmt: skip
+    return advanced(io.Float.Input, name, default=1.0, min=0.0, max=20.0, step=0.05, optional=True,
+                    tooltip=f"{what} Times the built-in weight; 'preserve' scales all of them together.")  # fmt: skip
 
 
 class FaceFlowOptimize(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
-        return io.Schema(
+        return node(
             node_id="FaceFlowOptimize",
             display_name="FaceFlow Optimize",
-            category=CATEGORY,
+            category=EDIT,
             description="Shapes a field until the face follows the prompt. Slow node: its result is kept, so strength, masks and "
             "views after it stay quick. Cancel works between any two steps.",
+            search_aliases=["smile", "expression", "emotion", "portrait", "liquify", "warp", "CLIP"],
             inputs=[
                 io.Image.Input("image", tooltip="The picture that went into Align."),
-                CropSocket.Input("crop"),
+                CropSocket.Input("crop", tooltip="From FaceFlow Align Face."),
                 FieldSocket.Input("field", tooltip="Where to start: a new field, or an earlier edit to go on from."),
-                GuideSocket.Input("guide"),
+                GuideSocket.Input("guide", tooltip="From FaceFlow Load Guide; it says how well the face fits the prompt."),
                 io.String.Input("prompt", default="a smiling face", multiline=True,
                                 tooltip="What the face should be. Several parts with weights, split by |, are possible: "
                                 "a smiling face | open mouth:0.5 | angry:-0.3. With several faces: one line for all, or one for each."),
-                io.String.Input("neutral", default=NEUTRAL, tooltip="The face as it is; the edit goes from here to the prompt."),
+                advanced(io.String.Input, "neutral", default=NEUTRAL, tooltip="The face as it is; the edit goes from here to the prompt."),
                 io.Int.Input("steps", default=Settings.steps, min=2, max=2000, tooltip="At most: an edit that goes no farther stops before. 30 = draft, 50 = normal, 150 = fine."),
                 io.Float.Input("preserve", default=Settings.preserve, min=0.0, max=1.0, step=0.01,
                                display_mode=io.NumberDisplay.slider,
                                tooltip="0 = bold, up to caricature; 1 = careful, the person barely changes."),
-                io.Int.Input("seed", default=0, min=0, max=0xFFFFFFFF, control_after_generate=False,
+                advanced(io.Int.Input, "seed", default=0, min=0, max=0xFFFFFFFF, control_after_generate=False,
                              tooltip="The same seed gives the same field."),
                 io.Float.Input("margin", default=Settings.margin, min=0.1, max=20.0, step=0.1, optional=True,
                                tooltip="How far to go, root mean square, in thousandths of the side of the face square: 2 = a hint, "
                                "5 = plain to see, 9 = extreme. The same for every guide and prompt."),
-                io.Float.Input("color_limit", default=Settings.color_limit, min=0.0, max=0.5, step=0.01, optional=True,
+                advanced(io.Float.Input, "color_limit", default=Settings.color_limit, min=0.0, max=0.5, step=0.01, optional=True,
                                tooltip="Largest change of colour (0..1), in the region whose colour the prompt asks for. 0 = move only, "
                                "never recolour. Prompts that ask for no colour never recolour."),
                 _prior("bending", "Smoothness of the flow."),
@@ -60,7 +61,7 @@ class FaceFlowOptimize(io.ComfyNode):
                 _prior("modes", "How close the movement stays to the ways in which faces move."),
             ],
             outputs=[
-                FieldSocket.Output(display_name="field"),
+                FieldSocket.Output(display_name="field", tooltip="The edit, one for each face; for Apply, View, Save and others."),
                 io.Image.Output(display_name="preview", tooltip="The whole picture, edited at strength 1."),
                 io.LossMap.Output(display_name="loss", tooltip="Loss per step, for the Plot Loss Graph node."),
             ],
@@ -72,14 +73,8 @@ class FaceFlowOptimize(io.ComfyNode):
         seed: int, margin: float = Settings.margin, color_limit: float = Settings.color_limit, bending: float = 1.0,
         magnitude: float = 1.0, symmetry: float = 1.0, fold: float = 1.0, color: float = 1.0, modes: float = 1.0,
     ) -> io.NodeOutput:  # fmt: skip
-        import comfy.model_management as mm
-        import comfy.utils
-
-        from ..flow_core.io import draw
-
         targets = Prompt.parse_lines(prompt, crop.batch, neutral)
-        for target in dict.fromkeys(targets):
-            warn_unknown(target, guide)
+        unknown = unknown_note(targets, guide)
         base = Priors()
         settings = Settings(
             steps=steps, preserve=preserve, seed=seed, margin=margin, color_limit=color_limit,
@@ -88,24 +83,38 @@ class FaceFlowOptimize(io.ComfyNode):
                 fold=base.fold * fold, drift=base.drift, color=base.color * color, modes=base.modes * modes,
             ),
         )  # fmt: skip
-        picture = to_core(image).float()
-        bar = comfy.utils.ProgressBar(steps)
-        curve: list[float] = []
-        last = None
-        try:
-            bring(guide)
-            for last in optimize(rgb(picture), crop, field, guide, targets, settings):
-                mm.throw_exception_if_processing_interrupted()
-                curve.append(last.losses["total"])
-                shown = last.index % PREVIEW_EVERY == 1 or last.index == last.total
-                bar.update_absolute(
-                    last.index, last.total, ("JPEG", draw.to_image(last.preview()), 384) if shown else None
-                )
-            result = last.field.to(mm.intermediate_device())
-        finally:
-            del last  # also after a cancel, nothing of the run may stay in memory
-            mm.soft_empty_cache()
+        result, curve = shape(to_core(image), crop, field, guide, targets, settings)
         numbers = report(result, crop)
         logging.info("FaceFlow: gain %(gain)+.2f, folds %(folds).2f, largest offset %(max_px).1f px", numbers)
-        edited, _ = warp(picture, crop, result)
-        return io.NodeOutput(result, to_comfy(edited), {"loss": curve})
+        edited, _ = warp(to_core(image), crop, result)
+        text = "gain {gain:+.2f}, largest offset {max_px:.1f} px, folds {folds:.2%}".format(**numbers)
+        return io.NodeOutput(result, to_comfy(edited, image), {"loss": curve}, ui=told(text, unknown))
+
+
+def shape(
+    picture: Tensor, crop: Crop, field: Field, guide: Guide, targets: list[Prompt], settings: Settings
+) -> tuple[Field, list[float]]:
+    """Optimise with progress and previews on the page; Cancel works between any two steps.
+
+    Returns:
+        the field, and the loss of each step.
+    """
+    import comfy.model_management as mm
+    import comfy.utils
+
+    from ..flow_core.io import draw
+
+    bar = comfy.utils.ProgressBar(settings.steps)
+    curve: list[float] = []
+    last = None
+    try:
+        bring(guide)
+        for last in optimize(rgb(picture), crop, field, guide, targets, settings):
+            mm.throw_exception_if_processing_interrupted()
+            curve.append(last.losses["total"])
+            shown = last.index % PREVIEW_EVERY == 1 or last.index == last.total
+            bar.update_absolute(last.index, last.total, ("JPEG", draw.to_image(last.preview()), 384) if shown else None)
+        return last.field.to(mm.intermediate_device()), curve
+    finally:
+        del last  # also after a cancel, nothing of the run may stay in memory
+        mm.soft_empty_cache()

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
+import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import folder_paths
@@ -26,10 +29,48 @@ def _roots() -> dict[str, Path]:
 
 def list_fields(endings: tuple[str, ...] = (".safetensors",)) -> list[str]:
     """Saved fields as ``output/...`` and ``input/...``, the newest first."""
-    found = [(p.stat().st_mtime, f"{root}/{p.relative_to(folder).as_posix()}")
-             for root, folder in _roots().items() for p in folder.rglob("*")
-             if p.name.lower().endswith(endings) and p.is_file()]  # fmt: skip
+    found = []
+    for root, folder in _roots().items():
+        for place, _, names in os.walk(folder):  # names alone: the folder may hold very many pictures
+            for name in names:
+                if name.lower().endswith(endings) and (path := Path(place, name)).is_file():
+                    found.append((path.stat().st_mtime, f"{root}/{path.relative_to(folder).as_posix()}"))
     return [name for _, name in sorted(found, reverse=True)]
+
+
+def output_name(prefix: str, nodes: Mapping[str, Mapping] | None = None) -> tuple[str, str, int]:
+    """Folder, name and first free number of a file in ComfyUI's output folder.
+
+    Args:
+        prefix: folder and name below it, with ``%date:yyyy-MM-dd%``, ``%Node.widget%`` and what else the core's Save Image
+            knows. The page fills in the first two for nodes of its own only.
+        nodes: the prompt in API format, in which ``%Node.widget%`` is looked up.
+    """
+    folder, name, counter, _, _ = folder_paths.get_save_image_path(
+        re.sub(r"%([^%]+)%", lambda m: _filled_in(m, nodes or {}), prefix), folder_paths.get_output_directory()
+    )
+    return folder, name, counter
+
+
+def _filled_in(match: re.Match, nodes: Mapping[str, Mapping]) -> str:
+    """The text for ``%...%``, or itself where nobody here knows it."""
+    what, _, rest = match[1].partition(":")
+    if what == "date":
+        now = time.localtime()
+        parts = {"d": now.tm_mday, "M": now.tm_mon, "h": now.tm_hour, "m": now.tm_min, "s": now.tm_sec}
+        year = {"yyyy": f"{now.tm_year}", "yy": f"{now.tm_year % 100:02}"}
+        return re.sub(
+            r"yyyy|yy|dd?|MM?|hh?|mm?|ss?",
+            lambda m: year.get(m[0]) or f"{parts[m[0][0]]:0{len(m[0])}}",
+            rest or "yyyyMMddhhmmss",
+        )
+    title, _, widget = match[1].rpartition(".")
+    for node in nodes.values():
+        if title and title in (node.get("_meta", {}).get("title"), node.get("class_type")):
+            value = node.get("inputs", {}).get(widget)
+            if isinstance(value, str | int | float):
+                return re.sub(r'[/?<>\\:*|"\x00-\x1f\x7f]', "_", str(value))
+    return match[0]
 
 
 def field_path(name: str) -> Path:

@@ -3,16 +3,45 @@ from __future__ import annotations
 from comfy_api.latest import io
 from torch import Tensor
 
+from ..flow_core.editing.optimize import report
 from ..flow_core.editing.predict import Predictor
 from ..flow_core.geometry.crop import Crop
 from ..flow_core.guides.guide import Guide
 from ..flow_core.guides.prompts import NEUTRAL, Prompt
 from ..flow_core.warping.warp import warp
 from . import paths
-from .guide import bring, warn_unknown
-from .sockets import CATEGORY, CropSocket, FieldSocket, GuideSocket, PredictorSocket, rgb, to_comfy, to_core
+from .guide import bring, unknown_note
+from .sockets import (
+    EDIT,
+    MODELS,
+    CropSocket,
+    FieldSocket,
+    GuideSocket,
+    PredictorSocket,
+    advanced,
+    node,
+    rgb,
+    to_comfy,
+    to_core,
+    told,
+)  # fmt: skip
 
 BUILTIN = "builtin"
+
+
+def load(name: str = BUILTIN) -> Predictor:
+    """A predictor in the care of ComfyUI's memory management."""
+    import comfy.model_management as mm
+    from comfy.model_patcher import ModelPatcher
+
+    if name == BUILTIN:
+        loaded = Predictor.load(device=mm.unet_offload_device())
+    else:
+        places = [f / name for f in paths.model_folders()]
+        loaded = Predictor.load(next((p for p in places if p.is_file()), places[0]), mm.unet_offload_device())
+    # ComfyUI's memory management keeps weak references only, so the predictor itself holds on to its patcher.
+    object.__setattr__(loaded, "patcher", ModelPatcher(loaded, mm.get_torch_device(), mm.unet_offload_device()))
+    return loaded
 
 
 class FaceFlowLoadPredictor(io.ComfyNode):
@@ -24,60 +53,51 @@ class FaceFlowLoadPredictor(io.ComfyNode):
             for p in sorted(f.glob("*.safetensors"))
             if not p.with_suffix(".json").is_file()  # a guide
         ]
-        return io.Schema(
+        return node(
             node_id="FaceFlowLoadPredictor",
             display_name="FaceFlow Load Predictor",
-            category=CATEGORY,
+            category=MODELS,
             description="Loads a one-shot predictor, a small network that answers with a field at once. It fits the guide with "
             "which it was trained, and no other.",
+            search_aliases=["one shot", "network"],
             inputs=[
                 io.Combo.Input("predictor", options=list(dict.fromkeys([BUILTIN, *local])), default=BUILTIN,
                                tooltip="builtin fits the guide nano. Others are .safetensors files in models/faceflow, made by "
                                "python -m flow_core.train predictor."),
             ],
-            outputs=[PredictorSocket.Output(display_name="predictor")],
+            outputs=[PredictorSocket.Output(display_name="predictor", tooltip="For FaceFlow Predict and FaceFlow Video.")],
         )  # fmt: skip
 
     @classmethod
     def execute(cls, predictor: str) -> io.NodeOutput:  # type: ignore[override]
-        import comfy.model_management as mm
-        from comfy.model_patcher import ModelPatcher
-
-        if predictor == BUILTIN:
-            loaded = Predictor.load(device=mm.unet_offload_device())
-        else:
-            places = [f / predictor for f in paths.model_folders()]
-            found = next((p for p in places if p.is_file()), places[0])
-            loaded = Predictor.load(found, mm.unet_offload_device())
-        # ComfyUI's memory management keeps weak references only, so the predictor itself holds on to its patcher.
-        object.__setattr__(loaded, "patcher", ModelPatcher(loaded, mm.get_torch_device(), mm.unet_offload_device()))
-        return io.NodeOutput(loaded)
+        return io.NodeOutput(load(predictor))
 
 
 class FaceFlowPredict(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
-        return io.Schema(
+        return node(
             node_id="FaceFlowPredict",
             display_name="FaceFlow Predict",
-            category=CATEGORY,
+            category=EDIT,
             description="Makes the field for a prompt in one pass of a network, in milliseconds. To refine it, connect the field to "
             "FaceFlow Optimize with a quarter of the usual steps.",
+            search_aliases=["smile", "expression", "emotion", "portrait", "one shot", "warp"],
             inputs=[
                 io.Image.Input("image", tooltip="The picture that went into Align."),
-                CropSocket.Input("crop"),
+                CropSocket.Input("crop", tooltip="From FaceFlow Align Face."),
                 PredictorSocket.Input("predictor", tooltip="From FaceFlow Load Predictor."),
                 GuideSocket.Input("guide", tooltip="The guide with which the predictor was trained; it reads the prompt."),
                 io.String.Input("prompt", default="a smiling face", multiline=True,
                                 tooltip="What the face should be. Several parts with weights, split by |, are possible: "
-                                "a smiling face | open mouth:0.5 | angry:-0.3"),
-                io.String.Input("neutral", default=NEUTRAL, tooltip="The face as it is; the edit goes from here to the prompt."),
+                                "a smiling face | open mouth:0.5 | angry:-0.3. With several faces: one line for all, or one for each."),
+                advanced(io.String.Input, "neutral", default=NEUTRAL, tooltip="The face as it is; the edit goes from here to the prompt."),
                 io.Float.Input("strength", default=1.0, min=-2.0, max=3.0, step=0.01, display_mode=io.NumberDisplay.slider,
                                tooltip="How far to go, as the network learnt it: 0 = untouched, negative = away from the prompt, "
                                "which is not the same movement backwards."),
             ],
             outputs=[
-                FieldSocket.Output(display_name="field"),
+                FieldSocket.Output(display_name="field", tooltip="The edit, one for each face; for Apply, View, Save and others."),
                 io.Image.Output(display_name="preview", tooltip="The whole picture, edited."),
             ],
         )  # fmt: skip
@@ -88,10 +108,11 @@ class FaceFlowPredict(io.ComfyNode):
     ) -> io.NodeOutput:
         import comfy.model_management as mm
 
-        target = Prompt.parse(prompt, neutral)
-        warn_unknown(target, guide)
-        picture = to_core(image).float()
+        targets = Prompt.parse_lines(prompt, crop.batch, neutral)
+        unknown = unknown_note(targets, guide)
+        picture = to_core(image)
         bring(guide, predictor)
-        field = predictor.predict(rgb(picture), crop, guide, target, strength).to(mm.intermediate_device())
+        field = predictor.predict(rgb(picture), crop, guide, targets, strength).to(mm.intermediate_device())
         edited, _ = warp(picture, crop, field)
-        return io.NodeOutput(field, to_comfy(edited))
+        numbers = "largest offset {max_px:.1f} px, folds {folds:.2%}".format(**report(field, crop))
+        return io.NodeOutput(field, to_comfy(edited, image), ui=told(numbers, unknown))

@@ -6,30 +6,31 @@ from comfy_api.latest import io
 from torch import Tensor
 
 from ..flow_core.faces.align import align
-from ..flow_core.faces.detect import load_detector
 from ..flow_core.fields.raster import Field
 from ..flow_core.geometry.crop import Crop
 from ..flow_core.guides.guide import Guide
 from ..flow_core.guides.prompts import NEUTRAL, Prompt
-from .guide import bring
-from .sockets import CATEGORY, CropSocket, FieldSocket, GuideSocket, rgb, to_core
+from .align import load
+from .guide import bring, unknown_note
+from .sockets import VIEWS, CropSocket, FieldSocket, GuideSocket, advanced, node, rgb, to_core, told
 
 
 class FaceFlowScore(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
-        return io.Schema(
+        return node(
             node_id="FaceFlowScore",
             display_name="FaceFlow Score Edit",
-            category=CATEGORY,
+            category=VIEWS,
             description="Measures an edit: how far the face went towards a prompt, in the eyes of a guide, and what it cost. Another "
             "guide than the one that made the edit judges more fairly. It does not measure whether it is still the same person.",
+            search_aliases=["measure", "compare", "quality"],
             inputs=[
                 io.Image.Input("before", tooltip="The picture as it was."),
                 io.Image.Input("after", tooltip="The edited picture, of the same size; any edit, not only one by FaceFlow."),
                 GuideSocket.Input("guide", tooltip="From FaceFlow Load Guide."),
                 io.String.Input("prompt", default="a smiling face", multiline=True, tooltip="What was asked for."),
-                io.String.Input("neutral", default=NEUTRAL, tooltip="The face as it was."),
+                advanced(io.String.Input, "neutral", default=NEUTRAL, tooltip="The face as it was."),
                 FieldSocket.Input("field", optional=True, tooltip="For folds and moved area."),
                 CropSocket.Input("crop", optional=True, tooltip="Where the face is; without it the largest face of before is taken."),
             ],
@@ -51,10 +52,11 @@ class FaceFlowScore(io.ComfyNode):
         from ..flow_core.warping.measure import measure, score
 
         target = Prompt.parse(prompt, neutral)
-        was, now = (rgb(to_core(p)).float() for p in (before, after))
+        was, now = (rgb(to_core(p)) for p in (before, after))
         if crop is None:
-            crop = align(was, load_detector())[0]
+            crop = align(was, load("builtin"))[0]
         crop.require_size(was)
+        unknown = unknown_note([target], guide)
         bring(guide)
         gain, outside = score(was, now, crop, guide, target)
         text = f"guide gain {gain:+.2f} logits ({guide.name}), change outside the face {255 * outside:.2f} of 255"
@@ -63,4 +65,4 @@ class FaceFlowScore(io.ComfyNode):
             found = measure(field, crop)
             folds, moved = (sum(getattr(m, n) for m in found) / len(found) for n in ("folds", "moved"))
             text += f", folds {folds:.2%}, moved area {moved:.1%}"
-        return io.NodeOutput(text, gain, folds, moved, outside)
+        return io.NodeOutput(text, gain, folds, moved, outside, ui=told(text, unknown))

@@ -1,30 +1,86 @@
-"""Socket types, and the conversion between ComfyUI's pictures and the library's."""
-
 from __future__ import annotations
 
-from comfy_api.latest import io
+import inspect
+from collections.abc import Iterable
+
+import torch.nn.functional as F
+from comfy_api.latest import io, ui
 from torch import Tensor
 
-CATEGORY = "FaceFlow"
+from ..flow_core.geometry.crop import Crop
+
+# Where the nodes are in the menu.
+EDIT, FIELDS, FILES, VIEWS, MODELS = (f"FaceFlow/{name}" for name in ("edit", "fields", "files", "views", "models"))
 
 FieldSocket = io.Custom("FACEFLOW_FIELD")
 CropSocket = io.Custom("FACEFLOW_CROP")
 GuideSocket = io.Custom("FACEFLOW_GUIDE")
 PredictorSocket = io.Custom("FACEFLOW_PREDICTOR")
 
+EMPTY_MASK = 64  # side of the black mask that Load Image gives for a picture without alpha
+
+
+def node(*, search_aliases: Iterable[str] = (), **about: object) -> io.Schema:
+    """A schema; words for the search are left out where ComfyUI does not know of them yet."""
+    if "search_aliases" in inspect.signature(io.Schema).parameters:
+        about["search_aliases"] = list(search_aliases)
+    return io.Schema(**about)
+
+
+def advanced(kind: type, *args: object, **options: object) -> io.Input:
+    """An input that is rarely needed, which the page folds away where ComfyUI knows of that."""
+    if "advanced" in inspect.signature(kind).parameters:
+        options["advanced"] = True
+    return kind(*args, **options)
+
 
 def to_core(image: Tensor) -> Tensor:
-    """IMAGE ``[B,H,W,C]`` -> ``[B,C,H,W]``."""
-    return image.movedim(-1, 1)
+    """IMAGE ``[B,H,W,C]`` -> ``[B,C,H,W]`` float32; ComfyUI may keep pictures in half precision."""
+    return image.movedim(-1, 1).float()
 
 
-def to_comfy(image: Tensor) -> Tensor:
-    """``[B,C,H,W]`` -> IMAGE ``[B,H,W,C]`` on the device where ComfyUI keeps pictures."""
+def to_comfy(image: Tensor, like: Tensor | None = None) -> Tensor:
+    """``[B,C,H,W]`` -> IMAGE ``[B,H,W,C]`` on the device where ComfyUI keeps pictures, in the precision of ``like``."""
     import comfy.model_management as mm
 
+    image = image if like is None else image.to(like.dtype)
     return image.movedim(1, -1).contiguous().to(mm.intermediate_device())
+
+
+def mask_to_comfy(mask: Tensor) -> Tensor:
+    """MASK ``[B,H,W]`` on the device where ComfyUI keeps pictures."""
+    return to_comfy(mask[:, None])[..., 0]
 
 
 def rgb(image: Tensor) -> Tensor:
     """What a detector or a guide looks at: ``[B,3,H,W]`` of a grey, RGB or RGBA picture ``[B,C,H,W]``."""
     return image.expand(-1, 3, -1, -1) if image.shape[1] == 1 else image[:, :3]
+
+
+def fit_mask(mask: Tensor | None, size: tuple[int, int]) -> Tensor | None:
+    """A MASK ``[B,H,W]`` in the size (height, width) of the picture.
+
+    The black mask that Load Image gives for a picture without alpha is none.
+    """
+    if mask is None:
+        return None
+    mask = (mask[None] if mask.ndim == 2 else mask).float()
+    if tuple(mask.shape[1:]) == tuple(size):
+        return mask
+    if tuple(mask.shape[1:]) == (EMPTY_MASK, EMPTY_MASK) and not mask.any():
+        return None
+    return F.interpolate(mask[:, None], tuple(size), mode="bilinear", antialias=True, align_corners=False)[:, 0]
+
+
+def missing_faces(crop: Crop) -> str:
+    """A line that names the pictures without a face; empty where all have one."""
+    without = [i + 1 for i in range(crop.pictures) if i not in crop.of_picture]
+    if not without:
+        return ""
+    shown = ", ".join(map(str, without[:12])) + (", ..." if len(without) > 12 else "")
+    return f"No face in {len(without)} of {crop.pictures} pictures, which stay as they are: number {shown}."
+
+
+def told(*lines: str) -> ui.PreviewText:
+    """Lines that ``web/text.js`` shows on the node; empty ones are left out."""
+    return ui.PreviewText("\n".join(line for line in lines if line))

@@ -4,18 +4,19 @@ from comfy_api.latest import io
 
 from ..flow_core.fields.raster import Field
 from ..flow_core.geometry.crop import Crop
-from .sockets import CATEGORY, CropSocket, FieldSocket, to_comfy
+from .sockets import VIEWS, CropSocket, FieldSocket, mask_to_comfy, node
 
 
 class FaceFlowStretch(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
-        return io.Schema(
+        return node(
             node_id="FaceFlowStretch",
             display_name="FaceFlow Find Stretched Areas",
-            category=CATEGORY,
+            category=VIEWS,
             description="Masks of the edited picture: where an edit pulls pixels apart or folds them, for an inpainting model to "
             "paint anew (an opened mouth has no teeth of its own), and where it changes anything.",
+            search_aliases=["inpaint mask", "repair", "teeth"],
             inputs=[
                 FieldSocket.Input("field", tooltip="The field that Apply puts on the picture."),
                 CropSocket.Input("crop", tooltip="The same crop as in Apply."),
@@ -41,4 +42,4 @@ class FaceFlowStretch(io.ComfyNode):
         from ..flow_core.warping.stretch import changed_mask, repair_mask
 
         masks = repair_mask(field, crop, threshold, strength, grow, feather), changed_mask(field, crop, strength)
-        return io.NodeOutput(*(to_comfy(m[:, None])[..., 0] for m in masks))
+        return io.NodeOutput(*map(mask_to_comfy, masks))

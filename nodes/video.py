@@ -1,9 +1,10 @@
 from __future__ import annotations
 
+from fractions import Fraction
 from typing import TYPE_CHECKING
 
 import torch
-from comfy_api.latest import io
+from comfy_api.latest import InputImpl, Types, io
 from torch import Tensor
 
 from ..flow_core.editing.predict import Predictor
@@ -11,10 +12,22 @@ from ..flow_core.fields.raster import Field
 from ..flow_core.geometry.crop import Crop
 from ..flow_core.guides.guide import Guide
 from ..flow_core.guides.prompts import Prompt
-from .guide import bring, warn_unknown
-from .sockets import CATEGORY, CropSocket, FieldSocket, GuideSocket, PredictorSocket, to_comfy
+from .align import load
+from .guide import bring, unknown_note
+from .sockets import (
+    CropSocket,
+    FieldSocket,
+    GuideSocket,
+    PredictorSocket,
+    advanced,
+    mask_to_comfy,
+    node,
+    told,
+)  # fmt: skip
 
 if TYPE_CHECKING:
+    from comfy_api.latest import Input
+
     from ..flow_core.video.editor import FieldSource
 
 PREVIEW_EVERY = 10  # frames
@@ -26,26 +39,28 @@ CurveSocket = io.Custom("FLOAT,CURVE")
 class FaceFlowVideo(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
-        return io.Schema(
+        return node(
             node_id="FaceFlowVideo",
             display_name="FaceFlow Video",
-            category=CATEGORY,
+            category="FaceFlow/video",
             description="Puts an edit on the faces of a video: finds them, follows them, and moves only the pixels around them. "
             "An edit fades in and out where a face appears or is lost.",
+            search_aliases=["animate", "clip", "smile", "expression", "face tracking"],
             inputs=[
-                io.Image.Input("image", tooltip="The frames, for instance from Get Video Components."),
+                io.Image.Input("image", optional=True,
+                               tooltip="The frames, for instance from Get Video Components. Or connect video."),
                 io.String.Input("prompt", default="a smiling face", multiline=True,
                                 tooltip="For the predictor; a field has its prompt built in."),
                 io.Float.Input("strength", default=1.0, min=-2.0, max=3.0, step=0.01, display_mode=io.NumberDisplay.slider,
                                tooltip="0 = untouched, 1 = as made, negative = the opposite."),
                 io.Float.Input("smoothing", default=0.5, min=0.0, max=1.0, step=0.01, display_mode=io.NumberDisplay.slider,
                                tooltip="0 = each frame for itself, 0.5 = usual, 1 = very steady."),
-                io.Int.Input("detect_every", default=30, min=1, max=1000,
+                advanced(io.Int.Input, "detect_every", default=30, min=1, max=1000,
                              tooltip="Frames from one search for new faces to the next. Lower finds them sooner and takes longer."),
                 io.Combo.Input("faces", options=["all", "one"], default="all", tooltip="one: the largest, until it is lost."),
-                io.Int.Input("fade", default=6, min=1, max=240, tooltip="Frames in which the edit fades in or out."),
+                advanced(io.Int.Input, "fade", default=6, min=1, max=240, tooltip="Frames in which the edit fades in or out."),
                 io.Float.Input("fps", default=30.0, min=1.0, max=240.0, step=0.01,
-                               tooltip="Frames a second, for the smoothing."),
+                               tooltip="Frames a second, for the smoothing; a video has its own."),
                 FieldSocket.Input("field", optional=True, tooltip="One edit for the whole clip, for instance made on its first "
                                   "frame by FaceFlow Optimize. Or connect predictor and guide."),
                 CropSocket.Input("crop", optional=True, tooltip="The face in the first frame; only this one is edited then. "
@@ -55,61 +70,79 @@ class FaceFlowVideo(io.ComfyNode):
                 CurveSocket.Input("strengths", optional=True,
                                   tooltip="Strength over time, times the strength above: a list of numbers, one for each frame, "
                                   "or a curve from 0 (first frame) to 1 (last)."),
+                io.Video.Input("video", optional=True, tooltip="The clip, for instance from Load Video, instead of frames."),
             ],
             outputs=[
-                io.Image.Output(display_name="image"),
+                io.Image.Output(display_name="image", tooltip="The edited frames."),
                 io.Mask.Output(display_name="changed", tooltip="1 where a pixel was touched."),
+                io.Video.Output(display_name="video", tooltip="The edited clip with the sound that came in; for Save Video."),
             ],
         )  # fmt: skip
 
     @classmethod
     def execute(  # type: ignore[override]
-        cls, image: Tensor, prompt: str, strength: float, smoothing: float, detect_every: int, faces: str, fade: int,
-        fps: float, field: Field | None = None, crop: Crop | None = None, predictor: Predictor | None = None,
-        guide: Guide | None = None, strengths: object = None,
+        cls, *, image: Tensor | None = None, prompt: str, strength: float, smoothing: float, detect_every: int, faces: str,
+        fade: int, fps: float, field: Field | None = None, crop: Crop | None = None, predictor: Predictor | None = None,
+        guide: Guide | None = None, strengths: object = None, video: Input.Video | None = None,
     ) -> io.NodeOutput:  # fmt: skip
         import comfy.model_management as mm
         import comfy.utils
 
         from ..flow_core.io import draw
         from ..flow_core.video.editor import Editor, VideoSettings
-        from .align import _detector
 
-        source = _source(field, predictor, guide, prompt)
+        if (image is None) == (video is None):
+            raise ValueError("Connect image (the frames) or video; one of the two.")
+        source, unknown = _source(field, predictor, guide, prompt)
+        given = None if video is None else video.get_components()
+        image = image if given is None else given.images
+        rate = Fraction(fps).limit_denominator(1001) if given is None else given.frame_rate
         frames = image[..., :3] if image.shape[-1] > 1 else image.expand(-1, -1, -1, 3)
         count = len(frames)
         settings = VideoSettings(
-            [strength * s for s in _curve(strengths, count)], smoothing, faces, detect_every, fade, fps=fps
+            [strength * s for s in _curve(strengths, count)], smoothing, faces, detect_every, fade, fps=float(rate)
         )
-        editor = Editor(source, _detector("builtin"), settings, None if crop is None else crop.select(0))
+        editor = Editor(source, load("builtin"), settings, None if crop is None else crop.select(0))
         out = image.detach().clone()
         changed = torch.zeros(out.shape[:3])
+        seen = 0
         bar = comfy.utils.ProgressBar(count)
         for i, frame in enumerate(frames):
             mm.throw_exception_if_processing_interrupted()
             edited = editor.edit(frame.float().cpu())
             changed[i] = edited.mask()
+            seen += any(track.found for track in edited.faces)
             if edited.changed:  # else the frame stays what it is, bit for bit
                 out[i, ..., :3] = edited.pixels.mean(-1, keepdim=True) if out.shape[-1] == 1 else edited.pixels
             shown = i % PREVIEW_EVERY == 0 or i == count - 1
             picture = draw.to_image(edited.pixels.movedim(-1, 0)[None]) if shown else None
             bar.update_absolute(i + 1, count, ("JPEG", picture, 384) if shown else None)
-        return io.NodeOutput(out.to(mm.intermediate_device()), to_comfy(changed[:, None])[..., 0])
+        out = out.to(mm.intermediate_device())
+        made = Types.VideoComponents(images=out, frame_rate=rate, audio=None if given is None else given.audio)
+        return io.NodeOutput(
+            out,
+            mask_to_comfy(changed),
+            InputImpl.VideoFromComponents(made),
+            ui=told(f"A face in {seen} of {count} frames.", unknown),
+        )
 
 
-def _source(field: Field | None, predictor: Predictor | None, guide: Guide | None, prompt: str) -> Field | FieldSource:
+def _source(
+    field: Field | None, predictor: Predictor | None, guide: Guide | None, prompt: str
+) -> tuple[Field | FieldSource, str]:
+    """What gives each frame its field, and a line about words that the guide does not know."""
     if (field is None) == (predictor is None):
         raise ValueError("Connect a field, or a predictor with its guide; one of the two.")
     if field is not None:
         if field.batch > 1:
             raise ValueError(f"A clip takes one field, this is a batch of {field.batch}; make it on one picture.")
-        return field
+        return field, ""
     if guide is None:
         raise ValueError("The predictor needs a guide, which reads the prompt; connect FaceFlow Load Guide.")
     target = Prompt.parse(prompt)
-    warn_unknown(target, guide)
+    unknown = unknown_note([target], guide)
     bring(guide, predictor)
-    return predictor.bind(guide, target)
+    return predictor.bind(guide, target), unknown
 
 
 def _curve(strengths: object, count: int) -> list[float]:

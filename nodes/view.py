@@ -6,7 +6,7 @@ from torch import Tensor
 
 from ..flow_core.fields.raster import Field
 from ..flow_core.geometry.crop import Crop
-from .sockets import CATEGORY, CropSocket, FieldSocket, rgb, to_comfy, to_core
+from .sockets import VIEWS, CropSocket, FieldSocket, advanced, node, rgb, to_comfy, to_core
 
 STYLES = ("wheel", "arrows", "grid", "heat", "color", "folds", "compare", "animation")
 
@@ -14,14 +14,14 @@ STYLES = ("wheel", "arrows", "grid", "heat", "color", "folds", "compare", "anima
 class FaceFlowView(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
-        return io.Schema(
+        return node(
             node_id="FaceFlowView",
             display_name="FaceFlow View Field",
-            category=CATEGORY,
+            category=VIEWS,
             description="Draws an edit: where it moves the face and how it recolours it; or shows it before and after, still or "
             "as the frames of an animation.",
             inputs=[
-                FieldSocket.Input("field"),
+                FieldSocket.Input("field", tooltip="The edit."),
                 io.Combo.Input("style", options=list(STYLES), default="wheel",
                                tooltip="wheel: colour = direction. arrows: true to scale. grid: bent lines. heat: how far. "
                                "color: recolouring, amplified. folds: stretched, squeezed and folded areas. compare: before and after. "
@@ -33,10 +33,10 @@ class FaceFlowView(io.ComfyNode):
                 io.Int.Input("frames", default=24, min=2, max=480, optional=True, tooltip="Frames of an animation, there and back."),
                 io.Float.Input("divider", default=0.5, min=0.0, max=1.0, step=0.01, optional=True,
                                display_mode=io.NumberDisplay.slider, tooltip="Where compare draws the line between before and after."),
-                io.Boolean.Input("numbers", default=False, optional=True, tooltip="Write the numbers onto the picture too."),
+                advanced(io.Boolean.Input, "numbers", default=False, optional=True, tooltip="Write the numbers onto the picture too."),
             ],
             outputs=[
-                io.Image.Output(display_name="view"),
+                io.Image.Output(display_name="view", tooltip="One picture for each face, or the frames."),
                 io.String.Output(display_name="numbers", tooltip="Largest and mean offset, moved area, least Jacobian determinant, "
                                  "folds, and the guide gain that Optimize noted; one line for each face."),
             ],
@@ -58,7 +58,9 @@ class FaceFlowView(io.ComfyNode):
         if crop is None and style in ("compare", "animation"):
             raise ValueError(f"The style {style} shows the picture; connect image and crop.")
         measured = measure(field, crop, strength)
-        picture = None if image is None else rgb(to_core(image)).float()
+        picture = None if image is None else rgb(to_core(image))
+        if crop is not None and len(picture) > 1:
+            crop = crop.for_pictures(len(picture))
         faces = crop.aligned(picture, size) if crop is not None else None
         bar = comfy.utils.ProgressBar(field.batch * (frames if style == "animation" else 1))
         views: list[Tensor] = []
@@ -74,7 +76,7 @@ class FaceFlowView(io.ComfyNode):
                 add(draw.view(one, style, size, None, strength), i)
                 continue
             of = i if crop.batch > 1 else 0
-            place, photo = crop.select(of), picture[i if len(picture) > 1 else 0][None]
+            place, photo = crop.select(of), picture[crop.of_picture[of] if len(picture) > 1 else 0][None]
             if style == "compare":
                 add(draw.compare(photo, place, one, size, strength, divider), i)
             elif style == "animation":

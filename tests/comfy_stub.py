@@ -12,7 +12,9 @@ import sys
 import weakref
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import dataclass
 from enum import Enum
+from fractions import Fraction
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -34,6 +36,7 @@ INPUTS = {
     "Mask": ("MASK", f"{COMMON} extra_dict"),
     "Latent": ("LATENT", f"{COMMON} extra_dict"),
     "LossMap": ("LOSS_MAP", f"{COMMON} extra_dict"),
+    "Video": ("VIDEO", f"{COMMON} extra_dict"),
 }
 SOCKET = f"{COMMON} extra_dict"
 OUTPUT = "id display_name tooltip is_output_list"
@@ -104,6 +107,7 @@ class NodeOutput:
 
 class ComfyNode:
     FUNCTION = "EXECUTE_NORMALIZED"
+    hidden = SimpleNamespace(unique_id=None, prompt=None, extra_pnginfo=None)
 
     @classmethod
     def GET_SCHEMA(cls) -> Schema:
@@ -112,8 +116,9 @@ class ComfyNode:
         return schema
 
     @classmethod
-    def PREPARE_CLASS_CLONE(cls, _hidden: dict) -> type:
-        return cls
+    def PREPARE_CLASS_CLONE(cls, hidden: dict) -> type:
+        values = {h.name: hidden.get(h) for h in Hidden}
+        return type(cls.__name__, (cls,), {"hidden": SimpleNamespace(**values)})
 
     @classmethod
     def EXECUTE_NORMALIZED(cls, **inputs: object) -> NodeOutput:
@@ -144,6 +149,46 @@ class PreviewText:
 
     def as_dict(self) -> dict:
         return {"text": (self.value,)}
+
+
+class PreviewImage:
+    def __init__(self, image: torch.Tensor, cls: type | None = None, **_: object) -> None:
+        self.image = image
+
+    def as_dict(self) -> dict:
+        return {"images": [{"filename": "preview.png", "subfolder": "", "type": "temp"} for _ in self.image]}
+
+
+@dataclass
+class VideoComponents:
+    images: torch.Tensor
+    frame_rate: Fraction
+    audio: object = None
+
+
+class VideoFromComponents:
+    def __init__(self, components: VideoComponents) -> None:
+        self.components = components
+
+    def get_components(self) -> VideoComponents:
+        return self.components
+
+
+class VideoFromFile:
+    def __init__(self, file: str) -> None:
+        self.file = file
+
+    def get_components(self) -> VideoComponents:
+        import av
+
+        with av.open(self.file) as container:
+            frames = [torch.from_numpy(f.to_ndarray(format="rgb24")) for f in container.decode(video=0)]
+            return VideoComponents(torch.stack(frames).float() / 255, container.streams.video[0].average_rate)
+
+
+class ExecutionBlocker:
+    def __init__(self, message: str | None) -> None:
+        self.message = message
 
 
 class InterruptProcessingException(Exception):
@@ -250,8 +295,12 @@ def modules(root: Path) -> dict[str, ModuleType]:
         "comfy_api.latest": {
             "ComfyExtension": ComfyExtension,
             "io": SimpleNamespace(**io),
-            "ui": SimpleNamespace(PreviewText=PreviewText),
+            "ui": SimpleNamespace(PreviewText=PreviewText, PreviewImage=PreviewImage),
+            "InputImpl": SimpleNamespace(VideoFromFile=VideoFromFile, VideoFromComponents=VideoFromComponents),
+            "Types": SimpleNamespace(VideoComponents=VideoComponents),
         },
+        "comfy_execution": {},
+        "comfy_execution.graph_utils": {"ExecutionBlocker": ExecutionBlocker},
         "comfy_api.internal": {"make_locked_method_func": make_locked_method_func},
         "folder_paths": _folders(root),
         "comfy": {},

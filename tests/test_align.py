@@ -268,8 +268,10 @@ def test_batch(astronaut: Tensor, finder: Remembering, crop: Crop) -> None:
     mirrored = found.points[1][[1, 0, 2, 4, 3]] * torch.tensor([-1, 1]) + torch.tensor([330, 0])
     torch.testing.assert_close(mirrored, crop.points[0], atol=2.5, rtol=0)
     assert found.aligned(both, 64).shape == (2, 3, 64, 64)
-    with pytest.raises(FaceNotFound, match="picture 2 of 2"):
-        align(torch.cat([head, torch.full_like(head, 0.5)]), finder)
+    one, _ = align(torch.cat([torch.full_like(head, 0.5), head]), finder)
+    assert (one.of_picture, one.pictures) == ((1,), 2)
+    with pytest.raises(FaceNotFound, match="picture 1 of 2"):
+        align(torch.full_like(both, 0.5), finder)
 
 
 def test_no_face(finder: Remembering) -> None:

@@ -71,7 +71,9 @@ def failure(capsys: pytest.CaptureFixture[str], *argv: object) -> str:
 def test_edit_then_apply(photo: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out, saved, again = tmp_path / "new" / "out.png", tmp_path / "new" / "smile.safetensors", tmp_path / "again.png"
     assert (
-        cli.main(["edit", str(photo), "a smiling face", "-o", str(out), "--field", str(saved), "--seed", "5", *STEPS])
+        cli.main(
+            ["edit", str(photo), "a smiling face", "-o", str(out), "--save-field", str(saved), "--seed", "5", *STEPS]
+        )
         == 0
     )
     said = capsys.readouterr().out
@@ -90,7 +92,7 @@ def test_edit_then_apply(photo: Path, tmp_path: Path, capsys: pytest.CaptureFixt
 def test_edit_is_reproducible(photo: Path, tmp_path: Path) -> None:
     outs = [tmp_path / f"{i}.png" for i in range(3)]
     for out, seed in zip(outs, "112", strict=True):
-        fields = ("--field", str(out.with_suffix(".safetensors")))
+        fields = ("--save-field", str(out.with_suffix(".safetensors")))
         assert cli.main(["edit", str(photo), "a smiling face", "-o", str(out), *fields, "--seed", seed, *STEPS]) == 0
     a, b, c = (load_field(out.with_suffix(".safetensors")).offset for out in outs)
     assert torch.equal(a, b)
@@ -214,7 +216,9 @@ def test_export_and_import(photo: Path, field: Path, tmp_path: Path, capsys: pyt
     assert rasters.read_exr(out)["R"].shape == (180, 200)
     capsys.readouterr()
     assert "--st-map" in failure(capsys, "export", field, "--portrait", photo, tmp_path / "a.flo")
-    assert "no .flo file" in failure(capsys, "import", shutil.copy(photo, tmp_path / "b.flo"), "-o", tmp_path / "x")
+    assert "no .flo file" in failure(
+        capsys, "import", shutil.copy(photo, tmp_path / "b.flo"), "-o", tmp_path / "x.safetensors"
+    )
 
 
 def test_guides(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -340,7 +344,7 @@ def test_stopping(
 
     monkeypatch.setattr(cli, "optimize", interrupted)
     out, saved = tmp_path / "out.png", tmp_path / "f.safetensors"
-    assert cli.main(["edit", str(photo), "a smiling face", "-o", str(out), "--field", str(saved), *STEPS]) == 130
+    assert cli.main(["edit", str(photo), "a smiling face", "-o", str(out), "--save-field", str(saved), *STEPS]) == 130
     assert "stopped" in capsys.readouterr().err
     assert not out.exists()
     assert not saved.exists()
@@ -382,3 +386,61 @@ def test_sheet(photo: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
 def test_a_picture_behind_options_is_no_prompt(photo: Path, tmp_path: Path) -> None:
     with pytest.raises(SystemExit):
         cli.main(["sheet", str(photo), "-o", str(tmp_path / "sheet.jpg"), str(photo)])
+
+
+@pytest.fixture
+def no_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What takes long is not begun."""
+
+    def work(*_: object, **__: object) -> None:
+        raise AssertionError("the work began")
+
+    for name in ("load_detector", "load_guide", "find_face"):
+        monkeypatch.setattr(cli, name, work)
+    monkeypatch.setattr(cli.picture, "read", work)
+    monkeypatch.setattr(cli, "load_field", work)
+
+
+@pytest.mark.usefixtures("no_work")
+@pytest.mark.parametrize("name", ["out", "out.docx", "out.safetensors", "out.", ".png", "link.png", "folder.png"])
+def test_a_bad_name_is_told_before_the_work(
+    photo: Path, field: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    (tmp_path / "folder.png").mkdir()
+    (tmp_path / "link.png").symlink_to(photo)
+    out = tmp_path / name
+    for command in (
+        ("edit", photo, "a smiling face"),
+        ("sheet", photo),
+        ("apply", photo, field),
+        ("view", field),
+        ("view", field, "--style", "animation", "--portrait", photo),
+    ):
+        said = failure(capsys, *command, "-o", out)
+        assert "ends in" in said or "link" in said or "folder" in said
+    if name not in ("out.safetensors", "link.png", "folder.png"):
+        assert "ends in" in failure(capsys, "export", field, out)
+    if name != "out.safetensors":
+        assert "ends in .safetensors" in failure(capsys, "import", tmp_path / "a.npy", "-o", out)
+        assert "ends in .safetensors" in failure(capsys, "edit", photo, "a smile", "--save-field", out, "-o", "o.png")
+
+
+def test_edit_never_takes_a_field_for_a_name(photo: Path, field: Path, tmp_path: Path, capsys) -> None:
+    """``--field`` is read by every other command; edit wrote it."""
+    before, out = field.read_bytes(), tmp_path / "out.png"
+    said = failure(capsys, "edit", photo, "a smiling face", "--field", field, "-o", out)
+    assert "faceflow apply" in said
+    assert "--save-field" in said
+    assert field.read_bytes() == before
+    picture = photo.read_bytes()
+    for option in ("--field", "--save-field"):
+        failure(capsys, "edit", photo, "a smiling face", option, photo, "-o", out)
+    weights = tmp_path / "weights.safetensors"
+    weights.write_bytes(b"somebody's")
+    assert "no FaceFlow field" in failure(capsys, "edit", photo, "a smile", "--save-field", weights, "-o", out)
+    assert (photo.read_bytes(), weights.read_bytes()) == (picture, b"somebody's")
+    new = tmp_path / "new.safetensors"
+    assert cli.main(["edit", str(photo), "a smiling face", "--field", str(new), "-o", str(out), *STEPS]) == 0
+    assert load_field(new).meta["prompt"] == "a smiling face"
+    assert cli.main(["edit", str(photo), "an angry face", "--save-field", str(new), "-o", str(out), *STEPS]) == 0
+    assert load_field(new).meta["prompt"] == "an angry face"

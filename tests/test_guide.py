@@ -487,3 +487,34 @@ print(len(open_clip().list_models()) > 50)
     if answer.startswith("torchvision fits"):
         pytest.skip("the torchvision here fits torch, so nobody has to declare its operators")
     assert answer == "True"
+
+
+class _Program:
+    """What unpickling it would do."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple:
+        return Path.touch, (self.path,)
+
+
+@pytest.mark.parametrize("how", ["file", "folder", "architecture"])
+def test_weights_that_are_a_program_are_not_run(tmp_path: Path, files: Path, folder: Path, how: str) -> None:
+    torch.save({"a": _Program(tmp_path / "ran")}, tmp_path / "evil")
+    bad, name = {
+        "file": (files, str(files)),
+        "folder": (folder / "open_clip_model.safetensors", str(folder)),
+        "architecture": (tmp_path / "evil.safetensors", f"ViT-B-32:{tmp_path / 'evil.safetensors'}"),
+    }[how]
+    bad.write_bytes((tmp_path / "evil").read_bytes())
+    with pytest.raises(GuideError, match="no safetensors file"):
+        load_guide(name)
+    assert not (tmp_path / "ran").exists()
+
+
+def test_a_folder_with_a_pickle_is_refused(folder: Path) -> None:
+    (folder / "open_clip_model.safetensors").rename(folder / "model.safetensors")
+    (folder / "open_clip_pytorch_model.bin").write_bytes(b"anything")
+    with pytest.raises(GuideError, match=r"open_clip_pytorch_model\.bin.*a pickle"):
+        load_guide(str(folder))

@@ -6,15 +6,21 @@ from pathlib import Path
 
 import pytest
 import torch
-from helpers import ASTRONAUT, same_bits
+from helpers import ASTRONAUT, Remembering, same_bits
 from safetensors.torch import save_file
 from torch import Tensor
 
+from flow_core.faces.align import align
 from flow_core.faces.landmarks import AT, MIRROR, POINTS, Landmarks, five_points, load_landmarks, pose
 from flow_core.faces.regions import REGIONS, region_mask
+from flow_core.fields.raster import Field
 from flow_core.geometry.crop import Crop
+from flow_core.geometry.grid import pixel_centers
+from flow_core.io import picture
+from flow_core.warping.warp import warp
 
 EYES = 45.2
+PEOPLE = Path(__file__).parents[1] / "docs" / "people"
 
 
 @pytest.fixture(scope="module")
@@ -78,6 +84,40 @@ def test_they_mend_an_alignment_that_is_off(net: Landmarks, astronaut: Tensor, c
     assert off < 0.03
     assert mended.landmarks is not None
     torch.testing.assert_close(five_points(mended.landmarks), mended.points, atol=0.08 * EYES, rtol=0)
+
+
+def opened(landmarks: Tensor) -> tuple[float, float]:
+    """How far a mouth is open, in distances of the outer eye corners, and the eyes, in lengths of theirs."""
+
+    def apart(a: int, b: int) -> float:
+        return (landmarks[0, AT[a]] - landmarks[0, AT[b]]).norm().item()
+
+    return apart(13, 14) / apart(33, 263), (apart(159, 145) / apart(33, 133) + apart(386, 374) / apart(263, 362)) / 2
+
+
+def test_mouths_and_eyes_are_found_as_open_as_they_are(finder: Remembering) -> None:
+    """Two laughing faces, two with shut lips; one that squints in the sun, one with its eyes wide open."""
+    mouths, eyes = {}, {}
+    for name in ("01", "14", "15", "17"):
+        photo = picture.read(PEOPLE / f"{name}.jpg").rgb
+        landmarks = align(photo, finder)[0].landmarks
+        assert landmarks is not None
+        mouths[name], eyes[name] = opened(landmarks)
+    assert mouths["14"] > 0.07
+    assert max(mouths["01"], mouths["15"]) < 0.02
+    assert eyes["15"] < 0.2 < 0.38 < eyes["17"]
+
+
+def test_a_mouth_that_is_pulled_open_is_found_open(
+    net: Landmarks, astronaut: Tensor, crop: Crop, found: Tensor
+) -> None:
+    lips = crop.places[0, [AT[13], AT[14]]].mean(0)
+    away = pixel_centers(256, 256)[0] - lips
+    near = torch.exp(-(away / torch.tensor([0.16, 0.1])).square().sum(-1).square())
+    offset = torch.stack([torch.zeros_like(near), (1 / 1.7 - 1) * away[..., 1] * near])[None]  # 1.7 times as high
+    pulled, _ = warp(astronaut, crop, Field(offset, torch.zeros(1, 3, 256, 256)))
+    before, after = opened(found)[0], opened(net.find(pulled, crop))[0]
+    assert 1.35 < after / before < 2
 
 
 def test_small_grey_and_batched(net: Landmarks, astronaut: Tensor, crop: Crop, found: Tensor) -> None:

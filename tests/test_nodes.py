@@ -13,6 +13,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 import weakref
 from collections.abc import Iterator
 from pathlib import Path
@@ -174,13 +175,16 @@ def test_schema(comfy: SimpleNamespace, node_id: str) -> None:
     assert schema.node_id == node_id
     assert "." not in node_id
     assert schema.display_name.startswith("FaceFlow ")
-    assert schema.category == "FaceFlow"
+    assert schema.category in ("FaceFlow/" + c for c in ("edit", "fields", "files", "views", "models", "video"))
     assert len(schema.description) > 30
     assert all(o.display_name for o in schema.outputs)  # else 0.3.64 shows the type
     own = ("FACEFLOW_FIELD", "FACEFLOW_CROP", "FACEFLOW_GUIDE", "FACEFLOW_PREDICTOR", "FLOAT,CURVE")
     for i in schema.inputs:
-        assert i.tooltip or i.io_type in own, f"{i.id} has no tooltip"
-        assert i.io_type in (*comfy_stub.WIDGETS, *own, "IMAGE", "MASK", "LATENT"), f"{i.id} has an unknown type"
+        assert i.tooltip, f"{i.id} has no tooltip"
+        assert i.io_type in (*comfy_stub.WIDGETS, *own, "IMAGE", "MASK", "LATENT", "VIDEO"), (
+            f"{i.id} has an unknown type"
+        )
+    assert all(o.tooltip for o in schema.outputs)
 
 
 @pytest.mark.parametrize("node_id", node_ids())
@@ -453,7 +457,7 @@ def test_batch_of_two(comfy: SimpleNamespace, photo: Tensor, loaded: object) -> 
     assert changed.any(2).any(1).all()
     assert is_image(run(comfy, "FaceFlowView", field=field, size=64)[0], (2, 64, 64, 3))
     assert is_image(run(comfy, "FaceFlowView", field=field, size=64, image=images, crop=crop)[0], (2, 64, 64, 3))
-    with pytest.raises(ValueError, match="2 crops do not fit 1 pictures"):
+    with pytest.raises(ValueError, match="A crop of 2 pictures does not fit 1"):
         run(comfy, "FaceFlowApply", image=images[:1], crop=crop, field=field)
 
 
@@ -499,8 +503,13 @@ def test_apply_with_a_mask(comfy: SimpleNamespace, photo: Tensor, face: object, 
     assert torch.equal(out[:, :, :100], photo[:, :, :100])
     assert changed[:, :, 100:].any()
     assert not changed[:, :, :100].any()
-    with pytest.raises(ValueError, match=r"mask has 64x64 pixels, the picture 200x180"):
-        run(comfy, "FaceFlowApply", image=photo, crop=face, field=field, mask=torch.zeros(1, 64, 64))
+    without = run(comfy, "FaceFlowApply", image=photo, crop=face, field=field)[0]
+    # what Load Image gives for a picture without alpha is no mask
+    empty = run(comfy, "FaceFlowApply", image=photo, crop=face, field=field, mask=torch.zeros(1, 64, 64))[0]
+    assert torch.equal(empty, without)
+    small = run(comfy, "FaceFlowApply", image=photo, crop=face, field=field, mask=mask[:, ::2, ::2])[0]
+    assert torch.equal(small[:, :, :99], photo[:, :, :99])
+    assert not torch.equal(small, photo)
 
 
 @pytest.mark.parametrize("node_id", ["FaceFlowApply", "FaceFlowOptimize", "FaceFlowView"])
@@ -575,7 +584,8 @@ def test_apply_moves_latent_and_mask_along(comfy: SimpleNamespace, photo: Tensor
     assert torch.equal(given["noise_mask"], noise)
     small = {"samples": samples, "noise_mask": torch.rand(1, 22, 25)}
     assert run(comfy, "FaceFlowApply", **inputs, latent=small)[2]["noise_mask"].shape == (1, 22, 25)
-    assert run(comfy, "FaceFlowApply", **inputs).args[2:] == (None, None)
+    for told, name in zip(run(comfy, "FaceFlowApply", **inputs).args[2:], ("latent", "mask_to_warp"), strict=True):
+        assert told.message.endswith(f"connect its input {name}.")
     with pytest.raises(ValueError, match="video latents"):
         run(comfy, "FaceFlowApply", **inputs, latent={"samples": torch.zeros(1, 16, 2, 22, 25)})
 
@@ -634,8 +644,8 @@ def test_align_with_a_mask(comfy: SimpleNamespace, photo: Tensor, face: object) 
     assert torch.equal(chosen.points, face.points)
     with pytest.raises(ValueError, match="inside the mask"):
         run(comfy, "FaceFlowAlign", image=photo, mask=torch.zeros(1, 180, 200))
-    with pytest.raises(ValueError, match=r"(?i)mask.*64x64"):  # what Load Image gives for a picture without alpha
-        run(comfy, "FaceFlowAlign", image=photo, mask=torch.zeros(1, 64, 64))
+    for mask in (torch.zeros(1, 64, 64), torch.ones(1, 90, 100)):
+        assert torch.equal(run(comfy, "FaceFlowAlign", image=photo, mask=mask)[0].points, face.points)
 
 
 def test_init_noise(comfy: SimpleNamespace, face: object) -> None:
@@ -769,11 +779,20 @@ def test_mistakes_in_the_prompt(
             run(comfy, "FaceFlowOptimize", prompt=prompt, neutral=neutral, **inputs)
 
 
-def test_unknown_words_are_logged(
+def said(comfy: SimpleNamespace, node_id: str, **inputs: object) -> str:
+    """What a node writes on itself."""
+    return "\n".join(run(comfy, node_id, **inputs).ui.as_dict()["text"])
+
+
+def test_unknown_words_are_told_on_the_node(
     comfy: SimpleNamespace, photo: Tensor, face: object, field: object, loaded: object, caplog: pytest.LogCaptureFixture
 ) -> None:
-    run(comfy, "FaceFlowOptimize", image=photo, crop=face, field=field, guide=loaded, steps=1, prompt="a zorgon face")
+    inputs = {"image": photo, "crop": face, "guide": loaded, "field": field, "steps": 1}
+    assert "never learnt zorgon" in said(comfy, "FaceFlowOptimize", prompt="a smiling zorgon face", **inputs)
     assert "never learnt zorgon" in caplog.text
+    assert "never learnt" not in said(comfy, "FaceFlowOptimize", prompt="a smiling face", **inputs)
+    with pytest.raises(ValueError, match=r"(?s)understands nothing in '微笑的脸'.*a smile, a laugh"):
+        run(comfy, "FaceFlowOptimize", prompt="微笑的脸", **inputs)
 
 
 @pytest.fixture(scope="module")
@@ -811,11 +830,193 @@ def test_a_missing_predictor_is_told(comfy: SimpleNamespace) -> None:
         run(comfy, "FaceFlowLoadPredictor", predictor="gone.safetensors")
 
 
+def test_predict_takes_a_prompt_for_each_face(
+    comfy: SimpleNamespace, photo: Tensor, loaded: object, predictor_file: str
+) -> None:
+    net = run(comfy, "FaceFlowLoadPredictor", predictor=predictor_file)[0]
+    pair = torch.cat([photo, photo.flip(2)], 2)
+    crop = run(comfy, "FaceFlowAlign", image=pair, faces="all", order="left-right")[0]
+    inputs = {"image": pair, "crop": crop, "predictor": net, "guide": loaded}
+    field, edited = run(comfy, "FaceFlowPredict", prompt="a smiling face\nan angry face", **inputs).args
+    assert (field.batch, field.meta["prompt"]) == (2, "a smiling face / an angry face")
+    assert torch.equal(run(comfy, "FaceFlowApply", image=pair, crop=crop, field=field)[0], edited)
+    with pytest.raises(ValueError, match="3 lines for 2 faces"):
+        run(comfy, "FaceFlowPredict", prompt="a smile\nanger\na frown", **inputs)
+
+
+def test_batches_with_a_picture_without_a_face(
+    comfy: SimpleNamespace, photo: Tensor, loaded: object, predictor_file: str
+) -> None:
+    pair = torch.cat([photo, photo.flip(2)], 2)
+    images = torch.cat([torch.full_like(pair, 0.5), pair, pair.flip(2)])
+    net = run(comfy, "FaceFlowLoadPredictor", predictor=predictor_file)[0]
+    assert "No face in 1 of 3 pictures" in said(comfy, "FaceFlowAlign", image=images)
+    crop, aligned, face, preview = run(comfy, "FaceFlowAlign", image=images, faces="all", aligned_size=64).args
+    assert is_image(aligned, (4, 64, 64, 3))
+    assert is_image(face, (3, 180, 400))
+    assert is_image(preview, (3, 180, 400, 3))
+    inputs = {"image": images, "crop": crop, "guide": loaded}
+    field, edited = run(comfy, "FaceFlowPredict", predictor=net, **inputs).args
+    start = run(comfy, "FaceFlowInit", crop=crop, resolution=8)[0]
+    optimized = run(comfy, "FaceFlowOptimize", field=start, steps=2, **inputs)[1]
+    for out in (edited, optimized, run(comfy, "FaceFlowApply", image=images, crop=crop, field=field)[0]):
+        assert torch.equal(out[0], images[0])
+        for half in (slice(0, 200), slice(200, 400)):
+            assert all(not torch.equal(out[i, :, half], images[i, :, half]) for i in (1, 2))
+    repair, changed = run(comfy, "FaceFlowStretch", field=field, crop=crop, threshold=1.01).args
+    assert is_image(repair, (3, 180, 400))
+    assert not changed[0].any()
+    assert is_image(run(comfy, "FaceFlowView", field=field, image=images, crop=crop, style="compare", size=64)[0],
+                    (4, 64, 64, 3))  # fmt: skip
+    run(comfy, "FaceFlowScore", before=images, after=edited, guide=loaded, crop=crop, field=field)
+    whole = run(comfy, "FaceFlowEdit", image=images, prompt="a smile").args
+    assert torch.equal(whole[0][0], images[0])
+    assert whole[1].batch == 4
+
+
+def test_half_precision_pictures(
+    comfy: SimpleNamespace, photo: Tensor, face: object, field: object, loaded: object, predictor_file: str
+) -> None:
+    half = photo.half()
+    out, changed, *_ = run(comfy, "FaceFlowApply", image=half, crop=face, field=field).args
+    assert out.dtype == torch.float16
+    assert torch.equal(out[changed == 0], half[changed == 0])
+    assert not torch.equal(out, half)
+    assert run(comfy, "FaceFlowAlign", image=half)[0].batch == 1
+    net = run(comfy, "FaceFlowLoadPredictor", predictor=predictor_file)[0]
+    run(comfy, "FaceFlowPredict", image=half, crop=face, guide=loaded, predictor=net)
+    run(comfy, "FaceFlowOptimize", image=half, crop=face, guide=loaded, field=field, steps=2)
+    run(comfy, "FaceFlowEdit", image=half, prompt="a smile")
+    run(comfy, "FaceFlowView", field=field, image=half, crop=face, style="compare", size=64)
+
+
+def test_one_node_for_all(comfy: SimpleNamespace, photo: Tensor) -> None:
+    image, field, changed, crop = run(comfy, "FaceFlowEdit", image=photo, prompt="a sad face").args
+    assert is_image(image, (1, 180, 200, 3))
+    assert torch.equal(image[changed == 0], photo[changed == 0])
+    assert torch.equal(run(comfy, "FaceFlowApply", image=photo, crop=crop, field=field)[0], image)
+    assert torch.equal(run(comfy, "FaceFlowEdit", image=photo, prompt="a sad face", strength=0.0)[0], photo)
+    slow = run(comfy, "FaceFlowEdit", image=photo, prompt="a sad face", method="optimize", steps=3)
+    assert not torch.equal(slow[0], photo)
+    with pytest.raises(ValueError, match="No face found"):
+        run(comfy, "FaceFlowEdit", image=torch.full((1, 64, 80, 3), 0.5))
+    masked = run(comfy, "FaceFlowEdit", image=photo, prompt="a sad face", mask=torch.zeros(1, 180, 200))[0]
+    assert torch.equal(masked, photo)
+
+
+def test_examples_come_with_the_pack(comfy: SimpleNamespace) -> None:
+    schema = comfy.nodes["FaceFlowExample"].GET_SCHEMA()
+    for example in schema.inputs[0].options:
+        image, video = run(comfy, "FaceFlowExample", example=example).args
+        assert image.ndim == 4
+        assert image.shape[1] >= 320
+        assert (len(image) > 1) == (example == "clip")
+        crop = run(comfy, "FaceFlowAlign", image=image[:1].clone(), faces="all")[0]
+        assert crop.batch == (2 if example == "two people" else 1)
+        assert len(video.get_components().images) == len(image)
+
+
+def test_video_takes_and_gives_video(comfy: SimpleNamespace, predictor_file: str, loaded: object) -> None:
+    net = run(comfy, "FaceFlowLoadPredictor", predictor=predictor_file)[0]
+    frames, video = run(comfy, "FaceFlowExample", example="clip").args
+    clip = type(video.get_components())(images=frames[:4].clone(), frame_rate=video.get_components().frame_rate)
+    clip = sys.modules["comfy_api.latest"].InputImpl.VideoFromComponents(clip)
+    inputs = {"predictor": net, "guide": loaded, "prompt": "a smile"}
+    image, changed, made = run(comfy, "FaceFlowVideo", video=clip, **inputs).args
+    assert image.shape == frames[:4].shape
+    assert changed[3].any()
+    done = made.get_components()
+    assert torch.equal(done.images, image)
+    assert done.frame_rate == 24
+    same = run(comfy, "FaceFlowVideo", image=frames[:4].clone(), fps=24.0, **inputs)
+    assert torch.equal(same[0], image)
+    assert same[2].get_components().frame_rate == 24
+    for wrong in ({}, {"image": frames, "video": clip}):
+        with pytest.raises(ValueError, match="one of the two"):
+            run(comfy, "FaceFlowVideo", **wrong, **inputs)
+
+
+def test_prompts_can_be_picked(comfy: SimpleNamespace) -> None:
+    def picked(**options: object) -> str:
+        return run(comfy, "FaceFlowPrompt", **options)[0]
+
+    assert len(comfy.nodes["FaceFlowPrompt"].GET_SCHEMA().inputs[0].options) == 96
+    assert picked() == "a smile"
+    assert picked(attribute="wide eyes", weight=0.5, attribute_2="red lips") == "wide eyes:0.5 | red lips"
+    with pytest.raises(ValueError, match="nothing is asked for"):
+        picked(weight=0.0)
+
+
+def test_what_is_saved_is_named_on_the_node(
+    comfy: SimpleNamespace, field: object, photo: Tensor, loaded: object
+) -> None:
+    assert "told_00001_.safetensors" in said(comfy, "FaceFlowSave", field=field, filename_prefix="told")
+    assert "out_00001_.npy" in said(comfy, "FaceFlowExport", field=field, format="field .npy", filename_prefix="out")
+    assert "guide gain" in said(comfy, "FaceFlowScore", before=photo, after=photo, guide=loaded)
+
+
+def test_file_names_are_filled_in_as_by_save_image(comfy: SimpleNamespace, field: object) -> None:
+    paths = sys.modules[f"{comfy.pack.__name__}.nodes.paths"]
+    today = time.strftime("%Y-%m-%d")
+    folder, name, _ = paths.output_name("faceflow/%date:yyyy-MM-dd%/a%Sampler.seed%_%other%")
+    assert (Path(folder).name, name) == (today, "a%Sampler.seed%_%other%")
+    nodes = {"3": {"class_type": "KSampler", "inputs": {"seed": 5, "name": "a/b"}, "_meta": {"title": "Sampler"}}}
+    assert paths.output_name("x/%Sampler.seed%-%KSampler.name%", nodes)[1] == "5-a_b"
+    run(comfy, "FaceFlowSave", field=field, filename_prefix="dated/%date:yy%")
+    assert (comfy.root / "output" / "dated" / f"{today[2:4]}_00001_.safetensors").is_file()
+
+
+def test_import_knows_the_names_that_export_gives(comfy: SimpleNamespace, field: object) -> None:
+    for kind in ("ST-map .exr", "ST-map .png", "flow .png"):
+        path = Path(run(comfy, "FaceFlowExport", field=field, format=kind, fade_out=False, filename_prefix="own/a")[0])
+        back = [
+            run(comfy, "FaceFlowImport", file=f"output/own/{path.name}", what=what)[0] for what in ("flow", "ST-map")
+        ]
+        assert torch.equal(back[0].offset, back[1].offset)
+        assert back[0].offset.abs().max() < 0.1
+
+
+def test_the_list_of_fields_does_not_look_at_every_picture(
+    comfy: SimpleNamespace, field: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paths = sys.modules[f"{comfy.pack.__name__}.nodes.paths"]
+    folder = comfy.root / "output" / "many"
+    folder.mkdir()
+    for i in range(300):
+        (folder / f"{i}.png").touch()
+    field.save(folder / "edit.safetensors")
+    seen: list[str] = []
+    real = Path.stat
+    monkeypatch.setattr(Path, "stat", lambda self, **k: (seen.append(self.name), real(self, **k))[1])
+    assert "output/many/edit.safetensors" in paths.list_fields()
+    assert "edit.safetensors" in seen
+    assert not any(name.endswith(".png") for name in seen)
+
+
+def test_schema_uses_what_newer_versions_know(comfy: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> None:
+    sockets = sys.modules[f"{comfy.pack.__name__}.nodes.sockets"]
+
+    class New:
+        def __init__(self, id: str, advanced: bool = False) -> None:
+            self.advanced = advanced
+
+    class Schema:
+        def __init__(self, node_id: str, search_aliases: list[str] | None = None) -> None:
+            self.search_aliases = search_aliases
+
+    assert sockets.advanced(New, "a").advanced
+    monkeypatch.setattr(comfy.io, "Schema", Schema)
+    assert sockets.node(node_id="a", search_aliases=["smile"]).search_aliases == ["smile"]
+
+
 WORKFLOWS = sorted((ROOT / "example_workflows").glob("*.json"))
 
 
-def test_there_is_an_example_workflow() -> None:
-    assert WORKFLOWS
+def test_every_template_has_a_picture() -> None:
+    assert len(WORKFLOWS) >= 4
+    for path in WORKFLOWS:
+        with Image.open(path.with_suffix(".jpg")) as picture:
+            assert min(picture.size) >= 256
 
 
 def widget_fits(declared: object, value: object) -> bool:

@@ -9,7 +9,7 @@ import pytest
 import torch
 from PIL import Image, ImageCms
 
-from flow_core.io.picture import Picture, read, write
+from flow_core.io.picture import RASTER, WRITTEN, Picture, read, write
 
 RNG = np.random.default_rng(5)
 RGB = RNG.integers(0, 256, (24, 32, 3), dtype=np.uint8)
@@ -172,3 +172,42 @@ def test_failed_write_leaves_the_older_picture(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="cannot be written"):
         write(Picture(torch.zeros(1, 4, 8, 8)), path)
     assert path.read_bytes() == before
+
+
+def test_no_picture_runs_a_program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """PostScript in a file that calls itself a picture would be handed to Ghostscript."""
+    ran = []
+    monkeypatch.setattr("subprocess.check_call", lambda *a, **k: ran.append(a))
+    monkeypatch.setattr("PIL.EpsImagePlugin.Ghostscript", lambda *a, **k: ran.append(a))
+    eps = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n%%EndComments\n{} loop\n%%EOF\n"
+    for name in ("photo.jpg", "photo.png", "photo.eps"):
+        (tmp_path / name).write_bytes(eps)
+        with pytest.raises(ValueError, match="cannot be read as a picture"):
+            read(tmp_path / name)
+    assert not ran
+
+
+def test_only_raster_formats_are_tried(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    Image.init()
+    tried = []
+    for kind, (factory, _accept) in list(Image.OPEN.items()):
+
+        def note(prefix: bytes, kind: str = kind) -> bool:
+            tried.append(kind)
+            return False
+
+        monkeypatch.setitem(Image.OPEN, kind, (factory, note))
+    (tmp_path / "a.png").write_bytes(b"anything" * 10)
+    with pytest.raises(ValueError, match="cannot be read as a picture"):
+        read(tmp_path / "a.png")
+    assert {"PNG", "JPEG", "WEBP", "TIFF"} <= set(tried)
+    assert not {"EPS", "WMF", "PDF", "PSD", "FITS", "HDF5", "IM"} & set(tried)
+
+
+@pytest.mark.parametrize("suffix", WRITTEN)
+def test_every_ending_that_is_offered_can_be_written(tmp_path: Path, suffix: str) -> None:
+    if suffix == ".avif" and "AVIF" not in RASTER:
+        pytest.skip("this Pillow has no AVIF")
+    channels = 1 if suffix == ".pgm" else 3
+    write(Picture(torch.rand(1, channels, 16, 16)), tmp_path / f"a{suffix}")
+    assert read(tmp_path / f"a{suffix}").pixels.shape[2:] == (16, 16)

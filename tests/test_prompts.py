@@ -6,8 +6,10 @@ import pytest
 import torch
 from torch import Tensor
 
+from flow_core.guides.attributes import KNOWN
 from flow_core.guides.guide import Guide
 from flow_core.guides.prompts import NEUTRAL, TEMPLATES, Prompt, PromptError, directions, embed
+from flow_core.train.attributes import CONCEPTS
 
 
 def test_a_line_for_each_face() -> None:
@@ -119,4 +121,26 @@ def test_guide_that_does_not_know_the_words() -> None:
 
 def test_unknown_words(guide: Guide) -> None:
     assert Prompt.parse("a smiling face").unknown_words(guide) == []
-    assert Prompt.parse("a smiling zorgon | QUUX-face:0.5").unknown_words(guide) == ["zorgon", "quux"]
+    assert Prompt.parse("a smiling zorgon | QUUX-wide eyes:0.5").unknown_words(guide) == ["zorgon", "quux"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["微笑的脸", "ein lachendes Gesicht", "cyberpunk werewolf", "wearing glasses", "a face", "her nose", "a smile | glasses:0.5"],
+)  # fmt: skip
+def test_prompts_that_mean_nothing_are_refused_with_a_list_of_what_is_known(guide: Guide, text: str) -> None:
+    with pytest.raises(PromptError, match=r"(?s)understands nothing in .*a smile, a laugh.*purple hair"):
+        Prompt.parse(text).unknown_words(guide)
+
+
+def test_what_is_listed_is_what_the_guide_was_taught(guide: Guide) -> None:
+    phrases = [phrase for kind in KNOWN.values() for phrase in kind]
+    assert phrases == [concept.text for concept in CONCEPTS]
+    for phrase in phrases:
+        assert Prompt.parse(phrase).unknown_words(guide) == []
+
+
+def test_every_caption_word_that_the_guide_was_taught_by_says_something(guide: Guide) -> None:
+    for concept in CONCEPTS:
+        for text in (*concept.adjectives, *concept.nouns, *concept.verbs):
+            assert Prompt.parse(text).unknown_words(guide) == [], text

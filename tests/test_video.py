@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import itertools
 import json
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from fractions import Fraction
@@ -23,6 +24,7 @@ from flow_core.cli.live import Live, open_source, serve, show_window
 from flow_core.editing.optimize import Settings
 from flow_core.faces.detect import Detector
 from flow_core.fields.files import load_field
+from flow_core.fields.neural import Implicit
 from flow_core.fields.raster import Field
 from flow_core.geometry.crop import Crop
 from flow_core.geometry.grid import pixel_centers
@@ -507,6 +509,25 @@ def test_video_command(in_clip: Path, tmp_path: Path, capsys: pytest.CaptureFixt
         cli.main(["video", str(in_clip), "-o", str(out), "--field", str(saved), "--strength", "2:1,1:0"])
 
 
+@pytest.mark.parametrize("architecture", ["siren", "fourier"])
+def test_neural_fields_move_what_their_raster_moves(
+    frames: list[Tensor], detector: Detector, architecture: str
+) -> None:
+    neural = Implicit.zeros(architecture, width=16, noise=0.01, seed=1)
+    [out] = edit_frames(frames[:1], neural, detector, VideoSettings(fade=1))
+    [expected] = edit_frames(frames[:1], neural.raster(), detector, VideoSettings(fade=1))
+    assert torch.equal(out, expected)
+    assert not torch.equal(out, frames[0])
+    [made] = edit_frames(frames[:1], lambda *_: neural, detector, VideoSettings(fade=1))
+    assert torch.equal(made, expected)
+
+
+def test_video_command_with_a_neural_field(in_clip: Path, tmp_path: Path) -> None:
+    saved = Implicit.zeros(width=16, noise=0.01).save(tmp_path / "n.safetensors")
+    assert cli.main(["video", str(in_clip), "-o", str(tmp_path / "out.mp4"), "--field", str(saved)]) == 0
+    assert len(list(Clip.open(tmp_path / "out.mp4"))) == 10
+
+
 def test_video_command_with_a_prompt(in_clip: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out, saved = tmp_path / "out.mp4", tmp_path / "made.safetensors"
     few = ("--steps", "2", "--resolution", "8", "--device", "cpu", "--save-field", str(saved))
@@ -528,6 +549,11 @@ def test_video_command_mistakes(
     assert "no predictor weights" in failure(capsys, "video", in_clip, "a smile", "-o", out, *lost)
     assert "overwrite" in failure(capsys, "video", in_clip, "-o", in_clip, "--field", saved)
     assert ".mp4" in failure(capsys, "video", in_clip, "-o", tmp_path / "out.gif", "--field", saved)
+    both = ("--field", saved, "--save-field", tmp_path / "new.safetensors")
+    assert "saved already" in failure(capsys, "video", in_clip, "-o", out, *both)
+    keep = ("a smile", "--save-field", in_clip.with_suffix(".safetensors"))
+    shutil.copy(in_clip, keep[2])
+    assert "no FaceFlow field" in failure(capsys, "video", in_clip, "-o", out, *keep)
     blank = write(tmp_path / "blank.mp4", [torch.full((96, 128, 3), 80, dtype=torch.uint8)] * 2)
     assert "No face found" in failure(capsys, "video", blank, "a smiling face", "-o", out)
     monkeypatch.setitem(__import__("sys").modules, "av", None)
@@ -672,6 +698,13 @@ def test_node(comfy: SimpleNamespace, images: Tensor, field: object) -> None:  #
     assert torch.equal(curve, ramp)
     with pytest.raises(ValueError, match="2 strengths for 4 frames"):
         edit(comfy, images, field=field, strengths=[1.0, 2.0])
+
+
+def test_node_with_a_neural_field(comfy: SimpleNamespace, images: Tensor) -> None:  # noqa: F811
+    path = Implicit.zeros(width=16, noise=0.01).save(comfy.root / "input" / "neural.safetensors")
+    out, changed = edit(comfy, images, field=run(comfy, "FaceFlowLoad", file=f"input/{path.name}")[0])
+    assert changed.flatten(1).any(1).all()
+    assert not torch.equal(out, images)
 
 
 def test_node_with_crop_and_other_channels(comfy: SimpleNamespace, images: Tensor, field: object) -> None:  # noqa: F811

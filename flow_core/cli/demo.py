@@ -21,7 +21,7 @@ from ..fields.base import FlowField
 from ..geometry.crop import Crop
 from ..guides.guide import Guide, load_guide
 from ..guides.prompts import Prompt
-from ..io import draw
+from ..io import draw, picture
 from ..warping.warp import warp
 from .main import run
 
@@ -31,7 +31,10 @@ PROMPTS = ("a smiling face", "an angry face", "a surprised face", "a sad face")
 def portraits() -> dict[str, Tensor]:
     """Two portraits ``[1,3,H,W]`` that come with packages: both by US agencies, public domain."""
     hopper = Path(matplotlib.get_data_path()) / "sample_data" / "grace_hopper.jpg"
-    arrays = {"astronaut": skimage.data.astronaut(), "grace_hopper": np.asarray(Image.open(hopper).convert("RGB"))}
+    arrays = {
+        "astronaut": skimage.data.astronaut(),
+        "grace_hopper": np.asarray(Image.open(hopper, formats=["JPEG"]).convert("RGB")),
+    }
     return {name: torch.from_numpy(a.copy()).permute(2, 0, 1)[None].float() / 255 for name, a in arrays.items()}
 
 
@@ -52,7 +55,7 @@ def main(argv: list[str] | None = None) -> None:
             fields[prompt] = run(photo, crop, guide, Prompt.parse(prompt), Settings(), label=f"{name}: {prompt}")
             rows.append((name, prompt, report(fields[prompt], crop), time.perf_counter() - start))
             fields[prompt].save(o.out / f"{name}-{prompt.split()[1]}.safetensors")
-        draw.to_image(contact_sheet(photo, crop, fields)).save(o.out / f"{name}.png")
+        picture.write(picture.Picture(contact_sheet(photo, crop, fields)), o.out / f"{name}.png")
         for prompt, field in fields.items():
             draw.save_animation(draw.animate(photo, crop, field), o.out / f"{name}-{prompt.split()[1]}.webp")
     print_table(rows, guide)

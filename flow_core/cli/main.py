@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import functools
 import gc
+import signal
 import sys
 import time
 from collections.abc import Iterator
@@ -20,6 +21,7 @@ from ..editing.predict import RESOLUTION, Predictor, PredictorError, gain
 from ..faces.align import ORDERS, align
 from ..faces.detect import Detector, load_detector
 from ..fields.base import FlowField
+from ..fields.container import require_field_target
 from ..fields.files import load_field
 from ..fields.neural import ARCHITECTURES, Implicit
 from ..fields.raster import Field
@@ -27,6 +29,7 @@ from ..geometry.crop import Crop
 from ..guides.guide import BUILTIN, PRECISIONS, Guide, GuideError, available, load_guide
 from ..guides.prompts import NEUTRAL, Prompt
 from ..io import picture
+from ..io.atomic import require_target
 from ..warping.warp import warp
 from . import video as cli_video
 
@@ -89,7 +92,8 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("portrait", type=Path)
     p.add_argument("prompt", help="for instance 'a smiling face' or 'a smiling face | open mouth:0.5 | angry:-0.3'")
     p.add_argument("-o", "--output", type=Path, required=True)
-    p.add_argument("--field", type=Path, help="also save the field (.safetensors)")
+    p.add_argument("--save-field", type=Path, metavar="FILE", help="also save the field (.safetensors)")
+    p.add_argument("--field", type=Path, metavar="FILE", help=argparse.SUPPRESS)  # the name of --save-field until 0.2
     strengths(p)
 
     p = commands.add_parser("sheet", parents=[find, how], help="many faces and prompts in one contact sheet")
@@ -163,6 +167,7 @@ def main(argv: list[str] | None = None) -> int:
 
 def command() -> int:
     """:func:`main` as a process of its own."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # unfinished files are removed on the way out
     code = main()
     gc.freeze()  # else Python looks for garbage among all modules before it ends, for a second
     return code
@@ -223,6 +228,8 @@ def progress(steps: Iterator[Step], total: int, label: str) -> Iterator[Step]:
 def _edit(o: argparse.Namespace) -> None:
     prompt = Prompt.parse(o.prompt, o.neutral)
     _settings(o)  # mistakes are told before the work begins
+    picture.require_picture_target(o.output)
+    save_field = _field_target(o)
     photo = picture.read(o.portrait)
     device = pick_device(o.device)
     crop = find_face(photo, load_detector(o.detector, o.models, device), o)
@@ -231,8 +238,8 @@ def _edit(o: argparse.Namespace) -> None:
     start = time.perf_counter()
     field = make_field(photo.rgb, crop, guide, prompt, o, str(prompt))
     seconds = time.perf_counter() - start
-    if o.field:
-        field.save(o.field)
+    if save_field:
+        field.save(save_field)
     _write_edited(photo, crop, field, o)
     numbers = report(field, crop)
     print(
@@ -241,9 +248,25 @@ def _edit(o: argparse.Namespace) -> None:
     )
 
 
+def _field_target(o: argparse.Namespace) -> Path | None:
+    """Where ``edit`` saves its field. Everywhere else ``--field`` names a field that is read, so that here it never replaces
+    a file."""
+    if o.field is None:
+        return o.save_field and require_field_target(o.save_field, (".safetensors",))
+    if o.save_field:
+        raise ValueError("--field is the old name of --save-field; give one of the two.")
+    if o.field.exists():
+        raise ValueError(
+            f"{o.field} is there already. To put this field on the picture: faceflow apply {o.portrait} {o.field} -o "
+            f"{o.output}. To replace it by the new one: --save-field {o.field}."
+        )
+    return require_field_target(o.field, (".safetensors",))
+
+
 def _sheet(o: argparse.Namespace) -> None:
     from ..io import draw
 
+    picture.require_picture_target(o.output)
     prompts = [Prompt.parse(text, o.neutral) for text in o.prompt or PROMPTS]
     device = pick_device(o.device)
     detector, guide = load_detector(o.detector, o.models, device), load_guide(o.guide, device, o.precision, o.models)
@@ -272,6 +295,7 @@ def _settings(o: argparse.Namespace) -> Settings:
 
 
 def _apply(o: argparse.Namespace) -> None:
+    picture.require_picture_target(o.output)
     photo, field = picture.read(o.portrait), load_field(o.field)
     _write_edited(photo, find_face(photo, load_detector(o.detector, o.models, pick_device(o.device)), o), field, o)
     print(o.output)
@@ -287,6 +311,10 @@ def _view(o: argparse.Namespace) -> None:
     from ..io import draw
     from ..warping.measure import measure
 
+    if o.style == "animation":
+        require_target(o.output, draw.ANIMATIONS, "An animation")
+    else:
+        picture.require_picture_target(o.output)
     field, photo, crop = load_field(o.field), None, None
     if o.portrait:
         photo = picture.read(o.portrait).rgb
@@ -311,6 +339,7 @@ def _view(o: argparse.Namespace) -> None:
 def _export(o: argparse.Namespace) -> None:
     from ..io import interchange
 
+    interchange.require_writable(o.output, o.st_map)
     crop = None
     if o.portrait:
         if not o.st_map:
@@ -323,6 +352,7 @@ def _export(o: argparse.Namespace) -> None:
 def _import(o: argparse.Namespace) -> None:
     from ..io import interchange
 
+    require_field_target(o.output, (".safetensors",))
     print(interchange.read(o.file, o.st_map).save(o.output))
 
 

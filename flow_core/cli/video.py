@@ -13,6 +13,7 @@ from ..editing.predict import Predictor
 from ..faces.align import FaceNotFound
 from ..faces.landmarks import load_landmarks
 from ..fields.base import FlowField
+from ..fields.container import require_field_target
 from ..fields.files import load_field
 from ..fields.raster import Field
 from ..guides.prompts import Prompt
@@ -101,16 +102,22 @@ def make_source(o: argparse.Namespace) -> FlowField | FieldSource:
     if o.field is not None:
         if o.prompt:
             raise ValueError("Give a prompt or --field, not both.")
+        if o.save_field:
+            raise ValueError("--save-field is for a field made from a prompt; --field names one that is saved already.")
         return load_field(o.field)
     if not o.prompt:
         raise ValueError("Say what the face should be: a prompt such as 'a smiling face', or --field FILE.")
     from . import main as cli
 
     prompt = Prompt.parse(o.prompt, o.neutral)
+    if o.save_field:
+        require_field_target(o.save_field, (".safetensors",))
     device = pick_device(o.device)
     guide = cli.load_guide(o.guide, device, o.precision, o.models)
     cli.warn_unknown(prompt, guide)
     if o.method == "predict":
+        if o.save_field:
+            raise ValueError("--method predict makes a field for each frame, so none is saved; leave out --save-field.")
         return Predictor.load(o.predictor, device).bind(guide, prompt)
     detector = cli.load_detector(o.detector, o.models)
     best = best_view(Clip.open(o.clip), detector, SCANNED, o.threshold)

@@ -342,6 +342,8 @@ def _ask_mouth(mouth: Mouth, points: Tensor, teeth: Tensor) -> tuple[Tensor, Ten
     height = (bottom - top).clamp(min=1e-4)
     tongue = smoothstep((b - top) / height, 0.4, 1.0) * (1 - (2 * share - 1).square()).clamp(min=0)
     # Lips throw their shadow from their very edge on, the upper one a darker one.
-    depth = (0.75 + 0.25 * smoothstep(b - top, 0.0, MOUTH_SHADE)) * (0.5 + 0.5 * smoothstep(bottom - b, 0.0, MOUTH_SHADE))
+    depth = (0.75 + 0.25 * smoothstep(b - top, 0.0, MOUTH_SHADE)) * (
+        0.5 + 0.5 * smoothstep(bottom - b, 0.0, MOUTH_SHADE)
+    )
     shade = alpha * depth * hidden * (DARK - TONGUE * tongue)
     return alpha, mouth.source.back(sa, sb), shade

@@ -11,10 +11,12 @@ from pathlib import Path
 
 from torch import Tensor
 
+from ..io.atomic import require_target, write_bytes
 from .base import FieldError
 
 FORMAT = "faceflow.field"
 VERSION = 1
+_LONGEST_HEADER = 1 << 24  # bytes
 
 # version n -> n+1; grows when the format does, so that no saved edit is ever lost
 _UPGRADES: dict[int, Callable[[dict, dict], tuple[dict, dict]]] = {}
@@ -24,14 +26,35 @@ def write(path: str | Path, meta: Mapping[str, object], kind: str, tensors: Mapp
     """Write a field's file; of the format's own keys in ``meta`` none survives."""
     from safetensors.torch import save
 
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    path = require_field_target(path)
     header = {**meta, "format": FORMAT, "version": VERSION, "kind": kind}
     plain = {k: v.detach().cpu().contiguous() for k, v in tensors.items()}
-    partial = path.with_name(path.name + ".part")  # a full disk must not destroy an older field
-    partial.write_bytes(save(plain, metadata={"faceflow": json.dumps(header)}))
-    partial.replace(path)
+    write_bytes(path, save(plain, metadata={"faceflow": json.dumps(header)}))
     return path
+
+
+def require_field_target(path: str | Path, suffixes: tuple[str, ...] = ()) -> Path:
+    """The path, if a field may be saved there: a field replaces fields, never a picture or anybody's weights.
+
+    Raises:
+        FieldError: something else is there.
+        ValueError, PermissionError: as :func:`flow_core.io.atomic.require_target`.
+    """
+    path = require_target(path, suffixes, "A field")
+    if path.exists() and path.stat().st_size and not is_field(path):
+        raise FieldError(f"{path} is there already and is no FaceFlow field, so it is kept; choose another name.")
+    return path
+
+
+def is_field(path: str | Path) -> bool:
+    """Whether a file says in its header that it is a FaceFlow field; of any version, and complete or not."""
+    try:
+        with Path(path).open("rb") as file:
+            length = int.from_bytes(file.read(8), "little")
+            header = json.loads(file.read(length)) if length < _LONGEST_HEADER else {}
+        return json.loads(header["__metadata__"]["faceflow"])["format"] == FORMAT
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
 
 
 def read(path: str | Path) -> tuple[object, dict[str, object], dict[str, Tensor]]:
@@ -44,7 +67,9 @@ def read(path: str | Path) -> tuple[object, dict[str, object], dict[str, Tensor]
 
     path = Path(path)
     if not path.is_file():
-        raise FieldError(f"There is no field at {path}. Save one with FaceFlow Save Field or `faceflow edit --field`.")
+        raise FieldError(
+            f"There is no field at {path}. Save one with FaceFlow Save Field or `faceflow edit --save-field`."
+        )
     try:
         with safe_open(str(path), "pt") as f:
             header = json.loads((f.metadata() or {}).get("faceflow", "null"))

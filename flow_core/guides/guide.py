@@ -136,8 +136,12 @@ class Guide:
         """Words of ``text`` outside a small guide's vocabulary; always empty for large models."""
         if not self.vocabulary:
             return []
-        words = "".join(c if c.isalpha() else " " for c in text.lower()).split()
-        return [w for w in dict.fromkeys(words) if w not in self.vocabulary]
+        return [w for w in dict.fromkeys(self.words(text)) if w not in self.vocabulary]
+
+    @staticmethod
+    def words(text: str) -> list[str]:
+        """The words of a text, as a vocabulary has them."""
+        return "".join(c if c.isalpha() else " " for c in text.lower()).split()
 
 
 def available(folders: Sequence[str | Path] = ()) -> list[str]:
@@ -226,6 +230,7 @@ def _resolve(clip: ModuleType, name: str, folders: list[Path]) -> tuple[str, str
                 raise GuideError(
                     f"{path} has an open_clip config but no weights; put open_clip_model.safetensors beside it."
                 )
+            _require_folder(clip, path)
             return f"local-dir:{path}", None, frozenset()
         if path.suffix == ".safetensors" and path.is_file():
             return _local_file(clip, path)
@@ -235,6 +240,7 @@ def _resolve(clip: ModuleType, name: str, folders: list[Path]) -> tuple[str, str
             return arch, weights, frozenset()
         for place in places:
             if weights.endswith(".safetensors") and (place / weights).is_file():
+                _require_safetensors(place / weights)
                 return arch, str(place / weights), frozenset()
         tags = ", ".join(clip.list_pretrained_tags_by_model(arch)) or "none"
         raise GuideError(f"{arch} has no weights {weights!r}; open_clip knows {tags}.")
@@ -260,18 +266,16 @@ def _normalisation(clip: ModuleType, arch: str) -> dict | None:
 
 
 def _local_file(clip: ModuleType, path: Path) -> tuple[str, str, frozenset[str]]:
-    from safetensors import SafetensorError, safe_open
-
     config = path.with_suffix(".json")
     if not path.is_file() or not config.is_file():
         raise GuideError(
             f"A guide from a file needs both {path} and {config.name} (its open_clip model config) beside it."
         )
+    about = _require_safetensors(path)
     try:
-        with safe_open(str(path), "pt") as f:
-            words = json.loads((f.metadata() or {}).get("vocabulary", "[]"))
+        words = json.loads(about.get("vocabulary", "[]"))
         keys = dict(json.loads(config.read_text())).keys()
-    except (SafetensorError, ValueError, TypeError, OSError) as e:
+    except (ValueError, TypeError, OSError) as e:
         raise GuideError(f"{path.name} or {config.name} is damaged ({e}); copy it again.") from e
     if not {"embed_dim", "vision_cfg", "text_cfg"} <= keys:
         raise GuideError(f"{config.name} is no open_clip model config: it needs embed_dim, vision_cfg and text_cfg.")
@@ -280,6 +284,32 @@ def _local_file(clip: ModuleType, path: Path) -> tuple[str, str, frozenset[str]]
     with tempfile.TemporaryDirectory() as folder:
         clip.add_model_config(Path(shutil.copy(config, Path(folder) / f"{name}.json")))
     return name, str(path), frozenset(words)
+
+
+def _require_folder(clip: ModuleType, path: Path) -> None:
+    """A folder from which open_clip can be asked to load, so that it takes weights and no pickle."""
+    for file in path.glob("*.safetensors"):
+        _require_safetensors(file)
+    first = ("open_clip_model.safetensors", "open_clip_pytorch_model.safetensors")  # open_clip looks for these first
+    pickles = [p.name for kind in ("*.bin", "*.pth") for p in path.glob(kind)]
+    if pickles and not any((path / name).is_file() for name in first):
+        raise GuideError(
+            f"open_clip would take {pickles[0]} of {path}, a pickle, which can run any program; name the weights {first[0]}."
+        )
+    if not hasattr(clip.factory, "parse_model_name"):
+        raise GuideError("Guides from a folder need open_clip 3. Run: pip install -U open_clip_torch")
+
+
+def _require_safetensors(path: Path) -> dict[str, str]:
+    """Metadata of a file of weights, which is what its ending says. Versions of open_clip differ in what they do with one
+    that is not, and some have unpickled it, which can run any program."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(str(path), "pt") as f:
+            return f.metadata() or {}
+    except (SafetensorError, OSError) as e:
+        raise GuideError(f"{path.name} is damaged or no safetensors file ({e}); copy it again.") from e
 
 
 def _told(e: Exception, most: int = 400) -> str:

@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from .attributes import listed, says_something
 from .guide import Guide
 
 NEUTRAL = "a face"
@@ -92,7 +93,20 @@ class Prompt:
         return " | ".join(t if w == 1 and ":" not in t else f"{t}:{w:g}" for t, w in self.parts)
 
     def unknown_words(self, guide: Guide) -> list[str]:
-        """Words that lie outside the guide's vocabulary, if it has one."""
+        """Words that lie outside the guide's vocabulary, if it has one.
+
+        Raises:
+            PromptError: of a part it knows no word that asks for anything, and an edit would follow chance; the message lists
+                what it knows.
+        """
+        if not guide.vocabulary:
+            return []
+        for text, _ in self.parts:
+            if not says_something(guide.words(text), guide.vocabulary):
+                raise PromptError(
+                    f"Guide {guide.name} understands nothing in {text!r}. Ask in English for what it knows, or load a full guide, "
+                    f"which knows any words. It knows\n{listed()}"
+                )
         return guide.unknown_words(" ".join(t for t, _ in self.parts))
 
 

@@ -25,10 +25,13 @@ from ..geometry.crop import Crop
 from ..geometry.grid import pixel_centers
 from ..warping.jacobian import jacobian_determinant
 from ..warping.warp import warp
+from .atomic import require_target, write_bytes
+from .picture import encoded
 
 if TYPE_CHECKING:
     from ..faces.detect import Detection
 
+ANIMATIONS = (".webp", ".gif", ".png")
 STYLES = ("wheel", "arrows", "grid", "heat", "color", "folds")
 _STILL = 1e-4  # shorter offsets (0.1 px of a 1024 px face) count as no movement
 _INK, _ACCENT = (0.12, 0.13, 0.16), (1.0, 0.76, 0.18)
@@ -331,17 +334,15 @@ def animate(
 def save_animation(frames: list[Image.Image], path: str | Path, fps: float = 20) -> Path:
     """Write an endless animation: ``.webp`` (lossy), ``.gif`` (256 colours) or ``.png`` (APNG, lossless).
     Equal neighbours may become one longer frame. ValueError: other suffix, no frames, fps outside 1..100."""
-    path, suffix = Path(path), Path(path).suffix.lower()
-    if suffix not in (".webp", ".gif", ".png"):
-        raise ValueError(f"Cannot write an animation as {path.name!r}; use one of .webp, .gif, .png.")
+    path = require_target(path, ANIMATIONS, "An animation")
+    suffix = path.suffix.lower()
     if not frames or not 1 <= fps <= 100:
         raise ValueError(f"An animation needs frames, 1..100 a second; got {len(frames)} frames, fps {fps}.")
     options = {"duration": round(1000 / fps), "loop": 0} | ({"quality": 85} if suffix == ".webp" else {})
     if suffix == ".gif":  # one palette for all, or still areas would flicker
         palette = frames[len(frames) // 2].convert("RGB").quantize(256)
         frames = [f.convert("RGB").quantize(palette=palette) for f in frames]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    frames[0].save(path, save_all=True, append_images=frames[1:], **options)
+    write_bytes(path, encoded(frames[0], suffix, save_all=True, append_images=frames[1:], **options))
     return path
 
 

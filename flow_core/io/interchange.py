@@ -32,6 +32,7 @@ from ..fields.base import FEATHER, FieldError, FlowField
 from ..fields.raster import Field
 from ..geometry.crop import Crop
 from ..geometry.grid import pixel_centers
+from .atomic import replacing, require_target
 from .rasters import read_exr, read_flo, read_png16, write_exr, write_flo, write_png16
 
 FLOWS = (".flo", ".png", ".exr", ".npy")
@@ -71,6 +72,12 @@ def _sample(field: FlowField, points: Tensor, feather: float, crop: Crop | None)
         return field.to("cpu").require_finite().flow(feather, crop)(points)[:2]
 
 
+def require_writable(path: str | Path, st: bool = False) -> Path:
+    """The path, if a flow or, with ``st``, an ST-map may be written there; errors as of
+    :func:`flow_core.io.atomic.require_target`."""
+    return require_target(path, ST_MAPS if st else FLOWS, "An ST-map" if st else "A flow")
+
+
 def write(
     field: FlowField,
     path: str | Path,
@@ -92,16 +99,12 @@ def write(
     Raises:
         ValueError: a suffix, size or batch that does not fit, or offsets too long for the format.
     """
-    path, suffix = Path(path), Path(path).suffix.lower()
-    if suffix not in (known := ST_MAPS if st else FLOWS):
-        raise ValueError(
-            f"Cannot write {'an ST-map' if st else 'a flow'} as {path.name!r}; use one of {', '.join(known)}."
-        )
+    path = require_writable(path, st)
+    suffix = path.suffix.lower()
     if not 2 <= size <= 8192:
         raise ValueError(f"The raster must have 2..8192 pixels a side, got {size}.")
     if field.batch != 1 and suffix != ".npy":
         raise ValueError(f"A {suffix} file holds one field, got {field.batch}; write them one by one, or as .npy.")
-    path.parent.mkdir(parents=True, exist_ok=True)
     if st:
         values = (st_map(field, size, feather) if crop is None else st_map_of_photo(field, crop, feather)).numpy()
         zero = np.zeros_like(values[..., :1])
@@ -112,7 +115,7 @@ def write(
         return path
     offset, color = _sample(field, pixel_centers(size, size), feather, crop)
     if suffix == ".npy":
-        with path.open("wb") as file:
+        with replacing(path) as partial, partial.open("wb") as file:
             np.save(file, torch.cat([offset, color], 1).numpy())
         return path
     flow, tint = offset[0].permute(1, 2, 0).numpy() * size, color[0].numpy()

@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+import io
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 import torch
 from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
+
+from .atomic import require_target, write_bytes
+
+# What is read. Pillow would also hand PostScript to Ghostscript, that is run a program in a file that calls itself .jpg,
+# and parse formats that hardly anybody uses or looks after.
+RASTER = ("PNG", "JPEG", "GIF", "BMP", "PPM", "WEBP", "TIFF", "TGA", "JPEG2000") + (
+    ("AVIF",) if find_spec("PIL.AvifImagePlugin") else ()
+)
+WRITTEN = (
+    ".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".tga", ".jp2", ".ppm", ".pgm", ".avif"
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -35,10 +48,10 @@ def read(path: str | Path) -> Picture:
     """Open a picture upright (EXIF orientation applied).
 
     Raises:
-        ValueError: the file is missing or no picture.
+        ValueError: the file is missing or no picture, or a kind of picture that is a program.
     """
     try:
-        with Image.open(path) as file:
+        with Image.open(path, formats=RASTER) as file:
             image = ImageOps.exif_transpose(file)
             extra = {k: v for k in ("icc_profile", "exif") if (v := image.info.get(k))}
             if image.mode in ("I;16", "I;16L", "I;16B", "I"):
@@ -56,18 +69,30 @@ def read(path: str | Path) -> Picture:
     return Picture(torch.from_numpy(array / depth).permute(2, 0, 1)[None], depth, extra)
 
 
+def require_picture_target(path: str | Path) -> Path:
+    """The path, if a picture may be written there; ValueError or PermissionError, before any work, if not."""
+    return require_target(path, WRITTEN, "A picture")
+
+
+def encoded(image: Image.Image, suffix: str, **options: object) -> bytes:
+    """A picture file's content. Pillow's own way to a file does not notice when a disk that fills takes only half of it."""
+    Image.preinit()
+    if suffix.lower() not in Image.EXTENSION:
+        Image.init()
+    buffer = io.BytesIO()
+    image.save(buffer, Image.EXTENSION[suffix.lower()], **options)
+    return buffer.getvalue()
+
+
 def write(picture: Picture, path: str | Path) -> None:
-    """Save a picture; the suffix decides the format. Formats that cannot hold its channels raise ValueError."""
-    path = Path(path)
+    """Save a picture, as :func:`flow_core.io.atomic.replacing` says; the suffix decides the format. Formats that cannot
+    hold its channels raise ValueError."""
+    path = require_picture_target(path)
     array = (picture.pixels[0].permute(1, 2, 0) * picture.depth).round().clamp(0, picture.depth).cpu().numpy()
     array = array.astype(np.uint16 if picture.depth > 255 else np.uint8)
     image = Image.fromarray(array[..., 0] if array.shape[2] == 1 else array)
-    path.parent.mkdir(parents=True, exist_ok=True)
     quality = {"quality": 95, "subsampling": 0} if path.suffix.lower() in (".jpg", ".jpeg") else {}
-    partial = path.with_name(f".{path.stem}.part{path.suffix}")  # a failure must not destroy an older picture
     try:
-        image.save(partial, **quality, **picture.extra)
-        partial.replace(path)
+        write_bytes(path, encoded(image, path.suffix, **quality, **picture.extra))
     except (OSError, ValueError, KeyError) as e:
-        partial.unlink(missing_ok=True)
         raise ValueError(f"{path} cannot be written ({e}); name a file that ends in .png.") from e

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
+from .atomic import write_bytes
+
 _FLO, _PNG, _EXR = b"PIEH", b"\x89PNG\r\n\x1a\n", struct.pack("<I", 20000630)
 _MOST = 16384  # pixels a side; larger numbers in a header are damage
 
@@ -19,7 +21,7 @@ class RasterError(ValueError):
 def write_flo(path: Path, flow: np.ndarray) -> None:
     """``[h,w,2]`` as float32 (Baker et al., 2011): the tag 202021.25, width, height, then u and v of each pixel."""
     h, w = flow.shape[:2]
-    path.write_bytes(_FLO + struct.pack("<ii", w, h) + flow.astype("<f4").tobytes())
+    write_bytes(path, _FLO + struct.pack("<ii", w, h) + flow.astype("<f4").tobytes())
 
 
 def read_flo(path: Path) -> np.ndarray:
@@ -48,7 +50,7 @@ def write_png16(path: Path, values: np.ndarray) -> None:
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
     header = struct.pack(">IIBBBBB", w, h, 16, 2, 0, 0, 0)
-    path.write_bytes(_PNG + chunk(b"IHDR", header) + chunk(b"IDAT", packed) + chunk(b"IEND", b""))
+    write_bytes(path, _PNG + chunk(b"IHDR", header) + chunk(b"IDAT", packed) + chunk(b"IEND", b""))
 
 
 def read_png16(path: Path) -> np.ndarray:
@@ -123,7 +125,7 @@ def write_exr(path: Path, channels: dict[str, np.ndarray]) -> None:
     length = 4 * w * len(names)
     table = struct.pack(f"<{h}Q", *(len(head) + 8 * h + y * (8 + length) for y in range(h)))
     body = b"".join(struct.pack("<ii", y, length) + lines[y].tobytes() for y in range(h))
-    path.write_bytes(head + table + body)
+    write_bytes(path, head + table + body)
 
 
 def read_exr(path: Path) -> dict[str, np.ndarray]:

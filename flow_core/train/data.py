@@ -16,6 +16,7 @@ from torch import Tensor
 
 from ..faces.landmarks import POINTS, five_points
 from ..geometry.crop import Crop
+from ..io.picture import RASTER
 
 STORED = 192  # pixels of a stored face square
 WIDE = 1.12  # portraits are stored a little wider than the crop, so that jittered views stay inside
@@ -116,7 +117,11 @@ def _pictures(archive: Path, files: list[str]) -> list[Tensor]:
 
 
 def _decode(data: bytes) -> Tensor:
-    return torch.from_numpy(np.array(Image.open(io.BytesIO(data)).convert("RGB"))).permute(2, 0, 1).contiguous()
+    return (
+        torch.from_numpy(np.array(Image.open(io.BytesIO(data), formats=RASTER).convert("RGB")))
+        .permute(2, 0, 1)
+        .contiguous()
+    )
 
 
 def _expressions(folder: Path) -> Faces:

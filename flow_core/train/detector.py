@@ -22,6 +22,7 @@ from torch import Tensor, nn
 
 from ..faces.detect import BUILTIN, Detector, anchors, decode, load_detector, network
 from ..faces.landmarks import MIRROR, five_points
+from ..io.picture import RASTER
 from . import data, loop
 
 SIDE = 256  # of a composed picture, pixels
@@ -75,7 +76,7 @@ class Faces:
     def get(self, kind: str, index: int) -> tuple[Image.Image, np.ndarray]:
         """Return an RGB picture and its landmarks [161,2] in pixels."""
         data, mesh = self.items[kind][index]
-        image = Image.open(io.BytesIO(data))
+        image = Image.open(io.BytesIO(data), formats=RASTER)
         width = image.width
         image.draft("RGB", (400, 400))  # a large one is decoded at a fraction of its size
         return image.convert("RGB"), mesh * (image.width / width)
@@ -229,7 +230,7 @@ def _spoil(rng: Random, scene: Image.Image, smallest: float) -> Image.Image:
     if rng.random() < 0.3:
         buffer = io.BytesIO()
         scene.save(buffer, "JPEG", quality=int(rng.integers(35, 95)))
-        scene = Image.open(buffer).convert("RGB")
+        scene = Image.open(buffer, formats=["JPEG"]).convert("RGB")
     return scene
 
 

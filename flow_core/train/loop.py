@@ -11,6 +11,8 @@ from pathlib import Path
 import torch
 from torch import Tensor, distributed, nn
 
+from ..io.atomic import replacing, write_bytes
+
 CHECKPOINT_EVERY = 200  # steps
 
 
@@ -113,10 +115,8 @@ def fit(
         if done % 100 == 0:
             shown.clear()
         if rank() == 0 and (done % CHECKPOINT_EVERY == 0 or done == o.steps):
-            o.checkpoint.parent.mkdir(parents=True, exist_ok=True)
-            partial = o.checkpoint.with_suffix(".part")
-            torch.save({name: thing.state_dict() for name, thing in kept.items()} | {"step": done}, partial)
-            partial.replace(o.checkpoint)  # a stop in the middle of writing must not cost the training
+            with replacing(o.checkpoint) as partial:  # a stop in the middle of writing must not cost the training
+                torch.save({name: thing.state_dict() for name, thing in kept.items()} | {"step": done}, partial)
             if check is not None:
                 objective.eval()
                 check(done)
@@ -127,12 +127,11 @@ def fit(
 
 def save(model: nn.Module, path: Path, about: dict[str, str]) -> None:
     """Write weights in half precision, but for running statistics, which may lie beyond its range."""
-    from safetensors.torch import save_file
+    from safetensors.torch import save as serialized
 
     state = {
         name: (value.half() if value.is_floating_point() and "running_" not in name else value).contiguous()
         for name, value in model.state_dict().items()
     }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    save_file(state, str(path), metadata={"licence": "Apache-2.0", **about})
+    write_bytes(path, serialized(state, metadata={"licence": "Apache-2.0", **about}))
     print(f"saved {path} ({path.stat().st_size / 1e6:.1f} MB)", flush=True)

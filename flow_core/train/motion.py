@@ -25,6 +25,7 @@ from ..faces.landmarks import (
     five_points,
 )
 from ..geometry.crop import ffhq_matrix
+from ..io.atomic import write_bytes
 from . import data
 from .attributes import pose
 
@@ -87,7 +88,7 @@ def fit(landmarks: Tensor, parts: dict[str, tuple[tuple[int, ...], int]] = PARTS
 
 
 def main(argv: list[str] | None = None) -> None:
-    from safetensors.torch import save_file
+    from safetensors.torch import save
 
     ap = argparse.ArgumentParser("python -m flow_core.train motion", description=__doc__)
     ap.add_argument("--data", type=Path, required=True, help="folder of the training faces")
@@ -97,5 +98,5 @@ def main(argv: list[str] | None = None) -> None:
     known = [data.meshes(o.data, kind) for kind in kinds]
     train = torch.cat([mesh[~data.held_out(kind, len(mesh))] for kind, mesh in zip(kinds, known, strict=True)])
     modes, part, share = fit(train)
-    save_file({"modes": modes.half().contiguous(), "part": part}, o.out, {"licence": "Apache-2.0"})
+    write_bytes(o.out, save({"modes": modes.half().contiguous(), "part": part}, {"licence": "Apache-2.0"}))
     print(f"{len(modes)} modes hold {share:.1%} of the variance of {len(train)} faces; saved {o.out}")

@@ -23,6 +23,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from ..faces.landmarks import POINTS
+from ..io.picture import RASTER
 from . import data, loop
 
 HELD_OUT_EVERY = 50  # of the faces of each shard, the last of each such run is kept from training
@@ -95,7 +96,7 @@ def _face(name: str, picture: bytes, json: bytes) -> Face:
         points = points[list(POINTS)]
     if points.shape != (len(POINTS), 2):
         raise ValueError(f"{name} needs {len(POINTS)} landmarks [x, y] in its JSON, it has {tuple(points.shape)}.")
-    array = np.asarray(Image.open(io.BytesIO(picture)).convert("RGB")).copy()
+    array = np.asarray(Image.open(io.BytesIO(picture), formats=RASTER).convert("RGB")).copy()
     image = torch.from_numpy(array).permute(2, 0, 1)
     color = about.get("color")
     if color is None:

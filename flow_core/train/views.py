@@ -109,7 +109,9 @@ class Views:
         # a face that the landmark model lost is no measure of anything
         self.usable = ((self.points - self.points.median(0).values).abs().amax((1, 2)) < 0.2).nonzero()[:, 0]
 
-    def view(self, index: Tensor, warp: bool, jitter: float, widen: float = 1.0) -> tuple[Tensor, Tensor, Tensor]:
+    def view(
+        self, index: Tensor, warp: bool, jitter: float, widen: float = 1.0, mirror: bool = True
+    ) -> tuple[Tensor, Tensor, Tensor]:
         """Look at faces.
 
         Args:
@@ -117,6 +119,7 @@ class Views:
             warp: deform three in four of them by :func:`random_warp`.
             jitter: how far the view strays from the crop, 1 as far as at run time; 0 for the crop itself.
             widen: side of the view in sides of the crop.
+            mirror: show half of the faces mirrored, where the view strays at all.
 
         Returns:
             Pictures ``[n,3,size,size]`` 0..1; their landmarks ``[n,161,2]`` in the crop frame, and in the picture (0..1, left
@@ -132,7 +135,7 @@ class Views:
         angle = torch.randn(n, generator=g, device=g.device) * 0.07 * jitter
         zoom = widen * (1 + 0.22 * jitter * (torch.rand(n, generator=g, device=g.device) - 0.5))
         shift = torch.randn(n, 1, 1, 2, generator=g, device=g.device) * 0.02 * jitter
-        flip = 1 - 2.0 * (torch.rand(n, generator=g, device=g.device) < 0.5 * bool(jitter))[:, None, None]
+        flip = 1 - 2.0 * (torch.rand(n, generator=g, device=g.device) < 0.5 * bool(jitter and mirror))[:, None, None]
         crop = turned_centers(self.size, angle, zoom, shift, flip)
         px, py = (points - 0.5 - shift[:, 0]).unbind(-1)
         cos, sin = (angle.cos() * zoom)[:, None], (angle.sin() * zoom)[:, None]

@@ -21,9 +21,13 @@ from torch import Tensor
 
 from ..geometry.grid import pixel_centers
 from ..geometry.sampling import sample_image
+from ..io.atomic import replacing, require_target
 
 QUEUE = 4  # frames that wait between two threads
 COPIED = ("aac", "mp3", "ac3", "eac3", "alac", "flac", "opus")  # sound that an mp4 file holds; other sound becomes AAC
+PRESETS = (
+    "ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow", "placebo"
+)  # fmt: skip
 T = TypeVar("T")
 
 
@@ -185,11 +189,14 @@ class Writer:
         self, path: str | Path, like: Clip, crf: float = 18, preset: str = "veryfast", sound: bool = True
     ) -> None:
         self.path, self.like, self.crf, self.preset, self.sound = Path(path), like, crf, preset, sound
-        if self.path.suffix.lower() not in (".mp4", ".mov", ".mkv"):
-            raise ClipError(f"{self.path.name}: videos are written as .mp4, .mov or .mkv; name such a file.")
+        try:
+            require_target(self.path, (".mp4", ".mov", ".mkv"), "A video")
+        except (ValueError, OSError) as e:
+            raise ClipError(str(e)) from e
+        if preset not in PRESETS:
+            raise ClipError(f"x264 has no preset {preset!r}; use one of {', '.join(PRESETS)}.")
         if not 0 <= crf <= 51:
             raise ClipError(f"The quality crf lies between 0 (best) and 51, got {crf}.")
-        self.partial = self.path.with_name(f".{self.path.stem}.part{self.path.suffix}")
         self._waiting: queue.Queue = queue.Queue(QUEUE)
         self._error: BaseException | None = None
         self._cut = False  # leave out the sound after the last frame
@@ -198,7 +205,8 @@ class Writer:
 
     def __enter__(self) -> Writer:
         self._av = require_av()
-        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self._file = replacing(self.path)
+        self.partial = self._file.__enter__()
         self._thread = threading.Thread(target=self._work, name="faceflow-encode", daemon=True)
         self._thread.start()
         return self
@@ -225,11 +233,14 @@ class Writer:
                 continue
         self._thread.join()
         if (kind is None or stopped) and self._error is None and self.count:
-            self.partial.replace(self.path)
+            self._file.__exit__(None, None, None)
             return
-        self.partial.unlink(missing_ok=True)
+        failure = error
         if kind is None:
-            raise self._failure() if self._error else ClipError("The video has no frames, so nothing was written.")
+            failure = self._failure() if self._error else ClipError("The video has no frames, so nothing was written.")
+        self._file.__exit__(type(failure), failure, None)  # the unfinished file goes
+        if kind is None:
+            raise failure
 
     def _failure(self) -> Exception:
         e = self._error

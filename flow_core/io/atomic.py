@@ -1,0 +1,80 @@
+"""Writing files so that nothing is ever lost: the one way in which everything that is saved gets its name."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+
+def require_target(path: str | Path, suffixes: tuple[str, ...] = (), what: str = "This") -> Path:
+    """The path, if a file may be written there; to be asked before the work that the file shall hold.
+
+    Args:
+        suffixes: endings that are possible, lower case; none = any.
+        what: the beginning of the message, for instance ``"A field"``.
+
+    Raises:
+        ValueError: another ending, a folder, a symbolic link, a device, or a name below something that is no folder.
+        PermissionError: a file is there and protected against writing.
+    """
+    path = Path(path)
+    if suffixes and path.suffix.lower() not in suffixes:
+        raise ValueError(f"{what} cannot be written as {path.name!r}; name a file that ends in {', '.join(suffixes)}.")
+    if path.is_symlink():  # it may have been laid there to have something else overwritten
+        raise ValueError(f"{path} is a symbolic link, and links are not written through; name the file itself.")
+    if path.is_dir() or not path.name:
+        raise ValueError(f"{path} is a folder; name a file in it.")
+    if path.exists() and not path.is_file():
+        raise ValueError(f"{path} is a device or a pipe; name a file.")
+    if path.exists() and not os.access(path, os.W_OK):
+        raise PermissionError(f"{path} is protected against writing; choose another name.")
+    for folder in path.absolute().parents:
+        if folder.is_dir():
+            break
+        if folder.exists() or folder.is_symlink():
+            raise ValueError(f"{path} cannot be written: {folder} is no folder; choose another name.")
+    return path
+
+
+@contextmanager
+def replacing(path: str | Path, *suffixes: str) -> Iterator[Path]:
+    """A new, empty file for the block to fill, which takes its name only when all of it is on the disk.
+
+    It lies in the same folder, made where it is missing, under a name that nobody can know beforehand and with the same
+    ending. A file that is there already is replaced at once and as a whole, and keeps its mode; whatever goes wrong, an
+    interrupt or a full disk included, it stays as it is, and the unfinished one is removed. Of two writers of one name the
+    later one wins.
+
+    Args:
+        suffixes: as for :func:`require_target`, whose errors are raised.
+
+    Yields:
+        the path to write to; it exists, and must exist at the end of the block.
+    """
+    path = require_target(path, suffixes)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".faceflow-{secrets.token_hex(8)}{path.suffix}")
+    try:
+        # the system gives it the mode that any new file gets; O_EXCL follows no link
+        os.close(os.open(partial, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
+        yield partial
+        with partial.open("rb+") as file:
+            os.fsync(file.fileno())
+        require_target(path, suffixes)
+        if path.exists():
+            partial.chmod(stat.S_IMODE(path.stat().st_mode))
+        os.replace(partial, path)
+    except BaseException:
+        with suppress(OSError):
+            partial.unlink(missing_ok=True)
+        raise
+
+
+def write_bytes(path: str | Path, data: bytes) -> None:
+    """Write a whole file, as :func:`replacing` says."""
+    with replacing(path) as partial:
+        partial.write_bytes(data)
