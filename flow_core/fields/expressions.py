@@ -21,7 +21,10 @@ if TYPE_CHECKING:
 _RELAX_MOUTH = {f"relax {n}": 0.9 for n in ("mouthSmile", "mouthDimple", "cheekSquint", "mouthUpperUp", "mouthLowerDown", "mouthStretch",
                                             "mouthPucker", "mouthFunnel")}  # fmt: skip
 _RELAX_RAISED = {"relax browInnerUp": 0.8, "relax browOuterUp": 0.8}
-_RELAX_SOUR = {f"relax {n}": 0.9 for n in ("mouthFrown", "mouthPucker", "mouthShrugLower", "mouthPress", "browDown", "browTogether")}
+_RELAX_SOUR = {
+    f"relax {n}": 0.9
+    for n in ("mouthFrown", "mouthPucker", "mouthShrugLower", "mouthPress", "browDown", "browTogether")
+}
 _ALL = {"relax": 1.0}
 PRESETS: dict[str, dict[str, float]] = {
     "neutral": _ALL,
