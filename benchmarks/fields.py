@@ -27,29 +27,19 @@ from flow_core.editing import losses
 from flow_core.editing.optimize import Settings
 from flow_core.faces.align import align
 from flow_core.faces.detect import load_detector
-from flow_core.fields.base import FlowField
 from flow_core.fields.neural import ARCHITECTURES, Implicit
 from flow_core.fields.raster import Field
 from flow_core.fields.velocity import to_velocity
 from flow_core.geometry.crop import Crop, ffhq_matrix
 from flow_core.geometry.grid import pixel_centers
 from flow_core.guides.guide import load_guide
-from flow_core.guides.prompts import Prompt, directions
+from flow_core.guides.prompts import Prompt
 from flow_core.warping.jacobian import jacobian_determinant
+from flow_core.warping.measure import edit_gain
 from flow_core.warping.warp import warp
 
 STRENGTHS = (-1.0, 0.5, 1.0, 1.5)
 PHOTO, SIDE = (4000, 6000), 3000  # (height, width) of the large photo, side of its face square
-
-
-def gain(guide, prompt: Prompt, photo: torch.Tensor, crop: Crop, field: FlowField) -> float:
-    """Change of logit of the face square, seen straight."""
-    size = guide.image_size
-    with torch.no_grad():
-        faces = torch.cat([crop.aligned(p, size) for p in (photo, warp(photo, crop, field)[0])])
-        before, after = guide.encode_image(faces)
-        text, weight = directions(guide, prompt)
-        return (guide.scale * (after - before) @ text.T @ weight / weight.abs().sum()).item()
 
 
 def fields() -> None:
@@ -73,7 +63,7 @@ def fields() -> None:
                 with tempfile.TemporaryDirectory() as folder:
                     size = field.save(Path(folder) / "f.safetensors").stat().st_size
                 rows.append([
-                    gain(guide, prompt, photo, crop, field), (moved + back).norm(dim=1).mean().item() * 512,
+                    edit_gain(photo, crop, field, guide, prompt).item(), (moved + back).norm(dim=1).mean().item() * 512,
                     losses.bending_energy(moved).item(), seconds, size,
                 ])  # fmt: skip
                 least.append([jacobian_determinant(field, 1024, s).min().item() for s in STRENGTHS])

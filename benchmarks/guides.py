@@ -52,7 +52,7 @@ def main() -> None:
             for photo, crop in faces:
                 field = run(photo, crop, guide, prompt, Settings(), label=f"{guide.name}: {text}")
                 [m] = measure(field, crop)
-                found.append((m.gain / logits, losses.travel(to_offset(field).offset).item(), m.determinant))
+                found.append((m.gain / logits, losses.rms_change(to_offset(field).offset).item(), m.determinant))
                 if len(found) == 1:
                     label = text if row else f"{text}: {guide.name}"
                     row.append((label, crop.widen(1.1).aligned(warp(photo, crop, field)[0], 256)))

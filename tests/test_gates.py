@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from flow_core.editing.gates import PAINTED, Gates, dearness, open_gates, paint_masks
+from flow_core.editing.gates import COLOR_REGIONS, Gates, open_gates
+from flow_core.editing.painting import paint_masks, region_cost
 from flow_core.faces.regions import region_mask
 from flow_core.geometry.crop import Crop
 from flow_core.guides.guide import Guide
@@ -68,7 +69,7 @@ def test_parts_of_a_prompt_add_up(guide: Guide) -> None:
 def masks(astronaut: Tensor, crop: Crop, **open_: float) -> tuple[Tensor, Tensor]:
     assert crop.landmarks is not None
     points = crop.places
-    regions = dict.fromkeys(PAINTED, 0.0) | open_
+    regions = dict.fromkeys(COLOR_REGIONS, 0.0) | open_
     return paint_masks(Gates({}, regions), points, crop.aligned(astronaut, 140), 96), points
 
 
@@ -95,7 +96,7 @@ def test_hair_is_found_by_its_color(astronaut: Tensor, crop: Crop) -> None:
 
 
 def test_a_large_region_is_painted_with_care(astronaut: Tensor, crop: Crop) -> None:
-    face, lips = (dearness(masks(astronaut, crop, **{name: 1.0})[0]).item() for name in ("skin", "lips"))
+    face, lips = (region_cost(masks(astronaut, crop, **{name: 1.0})[0]).item() for name in ("skin", "lips"))
     assert lips == 1.0
     assert 3 < face < 6
     skin, points = masks(astronaut, crop, skin=1.0)

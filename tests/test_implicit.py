@@ -11,9 +11,10 @@ from helpers import same_bits, smooth_field, square_crop
 from torch import Tensor
 
 from flow_core.editing.optimize import Settings, optimize
+from flow_core.editing.parameters import NetworkOffsets
 from flow_core.fields.base import FieldError
 from flow_core.fields.files import load_field
-from flow_core.fields.neural import ARCHITECTURES, Implicit, Trainable, finish, fit
+from flow_core.fields.neural import ARCHITECTURES, Implicit, fit
 from flow_core.fields.raster import Field
 from flow_core.fields.velocity import to_velocity
 from flow_core.geometry.crop import Crop
@@ -129,21 +130,21 @@ def test_fit(architecture: str) -> None:
 def test_what_is_finished_folds_nowhere() -> None:
     with torch.inference_mode():
         raw = smooth_field(0.15)
-        made = finish(Implicit.zeros("siren", 32, 4.0), raw)
+        made = Implicit.zeros("siren", 32, 4.0).nearest(raw)
     for strength in (-1.0, 0.5, 1.0, 1.5):
         assert jacobian_determinant(made, 512, strength).min() > 0
 
 
 def test_a_network_that_is_trained_begins_where_it_was() -> None:
     start = noisy()
-    trained = Trainable(start, (12, 12), 2, torch.device("cpu"))
+    trained = NetworkOffsets(start, (12, 12), 2, torch.device("cpu"))
     groups = trained.groups(1e-3)
-    assert trained.offset().shape == (2, 2, 12, 12)
-    assert not trained.offset().any()
+    assert trained().shape == (2, 2, 12, 12)
+    assert not trained().any()
     adam = torch.optim.Adam(groups)
-    trained.offset().sum().backward()
+    trained().sum().backward()
     adam.step()
-    assert trained.offset().any()
+    assert trained().any()
     assert not any(v.requires_grad for v in trained.snapshot().weights.values())
     assert not any(v.requires_grad for v in start.weights.values())
 

@@ -12,8 +12,8 @@ from torch import Tensor, distributed, multiprocessing
 
 from flow_core.cli import main as cli
 from flow_core.editing import motion, predict
-from flow_core.editing.gates import PAINTED
-from flow_core.editing.predict import Predictor, PredictorError, gain, key_texts
+from flow_core.editing.gates import COLOR_REGIONS
+from flow_core.editing.predict import Predictor, PredictorError, key_texts
 from flow_core.faces.align import align
 from flow_core.faces.detect import load_detector
 from flow_core.faces.landmarks import AT, MIRROR
@@ -25,6 +25,7 @@ from flow_core.io.picture import Picture, write
 from flow_core.train import data, loop, shards
 from flow_core.train import predictor as training
 from flow_core.warping.jacobian import fold_share
+from flow_core.warping.measure import edit_gain
 from flow_core.warping.warp import warp
 
 
@@ -85,7 +86,7 @@ def test_a_short_training_gains_on_the_guide(
     for name, picture in portraits.items():
         for text in ("a smiling face", "an angry face"):
             field = trained.predict(picture, crops[name], guide, prompt(text))
-            gains.setdefault(text, []).append(gain(picture, crops[name], field, guide, prompt(text)).item())
+            gains.setdefault(text, []).append(edit_gain(picture, crops[name], field, guide, prompt(text)).item())
             assert fold_share(field) < 0.01
     assert min(gains["a smiling face"]) > 0.5
     assert sum(map(sum, gains.values())) > 2  # an angry brow behind glasses takes longer
@@ -394,7 +395,7 @@ def test_random_prompts(guide: Guide) -> None:
 
     texts = training.Texts.read(guide, ["a smiling face", "a face", "red lips", "blond hair", "an old face"])
     assert "a face" not in texts.texts  # says nothing
-    assert texts.gates.shape == (4, len(motion.PARTS) + len(PAINTED))
+    assert texts.gates.shape == (4, len(motion.PARTS) + len(COLOR_REGIONS))
     which, weight = training.prompts(texts, [True, False] * 500, random.Random(0))
     assert which.shape == weight.shape == (1000, training.MOST_PARTS)
     parts = (weight != 0).sum(1)

@@ -17,7 +17,7 @@ from torch import Tensor
 from ..device import pick_device
 from ..editing.optimize import Settings, Step, optimize, report
 from ..editing.predict import BUILTIN as PREDICTOR
-from ..editing.predict import RESOLUTION, Predictor, PredictorError, gain
+from ..editing.predict import RESOLUTION, Predictor, PredictorError
 from ..faces.align import ORDERS, align
 from ..faces.detect import Detector, load_detector
 from ..fields.base import FlowField
@@ -30,6 +30,7 @@ from ..guides.guide import BUILTIN, PRECISIONS, Guide, GuideError, available, lo
 from ..guides.prompts import NEUTRAL, Prompt
 from ..io import picture
 from ..io.atomic import require_target
+from ..warping.measure import edit_gain
 from ..warping.warp import warp
 from . import video as cli_video
 
@@ -211,7 +212,7 @@ def make_field(photo: Tensor, crop: Crop, guide: Guide, prompt: Prompt, o: argpa
         return run(photo, crop, guide, prompt, settings, o.resolution, label, start)
     field = _predictor(o.predictor, guide.device).predict(photo, crop, guide, prompt).to("cpu")
     if o.method == "predict":
-        return field.with_meta(gain=round(gain(photo, crop, field, guide, prompt).mean().item(), 3))
+        return field.with_meta(gain=round(edit_gain(photo, crop, field, guide, prompt).mean().item(), 3))
     settings = replace(settings, steps=-(-settings.steps // REFINING))
     return run(photo, crop, guide, prompt, settings, label=label, start=field.with_meta(method="refine"))
 

@@ -9,8 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-# a shift of colour that counts like a movement by a thousandth of the crop side, in CIE Lab / 100 or sRGB 0..1
-PALETTE = 0.06
+# A shift of colour that counts like a movement by a thousandth of the crop side, in hundredths of CIE Lab or sRGB 0..1.
+COLOR_UNIT = 0.06
 
 
 def guidance(gain: Tensor, weight: Tensor, margin: float) -> Tensor:
@@ -31,29 +31,30 @@ def guidance(gain: Tensor, weight: Tensor, margin: float) -> Tensor:
     return (F.softplus(missing, beta=3) * weight.abs()).sum(-1).mean()
 
 
-def travel(offset: Tensor, color: Tensor | None = None) -> Tensor:
-    """How far faces ``[B]`` have gone: root mean square of an offset raster ``[B,2,h,w]`` in thousandths of the crop side; shifts
-    of colour ``[B,R,3]`` of whole regions count as much by :data:`PALETTE`. How alike two pictures of a person are goes by it."""
+def rms_change(offset: Tensor, color: Tensor | None = None) -> Tensor:
+    """How much faces ``[B]`` have changed: the root mean square of an offset raster ``[B,2,h,w]`` in thousandths of the crop side,
+    to which shifts of colour ``[B,R,3]`` of whole regions are added in units of :data:`COLOR_UNIT`. The likeness of a person
+    before and after an edit falls with this number."""
     squared = offset.square().sum(1).mean((1, 2)) * 1e6
-    return (squared if color is None else squared + (color / PALETTE).square().sum((1, 2))).sqrt()
+    return (squared if color is None else squared + (color / COLOR_UNIT).square().sum((1, 2))).sqrt()
 
 
-def secant_reach(reach: Tensor, gain: Tensor, moved: Tensor, weight: Tensor) -> Tensor:
-    """Gain for one unit of movement as an edit stands: guides see more in a movement the farther it goes, in some prompts
-    more than in others, and an edit should end where the face has moved far enough.
+def secant_gain(unit_gain: Tensor, gain: Tensor, change: Tensor, weight: Tensor) -> Tensor:
+    """Gain for one unit of :func:`rms_change` as an edit stands: guides see more in a movement the farther it goes, in some
+    prompts more than in others, and an edit should end where the face has changed enough.
 
     Args:
-        reach: ``[B,K]`` gain for one unit of movement at the start.
+        unit_gain: ``[B,K]`` gain for one unit of change at the start.
         gain: ``[B,V,K]`` of each view along each part of the prompt, so far.
-        moved: ``[B]`` :func:`travel`, so far. The parts share it, as if they asked for different things.
+        change: ``[B]`` :func:`rms_change`, so far. The parts share it, as if they asked for different things.
         weight: ``[B,K]`` of the parts.
 
     Returns:
-        ``[B,1,K]``, without gradient, never below ``reach``.
+        ``[B,1,K]``, without gradient, never below ``unit_gain``.
     """
-    share = moved.clamp(min=1.5)[:, None] * weight.abs() / weight.norm(dim=1, keepdim=True).clamp(min=1e-6)
-    gone = gain.mean(1) * weight.sign() / share.clamp(min=1e-3)
-    return torch.maximum(reach, gone).detach()[:, None]
+    share = change.clamp(min=1.5)[:, None] * weight.abs() / weight.norm(dim=1, keepdim=True).clamp(min=1e-6)
+    so_far = gain.mean(1) * weight.sign() / share.clamp(min=1e-3)
+    return torch.maximum(unit_gain, so_far).detach()[:, None]
 
 
 def drift(change: Tensor, directions: Tensor, inverse: Tensor | None = None) -> Tensor:
@@ -93,8 +94,16 @@ def asymmetry(offset: Tensor, frontality: Tensor) -> Tensor:
     return ((offset - mirrored).square().mean((1, 2, 3)) * frontality).mean()
 
 
+def color_energy(shifts: Tensor, used: Tensor | None = None) -> Tensor:
+    """Mean squared colour shift of regions ``[B,R,3]``, of those that each face uses, ``[B,R]`` 0 or 1; None = of all."""
+    squared = shifts.square().sum(2)
+    if used is None:
+        return squared.mean()
+    return ((squared * used).sum(1) / used.sum(1).clamp(min=1)).mean()
+
+
 def face_importance(points: Tensor, contour: Tensor | None = None, outside: float = 30.0) -> Tensor:
-    """How dear movement is: 1 within the face, growing smoothly to ``outside`` at the hair, the neck and the background.
+    """What movement costs: 1 within the face, growing smoothly to ``outside`` at the hair, the neck and the background.
 
     Args:
         points: crop points ``[1,h,w,2]``.

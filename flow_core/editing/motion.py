@@ -16,9 +16,11 @@ from torch import Tensor
 from ..geometry.grid import pixel_centers
 
 BUILTIN = Path(__file__).parents[1] / "weights" / "motion.safetensors"
-REACH = 0.05  # radius of a landmark's influence, fractions of the crop side
-STIFF = 0.08  # how far single landmarks may be missed
-SINGLE = 0.02  # how far a single landmark goes, fractions of the crop side, where a mode goes by its standard deviation
+RADIUS = 0.05  # radius of a landmark's influence, fractions of the crop side
+STIFFNESS = 0.08  # added to the diagonal of the interpolation: how far single landmarks may be missed
+LANDMARK_STEP = (
+    0.02  # how far a single landmark goes, fractions of the crop side, where a mode goes by its standard deviation
+)
 PARTS = ("brows", "eyes", "nose", "mouth", "outline")  # of the face, which move by themselves
 
 
@@ -39,25 +41,25 @@ def load_parts(path: Path = BUILTIN) -> Tensor:
     return torch.nn.functional.one_hot(_read(path)["part"], len(PARTS)).float()
 
 
-def members() -> Tensor:
+def part_landmarks() -> Tensor:
     """``[5,161]``: 1 for the landmarks of each of :data:`PARTS`."""
     return (load_parts().T @ load_modes().abs().sum(2) > 0).float()
 
 
 @functools.lru_cache(maxsize=1)
-def load_ways() -> tuple[Tensor, Tensor]:
+def load_movements() -> tuple[Tensor, Tensor]:
     """Modes ``[W,161,2]`` and their parts ``[W,5]`` as in :func:`load_modes` and :func:`load_parts`, and after them each landmark
     of the brows alone, along x and along y: of brows that come together the landmarks that the modes were made of show
     a fifth (:mod:`flow_core.train.seen`), so that modes alone cannot frown."""
-    modes, parts, brows = load_modes(), load_parts(), members()[0].nonzero()[:, 0]
+    modes, parts, brows = load_modes(), load_parts(), part_landmarks()[0].nonzero()[:, 0]
     single = modes.new_zeros(2 * len(brows), *modes.shape[1:])
     for axis in (0, 1):
-        single[torch.arange(len(brows)) * 2 + axis, brows, axis] = SINGLE
+        single[torch.arange(len(brows)) * 2 + axis, brows, axis] = LANDMARK_STEP
     of_brows = torch.eye(len(PARTS))[:1].expand(len(single), -1)
     return torch.cat([modes, single]), torch.cat([parts, of_brows])
 
 
-def near(landmarks: Tensor, parts: Tensor, size: tuple[int, int]) -> Tensor:
+def part_mask(landmarks: Tensor, parts: Tensor, size: tuple[int, int]) -> Tensor:
     """Where parts of the face lie, softly.
 
     Args:
@@ -68,9 +70,9 @@ def near(landmarks: Tensor, parts: Tensor, size: tuple[int, int]) -> Tensor:
     Returns:
         ``[B,1,h,w]`` 0..1.
     """
-    weight = (parts[:, :, None] * members().to(landmarks)).amax(1)  # [B,161]
+    weight = (parts[:, :, None] * part_landmarks().to(landmarks)).amax(1)  # [B,161]
     apart = (pixel_centers(*size, landmarks.device)[:, :, :, None] - landmarks[:, None, None]).square().sum(-1)
-    return (torch.exp(-apart / (2 * REACH**2)) * weight[:, None, None]).amax(-1)[:, None]
+    return (torch.exp(-apart / (2 * RADIUS**2)) * weight[:, None, None]).amax(-1)[:, None]
 
 
 def _read(path: Path) -> dict[str, Tensor]:
@@ -96,15 +98,15 @@ def spread(landmarks: Tensor, moved: Tensor, size: tuple[int, int]) -> Tensor:
 
     at = landmarks.float().mT  # [B,2,161]
     apart = (at[..., :, None] - at[..., None, :]).square().sum(1)
-    near = torch.exp(-apart / (2 * REACH**2))
+    near = torch.exp(-apart / (2 * RADIUS**2))
     # exact at single landmarks would mean wild in between: neighbours differ by more than they move apart
-    stiff = near + STIFF * torch.eye(near.shape[-1], device=near.device)
+    stiff = near + STIFFNESS * torch.eye(near.shape[-1], device=near.device)
     # Cholesky, for the LU of batches fails in some builds of MKL with several threads
     weights = torch.cholesky_solve(moved.to(near).expand(len(near), -1, -1), torch.linalg.cholesky(stiff))
     # a Gaussian of the plane is the product of those of its axes
     x, y = pixel_centers(*size, landmarks.device)[0, 0, :, 0], pixel_centers(*size, landmarks.device)[0, :, 0, 1]
     across, down = (
-        torch.exp(-(p[:, None] - c[:, None]).square() / (2 * REACH**2)) for p, c in ((x, at[:, 0]), (y, at[:, 1]))
+        torch.exp(-(p[:, None] - c[:, None]).square() / (2 * RADIUS**2)) for p, c in ((x, at[:, 0]), (y, at[:, 1]))
     )  # [B,w,161], [B,h,161]
     # a backward warp looks where a point came from
     return -(weights.mT[:, :, None] * down[:, None]) @ across.mT[:, None]

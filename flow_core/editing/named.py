@@ -18,7 +18,7 @@ from ..fields.expressions import PRESETS
 from ..fields.muscles import MusclesField
 from ..guides.guide import Guide
 from ..guides.prompts import Prompt
-from .gates import TINTED
+from .gates import COLOR_EXAMPLES
 
 EXPRESSIONS: dict[str, tuple[str, ...]] = {  # preset -> texts that ask for it
     "neutral": ("a neutral face", "an expressionless face", "a face without an expression"),
@@ -114,7 +114,7 @@ def named(guide: Guide, prompt: Prompt) -> Named:
         (text, "expression", PRESETS[name]) for name, texts in EXPRESSIONS.items() for text in texts
     ]
     rows += [(text, kind, amounts) for text, (kind, amounts) in SHAPES.items()]
-    rows += [(text, "color", {}) for texts in TINTED.values() for text in texts]
+    rows += [(text, "color", {}) for texts in COLOR_EXAMPLES.values() for text in texts]
     neutral = guide.encode_text([prompt.neutral])
     known = F.normalize(guide.encode_text([text for text, *_ in rows]) - neutral, dim=-1)
     common = known.mean(0)  # what all have in common only says that something is asked for

@@ -17,7 +17,6 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..faces.landmarks import POINTS, located
-from ..fields.base import FlowField
 from ..fields.raster import Field
 from ..geometry.crop import Crop
 from ..geometry.grid import pixel_centers
@@ -25,17 +24,17 @@ from ..geometry.sampling import interpolate
 from ..guides.guide import Guide
 from ..guides.nano import IMAGE_SIZE, _down, _Residual, fused
 from ..guides.prompts import Prompt, directions, embed
-from ..warping.warp import warp
-from .gates import PAINTED, Gates, dearness, open_gates, paint, paint_masks
-from .motion import load_ways, spread
-from .optimize import OUTLINE, Settings
+from .gates import COLOR_REGIONS, Gates, open_gates
+from .motion import load_movements, spread
+from .optimize import Settings
+from .painting import COLOR_RASTER, paint, paint_masks, region_cost
 
 BUILTIN = Path(__file__).parents[1] / "weights" / "predictor.safetensors"
 RESOLUTION = 28  # control points a side, here and of a new raster field
 COLOR_LIMIT = Settings.color_limit  # largest colour offset
 FARTHEST = 1.5  # largest weight times strength that the training shows; beyond it an edit is extrapolated
 KEYS = ("a smiling face", "an angry face", "a face with a wide nose", "red lips", "an old man", "blond hair")
-SAME = 0.99  # least cosine between KEYS in the guide's text space and in that of the training
+LEAST_SIMILARITY = 0.99  # least cosine between KEYS in the guide's text space and in that of the training
 
 
 class PredictorError(RuntimeError):
@@ -80,8 +79,8 @@ class Predictor(nn.Module):
         )  # fmt: skip
         self.text = nn.Linear(keys.shape[1], width, bias=False)
         self.steps = nn.ModuleList(_Modulated(width, width) for _ in range(2))
-        self.motion = nn.Linear(width, len(load_ways()[0]), bias=False)
-        self.color = nn.Linear(width, 3 * len(PAINTED), bias=False)
+        self.motion = nn.Linear(width, len(load_movements()[0]), bias=False)
+        self.color = nn.Linear(width, 3 * len(COLOR_REGIONS), bias=False)
         for head, size in ((self.motion, 0.02), (self.color, 0.002)):
             nn.init.normal_(head.weight, std=size)
 
@@ -94,11 +93,11 @@ class Predictor(nn.Module):
             text: ``[B,D]`` sums of weighted text directions.
 
         Returns:
-            How far to go along each of :func:`flow_core.editing.motion.load_ways` ``[B,W]`` and colours ``[B,8,3]`` of the
-            regions :data:`flow_core.editing.gates.PAINTED` before their limit, sRGB 0..1.
+            How far to go along each of :func:`flow_core.editing.motion.load_movements` ``[B,W]`` and colours ``[B,8,3]`` of the
+            regions :data:`flow_core.editing.gates.COLOR_REGIONS` before their limit, sRGB 0..1.
         """
-        seen = torch.cat([self.eye(4 * (aligned - 0.5)), 8 * (landmarks.flatten(1) - 0.5)], 1)
-        face = self.face(seen)
+        features = torch.cat([self.eye(4 * (aligned - 0.5)), 8 * (landmarks.flatten(1) - 0.5)], 1)
+        face = self.face(features)
         text = self.text(text / self.unit * text.shape[1] ** 0.5)
         for step in self.steps:
             text = step(text, face)
@@ -146,10 +145,10 @@ class Predictor(nn.Module):
         """Raise :class:`PredictorError` where a guide's text space is not that of the training."""
         keys = key_texts(guide)
         if keys.shape == self.keys.shape:
-            alike = F.cosine_similarity(keys, self.keys.to(keys)).min().item()
-            if alike >= SAME:
+            similarity = F.cosine_similarity(keys, self.keys.to(keys)).min().item()
+            if similarity >= LEAST_SIMILARITY:
                 return
-            why = f"it places texts elsewhere (likeness {alike:.2f}, at least {SAME} is needed)"
+            why = f"it places texts elsewhere (similarity {similarity:.2f}, at least {LEAST_SIMILARITY} is needed)"
         else:
             why = f"its embeddings have {keys.shape[1]} numbers instead of {self.keys.shape[1]}"
         raise PredictorError(
@@ -247,17 +246,17 @@ class Bound:
         motion, color = self.predictor(small, landmarks, self.text.expand(len(small), -1))
         colored = self.gates.color > 0
         if colored and not self.gates.shape > 0:  # a colour prompt does not deform
-            offset = torch.zeros(len(small), 2, OUTLINE, OUTLINE, device=device)
+            offset = torch.zeros(len(small), 2, COLOR_RASTER, COLOR_RASTER, device=device)
         else:
             open_ = motion.new_tensor(list(self.gates.parts.values()))
             offset = offsets(motion * self.extra, open_.expand(len(small), -1), landmarks)
         if not colored:
             return make(offset, torch.zeros_like(offset[:, :1]).expand(-1, 3, -1, -1), self.meta)
-        masks = paint_masks(self.gates, landmarks, small, OUTLINE)
-        asked = [i for i, name in enumerate(PAINTED) if self.gates.regions[name] > 0]
-        if offset.shape[-1] != OUTLINE:
-            offset = interpolate(offset, pixel_centers(OUTLINE, OUTLINE, device))
-        color = color[:, asked] * self.extra / dearness(masks)[..., None]
+        masks = paint_masks(self.gates, landmarks, small, COLOR_RASTER)
+        asked = [i for i, name in enumerate(COLOR_REGIONS) if self.gates.regions[name] > 0]
+        if offset.shape[-1] != COLOR_RASTER:
+            offset = interpolate(offset, pixel_centers(COLOR_RASTER, COLOR_RASTER, device))
+        color = color[:, asked] * self.extra / region_cost(masks)[..., None]
         return make(offset, paint(color, masks, COLOR_LIMIT), self.meta)
 
     __call__ = field_for
@@ -270,8 +269,8 @@ def make(offset: Tensor, color: Tensor, meta: Mapping[str, object] | None = None
 
 def offsets(motion: Tensor, parts: Tensor, landmarks: Tensor) -> Tensor:
     """The offset raster ``[B,2,28,28]`` of faces with ``landmarks [B,161,2]`` that go as far as ``motion [B,W]`` along
-    :func:`flow_core.editing.motion.load_ways`, where ``parts [B,5]`` of them may move."""
-    ways, of_parts = (t.to(motion) for t in load_ways())
+    :func:`flow_core.editing.motion.load_movements`, where ``parts [B,5]`` of them may move."""
+    ways, of_parts = (t.to(motion) for t in load_movements())
     moved = torch.einsum("bw,wkc->bkc", motion * (parts @ of_parts.T), ways)
     return spread(landmarks, moved, (RESOLUTION, RESOLUTION))
 
@@ -281,15 +280,4 @@ def key_texts(guide: Guide) -> Tensor:
     return torch.stack([embed(guide, text) for text in KEYS])
 
 
-@torch.no_grad()
-def gain(image: Tensor, crop: Crop, field: FlowField, guide: Guide, prompt: Prompt) -> Tensor:
-    """How far a field takes faces towards a prompt, ``[B]`` logits of the guide, mean over the parts by weight."""
-    way, weight = directions(guide, prompt)
-    before, after = (
-        guide.encode_image(crop.aligned(x, guide.image_size)) for x in (image, warp(image, crop, field)[0])
-    )
-    change = guide.scale * (after - before) @ way.T
-    return (change * weight).sum(1) / weight.abs().sum()
-
-
-__all__ = ["Bound", "Predictor", "PredictorError", "gain"]
+__all__ = ["Bound", "Predictor", "PredictorError"]

@@ -208,6 +208,17 @@ class Implicit:
     def with_meta(self, **meta: object) -> Implicit:
         return replace(self, meta={**self.meta, **meta})
 
+    def nearest(self, field: FlowField) -> Implicit:
+        """The network that comes nearest to another field, found from this one by training (:func:`fit`). Should its velocity
+        come too near to a fold, it is weakened."""
+        made = fit(self, to_velocity(field))
+        for _ in range(20):
+            v = tapered_velocity(made.raster().offset, FEATHER, 256)
+            if all((least_determinant(exponential(s * v)) > 0.02).all() for s in (-1.0, 1.5)):
+                break
+            made = made.scale(0.9)
+        return made
+
     def coefficients(self) -> Tensor:
         """Those of :meth:`raster`: the weights of networks may not be averaged."""
         return self.raster().coefficients()
@@ -238,55 +249,6 @@ class Implicit:
             return cls(architecture, tensors, float(bandwidth), header).require_finite()
         except FieldError as e:
             raise FieldError(f"{name}: {e}") from e
-
-
-class Trainable:
-    """A neural field that an optimiser trains as a correction of a raster of offsets.
-
-    Args:
-        network: where to start.
-        size: (height, width) of the raster.
-        batch: faces.
-    """
-
-    def __init__(self, network: Implicit, size: tuple[int, int], batch: int, device: torch.device) -> None:
-        weights = {k: v.to(device).expand(batch, *v.shape[1:]).clone() for k, v in network.weights.items()}
-        self.network = replace(network, weights=weights)
-        self.points = pixel_centers(*size, device)
-        self.before = self.network.sample(self.points)[0]
-
-    def groups(self, rate: float) -> list[dict[str, object]]:
-        """Parameter groups for Adam; ``rate`` is the step length of raster offsets, which a network gains as much with."""
-        last = {
-            "params": [self.network.weights[k].requires_grad_() for k in ("w2", "b2")],
-            "lr": 16 * rate / self.network.width,
-        }
-        fixed = ("w0",) if self.network.architecture == "fourier" else ()
-        inner = [self.network.weights[k].requires_grad_() for k in ("w0", "b0", "w1", "b1") if k not in fixed]
-        return [last, {"params": inner, "lr": 10 * rate}]
-
-    def offset(self) -> Tensor:
-        """What the network has learnt so far, ``[B,2,h,w]``; small enough that a velocity and its offset are one."""
-        return self.network.values(self.points)[:, :2] - self.before
-
-    def snapshot(self) -> Implicit:
-        return replace(self.network, weights={k: v.detach().clone() for k, v in self.network.weights.items()})
-
-
-def finish(network: Implicit | None, raw: Field) -> FlowField:
-    """What an optimisation hands out: the velocity of its offsets, as a raster or as the network that comes nearest.
-
-    The network is trained on; should its velocity come too near to a fold, it is weakened."""
-    made = to_velocity(raw)
-    if network is None:
-        return made
-    neural = fit(network, made)
-    for _ in range(20):
-        v = tapered_velocity(neural.raster().offset, 0.12, 256)
-        if all((least_determinant(exponential(s * v)) > 0.02).all() for s in (-1.0, 1.5)):
-            break
-        neural = neural.scale(0.9)
-    return neural
 
 
 def fit(network: Implicit, goal: Field, steps: int = _STEPS) -> Implicit:

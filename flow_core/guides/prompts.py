@@ -122,11 +122,34 @@ def directions(guide: Guide, prompt: Prompt) -> tuple[Tensor, Tensor]:
         PromptError: a part means the same as the neutral prompt to this guide.
     """
     neutral = embed(guide, prompt.neutral)
-    found = torch.stack([embed(guide, text) for text, _ in prompt.parts]) - neutral
-    for (text, _), length in zip(prompt.parts, found.norm(dim=-1).tolist(), strict=True):
+    ways = torch.stack([embed(guide, text) for text, _ in prompt.parts]) - neutral
+    for (text, _), length in zip(prompt.parts, ways.norm(dim=-1).tolist(), strict=True):
         if length < 1e-3:
             raise PromptError(
                 f"{text!r} and the neutral prompt {prompt.neutral!r} mean the same to guide {guide.name}, so there is no "
                 "direction to follow; change one of them."
             )
-    return found, torch.tensor([w for _, w in prompt.parts], device=found.device)
+    return ways, torch.tensor([w for _, w in prompt.parts], device=ways.device)
+
+
+def logit_change(scale: float, change: Tensor, directions: Tensor) -> Tensor:
+    """Change of the guide's logits ``[...,N,K]`` along directions ``[...,K,D]``, for changes ``[...,N,D]`` of embeddings."""
+    return scale * change @ directions.mT
+
+
+def weighted_gain(gain: Tensor, weight: Tensor) -> Tensor:
+    """The gain of a whole prompt: the mean of those of its parts ``[...,K]`` by their weights, a negative one counted the other
+    way."""
+    return (gain * weight).sum(-1) / weight.abs().sum(-1)
+
+
+def gain(guide: Guide, prompt: Prompt, before: Tensor, after: Tensor) -> Tensor:
+    """How far pictures of faces come towards a prompt, in logits of the guide ``[B]``.
+
+    Args:
+        before: ``[B,3,S,S]`` of the size that the guide sees.
+        after: the same faces, edited.
+    """
+    ways, weight = directions(guide, prompt)
+    change = guide.encode_image(after) - guide.encode_image(before)
+    return weighted_gain(logit_change(guide.scale, change, ways), weight)

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..editing.gates import hair_likeness
+from ..editing.hair import hair_likeness
 from ..faces.regions import region_mask
 
 

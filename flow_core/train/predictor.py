@@ -16,7 +16,7 @@ import argparse
 import random
 import sys
 from collections.abc import Sequence
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -25,30 +25,33 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..editing import losses
-from ..editing.gates import PAINTED, Gates, dearness, open_gates, paint, paint_masks
-from ..editing.motion import PARTS, load_modes, load_parts, load_ways
-from ..editing.optimize import LEAST_REACH, OUTLINE, Priors, Settings
+from ..editing.gates import COLOR_REGIONS, Gates, open_gates
+from ..editing.motion import PARTS, load_modes, load_movements, load_parts
+from ..editing.objective import Edit, Objective, Priors, least_unit_gain
+from ..editing.optimize import Settings
+from ..editing.painting import COLOR_RASTER, paint, paint_masks, region_cost
 from ..editing.predict import BUILTIN, COLOR_LIMIT, FARTHEST, RESOLUTION, Predictor, key_texts, offsets
+from ..editing.views import DENSITY, NOISE, embed_views, random_views, sample_views
 from ..faces.landmarks import MIRROR, five_points, outline
 from ..fields.base import taper
 from ..fields.raster import Field
 from ..geometry.crop import Crop
-from ..geometry.grid import pixel_centers, turned_centers
+from ..geometry.grid import pixel_centers
 from ..geometry.sampling import sample_image
 from ..guides.guide import BUILTIN as NANO
 from ..guides.guide import Guide, load_guide
 from ..guides.nano import IMAGE_SIZE
-from ..guides.prompts import NEUTRAL, TEMPLATES, Prompt, directions, embed
+from ..guides.prompts import NEUTRAL, TEMPLATES, Prompt, embed, gain
 from ..io import picture
 from ..io.draw import sheet
-from ..warping.jacobian import fold_share, jacobian_determinant
+from ..warping.jacobian import fold_share
 from ..warping.warp import warp
 from . import attributes, captions, data, faces, loop, shards
 from . import guide as guide_training
 from .views import Views
 
 MOST_PARTS = 3  # most parts of a prompt
-MEASURED = 12  # faces on which the texts' reach is measured
+MEASURED = 12  # faces on which the unit gain of the texts is measured
 LEAST = 0.25  # shortest text direction, relative to the root mean square, that says anything
 
 
@@ -59,14 +62,16 @@ class Texts:
     Attributes:
         texts: ``P`` of them.
         ways: ``[P,D]`` text directions from neutral.
-        gates: ``[P,5+8]`` what each may use, the parts that move first, then the regions of :data:`flow_core.editing.gates.PAINTED`.
-        reach: ``[P]`` logits for a unit of :func:`flow_core.editing.losses.travel` along the steepest way of each, as in :mod:`flow_core.editing.optimize`, but the mean over some faces; 1 where nobody measured it.
+        gates: ``[P,5+8]`` what each may use, the parts that move first, then the regions of :data:`flow_core.editing.gates.COLOR_REGIONS`.
+        unit_gain: ``[P]`` logits for a unit of :func:`flow_core.editing.losses.rms_change` along the steepest way of each, as
+            :meth:`flow_core.editing.parameters.Parameters.unit_gain` measures it, but the mean over some faces; 1 where nobody
+            measured it.
     """
 
     texts: tuple[str, ...]
     ways: Tensor
     gates: Tensor
-    reach: Tensor
+    unit_gain: Tensor
 
     @classmethod
     def read(cls, guide: Guide, texts: Sequence[str]) -> Texts:
@@ -88,17 +93,17 @@ class Texts:
 
     def select(self, index: Tensor) -> Texts:
         return Texts(
-            tuple(self.texts[i] for i in index.tolist()), self.ways[index], self.gates[index], self.reach[index]
+            tuple(self.texts[i] for i in index.tolist()), self.ways[index], self.gates[index], self.unit_gain[index]
         )
 
     @torch.no_grad()
     def measured(self, guide: Guide, images: Tensor, landmarks: Tensor) -> Texts:
-        """With :attr:`reach` measured on faces ``[n,3,192,192]`` uint8 with ``landmarks [n,161,2]`` in pixels."""
+        """With :attr:`unit_gain` measured on faces ``[n,3,192,192]`` uint8 with ``landmarks [n,161,2]`` in pixels."""
         aligned, places, _ = look(images, landmarks, guide.image_size, None)
-        moves = torch.eye(len(load_modes()), len(load_ways()[0]))  # along the modes, as the optimiser measures it
+        moves = torch.eye(len(load_modes()), len(load_movements()[0]))  # along the modes, as the optimiser measures it
         everywhere = torch.ones(len(moves), len(PARTS))
-        tints = losses.PALETTE * torch.eye(3 * len(PAINTED)).unflatten(1, (-1, 3))
-        parts, regions = (self.gates > 0).float().split((len(PARTS), len(PAINTED)), 1)
+        tints = losses.COLOR_UNIT * torch.eye(3 * len(COLOR_REGIONS)).unflatten(1, (-1, 3))
+        parts, regions = (self.gates > 0).float().split((len(PARTS), len(COLOR_REGIONS)), 1)
         free = torch.cat([parts @ load_parts().T, regions.repeat_interleave(3, 1)], 1)
         points = pixel_centers(guide.image_size, guide.image_size)
         found = []
@@ -106,8 +111,8 @@ class Texts:
             offset = offsets(moves, everywhere, place.expand(len(moves), -1, -1))
             shape = Field(offset, offset.new_zeros(len(moves), 3, *offset.shape[2:]))
             flow = shape.flow()(points).offset.permute(0, 2, 3, 1)
-            masks = sample_image(region_masks(torch.ones(1, len(PAINTED)), place, face), points * OUTLINE)
-            coats = torch.einsum("prc,rhw->pchw", tints / dearness(masks)[..., None], masks[0])
+            masks = sample_image(region_masks(torch.ones(1, len(COLOR_REGIONS)), place, face), points * COLOR_RASTER)
+            coats = torch.einsum("prc,rhw->pchw", tints / region_cost(masks)[..., None], masks[0])
             ends = []
             for way in (1, -1):
                 moved = [
@@ -119,10 +124,10 @@ class Texts:
             slopes = guide.scale * (ends[0] - ends[1]) / 2
             steep = self.ways @ slopes.T * free
             way = torch.einsum("pm,mchw->pchw", steep[:, : len(moves)], offset)
-            tinted = losses.PALETTE * steep[:, len(moves) :].unflatten(1, (-1, 3))
-            found.append(steep.square().sum(1) / losses.travel(way, tinted).clamp(min=1e-9))
-        least = LEAST_REACH * guide.scale * self.ways.norm(dim=1)
-        return replace(self, reach=torch.maximum(torch.stack(found).mean(0), least))
+            tinted = losses.COLOR_UNIT * steep[:, len(moves) :].unflatten(1, (-1, 3))
+            found.append(steep.square().sum(1) / losses.rms_change(way, tinted).clamp(min=1e-9))
+        measured = torch.maximum(torch.stack(found).mean(0), least_unit_gain(guide.scale, self.ways))
+        return replace(self, unit_gain=measured)
 
 
 @torch.no_grad()
@@ -134,8 +139,8 @@ def _read_ahead(guide: Guide, texts: Sequence[str], batch: int = 256) -> None:
         guide._texts.update(zip(part, found, strict=True))
 
 
-class Objective(nn.Module):
-    """The predictor, judged by the frozen guide and by the optimiser's priors."""
+class Judged(nn.Module):
+    """The predictor with what judges its edits: the frozen guide and the optimiser's objective."""
 
     def __init__(
         self, predictor: Predictor, guide: Guide, texts: Texts, settings: Settings, mixed: bool = False
@@ -143,13 +148,9 @@ class Objective(nn.Module):
         super().__init__()
         self.predictor = predictor
         # no modules and no buffers: none of these is trained, saved, or sent from process to process
-        self.guide, self.settings, self.priors, self.mixed = (
-            guide,
-            settings,
-            settings.priors.scaled(settings.preserve),
-            mixed,
-        )
-        self.ways, self.gates, self.reach = (t.to(guide.device) for t in (texts.ways, texts.gates, texts.reach))
+        self.guide, self.settings, self.mixed = guide, settings, mixed
+        self.priors = settings.priors.scaled(settings.preserve)
+        self.ways, self.gates, self.unit_gain = (t.to(guide.device) for t in (texts.ways, texts.gates, texts.unit_gain))
 
     def forward(self, images: Tensor, landmarks: Tensor, which: Tensor, weight: Tensor, seed: int) -> dict[str, Tensor]:
         """Losses of ``n`` faces.
@@ -162,59 +163,54 @@ class Objective(nn.Module):
             seed: of views and augmentation.
         """
         g = torch.Generator(images.device).manual_seed(seed)
-        aligned, places, frontality = look(images, landmarks, round(self.guide.image_size * 1.25), g)
+        aligned, places, frontality = look(images, landmarks, round(self.guide.image_size * DENSITY), g)
         ways, gates = self.ways[which], (self.gates[which] * (weight != 0)[..., None]).amax(1)
         small = F.interpolate(aligned, (IMAGE_SIZE,) * 2, mode="bilinear", antialias=True, align_corners=False)
-        with torch.autocast(images.device.type, torch.bfloat16) if self.mixed else nullcontext():
+        with self._precision(images):
             motion, color = self.predictor(small, places, (ways * weight[..., None]).sum(1))
-        open_, gates = gates.split((len(PARTS), len(PAINTED)), 1)
-        painted = gates.amax(1) > 0
-        offset = offsets(motion, open_, places)
+        movable, regions = gates.split((len(PARTS), len(COLOR_REGIONS)), 1)
+        painted = (regions > 0).float()
+        offset = offsets(motion, movable, places)
         shape = Field(offset, offset.new_zeros(len(offset), 3, *offset.shape[2:]))
-        masks = region_masks(gates, places, small)
-        tint = paint(color / dearness(masks)[..., None], masks, COLOR_LIMIT)
-        after, before = self._seen(aligned, shape, tint, painted, g)
-        change = after - before
-        gain = self.guide.scale * torch.einsum("nvd,nkd->nvk", change, ways)
-        p, opened = self.priors, (gates > 0).float()
-        moved = losses.travel(offset, color * opened[..., None])
-        reach = losses.secant_reach(self.reach[which], gain, moved, weight)
-        dear = losses.face_importance(pixel_centers(*shape.size, offset.device), outline(places))
-        return {
-            "guide": losses.guidance(gain / reach, weight[:, None], self.settings.margin),
-            "modes": p.modes * (motion * (open_ @ load_ways()[1].to(open_).T)).square().sum(1).mean(),
-            "bending": p.bending * losses.bending_energy(offset),
-            "magnitude": p.magnitude * losses.magnitude(offset, dear),
-            "fold": p.fold * losses.fold_hinge(jacobian_determinant(shape, RESOLUTION)),
-            "symmetry": p.symmetry * losses.asymmetry(offset, frontality),
-            "drift": p.drift * losses.drift(change, ways),
-            "color": p.color * ((color.square().sum(2) * opened).sum(1) / opened.sum(1).clamp(min=1)).mean(),
-        }
+        masks = region_masks(regions, places, small)
+        tint = paint(color / region_cost(masks)[..., None], masks, COLOR_LIMIT)
+        change = self._change(aligned, shape, tint, painted.amax(1) > 0, g)
+        importance = losses.face_importance(pixel_centers(*shape.size, offset.device), outline(places))
+        objective = Objective(
+            self.guide.scale,
+            ways,
+            weight,
+            self.unit_gain[which],
+            self.settings.margin,
+            self.priors,
+            importance,
+            frontality,
+        )
+        modes = motion * (movable @ load_movements()[1].to(movable).T)
+        return objective(Edit(shape, offset, modes, color * painted[..., None], painted), change).losses
 
-    def _seen(
-        self, aligned: Tensor, shape: Field, tint: Tensor, painted: Tensor, g: torch.Generator
-    ) -> tuple[Tensor, Tensor]:
-        """Embeddings ``[n,V,D]`` of edited and unedited faces in the same random views; ``tint [n,3,96,96]`` counts where
-        ``painted [n]``."""
+    def _precision(self, images: Tensor) -> AbstractContextManager:
+        return torch.autocast(images.device.type, torch.bfloat16) if self.mixed else nullcontext()
+
+    def _change(self, aligned: Tensor, shape: Field, tint: Tensor, painted: Tensor, g: torch.Generator) -> Tensor:
+        """By how much edits change the embeddings of faces in random views of each, ``[n,V,D]``; ``tint [n,3,96,96]`` counts
+        where ``painted [n]``."""
         v, size = self.settings.views, self.guide.image_size
         every = torch.arange(len(aligned), device=aligned.device).repeat_interleave(v)
-        points = random_views(len(every), size, g)
-        # a smooth flow need not be asked at every pixel
-        coarse = F.interpolate(points.permute(0, 3, 1, 2), (min(size, 2 * RESOLUTION),) * 2, mode="bilinear")
-        flow = Field(shape.offset[every], shape.color[every]).flow()(coarse.permute(0, 2, 3, 1)).offset
-        flow = F.interpolate(flow, (size, size), mode="bilinear")
-        source = aligned[every]
-        moved = sample_image(source, (points + flow.permute(0, 2, 3, 1)) * aligned.shape[-1])
-        coat = 0.02 * torch.randn(moved.shape, generator=g, device=g.device)
+        views = random_views(len(every), g)
+        points, coarse = views(size), views(min(size, 2 * RESOLUTION))
+        offset = sample_views(shape.flow(), coarse.unflatten(0, (-1, v)), size).offset
+        color = NOISE * torch.randn(len(every), 3, size, size, generator=g, device=g.device)
         if painted.any():
             on = painted[every].nonzero()[:, 0]
-            color = sample_image(tint[every[on]], points[on] * OUTLINE) * taper(points[on])[:, None]
-            coat = coat.index_add(0, on, color)
-        with torch.autocast(aligned.device.type, torch.bfloat16) if self.mixed else nullcontext():
+            drawn = sample_image(tint[every[on]], points[on] * COLOR_RASTER) * taper(points[on])[:, None]
+            color = color.index_add(0, on, drawn)
+        source = aligned[every]
+        with self._precision(aligned):
             with torch.no_grad():
-                before = self.guide.encode_image(sample_image(source, points * aligned.shape[-1]).clamp(0, 1))
-            after = self.guide.encode_image((moved + coat).clamp(0, 1))
-        return after.unflatten(0, (-1, v)), before.unflatten(0, (-1, v))
+                before = embed_views(self.guide, source, points)
+            after = embed_views(self.guide, source, points, offset, color)
+        return (after - before).unflatten(0, (-1, v))
 
 
 def look(images: Tensor, landmarks: Tensor, size: int, g: torch.Generator | None) -> tuple[Tensor, Tensor, Tensor]:
@@ -237,25 +233,14 @@ def look(images: Tensor, landmarks: Tensor, size: int, g: torch.Generator | None
     return picture.clamp(0, 1), places, crop.frontality
 
 
-def random_views(n: int, size: int, g: torch.Generator) -> Tensor:
-    """Crop points ``[n,size,size,2]`` of views that are turned, zoomed, shifted and mirrored like those of the optimiser."""
-
-    def uniform(*shape: int) -> Tensor:
-        return torch.rand(n, *shape, generator=g, device=g.device)
-
-    angle, zoom = (uniform() - 0.5) * 0.3, 0.86 + 0.16 * uniform()
-    flip = torch.where(uniform(1, 1) < 0.5, -1.0, 1.0)
-    return turned_centers(size, angle, zoom, (uniform(1, 1, 2) - 0.5) * 0.06, flip)
-
-
 def region_masks(gates: Tensor, places: Tensor, aligned: Tensor) -> Tensor:
     """Masks ``[n,8,96,96]`` of faces that have gates ``[n,8]`` each, zero where a gate is closed."""
-    masks = aligned.new_zeros(len(gates), len(PAINTED), OUTLINE, OUTLINE)
+    masks = aligned.new_zeros(len(gates), len(COLOR_REGIONS), COLOR_RASTER, COLOR_RASTER)
     for i, regions in enumerate(gates.tolist()):
         if any(regions):
-            opened = Gates({}, dict(zip(PAINTED, regions, strict=True)))
+            opened = Gates({}, dict(zip(COLOR_REGIONS, regions, strict=True)))
             asked = [r for r, gate in enumerate(regions) if gate > 0]
-            masks[i, asked] = paint_masks(opened, places[i : i + 1], aligned[i : i + 1], OUTLINE)[0]
+            masks[i, asked] = paint_masks(opened, places[i : i + 1], aligned[i : i + 1], COLOR_RASTER)[0]
     return masks
 
 
@@ -302,9 +287,7 @@ def edits(predictor: Predictor, guide: Guide, test: data.Faces, text: str) -> tu
     aligned, places, _ = look(test.images, test.landmarks, round(guide.image_size * 1.25), None)
     field = predictor.bind(guide, prompt).field_for(aligned, places).to("cpu")
     edited = warp(aligned, Crop.whole(aligned), field)[0]
-    way, weight = directions(guide, prompt)
-    change = guide.encode_image(edited) - guide.encode_image(aligned)
-    return aligned, edited, field, (guide.scale * change @ way.T @ weight / weight.abs().sum()).cpu()
+    return aligned, edited, field, gain(guide, prompt, aligned, edited).cpu()
 
 
 def validate(predictor: Predictor, guide: Guide, test: data.Faces, count: int = 12, most: int = 24) -> list[str]:
@@ -318,14 +301,14 @@ def validate(predictor: Predictor, guide: Guide, test: data.Faces, count: int = 
         usable = test.select(test.color.nonzero()[:, 0]) if kind == "color" and test.color.any() else test
         gains, folds, far, back = [], [], [], []
         for text in texts[:: max(1, len(texts) // count)][:count]:
-            _, _, field, gain = edits(predictor, guide, usable, text)
-            gains.append(gain)
+            _, _, field, gained = edits(predictor, guide, usable, text)
+            gains.append(gained)
             folds.append(fold_share(field, 128))
             far.append(field.offset.norm(dim=1).amax().item())
             back.append(edits(predictor, guide, usable, f"{text}:-1")[3])
-        gain = torch.cat(gains)
+        every = torch.cat(gains)
         rows.append(
-            f"| {kind} | {len(gains)} | {gain.mean():+.2f} | {torch.cat(back).mean():+.2f} | {(gain < 0.5).float().mean():.1%} | "
+            f"| {kind} | {len(gains)} | {every.mean():+.2f} | {torch.cat(back).mean():+.2f} | {(every < 0.5).float().mean():.1%} | "
             f"{sum(folds) / len(folds):.3%} | {max(far):.3f} |"
         )
     return rows
@@ -426,7 +409,7 @@ def run(o: argparse.Namespace, train: data.Faces | list[str], test: data.Faces) 
             predictor.load_state_dict({**predictor.state_dict(), **kept})
         predictor = predictor.to(o.device, memory_format=torch.channels_last)
         settings = Settings(views=o.views, margin=o.margin, preserve=o.preserve, priors=Priors())
-        objective = Objective(predictor, guide, texts, settings, o.mixed).to(o.device)
+        judged = Judged(predictor, guide, texts, settings, o.mixed).to(o.device)
         draw = faces_of(train, o)
 
         def batch(seed: int) -> tuple:
@@ -439,7 +422,7 @@ def run(o: argparse.Namespace, train: data.Faces | list[str], test: data.Faces) 
                 contact_sheet(predictor, guide, test, o.checkpoint.with_name(f"{o.checkpoint.stem}-{done:06d}.png"))
                 print("\n".join(validate(predictor, guide, test, 4)), flush=True)
 
-        seconds = loop.fit(objective, batch, o, check)
+        seconds = loop.fit(judged, batch, o, check)
         if loop.rank():
             return
         about = {"kind": "faceflow.predictor", "guide": guide.name, "steps": str(o.steps), "seed": str(o.seed),

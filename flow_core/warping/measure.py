@@ -15,10 +15,11 @@ from ..fields.base import FlowField
 from ..geometry.crop import Crop
 from ..geometry.grid import pixel_centers
 from ..guides.guide import Guide
-from ..guides.prompts import Prompt, directions
+from ..guides.prompts import Prompt, gain
 from .jacobian import jacobian_determinant
+from .warp import warp
 
-MOVED = 2.5e-3  # of the face square's side: half a pixel where the square has 200
+MOVED_AREA = 2.5e-3  # of the face square's side: half a pixel where the square has 200
 _GRID = 256
 
 
@@ -32,7 +33,7 @@ class Measures:
         unit: ``px`` of the photo where its crop is known, else ``%`` of the face square's side.
         determinant: least Jacobian determinant; folds begin at 0.
         folds: share 0..1 of the face square that folds.
-        moved: share 0..1 of the face square that moves by more than :data:`MOVED` of its side.
+        moved: share 0..1 of the face square that moves by more than :data:`MOVED_AREA` of its side.
         gain: guide gain in logits that the optimiser noted at strength 1, NaN if it noted none.
     """
 
@@ -62,7 +63,7 @@ def measure(field: FlowField, crop: Crop | None = None, strength: float = 1.0) -
     to fields that need it, which are then measured on every face."""
     if crop is not None and field.batch != crop.batch and 1 not in (field.batch, crop.batch):
         raise ValueError(f"{crop.batch} crops do not fit {field.batch} fields: give one for all, or one for each.")
-    gain, found = field.meta.get("gain"), []
+    noted, measures = field.meta.get("gain"), []
     with torch.no_grad():
         for i in range(max(field.batch, crop.batch) if field.needs_face and crop is not None else field.batch):
             one = field.select(i if field.batch > 1 else 0).to("cpu").scale(strength, strength).require_finite()
@@ -70,14 +71,14 @@ def measure(field: FlowField, crop: Crop | None = None, strength: float = 1.0) -
             length = one.flow(crop=face)(pixel_centers(_GRID, _GRID)).offset.norm(dim=1)
             det = jacobian_determinant(one, _GRID, crop=face)
             side = 100.0 if face is None else face.side.item()
-            found.append(
+            measures.append(
                 Measures(
                     length.max().item() * side, length.mean().item() * side, "%" if crop is None else "px",
-                    det.min().item(), (det <= 0).float().mean().item(), (length > MOVED).float().mean().item(),
-                    float(gain) if isinstance(gain, int | float) else math.nan,
+                    det.min().item(), (det <= 0).float().mean().item(), (length > MOVED_AREA).float().mean().item(),
+                    float(noted) if isinstance(noted, int | float) else math.nan,
                 )
             )  # fmt: skip
-    return found
+    return measures
 
 
 def score(before: Tensor, after: Tensor, crop: Crop, guide: Guide, prompt: Prompt) -> tuple[float, float]:
@@ -102,13 +103,17 @@ def score(before: Tensor, after: Tensor, crop: Crop, guide: Guide, prompt: Promp
     crop = crop.for_pictures(len(before))
     with torch.inference_mode(False), torch.no_grad():
         faces = [crop.aligned(p, guide.image_size) for p in (before, after)]
-        was, now = (torch.stack([guide.encode_image(f) for f in (p, p.flip(-1))]) for p in faces)
-        found, weight = directions(guide, prompt)
-        gain = guide.scale * (now - was) @ found.T
-        gain = (gain @ weight / weight.abs().sum()).mean().item()
+        gains = [gain(guide, prompt, *seen) for seen in (faces, [f.flip(-1) for f in faces])]
         outside = 1 - _outlines(before, crop)
         change = (after - before).abs().mean(1).float().cpu() * outside
-        return gain, (change.sum() / outside.expand_as(change).sum().clamp(min=1)).item()
+        return torch.stack(gains).mean().item(), (change.sum() / outside.expand_as(change).sum().clamp(min=1)).item()
+
+
+@torch.no_grad()
+def edit_gain(image: Tensor, crop: Crop, field: FlowField, guide: Guide, prompt: Prompt) -> Tensor:
+    """How far a field takes the faces of ``image [B,3,H,W]`` towards a prompt, ``[B]`` in logits of the guide."""
+    edited, _ = warp(image, crop, field)
+    return gain(guide, prompt, *(crop.aligned(x, guide.image_size) for x in (image, edited)))
 
 
 def _outlines(image: Tensor, crop: Crop) -> Tensor:

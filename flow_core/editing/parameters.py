@@ -1,0 +1,211 @@
+"""What an optimiser changes: the numbers behind a field, with the rule by which a step changes them.
+
+One class for each way of making an edit, all with the interface :class:`Parameters`; :data:`PARAMETERS` says which kind of
+field is optimised by which.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from ..fields.base import FlowField
+from ..fields.neural import Implicit
+from ..fields.raster import Field
+from ..fields.velocity import to_offset, to_velocity
+from ..geometry.grid import pixel_centers
+from ..geometry.sampling import interpolate
+from . import losses
+from .gates import Gates
+from .motion import basis, load_modes, load_parts, part_mask
+from .objective import Edit
+from .painting import RegionColors
+from .views import Faces
+
+MODE_RATE = 100.0  # rms_change by which one step changes the modes of motion, for a step length 1
+CONTROL_RATE = 0.06  # the same of single control points beside the modes, where those of a third of the square may move
+COLOR_RATE = 5.0  # the same of colours
+
+
+class Parameters(Protocol):
+    """The interface of what an optimiser changes, for a batch of B faces.
+
+    Attributes:
+        fineness: points a side of a view at which a guide has to see the field.
+    """
+
+    fineness: int
+
+    def edit(self) -> Edit:
+        """The edit as it stands, differentiable."""
+        ...
+
+    def unit_gain(self, gain: Tensor) -> Tensor:
+        """``[B,K]`` gain for one unit of :func:`flow_core.editing.losses.rms_change` along the steepest way of each part of the
+        prompt; ``gain [B,K]`` is that of :meth:`edit` as it stands.
+
+        Guides differ in it a hundredfold, and so do prompts: wide eyes are few pixels."""
+        ...
+
+    def step(self, loss: Tensor, rate: float, pace: Tensor) -> None:
+        """Change the numbers so that ``loss`` falls.
+
+        Args:
+            loss: scalar that depends on :meth:`edit`.
+            rate: 1 at the start of an optimisation, falling to 0.
+            pace: ``[B]`` share of the step that each face takes, 0..1.
+        """
+        ...
+
+    def snapshot(self) -> tuple[FlowField, Callable[[FlowField], FlowField]]:
+        """The edit as it stands, detached; and what makes the field of it that an optimisation hands out."""
+        ...
+
+
+class RasterParameters:
+    """Modes of facial motion, control points or a network beside them, and one colour for each region.
+
+    Most of an edit is a mixture of the ways in which faces move; control points add the rest. All are moved by Adam, colours by
+    their direction alone, since Adam would go as far along L as along a and b.
+
+    Args:
+        field: where to start, batch B or 1; its raster is the resolution of the control points.
+        faces: B of them.
+        gates: what the prompt of each face may use.
+        lr: step length.
+        color_limit: largest colour offset; 0 leaves colours alone.
+    """
+
+    def __init__(self, field: FlowField, faces: Faces, gates: Sequence[Gates], lr: float, color_limit: float) -> None:
+        device, batch, landmarks = faces.aligned.device, faces.batch, faces.landmarks
+        start = to_offset(field, crop=faces.crop).to(device)
+        if start.batch != batch:
+            start = replace(
+                start, offset=start.offset.expand(batch, -1, -1, -1), color=start.color.expand(batch, -1, -1, -1)
+            )
+        self.start = start
+        self.colors = None
+        if color_limit > 0 and any(g.color > 0 for g in gates):
+            self.colors = RegionColors(gates, landmarks, faces.aligned, start.size, color_limit)
+        movable = torch.tensor([list(g.parts.values()) for g in gates]).to(faces.aligned)  # [B,5]
+        if self.colors is None:  # what asks for colour alone, and may not paint, moves what it can
+            movable = torch.where(movable.any(1, keepdim=True), movable, 1.0)
+        self.basis = basis(landmarks, start.size, load_modes().to(device))
+        self.basis = self.basis * (movable @ load_parts().to(movable).T)[:, :, None, None, None]
+        self.modes = torch.zeros(batch, self.basis.shape[1], device=device)
+        self.region = part_mask(landmarks, movable, start.size)
+        self.control = torch.zeros_like(start.offset)
+        self.network = NetworkOffsets(field, start.size, batch, device) if isinstance(field, Implicit) else None
+        # A step of all modes, which point anywhere, takes a brow as far as a mouth, whose modes are more and longer; and so
+        # does a step of all control points, of which brows have fewer. A gate that is hardly open stays so.
+        most = movable.amax(1)
+        rms_mode = losses.rms_change(self.basis.flatten(1, 2))
+        rms_region = 3 * self.region.square().mean((1, 2, 3)).sqrt()
+        self.step_scale = {  # by tensor: [B]
+            id(self.modes): most / rms_mode.clamp(min=1e-3),
+            id(self.control): most / rms_region.clamp(min=1e-3),
+        }
+        self.fineness = (2 if self.colors is None else 3) * max(start.size)  # more for outlines
+        groups: list[dict] = []
+        if movable.any():
+            groups.append({"params": [self.modes.requires_grad_()], "lr": lr * MODE_RATE})
+            if self.network is None:
+                groups.append({"params": [self.control.requires_grad_()], "lr": lr * CONTROL_RATE})
+            else:
+                groups += self.network.groups(lr * CONTROL_RATE)
+        self.optimizers = [torch.optim.Adam(groups, lr=lr, betas=(0.9, 0.95))] if groups else []
+        if self.colors is not None:
+            shifts = [self.colors.shifts.requires_grad_()]
+            self.optimizers.append(torch.optim.SGD(shifts, lr * COLOR_RATE, momentum=0.8, dampening=0.8))
+        self.rates = [[group["lr"] for group in one.param_groups] for one in self.optimizers]
+
+    def edit(self) -> Edit:
+        free = self.control if self.network is None else self.network()
+        offset = self.start.offset + self.region * free + torch.einsum("bm,bmchw->bchw", self.modes, self.basis)
+        if self.colors is None:
+            return Edit(Field(offset, self.start.color, self.start.meta), offset, self.modes)
+        planes = interpolate(torch.cat([offset, self.start.color], 1), self.colors.points)
+        field = Field(planes[:, :2], planes[:, 2:] + self.colors.raster(), self.start.meta)
+        return Edit(field, offset, self.modes, self.colors.shifts)
+
+    def unit_gain(self, gain: Tensor) -> Tensor:
+        found = []
+        shifts = None if self.colors is None else self.colors.shifts
+        free = [p for p in (self.modes, shifts) if p is not None and p.requires_grad]
+        for k in range(gain.shape[1]):
+            slopes = torch.autograd.grad(gain[:, k].sum(), free, retain_graph=k + 1 < gain.shape[1])
+            way = {id(p): g * (1 if p is self.modes else losses.COLOR_UNIT) for p, g in zip(free, slopes, strict=True)}
+            steepest = sum(w.flatten(1).square().sum(1) for w in way.values())
+            moved = torch.einsum("bm,bmchw->bchw", way.get(id(self.modes), 0 * self.modes), self.basis)
+            tinted = None if shifts is None else way[id(shifts)] * losses.COLOR_UNIT
+            found.append(steepest / losses.rms_change(moved, tinted).clamp(min=1e-9))
+        return torch.stack(found, 1)
+
+    def step(self, loss: Tensor, rate: float, pace: Tensor) -> None:
+        for one in self.optimizers:
+            one.zero_grad(set_to_none=True)
+        loss.backward()
+        if self.colors is not None:
+            gradient = self.colors.shifts.grad
+            gradient /= gradient.norm(dim=2, keepdim=True).clamp(min=1e-9)
+        for one, rates in zip(self.optimizers, self.rates, strict=True):
+            for group, lr in zip(one.param_groups, rates, strict=True):
+                group["lr"] = lr * rate
+        free = [p for one in self.optimizers for group in one.param_groups for p in group["params"]]
+        before = [p.detach().clone() for p in free]
+        for one in self.optimizers:
+            one.step()
+        with torch.no_grad():
+            for p, was in zip(free, before, strict=True):
+                share = pace.to(p) * self.step_scale.get(id(p), 1)
+                p.copy_(torch.lerp(was, p, share.view(-1, *[1] * (p.ndim - 1))))
+
+    @torch.no_grad()
+    def snapshot(self) -> tuple[FlowField, Callable[[FlowField], FlowField]]:
+        field = self.edit().field
+        raw = Field(field.offset.clone(), field.color.clone(), field.meta)
+        if self.network is None:
+            return raw, to_velocity
+        network = self.network.snapshot()
+        return raw, network.nearest
+
+
+class NetworkOffsets:
+    """The offsets that a neural field adds to a raster while it is optimised.
+
+    Args:
+        network: where to start.
+        size: (height, width) of the raster.
+        batch: faces.
+    """
+
+    def __init__(self, network: Implicit, size: tuple[int, int], batch: int, device: torch.device) -> None:
+        weights = {k: v.to(device).expand(batch, *v.shape[1:]).clone() for k, v in network.weights.items()}
+        self.network = replace(network, weights=weights)
+        self.points = pixel_centers(*size, device)
+        self.before = self.network.sample(self.points)[0]
+
+    def groups(self, rate: float) -> list[dict[str, object]]:
+        """Parameter groups for Adam; ``rate`` is the step length of raster offsets, which a network gains as much with."""
+        weights = self.network.weights
+        last = {"params": [weights[k].requires_grad_() for k in ("w2", "b2")], "lr": 16 * rate / self.network.width}
+        fixed = ("w0",) if self.network.architecture == "fourier" else ()
+        inner = [weights[k].requires_grad_() for k in ("w0", "b0", "w1", "b1") if k not in fixed]
+        return [last, {"params": inner, "lr": 10 * rate}]
+
+    def __call__(self) -> Tensor:
+        """What the network has learnt so far, ``[B,2,h,w]``; small enough that a velocity and its offset are one."""
+        return self.network.values(self.points)[:, :2] - self.before
+
+    def snapshot(self) -> Implicit:
+        return replace(self.network, weights={k: v.detach().clone() for k, v in self.network.weights.items()})
+
+
+PARAMETERS: dict[str, Callable[..., Parameters]] = dict.fromkeys(
+    ("raster", "velocity", "implicit", "muscles"), RasterParameters
+)
+"""Kind of field -> what optimises it; all are called like :class:`RasterParameters`."""

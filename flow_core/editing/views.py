@@ -1,0 +1,144 @@
+"""Random views of faces, in which a guide looks at an edit: turned, zoomed, shifted and mirrored, so that it sees a face and not
+single pixels.
+
+Flow and view are composed, so that pixels are sampled once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ..fields.base import Flow, FlowField, Sample
+from ..geometry.crop import Crop
+from ..geometry.grid import turned_centers
+from ..geometry.sampling import normalized
+from ..guides.guide import Guide
+from ..warping.pixels import edited_pixels
+
+TURN, SHIFT = 0.15, 0.03  # radians, fractions of the crop side; each to both sides
+ZOOM = 0.86, 0.16  # sides of a view in sides of the crop: the least, and the range
+NOISE = 0.02  # standard deviation of grain, which keeps a guide from reading meaning into single pixels
+DENSITY = 1.25  # pixels of a face square for each pixel that a guide sees, because views zoom in
+POOL = 12  # views of which each step of an optimisation takes some
+
+
+@dataclass(frozen=True)
+class Faces:
+    """The faces that are edited, as a guide and the priors need them.
+
+    Attributes:
+        aligned: ``[B,3,S,S]`` face squares, RGB 0..1.
+        landmarks: ``[B,161,2]`` in crop points.
+        frontality: ``[B]`` 0..1.
+    """
+
+    aligned: Tensor
+    landmarks: Tensor
+    frontality: Tensor
+
+    @property
+    def batch(self) -> int:
+        return len(self.aligned)
+
+    @property
+    def crop(self) -> Crop:
+        """Where the faces are in :attr:`aligned`: everywhere."""
+        return replace(Crop.whole(self.aligned), landmarks=self.landmarks * self.aligned.shape[-1])
+
+
+def random_views(count: int, generator: torch.Generator, alternate: bool = False) -> Callable[[int], Tensor]:
+    """Views at random; what is returned gives their crop points ``[count,size,size,2]`` for a size.
+
+    Args:
+        generator: decides on which device they are drawn.
+        alternate: mirror every other view, instead of half of them at random.
+    """
+
+    def uniform(*shape: int) -> Tensor:
+        return torch.rand(count, *shape, generator=generator, device=generator.device)
+
+    angle = (uniform() - 0.5) * (2 * TURN)
+    zoom = ZOOM[0] + ZOOM[1] * uniform()
+    shift = (uniform(1, 1, 2) - 0.5) * (2 * SHIFT)
+    if alternate:
+        flip = torch.tensor([1.0, -1.0]).repeat(count)[:count, None, None].to(angle)
+    else:
+        flip = torch.where(uniform(1, 1) < 0.5, -1.0, 1.0)
+    return lambda size: turned_centers(size, angle, zoom, shift, flip)
+
+
+def sample_views(flow: Flow, points: Tensor, size: int) -> Sample:
+    """An edit in views of ``size x size`` pixels.
+
+    Args:
+        flow: of B faces.
+        points: ``[B or 1,V,s,s,2]`` crop points of views; a smooth field need not be asked at every pixel.
+
+    Returns:
+        Planes ``[B*V,...,size,size]``; the colour is None where there is none.
+    """
+    sample = flow(points.flatten(1, 2))  # all views as one tall picture
+    planes = [sample.offset, sample.color if flow.colored else None, sample.uncovered]
+    planes = torch.cat([p for p in planes if p is not None], 1)
+    planes = planes.unflatten(2, (points.shape[1], -1)).transpose(1, 2).flatten(0, 1)
+    planes = F.interpolate(planes, (size, size), mode="bilinear", align_corners=False)
+    return Sample(
+        planes[:, :2], planes[:, 2:5] if flow.colored else None, None if sample.uncovered is None else planes[:, -1:]
+    )
+
+
+def embed_views(
+    guide: Guide,
+    aligned: Tensor,
+    points: Tensor,
+    offset: Tensor | None = None,
+    color: Tensor | None = None,
+    uncovered: Tensor | None = None,
+) -> Tensor:
+    """Embeddings ``[n,D]`` of views ``[n,s,s,2]`` of face squares ``[n,3,S,S]``, edited or as they are."""
+    if offset is not None:
+        points = points + offset.permute(0, 2, 3, 1)
+    grid = normalized(aligned, points * aligned.shape[-1])
+    return guide.encode_image(edited_pixels(aligned, grid, color, uncovered, (0.0, 1.0), "bilinear"))
+
+
+class ViewPool:
+    """Some views that serve for a whole optimisation; how the guide sees the unedited faces in them is known.
+
+    Args:
+        guide: looks.
+        faces: the unedited faces.
+        generator: on the CPU; of the views and of their grain.
+        fineness: points a side at which a field is asked in each view.
+    """
+
+    def __init__(self, guide: Guide, faces: Faces, generator: torch.Generator, fineness: int) -> None:
+        self.guide, self.faces, self.generator, size = guide, faces, generator, guide.image_size
+        points = random_views(POOL, generator, alternate=True)
+        self.points = points(size).to(faces.aligned)
+        self.coarse = points(min(size, fineness)).to(faces.aligned)
+        self.noise = NOISE * torch.randn(POOL, 3, size, size, generator=generator).to(faces.aligned)
+        self.before = torch.cat([self._embed(torch.arange(i, min(i + 4, POOL))) for i in range(0, POOL, 4)], 1)
+
+    def draw(self, count: int) -> Tensor:
+        """Which views to look at next."""
+        return torch.randperm(POOL, generator=self.generator)[:count]
+
+    def change(self, field: FlowField, views: Tensor) -> Tensor:
+        """By how much the field changes the embeddings of some views, ``[B,V,D]``; differentiable."""
+        sample = sample_views(field.flow(crop=self.faces.crop), self.coarse[views][None], self.guide.image_size)
+        which = torch.randint(POOL, (len(views),), generator=self.generator)
+        grain = self.noise[which].repeat(self.faces.batch, 1, 1, 1)  # a face's edit must not depend on the batch
+        color = grain if sample.color is None else grain + sample.color
+        return self._embed(views, sample._replace(color=color)) - self.before[:, views]
+
+    def _embed(self, views: Tensor, sample: Sample | None = None) -> Tensor:
+        aligned = self.faces.aligned.repeat_interleave(len(views), 0)
+        points = self.points[views].repeat(self.faces.batch, 1, 1, 1)
+        found = embed_views(self.guide, aligned, points, *(sample or ()))
+        return found.unflatten(0, (self.faces.batch, -1))
