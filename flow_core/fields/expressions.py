@@ -20,31 +20,39 @@ if TYPE_CHECKING:
 _RELAX_MOUTH = {f"relax {n}": 0.9 for n in ("mouthSmile", "mouthDimple", "cheekSquint", "mouthUpperUp", "mouthLowerDown", "mouthStretch",
                                             "mouthPucker", "mouthFunnel")}  # fmt: skip
 _RELAX_RAISED = {"relax browInnerUp": 0.8, "relax browOuterUp": 0.8}
+_RELAX_SOUR = {
+    f"relax {n}": 0.9
+    for n in ("mouthFrown", "mouthPucker", "mouthShrugLower", "mouthPress", "browDown", "browTogether")
+}
 _ALL = {"relax": 1.0}
 PRESETS: dict[str, dict[str, float]] = {
     "neutral": _ALL,
     # The eyes make a smile; corners drawn out farther than this make a clown's.
-    "smile": {"mouthSmile": 0.65, "cheekSquint": 1.0, "eyeSquint": 0.5, "mouthUpperUp": 0.25, "relax browDown": 0.5},
-    "laugh": {"mouthSmile": 0.85, "cheekSquint": 0.9, "eyeSquint": 0.35, "mouthUpperUp": 0.35, "jawOpen": 0.28, "browInnerUp": 0.15},
-    "anger": {**_RELAX_MOUTH, **_RELAX_RAISED, "browDown": 0.5, "browTogether": 0.7, "noseSneer": 0.5, "eyeSquint": 0.3,
+    "smile": {**_RELAX_SOUR, "mouthSmile": 0.65, "cheekSquint": 1.0, "eyeSquint": 0.5, "mouthUpperUp": 0.15, "mouthDimple": 0.15},
+    "laugh": {**_RELAX_SOUR, "mouthSmile": 0.8, "cheekSquint": 1.0, "eyeSquint": 0.6, "mouthUpperUp": 0.3, "mouthLowerDown": 0.2,
+              "jawOpen": 0.3, "browOuterUp": 0.1},
+    "anger": {**_RELAX_MOUTH, **_RELAX_RAISED, "browDown": 0.55, "browTogether": 0.5, "noseSneer": 0.4, "eyeSquint": 0.3,
               "mouthFrown": 0.3, "mouthShrugLower": 0.15},
     # A lower lip drawn aside makes the opening round; the jaw alone makes it a lozenge.
-    "surprise": {**_RELAX_MOUTH, "browInnerUp": 0.7, "browOuterUp": 0.7, "eyeWide": 1.1, "jawOpen": 0.5, "mouthLowerDown": 0.25,
-                 "mouthUpperUp": 0.1, "mouthPucker": 0.15},
-    "sadness": {**_RELAX_MOUTH, "browInnerUp": 0.7, "browTogether": 0.8, "mouthFrown": 0.7, "mouthShrugLower": 0.1,
+    "surprise": {**_RELAX_MOUTH, "relax browDown": 0.8, "browInnerUp": 0.75, "browOuterUp": 0.75, "eyeWide": 0.85, "jawOpen": 0.6,
+                 "mouthLowerDown": 0.3, "mouthUpperUp": 0.1, "mouthPucker": 0.3},
+    "sadness": {**_RELAX_MOUTH, "browInnerUp": 0.75, "browTogether": 0.7, "mouthFrown": 0.75, "mouthShrugLower": 0.1,
                 "eyeBlink": 0.35, "eyeLookDown": 0.25},
-    "fear": {**_RELAX_MOUTH, "browInnerUp": 0.9, "browOuterUp": 0.4, "browTogether": 0.5, "eyeWide": 0.9, "mouthStretch": 0.7, "jawOpen": 0.15},
-    "disgust": {**_RELAX_MOUTH, "noseSneer": 1.0, "mouthUpperUp": 0.5, "browDown": 0.5, "eyeSquint": 0.6, "mouthShrugLower": 0.4,
-                "mouthFrown": 0.3},
-    "contempt": {"relax mouthSmile": 0.8, "mouthSmileLeft": 0.35, "mouthDimpleLeft": 0.8, "cheekSquintLeft": 0.3, "eyeSquint": 0.2},
-    "smirk": {"mouthSmileLeft": 0.65, "mouthDimpleLeft": 0.4, "cheekSquintLeft": 0.5},
-    "worry": {**_RELAX_MOUTH, "browInnerUp": 0.9, "browTogether": 0.6, "mouthFrown": 0.25, "mouthPress": 0.3},
-    "pout": {**_RELAX_MOUTH, "mouthShrugLower": 0.7, "mouthPucker": 0.45, "mouthFrown": 0.4, "browDown": 0.3},
+    "fear": {**_RELAX_MOUTH, "browInnerUp": 0.8, "browOuterUp": 0.35, "browTogether": 0.6, "eyeWide": 0.85, "mouthStretch": 0.6,
+             "mouthLowerDown": 0.3, "jawOpen": 0.2},
+    "disgust": {**_RELAX_MOUTH, "noseSneer": 1.0, "mouthUpperUp": 0.5, "browDown": 0.35, "browTogether": 0.3, "eyeSquint": 0.6,
+                "cheekSquint": 0.4, "mouthShrugLower": 0.3, "mouthFrown": 0.25},
+    "contempt": {"relax mouthSmile": 0.8, "mouthSmileLeft": 0.3, "mouthDimpleLeft": 0.9, "cheekSquintLeft": 0.4, "eyeSquint": 0.2,
+                 "eyeBlink": 0.1},
+    "smirk": {"mouthSmileLeft": 0.6, "mouthDimpleLeft": 0.4, "cheekSquintLeft": 0.6, "browOuterUpLeft": 0.15},
+    "worry": {**_RELAX_MOUTH, "browInnerUp": 0.7, "browTogether": 0.8, "mouthFrown": 0.25, "mouthRollLower": 0.3, "eyeSquint": 0.15},
+    "pout": {**_RELAX_MOUTH, "mouthShrugLower": 0.6, "mouthPucker": 0.5, "mouthFrown": 0.3, "browDown": 0.2, "browTogether": 0.3},
     "kiss": {"mouthPucker": 1.0, "eyeBlink": 0.15, "relax mouthSmile": 0.8},
-    "wink": {"eyeBlinkLeft": 1.0, "cheekSquintLeft": 0.7, "mouthSmileLeft": 0.5, "browDownLeft": 0.15},
+    "wink": {"eyeBlinkLeft": 1.0, "cheekSquintLeft": 0.7, "mouthSmileLeft": 0.45, "browDownLeft": 0.1},
     "eyes closed": {"eyeBlink": 1.0},
-    "sleepy": {"eyeBlink": 0.5, "browInnerUp": 0.2, "relax mouthSmile": 0.6},
-    "scream": {**_RELAX_MOUTH, "jawOpen": 0.75, "mouthStretch": 0.5, "eyeSquint": 0.5, "browDown": 0.6, "noseSneer": 0.6, "mouthUpperUp": 0.4},
+    "sleepy": {"eyeBlink": 0.5, "browInnerUp": 0.15, "browOuterUp": 0.1, "relax mouthSmile": 0.6, "relax eyeWide": 1.0},
+    "scream": {**_RELAX_MOUTH, "jawOpen": 0.8, "mouthLowerDown": 0.4, "mouthUpperUp": 0.3, "mouthStretch": 0.3, "eyeSquint": 0.5,
+               "browDown": 0.3, "browTogether": 0.4, "noseSneer": 0.6},
 }  # fmt: skip
 
 

@@ -34,7 +34,7 @@ SHAPES = 50
 # Calibration: how far MediaPipe's blendshape network saw a unit of the pack move at 1, on six portraits, was 0.06 to 0.27 for
 # these and 0.6 to 0.8 for mouthSmile and jawOpen; by these factors it sees about twice as much, and brows still look natural.
 GAIN = {
-    "browDown": 2.0, "browInnerUp": 2.0, "browOuterUp": 2.0, "mouthFrown": 1.8, "browTogether": 1.5, "mouthUpperUp": 1.5,
+    "browDown": 2.0, "browInnerUp": 1.5, "browOuterUp": 1.5, "mouthFrown": 1.8, "browTogether": 1.5, "mouthUpperUp": 1.5,
     "mouthShrugLower": 1.5,
 }  # fmt: skip
 MIXTURES = 4000
@@ -109,6 +109,11 @@ PEOPLE = {
     "masculine": (1.0, ("-male-young",), ("-female-young",)),
     "heavier": (1.6, ("-young-averagemuscle-maxweight",), ("-young-averagemuscle-minweight",)),
 }
+# Edges of a brow on the base mesh: x and y of points from the inner end to the outer one
+BROW_LOWER = ((1.26, -3.09), (2.86, -3.72), (3.98, -3.77), (4.8, -3.51), (5.37, -3.0))
+BROW_UPPER = ((1.59, -4.21), (3.02, -4.39), (4.23, -4.41), (5.11, -4.01), (5.68, -3.32))
+LASH_LINE = ((1.84, -1.31), (2.23, -1.57), (2.77, -1.74), (3.31, -1.78), (3.84, -1.7), (4.34, -1.47))
+HAIRLINE = -7.4
 # Targets that an expression could be mistaken for vary less in the shapes of people, so that the units take it up
 LIKE_EXPRESSIONS = ("mouth-angles", "eye-height", "eyebrows-", "lip-ext", "lip-middle", "mouth-laugh", "mouth-dimples")
 
@@ -441,9 +446,28 @@ def units(base: Base) -> tuple[list[str], np.ndarray]:
     fields = {n: (f + mirrored(raw[other[n]], base.mirror)) / 2 for n, f in raw.items()}
     for name in ("mouthFunnel", "mouthClose"):  # lips alone: the pack moves some teeth by rounding
         fields[name][base.vertices("teeth_upper", "teeth_lower", "tongue")] = 0
+    for name in ("browInnerUp", "browOuterUpLeft", "browOuterUpRight"):
+        fields[name] = stiff_brow(base, fields[name])
     fields["browTogetherLeft"] = brow_together(base)
     fields["browTogetherRight"] = mirrored(fields["browTogetherLeft"], base.mirror)
     return list(fields), np.stack(list(fields.values()))
+
+
+def stiff_brow(base: Base, field: np.ndarray) -> np.ndarray:
+    """A lift of the brows that keeps them as thick as they are. In the pack the lower edge goes twice as far as the upper
+    one, which squeezes a brow to a line. Here what the lower edge does goes on to the upper one and fades towards the
+    hairline; and the skin next to the lashes stays with the lid, so that lashes do not grow."""
+    x, y, z = base.neutral.T
+    low, high, lash = (np.interp(np.abs(x), *np.array(edge).T) for edge in (BROW_LOWER, BROW_UPPER, LASH_LINE))
+    skin = np.isin(np.arange(len(x)), base.vertices("skin")) & (z > 4) & (y > -9)
+    known, above = np.flatnonzero(skin & (y < -1.5)), np.flatnonzero(skin & (y < low))
+    source = np.where(y > high, low, low - 2.6 * (y - high) / (HAIRLINE - high))
+    far = ((np.stack([x, source], 1)[above, None] - base.neutral[known, :2]) ** 2).sum(-1)
+    weight = np.exp(-far / (2 * 0.28**2)) + 1e-12 / (far + 1e-3)
+    made = field.copy()
+    made[above] = weight @ field[known] / weight.sum(1, keepdims=True) * (y[above] > HAIRLINE)[:, None]
+    near = np.clip((lash - 0.3 - y) / 0.7, 0, 1)
+    return made * np.where(y < low, 1.0, near * near * (3 - 2 * near))[:, None]
 
 
 def brow_together(base: Base) -> np.ndarray:
