@@ -11,8 +11,9 @@ import pytest
 import torch
 from torch import Tensor, distributed, multiprocessing, nn
 
-from flow_core.faces.landmarks import AT, MIRROR
+from flow_core.faces.landmarks import AT, EYES, MIRROR
 from flow_core.geometry.crop import Crop
+from flow_core.geometry.sampling import interpolate
 from flow_core.io.picture import Picture, write
 from flow_core.train import attributes, captions, colors, data, faces, loop, views
 
@@ -155,6 +156,24 @@ def test_truth_of_captions() -> None:
     assert not captions.Caption("", ((smile, 0.0, True),)).of_color
     labels = attributes.label_logits(["happiness", "", "anger"])
     assert labels[0, smile] > 0 == labels[1, smile] > labels[2, smile]
+
+
+def test_lids_move_with_the_picture(face: Tensor) -> None:
+    """Where lids have moved to, the warped picture shows what was at the lids; some faces wink; nothing but lids moves."""
+    faces = face.expand(64, -1, -1)
+    moved, offset = views.blinks(faces, torch.Generator().manual_seed(0))
+    back = moved + interpolate(offset, moved[:, :, None])[..., 0].mT
+    assert (back - faces).norm(dim=-1).max() < 0.006  # an eye is 0.035 high
+    lids = sorted(AT[i] for eye in EYES for i in eye)
+    rest = [i for i in range(faces.shape[1]) if i not in lids]
+    assert torch.equal(moved[:, rest], faces[:, rest])
+    gaps = [
+        (moved[:, AT[eye[4]], 1] - moved[:, AT[eye[12]], 1]) / (face[:, AT[eye[4]], 1] - face[:, AT[eye[12]], 1])
+        for eye in EYES
+    ]
+    assert min(gaps[0].min(), gaps[1].min()) < 0.15
+    assert max(gaps[0].max(), gaps[1].max()) > 1.2
+    assert ((gaps[0] - gaps[1]).abs() > 0.4).float().mean() > 0.2
 
 
 def test_landmarks_move_with_the_picture(face: Tensor) -> None:

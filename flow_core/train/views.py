@@ -164,7 +164,7 @@ class Views:
 
     def __init__(self, faces: data.Faces, seed: int, size: int = IMAGE_SIZE) -> None:
         self.faces, self.size = faces, size
-        self.generator = torch.Generator(faces.images.device).manual_seed(seed)
+        self.generator = torch.Generator(faces.landmarks.device).manual_seed(seed)
         # image pixels -> crop frame, as at run time
         self.matrix = ffhq_matrix(five_points(faces.landmarks))
         self.inverse = torch.linalg.inv(self.matrix)
