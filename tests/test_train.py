@@ -163,17 +163,18 @@ def test_lids_move_with_the_picture(face: Tensor) -> None:
     faces = face.expand(64, -1, -1)
     moved, offset = views.blinks(faces, torch.Generator().manual_seed(0))
     back = moved + interpolate(offset, moved[:, :, None])[..., 0].mT
-    assert (back - faces).norm(dim=-1).max() < 0.006  # an eye is 0.035 high
-    lids = sorted(AT[i] for eye in EYES for i in eye)
-    rest = [i for i in range(faces.shape[1]) if i not in lids]
+    rest = [i for i in range(faces.shape[1]) if i not in {AT[k] for eye in EYES for k in eye}]
     assert torch.equal(moved[:, rest], faces[:, rest])
-    gaps = [
-        (moved[:, AT[eye[4]], 1] - moved[:, AT[eye[12]], 1]) / (face[:, AT[eye[4]], 1] - face[:, AT[eye[12]], 1])
-        for eye in EYES
-    ]
-    assert min(gaps[0].min(), gaps[1].min()) < 0.15
-    assert max(gaps[0].max(), gaps[1].max()) > 1.2
-    assert ((gaps[0] - gaps[1]).abs() > 0.4).float().mean() > 0.2
+    openings = []
+    for eye in EYES:
+        lids = [AT[i] for i in eye]
+        opened, was = (p[:, AT[eye[4]], 1] - p[:, AT[eye[12]], 1] for p in (moved, faces))
+        openings.append(opened / was)
+        clear = openings[-1] > 0.5  # below it both lids come to lie in one cell of the raster
+        assert (back - faces)[clear][:, lids].norm(dim=-1).max() < 0.15 * was[0]
+        assert openings[-1].min() < 0.25
+        assert openings[-1].max() > 1.2
+    assert ((openings[0] - openings[1]).abs() > 0.4).float().mean() > 0.2
 
 
 def test_landmarks_move_with_the_picture(face: Tensor) -> None:
