@@ -26,6 +26,7 @@ from ..geometry.mesh import barycentric, rasterise
 from ..geometry.sampling import interpolate, sample_image
 from ..guides.guide import Guide
 from ..guides.prompts import Prompt, directions
+from ..threads import yielding
 from .named import covariance, named
 
 LATTICE = 96  # pixels a side of the raster on which a step sees the offsets
@@ -81,12 +82,13 @@ def optimize_muscles(
     Yields:
         A :class:`MuscleStep` after every step. The same inputs, seed and device give the same field.
     """
-    with torch.inference_mode(False), torch.no_grad():
-        run = _Run(image, crop, field, guide, prompts, margin, preserve, steps, seed)
-    for index in range(1, steps + 1):
-        with torch.inference_mode(False):
-            step = run.step(index)
-        yield step
+    with yielding():
+        with torch.inference_mode(False), torch.no_grad():
+            run = _Run(image, crop, field, guide, prompts, margin, preserve, steps, seed)
+        for index in range(1, steps + 1):
+            with torch.inference_mode(False):
+                step = run.step(index)
+            yield step
 
 
 class _Run:

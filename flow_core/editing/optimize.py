@@ -21,6 +21,7 @@ from ..geometry.grid import pixel_centers, turned_centers
 from ..geometry.sampling import interpolate, sample_image
 from ..guides.guide import Guide
 from ..guides.prompts import Prompt, directions
+from ..threads import yielding
 from ..warping.jacobian import jacobian_determinant
 from ..warping.measure import measure
 from ..warping.warp import warp
@@ -150,9 +151,10 @@ def optimize(
     # The generator holds no autograd context across a yield: its consumer keeps its own mode.
     crop = crop.for_pictures(len(image)) if len(image) > 1 else crop
     prompts = [prompt] * crop.batch if isinstance(prompt, Prompt) else list(prompt)
-    run = _Run(image, crop, field, guide, prompts, settings or Settings())
-    while run.index < run.end:
-        yield run.step()
+    with yielding():
+        run = _Run(image, crop, field, guide, prompts, settings or Settings())
+        while run.index < run.end:
+            yield run.step()
 
 
 class _Run:

@@ -14,6 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ..threads import yielding
+
 SIDES = (192, 384, 768, 1280)  # longest sides, in pixels, at which an image is looked at
 FACE = 96  # size of a face in the closer look; the crop is twice as large, a multiple of 32
 CANDIDATES = 64  # findings looked at closely
@@ -54,6 +56,7 @@ class Detector:
         with torch.inference_mode(False):  # a moved weight must stay an ordinary tensor
             self.net = net.to(self.device, memory_format=torch.channels_last).eval()  # twice as fast on a CPU
 
+    @yielding()
     def __call__(self, image: Tensor, threshold: float = 0.8) -> list[Detection]:
         _check(image, threshold)
         with torch.inference_mode(False), torch.no_grad():  # ordinary tensors come out in either mode
