@@ -10,6 +10,7 @@ import torch
 from helpers import same_bits, smooth_field, square_crop
 from torch import Tensor
 
+from flow_core.descent import Adam
 from flow_core.editing.optimize import Settings, optimize
 from flow_core.fields.base import FieldError
 from flow_core.fields.files import load_field
@@ -140,7 +141,7 @@ def test_a_network_that_is_trained_begins_where_it_was() -> None:
     groups = trained.groups(1e-3)
     assert trained.offset().shape == (2, 2, 12, 12)
     assert not trained.offset().any()
-    adam = torch.optim.Adam(groups)
+    adam = Adam(groups)
     trained.offset().sum().backward()
     adam.step()
     assert trained.offset().any()

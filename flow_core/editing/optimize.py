@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..descent import Adam, Group, Momentum
 from ..faces.landmarks import located, outline
 from ..fields.base import FlowField
 from ..fields.neural import Implicit, Trainable, finish
@@ -215,23 +216,13 @@ class _Run:
             self._make_views()
         groups = []
         if self.moves:
-            groups.append({"params": [self.modes.requires_grad_()], "lr": settings.lr * PACE})
+            groups.append(Group([self.modes.requires_grad_()], settings.lr * PACE))
             fine = settings.lr * FINE
-            groups += (
-                self.neural.groups(fine) if self.neural else [{"params": [self.rest.requires_grad_()], "lr": fine}]
-            )
-        self.optimizers = [torch.optim.Adam(groups, lr=settings.lr, betas=(0.9, 0.95))] if groups else []
+            groups += self.neural.groups(fine) if self.neural else [Group([self.rest.requires_grad_()], fine)]
+        self.optimizers = [Adam(groups, betas=(0.9, 0.95))] if groups else []
         if self.paints:  # Adam would go as far along L as along a and b
-            self.optimizers.append(
-                torch.optim.SGD([self.color.requires_grad_()], settings.lr * TINT, momentum=0.8, dampening=0.8)
-            )
+            self.optimizers.append(Momentum([Group([self.color.requires_grad_()], settings.lr * TINT)], keep=0.8))
         self.reach = self._measure_reach()
-        self.schedules = [
-            torch.optim.lr_scheduler.LambdaLR(
-                one, lambda i: 0.5 + 0.5 * math.cos(math.pi * min(1.0, i / settings.steps))
-            )
-            for one in self.optimizers
-        ]
 
     def _open(self, landmarks: Tensor) -> None:
         """Let parts of each face move, or be painted, as its prompt asks."""
@@ -367,7 +358,7 @@ class _Run:
                 "precision overflows on some GPUs), or check the picture."
             )
         for one in self.optimizers:
-            one.zero_grad(set_to_none=True)
+            one.zero_grad()
         total.backward()
         if self.paints:  # what counts is the direction in which a region's colour should go
             self.color.grad /= self.color.grad.norm(dim=2, keepdim=True).clamp(min=1e-9)
@@ -385,17 +376,15 @@ class _Run:
         if self.index >= 24:
             settled = self.trend[-1] < 1.01 * self.trend[-12]
             self.ends = torch.where(settled, self.ends.clamp(max=self.index + SETTLE), self.ends)
-        free = [p for one in self.optimizers for group in one.param_groups for p in group["params"]]
+        free = [p for one in self.optimizers for group in one.groups for p in group.params]
         old = [p.detach().clone() for p in free]
         for one in self.optimizers:
-            one.step()
+            one.step(0.5 + 0.5 * math.cos(math.pi * min(1.0, self.index / self.settings.steps)))
         pace = ((self.ends - self.index) / SETTLE).clamp(0, 1)
         with torch.no_grad():
             for p, was in zip(free, old, strict=True):
                 share = pace.to(p) * (self.gait if p is self.modes else self.stride if p is self.rest else 1)
                 p.copy_(torch.lerp(was, p, share.view(-1, *[1] * (p.ndim - 1))))
-        for one in self.schedules:
-            one.step()
         self.index += 1
 
     @property
