@@ -18,7 +18,7 @@ def run(optimizer: type, schedule: bool, *args: object, **options: object) -> li
     torchs = None if own else torch.optim.lr_scheduler.LambdaLR(one, lambda i: 1 - i / 40 if schedule else 1.0)
     for i in range(20):
         one.zero_grad()
-        ((a - 1) ** 4).sum().add((b * a.detach()).sin().sum()).backward()
+        ((a - 1) ** 2).sum().add((b * a.detach()).sin().sum()).backward()
         one.step(1 - i / 40 if schedule else 1.0) if own else one.step()
         if torchs:
             torchs.step()
