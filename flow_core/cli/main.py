@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import argparse
 import functools
-import gc
-import signal
 import sys
 import time
 from collections.abc import Iterator
@@ -164,14 +162,6 @@ def main(argv: list[str] | None = None) -> int:
         print("faceflow: stopped", file=sys.stderr)
         return 130
     return 0
-
-
-def command() -> int:
-    """:func:`main` as a process of its own."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # unfinished files are removed on the way out
-    code = main()
-    gc.freeze()  # else Python looks for garbage among all modules before it ends, for a second
-    return code
 
 
 def find_face(photo: picture.Picture, detector: Detector, o: argparse.Namespace) -> Crop:
@@ -369,7 +359,3 @@ def warn_unknown(prompt: Prompt, guide: Guide) -> None:
             "mean; for such words load a full model, for instance --guide ViT-B-32:laion2b_s34b_b79k",
             file=sys.stderr,
         )
-
-
-if __name__ == "__main__":
-    sys.exit(command())

@@ -17,6 +17,7 @@ from ..geometry.crop import Crop
 from ..geometry.grid import pixel_centers
 from ..guides.guide import Guide
 from ..guides.prompts import Prompt, directions
+from ..threads import yielding
 from ..warping.measure import measure
 from ..warping.warp import warp
 from .losses import face_importance
@@ -138,23 +139,24 @@ def optimize(
     settings = settings or Settings()
     crop = crop.for_pictures(len(image)) if len(image) > 1 else crop
     prompts = [prompt] * crop.batch if isinstance(prompt, Prompt) else list(prompt)
-    parameters, views, objective = _prepare(image, crop, field, guide, prompts, settings)
-    about = {"prompt": " / ".join(dict.fromkeys(map(str, prompts))), "neutral": prompts[0].neutral, "guide": guide.name,
-             "seed": settings.seed, "preserve": settings.preserve}  # fmt: skip
-    schedule = Schedule(min(settings.steps, parameters.most_steps or settings.steps), crop.batch)
-    while schedule.index < schedule.end:
-        # No autograd context is held across a yield: the consumer of the generator keeps its own mode.
-        with torch.inference_mode(False), torch.enable_grad():
-            edit = parameters.edit()
-            verdict = objective(edit, views.change(edit.field, views.draw(settings.views)))
-            loss = _finite(verdict.total, guide, schedule.index + 1)
-            rate, pace = schedule.advance(verdict.progress)
-            parameters.step(loss, rate, pace)
-            raw, finish = parameters.snapshot()
-            gain = verdict.gain.mean().item()
-        losses = {**{name: term.item() for name, term in verdict.losses.items()}, "total": loss.item()}
-        raw = raw.with_meta(**about, steps=schedule.index, gain=round(gain, 3))
-        yield Step(schedule.index, schedule.end, losses, gain, raw, views.faces, finish)
+    with yielding():
+        parameters, views, objective = _prepare(image, crop, field, guide, prompts, settings)
+        about = {"prompt": " / ".join(dict.fromkeys(map(str, prompts))), "neutral": prompts[0].neutral, "guide": guide.name,
+                 "seed": settings.seed, "preserve": settings.preserve}  # fmt: skip
+        schedule = Schedule(min(settings.steps, parameters.most_steps or settings.steps), crop.batch)
+        while schedule.index < schedule.end:
+            # No autograd context is held across a yield: the consumer of the generator keeps its own mode.
+            with torch.inference_mode(False), torch.enable_grad():
+                edit = parameters.edit()
+                verdict = objective(edit, views.change(edit.field, views.draw(settings.views)))
+                loss = _finite(verdict.total, guide, schedule.index + 1)
+                rate, pace = schedule.advance(verdict.progress)
+                parameters.step(loss, rate, pace)
+                raw, finish = parameters.snapshot()
+                gain = verdict.gain.mean().item()
+            losses = {**{name: term.item() for name, term in verdict.losses.items()}, "total": loss.item()}
+            raw = raw.with_meta(**about, steps=schedule.index, gain=round(gain, 3))
+            yield Step(schedule.index, schedule.end, losses, gain, raw, views.faces, finish)
 
 
 def _prepare(

@@ -24,6 +24,7 @@ from ..geometry.sampling import interpolate
 from ..guides.guide import Guide
 from ..guides.nano import IMAGE_SIZE, _down, _Residual, fused
 from ..guides.prompts import Prompt, directions, embed
+from ..threads import yielding
 from .gates import COLOR_REGIONS, Gates, open_gates
 from .motion import load_movements, spread
 from .optimize import Settings
@@ -156,6 +157,7 @@ class Predictor(nn.Module):
             f"{self.guide}, or train a predictor: python -m flow_core.train predictor --guide {guide.name} --images DIR"
         )
 
+    @yielding()
     def bind(self, guide: Guide, prompt: Prompt, strength: float = 1.0) -> Bound:
         """The predictor with its text read: what remains is one pass for each face or frame.
 
@@ -177,6 +179,7 @@ class Predictor(nn.Module):
                     "strength": float(strength)}  # fmt: skip
             return Bound(self, text / extra, extra, open_gates(guide, prompt), meta)
 
+    @yielding()
     def predict(
         self, image: Tensor, crop: Crop, guide: Guide, prompt: Prompt | Sequence[Prompt], strength: float = 1.0
     ) -> Field:

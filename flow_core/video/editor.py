@@ -27,6 +27,7 @@ from ..fields.raster import Field
 from ..geometry.crop import Crop
 from ..geometry.sampling import downscaled
 from ..guides.nano import IMAGE_SIZE
+from ..threads import yielding
 from ..warping.frames import warp_frame
 
 DETECT_SIDE = 320  # longest side of the frame that the detector sees
@@ -272,6 +273,7 @@ class Editor:
         self._time: float | None = None
         self._searched = -(10**9)
 
+    @yielding()
     @torch.no_grad()
     def edit(self, frame: Tensor, seconds: float | None = None) -> Edited:
         """Edit the next frame.
