@@ -13,6 +13,7 @@ from torch import Tensor
 
 from ..faces.landmarks import located, outline
 from ..fields.base import FlowField
+from ..fields.muscles import MusclesField
 from ..geometry.crop import Crop
 from ..geometry.grid import pixel_centers
 from ..guides.guide import Guide
@@ -21,6 +22,8 @@ from ..warping.measure import measure
 from ..warping.warp import warp
 from .gates import open_gates
 from .losses import face_importance
+from .muscles import STEPS as MUSCLE_STEPS
+from .muscles import optimize_muscles
 from .objective import Objective, Priors, least_unit_gain
 from .parameters import PARAMETERS, Parameters
 from .views import DENSITY, Faces, ViewPool
@@ -131,6 +134,13 @@ def optimize(
     settings = settings or Settings()
     crop = crop.for_pictures(len(image)) if len(image) > 1 else crop
     prompts = [prompt] * crop.batch if isinstance(prompt, Prompt) else list(prompt)
+    _require(image, crop, field, prompts)
+    if isinstance(field, MusclesField):
+        steps = -(-settings.steps * MUSCLE_STEPS // Settings.steps)
+        yield from optimize_muscles(
+            image, crop, field, guide, prompts, settings.margin, settings.preserve, steps, settings.seed
+        )
+        return
     parameters, views, objective = _prepare(image, crop, field, guide, prompts, settings)
     about = {"prompt": " / ".join(dict.fromkeys(map(str, prompts))), "neutral": prompts[0].neutral, "guide": guide.name,
              "seed": settings.seed, "preserve": settings.preserve}  # fmt: skip
@@ -150,16 +160,19 @@ def optimize(
         yield Step(schedule.index, schedule.end, losses, gain, raw, views.faces, finish)
 
 
-def _prepare(
-    image: Tensor, crop: Crop, field: FlowField, guide: Guide, prompts: list[Prompt], settings: Settings
-) -> tuple[Parameters, ViewPool, Objective]:
-    """What an optimisation needs, from what it is given."""
+def _require(image: Tensor, crop: Crop, field: FlowField, prompts: list[Prompt]) -> None:
     if image.shape[1] != 3:
         raise ValueError(f"A guide looks at RGB pictures, got {image.shape[1]} channels.")
     if field.batch not in (1, crop.batch):
         raise ValueError(f"{field.batch} fields do not fit {crop.batch} faces: one for all, or one for each.")
     if len(prompts) != crop.batch:
         raise ValueError(f"{len(prompts)} prompts do not fit {crop.batch} faces: one for all, or one for each.")
+
+
+def _prepare(
+    image: Tensor, crop: Crop, field: FlowField, guide: Guide, prompts: list[Prompt], settings: Settings
+) -> tuple[Parameters, ViewPool, Objective]:
+    """What an optimisation needs, from what it is given."""
     generator = torch.Generator().manual_seed(settings.seed)
     # Under ComfyUI's inference mode every tensor from outside has to be cloned before it may carry a gradient.
     with torch.inference_mode(False), torch.no_grad():

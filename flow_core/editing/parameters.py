@@ -205,7 +205,5 @@ class NetworkOffsets:
         return replace(self.network, weights={k: v.detach().clone() for k, v in self.network.weights.items()})
 
 
-PARAMETERS: dict[str, Callable[..., Parameters]] = dict.fromkeys(
-    ("raster", "velocity", "implicit", "muscles"), RasterParameters
-)
+PARAMETERS: dict[str, Callable[..., Parameters]] = dict.fromkeys(("raster", "velocity", "implicit"), RasterParameters)
 """Kind of field -> what optimises it; all are called like :class:`RasterParameters`."""
