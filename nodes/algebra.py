@@ -4,7 +4,7 @@ from comfy_api.latest import io
 from torch import Tensor
 
 from ..flow_core.fields import algebra
-from ..flow_core.fields.raster import Field
+from ..flow_core.fields.base import FlowField
 from ..flow_core.geometry.crop import Crop
 from .sockets import FIELDS, CropSocket, FieldSocket, advanced, fit_mask, node
 
@@ -45,8 +45,8 @@ class FaceFlowMix(io.ComfyNode):
 
     @classmethod
     def execute(  # type: ignore[override]
-        cls, field_1: Field, field_2: Field, mode: str, weight_1: float, weight_2: float, field_3: Field | None = None,
-        field_4: Field | None = None, weight_3: float = 1.0, weight_4: float = 1.0,
+        cls, field_1: FlowField, field_2: FlowField, mode: str, weight_1: float, weight_2: float, field_3: FlowField | None = None,
+        field_4: FlowField | None = None, weight_3: float = 1.0, weight_4: float = 1.0,
     ) -> io.NodeOutput:  # fmt: skip
         pairs = [(field_1, weight_1), (field_2, weight_2), (field_3, weight_3), (field_4, weight_4)]
         fields, weights = zip(*[(f, w) for f, w in pairs if f is not None], strict=True)
@@ -84,7 +84,7 @@ class FaceFlowMask(io.ComfyNode):
 
     @classmethod
     def execute(  # type: ignore[override]
-        cls, field: Field, crop: Crop, region: str, feather: float, invert: bool, mask: Tensor | None = None
+        cls, field: FlowField, crop: Crop, region: str, feather: float, invert: bool, mask: Tensor | None = None
     ) -> io.NodeOutput:
         where = algebra.crop_mask(crop, None if region == "whole" else region, fit_mask(mask, crop.image_size))
         return io.NodeOutput(algebra.mask(field, 1 - where if invert else where, feather, crop))
@@ -109,7 +109,7 @@ class FaceFlowInvert(io.ComfyNode):
         )  # fmt: skip
 
     @classmethod
-    def execute(cls, field: Field, what: str) -> io.NodeOutput:  # type: ignore[override]
+    def execute(cls, field: FlowField, what: str) -> io.NodeOutput:  # type: ignore[override]
         return io.NodeOutput(
             {"inverse": algebra.invert, "opposite": algebra.opposite, "mirror": algebra.mirror}[what](field)
         )
@@ -133,5 +133,5 @@ class FaceFlowTransfer(io.ComfyNode):
         )  # fmt: skip
 
     @classmethod
-    def execute(cls, field: Field, crop_from: Crop, crop_to: Crop) -> io.NodeOutput:  # type: ignore[override]
+    def execute(cls, field: FlowField, crop_from: Crop, crop_to: Crop) -> io.NodeOutput:  # type: ignore[override]
         return io.NodeOutput(algebra.transfer(field, crop_from.places, crop_to.places))

@@ -4,7 +4,7 @@ import os
 
 from comfy_api.latest import io
 
-from ..flow_core.fields.raster import Field
+from ..flow_core.fields.base import FlowField
 from ..flow_core.geometry.crop import Crop
 from ..flow_core.io import interchange
 from . import paths
@@ -50,7 +50,7 @@ class FaceFlowExport(io.ComfyNode):
 
     @classmethod
     def execute(  # type: ignore[override]
-        cls, field: Field, format: str, size: int, fade_out: bool, filename_prefix: str, crop: Crop | None = None
+        cls, field: FlowField, format: str, size: int, fade_out: bool, filename_prefix: str, crop: Crop | None = None
     ) -> io.NodeOutput:
         suffix, st = FORMATS[format]
         if crop is not None and not st:

@@ -8,7 +8,7 @@ from comfy_api.latest import InputImpl, Types, io
 from torch import Tensor
 
 from ..flow_core.editing.predict import Predictor
-from ..flow_core.fields.raster import Field
+from ..flow_core.fields.base import FlowField
 from ..flow_core.geometry.crop import Crop
 from ..flow_core.guides.guide import Guide
 from ..flow_core.guides.prompts import Prompt
@@ -82,7 +82,7 @@ class FaceFlowVideo(io.ComfyNode):
     @classmethod
     def execute(  # type: ignore[override]
         cls, *, image: Tensor | None = None, prompt: str, strength: float, smoothing: float, detect_every: int, faces: str,
-        fade: int, fps: float, field: Field | None = None, crop: Crop | None = None, predictor: Predictor | None = None,
+        fade: int, fps: float, field: FlowField | None = None, crop: Crop | None = None, predictor: Predictor | None = None,
         guide: Guide | None = None, strengths: object = None, video: Input.Video | None = None,
     ) -> io.NodeOutput:  # fmt: skip
         import comfy.model_management as mm
@@ -128,8 +128,8 @@ class FaceFlowVideo(io.ComfyNode):
 
 
 def _source(
-    field: Field | None, predictor: Predictor | None, guide: Guide | None, prompt: str
-) -> tuple[Field | FieldSource, str]:
+    field: FlowField | None, predictor: Predictor | None, guide: Guide | None, prompt: str
+) -> tuple[FlowField | FieldSource, str]:
     """What gives each frame its field, and a line about words that the guide does not know."""
     if (field is None) == (predictor is None):
         raise ValueError("Connect a field, or a predictor with its guide; one of the two.")

@@ -4,7 +4,7 @@ import torch
 from comfy_api.latest import io
 from torch import Tensor
 
-from ..flow_core.fields.raster import Field
+from ..flow_core.fields.base import FlowField
 from ..flow_core.geometry.crop import Crop
 from .sockets import VIEWS, CropSocket, FieldSocket, advanced, node, rgb, to_comfy, to_core
 
@@ -44,7 +44,7 @@ class FaceFlowView(io.ComfyNode):
 
     @classmethod
     def execute(  # type: ignore[override]
-        cls, field: Field, style: str, size: int, strength: float, image: Tensor | None = None, crop: Crop | None = None,
+        cls, field: FlowField, style: str, size: int, strength: float, image: Tensor | None = None, crop: Crop | None = None,
         frames: int = 24, divider: float = 0.5, numbers: bool = False,
     ) -> io.NodeOutput:  # fmt: skip
         import comfy.model_management as mm

@@ -7,34 +7,31 @@ import functools
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 from torch import Tensor
 
 from ..device import pick_device
-from ..editing.optimize import Settings, Step, optimize, report
+from ..editing.edit import METHODS, Watch, make_field
+from ..editing.optimize import Settings, Step, report
 from ..editing.predict import BUILTIN as PREDICTOR
-from ..editing.predict import RESOLUTION, Predictor, PredictorError
+from ..editing.predict import Predictor, PredictorError
 from ..faces.align import ORDERS, align
 from ..faces.detect import Detector, load_detector
 from ..fields.base import FlowField
 from ..fields.container import require_field_target
 from ..fields.files import load_field
-from ..fields.neural import ARCHITECTURES, Implicit
-from ..fields.raster import Field
+from ..fields.new import REPRESENTATIONS, RESOLUTION, new_field
 from ..geometry.crop import Crop
 from ..guides.guide import BUILTIN, PRECISIONS, Guide, GuideError, available, load_guide
 from ..guides.prompts import NEUTRAL, Prompt
 from ..io import picture
 from ..io.atomic import require_target
-from ..warping.measure import edit_gain
 from ..warping.warp import warp
 from . import video as cli_video
 
-REPRESENTATIONS = ("raster", *ARCHITECTURES)
-METHODS = ("optimize", "predict", "refine")
-REFINING = 4  # the share of the steps that a predicted field still needs is one in so many
 PROMPTS = ("a smiling face", "an angry face", "a surprised face", "a sad face", "a round face", "red lips", "tanned skin",
            "blond hair")  # fmt: skip
 
@@ -67,7 +64,7 @@ def parser() -> argparse.ArgumentParser:
                      "of the steps")  # fmt: skip
     how.add_argument("--predictor", type=Path, default=PREDICTOR, metavar="FILE", help="weights trained for the guide")
     how.add_argument("--representation", choices=REPRESENTATIONS, default="raster",
-                     help="raster, or a small network: siren or fourier")  # fmt: skip
+                     help="what is optimised: raster, muscles, or a small network: siren or fourier (default raster)")  # fmt: skip
     how.add_argument("--resolution", type=int, default=RESOLUTION, help=f"control points a side (default {RESOLUTION})")
     how.add_argument("--steps", type=int, default=Settings.steps)
     how.add_argument("--seed", type=int, default=0)
@@ -174,46 +171,30 @@ def find_face(photo: picture.Picture, detector: Detector, o: argparse.Namespace)
     return crop
 
 
-def run(
-    photo: Tensor,
-    crop: Crop,
-    guide: Guide,
-    prompt: Prompt,
-    settings: Settings,
-    resolution: int = RESOLUTION,
-    label: str = "",
-    start: FlowField | None = None,
-) -> FlowField:
-    """Optimise a fresh field, or ``start``, for one face, with a progress bar."""
-    field = start or Field.zeros(resolution)
-    for step in progress(optimize(photo, crop, field, guide, prompt, settings), settings.steps, label):  # noqa: B007 (the last one counts)
-        pass
-    return step.field.to("cpu")
-
-
 _predictor = functools.lru_cache(maxsize=1)(Predictor.load)  # a sheet asks for it in every cell
 
 
-def make_field(photo: Tensor, crop: Crop, guide: Guide, prompt: Prompt, o: argparse.Namespace, label: str) -> FlowField:
-    """The edit of one face by ``o.method``."""
-    settings = _settings(o)
-    if o.method == "optimize":
-        start = None if o.representation == "raster" else Implicit.zeros(o.representation)
-        return run(photo, crop, guide, prompt, settings, o.resolution, label, start)
-    field = _predictor(o.predictor, guide.device).predict(photo, crop, guide, prompt).to("cpu")
-    if o.method == "predict":
-        return field.with_meta(gain=round(edit_gain(photo, crop, field, guide, prompt).mean().item(), 3))
-    settings = replace(settings, steps=-(-settings.steps // REFINING))
-    return run(photo, crop, guide, prompt, settings, label=label, start=field.with_meta(method="refine"))
+def make(photo: Tensor, crop: Crop, guide: Guide, prompt: Prompt, o: argparse.Namespace, label: str) -> FlowField:
+    """The edit of one face as the options say, with a progress bar."""
+    predictor = None if o.method == "optimize" else _predictor(o.predictor, guide.device)
+    start = new_field(o.representation, resolution=o.resolution)
+    with watched(label, o.steps) as watch:
+        return make_field(photo, crop, guide, prompt, o.method, _settings(o), start, predictor, watch)
 
 
-def progress(steps: Iterator[Step], total: int, label: str) -> Iterator[Step]:
+@contextmanager
+def watched(label: str, total: int = Settings.steps) -> Iterator[Watch]:
+    """A progress bar for an optimisation, which nobody sees where there is none."""
     from tqdm import tqdm
 
-    with tqdm(steps, total=total, desc=label, unit="step", leave=False, disable=None) as bar:
-        for step in bar:
+    with tqdm(total=total, desc=label, unit="step", leave=False, disable=None) as bar:
+
+        def watch(step: Step) -> None:
+            bar.total = step.total
             bar.set_postfix(gain=f"{step.gain:+.2f}", refresh=False)
-            yield step
+            bar.update()
+
+        yield watch
 
 
 def _edit(o: argparse.Namespace) -> None:
@@ -227,7 +208,7 @@ def _edit(o: argparse.Namespace) -> None:
     guide = load_guide(o.guide, device, o.precision, o.models)
     warn_unknown(prompt, guide)
     start = time.perf_counter()
-    field = make_field(photo.rgb, crop, guide, prompt, o, str(prompt))
+    field = make(photo.rgb, crop, guide, prompt, o, str(prompt))
     seconds = time.perf_counter() - start
     if save_field:
         field.save(save_field)
@@ -272,7 +253,7 @@ def _sheet(o: argparse.Namespace) -> None:
         wide = crop.widen(1.1)
         row = [("" if rows else "before", wide.aligned(photo.rgb, o.cell))]
         for prompt in prompts:
-            field = make_field(photo.rgb, crop, guide, prompt, o, f"{path.name}: {prompt}")
+            field = make(photo.rgb, crop, guide, prompt, o, f"{path.name}: {prompt}")
             row.append(("" if rows else str(prompt), wide.aligned(warp(photo.rgb, crop, field)[0], o.cell)))
         rows.append(row)
     if not rows:

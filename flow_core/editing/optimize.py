@@ -139,6 +139,7 @@ def optimize(
     settings = settings or Settings()
     crop = crop.for_pictures(len(image)) if len(image) > 1 else crop
     prompts = [prompt] * crop.batch if isinstance(prompt, Prompt) else list(prompt)
+    _require(image, crop, field, prompts)
     with yielding():
         parameters, views, objective = _prepare(image, crop, field, guide, prompts, settings)
         about = {"prompt": " / ".join(dict.fromkeys(map(str, prompts))), "neutral": prompts[0].neutral, "guide": guide.name,
@@ -159,16 +160,19 @@ def optimize(
             yield Step(schedule.index, schedule.end, losses, gain, raw, views.faces, finish)
 
 
-def _prepare(
-    image: Tensor, crop: Crop, field: FlowField, guide: Guide, prompts: list[Prompt], settings: Settings
-) -> tuple[Parameters, ViewPool, Objective]:
-    """What an optimisation needs, from what it is given."""
+def _require(image: Tensor, crop: Crop, field: FlowField, prompts: list[Prompt]) -> None:
     if image.shape[1] != 3:
         raise ValueError(f"A guide looks at RGB pictures, got {image.shape[1]} channels.")
     if field.batch not in (1, crop.batch):
         raise ValueError(f"{field.batch} fields do not fit {crop.batch} faces: one for all, or one for each.")
     if len(prompts) != crop.batch:
         raise ValueError(f"{len(prompts)} prompts do not fit {crop.batch} faces: one for all, or one for each.")
+
+
+def _prepare(
+    image: Tensor, crop: Crop, field: FlowField, guide: Guide, prompts: list[Prompt], settings: Settings
+) -> tuple[Parameters, ViewPool, Objective]:
+    """What an optimisation needs, from what it is given."""
     generator = torch.Generator().manual_seed(settings.seed)
     # Under ComfyUI's inference mode every tensor from outside has to be cloned before it may carry a gradient.
     with torch.inference_mode(False), torch.no_grad():

@@ -17,6 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..faces.landmarks import POINTS, located
+from ..fields.new import RESOLUTION
 from ..fields.raster import Field
 from ..geometry.crop import Crop
 from ..geometry.grid import pixel_centers
@@ -31,7 +32,6 @@ from .optimize import Settings
 from .painting import COLOR_RASTER, paint, paint_masks, region_cost
 
 BUILTIN = Path(__file__).parents[1] / "weights" / "predictor.safetensors"
-RESOLUTION = 28  # control points a side, here and of a new raster field
 COLOR_LIMIT = Settings.color_limit  # largest colour offset
 FARTHEST = 1.5  # largest weight times strength that the training shows; beyond it an edit is extrapolated
 KEYS = ("a smiling face", "an angry face", "a face with a wide nose", "red lips", "an old man", "blond hair")

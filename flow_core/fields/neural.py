@@ -287,7 +287,7 @@ def fit(network: Implicit, goal: Field, steps: int = _STEPS) -> Implicit:
         lattice = pixel_centers(_SIDE, _SIDE, goal.device)
         used = (goal.offset.any(), goal.color.any())
         used = torch.tensor([bool(used[0])] * 2 + [bool(used[1])] * 3, device=goal.device)[None, :, None, None]
-        for _ in range(steps):
+        for i in range(steps):
             jitter = (torch.rand(lattice.shape, generator=generator).to(goal.device) - 0.5) / _SIDE
             wanted = torch.cat(goal.sample(lattice + jitter), 1) / size[:, None, None]
             missed = (replace(network, weights=w).values(lattice + jitter) - wanted) * used
