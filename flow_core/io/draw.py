@@ -347,20 +347,25 @@ def save_animation(frames: list[Image.Image], path: str | Path, fps: float = 20)
 
 
 def faces(image: Tensor, crop: Crop, found: list[list[Detection]]) -> Tensor:
-    """Pictures ``[B,3,H,W]`` with every face that :func:`flow_core.faces.align.align` found numbered, and the squares and the
-    five points of the chosen ones."""
-    pictures = []
+    """Pictures ``[B,3,h,w]`` with every face that :func:`flow_core.faces.align.align` found numbered, and the squares and the
+    five points of the chosen ones; large pictures are reduced to :data:`LOOKED_AT` pixels."""
+    pictures, longest = [], max(image.shape[2:])
+    scale = min(1.0, LOOKED_AT / longest)
     for i, picture in enumerate(image):
+        if scale < 1:
+            picture = F.avg_pool2d(picture[None].float(), longest // LOOKED_AT)  # quick
+            size = [max(1, round(n * scale)) for n in image.shape[2:]]
+            picture = F.interpolate(picture, size, mode="bilinear", antialias=True, align_corners=False)
         page = to_image(picture)
         pen, unit = ImageDraw.Draw(page), max(page.size)
         ink, width = tuple(round(255 * c) for c in _ACCENT), max(1, round(unit / 300))
         for one in map(crop.select, crop.faces_of(i)):
-            corners = one.to_image(torch.tensor([[[[0.0, 0], [1, 0], [1, 1], [0, 1], [0, 0]]]]))[0, 0]
+            corners = one.to_image(torch.tensor([[[[0.0, 0], [1, 0], [1, 1], [0, 1], [0, 0]]]]))[0, 0] * scale
             pen.line([tuple(p) for p in corners.tolist()], fill=ink, width=width, joint="curve")
-            for x, y in one.points[0].tolist():
+            for x, y in (one.points[0] * scale).tolist():
                 pen.ellipse([x - 1.5 * width, y - 1.5 * width, x + 1.5 * width, y + 1.5 * width], fill=ink)
         for number, face in enumerate(found[i]):
-            x0, y0, x1, y1 = face.box.tolist()
+            x0, y0, x1, y1 = (face.box * scale).tolist()
             pen.rectangle([x0, y0, max(x0, x1), max(y0, y1)], outline=(255, 255, 255), width=width)
             font = _font(max(10, round(unit / 28)))
             pen.text(
@@ -473,3 +478,6 @@ def _font(height: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
         return ImageFont.load_default(height)
     except (ImportError, OSError, TypeError):  # Pillow without FreeType, or before 10.1
         return ImageFont.load_default()
+
+
+LOOKED_AT = 2048  # longest side of a picture that is only for looking
