@@ -5,13 +5,14 @@ import os
 from comfy_api.latest import io
 
 from ..flow_core.fields.files import load_field
+from ..flow_core.fields.muscles import MusclesField
 from ..flow_core.fields.neural import ARCHITECTURES, BANDWIDTH, WIDTH, Implicit
 from ..flow_core.fields.raster import Field
 from ..flow_core.geometry.crop import Crop
 from . import paths
 from .sockets import FIELDS, FILES, CropSocket, FieldSocket, advanced, node, told
 
-REPRESENTATIONS = ("raster", *ARCHITECTURES)
+REPRESENTATIONS = ("raster", *ARCHITECTURES, "muscles")
 
 
 class FaceFlowInit(io.ComfyNode):
@@ -27,7 +28,8 @@ class FaceFlowInit(io.ComfyNode):
                 CropSocket.Input("crop", tooltip="From FaceFlow Align Face."),
                 io.Combo.Input("representation", options=list(REPRESENTATIONS), default="raster",
                                tooltip="raster: a grid of control points with smooth interpolation between them; quick. siren, fourier: "
-                               "a small network without any raster, which needs some seconds more at the end."),
+                               "a small network without any raster, which needs some seconds more at the end. muscles: changes of the face's muscles and shape; the "
+                               "other inputs do not matter for it."),
                 io.Int.Input("resolution", default=28, min=4, max=256,
                              tooltip="Control points along each side. More follow finer details and take longer; "
                              "the edited picture has its own full resolution in any case."),
@@ -47,6 +49,8 @@ class FaceFlowInit(io.ComfyNode):
         cls, crop: Crop, representation: str, resolution: int, noise: float, seed: int, size: int = WIDTH,
         bandwidth: float = BANDWIDTH,
     ) -> io.NodeOutput:  # fmt: skip
+        if representation == "muscles":
+            return io.NodeOutput(MusclesField.zeros(crop.batch))
         if representation in ARCHITECTURES:
             return io.NodeOutput(Implicit.zeros(representation, size, bandwidth, crop.batch, seed, noise))
         return io.NodeOutput(Field.noise(resolution, noise, seed, crop.batch))
