@@ -328,6 +328,8 @@ def _view(o: argparse.Namespace) -> None:
         crop = find_face(picture.Picture(photo), load_detector(o.detector, o.models, pick_device(o.device)), o)
     if o.style in ("compare", "animation") and crop is None:
         raise ValueError(f"The style {o.style} shows a picture; name it with --portrait.")
+    if field.needs_face and crop is None:
+        raise ValueError("A muscles field moves every face in its own way; name the face with --portrait.")
     numbers = str(measure(field, crop, o.strength)[0])
     if o.style == "animation":
         frames = list(draw.morph(photo, crop, field, o.frames, o.size, strength=o.strength))

@@ -82,7 +82,10 @@ def _both(names: tuple[str, ...]) -> list[str]:
     """Names without Left and Right where there are both."""
     short = [n.removesuffix("Left").removesuffix("Right") for n in names]
     return list(
-        dict.fromkeys(s if {s + "Left", s + "Right"} <= set(names) else n for s, n in zip(short, names, strict=True))
+        dict.fromkeys(
+            s if {s + "Left", s + "Right"} <= set(names) and s not in ("jaw", "mouth") else n  # those go to a side
+            for s, n in zip(short, names, strict=True)
+        )
     )
 
 

@@ -24,6 +24,7 @@ from .clips import Frame
 from .editor import Edited, Editor, OneEuro, VideoSettings
 
 REFERENCES = ("neutral", "first")
+BETA = 6.0  # Hz of the One Euro filter for each full contraction a second: a blink passes, jitter does not
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,7 @@ def read_frames(
 
 def smoothed(units: Tensor, times: Iterable[float], smooth: float = 0.5) -> Tensor:
     """Units ``[T,U]`` at ``times`` in seconds without their jitter: what moves quickly, such as a blink, passes."""
-    one = OneEuro(4 ** (1 - 2 * smooth) if smooth > 0 else 0.0, 20.0)
+    one = OneEuro(4 ** (1 - 2 * smooth) if smooth > 0 else 0.0, BETA)
     rows, before = [], None
     for row, time in zip(units, times, strict=True):
         rows.append(one(row[:, None], 0.0 if before is None else time - before)[:, 0])

@@ -60,7 +60,8 @@ def warp_frame(
         return None
     i0, i1 = _span(strong.any(1), rows)
     j0, j1 = _span(strong.any(0), columns)
-    values = torch.cat(planes, 1)[:, :, i0:i1, j0:j1].contiguous()  # or it is slow
+    values = torch.cat([p * strong for p in planes], 1)  # what is not moved keeps its pixels
+    values = values[:, :, i0:i1, j0:j1].contiguous()  # or it is slow
     low, high = values[0, :2].amin((1, 2)).floor().int().tolist(), values[0, :2].amax((1, 2)).ceil().int().tolist()
     moved = strong[i0:i1, j0:j1].float()[None, None]
     moved = F.max_pool2d(moved, 3, 1, 1)[0, 0].bool()  # a weak place beside a strong one moves halfway
@@ -69,7 +70,8 @@ def warp_frame(
     moved = moved.repeat_interleave(cell, 0).repeat_interleave(cell, 1)[:height, :width]
     values = F.interpolate(values, scale_factor=cell, mode="bilinear", align_corners=False)[:, :, :height, :width]
     if cell > 1 and (boxes := flow.sharp_boxes()):
-        _sharpen(values, flow, crop, boxes, (x0, y0, x1, y1), 1.5 * cell / side)
+        moved = moved.contiguous()
+        _sharpen(values, moved, flow, crop, boxes, (x0, y0, x1, y1), 1.5 * cell / side)
         low, high = values[0, :2].amin((1, 2)).floor().int().tolist(), values[0, :2].amax((1, 2)).ceil().int().tolist()
 
     h, w = crop.image_size
@@ -107,9 +109,16 @@ def _asked(flow: Flow, crop: Crop, points: Tensor, margin: float) -> Sample:
 
 
 def _sharpen(
-    values: Tensor, flow: Flow, crop: Crop, boxes: list[Tensor], box: tuple[int, int, int, int], margin: float
+    values: Tensor,
+    moved: Tensor,
+    flow: Flow,
+    crop: Crop,
+    boxes: list[Tensor],
+    box: tuple[int, int, int, int],
+    margin: float,
 ) -> None:
-    """Ask a flow at every pixel where it has layers with sharp borders, and write that into ``values [1,C,h,w]`` of ``box``."""
+    """Ask a flow at every pixel where it has layers with sharp borders, and write that into ``values [1,C,h,w]`` and ``moved
+    [h,w]`` of ``box``."""
     x0, y0, x1, y1 = box
     for (u0, v0), (u1, v1) in (b.tolist() for b in boxes):
         corners = crop.to_image(crop.matrix.new_tensor([[u0, v0], [u1, v0], [u1, v1], [u0, v1]])[None, None])[0, 0]
@@ -120,8 +129,10 @@ def _sharpen(
             continue
         pixels = torch.meshgrid(torch.arange(left, right) + 0.5, torch.arange(top, bottom) + 0.5, indexing="xy")
         found = _asked(flow, crop, crop.to_crop(torch.stack(pixels, -1)[None]), margin)
-        planes = [p for p in found if p is not None][: 1 if values.shape[1] == 2 else 3]
-        values[:, :, top - y0 : bottom - y0, left - x0 : right - x0] = torch.cat(planes, 1)
+        planes = torch.cat([p for p in found if p is not None][: 1 if values.shape[1] == 2 else 3], 1)
+        here = (..., slice(top - y0, bottom - y0), slice(left - x0, right - x0))
+        strong = (planes[0, :2].abs().amax(0) > STILL) | (planes[0, 2:].abs().sum(0) > STILL_COLOR)
+        values[here], moved[here] = planes * strong, strong
 
 
 def _span(any_: Tensor, n: int) -> tuple[int, int]:
