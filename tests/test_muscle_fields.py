@@ -189,7 +189,7 @@ def test_raster_and_velocity_on_one_face(crop: Crop) -> None:
     assert (raster.flow()(points).offset - here).norm(dim=1).mean() < 0.05 * here.norm(dim=1).mean()
     velocity = to_velocity(smile, crop=crop)
     assert velocity.kind == "velocity"
-    assert (velocity.flow()(points).offset - here).norm(dim=1).mean() < 0.15 * here.norm(dim=1).mean() + 1e-4
+    assert (velocity.flow()(points).offset - here).norm(dim=1).mean() < 0.3 * here.norm(dim=1).mean()  # it cannot tear
     with pytest.raises(FieldError, match="crop"):
         smile.raster()
 
