@@ -105,7 +105,7 @@ class FaceFlowMuscles(io.ComfyNode):
                 FieldSocket.Input("field", optional=True, tooltip="An edit to add this one to."),
             ],
             outputs=[
-                FieldSocket.Output(display_name="field"),
+                FieldSocket.Output(display_name="field", tooltip="The edit; put it on any face with FaceFlow Apply."),
                 io.String.Output(display_name="text", tooltip="The strongest muscles and shapes by name."),
             ],
         )  # fmt: skip
@@ -164,14 +164,14 @@ class FaceFlowReadFace(io.ComfyNode):
                                optional=True, tooltip="Of a clip: 0 = each frame for itself, 0.5 = usual, 1 = very steady."),
             ],
             outputs=[
-                FieldSocket.Output(display_name="field"),
+                FieldSocket.Output(display_name="field", tooltip="The expression; one for each face, or for each frame."),
                 io.String.Output(display_name="text", tooltip="A table of what the face shows; of a clip, in its first frame."),
             ],
         )  # fmt: skip
 
     @classmethod
     def execute(  # type: ignore[override]
-        cls, mode: str, strength: float, crop: Crop | None = None, frames: Tensor | None = None, fps: float = 30.0,
+        cls, *, crop: Crop | None = None, mode: str, strength: float, frames: Tensor | None = None, fps: float = 30.0,
         smoothing: float = 0.5,
     ) -> io.NodeOutput:  # fmt: skip
         if (crop is None) == (frames is None):

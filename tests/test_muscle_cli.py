@@ -1,3 +1,4 @@
+# ruff: noqa: F811 (fixtures of another file)
 """``faceflow muscles``, ``read``, ``copy`` and ``drive``."""
 
 from __future__ import annotations
@@ -6,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from test_cli import _models, face, failure, photo, pixels  # noqa: F401 (fixtures)
+from test_cli import _models, face, failure, photo, pixels  # noqa: F401
 
 from flow_core.cli import main as cli
 from flow_core.cli.demo import portraits
@@ -23,7 +24,10 @@ def other(tmp_path: Path) -> Path:
 
 def test_muscles(photo: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out, saved, again = tmp_path / "out.png", tmp_path / "wink.safetensors", tmp_path / "again.png"
-    assert cli.main(["muscles", str(photo), "mouthSmile 0.7, eyeBlinkLeft 1", "-o", str(out), "--save-field", str(saved)]) == 0
+    assert (
+        cli.main(["muscles", str(photo), "mouthSmile 0.7, eyeBlinkLeft 1", "-o", str(out), "--save-field", str(saved)])
+        == 0
+    )
     assert "eyeBlinkLeft 1.00, mouthSmile 0.70" in capsys.readouterr().out
     was, now = (pixels(p).astype(int) for p in (photo, out))
     assert now.shape == was.shape
@@ -70,7 +74,10 @@ def test_view_and_export_ask_for_the_face(photo: Path, tmp_path: Path, capsys: p
     assert "--portrait" in failure(capsys, "export", saved, tmp_path / "flow.flo")
     for style in ("muscles", "grid"):
         view = tmp_path / f"{style}.png"
-        assert cli.main(["view", str(saved), "-o", str(view), "--style", style, "--portrait", str(photo), "--size", "96"]) == 0
+        assert (
+            cli.main(["view", str(saved), "-o", str(view), "--style", style, "--portrait", str(photo), "--size", "96"])
+            == 0
+        )
         assert pixels(view).shape == (96, 96, 3)
     assert cli.main(["export", str(saved), str(tmp_path / "flow.flo"), "--portrait", str(photo)]) == 0
     assert (tmp_path / "flow.flo").stat().st_size > 512 * 512 * 8

@@ -142,7 +142,9 @@ def test_inverse_needs_the_face_and_undoes_on_it(crop: Crop, astronaut: Tensor) 
 
 
 def test_mask_by_region_keeps_muscles_of_the_region(crop: Crop) -> None:
-    field = replace(MusclesField.of({"mouthSmile": 0.7, "browInnerUp": 0.5, "eyeBlink": 0.4, "noseWider": 1}), rest=smooth_field())
+    field = replace(
+        MusclesField.of({"mouthSmile": 0.7, "browInnerUp": 0.5, "eyeBlink": 0.4, "noseWider": 1}), rest=smooth_field()
+    )
     mouth = algebra.mask_region(field, crop, "mouth")
     assert what_it_does(mouth) == "mouthSmile 0.70"
     assert 0 < mouth.rest.offset.abs().mean() < 0.5 * field.rest.offset.abs().mean()
@@ -341,7 +343,9 @@ def test_drive(crop: Crop, astronaut: Tensor, crops: dict[str, Crop], portraits:
     outside[y0:y1, x0:x1] = False
     for frame in frames:
         assert torch.equal(frame[outside], pixels[outside])
-    down = driven.select(3).flow(crop=place)(place.to_crop(place.points[:, None, 3:].mean(2, keepdim=True) + 0.12 * place.side))
+    down = driven.select(3).flow(crop=place)(
+        place.to_crop(place.points[:, None, 3:].mean(2, keepdim=True) + 0.12 * place.side)
+    )
     assert down.offset[0, 1].item() < -0.004  # the chin goes down
     with pytest.raises(ValueError, match="one of neutral, first"):
         relative(reading.units, "last")

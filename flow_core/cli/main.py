@@ -118,7 +118,9 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("field", type=Path)
     p.add_argument("-o", "--output", type=Path, required=True)
     p.add_argument(
-        "--style", default="wheel", help="wheel, arrows, grid, heat, color, folds, muscles; with --portrait compare or animation"
+        "--style",
+        default="wheel",
+        help="wheel, arrows, grid, heat, color, folds, muscles; with --portrait compare or animation",
     )
     p.add_argument("--size", type=int, default=512, help="side in pixels")
     p.add_argument("--strength", type=float, default=1.0, metavar="S")

@@ -208,7 +208,9 @@ def _muscles(drawn: _Drawn, points: Tensor, background: Tensor | None) -> Tensor
         ink = tuple(c / 255 for c in inks[i])
         x0, x1 = round(left), round(left + long * min(1.0, abs(amount))) + 1
         picture[..., round(y) : round(y + 0.55 * row), x0:x1] = torch.tensor(ink)[None, :, None, None]
-        picture = _write(picture, f"{name} {amount:+.2f}", (left + long + 0.02 * size, y + 0.28 * row), (0, 0.5), ink, 0.0)
+        picture = _write(
+            picture, f"{name} {amount:+.2f}", (left + long + 0.02 * size, y + 0.28 * row), (0, 0.5), ink, 0.0
+        )
     if not motion.amounts:
         picture = _write(picture, "nothing moves", (left, 0.05 * size), (0, 0.5), (1.0,) * 3, 0.0)
     return picture
