@@ -12,7 +12,7 @@ from ..flow_core.geometry.crop import Crop
 from . import paths
 from .sockets import FIELDS, FILES, CropSocket, FieldSocket, advanced, node, told
 
-REPRESENTATIONS = ("raster", *ARCHITECTURES)
+REPRESENTATIONS = ("raster", *ARCHITECTURES, "muscles")
 
 
 class FaceFlowInit(io.ComfyNode):
@@ -28,7 +28,8 @@ class FaceFlowInit(io.ComfyNode):
                 CropSocket.Input("crop", tooltip="From FaceFlow Align Face."),
                 io.Combo.Input("representation", options=list(REPRESENTATIONS), default="raster",
                                tooltip="raster: a grid of control points with smooth interpolation between them; quick. siren, fourier: "
-                               "a small network without any raster, which needs some seconds more at the end."),
+                               "a small network without any raster, which needs some seconds more at the end. muscles: changes of the face's muscles and shape; the "
+                               "other inputs do not matter for it."),
                 io.Int.Input("resolution", default=28, min=4, max=256,
                              tooltip="Control points along each side. More follow finer details and take longer; "
                              "the edited picture has its own full resolution in any case."),

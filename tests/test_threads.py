@@ -8,6 +8,7 @@ import sys
 import textwrap
 import threading
 import time
+from pathlib import Path
 
 import pytest
 import torch
@@ -92,7 +93,7 @@ def test_waiting_threads_do_not_burn_the_processor() -> None:
         with yielding():
             print(torch.get_num_threads(), burnt())
     """
-    if len(os.sched_getaffinity(0)) != 2 or "libgomp" not in open("/proc/self/maps").read():
+    if len(os.sched_getaffinity(0)) != 2 or "libgomp" not in Path("/proc/self/maps").read_text():
         pytest.skip("measured with GNU OpenMP on two processors only")
     env = {k: v for k, v in os.environ.items() if not k.startswith(("OMP_", "GOMP_"))}
     out = subprocess.run(

@@ -1,4 +1,5 @@
-"""The ``faceflow`` command: edit, sheet, apply, view, export, import, guides; video and live are in :mod:`flow_core.cli.video`."""
+"""The ``faceflow`` command: edit, sheet, apply, view, export, import, guides; video and live are in :mod:`flow_core.cli.video`,
+muscles, read, copy and drive in :mod:`flow_core.cli.muscles`."""
 
 from __future__ import annotations
 
@@ -30,6 +31,7 @@ from ..guides.prompts import NEUTRAL, Prompt
 from ..io import picture
 from ..io.atomic import require_target
 from ..warping.warp import warp
+from . import muscles as cli_muscles
 from . import video as cli_video
 
 PROMPTS = ("a smiling face", "an angry face", "a surprised face", "a sad face", "a round face", "red lips", "tanned skin",
@@ -105,12 +107,15 @@ def parser() -> argparse.ArgumentParser:
     strengths(p)
 
     cli_video.add(commands, how)
+    cli_muscles.add(commands, find, strengths)
 
     p = commands.add_parser("view", parents=[find], help="draw a saved field, or show it before and after")
     p.add_argument("field", type=Path)
     p.add_argument("-o", "--output", type=Path, required=True)
     p.add_argument(
-        "--style", default="wheel", help="wheel, arrows, grid, heat, color, folds; with --portrait compare or animation"
+        "--style",
+        default="wheel",
+        help="wheel, arrows, grid, heat, color, folds, muscles; with --portrait compare or animation",
     )
     p.add_argument("--size", type=int, default=512, help="side in pixels")
     p.add_argument("--strength", type=float, default=1.0, metavar="S")
@@ -123,7 +128,9 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("output", type=Path, help=".flo, .png (16 bit), .exr or .npy")
     p.add_argument("--size", type=int, default=512, help="side of the raster over the face square (default 512)")
     p.add_argument("--st-map", action="store_true", help=".exr or .png: where each pixel comes from, as in Nuke")
-    p.add_argument("--portrait", type=Path, metavar="PHOTO", help="the ST-map covers this whole photo")
+    p.add_argument(
+        "--portrait", type=Path, metavar="PHOTO", help="the face for a muscles field; an ST-map covers this whole photo"
+    )
     p.add_argument(
         "--no-fade", action="store_true", help="do not fade out at the border; for a file that shall come back"
     )
@@ -150,6 +157,7 @@ def main(argv: list[str] | None = None) -> int:
         run = {
             "edit": _edit, "sheet": _sheet, "apply": _apply, "view": _view, "guides": _guides, "export": _export,
             "import": _import, "video": cli_video.video, "live": cli_video.live,
+            "muscles": cli_muscles.muscles, "read": cli_muscles.read, "copy": cli_muscles.copy, "drive": cli_muscles.drive,
         }  # fmt: skip
         run[o.command](o)
     except (ValueError, GuideError, PredictorError, OSError) as e:
@@ -293,6 +301,8 @@ def _view(o: argparse.Namespace) -> None:
         crop = find_face(picture.Picture(photo), load_detector(o.detector, o.models, pick_device(o.device)), o)
     if o.style in ("compare", "animation") and crop is None:
         raise ValueError(f"The style {o.style} shows a picture; name it with --portrait.")
+    if field.needs_face and crop is None:
+        raise ValueError("A muscles field moves every face in its own way; name the face with --portrait.")
     numbers = str(measure(field, crop, o.strength)[0])
     if o.style == "animation":
         frames = list(draw.morph(photo, crop, field, o.frames, o.size, strength=o.strength))
@@ -312,13 +322,15 @@ def _export(o: argparse.Namespace) -> None:
     from ..io import interchange
 
     interchange.require_writable(o.output, o.st_map)
-    crop = None
+    field, crop = load_field(o.field), None
     if o.portrait:
-        if not o.st_map:
-            raise ValueError("--portrait is for ST-maps; add --st-map, or leave it out.")
+        if not (o.st_map or field.needs_face):
+            raise ValueError("--portrait is for ST-maps and muscles fields; add --st-map, or leave it out.")
         crop = find_face(picture.read(o.portrait), load_detector(o.detector, o.models, pick_device(o.device)), o)
+    elif field.needs_face:
+        raise ValueError("A muscles field moves every face in its own way; name the face with --portrait.")
     feather = 0.0 if o.no_fade else interchange.FEATHER
-    print(interchange.write(load_field(o.field), o.output, o.size, o.st_map, crop, feather))
+    print(interchange.write(field, o.output, o.size, o.st_map, crop, feather))
 
 
 def _import(o: argparse.Namespace) -> None:

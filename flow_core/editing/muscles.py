@@ -18,7 +18,7 @@ from torch import Tensor
 
 from ..faces.fit import FittedFace
 from ..fields.base import FEATHER, FlowField, Sample, taper
-from ..fields.muscles import MOST, MusclesField, front_triangles, moved_face, shown_by, target_units
+from ..fields.muscles import MOST, MusclesField, fit_shown, front_triangles, moved_face, target_units
 from ..fields.raster import Field
 from ..geometry.crop import Crop
 from ..geometry.grid import pixel_centers
@@ -60,7 +60,7 @@ class MuscleParameters:
         device, batch = faces.aligned.device, faces.batch
         self.places, self.fitted, self.lattice = (
             faces.landmarks,
-            shown_by(faces.crop),
+            fit_shown(faces.landmarks),
             pixel_centers(LATTICE, LATTICE, device),
         )
         self.weight = taper(self.lattice, FEATHER)[:, None]
