@@ -50,7 +50,7 @@ class MuscleParameters:
         prompts: one for each face.
         lr: step length of colours.
         color_limit: largest colour offset; 0 leaves colours alone.
-        margin: how far an edit goes, see :class:`flow_core.editing.optimize.Settings`.
+        margin: how far an edit goes, see :class:`flow_core.editing.optimize.Settings`; ``preserve`` is in it.
     """
 
     def __init__(
