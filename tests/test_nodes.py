@@ -370,7 +370,7 @@ def test_optimize_is_reproducible(
 def test_color_settings_reach_the_optimiser(
     comfy: SimpleNamespace, photo: Tensor, face: object, loaded: object, field: object
 ) -> None:
-    inputs = {"image": photo, "crop": face, "field": field, "guide": loaded, "steps": 2, "prompt": "a tanned face"}
+    inputs = {"image": photo, "crop": face, "field": field, "guide": loaded, "steps": 4, "prompt": "a tanned face"}
 
     def color(**options: object) -> Tensor:
         return run(comfy, "FaceFlowOptimize", **inputs, **options)[0].color
