@@ -28,7 +28,7 @@ from ..fields.muscles import MusclesField, what_it_does
 from ..fields.new import REPRESENTATIONS, RESOLUTION, new_field
 from ..geometry.crop import Crop
 from ..guides.guide import BUILTIN, PRECISIONS, Guide, GuideError, available, load_guide
-from ..guides.prompts import NEUTRAL, Prompt
+from ..guides.prompts import NEUTRAL, Prompt, unknown_note
 from ..io import picture
 from ..io.atomic import require_target
 from ..warping.warp import warp
@@ -349,9 +349,5 @@ def _guides(o: argparse.Namespace) -> None:
 
 def warn_unknown(prompt: Prompt, guide: Guide) -> None:
     """Say which words a small guide never learnt."""
-    if words := prompt.unknown_words(guide):
-        print(
-            f"faceflow: guide {guide.name} never learnt {', '.join(map(repr, words))}, and the edit may miss what you "
-            "mean; for such words load a full model, for instance --guide ViT-B-32:laion2b_s34b_b79k",
-            file=sys.stderr,
-        )
+    if note := unknown_note([prompt], guide):
+        print(f"faceflow: {note} For instance: --guide ViT-B-32:laion2b_s34b_b79k", file=sys.stderr)
