@@ -13,8 +13,7 @@ from pathlib import Path
 import torch
 
 from flow_core.cli.demo import portraits
-from flow_core.cli.main import run
-from flow_core.editing.optimize import Settings
+from flow_core.editing.edit import make_field
 from flow_core.faces.align import align
 from flow_core.faces.detect import load_detector
 from flow_core.guides.guide import load_guide
@@ -47,7 +46,7 @@ def main() -> None:
         lab = colors.to_lab(crop.aligned(photo, SIZE))
         masks = colors.masks(seen, lab)
         for text, name in PROMPTS.items():
-            field = run(photo, crop, guide, Prompt.parse(text), Settings())
+            field = make_field(photo, crop, guide, Prompt.parse(text))
             edited = colors.to_lab(crop.aligned(warp(photo, crop, field)[0], SIZE))
             region, ideal = colors.COLORS[name]
             apart = {r: m if r == region else m * (1 - masks[region]) for r, m in masks.items()}

@@ -22,12 +22,12 @@ import torch
 import torch.nn.functional as F
 
 from flow_core.cli.demo import PROMPTS, portraits
-from flow_core.cli.main import run
 from flow_core.editing import losses
-from flow_core.editing.optimize import Settings
+from flow_core.editing.edit import make_field
 from flow_core.faces.align import align
 from flow_core.faces.detect import load_detector
 from flow_core.fields.neural import ARCHITECTURES, Implicit
+from flow_core.fields.new import new_field
 from flow_core.fields.raster import Field
 from flow_core.fields.velocity import to_velocity
 from flow_core.geometry.crop import Crop, ffhq_matrix
@@ -54,9 +54,7 @@ def fields() -> None:
             for text in PROMPTS:
                 prompt = Prompt.parse(text)
                 start = time.perf_counter()
-                field = run(
-                    photo, crop, guide, prompt, Settings(), start=None if kind == "raster" else Implicit.zeros(kind)
-                )
+                field = make_field(photo, crop, guide, prompt, start=new_field(kind))
                 seconds = time.perf_counter() - start
                 moved = field.flow()(grid).offset
                 back = field.scale(-1).flow()(grid + moved.movedim(1, -1)).offset

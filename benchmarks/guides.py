@@ -15,9 +15,8 @@ import torch
 from safetensors.torch import load_file
 
 from flow_core.cli.demo import PROMPTS, portraits
-from flow_core.cli.main import run
 from flow_core.editing import losses
-from flow_core.editing.optimize import Settings
+from flow_core.editing.edit import make_field
 from flow_core.faces.align import align
 from flow_core.faces.detect import load_detector
 from flow_core.fields.velocity import to_offset
@@ -50,7 +49,7 @@ def main() -> None:
             prompt, found = Prompt.parse(text), []
             logits = guide.scale * directions(guide, prompt)[0].norm().item()
             for photo, crop in faces:
-                field = run(photo, crop, guide, prompt, Settings(), label=f"{guide.name}: {text}")
+                field = make_field(photo, crop, guide, prompt)
                 [m] = measure(field, crop)
                 found.append((m.gain / logits, losses.rms_change(to_offset(field).offset).item(), m.determinant))
                 if len(found) == 1:

@@ -13,6 +13,7 @@ from .example import FaceFlowExample
 from .fields import FaceFlowInit, FaceFlowLoad, FaceFlowSave
 from .guide import FaceFlowLoadGuide
 from .interchange import FaceFlowExport, FaceFlowImport
+from .muscles import FaceFlowMuscles, FaceFlowReadFace
 from .optimize import FaceFlowOptimize
 from .predict import FaceFlowLoadPredictor, FaceFlowPredict
 from .prompt import FaceFlowPrompt
@@ -44,6 +45,8 @@ NODES: list[type[io.ComfyNode]] = [
     FaceFlowExample,
     FaceFlowEdit,
     FaceFlowPrompt,
+    FaceFlowMuscles,
+    FaceFlowReadFace,
 ]
 
 paths.register()  # ComfyExtension.on_load is not called on the oldest ComfyUI that is supported

@@ -4,7 +4,7 @@ from comfy_api.latest import io
 from torch import Tensor
 
 from ..flow_core.fields import algebra
-from ..flow_core.fields.raster import Field
+from ..flow_core.fields.base import FlowField
 from ..flow_core.geometry.crop import Crop
 from .sockets import FIELDS, CropSocket, FieldSocket, advanced, fit_mask, node
 
@@ -39,14 +39,16 @@ class FaceFlowMix(io.ComfyNode):
                 FieldSocket.Input("field_4", optional=True, tooltip="A fourth edit."),
                 _weight("weight_3", "third", True),
                 _weight("weight_4", "fourth", True),
+                CropSocket.Input("crop", optional=True, tooltip="The face; only for compose of a muscles field and another one."),
             ],
             outputs=[FieldSocket.Output(display_name="field", tooltip="One edit that does what all do.")],
         )  # fmt: skip
 
     @classmethod
     def execute(  # type: ignore[override]
-        cls, field_1: Field, field_2: Field, mode: str, weight_1: float, weight_2: float, field_3: Field | None = None,
-        field_4: Field | None = None, weight_3: float = 1.0, weight_4: float = 1.0,
+        cls, field_1: FlowField, field_2: FlowField, mode: str, weight_1: float, weight_2: float, field_3: FlowField | None = None,
+        field_4: FlowField | None = None, weight_3: float = 1.0, weight_4: float = 1.0,
+        crop: Crop | None = None,
     ) -> io.NodeOutput:  # fmt: skip
         pairs = [(field_1, weight_1), (field_2, weight_2), (field_3, weight_3), (field_4, weight_4)]
         fields, weights = zip(*[(f, w) for f, w in pairs if f is not None], strict=True)
@@ -54,7 +56,7 @@ class FaceFlowMix(io.ComfyNode):
             return io.NodeOutput(algebra.mix(fields, weights))
         made = fields[0].scale(weights[0], weights[0])
         for field, weight in zip(fields[1:], weights[1:], strict=True):
-            made = algebra.compose(made, field.scale(weight, weight))
+            made = algebra.compose(made, field.scale(weight, weight), crop)
         return io.NodeOutput(made)
 
 
@@ -84,10 +86,10 @@ class FaceFlowMask(io.ComfyNode):
 
     @classmethod
     def execute(  # type: ignore[override]
-        cls, field: Field, crop: Crop, region: str, feather: float, invert: bool, mask: Tensor | None = None
+        cls, field: FlowField, crop: Crop, region: str, feather: float, invert: bool, mask: Tensor | None = None
     ) -> io.NodeOutput:
-        where = algebra.crop_mask(crop, None if region == "whole" else region, fit_mask(mask, crop.image_size))
-        return io.NodeOutput(algebra.mask(field, 1 - where if invert else where, feather, crop))
+        region = None if region == "whole" else region
+        return io.NodeOutput(algebra.mask_region(field, crop, region, fit_mask(mask, crop.image_size), feather, invert))
 
 
 class FaceFlowInvert(io.ComfyNode):
@@ -104,15 +106,16 @@ class FaceFlowInvert(io.ComfyNode):
                 io.Combo.Input("what", options=list(WAYS), default="inverse",
                                tooltip="inverse: applied after the edit, it gives the face back. opposite: moves and recolours the other "
                                "way. mirror: left and right exchanged."),
+                CropSocket.Input("crop", optional=True, tooltip="The face; only for the inverse of a muscles field."),
             ],
             outputs=[FieldSocket.Output(display_name="field", tooltip="The edit, turned around.")],
         )  # fmt: skip
 
     @classmethod
-    def execute(cls, field: Field, what: str) -> io.NodeOutput:  # type: ignore[override]
-        return io.NodeOutput(
-            {"inverse": algebra.invert, "opposite": algebra.opposite, "mirror": algebra.mirror}[what](field)
-        )
+    def execute(cls, field: FlowField, what: str, crop: Crop | None = None) -> io.NodeOutput:  # type: ignore[override]
+        if what == "inverse":
+            return io.NodeOutput(algebra.invert(field, crop))
+        return io.NodeOutput({"opposite": algebra.opposite, "mirror": algebra.mirror}[what](field))
 
 
 class FaceFlowTransfer(io.ComfyNode):
@@ -133,5 +136,5 @@ class FaceFlowTransfer(io.ComfyNode):
         )  # fmt: skip
 
     @classmethod
-    def execute(cls, field: Field, crop_from: Crop, crop_to: Crop) -> io.NodeOutput:  # type: ignore[override]
+    def execute(cls, field: FlowField, crop_from: Crop, crop_to: Crop) -> io.NodeOutput:  # type: ignore[override]
         return io.NodeOutput(algebra.transfer(field, crop_from.places, crop_to.places))

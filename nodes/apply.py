@@ -3,8 +3,7 @@ from __future__ import annotations
 from comfy_api.latest import io
 from torch import Tensor
 
-from ..flow_core.fields.base import FEATHER
-from ..flow_core.fields.raster import Field
+from ..flow_core.fields.base import FEATHER, FlowField
 from ..flow_core.geometry.crop import Crop
 from ..flow_core.warping.latent import warp_latent, warp_mask
 from ..flow_core.warping.warp import warp
@@ -49,7 +48,7 @@ class FaceFlowApply(io.ComfyNode):
 
     @classmethod
     def execute(  # type: ignore[override]
-        cls, image: Tensor, crop: Crop, field: Field, shape_strength: float, color_strength: float, feather: float,
+        cls, image: Tensor, crop: Crop, field: FlowField, shape_strength: float, color_strength: float, feather: float,
         mask: Tensor | None = None, latent: dict | None = None, mask_to_warp: Tensor | None = None,
     ) -> io.NodeOutput:  # fmt: skip
         mask, along = (fit_mask(m, crop.image_size) for m in (mask, mask_to_warp))

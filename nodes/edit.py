@@ -8,7 +8,7 @@ from torch import Tensor
 from ..flow_core.editing.optimize import Settings, report
 from ..flow_core.editing.predict import Predictor
 from ..flow_core.faces.align import align
-from ..flow_core.fields.raster import Field
+from ..flow_core.fields.new import new_field
 from ..flow_core.guides.guide import BUILTIN, Guide
 from ..flow_core.guides.prompts import Prompt
 from ..flow_core.warping.warp import warp
@@ -33,7 +33,6 @@ from .sockets import (
 )  # fmt: skip
 
 METHODS = ("one shot", "optimize")
-RESOLUTION = 28  # control points a side of a new field
 
 
 class FaceFlowEdit(io.ComfyNode):
@@ -95,8 +94,8 @@ class FaceFlowEdit(io.ComfyNode):
             guides.bring(guide, predictor)
             field = predictor.predict(rgb(picture), crop, guide, targets).to(mm.intermediate_device())
         else:
-            start = Field.zeros(RESOLUTION, crop.batch)
-            field, _ = shape(picture, crop, start, guide, targets, Settings(steps=steps, preserve=preserve, seed=seed))
+            start, settings = new_field(batch=crop.batch), Settings(steps=steps, preserve=preserve, seed=seed)
+            field, _ = shape(picture, crop, start, guide, targets, settings)
         field = field.scale(strength, strength)
         edited, changed = warp(picture, crop, field, mask=fit_mask(mask, crop.image_size))
         numbers = f"{crop.batch} face{'s' * (crop.batch > 1)}, largest offset {report(field, crop)['max_px']:.1f} px"

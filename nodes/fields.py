@@ -4,14 +4,15 @@ import os
 
 from comfy_api.latest import io
 
+from ..flow_core.fields.base import FlowField
 from ..flow_core.fields.files import load_field
-from ..flow_core.fields.neural import ARCHITECTURES, BANDWIDTH, WIDTH, Implicit
-from ..flow_core.fields.raster import Field
+from ..flow_core.fields.neural import ARCHITECTURES, BANDWIDTH, WIDTH
+from ..flow_core.fields.new import new_field
 from ..flow_core.geometry.crop import Crop
 from . import paths
 from .sockets import FIELDS, FILES, CropSocket, FieldSocket, advanced, node, told
 
-REPRESENTATIONS = ("raster", *ARCHITECTURES)
+REPRESENTATIONS = ("raster", *ARCHITECTURES, "muscles")
 
 
 class FaceFlowInit(io.ComfyNode):
@@ -27,7 +28,8 @@ class FaceFlowInit(io.ComfyNode):
                 CropSocket.Input("crop", tooltip="From FaceFlow Align Face."),
                 io.Combo.Input("representation", options=list(REPRESENTATIONS), default="raster",
                                tooltip="raster: a grid of control points with smooth interpolation between them; quick. siren, fourier: "
-                               "a small network without any raster, which needs some seconds more at the end."),
+                               "a small network without any raster, which needs some seconds more at the end. muscles: changes of the face's muscles and shape; the "
+                               "other inputs do not matter for it."),
                 io.Int.Input("resolution", default=28, min=4, max=256,
                              tooltip="Control points along each side. More follow finer details and take longer; "
                              "the edited picture has its own full resolution in any case."),
@@ -47,9 +49,7 @@ class FaceFlowInit(io.ComfyNode):
         cls, crop: Crop, representation: str, resolution: int, noise: float, seed: int, size: int = WIDTH,
         bandwidth: float = BANDWIDTH,
     ) -> io.NodeOutput:  # fmt: skip
-        if representation in ARCHITECTURES:
-            return io.NodeOutput(Implicit.zeros(representation, size, bandwidth, crop.batch, seed, noise))
-        return io.NodeOutput(Field.noise(resolution, noise, seed, crop.batch))
+        return io.NodeOutput(new_field(representation, crop.batch, resolution, noise, seed, size, bandwidth))
 
 
 class FaceFlowSave(io.ComfyNode):
@@ -75,7 +75,7 @@ class FaceFlowSave(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, field: Field, filename_prefix: str) -> io.NodeOutput:  # type: ignore[override]
+    def execute(cls, field: FlowField, filename_prefix: str) -> io.NodeOutput:  # type: ignore[override]
         folder, name, counter = paths.output_name(filename_prefix, cls.hidden.prompt)
         path = field.save(os.path.join(folder, f"{name}_{counter:05}_.safetensors"))
         return io.NodeOutput(field, ui=told(f"{path.name}: {field.meta.get('prompt', 'field')}"))

@@ -4,7 +4,7 @@ import os
 
 from comfy_api.latest import io
 
-from ..flow_core.fields.raster import Field
+from ..flow_core.fields.base import FlowField
 from ..flow_core.geometry.crop import Crop
 from ..flow_core.io import interchange
 from . import paths
@@ -41,7 +41,8 @@ class FaceFlowExport(io.ComfyNode):
                 io.Boolean.Input("fade_out", default=True, tooltip="Fade out towards the border of the face square, as Apply does. "
                                  "Turn it off for a file that shall come back by Import, for Apply fades it out again."),
                 io.String.Input("filename_prefix", default="faceflow/field", tooltip="Folder and name below the output folder; %date:yyyy-MM-dd% and the like as in Save Image."),
-                CropSocket.Input("crop", optional=True, tooltip="ST-maps only: cover the whole picture instead of the face square."),
+                CropSocket.Input("crop", optional=True, tooltip="The face of a muscles field. An ST-map then covers the "
+                                 "whole picture instead of the face square; other formats take no crop of other fields."),
             ],
             outputs=[io.String.Output(display_name="files", tooltip="Where the files are, one in each line.")],
             hidden=[io.Hidden.prompt],
@@ -50,20 +51,22 @@ class FaceFlowExport(io.ComfyNode):
 
     @classmethod
     def execute(  # type: ignore[override]
-        cls, field: Field, format: str, size: int, fade_out: bool, filename_prefix: str, crop: Crop | None = None
+        cls, field: FlowField, format: str, size: int, fade_out: bool, filename_prefix: str, crop: Crop | None = None
     ) -> io.NodeOutput:
         suffix, st = FORMATS[format]
-        if crop is not None and not st:
+        if field.needs_face and crop is None:
+            raise ValueError("A muscles field moves every face in its own way; connect the crop of the face.")
+        if crop is not None and not (st or field.needs_face):
             raise ValueError(f"{format} is over the face square and takes no crop; disconnect it, or choose an ST-map.")
         folder, name, counter = paths.output_name(filename_prefix, cls.hidden.prompt)
-        count = 1 if suffix == ".npy" else field.batch
+        count = 1 if suffix == ".npy" else max(field.batch, crop.batch) if field.needs_face else field.batch
         files = [
             interchange.write(
-                field if suffix == ".npy" else field.select(i),
+                field if suffix == ".npy" else field.select(i % field.batch),
                 os.path.join(folder, f"{name}_{counter + i:05}_{suffix}"),
                 size,
                 st,
-                None if crop is None else crop.select(i if crop.batch > 1 else 0),
+                crop if crop is None or suffix == ".npy" else crop.select(i if crop.batch > 1 else 0),
                 interchange.FEATHER if fade_out else 0.0,
             )
             for i in range(count)

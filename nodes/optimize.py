@@ -5,8 +5,9 @@ import logging
 from comfy_api.latest import io
 from torch import Tensor
 
-from ..flow_core.editing.optimize import Priors, Settings, optimize, report
-from ..flow_core.fields.raster import Field
+from ..flow_core.editing.edit import make_field
+from ..flow_core.editing.optimize import Priors, Settings, Step, report
+from ..flow_core.fields.base import FlowField
 from ..flow_core.geometry.crop import Crop
 from ..flow_core.guides.guide import Guide
 from ..flow_core.guides.prompts import NEUTRAL, Prompt
@@ -69,7 +70,7 @@ class FaceFlowOptimize(io.ComfyNode):
 
     @classmethod
     def execute(  # type: ignore[override]
-        cls, image: Tensor, crop: Crop, field: Field, guide: Guide, prompt: str, neutral: str, steps: int, preserve: float,
+        cls, image: Tensor, crop: Crop, field: FlowField, guide: Guide, prompt: str, neutral: str, steps: int, preserve: float,
         seed: int, margin: float = Settings.margin, color_limit: float = Settings.color_limit, bending: float = 1.0,
         magnitude: float = 1.0, symmetry: float = 1.0, fold: float = 1.0, color: float = 1.0, modes: float = 1.0,
     ) -> io.NodeOutput:  # fmt: skip
@@ -92,8 +93,8 @@ class FaceFlowOptimize(io.ComfyNode):
 
 
 def shape(
-    picture: Tensor, crop: Crop, field: Field, guide: Guide, targets: list[Prompt], settings: Settings
-) -> tuple[Field, list[float]]:
+    picture: Tensor, crop: Crop, field: FlowField, guide: Guide, targets: list[Prompt], settings: Settings
+) -> tuple[FlowField, list[float]]:
     """Optimise with progress and previews on the page; Cancel works between any two steps.
 
     Returns:
@@ -106,15 +107,16 @@ def shape(
 
     bar = comfy.utils.ProgressBar(settings.steps)
     curve: list[float] = []
-    last = None
+
+    def watch(step: Step) -> None:
+        mm.throw_exception_if_processing_interrupted()
+        curve.append(step.losses["total"])
+        shown = step.index % PREVIEW_EVERY == 1 or step.index == step.total
+        bar.update_absolute(step.index, step.total, ("JPEG", draw.to_image(step.preview()), 384) if shown else None)
+
     try:
         bring(guide)
-        for last in optimize(rgb(picture), crop, field, guide, targets, settings):
-            mm.throw_exception_if_processing_interrupted()
-            curve.append(last.losses["total"])
-            shown = last.index % PREVIEW_EVERY == 1 or last.index == last.total
-            bar.update_absolute(last.index, last.total, ("JPEG", draw.to_image(last.preview()), 384) if shown else None)
-        return last.field.to(mm.intermediate_device()), curve
+        made = make_field(rgb(picture), crop, guide, targets, settings=settings, start=field, watch=watch)
+        return made.to(mm.intermediate_device()), curve
     finally:
-        del last  # also after a cancel, nothing of the run may stay in memory
-        mm.soft_empty_cache()
+        mm.soft_empty_cache()  # also after a cancel, nothing of the run may stay in memory

@@ -6,7 +6,7 @@ from comfy_api.latest import io
 from torch import Tensor
 
 from ..flow_core.faces.align import align
-from ..flow_core.fields.raster import Field
+from ..flow_core.fields.base import FlowField
 from ..flow_core.geometry.crop import Crop
 from ..flow_core.guides.guide import Guide
 from ..flow_core.guides.prompts import NEUTRAL, Prompt
@@ -46,7 +46,7 @@ class FaceFlowScore(io.ComfyNode):
 
     @classmethod
     def execute(  # type: ignore[override]
-        cls, before: Tensor, after: Tensor, guide: Guide, prompt: str, neutral: str, field: Field | None = None,
+        cls, before: Tensor, after: Tensor, guide: Guide, prompt: str, neutral: str, field: FlowField | None = None,
         crop: Crop | None = None,
     ) -> io.NodeOutput:  # fmt: skip
         from ..flow_core.warping.measure import measure, score

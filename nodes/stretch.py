@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from comfy_api.latest import io
 
-from ..flow_core.fields.raster import Field
+from ..flow_core.fields.base import FlowField
 from ..flow_core.geometry.crop import Crop
 from .sockets import VIEWS, CropSocket, FieldSocket, mask_to_comfy, node
 
@@ -37,7 +37,7 @@ class FaceFlowStretch(io.ComfyNode):
 
     @classmethod
     def execute(  # type: ignore[override]
-        cls, field: Field, crop: Crop, threshold: float, strength: float, grow: float, feather: float
+        cls, field: FlowField, crop: Crop, threshold: float, strength: float, grow: float, feather: float
     ) -> io.NodeOutput:
         from ..flow_core.warping.stretch import changed_mask, repair_mask
 

@@ -8,10 +8,15 @@ from comfy_api.latest import InputImpl, Types, io
 from torch import Tensor
 
 from ..flow_core.editing.predict import Predictor
-from ..flow_core.fields.raster import Field
+from ..flow_core.faces.align import align
+from ..flow_core.fields.algebra import mix
+from ..flow_core.fields.base import FlowField
+from ..flow_core.fields.muscles import MusclesField
 from ..flow_core.geometry.crop import Crop
 from ..flow_core.guides.guide import Guide
 from ..flow_core.guides.prompts import Prompt
+from ..flow_core.video.drive import REFERENCES, driving_fields, relative
+from ..flow_core.video.drive import drive as driven
 from .align import load
 from .guide import bring, unknown_note
 from .sockets import (
@@ -26,9 +31,11 @@ from .sockets import (
 )  # fmt: skip
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from comfy_api.latest import Input
 
-    from ..flow_core.video.editor import FieldSource
+    from ..flow_core.video.editor import Edited, Editor, FieldSource, VideoSettings
 
 PREVIEW_EVERY = 10  # frames
 
@@ -71,6 +78,10 @@ class FaceFlowVideo(io.ComfyNode):
                                   tooltip="Strength over time, times the strength above: a list of numbers, one for each frame, "
                                   "or a curve from 0 (first frame) to 1 (last)."),
                 io.Video.Input("video", optional=True, tooltip="The clip, for instance from Load Video, instead of frames."),
+                FieldSocket.Input("drive", optional=True, tooltip="The expressions of a driving clip, from FaceFlow Read Face with its "
+                                  "frames: one for each frame. One single picture is then moved through all of them."),
+                io.Combo.Input("drive_from", options=list(REFERENCES), default="neutral", optional=True,
+                               tooltip="The frame of the driving clip that leaves the face as it is: the most neutral one, or the first."),
             ],
             outputs=[
                 io.Image.Output(display_name="image", tooltip="The edited frames."),
@@ -82,8 +93,9 @@ class FaceFlowVideo(io.ComfyNode):
     @classmethod
     def execute(  # type: ignore[override]
         cls, *, image: Tensor | None = None, prompt: str, strength: float, smoothing: float, detect_every: int, faces: str,
-        fade: int, fps: float, field: Field | None = None, crop: Crop | None = None, predictor: Predictor | None = None,
+        fade: int, fps: float, field: FlowField | None = None, crop: Crop | None = None, predictor: Predictor | None = None,
         guide: Guide | None = None, strengths: object = None, video: Input.Video | None = None,
+        drive: FlowField | None = None, drive_from: str = "neutral",
     ) -> io.NodeOutput:  # fmt: skip
         import comfy.model_management as mm
         import comfy.utils
@@ -93,23 +105,34 @@ class FaceFlowVideo(io.ComfyNode):
 
         if (image is None) == (video is None):
             raise ValueError("Connect image (the frames) or video; one of the two.")
-        source, unknown = _source(field, predictor, guide, prompt)
+        moves = None if drive is None else _moves(drive, drive_from, field, predictor)
+        source, unknown = (moves, "") if moves is not None else _source(field, predictor, guide, prompt)
         given = None if video is None else video.get_components()
         image = image if given is None else given.images
         rate = Fraction(fps).limit_denominator(1001) if given is None else given.frame_rate
         frames = image[..., :3] if image.shape[-1] > 1 else image.expand(-1, -1, -1, 3)
+        still = moves is not None and len(frames) == 1
+        if still:
+            image, frames = (x.expand(moves.batch, -1, -1, -1) for x in (image, frames))
         count = len(frames)
+        if moves is not None and moves.batch != count:
+            raise ValueError(
+                f"There are {moves.batch} driving expressions for {count} frames; give one for each frame, or one picture for all."
+            )
         settings = VideoSettings(
             [strength * s for s in _curve(strengths, count)], smoothing, faces, detect_every, fade, fps=float(rate)
         )
-        editor = Editor(source, load("builtin"), settings, None if crop is None else crop.select(0))
+        first = None if crop is None else crop.select(0)
+        if still:
+            done = _driven(frames[0], first, moves, settings)
+        else:
+            done = _edited(frames, Editor(source, load("builtin"), settings, first), moves)
         out = image.detach().clone()
         changed = torch.zeros(out.shape[:3])
         seen = 0
         bar = comfy.utils.ProgressBar(count)
-        for i, frame in enumerate(frames):
+        for i, edited in enumerate(done):
             mm.throw_exception_if_processing_interrupted()
-            edited = editor.edit(frame.float().cpu())
             changed[i] = edited.mask()
             seen += any(track.found for track in edited.faces)
             if edited.changed:  # else the frame stays what it is, bit for bit
@@ -123,13 +146,39 @@ class FaceFlowVideo(io.ComfyNode):
             out,
             mask_to_comfy(changed),
             InputImpl.VideoFromComponents(made),
-            ui=told(f"A face in {seen} of {count} frames.", unknown),
+            ui=told(f"{count} frames of one picture." if still else f"A face in {seen} of {count} frames.", unknown),
         )
 
 
+def _edited(frames: Tensor, editor: Editor, moves: MusclesField | None) -> Iterator[Edited]:
+    for i, frame in enumerate(frames):
+        if moves is not None:
+            editor.fields = moves.select(i)
+        yield editor.edit(frame.float().cpu())
+
+
+def _driven(picture: Tensor, crop: Crop | None, moves: MusclesField, settings: VideoSettings) -> Iterator[Edited]:
+    """One picture through all expressions; its face is found once and lies still."""
+    picture = picture.float().cpu()
+    if crop is None:
+        crop, _ = align(picture.movedim(-1, 0)[None], load("builtin"))
+    strengths = torch.tensor([settings.strength_at(i, 0.0) for i in range(moves.batch)])[:, None]
+    return driven(picture, crop, moves.with_coefficients(moves.coefficients() * strengths))
+
+
+def _moves(drive: FlowField, reference: str, field: FlowField | None, predictor: Predictor | None) -> MusclesField:
+    """The fields of all frames: what the driving clip does, and an edit of the whole clip along with it."""
+    if not isinstance(drive, MusclesField):
+        raise ValueError(f"A {drive.kind} field cannot drive; connect FaceFlow Read Face with the frames of a clip.")
+    if predictor is not None:
+        raise ValueError("Connect drive or a predictor; one of the two.")
+    moves = driving_fields(relative(drive.units, reference))
+    return moves if field is None else mix([moves, field], [1.0, 1.0])
+
+
 def _source(
-    field: Field | None, predictor: Predictor | None, guide: Guide | None, prompt: str
-) -> tuple[Field | FieldSource, str]:
+    field: FlowField | None, predictor: Predictor | None, guide: Guide | None, prompt: str
+) -> tuple[FlowField | FieldSource, str]:
     """What gives each frame its field, and a line about words that the guide does not know."""
     if (field is None) == (predictor is None):
         raise ValueError("Connect a field, or a predictor with its guide; one of the two.")

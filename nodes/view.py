@@ -4,11 +4,11 @@ import torch
 from comfy_api.latest import io
 from torch import Tensor
 
-from ..flow_core.fields.raster import Field
+from ..flow_core.fields.base import FlowField
 from ..flow_core.geometry.crop import Crop
 from .sockets import VIEWS, CropSocket, FieldSocket, advanced, node, rgb, to_comfy, to_core
 
-STYLES = ("wheel", "arrows", "grid", "heat", "color", "folds", "compare", "animation")
+STYLES = ("wheel", "arrows", "grid", "heat", "color", "folds", "compare", "animation", "muscles")
 
 
 class FaceFlowView(io.ComfyNode):
@@ -25,7 +25,8 @@ class FaceFlowView(io.ComfyNode):
                 io.Combo.Input("style", options=list(STYLES), default="wheel",
                                tooltip="wheel: colour = direction. arrows: true to scale. grid: bent lines. heat: how far. "
                                "color: recolouring, amplified. folds: stretched, squeezed and folded areas. compare: before and after. "
-                               "animation: a batch of frames for a video node. The last two need image and crop."),
+                               "animation: a batch of frames for a video node. muscles: which muscles of a muscles field move what. The last three "
+                               "need image and crop."),
                 io.Int.Input("size", default=512, min=64, max=4096, step=8, tooltip="Side in pixels."),
                 io.Float.Input("strength", default=1.0, min=-2.0, max=3.0, step=0.01, tooltip="As in FaceFlow Apply."),
                 io.Image.Input("image", optional=True, tooltip="Together with crop: the face beneath arrows and grid."),
@@ -44,7 +45,7 @@ class FaceFlowView(io.ComfyNode):
 
     @classmethod
     def execute(  # type: ignore[override]
-        cls, field: Field, style: str, size: int, strength: float, image: Tensor | None = None, crop: Crop | None = None,
+        cls, field: FlowField, style: str, size: int, strength: float, image: Tensor | None = None, crop: Crop | None = None,
         frames: int = 24, divider: float = 0.5, numbers: bool = False,
     ) -> io.NodeOutput:  # fmt: skip
         import comfy.model_management as mm
@@ -55,14 +56,15 @@ class FaceFlowView(io.ComfyNode):
 
         if (image is None) != (crop is None):
             raise ValueError("The face beneath the field needs both image and crop; connect both, or neither.")
-        if crop is None and style in ("compare", "animation"):
+        if crop is None and style in ("compare", "animation", "muscles"):
             raise ValueError(f"The style {style} shows the picture; connect image and crop.")
         measured = measure(field, crop, strength)
         picture = None if image is None else rgb(to_core(image))
         if crop is not None and len(picture) > 1:
             crop = crop.for_pictures(len(picture))
         faces = crop.aligned(picture, size) if crop is not None else None
-        bar = comfy.utils.ProgressBar(field.batch * (frames if style == "animation" else 1))
+        count = max(field.batch, crop.batch) if field.needs_face and crop is not None else field.batch
+        bar = comfy.utils.ProgressBar(count * (frames if style == "animation" else 1))
         views: list[Tensor] = []
 
         def add(view: Tensor, i: int) -> None:
@@ -70,8 +72,8 @@ class FaceFlowView(io.ComfyNode):
             bar.update_absolute(len(views))
             mm.throw_exception_if_processing_interrupted()
 
-        for i in range(field.batch):
-            one = field.select(i)
+        for i in range(count):
+            one = field.select(i if field.batch > 1 else 0)
             if crop is None:
                 add(draw.view(one, style, size, None, strength), i)
                 continue

@@ -342,7 +342,7 @@ def test_stopping(
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(cli, "optimize", interrupted)
+    monkeypatch.setattr("flow_core.editing.edit.optimize", interrupted)
     out, saved = tmp_path / "out.png", tmp_path / "f.safetensors"
     assert cli.main(["edit", str(photo), "a smiling face", "-o", str(out), "--save-field", str(saved), *STEPS]) == 130
     assert "stopped" in capsys.readouterr().err

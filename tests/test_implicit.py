@@ -10,6 +10,7 @@ import torch
 from helpers import same_bits, smooth_field, square_crop
 from torch import Tensor
 
+from flow_core.descent import Adam
 from flow_core.editing.optimize import Settings, optimize
 from flow_core.editing.parameters import NetworkOffsets
 from flow_core.fields.base import FieldError
@@ -141,7 +142,7 @@ def test_a_network_that_is_trained_begins_where_it_was() -> None:
     groups = trained.groups(1e-3)
     assert trained().shape == (2, 2, 12, 12)
     assert not trained().any()
-    adam = torch.optim.Adam(groups)
+    adam = Adam(groups)
     trained().sum().backward()
     adam.step()
     assert trained().any()

@@ -26,6 +26,9 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from flow_core.faces.detect import load_detector
+from flow_core.needs import LINES
+
 ROOT = Path(__file__).parents[1]
 COMFYUI = os.environ.get("FACEFLOW_COMFYUI")
 FROZEN = json.loads((Path(__file__).parent / "data" / "nodes_v1.json").read_text())
@@ -202,6 +205,11 @@ def test_execute_takes_what_the_schema_declares(comfy: SimpleNamespace, node_id:
     node = comfy.nodes[node_id]
     parameters = inspect.signature(node.execute).parameters
     declared = node.GET_SCHEMA().inputs
+    if node_id == "FaceFlowMuscles":  # its many sliders come as keywords
+        names = node.SLIDERS
+        assert [i.id for i in declared if i.optional and i.io_type == "FLOAT"] == list(names)
+        parameters = {k: v for k, v in parameters.items() if v.kind is not inspect.Parameter.VAR_KEYWORD}
+        declared = [i for i in declared if i.id not in names]
     assert list(parameters) == [i.id for i in declared]
     for i in declared:  # an optional input that is not connected is not passed
         assert bool(i.optional) == (parameters[i.id].default is not inspect.Parameter.empty)
@@ -213,7 +221,8 @@ def test_defaults_of_execute_are_those_of_the_widgets(comfy: SimpleNamespace, no
     parameters = inspect.signature(node.execute).parameters
     for i in node.GET_SCHEMA().inputs:
         if i.optional and i.io_type in comfy_stub.WIDGETS:
-            assert parameters[i.id].default == i.default
+            default = 0.0 if i.id in getattr(node, "SLIDERS", ()) else parameters[i.id].default
+            assert default == i.default
 
 
 def test_pack_is_found_by_comfyui(comfy: SimpleNamespace) -> None:
@@ -1101,3 +1110,20 @@ def test_neural_fields_go_through_the_nodes(comfy: SimpleNamespace, photo: Tenso
     saved = run(comfy, "FaceFlowSave", field=neural, filename_prefix="neural/f")[0]
     assert saved.kind == "implicit"
     assert run(comfy, "FaceFlowMix", field_1=neural, field_2=neural)[0].kind == "velocity"
+
+
+def test_the_manager_installs_what_is_declared() -> None:
+    lines = (ROOT / "requirements.txt").read_text().splitlines()
+    tomllib = pytest.importorskip("tomllib", reason="a module of Python 3.11")
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    wanted = [d for d in project["dependencies"] if not d.startswith("torch>")]
+    assert [line for line in lines if not line.startswith("#")] == wanted
+    assert LINES["kornia"] in wanted
+
+
+def test_a_missing_package_is_named_with_the_line_for_pip(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [m for m in sys.modules if m.partition(".")[0] == "kornia"]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "kornia", None)
+    with pytest.raises(ImportError, match=r'needs kornia.*pip install "kornia>='):
+        load_detector()

@@ -304,7 +304,7 @@ def stop_after(faces: data.Faces, draws: int) -> data.Faces:
     """The same faces, of which somebody pulls the plug."""
 
     class Images:
-        left = draws
+        left, device = draws, faces.images.device
 
         def __getitem__(self, index: Tensor) -> Tensor:
             Images.left -= 1

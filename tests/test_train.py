@@ -11,8 +11,9 @@ import pytest
 import torch
 from torch import Tensor, distributed, multiprocessing, nn
 
-from flow_core.faces.landmarks import AT, MIRROR
+from flow_core.faces.landmarks import AT, EYES, MIRROR
 from flow_core.geometry.crop import Crop
+from flow_core.geometry.sampling import interpolate
 from flow_core.io.picture import Picture, write
 from flow_core.train import attributes, captions, colors, data, faces, loop, views
 
@@ -155,6 +156,25 @@ def test_truth_of_captions() -> None:
     assert not captions.Caption("", ((smile, 0.0, True),)).of_color
     labels = attributes.label_logits(["happiness", "", "anger"])
     assert labels[0, smile] > 0 == labels[1, smile] > labels[2, smile]
+
+
+def test_lids_move_with_the_picture(face: Tensor) -> None:
+    """Where lids have moved to, the warped picture shows what was at the lids; some faces wink; nothing but lids moves."""
+    faces = face.expand(64, -1, -1)
+    moved, offset = views.blinks(faces, torch.Generator().manual_seed(0))
+    back = moved + interpolate(offset, moved[:, :, None])[..., 0].mT
+    rest = [i for i in range(faces.shape[1]) if i not in {AT[k] for eye in EYES for k in eye}]
+    assert torch.equal(moved[:, rest], faces[:, rest])
+    openings = []
+    for eye in EYES:
+        lids = [AT[i] for i in eye]
+        opened, was = (p[:, AT[eye[4]], 1] - p[:, AT[eye[12]], 1] for p in (moved, faces))
+        openings.append(opened / was)
+        clear = openings[-1] > 0.5  # below it both lids come to lie in one cell of the raster
+        assert (back - faces)[clear][:, lids].norm(dim=-1).max() < 0.15 * was[0]
+        assert openings[-1].min() < 0.25
+        assert openings[-1].max() > 1.2
+    assert ((openings[0] - openings[1]).abs() > 0.4).float().mean() > 0.2
 
 
 def test_landmarks_move_with_the_picture(face: Tensor) -> None:

@@ -1,5 +1,7 @@
 """``python -m flow_core.cli``."""
 
-from .main import command
+import sys
 
-command()
+from . import command
+
+sys.exit(command())

@@ -14,7 +14,8 @@ from PIL import Image
 from torch import Tensor
 
 from ..device import pick_device
-from ..editing.optimize import Settings, report
+from ..editing.edit import make_field
+from ..editing.optimize import report
 from ..faces.align import align
 from ..faces.detect import load_detector
 from ..fields.base import FlowField
@@ -23,7 +24,7 @@ from ..guides.guide import Guide, load_guide
 from ..guides.prompts import Prompt
 from ..io import draw, picture
 from ..warping.warp import warp
-from .main import run
+from .main import watched
 
 PROMPTS = ("a smiling face", "an angry face", "a surprised face", "a sad face")
 
@@ -52,7 +53,8 @@ def main(argv: list[str] | None = None) -> None:
         fields = {}
         for prompt in PROMPTS:
             start = time.perf_counter()
-            fields[prompt] = run(photo, crop, guide, Prompt.parse(prompt), Settings(), label=f"{name}: {prompt}")
+            with watched(f"{name}: {prompt}") as watch:
+                fields[prompt] = make_field(photo, crop, guide, Prompt.parse(prompt), watch=watch)
             rows.append((name, prompt, report(fields[prompt], crop), time.perf_counter() - start))
             fields[prompt].save(o.out / f"{name}-{prompt.split()[1]}.safetensors")
         picture.write(picture.Picture(contact_sheet(photo, crop, fields)), o.out / f"{name}.png")

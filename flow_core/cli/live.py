@@ -23,9 +23,11 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from ..editing.optimize import Settings, optimize
+from ..editing.edit import make_field
+from ..editing.optimize import Settings, Step
 from ..editing.predict import Predictor
 from ..fields.base import FlowField
+from ..fields.new import new_field
 from ..fields.raster import Field
 from ..geometry.crop import Crop
 from ..guides.guide import Guide
@@ -114,6 +116,10 @@ def _camera_av(number: int, size: tuple[int, int]) -> Iterator[Frame]:
     except ClipError as e:
         raise ClipError(f"Camera {number} cannot be opened ({e}); try another number, or 'synthetic'.") from e
     yield from clip
+
+
+class _Outdated(Exception):
+    """Nobody waits for this edit any more."""
 
 
 class Live:
@@ -219,6 +225,11 @@ class Live:
         def outdated() -> bool:
             return self._stop.is_set() or version != self._version
 
+        def watch(step: Step) -> None:
+            if outdated():
+                raise _Outdated
+            self.message = f"step {step.index} of {self.how.steps}"
+
         self.message = "looking for a face"
         while (view := self._view) is None:
             if outdated() or self._stop.wait(0.05):
@@ -226,12 +237,12 @@ class Live:
         frame, crop = view
         photo = frame.permute(2, 0, 1)[None].float() / 255
         try:
-            for step in optimize(photo, crop, Field.zeros(self.resolution), self.guide, prompt, self.how):
-                if outdated():
-                    return
-                self.message = f"step {step.index} of {self.how.steps}"
-            self.set_field(step.field.to("cpu"))
+            start = new_field(resolution=self.resolution)
+            field = make_field(photo, crop, self.guide, prompt, settings=self.how, start=start, watch=watch)
+            self.set_field(field)
             self.message = ""
+        except _Outdated:
+            return
         except Exception as e:
             self.message = f"This prompt failed: {e}"
 

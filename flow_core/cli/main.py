@@ -1,43 +1,40 @@
-"""The ``faceflow`` command: edit, sheet, apply, view, export, import, guides; video and live are in :mod:`flow_core.cli.video`."""
+"""The ``faceflow`` command: edit, sheet, apply, view, export, import, guides; video and live are in :mod:`flow_core.cli.video`,
+muscles, read, copy and drive in :mod:`flow_core.cli.muscles`."""
 
 from __future__ import annotations
 
 import argparse
 import functools
-import gc
-import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 from torch import Tensor
 
 from ..device import pick_device
-from ..editing.optimize import Settings, Step, optimize, report
+from ..editing.edit import METHODS, Watch, make_field
+from ..editing.optimize import Settings, Step, report
 from ..editing.predict import BUILTIN as PREDICTOR
-from ..editing.predict import RESOLUTION, Predictor, PredictorError
+from ..editing.predict import Predictor, PredictorError
 from ..faces.align import ORDERS, align
 from ..faces.detect import Detector, load_detector
 from ..fields.base import FlowField
 from ..fields.container import require_field_target
 from ..fields.expressions import PRESETS, preset
 from ..fields.files import load_field
-from ..fields.neural import ARCHITECTURES, Implicit
-from ..fields.raster import Field
+from ..fields.new import REPRESENTATIONS, RESOLUTION, new_field
 from ..geometry.crop import Crop
 from ..guides.guide import BUILTIN, PRECISIONS, Guide, GuideError, available, load_guide
 from ..guides.prompts import NEUTRAL, Prompt
 from ..io import picture
 from ..io.atomic import require_target
-from ..warping.measure import edit_gain
 from ..warping.warp import warp
+from . import muscles as cli_muscles
 from . import video as cli_video
 
-REPRESENTATIONS = ("raster", *ARCHITECTURES)
-METHODS = ("optimize", "predict", "refine")
-REFINING = 4  # the share of the steps that a predicted field still needs is one in so many
 PROMPTS = ("a smiling face", "an angry face", "a surprised face", "a sad face", "a round face", "red lips", "tanned skin",
            "blond hair")  # fmt: skip
 
@@ -70,7 +67,7 @@ def parser() -> argparse.ArgumentParser:
                      "of the steps")  # fmt: skip
     how.add_argument("--predictor", type=Path, default=PREDICTOR, metavar="FILE", help="weights trained for the guide")
     how.add_argument("--representation", choices=REPRESENTATIONS, default="raster",
-                     help="raster, or a small network: siren or fourier")  # fmt: skip
+                     help="what is optimised: raster, muscles, or a small network: siren or fourier (default raster)")  # fmt: skip
     how.add_argument("--resolution", type=int, default=RESOLUTION, help=f"control points a side (default {RESOLUTION})")
     how.add_argument("--steps", type=int, default=Settings.steps)
     how.add_argument("--seed", type=int, default=0)
@@ -113,12 +110,15 @@ def parser() -> argparse.ArgumentParser:
     strengths(p)
 
     cli_video.add(commands, how)
+    cli_muscles.add(commands, find, strengths)
 
     p = commands.add_parser("view", parents=[find], help="draw a saved field, or show it before and after")
     p.add_argument("field", type=Path)
     p.add_argument("-o", "--output", type=Path, required=True)
     p.add_argument(
-        "--style", default="wheel", help="wheel, arrows, grid, heat, color, folds; with --portrait compare or animation"
+        "--style",
+        default="wheel",
+        help="wheel, arrows, grid, heat, color, folds, muscles; with --portrait compare or animation",
     )
     p.add_argument("--size", type=int, default=512, help="side in pixels")
     p.add_argument("--strength", type=float, default=1.0, metavar="S")
@@ -131,7 +131,9 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("output", type=Path, help=".flo, .png (16 bit), .exr or .npy")
     p.add_argument("--size", type=int, default=512, help="side of the raster over the face square (default 512)")
     p.add_argument("--st-map", action="store_true", help=".exr or .png: where each pixel comes from, as in Nuke")
-    p.add_argument("--portrait", type=Path, metavar="PHOTO", help="the ST-map covers this whole photo")
+    p.add_argument(
+        "--portrait", type=Path, metavar="PHOTO", help="the face for a muscles field; an ST-map covers this whole photo"
+    )
     p.add_argument(
         "--no-fade", action="store_true", help="do not fade out at the border; for a file that shall come back"
     )
@@ -158,6 +160,7 @@ def main(argv: list[str] | None = None) -> int:
         run = {
             "edit": _edit, "sheet": _sheet, "apply": _apply, "view": _view, "guides": _guides, "export": _export,
             "import": _import, "video": cli_video.video, "live": cli_video.live,
+            "muscles": cli_muscles.muscles, "read": cli_muscles.read, "copy": cli_muscles.copy, "drive": cli_muscles.drive,
         }  # fmt: skip
         run[o.command](o)
     except (ValueError, GuideError, PredictorError, OSError) as e:
@@ -167,14 +170,6 @@ def main(argv: list[str] | None = None) -> int:
         print("faceflow: stopped", file=sys.stderr)
         return 130
     return 0
-
-
-def command() -> int:
-    """:func:`main` as a process of its own."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # unfinished files are removed on the way out
-    code = main()
-    gc.freeze()  # else Python looks for garbage among all modules before it ends, for a second
-    return code
 
 
 def find_face(photo: picture.Picture, detector: Detector, o: argparse.Namespace) -> Crop:
@@ -187,46 +182,30 @@ def find_face(photo: picture.Picture, detector: Detector, o: argparse.Namespace)
     return crop
 
 
-def run(
-    photo: Tensor,
-    crop: Crop,
-    guide: Guide,
-    prompt: Prompt,
-    settings: Settings,
-    resolution: int = RESOLUTION,
-    label: str = "",
-    start: FlowField | None = None,
-) -> FlowField:
-    """Optimise a fresh field, or ``start``, for one face, with a progress bar."""
-    field = start or Field.zeros(resolution)
-    for step in progress(optimize(photo, crop, field, guide, prompt, settings), settings.steps, label):  # noqa: B007 (the last one counts)
-        pass
-    return step.field.to("cpu")
-
-
 _predictor = functools.lru_cache(maxsize=1)(Predictor.load)  # a sheet asks for it in every cell
 
 
-def make_field(photo: Tensor, crop: Crop, guide: Guide, prompt: Prompt, o: argparse.Namespace, label: str) -> FlowField:
-    """The edit of one face by ``o.method``."""
-    settings = _settings(o)
-    if o.method == "optimize":
-        start = None if o.representation == "raster" else Implicit.zeros(o.representation)
-        return run(photo, crop, guide, prompt, settings, o.resolution, label, start)
-    field = _predictor(o.predictor, guide.device).predict(photo, crop, guide, prompt).to("cpu")
-    if o.method == "predict":
-        return field.with_meta(gain=round(edit_gain(photo, crop, field, guide, prompt).mean().item(), 3))
-    settings = replace(settings, steps=-(-settings.steps // REFINING))
-    return run(photo, crop, guide, prompt, settings, label=label, start=field.with_meta(method="refine"))
+def make(photo: Tensor, crop: Crop, guide: Guide, prompt: Prompt, o: argparse.Namespace, label: str) -> FlowField:
+    """The edit of one face as the options say, with a progress bar."""
+    predictor = None if o.method == "optimize" else _predictor(o.predictor, guide.device)
+    start = new_field(o.representation, resolution=o.resolution)
+    with watched(label, o.steps) as watch:
+        return make_field(photo, crop, guide, prompt, o.method, _settings(o), start, predictor, watch)
 
 
-def progress(steps: Iterator[Step], total: int, label: str) -> Iterator[Step]:
+@contextmanager
+def watched(label: str, total: int = Settings.steps) -> Iterator[Watch]:
+    """A progress bar for an optimisation, which nobody sees where there is none."""
     from tqdm import tqdm
 
-    with tqdm(steps, total=total, desc=label, unit="step", leave=False, disable=None) as bar:
-        for step in bar:
+    with tqdm(total=total, desc=label, unit="step", leave=False, disable=None) as bar:
+
+        def watch(step: Step) -> None:
+            bar.total = step.total
             bar.set_postfix(gain=f"{step.gain:+.2f}", refresh=False)
-            yield step
+            bar.update()
+
+        yield watch
 
 
 def _edit(o: argparse.Namespace) -> None:
@@ -240,7 +219,7 @@ def _edit(o: argparse.Namespace) -> None:
     guide = load_guide(o.guide, device, o.precision, o.models)
     warn_unknown(prompt, guide)
     start = time.perf_counter()
-    field = make_field(photo.rgb, crop, guide, prompt, o, str(prompt))
+    field = make(photo.rgb, crop, guide, prompt, o, str(prompt))
     seconds = time.perf_counter() - start
     if save_field:
         field.save(save_field)
@@ -280,7 +259,7 @@ def _sheet(o: argparse.Namespace) -> None:
     else:
         prompts = [Prompt.parse(text, o.neutral) for text in o.prompt or PROMPTS]
         guide = load_guide(o.guide, device, o.precision, o.models)
-        edits = {str(p): lambda rgb, crop, label, p=p: make_field(rgb, crop, guide, p, o, label) for p in prompts}
+        edits = {str(p): lambda rgb, crop, label, p=p: make(rgb, crop, guide, p, o, label) for p in prompts}
     detector = load_detector(o.detector, o.models, device)
     rows = []
     for path in o.portraits:
@@ -333,6 +312,8 @@ def _view(o: argparse.Namespace) -> None:
         crop = find_face(picture.Picture(photo), load_detector(o.detector, o.models, pick_device(o.device)), o)
     if o.style in ("compare", "animation") and crop is None:
         raise ValueError(f"The style {o.style} shows a picture; name it with --portrait.")
+    if field.needs_face and crop is None:
+        raise ValueError("A muscles field moves every face in its own way; name the face with --portrait.")
     numbers = str(measure(field, crop, o.strength)[0])
     if o.style == "animation":
         frames = list(draw.morph(photo, crop, field, o.frames, o.size, strength=o.strength))
@@ -352,13 +333,15 @@ def _export(o: argparse.Namespace) -> None:
     from ..io import interchange
 
     interchange.require_writable(o.output, o.st_map)
-    crop = None
+    field, crop = load_field(o.field), None
     if o.portrait:
-        if not o.st_map:
-            raise ValueError("--portrait is for ST-maps; add --st-map, or leave it out.")
+        if not (o.st_map or field.needs_face):
+            raise ValueError("--portrait is for ST-maps and muscles fields; add --st-map, or leave it out.")
         crop = find_face(picture.read(o.portrait), load_detector(o.detector, o.models, pick_device(o.device)), o)
+    elif field.needs_face:
+        raise ValueError("A muscles field moves every face in its own way; name the face with --portrait.")
     feather = 0.0 if o.no_fade else interchange.FEATHER
-    print(interchange.write(load_field(o.field), o.output, o.size, o.st_map, crop, feather))
+    print(interchange.write(field, o.output, o.size, o.st_map, crop, feather))
 
 
 def _import(o: argparse.Namespace) -> None:
@@ -380,7 +363,3 @@ def warn_unknown(prompt: Prompt, guide: Guide) -> None:
             "mean; for such words load a full model, for instance --guide ViT-B-32:laion2b_s34b_b79k",
             file=sys.stderr,
         )
-
-
-if __name__ == "__main__":
-    sys.exit(command())

@@ -126,7 +126,7 @@ def make_source(o: argparse.Namespace) -> FlowField | FieldSource:
     frame, crop, seconds = best
     photo = frame.permute(2, 0, 1)[None].float() / 255
     crop = load_landmarks().refine(photo, crop)
-    field = cli.make_field(photo, crop, guide, prompt, o, f"{prompt} (on the frame at {seconds:.1f} s)")
+    field = cli.make(photo, crop, guide, prompt, o, f"{prompt} (on the frame at {seconds:.1f} s)")
     if o.save_field:
         field.save(o.save_field)
     return field

@@ -1,206 +1,219 @@
-"""Optimise in muscles: a guide chooses how far each muscle and each shape of a fitted face goes.
+"""What an optimiser changes of a muscles field: how far each muscle and each shape of a fitted face goes.
 
-An edit starts from what the prompt names (:mod:`flow_core.editing.named`) and takes a few steps of the natural gradient (Amari,
-Natural gradient works efficiently in learning, 1998) whose metric is how units vary together on real faces: a step goes
-along mixtures that faces make, as far as the guide gains by it, and no step length has to be tuned for any muscle.
+An edit starts from what the prompt names (:mod:`flow_core.editing.named`). From there each step is one of the natural gradient
+(Amari, Natural gradient works efficiently in learning, 1998), whose metric is how units vary together on real faces: it goes
+along mixtures that faces make, and no step length has to be tuned for any muscle.
 
-The mesh is rasterised without a gradient; the gradient enters by ``offset - sum(w (q - q.detach()))`` with ``w`` the
-barycentric weights and ``q`` the moved vertices, which is exact in value and of first order in slope.
+The mesh is rasterised without a gradient. The gradient enters by ``offset - sum(w (q - q.detach()))`` with ``w`` the barycentric
+weights and ``q`` the moved vertices, which is exact in value and of first order in slope.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor
 
-from ..faces.fit import FittedFace, fit_faces
-from ..faces.landmarks import located
-from ..fields.base import FEATHER, taper
-from ..fields.muscles import MOST, MusclesField, front_triangles, moved_face, target_units
+from ..faces.fit import FittedFace
+from ..fields.base import FEATHER, FlowField, Sample, taper
+from ..fields.muscles import MOST, MusclesField, fit_shown, front_triangles, moved_face, target_units
+from ..fields.raster import Field
 from ..geometry.crop import Crop
-from ..geometry.grid import pixel_centers, turned_centers
+from ..geometry.grid import pixel_centers
 from ..geometry.mesh import barycentric, rasterise
-from ..geometry.sampling import interpolate, sample_image
+from ..geometry.sampling import interpolate
 from ..guides.guide import Guide
-from ..guides.prompts import Prompt, directions
+from ..guides.prompts import Prompt
+from . import losses
+from .gates import open_gates
 from .named import covariance, named
+from .objective import Edit
+from .painting import RegionColors
+from .parameters import COLOR_RATE
+from .views import Faces
 
-LATTICE = 96  # pixels a side of the raster on which a step sees the offsets
-VIEWS = 6
-STEPS = 12
-LENGTH = 0.09  # of one step, in standard deviations of real faces, for a margin of 1
-OPENS = 0.12  # of jawOpen, by which a step looks whether the guide gains when the mouth opens further
-
-
-@dataclass(frozen=True)
-class MuscleStep:
-    """One step; see :class:`flow_core.editing.optimize.Step`, whose interface it has."""
-
-    index: int
-    total: int
-    losses: dict[str, float]
-    gain: float
-    field: MusclesField
-    aligned: Tensor
-    square: Crop
-
-    def preview(self) -> Tensor:
-        """The edited face square ``[B,3,S,S]``."""
-        from ..warping.warp import warp
-
-        return warp(self.aligned, self.square, self.field)[0]
+LATTICE = 112  # pixels a side of the raster on which a step sees the offsets: what the built-in guide sees
+STEPS = 12  # of the natural gradient, at most
+LENGTH = 0.45  # standard deviations of real faces that all steps together go, where the guide asks for all of them
+NAMED_AT = 5.0  # margin at which what a prompt names starts at its full amount
 
 
-def optimize_muscles(
-    image: Tensor,
-    crop: Crop,
-    field: MusclesField,
-    guide: Guide,
-    prompts: Sequence[Prompt],
-    margin: float = 5.0,
-    preserve: float = 0.5,
-    steps: int = STEPS,
-    seed: int = 0,
-) -> Iterator[MuscleStep]:
-    """Optimise a muscles field so that faces follow prompts.
+class MuscleParameters:
+    """Units, shapes and colours of B faces; see :class:`flow_core.editing.parameters.Parameters`.
 
     Args:
-        image: pictures ``[B,3,H,W]``.
-        crop: the faces in them.
-        field: where to start, batch 1 or that of the crop; its colours are kept.
-        guide: any guide.
+        field: where to start, batch 1 or B.
+        faces: B of them.
+        guide: tells what each prompt names.
         prompts: one for each face.
-        margin: how far to go: 5 is plain to see, and what a preset says at 1.
-        preserve: 0..1, from bold to careful: shortens what the guide adds.
-        steps: of the natural gradient.
-        seed: of the views.
-
-    Yields:
-        A :class:`MuscleStep` after every step. The same inputs, seed and device give the same field.
+        lr: step length of colours.
+        color_limit: largest colour offset; 0 leaves colours alone.
+        margin: how far an edit goes, see :class:`flow_core.editing.optimize.Settings`.
     """
-    with torch.inference_mode(False), torch.no_grad():
-        run = _Run(image, crop, field, guide, prompts, margin, preserve, steps, seed)
-    for index in range(1, steps + 1):
-        with torch.inference_mode(False):
-            step = run.step(index)
-        yield step
 
-
-class _Run:
     def __init__(
-        self, image: Tensor, crop: Crop, field: MusclesField, guide: Guide, prompts: Sequence[Prompt], margin: float,
-        preserve: float, steps: int, seed: int,
+        self, field: MusclesField, faces: Faces, guide: Guide, prompts: Sequence[Prompt], lr: float, color_limit: float,
+        margin: float,
     ) -> None:  # fmt: skip
-        self.guide, self.prompts, self.steps = guide, prompts, steps
-        device = guide.device
-        size = round(guide.image_size * 1.25)
-        self.aligned = crop.aligned(image, size).to(device)
-        places = located(image, crop).places.clone()
-        self.places = places.to(device)
-        self.square = replace(Crop.whole(self.aligned), landmarks=self.places * size)
-        self.faces = fit_faces(self.places)
+        device, batch = faces.aligned.device, faces.batch
+        self.places, self.fitted, self.lattice = (
+            faces.landmarks,
+            fit_shown(faces.landmarks),
+            pixel_centers(LATTICE, LATTICE, device),
+        )
+        self.weight = taper(self.lattice, FEATHER)[:, None]
         asked = {p: named(guide, p) for p in dict.fromkeys(prompts)}
-        starts = [asked[p].field for p in prompts]
-        scale = margin / 5.0
-        begin = field.coefficients().to(device).expand(len(places), -1)
-        begin = begin + scale * torch.cat([s.coefficients() for s in starts]).to(device)
-        self.field = MusclesField.of(*[{}] * len(places)).to(device).with_coefficients(begin)
-        if field.rest is not None:
-            rest = field.rest.to(device)
-            self.field = replace(self.field, rest=rest if rest.batch == len(places) else rest.select(0))
+        self.colors = None
+        gates = {p: open_gates(guide, p) for p in asked}
+        if color_limit > 0 and any(g.color > 0 for g in gates.values()):
+            self.colors = RegionColors([gates[p] for p in prompts], faces.landmarks, faces.aligned, (2, 2), color_limit)
+            self.colors.shifts.requires_grad_()
+        begin = field.coefficients().to(device).expand(batch, -1)
+        start = torch.cat([asked[p].field.coefficients() for p in prompts]).to(device)
+        made = MusclesField.of(*[{}] * batch).to(device).with_coefficients(begin + margin / NAMED_AT * start)
+        rest = None if field.rest is None else field.rest.to(device)
+        if rest is not None and rest.batch != batch:
+            rest = replace(
+                rest, offset=rest.offset.expand(batch, -1, -1, -1), color=rest.color.expand(batch, -1, -1, -1)
+            )
+        self.field = replace(made, rest=rest)
+        self.change = torch.zeros(
+            batch, made.units.shape[1] + made.controls.shape[1], device=device, requires_grad=True
+        )
         self.metric = torch.stack([covariance(asked[p].expression, asked[p].shape) for p in prompts]).to(device)
-        self.length = LENGTH * margin * 64 ** (0.25 - 0.5 * preserve)
-        generator = torch.Generator().manual_seed(seed)
-        count = VIEWS
-        angle = (torch.rand(count, generator=generator) - 0.5) * 0.3
-        zoom = 0.86 + 0.16 * torch.rand(count, generator=generator)
-        shift = (torch.rand(count, 1, 1, 2, generator=generator) - 0.5) * 0.06
-        flip = torch.tensor([1.0, -1.0]).repeat(count)[:count, None, None]
-        self.views = turned_centers(guide.image_size, angle, zoom, shift, flip).to(device)
-        self.lattice = pixel_centers(LATTICE, LATTICE, device)
-        pairs = [directions(guide, p) for p in prompts]
-        self.ways = [(d.to(device), w.to(device)) for d, w in pairs]
-        self.before = [self._look(i, None) for i in range(len(places))]
+        self.moves = bool(self.metric.any() or start.any())
+        self.full: Tensor | None = None  # [B] length of the gradient where the guide asks for all that it can
+        self.lr = lr
+        self.momentum = None
+        self.fineness = LATTICE
+        self.most_steps = STEPS if self.colors is None else None  # colours take more, and smaller ones
+        self.at: list[tuple[Tensor, Tensor, Tensor, Tensor]] | None = None
 
-    def _look(self, i: int, edit: tuple[Tensor, Tensor] | None) -> Tensor:
-        """Embeddings ``[V,D]`` of the views of face ``i`` under offsets ``[1,2,n,n]`` and uncovered ``[1,1,n,n]``."""
-        points, light = self.views, 1.0
-        if edit is not None:
-            flow = interpolate(torch.cat(edit, 1), self.views.flatten(0, 1)[None])
-            flow = flow.unflatten(2, (len(self.views), -1)).transpose(1, 2).flatten(0, 1)
-            points, light = points + flow[:, :2].movedim(1, -1), 1 - flow[:, 2:3]
-        source = self.aligned[i : i + 1].expand(len(self.views), -1, -1, -1)
-        seen = sample_image(source, points * source.shape[-1]) * light
-        return self.guide.encode_image(seen.clamp(0, 1))
-
-    def _gain(self, i: int, edit: tuple[Tensor, Tensor]) -> Tensor:
-        way, weight = self.ways[i]
-        change = self._look(i, edit) - self.before[i]
-        return ((self.guide.scale * change @ way.T) * weight).sum(1).mean() / weight.abs().sum()
-
-    def step(self, index: int) -> MuscleStep:
-        rows, gains = [], []
-        for i in range(len(self.places)):
-            face, one = self.faces.select(i), self.field.select(i)
-            gain, slope = self._slope(i, face, one)
-            metric = self.metric[i]
-            way = metric @ slope
-            reach = (slope @ way).clamp(min=1e-12).sqrt()
-            delta = self.length / self.steps * way / reach
-            rows.append(self._moved(face, one, delta))
-            gains.append(gain)
-        self.field = self.field.with_coefficients(torch.stack(rows))
-        gain = float(torch.stack(gains).mean())
-        meta = {
-            "prompt": " / ".join(dict.fromkeys(map(str, self.prompts))), "neutral": self.prompts[0].neutral,
-            "guide": self.guide.name, "steps": index, "gain": round(gain, 3),
-        }  # fmt: skip
-        return MuscleStep(
-            index, self.steps, {"total": -gain}, gain, self.field.with_meta(**meta), self.aligned, self.square
+    def edit(self) -> Edit:
+        if self.at is None:
+            self.at = [self._rasterised(i) for i in range(len(self.places))]
+        skin = torch.cat([self._skin(i, self.change[i]) for i in range(len(self.places))])
+        offset = torch.cat([found for _, _, found, _ in self.at]) + skin
+        dark = torch.cat([dark for *_, dark in self.at])
+        color = None if self.colors is None else self.colors.raster()
+        return Edit(
+            _Lattice(offset, dark, color, self.field.rest), colors=None if self.colors is None else self.colors.shifts
         )
 
-    def _slope(self, i: int, face: FittedFace, one: MusclesField) -> tuple[Tensor, Tensor]:
-        """The guide's gain, and its gradient ``[U+C]`` in units and controls."""
-        rig = face.rig
-        place = self.places[i]
-        moved = moved_face(face, place, one)
-        after = target_units(face.units[0], one.relax[0], one.units[0])
-        points, depth = face.project(face.vertices(after[None], one.controls))
-        triangles = front_triangles(rig)
-        index, weights = rasterise(points[0], depth[0], triangles, LATTICE)
-        weight = taper(self.lattice, FEATHER)[:, None]
-        if moved is None:
-            found = self.lattice.new_zeros(1, 3, LATTICE, LATTICE)
-        else:
-            found = torch.cat(moved(self.lattice), 1) * weight
-        free = torch.zeros(len(rig.unit_names) + len(rig.control_names), device=place.device, requires_grad=True)
-        with torch.enable_grad():
-            count = len(rig.unit_names)
-            solid = (free[:count] * rig.gain) @ rig.units.flatten(1) + free[count:] @ rig.controls.flatten(1)
-            shift = solid.view(-1, 3) @ face.rotation[0].T * face.scale[0]
-            skin = -barycentric(shift[:, :2], triangles, index, weights).movedim(-1, 0)[None]
-            offset = found[:, :2] + skin * weight
-            gain = self._gain(i, (offset, found[:, 2:]))
-            (slope,) = torch.autograd.grad(gain, free)
-        jaw = rig.unit_names.index("jawOpen")
-        wider = one.units.clone()
-        wider[0, jaw] += OPENS
-        opened = moved_face(face, place, replace(one, units=wider))
-        if opened is not None:
-            with torch.no_grad():
-                slope[jaw] = (
-                    self._gain(i, tuple((torch.cat(opened(self.lattice), 1) * weight).split((2, 1), 1))) - gain
-                ) / OPENS
-        return gain.detach(), slope
+    def _rasterised(self, i: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Triangles and weights on the lattice, and the offsets ``[1,2,n,n]`` and uncovered ``[1,1,n,n]`` as the edit stands."""
+        with torch.no_grad():
+            face, one = self.fitted.select(i), self.field.select(i)
+            after = target_units(face.units[0], one.relax[0], one.units[0])
+            points, depth = face.project(face.vertices(after[None], one.controls))
+            index, weights = rasterise(points[0], depth[0], front_triangles(face.rig), LATTICE)
+            moved = moved_face(face, self.places[i], one)
+            if moved is None:
+                zero = self.lattice.new_zeros(1, 3, LATTICE, LATTICE)
+                return index, weights, zero[:, :2], zero[:, 2:]
+            offset, dark = moved(self.lattice)
+            return index, weights, offset * self.weight, dark * self.weight
 
-    def _moved(self, face: FittedFace, one: MusclesField, delta: Tensor) -> Tensor:
-        """The coefficients after a step, within what a face can do."""
-        count = one.units.shape[1]
-        shown = face.units[0] * (1 - one.relax[0]).clamp(0, 2)
-        units = (shown + one.units[0] + delta[:count]).clamp(0, MOST) - shown
-        keep = delta[:count] == 0
-        units = torch.where(keep, one.units[0], units)
-        return torch.cat([units, one.relax[0], one.controls[0] + delta[count:]])
+    def _skin(self, i: int, change: Tensor) -> Tensor:
+        """Offsets ``[1,2,n,n]`` that a change ``[U+C]`` of units and controls adds, to first order."""
+        face: FittedFace = self.fitted.select(i)
+        rig, (index, weights, *_) = face.rig, self.at[i]
+        count = len(rig.unit_names)
+        solid = (change[:count] * rig.gain) @ rig.units.flatten(1) + change[count:] @ rig.controls.flatten(1)
+        shift = (solid.view(-1, 3) @ face.rotation[0].T)[:, :2] * face.scale[0]
+        return -barycentric(shift, front_triangles(rig), index, weights).movedim(-1, 0)[None] * self.weight
+
+    def unit_gain(self, gain: Tensor) -> Tensor:
+        found, full = [], []
+        free = self.change if self.moves else self.colors.shifts if self.colors is not None else None
+        if free is None:  # nothing may change
+            return gain.detach().new_full(gain.shape, torch.inf).clamp(max=1e6)
+        for k in range(gain.shape[1]):
+            (slope,) = torch.autograd.grad(gain[:, k].sum(), free, retain_graph=k + 1 < gain.shape[1])
+            if not self.moves:
+                way = slope * losses.COLOR_UNIT
+                steepest = way.flatten(1).square().sum(1)
+                found.append(
+                    steepest
+                    / losses.rms_change(slope.new_zeros(len(slope), 2, 2, 2), way * losses.COLOR_UNIT).clamp(min=1e-9)
+                )
+                continue
+            way = torch.einsum("bij,bj->bi", self.metric, slope)
+            with torch.no_grad():
+                moved = torch.cat([self._skin(i, w) for i, w in enumerate(way)])
+            unit = ((slope * way).sum(1) / losses.rms_change(moved).clamp(min=1e-9)).clamp(min=1e-9)
+            found.append(unit)
+            full.append((slope * way).sum(1).clamp(min=0).sqrt() / unit)
+        if full:
+            self.full = torch.stack(full, 1).amax(1).detach()
+        return torch.stack(found, 1)
+
+    def step(self, loss: Tensor, rate: float, pace: Tensor) -> None:
+        free = [p for p in (self.change, None if self.colors is None else self.colors.shifts) if p is not None]
+        slopes = torch.autograd.grad(loss, free, allow_unused=True)
+        with torch.no_grad():
+            if self.moves and slopes[0] is not None:
+                way = -torch.einsum("bij,bj->bi", self.metric, slopes[0])
+                length = (slopes[0] * -way).sum(1).clamp(min=0).sqrt() * len(way)  # the loss is a mean over faces
+                pull = (length / self.full.clamp(min=1e-9)).clamp(max=1)
+                delta = way * (LENGTH / STEPS * pull * pace.to(way) / (length / len(way)).clamp(min=1e-9))[:, None]
+                self.field = self.field.with_coefficients(self._within(delta))
+                self.at = None
+            if self.colors is not None and slopes[1] is not None:
+                way = slopes[1] / slopes[1].norm(dim=2, keepdim=True).clamp(min=1e-9)
+                self.momentum = 0.2 * way if self.momentum is None else 0.8 * self.momentum + 0.2 * way
+                self.colors.shifts -= self.lr * COLOR_RATE * rate * pace.to(way)[:, None, None] * self.momentum
+
+    def _within(self, delta: Tensor) -> Tensor:
+        """The coefficients after a step, within what faces can do."""
+        f, count = self.field, self.field.units.shape[1]
+        shown = self.fitted.units * (1 - f.relax).clamp(0, 2)
+        change = delta[:, :count]
+        units = torch.where(change == 0, f.units, (shown + f.units + change).clamp(0, MOST) - shown)
+        return torch.cat([units, f.relax, f.controls + delta[:, count:]], 1)
+
+    @torch.no_grad()
+    def snapshot(self) -> tuple[FlowField, Callable[[FlowField], FlowField]]:
+        field = self.field
+        if self.colors is not None:
+            color = self.colors.raster()
+            rest = Field(color.new_zeros(len(color), 2, *color.shape[2:]), color)
+            if field.rest is not None:
+                rest = _sum(field.rest, rest)
+            field = replace(field, rest=rest)
+        return field, lambda same: same
+
+
+def _sum(one: Field, other: Field) -> Field:
+    from ..fields.algebra import mix
+
+    return mix([one, other], [1.0, 1.0])
+
+
+class _Lattice:
+    """The edit as it stands, as a field that only has a flow: what the views of an optimisation ask."""
+
+    def __init__(self, offset: Tensor, dark: Tensor, color: Tensor | None, rest: Field | None) -> None:
+        self.planes, self.color, self.rest = torch.cat([offset, dark], 1), color, rest
+
+    def flow(self, feather: float = FEATHER, crop: Crop | None = None) -> Callable[[Tensor], Sample]:
+        rest = None if self.rest is None else self.rest.flow(feather)
+        return _LatticeFlow(self.planes, self.color, rest, feather)
+
+
+class _LatticeFlow:
+    def __init__(self, planes: Tensor, color: Tensor | None, rest: object, feather: float) -> None:
+        self.planes, self.color, self.rest, self.feather = planes, color, rest, feather
+        self.colored = color is not None or bool(rest is not None and rest.colored)
+
+    def __call__(self, points: Tensor) -> Sample:
+        offset, dark = interpolate(self.planes, points).split((2, 1), 1)
+        color = 0.0 if self.color is None else interpolate(self.color, points) * taper(points, self.feather)[:, None]
+        if self.rest is not None:
+            more = self.rest(points)
+            offset, color = offset + more.offset, color + more.color
+        if not self.colored:
+            color = offset.new_zeros(()).expand(len(offset), 3, *offset.shape[2:])
+        return Sample(offset, color, dark)

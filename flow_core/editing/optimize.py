@@ -17,12 +17,13 @@ from ..geometry.crop import Crop
 from ..geometry.grid import pixel_centers
 from ..guides.guide import Guide
 from ..guides.prompts import Prompt, directions
+from ..threads import yielding
 from ..warping.measure import measure
 from ..warping.warp import warp
-from .gates import open_gates
 from .losses import face_importance
+from .muscles import MuscleParameters
 from .objective import Objective, Priors, least_unit_gain
-from .parameters import PARAMETERS, Parameters
+from .parameters import Parameters, RasterParameters
 from .views import DENSITY, Faces, ViewPool
 
 SETTLING = 8  # steps that an optimisation takes to come to rest once it need not go on
@@ -63,6 +64,13 @@ class Settings:
             value = getattr(self, name)
             if not (math.isfinite(value) and low <= value <= high):
                 raise ValueError(f"{name} must lie in {low}..{high}, got {value}.")
+
+
+PARAMETERS: dict[str, Callable[..., Parameters]] = {
+    **dict.fromkeys(("raster", "velocity", "implicit"), RasterParameters),
+    "muscles": MuscleParameters,
+}
+"""Kind of field -> what optimises it; all are called like :class:`RasterParameters`."""
 
 
 @dataclass(frozen=True)
@@ -131,35 +139,40 @@ def optimize(
     settings = settings or Settings()
     crop = crop.for_pictures(len(image)) if len(image) > 1 else crop
     prompts = [prompt] * crop.batch if isinstance(prompt, Prompt) else list(prompt)
-    parameters, views, objective = _prepare(image, crop, field, guide, prompts, settings)
-    about = {"prompt": " / ".join(dict.fromkeys(map(str, prompts))), "neutral": prompts[0].neutral, "guide": guide.name,
-             "seed": settings.seed, "preserve": settings.preserve}  # fmt: skip
-    schedule = Schedule(settings.steps, crop.batch)
-    while schedule.index < schedule.end:
-        # No autograd context is held across a yield: the consumer of the generator keeps its own mode.
-        with torch.inference_mode(False), torch.enable_grad():
-            edit = parameters.edit()
-            verdict = objective(edit, views.change(edit.field, views.draw(settings.views)))
-            loss = _finite(verdict.total, guide, schedule.index + 1)
-            rate, pace = schedule.advance(verdict.progress)
-            parameters.step(loss, rate, pace)
-            raw, finish = parameters.snapshot()
-            gain = verdict.gain.mean().item()
-        losses = {**{name: term.item() for name, term in verdict.losses.items()}, "total": loss.item()}
-        raw = raw.with_meta(**about, steps=schedule.index, gain=round(gain, 3))
-        yield Step(schedule.index, schedule.end, losses, gain, raw, views.faces, finish)
+    _require(image, crop, field, prompts)
+    with yielding():
+        parameters, views, objective = _prepare(image, crop, field, guide, prompts, settings)
+        about = {"prompt": " / ".join(dict.fromkeys(map(str, prompts))), "neutral": prompts[0].neutral, "guide": guide.name,
+                 "seed": settings.seed, "preserve": settings.preserve}  # fmt: skip
+        schedule = Schedule(min(settings.steps, parameters.most_steps or settings.steps), crop.batch)
+        while schedule.index < schedule.end:
+            # No autograd context is held across a yield: the consumer of the generator keeps its own mode.
+            with torch.inference_mode(False), torch.enable_grad():
+                edit = parameters.edit()
+                verdict = objective(edit, views.change(edit.field, views.draw(settings.views)))
+                loss = _finite(verdict.total, guide, schedule.index + 1)
+                rate, pace = schedule.advance(verdict.progress)
+                parameters.step(loss, rate, pace)
+                raw, finish = parameters.snapshot()
+                gain = verdict.gain.mean().item()
+            losses = {**{name: term.item() for name, term in verdict.losses.items()}, "total": loss.item()}
+            raw = raw.with_meta(**about, steps=schedule.index, gain=round(gain, 3))
+            yield Step(schedule.index, schedule.end, losses, gain, raw, views.faces, finish)
 
 
-def _prepare(
-    image: Tensor, crop: Crop, field: FlowField, guide: Guide, prompts: list[Prompt], settings: Settings
-) -> tuple[Parameters, ViewPool, Objective]:
-    """What an optimisation needs, from what it is given."""
+def _require(image: Tensor, crop: Crop, field: FlowField, prompts: list[Prompt]) -> None:
     if image.shape[1] != 3:
         raise ValueError(f"A guide looks at RGB pictures, got {image.shape[1]} channels.")
     if field.batch not in (1, crop.batch):
         raise ValueError(f"{field.batch} fields do not fit {crop.batch} faces: one for all, or one for each.")
     if len(prompts) != crop.batch:
         raise ValueError(f"{len(prompts)} prompts do not fit {crop.batch} faces: one for all, or one for each.")
+
+
+def _prepare(
+    image: Tensor, crop: Crop, field: FlowField, guide: Guide, prompts: list[Prompt], settings: Settings
+) -> tuple[Parameters, ViewPool, Objective]:
+    """What an optimisation needs, from what it is given."""
     generator = torch.Generator().manual_seed(settings.seed)
     # Under ComfyUI's inference mode every tensor from outside has to be cloned before it may carry a gradient.
     with torch.inference_mode(False), torch.no_grad():
@@ -167,9 +180,8 @@ def _prepare(
         aligned = crop.aligned(image, round(guide.image_size * DENSITY)).to(device)
         landmarks = located(image, crop).places.clone().to(device)
         faces = Faces(aligned, landmarks, crop.frontality.clone().to(device))
-        gates = {prompt: open_gates(guide, prompt) for prompt in set(prompts)}
         parameters = PARAMETERS[field.kind](
-            field.require_finite(), faces, [gates[p] for p in prompts], settings.lr, settings.color_limit
+            field.require_finite(), faces, guide, prompts, settings.lr, settings.color_limit, settings.margin
         )
         ways, weight = _directions(guide, prompts)
         views = ViewPool(guide, faces, generator, parameters.fineness)

@@ -1,7 +1,8 @@
 """What an optimiser changes: the numbers behind a field, with the rule by which a step changes them.
 
-One class for each way of making an edit, all with the interface :class:`Parameters`; :data:`PARAMETERS` says which kind of
-field is optimised by which.
+One class for each way of making an edit, all with the interface :class:`Parameters`; this file has that of rasters and networks,
+:mod:`flow_core.editing.muscles` that of muscles, and :data:`flow_core.editing.optimize.PARAMETERS` says which kind of field is
+optimised by which.
 """
 
 from __future__ import annotations
@@ -13,14 +14,17 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from ..descent import Adam, Group, Momentum
 from ..fields.base import FlowField
 from ..fields.neural import Implicit
 from ..fields.raster import Field
 from ..fields.velocity import to_offset, to_velocity
 from ..geometry.grid import pixel_centers
 from ..geometry.sampling import interpolate
+from ..guides.guide import Guide
+from ..guides.prompts import Prompt
 from . import losses
-from .gates import Gates
+from .gates import open_gates
 from .motion import basis, load_modes, load_parts, part_mask
 from .objective import Edit
 from .painting import RegionColors
@@ -36,9 +40,11 @@ class Parameters(Protocol):
 
     Attributes:
         fineness: points a side of a view at which a guide has to see the field.
+        most_steps: after which it has arrived, whatever the settings allow; None = no such limit.
     """
 
     fineness: int
+    most_steps: int | None
 
     def edit(self) -> Edit:
         """The edit as it stands, differentiable."""
@@ -75,12 +81,21 @@ class RasterParameters:
     Args:
         field: where to start, batch B or 1; its raster is the resolution of the control points.
         faces: B of them.
-        gates: what the prompt of each face may use.
+        guide: tells what each prompt may use.
+        prompts: one for each face.
         lr: step length.
         color_limit: largest colour offset; 0 leaves colours alone.
+        margin: not needed here; an edit starts from nothing.
     """
 
-    def __init__(self, field: FlowField, faces: Faces, gates: Sequence[Gates], lr: float, color_limit: float) -> None:
+    most_steps = None
+
+    def __init__(
+        self, field: FlowField, faces: Faces, guide: Guide, prompts: Sequence[Prompt], lr: float, color_limit: float,
+        margin: float = 0.0,
+    ) -> None:  # fmt: skip
+        opened = {p: open_gates(guide, p) for p in dict.fromkeys(prompts)}
+        gates = [opened[p] for p in prompts]
         device, batch, landmarks = faces.aligned.device, faces.batch, faces.landmarks
         start = to_offset(field, crop=faces.crop).to(device)
         if start.batch != batch:
@@ -110,18 +125,17 @@ class RasterParameters:
             id(self.control): most / rms_region.clamp(min=1e-3),
         }
         self.fineness = (2 if self.colors is None else 3) * max(start.size)  # more for outlines
-        groups: list[dict] = []
+        groups: list[Group] = []
         if movable.any():
-            groups.append({"params": [self.modes.requires_grad_()], "lr": lr * MODE_RATE})
+            groups.append(Group([self.modes.requires_grad_()], lr * MODE_RATE))
             if self.network is None:
-                groups.append({"params": [self.control.requires_grad_()], "lr": lr * CONTROL_RATE})
+                groups.append(Group([self.control.requires_grad_()], lr * CONTROL_RATE))
             else:
                 groups += self.network.groups(lr * CONTROL_RATE)
-        self.optimizers = [torch.optim.Adam(groups, lr=lr, betas=(0.9, 0.95))] if groups else []
+        self.optimizers = [Adam(groups, betas=(0.9, 0.95))] if groups else []
         if self.colors is not None:
             shifts = [self.colors.shifts.requires_grad_()]
-            self.optimizers.append(torch.optim.SGD(shifts, lr * COLOR_RATE, momentum=0.8, dampening=0.8))
-        self.rates = [[group["lr"] for group in one.param_groups] for one in self.optimizers]
+            self.optimizers.append(Momentum([Group(shifts, lr * COLOR_RATE)], keep=0.8))
 
     def edit(self) -> Edit:
         free = self.control if self.network is None else self.network()
@@ -147,18 +161,15 @@ class RasterParameters:
 
     def step(self, loss: Tensor, rate: float, pace: Tensor) -> None:
         for one in self.optimizers:
-            one.zero_grad(set_to_none=True)
+            one.zero_grad()
         loss.backward()
         if self.colors is not None:
             gradient = self.colors.shifts.grad
             gradient /= gradient.norm(dim=2, keepdim=True).clamp(min=1e-9)
-        for one, rates in zip(self.optimizers, self.rates, strict=True):
-            for group, lr in zip(one.param_groups, rates, strict=True):
-                group["lr"] = lr * rate
-        free = [p for one in self.optimizers for group in one.param_groups for p in group["params"]]
+        free = [p for one in self.optimizers for group in one.groups for p in group.params]
         before = [p.detach().clone() for p in free]
         for one in self.optimizers:
-            one.step()
+            one.step(rate)
         with torch.no_grad():
             for p, was in zip(free, before, strict=True):
                 share = pace.to(p) * self.step_scale.get(id(p), 1)
@@ -189,13 +200,13 @@ class NetworkOffsets:
         self.points = pixel_centers(*size, device)
         self.before = self.network.sample(self.points)[0]
 
-    def groups(self, rate: float) -> list[dict[str, object]]:
+    def groups(self, rate: float) -> list[Group]:
         """Parameter groups for Adam; ``rate`` is the step length of raster offsets, which a network gains as much with."""
         weights = self.network.weights
-        last = {"params": [weights[k].requires_grad_() for k in ("w2", "b2")], "lr": 16 * rate / self.network.width}
+        last = [weights[k].requires_grad_() for k in ("w2", "b2")]
         fixed = ("w0",) if self.network.architecture == "fourier" else ()
         inner = [weights[k].requires_grad_() for k in ("w0", "b0", "w1", "b1") if k not in fixed]
-        return [last, {"params": inner, "lr": 10 * rate}]
+        return [Group(last, 16 * rate / self.network.width), Group(inner, 10 * rate)]
 
     def __call__(self) -> Tensor:
         """What the network has learnt so far, ``[B,2,h,w]``; small enough that a velocity and its offset are one."""
@@ -203,9 +214,3 @@ class NetworkOffsets:
 
     def snapshot(self) -> Implicit:
         return replace(self.network, weights={k: v.detach().clone() for k, v in self.network.weights.items()})
-
-
-PARAMETERS: dict[str, Callable[..., Parameters]] = dict.fromkeys(
-    ("raster", "velocity", "implicit", "muscles"), RasterParameters
-)
-"""Kind of field -> what optimises it; all are called like :class:`RasterParameters`."""

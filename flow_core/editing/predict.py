@@ -17,6 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..faces.landmarks import POINTS, located
+from ..fields.new import RESOLUTION
 from ..fields.raster import Field
 from ..geometry.crop import Crop
 from ..geometry.grid import pixel_centers
@@ -24,13 +25,13 @@ from ..geometry.sampling import interpolate
 from ..guides.guide import Guide
 from ..guides.nano import IMAGE_SIZE, _down, _Residual, fused
 from ..guides.prompts import Prompt, directions, embed
+from ..threads import yielding
 from .gates import COLOR_REGIONS, Gates, open_gates
 from .motion import load_movements, spread
 from .optimize import Settings
 from .painting import COLOR_RASTER, paint, paint_masks, region_cost
 
 BUILTIN = Path(__file__).parents[1] / "weights" / "predictor.safetensors"
-RESOLUTION = 28  # control points a side, here and of a new raster field
 COLOR_LIMIT = Settings.color_limit  # largest colour offset
 FARTHEST = 1.5  # largest weight times strength that the training shows; beyond it an edit is extrapolated
 KEYS = ("a smiling face", "an angry face", "a face with a wide nose", "red lips", "an old man", "blond hair")
@@ -156,6 +157,7 @@ class Predictor(nn.Module):
             f"{self.guide}, or train a predictor: python -m flow_core.train predictor --guide {guide.name} --images DIR"
         )
 
+    @yielding()
     def bind(self, guide: Guide, prompt: Prompt, strength: float = 1.0) -> Bound:
         """The predictor with its text read: what remains is one pass for each face or frame.
 
@@ -177,6 +179,7 @@ class Predictor(nn.Module):
                     "strength": float(strength)}  # fmt: skip
             return Bound(self, text / extra, extra, open_gates(guide, prompt), meta)
 
+    @yielding()
     def predict(
         self, image: Tensor, crop: Crop, guide: Guide, prompt: Prompt | Sequence[Prompt], strength: float = 1.0
     ) -> Field:

@@ -1,7 +1,6 @@
 """Find faces: a box, five points and a score for each.
 
-The network is kornia's YuNet (Wu, Peng, Yu, "YuNet: A Tiny Millisecond-level Face Detector", 2023), reliable for
-faces of about 10 to 300 px. So an image is looked at in several sizes, and each finding once more from close by.
+The network is a YuNet (:mod:`flow_core.faces.yunet`), reliable for faces of about 10 to 300 px. So an image is looked at in several sizes, and each finding once more from close by.
 """
 
 from __future__ import annotations
@@ -13,6 +12,9 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from ..threads import yielding
+from .yunet import YuNet
 
 SIDES = (192, 384, 768, 1280)  # longest sides, in pixels, at which an image is looked at
 FACE = 96  # size of a face in the closer look; the crop is twice as large, a multiple of 32
@@ -54,6 +56,7 @@ class Detector:
         with torch.inference_mode(False):  # a moved weight must stay an ordinary tensor
             self.net = net.to(self.device, memory_format=torch.channels_last).eval()  # twice as fast on a CPU
 
+    @yielding()
     def __call__(self, image: Tensor, threshold: float = 0.8) -> list[Detection]:
         _check(image, threshold)
         with torch.inference_mode(False), torch.no_grad():  # ordinary tensors come out in either mode
@@ -115,20 +118,12 @@ def load_detector(name: str = "builtin", folders: Sequence[Path] = (), device: t
     if not path.is_file():
         raise FileNotFoundError(f"No detector at {path}. Give builtin, yunet, or the path of a .safetensors file.")
     with torch.inference_mode(False):  # weights made in inference mode would be of no use outside of it
-        net = network()
+        net = YuNet()
         try:
             net.load_state_dict(_read(path))
         except Exception as e:
             raise ValueError(f"{path} holds no weights for kornia's YuNet; give another file. ({e})") from e
     return Detector(name, net, device)
-
-
-def network() -> nn.Module:
-    """kornia's YuNet with random weights. kornia is imported only here, because that takes a while."""
-    from kornia.contrib import face_detection
-
-    kind = getattr(face_detection, "YuNet", None) or face_detection.YuFaceDetectNet  # the name until 0.7
-    return kind("test", pretrained=False)
 
 
 def anchors(height: int, width: int, device: torch.device | str | None = None) -> Tensor:
@@ -158,22 +153,26 @@ def _check(image: Tensor, threshold: float) -> None:
         raise ValueError(f"A detector takes one RGB image as a tensor [3,H,W], got {got}; pass it without batch.")
     if not image.is_floating_point():
         raise ValueError(f"A detector takes float values 0..1, got {image.dtype}; pass image.float() / 255.")
-    if not bool(image.isfinite().all()):
+    if not image.sum().isfinite() and not bool(image.isfinite().all()):  # the sum is several times quicker
         raise ValueError("The image holds NaN or infinite values, a detector takes 0..1; replace them first.")
     if not 0 < threshold <= 1:
         raise ValueError(f"The threshold is a score above 0 and up to 1, got {threshold}.")
 
 
 def _levels(image: Tensor) -> list[Tensor]:
-    """The image ``[1,3,H,W]``, then the sizes of it to look at, the largest first; none is more than doubled."""
+    """The image ``[1,3,H,W]`` as it is, then the sizes of it to look at, the largest first; none is more than doubled."""
     longest = max(image.shape[1:])
     sides = [side for side in SIDES if side <= 2 * longest]
     if not sides or (len(sides) < len(SIDES) and 2 * longest > 1.2 * sides[-1]):
         sides.append(2 * longest)
-    levels = [image[None].float().clamp(0, 1)]
+    levels, source = [image[None]], image[None]
+    if (shrink := longest // (2 * SIDES[-1])) > 1 and min(image.shape[1:]) >= shrink:
+        source = F.avg_pool2d(source.float(), shrink)  # quick, and plenty for what is looked at
     for side in reversed(sides):
-        source = levels[-1] if side < longest else levels[0]  # a large photo is read only once
-        levels.append(_resize(source, [max(1, round(length * side / longest)) for length in image.shape[1:]]))
+        smaller = _resize(source, [max(1, round(length * side / longest)) for length in image.shape[1:]])
+        if side < longest:
+            source = smaller  # a large photo is read only once
+        levels.append(smaller)
     return levels
 
 
@@ -196,18 +195,27 @@ def _size(image: Tensor) -> Tensor:
 
 
 def _resize(image: Tensor, shape: Sequence[int]) -> Tensor:
+    image = image.float().clamp(0, 1)
     return F.interpolate(image, tuple(shape), mode="bilinear", align_corners=False, antialias=True)
 
 
 def _distinct(rows: Tensor) -> Tensor:
     """The indices of rows ``[N,15]`` that stand for different faces, the best first."""
-    from kornia.geometry.bbox import nms
-
     kept: list[int] = []
-    for index in nms(rows[:, :4], rows[:, 14], 0.3).tolist():
+    for index in _local_maxima(rows, 0.3):
         if not kept or _overlap(rows[index], rows[kept], inside=True).max() < 0.7:  # no face within a face
             kept.append(index)
     return torch.tensor(kept, dtype=torch.long, device=rows.device)
+
+
+def _local_maxima(rows: Tensor, most: float) -> list[int]:
+    """Non-maximum suppression: indices, the best score first, without what overlaps a better one by more than ``most``."""
+    left, kept = rows[:, 14].argsort(descending=True), []
+    while len(left):
+        best, left = left[0], left[1:]
+        kept.append(int(best))
+        left = left[_overlap(rows[best], rows[left]) <= most]
+    return kept
 
 
 def _area(rows: Tensor) -> Tensor:

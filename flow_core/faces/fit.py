@@ -121,11 +121,10 @@ def fit_faces(
         raise ValueError("Landmarks must be finite numbers; these hold NaN or infinity.")
     rig = rig or _on(landmarks.device)
     model = _model(rig)
-    kind = model.base.dtype
-    x = landmarks.to(kind)
+    x = landmarks.float()
     count, shapes = len(x), len(rig.shape)
-    mean = torch.zeros(count, shapes + len(rig.units), dtype=kind, device=x.device)
-    precision = torch.block_diag(torch.eye(shapes, dtype=kind, device=x.device), model.precision)
+    mean = torch.zeros(count, shapes + len(rig.units), device=x.device)
+    precision = torch.block_diag(torch.eye(shapes, device=x.device), model.precision)
     if units is not None:
         mean[:, shapes:] = units.to(mean)
         precision[shapes:, shapes:] = torch.eye(len(rig.units)).to(mean) / READ**2
@@ -133,10 +132,10 @@ def fit_faces(
         found = mean.clone()
         rotation, scale, translation = _pose(x, model.base + _mix(model, found), model.weight)
     else:
-        found = torch.cat([warm.shape, warm.units], 1).to(kind)
-        mean[:, :shapes] = warm.shape.to(kind)
+        found = torch.cat([warm.shape, warm.units], 1)
+        mean[:, :shapes] = warm.shape
         precision[:shapes, :shapes] *= 9
-        rotation, scale, translation = warm.rotation.to(kind), warm.scale.to(kind), warm.translation.to(kind)
+        rotation, scale, translation = warm.rotation, warm.scale, warm.translation
     low = torch.cat([torch.full((shapes,), -4.0), torch.zeros(len(rig.units))]).to(found)
     high = torch.cat([torch.full((shapes,), 4.0), torch.ones(len(rig.units))]).to(found)
     for step in range(ROUNDS if warm is None else WARM_ROUNDS):
@@ -161,13 +160,13 @@ def fit_faces(
     left = x - translation[:, None] - turned[..., :2] * scale[:, None, None]
     error = (left[:, model.inner] / scale[:, None, None]).square().sum(-1).mean(1).sqrt()
     return FittedFace(
-        rotation.float(),
-        scale.float(),
-        translation.float(),
-        found[:, :shapes].float(),
-        found[:, shapes:].float(),
-        _spread(rig) @ left.float(),
-        error.float(),
+        rotation,
+        scale,
+        translation,
+        found[:, :shapes],
+        found[:, shapes:],
+        _spread(rig) @ left,
+        error,
         rig,
     )
 
@@ -179,7 +178,7 @@ def _on(device: torch.device) -> Rig:
 
 @dataclass(frozen=True)
 class _Model:
-    """The rig at the landmarks: base [161,3], modes [K,161,3] (shapes, then units), products [9,K*K] of them by pairs of axes, weight
+    """The rig at the landmarks: base [161,3], modes [K,161*3] (shapes, then units), products [9,K*K] of them by pairs of axes, weight
     [161], inner (not of the contour), and the precision [U,U] of the units."""
 
     base: Tensor
@@ -192,7 +191,6 @@ class _Model:
 
 @functools.lru_cache(maxsize=2)
 def _model(rig: Rig) -> _Model:
-    kind = torch.float32 if rig.device.type == "mps" else torch.float64
     with torch.inference_mode(False):
         weight = torch.ones(len(POINTS))
         weight[[AT[i] for i in OVAL]] = 0.1
@@ -206,21 +204,20 @@ def _model(rig: Rig) -> _Model:
             elif name.startswith(DEPTH_ONLY):
                 spread[i] = 0.01
         covariance = rig.covariance.cpu().double() + torch.diag(spread.double().square())
-        modes = torch.cat([rig.shape, rig.units * rig.gain[:, None, None]])
-        modes = rig.landmarks(modes).double()
+        modes = rig.landmarks(torch.cat([rig.shape, rig.units * rig.gain[:, None, None]])).cpu().double()
         products = torch.einsum("n,kna,lnb->abkl", weight.to(modes), modes, modes)
         return _Model(
-            rig.landmarks(rig.neutral).to(kind),
-            modes.to(kind),
-            products.flatten(2).flatten(0, 1).to(kind),
-            weight.to(rig.device, kind),
+            rig.landmarks(rig.neutral),
+            modes.flatten(1).to(rig.device, torch.float32),
+            products.flatten(2).flatten(0, 1).to(rig.device, torch.float32),
+            weight.to(rig.device),
             inner.to(rig.device),
-            torch.linalg.inv(covariance).to(rig.device, kind),
+            torch.linalg.inv(covariance).to(rig.device, torch.float32),
         )
 
 
 def _mix(model: _Model, found: Tensor) -> Tensor:
-    return (found @ model.modes.flatten(1)).unflatten(1, (-1, 3))
+    return (found @ model.modes).unflatten(1, (-1, 3))
 
 
 def _normal(model: _Model, rotation: Tensor, turned: Tensor, pull: Tensor) -> tuple[Tensor, Tensor]:
@@ -235,11 +232,11 @@ def _normal(model: _Model, rotation: Tensor, turned: Tensor, pull: Tensor) -> tu
     # the projection of modes is linear in their axes: products of modes are summed over landmarks once for all faces
     seen = (rows.mT @ rows).flatten(1) / NOISE**2  # [B,9]
     normal[:, 6:, 6:] = (seen @ model.products).unflatten(1, (k, k))
-    across = torch.einsum("bndp,bda->bpna", weighted, rows).flatten(2) @ model.modes.flatten(1).T
+    across = torch.einsum("bndp,bda->bpna", weighted, rows).flatten(2) @ model.modes.T
     normal[:, :6, 6:], normal[:, 6:, :6] = across, across.mT
     right = jacobian.new_empty(count, 6 + k)
     right[:, :6] = (jacobian * pull[..., None]).sum((1, 2))
-    right[:, 6:] = (pull @ rows).flatten(1) @ model.modes.flatten(1).T
+    right[:, 6:] = (pull @ rows).flatten(1) @ model.modes.T
     return normal, right
 
 
@@ -286,7 +283,7 @@ def _pose(x: Tensor, solid: Tensor, weight: Tensor) -> tuple[Tensor, Tensor, Ten
     a, b = solid - center, x - at
     camera = torch.linalg.solve((w * a).mT @ a, (w * a).mT @ b).mT  # [B,2,3]
     u, s, vt = torch.linalg.svd(camera, full_matrices=False)
-    scale = s.mean(-1)
+    scale = s.mean(-1).clamp(min=1e-6)  # landmarks all in one place still give finite numbers
     rows = u @ vt
     rotation = torch.cat([rows, torch.linalg.cross(rows[:, 0], rows[:, 1])[:, None]], 1)
     translation = at[:, 0] - scale[:, None] * (center @ rotation.mT)[:, 0, :2]
@@ -310,16 +307,16 @@ def _spread(rig: Rig) -> Tensor:
         noise[[AT[i] for i in OVAL]] = 0.05
         noise[[AT[i] for side in IRISES for i in side]] = 1e4  # they are of the eyeballs
         operator = torch.linalg.solve(kernel(at, at) + torch.diag(noise), kernel(at, apart)).T
-        operator = operator.to(rig.device)
         for side, points in zip(("right", "left"), IRISES, strict=True):
-            rows = torch.zeros(len(POINTS), dtype=torch.double, device=rig.device)
+            rows = torch.zeros(len(POINTS), dtype=torch.double)
             rows[AT[points[0]]] = 1
-            operator[rig.vertices_of(f"eyeball_{side}")] = rows
+            operator[rig.vertices_of(f"eyeball_{side}").cpu()] = rows
         # teeth are bone: all of a row go with the nose's base, or with the chin
         for parts, points in ((("teeth_upper",), (2, 98, 327)), (("teeth_lower", "tongue"), CHIN)):
-            rows = rig.landmarks(operator.T[..., None])[..., 0].T[[AT[i] for i in points]].mean(0)
-            operator[rig.vertices_of(*parts)] = rows
-        return operator.float()
+            at_points = (operator[rig.landmark_index.cpu()] * rig.landmark_weight.cpu()[..., None]).sum(1)
+            rows = at_points[[AT[i] for i in points]].mean(0)
+            operator[rig.vertices_of(*parts).cpu()] = rows
+        return operator.float().to(rig.device)
 
 
 def _matern(r: Tensor) -> Tensor:

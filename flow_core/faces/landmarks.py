@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from ..geometry.crop import Crop
 from ..geometry.sampling import sample_image
 from ..guides.nano import CHANNELS, NanoTower, fused
+from ..threads import yielding
 
 BUILTIN = Path(__file__).parents[1] / "weights" / "landmarks.safetensors"
 SIZE = 128  # side of the network's picture, in pixels
@@ -120,6 +121,7 @@ class Landmarks(nn.Module):
             mirrored = torch.stack([1 - mirrored[..., 0], mirrored[..., 1]], -1)
             return wide.to_image((straight + mirrored)[:, None].to(wide.matrix) / 2)[:, 0]
 
+    @yielding()
     def refine(self, image: Tensor, crop: Crop, rounds: int = 2) -> Crop:
         """The crop aligned anew by the landmarks on it, which the result carries."""
         for _ in range(rounds):

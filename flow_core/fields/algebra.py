@@ -1,8 +1,21 @@
 """Arithmetic of edits: mix, compose, invert, mirror, mask, and carry over to another face.
 
 Fields of all kinds may be mixed. What combines several is a velocity field as soon as one of them is, so that it cannot fold;
-neural fields count as velocities. Fields that need a face become rasters for the face of ``crop``. All hold with the default
-feather, and with other ones nearly.
+neural fields count as velocities. All hold with the default feather, and with other ones nearly.
+
+Muscles fields stay muscles, good for any face, wherever the operation means something for muscles; what other fields add to
+them is kept as their :attr:`~flow_core.fields.muscles.MusclesField.rest`. Where it does not they become rasters for the face of
+``crop``, which cannot hold what an edit uncovers:
+
+============  ==========================================================================================================
+mix           the sum of the contractions; another field goes into the rest
+compose       two muscles fields: the second works on the face that the first has made; else a raster
+invert        a raster: a face that has been changed does not say what it was
+opposite      the muscles that pull the other way; what was relaxed is exaggerated instead
+mirror        left and right change places
+mask          by region: the muscles of that region alone; by a painted mask: a raster
+transfer      the field itself: on another face it is that face's own expression
+============  ==========================================================================================================
 """
 
 from __future__ import annotations
@@ -19,6 +32,7 @@ from ..geometry.grid import nodes, pixel_centers
 from ..geometry.sampling import between_nodes
 from .base import FEATHER, FieldError, FlowField, taper
 from .exponential import blur
+from .muscles import MusclesField, only_of
 from .raster import Field
 from .velocity import to_velocity, without_taper
 
@@ -34,15 +48,16 @@ def mix(
     fields: Sequence[FlowField],
     weights: Sequence[float],
     color_weights: Sequence[float] | None = None,
-    crop: Crop | None = None,
-) -> Field:
+) -> FlowField:
     """Weighted sum of edits; of velocities, with weights that add up to 1, the log-Euclidean mean.
+
+    With a muscles field among them the sum is one: contractions, relaxed shares and shapes add up, and all other fields
+    are its rest.
 
     Args:
         fields: one or more; batches 1 or B; different rasters meet at the finest.
         weights: of the movement.
         color_weights: of the colour; None = the same.
-        crop: the face, for fields that need it.
 
     Raises:
         FieldError: numbers of fields and weights differ, or batches do not fit.
@@ -50,22 +65,42 @@ def mix(
     color_weights = weights if color_weights is None else color_weights
     if not fields or not len(fields) == len(weights) == len(color_weights):
         raise FieldError(f"{len(fields)} fields need as many weights, got {len(weights)} and {len(color_weights)}.")
-    parts = _alike(fields, crop)
+    if any(isinstance(f, MusclesField) for f in fields):
+        return _mix_muscles(fields, weights, color_weights)
+    parts = _alike(fields, None)
     offset = sum(w * f.offset for f, w in zip(parts, weights, strict=True))
     color = sum(w * f.color for f, w in zip(parts, color_weights, strict=True))
     return Field(offset, color, _said(parts, weights), parts[0].kind)
 
 
-def _said(parts: Sequence[Field], weights: Sequence[float]) -> dict[str, object]:
+def _mix_muscles(fields: Sequence[FlowField], weights: Sequence[float], color_weights: Sequence[float]) -> MusclesField:
+    batch = _common_batch(fields)
+    device = fields[0].device
+    parts = [(f, w, c) for f, w, c in zip(fields, weights, color_weights, strict=True) if isinstance(f, MusclesField)]
+    total = sum(f.to(device).scale(w).coefficients() for f, w, _ in parts).expand(batch, -1)
+    rests = [
+        (f.rest if isinstance(f, MusclesField) else f, w, c)
+        for f, w, c in zip(fields, weights, color_weights, strict=True)
+    ]
+    rests = [r for r in rests if r[0] is not None]
+    rest = _repeated(mix(*zip(*rests, strict=True)), batch).to(device) if rests else None
+    made = MusclesField.zeros(batch).to(device).with_coefficients(total)
+    return replace(made, rest=rest, meta=_said(fields, weights))
+
+
+def _said(parts: Sequence[FlowField], weights: Sequence[float]) -> dict[str, object]:
     prompts = [f"{f.meta['prompt']} x {w:g}" for f, w in zip(parts, weights, strict=True) if f.meta.get("prompt")]
     return {"prompt": " + ".join(prompts)} if len(parts) > 1 else dict(parts[0].meta)
 
 
-def compose(first: FlowField, second: FlowField, crop: Crop | None = None) -> Field:
+def compose(first: FlowField, second: FlowField, crop: Crop | None = None) -> FlowField:
     """The edit that does ``first`` and then ``second``: ``I(p + o2 + o1(p + o2)) + c1(p + o2) + c2`` for backward warps.
 
-    Of velocities it is the velocity nearest to it.
+    Of velocities it is the velocity nearest to it. Of two muscles fields it is the one that contracts and relaxes in this
+    order: what ``second`` relaxes it takes from ``first`` too. A muscles field and another one become a raster on ``crop``.
     """
+    if isinstance(first, MusclesField) and isinstance(second, MusclesField):
+        return _compose_muscles(first, second)
     a, b = _alike([first, second], crop)
     points = nodes(_LATTICE, a.device)
     offset, color, _ = b.flow()(points)
@@ -75,6 +110,20 @@ def compose(first: FlowField, second: FlowField, crop: Crop | None = None) -> Fi
     return to_velocity(made) if a.kind == "velocity" else made
 
 
+def _compose_muscles(first: MusclesField, second: MusclesField) -> MusclesField:
+    batch, second = _common_batch([first, second]), second.to(first.device)
+    kept = (1 - second.relax).clamp(0, 2)
+    rests = [r for r in (first.rest, second.rest) if r is not None]
+    rest = compose(*rests) if len(rests) == 2 else rests[0] if rests else None
+    total = [
+        first.units * kept + second.units,
+        1 - (1 - first.relax).clamp(0, 2) * kept,
+        first.controls + second.controls,
+    ]
+    units, relax, controls = (v.expand(batch, -1) for v in total)
+    return MusclesField(units, relax, controls, _repeated(rest, batch), _said([first, second], [1, 1]))
+
+
 def invert(field: FlowField, crop: Crop | None = None) -> Field:
     """The edit that undoes another: ``I(q) = E(q + u) - c(q + u)`` with ``u`` the inverse displacement.
 
@@ -82,6 +131,11 @@ def invert(field: FlowField, crop: Crop | None = None) -> Field:
     ``u <- -o(p + u)`` (Chen et al., A simple fixed-point approach to invert a deformation field, Medical Physics 2008),
     as well as they can be where they fold.
     """
+    if field.needs_face and crop is None:
+        raise FieldError(
+            "Only the face itself says what undoes a muscles field on it: give its crop. The other way without a face is "
+            "the opposite."
+        )
     field = field.raster(crop=crop)
     points = nodes(_LATTICE, field.device)
     if field.kind == "velocity":
@@ -97,13 +151,16 @@ def invert(field: FlowField, crop: Crop | None = None) -> Field:
 
 
 def opposite(field: FlowField) -> FlowField:
-    """The movement and the colour the other way: a frown for a smile. Not the same as to undo it."""
+    """The movement and the colour the other way: a frown for a smile. Not the same as to undo it. Of muscles, those that pull the
+    other way contract, and what was relaxed is exaggerated."""
     return field.scale(-1.0, -1.0)
 
 
-def mirror(field: FlowField, crop: Crop | None = None) -> Field:
+def mirror(field: FlowField) -> FlowField:
     """Left and right exchanged."""
-    field = field.raster(crop=crop)
+    if isinstance(field, MusclesField):
+        return field.mirrored()
+    field = field.raster()
     sign = field.offset.new_tensor([-1.0, 1.0])[:, None, None]
     return replace(field, offset=field.offset.flip(-1) * sign, color=field.color.flip(-1))
 
@@ -134,6 +191,35 @@ def mask(field: FlowField, mask: Tensor, feather: float = 0.0, crop: Crop | None
             mask, field.size, mode="bilinear", antialias=True, align_corners=False
         ).clamp(0, 1)
     return replace(field, offset=field.offset * weight, color=field.color * weight)
+
+
+def mask_region(
+    field: FlowField,
+    crop: Crop,
+    region: str | None = None,
+    picture_mask: Tensor | None = None,
+    feather: float = 0.0,
+    outside: bool = False,
+) -> FlowField:
+    """The edit within a region of a face, where a mask of the picture lets it be: :func:`mask` with :func:`crop_mask`.
+
+    Of a muscles field that is masked by a region alone, the muscles and shapes of this region remain
+    (:data:`flow_core.fields.muscles.REGIONS`): the result is a muscles field, nothing is cut, ``feather`` concerns its rest
+    alone, and it holds for every face. A mask of the picture makes a raster for this face, without what the edit uncovers;
+    the mask of :func:`flow_core.warping.warp.warp` keeps that.
+
+    Args:
+        region: one of :data:`flow_core.faces.regions.REGIONS`; None = everywhere.
+        picture_mask: ``[B or 1,H,W]`` of the picture's size.
+        feather: as in :func:`mask`.
+        outside: everything but the region or mask.
+    """
+    where = crop_mask(crop, region, picture_mask)
+    where = 1 - where if outside else where
+    if not isinstance(field, MusclesField) or picture_mask is not None:
+        return mask(field, where, feather, crop)
+    made = only_of(field, region or "all", outside)
+    return made if made.rest is None else _with_rest(made, mask(made.rest, where, feather))
 
 
 def crop_mask(crop: Crop, region: str | None = None, picture_mask: Tensor | None = None, size: int = 256) -> Tensor:
@@ -211,21 +297,37 @@ def thin_plate(landmarks: Tensor, values: Tensor, points: Tensor) -> Tensor:
     return (bent + flat).unflatten(1, points.shape[1:3]).float()
 
 
+def _common_batch(fields: Sequence[FlowField]) -> int:
+    batch = max(f.batch for f in fields)
+    if any(f.batch not in (1, batch) for f in fields):
+        raise FieldError(
+            f"Fields for {' and '.join(str(f.batch) for f in fields)} faces do not fit; give 1 or {batch} each."
+        )
+    return batch
+
+
+def _repeated(field: Field | None, batch: int) -> Field | None:
+    """For as many faces; one field may stand for all."""
+    if field is None or field.batch == batch:
+        return field
+    return replace(field, offset=field.offset.expand(batch, -1, -1, -1), color=field.color.expand(batch, -1, -1, -1))
+
+
+def _with_rest(field: MusclesField, rest: Field) -> MusclesField:
+    """With another rest, which may hold for more faces."""
+    values = field.coefficients().expand(rest.batch, -1)
+    return replace(replace(field, rest=None).with_coefficients(values), rest=rest)
+
+
 def _alike(fields: Sequence[FlowField], crop: Crop | None) -> list[Field]:
     """Fields of one kind and batch, on the finest of their rasters, on the device of the first."""
     parts = [f.raster(crop=crop).to(fields[0].device) for f in fields]
-    batch = max(f.batch for f in parts)
-    if any(f.batch not in (1, batch) for f in parts):
-        raise FieldError(
-            f"Fields for {' and '.join(str(f.batch) for f in parts)} faces do not fit; give 1 or {batch} each."
-        )
+    batch = _common_batch(parts)
     if any(f.kind == "velocity" for f in parts):
         parts = [to_velocity(f) for f in parts]
     size = tuple(max(f.size[i] for f in parts) for i in (0, 1))
     parts = [f if f.size == size else f.resample(size) for f in parts]
-    return [
-        replace(f, offset=f.offset.expand(batch, -1, -1, -1), color=f.color.expand(batch, -1, -1, -1)) for f in parts
-    ]
+    return [_repeated(f, batch) for f in parts]
 
 
 def _from_nodes(moved: Tensor, color: Tensor, like: Field) -> Field:
@@ -237,4 +339,15 @@ def _from_nodes(moved: Tensor, color: Tensor, like: Field) -> Field:
     return Field(without_taper(offset, points, offset, FEATHER), tint, like.meta)
 
 
-__all__ = ["compose", "crop_mask", "invert", "mask", "mirror", "mix", "opposite", "thin_plate", "transfer"]
+__all__ = [
+    "compose",
+    "crop_mask",
+    "invert",
+    "mask",
+    "mask_region",
+    "mirror",
+    "mix",
+    "opposite",
+    "thin_plate",
+    "transfer",
+]

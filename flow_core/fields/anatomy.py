@@ -154,6 +154,8 @@ def skin_offsets(
     distance = F.interpolate(coarse, (size, size), mode="bilinear", align_corners=False)
     known = (index >= 0)[None, None] & (distance > -0.01)
     offset = _filled(offset, known.float())
+    for _ in range(3):  # what is continued joins what is known without a step
+        offset = torch.where(known, offset, F.avg_pool2d(offset, 7, 1, 3, count_include_pad=False))
     offset = F.avg_pool2d(offset, 3, 1, 1, count_include_pad=False)  # facets of the mesh are not to be seen
     return offset * smoothstep(distance, -FADE, 0.0)
 
@@ -279,10 +281,19 @@ def _ask_eye(eye: Eye, points: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     margins = [torch.minimum(room, 2 * beyond_seen.clamp(min=0)) for beyond_seen in (upper - t_top, t_bottom - lower)]
     # Where a lid shows more than was seen, what was seen is stretched between the lid and the middle of the eye.
     half = torch.minimum(torch.maximum(middle, upper + 0.3 * (lower - upper)), lower - 0.3 * (lower - upper))
-    up = ((half - upper - margins[0]) / (half - t_top).clamp(min=1e-5)).clamp(max=1)
-    down = ((lower - margins[1] - half) / (t_bottom - half).clamp(min=1e-5)).clamp(max=1)
-    sb = torch.where(sb < half, half + (sb - half) * up, half + (sb - half) * down)
+    above_half = sb < half
+    shown = torch.where(above_half, half - upper - margins[0], lower - margins[1] - half)
+    wanted = torch.where(above_half, half - t_top, t_bottom - half)
+    sb = half + torch.where(above_half, -1.0, 1.0) * _gather((sb - half).abs(), wanted, shown)
     return extra, alpha, eye.source.back(sa, sb)
+
+
+def _gather(distance: Tensor, wanted: Tensor, shown: Tensor) -> Tensor:
+    """Distances ``0..wanted`` from the middle of an eye taken into ``0..shown`` where that is less: nearly as they are in the
+    middle, so that an iris stays round, and closer and closer together towards the lid."""
+    excess = (wanted - shown).clamp(min=0).minimum(wanted.clamp(min=0) / 3.5)
+    share = (distance / wanted.clamp(min=1e-5)).clamp(0, 1)
+    return distance - excess * share**3
 
 
 def _give(distance: Tensor, reach: float) -> Tensor:
@@ -337,13 +348,14 @@ def _ask_mouth(mouth: Mouth, points: Tensor, teeth: Tensor) -> tuple[Tensor, Ten
     sb_seen = torch.maximum(sb, upper + torch.minimum(0.15 * gap, 2 * higher))
     sb_seen = torch.minimum(sb_seen, lower - torch.minimum(0.15 * gap, 2 * deeper))
     # What was never seen is as dark as the lower lip would be in the depth of the mouth, without its texture.
-    sb = (1 - hidden) * sb_seen + hidden * rim
-    sa = (1 - hidden) * sa + hidden * (0.5 * length + 0.3 * (sa - 0.5 * length))
+    far = hidden * hidden  # lips that hardly part show the seam between them, not the middle of the lip
+    sb = (1 - far) * sb_seen + far * rim
+    sa = (1 - far) * sa + far * (0.5 * length + 0.3 * (sa - 0.5 * length))
     height = (bottom - top).clamp(min=1e-4)
     tongue = smoothstep((b - top) / height, 0.4, 1.0) * (1 - (2 * share - 1).square()).clamp(min=0)
     # Lips throw their shadow from their very edge on, the upper one a darker one.
     depth = (0.75 + 0.25 * smoothstep(b - top, 0.0, MOUTH_SHADE)) * (
         0.5 + 0.5 * smoothstep(bottom - b, 0.0, MOUTH_SHADE)
     )
-    shade = alpha * depth * hidden * (DARK - TONGUE * tongue)
+    shade = alpha * depth * hidden.clamp(min=1e-6).sqrt() * (DARK - TONGUE * tongue)
     return alpha, mouth.source.back(sa, sb), shade

@@ -75,6 +75,10 @@ class Flow(Protocol):
         """A bound: no offset of the first field of the batch is longer along x, along y."""
         ...
 
+    def sharp_boxes(self) -> list[Tensor]:
+        """Boxes ``[2,2]`` (low x, y; high x, y) of crop points in which the edit is not smooth: where layers meet."""
+        ...
+
 
 class FlowField(Protocol):
     """An edit of one face or of a batch of faces; immutable, float32.

@@ -7,15 +7,21 @@ Friesen and Hager, 2002), and tuned by looking at them on many faces.
 
 from __future__ import annotations
 
+import difflib
+import functools
+import re
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import torch
 
-from ..faces.fit import fit_faces
-from ..faces.rig import load_rig
-from .muscles import MusclesField
+from ..faces.rig import UnknownMuscle, load_rig
+from .base import FieldError
+from .muscles import RELAX, MusclesField, fit_shown, what_it_does
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from ..geometry.crop import Crop
 
 _RELAX_MOUTH = {f"relax {n}": 0.9 for n in ("mouthSmile", "mouthDimple", "cheekSquint", "mouthUpperUp", "mouthLowerDown", "mouthStretch",
@@ -68,8 +74,103 @@ def preset(name: str) -> MusclesField:
     return MusclesField.of(PRESETS[name], prompt=name)
 
 
+def expression(text: str) -> MusclesField:
+    """The field that :func:`parse_amounts` reads."""
+    return MusclesField.of(parse_amounts(text), prompt=" ".join(text.split()))
+
+
+def parse_amounts(text: str) -> dict[str, float]:
+    """Expressions, muscles and shapes by name, as named amounts for :meth:`MusclesField.of`.
+
+    ``"smile"``, ``"smile 0.6, relax browDown 1"``, ``"mouthSmile 0.7; eyeBlinkLeft = 1"``. Without a number 1 is meant; amounts
+    of the same muscle add up; capitals do not matter.
+
+    Raises:
+        FieldError: nothing is named, or a piece is no name with a number.
+        UnknownMuscle: a name is unknown; the message says the nearest ones.
+    """
+    total: dict[str, float] = {}
+    for piece in filter(None, (p.strip() for p in re.split(r"[,;\n]", text))):
+        match = re.fullmatch(r"([A-Za-z_][A-Za-z_ ]*?)\s*(?:[:=\s]\s*([-+]?(?:\d+\.?\d*|\.\d+)))?", piece)
+        if not match:
+            raise FieldError(
+                f"{piece!r} is no muscle with an amount; write for instance: mouthSmile 0.7, eyeBlinkLeft 1"
+            )
+        named, amount = _meant(match[1]), float(match[2] or 1)
+        for name, value in _each(named):
+            total[name] = total.get(name, 0.0) + value * amount
+    if not total:
+        raise FieldError("No expression or muscle is named; write for instance: smile 0.6, eyeBlinkLeft 1")
+    return total
+
+
+def _each(named: Mapping[str, float]) -> list[tuple[str, float]]:
+    """Named amounts with each side by its own name, so that those of several names can be added."""
+    rig = load_rig()
+    rows = []
+    for name, value in named.items():
+        relax, muscle = (f"{RELAX} ", name.removeprefix(RELAX).strip()) if name.split(" ")[0] == RELAX else ("", name)
+        rows += [(relax + n, value) for n in (rig.sides(muscle) if muscle else rig.unit_names)]
+    return rows
+
+
+def _meant(name: str) -> dict[str, float]:
+    """What a name stands for at 1."""
+    words = " ".join(name.split()).lower()
+    if words in PRESETS:
+        return PRESETS[words]
+    known = _muscles()
+    muscle = words.removeprefix(RELAX).strip() if words.split()[0] == RELAX else None
+    if muscle == "":
+        return {RELAX: 1.0}
+    if (muscle or words) in known and not (muscle and known[muscle] not in _units()):
+        return {f"{RELAX} {known[muscle]}" if muscle else known[words]: 1.0}
+    names = known if muscle is None else {n: known[n] for n in known if known[n] in _units()}
+    near = difflib.get_close_matches(muscle or words, [*names, *(PRESETS if muscle is None else ())], 3, 0.5)
+    hint = (
+        f"the nearest: {', '.join(names.get(n, n) for n in near)}" if near else "`faceflow muscles --names` lists all"
+    )
+    what = "expression, muscle or shape" if muscle is None else "muscle to relax"
+    raise UnknownMuscle(f"There is no {what} named {name!r}; {hint}.")
+
+
+@functools.lru_cache(maxsize=1)
+def _muscles() -> dict[str, str]:
+    """Names of units and controls, with and without their side, by what they are in small letters."""
+    rig = load_rig()
+    names = [*rig.unit_names, *rig.control_names]
+    return {
+        n.lower(): n for n in [*names, *(n.removesuffix("Left").removesuffix("Right") for n in names)] if rig.sides(n)
+    }
+
+
+@functools.lru_cache(maxsize=1)
+def _units() -> frozenset[str]:
+    return frozenset(
+        n for n in _muscles().values() if n in load_rig().unit_names or f"{n}Left" in load_rig().unit_names
+    )
+
+
+def neutral(share: float = 1.0) -> MusclesField:
+    """Takes away what a face shows, all or a share of it."""
+    return preset("neutral").scale(share)
+
+
 def expression_of(crop: Crop) -> MusclesField:
     """What the faces of a crop show, as a field that gives it to any other face, whatever that shows itself."""
-    units = fit_faces(crop.places).units
+    return copied(fit_shown(crop.places).units)
+
+
+def copied(units: Tensor) -> MusclesField:
+    """A field that gives what somebody shows, ``units [B,U]`` 0..1, to any face."""
     controls = units.new_zeros(len(units), len(load_rig().control_names))
     return MusclesField(units, torch.ones_like(units), controls, None, {"prompt": "copied expression"})
+
+
+def table(field: MusclesField, least: float = 0.05) -> str:
+    """The muscles of a field's first face, one a line, the strongest first; left and right are one where they are alike."""
+    said = what_it_does(field.select(0), 99)
+    entries = [] if said == "nothing" else [entry.rsplit(" ", 1) for entry in said.split(", ")]
+    rows = [(name, float(amount)) for name, amount in entries if not name.startswith(RELAX)]
+    lines = [f"{name:<18} {v:5.2f}  {'#' * round(20 * min(1.0, v))}" for name, v in rows if v >= least]
+    return "\n".join(lines) or "a neutral face"

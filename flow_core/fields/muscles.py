@@ -21,6 +21,7 @@ from torch import Tensor
 
 from ..faces.fit import FittedFace, fit_faces
 from ..faces.landmarks import AT, OVAL
+from ..faces.read import UNITS, read_units
 from ..faces.rig import Rig, load_rig
 from ..geometry.grid import pixel_centers
 from ..geometry.mesh import polygon_distance
@@ -98,6 +99,11 @@ class MusclesField:
         units, relax, controls = (torch.stack(column) for column in zip(*rows, strict=True))
         return cls(units, relax, controls, None, meta)
 
+    @classmethod
+    def zeros(cls, batch: int = 1, **meta: object) -> MusclesField:
+        """The edit that changes nothing."""
+        return cls.of(*[{}] * batch, **meta)
+
     @property
     def amounts(self) -> list[dict[str, float]]:
         """The named amounts of each face that are not zero: units, controls, and what is relaxed. :meth:`of` reads them."""
@@ -119,8 +125,12 @@ class MusclesField:
     def device(self) -> torch.device:
         return self.units.device
 
-    def flow(self, feather: float = FEATHER, crop: Crop | None = None) -> Flow:
-        """See :meth:`flow_core.fields.base.FlowField.flow`; the crop's landmarks are what the rig is fitted to."""
+    def flow(self, feather: float = FEATHER, crop: Crop | None = None, fitted: FittedFace | None = None) -> MuscleFlow:
+        """See :meth:`flow_core.fields.base.FlowField.flow`; the crop's landmarks are what the rig is fitted to.
+
+        Args:
+            fitted: the faces of the crop, where they have been fitted already, as from frame to frame of a clip.
+        """
         if crop is None or crop.landmarks is None:
             raise FieldError(
                 "A muscles field moves a fitted face, so it has to know the face: give the crop of FaceFlow Align Face with "
@@ -130,7 +140,7 @@ class MusclesField:
         if {self.batch, crop.batch} - {1, count}:
             raise FieldError(f"{self.batch} fields do not fit {crop.batch} faces: give one for all, or one for each.")
         places = crop.places
-        faces = fit_faces(places)
+        faces = fit_shown(places) if fitted is None else fitted
         moved = []
         for i in range(count):
             at = i if crop.batch > 1 else 0
@@ -262,6 +272,10 @@ class MuscleFlow:
             (longest + 0.005 * (longest > 0) * (1 if self.matrix is None else self.matrix.norm() / 2**0.5)).tolist()
         )
 
+    def sharp_boxes(self) -> list[Tensor]:
+        parts = [part for f in self.faces if f is not None for part in (*(e for e in f.eyes if not e.still), f.mouth)]
+        return [part.box() for part in parts]
+
     @property
     def device(self) -> torch.device:
         return next((f.skin.device for f in self.faces if f is not None), torch.device("cpu"))
@@ -293,6 +307,29 @@ def _opposite() -> Tensor:
                         if name in names:
                             matrix[names.index(one + side), names.index(name)] = share
         return matrix
+
+
+def fit_shown(landmarks: Tensor, warm: FittedFace | None = None) -> FittedFace:
+    """The rig fitted to faces, with the units that they show as the reader of units sees them.
+
+    Args:
+        landmarks: ``[B,161,2]`` crop points.
+        warm: the fit of the same faces a frame earlier.
+    """
+    rig = load_rig()
+    read, resting = read_units(landmarks), _resting().to(landmarks)
+    units = read.new_zeros(len(read), len(rig.unit_names))
+    units[:, [rig.unit_names.index(n) for n in UNITS]] = ((read - resting) / (1 - resting)).clamp(0, 1)
+    return fit_faces(landmarks, warm, units)
+
+
+@functools.lru_cache(maxsize=1)
+def _resting() -> Tensor:
+    """What the reader sees in faces at rest, ``[52]``: eyes are read as squinting a little, lids as a little shut."""
+    rig = load_rig()
+    with torch.inference_mode(False):
+        neutral = rig.means[rig.emotions.index("neutral")]
+        return neutral[[rig.unit_names.index(n) for n in UNITS]].clamp(0, 0.6)
 
 
 def target_units(shown: Tensor, relax: Tensor, change: Tensor) -> Tensor:
@@ -383,6 +420,86 @@ def other_side(name: str, names: Sequence[str]) -> int:
     return names.index(swapped) if swapped in names else names.index(name)
 
 
+# Which units and controls belong to a region of :data:`flow_core.faces.regions.REGIONS`, by the beginning of their names
+REGIONS: dict[str, tuple[str, ...]] = {
+    "all": ("",),
+    "mouth": ("mouth", "jaw", "tongue", "lips", "philtrum", "laughLines"),
+    "lips": ("mouth", "lips", "philtrum"),
+    "eyes": ("eye",),
+    "eyelids": ("eyeBlink", "eyeWide", "eyeSquint", "eyelid"),
+    "irises": ("eyeLook",),
+    "under-eyes": ("eyeSquint", "eyeBag", "cheekSquint"),
+    "brows": ("brow",),
+    "nose": ("nose",),
+    "cheeks": ("cheek", "laughLines"),
+    "jaw": ("jaw", "chin", "tongue"),
+    "skin": ("cheek", "nose", "chin", "forehead", "temple", "laughLines", "philtrum"),
+}
+
+
+def only_of(field: MusclesField, region: str, outside: bool = False) -> MusclesField:
+    """The muscles and shapes of a region of the face, or all others. The rest stays as it is.
+
+    A region of :data:`flow_core.faces.regions.REGIONS` without muscles of its own keeps none: nothing moves the hair.
+    """
+    rig, begins = load_rig(), REGIONS.get(region, ())
+    units, controls = (
+        torch.tensor([n.startswith(begins) != outside for n in names], device=field.device)
+        for names in (rig.unit_names, rig.control_names)
+    )
+    return replace(field, units=field.units * units, relax=field.relax * units, controls=field.controls * controls)
+
+
+@dataclass(frozen=True)
+class Motion:
+    """How the points of one face move, and by which muscles.
+
+    Attributes:
+        before: ``[N,2]`` crop points of the face's mesh, and
+        after: where they go.
+        by: ``[N]`` index into ``amounts`` of what moves each point most.
+        amounts: names of muscles and shapes, left and right as one where they are alike, and by how much they change on this
+            face; what moves most first.
+    """
+
+    before: Tensor
+    after: Tensor
+    by: Tensor
+    amounts: tuple[tuple[str, float], ...]
+
+
+def motion_on(field: MusclesField, crop: Crop, least: float = 0.02) -> Motion:
+    """What a field does to the mesh of one face; both of batch 1. Changes of less than ``least`` are left out.
+
+    Raises:
+        FieldError: the crop has no landmarks.
+    """
+    if crop.landmarks is None:
+        raise FieldError("The muscles of a face are found by its landmarks: give the crop of FaceFlow Align Face.")
+    face = fit_shown(crop.places)
+    rig, shown = face.rig, face.units[0]
+    units, relax, controls = (v[0].to(rig.device) for v in (field.units, field.relax, field.controls))
+    change = target_units(shown, relax, units) - shown
+    controls = controls.clamp(-CONTROL_RANGE, CONTROL_RANGE)
+    points = front_triangles(rig).unique()
+    before = face.project(face.vertices())[0][0, points]
+    after = face.project(face.vertices((shown + change)[None], controls[None]))[0][0, points]
+    names, values = (*rig.unit_names, *rig.control_names), torch.cat([change, controls])
+    moves = torch.cat([rig.units * rig.gain[:, None, None], rig.controls])[:, points]
+    groups: dict[str, list[int]] = {}
+    for i in (values.abs() >= least).nonzero()[:, 0].tolist():
+        both = names[i].removesuffix("Left").removesuffix("Right")
+        other = other_side(names[i], names)
+        alike = both + "Left" in names and both != names[i] and abs(values[other] - values[i]) < 0.03
+        groups.setdefault(both if alike else names[i], []).append(i)
+    if not groups:
+        return Motion(before, after, torch.zeros(len(points), dtype=torch.long), ())
+    far = torch.stack([(values[g][:, None, None] * moves[g]).sum(0).norm(dim=-1) for g in groups.values()])
+    order = far.square().mean(1).argsort(descending=True)
+    found = [(list(groups)[i], values[list(groups.values())[i][0]].item()) for i in order.tolist()]
+    return Motion(before, after, far[order].argmax(0), tuple(found))
+
+
 def what_it_does(field: MusclesField, most: int = 8) -> str:
     """The strongest muscles of a field by name, ``"mouthSmile 0.62, cheekSquintLeft 0.40"``; faces apart by a bar. Left and right
     are one where they are alike."""
@@ -392,6 +509,9 @@ def what_it_does(field: MusclesField, most: int = 8) -> str:
 def _said(amounts: Mapping[str, float], most: int) -> str:
     named: dict[str, float] = {}
     moves = {n: v for n, v in amounts.items() if not n.startswith(RELAX)}
+    relaxed = {amounts.get(f"{RELAX} {n}", 0.0) for n in load_rig().unit_names}
+    if not moves and len(relaxed) == 1 and any(relaxed):
+        return f"{RELAX} {relaxed.pop():.2f}"  # all alike: one word for all
     amounts = moves or amounts  # what is only relaxed is of interest where nothing else is done
     for name, value in amounts.items():
         both = name.removesuffix("Left").removesuffix("Right")
@@ -407,23 +527,3 @@ def _sided(amounts: Mapping[str, float]) -> dict[str, float]:
     """Names without Left or Right written out as both, so that they replace what stands for all units."""
     rig = load_rig()
     return {n: v for name, v in amounts.items() for n in (rig.sides(name) or [name])}
-
-
-def parse_amounts(text: str) -> dict[str, float]:
-    """``"mouthSmile 0.7, eyeBlinkLeft 1, relax browDown 0.5"`` -> named amounts; also ``name=0.7`` and ``name: 0.7``.
-
-    Raises:
-        FieldError: a piece is no name with a number.
-    """
-    amounts: dict[str, float] = {}
-    for piece in filter(None, (p.strip() for p in re.split(r"[,;\n]", text))):
-        match = re.fullmatch(r"((?:relax\s+)?[A-Za-z_]+)\s*[:=\s]\s*([-+]?(?:\d+\.?\d*|\.\d+))", piece)
-        if not match:
-            raise FieldError(
-                f"{piece!r} is no muscle with an amount; write for instance: mouthSmile 0.7, eyeBlinkLeft 1"
-            )
-        name = " ".join(match[1].split())
-        amounts[name] = amounts.get(name, 0.0) + float(match[2])
-    if not amounts:
-        raise FieldError("No muscle is named; write for instance: mouthSmile 0.7, eyeBlinkLeft 1")
-    return amounts

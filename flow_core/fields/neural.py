@@ -19,6 +19,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..descent import Adam, Group
 from ..geometry.grid import pixel_centers
 from .base import FEATHER, FieldError, FlowField
 from .container import write
@@ -282,19 +283,17 @@ def fit(network: Implicit, goal: Field, steps: int = _STEPS) -> Implicit:
             w[name].requires_grad_()
         moving = [v for k, v in w.items() if v.requires_grad and k != "w0"]
         waves = [w["w0"]] if w["w0"].requires_grad else [w["b0"].new_zeros(1).requires_grad_()]
-        adam = torch.optim.Adam([{"params": moving}, {"params": waves, "lr": 3 * _RATE}], lr=_RATE, betas=(0.9, 0.99))
-        schedule = torch.optim.lr_scheduler.LambdaLR(adam, lambda i: max(0.02, 1 - i / max(steps, 1)))
+        adam = Adam([Group(moving, _RATE), Group(waves, 3 * _RATE)], betas=(0.9, 0.99))
         lattice = pixel_centers(_SIDE, _SIDE, goal.device)
         used = (goal.offset.any(), goal.color.any())
         used = torch.tensor([bool(used[0])] * 2 + [bool(used[1])] * 3, device=goal.device)[None, :, None, None]
-        for _ in range(steps):
+        for i in range(steps):
             jitter = (torch.rand(lattice.shape, generator=generator).to(goal.device) - 0.5) / _SIDE
             wanted = torch.cat(goal.sample(lattice + jitter), 1) / size[:, None, None]
             missed = (replace(network, weights=w).values(lattice + jitter) - wanted) * used
             adam.zero_grad()
             missed.square().sum().div(missed.numel()).backward()
-            adam.step()
-            schedule.step()
+            adam.step(max(0.02, 1 - i / max(steps, 1)))
         return _regress(replace(network, weights={k: v.detach() for k, v in w.items()}), goal)
 
 

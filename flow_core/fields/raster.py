@@ -175,6 +175,9 @@ class _RasterFlow:
         self.field, self.feather = field, feather
         self.colored = field.color.requires_grad or bool(field.color.any())
 
+    def sharp_boxes(self) -> list[Tensor]:
+        return []
+
     def _sample(self, offset: Tensor, points: Tensor, weight: Tensor | None) -> Sample:
         if not self.colored:
             return Sample(offset, offset.new_zeros(()).expand(len(offset), 3, *offset.shape[2:]))

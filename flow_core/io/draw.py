@@ -21,6 +21,7 @@ from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
 from ..fields.base import FlowField
+from ..fields.muscles import MusclesField, motion_on
 from ..geometry.crop import Crop
 from ..geometry.grid import pixel_centers
 from ..warping.jacobian import jacobian_determinant
@@ -33,12 +34,15 @@ if TYPE_CHECKING:
 
 ANIMATIONS = (".webp", ".gif", ".png")
 STYLES = ("wheel", "arrows", "grid", "heat", "color", "folds")
+MUSCLES = "muscles"  # the style of muscles fields alone
 _STILL = 1e-4  # shorter offsets (0.1 px of a 1024 px face) count as no movement
 _INK, _ACCENT = (0.12, 0.13, 0.16), (1.0, 0.76, 0.18)
 # The colour wheel of Baker et al., uneven because the eye is: red, yellow, green, cyan, blue, magenta, red.
 _WHEEL = (0, 15, 21, 25, 36, 49, 55), "ff0000 ffff00 00ff00 00ffff 0000ff ff00ff ff0000"
 # Dark to bright in equal steps of OKLab (Ottosson, A perceptual color space for image processing, 2020).
 _HEAT = range(11), "09081e 200c48 41156a 6c1e71 97266a b93c59 da5238 f17621 f7a124 fdca5d fdf0a0"
+# Eight hues that differ in lightness too, for muscles
+_HUES = "ffcf33 4fc3f7 ff7043 aed581 ba68c8 f06292 4db6ac e0e0e0"
 # Squeezed to stretched, blue over grey to orange, which also colour-blind eyes tell apart.
 _AREA, _FOLD = (range(5), "1f5fa8 86b4dc ededea f0a35e b4480b"), (0.85, 0.0, 0.55)
 
@@ -65,6 +69,8 @@ def view(
     - ``color``: colour shift around mid grey, amplified by the printed factor.
     - ``folds``: how the warp changes areas, 1 / det J: orange where content is stretched, blue where it is squeezed,
       magenta where the warp folds (det J <= 0).
+    - ``muscles``: of a muscles field, how points of the face move, each in the colour of the muscle that moves it most, and bars
+      of what changes on this face.
 
     Args:
         size: side of the picture, 64..4096 pixels.
@@ -77,14 +83,16 @@ def view(
     Raises:
         ValueError: unknown style, a size or background that does not fit, or NaN in the field.
     """
-    if style not in STYLES:
-        raise ValueError(f"Unknown style {style!r}; use one of {', '.join(STYLES)}.")
+    if style not in (*STYLES, MUSCLES):
+        raise ValueError(f"Unknown style {style!r}; use one of {', '.join((*STYLES, MUSCLES))}.")
+    if style == MUSCLES and not isinstance(field, MusclesField):
+        raise ValueError(f"The style {MUSCLES} shows muscles fields, and this is a {field.kind} field.")
     _require_size(size)
     if background is not None and (background.ndim != 4 or background.shape[1] != 3):
         raise ValueError(f"Expected a background [B,3,S,S], got {tuple(background.shape)}.")
     length = partial(_length, side=side)
     styles = partial(_wheel, length=length), _arrows, _grid, partial(_heat, length=length), _color, _folds
-    draw = dict(zip(STYLES, styles, strict=True))[style]
+    draw = dict(zip((*STYLES, MUSCLES), (*styles, _muscles), strict=True))[style]
     with torch.no_grad():
         field = field.select(0).to("cpu").scale(strength, strength).require_finite()
         crop = None if crop is None else crop.select(0).to("cpu")
@@ -171,6 +179,41 @@ def _grid(drawn: _Drawn, points: Tensor, background: Tensor | None) -> Tensor:
     mask = (width * (0.5 + 0.25 * share) + 0.5 - distance).clamp(0, 1).amax(1, keepdim=True)
     ink = 0.93 + share * (torch.tensor(_ACCENT)[None, :, None, None] - 0.93)
     return _paint(_dim(edited, size, 0.8), mask * (0.5 + 0.5 * share), ink, halo=max(1, round(size / 600)))
+
+
+def _muscles(drawn: _Drawn, points: Tensor, background: Tensor | None) -> Tensor:
+    size = points.shape[1]
+    motion = motion_on(drawn.field, drawn.crop)
+    inks = [tuple(int(h[i : i + 2], 16) for i in (0, 2, 4)) for h in _HUES.split()]
+    scale = max(2, min(4, 4096 // size))
+    pen = ImageDraw.Draw(layer := Image.new("RGBA", (size * scale,) * 2))
+    # One stroke in each cell of a lattice, the longest of it; who moves it most gives its colour.
+    cells, lengths = (motion.after * 40).floor().long(), (motion.after - motion.before).norm(dim=1)
+    seen: set[tuple[int, int]] = set()
+    width = max(1, round(scale * size / 340))
+    for i in lengths.argsort(descending=True).tolist():
+        cell = tuple(cells[i].tolist())
+        if lengths[i] < _STILL or cell in seen:
+            continue
+        seen.add(cell)
+        a, b = (tuple((p[i] * size * scale).tolist()) for p in (motion.before, motion.after))
+        ink = inks[min(int(motion.by[i]), len(inks) - 1)]
+        pen.line([a, b], fill=ink, width=width)
+        pen.ellipse([b[0] - width, b[1] - width, b[0] + width, b[1] + width], fill=ink)
+    strokes = _tensor(layer.reduce(scale))
+    picture = _paint(_dim(background, size, 0.6), strokes[:, 3:], strokes[:, :3], halo=max(1, round(size / 500)))
+    row, left, long = max(11.0, 0.042 * size), 0.03 * size, 0.16 * size
+    for i, (name, amount) in enumerate(motion.amounts[: len(inks) - 1]):
+        y = 0.03 * size + row * i
+        ink = tuple(c / 255 for c in inks[i])
+        x0, x1 = round(left), round(left + long * min(1.0, abs(amount))) + 1
+        picture[..., round(y) : round(y + 0.55 * row), x0:x1] = torch.tensor(ink)[None, :, None, None]
+        picture = _write(
+            picture, f"{name} {amount:+.2f}", (left + long + 0.02 * size, y + 0.28 * row), (0, 0.5), ink, 0.0
+        )
+    if not motion.amounts:
+        picture = _write(picture, "nothing moves", (left, 0.05 * size), (0, 0.5), (1.0,) * 3, 0.0)
+    return picture
 
 
 def _heat(drawn: _Drawn, points: Tensor, _: Tensor | None, length: Callable[[float], str]) -> Tensor:
@@ -347,20 +390,25 @@ def save_animation(frames: list[Image.Image], path: str | Path, fps: float = 20)
 
 
 def faces(image: Tensor, crop: Crop, found: list[list[Detection]]) -> Tensor:
-    """Pictures ``[B,3,H,W]`` with every face that :func:`flow_core.faces.align.align` found numbered, and the squares and the
-    five points of the chosen ones."""
-    pictures = []
+    """Pictures ``[B,3,h,w]`` with every face that :func:`flow_core.faces.align.align` found numbered, and the squares and the
+    five points of the chosen ones; large pictures are reduced to :data:`LOOKED_AT` pixels."""
+    pictures, longest = [], max(image.shape[2:])
+    scale = min(1.0, LOOKED_AT / longest)
     for i, picture in enumerate(image):
+        if scale < 1:
+            picture = F.avg_pool2d(picture[None].float(), longest // LOOKED_AT)  # quick
+            size = [max(1, round(n * scale)) for n in image.shape[2:]]
+            picture = F.interpolate(picture, size, mode="bilinear", antialias=True, align_corners=False)
         page = to_image(picture)
         pen, unit = ImageDraw.Draw(page), max(page.size)
         ink, width = tuple(round(255 * c) for c in _ACCENT), max(1, round(unit / 300))
         for one in map(crop.select, crop.faces_of(i)):
-            corners = one.to_image(torch.tensor([[[[0.0, 0], [1, 0], [1, 1], [0, 1], [0, 0]]]]))[0, 0]
+            corners = one.to_image(torch.tensor([[[[0.0, 0], [1, 0], [1, 1], [0, 1], [0, 0]]]]))[0, 0] * scale
             pen.line([tuple(p) for p in corners.tolist()], fill=ink, width=width, joint="curve")
-            for x, y in one.points[0].tolist():
+            for x, y in (one.points[0] * scale).tolist():
                 pen.ellipse([x - 1.5 * width, y - 1.5 * width, x + 1.5 * width, y + 1.5 * width], fill=ink)
         for number, face in enumerate(found[i]):
-            x0, y0, x1, y1 = face.box.tolist()
+            x0, y0, x1, y1 = (face.box * scale).tolist()
             pen.rectangle([x0, y0, max(x0, x1), max(y0, y1)], outline=(255, 255, 255), width=width)
             font = _font(max(10, round(unit / 28)))
             pen.text(
@@ -473,3 +521,6 @@ def _font(height: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
         return ImageFont.load_default(height)
     except (ImportError, OSError, TypeError):  # Pillow without FreeType, or before 10.1
         return ImageFont.load_default()
+
+
+LOOKED_AT = 2048  # longest side of a picture that is only for looking

@@ -20,8 +20,9 @@ import torch.nn.functional as F
 from PIL import Image, ImageChops, ImageDraw, ImageFilter, ImageOps
 from torch import Tensor, nn
 
-from ..faces.detect import BUILTIN, Detector, anchors, decode, load_detector, network
+from ..faces.detect import BUILTIN, Detector, anchors, decode, load_detector
 from ..faces.landmarks import MIRROR, five_points
+from ..faces.yunet import YuNet
 from ..io.picture import RASTER
 from . import data, loop
 
@@ -296,7 +297,7 @@ def loss_of(out: dict[str, Tensor], aim: dict[str, Tensor], points: float) -> Te
 def train(args: argparse.Namespace, faces: Faces, teacher: nn.Module) -> nn.Module:
     """Train a network of random weights and return it; a checkpoint is kept beside `args.out`."""
     torch.manual_seed(args.seed)
-    net = network().train().to(memory_format=torch.channels_last)
+    net = YuNet().train().to(memory_format=torch.channels_last)
     net.phase = teacher.phase = "train"  # the confidence as logits
     optimizer = torch.optim.AdamW(net.parameters(), args.rate, weight_decay=1e-4)
     checkpoint, step, began = args.out.with_suffix(".pt"), 0, time.time()

@@ -56,9 +56,15 @@ def gaps(points: Tensor) -> Tensor:
 
 
 class _Objective(nn.Module):
-    def __init__(self, net: Landmarks) -> None:
+    def __init__(self, net: Landmarks, tower: bool = True) -> None:
         super().__init__()
-        self.net = net
+        self.net, self.tower = net, tower
+        net.tower.requires_grad_(tower)
+
+    def train(self, mode: bool = True) -> _Objective:
+        super().train(mode)
+        self.net.tower.train(mode and self.tower)
+        return self
 
     def forward(self, picture: Tensor, seen: Tensor) -> dict[str, Tensor]:
         def off(found: Tensor, truth: Tensor) -> Tensor:
@@ -207,6 +213,7 @@ def by_kind(found: Tensor, truth: Tensor) -> list[str]:
 def main(argv: list[str] | None = None) -> None:
     ap = loop.arguments("landmarks", __doc__.split("\n")[0], BUILTIN, 2600, 1024, 2.5e-3)
     ap.add_argument("--start", type=Path, help="weights to start from, instead of random ones")
+    ap.add_argument("--heads", action="store_true", help="train what follows the tower; a processor can do that")
     o = ap.parse_args(argv)
     torch.manual_seed(o.seed)
     train, test = data.load(o.data)
@@ -218,16 +225,16 @@ def main(argv: list[str] | None = None) -> None:
         def batch(seed: int) -> tuple[Tensor, Tensor]:
             g = views.generator.manual_seed(seed)
             index = views.usable[torch.multinomial(weights, o.batch, True, generator=g)]
-            # the first looks at moved faces that are far from aligned, the second ones at faces as they are
+            # first looks at faces far from aligned, moved or not, and second looks; half of the faces with other lids
+            quarter, rest = o.batch // 4, o.batch - 3 * (o.batch // 4)
             looks = [
-                views.view(part, far == JITTER[0], far, WIDEN)
-                for part, far in zip(index.chunk(2), JITTER, strict=False)
+                views.view(part, i == 0, JITTER[i // 2], WIDEN, blink=i % 2 == 1)
+                for i, part in enumerate(index.split([quarter, quarter, quarter, rest]))
             ]
             picture, seen = torch.cat([v[0] for v in looks]), torch.cat([v[2] for v in looks])
             order = torch.randperm(len(seen), generator=g, device=seen.device)
-            picture = views.light(
-                F.avg_pool2d(picture[order], 2)
-            )  # as antialiased as the network's pictures at run time
+            # as antialiased as the network's pictures at run time
+            picture = views.light(F.avg_pool2d(picture[order], 2))
             return spoil(picture, g).contiguous(memory_format=torch.channels_last), seen[order]
 
         def check(done: int) -> None:
@@ -243,7 +250,7 @@ def main(argv: list[str] | None = None) -> None:
         if o.start:
             net.load_state_dict(load_file(o.start))
         net.to(o.device, memory_format=torch.channels_last)
-        seconds = loop.fit(_Objective(net), batch, o, check)
+        seconds = loop.fit(_Objective(net, not o.heads), batch, o, check)
         if loop.rank():
             return
         loop.save(net, o.out, {"steps": str(o.steps), "seed": str(o.seed)})

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..editing.motion import PARTS, load_modes, load_parts, spread
-from ..faces.landmarks import AT, BROWS, MIRROR, five_points
+from ..faces.landmarks import AT, BROWS, EYES, MIRROR, five_points
 from ..geometry.crop import ffhq_matrix
 from ..geometry.grid import pixel_centers, turned_centers
 from ..geometry.sampling import interpolate, sample_image
@@ -82,6 +82,69 @@ def _brows(points: Tensor, inwards: Tensor, down: Tensor, turned: Tensor) -> Ten
     return moved
 
 
+LID_RASTER = 128  # an eye is 5 of its cells high
+LID_REACH = (0.05, 0.035)  # how far above and below an eye the skin follows its lids, crop fractions
+
+
+def blinks(points: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Lids that fall or rise, each eye's for itself, as hardly a training face winks.
+
+    Along every column of the picture the opening between the lids becomes another, the upper lid going most of the way; the skin
+    above and below it is drawn along, and what lies between the lids with it.
+
+    Args:
+        points: ``[N,161,2]`` landmarks in the crop frame.
+
+    Returns:
+        The landmarks with the lids in their new places, the irises staying; and offsets ``[N,2,128,128]`` of the backward warp.
+    """
+    n, device = len(points), points.device
+    shut = 1.3 * torch.rand(n, 2, generator=generator, device=device) - 0.35  # of the opening; below 0 it grows
+    both = torch.rand(n, 1, generator=generator, device=device) < 0.2
+    shut = torch.where(both, shut[:, :1], shut) * (torch.rand(n, 2, generator=generator, device=device) < 0.6)
+    y, x = pixel_centers(LID_RASTER, LID_RASTER, device)[0, :, 0, 1], pixel_centers(LID_RASTER, 1, device)[0, :, 0, 1]
+    offset, moved = points.new_zeros(n, 2, LID_RASTER, LID_RASTER), points.clone()
+    for side, eye in enumerate(EYES):
+        upper, lower = [0, *range(15, 8, -1), 8], [*range(9)]
+        if side:
+            upper, lower = upper[::-1], lower[::-1]
+        curves = [points[:, [AT[eye[i]] for i in order]] for order in (upper, lower)]
+
+        def stops(at: Tensor, k: Tensor = shut[:, side, None], curves: list[Tensor] = curves) -> tuple[Tensor, Tensor]:
+            """Heights ``[N,K,4]`` before and after, at the columns ``at [N,K]``: end of the skin above, lids, end below."""
+            top, low = (_along(c, at) for c in curves)
+            gap = (low - top).clamp(min=0)
+            ends = top - LID_REACH[0], low + LID_REACH[1]
+            after = top + 0.85 * k * gap, low - 0.15 * k * gap
+            return torch.stack([ends[0], top, low, ends[1]], -1), torch.stack([ends[0], *after, ends[1]], -1)
+
+        before, after = stops(x.expand(n, -1))
+        source = _through(after, before, y.expand(n, LID_RASTER, -1))  # [N,columns,rows]
+        offset[:, 1] += (source - y).mT
+        lids = [AT[i] for i in eye]
+        before, after = stops(points[:, lids, 0])
+        moved[:, lids, 1] = _through(before, after, points[:, lids, 1, None])[..., 0]
+    return moved, offset
+
+
+def _along(curve: Tensor, at: Tensor) -> Tensor:
+    """Heights ``[N,K]`` of curves ``[N,P,2]``, whose points run from left to right, at the columns ``at [N,K]``."""
+    xs = curve[..., 0].cummax(1).values + 1e-6 * torch.arange(curve.shape[1], device=curve.device)
+    right = torch.searchsorted(xs.contiguous(), at.contiguous()).clamp(1, curve.shape[1] - 1)
+    x0, x1, y0, y1 = (v.gather(1, i) for v in (xs, curve[..., 1]) for i in (right - 1, right))
+    return torch.lerp(y0, y1, ((at - x0) / (x1 - x0)).clamp(0, 1))
+
+
+def _through(start: Tensor, end: Tensor, values: Tensor) -> Tensor:
+    """Values ``[N,K,R]`` by the piecewise linear function that takes ``start [N,K,4]`` to ``end``; beyond, they stay."""
+    out = values
+    for i in range(3):
+        a, b, to, until = (s[..., j, None] for s in (start, end) for j in (i, i + 1))
+        inside = (values >= a) & (values < b)
+        out = torch.where(inside, to + (values - a) / (b - a).clamp(min=1e-6) * (until - to), out)
+    return out
+
+
 def carry(points: Tensor, field: Tensor) -> Tensor:
     """Where a backward warp takes ``points [N,K,2]``: the fixed point of ``q = p - offset(q)``."""
     q = points
@@ -101,7 +164,7 @@ class Views:
 
     def __init__(self, faces: data.Faces, seed: int, size: int = IMAGE_SIZE) -> None:
         self.faces, self.size = faces, size
-        self.generator = torch.Generator(faces.images.device).manual_seed(seed)
+        self.generator = torch.Generator(faces.landmarks.device).manual_seed(seed)
         # image pixels -> crop frame, as at run time
         self.matrix = ffhq_matrix(five_points(faces.landmarks))
         self.inverse = torch.linalg.inv(self.matrix)
@@ -110,7 +173,7 @@ class Views:
         self.usable = ((self.points - self.points.median(0).values).abs().amax((1, 2)) < 0.2).nonzero()[:, 0]
 
     def view(
-        self, index: Tensor, warp: bool, jitter: float, widen: float = 1.0, mirror: bool = True
+        self, index: Tensor, warp: bool, jitter: float, widen: float = 1.0, mirror: bool = True, blink: bool = False
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Look at faces.
 
@@ -120,6 +183,7 @@ class Views:
             jitter: how far the view strays from the crop, 1 as far as at run time; 0 for the crop itself.
             widen: side of the view in sides of the crop.
             mirror: show half of the faces mirrored, where the view strays at all.
+            blink: move the lids of most of them by :func:`blinks`.
 
         Returns:
             Pictures ``[n,3,size,size]`` 0..1; their landmarks ``[n,161,2]`` in the crop frame, and in the picture (0..1, left
@@ -128,6 +192,8 @@ class Views:
         n, g = len(index), self.generator
         points = self.points[index]
         field = points.new_zeros(n, 2, RASTER, RASTER)
+        if blink:
+            points, lids = blinks(points, g)
         if warp:
             on = (torch.rand(n, generator=g, device=g.device) < 0.75).float()[:, None, None, None]
             field = random_warp(points, g) * on
@@ -143,6 +209,8 @@ class Views:
         seen = torch.stack([(cos * px + sin * py) / squared * flip, (cos * py - sin * px) / squared], -1) + 0.5
         seen = torch.where(flip[..., None] < 0, seen[:, list(MIRROR)], seen)
         crop = crop + interpolate(field, crop).permute(0, 2, 3, 1)
+        if blink:
+            crop = crop + interpolate(lids, crop).permute(0, 2, 3, 1)
         inverse = self.inverse[index]
         source = crop @ inverse[:, None, :2, :2].mT + inverse[:, None, None, :2, 2]
         # beyond the stored square the picture is mirrored: less odd than a smear

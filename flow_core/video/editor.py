@@ -21,12 +21,15 @@ from torch import Tensor
 
 from ..faces.align import sort_faces
 from ..faces.detect import Detection, Detector
+from ..faces.fit import FittedFace
 from ..faces.landmarks import SIZE, WIDEN, Landmarks, five_points, load_landmarks, pose
 from ..fields.base import FEATHER, FlowField
+from ..fields.muscles import fit_shown
 from ..fields.raster import Field
 from ..geometry.crop import Crop
 from ..geometry.sampling import downscaled
 from ..guides.nano import IMAGE_SIZE
+from ..threads import yielding
 from ..warping.frames import warp_frame
 
 DETECT_SIDE = 320  # longest side of the frame that the detector sees
@@ -180,6 +183,7 @@ class Track:
     crop: Crop | None = None
     lost_for: int = 0
     filters: dict[str, OneEuro] = field(default_factory=dict)
+    fitted: FittedFace | None = None  # in the last frame, for fields that need a face
 
     def expected(self, dt: float) -> Tensor:
         """The five points ``[1,5,2]`` in ``dt`` seconds. From the smoothed ones: what the network sees should not shake
@@ -272,6 +276,7 @@ class Editor:
         self._time: float | None = None
         self._searched = -(10**9)
 
+    @yielding()
     @torch.no_grad()
     def edit(self, frame: Tensor, seconds: float | None = None) -> Edited:
         """Edit the next frame.
@@ -303,10 +308,13 @@ class Editor:
             if not amount or track.crop is None:
                 continue
             with self._stage("field"):
-                wanted = self._field(frame, track, dt)
+                wanted = self._field(frame, track, dt).scale(amount, amount)
+                if wanted.needs_face:
+                    track.fitted = fit_shown(track.crop.places, track.fitted)
+                    wanted = wanted.flow(s.feather, track.crop, track.fitted)
             with self._stage("warp"):
                 out = out.clone() if out is frame else out
-                if box := warp_frame(frame, out, track.crop, wanted.scale(amount, amount), s.feather, s.interpolation):
+                if box := warp_frame(frame, out, track.crop, wanted, s.feather, s.interpolation):
                     changed.append(box)
         self._time = now
         self.index += 1
@@ -351,7 +359,7 @@ class Editor:
         for track in self.tracks:
             if cut:
                 track.found, track.presence = False, 0.0
-                track.filters = {}
+                track.filters, track.fitted = {}, None
             if not track.found:
                 track.lost_for += 1
                 continue
@@ -464,7 +472,7 @@ class Editor:
 
     def _resume(self, track: Track, crop: Crop, template: Tensor, presence: float) -> None:
         track.seen, track.template, track.presence = crop, template, presence
-        track.found, track.lost_for, track.filters = True, 0, {}
+        track.found, track.lost_for, track.filters, track.fitted = True, 0, {}, None
 
     # --- smoothing and the field -----------------------------------------------------------------------------------
 

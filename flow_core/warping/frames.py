@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..fields.base import FEATHER, FlowField
+from ..fields.base import FEATHER, Flow, FlowField, Sample
 from ..geometry.crop import Crop
 from ..geometry.sampling import normalized
 from .pixels import edited_pixels
@@ -17,16 +17,22 @@ STILL_COLOR = 0.25 / 255  # the same of a colour: a quarter of a step of 8 bits
 
 
 def warp_frame(
-    frame: Tensor, out: Tensor, crop: Crop, field: FlowField, feather: float = FEATHER, interpolation: str = "bilinear"
+    frame: Tensor,
+    out: Tensor,
+    crop: Crop,
+    field: FlowField | Flow,
+    feather: float = FEATHER,
+    interpolation: str = "bilinear",
 ) -> tuple[tuple[int, int, int, int], Tensor] | None:
     """:func:`flow_core.warping.warp.warp` for one face of a video frame: quick, and only around the face.
 
-    The field is asked at every few pixels (:data:`LATTICE` points along the crop) and linear between them. Only the part of the
-    frame that moves by more than :data:`STILL` pixels becomes float.
+    The field is asked at every few pixels (:data:`LATTICE` points along the crop) and linear between them; where it has layers
+    with sharp borders, at every pixel. Only the part of the frame that moves by more than :data:`STILL` pixels becomes float.
 
     Args:
         frame: ``[H,W,3]`` to sample from, uint8 or float 0..1.
         out: the same size, the pixels that move are written to it.
+        field: the field, or its flow on this crop, where that has been made already; ``feather`` is then that of the flow.
 
     Returns:
         The box (x0, y0, x1, y1) that was worked on and in it the pixels ``[h,w]`` that moved, or None.
@@ -40,24 +46,22 @@ def warp_frame(
     ys, xs = (torch.arange(n) + 0.5 for n in (rows, columns))
     places = torch.stack(torch.meshgrid(x0 + xs * cell, y0 + ys * cell, indexing="xy"), -1)[None]
     points = crop.to_crop(places)
-    offset, color, uncovered = field.flow(feather, crop)(points)
-    # between lattice points nothing may reach beyond the crop
-    inside = torch.minimum(points, 1 - points).amin(-1) > 1.5 * cell / side
-    shift = crop.vectors_to_image(offset.permute(0, 2, 3, 1)).permute(0, 3, 1, 2) * inside[:, None]
-    color = color * inside[:, None]
+    flow = field.flow(feather, crop) if hasattr(field, "flow") else field
+    shift, color, uncovered = _asked(flow, crop, points, 1.5 * cell / side)
     tinted = uncovered is not None or bool(color.abs().amax() > STILL_COLOR)
     strong = shift.abs().amax(1)[0] > STILL
     if tinted:
         strong = strong | (color.abs().amax(1)[0] > STILL_COLOR)
     planes = [shift, color] if tinted else [shift]
     if uncovered is not None:
-        planes.append(uncovered * inside[:, None])
+        planes.append(uncovered)
         strong = strong | (planes[-1][0, 0] > STILL_COLOR)
     if not strong.any():
         return None
     i0, i1 = _span(strong.any(1), rows)
     j0, j1 = _span(strong.any(0), columns)
-    values = torch.cat(planes, 1)[:, :, i0:i1, j0:j1].contiguous()  # or it is slow
+    values = torch.cat([p * strong for p in planes], 1)  # what is not moved keeps its pixels
+    values = values[:, :, i0:i1, j0:j1].contiguous()  # or it is slow
     low, high = values[0, :2].amin((1, 2)).floor().int().tolist(), values[0, :2].amax((1, 2)).ceil().int().tolist()
     moved = strong[i0:i1, j0:j1].float()[None, None]
     moved = F.max_pool2d(moved, 3, 1, 1)[0, 0].bool()  # a weak place beside a strong one moves halfway
@@ -65,6 +69,10 @@ def warp_frame(
     width, height = x1 - x0, y1 - y0
     moved = moved.repeat_interleave(cell, 0).repeat_interleave(cell, 1)[:height, :width]
     values = F.interpolate(values, scale_factor=cell, mode="bilinear", align_corners=False)[:, :, :height, :width]
+    if cell > 1 and (boxes := flow.sharp_boxes()):
+        moved = moved.contiguous()
+        _sharpen(values, moved, flow, crop, boxes, (x0, y0, x1, y1), 1.5 * cell / side)
+        low, high = values[0, :2].amin((1, 2)).floor().int().tolist(), values[0, :2].amax((1, 2)).ceil().int().tolist()
 
     h, w = crop.image_size
     left, right = min(max(x0 + low[0] - 2, 0), w - 1), max(min(x1 + high[0] + 2, w), 1)
@@ -89,6 +97,42 @@ def warp_frame(
     else:
         target.copy_(torch.where(moved, new[0].to(frame.dtype), target))
     return (x0, y0, x1, y1), moved
+
+
+def _asked(flow: Flow, crop: Crop, points: Tensor, margin: float) -> Sample:
+    """What a flow does at crop points ``[1,h,w,2]``, with offsets in pixels, and nothing at the border of the crop: between
+    points nothing may reach beyond it."""
+    offset, color, uncovered = flow(points)
+    inside = (torch.minimum(points, 1 - points).amin(-1) > margin)[:, None]
+    shift = crop.vectors_to_image(offset.permute(0, 2, 3, 1)).permute(0, 3, 1, 2) * inside
+    return Sample(shift, color * inside, None if uncovered is None else uncovered * inside)
+
+
+def _sharpen(
+    values: Tensor,
+    moved: Tensor,
+    flow: Flow,
+    crop: Crop,
+    boxes: list[Tensor],
+    box: tuple[int, int, int, int],
+    margin: float,
+) -> None:
+    """Ask a flow at every pixel where it has layers with sharp borders, and write that into ``values [1,C,h,w]`` and ``moved
+    [h,w]`` of ``box``."""
+    x0, y0, x1, y1 = box
+    for (u0, v0), (u1, v1) in (b.tolist() for b in boxes):
+        corners = crop.to_image(crop.matrix.new_tensor([[u0, v0], [u1, v0], [u1, v1], [u0, v1]])[None, None])[0, 0]
+        left, top = (int(v) for v in corners.amin(0).floor())
+        right, bottom = (int(v) for v in corners.amax(0).ceil())
+        left, top, right, bottom = max(left, x0), max(top, y0), min(right, x1), min(bottom, y1)
+        if left >= right or top >= bottom:
+            continue
+        pixels = torch.meshgrid(torch.arange(left, right) + 0.5, torch.arange(top, bottom) + 0.5, indexing="xy")
+        found = _asked(flow, crop, crop.to_crop(torch.stack(pixels, -1)[None]), margin)
+        planes = torch.cat([p for p in found if p is not None][: 1 if values.shape[1] == 2 else 3], 1)
+        here = (..., slice(top - y0, bottom - y0), slice(left - x0, right - x0))
+        strong = (planes[0, :2].abs().amax(0) > STILL) | (planes[0, 2:].abs().sum(0) > STILL_COLOR)
+        values[here], moved[here] = planes * strong, strong
 
 
 def _span(any_: Tensor, n: int) -> tuple[int, int]:

@@ -12,6 +12,7 @@ from ..fields.base import FEATHER, Flow, FlowField
 from ..geometry.crop import Crop
 from ..geometry.grid import pixel_centers
 from ..geometry.sampling import sample_image
+from ..needs import need
 
 _GRID = 384  # raster over the face square in which regions are found, a side
 _STEP = 2 / _GRID  # differences over this much of the side
@@ -77,8 +78,7 @@ def repair_mask(
         raise ValueError(f"The stretch threshold must be above 1 (1 = not stretched), got {threshold}.")
     if not (0 <= grow <= 0.25 and 0 <= soften <= 0.25):
         raise ValueError(f"Grow and feather must lie in 0..0.25 of the face square's side, got {grow} and {soften}.")
-    from kornia.filters import gaussian_blur2d
-    from kornia.morphology import dilation
+    gaussian_blur2d, dilation = need("kornia.filters").gaussian_blur2d, need("kornia.morphology").dilation
 
     field = field.to("cpu").require_finite()
     with torch.no_grad():

@@ -16,6 +16,7 @@ from torch import Tensor
 from ..fields.base import FEATHER, FlowField, Sample, taper
 from ..geometry.grid import pixel_centers
 from ..geometry.sampling import require_finite
+from ..threads import yielding
 from .pixels import edited_pixels, recolored
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ def taper_mask(crop: Crop, feather: float = FEATHER) -> Tensor:
     return masks
 
 
+@yielding()
 def warp(
     image: Tensor,
     crop: Crop,

@@ -145,6 +145,12 @@ def test_works_in_inference_mode(rig: Rig) -> None:
     assert again.units.requires_grad is False
 
 
+def test_landmarks_in_one_place_give_numbers() -> None:
+    found = fit_faces(torch.full((1, len(POINTS), 2), 0.5))
+    points, _ = found.project(found.vertices())
+    assert torch.isfinite(points).all()
+
+
 def test_bad_landmarks_are_refused() -> None:
     with pytest.raises(ValueError, match=r"161"):
         fit_faces(torch.zeros(1, 68, 2))

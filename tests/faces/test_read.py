@@ -16,7 +16,7 @@ from flow_core.faces.read import OTHER_SIDE, UNITS, load_reader, read_units
 from flow_core.geometry.crop import Crop
 from flow_core.io import picture
 
-PEOPLE = Path(__file__).parents[1] / "docs" / "people"
+PEOPLE = Path(__file__).parents[2] / "docs" / "people"
 
 
 def shown(landmarks: Tensor) -> dict[str, float]:

@@ -1,0 +1,140 @@
+"""The whole job: a picture and words in, an edited picture and its field out."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import TypeAlias
+
+import torch
+from torch import Tensor
+
+from ..faces.align import align
+from ..faces.detect import Detector, load_detector
+from ..fields.base import FlowField
+from ..fields.new import new_field
+from ..geometry.crop import Crop
+from ..guides.guide import Guide, load_guide
+from ..guides.prompts import Prompt
+from ..warping.measure import edit_gain
+from ..warping.warp import warp
+from .optimize import Settings, Step, optimize
+from .predict import Predictor
+
+METHODS = ("optimize", "predict", "refine")
+REFINING = 4  # the share of the steps that a predicted field still needs is one in so many
+
+Watch: TypeAlias = Callable[[Step], None]
+"""Called after every step of an optimisation: to show progress, or to cancel by raising an exception."""
+
+
+@dataclass(frozen=True)
+class Edited:
+    """What :func:`edit` made.
+
+    Attributes:
+        image: ``[B,3,H,W]`` the edited pictures.
+        field: the edit, one for each face; it can be saved, scaled, and put on other pictures.
+        crop: where the faces are.
+        changed: ``[B,H,W]`` 1 where a pixel was touched.
+    """
+
+    image: Tensor
+    field: FlowField
+    crop: Crop
+    changed: Tensor
+
+
+def edit(
+    image: Tensor,
+    prompt: str | Prompt | Sequence[Prompt],
+    method: str = "optimize",
+    strength: float = 1.0,
+    crop: Crop | None = None,
+    guide: Guide | None = None,
+    detector: Detector | None = None,
+    **options: object,
+) -> Edited:
+    """Edit the largest face of each picture so that it follows a prompt.
+
+    Args:
+        image: ``[B,3,H,W]`` RGB 0..1.
+        prompt: what the face should be, for instance ``"a smiling face"`` or ``"a smiling face | open mouth:0.5"``.
+        method: see :func:`make_field`.
+        strength: 0 = untouched, 1 = as made, negative = the opposite.
+        crop: the faces to edit; None = they are looked for.
+        guide: any guide; None = the built-in one.
+        detector: finds the faces; None = the built-in one.
+        options: of :func:`make_field`.
+
+    Raises:
+        FaceNotFound: there is no face.
+        PromptError: the prompt cannot be understood.
+    """
+    prompt = Prompt.parse(prompt) if isinstance(prompt, str) else prompt
+    if crop is None:
+        crop, _ = align(image, detector or load_detector())
+    field = make_field(image, crop, guide or load_guide(), prompt, method, **options)
+    edited, changed = warp(image, crop, field, strength, strength)
+    return Edited(edited, field, crop, changed)
+
+
+def make_field(
+    image: Tensor,
+    crop: Crop,
+    guide: Guide,
+    prompt: Prompt | Sequence[Prompt],
+    method: str = "optimize",
+    settings: Settings | None = None,
+    start: FlowField | None = None,
+    predictor: Predictor | None = None,
+    watch: Watch | None = None,
+) -> FlowField:
+    """The edit of faces that a prompt asks for, on the CPU: the one way that all programs take.
+
+    Args:
+        image: pictures ``[B,3,H,W]``.
+        crop: the faces in them.
+        guide: reads the prompt, and looks at faces where the edit is optimised.
+        prompt: one for all faces, or one for each.
+        method: ``optimize``: seconds a face, and truest to the prompt. ``predict``: one pass of a network. ``refine``: predict,
+            then optimise for a quarter of the steps.
+        settings: of the optimisation.
+        start: what ``optimize`` starts from; None = a new raster field.
+        predictor: the network, which fits the guide of its training alone; None = the built-in one.
+        watch: called after every step of an optimisation.
+
+    Raises:
+        ValueError: an unknown method, or inputs that do not fit together.
+        PredictorError: the predictor was trained with another guide.
+    """
+    if method not in METHODS:
+        raise ValueError(f"Unknown method {method!r}; use one of {', '.join(METHODS)}.")
+    settings = settings or Settings()
+    if method == "optimize":
+        return _optimized(image, crop, guide, prompt, settings, start or new_field(batch=crop.batch), watch)
+    predictor = predictor or builtin_predictor(guide.device)
+    field = predictor.predict(image, crop, guide, prompt).to("cpu")
+    if method == "refine":
+        settings = replace(settings, steps=-(-settings.steps // REFINING))
+        return _optimized(image, crop, guide, prompt, settings, field.with_meta(method="refine"), watch)
+    if isinstance(prompt, Prompt):
+        field = field.with_meta(gain=round(edit_gain(image, crop, field, guide, prompt).mean().item(), 3))
+    return field
+
+
+def _optimized(
+    image: Tensor, crop: Crop, guide: Guide, prompt: Prompt | Sequence[Prompt], settings: Settings, start: FlowField,
+    watch: Watch | None,
+) -> FlowField:  # fmt: skip
+    for step in optimize(image, crop, start, guide, prompt, settings):
+        if watch is not None:
+            watch(step)
+    return step.field.to("cpu")
+
+
+@functools.lru_cache(maxsize=1)
+def builtin_predictor(device: torch.device | str = "cpu") -> Predictor:
+    """The predictor that comes with FaceFlow, loaded once."""
+    return Predictor.load(device=device)

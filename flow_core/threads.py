@@ -1,0 +1,89 @@
+"""Threads of torch that wait without spinning, for the time that we compute.
+
+On Linux torch's threads are GNU OpenMP's. After every operation they spin for some milliseconds, in the hope of the next
+one. Where another process is busy on the same cores, the threads that spin keep out the one that all wait for, and an edit of
+thousands of small operations takes ten times as long and more. A program may forbid the spinning by OMP_WAIT_POLICY=PASSIVE
+before torch is loaded (the ``faceflow`` command does); a library in somebody else's process may not, and it is too late.
+
+But OpenMP gives up spinning by itself where a process has more of its threads than the machine has processors
+(``gomp_throttled_spin_count_var`` in libgomp's config/linux/wait.h). So we keep a thread or two more, asleep, with teams of
+their own, for as long as we compute. No setting of the process is changed, results stay the same bit for bit, and when we
+return the threads are gone.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+
+MOST = 8  # sleepers; where even they do not outnumber the processors, few threads work among many cores, which is no problem
+
+_lock = threading.Lock()
+_users = 0
+_wake: threading.Event | None = None
+_sleepers: list[threading.Thread] = []
+
+
+@contextmanager
+def yielding() -> Iterator[None]:
+    """While the block runs, threads of torch that wait sleep instead of spinning. Also a decorator; blocks may be nested and
+    may overlap in several threads. Elsewhere than on Linux, or with one thread, it does nothing."""
+    global _users
+    with _lock:
+        _users += 1
+        if _users == 1:
+            _start()
+    try:
+        yield
+    finally:
+        with _lock:
+            _users -= 1
+            if not _users:
+                _stop()
+
+
+def _needed() -> int:
+    """How many more teams there must be, so that there are more threads than processors."""
+    if not hasattr(os, "sched_getaffinity") or os.environ.get("OMP_WAIT_POLICY", "").upper() == "PASSIVE":
+        return 0
+    team = torch.get_num_threads()
+    count = 0 if team < 2 else (len(os.sched_getaffinity(0)) - 1) // (team - 1)
+    return count if count <= MOST else 0
+
+
+def _start() -> None:
+    global _wake, _sleepers
+    count = _needed()
+    if not count:
+        return
+    _wake, ready = threading.Event(), threading.Semaphore(0)
+    _sleepers = [
+        threading.Thread(target=_sleep, args=(_wake, ready), name="faceflow-sleeper", daemon=True) for _ in range(count)
+    ]
+    for thread in _sleepers:
+        thread.start()
+    for _ in _sleepers:
+        ready.acquire()
+
+
+def _stop() -> None:
+    global _wake, _sleepers
+    if _wake is None:
+        return
+    _wake.set()
+    for thread in _sleepers:
+        thread.join()
+    _wake, _sleepers = None, []
+
+
+def _sleep(wake: threading.Event, ready: threading.Semaphore) -> None:
+    try:
+        # large enough for the whole team, which OpenMP keeps until this thread ends
+        torch.zeros(torch.get_num_threads() << 15).add_(1)
+    finally:
+        ready.release()
+    wake.wait()
