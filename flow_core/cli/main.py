@@ -7,7 +7,7 @@ import argparse
 import functools
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -23,6 +23,7 @@ from ..faces.align import ORDERS, align
 from ..faces.detect import Detector, load_detector
 from ..fields.base import FlowField
 from ..fields.container import require_field_target
+from ..fields.expressions import PRESETS, preset
 from ..fields.files import load_field
 from ..fields.muscles import MusclesField, what_it_does
 from ..fields.new import REPRESENTATIONS, RESOLUTION, new_field
@@ -99,6 +100,8 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("portraits", type=Path, nargs="+")
     p.add_argument("-o", "--output", type=Path, required=True)
     p.add_argument("-p", "--prompt", action="append", help="may be repeated (default: eight of shape and colour)")
+    p.add_argument("--expression", action="append", metavar="NAME", choices=tuple(PRESETS),
+                   help="instead of prompts: one of the expressions of muscles, for instance smile; may be repeated")  # fmt: skip
     p.add_argument("--cell", type=int, default=256, help="side of each picture in pixels (default 256)")
 
     p = commands.add_parser("apply", parents=[find], help="apply a saved field to a face")
@@ -250,9 +253,17 @@ def _sheet(o: argparse.Namespace) -> None:
     from ..io import draw
 
     picture.require_picture_target(o.output)
-    prompts = [Prompt.parse(text, o.neutral) for text in o.prompt or PROMPTS]
+    if o.prompt and o.expression:
+        raise ValueError("A sheet shows prompts or expressions; give --prompt or --expression.")
     device = pick_device(o.device)
-    detector, guide = load_detector(o.detector, o.models, device), load_guide(o.guide, device, o.precision, o.models)
+    edits: dict[str, Callable[[Tensor, Crop, str], FlowField]] = {}
+    if o.expression:
+        edits = {name: lambda *_, name=name: preset(name) for name in o.expression}
+    else:
+        prompts = [Prompt.parse(text, o.neutral) for text in o.prompt or PROMPTS]
+        guide = load_guide(o.guide, device, o.precision, o.models)
+        edits = {str(p): lambda rgb, crop, label, p=p: make(rgb, crop, guide, p, o, label) for p in prompts}
+    detector = load_detector(o.detector, o.models, device)
     rows = []
     for path in o.portraits:
         try:
@@ -263,9 +274,9 @@ def _sheet(o: argparse.Namespace) -> None:
             continue
         wide = crop.widen(1.1)
         row = [("" if rows else "before", wide.aligned(photo.rgb, o.cell))]
-        for prompt in prompts:
-            field = make(photo.rgb, crop, guide, prompt, o, f"{path.name}: {prompt}")
-            row.append(("" if rows else str(prompt), wide.aligned(warp(photo.rgb, crop, field)[0], o.cell)))
+        for name, edit in edits.items():
+            edited = warp(photo.rgb, crop, edit(photo.rgb, crop, f"{path.name}: {name}"))[0]
+            row.append(("" if rows else name, wide.aligned(edited, o.cell)))
         rows.append(row)
     if not rows:
         raise ValueError("No face was found in any of the pictures; look at the messages above.")

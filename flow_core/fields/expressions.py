@@ -36,10 +36,10 @@ PRESETS: dict[str, dict[str, float]] = {
     "neutral": _ALL,
     # The eyes make a smile; corners drawn out farther than this make a clown's.
     "smile": {**_RELAX_SOUR, "mouthSmile": 0.65, "cheekSquint": 1.0, "eyeSquint": 0.5, "mouthUpperUp": 0.15, "mouthDimple": 0.15},
-    "laugh": {**_RELAX_SOUR, "mouthSmile": 0.8, "cheekSquint": 1.0, "eyeSquint": 0.6, "mouthUpperUp": 0.3, "mouthLowerDown": 0.2,
-              "jawOpen": 0.3, "browOuterUp": 0.1},
-    "anger": {**_RELAX_MOUTH, **_RELAX_RAISED, "browDown": 0.55, "browTogether": 0.5, "noseSneer": 0.4, "eyeSquint": 0.3,
-              "mouthFrown": 0.3, "mouthShrugLower": 0.15},
+    "laugh": {**_RELAX_SOUR, "mouthSmile": 0.8, "cheekSquint": 1.0, "eyeSquint": 0.6, "mouthUpperUp": 0.25, "mouthLowerDown": 0.15,
+              "jawOpen": 0.2, "browOuterUp": 0.1},
+    "anger": {**_RELAX_MOUTH, **_RELAX_RAISED, "browDown": 0.52, "browTogether": 0.5, "noseSneer": 0.5, "eyeSquint": 0.3,
+              "mouthFrown": 0.4, "mouthRollUpper": 0.15},
     # A lower lip drawn aside makes the opening round; the jaw alone makes it a lozenge.
     "surprise": {**_RELAX_MOUTH, "relax browDown": 0.8, "browInnerUp": 0.75, "browOuterUp": 0.75, "eyeWide": 0.85, "jawOpen": 0.6,
                  "mouthLowerDown": 0.3, "mouthUpperUp": 0.1, "mouthPucker": 0.3},
@@ -54,11 +54,11 @@ PRESETS: dict[str, dict[str, float]] = {
     "smirk": {"mouthSmileLeft": 0.6, "mouthDimpleLeft": 0.4, "cheekSquintLeft": 0.6, "browOuterUpLeft": 0.15},
     "worry": {**_RELAX_MOUTH, "browInnerUp": 0.7, "browTogether": 0.8, "mouthFrown": 0.25, "mouthRollLower": 0.3, "eyeSquint": 0.15},
     "pout": {**_RELAX_MOUTH, "mouthShrugLower": 0.6, "mouthPucker": 0.5, "mouthFrown": 0.3, "browDown": 0.2, "browTogether": 0.3},
-    "kiss": {"mouthPucker": 1.0, "eyeBlink": 0.15, "relax mouthSmile": 0.8},
+    "kiss": {**_RELAX_MOUTH, "relax jawOpen": 0.9, "relax mouthPucker": 0.0, "mouthPucker": 1.1, "mouthFunnel": 0.15, "eyeBlink": 0.15},
     "wink": {"eyeBlinkLeft": 1.0, "cheekSquintLeft": 0.7, "mouthSmileLeft": 0.45, "browDownLeft": 0.1},
     "eyes closed": {"eyeBlink": 1.0},
     "sleepy": {"eyeBlink": 0.5, "browInnerUp": 0.15, "browOuterUp": 0.1, "relax mouthSmile": 0.6, "relax eyeWide": 1.0},
-    "scream": {**_RELAX_MOUTH, "jawOpen": 0.8, "mouthLowerDown": 0.4, "mouthUpperUp": 0.3, "mouthStretch": 0.3, "eyeSquint": 0.5,
+    "scream": {**_RELAX_MOUTH, "jawOpen": 0.7, "mouthLowerDown": 0.4, "mouthUpperUp": 0.3, "mouthStretch": 0.3, "eyeSquint": 0.5,
                "browDown": 0.3, "browTogether": 0.4, "noseSneer": 0.6},
 }  # fmt: skip
 
