@@ -26,7 +26,7 @@ class FaceFlowInit(io.ComfyNode):
             search_aliases=["empty field", "neural field", "siren"],
             inputs=[
                 CropSocket.Input("crop", tooltip="From FaceFlow Align Face."),
-                io.Combo.Input("representation", options=list(REPRESENTATIONS), default="raster",
+                io.Combo.Input("representation", options=list(REPRESENTATIONS), default="muscles",
                                tooltip="raster: a grid of control points with smooth interpolation between them; quick. siren, fourier: "
                                "a small network without any raster, which needs some seconds more at the end. muscles: changes of the face's muscles and shape; the "
                                "other inputs do not matter for it."),

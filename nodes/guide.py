@@ -7,6 +7,7 @@ import torch
 from comfy_api.latest import io
 
 from ..flow_core.editing.predict import Predictor
+from ..flow_core.guides import prompts as prompts_core
 from ..flow_core.guides.guide import BUILTIN, PRECISIONS, Guide, load_guide
 from ..flow_core.guides.prompts import Prompt
 from . import paths
@@ -24,16 +25,10 @@ FULL = (
 
 
 def unknown_note(prompts: Iterable[Prompt], guide: Guide) -> str:
-    """A line about the words that a small guide never learnt; empty where it knows all.
-
-    Raises:
-        PromptError: it knows none.
-    """
-    words = list(dict.fromkeys(word for prompt in dict.fromkeys(prompts) for word in prompt.unknown_words(guide)))
-    if not words:
-        return ""
-    note = f"Guide {guide.name} never learnt {', '.join(words)}, and leaves that out; a full guide knows all words."
-    logging.warning("FaceFlow: %s", note)
+    """:func:`flow_core.guides.prompts.unknown_note`, logged as well."""
+    note = prompts_core.unknown_note(prompts, guide)
+    if note:
+        logging.warning("FaceFlow: %s", note)
     return note
 
 

@@ -214,7 +214,7 @@ def test_a_mouth_goes_to_the_mouth(crops: dict[str, Crop]) -> None:
     weight = made.color[:, :1]
     place = (points * weight[0, 0, ..., None]).sum((1, 2)) / weight.sum()
     there = target[:, lips].mean(1)
-    assert (place - there).norm() < 0.01
+    assert (place - there).norm() < 0.015
     assert (place - there).norm() < (middle - there).norm() or (middle - there).norm() < 0.01
     assert algebra.transfer(made, target, source).offset.sub(field.resample(made.size).offset).abs().mean() < 5e-4
 

@@ -26,8 +26,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from flow_core.faces.detect import load_detector
-from flow_core.needs import LINES
+from flow_core.needs import LINES, need
 
 ROOT = Path(__file__).parents[1]
 COMFYUI = os.environ.get("FACEFLOW_COMFYUI")
@@ -370,7 +369,7 @@ def test_optimize_is_reproducible(
 def test_color_settings_reach_the_optimiser(
     comfy: SimpleNamespace, photo: Tensor, face: object, loaded: object, field: object
 ) -> None:
-    inputs = {"image": photo, "crop": face, "field": field, "guide": loaded, "steps": 2, "prompt": "a tanned face"}
+    inputs = {"image": photo, "crop": face, "field": field, "guide": loaded, "steps": 16, "prompt": "a tanned face"}
 
     def color(**options: object) -> Tensor:
         return run(comfy, "FaceFlowOptimize", **inputs, **options)[0].color
@@ -1126,4 +1125,4 @@ def test_a_missing_package_is_named_with_the_line_for_pip(monkeypatch: pytest.Mo
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "kornia", None)
     with pytest.raises(ImportError, match=r'needs kornia.*pip install "kornia>='):
-        load_detector()
+        need("kornia.color")

@@ -681,7 +681,7 @@ def field(comfy: SimpleNamespace) -> object:  # noqa: F811
 def test_node(comfy: SimpleNamespace, images: Tensor, field: object) -> None:  # noqa: F811
     seen = []
     comfy.utils.set_progress_bar_global_hook(lambda value, total, preview, node_id=None: seen.append((value, preview)))
-    out, changed = edit(comfy, images, field=field)
+    out, changed, *_ = edit(comfy, images, field=field)
     comfy.utils.set_progress_bar_global_hook(None)
     assert [v for v, _ in seen] == [1, 2, 3, 4]
     assert seen[-1][1][0] == "JPEG"
@@ -691,10 +691,10 @@ def test_node(comfy: SimpleNamespace, images: Tensor, field: object) -> None:  #
     assert torch.equal(out[changed == 0], images[changed == 0])
     assert not torch.equal(out, images)
     assert torch.equal(edit(comfy, images, field=field, strength=0.0)[0], images)
-    ramp, _ = edit(comfy, images, field=field, strengths=[0.0, 0.0, 1.0, 1.0])
+    ramp, *_ = edit(comfy, images, field=field, strengths=[0.0, 0.0, 1.0, 1.0])
     assert torch.equal(ramp[:2], images[:2])
     assert not torch.equal(ramp[2:], images[2:])
-    curve, _ = edit(comfy, images, field=field, strengths=SimpleNamespace(interp=lambda x: float(x > 0.5)))
+    curve, *_ = edit(comfy, images, field=field, strengths=SimpleNamespace(interp=lambda x: float(x > 0.5)))
     assert torch.equal(curve, ramp)
     with pytest.raises(ValueError, match="2 strengths for 4 frames"):
         edit(comfy, images, field=field, strengths=[1.0, 2.0])
@@ -702,27 +702,27 @@ def test_node(comfy: SimpleNamespace, images: Tensor, field: object) -> None:  #
 
 def test_node_with_a_neural_field(comfy: SimpleNamespace, images: Tensor) -> None:  # noqa: F811
     path = Implicit.zeros(width=16, noise=0.01).save(comfy.root / "input" / "neural.safetensors")
-    out, changed = edit(comfy, images, field=run(comfy, "FaceFlowLoad", file=f"input/{path.name}")[0])
+    out, changed, *_ = edit(comfy, images, field=run(comfy, "FaceFlowLoad", file=f"input/{path.name}")[0])
     assert changed.flatten(1).any(1).all()
     assert not torch.equal(out, images)
 
 
 def test_node_with_crop_and_other_channels(comfy: SimpleNamespace, images: Tensor, field: object) -> None:  # noqa: F811
     crop = run(comfy, "FaceFlowAlign", image=images[:1], aligned_size=64)[0]
-    out, changed = edit(comfy, images, field=field, crop=crop)
+    out, changed, *_ = edit(comfy, images, field=field, crop=crop)
     assert changed.flatten(1).any(1).all()
     alpha = torch.rand(*images.shape[:3], 1)
-    both, _ = edit(comfy, torch.cat([images, alpha], -1), field=field, crop=crop)
+    both, *_ = edit(comfy, torch.cat([images, alpha], -1), field=field, crop=crop)
     assert torch.equal(both[..., :3], out)
     assert torch.equal(both[..., 3:], alpha)
-    grey, _ = edit(comfy, images[..., :1], field=field)
+    grey, *_ = edit(comfy, images[..., :1], field=field)
     assert grey.shape == (*images.shape[:3], 1)
 
 
 def test_node_with_a_predictor(comfy: SimpleNamespace, images: Tensor, field: object) -> None:  # noqa: F811
     predictor = run(comfy, "FaceFlowLoadPredictor", predictor="builtin")[0]
     guide = run(comfy, "FaceFlowLoadGuide", guide="nano")[0]
-    out, changed = edit(comfy, images, predictor=predictor, guide=guide, prompt="a frown")
+    out, changed, *_ = edit(comfy, images, predictor=predictor, guide=guide, prompt="a frown")
     assert not torch.equal(out, images)
     assert changed.flatten(1).any(1).all()
     smile, _ = edit(comfy, images, predictor=predictor, guide=guide, prompt="a smile")

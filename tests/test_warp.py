@@ -264,7 +264,7 @@ def test_what_does_not_fit_is_an_error(noise_picture: Tensor) -> None:
     crop, field = square_crop(SIZE, (60, 48), 80), smooth_field()
     with pytest.raises(ValueError, match=r"120x96.*121x96.*run Align"):
         warp(torch.zeros(1, 3, 96, 121), crop, field)
-    with pytest.raises(ValueError, match=r"2 fields do not fit 1 pictures"):
+    with pytest.raises(ValueError, match=r"2 fields do not fit 1 faces"):
         warp(noise_picture, crop, smooth_field(batch=2))
     with pytest.raises(ValueError, match=r"2 crops do not fit 3 pictures"):
         warp(torch.zeros(3, 3, *SIZE), square_crop(SIZE, (60, 48), 80, batch=2), field)

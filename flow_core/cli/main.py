@@ -25,10 +25,11 @@ from ..fields.base import FlowField
 from ..fields.container import require_field_target
 from ..fields.expressions import PRESETS, preset
 from ..fields.files import load_field
+from ..fields.muscles import MusclesField, what_it_does
 from ..fields.new import REPRESENTATIONS, RESOLUTION, new_field
 from ..geometry.crop import Crop
 from ..guides.guide import BUILTIN, PRECISIONS, Guide, GuideError, available, load_guide
-from ..guides.prompts import NEUTRAL, Prompt
+from ..guides.prompts import NEUTRAL, Prompt, unknown_note
 from ..io import picture
 from ..io.atomic import require_target
 from ..warping.warp import warp
@@ -66,8 +67,8 @@ def parser() -> argparse.ArgumentParser:
                      help="optimize: seconds a face; predict: one pass of a network; refine: predict, then optimise for a quarter "
                      "of the steps")  # fmt: skip
     how.add_argument("--predictor", type=Path, default=PREDICTOR, metavar="FILE", help="weights trained for the guide")
-    how.add_argument("--representation", choices=REPRESENTATIONS, default="raster",
-                     help="what is optimised: raster, muscles, or a small network: siren or fourier (default raster)")  # fmt: skip
+    how.add_argument("--representation", choices=REPRESENTATIONS, default=REPRESENTATIONS[0],
+                     help="what is optimised: muscles, a raster, or a small network: siren or fourier (default %(default)s)")  # fmt: skip
     how.add_argument("--resolution", type=int, default=RESOLUTION, help=f"control points a side (default {RESOLUTION})")
     how.add_argument("--steps", type=int, default=Settings.steps)
     how.add_argument("--seed", type=int, default=0)
@@ -229,6 +230,8 @@ def _edit(o: argparse.Namespace) -> None:
         f"{o.output}: guide gain {numbers['gain']:+.2f}, folds {numbers['folds']:.2%}, "
         f"largest offset {numbers['max_px']:.1f} px, {seconds:.1f} s"
     )
+    if isinstance(field, MusclesField):
+        print(what_it_does(field))
 
 
 def _field_target(o: argparse.Namespace) -> Path | None:
@@ -357,9 +360,5 @@ def _guides(o: argparse.Namespace) -> None:
 
 def warn_unknown(prompt: Prompt, guide: Guide) -> None:
     """Say which words a small guide never learnt."""
-    if words := prompt.unknown_words(guide):
-        print(
-            f"faceflow: guide {guide.name} never learnt {', '.join(map(repr, words))}, and the edit may miss what you "
-            "mean; for such words load a full model, for instance --guide ViT-B-32:laion2b_s34b_b79k",
-            file=sys.stderr,
-        )
+    if note := unknown_note([prompt], guide):
+        print(f"faceflow: {note} For instance: --guide ViT-B-32:laion2b_s34b_b79k", file=sys.stderr)

@@ -13,6 +13,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from ..checkpoint import read_weights
 from ..geometry.grid import pixel_centers
 
 BUILTIN = Path(__file__).parents[1] / "weights" / "motion.safetensors"
@@ -76,12 +77,7 @@ def part_mask(landmarks: Tensor, parts: Tensor, size: tuple[int, int]) -> Tensor
 
 
 def _read(path: Path) -> dict[str, Tensor]:
-    from safetensors.torch import load_file
-
-    if not path.is_file():
-        raise FileNotFoundError(f"No modes of motion at {path}; install FaceFlow again, they come with it.")
-    with torch.inference_mode(False):
-        return load_file(path)
+    return read_weights(path, "the modes of motion")[0]
 
 
 def spread(landmarks: Tensor, moved: Tensor, size: tuple[int, int]) -> Tensor:

@@ -50,7 +50,7 @@ class MuscleParameters:
         prompts: one for each face.
         lr: step length of colours.
         color_limit: largest colour offset; 0 leaves colours alone.
-        margin: how far an edit goes, see :class:`flow_core.editing.optimize.Settings`.
+        margin: how far an edit goes, see :class:`flow_core.editing.optimize.Settings`; ``preserve`` is in it.
     """
 
     def __init__(
@@ -210,10 +210,11 @@ class _LatticeFlow:
 
     def __call__(self, points: Tensor) -> Sample:
         offset, dark = interpolate(self.planes, points).split((2, 1), 1)
-        color = 0.0 if self.color is None else interpolate(self.color, points) * taper(points, self.feather)[:, None]
+        source = points + offset.movedim(1, -1)  # colours belong to the face as it was
+        color = offset.new_zeros(()).expand(len(offset), 3, *offset.shape[2:])
+        if self.color is not None:
+            color = interpolate(self.color, source) * taper(source, self.feather)[:, None] * (1 - dark)
         if self.rest is not None:
-            more = self.rest(points)
-            offset, color = offset + more.offset, color + more.color
-        if not self.colored:
-            color = offset.new_zeros(()).expand(len(offset), 3, *offset.shape[2:])
+            more = self.rest(source)
+            offset, color = offset + more.offset, color + more.color * (1 - dark)
         return Sample(offset, color, dark)

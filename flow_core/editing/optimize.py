@@ -26,6 +26,7 @@ from .objective import Objective, Priors, least_unit_gain
 from .parameters import Parameters, RasterParameters
 from .views import DENSITY, Faces, ViewPool
 
+EXTENT = 4.0  # how many times as far muscles go with preserve 0 as with 1
 SETTLING = 8  # steps that an optimisation takes to come to rest once it need not go on
 PATIENCE = 24  # steps before it is asked whether it need go on
 PROBES = 4  # views in which the gain for one unit of change is measured
@@ -181,7 +182,13 @@ def _prepare(
         landmarks = located(image, crop).places.clone().to(device)
         faces = Faces(aligned, landmarks, crop.frontality.clone().to(device))
         parameters = PARAMETERS[field.kind](
-            field.require_finite(), faces, guide, prompts, settings.lr, settings.color_limit, settings.margin
+            field.require_finite(),
+            faces,
+            guide,
+            prompts,
+            settings.lr,
+            settings.color_limit,
+            settings.margin * EXTENT ** (0.5 - settings.preserve),
         )
         ways, weight = _directions(guide, prompts)
         views = ViewPool(guide, faces, generator, parameters.fineness)

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from ..faces.regions import region_mask
 from ..geometry.grid import pixel_centers
+from ..needs import need
 from .gates import Gates
 from .hair import hair_and_skin
 
@@ -77,7 +78,7 @@ class RegionColors:
     def __init__(
         self, gates: list[Gates], landmarks: Tensor, aligned: Tensor, size: tuple[int, int], limit: float
     ) -> None:
-        from kornia.color import rgb_to_lab  # here, because that takes a while
+        rgb_to_lab = need("kornia.color").rgb_to_lab
 
         wanted = {name: max(g.regions[name] for g in gates) for name in gates[0].regions}
         share = [[g.regions[name] / most for name, most in wanted.items() if most > 0] for g in gates]
@@ -92,7 +93,7 @@ class RegionColors:
 
     def raster(self) -> Tensor:
         """The colours ``[B,3,h,w]`` at :attr:`points`, sRGB."""
-        from kornia.color import lab_to_rgb
+        lab_to_rgb = need("kornia.color").lab_to_rgb
 
         shifted = lab_to_rgb(self.lab + 100 * self.shifts.mT[..., None] / self.cost)
         return paint((shifted - self.rgb)[..., 0].mT, self.masks, self.limit)

@@ -16,6 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ..checkpoint import read_weights
 from ..faces.landmarks import POINTS, located
 from ..fields.new import RESOLUTION
 from ..fields.raster import Field
@@ -111,20 +112,15 @@ class Predictor(nn.Module):
         Raises:
             PredictorError: there is no such file, or it holds something else.
         """
-        from safetensors import SafetensorError, safe_open
-
         path = Path(path)
-        if not path.is_file():
-            raise PredictorError(
-                f"There are no predictor weights at {path}. Give a file that exists, or train one for a guide on a folder of "
-                f"faces: python -m flow_core.train predictor --guide nano --images DIR --out {path}"
-            )
+        train = f"python -m flow_core.train predictor --guide nano --images DIR --out {path}"
         try:
-            with safe_open(str(path), "pt") as f:
-                about = f.metadata() or {}
-                state = {k: f.get_tensor(k).float() for k in f.keys()}  # noqa: SIM118 (not a dict)
-        except (SafetensorError, OSError) as e:
-            raise PredictorError(f"{path.name} is damaged or no safetensors file ({e}); copy it again.") from e
+            state, about = read_weights(
+                path, "a predictor", f"give another file, or train one on a folder of faces: {train}"
+            )
+        except (OSError, ValueError) as e:
+            raise PredictorError(str(e)) from e
+        state = {k: v.float() for k, v in state.items()}
         if about.get("kind") != "faceflow.predictor" or "keys" not in state:
             raise PredictorError(
                 f"{path.name} is a safetensors file, but no predictor; pick one written by python -m flow_core.train predictor."

@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ..checkpoint import read_weights
 from ..threads import yielding
 from .yunet import YuNet
 
@@ -231,9 +232,7 @@ def _overlap(row: Tensor, rows: Tensor, inside: bool = False) -> Tensor:
 
 def _read(path: Path) -> dict[str, Tensor]:
     if path.suffix == ".safetensors":
-        from safetensors.torch import load_file
-
-        return load_file(path)
+        return read_weights(path, "a detector", "give another file")[0]
     return torch.load(path, map_location="cpu", weights_only=True)
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from ..checkpoint import filled
 from ..geometry.crop import Crop
 from ..geometry.sampling import sample_image
 from ..guides.nano import CHANNELS, NanoTower, fused
@@ -138,17 +139,9 @@ def load_landmarks(path: Path = BUILTIN, device: torch.device | str = "cpu") -> 
         FileNotFoundError: there is no such file.
         ValueError: it holds something else.
     """
-    from safetensors.torch import load_file
-
-    if not path.is_file():
-        raise FileNotFoundError(f"No landmark weights at {path}; install FaceFlow again, they come with it.")
     with torch.inference_mode(False):  # weights made in inference mode would be of no use outside of it
-        net = Landmarks()
-        try:
-            net.load_state_dict(load_file(path))
-        except Exception as e:
-            raise ValueError(f"{path} holds no landmark weights ({e}); install FaceFlow again.") from e
-        return fused(net).to(device, memory_format=torch.channels_last).requires_grad_(False)
+        network = filled(Landmarks(), path, "the landmark network")
+        return fused(network).to(device, memory_format=torch.channels_last).requires_grad_(False)
 
 
 def located(image: Tensor, crop: Crop) -> Crop:

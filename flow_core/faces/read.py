@@ -11,6 +11,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from ..checkpoint import filled
 from .landmarks import MIRROR, POINTS
 
 BUILTIN = Path(__file__).parents[1] / "weights" / "reader.safetensors"
@@ -73,17 +74,8 @@ def load_reader(path: Path = BUILTIN, device: torch.device | str = "cpu") -> Uni
         FileNotFoundError: there is no such file.
         ValueError: it holds something else.
     """
-    from safetensors.torch import load_file
-
-    if not path.is_file():
-        raise FileNotFoundError(f"No weights of the unit reader at {path}; install FaceFlow again, they come with it.")
-    with torch.inference_mode(False):
-        net = UnitReader()
-        try:
-            net.load_state_dict(load_file(path))
-        except Exception as e:
-            raise ValueError(f"{path} holds no weights of the unit reader ({e}); install FaceFlow again.") from e
-        return net.eval().to(device).requires_grad_(False)
+    with torch.inference_mode(False):  # weights made in inference mode would be of no use outside of it
+        return filled(UnitReader(), path, "the unit reader").to(device)
 
 
 def read_units(landmarks: Tensor) -> Tensor:

@@ -252,8 +252,9 @@ class MuscleFlow:
         offset, dark = torch.cat(offsets) * weight, torch.cat(uncovered) * weight
         color = offset.new_zeros(()).expand(len(offset), 3, height, width)
         if self.rest is not None:
-            more = self.rest(points)
-            offset, color = offset + more.offset, more.color if self.colored else color
+            # It belongs to the face as it was: red lips go where the lips go, and nothing is painted into an open mouth.
+            more = self.rest(points + offset.movedim(1, -1))
+            offset, color = offset + more.offset, more.color * (1 - dark) if self.colored else color
         if self.matrix is not None:
             offset = torch.einsum("ij,bjhw->bihw", self.matrix, offset)
         return Sample(offset, color, dark if self.uncovers else None)

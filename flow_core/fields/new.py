@@ -12,7 +12,7 @@ REPRESENTATIONS = ("muscles", "raster", *ARCHITECTURES)
 
 
 def new_field(
-    representation: str = "raster", batch: int = 1, resolution: int = RESOLUTION, noise: float = 0.0, seed: int = 0,
+    representation: str = REPRESENTATIONS[0], batch: int = 1, resolution: int = RESOLUTION, noise: float = 0.0, seed: int = 0,
     width: int = WIDTH, bandwidth: float = BANDWIDTH,
 ) -> FlowField:  # fmt: skip
     """A field to start from.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import torch
@@ -108,6 +109,18 @@ class Prompt:
                     f"which knows any words. It knows\n{listed()}"
                 )
         return guide.unknown_words(" ".join(t for t, _ in self.parts))
+
+
+def unknown_note(prompts: Iterable[Prompt], guide: Guide) -> str:
+    """A line about the words that a small guide never learnt; empty where it knows all.
+
+    Raises:
+        PromptError: it knows none.
+    """
+    words = dict.fromkeys(word for prompt in dict.fromkeys(prompts) for word in prompt.unknown_words(guide))
+    if not words:
+        return ""
+    return f"Guide {guide.name} never learnt {', '.join(words)}, and leaves that out; a full guide knows all words."
 
 
 def embed(guide: Guide, text: str) -> Tensor:

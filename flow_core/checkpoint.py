@@ -1,0 +1,51 @@
+"""Files of weights: read in one way, whatever network they belong to."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TypeVar
+
+import torch
+from torch import Tensor, nn
+
+Network = TypeVar("Network", bound=nn.Module)
+
+
+def read_weights(path: str | Path, what: str, remedy: str = "install FaceFlow again") -> tuple[dict[str, Tensor], dict]:
+    """The tensors of a safetensors file, and its metadata.
+
+    Args:
+        path: of the file.
+        what: what it should hold, for messages.
+        remedy: what to do where it does not.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: it is damaged, or no safetensors file.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"There are no weights of {what} at {path}; {remedy}.")
+    try:
+        # tensors made in inference mode would be of no use outside of it
+        with torch.inference_mode(False), safe_open(str(path), "pt") as f:
+            return {k: f.get_tensor(k) for k in f.keys()}, dict(f.metadata() or {})  # noqa: SIM118 (not a dict)
+    except (SafetensorError, OSError) as e:
+        raise ValueError(f"{path.name} is damaged or no safetensors file ({e}); {remedy}.") from e
+
+
+def filled(network: Network, path: str | Path, what: str, remedy: str = "install FaceFlow again") -> Network:
+    """The network with the weights of a file, ready to answer; arguments and errors as of :func:`read_weights`.
+
+    Raises:
+        ValueError: also where the weights are those of another network.
+    """
+    tensors, _ = read_weights(path, what, remedy)
+    try:
+        network.load_state_dict(tensors)
+    except RuntimeError as e:
+        reason = " ".join(str(e).split())[:200]
+        raise ValueError(f"{Path(path).name} holds no weights of {what} ({reason}); {remedy}.") from e
+    return network.eval().requires_grad_(False)
