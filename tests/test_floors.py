@@ -32,7 +32,9 @@ def test_a_first_edit(astronaut: Tensor, tmp_path: Path) -> None:
     # the same guide by open_clip
     from flow_core.guides.guide import WEIGHTS
 
-    faceflow("edit", tmp_path / "in.png", "a sad face", "-o", out, "--guide", WEIGHTS / "nano.safetensors", "--steps", "2")
+    faceflow(
+        "edit", tmp_path / "in.png", "a sad face", "-o", out, "--guide", WEIGHTS / "nano.safetensors", "--steps", "2"
+    )
 
 
 def test_a_first_clip(astronaut: Tensor, tmp_path: Path) -> None:

@@ -52,7 +52,9 @@ def _vocabulary() -> tuple[dict[tuple[str, str], int], dict[str, int]]:
     if spec is None or not spec.submodule_search_locations:
         from .guide import GuideError
 
-        raise GuideError("open_clip, which brings CLIP's vocabulary, is not installed. Run: pip install open_clip_torch")
+        raise GuideError(
+            "open_clip, which brings CLIP's vocabulary, is not installed. Run: pip install open_clip_torch"
+        )
     path = Path(spec.submodule_search_locations[0]) / "bpe_simple_vocab_16e6.txt.gz"
     lines = gzip.decompress(path.read_bytes()).decode().split("\n")[1 : MERGES + 1]
     merges = [tuple(line.split()) for line in lines]
