@@ -23,13 +23,13 @@ from flow_core.cli import main as cli
 from flow_core.cli.live import Live, open_source, serve, show_window
 from flow_core.editing.optimize import Settings
 from flow_core.faces.detect import Detector
+from flow_core.faces.landmarks import load_landmarks
 from flow_core.fields.files import load_field
 from flow_core.fields.neural import Implicit
 from flow_core.fields.raster import Field
 from flow_core.geometry.crop import Crop
 from flow_core.geometry.grid import pixel_centers
 from flow_core.guides.guide import Guide
-from flow_core.video import editor as video
 from flow_core.video.clips import Clip, ClipError, Frame, Writer, ahead, motion, synthetic
 from flow_core.video.editor import Editor, edit_frames
 from flow_core.video.settings import VideoSettings, keyframes
@@ -754,5 +754,5 @@ def test_the_crop_is_the_networks(frames: list[Tensor], detector: Detector) -> N
     """The tracker sees what the landmark network sees in the whole picture."""
     [face] = Editor(FIELD, detector).edit(frames[0]).faces
     picture = frames[0].permute(2, 0, 1)[None] / 255
-    exact = video.load_landmarks().refine(picture, Crop.from_points(face.crop.points, SIZE))
+    exact = load_landmarks().refine(picture, Crop.from_points(face.crop.points, SIZE))
     assert (exact.points - face.crop.points).norm(dim=-1).max() < 0.02 * face.crop.side
