@@ -18,11 +18,12 @@ import torch
 from helpers import smooth_field
 from PIL import Image
 
+from flow_core import atomic
 from flow_core.fields.base import FieldError
 from flow_core.fields.files import load_field
 from flow_core.fields.neural import Implicit
 from flow_core.fields.raster import Field
-from flow_core.io import atomic, draw, interchange, picture
+from flow_core.io import draw, interchange, picture
 
 POSIX = pytest.mark.skipif(os.name != "posix", reason="a matter of POSIX")
 
@@ -113,7 +114,7 @@ def test_a_writer_that_is_stopped(tmp_path: Path, how: signal.Signals) -> None:
     code = f"""
         import sys, time
         sys.path += {sys.path!r}
-        from flow_core.io.atomic import replacing
+        from flow_core.atomic import replacing
         with replacing({str(path)!r}) as partial:
             partial.write_bytes(b"half of")
             print("now", flush=True)
