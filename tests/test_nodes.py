@@ -369,11 +369,7 @@ def test_optimize_is_reproducible(
 def test_color_settings_reach_the_optimiser(
     comfy: SimpleNamespace, photo: Tensor, face: object, loaded: object, field: object
 ) -> None:
-<<<<<<< HEAD
     inputs = {"image": photo, "crop": face, "field": field, "guide": loaded, "steps": 16, "prompt": "a tanned face"}
-=======
-    inputs = {"image": photo, "crop": face, "field": field, "guide": loaded, "steps": 4, "prompt": "a tanned face"}
->>>>>>> house
 
     def color(**options: object) -> Tensor:
         return run(comfy, "FaceFlowOptimize", **inputs, **options)[0].color
