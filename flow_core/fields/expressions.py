@@ -35,13 +35,14 @@ _ALL = {"relax": 1.0}
 PRESETS: dict[str, dict[str, float]] = {
     "neutral": _ALL,
     # The eyes make a smile; corners drawn out farther than this make a clown's.
-    "smile": {**_RELAX_SOUR, "mouthSmile": 0.65, "cheekSquint": 1.0, "eyeSquint": 0.5, "mouthUpperUp": 0.15, "mouthDimple": 0.15},
+    "smile": {**_RELAX_SOUR, "mouthSmile": 0.75, "cheekSquint": 1.1, "eyeSquint": 0.6, "mouthUpperUp": 0.15, "mouthDimple": 0.15},
     "laugh": {**_RELAX_SOUR, "mouthSmile": 0.8, "cheekSquint": 1.0, "eyeSquint": 0.6, "mouthUpperUp": 0.25, "mouthLowerDown": 0.15,
               "jawOpen": 0.2, "browOuterUp": 0.1},
+    # Lips part a little, as of somebody about to speak; pressed lips look as angry to people, but not to networks.
     "anger": {**_RELAX_MOUTH, **_RELAX_RAISED, "browDown": 0.52, "browTogether": 0.5, "noseSneer": 0.5, "eyeSquint": 0.3,
-              "mouthFrown": 0.4, "mouthRollUpper": 0.15},
+              "mouthFrown": 0.2, "jawOpen": 0.12, "mouthUpperUp": 0.2, "mouthLowerDown": 0.1},
     # A lower lip drawn aside makes the opening round; the jaw alone makes it a lozenge.
-    "surprise": {**_RELAX_MOUTH, "relax browDown": 0.8, "browInnerUp": 0.75, "browOuterUp": 0.75, "eyeWide": 0.85, "jawOpen": 0.6,
+    "surprise": {**_RELAX_MOUTH, "relax browDown": 0.8, "browInnerUp": 0.8, "browOuterUp": 0.8, "eyeWide": 0.95, "jawOpen": 0.6,
                  "mouthLowerDown": 0.3, "mouthUpperUp": 0.1, "mouthPucker": 0.3},
     "sadness": {**_RELAX_MOUTH, "browInnerUp": 0.75, "browTogether": 0.7, "mouthFrown": 0.75, "mouthShrugLower": 0.1,
                 "eyeBlink": 0.35, "eyeLookDown": 0.25},

@@ -24,10 +24,11 @@ from ..fields.raster import Field
 from ..geometry.crop import Crop
 from ..warping.frames import warp_frame
 from .clips import Frame
-from .editor import Edited, Editor, OneEuro, VideoSettings
+from .editor import BETA, Edited, Editor
+from .settings import VideoSettings
+from .smoothing import OneEuro, cutoff
 
 REFERENCES = ("neutral", "first")
-BETA = 6.0  # Hz of the One Euro filter for each full contraction a second: a blink passes, jitter does not
 # By how much a change that is read is multiplied to be seen as large on another face: one over what the reader makes of the
 # rig's own units, rendered on six faces and read again. What it hardly sees keeps what there is of it.
 GAINS = {"mouthSmile": 1.4, "jawOpen": 2.0, "browInnerUp": 3.0, "browOuterUp": 3.0, "browDown": 2.5, "eyeLook": 3.0}
@@ -72,9 +73,9 @@ def read_frames(
     seen: list[Tensor | None] = []
     times, stamps = [], []
     for frame in frames:
-        face = next((f for f in editor.edit(frame.pixels, frame.time).faces if f.found), None)
+        face = next((f for f in editor.edit(frame.pixels, frame.time).faces if f.visible), None)
         # as they are: the filter of the editor, which is for places, would blunt a blink
-        seen.append(None if face is None else face.seen.places[0])
+        seen.append(None if face is None else face.observed.places[0])
         times.append(frame.time)
         stamps.append(frame.pts)
     last = next((p for p in seen if p is not None), None)
@@ -133,7 +134,7 @@ def _gap_of_units() -> Tensor:
 
 def smoothed(units: Tensor, times: Iterable[float], smooth: float = 0.5) -> Tensor:
     """Units ``[T,U]`` at ``times`` in seconds without their jitter: what moves quickly, such as a blink, passes."""
-    one = OneEuro(4 ** (1 - 2 * smooth) if smooth > 0 else 0.0, BETA)
+    one = OneEuro(cutoff(smooth), BETA)
     rows, before = [], None
     for row, time in zip(units, times, strict=True):
         rows.append(one(row[:, None], 0.0 if before is None else time - before)[:, 0])
