@@ -1,11 +1,12 @@
 """What a face does in a clip, put on another face: the expressions of all frames, relative to one of them.
 
-A driving clip is followed as in :mod:`flow_core.video.editor`, read frame by frame, and smoothed. Only muscles are carried over: eyes
+A driving clip is followed as in :mod:`flow_core.video.editor`, read by :mod:`flow_core.faces.read`, and smoothed. Only muscles are carried over: eyes
 and gaze, brows, cheeks, mouth and jaw. The head keeps its pose, so that hair and background stay as they are.
 """
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
@@ -14,18 +15,26 @@ from torch import Tensor
 
 from ..faces.align import FaceNotFound
 from ..faces.detect import Detector
+from ..faces.landmarks import AT, EYES
+from ..faces.read import UNITS, read_units
+from ..faces.rig import load_rig
 from ..fields.base import FEATHER, FieldError
 from ..fields.muscles import MusclesField, fit_shown
 from ..fields.raster import Field
 from ..geometry.crop import Crop
 from ..warping.frames import warp_frame
 from .clips import Frame
-from .editor import Edited, Editor
+from .editor import BETA, Edited, Editor
 from .settings import VideoSettings
 from .smoothing import OneEuro, cutoff
 
 REFERENCES = ("neutral", "first")
-BETA = 6.0  # Hz of the One Euro filter for each full contraction a second: a blink passes, jitter does not
+# By how much a change that is read is multiplied to be seen as large on another face: one over what the reader makes of the
+# rig's own units, rendered on six faces and read again. What it hardly sees keeps what there is of it.
+GAINS = {"mouthSmile": 1.4, "jawOpen": 2.0, "browInnerUp": 3.0, "browOuterUp": 3.0, "browDown": 2.5, "eyeLook": 3.0}
+OPEN = 0.75  # quantile of the openings of an eye over a clip at which it is open
+SHUT = 0.45  # what share of that opening landmarks leave of a shut eye
+WIDE = 1.05, 1.25  # openings at which an open eye begins to be wide, and is
 
 
 @dataclass(frozen=True)
@@ -33,7 +42,7 @@ class Reading:
     """What a face shows over time.
 
     Attributes:
-        units: ``[T,U]`` in each frame, as :attr:`flow_core.faces.fit.FittedFace.units`; where the face is lost, what it showed last.
+        units: ``[T,U]`` in each frame, 0..1, in the order of the rig's; where the face is lost, what it showed last.
         times: seconds of each frame.
         stamps: the frames' own time stamps, in units of their clip.
         found: whether each frame shows the face.
@@ -61,25 +70,66 @@ def read_frames(
     """
     settings = replace(settings or VideoSettings(), strength=0.0, faces="one")
     editor = Editor(Field.zeros(2), detector, settings, crop)
-    rows: list[Tensor | None] = []
-    times, stamps, fitted, of = [], [], None, None
+    seen: list[Tensor | None] = []
+    times, stamps = [], []
     for frame in frames:
-        face = next((f for f in editor.edit(frame.pixels, frame.time).faces if f.visible and f.crop is not None), None)
-        if face is not None:
-            fitted = fit_shown(face.crop.places, fitted if face.id == of else None)
-            of = face.id
-        rows.append(None if face is None else fitted.units[0])
+        face = next((f for f in editor.edit(frame.pixels, frame.time).faces if f.visible), None)
+        # as they are: the filter of the editor, which is for places, would blunt a blink
+        seen.append(None if face is None else face.observed.places[0])
         times.append(frame.time)
         stamps.append(frame.pts)
-    first = next((r for r in rows if r is not None), None)
-    if first is None:
+    last = next((p for p in seen if p is not None), None)
+    if last is None:
         raise FaceNotFound("No frame of the driving clip shows a face; try a lower threshold, or another clip.")
-    units, last = [], first
-    for row in rows:
-        last = last if row is None else row
-        units.append(last)
-    found = tuple(r is not None for r in rows)
-    return Reading(smoothed(torch.stack(units), times, settings.smooth), tuple(times), tuple(stamps), found)
+    places = []
+    for place in seen:
+        last = last if place is None else place
+        places.append(last)
+    units = smoothed(shown(torch.stack(places)), times, settings.smooth)
+    return Reading(units, tuple(times), tuple(stamps), tuple(p is not None for p in seen))
+
+
+def shown(landmarks: Tensor) -> Tensor:
+    """Units ``[T,U]``, in the order of the rig's, of one face in the frames of a clip; landmarks ``[T,161,2]``.
+
+    Lids are measured against the face's own open eyes. How far the lips are apart, beyond what the muscles of the lips do, is
+    the jaw.
+    """
+    names = load_rig().unit_names
+    read = read_units(landmarks)
+    units = read.new_zeros(len(read), len(names))
+    units[:, [names.index(n) for n in UNITS]] = read
+    for contour, side in zip(EYES, ("Right", "Left"), strict=True):  # the person's right eye is the viewer's left one
+        ring = landmarks[:, [AT[i] for i in contour]]
+        opening = (ring[:, 1:8].mean(1) - ring[:, 9:].mean(1)).norm(dim=-1) / (ring[:, 0] - ring[:, 8]).norm(dim=-1)
+        share = opening / opening.quantile(OPEN).clamp(min=1e-3)
+        blink, wide = (names.index(n + side) for n in ("eyeBlink", "eyeWide"))
+        units[:, blink] = torch.maximum(units[:, blink], ((1 - share) / (1 - SHUT)).clamp(0, 1))
+        units[:, wide] = torch.maximum(units[:, wide], ((share - WIDE[0]) / (WIDE[1] - WIDE[0])).clamp(0, 1))
+    each, jaw = _gap_of_units(), names.index("jawOpen")
+    others = each.clone()
+    others[jaw] = 0
+    apart = (_gap(landmarks) - units @ others.clamp(min=0)) / each[jaw]
+    units[:, jaw] = torch.maximum(units[:, jaw], (apart / GAINS["jawOpen"]).clamp(0, 1))
+    return units
+
+
+def _gap(points: Tensor) -> Tensor:
+    """How far the lips are apart ``[T]`` in the middle, of landmarks ``[T,161,2]``, in distances of the outer corners of the eyes."""
+    upper, lower, left, right = (points[:, AT[i]] for i in (13, 14, EYES[0][0], EYES[1][0]))
+    across = right - left
+    down = torch.stack([-across[:, 1], across[:, 0]], -1)
+    return (((lower - upper) * down).sum(-1) / across.square().sum(-1)).clamp(min=0)
+
+
+@functools.lru_cache(maxsize=1)
+def _gap_of_units() -> Tensor:
+    """What each unit of the rig at 1 adds to :func:`_gap`: ``[U]``."""
+    rig = load_rig()
+    with torch.inference_mode(False):
+        eyes = rig.landmarks(rig.neutral)[[AT[EYES[0][0]], AT[EYES[1][0]]], :2]
+        moves = rig.landmarks(rig.units * rig.gain[:, None, None])[..., 1]
+        return (moves[:, AT[14]] - moves[:, AT[13]]) / (eyes[1] - eyes[0]).norm()
 
 
 def smoothed(units: Tensor, times: Iterable[float], smooth: float = 0.5) -> Tensor:
@@ -106,11 +156,10 @@ def relative(units: Tensor, reference: str = "neutral") -> Tensor:
 
 def driving_fields(units: Tensor, strength: float = 1.0) -> MusclesField:
     """One field for each frame, as a batch, of :func:`relative` units ``[T,U]``."""
-    zeros = MusclesField.zeros()
-    units = units * strength
-    return MusclesField(
-        units, torch.zeros_like(units), zeros.controls.expand(len(units), -1), None, {"prompt": "driven"}
-    )
+    gains = [next((g for name, g in GAINS.items() if n.startswith(name)), 1.0) for n in load_rig().unit_names]
+    units = (units * units.new_tensor(gains)).clamp(-1.0, 1.2) * strength
+    controls = units.new_zeros(len(units), len(load_rig().control_names))
+    return MusclesField(units, torch.zeros_like(units), controls, None, {"prompt": "driven"})
 
 
 def drive(portrait: Tensor, crop: Crop, fields: MusclesField, feather: float = FEATHER) -> Iterator[Edited]:

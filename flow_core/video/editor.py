@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from ..faces.detect import Detector
+from ..faces.fit import FittedFace
 from ..faces.landmarks import Landmarks
 from ..fields.base import FlowField
 from ..fields.muscles import fit_shown
@@ -25,6 +26,9 @@ from ..threads import yielding
 from ..warping.frames import warp_frame
 from .settings import VideoSettings
 from .tracking import Track, Tracker, square
+
+BETA = 6.0  # Hz of the One Euro filter for each full contraction a second: a blink passes, jitter does not
+STEADY = 16.0  # times as slowly as anything else changes who somebody is
 
 FieldSource: TypeAlias = Callable[[Tensor, Tensor], FlowField]
 """Yields the field of a face: called with the aligned face ``[1,3,S,S]`` and its landmarks ``[1,161,2]`` in the crop
@@ -148,7 +152,7 @@ class Editor:
             with self._stage("field"):
                 wanted = self._field(frame, track, dt).scale(amount, amount)
                 if wanted.needs_face:
-                    track.fitted = fit_shown(track.crop.places, track.fitted)
+                    track.fitted = self._fit(track, dt)
                     wanted = wanted.flow(s.feather, track.crop, track.fitted)
             with self._stage("warp"):
                 out = out.clone() if out is frame else out
@@ -177,6 +181,13 @@ class Editor:
         start = time.thread_time()
         yield
         self.seconds[name] += time.thread_time() - start
+
+    def _fit(self, track: Track, dt: float) -> FittedFace:
+        """The rig fitted to the face in this frame. Who somebody is does not change, and what they show does slowly."""
+        fitted, smooth = fit_shown(track.crop.places, track.fitted), self.settings.smooth
+        shape = track.filter("shape", smooth, 0.0)(fitted.shape, dt / STEADY)
+        units = track.filter("units", smooth, BETA)(fitted.units[..., None], dt)[..., 0]
+        return replace(fitted, shape=shape, units=units)
 
     def _field(self, frame: Tensor, track: Track, dt: float) -> FlowField:
         each_frame = callable(self.fields)
