@@ -80,8 +80,8 @@ def process(photo: torch.Tensor, guide: str, rounds: int = 3) -> None:
     with tempfile.TemporaryDirectory() as folder:
         before, after = Path(folder, "before.png"), Path(folder, "after.png")
         picture.write(picture.Picture(photo), before)
-        edit = ["-m", "flow_core.cli.main", "edit", before, "a smiling face", "-o", after, "--guide", guide]
-        imports = ["-c", "import kornia, flow_core.guides.guide; flow_core.guides.guide.open_clip()"]
+        edit = ["-m", "flow_core.cli", "edit", before, "a smiling face", "-o", after, "--guide", guide]
+        imports = ["-c", "import flow_core.cli.main"]
         taken: dict[str, list[float]] = {"edit": [], "imports": []}
         for name, command in (("edit", edit), ("imports", imports)) * rounds:
             start = time.perf_counter()

@@ -28,7 +28,8 @@ from flow_core.faces.landmarks import load_landmarks
 from flow_core.fields.raster import Field
 from flow_core.geometry.grid import pixel_centers
 from flow_core.video.clips import Clip, Writer, ahead, motion, require_av, synthetic
-from flow_core.video.editor import Editor, VideoSettings
+from flow_core.video.editor import Editor
+from flow_core.video.settings import VideoSettings
 
 SIZE = (720, 1280)
 FPS = 30

@@ -13,4 +13,40 @@ Conventions, the same in every module:
 - Warps are backward: output point ``p`` takes its colour from source ``p + offset(p)``.
 """
 
+from __future__ import annotations
+
+import importlib
+
 __version__ = "0.1.0"
+
+_EXPORTS = {  # name -> module[:name there]; imported when it is asked for, since torch alone takes seconds
+    "Crop": "geometry.crop",
+    "FlowField": "fields.base",
+    "Predictor": "editing.predict",
+    "Prompt": "guides.prompts",
+    "Settings": "editing.optimize",
+    "align": "faces.align",
+    "edit": "editing.edit",
+    "load_detector": "faces.detect",
+    "load_field": "fields.files",
+    "load_guide": "guides.guide",
+    "make_field": "editing.edit",
+    "measure": "warping.measure",
+    "new_field": "fields.new",
+    "optimize": "editing.optimize",
+    "read_picture": "io.picture:read",
+    "warp": "warping.warp",
+    "write_picture": "io.picture:write",
+}
+__all__ = sorted(_EXPORTS)
+
+
+def __getattr__(name: str) -> object:
+    if name not in _EXPORTS:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module, _, attribute = _EXPORTS[name].partition(":")
+    return getattr(importlib.import_module(f".{module}", __name__), attribute or name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_EXPORTS})

@@ -189,7 +189,7 @@ def _clip(frames: Tensor, fps: float, smoothing: float) -> MusclesField:
     from ..flow_core.fields.expressions import copied
     from ..flow_core.video.clips import Frame
     from ..flow_core.video.drive import read_frames
-    from ..flow_core.video.editor import VideoSettings
+    from ..flow_core.video.settings import VideoSettings
     from .align import load
 
     bar = comfy.utils.ProgressBar(len(frames))

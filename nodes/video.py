@@ -35,7 +35,8 @@ if TYPE_CHECKING:
 
     from comfy_api.latest import Input
 
-    from ..flow_core.video.editor import Edited, Editor, FieldSource, VideoSettings
+    from ..flow_core.video.editor import Edited, Editor, FieldSource
+    from ..flow_core.video.settings import VideoSettings
 
 PREVIEW_EVERY = 10  # frames
 
@@ -101,7 +102,8 @@ class FaceFlowVideo(io.ComfyNode):
         import comfy.utils
 
         from ..flow_core.io import draw
-        from ..flow_core.video.editor import Editor, VideoSettings
+        from ..flow_core.video.editor import Editor
+        from ..flow_core.video.settings import VideoSettings
 
         if (image is None) == (video is None):
             raise ValueError("Connect image (the frames) or video; one of the two.")
@@ -134,7 +136,7 @@ class FaceFlowVideo(io.ComfyNode):
         for i, edited in enumerate(done):
             mm.throw_exception_if_processing_interrupted()
             changed[i] = edited.mask()
-            seen += any(track.found for track in edited.faces)
+            seen += any(track.visible for track in edited.faces)
             if edited.changed:  # else the frame stays what it is, bit for bit
                 out[i, ..., :3] = edited.pixels.mean(-1, keepdim=True) if out.shape[-1] == 1 else edited.pixels
             shown = i % PREVIEW_EVERY == 0 or i == count - 1

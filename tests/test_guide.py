@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
+import random
+import string
 import subprocess
 import sys
 from pathlib import Path
@@ -17,6 +19,7 @@ from torch import Tensor, nn
 from flow_core.geometry.crop import Crop
 from flow_core.guides import guide as guide_module
 from flow_core.guides.guide import BUILTIN, Guide, GuideError, available, load_guide, open_clip
+from flow_core.guides.words import Words
 
 TINY = {
     "embed_dim": 16,
@@ -518,3 +521,59 @@ def test_a_folder_with_a_pickle_is_refused(folder: Path) -> None:
     (folder / "open_clip_pytorch_model.bin").write_bytes(b"anything")
     with pytest.raises(GuideError, match=r"open_clip_pytorch_model\.bin.*a pickle"):
         load_guide(str(folder))
+
+
+def test_the_builtin_guide_is_open_clips(guide: Guide) -> None:
+    """The small loader and open_clip make the same of one file."""
+    theirs = load_guide(str(guide_module.WEIGHTS / "nano.safetensors"))
+    assert type(theirs.model) is not type(guide.model)
+    pictures_ = torch.rand(3, 3, 112, 112, generator=torch.Generator().manual_seed(1))
+    assert (guide.encode_image(pictures_) - theirs.encode_image(pictures_)).abs().max() < 1e-5
+    texts = ["a smiling face", "An ANGRY  face, 42 years old!", "blond hair's", "smile " * 40, "a zorgon", "\u00fcbel"]
+    assert (guide.encode_text(texts) - theirs.encode_text(texts)).abs().max() < 1e-5
+    assert guide.scale == theirs.scale
+    assert (guide.vocabulary, guide.image_size) == (theirs.vocabulary, theirs.image_size)
+    image = pictures_.requires_grad_()
+    [ours] = torch.autograd.grad(guide.encode_image(image)[:, 0].sum(), image)
+    [other] = torch.autograd.grad(theirs.encode_image(image)[:, 0].sum(), image)
+    assert (ours - other).abs().max() < 1e-5
+
+
+def test_tokens_are_open_clips() -> None:
+    theirs, ours = open_clip().tokenizer.SimpleTokenizer(context_length=24), Words(24)
+    rng = random.Random(0)
+    letters = "".join(c for c in string.printable if c not in "\x0b\x0c") + "\u00e9\u2019\u7b11"
+    known = [
+        *load_guide().vocabulary,
+        "don't",
+        "it's",
+        "we'll",
+        "3:2",
+        "(red|blond)",
+        "half-open",
+        "&amp;",
+        "<end_of_text>",
+    ]
+    for i in range(600):
+        text = " ".join(rng.choices(known, k=8)) if i % 2 else "".join(rng.choices(letters, k=rng.randint(0, 40)))
+        assert torch.equal(ours([text]), theirs([text])), text
+
+
+def test_an_edit_imports_nothing_heavy(tmp_path: Path) -> None:
+    code = f"""
+import sys
+import torch
+from flow_core.cli import main as cli
+from flow_core.cli.demo import portraits
+from flow_core.io import picture
+picture.write(picture.Picture(portraits()["astronaut"][..., :256, 120:376]), {str(tmp_path / "in.png")!r})
+for name in ("matplotlib", "skimage", "scipy"):
+    for m in [m for m in sys.modules if m.partition(".")[0] == name]:
+        del sys.modules[m]
+for more in (["--steps", "2"], ["--method", "predict"], ["--steps", "2", "--representation", "siren"]):
+    code = cli.main(["edit", {str(tmp_path / "in.png")!r}, "a smiling face", "-o", {str(tmp_path / "out.png")!r}, *more])
+    assert code == 0
+heavy = ("open_clip", "timm", "kornia", "torchvision", "sympy", "torch._dynamo", "torch._inductor", "huggingface_hub")
+print([m for m in heavy if m in sys.modules])
+"""
+    assert python(code).splitlines()[-1] == "[]"

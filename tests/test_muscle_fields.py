@@ -22,7 +22,8 @@ from flow_core.geometry.grid import pixel_centers
 from flow_core.io import draw, interchange
 from flow_core.video.clips import Frame
 from flow_core.video.drive import drive, driving_fields, read_frames, relative, smoothed
-from flow_core.video.editor import Editor, VideoSettings
+from flow_core.video.editor import Editor
+from flow_core.video.settings import VideoSettings
 from flow_core.warping.frames import warp_frame
 from flow_core.warping.measure import measure
 from flow_core.warping.stretch import repair_mask

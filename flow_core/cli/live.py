@@ -164,7 +164,7 @@ class Live:
         return self.editor.settings.strength
 
     def status(self) -> dict[str, object]:
-        faces = sum(t.found for t in list(self.editor.tracks))
+        faces = sum(t.visible for t in list(self.editor.tracks))
         return {
             "fps": round(self.fps, 1), "frames": self.count, "faces": faces, "strength": self.strength,
             "prompt": self.prompt, "message": str(self.error or self.message),
@@ -252,7 +252,7 @@ class Live:
                 if self._stop.is_set():
                     break
                 edited = self.editor.edit(frame.pixels, frame.time)
-                if seen := [t for t in edited.faces if t.found and t.crop is not None]:
+                if seen := [t for t in edited.faces if t.visible and t.crop is not None]:
                     self._view = frame.pixels, max(seen, key=lambda t: t.crop.side.item()).crop
                 self._times.append(time.monotonic())
                 with self._news:

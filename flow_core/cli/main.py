@@ -14,6 +14,7 @@ from pathlib import Path
 
 from torch import Tensor
 
+from ..atomic import require_target
 from ..device import pick_device
 from ..editing.edit import METHODS, Watch, make_field
 from ..editing.optimize import Settings, Step, report
@@ -31,7 +32,6 @@ from ..geometry.crop import Crop
 from ..guides.guide import BUILTIN, PRECISIONS, Guide, GuideError, available, load_guide
 from ..guides.prompts import NEUTRAL, Prompt, unknown_note
 from ..io import picture
-from ..io.atomic import require_target
 from ..warping.warp import warp
 from . import muscles as cli_muscles
 from . import video as cli_video

@@ -123,7 +123,7 @@ def drive(o: argparse.Namespace) -> None:
     from ..video.clips import Clip, Frame, Writer, ahead
     from ..video.drive import drive as driven
     from ..video.drive import driving_fields, read_frames, relative
-    from ..video.editor import VideoSettings
+    from ..video.settings import VideoSettings
     from . import main as cli
 
     if o.size < 64:

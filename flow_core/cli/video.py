@@ -18,7 +18,9 @@ from ..fields.files import load_field
 from ..fields.raster import Field
 from ..guides.prompts import Prompt
 from ..video.clips import Clip, Writer, ahead
-from ..video.editor import Editor, FieldSource, Strength, VideoSettings, best_view, keyframes
+from ..video.editor import Editor, FieldSource
+from ..video.settings import Strength, VideoSettings, keyframes
+from ..video.tracking import best_view
 
 SCANNED = 60  # seconds at the start of a clip in which the best view of a face is looked for
 

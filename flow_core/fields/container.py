@@ -11,7 +11,7 @@ from pathlib import Path
 
 from torch import Tensor
 
-from ..io.atomic import require_target, write_bytes
+from ..atomic import require_target, write_bytes
 from .base import FieldError
 
 FORMAT = "faceflow.field"
@@ -38,7 +38,7 @@ def require_field_target(path: str | Path, suffixes: tuple[str, ...] = ()) -> Pa
 
     Raises:
         FieldError: something else is there.
-        ValueError, PermissionError: as :func:`flow_core.io.atomic.require_target`.
+        ValueError, PermissionError: as :func:`flow_core.atomic.require_target`.
     """
     path = require_target(path, suffixes, "A field")
     if path.exists() and path.stat().st_size and not is_field(path):

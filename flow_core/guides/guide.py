@@ -19,6 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from . import nano
+from .own import load as load_builtin
 
 BUILTIN = "nano"
 WEIGHTS = Path(__file__).parents[1] / "weights"
@@ -161,7 +162,7 @@ def load_guide(
     precision: str = "auto",
     folders: Sequence[str | Path] = (),
 ) -> Guide:
-    """Load a guide through open_clip.
+    """Load a guide: the built-in one from its file alone, all others through open_clip.
 
     Args:
         name: ``nano`` (built in), ``ARCH:TAG`` of open_clip such as ``ViT-B-32:laion2b_s34b_b79k`` (downloaded by
@@ -177,6 +178,11 @@ def load_guide(
     """
     if precision not in PRECISIONS:
         raise GuideError(f"Unknown precision {precision!r}; use one of {', '.join(PRECISIONS)}.")
+    if name.strip() == BUILTIN:
+        with torch.inference_mode(False), torch.random.fork_rng(devices=[]):
+            model, tokenizer = load_builtin(WEIGHTS / f"{BUILTIN}.safetensors")
+            words = json.loads(_require_safetensors(WEIGHTS / f"{BUILTIN}.safetensors")["vocabulary"])
+            return _placed(Guide(name, model, tokenizer, frozenset(words)), device, precision)
     clip = open_clip()
     arch, weights, vocabulary = _resolve(clip, name.strip(), [Path(f) for f in folders])
     root = logging.getLogger()
@@ -204,24 +210,28 @@ def load_guide(
             ) from e
         finally:
             root.setLevel(level)
-        if precision == "auto":
-            large = sum(p.numel() for p in model.parameters()) > 50e6
-            bf16 = large and torch.device(device).type == "cuda" and torch.cuda.is_bf16_supported()
-            precision = "bf16" if bf16 else "fp32"
-        dtype = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}[precision]
-        if dtype != torch.float32:
-            scale = model.logit_scale.data.clone()
-            model.to(dtype)
-            model.logit_scale.data = scale
-        return Guide(name, model, tokenizer, vocabulary).to(device)
+        return _placed(Guide(name, model, tokenizer, vocabulary), device, precision)
+
+
+def _placed(guide: Guide, device: torch.device | str, precision: str) -> Guide:
+    """The guide on a device, in its precision."""
+    model = guide.model
+    if precision == "auto":
+        large = sum(p.numel() for p in model.parameters()) > 50e6
+        bf16 = large and torch.device(device).type == "cuda" and torch.cuda.is_bf16_supported()
+        precision = "bf16" if bf16 else "fp32"
+    dtype = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}[precision]
+    if dtype != torch.float32:
+        scale = model.logit_scale.data.clone()
+        model.to(dtype)
+        model.logit_scale.data = scale
+    return guide.to(device)
 
 
 def _resolve(clip: ModuleType, name: str, folders: list[Path]) -> tuple[str, str | None, frozenset[str]]:
     """Architecture, weights and vocabulary of a guide's name."""
     if not name:
         raise GuideError(f"The guide has no name; use {BUILTIN!r} or one of `faceflow guides`.")
-    if name == BUILTIN:
-        return _local_file(clip, WEIGHTS / f"{BUILTIN}.safetensors")
     places = [Path(), *folders]
     for place in places:
         path = place / name

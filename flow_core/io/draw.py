@@ -20,13 +20,13 @@ import torch.nn.functional as F
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
+from ..atomic import require_target, write_bytes
 from ..fields.base import FlowField
 from ..fields.muscles import MusclesField, motion_on
 from ..geometry.crop import Crop
 from ..geometry.grid import pixel_centers
 from ..warping.jacobian import jacobian_determinant
 from ..warping.warp import warp
-from .atomic import require_target, write_bytes
 from .picture import encoded
 
 if TYPE_CHECKING:

@@ -28,11 +28,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..atomic import replacing, require_target
 from ..fields.base import FEATHER, FieldError, FlowField
 from ..fields.raster import Field
 from ..geometry.crop import Crop
 from ..geometry.grid import pixel_centers
-from .atomic import replacing, require_target
 from .rasters import read_exr, read_flo, read_png16, write_exr, write_flo, write_png16
 
 FLOWS = (".flo", ".png", ".exr", ".npy")
@@ -74,7 +74,7 @@ def _sample(field: FlowField, points: Tensor, feather: float, crop: Crop | None)
 
 def require_writable(path: str | Path, st: bool = False) -> Path:
     """The path, if a flow or, with ``st``, an ST-map may be written there; errors as of
-    :func:`flow_core.io.atomic.require_target`."""
+    :func:`flow_core.atomic.require_target`."""
     return require_target(path, ST_MAPS if st else FLOWS, "An ST-map" if st else "A flow")
 
 

@@ -12,7 +12,7 @@ import torch
 from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
-from .atomic import require_target, write_bytes
+from ..atomic import require_target, write_bytes
 
 # What is read. Pillow would also hand PostScript to Ghostscript, that is run a program in a file that calls itself .jpg,
 # and parse formats that hardly anybody uses or looks after.
@@ -85,7 +85,7 @@ def encoded(image: Image.Image, suffix: str, **options: object) -> bytes:
 
 
 def write(picture: Picture, path: str | Path) -> None:
-    """Save a picture, as :func:`flow_core.io.atomic.replacing` says; the suffix decides the format. Formats that cannot
+    """Save a picture, as :func:`flow_core.atomic.replacing` says; the suffix decides the format. Formats that cannot
     hold its channels raise ValueError."""
     path = require_picture_target(path)
     array = (picture.pixels[0].permute(1, 2, 0) * picture.depth).round().clamp(0, picture.depth).cpu().numpy()

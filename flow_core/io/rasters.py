@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .atomic import write_bytes
+from ..atomic import write_bytes
 
 _FLO, _PNG, _EXR = b"PIEH", b"\x89PNG\r\n\x1a\n", struct.pack("<I", 20000630)
 _MOST = 16384  # pixels a side; larger numbers in a header are damage

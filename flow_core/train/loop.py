@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, distributed, nn
 
-from ..io.atomic import replacing, write_bytes
+from ..atomic import replacing, write_bytes
 
 CHECKPOINT_EVERY = 200  # steps
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from ..atomic import write_bytes
 from ..editing.motion import BUILTIN
 from ..faces.landmarks import (
     AT,
@@ -25,7 +26,6 @@ from ..faces.landmarks import (
     five_points,
 )
 from ..geometry.crop import ffhq_matrix
-from ..io.atomic import write_bytes
 from . import data
 from .attributes import pose
 

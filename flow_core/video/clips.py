@@ -19,9 +19,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..atomic import replacing, require_target
 from ..geometry.grid import pixel_centers
 from ..geometry.sampling import sample_image
-from ..io.atomic import replacing, require_target
 
 QUEUE = 4  # frames that wait between two threads
 COPIED = ("aac", "mp3", "ac3", "eac3", "alac", "flac", "opus")  # sound that an mp4 file holds; other sound becomes AAC

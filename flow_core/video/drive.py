@@ -20,7 +20,9 @@ from ..fields.raster import Field
 from ..geometry.crop import Crop
 from ..warping.frames import warp_frame
 from .clips import Frame
-from .editor import Edited, Editor, OneEuro, VideoSettings
+from .editor import Edited, Editor
+from .settings import VideoSettings
+from .smoothing import OneEuro, cutoff
 
 REFERENCES = ("neutral", "first")
 BETA = 6.0  # Hz of the One Euro filter for each full contraction a second: a blink passes, jitter does not
@@ -62,7 +64,7 @@ def read_frames(
     rows: list[Tensor | None] = []
     times, stamps, fitted, of = [], [], None, None
     for frame in frames:
-        face = next((f for f in editor.edit(frame.pixels, frame.time).faces if f.found and f.crop is not None), None)
+        face = next((f for f in editor.edit(frame.pixels, frame.time).faces if f.visible and f.crop is not None), None)
         if face is not None:
             fitted = fit_shown(face.crop.places, fitted if face.id == of else None)
             of = face.id
@@ -82,7 +84,7 @@ def read_frames(
 
 def smoothed(units: Tensor, times: Iterable[float], smooth: float = 0.5) -> Tensor:
     """Units ``[T,U]`` at ``times`` in seconds without their jitter: what moves quickly, such as a blink, passes."""
-    one = OneEuro(4 ** (1 - 2 * smooth) if smooth > 0 else 0.0, BETA)
+    one = OneEuro(cutoff(smooth), BETA)
     rows, before = [], None
     for row, time in zip(units, times, strict=True):
         rows.append(one(row[:, None], 0.0 if before is None else time - before)[:, 0])

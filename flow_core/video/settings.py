@@ -1,0 +1,87 @@
+"""How a clip is edited."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TypeAlias
+
+from ..fields.base import FEATHER
+from ..guides.nano import IMAGE_SIZE
+
+Strength: TypeAlias = "float | Sequence[float] | Callable[[float], float]"
+
+
+@dataclass(frozen=True)
+class VideoSettings:
+    """How a clip is edited.
+
+    Attributes:
+        strength: of the edit: a number; a list with one for each frame; or a function of the time in seconds.
+        smooth: 0 = each frame for itself, 0.5 = usual, 1 = very steady.
+        faces: ``all``, or ``one``: the largest one when none is being followed, until it is lost.
+        detect_every: frames from one search for new faces to the next.
+        fade: frames in which an edit fades in on a face that appears and out on one that is lost.
+        feather: as in :func:`flow_core.warping.warp.warp`.
+        aligned_size: side of the aligned face that a field source gets.
+        interpolation: ``bilinear``, or ``bicubic``: a little sharper, a little slower.
+        threshold: least score of a new face; None takes the detector's own.
+        fps: frames a second where frames come without a time.
+
+    Raises:
+        ValueError: a value is out of its range.
+    """
+
+    strength: Strength = 1.0
+    smooth: float = 0.5
+    faces: str = "all"
+    detect_every: int = 30
+    fade: int = 6
+    feather: float = FEATHER
+    aligned_size: int = IMAGE_SIZE
+    interpolation: str = "bilinear"
+    threshold: float | None = None
+    fps: float = 30.0
+
+    def __post_init__(self) -> None:
+        for name, good, wanted in (
+            ("smooth", 0 <= self.smooth <= 1, "0..1"),
+            ("faces", self.faces in ("all", "one"), "'all' or 'one'"),
+            ("detect_every", self.detect_every >= 1, "at least 1 frame"),
+            ("fade", self.fade >= 1, "at least 1 frame"),
+            ("interpolation", self.interpolation in ("bilinear", "bicubic"), "'bilinear' or 'bicubic'"),
+            ("fps", self.fps > 0, "above 0"),
+        ):
+            if not good:
+                raise ValueError(f"{name} must be {wanted}, got {getattr(self, name)!r}.")
+
+    def strength_at(self, index: int, seconds: float) -> float:
+        """The strength of frame ``index``."""
+        s = self.strength
+        if callable(s):
+            s = s(seconds)
+        elif not isinstance(s, int | float):
+            if index >= len(s):
+                raise ValueError(f"There are {len(s)} strengths, but the clip has more frames; give one for each.")
+            s = s[index]
+        if not math.isfinite(s):
+            raise ValueError(f"The strength of frame {index} is {s}; give finite numbers.")
+        return float(s)
+
+
+def keyframes(points: Sequence[tuple[float, float]]) -> Callable[[float], float]:
+    """Strength over time through ``(seconds, strength)`` points, straight between them and constant outside."""
+    if not points or any(a[0] >= b[0] for a, b in pairwise(points)):
+        raise ValueError(f"Keyframes need rising times, got {[t for t, _ in points]}.")
+
+    def at(seconds: float) -> float:
+        if seconds <= points[0][0]:
+            return points[0][1]
+        for (t0, s0), (t1, s1) in pairwise(points):
+            if seconds < t1:
+                return s0 + (s1 - s0) * (seconds - t0) / (t1 - t0)
+        return points[-1][1]
+
+    return at

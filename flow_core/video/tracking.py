@@ -1,0 +1,314 @@
+"""Following faces through a clip: where each is in every frame, and which face is which."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ..faces.align import sort_faces
+from ..faces.detect import Detection, Detector
+from ..faces.fit import FittedFace
+from ..faces.landmarks import SIZE, WIDEN, Landmarks, five_points, load_landmarks, pose
+from ..geometry.crop import Crop
+from ..geometry.sampling import downscaled
+from .settings import VideoSettings
+from .smoothing import OneEuro, cutoff
+
+DETECT_SIDE = 320  # longest side of the frame that the detector sees
+LOCAL_SIDE = 96  # side of the square around a doubtful face that the detector sees
+LOCAL_THRESHOLD = 0.5  # a doubtful face is believed at this score
+TEMPLATE = 20  # side of the small grey picture by which a face is told from another
+LEAST_CORRELATION = 0.5  # of such pictures from one frame to the next: below, the face is doubtful
+SAME_FACE = 0.75  # the same after a while or a cut: below, it is another face
+MOST_TURNED = 0.6  # pose proxy (see landmarks.pose) beyond which nobody can say where the face is
+LOOK_AGAIN = 0.02  # sides of a crop; a face that is farther off than this is looked at once more
+LEAST_SIDE = 32  # pixels of a crop's side; there is nothing to see of an edit on a smaller face
+MEMORY = 300  # frames after which a lost face is forgotten
+
+
+@dataclass
+class Track:
+    """A face that is followed.
+
+    Attributes:
+        id: stays with the face, also when it leaves and comes back.
+        crop: where it is, smoothed; with landmarks. None before the first frame is done.
+        observed: where the landmark network saw it last, not smoothed.
+        template: see :func:`_template`; what it looks like.
+        presence: 0..1, how far the edit has faded in.
+        visible: whether the last frame showed it.
+        lost_for: frames since it was seen last.
+        filters: what smooths it.
+        fitted: the rig as it was fitted in the last frame, for fields that need a face.
+    """
+
+    id: int
+    observed: Crop
+    template: Tensor
+    presence: float = 0.0
+    visible: bool = True
+    crop: Crop | None = None
+    lost_for: int = 0
+    filters: dict[str, OneEuro] = field(default_factory=dict)
+    fitted: FittedFace | None = None
+
+    def filter(self, name: str, smooth: float, beta: float, shared: bool = False) -> OneEuro:
+        """The filter of one of the track's values; ``smooth`` is the dial of the settings."""
+        one = self.filters.setdefault(name, OneEuro(cutoff(smooth), beta, shared=shared))
+        one.min_cutoff = cutoff(smooth)
+        return one
+
+    def expected(self, dt: float) -> Tensor:
+        """The five points ``[1,5,2]`` in ``dt`` seconds. From the smoothed ones: what the network sees should not shake
+        with what it said before."""
+        one = self.filters.get("points")
+        if one is None or one.speed is None:
+            return self.observed.points
+        return one.value + one.speed.mean(-2, keepdim=True) * dt * self.observed.side.item()
+
+
+class Tracker:
+    """Follows faces from frame to frame: looks for new ones, loses them, and knows them again.
+
+    A face is looked for by the detector in a reduced frame and followed by the landmark network, which draws a face everywhere:
+    what it says is believed where it is shaped like a face near the expected place and looks as it did before.
+
+    Args:
+        detector: finds faces.
+        first: where the face is in the first frame; only this face is followed then.
+        landmarks: the network that follows faces; None takes the built-in one.
+
+    Attributes:
+        tracks: the faces, with those that were lost a short while ago.
+        index: frames done.
+    """
+
+    def __init__(self, detector: Detector, first: Crop | None = None, landmarks: Landmarks | None = None) -> None:
+        if first is not None and first.batch != 1:
+            raise ValueError(f"The crop of the first frame holds {first.batch} faces; give the crop of one picture.")
+        self.detector, self.first, self.landmarks = detector, first, landmarks or load_landmarks()
+        self.tracks: list[Track] = []
+        self.index = 0
+        self._next_id = 0
+        self._thumb: Tensor | None = None
+        self._searched = -(10**9)
+
+    def is_cut(self, frame: Tensor) -> bool:
+        """Whether a new scene begins: pixels and histogram both jump, or the pixels do so a lot."""
+        step = max(1, max(frame.shape[:2]) // 64)
+        thumb = frame[::step, ::step].float().mean(-1) / (255 if frame.dtype == torch.uint8 else 1)
+        before, self._thumb = self._thumb, thumb
+        if before is None:
+            return True
+        differ = (thumb - before).abs().mean().item()
+        if differ < 0.06:
+            return False
+        a, b = (t.histc(32, 0, 1) / t.numel() for t in (thumb, before))
+        return differ > 0.2 or (a - b).abs().sum().item() / 2 > 0.25
+
+    def follow(self, frame: Tensor, cut: bool, dt: float, settings: VideoSettings) -> None:
+        """Where the faces that are known have gone, ``dt`` seconds after the last frame."""
+        for track in self.tracks:
+            if cut:
+                track.visible, track.presence = False, 0.0
+                track.filters, track.fitted = {}, None
+            if not track.visible:
+                track.lost_for += 1
+                continue
+            guess = Crop.from_points(track.expected(dt), track.observed.image_size, track.observed.score)
+            look = self._look(frame, guess)
+            if _distance(look[0], guess) > LOOK_AGAIN:
+                look = self._look(frame, look[0])
+            due = self.index % settings.detect_every == settings.detect_every // 2
+            if due or not self._plausible(guess, *look, track.template):
+                look = self._look_closer(frame, guess)
+            if look is None:
+                track.visible, track.lost_for = False, 0
+                continue
+            crop, template = look
+            track.observed, track.template = crop, template
+        self._drop_duplicates()
+        self.tracks = [t for t in self.tracks if t.visible or t.lost_for < MEMORY]
+
+    def _look(self, frame: Tensor, guess: Crop) -> tuple[Crop, Tensor]:
+        """The crop anew by one pass of the landmark network, and the face's template."""
+        wide = guess.widen(WIDEN)
+        view = square(frame, wide, SIZE)
+        points = wide.to_image(self.landmarks(view)[:, None])[:, 0]
+        crop = replace(Crop.from_points(five_points(points), guess.image_size, guess.score), landmarks=points)
+        return crop, _template(view)
+
+    def _plausible(self, guess: Crop, crop: Crop, template: Tensor, before: Tensor) -> bool:
+        """Whether the network saw a face where one was expected; it draws one everywhere."""
+        return _is_face(crop, guess) and (template * before).sum().item() > LEAST_CORRELATION
+
+    def _look_closer(self, frame: Tensor, guess: Crop) -> tuple[Crop, Tensor] | None:
+        """What the detector says to a doubtful face; None where there is none."""
+        wide = guess.widen(1.4)
+        view = square(frame, wide, LOCAL_SIDE)
+        faces = self.detector(view[0], LOCAL_THRESHOLD)
+        middle = view.new_tensor([LOCAL_SIDE / 2] * 2)
+        faces = [f for f in faces if (f.points.mean(0) - middle).norm() < LOCAL_SIDE / 4]
+        if not faces:
+            return None
+        points = wide.to_image(faces[0].points[None, None] / LOCAL_SIDE)[:, 0]
+        crop, template = self._look(frame, Crop.from_points(points, guess.image_size, (faces[0].score,)))
+        # where the network would have gone by itself, so that a check leaves no step in the motion
+        undisturbed, its_template = self._look(frame, guess)
+        return (undisturbed, its_template) if _distance(undisturbed, crop) < 0.1 else (crop, template)
+
+    def _drop_duplicates(self) -> None:
+        """Of two tracks on one face the older stays."""
+        kept: list[Track] = []
+        for track in self.tracks:
+            if not (track.visible and any(t.visible and _distance(track.observed, t.observed) < 0.25 for t in kept)):
+                kept.append(track)
+        self.tracks = kept
+
+    def search(self, frame: Tensor, cut: bool, settings: VideoSettings) -> None:
+        """Look for faces that are new or were lost, where that is due; to be called after :meth:`follow`."""
+        s = settings
+        if self.first is not None and self.index == 0:
+            self._begin(frame, self.first, presence=1.0)
+            return
+        one = s.faces == "one" or self.first is not None
+        if one and any(t.visible for t in self.tracks):
+            return
+        missing = not any(t.visible for t in self.tracks) or any(
+            not t.visible and t.lost_for < 2 * s.detect_every for t in self.tracks
+        )
+        wait = max(1, s.detect_every // 6) if missing else s.detect_every
+        if not cut and self.index - self._searched < wait:
+            return
+        self._searched = self.index
+        crops = [
+            c
+            for c in self.detect(frame, s.threshold)
+            if not any(t.visible and _distance(c, t.observed) < 0.5 for t in self.tracks)
+        ]
+        newcomers = []
+        for detected in crops:
+            crop, template = self.settle(frame, detected)
+            if not _is_face(crop, detected):
+                continue
+            lost = [t for t in self.tracks if not t.visible]
+            similarity = {t.id: _similarity(t, crop, template, cut) for t in lost}
+            best = max(lost, key=lambda t: similarity[t.id], default=None)
+            if best is not None and similarity[best.id] > SAME_FACE:
+                self._resume(best, crop, template, 1.0 if cut else best.presence)
+                if one:
+                    return
+            else:
+                newcomers.append((crop, template))
+        for crop, template in newcomers[:1] if one else newcomers:
+            self._add(crop, template, 1.0 if cut else 0.0)
+
+    def detect(self, frame: Tensor, threshold: float | None = None) -> list[Crop]:
+        """All faces of the frame, the largest first."""
+        h, w = frame.shape[:2]
+        scale = min(1.0, DETECT_SIDE / max(h, w))
+        small = downscaled(frame.permute(2, 0, 1)[None], scale)
+        faces: list[Detection] = self.detector(small[0]) if threshold is None else self.detector(small[0], threshold)
+        grow = torch.tensor([w / small.shape[3], h / small.shape[2]])
+        return [Crop.from_points((f.points.cpu() * grow)[None], (h, w), (f.score,)) for f in sort_faces(faces)]
+
+    def settle(self, frame: Tensor, crop: Crop) -> tuple[Crop, Tensor]:
+        """A face that the detector found, as the landmark network sees it: its crop, and its template."""
+        for _ in range(3):
+            crop, template = self._look(frame, crop)
+        return crop, template
+
+    def _begin(self, frame: Tensor, crop: Crop, presence: float) -> None:
+        self._add(*self.settle(frame, crop.to("cpu")), presence)
+
+    def _add(self, crop: Crop, template: Tensor, presence: float) -> None:
+        self.tracks.append(Track(self._next_id, crop, template, presence))
+        self._next_id += 1
+
+    def _resume(self, track: Track, crop: Crop, template: Tensor, presence: float) -> None:
+        track.observed, track.template, track.presence = crop, template, presence
+        track.visible, track.lost_for, track.filters, track.fitted = True, 0, {}, None
+
+    def smooth(self, track: Track, dt: float, smooth: float) -> None:
+        """Where the face of a track is, smoothed: :attr:`Track.crop`."""
+        side = track.observed.side.item()
+        points = track.filter("points", smooth, 40.0, shared=True)(track.observed.points, dt, side)
+        landmarks = track.filter("landmarks", smooth, 40.0)(track.observed.landmarks, dt, side)
+        track.crop = replace(
+            Crop.from_points(points, track.observed.image_size, track.observed.score), landmarks=landmarks
+        )
+
+
+def square(frame: Tensor, crop: Crop, size: int) -> Tensor:
+    """The face square ``[1,3,size,size]`` of a frame ``[H,W,3]``."""
+    return crop.aligned(frame.permute(2, 0, 1)[None], size)
+
+
+def _template(view: Tensor) -> Tensor:
+    """The middle of a face as ``[n]``, mean 0 and norm 1, so that a product of two is their correlation."""
+    grey = view.mean(1, keepdim=True)
+    m = view.shape[-1] // 5
+    grey = F.interpolate(grey[..., m:-m, m:-m], (TEMPLATE, TEMPLATE), mode="bilinear", antialias=True).flatten()
+    grey = grey - grey.mean()
+    return grey / grey.norm().clamp(min=1e-3)
+
+
+def _distance(a: Crop, b: Crop) -> float:
+    """Between the middles of two crops, in sides of the larger one."""
+    gap = (a.points[0].mean(0) - b.points[0].mean(0)).norm()
+    return (gap / torch.maximum(a.side, b.side)).item()
+
+
+def _is_face(crop: Crop, expected: Crop) -> bool:
+    """Whether landmarks look like a face near where one was expected."""
+    growth = (crop.side / expected.side).item()
+    turned = pose(crop.places).abs().max().item()
+    h, w = crop.image_size
+    x, y = crop.points[0].mean(0).tolist()
+    return (
+        0.7 < growth < 1.4
+        and crop.side.item() > LEAST_SIDE
+        and _distance(crop, expected) < 0.3
+        and turned < MOST_TURNED
+        and 0 <= x < w
+        and 0 <= y < h
+    )
+
+
+def _similarity(track: Track, crop: Crop, template: Tensor, cut: bool) -> float:
+    """Whether a lost face is this one: how alike they look; where it was lost a moment ago also counts."""
+    close_by = 0.0 if cut or track.lost_for > 30 else 0.5 * max(0.0, 1 - 2 * _distance(track.observed, crop))
+    return (track.template * template).sum().item() + close_by
+
+
+def best_view(
+    frames: Iterable, detector: Detector, seconds: float = 60.0, threshold: float | None = None
+) -> tuple[Tensor, Crop, float] | None:
+    """The best view of a face in a clip: large and from the front.
+
+    Args:
+        frames: of a :class:`flow_core.video.clips.Clip`; two a second are looked at.
+        seconds: how much of the clip.
+
+    Returns:
+        The frame ``[H,W,3]``, the crop in it and its time; None where no face was seen.
+    """
+    tracker = Tracker(detector)
+    best, view, due = 0.0, None, 0.0
+    with torch.no_grad():
+        for frame in frames:
+            if frame.time > seconds:
+                break
+            if frame.time < due:
+                continue
+            due = frame.time + 0.5
+            for crop in tracker.detect(frame.pixels, threshold):
+                crop, _ = tracker.settle(frame.pixels, crop)
+                quality = crop.side.item() * crop.frontality.item()
+                if quality > best:
+                    best, view = quality, (frame.pixels, crop, frame.time)
+    return view
