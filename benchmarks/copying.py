@@ -152,7 +152,9 @@ def main() -> None:
     ap.add_argument("--pairs", type=int, default=100)
     ap.add_argument("--judge", type=Path, metavar="MODEL", help="MediaPipe's face_landmarker.task")
     ap.add_argument("--seed", type=int, default=24)
-    ap.add_argument("--out", type=Path, metavar="DIR", help="write source, target, result and neutral source side by side")
+    ap.add_argument(
+        "--out", type=Path, metavar="DIR", help="write source, target, result and neutral source side by side"
+    )
     o = ap.parse_args()
     judge = mediapipe_judge(o.judge) if o.judge else own_judge()
     if o.data:
@@ -185,7 +187,9 @@ def main() -> None:
             array = (torch.cat(row, 3)[0].permute(1, 2, 0) * 255).round().byte().numpy()
             Image.fromarray(array).save(o.out / f"{a:03d}_{b:03d}.jpg", quality=92)
     done = list(results)
-    print(f"{len(pictures)} faces, {len(known)} found; {len(done)} pairs; {lost} results in which the judge finds no face")
+    print(
+        f"{len(pictures)} faces, {len(known)} found; {len(done)} pairs; {lost} results in which the judge finds no face"
+    )
     print(f"judge: {'MediaPipe' if o.judge else 'the reader of this project'}\n")
     report_copies(*(torch.stack(v) for v in zip(*((read[a], read[b], results[a, b]) for a, b in done), strict=True)))
     rested = list(neutrals)
