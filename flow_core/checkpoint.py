@@ -16,7 +16,7 @@ def read_weights(path: str | Path, what: str, remedy: str = "install FaceFlow ag
 
     Args:
         path: of the file.
-        what: what it should hold, for messages.
+        what: what it should hold, as a word before "weights" in messages.
         remedy: what to do where it does not.
 
     Raises:
@@ -27,7 +27,7 @@ def read_weights(path: str | Path, what: str, remedy: str = "install FaceFlow ag
 
     path = Path(path)
     if not path.is_file():
-        raise FileNotFoundError(f"There are no weights of {what} at {path}; {remedy}.")
+        raise FileNotFoundError(f"There are no {what} weights at {path}; {remedy}.")
     try:
         # tensors made in inference mode would be of no use outside of it
         with torch.inference_mode(False), safe_open(str(path), "pt") as f:
@@ -47,5 +47,5 @@ def filled(network: Network, path: str | Path, what: str, remedy: str = "install
         network.load_state_dict(tensors)
     except RuntimeError as e:
         reason = " ".join(str(e).split())[:200]
-        raise ValueError(f"{Path(path).name} holds no weights of {what} ({reason}); {remedy}.") from e
+        raise ValueError(f"{Path(path).name} holds no {what} weights ({reason}); {remedy}.") from e
     return network.eval().requires_grad_(False)

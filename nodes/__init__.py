@@ -53,5 +53,7 @@ paths.register()  # ComfyExtension.on_load is not called on the oldest ComfyUI t
 
 
 class FaceFlowExtension(ComfyExtension):
+    """What ComfyUI asks for the nodes."""
+
     async def get_node_list(self) -> list[type[io.ComfyNode]]:
         return NODES

@@ -1,3 +1,5 @@
+"""Nodes for the arithmetic of edits: mix, mask, invert, transfer."""
+
 from __future__ import annotations
 
 from comfy_api.latest import io
@@ -19,6 +21,8 @@ def _weight(name: str, which: str, optional: bool = False) -> io.Float.Input:
 
 
 class FaceFlowMix(io.ComfyNode):
+    """Several edits as one."""
+
     @classmethod
     def define_schema(cls) -> io.Schema:
         return node(
@@ -61,6 +65,8 @@ class FaceFlowMix(io.ComfyNode):
 
 
 class FaceFlowMask(io.ComfyNode):
+    """An edit within a part of the face."""
+
     @classmethod
     def define_schema(cls) -> io.Schema:
         return node(
@@ -93,6 +99,8 @@ class FaceFlowMask(io.ComfyNode):
 
 
 class FaceFlowInvert(io.ComfyNode):
+    """An edit turned around."""
+
     @classmethod
     def define_schema(cls) -> io.Schema:
         return node(
@@ -119,6 +127,8 @@ class FaceFlowInvert(io.ComfyNode):
 
 
 class FaceFlowTransfer(io.ComfyNode):
+    """An edit of one face on another."""
+
     @classmethod
     def define_schema(cls) -> io.Schema:
         return node(

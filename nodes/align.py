@@ -1,3 +1,5 @@
+"""The node that finds faces and aligns them."""
+
 from __future__ import annotations
 
 import functools
@@ -51,6 +53,8 @@ def watched(name: str, pictures: int) -> Callable[..., list[Detection]]:
 
 
 class FaceFlowAlign(io.ComfyNode):
+    """Pictures -> where their faces are."""
+
     @classmethod
     def define_schema(cls) -> io.Schema:
         return node(

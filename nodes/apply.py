@@ -1,3 +1,5 @@
+"""The node that puts an edit on a picture."""
+
 from __future__ import annotations
 
 from comfy_api.latest import io
@@ -16,6 +18,8 @@ def _strength(name: str, what: str) -> io.Float.Input:
 
 
 class FaceFlowApply(io.ComfyNode):
+    """Picture and edit -> edited picture."""
+
     @classmethod
     def define_schema(cls) -> io.Schema:
         return node(

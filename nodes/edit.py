@@ -1,3 +1,5 @@
+"""The node that does everything at once."""
+
 from __future__ import annotations
 
 import functools
@@ -36,6 +38,8 @@ METHODS = ("one shot", "optimize")
 
 
 class FaceFlowEdit(io.ComfyNode):
+    """Picture and prompt -> edited picture."""
+
     @classmethod
     def define_schema(cls) -> io.Schema:
         fixed = getattr(getattr(io, "ControlAfterGenerate", None), "fixed", False)

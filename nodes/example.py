@@ -1,3 +1,5 @@
+"""The node with the pictures of the templates."""
+
 from __future__ import annotations
 
 from fractions import Fraction
@@ -22,6 +24,8 @@ EXAMPLES = {
 
 
 class FaceFlowExample(io.ComfyNode):
+    """A picture or clip that comes with the pack."""
+
     @classmethod
     def define_schema(cls) -> io.Schema:
         return node(

@@ -1,3 +1,5 @@
+"""Nodes for new fields, and for saving and loading them."""
+
 from __future__ import annotations
 
 import os
@@ -16,6 +18,8 @@ REPRESENTATIONS = ("raster", *ARCHITECTURES, "muscles")
 
 
 class FaceFlowInit(io.ComfyNode):
+    """A field that changes nothing yet."""
+
     @classmethod
     def define_schema(cls) -> io.Schema:
         return node(
@@ -53,6 +57,8 @@ class FaceFlowInit(io.ComfyNode):
 
 
 class FaceFlowSave(io.ComfyNode):
+    """Field -> file."""
+
     @classmethod
     def define_schema(cls) -> io.Schema:
         return node(
@@ -82,6 +88,8 @@ class FaceFlowSave(io.ComfyNode):
 
 
 class FaceFlowLoad(io.ComfyNode):
+    """File -> field."""
+
     @classmethod
     def define_schema(cls) -> io.Schema:
         return node(

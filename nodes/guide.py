@@ -1,3 +1,5 @@
+"""The node that loads guides, and what all nodes that use a guide share."""
+
 from __future__ import annotations
 
 import logging
@@ -53,6 +55,8 @@ def load(name: str, precision: str = "auto") -> Guide:
 
 
 class FaceFlowLoadGuide(io.ComfyNode):
+    """Name -> guide."""
+
     @classmethod
     def define_schema(cls) -> io.Schema:
         local = [

@@ -1,3 +1,5 @@
+"""Nodes for the files of other programs."""
+
 from __future__ import annotations
 
 import os
@@ -23,6 +25,8 @@ FORMATS = {
 
 
 class FaceFlowExport(io.ComfyNode):
+    """Field -> file of another program."""
+
     @classmethod
     def define_schema(cls) -> io.Schema:
         return node(
@@ -75,6 +79,8 @@ class FaceFlowExport(io.ComfyNode):
 
 
 class FaceFlowImport(FaceFlowLoad):
+    """File of another program -> field."""
+
     @classmethod
     def define_schema(cls) -> io.Schema:
         return node(

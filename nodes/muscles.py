@@ -1,3 +1,5 @@
+"""Nodes for muscles: edits by hand, and what a face shows."""
+
 from __future__ import annotations
 
 from comfy_api.latest import io
@@ -78,6 +80,8 @@ def _slider(name: str, shown: str, tooltip: str, least: float, most: float) -> d
 
 
 class FaceFlowMuscles(io.ComfyNode):
+    """Names and sliders -> muscles field."""
+
     SLIDERS = tuple(name for name, *_ in (*UNITS, *SHAPES))
 
     @classmethod
@@ -141,6 +145,8 @@ class FaceFlowMuscles(io.ComfyNode):
 
 
 class FaceFlowReadFace(io.ComfyNode):
+    """Face -> what it shows, as a field."""
+
     @classmethod
     def define_schema(cls) -> io.Schema:
         return node(

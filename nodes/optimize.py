@@ -1,3 +1,5 @@
+"""The node that optimises an edit, and the progress that it shows."""
+
 from __future__ import annotations
 
 import logging
@@ -24,6 +26,8 @@ def _prior(name: str, what: str) -> io.Float.Input:
 
 
 class FaceFlowOptimize(io.ComfyNode):
+    """Picture, guide and prompt -> field."""
+
     @classmethod
     def define_schema(cls) -> io.Schema:
         return node(
@@ -55,10 +59,10 @@ class FaceFlowOptimize(io.ComfyNode):
                                tooltip="Largest change of colour (0..1), in the region whose colour the prompt asks for. 0 = move only, "
                                "never recolour. Prompts that ask for no colour never recolour."),
                 _prior("bending", "Smoothness of the flow."),
-                _prior("magnitude", "How dear movement is."),
+                _prior("magnitude", "The price of movement."),
                 _prior("symmetry", "Left and right move alike, as far as the face is frontal."),
                 _prior("fold", "Keeps the flow from folding."),
-                _prior("color", "How dear recolouring is."),
+                _prior("color", "The price of recolouring."),
                 _prior("modes", "How close the movement stays to the ways in which faces move."),
             ],
             outputs=[

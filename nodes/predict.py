@@ -1,3 +1,5 @@
+"""Nodes for the one-shot predictor."""
+
 from __future__ import annotations
 
 from comfy_api.latest import io
@@ -45,6 +47,8 @@ def load(name: str = BUILTIN) -> Predictor:
 
 
 class FaceFlowLoadPredictor(io.ComfyNode):
+    """File -> predictor."""
+
     @classmethod
     def define_schema(cls) -> io.Schema:
         local = [
@@ -74,6 +78,8 @@ class FaceFlowLoadPredictor(io.ComfyNode):
 
 
 class FaceFlowPredict(io.ComfyNode):
+    """Picture, predictor and prompt -> field."""
+
     @classmethod
     def define_schema(cls) -> io.Schema:
         return node(

@@ -1,3 +1,5 @@
+"""The node with a list of prompts."""
+
 from __future__ import annotations
 
 from comfy_api.latest import io
@@ -16,6 +18,8 @@ def _weight(name: str, optional: bool) -> io.Float.Input:
 
 
 class FaceFlowPrompt(io.ComfyNode):
+    """Choices -> prompt."""
+
     @classmethod
     def define_schema(cls) -> io.Schema:
         more = [NONE, *ATTRIBUTES]

@@ -1,3 +1,5 @@
+"""The node that measures an edit."""
+
 from __future__ import annotations
 
 import math
@@ -16,6 +18,8 @@ from .sockets import VIEWS, CropSocket, FieldSocket, GuideSocket, advanced, node
 
 
 class FaceFlowScore(io.ComfyNode):
+    """Before and after -> what was gained."""
+
     @classmethod
     def define_schema(cls) -> io.Schema:
         return node(

@@ -1,3 +1,5 @@
+"""What nodes share: sockets, categories, and the conversion of pictures between ComfyUI and flow_core."""
+
 from __future__ import annotations
 
 import inspect

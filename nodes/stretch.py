@@ -1,3 +1,5 @@
+"""The node that finds what an inpainting model should paint anew."""
+
 from __future__ import annotations
 
 from comfy_api.latest import io
@@ -8,6 +10,8 @@ from .sockets import VIEWS, CropSocket, FieldSocket, mask_to_comfy, node
 
 
 class FaceFlowStretch(io.ComfyNode):
+    """Field -> masks for inpainting."""
+
     @classmethod
     def define_schema(cls) -> io.Schema:
         return node(

@@ -1,3 +1,5 @@
+"""The node that edits clips."""
+
 from __future__ import annotations
 
 from fractions import Fraction
@@ -45,6 +47,8 @@ CurveSocket = io.Custom("FLOAT,CURVE")
 
 
 class FaceFlowVideo(io.ComfyNode):
+    """Clip and edit -> edited clip."""
+
     @classmethod
     def define_schema(cls) -> io.Schema:
         return node(

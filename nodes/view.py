@@ -1,3 +1,5 @@
+"""The node that draws edits."""
+
 from __future__ import annotations
 
 import torch
@@ -12,6 +14,8 @@ STYLES = ("wheel", "arrows", "grid", "heat", "color", "folds", "compare", "anima
 
 
 class FaceFlowView(io.ComfyNode):
+    """Field -> picture of it."""
+
     @classmethod
     def define_schema(cls) -> io.Schema:
         return node(

@@ -383,6 +383,28 @@ def test_sheet(photo: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     assert "No face was found in any" in capsys.readouterr().err
 
 
+def test_sheet_of_expressions(photo: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "sheet.png"
+    command = [
+        "sheet",
+        str(photo),
+        "--cell",
+        "64",
+        "--expression",
+        "surprise",
+        "--expression",
+        "eyes closed",
+        "-o",
+        str(out),
+    ]
+    assert cli.main(command) == 0
+    with Image.open(out) as sheet:
+        cells = [np.asarray(sheet.convert("L"), float)[-66:-2, 2 + 66 * i : 66 + 66 * i] for i in range(3)]
+    assert all(np.abs(cells[0] - cell).max() > 40 for cell in cells[1:])
+    assert cli.main([*command, "-p", "red lips"]) == 2
+    assert "prompts or expressions" in capsys.readouterr().err
+
+
 def test_a_picture_behind_options_is_no_prompt(photo: Path, tmp_path: Path) -> None:
     with pytest.raises(SystemExit):
         cli.main(["sheet", str(photo), "-o", str(tmp_path / "sheet.jpg"), str(photo)])

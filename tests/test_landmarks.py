@@ -186,5 +186,5 @@ def test_files_that_hold_no_landmarks(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="install FaceFlow again"):
         load_landmarks(tmp_path / "none.safetensors")
     save_file({"a": torch.zeros(1)}, tmp_path / "other.safetensors")
-    with pytest.raises(ValueError, match="holds no weights of the landmark network"):
+    with pytest.raises(ValueError, match="holds no landmark weights"):
         load_landmarks(tmp_path / "other.safetensors")

@@ -729,7 +729,7 @@ def test_node_with_a_predictor(comfy: SimpleNamespace, images: Tensor, field: ob
     out, changed, *_ = edit(comfy, images, predictor=predictor, guide=guide, prompt="a frown")
     assert not torch.equal(out, images)
     assert changed.flatten(1).any(1).all()
-    smile, _ = edit(comfy, images, predictor=predictor, guide=guide, prompt="a smile")
+    smile, *_ = edit(comfy, images, predictor=predictor, guide=guide, prompt="a smile")
     assert not torch.equal(out, smile)
     for inputs in ({}, {"field": field, "predictor": predictor}, {"predictor": predictor}):
         with pytest.raises(ValueError, match=r"[Cc]onnect"):

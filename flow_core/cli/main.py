@@ -46,6 +46,16 @@ def parser() -> argparse.ArgumentParser:
     )
     commands = ap.add_subparsers(dest="command", required=True)
 
+    find, how = _face_options(), _edit_options()
+    _add_edits(commands, find, how)
+    cli_video.add(commands, how)
+    cli_muscles.add(commands, find, _strengths)
+    _add_fields(commands, find)
+    return ap
+
+
+def _face_options() -> argparse.ArgumentParser:
+    """The options that choose a face."""
     find = argparse.ArgumentParser(add_help=False)
     group = find.add_argument_group("which face")
     group.add_argument("--face", type=int, default=0, metavar="N", help="which face, counted from 0 (default 0)")
@@ -56,7 +66,11 @@ def parser() -> argparse.ArgumentParser:
         "--models", type=Path, action="append", default=[], metavar="DIR", help="folder with more weights"
     )
     find.add_argument("--device", default="auto", help="auto, cuda, mps or cpu")
+    return find
 
+
+def _edit_options() -> argparse.ArgumentParser:
+    """The options of an edit from a prompt."""
     how = argparse.ArgumentParser(add_help=False)
     how.add_argument(
         "--guide", default=BUILTIN, help=f"{BUILTIN}, ARCH:TAG, or a .safetensors file (see `faceflow guides`)"
@@ -79,22 +93,28 @@ def parser() -> argparse.ArgumentParser:
         help="how far to go, root mean square, in thousandths of the side of the face square (default %(default)s)",
     )
     how.add_argument("--preserve", type=float, default=Settings.preserve, help="0 = bold, 1 = careful (default 0.5)")
+    return how
 
-    def strengths(p: argparse.ArgumentParser) -> None:
-        p.add_argument(
-            "--strength", type=float, default=1.0, metavar="S", help="0 = untouched, 1 = as made, negative = reversed"
-        )
-        p.add_argument(
-            "--color-strength", type=float, metavar="S", help="of the colour part alone (default: --strength)"
-        )
 
+def _strengths(p: argparse.ArgumentParser) -> None:
+    """Add the options of how far an edit goes."""
+    p.add_argument(
+        "--strength", type=float, default=1.0, metavar="S", help="0 = untouched, 1 = as made, negative = reversed"
+    )
+    p.add_argument("--color-strength", type=float, metavar="S", help="of the colour part alone (default: --strength)")
+
+
+def _add_edits(
+    commands: argparse._SubParsersAction, find: argparse.ArgumentParser, how: argparse.ArgumentParser
+) -> None:
+    """Add the commands that edit pictures."""
     p = commands.add_parser("edit", parents=[find, how], help="edit a face from a prompt")
     p.add_argument("portrait", type=Path)
     p.add_argument("prompt", help="for instance 'a smiling face' or 'a smiling face | open mouth:0.5 | angry:-0.3'")
     p.add_argument("-o", "--output", type=Path, required=True)
     p.add_argument("--save-field", type=Path, metavar="FILE", help="also save the field (.safetensors)")
     p.add_argument("--field", type=Path, metavar="FILE", help=argparse.SUPPRESS)  # the name of --save-field until 0.2
-    strengths(p)
+    _strengths(p)
 
     p = commands.add_parser("sheet", parents=[find, how], help="many faces and prompts in one contact sheet")
     p.add_argument("portraits", type=Path, nargs="+")
@@ -108,11 +128,11 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("portrait", type=Path)
     p.add_argument("field", type=Path)
     p.add_argument("-o", "--output", type=Path, required=True)
-    strengths(p)
+    _strengths(p)
 
-    cli_video.add(commands, how)
-    cli_muscles.add(commands, find, strengths)
 
+def _add_fields(commands: argparse._SubParsersAction, find: argparse.ArgumentParser) -> None:
+    """Add the commands about saved fields, and the list of guides."""
     p = commands.add_parser("view", parents=[find], help="draw a saved field, or show it before and after")
     p.add_argument("field", type=Path)
     p.add_argument("-o", "--output", type=Path, required=True)
@@ -146,7 +166,6 @@ def parser() -> argparse.ArgumentParser:
 
     p = commands.add_parser("guides", help="list the guides that can be loaded")
     p.add_argument("--models", type=Path, action="append", default=[], metavar="DIR", help="folder with more weights")
-    return ap
 
 
 def main(argv: list[str] | None = None) -> int:

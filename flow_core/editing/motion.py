@@ -77,7 +77,7 @@ def part_mask(landmarks: Tensor, parts: Tensor, size: tuple[int, int]) -> Tensor
 
 
 def _read(path: Path) -> dict[str, Tensor]:
-    return read_weights(path, "the modes of motion")[0]
+    return read_weights(path, "motion")[0]
 
 
 def spread(landmarks: Tensor, moved: Tensor, size: tuple[int, int]) -> Tensor:

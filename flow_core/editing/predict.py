@@ -116,7 +116,7 @@ class Predictor(nn.Module):
         train = f"python -m flow_core.train predictor --guide nano --images DIR --out {path}"
         try:
             state, about = read_weights(
-                path, "a predictor", f"give another file, or train one on a folder of faces: {train}"
+                path, "predictor", f"give another file, or train one on a folder of faces: {train}"
             )
         except (OSError, ValueError) as e:
             raise PredictorError(str(e)) from e

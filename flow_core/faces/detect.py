@@ -232,7 +232,7 @@ def _overlap(row: Tensor, rows: Tensor, inside: bool = False) -> Tensor:
 
 def _read(path: Path) -> dict[str, Tensor]:
     if path.suffix == ".safetensors":
-        return read_weights(path, "a detector", "give another file")[0]
+        return read_weights(path, "detector", "give another file")[0]
     return torch.load(path, map_location="cpu", weights_only=True)
 
 

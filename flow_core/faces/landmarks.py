@@ -140,7 +140,7 @@ def load_landmarks(path: Path = BUILTIN, device: torch.device | str = "cpu") -> 
         ValueError: it holds something else.
     """
     with torch.inference_mode(False):  # weights made in inference mode would be of no use outside of it
-        network = filled(Landmarks(), path, "the landmark network")
+        network = filled(Landmarks(), path, "landmark")
         return fused(network).to(device, memory_format=torch.channels_last).requires_grad_(False)
 
 

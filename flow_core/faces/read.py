@@ -75,7 +75,7 @@ def load_reader(path: Path = BUILTIN, device: torch.device | str = "cpu") -> Uni
         ValueError: it holds something else.
     """
     with torch.inference_mode(False):  # weights made in inference mode would be of no use outside of it
-        return filled(UnitReader(), path, "the unit reader").to(device)
+        return filled(UnitReader(), path, "unit reader").to(device)
 
 
 def read_units(landmarks: Tensor) -> Tensor:

@@ -225,6 +225,14 @@ class MovedFace:
         offset = skin + (inner - skin) * cover[:, None]
         return offset.T.reshape(1, 2, *points.shape[1:3]), dark.reshape(1, 1, *points.shape[1:3])
 
+    def opening(self, points: Tensor) -> Tensor:
+        """How much of an eyeball or of the inside of the mouth is seen instead of skin, 0..1, at crop points ``[1,H,W,2]``."""
+        flat = points.reshape(-1, 2)
+        cover = _ask_mouth(self.mouth, flat, self.teeth)[0]
+        for eye in self.eyes:
+            cover = torch.maximum(cover, _ask_eye(eye, flat)[1])
+        return cover.reshape(1, *points.shape[1:3])
+
 
 def _within(points: Tensor, box: Tensor) -> Tensor:
     return ((points >= box[0]) & (points <= box[1])).all(-1).nonzero()[:, 0]
