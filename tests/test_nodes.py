@@ -122,7 +122,7 @@ def face(comfy: SimpleNamespace, photo: Tensor) -> object:
 
 @pytest.fixture
 def field(comfy: SimpleNamespace, face: object) -> object:
-    return run(comfy, "FaceFlowInit", crop=face, resolution=8, noise=0.01)[0]
+    return run(comfy, "FaceFlowInit", crop=face, representation="raster", resolution=8, noise=0.01)[0]
 
 
 @pytest.fixture(autouse=True)
@@ -658,7 +658,7 @@ def test_align_with_a_mask(comfy: SimpleNamespace, photo: Tensor, face: object) 
 
 def test_init_noise(comfy: SimpleNamespace, face: object) -> None:
     def offset(**options: object) -> Tensor:
-        return run(comfy, "FaceFlowInit", crop=face, resolution=16, **options)[0].offset
+        return run(comfy, "FaceFlowInit", crop=face, representation="raster", resolution=16, **options)[0].offset
 
     assert not offset(seed=3).any()
     assert torch.equal(offset(seed=3, noise=0.02), offset(seed=3, noise=0.02))
