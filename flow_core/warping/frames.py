@@ -48,19 +48,17 @@ def warp_frame(
     flow = field.flow(feather, crop) if hasattr(field, "flow") else field
     boxes = _sharp_pixels(flow, crop) if cell > 1 else []
     (shift, color, uncovered), *sharp = _asked(flow, crop, [places, *map(_centers, boxes)], 1.5 * cell / side)
-    tinted = uncovered is not None or bool(color.abs().amax() > STILL_COLOR)
+    tinted = flow.colored and bool(color.abs().amax() > STILL_COLOR)
     strong = shift.abs().amax(1)[0] > STILL
     if tinted:
         strong = strong | (color.abs().amax(1)[0] > STILL_COLOR)
-    planes = [shift, color] if tinted else [shift]
     if uncovered is not None:
-        planes.append(uncovered)
-        strong = strong | (planes[-1][0, 0] > STILL_COLOR)
+        strong = strong | (uncovered[0, 0] > STILL_COLOR)
     if not strong.any():
         return None
     i0, i1 = _span(strong.any(1), rows)
     j0, j1 = _span(strong.any(0), columns)
-    values = torch.cat([p * strong for p in planes], 1)  # what is not moved keeps its pixels
+    values = _planes(Sample(shift, color, uncovered), tinted) * strong  # what is not moved keeps its pixels
     values = values[:, :, i0:i1, j0:j1].contiguous()  # or it is slow
     low, high = values[0, :2].amin((1, 2)).floor().int().tolist(), values[0, :2].amax((1, 2)).ceil().int().tolist()
     moved = strong[i0:i1, j0:j1].float()[None, None]
@@ -72,7 +70,7 @@ def warp_frame(
     if boxes:
         moved = moved.contiguous()
         for box, sample in zip(boxes, sharp, strict=True):
-            _write(values, moved, (x0, y0, x1, y1), box, [p for p in sample if p is not None][: len(planes)])
+            _write(values, moved, (x0, y0, x1, y1), box, _planes(sample, tinted))
         low, high = values[0, :2].amin((1, 2)).floor().int().tolist(), values[0, :2].amax((1, 2)).ceil().int().tolist()
 
     h, w = crop.image_size
@@ -88,7 +86,7 @@ def warp_frame(
         part,
         normalized(part, source, interpolation),
         values[:, 2:5] * whole if tinted else None,
-        None if uncovered is None else values[:, 5:],
+        None if uncovered is None else values[:, -1:],
         (0.0, whole) if tinted or interpolation == "bicubic" else None,
         interpolation,
     )
@@ -120,6 +118,12 @@ def _asked(flow: Flow, crop: Crop, places: list[Tensor], margin: float) -> list[
     ]
 
 
+def _planes(sample: Sample, tinted: bool) -> Tensor:
+    """Offset, colour where there is any, and what is uncovered where anything can be: ``[1,C,h,w]``."""
+    planes = [sample.offset, sample.color if tinted else None, sample.uncovered]
+    return torch.cat([p for p in planes if p is not None], 1)
+
+
 def _sharp_pixels(flow: Flow, crop: Crop) -> list[tuple[int, int, int, int]]:
     """Boxes (x0, y0, x1, y1) of pixels in which a flow has layers with sharp borders."""
     boxes = []
@@ -144,13 +148,13 @@ def _write(
     moved: Tensor,
     whole: tuple[int, int, int, int],
     box: tuple[int, int, int, int],
-    planes: list[Tensor],
+    planes: Tensor,
 ) -> None:
     """Write planes ``[1,c,h,w]`` of a box into ``values [1,C,h,w]`` and ``moved [h,w]`` of ``whole``."""
     x0, y0, x1, y1 = max(box[0], whole[0]), max(box[1], whole[1]), min(box[2], whole[2]), min(box[3], whole[3])
     if x0 >= x1 or y0 >= y1:
         return
-    found = torch.cat(planes, 1)[..., y0 - box[1] : y1 - box[1], x0 - box[0] : x1 - box[0]]
+    found = planes[..., y0 - box[1] : y1 - box[1], x0 - box[0] : x1 - box[0]]
     strong = (found[0, :2].abs().amax(0) > STILL) | (found[0, 2:].abs().sum(0) > STILL_COLOR)
     here = (..., slice(y0 - whole[1], y1 - whole[1]), slice(x0 - whole[0], x1 - whole[0]))
     values[here], moved[here] = found * strong, strong
