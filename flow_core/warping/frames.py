@@ -45,22 +45,20 @@ def warp_frame(
     rows, columns = -(-(y1 - y0) // cell), -(-(x1 - x0) // cell)
     ys, xs = (torch.arange(n) + 0.5 for n in (rows, columns))
     places = torch.stack(torch.meshgrid(x0 + xs * cell, y0 + ys * cell, indexing="xy"), -1)[None]
-    points = crop.to_crop(places)
     flow = field.flow(feather, crop) if hasattr(field, "flow") else field
-    shift, color, uncovered = _asked(flow, crop, points, 1.5 * cell / side)
-    tinted = uncovered is not None or bool(color.abs().amax() > STILL_COLOR)
+    boxes = _sharp_pixels(flow, crop) if cell > 1 else []
+    (shift, color, uncovered), *sharp = _asked(flow, crop, [places, *map(_centers, boxes)], 1.5 * cell / side)
+    tinted = flow.colored and bool(color.abs().amax() > STILL_COLOR)
     strong = shift.abs().amax(1)[0] > STILL
     if tinted:
         strong = strong | (color.abs().amax(1)[0] > STILL_COLOR)
-    planes = [shift, color] if tinted else [shift]
     if uncovered is not None:
-        planes.append(uncovered)
-        strong = strong | (planes[-1][0, 0] > STILL_COLOR)
+        strong = strong | (uncovered[0, 0] > STILL_COLOR)
     if not strong.any():
         return None
     i0, i1 = _span(strong.any(1), rows)
     j0, j1 = _span(strong.any(0), columns)
-    values = torch.cat([p * strong for p in planes], 1)  # what is not moved keeps its pixels
+    values = _planes(Sample(shift, color, uncovered), tinted) * strong  # what is not moved keeps its pixels
     values = values[:, :, i0:i1, j0:j1].contiguous()  # or it is slow
     low, high = values[0, :2].amin((1, 2)).floor().int().tolist(), values[0, :2].amax((1, 2)).ceil().int().tolist()
     moved = strong[i0:i1, j0:j1].float()[None, None]
@@ -69,9 +67,10 @@ def warp_frame(
     width, height = x1 - x0, y1 - y0
     moved = moved.repeat_interleave(cell, 0).repeat_interleave(cell, 1)[:height, :width]
     values = F.interpolate(values, scale_factor=cell, mode="bilinear", align_corners=False)[:, :, :height, :width]
-    if cell > 1 and (boxes := flow.sharp_boxes()):
+    if boxes:
         moved = moved.contiguous()
-        _sharpen(values, moved, flow, crop, boxes, (x0, y0, x1, y1), 1.5 * cell / side)
+        for box, sample in zip(boxes, sharp, strict=True):
+            _write(values, moved, (x0, y0, x1, y1), box, _planes(sample, tinted))
         low, high = values[0, :2].amin((1, 2)).floor().int().tolist(), values[0, :2].amax((1, 2)).ceil().int().tolist()
 
     h, w = crop.image_size
@@ -87,7 +86,7 @@ def warp_frame(
         part,
         normalized(part, source, interpolation),
         values[:, 2:5] * whole if tinted else None,
-        None if uncovered is None else values[:, 5:],
+        None if uncovered is None else values[:, -1:],
         (0.0, whole) if tinted or interpolation == "bicubic" else None,
         interpolation,
     )
@@ -99,40 +98,66 @@ def warp_frame(
     return (x0, y0, x1, y1), moved
 
 
-def _asked(flow: Flow, crop: Crop, points: Tensor, margin: float) -> Sample:
-    """What a flow does at crop points ``[1,h,w,2]``, with offsets in pixels, and nothing at the border of the crop: between
-    points nothing may reach beyond it."""
+def _asked(flow: Flow, crop: Crop, places: list[Tensor], margin: float) -> list[Sample]:
+    """What a flow does at pixels ``[1,h,w,2]`` of several rasters, asked at once; offsets in pixels, and nothing at the border of
+    the crop: between points nothing may reach beyond it."""
+    shapes = [p.shape[1:3] for p in places]
+    together = places[0] if len(places) == 1 else torch.cat([p.flatten(1, 2) for p in places], 1)[:, None]
+    points = crop.to_crop(together)
     offset, color, uncovered = flow(points)
     inside = (torch.minimum(points, 1 - points).amin(-1) > margin)[:, None]
     shift = crop.vectors_to_image(offset.permute(0, 2, 3, 1)).permute(0, 3, 1, 2) * inside
-    return Sample(shift, color * inside, None if uncovered is None else uncovered * inside)
+    planes = shift, color * inside, None if uncovered is None else uncovered * inside
+    if len(places) == 1:
+        return [Sample(*planes)]
+    counts = [h * w for h, w in shapes]
+    parts = [[None] * len(places) if p is None else p.split(counts, 3) for p in planes]
+    return [
+        Sample(*(None if p is None else p.unflatten(3, shape)[:, :, 0] for p in sample))
+        for sample, shape in zip(zip(*parts, strict=True), shapes, strict=True)
+    ]
 
 
-def _sharpen(
+def _planes(sample: Sample, tinted: bool) -> Tensor:
+    """Offset, colour where there is any, and what is uncovered where anything can be: ``[1,C,h,w]``."""
+    planes = [sample.offset, sample.color if tinted else None, sample.uncovered]
+    return torch.cat([p for p in planes if p is not None], 1)
+
+
+def _sharp_pixels(flow: Flow, crop: Crop) -> list[tuple[int, int, int, int]]:
+    """Boxes (x0, y0, x1, y1) of pixels in which a flow has layers with sharp borders."""
+    boxes = []
+    for (u0, v0), (u1, v1) in (b.tolist() for b in flow.sharp_boxes()):
+        corners = crop.to_image(crop.matrix.new_tensor([[u0, v0], [u1, v0], [u1, v1], [u0, v1]])[None, None])[0, 0]
+        x0, y0 = (int(v) for v in corners.amin(0).floor())
+        x1, y1 = (int(v) for v in corners.amax(0).ceil())
+        x0, y0, x1, y1 = max(x0, 0), max(y0, 0), min(x1, crop.image_size[1]), min(y1, crop.image_size[0])
+        if x0 < x1 and y0 < y1:
+            boxes.append((x0, y0, x1, y1))
+    return boxes
+
+
+def _centers(box: tuple[int, int, int, int]) -> Tensor:
+    """Pixel centres ``[1,h,w,2]`` of a box."""
+    x0, y0, x1, y1 = box
+    return torch.stack(torch.meshgrid(torch.arange(x0, x1) + 0.5, torch.arange(y0, y1) + 0.5, indexing="xy"), -1)[None]
+
+
+def _write(
     values: Tensor,
     moved: Tensor,
-    flow: Flow,
-    crop: Crop,
-    boxes: list[Tensor],
+    whole: tuple[int, int, int, int],
     box: tuple[int, int, int, int],
-    margin: float,
+    planes: Tensor,
 ) -> None:
-    """Ask a flow at every pixel where it has layers with sharp borders, and write that into ``values [1,C,h,w]`` and ``moved
-    [h,w]`` of ``box``."""
-    x0, y0, x1, y1 = box
-    for (u0, v0), (u1, v1) in (b.tolist() for b in boxes):
-        corners = crop.to_image(crop.matrix.new_tensor([[u0, v0], [u1, v0], [u1, v1], [u0, v1]])[None, None])[0, 0]
-        left, top = (int(v) for v in corners.amin(0).floor())
-        right, bottom = (int(v) for v in corners.amax(0).ceil())
-        left, top, right, bottom = max(left, x0), max(top, y0), min(right, x1), min(bottom, y1)
-        if left >= right or top >= bottom:
-            continue
-        pixels = torch.meshgrid(torch.arange(left, right) + 0.5, torch.arange(top, bottom) + 0.5, indexing="xy")
-        found = _asked(flow, crop, crop.to_crop(torch.stack(pixels, -1)[None]), margin)
-        planes = torch.cat([p for p in found if p is not None][: 1 if values.shape[1] == 2 else 3], 1)
-        here = (..., slice(top - y0, bottom - y0), slice(left - x0, right - x0))
-        strong = (planes[0, :2].abs().amax(0) > STILL) | (planes[0, 2:].abs().sum(0) > STILL_COLOR)
-        values[here], moved[here] = planes * strong, strong
+    """Write planes ``[1,c,h,w]`` of a box into ``values [1,C,h,w]`` and ``moved [h,w]`` of ``whole``."""
+    x0, y0, x1, y1 = max(box[0], whole[0]), max(box[1], whole[1]), min(box[2], whole[2]), min(box[3], whole[3])
+    if x0 >= x1 or y0 >= y1:
+        return
+    found = planes[..., y0 - box[1] : y1 - box[1], x0 - box[0] : x1 - box[0]]
+    strong = (found[0, :2].abs().amax(0) > STILL) | (found[0, 2:].abs().sum(0) > STILL_COLOR)
+    here = (..., slice(y0 - whole[1], y1 - whole[1]), slice(x0 - whole[0], x1 - whole[0]))
+    values[here], moved[here] = found * strong, strong
 
 
 def _span(any_: Tensor, n: int) -> tuple[int, int]:
