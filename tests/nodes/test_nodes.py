@@ -28,9 +28,9 @@ from torch import Tensor
 
 from flow_core.needs import LINES, need
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 COMFYUI = os.environ.get("FACEFLOW_COMFYUI")
-FROZEN = json.loads((Path(__file__).parent / "data" / "nodes_v1.json").read_text())
+FROZEN = json.loads((Path(__file__).parents[1] / "data" / "nodes_v1.json").read_text())
 STYLES = ("wheel", "arrows", "grid", "heat", "color", "folds")
 # Nodes of ComfyUI itself that the example workflows may use.
 CORE = {"LoadImage", "PreviewImage", "SaveImage", "LossGraphNode", "PreviewAny", "MarkdownNote", "Note", "ImageBatch",
