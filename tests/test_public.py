@@ -52,6 +52,7 @@ def test_a_picture_and_words_make_an_edited_picture(astronaut: Tensor, tmp_path)
         flow_core.edit(astronaut, "a smiling face", "paint", crop=done.crop)
 
 
+@pytest.mark.slow
 def test_the_example_of_the_readme(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     [code] = re.findall(r"```python\n(.*?)```", README, re.S)
     imported = re.search(r"from flow_core import ([^\n]*)", code)[1].split(", ")
