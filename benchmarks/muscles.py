@@ -1,9 +1,10 @@
-"""Muscles fields: ``python benchmarks/muscles.py [--only folds|speed|photo|video]``.
+"""Muscles fields: ``python benchmarks/muscles.py [--only folds|speed|photo|video|devices]``.
 
 folds: the least Jacobian determinant of the visible skin, and the share of it that folds, over the faces of docs/people and the
 presets at four strengths; the border of the layers (lids, lips, teeth) and what lies beyond the face is left out.
 speed: milliseconds to fit a face, to move it, and to ask its field at 256 px; the least of many, one face.
 photo: a warp of 6000x4000 pixels beside one bare bicubic ``grid_sample`` of the face square, medians of nine in turn.
+devices: how far the pictures of CPU and CUDA lie apart.
 video: frames a second of a 1280x720 clip that is edited with a smile, beside the same without an edit.
 """
 
@@ -22,7 +23,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from flow_core.cli.demo import portraits
 from flow_core.faces.align import FaceNotFound, align
 from flow_core.faces.detect import load_detector
 from flow_core.faces.landmarks import AT, OVAL
@@ -82,6 +82,8 @@ def _determinant(crop: Crop, name: str, strength: float) -> Tensor:
 
 
 def speed() -> None:
+    from flow_core.cli.demo import portraits
+
     photo = portraits()["astronaut"]
     places = align(photo, load_detector())[0].places
     smile, fitted, points = preset("smile"), fit_shown(places), pixel_centers(256, 256)
@@ -104,6 +106,8 @@ def _least(run: Callable[[], object], times: int = 40) -> float:
 
 
 def photo() -> None:
+    from flow_core.cli.demo import portraits
+
     small = portraits()["astronaut"]
     found, _ = align(small, load_detector())
     big = F.interpolate(small, PHOTO, mode="bilinear")
@@ -130,6 +134,8 @@ def photo() -> None:
 
 
 def video(count: int = 120) -> None:
+    from flow_core.cli.demo import portraits
+
     frames = [f.pixels for f in islice(synthetic(portraits()["grace_hopper"], (720, 1280), 30, noise=1.0), count)]
     detector = load_detector()
     for name, field in (("nothing", preset("smile").scale(0.0, 0.0)), ("a smile", preset("smile"))):
@@ -144,8 +150,28 @@ def video(count: int = 120) -> None:
         )
 
 
+def devices() -> None:
+    """The same picture on the processor and on CUDA, where there is one."""
+    if not torch.cuda.is_available():
+        print("no CUDA device here")
+        return
+    detector, worst = load_detector(), 0.0
+    for path in sorted(PEOPLE.glob("*.jpg"))[:6]:
+        image = picture.read(path).rgb
+        crop, _ = align(image, detector)
+        for name in ("smile", "surprise", "anger", "wink"):
+            here, there = (warp(image.to(d), crop, preset(name))[0].cpu() for d in ("cpu", "cuda"))
+            worst = max(worst, (here - there).abs().max().item())
+    print(f"largest difference between CPU and {torch.cuda.get_device_name()}: {255 * worst:.2f} of 255")
+    moved = crop.to("cuda")
+    flow = _least(
+        lambda: (preset("smile").to("cuda").flow(crop=moved)(pixel_centers(256, 256, "cuda")), torch.cuda.synchronize())
+    )
+    print(f"fit, move and ask at 256 px on it: {flow:.1f} ms")
+
+
 if __name__ == "__main__":
-    parts = {"folds": folds, "speed": speed, "photo": photo, "video": video}
+    parts = {"folds": folds, "speed": speed, "photo": photo, "video": video, "devices": devices}
     ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     ap.add_argument("--only", choices=parts)
     o = ap.parse_args()

@@ -40,7 +40,7 @@ def rasterise(points: Tensor, depth: Tensor, triangles: Tensor, size: int) -> tu
         for side in (*(band for band in _BANDS if band < largest), largest):
             which = (seen & (extent > before) & (extent <= side)).nonzero()[:, 0]
             before = side
-            for few in which.split(max(1, (1 << 22) // side**2)):
+            for few in which.split(max(1, (1 << 22) // max(side, 1) ** 2)):
                 if len(few):
                     found.append(_covered(corners[few], area[few], heights[few], low[few], few, side, size))
         index = torch.full((size * size,), -1, device=points.device)

@@ -1,0 +1,57 @@
+"""What a prompt names: the expression or shape that an artist means, and nothing where colour is meant."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from flow_core.editing.named import covariance, named
+from flow_core.faces.rig import load_rig
+from flow_core.fields.muscles import MusclesField
+from flow_core.guides.guide import Guide
+from flow_core.guides.prompts import Prompt
+
+
+def amounts(guide: Guide, text: str) -> dict[str, float]:
+    return named(guide, Prompt.parse(text)).field.amounts[0]
+
+
+@pytest.mark.parametrize(
+    ("text", "muscle"),
+    [
+        ("a smiling face", "mouthSmileLeft"), ("happy", "mouthSmileRight"), ("very angry man", "browDownLeft"),
+        ("a surprised face", "eyeWideLeft"), ("she is sad", "mouthFrownLeft"), ("sleepy", "eyeBlinkLeft"),
+        ("a wide nose", "noseWider"), ("full lips", "lipsLowerFuller"), ("a long chin", "chinLonger"),
+        ("an old man", "faceOlder"), ("raised eyebrows", "browOuterUpLeft"), ("a kiss", "mouthPucker"),
+    ],
+)  # fmt: skip
+def test_names_the_muscle_that_is_meant(text: str, muscle: str, guide: Guide) -> None:
+    assert amounts(guide, text)[muscle] > 0.2
+
+
+@pytest.mark.parametrize("text", ["red lips", "blond hair", "a tanned face", "blue eyes"])
+def test_colours_name_no_muscle(text: str, guide: Guide) -> None:
+    found = named(guide, Prompt.parse(text))
+    assert not found.field.coefficients().any()
+    assert (found.expression, found.shape) == (0.0, 0.0)
+
+
+def test_weights_say_how_much(guide: Guide) -> None:
+    whole, half = amounts(guide, "a smiling face"), amounts(guide, "a smiling face:0.5")
+    assert half["mouthSmileLeft"] == pytest.approx(whole["mouthSmileLeft"] / 2)
+    assert amounts(guide, "thin lips")["lipsUpperFuller"] < 0
+
+
+def test_the_metric_lets_only_what_is_asked_move() -> None:
+    count = len(load_rig().unit_names)
+    expression, shape = covariance(1.0, 0.0), covariance(0.0, 1.0)
+    assert expression[:count, :count].any()
+    assert not expression[count:].any()
+    assert shape[count:, count:].any()
+    assert not shape[:count].any()
+    assert torch.allclose(expression, expression.T, atol=1e-6)
+    smile = MusclesField.of({"mouthSmile": 1.0}).units[0]
+    moved = expression[:count, :count] @ smile
+    names = load_rig().unit_names
+    assert moved[names.index("mouthSmileLeft")] == pytest.approx(moved[names.index("mouthSmileRight")].item(), abs=1e-5)
+    assert moved[names.index("mouthSmileLeft")] > moved[names.index("browInnerUp")]
