@@ -1,9 +1,10 @@
 # make venv: the environment with the faceflow command    make demo: two portraits, four prompts, out/demo/
-# make test: all tests offline                            make lint: the linters
+# make test: the quick tests, offline                     make lint: the linters
+# make test-all: all tests, with trainings and processes
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: venv demo test lint clean
+.PHONY: venv demo test test-all lint clean
 
 venv: .venv/.ready
 
@@ -17,6 +18,9 @@ demo: .venv/.ready
 	$(BIN)/python -m flow_core.cli.demo --out out/demo
 
 test: .venv/.ready
+	$(BIN)/python -m pytest -m "not slow"
+
+test-all: .venv/.ready
 	$(BIN)/python -m pytest
 
 lint: .venv/.ready

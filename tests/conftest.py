@@ -18,6 +18,7 @@ from flow_core.guides.guide import Guide, load_guide
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "own_models: the command loads its models itself")
+    config.addinivalue_line("markers", "slow: trains, starts processes, or takes seconds; left out by make test")
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -84,6 +84,7 @@ def test_every_writer_keeps_the_older_file_on_a_full_disk(
     assert os.listdir(path.parent) == [path.name]
 
 
+@pytest.mark.slow
 @POSIX
 def test_every_writer_keeps_the_older_file_when_the_disk_fills_while_it_writes(tmp_path: Path) -> None:
     """A real limit, in a process of its own: no file may grow beyond 64 bytes."""
@@ -106,6 +107,7 @@ def test_every_writer_keeps_the_older_file_when_the_disk_fills_while_it_writes(t
     assert {name: (tmp_path / name).read_bytes() for name in os.listdir(tmp_path)} == before
 
 
+@pytest.mark.slow
 @POSIX
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
 def test_a_writer_that_is_stopped(tmp_path: Path, how: signal.Signals) -> None:

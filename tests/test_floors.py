@@ -22,6 +22,7 @@ def faceflow(*argv: object) -> None:
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.slow
 def test_a_first_edit(astronaut: Tensor, tmp_path: Path) -> None:
     picture.write(picture.Picture(astronaut[..., :256, 96:352]), tmp_path / "in.png")
     field, out = tmp_path / "smile.safetensors", tmp_path / "out.png"
@@ -37,6 +38,7 @@ def test_a_first_edit(astronaut: Tensor, tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.slow
 def test_a_first_clip(astronaut: Tensor, tmp_path: Path) -> None:
     av = pytest.importorskip("av")
     frame = (astronaut[0, :, :256, 96:352].permute(1, 2, 0) * 255).round().byte().numpy()

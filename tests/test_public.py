@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import re
+import shlex
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import torch
 from torch import Tensor
 
 import flow_core
+from flow_core.cli import main as cli
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGES = (ROOT / "README.md", ROOT / "docs" / "fields.md", ROOT / "docs" / "video.md", ROOT / "docs" / "training.md")
 
 
 def test_everything_that_is_exported_is_there() -> None:
@@ -41,3 +50,28 @@ def test_a_picture_and_words_make_an_edited_picture(astronaut: Tensor, tmp_path)
     assert seen == [1, 2]
     with pytest.raises(ValueError, match="Unknown method 'paint'; use one of optimize, predict, refine"):
         flow_core.edit(astronaut, "a smiling face", "paint", crop=done.crop)
+
+
+@pytest.mark.slow
+def test_the_example_of_the_readme(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    [code] = re.findall(r"```python\n(.*?)```", README, re.S)
+    imported = re.search(r"from flow_core import ([^\n]*)", code)[1].split(", ")
+    assert set(imported) <= set(flow_core.__all__)
+    shutil.copy(ROOT / "docs" / "people" / "01.jpg", tmp_path / "me.jpg")
+    monkeypatch.chdir(tmp_path)
+    exec(code, {})
+    assert flow_core.load_field("smile.safetensors").meta["prompt"] == "a smiling face"
+
+
+def test_the_commands_of_the_readme_and_the_pages() -> None:
+    lines = [line for page in PAGES for line in page.read_text("utf-8").splitlines()]
+    commands = [shlex.split(line, comments=True)[1:] for line in lines if line.startswith("    faceflow ")]
+    assert len(commands) > 10
+    for command in commands:
+        given, rest = cli.parser().parse_known_args(command)
+        assert not [r for r in rest if r.startswith("-")], command
+        assert given.command == command[0]
+
+
+def test_the_readme_is_one_page() -> None:
+    assert len(README.split()) <= 900

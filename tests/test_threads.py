@@ -74,6 +74,7 @@ def test_there_are_more_threads_than_processors(
         assert 1 + (team - 1) * (1 + count) > processors
 
 
+@pytest.mark.slow
 @LINUX
 def test_waiting_threads_do_not_burn_the_processor() -> None:
     """Small parallel operations with pauses between them: who spins in the pauses uses the processor for nothing."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from functools import lru_cache, partial
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from ..faces.detect import Detection
 
 ANIMATIONS = (".webp", ".gif", ".png")
-STYLES = ("wheel", "arrows", "grid", "heat", "color", "folds")
 MUSCLES = "muscles"  # the style of muscles fields alone
 _STILL = 1e-4  # shorter offsets (0.1 px of a 1024 px face) count as no movement
 _INK, _ACCENT = (0.12, 0.13, 0.16), (1.0, 0.76, 0.18)
@@ -83,28 +82,25 @@ def view(
     Raises:
         ValueError: unknown style, a size or background that does not fit, or NaN in the field.
     """
-    if style not in (*STYLES, MUSCLES):
-        raise ValueError(f"Unknown style {style!r}; use one of {', '.join((*STYLES, MUSCLES))}.")
+    if style not in _DRAWN_BY:
+        raise ValueError(f"Unknown style {style!r}; use one of {', '.join(_DRAWN_BY)}.")
     if style == MUSCLES and not isinstance(field, MusclesField):
         raise ValueError(f"The style {MUSCLES} shows muscles fields, and this is a {field.kind} field.")
     _require_size(size)
     if background is not None and (background.ndim != 4 or background.shape[1] != 3):
         raise ValueError(f"Expected a background [B,3,S,S], got {tuple(background.shape)}.")
-    length = partial(_length, side=side)
-    styles = partial(_wheel, length=length), _arrows, _grid, partial(_heat, length=length), _color, _folds
-    draw = dict(zip((*STYLES, MUSCLES), (*styles, _muscles), strict=True))[style]
     with torch.no_grad():
         field = field.select(0).to("cpu").scale(strength, strength).require_finite()
         crop = None if crop is None else crop.select(0).to("cpu")
         background = None if background is None else _fit(background, size, size)
-        return draw(_Drawn(field, crop), pixel_centers(size, size), background)
+        return _DRAWN_BY[style](_Drawn(field, crop, side), pixel_centers(size, size), background)
 
 
 class _Drawn:
-    """The field that is drawn, with the face that it may need."""
+    """The field that is drawn, with the face that it may need, and the side of its square in pixels of the photo."""
 
-    def __init__(self, field: FlowField, crop: Crop | None) -> None:
-        self.field, self.crop, self.flow = field, crop, field.flow(crop=crop)
+    def __init__(self, field: FlowField, crop: Crop | None, side: float | None) -> None:
+        self.field, self.crop, self.side, self.flow = field, crop, side, field.flow(crop=crop)
 
     def offset(self, points: Tensor) -> Tensor:
         return self.flow(points).offset
@@ -112,13 +108,17 @@ class _Drawn:
     def color(self, points: Tensor) -> Tensor:
         return self.flow(points).color
 
+    def length(self, share: float) -> str:
+        """A length in fractions of the crop side, in words."""
+        return _length(share, self.side)
+
 
 def _require_size(size: int) -> None:
     if not 64 <= size <= 4096:
         raise ValueError(f"The size of a picture must lie in 64..4096 pixels, got {size}.")
 
 
-def _wheel(drawn: _Drawn, points: Tensor, _: Tensor | None, length: Callable[[float], str]) -> Tensor:
+def _wheel(drawn: _Drawn, points: Tensor, _: Tensor | None) -> Tensor:
     size = points.shape[1]
     flow = -drawn.offset(points)
     longest = torch.hypot(*flow.unbind(1)).max().item()
@@ -130,7 +130,7 @@ def _wheel(drawn: _Drawn, points: Tensor, _: Tensor | None, length: Callable[[fl
     disc = (radius + 0.5 - torch.hypot(*around.split(1, 1))).clamp(0, 1)
     part = picture[..., corner, corner]
     part[:] = _paint(part, disc, _wheel_colors(around / radius), halo=max(1, round(size / 600)))
-    text = ("max " if size >= 128 else "") + length(longest)
+    text = ("max " if size >= 128 else "") + drawn.length(longest)
     return _write(picture, text, (center - 1.4 * radius, center), (1, 0.5), _INK, 1.0)
 
 
@@ -216,11 +216,11 @@ def _muscles(drawn: _Drawn, points: Tensor, background: Tensor | None) -> Tensor
     return picture
 
 
-def _heat(drawn: _Drawn, points: Tensor, _: Tensor | None, length: Callable[[float], str]) -> Tensor:
+def _heat(drawn: _Drawn, points: Tensor, _: Tensor | None) -> Tensor:
     size = points.shape[1]
     far = torch.hypot(*drawn.offset(points).unbind(1))
     longest = max(far.max().item(), _STILL)
-    labels = [length(share * longest) for share in ((0, 0.5, 1) if size >= 160 else (0, 1))]
+    labels = [drawn.length(share * longest) for share in ((0, 0.5, 1) if size >= 160 else (0, 1))]
     return _scale(_ramp(far / longest * 10, *_HEAT), (_HEAT[0], _HEAT[1]), labels, (0.95,) * 3, 0.05)
 
 
@@ -260,6 +260,12 @@ def _color(drawn: _Drawn, points: Tensor, _: Tensor | None) -> Tensor:
     factor = next(f for f in (64, 32, 16, 8, 4, 2, 1) if largest * f <= 0.5 or f == 1)
     text = f"x {factor}" if largest >= 1e-4 else "no shift"
     return _write((0.5 + factor * shift).clamp(0, 1), text, (at, at), (1, 1), (1.0,) * 3, 0.1)
+
+
+_DRAWN_BY: dict[str, Callable[[_Drawn, Tensor, Tensor | None], Tensor]] = {
+    "wheel": _wheel, "arrows": _arrows, "grid": _grid, "heat": _heat, "color": _color, "folds": _folds, MUSCLES: _muscles,
+}  # fmt: skip
+STYLES = tuple(style for style in _DRAWN_BY if style != MUSCLES)  # of all fields
 
 
 def caption(image: Tensor, text: str) -> Tensor:

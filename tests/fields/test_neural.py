@@ -150,6 +150,7 @@ def test_a_network_that_is_trained_begins_where_it_was() -> None:
     assert not any(v.requires_grad for v in start.weights.values())
 
 
+@pytest.mark.slow
 def test_optimised_like_a_raster(astronaut: Tensor, crop: Crop, guide: Guide) -> None:
     quick, smile = Settings(steps=20, views=2), Prompt.parse("a smiling face")
     *_, raster = optimize(astronaut, crop, Field.zeros(28), guide, smile, quick)

@@ -244,6 +244,7 @@ def _worker(rank: int, folder: str) -> None:
     distributed.destroy_process_group()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not distributed.is_gloo_available(), reason="this torch has no gloo")
 def test_two_processes_train_one_model(tmp_path: Path) -> None:
     multiprocessing.spawn(_worker, (str(tmp_path),), nprocs=2)

@@ -28,9 +28,9 @@ from torch import Tensor
 
 from flow_core.needs import LINES, need
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 COMFYUI = os.environ.get("FACEFLOW_COMFYUI")
-FROZEN = json.loads((Path(__file__).parent / "data" / "nodes_v1.json").read_text())
+FROZEN = json.loads((Path(__file__).parents[1] / "data" / "nodes_v1.json").read_text())
 STYLES = ("wheel", "arrows", "grid", "heat", "color", "folds")
 # Nodes of ComfyUI itself that the example workflows may use.
 CORE = {"LoadImage", "PreviewImage", "SaveImage", "LossGraphNode", "PreviewAny", "MarkdownNote", "Note", "ImageBatch",
@@ -122,7 +122,7 @@ def face(comfy: SimpleNamespace, photo: Tensor) -> object:
 
 @pytest.fixture
 def field(comfy: SimpleNamespace, face: object) -> object:
-    return run(comfy, "FaceFlowInit", crop=face, representation="raster", resolution=8, noise=0.01)[0]
+    return run(comfy, "FaceFlowInit", representation="raster", crop=face, resolution=8, noise=0.01)[0]
 
 
 @pytest.fixture(autouse=True)
@@ -241,6 +241,7 @@ def test_model_folder_is_registered(comfy: SimpleNamespace) -> None:
     assert ".safetensors" in comfy.folders.folder_names_and_paths["faceflow"][1]
 
 
+@pytest.mark.slow
 @needs_stub
 def test_loading_the_pack_is_light(tmp_path: Path) -> None:
     code = """
@@ -304,7 +305,7 @@ def test_whole_graph(comfy: SimpleNamespace, photo: Tensor, tmp_path: Path) -> N
     assert is_image(preview, (1, 180, 200, 3))
     assert not torch.equal(preview, image)
     guide = run(comfy, "FaceFlowLoadGuide")[0]
-    start = run(comfy, "FaceFlowInit", crop=crop, representation="raster", resolution=8)[0]
+    start = run(comfy, "FaceFlowInit", representation="raster", crop=crop, resolution=8)[0]
     assert start.size == (8, 8)
     assert not start.offset.any()
     field, edited, losses = run(
@@ -455,7 +456,7 @@ def test_batch_of_two(comfy: SimpleNamespace, photo: Tensor, loaded: object) -> 
     assert is_image(aligned, (2, 64, 64, 3))
     assert is_image(mask, (2, 180, 200))
     assert is_image(preview, (2, 180, 200, 3))
-    start = run(comfy, "FaceFlowInit", crop=crop, representation="raster", resolution=8)[0]
+    start = run(comfy, "FaceFlowInit", representation="raster", crop=crop, resolution=8)[0]
     assert start.batch == 2
     field, edited, _ = run(comfy, "FaceFlowOptimize", image=images, crop=crop, field=start, guide=loaded, steps=3).args
     assert field.batch == 2
@@ -476,7 +477,7 @@ def test_other_channels(comfy: SimpleNamespace, photo: Tensor, loaded: object, c
         image = torch.cat([photo, torch.full_like(photo[..., :1], 0.5)], -1)
     crop, aligned, _, _ = run(comfy, "FaceFlowAlign", image=image, aligned_size=64).args
     assert aligned.shape == (1, 64, 64, 3)
-    start = run(comfy, "FaceFlowInit", crop=crop, representation="raster", resolution=8)[0]
+    start = run(comfy, "FaceFlowInit", representation="raster", crop=crop, resolution=8)[0]
     field, edited, _ = run(comfy, "FaceFlowOptimize", image=image, crop=crop, field=start, guide=loaded, steps=2).args
     assert is_image(edited, (1, 180, 200, channels))
     assert is_image(run(comfy, "FaceFlowApply", image=image, crop=crop, field=field)[0], (1, 180, 200, channels))
@@ -606,7 +607,7 @@ def test_all_faces_of_a_picture(comfy: SimpleNamespace, photo: Tensor, loaded: o
     assert is_image(aligned, (2, 64, 64, 3))
     assert is_image(mask, (1, 180, 400))
     assert is_image(preview, (1, 180, 400, 3))
-    start = run(comfy, "FaceFlowInit", crop=crop, representation="raster", resolution=8)[0]
+    start = run(comfy, "FaceFlowInit", representation="raster", crop=crop, resolution=8)[0]
     field, edited, _ = run(comfy, "FaceFlowOptimize", image=pair, crop=crop, field=start, guide=loaded, steps=2).args
     assert field.batch == 2
     applied = run(comfy, "FaceFlowApply", image=pair, crop=crop, field=field)[0]
@@ -658,7 +659,7 @@ def test_align_with_a_mask(comfy: SimpleNamespace, photo: Tensor, face: object) 
 
 def test_init_noise(comfy: SimpleNamespace, face: object) -> None:
     def offset(**options: object) -> Tensor:
-        return run(comfy, "FaceFlowInit", crop=face, representation="raster", resolution=16, **options)[0].offset
+        return run(comfy, "FaceFlowInit", representation="raster", crop=face, resolution=16, **options)[0].offset
 
     assert not offset(seed=3).any()
     assert torch.equal(offset(seed=3, noise=0.02), offset(seed=3, noise=0.02))
@@ -865,7 +866,7 @@ def test_batches_with_a_picture_without_a_face(
     assert is_image(preview, (3, 180, 400, 3))
     inputs = {"image": images, "crop": crop, "guide": loaded}
     field, edited = run(comfy, "FaceFlowPredict", predictor=net, **inputs).args
-    start = run(comfy, "FaceFlowInit", crop=crop, representation="raster", resolution=8)[0]
+    start = run(comfy, "FaceFlowInit", representation="raster", crop=crop, resolution=8)[0]
     optimized = run(comfy, "FaceFlowOptimize", field=start, steps=2, **inputs)[1]
     for out in (edited, optimized, run(comfy, "FaceFlowApply", image=images, crop=crop, field=field)[0]):
         assert torch.equal(out[0], images[0])

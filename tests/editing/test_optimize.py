@@ -110,6 +110,7 @@ def test_gain_grows(edits: Edits, name: str) -> None:
     assert last.losses["guide"] < first.losses["guide"] / 2
 
 
+@pytest.mark.slow
 def test_preserve_is_the_dial_from_bold_to_careful(run: Run) -> None:
     def moved(preserve: float) -> float:
         return run.field(steps=50, preserve=preserve).offset.square().mean().item()
@@ -223,6 +224,7 @@ def test_batch_of_two(astronaut: Tensor, crop: Crop, guide: Guide) -> None:
     assert shared.field.batch == 2
 
 
+@pytest.mark.slow
 def test_faces_of_a_batch_have_their_own_prompts_and_the_edits_of_single_runs(
     run: Run, hopper: tuple[Tensor, Crop], guide: Guide
 ) -> None:
@@ -255,6 +257,7 @@ def test_a_guide_with_another_scale_gives_the_same_edit(run: Run) -> None:
     assert torch.allclose(last.field.offset, run.field().offset, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_stops_when_nothing_more_is_to_be_gained(run: Run) -> None:
     steps = run.steps(steps=400, views=4)
     assert steps[-1].index == steps[-1].total < 200

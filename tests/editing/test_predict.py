@@ -79,6 +79,7 @@ def prompt(text: str) -> Prompt:
     return Prompt.parse(text)
 
 
+@pytest.mark.slow
 def test_a_short_training_gains_on_the_guide(
     trained: Predictor, guide: Guide, portraits: dict[str, Tensor], crops: dict[str, Crop]
 ) -> None:
@@ -275,6 +276,7 @@ def test_refining_starts_from_the_prediction(
     assert "no predictor weights at no.safetensors" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_training_goes_on_where_it_stopped(folder: Path, faces: data.Faces, tmp_path: Path) -> None:
     whole, half = tmp_path / "whole", tmp_path / "half"
     for place, runs in ((whole, (["--steps", "4"],)), (half, (["--steps", "4"], ["--steps", "4", "--resume"]))):
@@ -292,6 +294,7 @@ def test_training_goes_on_where_it_stopped(folder: Path, faces: data.Faces, tmp_
         torch.testing.assert_close(value, b[name], msg=name)
 
 
+@pytest.mark.slow
 def test_training_goes_on_from_weights(trained: Predictor, folder: Path, faces: data.Faces, tmp_path: Path) -> None:
     start = folder / "p.safetensors"
     training.run(options(tmp_path, "--steps", "1", "--lr", "1e-9", "--weights", str(start)), faces, nobody(faces))
@@ -335,6 +338,7 @@ def _worker(rank: int, folder: str) -> None:
     distributed.destroy_process_group()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not distributed.is_gloo_available(), reason="this torch has no gloo")
 def test_two_processes_train_one_predictor(tmp_path: Path, faces: data.Faces) -> None:
     for rank in (0, 1):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import subprocess
 import sys
-import time
 
 import pytest
 import torch
@@ -266,7 +265,7 @@ def test_what_does_not_fit_is_an_error(noise_picture: Tensor) -> None:
         warp(torch.zeros(1, 3, 96, 121), crop, field)
     with pytest.raises(ValueError, match=r"2 fields do not fit 1 faces"):
         warp(noise_picture, crop, smooth_field(batch=2))
-    with pytest.raises(ValueError, match=r"2 crops do not fit 3 pictures"):
+    with pytest.raises(ValueError, match=r"crop of 2 pictures does not fit 3"):
         warp(torch.zeros(3, 3, *SIZE), square_crop(SIZE, (60, 48), 80, batch=2), field)
     with pytest.raises(ValueError, match=r"4 masks do not fit"):
         warp(noise_picture, crop, field, mask=torch.ones(4, *SIZE))
@@ -382,7 +381,7 @@ def test_displacement_is_the_tapered_field() -> None:
 
 @pytest.mark.parametrize("kind", ["raster", "velocity"])
 @pytest.mark.parametrize("degrees", [0, 20])
-@pytest.mark.parametrize(("side", "off"), [(1500, 0.02), (3000, 0.08)])
+@pytest.mark.parametrize(("side", "off"), [(1500, 0.02), pytest.param(3000, 0.08, marks=pytest.mark.slow)])
 def test_a_large_face_moves_to_a_fraction_of_a_pixel(kind: str, degrees: float, side: int, off: float) -> None:
     """A ramp along each axis says where every pixel came from, across tiles and beside the crop's turned border.
     The larger face asks its field at every third pixel."""
@@ -410,7 +409,7 @@ def test_what_only_colours_leaves_each_pixel_in_its_place(kind: str, noise_pictu
 
 
 LARGE = """
-import resource, sys, time
+import resource, sys
 import torch
 sys.path[:0] = sys.argv[1:]
 from helpers import constant_field, square_crop, smooth_field
@@ -422,34 +421,24 @@ crop = square_crop((h, w), (3000, 2000), 3200)
 field = constant_field(100 / 3200, 0)
 warp(image[:, :, :64, :64], square_crop((64, 64), (32, 32), 40), field)
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-start = time.perf_counter()
 out, changed = warp(image, crop, field)
-seconds = time.perf_counter() - start
 after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 error = (out[0, :, 2000, 2500:3500] - image[0, :, 2000, 2600:3600]).abs().max().item()
 same = torch.equal(out[:, :, :390], image[:, :, :390]) and torch.equal(out[..., :1390], image[..., :1390])
 unit = 1 if sys.platform == "darwin" else 1024
-print((after - before) * unit / 2**20, seconds, error, same, changed.mean().item())
+print((after - before) * unit / 2**20, error, same, changed.mean().item())
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="needs the resource module")
 def test_large_photo_needs_little_memory() -> None:
     done = subprocess.run(
         [sys.executable, "-c", LARGE, *sys.path], capture_output=True, text=True, check=True, timeout=300
     )
-    megabytes, seconds, error, same, share = done.stdout.split()
+    megabytes, error, same, share = done.stdout.split()
     assert float(error) < 2e-4
     assert same == "True"
     assert float(share) == pytest.approx(3200**2 / 24e6, rel=0.01)
     result = 24e6 * 4 * (3 + 1) / 2**20  # the picture and the mask that are returned
     assert float(megabytes) < result + 300
-    assert float(seconds) < 60
-
-
-def test_many_small_warps_stay_quick() -> None:
-    image, crop, field = torch.rand(1, 3, 512, 512), square_crop((512, 512), (256, 256), 300, 10), smooth_field()
-    start = time.perf_counter()
-    for _ in range(5):
-        warp(image, crop, field)
-    assert time.perf_counter() - start < 5

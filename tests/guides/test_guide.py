@@ -264,6 +264,7 @@ FAMILIES = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", FAMILIES)
 def test_families_of_open_clip(tmp_path: Path, family: str) -> None:
     """Each family's architecture, built small with random weights, loads from a file and guides."""
@@ -461,6 +462,7 @@ def python(code: str) -> str:
     return done.stdout.strip()
 
 
+@pytest.mark.slow
 def test_open_clip_in_a_fresh_interpreter() -> None:
     """Whether or not the torchvision that is installed here fits torch; and nothing heavy is imported before."""
     code = """
@@ -473,6 +475,7 @@ print(a is b is c, len(a.list_models()) > 50)
     assert python(code).splitlines() == ["[]", "True True"]
 
 
+@pytest.mark.slow
 def test_open_clip_where_somebody_else_declared_the_operators() -> None:
     code = """
 import torch
@@ -539,6 +542,7 @@ def test_the_builtin_guide_is_open_clips(guide: Guide) -> None:
     assert (ours - other).abs().max() < 1e-5
 
 
+@pytest.mark.slow
 def test_tokens_are_open_clips() -> None:
     theirs, ours = open_clip().tokenizer.SimpleTokenizer(context_length=24), Words(24)
     rng = random.Random(0)
@@ -559,6 +563,7 @@ def test_tokens_are_open_clips() -> None:
         assert torch.equal(ours([text]), theirs([text])), text
 
 
+@pytest.mark.slow
 def test_an_edit_imports_nothing_heavy(tmp_path: Path) -> None:
     code = f"""
 import sys

@@ -20,7 +20,7 @@ from flow_core.io import picture
 from flow_core.warping.warp import warp
 
 EYES = 45.2
-PEOPLE = Path(__file__).parents[1] / "docs" / "people"
+PEOPLE = Path(__file__).parents[2] / "docs" / "people"
 
 
 @pytest.fixture(scope="module")

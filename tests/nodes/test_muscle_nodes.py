@@ -51,7 +51,7 @@ def test_every_slider_moves_something(comfy: SimpleNamespace) -> None:
 
 
 def test_an_edit_to_add_to(comfy: SimpleNamespace, face: object, smile: object) -> None:
-    raster = run(comfy, "FaceFlowInit", crop=face, representation="raster", resolution=8, noise=0.01)[0]
+    raster = run(comfy, "FaceFlowInit", representation="raster", crop=face, resolution=8, noise=0.01)[0]
     both = run(comfy, "FaceFlowMuscles", preset="none", jawOpen=0.3, field=smile)[0]
     assert both.amounts[0]["jawOpen"] == pytest.approx(smile.amounts[0].get("jawOpen", 0.0) + 0.3)
     assert both.amounts[0]["mouthSmileLeft"] == smile.amounts[0]["mouthSmileLeft"]
@@ -77,7 +77,7 @@ def test_the_whole_way(comfy: SimpleNamespace, photo: Tensor, face: object, smil
 
 
 def test_algebra(comfy: SimpleNamespace, face: object, smile: object) -> None:
-    raster = run(comfy, "FaceFlowInit", crop=face, representation="raster", resolution=8, noise=0.01)[0]
+    raster = run(comfy, "FaceFlowInit", representation="raster", crop=face, resolution=8, noise=0.01)[0]
     assert run(comfy, "FaceFlowMix", field_1=smile, field_2=raster)[0].kind == "muscles"
     with pytest.raises(ValueError, match="crop"):
         run(comfy, "FaceFlowMix", field_1=smile, field_2=raster, mode="compose")

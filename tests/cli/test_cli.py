@@ -16,7 +16,7 @@ from flow_core.cli import main as cli
 from flow_core.fields.files import load_field
 from flow_core.io import rasters
 
-STEPS = ("--steps", "3", "--resolution", "8", "--device", "cpu")
+STEPS = ("--steps", "3", "--representation", "raster", "--resolution", "8", "--device", "cpu")
 
 
 @pytest.fixture(scope="module")
@@ -298,7 +298,7 @@ def test_wrong_options(photo: Path, field: Path, tmp_path: Path, capsys: pytest.
     assert "outside -4..4" in edit(prompt="smile:9")
     assert "steps must lie in" in edit("--steps", "0")
     assert "preserve must lie in" in edit("--preserve", "2")
-    assert "2x2" in edit("--steps", "1", "--resolution", "1")
+    assert "2x2" in edit("--steps", "1", "--resolution", "1", "--representation", "raster")
     assert "no guide 'gone'" in edit("--guide", "gone")
     assert "at random" in edit("--guide", "ViT-B-32")
     assert "detector" in edit("--detector", "gone.safetensors")

@@ -22,7 +22,7 @@ from flow_core.geometry.grid import pixel_centers
 from flow_core.geometry.sampling import grid_sample
 from flow_core.warping.warp import warp
 
-DATA = Path(__file__).parent / "data"
+DATA = Path(__file__).parents[1] / "data"
 META = {"prompt": "a smiling face", "neutral": "a face", "guide": "nano", "seed": 3, "preserve": 0.5, "note": "ä | ü:1"}
 
 
