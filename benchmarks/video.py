@@ -25,6 +25,8 @@ from torch import Tensor
 from flow_core.cli.demo import portraits
 from flow_core.faces.detect import load_detector
 from flow_core.faces.landmarks import load_landmarks
+from flow_core.fields.base import FlowField
+from flow_core.fields.expressions import preset
 from flow_core.fields.raster import Field
 from flow_core.geometry.grid import pixel_centers
 from flow_core.video.clips import Clip, Writer, ahead, motion, require_av, synthetic
@@ -93,8 +95,9 @@ def speed(count: int, sharp: bool) -> None:
         how = VideoSettings(interpolation="bicubic" if sharp else "bilinear")
         bare = run(source, target, None)
         ours = run(source, target, Editor(smile(), load_detector(), how))
+        muscles = run(source, target, Editor(preset("smile"), load_detector(), how))
     print(f"{count} frames of {SIZE[1]}x{SIZE[0]}, one face; milliseconds a frame")
-    for name, t in (("bare", bare), ("edit", ours)):
+    for name, t in (("bare", bare), ("edit", ours), ("muscles", muscles)):
         stages = ", ".join(f"{k} {v:.1f}" for k, v in t.items() if k not in ("wall", "all"))
         main = sum(t.get(k, 0.0) for k in ("detect", "track", "field", "warp"))
         busiest = max(main, t["decode"], t["encode"])
@@ -108,11 +111,11 @@ def jitter(points: Tensor) -> float:
 
 
 def steady_jitter(
-    smooth: float, count: int = 60, noise: float = 3.0, portrait: str = "grace_hopper"
+    smooth: float, count: int = 60, noise: float = 3.0, portrait: str = "grace_hopper", field: FlowField | None = None
 ) -> dict[str, float]:
     """Static face, sensor noise: jitter of landmarks before and after the edit, pixels of a 512 px face square."""
     net = load_landmarks()
-    editor = Editor(smile(), load_detector(), VideoSettings(smooth=smooth))
+    editor = Editor(field or smile(), load_detector(), VideoSettings(smooth=smooth))
     before, after, crop = [], [], None
     for frame in itertools.islice(synthetic(portraits()[portrait], SIZE, FPS, 0.0, noise), count):
         edited = editor.edit(frame.pixels)
@@ -148,10 +151,12 @@ def field_jumps(smooth: float, count: int = 150, noise: float = 2.0, amount: flo
 def steady() -> None:
     for smooth in (0.0, 0.5, 1.0):
         for portrait in portraits():
-            j = steady_jitter(smooth, portrait=portrait)
-            print(
-                f"smooth {smooth}, static {portrait}: jitter {j['before']:.2f} -> {j['after']:.2f} px, ratio {j['ratio']:.2f}"
-            )
+            for name, field in (("raster", None), ("muscles", preset("smile"))):
+                j = steady_jitter(smooth, portrait=portrait, field=field)
+                print(
+                    f"smooth {smooth}, static {portrait}, {name}: jitter {j['before']:.3f} -> {j['after']:.3f} px, "
+                    f"ratio {j['ratio']:.2f}"
+                )
         for amount in (1.0, 3.0):
             jumps = field_jumps(smooth, amount=amount)
             print(
