@@ -64,6 +64,11 @@ def trained(folder: Path, faces: data.Faces) -> Predictor:
     return Predictor.load(folder / "p.safetensors")
 
 
+@pytest.fixture(scope="module")
+def builtin() -> Predictor:
+    return Predictor.load()
+
+
 @pytest.fixture
 def fresh(guide: Guide) -> Predictor:
     """A predictor with random weights."""
@@ -93,12 +98,12 @@ def test_a_short_training_gains_on_the_guide(
     assert sum(map(sum, gains.values())) > 2  # an angry brow behind glasses takes longer
 
 
-def test_table_and_contact_sheet(trained: Predictor, guide: Guide, faces: data.Faces, tmp_path: Path) -> None:
+def test_table_and_contact_sheet(builtin: Predictor, guide: Guide, faces: data.Faces, tmp_path: Path) -> None:
     two = faces.select(torch.tensor([0, 12]))
-    rows = training.validate(trained, guide, two, count=1)
+    rows = training.validate(builtin, guide, two, count=1)
     assert [row.split("|")[1].strip() for row in rows[2:]] == ["expression", "shape", "color"]
     assert "nan" not in "".join(rows)
-    training.contact_sheet(trained, guide, two, tmp_path / "sheets" / "a.png")
+    training.contact_sheet(builtin, guide, two, tmp_path / "sheets" / "a.png")
     assert (tmp_path / "sheets" / "a.png").stat().st_size > 50_000
 
 
@@ -112,21 +117,21 @@ def test_the_built_in_one_frowns(name: str, guide: Guide, portraits: dict[str, T
     assert (moved[0, 0] - moved[1, 0]).item() > 0.004
 
 
-def test_strength_zero_is_the_photo_itself(trained: Predictor, guide: Guide, astronaut: Tensor, crop: Crop) -> None:
-    field = trained.predict(astronaut, crop, guide, prompt("a smiling face | red lips"), strength=0.0)
+def test_strength_zero_is_the_photo_itself(builtin: Predictor, guide: Guide, astronaut: Tensor, crop: Crop) -> None:
+    field = builtin.predict(astronaut, crop, guide, prompt("a smiling face | red lips"), strength=0.0)
     assert not field.offset.any()
     assert not field.color.any()
     assert torch.equal(warp(astronaut, crop, field)[0], astronaut)
 
 
-def test_what_a_field_tells(trained: Predictor, guide: Guide, astronaut: Tensor, crop: Crop) -> None:
-    field = trained.predict(astronaut, crop, guide, Prompt.parse("a smiling face", "a person"), 0.8)
+def test_what_a_field_tells(builtin: Predictor, guide: Guide, astronaut: Tensor, crop: Crop) -> None:
+    field = builtin.predict(astronaut, crop, guide, Prompt.parse("a smiling face", "a person"), 0.8)
     assert dict(field.meta) == {"prompt": "a smiling face", "neutral": "a person", "guide": "nano", "method": "predict",
                                 "strength": 0.8}  # fmt: skip
 
 
-def test_prompts_use_what_their_gates_open(trained: Predictor, guide: Guide, astronaut: Tensor, crop: Crop) -> None:
-    smile, lips = (trained.predict(astronaut, crop, guide, prompt(t)) for t in ("a smiling face", "red lips"))
+def test_prompts_use_what_their_gates_open(builtin: Predictor, guide: Guide, astronaut: Tensor, crop: Crop) -> None:
+    smile, lips = (builtin.predict(astronaut, crop, guide, prompt(t)) for t in ("a smiling face", "red lips"))
     assert smile.offset.any()
     assert not smile.color.any()
     assert lips.color.any()
@@ -143,25 +148,25 @@ def test_strength_is_the_weight_of_a_part(fresh: Predictor, guide: Guide, weight
 
 
 def test_beyond_what_was_learnt_it_extrapolates(
-    trained: Predictor, guide: Guide, astronaut: Tensor, crop: Crop
+    builtin: Predictor, guide: Guide, astronaut: Tensor, crop: Crop
 ) -> None:
-    most = trained.predict(astronaut, crop, guide, prompt("a smiling face"), predict.FARTHEST)
-    double = trained.predict(astronaut, crop, guide, prompt("a smiling face"), 2 * predict.FARTHEST)
+    most = builtin.predict(astronaut, crop, guide, prompt("a smiling face"), predict.FARTHEST)
+    double = builtin.predict(astronaut, crop, guide, prompt("a smiling face"), 2 * predict.FARTHEST)
     torch.testing.assert_close(double.offset, 2 * most.offset)
 
 
-def test_parts_add_up_in_any_order(trained: Predictor, guide: Guide, astronaut: Tensor, crop: Crop) -> None:
+def test_parts_add_up_in_any_order(builtin: Predictor, guide: Guide, astronaut: Tensor, crop: Crop) -> None:
     a, b = (
-        trained.predict(astronaut, crop, guide, prompt(t)).offset
+        builtin.predict(astronaut, crop, guide, prompt(t)).offset
         for t in ("a smiling face | an angry face:-0.5", "an angry face:-0.5 | a smiling face")
     )
     torch.testing.assert_close(a, b, atol=1e-6, rtol=1e-4)
 
 
 def test_a_batch_is_its_faces(
-    trained: Predictor, guide: Guide, portraits: dict[str, Tensor], crops: dict[str, Crop]
+    builtin: Predictor, guide: Guide, portraits: dict[str, Tensor], crops: dict[str, Crop]
 ) -> None:
-    bound = trained.bind(guide, prompt("an angry face | red lips"))
+    bound = builtin.bind(guide, prompt("an angry face | red lips"))
     squares = torch.cat([crops[n].aligned(p, 150) for n, p in portraits.items()])
     places = torch.cat([crops[n].places for n in portraits])
     together = bound(squares, places)
@@ -173,41 +178,41 @@ def test_a_batch_is_its_faces(
     assert not torch.equal(together.offset[0], together.offset[1])
 
 
-def test_it_works_under_inference_mode(trained: Predictor, guide: Guide, astronaut: Tensor, crop: Crop) -> None:
-    usual = trained.predict(astronaut, crop, guide, prompt("a sad face"))
+def test_it_works_under_inference_mode(builtin: Predictor, guide: Guide, astronaut: Tensor, crop: Crop) -> None:
+    usual = builtin.predict(astronaut, crop, guide, prompt("a sad face"))
     with torch.inference_mode():
-        inside = trained.predict(astronaut.clone(), crop, guide, prompt("a sad face"))
+        inside = builtin.predict(astronaut.clone(), crop, guide, prompt("a sad face"))
     torch.testing.assert_close(inside.offset, usual.offset)
 
 
-def test_mistakes(trained: Predictor, guide: Guide, astronaut: Tensor, crop: Crop) -> None:
+def test_mistakes(builtin: Predictor, guide: Guide, astronaut: Tensor, crop: Crop) -> None:
     with pytest.raises(PromptError, match="mean the same"):
-        trained.bind(guide, Prompt.parse("a face", "a face"))
+        builtin.bind(guide, Prompt.parse("a face", "a face"))
     two = crop.for_pictures(2)
     with pytest.raises(ValueError, match="does not fit 3"):
-        trained.predict(astronaut.expand(3, -1, -1, -1), two, guide, prompt("a sad face"))
+        builtin.predict(astronaut.expand(3, -1, -1, -1), two, guide, prompt("a sad face"))
     with pytest.raises(ValueError, match="3 prompts do not fit 2 faces"):
-        trained.predict(astronaut.expand(2, -1, -1, -1), two, guide, [prompt("a sad face")] * 3)
+        builtin.predict(astronaut.expand(2, -1, -1, -1), two, guide, [prompt("a sad face")] * 3)
 
 
-def test_each_face_may_have_its_own_prompt(trained: Predictor, guide: Guide, astronaut: Tensor, crop: Crop) -> None:
+def test_each_face_may_have_its_own_prompt(builtin: Predictor, guide: Guide, astronaut: Tensor, crop: Crop) -> None:
     pictures, texts = torch.cat([astronaut, astronaut.flip(-1)]), [prompt("a sad face"), prompt("red lips")]
     both = align(pictures, load_detector())[0]
-    made = trained.predict(pictures, both, guide, texts)
+    made = builtin.predict(pictures, both, guide, texts)
     assert made.meta["prompt"] == "a sad face / red lips"
     for i, text in enumerate(texts):
-        alone = trained.predict(pictures[i : i + 1], both.select(i), guide, text)
+        alone = builtin.predict(pictures[i : i + 1], both.select(i), guide, text)
         torch.testing.assert_close(made.offset[i], alone.resample(made.size).offset[0], atol=1e-4, rtol=1e-3)
         torch.testing.assert_close(made.color[i], alone.resample(made.size).color[0], atol=1e-4, rtol=1e-3)
     assert made.color[1].any()
     assert not made.color[0].any()
 
 
-def test_weights_loaded_in_inference_mode_can_still_learn(trained: Predictor, folder: Path) -> None:
+def test_weights_loaded_in_inference_mode_can_still_learn() -> None:
     with torch.inference_mode():
-        loaded = Predictor.load(folder / "p.safetensors")
+        loaded = Predictor.load()
     assert not loaded.text.weight.is_inference()
-    assert (folder / "p.safetensors").stat().st_size < 4e6
+    assert predict.BUILTIN.stat().st_size < 4e6
 
 
 class Other:
@@ -223,11 +228,11 @@ class Other:
 
 
 @pytest.mark.parametrize(("width", "why"), [(160, "places texts elsewhere"), (32, "have 32 numbers instead of 160")])
-def test_another_guide_is_refused(trained: Predictor, guide: Guide, width: int, why: str) -> None:
+def test_another_guide_is_refused(builtin: Predictor, guide: Guide, width: int, why: str) -> None:
     with pytest.raises(
         PredictorError, match=rf"with guide nano .* guide other: .*{why}.*train predictor --guide other"
     ):
-        trained.bind(Other(guide, width), prompt("a smiling face"))
+        builtin.bind(Other(guide, width), prompt("a smiling face"))
 
 
 def test_files_that_are_no_predictors(tmp_path: Path) -> None:
@@ -241,7 +246,7 @@ def test_files_that_are_no_predictors(tmp_path: Path) -> None:
 
 
 def test_refining_starts_from_the_prediction(
-    trained: Predictor, folder: Path, guide: Guide, detector, tmp_path: Path, astronaut: Tensor,
+    guide: Guide, detector, tmp_path: Path, astronaut: Tensor,
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
     monkeypatch.setattr(cli, "load_guide", lambda *a, **k: guide)
@@ -252,7 +257,7 @@ def test_refining_starts_from_the_prediction(
     for method in ("predict", "refine"):
         out, saved = tmp_path / f"{method}.png", tmp_path / f"{method}.safetensors"
         argv = ["edit", photo, "a smiling face", "-o", out, "--field", saved, "--method", method, "--predictor",
-                folder / "p.safetensors", "--steps", "8", "--device", "cpu"]  # fmt: skip
+                predict.BUILTIN, "--steps", "8", "--device", "cpu"]  # fmt: skip
         assert cli.main([str(a) for a in argv]) == 0
         assert "guide gain +" in capsys.readouterr().out
         made[method] = load_field(saved)

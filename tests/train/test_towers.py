@@ -7,6 +7,8 @@ import torch
 
 from flow_core.train import towers
 
+pytestmark = pytest.mark.slow  # trainings
+
 KNOWN = torch.eye(3, 160), torch.ones(2, 3)  # directions, and how far faces lie apart along them
 
 
