@@ -27,9 +27,9 @@ FADE = 0.16  # fractions of the crop side beyond the face's outline at which its
 LASHES = 0.010  # height of the strip along a lid that moves as a whole, with its lashes
 LID = 0.085  # how far above an upper lid the skin gives way when the lid closes
 LOWER_LID = 0.05
-EDGE = 0.0016  # half width of the border between two layers
+EDGE = 0.0026  # half width of the border between two layers
 MOUTH_SHADE = 0.018  # width of the soft shadow inside lips
-DARK, TONGUE = 0.86, 0.22  # how much of the light is lost in the depth of a mouth, and how much less on the tongue
+DARK, TONGUE = 0.9, 0.08  # how much of the light is lost in the depth of a mouth, and how much less on the tongue
 TEETH_SEEN = (0.004, 0.012)  # opening of a mouth below which nothing inside is seen, and above which it is
 
 
@@ -345,7 +345,7 @@ def _ask_mouth(mouth: Mouth, points: Tensor, teeth: Tensor) -> tuple[Tensor, Ten
     top, bottom = _read(mouth.lips, share)
     beyond = (share <= 0) | (share >= 1)
     inside = torch.where(beyond, -1.0, torch.minimum(b - top, bottom - b))
-    alpha = smoothstep(inside, -EDGE, EDGE)
+    alpha = smoothstep(inside, 0.0, EDGE)  # the shadow begins before what is seen changes, so that no light shows between
     sa, sb = mouth.source.to(points - teeth - mouth.lift)
     length = mouth.source.length
     upper, lower, rim = _read(mouth.seen, sa / length)
@@ -361,7 +361,9 @@ def _ask_mouth(mouth: Mouth, points: Tensor, teeth: Tensor) -> tuple[Tensor, Ten
     sb_seen = torch.maximum(sb, upper + torch.minimum(0.15 * gap, 2 * higher))
     sb_seen = torch.minimum(sb_seen, lower - torch.minimum(0.15 * gap, 2 * deeper))
     # What was never seen is as dark as the lower lip would be in the depth of the mouth, without its texture.
-    far = hidden * hidden  # lips that hardly part show the seam between them, not the middle of the lip
+    # Lips that hardly part show the seam between them, not the middle of the lip; and so does the edge of the opening.
+    within = smoothstep(inside, 0.25 * MOUTH_SHADE, 2.5 * MOUTH_SHADE)
+    far = hidden * hidden * within
     sb = (1 - far) * sb_seen + far * rim
     sa = (1 - far) * sa + far * (0.5 * length + 0.3 * (sa - 0.5 * length))
     height = (bottom - top).clamp(min=1e-4)
