@@ -416,7 +416,7 @@ def edits(portraits: dict[str, Tensor], crops: dict[str, Crop], guide: Guide) ->
     return Edits(portraits, crops, guide)
 
 
-@pytest.fixture(params=["astronaut", "grace_hopper"])
+@pytest.fixture(params=["astronaut", pytest.param("grace_hopper", marks=pytest.mark.slow)])
 def name(request: pytest.FixtureRequest) -> str:
     return request.param
 
