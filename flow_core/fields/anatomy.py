@@ -21,7 +21,7 @@ from ..geometry.mesh import barycentric, polygon_distance, rasterise
 from ..geometry.sampling import interpolate
 
 RASTER = 192  # pixels a side of the raster of the skin's offsets, six times a power of two; 384 gives the same picture
-_COARSE = 40  # pixels a side of the raster on which the distance to the outline is computed
+_COARSE = 28  # pixels a side of the raster on which the distance to the outline is computed
 TABLE = 256  # samples of a curve across an eye or a mouth
 FADE = 0.16  # fractions of the crop side beyond the face's outline at which its motion has faded
 LASHES = 0.010  # height of the strip along a lid that moves as a whole, with its lashes
@@ -235,7 +235,9 @@ class MovedFace:
 
 
 def _within(points: Tensor, box: Tensor) -> Tensor:
-    return ((points >= box[0]) & (points <= box[1])).all(-1).nonzero()[:, 0]
+    (x0, y0), (x1, y1) = box.tolist()
+    x, y = points.unbind(-1)
+    return ((x >= x0) & (x <= x1) & (y >= y0) & (y <= y1)).nonzero()[:, 0]
 
 
 def _eye(landmarks: Tensor, moved: Tensor, side: int, factor: Tensor, gaze: Tensor) -> Eye:
@@ -345,7 +347,9 @@ def _ask_mouth(mouth: Mouth, points: Tensor, teeth: Tensor) -> tuple[Tensor, Ten
     top, bottom = _read(mouth.lips, share)
     beyond = (share <= 0) | (share >= 1)
     inside = torch.where(beyond, -1.0, torch.minimum(b - top, bottom - b))
-    alpha = smoothstep(inside, 0.0, EDGE)  # the shadow begins before what is seen changes, so that no light shows between
+    alpha = smoothstep(
+        inside, 0.0, EDGE
+    )  # the shadow begins before what is seen changes, so that no light shows between
     sa, sb = mouth.source.to(points - teeth - mouth.lift)
     length = mouth.source.length
     upper, lower, rim = _read(mouth.seen, sa / length)

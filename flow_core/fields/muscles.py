@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 MOST = 1.35  # of a unit after the edit; a face can overdo a little
 RELAX = "relax"  # in named amounts: "relax mouthSmile" takes a share of what a face shows away, "relax" of all units
 CONTROL_RANGE = 2.0
+SMALL, COARSE = 450, 128  # a face square of up to so many pixels, as in video, needs no finer raster of its skin
 BORDER = 0.6  # centimetres around the outline of the face that belong to it
 LID_UNITS = ("eyeBlink", "eyeWide", "eyeLook")  # what these do is described by the curves of the lids, not by the mesh
 WIDE, LOOK_UP, LOOK_DOWN = 0.32, 0.10, 0.40  # shares of an eye's opening
@@ -144,7 +145,8 @@ class MusclesField:
         moved = []
         for i in range(count):
             at = i if crop.batch > 1 else 0
-            moved.append(moved_face(faces.select(at), places[at], self.select(i % self.batch)))
+            size = RASTER if crop.side[at] > SMALL else COARSE
+            moved.append(moved_face(faces.select(at), places[at], self.select(i % self.batch), size))
         return MuscleFlow(moved, None if self.rest is None else self.rest.flow(feather, crop), feather)
 
     def raster(self, size: int | tuple[int, int] | None = None, crop: Crop | None = None) -> Field:
@@ -340,13 +342,14 @@ def target_units(shown: Tensor, relax: Tensor, change: Tensor) -> Tensor:
     return torch.minimum(wanted, shown.clamp(min=MOST))
 
 
-def moved_face(face: FittedFace, landmarks: Tensor, field: MusclesField) -> MovedFace | None:
+def moved_face(face: FittedFace, landmarks: Tensor, field: MusclesField, size: int = RASTER) -> MovedFace | None:
     """One fitted face with its muscles and its shape changed; None where nothing changes.
 
     Args:
         face: batch 1.
         landmarks: ``[161,2]`` crop points, to which it was fitted.
         field: batch 1.
+        size: of the raster of the skin's offsets, pixels a side.
     """
     if not field.coefficients().any():
         return None
@@ -367,7 +370,7 @@ def moved_face(face: FittedFace, landmarks: Tensor, field: MusclesField) -> Move
         teeth = (shaped - before_points)[0, corners].mean(0)
     lids, gaze = eyelids_and_gaze(shown, after, names)
     return MovedFace(
-        landmarks, before_points[0], after_points[0], depth[0], front_triangles(rig), moved, lids, gaze, teeth
+        landmarks, before_points[0], after_points[0], depth[0], front_triangles(rig), moved, lids, gaze, teeth, size
     )
 
 
