@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import torch
@@ -65,6 +66,7 @@ def align(
         FaceNotFound: no picture has a face, or ``index + 1`` of them.
         ValueError: the mask does not fit.
     """
+    from .glasses import wears_glasses
     from .landmarks import load_landmarks
 
     require_finite(image)
@@ -92,7 +94,8 @@ def align(
         tuple(i for i, _ in chosen),
         len(image),
     )
-    return (landmarks or load_landmarks()).refine(image, crop), found
+    crop = (landmarks or load_landmarks()).refine(image, crop)
+    return replace(crop, glasses=wears_glasses(image, crop)), found
 
 
 def _inside(face: Detection, mask: Tensor) -> bool:

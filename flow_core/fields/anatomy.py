@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..faces.landmarks import AT, EYES, IRISES, LIPS, LIPS_INNER, OVAL
+from ..faces.landmarks import AT, BROWS, EYES, IRISES, LIPS, LIPS_INNER, OVAL
 from ..geometry.grid import pixel_centers
 from ..geometry.mesh import barycentric, polygon_distance, rasterise
 from ..geometry.sampling import interpolate
@@ -27,6 +27,8 @@ FADE = 0.16  # fractions of the crop side beyond the face's outline at which its
 LASHES = 0.010  # height of the strip along a lid that moves as a whole, with its lashes
 LID = 0.085  # how far above an upper lid the skin gives way when the lid closes
 LOWER_LID = 0.05
+LINE = 0.003  # how far above its edge an upper lid is asked when it is shut: at the edge itself the eye shines through
+RIM = 0.008  # height of the wet rim of a lower lid
 EDGE = 0.0026  # half width of the border between two layers
 MOUTH_SHADE = 0.018  # width of the soft shadow inside lips
 DARK, TONGUE = 0.9, 0.08  # how much of the light is lost in the depth of a mouth, and how much less on the tongue
@@ -105,9 +107,10 @@ class Eye:
     iris: Tensor  # [3] source: a, b of the centre, and radius
     gaze: Tensor  # [2] shift of the iris along a and b
     still: bool  # nothing but the skin moves
+    reach: float  # how far above the upper lid the skin gives way: up to the brow, or to the rim of glasses
 
     def box(self) -> Tensor:
-        top, bottom = self.lids[[0, 2]].min() - LID - 0.01, self.lids[[1, 3]].max() + LOWER_LID + 0.01
+        top, bottom = self.lids[[0, 2]].min() - self.reach - 0.01, self.lids[[1, 3]].max() + LOWER_LID + 0.01
         return _box(self.target, top, bottom)
 
 
@@ -130,6 +133,17 @@ def _box(frame: Frame, top: Tensor, bottom: Tensor) -> Tensor:
     zero = torch.zeros_like(top)
     corners = frame.back(torch.stack([zero, frame.length, frame.length, zero]), torch.stack([top, top, bottom, bottom]))
     return torch.stack([corners.amin(0), corners.amax(0)])
+
+
+def _under_glasses(landmarks: Tensor, points: Tensor) -> Tensor:
+    """How far points ``[...,2]`` lie under glasses or their temples, 0..1: a band across the eyes with soft borders."""
+    left, right = landmarks[AT[EYES[0][0]]], landmarks[AT[EYES[1][0]]]  # the outer corners
+    frame = Frame.between(left, right)
+    a, b = frame.to(points)
+    a, b = (a - frame.length / 2).abs() / frame.length, b / frame.length
+    lens = smoothstep(b, -0.30, -0.20) * (1 - smoothstep(b, 0.42, 0.60)) * (1 - smoothstep(a, 0.62, 0.80))
+    temple = smoothstep(b, -0.22, -0.12) * (1 - smoothstep(b, 0.06, 0.16)) * smoothstep(a, 0.55, 0.70)
+    return torch.maximum(lens, temple)
 
 
 def skin_offsets(
@@ -197,10 +211,15 @@ class MovedFace:
 
     def __init__(
         self, landmarks: Tensor, before: Tensor, after: Tensor, depth: Tensor, triangles: Tensor, moved: Tensor,
-        lids: Tensor, gaze: Tensor, teeth: Tensor, size: int = RASTER,
+        lids: Tensor, gaze: Tensor, teeth: Tensor, size: int = RASTER, glasses: bool = False,
     ) -> None:  # fmt: skip
         self.skin = skin_offsets(before, after, depth, triangles, moved[[AT[i] for i in OVAL]], size)
-        self.eyes = [_eye(landmarks, moved, side, lids[side], gaze[side]) for side in (0, 1)]
+        if glasses:
+            self.skin = (
+                self.skin * (1 - _under_glasses(landmarks, pixel_centers(size, size, landmarks.device)))[:, None]
+            )
+            moved = moved + (landmarks - moved) * _under_glasses(landmarks, landmarks)[:, None]
+        self.eyes = [_eye(landmarks, moved, side, lids[side], gaze[side], glasses) for side in (0, 1)]
         self.mouth = _mouth(landmarks, moved)
         self.teeth = teeth
 
@@ -240,7 +259,7 @@ def _within(points: Tensor, box: Tensor) -> Tensor:
     return ((x >= x0) & (x <= x1) & (y >= y0) & (y <= y1)).nonzero()[:, 0]
 
 
-def _eye(landmarks: Tensor, moved: Tensor, side: int, factor: Tensor, gaze: Tensor) -> Eye:
+def _eye(landmarks: Tensor, moved: Tensor, side: int, factor: Tensor, gaze: Tensor, glasses: bool = False) -> Eye:
     contour = [AT[i] for i in EYES[side]]
     lower, upper = contour[:9], [*contour[8:], contour[0]]
     if side == 0:
@@ -261,7 +280,11 @@ def _eye(landmarks: Tensor, moved: Tensor, side: int, factor: Tensor, gaze: Tens
     still = bool(
         (landmarks[contour] - moved[contour]).abs().max() < 1e-5 and abs(factor - 1) < 1e-4 and shift.abs().max() < 1e-5
     )
-    return Eye(target, source, lids, torch.stack(seen), iris, shift, still)
+    brow = target.to(moved[[AT[i] for i in BROWS[side][5:]]])[1].mean()
+    room = 0.03 if glasses else (lids[2].mean() - brow).item() + 0.005
+    # The skin stretches at most so much that it does not fold.
+    reach = max(min(LID, room), 1.4 * (up * change).abs().max().item() + LASHES)
+    return Eye(target, source, lids, torch.stack(seen), iris, shift, still, reach)
 
 
 def _ask_eye(eye: Eye, points: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -272,7 +295,11 @@ def _ask_eye(eye: Eye, points: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     beyond = (share < 0) | (share > 1)
     # Skin above and below gives way to a lid: all of it along the lashes, less and less farther off.
     above, below = top - b, b - bottom
-    rise = torch.where(above > below, (top0 - top) * _give(above, LID), (bottom0 - bottom) * _give(below, LOWER_LID))
+    shut = ((top - top0) / (bottom0 - top0).clamp(min=1e-4)).clamp(0, 1)
+    # The wet rim of a lower lid is not seen when the lids meet.
+    lower = (bottom0 - bottom + RIM * shut) * _give(below, LOWER_LID)
+    upper = (top0 - top - LINE * shut) * _give(above, eye.reach)
+    rise = torch.where(above > below, upper, lower)
     rise = torch.where(beyond, 0.0, rise)
     c, s = eye.target.axis
     extra = torch.stack([-s * rise, c * rise], -1)

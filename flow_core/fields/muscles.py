@@ -146,7 +146,9 @@ class MusclesField:
         for i in range(count):
             at = i if crop.batch > 1 else 0
             size = RASTER if crop.side[at] > SMALL else COARSE
-            moved.append(moved_face(faces.select(at), places[at], self.select(i % self.batch), size))
+            moved.append(
+                moved_face(faces.select(at), places[at], self.select(i % self.batch), size, *crop.glasses[at : at + 1])
+            )
         return MuscleFlow(moved, None if self.rest is None else self.rest.flow(feather, crop), feather)
 
     def raster(self, size: int | tuple[int, int] | None = None, crop: Crop | None = None) -> Field:
@@ -342,7 +344,9 @@ def target_units(shown: Tensor, relax: Tensor, change: Tensor) -> Tensor:
     return torch.minimum(wanted, shown.clamp(min=MOST))
 
 
-def moved_face(face: FittedFace, landmarks: Tensor, field: MusclesField, size: int = RASTER) -> MovedFace | None:
+def moved_face(
+    face: FittedFace, landmarks: Tensor, field: MusclesField, size: int = RASTER, glasses: bool = False
+) -> MovedFace | None:
     """One fitted face with its muscles and its shape changed; None where nothing changes.
 
     Args:
@@ -350,6 +354,7 @@ def moved_face(face: FittedFace, landmarks: Tensor, field: MusclesField, size: i
         landmarks: ``[161,2]`` crop points, to which it was fitted.
         field: batch 1.
         size: of the raster of the skin's offsets, pixels a side.
+        glasses: whether the face wears some: what lies under them stays where it is.
     """
     if not field.coefficients().any():
         return None
@@ -370,7 +375,17 @@ def moved_face(face: FittedFace, landmarks: Tensor, field: MusclesField, size: i
         teeth = (shaped - before_points)[0, corners].mean(0)
     lids, gaze = eyelids_and_gaze(shown, after, names)
     return MovedFace(
-        landmarks, before_points[0], after_points[0], depth[0], front_triangles(rig), moved, lids, gaze, teeth, size
+        landmarks,
+        before_points[0],
+        after_points[0],
+        depth[0],
+        front_triangles(rig),
+        moved,
+        lids,
+        gaze,
+        teeth,
+        size,
+        glasses,
     )
 
 

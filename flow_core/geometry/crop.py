@@ -53,6 +53,7 @@ class Crop:
         of_picture: the number of each face's picture, counted from 0, never falling; one face in each picture where nothing is
             given.
         pictures: how many pictures there are, with those that have no face; as ``of_picture`` needs where nothing is given.
+        glasses: whether each face wears glasses, which do not bend; empty where nobody looked.
     """
 
     image_size: tuple[int, int]
@@ -62,6 +63,7 @@ class Crop:
     landmarks: Tensor | None = None
     of_picture: tuple[int, ...] = ()
     pictures: int = 0
+    glasses: tuple[bool, ...] = ()
 
     def __post_init__(self) -> None:
         of = self.of_picture or tuple(range(len(self.matrix)))
@@ -139,6 +141,7 @@ class Crop:
             of_picture=(0,),
             pictures=1,
             landmarks=None if self.landmarks is None else self.landmarks[one],
+            glasses=self.glasses[one],
         )
 
     def faces_of(self, picture: int) -> list[int]:
@@ -166,6 +169,7 @@ class Crop:
             landmarks=None if self.landmarks is None else self.landmarks[index],
             of_picture=tuple(i for i in range(count) for _ in range(self.batch)),
             pictures=count,
+            glasses=self.glasses * count,
         )
 
     def widen(self, factor: float) -> Crop:
