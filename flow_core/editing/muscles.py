@@ -171,7 +171,8 @@ class MuscleParameters:
         f, count = self.field, self.field.units.shape[1]
         shown = self.fitted.units * (1 - f.relax).clamp(0, 2)
         change = delta[:, :count]
-        units = torch.where(change == 0, f.units, (shown + f.units + change).clamp(0, MOST) - shown)
+        after = torch.maximum((shown + f.units + change).clamp(max=MOST), shown.clamp(max=0))
+        units = torch.where(change == 0, f.units, after - shown)
         return torch.cat([units, f.relax, f.controls + delta[:, count:]], 1)
 
     @torch.no_grad()

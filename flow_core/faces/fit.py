@@ -44,7 +44,7 @@ class FittedFace:
         scale: ``[B]`` crop sides per centimetre.
         translation: ``[B,2]`` where the rig's origin lies, crop points.
         shape: ``[B,S]`` standard deviations along the rig's shapes.
-        units: ``[B,U]`` what the face shows already, 0..1.
+        units: ``[B,U]`` what the face shows already, up to 1; below 0 where it shows less than faces at rest do.
         correction: ``[B,V,2]`` crop fractions, added to projected vertices: makes the mesh meet the landmarks.
         error: ``[B]`` how far the mesh misses the landmarks without it: root mean square, centimetres (contour left out).
         rig: the rig.
@@ -106,7 +106,8 @@ def fit_faces(
     Args:
         landmarks: ``[B,161,2]`` crop points, upright within 60 degrees, yaw to about 45.
         warm: the fit of the same faces a frame earlier: where the search starts, and a shape to stay near.
-        units: ``[B,U]`` what the faces show as somebody else reads it; the fit stays near. None: found from landmarks alone.
+        units: ``[B,U]`` what the faces show as somebody else reads it; the fit stays near, and goes below 0 only as far as
+            this does. None: found from landmarks alone.
         rig: None for the built-in one.
 
     Returns:
@@ -136,7 +137,7 @@ def fit_faces(
         mean[:, :shapes] = warm.shape
         precision[:shapes, :shapes] *= 9
         rotation, scale, translation = warm.rotation, warm.scale, warm.translation
-    low = torch.cat([torch.full((shapes,), -4.0), torch.zeros(len(rig.units))]).to(found)
+    low = torch.cat([torch.full_like(found[:, :shapes], -4.0), mean[:, shapes:].clamp(max=0)], 1)
     high = torch.cat([torch.full((shapes,), 4.0), torch.ones(len(rig.units))]).to(found)
     for step in range(ROUNDS if warm is None else WARM_ROUNDS):
         turned = (model.base + _mix(model, found)) @ rotation.mT

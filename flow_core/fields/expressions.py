@@ -163,7 +163,7 @@ def expression_of(crop: Crop) -> MusclesField:
 
 
 def copied(units: Tensor) -> MusclesField:
-    """A field that gives what somebody shows, ``units [B,U]`` 0..1, to any face."""
+    """A field that gives what somebody shows, ``units [B,U]`` as of :func:`fit_shown`, to any face."""
     controls = units.new_zeros(len(units), len(load_rig().control_names))
     return MusclesField(units, torch.ones_like(units), controls, None, {"prompt": "copied expression"})
 

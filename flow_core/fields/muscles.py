@@ -40,7 +40,13 @@ SMALL, COARSE = 450, 128  # a face square of up to so many pixels, as in video, 
 BORDER = 0.6  # centimetres around the outline of the face that belong to it
 LID_UNITS = ("eyeBlink", "eyeWide", "eyeLook")  # what these do is described by the curves of the lids, not by the mesh
 WIDE, LOOK_UP, LOOK_DOWN = 0.32, 0.10, 0.40  # shares of an eye's opening
-REOPEN = 0.3  # share by which an eye that is shut may open: a picture shows no more of it
+REOPEN = 0.3  # share by which the lids may part farther than they are: a picture shows no more of the eye
+# Rig units for one unit as the reader reads it (MediaPipe's), so that an expression lands on another face as it was read
+READ_SCALE = {
+    "browDown": 1.6, "browInnerUp": 1.7, "browOuterUp": 1.7, "eyeBlink": 2.0, "eyeSquint": 2.0, "eyeLookIn": 1.8, "eyeLookOut": 1.8,
+    "eyeLookUp": 1.8, "eyeLookDown": 1.8, "jawOpen": 1.4, "mouthPucker": 1.6, "mouthLowerDown": 1.4, "mouthUpperUp": 1.4,
+    "mouthPress": 1.5, "mouthRollLower": 1.5, "mouthRollUpper": 1.5, "mouthStretch": 1.4, "mouthFrown": 1.5,
+}  # fmt: skip
 LOOK_ASIDE, LOOK_HIGH = 0.23, 0.15  # widths of the eye by which an iris goes: 35 and 25 degrees of an eyeball of 24 mm
 
 
@@ -51,7 +57,8 @@ class MusclesField:
     Attributes:
         units: ``[B,U]`` added to what a face shows, 1 = a full contraction; the order is that of ``load_rig().unit_names``. No
             muscle pushes: what goes below 0 is done by the muscles that pull the other way, :data:`ANTAGONISTS`.
-        relax: ``[B,U]`` which share of what the face shows already is taken away before; negative shares exaggerate it.
+        relax: ``[B,U]`` which share of what the face shows already is taken away before; negative shares exaggerate it. What it
+            shows less of than faces at rest comes back by the smallest of a face's shares.
         controls: ``[B,C]`` of the shape, in the order of ``load_rig().control_names``.
         rest: a raster or velocity field for what no muscle does: colours, and free movement. None where there is nothing.
         meta: see :class:`flow_core.fields.base.FlowField`.
@@ -315,7 +322,8 @@ def _opposite() -> Tensor:
 
 
 def fit_shown(landmarks: Tensor, warm: FittedFace | None = None) -> FittedFace:
-    """The rig fitted to faces, with the units that they show as the reader of units sees them.
+    """The rig fitted to faces, with the units that they show as the reader of units sees them, less what faces at rest show,
+    times :data:`READ_SCALE`. Below 0 a face shows less than that, such as lids wide open.
 
     Args:
         landmarks: ``[B,161,2]`` crop points.
@@ -324,8 +332,25 @@ def fit_shown(landmarks: Tensor, warm: FittedFace | None = None) -> FittedFace:
     rig = load_rig()
     read, resting = read_units(landmarks), _resting().to(landmarks)
     units = read.new_zeros(len(read), len(rig.unit_names))
-    units[:, [rig.unit_names.index(n) for n in UNITS]] = ((read - resting) / (1 - resting)).clamp(0, 1)
+    units[:, [rig.unit_names.index(n) for n in UNITS]] = (_read_scale().to(read) * (read - resting)).clamp(max=1)
     return fit_faces(landmarks, warm, units)
+
+
+@functools.lru_cache(maxsize=1)
+def _read_scale() -> Tensor:
+    """:data:`READ_SCALE` in the order of ``UNITS``."""
+    with torch.inference_mode(False):
+        return torch.tensor([READ_SCALE.get(n.removesuffix("Left").removesuffix("Right"), 1.0) for n in UNITS])
+
+
+@functools.lru_cache(maxsize=1)
+def _floor() -> Tensor:
+    """``[U]`` how far each unit goes below that of a face at rest: to where the muscle is slack, and the reader reads 0."""
+    rig = load_rig()
+    with torch.inference_mode(False):
+        floor = torch.zeros(len(rig.unit_names))
+        floor[[rig.unit_names.index(n) for n in UNITS]] = -_read_scale() * _resting()
+        return floor
 
 
 @functools.lru_cache(maxsize=1)
@@ -339,8 +364,13 @@ def _resting() -> Tensor:
 
 def target_units(shown: Tensor, relax: Tensor, change: Tensor) -> Tensor:
     """Units ``[U]`` after an edit, within what a face can do; what it shows already is never a reason to change it."""
-    wanted = shown * (1 - relax).clamp(0, 2) + change
-    wanted = wanted.clamp(min=0) + (-wanted).clamp(min=0) @ _opposite().to(wanted)
+    # Single muscles that relax lose tension; only with the whole face do they also come back up to what is usual at rest.
+    whole = relax.min().clamp(0, 1)
+    kept = torch.where(shown < 0, shown * (1 - whole), shown * (1 - relax).clamp(0, 2))
+    # A full contraction is one, however slack the muscle was.
+    wanted = kept + change + (-kept).clamp(min=0) * change.clamp(0, 1)
+    floor = torch.minimum(_floor().to(wanted), shown)
+    wanted = torch.maximum(wanted, floor) + (floor - wanted).clamp(min=0) @ _opposite().to(wanted)
     return torch.minimum(wanted, shown.clamp(min=MOST))
 
 
@@ -418,8 +448,8 @@ def eyelids_and_gaze(before: Tensor, after: Tensor, names: Sequence[str]) -> tup
         def unit(name: str, side: str = side) -> tuple[Tensor, Tensor]:
             return before[at[name + side]], after[at[name + side]]
 
-        shut, shuts = (v.clamp(0, 1) for v in unit("eyeBlink"))
-        factor = (1 - shuts) / (1 - shut).clamp(min=0.1) if shuts >= shut else 1 + REOPEN * (shut - shuts)
+        shut, shuts = (v.clamp(max=1) for v in unit("eyeBlink"))
+        factor = ((1 - shuts) / (1 - shut).clamp(min=0.1)).clamp(max=1 + REOPEN)
         change = {
             name: torch.sub(*unit(name)[::-1])
             for name in ("eyeWide", "eyeLookUp", "eyeLookDown", "eyeLookOut", "eyeLookIn")
