@@ -114,6 +114,7 @@ class MuscleParameters:
                 zero = self.lattice.new_zeros(1, 3, LATTICE, LATTICE)
                 return index, weights, zero[:, :2], zero[:, 2:]
             offset, dark = moved(self.lattice)
+            dark = offset.new_zeros(1, 1, LATTICE, LATTICE) if dark is None else dark
             return index, weights, offset * self.weight, dark * self.weight
 
     def _skin(self, i: int, change: Tensor) -> Tensor:

@@ -223,26 +223,31 @@ class MovedFace:
         self.mouth = _mouth(landmarks, moved)
         self.teeth = teeth
 
-    def __call__(self, points: Tensor) -> tuple[Tensor, Tensor]:
-        """Offset ``[1,2,H,W]`` and how much is uncovered ``[1,1,H,W]`` at crop points ``[1,H,W,2]``."""
+    def __call__(self, points: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Offset ``[1,2,H,W]`` and how much is uncovered ``[1,1,H,W]``, None for nothing, at crop points ``[1,H,W,2]``."""
         flat = points.reshape(-1, 2)
+        first, last = flat.amin(0), flat.amax(0)
+        eyes = [(eye, box) for eye in self.eyes if not eye.still and _meet(box := eye.box(), first, last)]
+        mouth = self.mouth.box()
+        mouths = [mouth] if _meet(mouth, first, last) else []
+        if not (eyes or mouths):  # most of a large picture
+            return interpolate(self.skin, points), None
         shift = torch.zeros_like(flat)  # what lids add before the skin is asked
         inner = torch.zeros(len(flat), 2, device=flat.device)
         cover = torch.zeros(len(flat), device=flat.device)
         dark = torch.zeros(len(flat), device=flat.device)
-        for eye in self.eyes:
-            if eye.still:
-                continue
-            at = _within(flat, eye.box())
+        for eye, box in eyes:
+            at = _within(flat, box)
             extra, alpha, source = _ask_eye(eye, flat[at])
             shift[at] += extra
             inner[at], cover[at] = source - flat[at], alpha
-        skin = interpolate(self.skin, (flat + shift)[None, None])[0, :, 0].T + shift
-        at = _within(flat, self.mouth.box())
-        alpha, source, shade = _ask_mouth(self.mouth, flat[at], self.teeth)
-        inner[at], cover[at], dark[at] = source - flat[at], alpha, shade
+        skin = interpolate(self.skin, points + shift.view_as(points))[0].flatten(1).T + shift
+        for box in mouths:
+            at = _within(flat, box)
+            alpha, source, shade = _ask_mouth(self.mouth, flat[at], self.teeth)
+            inner[at], cover[at], dark[at] = source - flat[at], alpha, shade
         offset = skin + (inner - skin) * cover[:, None]
-        return offset.T.reshape(1, 2, *points.shape[1:3]), dark.reshape(1, 1, *points.shape[1:3])
+        return offset.T.reshape(1, 2, *points.shape[1:3]), dark.reshape(1, 1, *points.shape[1:3]) if mouths else None
 
     def opening(self, points: Tensor) -> Tensor:
         """How much of an eyeball or of the inside of the mouth is seen instead of skin, 0..1, at crop points ``[1,H,W,2]``."""
@@ -251,6 +256,11 @@ class MovedFace:
         for eye in self.eyes:
             cover = torch.maximum(cover, _ask_eye(eye, flat)[1])
         return cover.reshape(1, *points.shape[1:3])
+
+
+def _meet(box: Tensor, first: Tensor, last: Tensor) -> bool:
+    """Whether a box reaches into the range of some points."""
+    return bool(((box[0] <= last) & (box[1] >= first)).all())
 
 
 def _within(points: Tensor, box: Tensor) -> Tensor:

@@ -246,12 +246,11 @@ class MuscleFlow:
         self.faces, self.rest, self.feather = faces, rest, feather
         self.matrix: Tensor | None = None
         self.colored = rest is not None and rest.colored
-        self.uncovers = any(face is not None for face in faces)
 
     def __call__(self, points: Tensor) -> Sample:
         height, width = points.shape[1:3]
         weight = taper(points, self.feather)[:, None]
-        offsets, uncovered = [], []
+        offsets, uncovered, uncovers = [], [], False
         for i, face in enumerate(self.faces):
             if face is None:  # nothing moves here, to the bit
                 offsets.append(points.new_zeros(1, 2, height, width))
@@ -259,16 +258,18 @@ class MuscleFlow:
             else:
                 offset, dark = face(points[i if len(points) > 1 else 0][None])
                 offsets.append(offset)
-                uncovered.append(dark)
-        offset, dark = torch.cat(offsets) * weight, torch.cat(uncovered) * weight
+                uncovered.append(points.new_zeros(1, 1, height, width) if dark is None else dark)
+                uncovers |= dark is not None
+        offset = torch.cat(offsets) * weight
+        dark = torch.cat(uncovered) * weight if uncovers else None
         color = offset.new_zeros(()).expand(len(offset), 3, height, width)
         if self.rest is not None:
             # It belongs to the face as it was: red lips go where the lips go, and nothing is painted into an open mouth.
             more = self.rest(points + offset.movedim(1, -1))
-            offset, color = offset + more.offset, more.color * (1 - dark) if self.colored else color
+            offset, color = offset + more.offset, _covered(more.color, dark) if self.colored else color
         if self.matrix is not None:
             offset = torch.einsum("ij,bjhw->bihw", self.matrix, offset)
-        return Sample(offset, color, dark if self.uncovers else None)
+        return Sample(offset, color, dark)
 
     def times(self, matrix: Tensor) -> MuscleFlow:
         made = copy(self)
@@ -319,6 +320,10 @@ def _opposite() -> Tensor:
                         if name in names:
                             matrix[names.index(one + side), names.index(name)] = share
         return matrix
+
+
+def _covered(color: Tensor, dark: Tensor | None) -> Tensor:
+    return color if dark is None else color * (1 - dark)
 
 
 def fit_shown(landmarks: Tensor, warm: FittedFace | None = None) -> FittedFace:

@@ -20,7 +20,8 @@ UPPER, LOWER = (AT[LIPS_INNER[i]] for i in (15, 5))
 def sample(field: MusclesField, crop: Crop, *points: Tensor) -> tuple[Tensor, Tensor]:
     """Offsets ``[N,2]`` and uncovered ``[N]`` at crop points ``[2]``."""
     found = field.flow(0.0, crop)(torch.stack(points)[None, None])
-    return found.offset[0, :, 0].T, found.uncovered[0, 0, 0]
+    dark = torch.zeros(len(points)) if found.uncovered is None else found.uncovered[0, 0, 0]
+    return found.offset[0, :, 0].T, dark
 
 
 def place(crop: Crop, *mesh: int) -> Tensor:
