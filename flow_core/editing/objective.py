@@ -120,8 +120,9 @@ class Objective:
         p, offset, weight = self.priors, edit.offset, self.weight[:, None]
         gain = self.gain(change)
         unit = self.unit_gain[:, None]
-        if offset is not None:
-            unit = losses.secant_gain(self.unit_gain, gain, losses.rms_change(offset, edit.colors), self.weight)
+        if offset is not None or edit.colors is not None:
+            moved = gain.new_zeros(len(gain), 2, 2, 2) if offset is None else offset
+            unit = losses.secant_gain(self.unit_gain, gain, losses.rms_change(moved, edit.colors), self.weight)
         terms = {"guide": losses.guidance(gain / unit, weight, self.margin)}
         if edit.modes is not None:
             terms["modes"] = p.modes * edit.modes.square().sum(1).mean()
