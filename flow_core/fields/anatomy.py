@@ -32,6 +32,7 @@ RIM = 0.008  # height of the wet rim of a lower lid
 EDGE = 0.0026  # half width of the border between two layers
 MOUTH_SHADE = 0.018  # width of the soft shadow inside lips
 DARK, TONGUE = 0.9, 0.08  # how much of the light is lost in the depth of a mouth, and how much less on the tongue
+FOLLOW = 0.8  # share of the upper lip's way that teeth go along
 TEETH_SEEN = (0.004, 0.012)  # opening of a mouth below which nothing inside is seen, and above which it is
 
 
@@ -370,9 +371,10 @@ def _mouth(landmarks: Tensor, moved: Tensor) -> Mouth:
     arcs = torch.stack([moved[upper], moved[lower], landmarks[upper], landmarks[lower], rim])
     *lips, top, bottom, rim = _curves([target, target, source, source, source], arcs)
     gap = (bottom - top).max().clamp(min=0)
-    # Teeth belong to the skull; but of a lip that rises by more than it showed nobody knows what lies there, so they go along.
+    # Teeth belong to the skull; but nobody knows what lies above and below what an opening showed, so they go along with most of
+    # what its upper edge does.
     middle = [AT[i] for i in (82, 13, 312)]
-    rise = (moved[middle] - landmarks[middle]).mean(0)[1].clamp(max=0) * 0.75
+    rise = (moved[middle] - landmarks[middle]).mean(0)[1] * FOLLOW
     lift = torch.stack([torch.zeros_like(rise), rise])
     return Mouth(target, source, torch.stack(lips), torch.stack([top, bottom, rim]), gap, lift)
 
@@ -394,7 +396,7 @@ def _ask_mouth(mouth: Mouth, points: Tensor, teeth: Tensor) -> tuple[Tensor, Ten
     # How far the lips show more than they did, at this place: where they do not, everything stays as it was seen.
     shift = sb - b
     higher, deeper = (upper - (top + shift)).clamp(min=0), (bottom + shift - lower).clamp(min=0)
-    more = smoothstep(bottom - top - gap, 0.0, 0.004)
+    more = smoothstep(bottom - top - gap, 0.0, 0.010)
     seen = smoothstep(lower - sb, 0.0, 1e-4 + torch.minimum(0.25 * mouth.gap, 3 * deeper))
     seen = seen * smoothstep(torch.minimum(sa, length - sa), 0.0, 0.08 * length) * smoothstep(gap, 0.002, 0.007)
     seen = seen * (1 - smoothstep(upper - sb, 0.015, 0.035)) * smoothstep(mouth.gap, *TEETH_SEEN)
