@@ -215,8 +215,10 @@ class MusclesField:
         return self
 
     def save(self, path: str | Path) -> Path:
-        """Write a safetensors file; names and amounts stand readably in its JSON, only the rest is tensors."""
-        tensors = {} if self.rest is None else {"offset": self.rest.offset, "color": self.rest.color}
+        """Write a safetensors file; names and amounts stand readably in its JSON, only the rest is in tensors."""
+        tensors = {"faces": torch.tensor([self.batch])}  # safetensors before 0.5 reads no file without a tensor
+        if self.rest is not None:
+            tensors |= {"offset": self.rest.offset, "color": self.rest.color}
         kind = {} if self.rest is None else {"rest": self.rest.kind}
         return container.write(
             path, {**self.require_finite().meta, "muscles": self.amounts, **kind}, self.kind, tensors
