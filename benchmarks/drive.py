@@ -1,0 +1,115 @@
+"""A portrait driven by a clip: ``python benchmarks/drive.py [--frames N] [--size S]``.
+
+The clip is a portrait of docs/people moved by the rig itself through smooth expressions, with sensor noise; another portrait is driven by it.
+Printed: for brows, eyes and mouth the correlation over time of the muscles that were asked of the clip's face with those read in
+the clip, and with those read in each driven frame anew; how far the landmarks shake while the clip holds still (pixels at 512, as in
+benchmarks/video.py); and frames a second of reading and of driving.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from flow_core.faces.align import align
+from flow_core.faces.detect import load_detector
+from flow_core.faces.landmarks import load_landmarks
+from flow_core.faces.rig import load_rig
+from flow_core.fields.expressions import preset
+from flow_core.fields.muscles import MusclesField, fit_shown
+from flow_core.geometry.crop import Crop
+from flow_core.io import picture
+from flow_core.video.clips import Frame
+from flow_core.video.drive import drive, driving_fields, read_frames, relative
+
+PEOPLE = Path(__file__).parents[1] / "docs" / "people"
+FPS = 30
+SEQUENCE = ("neutral", "smile", "surprise", "eyes closed", "anger", "sadness", "neutral")
+GROUPS = {"brows": ("brow",), "eyes": ("eyeBlink", "eyeSquint"), "mouth": ("mouth", "jawOpen")}
+HOLD = 30  # last frames, in which the clip's face keeps still
+MOVES = 0.08  # least deviation over time of a unit that counts
+
+
+def portrait(name: str, size: int) -> Tensor:
+    """A picture ``[H,W,3]`` uint8 of at most ``size`` pixels."""
+    photo = picture.read(PEOPLE / f"{name}.jpg").rgb
+    shape = [max(1, round(n * size / max(photo.shape[2:]))) for n in photo.shape[2:]]
+    photo = F.interpolate(photo, shape, mode="bicubic", antialias=True, align_corners=False).clamp(0, 1)
+    return (photo[0].permute(1, 2, 0) * 255).round().byte().contiguous()
+
+
+def find(frame: Tensor) -> Crop:
+    return align(frame.permute(2, 0, 1)[None] / 255.0, load_detector())[0]
+
+
+def expressions(count: int) -> Tensor:
+    """``[count,U]``: from one expression to the next, smoothly, and at the end the first one for :data:`HOLD` frames."""
+    stops = torch.cat([preset(n).units for n in SEQUENCE])
+    place = torch.linspace(0, len(stops) - 1, count - HOLD).clamp(max=len(stops) - 1 - 1e-4)
+    at, share = place.long(), place.frac()[:, None]
+    share = share * share * (3 - 2 * share)
+    moving = stops[at] * (1 - share) + stops[at + 1] * share
+    return torch.cat([moving, moving[-1:].expand(HOLD, -1)])
+
+
+def noisy(frame: Tensor, generator: torch.Generator, noise: float = 3.0) -> Tensor:
+    """A frame ``[H,W,3]`` uint8 with a sensor's noise, levels."""
+    return (frame + noise * torch.randn(frame.shape, generator=generator)).round().clamp(0, 255).byte()
+
+
+def correlation(a: Tensor, b: Tensor) -> Tensor:
+    a, b = a - a.mean(0), b - b.mean(0)
+    return (a * b).sum(0) / (a.norm(dim=0) * b.norm(dim=0)).clamp(min=1e-9)
+
+
+def shaking(frames: list[Tensor], crop: Crop) -> float:
+    """Of landmarks found in frames ``[H,W,3]`` uint8: standard deviation over time, pixels of a 512 px face square."""
+    net = load_landmarks()
+    places = [crop.to_crop(net.find(f.permute(2, 0, 1)[None] / 255.0, crop)[:, None])[0, 0] * 512 for f in frames]
+    return torch.stack(places).var(0).sum(-1).mean().sqrt().item()
+
+
+def main() -> None:
+    ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    ap.add_argument("--frames", type=int, default=300)
+    ap.add_argument("--size", type=int, default=512)
+    ap.add_argument("--source", default="07")
+    ap.add_argument("--portrait", default="04")
+    o = ap.parse_args()
+    if o.frames < 4 * HOLD:
+        ap.error(f"--frames must be at least {4 * HOLD}")
+    still, generator = portrait(o.source, o.size), torch.Generator().manual_seed(0)
+    asked = expressions(o.frames)
+    made = MusclesField(asked, torch.zeros_like(asked), torch.zeros(len(asked), len(load_rig().control_names)))
+    clip = [noisy(e.pixels, generator) for e in drive(still, find(still), made)]
+    start = time.perf_counter()
+    reading = read_frames((Frame(f, i, i / FPS) for i, f in enumerate(clip)), load_detector())
+    reading_fps = len(clip) / (time.perf_counter() - start)
+    other = portrait(o.portrait, o.size)
+    crop = find(other)
+    fields = driving_fields(relative(reading.units, "first"))
+    start = time.perf_counter()
+    driven = [e.pixels for e in drive(other, crop, fields)]
+    driving_fps = len(driven) / (time.perf_counter() - start)
+    again = torch.cat([fit_shown(find(f).places).units for f in driven])
+    print(f"{len(clip)} frames of {other.shape[1]}x{other.shape[0]}, {torch.get_num_threads()} threads")
+    print(
+        "| correlation over time | asked and read in the clip | read in the clip and in the result | asked and result |"
+    )
+    print("|---|---|---|---|")
+    for group, begins in GROUPS.items():
+        moves = [i for i, n in enumerate(load_rig().unit_names) if n.startswith(begins) and asked[:, i].std() > MOVES]
+        pairs = ((asked, reading.units), (reading.units, again), (asked, again))
+        print(f"| {group} | {' | '.join(f'{correlation(a[:, moves], b[:, moves]).mean():.2f}' for a, b in pairs)} |")
+    before, after = shaking(clip[-HOLD + 10 :], find(clip[-1])), shaking(driven[-HOLD + 10 :], crop)
+    print(f"held still: landmarks shake by {before:.2f} px in the clip, {after:.2f} px in the result, at 512")
+    print(f"reading {reading_fps:.0f} frames/s, driving {driving_fps:.0f} frames/s")
+
+
+if __name__ == "__main__":
+    main()
