@@ -23,7 +23,7 @@ from flow_core.editing.edit import make_field  # noqa: E402
 from flow_core.editing.predict import Predictor  # noqa: E402
 from flow_core.faces.align import align  # noqa: E402
 from flow_core.faces.detect import load_detector  # noqa: E402
-from flow_core.fields.expressions import preset  # noqa: E402
+from flow_core.fields.expressions import expression_of, preset  # noqa: E402
 from flow_core.geometry.sampling import sample_image  # noqa: E402
 from flow_core.guides.guide import load_guide  # noqa: E402
 from flow_core.guides.prompts import Prompt  # noqa: E402
@@ -33,15 +33,18 @@ from flow_core.warping.warp import warp  # noqa: E402
 PICTURES, TEMPLATES = ROOT / "nodes" / "pictures", ROOT / "example_workflows"
 SIDE, FRAMES, RATE = 320, 48, 24  # of the clip
 # template -> picture, prompts of its faces (or an expression of muscles), strength
-EXPRESSIONS = {"muscles": ("woman", "smile")}
-OPTIMIZED = ("one_node", "first_edit")  # the others predict
+EXPRESSIONS = {
+    "muscles": ("woman", "smile"),
+    "video": ("young_man", "smile"),
+    "repair_with_inpainting": ("woman", "surprise"),
+}
+COPIES = {"copy_expression": ("woman", "astronaut")}  # template -> whose face, whose expression
+OPTIMIZED = ("one_node", "first_edit", "several_faces")  # the others predict
 EDITS = {
-    "one_node": ("woman", ["a surprised face"], 1.0),
+    "one_node": ("woman", ["a smiling face"], 1.0),
     "first_edit": ("man", ["a smiling face"], 1.0),
     "one_shot": ("astronaut", ["a sad face"], 0.9),
-    "several_faces": ("two_people", ["a smiling face", "a surprised face"], 0.9),
-    "video": ("young_man", ["a smiling face"], 0.9),
-    "repair_with_inpainting": ("astronaut", ["a surprised face | open mouth"], 1.0),
+    "several_faces": ("two_people", ["a smiling face", "an angry face"], 1.0),
 }
 
 
@@ -88,6 +91,13 @@ def make_thumbnails(height: int = 320) -> None:
         photo = picture(source)
         crop, _ = align(photo, detector)
         save_thumbnail(name, photo, warp(photo, crop, preset(expression))[0], [expression], height)
+    for name, (source, other) in COPIES.items():
+        photo, giver = picture(source), picture(other)
+        crop, _ = align(photo, detector)
+        shown = align(giver, detector)[0]
+        after = warp(photo, crop, expression_of(shown))[0]
+        face = shown.aligned(giver, photo.shape[2])
+        save_thumbnail(name, photo, torch.cat([face, after], 3), ["copied"], height)
 
 
 def save_thumbnail(name: str, photo: torch.Tensor, after: torch.Tensor, texts: list[str], height: int) -> None:
