@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from ..faces.fit import FittedFace
+from ..fields.algebra import mix
 from ..fields.base import FEATHER, FlowField, Sample, taper
 from ..fields.muscles import MOST, MusclesField, fit_shown, front_triangles, moved_face, target_units
 from ..fields.raster import Field
@@ -183,15 +184,9 @@ class MuscleParameters:
             color = self.colors.raster()
             rest = Field(color.new_zeros(len(color), 2, *color.shape[2:]), color)
             if field.rest is not None:
-                rest = _sum(field.rest, rest)
+                rest = mix([field.rest, rest], [1.0, 1.0])
             field = replace(field, rest=rest)
         return field, lambda same: same
-
-
-def _sum(one: Field, other: Field) -> Field:
-    from ..fields.algebra import mix
-
-    return mix([one, other], [1.0, 1.0])
 
 
 class _Lattice:

@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..faces.fit import UNSEEN
 from ..faces.rig import load_rig
 from ..fields.expressions import PRESETS
 from ..fields.muscles import MusclesField
@@ -151,7 +152,7 @@ def covariance(expression: float, shape: float) -> Tensor:
     rig = load_rig()
     spread = torch.full((len(rig.unit_names),), 0.05)
     for i, name in enumerate(rig.unit_names):
-        if name.startswith(SEEN_BADLY):
+        if name.startswith(UNSEEN):
             spread[i] = 0.2
     units = rig.covariance + torch.diag(spread.square())
     both = _tied(rig.unit_names)
@@ -160,16 +161,6 @@ def covariance(expression: float, shape: float) -> Tensor:
     return torch.block_diag(expression**2 * units, shape**2 * controls)
 
 
-SEEN_BADLY = (
-    "browDown",
-    "browInnerUp",
-    "browTogether",
-    "noseSneer",
-    "mouthFrown",
-    "cheekSquint",
-    "mouthShrugLower",
-    "eyeWide",
-)
 CONTROL_SPREAD = 0.4
 
 

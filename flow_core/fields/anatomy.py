@@ -124,7 +124,7 @@ class Mouth:
     lips: Tensor  # [2,TABLE] target: edge of the upper and of the lower lip
     seen: Tensor  # [3,TABLE] source: upper, lower, and the middle of the lower lip
     gap: Tensor  # largest opening before
-    lift: Tensor  # [2] shift of the teeth that goes with an upper lip that rises
+    lift: Tensor  # [2] shift of the teeth that goes with the upper lip
 
     def box(self) -> Tensor:
         return _box(self.target, self.lips[0].min() - 0.01, self.lips[1].max() + 0.01)
@@ -208,6 +208,8 @@ class MovedFace:
         lids: ``[2]`` by which factor the opening of the viewer's left and right eye changes.
         gaze: ``[2,2]`` shift of either iris, x and y, in widths of the eye.
         teeth: ``[2]`` crop fractions by which the skull's teeth move.
+        size: pixels a side of the raster of the skin's offsets.
+        glasses: whether the face wears some; what lies under them stays, but for lids and gaze.
     """
 
     def __init__(
@@ -386,9 +388,8 @@ def _ask_mouth(mouth: Mouth, points: Tensor, teeth: Tensor) -> tuple[Tensor, Ten
     top, bottom = _read(mouth.lips, share)
     beyond = (share <= 0) | (share >= 1)
     inside = torch.where(beyond, -1.0, torch.minimum(b - top, bottom - b))
-    alpha = smoothstep(
-        inside, 0.0, EDGE
-    )  # the shadow begins before what is seen changes, so that no light shows between
+    # The shadow begins before what is seen changes, so that no light shows between.
+    alpha = smoothstep(inside, 0.0, EDGE)
     sa, sb = mouth.source.to(points - teeth - mouth.lift)
     length = mouth.source.length
     upper, lower, rim = _read(mouth.seen, sa / length)

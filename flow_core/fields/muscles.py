@@ -479,17 +479,17 @@ def other_side(name: str, names: Sequence[str]) -> int:
 # Which units and controls belong to a region of :data:`flow_core.faces.regions.REGIONS`, by the beginning of their names
 REGIONS: dict[str, tuple[str, ...]] = {
     "all": ("",),
-    "mouth": ("mouth", "jaw", "tongue", "lips", "philtrum", "laughLines"),
-    "lips": ("mouth", "lips", "philtrum"),
+    "mouth": ("mouth", "jaw", "tongue", "lips"),
+    "lips": ("mouth", "lips"),
     "eyes": ("eye",),
     "eyelids": ("eyeBlink", "eyeWide", "eyeSquint", "eyelid"),
     "irises": ("eyeLook",),
     "under-eyes": ("eyeSquint", "eyeBag", "cheekSquint"),
     "brows": ("brow",),
     "nose": ("nose",),
-    "cheeks": ("cheek", "laughLines"),
+    "cheeks": ("cheek"),
     "jaw": ("jaw", "chin", "tongue"),
-    "skin": ("cheek", "nose", "chin", "forehead", "temple", "laughLines", "philtrum"),
+    "skin": ("cheek", "nose", "chin", "forehead", "temple"),
 }
 
 
