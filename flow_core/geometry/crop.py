@@ -54,6 +54,8 @@ class Crop:
             given.
         pictures: how many pictures there are, with those that have no face; as ``of_picture`` needs where nothing is given.
         glasses: whether each face wears glasses, which do not bend; empty where nobody looked.
+        covered: ``[B,1,n,n]`` how much of each place of the crop frame something covers that is no face, 0..1; None where nothing
+            does, or nobody looked.
     """
 
     image_size: tuple[int, int]
@@ -64,6 +66,7 @@ class Crop:
     of_picture: tuple[int, ...] = ()
     pictures: int = 0
     glasses: tuple[bool, ...] = ()
+    covered: Tensor | None = None
 
     def __post_init__(self) -> None:
         of = self.of_picture or tuple(range(len(self.matrix)))
@@ -142,6 +145,7 @@ class Crop:
             pictures=1,
             landmarks=None if self.landmarks is None else self.landmarks[one],
             glasses=self.glasses[one],
+            covered=None if self.covered is None else self.covered[one],
         )
 
     def faces_of(self, picture: int) -> list[int]:
@@ -170,6 +174,7 @@ class Crop:
             of_picture=tuple(i for i in range(count) for _ in range(self.batch)),
             pictures=count,
             glasses=self.glasses * count,
+            covered=None if self.covered is None else self.covered[index.to(self.covered.device)],
         )
 
     def widen(self, factor: float) -> Crop:
@@ -177,7 +182,7 @@ class Crop:
         grow = self.matrix.new_tensor(
             [[1 / factor, 0, 0.5 - 0.5 / factor], [0, 1 / factor, 0.5 - 0.5 / factor], [0, 0, 1]]
         )
-        return replace(self, matrix=grow @ self.matrix)
+        return replace(self, matrix=grow @ self.matrix, covered=None)  # which lies in the frame as it was
 
     def to(self, device: torch.device | str) -> Crop:
         return replace(
