@@ -26,6 +26,7 @@ RASTER = SIZE // 2  # and of its answer
 BUILTIN = Path(__file__).parents[1] / "weights" / "covered.safetensors"
 CHANNELS = (16, 32, 48, 64)
 SURE = 0.5  # probability above which a place counts as covered
+MARGIN = 3  # cells around it in which skin moves less
 LEAST = 0.05  # share of a face that has to be; less is a shadow or a mole
 PARTS = {"brows": BROWS, "eyes": EYES, "nose": (NOSE, *NOSTRILS), "cheeks": CHEEKS, "mouth": (LIPS,)}
 
@@ -80,8 +81,10 @@ def covered(image: Tensor, crop: Crop) -> Tensor | None:
     inside = torch.stack([within(p[None])[0] for p in places])
     found = load_covered()(aligned).sigmoid() * inside
     share = (found > SURE).float().sum((1, 2, 3)) / inside.sum((1, 2, 3)).clamp(min=1)
-    # what is sure does not move at all, with a margin of a cell, so that its edge stays sharp
+    # What is sure does not move at all, and skin moves the less the nearer it is: it must not take its colour from the cover.
     found = F.max_pool2d(((found - 0.35) / 0.3).clamp(0, 1), 3, 1, 1) * (share > LEAST)[:, None, None, None]
+    wide = F.max_pool2d(found, 2 * MARGIN + 1, 1, MARGIN)
+    found = torch.maximum(found, F.avg_pool2d(wide, MARGIN + 2, 1, (MARGIN + 1) // 2, count_include_pad=False))
     return found if found.any() else None
 
 
