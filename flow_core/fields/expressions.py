@@ -45,7 +45,7 @@ PRESETS: dict[str, dict[str, float]] = {
     "surprise": {**_RELAX_MOUTH, "relax browDown": 0.8, "browInnerUp": 0.8, "browOuterUp": 0.8, "eyeWide": 0.95, "jawOpen": 0.6,
                  "mouthLowerDown": 0.3, "mouthUpperUp": 0.1, "mouthPucker": 0.3},
     "sadness": {**_RELAX_MOUTH, "relax browOuterUp": 0.8, "browInnerUp": 0.75, "browTogether": 0.6, "browDown": 0.1,
-                "mouthFrown": 0.9, "mouthShrugLower": 0.1, "cheekSquint": 0.1, "eyeBlink": 0.25, "eyeLookDown": 0.3},
+                "mouthFrown": 0.82, "mouthShrugLower": 0.1, "cheekSquint": 0.1, "eyeBlink": 0.25, "eyeLookDown": 0.3},
     "fear": {**_RELAX_MOUTH, "browInnerUp": 0.8, "browOuterUp": 0.35, "browTogether": 0.6, "eyeWide": 0.85, "mouthStretch": 0.6,
              "mouthLowerDown": 0.3, "jawOpen": 0.2},
     "disgust": {**_RELAX_MOUTH, "noseSneer": 1.0, "mouthUpperUp": 0.5, "browDown": 0.35, "browTogether": 0.3, "eyeSquint": 0.6,
