@@ -80,6 +80,7 @@ def covered(image: Tensor, crop: Crop) -> Tensor | None:
     aligned = crop.aligned(image, SIZE).float().clamp(0, 1).cpu()
     inside = torch.stack([within(p[None])[0] for p in places])
     found = load_covered()(aligned).sigmoid() * inside
+    found = torch.stack([_without_beard(f, p) for f, p in zip(found, places, strict=True)])
     share = (found > SURE).float().sum((1, 2, 3)) / inside.sum((1, 2, 3)).clamp(min=1)
     # What is sure does not move at all, and skin moves the less the nearer it is: it must not take its colour from the cover.
     found = F.max_pool2d(((found - 0.35) / 0.3).clamp(0, 1), 3, 1, 1) * (share > LEAST)[:, None, None, None]
@@ -88,13 +89,25 @@ def covered(image: Tensor, crop: Crop) -> Tensor | None:
     return found if found.any() else None
 
 
+def _without_beard(found: Tensor, places: Tensor) -> Tensor:
+    """``[1,48,48]`` without what lies on the chin alone, of a face with landmarks ``[161,2]``: a thick dark beard looks like a cover."""
+    lips = places[[AT[i] for i in LIPS]]
+    if (_at(found, lips) > SURE).float().mean() > 0.25:
+        return found
+    below = pixel_centers(RASTER, RASTER)[0, ..., 1] > lips[:, 1].mean()
+    return found * ~below
+
+
+def _at(found: Tensor, points: Tensor) -> Tensor:
+    """Values ``[N]`` of ``[1,48,48]`` at crop points ``[N,2]``."""
+    return sample_image(found[None].to(points), (points * RASTER)[None, None])[0, 0, 0]
+
+
 def places_covered(found: Tensor, places: Tensor) -> str:
     """What lies under the cover ``[1,48,48]`` of a face with landmarks ``[161,2]`` in crop points, in words."""
     named = []
     for name, parts in PARTS.items():
-        at = places[[AT[i] for ring in parts for i in ring]]
-        seen = sample_image(found[None].to(at), (at * RASTER)[None, None])[0, 0, 0]
-        if (seen > SURE).float().mean() > 0.3:
+        if (_at(found, places[[AT[i] for ring in parts for i in ring]]) > SURE).float().mean() > 0.3:
             named.append(name)
     return (
         " and ".join([", ".join(named[:-1]), named[-1]] if len(named) > 1 else named) or "beside eyes, nose and mouth"
