@@ -280,7 +280,7 @@ class MuscleFlow:
                 color = _covered(more.color, dark) if self.covered is None else _covered(more.color, dark) * clear
             offset = offset + more.offset
         if self.matrix is not None:
-            offset = torch.einsum("ij,bjhw->bihw", self.matrix, offset)
+            offset = (self.matrix @ offset.flatten(2)).view_as(offset)
         return Sample(offset, color, dark)
 
     def times(self, matrix: Tensor) -> MuscleFlow:
