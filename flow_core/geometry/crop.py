@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 import torch
@@ -212,6 +213,20 @@ class Crop:
         x1, y1 = corners.amax(0).ceil().long().tolist()
         x0, y0 = min(max(x0, 0), w), min(max(y0, 0), h)
         return x0, y0, max(x0, min(x1, w)), max(y0, min(y1, h))
+
+    def boxes_in_image(self, boxes: list[tuple[float, float, float, float]]) -> list[tuple[int, int, int, int]]:
+        """Boxes (x0, y0, x1, y1) of pixels around boxes of crop points of the first crop; those outside of the image are left out."""
+        h, w = self.image_size
+        found = []
+        (a, b, u), (c, d, v), _ = self.inverse[0].tolist()
+        for x0, y0, x1, y1 in boxes:
+            corners = [(x, y) for x in (x0, x1) for y in (y0, y1)]
+            xs, ys = [a * x + b * y + u for x, y in corners], [c * x + d * y + v for x, y in corners]
+            left, top = max(math.floor(min(xs)), 0), max(math.floor(min(ys)), 0)
+            right, bottom = min(math.ceil(max(xs)), w), min(math.ceil(max(ys)), h)
+            if left < right and top < bottom:
+                found.append((left, top, right, bottom))
+        return found
 
     def require_size(self, image: Tensor) -> None:
         """Raise ValueError where ``image [B,C,H,W]`` is not of the size that the crop was made for."""
