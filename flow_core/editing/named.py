@@ -117,7 +117,7 @@ def named(guide: Guide, prompt: Prompt) -> Named:
     rows += [(text, kind, amounts) for text, (kind, amounts) in SHAPES.items()]
     rows += [(text, "color", {}) for texts in COLOR_EXAMPLES.values() for text in texts]
     neutral = guide.encode_text([prompt.neutral])
-    known = F.normalize(guide.encode_text([text for text, *_ in rows]) - neutral, dim=-1)
+    known = F.normalize(guide.encode_group([text for text, *_ in rows]) - neutral, dim=-1)
     common = known.mean(0)  # what all have in common only says that something is asked for
     asked = F.normalize(guide.encode_text([text for text, _ in prompt.parts]) - neutral, dim=-1)
     likeness = F.normalize(asked - common, dim=-1) @ F.normalize(known - common, dim=-1).T  # [K,N]
