@@ -24,7 +24,7 @@ from ..fields.raster import Field
 from ..geometry.crop import Crop
 from ..geometry.grid import pixel_centers
 from ..geometry.mesh import barycentric, rasterise
-from ..geometry.sampling import interpolate
+from ..geometry.sampling import interpolate, sample_image
 from ..guides.guide import Guide
 from ..guides.prompts import Prompt
 from . import losses
@@ -205,7 +205,9 @@ class _LatticeFlow:
         self.colored = color is not None or bool(rest is not None and rest.colored)
 
     def __call__(self, points: Tensor) -> Sample:
-        offset, dark = interpolate(self.planes, points).split((2, 1), 1)
+        # linear, for the lattice is as fine as the views, and the slope of cubic interpolation takes as long as the guide
+        size = self.planes.shape[-1]
+        offset, dark = sample_image(self.planes, points.expand(len(self.planes), -1, -1, -1) * size).split((2, 1), 1)
         source = points + offset.movedim(1, -1)  # colours belong to the face as it was
         color = offset.new_zeros(()).expand(len(offset), 3, *offset.shape[2:])
         if self.color is not None:
