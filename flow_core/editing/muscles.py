@@ -35,7 +35,7 @@ from .painting import RegionColors
 from .parameters import COLOR_RATE
 from .views import Faces
 
-LATTICE = 128  # pixels a side of the raster on which a step sees the offsets: a little more than the built-in guide sees
+LATTICE = 128  # pixels a side of the raster on which a step sees the offsets: a little finer than its views
 STEPS = 12  # of the natural gradient, at most
 LENGTH = 0.45  # standard deviations of real faces that all steps together go, where the guide asks for all of them
 NAMED_AT = 5.0  # margin at which what a prompt names starts at its full amount

@@ -355,8 +355,9 @@ def _eyes(
         free = 0.03 if glasses else after[0].mean() - brow + 0.005
         # The skin stretches at most so much that it does not fold.
         reach = float(max(min(LID, free), 1.4 * np.abs(up * change).max() + LASHES))
-        least, most = min(top.min(), after[0].min()) - reach - 0.01, max(bottom.max(), after[1].max()) + LOWER_LID + 0.01
-        eyes.append((target, source, (a, b, radius), (right, below), still, reach, _box(target, least, most)))
+        above, under = min(top.min(), after[0].min()) - reach, max(bottom.max(), after[1].max()) + LOWER_LID
+        box = _box(target, above - 0.01, under + 0.01)
+        eyes.append((target, source, (a, b, radius), (right, below), still, reach, box))
     on_device = torch.from_numpy(np.array(tables, np.float32)).to(device)
     return [
         Eye(target, source, table[:4], table[4:], *rest)
@@ -375,9 +376,8 @@ def _ask_eyes(eyes: Sequence[Eye], x: Tensor, y: Tensor) -> tuple[tuple[Tensor, 
             (*eye.target.origin, *eye.target.axis, eye.target.length, *eye.source.origin, *eye.source.axis, length,
              middle, *eye.gaze, first, last, eye.reach)
         )  # fmt: skip
-    x0, y0, c, s, width, u0, v0, sc, ss, length, middle, right, below, first, last, reach = x.new_tensor(
-        columns
-    ).T[..., None]
+    columns = x.new_tensor(columns).T[..., None]  # each [E,1]
+    x0, y0, c, s, width, u0, v0, sc, ss, length, middle, right, below, first, last, reach = columns
     dx, dy = x - x0, y - y0
     a, b = c * dx + s * dy, c * dy - s * dx
     share = a / width

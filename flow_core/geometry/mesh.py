@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import torch
 from torch import Tensor
 
@@ -58,7 +60,7 @@ def _few(count: Tensor) -> list[slice]:
     if not len(count) or total[-1] <= _MOST:
         return [slice(0, len(count))] if len(count) else []
     bounds = [0, *((total.div(_MOST, rounding_mode="floor").diff() > 0).nonzero()[:, 0] + 1).tolist(), len(count)]
-    return [slice(a, b) for a, b in zip(bounds, bounds[1:], strict=False)]
+    return [slice(a, b) for a, b in pairwise(bounds)]
 
 
 def _planes(corners: Tensor, area: Tensor, low: Tensor) -> Tensor:

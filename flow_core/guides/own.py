@@ -78,7 +78,8 @@ class NanoGuide(nn.Module):
     def encode_text(self, tokens: Tensor) -> Tensor:
         """Embeddings ``[N,D]``, not normalised, of ``[N,length]`` tokens; they are read at the end token, the largest number."""
         ends = tokens.argmax(-1)
-        tokens = tokens[:, : int(ends.max()) + 1]  # a token sees those before it only: what comes after the end has no effect
+        # a token sees those before it only: what comes after the end has no effect
+        tokens = tokens[:, : int(ends.max()) + 1]
         x = self.token_embedding(tokens) + self.positional_embedding[: tokens.shape[1]]
         x = self.ln_final(self.transformer(x))
         return x[torch.arange(len(x), device=x.device), ends] @ self.text_projection
