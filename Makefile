@@ -19,7 +19,7 @@ demo: .venv/.ready
 	$(BIN)/python -m flow_core.cli.demo --out out/demo
 
 test: .venv/.ready
-	$(BIN)/python -m pytest -m "not slow"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 -m "not slow"
 
 test-all: .venv/.ready
 	$(BIN)/python -m pytest
