@@ -26,6 +26,7 @@ from ..geometry.sampling import interpolate
 RASTER = 192  # pixels a side of the raster of the skin's offsets, six times a power of two; 384 gives the same picture
 _COARSE = 28  # pixels a side of the raster on which the distance to the outline is computed
 TABLE = 256  # samples of a curve across an eye or a mouth
+_SAMPLES = np.arange(TABLE) / (TABLE - 1)
 FADE = 0.16  # fractions of the crop side beyond the face's outline at which its motion has faded
 LASHES = 0.010  # height of the strip along a lid that moves as a whole, with its lashes
 LID = 0.085  # how far above an upper lid the skin gives way when the lid closes
@@ -89,12 +90,13 @@ def _curves(frames: Sequence[Frame], arcs: Sequence[np.ndarray]) -> np.ndarray:
     least = 3 * np.minimum(np.abs(slope[:, 1:]), np.abs(slope[:, :-1]))
     inner = np.where(slope[:, 1:] * slope[:, :-1] > 0, inner.clip(-least, least), 0.5 * inner)
     m = np.concatenate([slope[:, :1], inner, slope[:, -1:]], 1)
-    x = np.linspace(0, 1, TABLE)
-    i = ((a[..., None] <= x).sum(1) - 1).clip(0, a.shape[1] - 2)
-    i += np.arange(len(a))[:, None] * a.shape[1]
+    # the number of the last point that is not beyond each sample
+    begins = np.ceil(a * (TABLE - 1)).clip(0, TABLE).astype(np.int64) + np.arange(len(a))[:, None] * (TABLE + 1)
+    count = np.bincount(begins.ravel(), minlength=len(a) * (TABLE + 1)).reshape(len(a), -1)[:, :TABLE]
+    i = (count.cumsum(1) - 1).clip(0, a.shape[1] - 2) + np.arange(len(a))[:, None] * a.shape[1]
     a0, b0, b1, m0, m1 = (v.take(j) for v, j in ((a, i), (b, i), (b, i + 1), (m, i), (m, i + 1)))
     h = a.take(i + 1) - a0
-    t = ((x - a0) / h).clip(0, 1)
+    t = ((_SAMPLES - a0) / h).clip(0, 1)
     t2, t3 = t * t, t * t * t
     return (2 * t3 - 3 * t2 + 1) * b0 + (t3 - 2 * t2 + t) * h * m0 + (3 * t2 - 2 * t3) * b1 + (t3 - t2) * h * m1
 
