@@ -12,6 +12,9 @@ def command() -> int:
     """:func:`flow_core.cli.main.main` as a process of its own, whose settings are ours to make."""
     # spinning threads starve each other on a busy machine; OpenMP reads this when torch is loaded
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):  # a name that the console's letters lack must not fail what is done already
+            stream.reconfigure(errors="backslashreplace")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # unfinished files are removed on the way out
     gc.disable()  # looking for garbage among thousands of new modules takes a third of the time of their import
     from .main import main

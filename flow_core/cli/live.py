@@ -23,6 +23,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from .. import jsons
 from ..editing.edit import make_field
 from ..editing.optimize import Settings, Step
 from ..editing.predict import Predictor
@@ -338,7 +339,7 @@ class _Handler(BaseHTTPRequestHandler):
             length = int(self.headers.get("Content-Length", "0"))
             if not 0 < length <= LONGEST_REQUEST:
                 raise ValueError("empty or too long")
-            wanted = json.loads(self.rfile.read(length))
+            wanted = jsons.loads(self.rfile.read(length))
             if not isinstance(wanted, dict) or not wanted.keys() <= {"strength", "prompt"}:
                 raise ValueError("an object with strength or prompt is expected")
             self.show.change(**wanted)

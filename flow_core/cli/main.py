@@ -33,6 +33,8 @@ from ..geometry.crop import Crop
 from ..guides.guide import BUILTIN, PRECISIONS, Guide, GuideError, available, load_guide
 from ..guides.prompts import NEUTRAL, Prompt, unknown_note
 from ..io import picture
+from ..warping.jacobian import fold_note
+from ..warping.measure import colors
 from ..warping.warp import warp
 from . import muscles as cli_muscles
 from . import video as cli_video
@@ -185,23 +187,57 @@ def main(argv: list[str] | None = None) -> int:
         }  # fmt: skip
         run[o.command](o)
     except (ValueError, GuideError, PredictorError, OSError) as e:
-        print(f"faceflow: {e}", file=sys.stderr)
+        warn(str(e))
+        return 2
+    except (MemoryError, RuntimeError) as e:
+        if not out_of_memory(e):
+            raise
+        warn("there is not enough memory for this; choose a smaller picture, size, cell or resolution")
         return 2
     except KeyboardInterrupt:
-        print("faceflow: stopped", file=sys.stderr)
+        warn("stopped")
         return 130
     return 0
+
+
+def warn(line: str) -> None:
+    """Say something that is no result."""
+    print(f"faceflow: {line}", file=sys.stderr)
+
+
+def out_of_memory(e: BaseException) -> bool:
+    """Whether an error says that memory was asked for in vain; torch has no class of its own for that on a CPU."""
+    words = ("not enough memory", "can't allocate memory", "out of memory", "Storage size calculation overflowed")
+    return isinstance(e, MemoryError) or any(w in str(e) for w in words)
+
+
+def open_photo(path: Path) -> picture.Picture:
+    """A picture; what could not be read as it was is said."""
+    photo = picture.read(path)
+    for note in photo.notes:
+        warn(note)
+    return photo
+
+
+def write_edited(photo: picture.Picture, crop: Crop, field: FlowField, o: argparse.Namespace) -> None:
+    """Put a field on a picture, at the strengths of the options, and save it."""
+    color = o.strength if o.color_strength is None else o.color_strength
+    if note := fold_note(field, o.strength, crop):
+        warn(note)
+    if photo.pixels.shape[1] == 1 and colors(field, crop, color):
+        warn(f"{o.portrait.name} is grey and the edit has colours, so {o.output.name} is RGB.")
+        photo = replace(photo, pixels=photo.rgb.contiguous())
+    pixels, _ = warp(photo.pixels, crop, field, o.strength, color)
+    for note in picture.write(replace(photo, pixels=pixels), o.output):
+        warn(note)
 
 
 def find_face(photo: picture.Picture, detector: Detector, o: argparse.Namespace) -> Crop:
     crop, [faces] = align(photo.rgb, detector, o.face, o.order, o.threshold)
     if len(faces) > 1:
-        print(
-            f"faceflow: {len(faces)} faces found, taking number {o.face} ({o.order}); --face and --order choose another",
-            file=sys.stderr,
-        )
+        warn(f"{len(faces)} faces found, taking number {o.face} ({o.order}); --face and --order choose another")
     for doubt in doubts(crop):
-        print(f"faceflow: {doubt}", file=sys.stderr)
+        warn(doubt)
     return crop
 
 
@@ -236,7 +272,7 @@ def _edit(o: argparse.Namespace) -> None:
     _settings(o)  # mistakes are told before the work begins
     picture.require_picture_target(o.output)
     save_field = _field_target(o)
-    photo = picture.read(o.portrait)
+    photo = open_photo(o.portrait)
     device = pick_device(o.device)
     crop = find_face(photo, load_detector(o.detector, o.models, device), o)
     guide = load_guide(o.guide, device, o.precision, o.models)
@@ -246,7 +282,7 @@ def _edit(o: argparse.Namespace) -> None:
     seconds = time.perf_counter() - start
     if save_field:
         field.save(save_field)
-    _write_edited(photo, crop, field, o)
+    write_edited(photo, crop, field, o)
     numbers = report(field, crop)
     print(
         f"{o.output}: guide gain {numbers['gain']:+.2f}, folds {numbers['folds']:.2%}, "
@@ -277,6 +313,8 @@ def _sheet(o: argparse.Namespace) -> None:
     picture.require_picture_target(o.output)
     if o.prompt and o.expression:
         raise ValueError("A sheet shows prompts or expressions; give --prompt or --expression.")
+    columns = 1 + len(o.expression or o.prompt or PROMPTS)
+    draw.require_sheet(len(o.portraits), columns, o.cell)
     device = pick_device(o.device)
     edits: dict[str, Callable[[Tensor, Crop, str], FlowField]] = {}
     if o.expression:
@@ -289,16 +327,16 @@ def _sheet(o: argparse.Namespace) -> None:
     rows = []
     for path in o.portraits:
         try:
-            photo = picture.read(path)
-            crop = find_face(photo, detector, o)
-        except ValueError as e:  # one bad picture must not cost the whole sheet
-            print(f"faceflow: {path.name} is left out: {e}", file=sys.stderr)
+            photo = open_photo(path).rgb
+            crop = find_face(picture.Picture(photo), detector, o)
+            wide = crop.widen(1.1)
+            row = [("" if rows else "before", wide.aligned(photo, o.cell))]
+            for name, edit in edits.items():
+                edited = warp(photo, crop, edit(photo, crop, f"{path.name}: {name}"))[0]
+                row.append(("" if rows else name, wide.aligned(edited, o.cell)))
+        except (ValueError, OSError) as e:  # one bad picture must not cost the whole sheet
+            warn(f"{path.name} is left out: {e}")
             continue
-        wide = crop.widen(1.1)
-        row = [("" if rows else "before", wide.aligned(photo.rgb, o.cell))]
-        for name, edit in edits.items():
-            edited = warp(photo.rgb, crop, edit(photo.rgb, crop, f"{path.name}: {name}"))[0]
-            row.append(("" if rows else name, wide.aligned(edited, o.cell)))
         rows.append(row)
     if not rows:
         raise ValueError("No face was found in any of the pictures; look at the messages above.")
@@ -312,15 +350,9 @@ def _settings(o: argparse.Namespace) -> Settings:
 
 def _apply(o: argparse.Namespace) -> None:
     picture.require_picture_target(o.output)
-    photo, field = picture.read(o.portrait), load_field(o.field)
-    _write_edited(photo, find_face(photo, load_detector(o.detector, o.models, pick_device(o.device)), o), field, o)
+    photo, field = open_photo(o.portrait), load_field(o.field)
+    write_edited(photo, find_face(photo, load_detector(o.detector, o.models, pick_device(o.device)), o), field, o)
     print(o.output)
-
-
-def _write_edited(photo: picture.Picture, crop: Crop, field: FlowField, o: argparse.Namespace) -> None:
-    color = o.strength if o.color_strength is None else o.color_strength
-    pixels, _ = warp(photo.pixels, crop, field, o.strength, color)
-    picture.write(replace(photo, pixels=pixels), o.output)
 
 
 def _view(o: argparse.Namespace) -> None:
@@ -333,7 +365,7 @@ def _view(o: argparse.Namespace) -> None:
         picture.require_picture_target(o.output)
     field, photo, crop = load_field(o.field), None, None
     if o.portrait:
-        photo = picture.read(o.portrait).rgb
+        photo = open_photo(o.portrait).rgb
         crop = find_face(picture.Picture(photo), load_detector(o.detector, o.models, pick_device(o.device)), o)
     if o.style in ("compare", "animation") and crop is None:
         raise ValueError(f"The style {o.style} shows a picture; name it with --portrait.")
@@ -362,7 +394,7 @@ def _export(o: argparse.Namespace) -> None:
     if o.portrait:
         if not (o.st_map or field.needs_face):
             raise ValueError("--portrait is for ST-maps and muscles fields; add --st-map, or leave it out.")
-        crop = find_face(picture.read(o.portrait), load_detector(o.detector, o.models, pick_device(o.device)), o)
+        crop = find_face(open_photo(o.portrait), load_detector(o.detector, o.models, pick_device(o.device)), o)
     elif field.needs_face:
         raise ValueError("A muscles field moves every face in its own way; name the face with --portrait.")
     feather = 0.0 if o.no_fade else interchange.FEATHER
@@ -383,4 +415,4 @@ def _guides(o: argparse.Namespace) -> None:
 def warn_unknown(prompt: Prompt, guide: Guide) -> None:
     """Say which words a small guide never learnt."""
     if note := unknown_note([prompt], guide):
-        print(f"faceflow: {note} For instance: --guide ViT-B-32:laion2b_s34b_b79k", file=sys.stderr)
+        warn(f"{note} For instance: --guide ViT-B-32:laion2b_s34b_b79k")

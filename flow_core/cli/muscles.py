@@ -18,7 +18,6 @@ from ..fields.muscles import MusclesField, what_it_does
 from ..geometry.crop import Crop
 from ..io import picture
 from ..video.drive import REFERENCES
-from ..warping.warp import warp
 
 
 def add(
@@ -133,7 +132,7 @@ def drive(o: argparse.Namespace) -> None:
         raise ValueError("The output would overwrite the clip or the portrait; give another name.")
     writer = Writer(o.output, replace(clip, aspect=Fraction(1)), o.crf, o.preset)  # complains about a bad name at once
     how = VideoSettings(smooth=o.smooth, threshold=o.threshold, fps=float(clip.fps))
-    photo = picture.read(o.portrait).rgb
+    photo = cli.open_photo(o.portrait).rgb
     if (shrink := o.size / max(photo.shape[2:])) < 1:
         size = [max(1, round(n * shrink)) for n in photo.shape[2:]]
         photo = F.interpolate(photo, size, mode="bicubic", antialias=True, align_corners=False).clamp(0, 1)
@@ -170,14 +169,14 @@ def _targets(o: argparse.Namespace) -> None:
 def _face(path: Path, o: argparse.Namespace) -> tuple[picture.Picture, Crop]:
     from . import main as cli
 
-    photo = picture.read(path)
+    photo = cli.open_photo(path)
     return photo, cli.find_face(photo, cli.load_detector(o.detector, o.models, pick_device(o.device)), o)
 
 
 def _finish(photo: picture.Picture, crop: Crop, field: MusclesField, o: argparse.Namespace) -> None:
+    from . import main as cli
+
     if o.save_field:
         field.save(o.save_field)
-    color = o.strength if o.color_strength is None else o.color_strength
-    pixels, _ = warp(photo.pixels, crop, field, o.strength, color)
-    picture.write(replace(photo, pixels=pixels), o.output)
+    cli.write_edited(photo, crop, field, o)
     print(f"{o.output}: {what_it_does(field)}")

@@ -24,7 +24,7 @@ SIDES = (192, 384, 768, 1280)  # longest sides, in pixels, at which an image is 
 LONG = 2.0  # times as long as wide: longer images are looked at in more pixels, as many as one of this shape has
 TURNS = (90, -90, 45, -45, 180, 135, -135)  # degrees by which an image is turned where it shows no face upright
 FACE = 96  # size of a face in the closer look; the crop is twice as large, a multiple of 32
-CANDIDATES = 64  # findings looked at closely
+CANDIDATES = 64  # findings looked at closely at a time
 ANCHORS = ((8, (10, 16, 24)), (16, (32, 48)), (32, (64, 96)), (64, (128, 192, 256)))  # stride, sizes
 BUILTIN = Path(__file__).parents[1] / "weights" / "detector.safetensors"
 YUNET_FILES = ("yunet.safetensors", "yunet_final.pth")
@@ -82,7 +82,8 @@ class Detector:
     def _find(self, levels: list[Tensor], threshold: float) -> Tensor:
         """Rows ``[N,15]`` (box and points in pixels of the first level, score) of the faces of an image."""
         rows = torch.cat([self._look(level, levels[0], threshold / 2) for level in levels[1:]])
-        rows = self._look_closer(levels, rows[_distinct(rows)[:CANDIDATES]])
+        # some at a time, so that a crowd needs no more memory than a few
+        rows = torch.cat([self._look_closer(levels, part) for part in rows[_distinct(rows)].split(CANDIDATES)])
         rows = rows[rows[:, 14] >= threshold]
         return rows[_distinct(rows)]
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from torch import Tensor
 
+from .. import jsons
 from ..atomic import require_target, write_bytes
 from .base import FieldError
 
@@ -51,8 +52,8 @@ def is_field(path: str | Path) -> bool:
     try:
         with Path(path).open("rb") as file:
             length = int.from_bytes(file.read(8), "little")
-            header = json.loads(file.read(length)) if length < _LONGEST_HEADER else {}
-        return json.loads(header["__metadata__"]["faceflow"])["format"] == FORMAT
+            header = jsons.loads(file.read(length)) if length < _LONGEST_HEADER else {}
+        return jsons.loads(header["__metadata__"]["faceflow"])["format"] == FORMAT
     except (OSError, ValueError, KeyError, TypeError):
         return False
 
@@ -72,7 +73,7 @@ def read(path: str | Path) -> tuple[object, dict[str, object], dict[str, Tensor]
         )
     try:
         with safe_open(str(path), "pt") as f:
-            header = json.loads((f.metadata() or {}).get("faceflow", "null"))
+            header = jsons.loads((f.metadata() or {}).get("faceflow", "null"))
             tensors = {k: f.get_tensor(k) for k in f.keys()}  # noqa: SIM118 (not a dict)
     except (SafetensorError, ValueError, OSError) as e:
         raise FieldError(f"{path.name} is damaged or not a safetensors file ({e}); save or copy it again.") from e

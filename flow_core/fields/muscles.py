@@ -238,7 +238,7 @@ class MusclesField:
             raise FieldError(f"{name} says that it holds muscles, but names none; save it again.")
         try:
             made = cls.of(*({str(k): float(v) for k, v in face.items()} for face in faces), **meta)
-        except (ValueError, TypeError) as e:
+        except (ValueError, TypeError, OverflowError, AttributeError) as e:
             raise FieldError(f"{name} holds muscles that this FaceFlow does not know: {e} Update FaceFlow.") from e
         return replace(made, rest=Field.reader(str(kind))(tensors, {}, name)) if kind else made
 

@@ -21,6 +21,7 @@ from torch import Tensor
 
 from ..descent import Adam, Group
 from ..geometry.grid import pixel_centers
+from ..jsons import finite
 from .base import FEATHER, FieldError, FlowField
 from .container import write
 from .exponential import exponential, least_determinant, tapered_velocity
@@ -35,6 +36,7 @@ WIDTH, BANDWIDTH = 128, 8.0
 _LAYERS = ("w0", "b0", "w1", "b1", "w2", "b2")
 _CHUNK = 1 << 14  # points that go through the network at a time
 _RIDGE = 1e-7
+_FINEST = 256  # bandwidth in a file
 _STEPS, _SIDE, _RATE = 150, 40, 1e-2  # of a fit: Adam steps, points along a side in each, step length
 
 
@@ -241,13 +243,18 @@ class Implicit:
     @classmethod
     def from_file(cls, tensors: Mapping[str, Tensor], header: dict, name: str) -> Implicit:
         """The network of a file that :func:`flow_core.fields.container.read` has read."""
-        architecture, bandwidth = header.pop("architecture", None), header.pop("bandwidth", None)
-        if architecture not in ARCHITECTURES or not isinstance(bandwidth, int | float):
+        architecture, given = header.pop("architecture", None), header.pop("bandwidth", None)
+        if architecture not in ARCHITECTURES:
             raise FieldError(
                 f"{name} holds a {architecture!r} network, which this FaceFlow does not know. Update FaceFlow."
             )
+        bandwidth = finite(given)
+        if bandwidth is None or not 0 < bandwidth <= _FINEST:
+            raise FieldError(
+                f"{name} holds a network of bandwidth {str(given)[:40]}; expected a number above 0 and up to {_FINEST}. Save it again."
+            )
         try:
-            return cls(architecture, tensors, float(bandwidth), header).require_finite()
+            return cls(architecture, tensors, bandwidth, header).require_finite()
         except FieldError as e:
             raise FieldError(f"{name}: {e}") from e
 

@@ -8,6 +8,7 @@ from .neural import ARCHITECTURES, BANDWIDTH, WIDTH, Implicit
 from .raster import Field
 
 RESOLUTION = 28  # control points a side of a raster
+MOST_RESOLUTION = 1024  # more than the pixels of most faces, and more than an optimisation has memory for
 REPRESENTATIONS = ("muscles", "raster", *ARCHITECTURES)
 
 
@@ -31,6 +32,8 @@ def new_field(
     """
     if representation == "muscles":
         return MusclesField.of(*[{}] * batch)
+    if representation == "raster" and not 2 <= resolution <= MOST_RESOLUTION:
+        raise FieldError(f"A raster needs 2..{MOST_RESOLUTION} control points a side, got {resolution}.")
     if representation == "raster":
         return Field.noise(resolution, noise, seed, batch)
     if representation in ARCHITECTURES:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 _DRAFT = 128  # cells a side of the raster on which a logarithm is sought
 _ROUNDS = 4  # of its fixed point
-_STRENGTHS = (-1.0, 1.5)  # the range for which a projection is checked; weaker ones fold less
+_STRENGTHS = (-1.0, 1.5)  # the range for which a projection is checked; weaker ones fold less, stronger ones may fold
 _LEAST = 0.02  # determinant there
 
 

@@ -18,6 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from .. import jsons
 from . import nano
 from .own import load as load_builtin
 
@@ -294,8 +295,8 @@ def _local_file(clip: ModuleType, path: Path) -> tuple[str, str, frozenset[str]]
         )
     about = _require_safetensors(path)
     try:
-        words = json.loads(about.get("vocabulary", "[]"))
-        keys = dict(json.loads(config.read_text())).keys()
+        words = jsons.loads(about.get("vocabulary", "[]"))
+        keys = dict(jsons.loads(config.read_text())).keys()
     except (ValueError, TypeError, OSError) as e:
         raise GuideError(f"{path.name} or {config.name} is damaged ({e}); copy it again.") from e
     if not {"embed_dim", "vision_cfg", "text_cfg"} <= keys:

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 ANIMATIONS = (".webp", ".gif", ".png")
 MUSCLES = "muscles"  # the style of muscles fields alone
+MOST_DRAWN = 128_000_000  # pixels of a sheet
+MOST_FRAMES = 1000  # of an animation
 _STILL = 1e-4  # shorter offsets (0.1 px of a 1024 px face) count as no movement
 _INK, _ACCENT = (0.12, 0.13, 0.16), (1.0, 0.76, 0.18)
 # The colour wheel of Baker et al., uneven because the eye is: red, yellow, green, cyan, blue, magenta, red.
@@ -274,11 +276,23 @@ def caption(image: Tensor, text: str) -> Tensor:
     return torch.cat([strip.expand(len(image), -1, -1, -1), image.detach().cpu().float()], 2)
 
 
+def require_sheet(rows: int, columns: int, cell: int) -> None:
+    """ValueError for cells of less than 16 pixels, and for a sheet of more than :data:`MOST_DRAWN` pixels."""
+    if cell < 16:
+        raise ValueError(f"The cells of a sheet need at least 16 pixels a side, got {cell}.")
+    if rows * columns * cell**2 > MOST_DRAWN:
+        raise ValueError(
+            f"A sheet of {rows} x {columns} cells of {cell} pixels would have {rows * columns * cell**2 / 1e6:.0f} megapixels, "
+            f"at most {MOST_DRAWN / 1e6:.0f}; make the cells smaller, or fewer."
+        )
+
+
 def sheet(rows: list[list[tuple[str, Tensor]]], cell: int = 256) -> Tensor:
     """A contact sheet ``[1,3,H,W]`` on white: rows of (label, picture ``[1,3,h,w]``), every picture fitted
-    into ``cell x cell`` pixels, at least 16, aspect kept, label above. ValueError without a picture."""
-    if not any(rows) or cell < 16:
-        raise ValueError(f"A sheet needs a picture and cells of 16 pixels, got {len(rows)} rows of {cell}.")
+    into ``cell x cell`` pixels, aspect kept, label above. ValueError without a picture, and as :func:`require_sheet`."""
+    if not any(rows):
+        raise ValueError("A sheet needs a picture, got none.")
+    require_sheet(len(rows), max(map(len, rows)), cell)
     margin, bands = max(2, round(0.03 * cell)), []
     width = max(map(len, rows)) * (cell + margin) + margin
     for row in filter(None, rows):
@@ -355,9 +369,9 @@ def morph(
 ) -> Iterator[Tensor]:
     """``frames`` pictures ``[1,3,size,size]``, one after another: the edit of the first of ``image`` ``[B,3,H,W]``
     growing from nothing to ``strength``, slow at both ends, in view of the whole head. With ``loop`` there and back, so
-    that the end joins the beginning. ValueError: fewer than 2 frames, or a crop of another picture."""
-    if frames < 2:
-        raise ValueError(f"An animation needs at least 2 frames, got {frames}.")
+    that the end joins the beginning. ValueError: not 2..:data:`MOST_FRAMES` frames, or a crop of another picture."""
+    if not 2 <= frames <= MOST_FRAMES:
+        raise ValueError(f"An animation needs 2..{MOST_FRAMES} frames, got {frames}.")
     there = frames // 2 if loop else frames - 1
     times = [i / there if i <= there else (frames - i) / (frames - there) for i in range(frames)]
     done: dict[float, Tensor] = {}  # the way back shows the same pictures

@@ -17,6 +17,9 @@ optical flow, which tells where the content of one frame is found in another, su
 picture to the original*; it is not the flow from the original to the edited picture, nor its negative.
 
 Colour shifts are kept by ``.npy`` and ``.exr`` flows only.
+
+**Windows.** An ``.exr`` is read over its display window, the face square. Where its data window leaves pixels of it out, nothing
+moves: a flow is 0 there, an ST-map the identity.
 """
 
 from __future__ import annotations
@@ -33,10 +36,11 @@ from ..fields.base import FEATHER, FieldError, FlowField
 from ..fields.raster import Field
 from ..geometry.crop import Crop
 from ..geometry.grid import pixel_centers
-from .rasters import read_exr, read_flo, read_png16, write_exr, write_flo, write_png16
+from .rasters import read_exr, read_flo, read_npy, read_png16, write_exr, write_flo, write_png16
 
 FLOWS = (".flo", ".png", ".exr", ".npy")
 ST_MAPS = (".exr", ".png")
+LONGEST = 64.0  # sides of the face square; a longer offset is a number that was meant otherwise
 _ROWS = 256  # of a large photo, computed at once
 
 
@@ -144,7 +148,8 @@ def read(path: str | Path, st: bool = False) -> Field:
         A raster field with as many control points as the file has pixels.
 
     Raises:
-        FieldError: the file is missing, damaged, not square, has unknown pixels, NaN, or another format.
+        FieldError: the file is missing, damaged, not square, has unknown pixels, NaN, offsets of more than
+            :data:`LONGEST` sides, or another format.
     """
     path, suffix = Path(path), Path(path).suffix.lower()
     if suffix not in (known := ST_MAPS if st else FLOWS):
@@ -153,6 +158,8 @@ def read(path: str | Path, st: bool = False) -> Field:
         raise FieldError(f"There is no file at {path}.")
     try:
         values = (_READ_ST if st else _READ)[suffix](path)  # [B,2 or 5,h,w], offsets in fractions
+    except MemoryError as e:
+        raise FieldError(f"There is not enough memory for {path.name}; make it smaller.") from e
     except (ValueError, OSError) as e:
         raise FieldError(str(e)) from e
     if not np.isfinite(values).all():
@@ -160,6 +167,11 @@ def read(path: str | Path, st: bool = False) -> Field:
     h, w = values.shape[2:]
     if h != w or h < 2:
         raise FieldError(f"{path.name} has {w}x{h} pixels; a field lives in the face square, so both must be equal.")
+    if (longest := np.abs(values[:, :2]).max()) > LONGEST:
+        raise FieldError(
+            f"{path.name} moves pixels by up to {longest:.3g} sides of the face square; a field moves by {LONGEST} at most. "
+            "Is it a flow in another unit, or an ST-map?"
+        )
     values = torch.from_numpy(values.astype(np.float32))
     color = values[:, 2:] if values.shape[1] == 5 else torch.zeros(len(values), 3, h, w)
     return Field(values[:, :2], color, {"source": path.name})
@@ -187,7 +199,7 @@ def _read_exr(path: Path) -> np.ndarray:
 
 
 def _read_npy(path: Path) -> np.ndarray:
-    values = np.load(path, allow_pickle=False)
+    values = read_npy(path)
     values = values[None] if values.ndim == 3 else values
     if values.ndim != 4 or values.shape[1] != 5 or values.dtype.kind != "f" or 0 in values.shape:
         raise FieldError(
@@ -200,6 +212,12 @@ def _read_npy(path: Path) -> np.ndarray:
 def _st_offset(u: np.ndarray, v: np.ndarray) -> np.ndarray:
     points = np.stack([u, 1 - v])
     return (points - pixel_centers(*u.shape)[0].permute(2, 0, 1).numpy())[None]
+
+
+def _identity(h: int, w: int) -> dict[str, np.ndarray]:
+    """An ST-map ``[h,w]`` that moves nothing."""
+    u, v = pixel_centers(h, w)[0].numpy().transpose(2, 0, 1)
+    return {"R": u.copy(), "G": 1 - v}
 
 
 def _fractions(flow: np.ndarray) -> np.ndarray:
@@ -218,6 +236,6 @@ _READ: dict[str, Callable[[Path], np.ndarray]] = {
     ".flo": _read_flo, ".png": _read_png, ".exr": _read_exr, ".npy": _read_npy,
 }  # fmt: skip
 _READ_ST: dict[str, Callable[[Path], np.ndarray]] = {
-    ".exr": lambda path: _st_offset(*_pick(path, read_exr(path), "R", "G")),
+    ".exr": lambda path: _st_offset(*_pick(path, read_exr(path, _identity), "R", "G")),
     ".png": lambda path: _st_offset(*np.moveaxis(read_png16(path)[..., :2].astype(np.float32) / 65535, 2, 0)),
 }

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageFile, UnidentifiedImageError
 from torch import Tensor
 
 from ..atomic import require_target, write_bytes
+from . import metadata, sixteen
 
 # What is read. Pillow would also hand PostScript to Ghostscript, that is run a program in a file that calls itself .jpg,
 # and parse formats that hardly anybody uses or looks after.
@@ -22,6 +23,17 @@ RASTER = ("PNG", "JPEG", "GIF", "BMP", "PPM", "WEBP", "TIFF", "TGA", "JPEG2000")
 WRITTEN = (
     ".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".tga", ".jp2", ".ppm", ".pgm", ".avif"
 )  # fmt: skip
+MOST_PIXELS = 128_000_000  # of a picture that is read: with all copies, some gigabytes of memory
+
+_ALPHA = (".png", ".tif", ".tiff", ".webp", ".tga", ".jp2", ".avif", ".gif")
+_SIXTEEN = {".png": (1, 3, 4), ".tif": (1, 3, 4), ".tiff": (1, 3, 4), ".ppm": (1, 3), ".pgm": (1,)}  # suffix: channels
+# Outside the face a picture shall stay what it is: without loss, or as near to it as the format comes.
+_QUALITY = {
+    ".jpg": {"quality": 95, "subsampling": 0},
+    ".jpeg": {"quality": 95, "subsampling": 0},
+    ".webp": {"lossless": True, "exact": True},
+    ".avif": {"quality": 100, "subsampling": "4:4:4"},
+}
 
 
 @dataclass(frozen=True)
@@ -31,12 +43,14 @@ class Picture:
     Attributes:
         pixels: ``[1,C,H,W]`` float 0..1; C = 1 (grey), 3 (RGB) or 4 (RGBA).
         depth: largest integer value of a channel, 255 or 65535.
-        extra: arguments that keep colour profile and metadata when saved.
+        extra: what the file carried (:data:`flow_core.io.metadata.NAMES`), for :func:`write` to keep.
+        notes: lines about what could not be read as it was.
     """
 
     pixels: Tensor
     depth: int = 255
     extra: dict = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     @property
     def rgb(self) -> Tensor:
@@ -45,28 +59,164 @@ class Picture:
 
 
 def read(path: str | Path) -> Picture:
-    """Open a picture upright (EXIF orientation applied).
+    """Open a picture upright (EXIF orientation applied), in its own depth, with its alpha and its metadata.
 
     Raises:
-        ValueError: the file is missing or no picture, or a kind of picture that is a program.
+        ValueError: the file is missing or no picture, a kind of picture that is a program, larger than :data:`MOST_PIXELS`,
+            an animation or several pages, or of numbers without a known white.
     """
+    path, notes = Path(path), []
     try:
-        with Image.open(path, formats=RASTER) as file:
-            image = ImageOps.exif_transpose(file)
-            extra = {k: v for k in ("icc_profile", "exif") if (v := image.info.get(k))}
-            if image.mode in ("I;16", "I;16L", "I;16B", "I"):
-                array, depth = np.asarray(image).astype(np.float32)[..., None], 65535
-            else:
-                if image.mode not in ("L", "RGB", "RGBA"):
-                    extra.pop("icc_profile", None)  # it describes the colours before the conversion
-                    alpha = image.mode in ("LA", "PA") or "transparency" in image.info
-                    image = image.convert("RGBA" if alpha else "RGB")
-                array, depth = np.atleast_3d(np.asarray(image).astype(np.float32)), 255
+        with Image.open(path, formats=RASTER) as image:
+            _require_one_picture(path, image)
+            array, depth, profile = _decoded(image, path, notes)
+            extra, orientation, damage = metadata.found(image)
     except FileNotFoundError as e:
         raise ValueError(f"There is no picture at {path}.") from e
-    except (UnidentifiedImageError, OSError, Image.DecompressionBombError) as e:
-        raise ValueError(f"{path} cannot be read as a picture ({e}); save it as PNG or JPEG.") from e
-    return Picture(torch.from_numpy(array / depth).permute(2, 0, 1)[None], depth, extra)
+    except _Refused:
+        raise
+    except MemoryError as e:
+        raise ValueError(f"There is not enough memory for {path}; make it smaller.") from e
+    except Exception as e:  # Pillow's readers raise errors of many kinds over damage
+        kind = metadata.kind_of(path)
+        reason = kind or " ".join(str(e).split()) or type(e).__name__
+        if isinstance(e, UnidentifiedImageError) and not kind:
+            reason = "it is damaged, or no picture"
+        raise ValueError(
+            f"{path} cannot be read as a picture: {reason}." + ("" if kind else " Save it as PNG or JPEG.")
+        ) from e
+    if not profile:
+        extra.pop("icc_profile", None)  # it describes the colours before the conversion
+    notes += [damage] if damage else []
+    pixels = torch.from_numpy(_upright(array, orientation)).permute(2, 0, 1)[None]
+    return Picture(pixels, depth, extra, tuple(f"{path.name}: {note}." for note in notes))
+
+
+class _Refused(ValueError):
+    """A picture that is sound, and is not read."""
+
+
+def _require_one_picture(path: Path, image: ImageFile.ImageFile) -> None:
+    """Before anything is allocated for its pixels."""
+    w, h = image.size
+    if w * h > MOST_PIXELS:
+        raise _Refused(
+            f"{path} has {w}x{h} pixels ({w * h / 1e6:.0f} megapixels); pictures of up to {MOST_PIXELS / 1e6:.0f} are read. "
+            "Make it smaller, or cut it."
+        )
+    if image.format == "MPO":
+        return  # a photo first; then what a camera adds to it, see _decoded
+    if image.format == "TIFF":
+        if _pages(image) > 1:
+            raise _Refused(f"{path} has several pages; save the one that you mean as PNG or TIFF of its own.")
+    elif getattr(image, "is_animated", False):
+        raise _Refused(
+            f"{path} is an animation, of which a picture would keep one frame; edit it with faceflow video (saved as .mp4, "
+            "where it is not read as it is), or save the frame that you mean as PNG."
+        )
+
+
+def _pages(image: ImageFile.ImageFile) -> int:
+    """Pages of a TIFF, at most 2; smaller versions and masks of a page are none."""
+    pages = 0
+    try:
+        for i in range(64):
+            image.seek(i)
+            pages += not int(image.tag_v2.get(254, 0)) & 5
+            if pages == 2:
+                break
+    except EOFError:
+        pass
+    image.seek(0)
+    return max(1, pages)
+
+
+def _decoded(image: ImageFile.ImageFile, path: Path, notes: list[str]) -> tuple[np.ndarray, int, bool]:
+    """Pixels ``[H,W,C]`` float32 0..1, the depth of their file, and whether its colour profile is still theirs."""
+    if image.format == "MPO":
+        notes.append("a second picture in it (another view, a depth or gain map) is left out")
+    if (values := sixteen.read_ppm(image, path)) is not None:
+        return values, 65535, True
+    if raw := sixteen.raw_mode(image):
+        array = sixteen.read(image, path, raw).astype(np.float32)
+        array /= 65535
+        return _keyed(array, image.info.get("transparency"), 65535), 65535, True
+    twelve = image.format == "TIFF" and image.tag_v2.get(258, (1,))[0] == 12
+    image.load()
+    if image.mode in ("I;16", "I;16L", "I;16B", "I;16N") or (image.mode == "I" and image.format in ("PNG", "PPM")):
+        array = np.asarray(image).astype(np.float32)[..., None]
+        array /= 4095 if twelve else 65535
+        if image.format == "TIFF" and image.tag_v2.get(262) == 0:  # white is zero
+            array = 1 - array
+        return _keyed(array, image.info.get("transparency"), 65535), 65535, True
+    if image.mode in ("I", "F"):
+        kind = "integers of 32 bits or with signs" if image.mode == "I" else "floating-point numbers"
+        raise _Refused(f"{path} holds {kind}, and says not which of them is white; save it as 16-bit PNG or TIFF.")
+    if image.mode == "CMYK" or image.mode == "LAB":
+        image, profile = _from_profile(image, notes), False
+    else:
+        profile = image.mode in ("1", "L", "LA", "P", "PA", "RGB", "RGBA")
+        if "transparency" in image.info or image.mode in ("LA", "PA"):
+            image = image.convert("RGBA")
+        elif image.mode == "1":
+            image = image.convert("L")
+        elif image.mode not in ("L", "RGB", "RGBA"):
+            image = image.convert("RGB")
+    if _deeper(path, image.mode):
+        notes.append(
+            "it has more than 8 bits a channel, of which 8 are read; save it as 16-bit PNG or TIFF to keep them"
+        )
+    array = np.atleast_3d(np.asarray(image).astype(np.float32))
+    array /= 255
+    return array, 255, profile
+
+
+def _keyed(array: np.ndarray, key: object, white: int) -> np.ndarray:
+    """With alpha where a PNG names one colour as transparent."""
+    if key is None:
+        return array
+    key = np.array(key if isinstance(key, tuple) else [key], np.float32) / white
+    alpha = (array != key.astype(np.float32)).any(-1, keepdims=True).astype(np.float32)
+    return np.concatenate([np.broadcast_to(array[..., :3], (*array.shape[:2], 3)), alpha], 2)
+
+
+def _from_profile(image: Image.Image, notes: list[str]) -> Image.Image:
+    """Ink (CMYK) or Lab as sRGB, by the picture's own colour profile."""
+    mode, profile = image.mode, image.info.get("icc_profile")
+    notes.append(f"its {mode} colours are converted to sRGB, and written as such")
+    try:
+        from PIL import ImageCms
+
+        if mode == "LAB":
+            source = ImageCms.createProfile("LAB")
+        else:
+            source = ImageCms.ImageCmsProfile(io.BytesIO(profile or b""))
+        return ImageCms.profileToProfile(image, source, ImageCms.createProfile("sRGB"), outputMode="RGB")
+    except (ImportError, OSError, ImageCms.PyCMSError) as e:
+        if mode == "LAB":
+            raise ValueError("Lab colours need Pillow with LittleCMS") from e
+        notes.append("it has no usable profile of its inks, so these colours are approximate")
+        return image.convert("RGB")
+
+
+def _deeper(path: Path, mode: str) -> bool:
+    """Whether a JPEG 2000 or AVIF has more bits a channel than Pillow reads."""
+    if mode not in ("L", "RGB", "RGBA"):
+        return False
+    with path.open("rb") as file:
+        head = file.read(1 << 14)
+    if (at := head.find(b"\xff\x4f\xff\x51")) >= 0 and len(head) > at + 42:  # SIZ of a code stream: bits - 1
+        return head[:12].endswith((b"jP  \r\n\x87\n", b"\xff\x51")) and (head[at + 42] & 127) + 1 > 8
+    at = head.find(b"av1C")
+    return head[4:8] == b"ftyp" and at >= 0 and len(head) > at + 6 and bool(head[at + 6] & 0x40)
+
+
+def _upright(array: np.ndarray, orientation: int) -> np.ndarray:
+    """Pixels ``[H,W,C]`` turned as the EXIF orientation says that they are seen."""
+    if orientation in (2, 4, 5, 7):  # mirrored; 4, 5 and 7 are turned as well
+        array = array[:, ::-1]
+    quarters = {3: 2, 4: 2, 5: 1, 6: 3, 7: 3, 8: 1}.get(orientation, 0)
+    return np.ascontiguousarray(np.rot90(array, quarters))
 
 
 def require_picture_target(path: str | Path) -> Path:
@@ -84,15 +234,56 @@ def encoded(image: Image.Image, suffix: str, **options: object) -> bytes:
     return buffer.getvalue()
 
 
-def write(picture: Picture, path: str | Path) -> None:
-    """Save a picture, as :func:`flow_core.atomic.replacing` says; the suffix decides the format. Formats that cannot
-    hold its channels raise ValueError."""
+def write(picture: Picture, path: str | Path) -> list[str]:
+    """Save a picture, as :func:`flow_core.atomic.replacing` says; the suffix decides the format.
+
+    Returns:
+        Lines about what this format cannot keep: 16 bits, metadata, more than 256 colours.
+
+    Raises:
+        ValueError: the format cannot hold its channels: colours in ``.pgm``, or what alpha lets through.
+    """
     path = require_picture_target(path)
-    array = (picture.pixels[0].permute(1, 2, 0) * picture.depth).round().clamp(0, picture.depth).cpu().numpy()
-    array = array.astype(np.uint16 if picture.depth > 255 else np.uint8)
-    image = Image.fromarray(array[..., 0] if array.shape[2] == 1 else array)
-    quality = {"quality": 95, "subsampling": 0} if path.suffix.lower() in (".jpg", ".jpeg") else {}
+    suffix, pixels, notes = path.suffix.lower(), picture.pixels[0], []
+    if pixels.shape[0] == 4 and suffix not in _ALPHA:
+        if (pixels[3] * 255).round().min() < 255:
+            raise ValueError(
+                f"{path} cannot be written: {suffix} holds no transparency; name a file that ends in .png."
+            )
+        pixels = pixels[:3]
+    if pixels.shape[0] == 3 and suffix == ".pgm":
+        raise ValueError(f"{path} cannot be written: .pgm holds no colours; name a file that ends in .png.")
+    if (
+        pixels.shape[0] == 4
+        and suffix == ".gif"
+        and not torch.isin((pixels[3] * 255).round(), torch.tensor([0.0, 255.0])).all()
+    ):
+        raise ValueError(f"{path} cannot be written: .gif holds no half transparency; name a file that ends in .png.")
+    channels = pixels.shape[0]
+    depth = picture.depth
+    if depth > 255 and channels not in _SIXTEEN.get(suffix, ()):
+        depth = 255
+        notes.append(f"{path.name}: {suffix} holds 8 bits a channel, to which the picture's 16 are rounded.")
+    if suffix == ".gif" and channels > 1:
+        notes.append(f"{path.name}: .gif holds 256 colours; .png keeps all.")
+    array = (pixels.permute(1, 2, 0) * depth).round_().clamp_(0, depth).cpu().numpy()
+    array = array.astype(np.uint16 if depth > 255 else np.uint8)
+    extra, lost = metadata.options(picture.extra, suffix, channels)
+    if lost:
+        notes.append(f"{path.name}: {suffix} keeps no {', '.join(lost)} of this picture.")
     try:
-        write_bytes(path, encoded(image, path.suffix, **quality, **picture.extra))
+        write_bytes(path, _encoded(array, suffix, extra))
     except (OSError, ValueError, KeyError) as e:
         raise ValueError(f"{path} cannot be written ({e}); name a file that ends in .png.") from e
+    return notes
+
+
+def _encoded(array: np.ndarray, suffix: str, extra: dict[str, object]) -> bytes:
+    """The file's content, of ``[H,W,C]`` uint8 or uint16."""
+    if array.dtype == np.uint8:
+        image = Image.fromarray(array[..., 0] if array.shape[2] == 1 else np.ascontiguousarray(array))
+        return encoded(image, suffix, **_QUALITY.get(suffix, {}), **extra)
+    if suffix == ".png":
+        small = Image.new({1: "L", 3: "RGB", 4: "RGBA"}[array.shape[2]], (1, 1))
+        return sixteen.png(array, encoded(small, suffix, **extra))
+    return sixteen.tiff(array, **extra) if suffix in (".tif", ".tiff") else sixteen.ppm(array)

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import struct
+import tokenize
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
 from ..atomic import write_bytes
+from . import sixteen
 
-_FLO, _PNG, _EXR = b"PIEH", b"\x89PNG\r\n\x1a\n", struct.pack("<I", 20000630)
+_FLO, _EXR = b"PIEH", struct.pack("<I", 20000630)
 _MOST = 16384  # pixels a side; larger numbers in a header are damage
+MOST_VALUES = 1 << 28  # numbers in a file, of four bytes each
+_MOST_CHANNELS = 256
+_DEFLATED = 1040  # bytes that one byte of zlib can stand for, at most (zlib's technical notes say 1032)
 
 
 class RasterError(ValueError):
@@ -31,7 +38,7 @@ def read_flo(path: Path) -> np.ndarray:
     if len(data) < 12:
         raise RasterError(f"{path.name} ends within its header; copy it again.")
     w, h = struct.unpack_from("<ii", data, 4)
-    _require_sane(path, w, h)
+    _require_sane(path, w, h, 2)
     if len(data) != 12 + 8 * w * h:
         raise RasterError(
             f"{path.name} should have {12 + 8 * w * h} bytes for {w}x{h} pixels, it has {len(data)}; copy it again."
@@ -40,69 +47,60 @@ def read_flo(path: Path) -> np.ndarray:
 
 
 def write_png16(path: Path, values: np.ndarray) -> None:
-    """``[h,w,3]`` uint16 as an RGB PNG of 16 bits, which Pillow cannot write."""
-    h, w = values.shape[:2]
-    rows = np.frombuffer(values.astype(">u2").tobytes(), np.uint8).reshape(h, 6 * w)
-    up = np.diff(rows, axis=0, prepend=np.zeros_like(rows[:1]))  # filter 2: the difference from the row above
-    packed = zlib.compress(np.concatenate([np.full((h, 1), 2, np.uint8), up], 1).tobytes())
-
-    def chunk(kind: bytes, data: bytes) -> bytes:
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-
-    header = struct.pack(">IIBBBBB", w, h, 16, 2, 0, 0, 0)
-    write_bytes(path, _PNG + chunk(b"IHDR", header) + chunk(b"IDAT", packed) + chunk(b"IEND", b""))
+    """``[h,w,3]`` uint16 as an RGB PNG of 16 bits."""
+    write_bytes(path, sixteen.png(values))
 
 
 def read_png16(path: Path) -> np.ndarray:
-    """``[h,w,3]`` uint16 of an RGB PNG of 16 bits, not interlaced, with any of the five row filters."""
-    data = path.read_bytes()
-    if data[:8] != _PNG or data[12:16] != b"IHDR":
-        raise RasterError(f"{path.name} is no PNG file.")
+    """``[h,w,3]`` uint16 of an RGB PNG of 16 bits."""
     try:
-        w, h, depth, kind, _, _, interlaced = struct.unpack_from(">IIBBBBB", data, 16)
-        if (depth, kind, interlaced) != (16, 2, 0):
-            raise RasterError(
-                f"{path.name} has {depth} bits a channel (colour type {kind}{', interlaced' if interlaced else ''}); "
-                "expected an RGB PNG of 16 bits, not interlaced."
-            )
-        _require_sane(path, w, h)
-        at, packed = 8, b""
-        while at < len(data):
-            (length,) = struct.unpack_from(">I", data, at)
-            if data[at + 4 : at + 8] == b"IDAT":
-                packed += data[at + 8 : at + 8 + length]
-            at += 12 + length
-        rows = np.frombuffer(zlib.decompress(packed), np.uint8).reshape(h, 1 + 6 * w)
-    except (struct.error, zlib.error, ValueError) as e:
-        if isinstance(e, RasterError):
-            raise
-        raise RasterError(f"{path.name} is damaged ({e}); copy it again.") from e
-    out, above = np.empty((h, 6 * w), np.uint8), np.zeros(6 * w, np.uint8)
-    for y, row in enumerate(rows):
-        above = out[y] = _unfilter(path, row[0], row[1:], above)
-    return np.frombuffer(out.tobytes(), ">u2").reshape(h, w, 3).astype(np.uint16)
+        with Image.open(path, formats=["PNG"]) as image:
+            _require_sane(path, *image.size, 3)
+            if (raw := sixteen.raw_mode(image)) != "RGB;16B":
+                kind = image.mode if raw is None else raw.split(";")[0]
+                raise RasterError(
+                    f"{path.name} is a PNG of {'8' if raw is None and image.mode != 'I;16' else '16'} bits a channel ({kind}); "
+                    "expected RGB of 16 bits."
+                )
+            return sixteen.read(image, path, raw)
+    except RasterError:
+        raise
+    except Exception as e:  # Pillow's readers raise errors of many kinds over damage
+        with path.open("rb") as file:
+            damaged = file.read(8) == sixteen.PNG
+        reason = " ".join(str(e).split())
+        raise RasterError(
+            f"{path.name} is damaged ({reason}); copy it again." if damaged else f"{path.name} is no PNG file."
+        ) from e
 
 
-def _unfilter(path: Path, kind: int, row: np.ndarray, above: np.ndarray) -> np.ndarray:
-    """One row of a PNG (specification, section 9) of six bytes a pixel."""
-    if kind == 0:
-        return row
-    if kind == 1:
-        return np.cumsum(row.reshape(-1, 6), 0, dtype=np.uint8).reshape(-1)
-    if kind == 2:
-        return row + above
-    if kind not in (3, 4):
-        raise RasterError(f"{path.name} is damaged (row filter {kind}); copy it again.")
-    done, up = bytearray(len(row)), above.tolist()
-    for i, value in enumerate(row.tolist()):
-        left, corner = (done[i - 6], up[i - 6]) if i >= 6 else (0, 0)
-        if kind == 3:
-            guess = (left + up[i]) // 2
-        else:
-            a, b, c = abs(up[i] - corner), abs(left - corner), abs(left + up[i] - 2 * corner)
-            guess = left if a <= b and a <= c else up[i] if b <= c else corner
-        done[i] = (value + guess) & 255
-    return np.frombuffer(bytes(done), np.uint8)
+def read_npy(path: Path) -> np.ndarray:
+    """An array of floats from a NumPy file, version 1 to 3, in C or Fortran order."""
+    size = path.stat().st_size
+    try:
+        with path.open("rb") as file:
+            version = np.lib.format.read_magic(file)
+            read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+            shape, fortran, kind = read(file)
+            if kind.kind != "f":
+                raise RasterError(f"{path.name} holds {kind}, not floating-point numbers.")
+            if any(n < 0 for n in shape):
+                raise RasterError(f"{path.name} claims an array {shape}; it is damaged, copy it again.")
+            count = 1
+            for n in shape:  # whole numbers of Python, which do not overflow
+                count *= n
+            _require_few(path, count, f"an array {shape}")
+            if count * kind.itemsize != size - file.tell():
+                raise RasterError(
+                    f"{path.name} should hold {count * kind.itemsize} bytes of numbers for an array {shape}, it holds "
+                    f"{size - file.tell()}; copy it again."
+                )
+            values = np.frombuffer(file.read(), kind)
+    except RasterError:
+        raise
+    except (ValueError, SyntaxError, TypeError, EOFError, RecursionError, MemoryError, tokenize.TokenError) as e:
+        raise RasterError(f"{path.name} is no NumPy file (.npy), or its header is damaged; save it by np.save.") from e
+    return values.reshape(shape, order="F" if fortran else "C")
 
 
 def write_exr(path: Path, channels: dict[str, np.ndarray]) -> None:
@@ -128,59 +126,95 @@ def write_exr(path: Path, channels: dict[str, np.ndarray]) -> None:
     write_bytes(path, head + table + body)
 
 
-def read_exr(path: Path) -> dict[str, np.ndarray]:
-    """Channels ``[h,w]`` float32 of a scan-line file with one part, of half or float, not compressed or ZIP."""
+def read_exr(path: Path, outside: Callable[[int, int], dict[str, np.ndarray]] | None = None) -> dict[str, np.ndarray]:
+    """Channels ``[h,w]`` float32 of a scan-line file with one part, of half or float, not compressed or ZIP.
+
+    The result covers the display window. Pixels of the data window beyond it are cut off; where the display window has no
+    data, the values are 0, or what ``outside(h, w)`` says of the channels that it names.
+    """
     data = path.read_bytes()
     if data[:4] != _EXR:
         raise RasterError(f"{path.name} is no OpenEXR file.")
-    if data[5] & 0b11010:
-        raise RasterError(f"{path.name} has tiles, deep data or several parts; save it as one part with scan lines.")
     try:
-        at, head = 8, {}
-        while data[at]:
-            name = data.index(b"\0", at)
-            kind = data.index(b"\0", name + 1)
-            (size,) = struct.unpack_from("<I", data, kind + 1)
-            head[data[at:name]] = data[kind + 5 : kind + 5 + size]
-            at = kind + 5 + size
+        if data[5] & 0b11010:
+            raise RasterError(
+                f"{path.name} has tiles, deep data or several parts; save it as one part with scan lines."
+            )
+        head, table = _exr_head(data)
         x0, y0, x1, y1 = struct.unpack("<iiii", head[b"dataWindow"])
-        w, h, listed, kinds = x1 - x0 + 1, y1 - y0 + 1, head[b"channels"], []
-        _require_sane(path, w, h)
-        while listed[0]:
-            end = listed.index(b"\0")
-            kind, _, across, down = struct.unpack_from("<iIii", listed, end + 1)
-            if kind not in (1, 2) or (across, down) != (1, 1):
-                raise RasterError(f"{path.name} has integers or subsampled channels; save it as half or float.")
-            kinds.append((listed[:end].decode("latin-1"), "<f2" if kind == 1 else "<f4"))
-            listed = listed[end + 17 :]
+        left, top, right, bottom = struct.unpack("<iiii", head[b"displayWindow"])
+        w, h, width, height = x1 - x0 + 1, y1 - y0 + 1, right - left + 1, bottom - top + 1
+        kinds = _exr_channels(path, head[b"channels"])
+        _require_sane(path, w, h, len(kinds))
+        _require_sane(path, width, height, len(kinds))
         compression = head[b"compression"][0]
         if compression not in (0, 2, 3):
             raise RasterError(f"{path.name} is compressed by method {compression}; save it with ZIP or uncompressed.")
-        out = {name: np.empty((h, w), np.float32) for name, _ in kinds}
-        rows = 16 if compression == 3 else 1
-        for offset in struct.unpack_from(f"<{-(-h // rows)}Q", data, at + 1):
+        rows, line = 16 if compression == 3 else 1, w * sum(int(kind[2]) for _, kind in kinds)
+        if h * line > len(data) * (_DEFLATED if compression else 1):  # before memory is asked for
+            raise ValueError(f"{len(data)} bytes are too few for {w}x{h} pixels")
+        given = {} if outside is None else outside(height, width)
+        out = {n: given[n] if n in given else np.zeros((height, width), np.float32) for n, _ in kinds}
+        seen_x = slice(max(x0, left) - left, max(0, min(x1, right) - left + 1))
+        from_x = slice(seen_x.start + left - x0, max(0, seen_x.stop + left - x0))
+        for i, offset in enumerate(struct.unpack_from(f"<{-(-h // rows)}Q", data, table)):
             y, size = struct.unpack_from("<ii", data, offset)
-            y, chunk = y - y0, data[offset + 8 : offset + 8 + size]
-            count = min(rows, h - y)
-            full = count * w * sum(int(kind[2]) for _, kind in kinds)
-            if len(chunk) < full:
-                chunk = _unzip(chunk)
-            if not 0 <= y < h or len(chunk) != full:
+            count = min(rows, h - i * rows)
+            if y != y0 + i * rows:
+                raise ValueError(f"scan line {y0 + i * rows} is missing")
+            chunk = data[offset + 8 : offset + 8 + max(0, size)]
+            if len(chunk) != size or size > count * line:
                 raise ValueError(f"scan line {y} is incomplete")
-            for line in range(y, y + count):
+            if size < count * line:
+                chunk = _unzip(chunk, count * line) if compression else b""
+            if len(chunk) != count * line:
+                raise ValueError(f"scan line {y} is incomplete")
+            at = 0
+            for row in range(y - top, y - top + count):
                 for name, kind in kinds:
-                    out[name][line] = np.frombuffer(chunk, kind, w)
-                    chunk = chunk[int(kind[2]) * w :]
-    except (struct.error, zlib.error, ValueError, KeyError, IndexError) as e:
+                    values = np.frombuffer(chunk, kind, w, at)
+                    at += values.nbytes
+                    if 0 <= row < height and seen_x.stop > seen_x.start:
+                        out[name][row, seen_x] = values[from_x]
+    except (struct.error, zlib.error, ValueError, KeyError, IndexError, OverflowError) as e:
         if isinstance(e, RasterError):
             raise
         raise RasterError(f"{path.name} is damaged ({e}); copy it again.") from e
     return out
 
 
-def _unzip(chunk: bytes) -> bytes:
+def _exr_head(data: bytes) -> tuple[dict[bytes, bytes], int]:
+    """The attributes of a header, and where the table of offsets begins."""
+    at, head = 8, {}
+    while data[at]:
+        name = data.index(b"\0", at)
+        kind = data.index(b"\0", name + 1)
+        (size,) = struct.unpack_from("<I", data, kind + 1)
+        head[data[at:name]] = data[kind + 5 : kind + 5 + size]
+        at = kind + 5 + size
+    return head, at + 1
+
+
+def _exr_channels(path: Path, listed: bytes) -> list[tuple[str, str]]:
+    """Names and types of the channels, in the order of the file."""
+    kinds, at = [], 0
+    while listed[at]:
+        end = listed.index(b"\0", at)
+        kind, _, across, down = struct.unpack_from("<iIii", listed, end + 1)
+        if kind not in (1, 2) or (across, down) != (1, 1):
+            raise RasterError(f"{path.name} has integers or subsampled channels; save it as half or float.")
+        kinds.append((listed[at:end].decode("latin-1"), "<f2" if kind == 1 else "<f4"))
+        at = end + 17
+        if len(kinds) > _MOST_CHANNELS:
+            raise RasterError(f"{path.name} has more than {_MOST_CHANNELS} channels; save those of the flow alone.")
+    return kinds
+
+
+def _unzip(chunk: bytes, most: int) -> bytes:
     """OpenEXR's ZIP: deflate over differences of bytes, of which the even ones come before the odd ones."""
-    packed = np.frombuffer(zlib.decompress(chunk), np.uint8)
+    packed = np.frombuffer(zlib.decompressobj().decompress(chunk, most + 1), np.uint8)
+    if not len(packed):
+        return b""
     steps = packed.astype(np.int64) - 128
     steps[0] += 128
     values = (np.cumsum(steps) & 255).astype(np.uint8)
@@ -190,6 +224,16 @@ def _unzip(chunk: bytes) -> bytes:
     return out.tobytes()
 
 
-def _require_sane(path: Path, w: int, h: int) -> None:
+def _require_sane(path: Path, w: int, h: int, channels: int) -> None:
+    """Before memory is asked for."""
     if not (1 <= w <= _MOST and 1 <= h <= _MOST):
         raise RasterError(f"{path.name} claims {w}x{h} pixels; expected 1 to {_MOST} a side. Is it damaged?")
+    _require_few(path, w * h * channels, f"{w}x{h} pixels of {channels} channels")
+
+
+def _require_few(path: Path, count: int, what: str) -> None:
+    if count > MOST_VALUES:
+        raise RasterError(
+            f"{path.name} has {what}, {count / 1e6:.0f} million numbers; up to {MOST_VALUES / 1e6:.0f} million are read. Make it "
+            "smaller."
+        )

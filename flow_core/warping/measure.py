@@ -16,11 +16,13 @@ from ..geometry.crop import Crop
 from ..geometry.grid import pixel_centers
 from ..guides.guide import Guide
 from ..guides.prompts import Prompt, gain
+from ..jsons import finite
 from .jacobian import jacobian_determinant
 from .warp import warp
 
 MOVED_AREA = 2.5e-3  # of the face square's side: half a pixel where the square has 200
 _GRID = 256
+_TINT = 4 / 255  # difference between channels that makes a colour
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,7 @@ def measure(field: FlowField, crop: Crop | None = None, strength: float = 1.0) -
     to fields that need it, which are then measured on every face."""
     if crop is not None and field.batch != crop.batch and 1 not in (field.batch, crop.batch):
         raise ValueError(f"{crop.batch} crops do not fit {field.batch} fields: give one for all, or one for each.")
-    noted, measures = field.meta.get("gain"), []
+    noted, measures = finite(field.meta.get("gain")), []
     with torch.no_grad():
         for i in range(max(field.batch, crop.batch) if field.needs_face and crop is not None else field.batch):
             one = field.select(i if field.batch > 1 else 0).to("cpu").scale(strength, strength).require_finite()
@@ -75,10 +77,20 @@ def measure(field: FlowField, crop: Crop | None = None, strength: float = 1.0) -
                 Measures(
                     length.max().item() * side, length.mean().item() * side, "%" if crop is None else "px",
                     det.min().item(), (det <= 0).float().mean().item(), (length > MOVED_AREA).float().mean().item(),
-                    float(noted) if isinstance(noted, int | float) else math.nan,
+                    math.nan if noted is None else noted,
                 )
             )  # fmt: skip
     return measures
+
+
+@torch.no_grad()
+def colors(field: FlowField, crop: Crop, strength: float = 1.0) -> bool:
+    """Whether a field gives colours to a picture, rather than light and shade alone."""
+    flow = field.flow(crop=crop)
+    if not (strength and flow.colored):
+        return False
+    shift = flow(pixel_centers(_GRID, _GRID, field.device)).color * strength
+    return bool((shift.amax(1) - shift.amin(1)).amax() > _TINT)
 
 
 def score(before: Tensor, after: Tensor, crop: Crop, guide: Guide, prompt: Prompt) -> tuple[float, float]:

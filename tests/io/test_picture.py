@@ -156,7 +156,10 @@ def test_damaged_files_are_value_errors(tmp_path: Path, suffix: str) -> None:
 def test_formats_that_cannot_hold_it(tmp_path: Path) -> None:
     for picture, name in (
         (Picture(torch.zeros(1, 4, 8, 8)), "a.jpg"),
-        (Picture(torch.zeros(1, 1, 8, 8), 65535), "b.jpg"),
+        (Picture(torch.zeros(1, 4, 8, 8)), "b.bmp"),
+        (Picture(torch.zeros(1, 4, 8, 8)), "b.ppm"),
+        (Picture(torch.full((1, 4, 8, 8), 0.5)), "b.gif"),
+        (Picture(torch.zeros(1, 3, 8, 8)), "b.pgm"),
         (Picture(torch.zeros(1, 3, 8, 8)), "c.docx"),
         (Picture(torch.zeros(1, 3, 8, 8)), "d"),
     ):
