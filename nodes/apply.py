@@ -7,14 +7,15 @@ from torch import Tensor
 
 from ..flow_core.fields.base import FEATHER, FlowField
 from ..flow_core.geometry.crop import Crop
+from ..flow_core.warping.jacobian import fold_note
 from ..flow_core.warping.latent import warp_latent, warp_mask
 from ..flow_core.warping.warp import warp
-from .sockets import EDIT, CropSocket, FieldSocket, advanced, fit_mask, mask_to_comfy, node, to_comfy, to_core
+from .sockets import EDIT, CropSocket, FieldSocket, advanced, fit_mask, mask_to_comfy, node, to_comfy, to_core, told
 
 
-def _strength(name: str, what: str) -> io.Float.Input:
+def _strength(name: str, what: str, more: str = "") -> io.Float.Input:
     return io.Float.Input(name, default=1.0, min=-2.0, max=3.0, step=0.01, display_mode=io.NumberDisplay.slider,
-                          tooltip=f"Strength of the {what}: 0 = untouched, 1 = as made, negative = the opposite.")  # fmt: skip
+                          tooltip=f"Strength of the {what}: 0 = untouched, 1 = as made, negative = the opposite.{more}")  # fmt: skip
 
 
 class FaceFlowApply(io.ComfyNode):
@@ -33,7 +34,7 @@ class FaceFlowApply(io.ComfyNode):
                 io.Image.Input("image", tooltip="Any picture of the size that went into Align."),
                 CropSocket.Input("crop", tooltip="Where the face is; that of another picture puts the edit on another face."),
                 FieldSocket.Input("field", tooltip="The edit, from Predict, Optimize, Load Field or others."),
-                _strength("shape_strength", "movement"),
+                _strength("shape_strength", "movement", " From -1 to 1.5 an edit is made not to fold; beyond, the node says if it does."),
                 _strength("color_strength", "recolouring"),
                 advanced(io.Float.Input, "feather", default=FEATHER, min=0.0, max=0.5, step=0.01,
                                tooltip="Share of the face square over which the edit fades out at its border."),
@@ -58,11 +59,13 @@ class FaceFlowApply(io.ComfyNode):
         mask, along = (fit_mask(m, crop.image_size) for m in (mask, mask_to_warp))
         edited, changed = warp(to_core(image), crop, field, shape_strength, color_strength, mask, feather)
         how = field, shape_strength, mask, feather
+        folds = fold_note(field, shape_strength, crop)
         return io.NodeOutput(
             to_comfy(edited, image),
             mask_to_comfy(changed),
             _nothing("latent") if latent is None else _warp_all(latent, crop, *how),
             _nothing("mask_to_warp") if along is None else mask_to_comfy(warp_mask(along, crop, *how)),
+            ui=told(folds) if folds else None,
         )
 
 

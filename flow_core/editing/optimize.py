@@ -98,7 +98,7 @@ class Step:
 
     @functools.cached_property
     def field(self) -> FlowField:
-        """The edit as it stands, in a form that folds at no strength: a velocity field, the neural field nearest to it, or
+        """The edit as it stands, in a form that does not fold at usual strengths: a velocity field, the neural field nearest to it, or
         muscles; made when it is asked for."""
         with torch.inference_mode(False):
             return self.finish(self.raw)

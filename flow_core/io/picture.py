@@ -75,6 +75,11 @@ def read(path: str | Path) -> Picture:
         raise ValueError(f"There is no picture at {path}.") from e
     except _Refused:
         raise
+    except Image.DecompressionBombError as e:  # Pillow's own limit, which comes first
+        raise _Refused(
+            f"{path} has more than {2 * Image.MAX_IMAGE_PIXELS / 1e6:.0f} megapixels; pictures of up to {MOST_PIXELS / 1e6:.0f} are "
+            "read. Make it smaller, or cut it."
+        ) from e
     except MemoryError as e:
         raise ValueError(f"There is not enough memory for {path}; make it smaller.") from e
     except Exception as e:  # Pillow's readers raise errors of many kinds over damage

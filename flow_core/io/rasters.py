@@ -65,6 +65,8 @@ def read_png16(path: Path) -> np.ndarray:
             return sixteen.read(image, path, raw)
     except RasterError:
         raise
+    except Image.DecompressionBombError as e:  # Pillow's own limit, which comes first
+        raise RasterError(f"{path.name} is too large; up to {MOST_VALUES / 1e6:.0f} million numbers are read.") from e
     except Exception as e:  # Pillow's readers raise errors of many kinds over damage
         with path.open("rb") as file:
             damaged = file.read(8) == sixteen.PNG

@@ -46,12 +46,18 @@ SAFE = -1.0, 1.5  # strengths between which velocity fields are made not to fold
 
 
 def fold_note(field: FlowField, strength: float, crop: Crop | None = None) -> str:
-    """A line if a strength beyond :data:`SAFE` makes an edit fold that does not at strength 1; else empty."""
+    """A line if a strength beyond :data:`SAFE` makes an edit fold that does not, or hardly, at strength 1; else empty. Of a batch
+    the worst counts."""
     if SAFE[0] <= strength <= SAFE[1]:
         return ""
+    folds = before = 0.0
     with torch.no_grad():
-        folds, before = (fold_share(field, strength=s, crop=crop) for s in (strength, math.copysign(1.0, strength)))
-    if folds <= 2 * before + 1e-4:
+        for i in range(max(field.batch, crop.batch) if field.needs_face and crop is not None else field.batch):
+            one = field.select(i % field.batch).to("cpu")
+            face = None if crop is None else crop.select(i % crop.batch).to("cpu")
+            shares = (fold_share(one, strength=s, crop=face) for s in (strength, math.copysign(1.0, strength)))
+            folds, before = max((folds, before), tuple(shares))
+    if folds <= 2 * before + 1e-5:
         return ""
     return (
         f"At strength {strength:g} the edit folds {folds:.2%} of the face square, which tears or smears the picture there; "

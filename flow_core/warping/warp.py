@@ -65,8 +65,8 @@ def warp(
         image: ``[B,C,H,W]`` with C = 1 (grey), 3 (RGB) or 4 (RGB and alpha, which moves along).
         crop: the faces, any number in each of B pictures; or those of one picture, which then serve for all.
         field: one, or one for each face.
-        shape: strength of the coordinate offsets; 0 = off, negative = the opposite movement. A velocity field folds at
-            no strength.
+        shape: strength of the coordinate offsets; 0 = off, negative = the opposite movement. A velocity field is made
+            not to fold from -1 to 1.5 (:func:`flow_core.warping.jacobian.fold_note`).
         color: strength of the colour offsets.
         mask: ``[B or 1,H,W]`` in 0..1, multiplies the edit. The offsets of a velocity field are integrated before, so
             a steep mask may fold what the field alone does not; :func:`flow_core.fields.algebra.mask` masks the velocity.

@@ -1,4 +1,4 @@
-"""Velocity fields: they fold at no strength, undo themselves, and stay what the optimiser made."""
+"""Velocity fields: they do not fold at usual strengths, undo themselves, and stay what the optimiser made."""
 
 from __future__ import annotations
 
