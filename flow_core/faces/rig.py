@@ -172,6 +172,8 @@ def _vector(amounts: Mapping[str, float], names: tuple[str, ...], what: str) -> 
             near = [lower[n] for n in difflib.get_close_matches(name.lower(), lower, 3, 0.4)]
             hint = f"the nearest: {', '.join(near)}" if near else f"for example {', '.join(names[:3])}"
             raise UnknownMuscle(f"There is no {what} named {name!r}; {hint}.")
+        if not abs(amount) <= 1e6:  # nor NaN
+            raise ValueError(f"{amount:g} is no amount of {name}; muscles take 0 to 1, shapes -2 to 2.")
         for side in sides:
             vector[names.index(side)] = amount
     return vector
