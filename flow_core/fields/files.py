@@ -33,5 +33,7 @@ def load_field(path: str | Path) -> FlowField:
     kind, meta, tensors = container.read(path)
     name = Path(path).name
     if not isinstance(kind, str) or kind not in KINDS:
-        raise FieldError(f"{name} holds a {str(kind)[:40]!r} field, which this FaceFlow does not know. Update FaceFlow.")
+        raise FieldError(
+            f"{name} holds a {str(kind)[:40]!r} field, which this FaceFlow does not know. Update FaceFlow."
+        )
     return KINDS[kind](tensors, meta, name).require_finite()

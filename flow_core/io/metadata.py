@@ -96,7 +96,8 @@ def options(carried: dict[str, object], suffix: str, channels: int) -> tuple[dic
         if "xmp" in given:
             exif[700] = given.pop("xmp")
         given["exif"] = exif
-    return given, [name for name in lost if name != NAMES["dpi"]]  # many programs write one that nobody chose
+    # many programs write a resolution or a comment that nobody chose
+    return given, [name for name in lost if name not in (NAMES["dpi"], NAMES["comment"])]
 
 
 def _into_png(chunks: PngImagePlugin.PngInfo, key: str, value: object) -> None:
@@ -138,5 +139,7 @@ _OTHERS = (
     (lambda b: b[:4] == b"%PDF", "it is a PDF; export the page as PNG"),
     (lambda b: b[:4] == b"\x76\x2f\x31\x01", "it is an OpenEXR picture, whose light has no white; grade it and save 16-bit PNG or TIFF"),
     (lambda b: b[:2] == b"#?", "it is a Radiance picture, whose light has no white; grade it and save 16-bit PNG or TIFF"),
+    (lambda b: b[:4] in (b"II*\0", b"MM\0*"),
+     "it is damaged, or a TIFF of floating-point colours or a rare compression; save it as 16-bit TIFF or PNG"),
     (lambda b: b[:4] == b"\0\0\1\0", "it is an icon; save it as PNG"),
 )  # fmt: skip

@@ -83,7 +83,7 @@ def read(path: str | Path) -> Picture:
     except MemoryError as e:
         raise ValueError(f"There is not enough memory for {path}; make it smaller.") from e
     except Exception as e:  # Pillow's readers raise errors of many kinds over damage
-        kind = metadata.kind_of(path)
+        kind = metadata.kind_of(path) if isinstance(e, UnidentifiedImageError) else ""
         reason = kind or " ".join(str(e).split()) or type(e).__name__
         if isinstance(e, UnidentifiedImageError) and not kind:
             reason = "it is damaged, or no picture"

@@ -129,12 +129,16 @@ def ppm(values: np.ndarray) -> bytes:
 
 
 def read_ppm(image: ImageFile.ImageFile, path: Path) -> np.ndarray | None:
-    """``[H,W,3]`` float32 0..1 of a binary PPM of more than 8 bits; None of others."""
+    """``[H,W,3]`` float32 0..1 of a PPM of more than 8 bits; None of others."""
     if image.format != "PPM":
         return None
     decoder, args = image.tile[0][0], _args(image.tile[0])
-    if decoder != "ppm" or args[0] != "RGB" or args[1] <= 255:
+    if decoder not in ("ppm", "ppm_plain") or args[0] != "RGB" or args[1] <= 255:
         return None
+    if decoder == "ppm_plain":
+        raise ValueError(
+            "it is a PPM of more than 8 bits in letters (P3); save it as a binary one (P6), or as 16-bit PNG"
+        )
     (width, height), start = image.size, image.tile[0][2]
     with path.open("rb") as file:
         file.seek(start)

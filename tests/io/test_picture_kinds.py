@@ -106,6 +106,26 @@ def test_16_bits_multiplied_by_alpha(tmp_path: Path) -> None:
     assert np.abs(numbers(read(tiff(tmp_path / "a.tif", packed, _338=1))) - plain).max() <= 2
 
 
+def test_interlaced_16_bits(tmp_path: Path) -> None:
+    """Adam7, by the specification."""
+    rows = b""
+    for x, y, dx, dy in (
+        (0, 0, 8, 8),
+        (4, 0, 8, 8),
+        (0, 4, 4, 8),
+        (2, 0, 4, 4),
+        (0, 2, 2, 4),
+        (1, 0, 2, 2),
+        (0, 1, 1, 2),
+    ):
+        for row in DEEP[y::dy, x::dx, :3]:
+            rows += b"\0" + row.astype(">u2").tobytes()
+    head = struct.pack(">IIBBBBB", 32, 24, 16, 2, 0, 0, 1)
+    parts = [chunk(b"IHDR", head), chunk(b"IDAT", zlib.compress(rows)), chunk(b"IEND", b"")]
+    (tmp_path / "a.png").write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(parts))
+    np.testing.assert_array_equal(numbers(read(tmp_path / "a.png")), DEEP[..., :3])
+
+
 def test_16_bit_ppm(tmp_path: Path) -> None:
     body = DEEP[..., :3].astype(">u2").tobytes()
     (tmp_path / "a.ppm").write_bytes(b"P6 32 24 65535\n" + body)
@@ -113,6 +133,9 @@ def test_16_bit_ppm(tmp_path: Path) -> None:
     np.testing.assert_array_equal(numbers(picture), DEEP[..., :3])
     write(picture, tmp_path / "b.ppm")
     assert (tmp_path / "b.ppm").read_bytes().endswith(body)
+    (tmp_path / "c.ppm").write_bytes(b"P6 32 24 1023\n" + (DEEP[..., :3] % 1024).astype(">u2").tobytes())
+    expected = np.minimum(DEEP[..., :3] % 1024 / 1023, 1).transpose(2, 0, 1)
+    np.testing.assert_allclose(read(tmp_path / "c.ppm").pixels[0], expected, atol=1e-6)
 
 
 @pytest.mark.parametrize("suffix", [".jpg", ".webp", ".gif", ".bmp", ".tga", pytest.param(".avif", marks=AVIF)])
@@ -308,6 +331,7 @@ def test_other_kinds_are_named(tmp_path: Path) -> None:
         (b"%PDF-1.7", "PDF"),
         (b"\x76\x2f\x31\x01\x02\0\0\0", "OpenEXR"),
         (b"\0\0\1\0\1\0", "icon"),
+        (b"II*\0\x08\0\0\0", "floating-point colours"),
     ):
         (tmp_path / "a.jpg").write_bytes(head + b"\0" * 60)
         with pytest.raises(ValueError, match=words):
