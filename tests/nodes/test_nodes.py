@@ -883,6 +883,38 @@ def test_batches_with_a_picture_without_a_face(
     assert whole[1].batch == 4
 
 
+def test_the_empty_mask_of_load_image_is_none(
+    comfy: SimpleNamespace, photo: Tensor, face: object, field: object
+) -> None:
+    """For every node that takes a mask, in either precision; a mask of another size is resized."""
+    inputs = {
+        "FaceFlowAlign": {"image": photo},
+        "FaceFlowApply": {"image": photo, "crop": face, "field": field},
+        "FaceFlowMask": {"crop": face, "field": field, "region": "mouth"},
+    }
+    half = torch.zeros(1, 90, 100)
+    half[:, :, 50:] = 1
+    for name, given in inputs.items():
+        for empty in (torch.zeros(1, 64, 64), torch.zeros(1, 64, 64).half(), torch.zeros(64, 64)):
+            with_it, without = run(comfy, name, **given, mask=empty)[0], run(comfy, name, **given)[0]
+            for key in ("points", "offset"):
+                if hasattr(without, key):
+                    assert torch.equal(getattr(with_it, key), getattr(without, key))
+            if isinstance(without, Tensor):
+                assert torch.equal(with_it, without)
+    for mask in (half, half.half()):
+        moved = run(comfy, "FaceFlowMask", **inputs["FaceFlowMask"], mask=mask)[0].offset
+        assert moved.any()
+        assert not torch.equal(moved, run(comfy, "FaceFlowMask", **inputs["FaceFlowMask"])[0].offset)
+
+
+def test_apply_says_where_a_strength_folds(comfy: SimpleNamespace, photo: Tensor, face: object, field: object) -> None:
+    given = {"image": photo, "crop": face, "field": field.scale(2.0, 1.0)}
+    said = run(comfy, "FaceFlowApply", **given, shape_strength=3.0).ui
+    assert "At strength 3 the edit folds" in said.value
+    assert run(comfy, "FaceFlowApply", **given, shape_strength=1.0).ui is None
+
+
 def test_half_precision_pictures(
     comfy: SimpleNamespace, photo: Tensor, face: object, field: object, loaded: object, predictor_file: str
 ) -> None:
