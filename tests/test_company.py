@@ -150,6 +150,7 @@ import json, random, sys, threading, warnings
 from pathlib import Path
 sys.path.insert(0, "tests")
 import numpy as np, torch, PIL.Image
+import sympy  # torch imports it late, and it adds a filter of warnings
 from test_company import state, assert_unchanged
 from flow_core.cli.demo import portraits
 photo = portraits()["astronaut"][..., :256, 96:352].contiguous()
