@@ -39,9 +39,7 @@ def read_weights(path: str | Path, what: str, remedy: str = "install FaceFlow ag
         raise ValueError(f"{path.name} is damaged or no safetensors file ({e}); {remedy}.") from e
 
 
-def filled(
-    kind: Callable[[], Network], path: str | Path, what: str, remedy: str = "install FaceFlow again"
-) -> Network:
+def filled(kind: Callable[[], Network], path: str | Path, what: str, remedy: str = "install FaceFlow again") -> Network:
     """A network of this kind with the weights of a file, ready to answer; arguments and errors as of :func:`read_weights`.
 
     Raises:

@@ -60,7 +60,7 @@ def add(commands: argparse._SubParsersAction, how: argparse.ArgumentParser) -> N
     p.add_argument("prompt", nargs="?", default="", help="may be changed on the page while it runs")
     p.add_argument("--strength", type=float, default=1.0, metavar="S")
     p.add_argument("--size", type=_size, default=(720, 1280), metavar="WxH", help="of camera and synthetic picture")
-    p.add_argument("--port", type=int, default=8190, help="of the page on 127.0.0.1; 0 = any free one (default 8190)")
+    p.add_argument("--port", type=_port, default=8190, help="of the page on 127.0.0.1; 0 = any free one (default 8190)")
     p.add_argument("--window", action="store_true", help="show a window instead of a page (needs cv2 or tkinter)")
 
 
@@ -82,6 +82,15 @@ def _size(text: str) -> tuple[int, int]:
         return height, width
     except ValueError as e:
         raise argparse.ArgumentTypeError(f"{text!r}: give WIDTHxHEIGHT of at least 64x64, for instance 1280x720") from e
+
+
+def _port(text: str) -> int:
+    try:
+        if not 0 <= int(text) <= 65535:
+            raise ValueError
+        return int(text)
+    except ValueError as e:
+        raise argparse.ArgumentTypeError(f"{text!r}: give a port from 0 (any free one) to 65535") from e
 
 
 def with_ramp(strength: Strength, seconds: float) -> Strength:

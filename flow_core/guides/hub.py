@@ -84,7 +84,9 @@ def _file_names(name: str) -> list[str]:
 def _require_answer(url: str, what: str, remedy: str, offline: bool = False) -> None:
     why = "HF_HUB_OFFLINE forbids to ask for it" if offline else no_answer(url)
     if why:
-        raise Unreachable(f"{what} is not on this machine, and {why}. With a network it is downloaded once; without, {remedy}")
+        raise Unreachable(
+            f"{what} is not on this machine, and {why}. With a network it is downloaded once; without, {remedy}"
+        )
 
 
 def no_answer(url: str, seconds: float = PATIENCE) -> str:

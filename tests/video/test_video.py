@@ -6,6 +6,9 @@ import http.client
 import itertools
 import json
 import shutil
+import socket
+import struct
+import threading
 import time
 from collections.abc import Callable, Iterator
 from fractions import Fraction
@@ -19,6 +22,7 @@ from helpers import smooth_field, square_crop
 from test_nodes import comfy, run  # noqa: F401 (a fixture)
 from torch import Tensor
 
+from flow_core.cli import live as live_module
 from flow_core.cli import main as cli
 from flow_core.cli.live import Live, open_source, serve, show_window
 from flow_core.editing.optimize import Settings
@@ -640,6 +644,114 @@ def test_live_answers_its_own_page_only(show: Live) -> None:
             assert code == 400
             assert json.loads(body)["error"]
         assert show.strength == 0.5
+
+
+def test_live_gives_nothing_to_other_sites(show: Live) -> None:
+    """An <img> or a frame of another page, or one of another port; browsers send an <img> without an Origin."""
+    with serve(show, 0) as address:
+        for path in ("/", "/status", "/stream"):
+            for site in ("cross-site", "same-site"):
+                headers = {"Sec-Fetch-Site": site, "Sec-Fetch-Dest": "image", "Sec-Fetch-Mode": "no-cors"}
+                assert ask(address, "GET", path, **headers)[0] == 403
+        assert ask(address, "GET", "/", **{"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Dest": "iframe"})[0] == 403
+        assert ask(address, "GET", "/", **{"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Dest": "document"})[0] == 200
+        assert ask(address, "GET", "/status", **{"Sec-Fetch-Site": "same-origin"})[0] == 200
+        for path in ("/", "/status", "/none"):
+            connection = http.client.HTTPConnection(address.split("/")[2], timeout=20)
+            connection.request("GET", path)
+            headers = connection.getresponse().headers
+            connection.close()
+            assert headers["Cross-Origin-Resource-Policy"] == "same-origin"
+            assert "frame-ancestors 'none'" in headers["Content-Security-Policy"]
+
+
+def test_live_says_what_is_wrong_with_a_request(show: Live) -> None:
+    with serve(show, 0) as address:
+        for body, headers in (
+            (b"[" * 9000, {}), (b"{", {}), (b"\xff", {}), (b"{}", {"Content-Length": "-1"}), (b"{}", {"Content-Length": "\u00b2"}),
+            (b"{}", {"Content-Length": "99999"}),
+        ):  # fmt: skip
+            connection = http.client.HTTPConnection(address.split("/")[2], timeout=20)
+            connection.request("POST", "/control", body, {"Content-Type": "application/json", **headers})
+            reply = connection.getresponse()
+            assert reply.status == 400
+            assert "send" in json.loads(reply.read())["error"].lower()
+            connection.close()
+
+
+def test_live_is_not_held_by_those_who_say_nothing(
+    show: Live, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Half-open connections are few, end soon, and leave no traceback; neither do those that break off."""
+    monkeypatch.setattr(live_module, "MOST_CONNECTIONS", 8)
+    monkeypatch.setattr(live_module._Handler, "timeout", 1.0)
+    before = threading.active_count()
+    with serve(show, 0) as address:
+        host, port = address.split("/")[2].split(":")
+        held = [socket.create_connection((host, int(port)), timeout=5) for _ in range(30)]
+        for one in held[:4]:
+            one.sendall(b"POST /control HTTP/1.1\r\nHost: ")
+        for one in held[4:8]:  # reset, with data unread
+            one.sendall(b"GET / HTTP/1.1\r\nHost: " + host.encode() + b":" + port.encode() + b"\r\n\r\n")
+            one.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            one.close()
+        time.sleep(0.3)
+        assert threading.active_count() <= before + 1 + 8
+        until(lambda: threading.active_count() <= before + 1, 10)
+        assert ask(address, "GET", "/status")[0] == 200
+        for one in held:
+            one.close()
+    assert capsys.readouterr().err == ""
+
+
+def test_live_keeps_what_was_when_a_prompt_is_refused(show: Live, monkeypatch: pytest.MonkeyPatch) -> None:
+    with show:
+        show.change(prompt="a smiling face")
+        until(lambda: show.message == "" and show._job is None)
+        field = show._source
+        for wrong in ({"prompt": "smile:9"}, {"prompt": "|", "strength": 0.1}):
+            with pytest.raises(ValueError):  # noqa: PT011 (whatever the sentence is)
+                show.change(**wrong)
+        assert (show.prompt, show.strength, show._source) == ("a smiling face", 1.0, field)
+
+        def fails(*_: object, **__: object) -> None:
+            raise RuntimeError("no memory")
+
+        monkeypatch.setattr(live_module, "make_field", fails)
+        show.change(prompt="an angry face")
+        until(lambda: "no memory" in show.message)
+        assert (show.prompt, show._source) == ("a smiling face", field)
+
+
+def test_live_works_on_the_newest_prompt_only(show: Live, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever types faster than fields are made neither piles up threads nor waits for what is outdated."""
+    begun, release = [], threading.Event()
+
+    def slow(photo: Tensor, crop: Crop, guide: Guide, prompt: object, **options: Callable) -> Field:
+        begun.append(str(prompt))
+        release.wait(20)
+        options["watch"](SimpleNamespace(index=1))
+        return Field.zeros(4).with_meta(prompt=str(prompt))
+
+    monkeypatch.setattr(live_module, "make_field", slow)
+    with show:
+        until(lambda: show._view is not None)
+        threads = threading.active_count()
+        for i in range(40):
+            show.change(prompt=f"a smiling face number {i}")
+        until(lambda: bool(begun))
+        assert threading.active_count() <= threads + 1
+        release.set()
+        until(lambda: show._job is None)
+        assert show._source(None, None).meta["prompt"] == begun[-1] == "a smiling face number 39"
+        assert len(begun) <= 3
+
+
+@pytest.mark.parametrize("port", ["70000", "-1", "x"])
+def test_a_port_is_a_number_of_16_bits(port: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        cli.main(["live", "synthetic", f"--port={port}"])
+    assert "from 0 (any free one) to 65535" in capsys.readouterr().err
 
 
 def test_live_sources(in_clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
