@@ -26,7 +26,7 @@ class OwnRandom(TorchFunctionMode):
         super().__init__()
         self._generator = torch.Generator().manual_seed(seed)
 
-    def __torch_function__(self, func, types, args=(), kwargs=None):  # noqa: ANN001, ANN204 (torch's own signature)
+    def __torch_function__(self, func, types, args=(), kwargs=None):
         kwargs = kwargs or {}
         if func in _DRAWS and kwargs.get("generator") is None:
             kwargs = {**kwargs, "generator": self._generator}
