@@ -14,7 +14,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -33,7 +33,7 @@ from ..fields.raster import Field
 from ..geometry.crop import Crop
 from ..guides.guide import Guide, GuideError
 from ..guides.prompts import Prompt
-from ..video.clips import Clip, ClipError, Frame, ahead, synthetic
+from ..video.clips import Clip, ClipError, DamagedClip, Frame, ahead, synthetic
 from ..video.editor import Editor, FieldSource
 
 STRENGTHS = (-2.0, 3.0)
@@ -77,9 +77,10 @@ def _again(clip: Clip) -> Iterator[Frame]:
     start = 0.0
     while True:
         last = None
-        for frame in clip:
-            last = frame
-            yield replace(frame, time=start + frame.time)
+        with suppress(DamagedClip):  # what can be read is shown again and again
+            for frame in clip:
+                last = frame
+                yield replace(frame, time=start + frame.time)
         if last is None:
             raise ClipError(f"{clip.path} has no frames.")
         start += last.time + 1 / float(clip.fps)

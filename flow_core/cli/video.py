@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import math
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from ..device import pick_device
@@ -64,12 +66,19 @@ def add(commands: argparse._SubParsersAction, how: argparse.ArgumentParser) -> N
     p.add_argument("--window", action="store_true", help="show a window instead of a page (needs cv2 or tkinter)")
 
 
+def finite(text: str) -> float:
+    """A number as an option gives it."""
+    if not math.isfinite(number := float(text)):
+        raise ValueError(f"{text} is no finite number")
+    return number
+
+
 def _strength(text: str) -> float | Callable[[float], float]:
     try:
         if ":" not in text:
-            return float(text)
+            return finite(text)
         pairs = [point.split(":") for point in text.split(",")]
-        return keyframes([(float(t), float(s)) for t, s in pairs])
+        return keyframes([(finite(t), finite(s)) for t, s in pairs])
     except ValueError as e:
         raise argparse.ArgumentTypeError(f"{text!r}: give a number, or SECONDS:STRENGTH,... with rising times") from e
 
@@ -95,7 +104,9 @@ def _port(text: str) -> int:
 
 def with_ramp(strength: Strength, seconds: float) -> Strength:
     """The strength, rising from 0 in the first ``seconds``."""
-    if seconds <= 0:
+    if not 0 <= seconds < math.inf:
+        raise ValueError(f"--ramp is a number of seconds, 0 or more; got {seconds}.")
+    if seconds == 0:
         return strength
     return lambda t: min(1.0, t / seconds) * (strength(t) if callable(strength) else strength)
 
@@ -156,7 +167,7 @@ def video(o: argparse.Namespace) -> None:
     how = settings(o, strength=with_ramp(o.strength, o.ramp), fps=float(clip.fps))
     editor = Editor(make_source(o), cli.load_detector(o.detector, o.models), how)
     ids: set[int] = set()
-    with writer as out:
+    with written(writer, clip) as out:
         bar = tqdm(total=clip.frames or None, desc=o.output.name, unit="frame", leave=False, disable=None)
         frames = ahead(iter(clip))
         try:
@@ -165,15 +176,29 @@ def video(o: argparse.Namespace) -> None:
                 ids.update(face.id for face in edited.faces)
                 out.write(frame.with_pixels(edited.pixels))
                 bar.update()
-        except KeyboardInterrupt:
-            print(f"faceflow: stopped; {o.output} holds the first {out.count} frames", file=sys.stderr)
-            raise
         finally:
             frames.close()
             bar.close()
     print(f"{o.output}: {out.count} frames, {len(ids)} face{'' if len(ids) == 1 else 's'}")
     if not ids:
         print("faceflow: no face was found, so the pictures are unchanged; try a lower --threshold", file=sys.stderr)
+
+
+@contextmanager
+def written(writer: Writer, clip: Clip) -> Iterator[Writer]:
+    """The writer for the block to fill; afterwards says what of the clip was not kept, and where its frames are if the block
+    came to no good end."""
+    try:
+        with writer as out:
+            yield out
+    finally:
+        for note in (*clip.notes, *writer.notes):
+            print(f"faceflow: {note}", file=sys.stderr)
+        if writer.kept == writer.unfinished:
+            print(
+                f"faceflow: {writer.kept} holds the {writer.count} frames that were done; {writer.path} is untouched",
+                file=sys.stderr,
+            )
 
 
 def live(o: argparse.Namespace) -> None:

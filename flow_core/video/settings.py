@@ -73,7 +73,7 @@ class VideoSettings:
 
 def keyframes(points: Sequence[tuple[float, float]]) -> Callable[[float], float]:
     """Strength over time through ``(seconds, strength)`` points, straight between them and constant outside."""
-    if not points or any(a[0] >= b[0] for a, b in pairwise(points)):
+    if not points or not all(a[0] < b[0] for a, b in pairwise(points)):
         raise ValueError(f"Keyframes need rising times, got {[t for t, _ in points]}.")
 
     def at(seconds: float) -> float:
