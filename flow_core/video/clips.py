@@ -84,6 +84,7 @@ class Clip:
         aspect: width of a pixel, in its heights, as it is shown.
         format: FFmpeg's name of the input format, for cameras.
         stream: index of the video stream; cover pictures are none.
+        start: time stamp of the beginning, seconds; that of a broadcast is not 0. Frames and sound are told from there.
         notes: what of the clip is not kept by an 8-bit, opaque copy, one sentence each.
     """
 
@@ -96,6 +97,7 @@ class Clip:
     format: str | None = None
     options: tuple[tuple[str, str], ...] = ()
     stream: int = 0
+    start: Fraction = Fraction(0)
     notes: tuple[str, ...] = ()
 
     @classmethod
@@ -122,8 +124,9 @@ class Clip:
             count = stream.frames or (int(file.duration / 1e6 * fps) if file.duration else 0)
             colors = (int(c.colorspace), int(c.color_range), int(c.color_primaries), int(c.color_trc))
             aspect = stream.sample_aspect_ratio or Fraction(1)
-            notes: list[str] = []
+            start, notes = Fraction(0), []
             if format is None:
+                start = max(start, Fraction(file.start_time or 0, 1_000_000))
                 first = next(_decoded(av, file, stream, _Losses()), None)
                 if first is None:
                     raise ClipError(f"{path} holds no frame that can be read; convert it with another program first.")
@@ -132,7 +135,7 @@ class Clip:
                 notes = _not_kept(first, stream)
             return cls(
                 str(path), fps, count, stream.time_base, colors, aspect, format, tuple(options.items()), stream.index,
-                tuple(f"{Path(path).name} {note}" for note in notes),
+                start, tuple(f"{Path(path).name} {note}" for note in notes),
             )  # fmt: skip
 
     def __iter__(self) -> Iterator[Frame]:
@@ -147,9 +150,9 @@ class Clip:
             stream = file.streams[self.stream]
             stream.thread_type = "AUTO"
             step = max(1, round(1 / (self.fps * self.time_base)))
-            last, turn = None, None
+            last, turn, start = None, None, round(self.start / self.time_base)
             for frame in _decoded(av, file, stream, losses):
-                pts = frame.pts if frame.pts is not None else 0 if last is None else last + step
+                pts = frame.pts - start if frame.pts is not None else 0 if last is None else last + step
                 last = pts if last is None else max(pts, last + 1)  # an encoder takes rising stamps only
                 turn = _turn(frame) if turn is None or _matrix(frame) else turn
                 array = _turned(frame.to_ndarray(format="rgb24"), turn)
@@ -159,7 +162,7 @@ class Clip:
                     f"it ends after {losses.end:.1f} of {losses.promised:.1f} seconds" if losses.promised else "damaged"
                 )
                 raise DamagedClip(
-                    f"About {lost} frame{'s' * (lost > 1)} of {self.path} cannot be read ({end}); copy the file anew, or "
+                    f"At least {lost} frame{'s' * (lost > 1)} of {self.path} cannot be read ({end}); copy the file anew, or "
                     "convert it with another program first."
                 )
 
@@ -183,23 +186,19 @@ class _Losses:
         """How many frames are missing. Formats tell their length in different ways, and a file that ends early often gives no
         error; a copy of a broadcast has no length of its own."""
         frame = 1 / float(fps)
-        missing = max(0, stream.frames - self.packets)
+        slack, at, end = 1.5 * frame, self.shown, 0.0
         if "mp4" in file.format.name:  # an edit list may leave frames out, so their number alone says nothing
-            end = (
-                0.0
-                if stream.duration is None
-                else float((stream.duration + (stream.start_time or 0)) * stream.time_base)
-            )
-            at, slack = self.shown, 1.5 * frame
-            if not missing:
-                end = 0.0
-            missing = 0
+            if stream.duration is not None and self.packets < stream.frames:
+                end = float((stream.duration + (stream.start_time or 0)) * stream.time_base)
+        elif file.format.name == "avi":  # its duration is guessed where the end is missing, the number of frames is not
+            end = stream.frames * frame
         else:
             end = ((file.duration or 0) + max(file.start_time or 0, 0)) / 1e6
-            at, slack = self.reached, 0.25 + 1.5 * frame
+            at, slack = self.reached, 0.25 + slack
+        missing = 0
         if end - at > slack:
             self.end, self.promised = at, end
-            missing = max(missing, round((end - at) / frame))
+            missing = round((end - at) / frame)
         return max(missing, self.failed)
 
 
@@ -243,7 +242,9 @@ def _not_kept(frame, stream) -> list[str]:
     """What an 8-bit, opaque, progressive copy of a clip loses."""
     notes = []
     parts = frame.format.components
-    if any(c.is_alpha for c in parts) or stream.metadata.get("alpha_mode") == "1":
+    alpha = any(c.is_alpha for c in parts) and int(frame.to_ndarray(format="rgba")[..., 3].min()) < 255
+    # of VP8 and VP9 FFmpeg's own decoders leave it out
+    if alpha or "1" in [v for k, v in stream.metadata.items() if k.lower() == "alpha_mode"]:
         notes.append("is transparent in places; the copy is not.")
     if max(c.bits for c in parts) > 8:
         notes.append(f"has {max(c.bits for c in parts)} bits a colour, the copy 8.")
@@ -283,7 +284,8 @@ def _opened(av: ModuleType, path: str, format: str | None = None, options: dict[
     try:
         return av.open(path, format=format, options=options or {})
     except (av.error.FFmpegError, OSError, ValueError) as e:
-        raise ClipError(f"{path} cannot be opened as a video ({e}); give a file such as .mp4, .mov or .webm.") from e
+        why = getattr(e, "strerror", None) or e
+        raise ClipError(f"{path} cannot be opened as a video ({why}); give a file such as .mp4, .mov or .webm.") from e
 
 
 def ahead(items: Iterator[T], size: int = QUEUE) -> Iterator[T]:
@@ -492,7 +494,7 @@ class _Sound:
         self.av, self.out, self.notes, self.name = av, out, notes, Path(clip.path).name
         self.file = _opened(av, clip.path) if clip.format is None else None
         self.streams: dict[int, tuple] = {}
-        self.damaged = 0
+        self.damaged, self.start = 0, clip.start
         copied = [n for n in COPIED if not (out.format.name == "mov" and n in NOT_IN_MOV)]
         for number, stream in enumerate(self.file.streams.audio if self.file else (), 1):
             if stream.codec_context is None:  # FFmpeg has no decoder; its packets mean nothing to players either
@@ -511,6 +513,11 @@ class _Sound:
     def _step(self) -> None:
         try:
             self.next = next(self.packets, None)
+            if self.next is not None and self.start:
+                shift = round(self.start / self.next.time_base)
+                for stamp in ("pts", "dts"):
+                    if (value := getattr(self.next, stamp)) is not None:
+                        setattr(self.next, stamp, value - shift)
         except (self.av.error.FFmpegError, OSError):
             self.next = None
             self.damaged += 1

@@ -305,6 +305,12 @@ def test_mistakes(frames: list[Tensor], detector: Detector) -> None:
         Editor(smooth_field(batch=2), detector).edit(frames[0])
     with pytest.raises(ValueError, match=r"100x100.*256x192"):
         Editor(FIELD, detector, first=square_crop((100, 100), (50, 50), 60)).edit(frames[0])
+    for number in (float("nan"), float("inf")):
+        broken = frames[0] / 255
+        broken[3, 5, 1] = number
+        for crop in (None, square_crop(SIZE, (128, 90), 110)):
+            with pytest.raises(ValueError, match="Frame 0 holds NaN or infinite"):
+                Editor(FIELD, detector, first=crop).edit(broken)
     for wrong in ({"smooth": 2}, {"faces": "some"}, {"fade": 0}, {"detect_every": 0}, {"fps": 0}):
         with pytest.raises(ValueError, match=next(iter(wrong))):
             VideoSettings(**wrong)
@@ -428,7 +434,7 @@ def test_a_turned_clip_comes_out_upright(frames: list[Tensor], tmp_path: Path) -
         assert (again[0].pixels.int() - frames[0].int()).abs().float().mean() < 5
 
 
-def test_an_interrupt_leaves_a_video_and_a_failure_leaves_none(frames: list[Tensor], tmp_path: Path) -> None:
+def test_an_interrupt_leaves_a_video_beside_and_a_failure_leaves_none(frames: list[Tensor], tmp_path: Path) -> None:
     source = Clip.open(write(tmp_path / "in.mp4", frames[:10]))
 
     def part(error: type, path: Path) -> None:
@@ -438,12 +444,19 @@ def test_an_interrupt_leaves_a_video_and_a_failure_leaves_none(frames: list[Tens
                     raise error("now")
                 out.write(frame)
 
-    with pytest.raises(KeyboardInterrupt):
-        part(KeyboardInterrupt, tmp_path / "stopped.mp4")
-    assert len(list(Clip.open(tmp_path / "stopped.mp4"))) == 5
+    older = tmp_path / "stopped.mp4"
+    older.write_bytes(b"finished long ago")
+    for interrupt in (KeyboardInterrupt, SystemExit):  # Ctrl-C; SIGTERM, as the command takes it
+        with pytest.raises(interrupt):
+            part(interrupt, older)
+        assert older.read_bytes() == b"finished long ago"
+        assert len(list(Clip.open(tmp_path / "stopped.partial.mp4"))) == 5
     with pytest.raises(RuntimeError):
         part(RuntimeError, tmp_path / "failed.mp4")
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["in.mp4", "stopped.mp4"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["in.mp4", "stopped.mp4", "stopped.partial.mp4"]
+    (tmp_path / "a.partial.mp4").symlink_to(older)
+    with pytest.raises(ClipError, match="symbolic link"):
+        Writer(tmp_path / "a.mp4", source)
 
 
 def test_encoder_errors_are_reported(frames: list[Tensor], tmp_path: Path) -> None:
@@ -564,6 +577,11 @@ def test_video_command_mistakes(
     assert "no FaceFlow field" in failure(capsys, "video", in_clip, "-o", out, *keep)
     blank = write(tmp_path / "blank.mp4", [torch.full((96, 128, 3), 80, dtype=torch.uint8)] * 2)
     assert "No face found" in failure(capsys, "video", blank, "a smiling face", "-o", out)
+    for ramp in ("nan", "inf", "-1"):
+        assert "--ramp" in failure(capsys, "video", in_clip, "-o", out, "--field", saved, f"--ramp={ramp}")
+    for strength in ("nan", "0:nan,1:1", "nan:0,1:1", "inf"):
+        with pytest.raises(SystemExit):
+            cli.main(["video", str(in_clip), "-o", str(out), "--field", str(saved), f"--strength={strength}"])
     monkeypatch.setitem(__import__("sys").modules, "av", None)
     assert "pip install av" in failure(capsys, "video", in_clip, "-o", out, "--field", saved)
     assert not out.exists()
