@@ -20,6 +20,7 @@ import torch
 from safetensors.torch import save_file
 
 from flow_core.editing.predict import Predictor
+from flow_core.faces.covered import load_covered
 from flow_core.faces.detect import load_detector
 from flow_core.faces.landmarks import load_landmarks
 from flow_core.faces.read import load_reader
@@ -108,17 +109,18 @@ def test_sixty_threads_load_at_once(own_guide: Path) -> None:
         load_detector,
         load_landmarks.__wrapped__,
         load_reader.__wrapped__,
+        load_covered.__wrapped__,
         Predictor.load,
     ]
     drawn = []
     with ThreadPoolExecutor(60) as pool:
-        jobs = [pool.submit(loaders[i % 12 if i % 12 < 6 else 0]) for i in range(60)]
+        jobs = [pool.submit(loaders[i % 12 if i % 12 < len(loaders) else 0]) for i in range(60)]
         while not all(job.done() for job in jobs):
             if len(drawn) < len(expected):
                 drawn.append(torch.rand(1))
             assert logging.getLogger().level == before["logging"][0]
         guides = [job.result() for job in jobs]
-    assert len({type(g) for g in guides}) == 5
+    assert len({type(g) for g in guides}) == 6
     assert drawn
     assert torch.equal(torch.cat(drawn), expected[: len(drawn)])
     torch.set_rng_state(torch.tensor(before["torch random"], dtype=torch.uint8))

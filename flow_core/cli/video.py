@@ -19,7 +19,7 @@ from ..fields.container import require_field_target
 from ..fields.files import load_field
 from ..fields.raster import Field
 from ..guides.prompts import Prompt
-from ..video.clips import Clip, Writer, ahead
+from ..video.clips import MOST_PIXELS, Clip, Writer, ahead
 from ..video.editor import Editor, FieldSource
 from ..video.settings import Strength, VideoSettings, keyframes
 from ..video.tracking import best_view
@@ -86,11 +86,13 @@ def _strength(text: str) -> float | Callable[[float], float]:
 def _size(text: str) -> tuple[int, int]:
     try:
         width, height = (int(n) for n in text.lower().split("x"))
-        if min(width, height) < 64:
+        if min(width, height) < 64 or width * height > MOST_PIXELS:
             raise ValueError
         return height, width
     except ValueError as e:
-        raise argparse.ArgumentTypeError(f"{text!r}: give WIDTHxHEIGHT of at least 64x64, for instance 1280x720") from e
+        raise argparse.ArgumentTypeError(
+            f"{text!r}: give WIDTHxHEIGHT from 64x64 to 8192x8192, for instance 1280x720"
+        ) from e
 
 
 def _port(text: str) -> int:

@@ -22,8 +22,7 @@ from .settings import VideoSettings
 from .smoothing import OneEuro, cutoff
 
 DETECT_SIDE = 320  # longest side of the frame that the detector sees
-CLOSE_SIDE = 1920  # the same in the first frame of a scene, and now and then
-CLOSELY = 4  # searches from one such look to the next while faces are followed
+CLOSE_SIDE = 1920  # the same in the first frame of a scene, and now and then while there is no face
 LOCAL_SIDE = 96  # side of the square around a doubtful face that the detector sees
 LOCAL_THRESHOLD = 0.5  # a doubtful face is believed at this score
 TEMPLATE = 20  # side of the small grey picture by which a face is told from another
@@ -196,14 +195,14 @@ class Tracker:
         one = s.faces == "one" or self.first is not None
         if one and any(t.visible for t in self.tracks):
             return
-        missing_all = not any(t.visible for t in self.tracks)
-        missing = missing_all or any(not t.visible and t.lost_for < 2 * s.detect_every for t in self.tracks)
+        nobody = not any(t.visible for t in self.tracks)
+        missing = nobody or any(not t.visible and t.lost_for < 2 * s.detect_every for t in self.tracks)
         wait = max(1, s.detect_every // 6) if missing else s.detect_every
         if not cut and self.index - self._searched < wait:
             return
         self._searched = self.index
-        # small faces in large frames take a closer look, which costs as much as ten others
-        closely = cut or self.index - self._searched_closely >= s.detect_every * (1 if missing_all else CLOSELY)
+        # Small faces in large frames take a look that costs as much as four others; while a face is followed, nobody waits for it.
+        closely = cut or (nobody and self.index - self._searched_closely >= s.detect_every)
         if closely:
             self._searched_closely = self.index
         crops = [
