@@ -135,11 +135,9 @@ def test_a_cover_is_no_film(tmp_path: Path) -> None:
 
 def test_sound_of_an_unknown_kind_is_left_out_and_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     source = shot(tmp_path / "in.mov", [signal_picture()] * 5, sound=2)
-    data = bytearray(source.read_bytes())
-    for name, other in ((b"mp4a", b"apac"), (b"esds", b"free")):  # its kind, and what would tell it all the same
-        at = data.rindex(name)
-        data[at : at + 4] = other
-    source.write_bytes(data)
+    data = source.read_bytes()
+    track = data.rindex(b"stsd")
+    source.write_bytes(data[:track] + data[track:].replace(b"mp4a", b"apac").replace(b"esds", b"free"))
     out, field = tmp_path / "out.mp4", smooth_field().save(tmp_path / "edit.safetensors")
     assert cli.main(["video", str(source), "--field", str(field), "-o", str(out)]) == 0
     assert "Sound track 2 of in.mov is left out" in capsys.readouterr().err
