@@ -12,6 +12,7 @@ from collections.abc import Callable
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
+from random import Random
 from types import SimpleNamespace
 
 import numpy as np
@@ -220,6 +221,30 @@ def test_a_damaged_clip_never_replaces_a_whole_one(tmp_path: Path, capsys: pytes
     assert f"At least {40 - kept} frames of {source} cannot be read" in said
     assert out.read_bytes() == b"finished long ago"
     assert not list(tmp_path.glob(".faceflow*"))
+
+
+@pytest.mark.parametrize("kind", ["mp4", "mkv", "avi"])
+def test_mutated_clips_are_read_or_refused(kind: str, tmp_path: Path) -> None:
+    """Never another error than ours, and never without end."""
+    whole, random = shot(tmp_path / f"in.{kind}", moving(6), sound=1).read_bytes(), Random(kind)
+    for _ in range(12):
+        data = bytearray(whole)
+        for _ in range(random.choice((1, 3, 30))):
+            at = random.randrange(len(data) if random.random() < 0.5 else 1500)
+            change = random.randrange(4)
+            if change == 0:
+                data[at] = random.randrange(256)
+            elif change == 1:
+                data[at : at + 4] = random.choice((b"\xff" * 4, b"\0" * 4, b"\x7f\xff\xff\xff"))
+            elif change == 2:
+                del data[at : at + random.randrange(1, 200)]
+            else:
+                data[at:at] = data[at : at + random.randrange(1, 50)]
+        (tmp_path / f"in.{kind}").write_bytes(data)
+        try:
+            assert sum(1 for _ in Clip.open(tmp_path / f"in.{kind}")) < 100
+        except ClipError as e:
+            assert str(tmp_path) in str(e)
 
 
 def test_no_film_no_frame_and_too_large(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

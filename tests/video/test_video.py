@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import itertools
 import json
@@ -13,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
+from random import Random
 from types import SimpleNamespace
 
 import numpy as np
@@ -719,6 +721,24 @@ def test_live_is_not_held_by_those_who_say_nothing(
         assert ask(address, "GET", "/status")[0] == 200
         for one in held:
             one.close()
+    assert capsys.readouterr().err == ""
+
+
+def test_live_answers_nonsense_with_an_error(show: Live, capsys: pytest.CaptureFixture[str]) -> None:
+    random = Random(2)
+    parts = [b"GET ", b"POST ", b"/control", b"/stream", b" HTTP/1.1\r\n", b"\r\n\r\n", b"Content-Length: 5\r\n", b"[[[[", b"\0\xff",
+             b"Host: 127.0.0.1\r\n", b"HTTP/9", b"Content-Type: application/json\r\n", b"x" * 70000]  # fmt: skip
+    with serve(show, 0) as address:
+        host, port = address.split("/")[2].split(":")
+        for _ in range(40):
+            with socket.create_connection((host, int(port)), timeout=20) as one:
+                with contextlib.suppress(ConnectionError):  # refused before all was sent
+                    one.sendall(b"".join(random.choices(parts, k=random.randrange(1, 9))))
+                    one.shutdown(socket.SHUT_WR)
+                    answer = one.recv(100)
+                    assert not answer.startswith((b"HTTP/1.0 2", b"HTTP/1.0 500", b"HTTP/1.1 2"))
+        assert ask(address, "GET", "/status")[0] == 200
+        assert show.strength == 1.0
     assert capsys.readouterr().err == ""
 
 
