@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
+
+from .randomness import OwnRandom
 
 Network = TypeVar("Network", bound=nn.Module)
 
@@ -36,13 +39,15 @@ def read_weights(path: str | Path, what: str, remedy: str = "install FaceFlow ag
         raise ValueError(f"{path.name} is damaged or no safetensors file ({e}); {remedy}.") from e
 
 
-def filled(network: Network, path: str | Path, what: str, remedy: str = "install FaceFlow again") -> Network:
-    """The network with the weights of a file, ready to answer; arguments and errors as of :func:`read_weights`.
+def filled(kind: Callable[[], Network], path: str | Path, what: str, remedy: str = "install FaceFlow again") -> Network:
+    """A network of this kind with the weights of a file, ready to answer; arguments and errors as of :func:`read_weights`.
 
     Raises:
         ValueError: also where the weights are those of another network.
     """
     tensors, _ = read_weights(path, what, remedy)
+    with OwnRandom():
+        network = kind()
     try:
         network.load_state_dict(tensors)
     except RuntimeError as e:

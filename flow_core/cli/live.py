@@ -8,13 +8,14 @@ from __future__ import annotations
 import io
 import itertools
 import json
+import socket
 import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import replace
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import TracebackType
@@ -26,19 +27,33 @@ from torch import Tensor
 from .. import jsons
 from ..editing.edit import make_field
 from ..editing.optimize import Settings, Step
-from ..editing.predict import Predictor
+from ..editing.predict import Predictor, PredictorError
 from ..fields.base import FlowField
 from ..fields.new import new_field
 from ..fields.raster import Field
 from ..geometry.crop import Crop
-from ..guides.guide import Guide
+from ..guides.guide import Guide, GuideError
 from ..guides.prompts import Prompt
-from ..video.clips import Clip, ClipError, Frame, ahead, synthetic
+from ..video.clips import Clip, ClipError, DamagedClip, Frame, ahead, synthetic
 from ..video.editor import Editor, FieldSource
 
 STRENGTHS = (-2.0, 3.0)
 BOUNDARY = "faceflow"
 LONGEST_REQUEST = 10_000  # bytes
+LONGEST_WAIT = 10.0  # seconds for a request to arrive, and for a page to take a picture
+MOST_CONNECTIONS = 32
+GONE = (ConnectionError, TimeoutError)
+# Pages of other sites get nothing: no picture for an <img> of theirs, no frame around the page.
+HEADERS = {
+    "Cache-Control": "no-store",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Content-Security-Policy": "default-src 'none'; img-src 'self'; connect-src 'self'; style-src 'unsafe-inline'; "
+    "script-src 'unsafe-inline'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+}
 
 
 def open_source(name: str, size: tuple[int, int] = (720, 1280)) -> Iterator[Frame]:
@@ -63,9 +78,10 @@ def _again(clip: Clip) -> Iterator[Frame]:
     start = 0.0
     while True:
         last = None
-        for frame in clip:
-            last = frame
-            yield replace(frame, time=start + frame.time)
+        with suppress(DamagedClip):  # what can be read is shown again and again
+            for frame in clip:
+                last = frame
+                yield replace(frame, time=start + frame.time)
         if last is None:
             raise ClipError(f"{clip.path} has no frames.")
         start += last.time + 1 / float(clip.fps)
@@ -123,13 +139,25 @@ class _Outdated(Exception):
     """Nobody waits for this edit any more."""
 
 
+@dataclass(frozen=True)
+class _Job:
+    """A prompt to be optimised, and what was shown before it."""
+
+    text: str
+    prompt: Prompt
+    before: str
+
+
 class Live:
     """Runs the editor in a thread and keeps the latest picture.
 
-    A context manager. Strength and prompt may be changed while it runs. With a predictor a new prompt takes effect at once;
-    without one it is optimised beside, on the face as it is seen then, and its field takes the place of the old one.
+    A context manager. Strength and prompt may be changed while it runs, from any thread. With a predictor a new prompt takes
+    effect at once; without one it is optimised beside, on the face as it is seen then, and its field takes the place of the
+    old one. One is optimised at a time: a newer prompt ends the work on an older one. A prompt that is refused, or that
+    fails, leaves everything as it was.
 
     Attributes:
+        prompt: what is shown, or being made.
         fps: frames a second, over the last second.
         error: what stopped it, if anything did.
         message: what the last prompt led to.
@@ -151,9 +179,11 @@ class Live:
         self._view: tuple[Tensor, Crop] | None = None
         self._times: deque[float] = deque(maxlen=30)
         self._stop = threading.Event()
-        self._version = 0
+        self._changing = threading.Lock()
+        self._job: _Job | None = None
+        self._wanted = threading.Condition()
+        self._optimizer: threading.Thread | None = None
         self._threads: list[threading.Thread] = []
-        self._waiting_prompt = False
 
     @property
     def fps(self) -> float:
@@ -177,17 +207,19 @@ class Live:
 
     def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._stop.set()
-        with self._news:
-            self._news.notify_all()
+        for waiting in (self._news, self._wanted):
+            with waiting:
+                waiting.notify_all()
         for thread in self._threads:
             thread.join()
         if kind is None and self.error is not None:
             raise self.error
 
-    def _begin(self, work) -> None:
+    def _begin(self, work: Callable[[], None]) -> threading.Thread:
         thread = threading.Thread(target=work, daemon=True)
-        self._threads = [t for t in self._threads if t.is_alive()] + [thread]
+        self._threads.append(thread)
         thread.start()
+        return thread
 
     def wait(self) -> None:
         """Until the source ends or fails."""
@@ -203,49 +235,76 @@ class Live:
         Raises:
             ValueError: the strength is out of range, or the prompt is not one.
         """
-        if strength is not None:
-            if not isinstance(strength, int | float) or not STRENGTHS[0] <= strength <= STRENGTHS[1]:
-                raise ValueError(f"The strength lies in {STRENGTHS[0]}..{STRENGTHS[1]}, got {strength!r}.")
-            self.editor.settings = replace(self.editor.settings, strength=float(strength))
-        if prompt is not None and prompt != self.prompt:
-            if not isinstance(prompt, str):
-                raise ValueError(f"A prompt is a text, got {prompt!r}.")
-            parsed = Prompt.parse(prompt, self.neutral) if prompt.strip() else None
-            self.prompt = prompt
-            self._version += 1
-            if parsed is None:
-                self.set_field(Field.zeros(self.resolution))
-                self.message = ""
-            elif self.predictor is not None:
-                self._source, self.message = self.predictor.bind(self.guide, parsed), ""
-            else:
-                version = self._version
-                self._begin(lambda: self._optimize(parsed, version))
+        if strength is not None and (
+            not isinstance(strength, int | float) or not STRENGTHS[0] <= strength <= STRENGTHS[1]
+        ):
+            raise ValueError(f"The strength lies in {STRENGTHS[0]}..{STRENGTHS[1]}, got {strength!r}.")
+        if prompt is not None and not isinstance(prompt, str):
+            raise ValueError(f"A prompt is a text, got {prompt!r}.")
+        with self._changing:
+            if prompt is not None and prompt != self.prompt:
+                self._change_prompt(prompt)
+            if strength is not None:  # last, as a prompt may be refused
+                self.editor.settings = replace(self.editor.settings, strength=float(strength))
 
-    def _optimize(self, prompt: Prompt, version: int) -> None:
-        def outdated() -> bool:
-            return self._stop.is_set() or version != self._version
+    def _change_prompt(self, text: str) -> None:
+        prompt = Prompt.parse(text, self.neutral) if text.strip() else None
+        if prompt is None:
+            self.set_field(Field.zeros(self.resolution))
+        elif self.predictor is not None:
+            self._source = self.predictor.bind(self.guide, prompt)
+        job = None
+        if prompt is not None and self.predictor is None:
+            shown = self.prompt if self._job is None else self._job.before
+            job = _Job(text, prompt, shown)
+        with self._wanted:
+            self.prompt, self.message, self._job = text, "", job
+            self._wanted.notify_all()
+            if job is not None and self._optimizer is None:
+                self._optimizer = self._begin(self._optimize)
+
+    def _optimize(self) -> None:
+        """Make the fields of prompts, the newest only."""
+        while not self._stop.is_set():
+            with self._wanted:
+                while (job := self._job) is None:
+                    if self._stop.is_set():
+                        return
+                    self._wanted.wait()
+            failed = field = None
+            try:
+                field = self._made(job)
+            except _Outdated:
+                continue
+            except Exception as e:
+                failed = f"{job.text!r} failed: {e}"
+            with self._wanted:
+                if self._job is not job:
+                    continue
+                self._job = None
+                if failed:
+                    self.prompt, self.message = job.before, failed
+                else:
+                    self.set_field(field)
+                    self.message = ""
+
+    def _made(self, job: _Job) -> FlowField:
+        def require_wanted() -> None:
+            if self._stop.is_set() or self._job is not job:
+                raise _Outdated
 
         def watch(step: Step) -> None:
-            if outdated():
-                raise _Outdated
+            require_wanted()
             self.message = f"step {step.index} of {self.how.steps}"
 
         self.message = "looking for a face"
         while (view := self._view) is None:
-            if outdated() or self._stop.wait(0.05):
-                return
+            require_wanted()
+            self._stop.wait(0.05)
         frame, crop = view
         photo = frame.permute(2, 0, 1)[None].float() / 255
-        try:
-            start = new_field(resolution=self.resolution)
-            field = make_field(photo, crop, self.guide, prompt, settings=self.how, start=start, watch=watch)
-            self.set_field(field)
-            self.message = ""
-        except _Outdated:
-            return
-        except Exception as e:
-            self.message = f"This prompt failed: {e}"
+        start = new_field(resolution=self.resolution)
+        return make_field(photo, crop, self.guide, job.prompt, settings=self.how, start=start, watch=watch)
 
     def _work(self) -> None:
         try:
@@ -295,11 +354,12 @@ def serve(show: Live, port: int = 8190) -> Iterator[str]:
     Raises:
         ClipError: the port is taken.
     """
+    if not 0 <= port <= 65535:
+        raise ClipError(f"A port is a number from 0 (any free one) to 65535, got {port}.")
     try:
-        server = ThreadingHTTPServer(("127.0.0.1", port), type("Handler", (_Handler,), {"show": show}))
+        server = _Server(("127.0.0.1", port), type("Handler", (_Handler,), {"show": show}))
     except OSError as e:
         raise ClipError(f"Port {port} cannot be used ({e.strerror}); take another with --port, or 0 for any.") from e
-    server.daemon_threads = True
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True)
     thread.start()
     try:
@@ -310,8 +370,40 @@ def serve(show: Live, port: int = 8190) -> Iterator[str]:
         thread.join()
 
 
+class _Server(ThreadingHTTPServer):
+    """Answers so many at once and no more."""
+
+    daemon_threads = True
+
+    def __init__(self, *args: object) -> None:
+        self._free = threading.BoundedSemaphore(MOST_CONNECTIONS)
+        super().__init__(*args)
+
+    def process_request(self, request: socket.socket, client_address: object) -> None:
+        if not self._free.acquire(blocking=False):
+            self.shutdown_request(request)
+            return
+        try:
+            super().process_request(request, client_address)
+        except BaseException:  # no thread was begun, which would free the place
+            self._free.release()
+            raise
+
+    def process_request_thread(self, request: socket.socket, client_address: object) -> None:
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self._free.release()
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """A page that is closed, or that takes too long, is no error."""
+        if not isinstance(sys.exc_info()[1], GONE):
+            super().handle_error(request, client_address)
+
+
 class _Handler(BaseHTTPRequestHandler):
     show: Live
+    timeout = LONGEST_WAIT
 
     def do_GET(self) -> None:
         if not self._is_local():
@@ -336,24 +428,37 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_error(415, "Send application/json")
             return
         try:
-            length = int(self.headers.get("Content-Length", "0"))
-            if not 0 < length <= LONGEST_REQUEST:
-                raise ValueError("empty or too long")
-            wanted = jsons.loads(self.rfile.read(length))
-            if not isinstance(wanted, dict) or not wanted.keys() <= {"strength", "prompt"}:
-                raise ValueError("an object with strength or prompt is expected")
-            self.show.change(**wanted)
-        except ValueError as e:
+            self.show.change(**self._wanted())
+        except (ValueError, GuideError, PredictorError) as e:
             self._answer(json.dumps({"error": str(e)}).encode(), "application/json", 400)
             return
         self._answer(json.dumps(self.show.status()).encode(), "application/json")
 
+    def _wanted(self) -> dict[str, object]:
+        """What the page asks for."""
+        length = self.headers.get("Content-Length", "")
+        if not (length.isascii() and length.isdigit() and 0 < int(length) <= LONGEST_REQUEST):
+            raise ValueError(f"Send 1 to {LONGEST_REQUEST} bytes, and their number as Content-Length.")
+        try:
+            wanted = jsons.loads(self.rfile.read(int(length)))
+        except ValueError as e:
+            raise ValueError("This is no JSON; send an object with strength or prompt.") from e
+        if not isinstance(wanted, dict) or not wanted.keys() <= {"strength", "prompt"}:
+            raise ValueError("Send an object with strength or prompt.")
+        return wanted
+
     def _is_local(self) -> bool:
-        """Refuse names that a foreign site may have pointed here, and requests that its pages send."""
+        """Refuse names that a foreign site may have pointed here, and requests that its pages send. Browsers name the site that
+        asks; of theirs only a link to the page itself is followed."""
         port = self.server.server_port
         hosts = {f"127.0.0.1:{port}", f"localhost:{port}"}
-        origin = self.headers.get("Origin")
-        if self.headers.get("Host") in hosts and (origin is None or origin in {f"http://{h}" for h in hosts}):
+        origin, site = self.headers.get("Origin"), self.headers.get("Sec-Fetch-Site", "none")
+        link = self.path == "/" and self.headers.get("Sec-Fetch-Dest") == "document"
+        if (
+            self.headers.get("Host") in hosts
+            and (origin is None or origin in {f"http://{h}" for h in hosts})
+            and (site in ("same-origin", "none") or link)
+        ):
             return True
         self.send_error(403, "Only this computer's own page may ask")
         return False
@@ -362,22 +467,22 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(code)
         self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(body)))
-        self.send_header("Cache-Control", "no-store")
         self.end_headers()
         self.wfile.write(body)
+
+    def end_headers(self) -> None:
+        for name, value in HEADERS.items():
+            self.send_header(name, value)
+        super().end_headers()
 
     def _stream(self) -> None:
         self.send_response(200)
         self.send_header("Content-Type", f"multipart/x-mixed-replace; boundary={BOUNDARY}")
-        self.send_header("Cache-Control", "no-store")
         self.end_headers()
-        try:
-            for picture in self.show.pictures():
-                data = jpeg(picture)
-                head = f"--{BOUNDARY}\r\nContent-Type: image/jpeg\r\nContent-Length: {len(data)}\r\n\r\n"
-                self.wfile.write(head.encode() + data + b"\r\n")
-        except (BrokenPipeError, ConnectionResetError, ConnectionAbortedError):
-            pass  # the page was closed
+        for picture in self.show.pictures():
+            data = jpeg(picture)
+            head = f"--{BOUNDARY}\r\nContent-Type: image/jpeg\r\nContent-Length: {len(data)}\r\n\r\n"
+            self.wfile.write(head.encode() + data + b"\r\n")
 
     def log_message(self, *_: object) -> None:
         """Quiet."""

@@ -124,6 +124,7 @@ def drive(o: argparse.Namespace) -> None:
     from ..video.drive import driving_fields, read_frames, relative
     from ..video.settings import VideoSettings
     from . import main as cli
+    from .video import written
 
     if o.size < 64:
         raise ValueError(f"The longest side of the video must be at least 64 pixels, got {o.size}.")
@@ -146,7 +147,7 @@ def drive(o: argparse.Namespace) -> None:
         frames.close()
     fields = driving_fields(relative(reading.units, o.reference), o.strength)
     still = (photo[0].permute(1, 2, 0) * 255).round().byte().contiguous()
-    with writer as out:
+    with written(writer, clip) as out:
         pictures = tqdm(
             driven(still, crop, fields), total=fields.batch, desc=o.output.name, unit="frame", leave=False, disable=None
         )

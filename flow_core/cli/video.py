@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import math
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from ..device import pick_device
@@ -17,7 +19,7 @@ from ..fields.container import require_field_target
 from ..fields.files import load_field
 from ..fields.raster import Field
 from ..guides.prompts import Prompt
-from ..video.clips import Clip, Writer, ahead
+from ..video.clips import MOST_PIXELS, Clip, Writer, ahead
 from ..video.editor import Editor, FieldSource
 from ..video.settings import Strength, VideoSettings, keyframes
 from ..video.tracking import best_view
@@ -60,16 +62,23 @@ def add(commands: argparse._SubParsersAction, how: argparse.ArgumentParser) -> N
     p.add_argument("prompt", nargs="?", default="", help="may be changed on the page while it runs")
     p.add_argument("--strength", type=float, default=1.0, metavar="S")
     p.add_argument("--size", type=_size, default=(720, 1280), metavar="WxH", help="of camera and synthetic picture")
-    p.add_argument("--port", type=int, default=8190, help="of the page on 127.0.0.1; 0 = any free one (default 8190)")
+    p.add_argument("--port", type=_port, default=8190, help="of the page on 127.0.0.1; 0 = any free one (default 8190)")
     p.add_argument("--window", action="store_true", help="show a window instead of a page (needs cv2 or tkinter)")
+
+
+def finite(text: str) -> float:
+    """A number as an option gives it."""
+    if not math.isfinite(number := float(text)):
+        raise ValueError(f"{text} is no finite number")
+    return number
 
 
 def _strength(text: str) -> float | Callable[[float], float]:
     try:
         if ":" not in text:
-            return float(text)
+            return finite(text)
         pairs = [point.split(":") for point in text.split(",")]
-        return keyframes([(float(t), float(s)) for t, s in pairs])
+        return keyframes([(finite(t), finite(s)) for t, s in pairs])
     except ValueError as e:
         raise argparse.ArgumentTypeError(f"{text!r}: give a number, or SECONDS:STRENGTH,... with rising times") from e
 
@@ -77,16 +86,29 @@ def _strength(text: str) -> float | Callable[[float], float]:
 def _size(text: str) -> tuple[int, int]:
     try:
         width, height = (int(n) for n in text.lower().split("x"))
-        if min(width, height) < 64:
+        if min(width, height) < 64 or width * height > MOST_PIXELS:
             raise ValueError
         return height, width
     except ValueError as e:
-        raise argparse.ArgumentTypeError(f"{text!r}: give WIDTHxHEIGHT of at least 64x64, for instance 1280x720") from e
+        raise argparse.ArgumentTypeError(
+            f"{text!r}: give WIDTHxHEIGHT from 64x64 to 8192x8192, for instance 1280x720"
+        ) from e
+
+
+def _port(text: str) -> int:
+    try:
+        if not 0 <= int(text) <= 65535:
+            raise ValueError
+        return int(text)
+    except ValueError as e:
+        raise argparse.ArgumentTypeError(f"{text!r}: give a port from 0 (any free one) to 65535") from e
 
 
 def with_ramp(strength: Strength, seconds: float) -> Strength:
     """The strength, rising from 0 in the first ``seconds``."""
-    if seconds <= 0:
+    if not 0 <= seconds < math.inf:
+        raise ValueError(f"--ramp is a number of seconds, 0 or more; got {seconds}.")
+    if seconds == 0:
         return strength
     return lambda t: min(1.0, t / seconds) * (strength(t) if callable(strength) else strength)
 
@@ -147,7 +169,7 @@ def video(o: argparse.Namespace) -> None:
     how = settings(o, strength=with_ramp(o.strength, o.ramp), fps=float(clip.fps))
     editor = Editor(make_source(o), cli.load_detector(o.detector, o.models), how)
     ids: set[int] = set()
-    with writer as out:
+    with written(writer, clip) as out:
         bar = tqdm(total=clip.frames or None, desc=o.output.name, unit="frame", leave=False, disable=None)
         frames = ahead(iter(clip))
         try:
@@ -156,15 +178,29 @@ def video(o: argparse.Namespace) -> None:
                 ids.update(face.id for face in edited.faces)
                 out.write(frame.with_pixels(edited.pixels))
                 bar.update()
-        except KeyboardInterrupt:
-            print(f"faceflow: stopped; {o.output} holds the first {out.count} frames", file=sys.stderr)
-            raise
         finally:
             frames.close()
             bar.close()
     print(f"{o.output}: {out.count} frames, {len(ids)} face{'' if len(ids) == 1 else 's'}")
     if not ids:
         print("faceflow: no face was found, so the pictures are unchanged; try a lower --threshold", file=sys.stderr)
+
+
+@contextmanager
+def written(writer: Writer, clip: Clip) -> Iterator[Writer]:
+    """The writer for the block to fill; afterwards says what of the clip was not kept, and where its frames are if the block
+    came to no good end."""
+    try:
+        with writer as out:
+            yield out
+    finally:
+        for note in (*clip.notes, *writer.notes):
+            print(f"faceflow: {note}", file=sys.stderr)
+        if writer.kept == writer.unfinished:
+            print(
+                f"faceflow: {writer.kept} holds the {writer.count} frames that were done; {writer.path} is untouched",
+                file=sys.stderr,
+            )
 
 
 def live(o: argparse.Namespace) -> None:

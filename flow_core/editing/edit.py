@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
@@ -17,6 +16,7 @@ from ..fields.new import new_field
 from ..geometry.crop import Crop
 from ..guides.guide import Guide, load_guide
 from ..guides.prompts import Prompt
+from ..once import once
 from ..warping.measure import edit_gain
 from ..warping.warp import warp
 from .optimize import Settings, Step, optimize
@@ -134,7 +134,7 @@ def _optimized(
     return step.field.to("cpu")
 
 
-@functools.lru_cache(maxsize=1)
+@once()
 def builtin_predictor(device: torch.device | str = "cpu") -> Predictor:
     """The predictor that comes with FaceFlow, loaded once."""
     return Predictor.load(device=device)

@@ -26,6 +26,7 @@ from ..geometry.sampling import interpolate
 from ..guides.guide import Guide
 from ..guides.nano import IMAGE_SIZE, _down, _Residual, fused
 from ..guides.prompts import Prompt, directions, embed
+from ..randomness import OwnRandom
 from ..threads import yielding
 from .gates import COLOR_REGIONS, Gates, open_gates
 from .motion import load_movements, spread
@@ -126,8 +127,9 @@ class Predictor(nn.Module):
                 f"{path.name} is a safetensors file, but no predictor; pick one written by python -m flow_core.train predictor."
             )
         # weights made in inference mode would be of no use outside of it
-        with torch.inference_mode(False), torch.random.fork_rng(devices=[]):
-            made = cls(about.get("guide", "?"), state["keys"], width=state["text.weight"].shape[0])
+        with torch.inference_mode(False):
+            with OwnRandom():
+                made = cls(about.get("guide", "?"), state["keys"], width=state["text.weight"].shape[0])
             try:
                 made.load_state_dict(
                     {k: v.long() if k.endswith("num_batches_tracked") else v for k, v in state.items()}

@@ -6,18 +6,18 @@ square how surely it is no face. A beard and clear glasses are parts of a face h
 
 from __future__ import annotations
 
-import functools
 from pathlib import Path
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..checkpoint import read_weights
+from ..checkpoint import filled
 from ..geometry.crop import Crop
 from ..geometry.grid import pixel_centers
 from ..geometry.mesh import polygon_distance
 from ..geometry.sampling import sample_image
+from ..once import once
 from ..threads import yielding
 from .landmarks import AT, BROWS, CHEEKS, EYES, LIPS, NOSE, NOSTRILS, outline
 
@@ -57,13 +57,11 @@ class Covered(nn.Module):
         return self.out(seen)
 
 
-@functools.lru_cache(maxsize=1)
+@once()
 def load_covered() -> Covered:
     """The built-in network, on the CPU."""
     with torch.inference_mode(False):
-        net = Covered()
-        net.load_state_dict(read_weights(BUILTIN, "network of what covers a face", "reinstall FaceFlow")[0])
-        return net.eval()
+        return filled(Covered, BUILTIN, "cover")
 
 
 @yielding()

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from ..checkpoint import read_weights
 from ..geometry.grid import pixel_centers
 from ..geometry.sampling import sample_image
+from ..randomness import OwnRandom
 from ..threads import yielding
 from .yunet import YuNet
 
@@ -137,7 +138,8 @@ def load_detector(name: str = "builtin", folders: Sequence[Path] = (), device: t
     if not path.is_file():
         raise FileNotFoundError(f"No detector at {path}. Give builtin, yunet, or the path of a .safetensors file.")
     with torch.inference_mode(False):  # weights made in inference mode would be of no use outside of it
-        net = YuNet()
+        with OwnRandom():
+            net = YuNet()
         try:
             net.load_state_dict(_read(path))
         except Exception as e:

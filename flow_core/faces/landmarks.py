@@ -6,7 +6,6 @@ right are the viewer's. The network sees the square of :class:`flow_core.geometr
 
 from __future__ import annotations
 
-import functools
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from ..checkpoint import filled
 from ..geometry.crop import Crop
 from ..geometry.sampling import sample_image
 from ..guides.nano import CHANNELS, NanoTower, fused
+from ..once import once
 from ..threads import yielding
 
 BUILTIN = Path(__file__).parents[1] / "weights" / "landmarks.safetensors"
@@ -131,7 +131,7 @@ class Landmarks(nn.Module):
         return replace(crop, landmarks=landmarks)
 
 
-@functools.lru_cache(maxsize=1)
+@once()
 def load_landmarks(path: Path = BUILTIN, device: torch.device | str = "cpu") -> Landmarks:
     """Load the network trained by :mod:`flow_core.train.landmarks`.
 
@@ -140,7 +140,7 @@ def load_landmarks(path: Path = BUILTIN, device: torch.device | str = "cpu") -> 
         ValueError: it holds something else.
     """
     with torch.inference_mode(False):  # weights made in inference mode would be of no use outside of it
-        network = filled(Landmarks(), path, "landmark")
+        network = filled(Landmarks, path, "landmark")
         return fused(network).to(device, memory_format=torch.channels_last).requires_grad_(False)
 
 

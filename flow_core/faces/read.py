@@ -5,13 +5,13 @@ Left and Right in the names of units are the person's, as in ARKit; landmarks ke
 
 from __future__ import annotations
 
-import functools
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
 from ..checkpoint import filled
+from ..once import once
 from .landmarks import MIRROR, POINTS
 
 BUILTIN = Path(__file__).parents[1] / "weights" / "reader.safetensors"
@@ -66,7 +66,7 @@ class UnitReader(nn.Module):
         return nn.functional.pad(units, (0, 1))
 
 
-@functools.lru_cache(maxsize=1)
+@once()
 def load_reader(path: Path = BUILTIN, device: torch.device | str = "cpu") -> UnitReader:
     """Load the network trained by :mod:`flow_core.train.reader`.
 
@@ -75,7 +75,7 @@ def load_reader(path: Path = BUILTIN, device: torch.device | str = "cpu") -> Uni
         ValueError: it holds something else.
     """
     with torch.inference_mode(False):  # weights made in inference mode would be of no use outside of it
-        return filled(UnitReader(), path, "unit reader").to(device)
+        return filled(UnitReader, path, "unit reader").to(device)
 
 
 def read_units(landmarks: Tensor) -> Tensor:

@@ -11,7 +11,6 @@ Made by :mod:`flow_core.train.rig` from MakeHuman's base mesh and targets and th
 from __future__ import annotations
 
 import difflib
-import functools
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
@@ -19,6 +18,8 @@ from pathlib import Path
 
 import torch
 from torch import Tensor
+
+from ..once import once
 
 BUILTIN = Path(__file__).parents[1] / "weights" / "rig.safetensors"
 PARTS = (
@@ -179,7 +180,7 @@ def _vector(amounts: Mapping[str, float], names: tuple[str, ...], what: str) -> 
     return vector
 
 
-@functools.lru_cache(maxsize=1)
+@once()
 def load_rig(path: Path = BUILTIN) -> Rig:
     """The built-in rig, on the CPU.
 

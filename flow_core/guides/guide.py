@@ -7,10 +7,10 @@ import gc
 import hashlib
 import json
 import logging
-import shutil
 import sys
-import tempfile
-from collections.abc import Iterator, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
 
@@ -19,12 +19,18 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .. import jsons
+from ..randomness import OwnRandom
 from . import nano
+from .hub import Unreachable, fetched, require_tokenizer
 from .own import load as load_builtin
 
 BUILTIN = "nano"
 WEIGHTS = Path(__file__).parents[1] / "weights"
 PRECISIONS = ("auto", "fp32", "fp16", "bf16")
+
+# open_clip keeps its models in a table of its own, and a module must not be imported by two threads that mend the import: one
+# guide at a time is made with it.
+_loading = threading.RLock()
 
 
 class GuideError(RuntimeError):
@@ -38,7 +44,7 @@ def open_clip() -> ModuleType:
     operators do not fit the installed torch stops at its import ("operator torchvision::nms does not exist").
     Declaring the missing operators, without a kernel, lets the import pass.
     """
-    with _no_collection():
+    with _loading, _no_collection():
         return _import_open_clip()
 
 
@@ -75,6 +81,27 @@ def _import_open_clip() -> ModuleType:
         raise GuideError(f"open_clip cannot be imported ({e}). Run: pip install open_clip_torch") from e
     nano.register()
     return module
+
+
+@contextlib.contextmanager
+def _unheard() -> Iterator[None]:
+    """open_clip tells the root logger what it does, in terms that tell an artist nothing, and a root logger without a handler would
+    get one at its first word. Here what this thread logs below an error is dropped; levels stay as they are."""
+    root, here = logging.getLogger(), threading.get_ident()
+
+    def keep(record: logging.LogRecord) -> bool:
+        return record.thread != here or record.levelno >= logging.ERROR
+
+    silent = None if root.handlers else logging.NullHandler()
+    root.addFilter(keep)
+    if silent is not None:
+        root.addHandler(silent)
+    try:
+        yield
+    finally:
+        root.removeFilter(keep)
+        if silent is not None:
+            root.removeHandler(silent)
 
 
 class Guide:
@@ -191,38 +218,44 @@ def load_guide(
     if precision not in PRECISIONS:
         raise GuideError(f"Unknown precision {precision!r}; use one of {', '.join(PRECISIONS)}.")
     if name.strip() == BUILTIN:
-        with torch.inference_mode(False), torch.random.fork_rng(devices=[]):
+        with torch.inference_mode(False), OwnRandom():
             model, tokenizer = load_builtin(WEIGHTS / f"{BUILTIN}.safetensors")
             words = json.loads(_require_safetensors(WEIGHTS / f"{BUILTIN}.safetensors")["vocabulary"])
             return _placed(Guide(name, model, tokenizer, frozenset(words)), device, precision)
-    clip = open_clip()
-    arch, weights, vocabulary = _resolve(clip, name.strip(), [Path(f) for f in folders])
-    root = logging.getLogger()
-    level = root.level
+    with _loading:
+        clip = open_clip()
+        found = _resolve(clip, name.strip(), [Path(f) for f in folders])
     # Weights built under inference mode could never carry a gradient into the picture.
-    with torch.inference_mode(False), torch.random.fork_rng(devices=[]):
+    with torch.inference_mode(False), OwnRandom():
         try:
-            root.setLevel(logging.ERROR)
-            # weights trained with QuickGELU give nonsense with GELU, and the tag knows which it was
-            quick = bool((clip.get_pretrained_cfg(arch, weights) or {}).get("quick_gelu")) if weights else False
-            own = _normalisation(clip, arch) if weights and weights.endswith(".safetensors") else None
-            model = clip.create_model(
-                arch,
-                pretrained=weights,
-                device="cpu",
-                precision="fp32",
-                force_quick_gelu=quick,
-                force_preprocess_cfg=own,
-            )
-            tokenizer = clip.get_tokenizer(arch)
+            if found.tag:  # before the lock: a download may take long, and others may load meanwhile
+                weights, preprocess = fetched(clip, found.arch, found.tag, [Path(f) for f in folders])
+                found = replace(found, weights=weights, preprocess=preprocess)
+            model, tokenizer = _made(clip, found)
+        except Unreachable as e:
+            raise GuideError(f"Guide {e}") from e
         except Exception as e:
             raise GuideError(
                 f"Guide {name!r} cannot be loaded: {_told(e)}. Check the name with `faceflow guides`; weights that "
                 "are not on this machine need a network once, or a local FILE.safetensors with its FILE.json."
             ) from e
-        finally:
-            root.setLevel(level)
-        return _placed(Guide(name, model, tokenizer, vocabulary), device, precision)
+        return _placed(Guide(name, model, tokenizer, found.vocabulary), device, precision)
+
+
+def _made(clip: ModuleType, found: _Found) -> tuple[nn.Module, Callable[[Sequence[str]], Tensor]]:
+    """The model and its tokenizer, by open_clip."""
+    with _loading, _unheard(), _known(clip, found):
+        require_tokenizer(clip, found.arch)
+        model = clip.create_model(
+            found.arch,
+            pretrained=found.weights,
+            device="cpu",
+            precision="fp32",
+            # weights trained with QuickGELU give nonsense with GELU, and the tag knows which it was
+            force_quick_gelu=found.quick_gelu,
+            force_preprocess_cfg=found.preprocess,
+        )
+        return model, clip.get_tokenizer(found.arch)
 
 
 def _placed(guide: Guide, device: torch.device | str, precision: str) -> Guide:
@@ -240,8 +273,44 @@ def _placed(guide: Guide, device: torch.device | str, precision: str) -> Guide:
     return guide.to(device)
 
 
-def _resolve(clip: ModuleType, name: str, folders: list[Path]) -> tuple[str, str | None, frozenset[str]]:
-    """Architecture, weights and vocabulary of a guide's name."""
+@dataclass(frozen=True)
+class _Found:
+    """What a guide's name stands for, in open_clip's terms.
+
+    Attributes:
+        arch: name of the model.
+        weights: file, or tag where open_clip must find it itself; None for a folder, which names it.
+        tag: of published weights.
+        quick_gelu: whether these were trained with QuickGELU.
+        vocabulary: the words that a small guide knows.
+        config: of a model that open_clip does not know.
+        preprocess: how pictures are normalised; None = as the model says.
+    """
+
+    arch: str
+    weights: str | None = None
+    tag: str | None = None
+    quick_gelu: bool = False
+    vocabulary: frozenset[str] = frozenset()
+    config: dict | None = None
+    preprocess: dict | None = None
+
+
+@contextlib.contextmanager
+def _known(clip: ModuleType, found: _Found) -> Iterator[None]:
+    """While the block runs, open_clip knows the config of a model from a file."""
+    if found.config is None:
+        yield
+        return
+    clip.factory._MODEL_CONFIGS[found.arch] = found.config
+    try:
+        yield
+    finally:
+        clip.factory._MODEL_CONFIGS.pop(found.arch, None)
+
+
+def _resolve(clip: ModuleType, name: str, folders: list[Path]) -> _Found:
+    """What a guide's name stands for."""
     if not name:
         raise GuideError(f"The guide has no name; use {BUILTIN!r} or one of `faceflow guides`.")
     places = [Path(), *folders]
@@ -253,17 +322,18 @@ def _resolve(clip: ModuleType, name: str, folders: list[Path]) -> tuple[str, str
                     f"{path} has an open_clip config but no weights; put open_clip_model.safetensors beside it."
                 )
             _require_folder(clip, path)
-            return f"local-dir:{path}", None, frozenset()
+            return _Found(f"local-dir:{path}")
         if path.suffix == ".safetensors" and path.is_file():
-            return _local_file(clip, path)
+            return _local_file(path)
     arch, _, weights = name.partition(":")
     if arch in clip.list_models() and weights:
         if weights in clip.list_pretrained_tags_by_model(arch):
-            return arch, weights, frozenset()
+            about = clip.get_pretrained_cfg(arch, weights) or {}
+            return _Found(arch, tag=weights, quick_gelu=bool(about.get("quick_gelu")))
         for place in places:
             if weights.endswith(".safetensors") and (place / weights).is_file():
                 _require_safetensors(place / weights)
-                return arch, str(place / weights), frozenset()
+                return _Found(arch, str(place / weights), preprocess=_normalisation(clip, arch))
         tags = ", ".join(clip.list_pretrained_tags_by_model(arch)) or "none"
         raise GuideError(f"{arch} has no weights {weights!r}; open_clip knows {tags}.")
     if arch in clip.list_models():
@@ -287,7 +357,7 @@ def _normalisation(clip: ModuleType, arch: str) -> dict | None:
     return {k: known[k] for k in ("mean", "std") if k in known} or None
 
 
-def _local_file(clip: ModuleType, path: Path) -> tuple[str, str, frozenset[str]]:
+def _local_file(path: Path) -> _Found:
     config = path.with_suffix(".json")
     if not path.is_file() or not config.is_file():
         raise GuideError(
@@ -296,16 +366,14 @@ def _local_file(clip: ModuleType, path: Path) -> tuple[str, str, frozenset[str]]
     about = _require_safetensors(path)
     try:
         words = jsons.loads(about.get("vocabulary", "[]"))
-        keys = dict(jsons.loads(config.read_text())).keys()
+        model = dict(jsons.loads(config.read_text()))
     except (ValueError, TypeError, OSError) as e:
         raise GuideError(f"{path.name} or {config.name} is damaged ({e}); copy it again.") from e
-    if not {"embed_dim", "vision_cfg", "text_cfg"} <= keys:
+    if not {"embed_dim", "vision_cfg", "text_cfg"} <= model.keys():
         raise GuideError(f"{config.name} is no open_clip model config: it needs embed_dim, vision_cfg and text_cfg.")
-    # open_clip knows configs by file name only: a name of its own keeps this one from replacing another model's
+    # open_clip knows models by name only: one of its own keeps this from replacing another
     name = f"faceflow-{path.stem}-{hashlib.sha256(config.read_bytes()).hexdigest()[:12]}"
-    with tempfile.TemporaryDirectory() as folder:
-        clip.add_model_config(Path(shutil.copy(config, Path(folder) / f"{name}.json")))
-    return name, str(path), frozenset(words)
+    return _Found(name, str(path), vocabulary=frozenset(words), config=model)
 
 
 def _require_folder(clip: ModuleType, path: Path) -> None:

@@ -6,7 +6,9 @@ PyAV does the work (``pip install av``); it is imported only when a file is open
 from __future__ import annotations
 
 import math
+import os
 import queue
+import struct
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -25,6 +27,9 @@ from ..geometry.sampling import sample_image
 
 QUEUE = 4  # frames that wait between two threads
 COPIED = ("aac", "mp3", "ac3", "eac3", "alac", "flac", "opus")  # sound that an mp4 file holds; other sound becomes AAC
+NOT_IN_MOV = ("flac", "opus")
+MOST_PIXELS = 8192 * 8192  # of a picture
+ATTACHED = 0x400  # FFmpeg's AV_DISPOSITION_ATTACHED_PIC: a cover
 PRESETS = (
     "ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow", "placebo"
 )  # fmt: skip
@@ -33,6 +38,10 @@ T = TypeVar("T")
 
 class ClipError(ValueError):
     """A video file cannot be read or written; the message says what to do."""
+
+
+class DamagedClip(ClipError):
+    """Frames of a clip are missing: it is cut off, or damaged. Raised after the last one that can be read."""
 
 
 def require_av() -> ModuleType:
@@ -72,8 +81,11 @@ class Clip:
         frames: how many there are, as far as the file tells; 0 where it does not.
         time_base: unit of time stamps, seconds.
         colors: matrix, range, primaries and transfer function, as FFmpeg numbers them.
-        aspect: width of a pixel, in its heights.
+        aspect: width of a pixel, in its heights, as it is shown.
         format: FFmpeg's name of the input format, for cameras.
+        stream: index of the video stream; cover pictures are none.
+        start: time stamp of the beginning, seconds; that of a broadcast is not 0. Frames and sound are told from there.
+        notes: what of the clip is not kept by an 8-bit, opaque copy, one sentence each.
     """
 
     path: str
@@ -84,6 +96,9 @@ class Clip:
     aspect: Fraction
     format: str | None = None
     options: tuple[tuple[str, str], ...] = ()
+    stream: int = 0
+    start: Fraction = Fraction(0)
+    notes: tuple[str, ...] = ()
 
     @classmethod
     def open(cls, path: str | Path, format: str | None = None, **options: str) -> Clip:
@@ -96,41 +111,181 @@ class Clip:
         if format is None and not Path(path).is_file():
             raise ClipError(f"There is no video at {path}.")
         with _opened(av, str(path), format, options) as file:
-            if not file.streams.video:
+            stream = _film(file)
+            if stream is None:
                 raise ClipError(f"{path} holds no video stream; give a video file such as .mp4, .mov or .webm.")
-            stream = file.streams.video[0]
             c = stream.codec_context
+            if c.width * c.height > MOST_PIXELS:
+                raise ClipError(
+                    f"The pictures of {path} have {c.width}x{c.height} pixels, more than {MOST_PIXELS / 1e6:.0f} million; make them "
+                    "smaller first."
+                )
             fps = stream.average_rate or stream.guessed_rate or Fraction(30)
             count = stream.frames or (int(file.duration / 1e6 * fps) if file.duration else 0)
             colors = (int(c.colorspace), int(c.color_range), int(c.color_primaries), int(c.color_trc))
             aspect = stream.sample_aspect_ratio or Fraction(1)
-            return cls(str(path), fps, count, stream.time_base, colors, aspect, format, tuple(options.items()))
+            start, notes = Fraction(0), []
+            if format is None:
+                start = max(start, Fraction(file.start_time or 0, 1_000_000))
+                first = next(_decoded(av, file, stream, _Losses()), None)
+                if first is None:
+                    raise ClipError(f"{path} holds no frame that can be read; convert it with another program first.")
+                if _turn(first)[0]:
+                    aspect = 1 / aspect
+                notes = _not_kept(first, stream)
+            return cls(
+                str(path), fps, count, stream.time_base, colors, aspect, format, tuple(options.items()), stream.index,
+                start, tuple(f"{Path(path).name} {note}" for note in notes),
+            )  # fmt: skip
 
     def __iter__(self) -> Iterator[Frame]:
-        """Decode, upright and in order; the memory used does not depend on the length."""
+        """Decode, upright and in order; the memory used does not depend on the length.
+
+        Raises:
+            DamagedClip: after all frames that can be read, where some could not.
+        """
         av = require_av()
+        losses = _Losses()
         with _opened(av, self.path, self.format, dict(self.options)) as file:
-            stream = file.streams.video[0]
+            stream = file.streams[self.stream]
             stream.thread_type = "AUTO"
             step = max(1, round(1 / (self.fps * self.time_base)))
-            last = None
-            try:
-                for frame in file.decode(stream):
-                    pts = frame.pts if frame.pts is not None else 0 if last is None else last + step
-                    last = pts if last is None else max(pts, last + 1)  # an encoder takes rising stamps only
-                    array = frame.to_ndarray(format="rgb24")
-                    if turns := round(frame.rotation / 90) % 4:
-                        array = np.ascontiguousarray(np.rot90(array, turns))
-                    yield Frame(torch.from_numpy(array), last, float(last * self.time_base))
-            except av.error.InvalidDataError as e:
-                raise ClipError(f"{self.path} is damaged ({e}); convert it with another program first.") from e
+            last, turn, start = None, None, round(self.start / self.time_base)
+            for frame in _decoded(av, file, stream, losses):
+                pts = frame.pts - start if frame.pts is not None else 0 if last is None else last + step
+                last = pts if last is None else max(pts, last + 1)  # an encoder takes rising stamps only
+                turn = _turn(frame) if turn is None or _matrix(frame) else turn
+                array = _turned(frame.to_ndarray(format="rgb24"), turn)
+                yield Frame(torch.from_numpy(array), last, float(last * self.time_base))
+            if self.format is None and (lost := losses.count(file, stream, self.fps)):
+                end = (
+                    f"it ends after {losses.end:.1f} of {losses.promised:.1f} seconds" if losses.promised else "damaged"
+                )
+                raise DamagedClip(
+                    f"At least {lost} frame{'s' * (lost > 1)} of {self.path} cannot be read ({end}); copy the file anew, or "
+                    "convert it with another program first."
+                )
+
+
+class _Losses:
+    """Counts what of a clip arrives.
+
+    Attributes:
+        packets: of the video, that came.
+        failed: those that could not be decoded, and frames that are known to be damaged.
+        shown: end of the last frame, seconds.
+        reached: end of the last packet of any stream, seconds.
+        promised: where the clip should have ended, seconds, if it does before; else 0.
+    """
+
+    def __init__(self) -> None:
+        self.packets = self.failed = 0
+        self.shown = self.reached = self.end = self.promised = 0.0
+
+    def count(self, file, stream, fps: Fraction) -> int:
+        """How many frames are missing. Formats tell their length in different ways, and a file that ends early often gives no
+        error; a copy of a broadcast has no length of its own."""
+        frame = 1 / float(fps)
+        slack, at, end = 1.5 * frame, self.shown, 0.0
+        if "mp4" in file.format.name:  # an edit list may leave frames out, so their number alone says nothing
+            if stream.duration is not None and self.packets < stream.frames:
+                end = float((stream.duration + (stream.start_time or 0)) * stream.time_base)
+        elif file.format.name == "avi":  # its duration is guessed where the end is missing, the number of frames is not
+            end = stream.frames * frame
+        else:
+            end = ((file.duration or 0) + max(file.start_time or 0, 0)) / 1e6
+            at, slack = self.reached, 0.25 + slack
+        missing = 0
+        if end - at > slack:
+            self.end, self.promised = at, end
+            missing = round((end - at) / frame)
+        return max(missing, self.failed)
+
+
+def _film(file):
+    """The video stream that players show: no cover picture."""
+    films = [s for s in file.streams.video if s.codec_context is not None and not int(s.disposition) & ATTACHED]
+    best = file.streams.best("video")
+    return best if any(best is s or best.index == s.index for s in films) else next(iter(films), None)
+
+
+def _decoded(av: ModuleType, file, stream, losses: _Losses) -> Iterator:
+    """The frames of a stream; what cannot be decoded is counted and left out."""
+    packets = file.demux()  # of all streams, as some files tell their length as a whole only
+    while True:
+        try:
+            packet = next(packets, None)
+        except (av.error.FFmpegError, OSError):
+            losses.failed += 1
+            return
+        if packet is None:
+            return
+        if packet.pts is not None:
+            losses.reached = max(losses.reached, float((packet.pts + (packet.duration or 0)) * packet.time_base))
+        if packet.stream.index != stream.index:
+            continue
+        try:
+            frames = packet.decode()
+        except (av.error.FFmpegError, OSError):
+            losses.failed += 1
+            continue
+        losses.packets += packet.dts is not None or packet.size > 0
+        for frame in frames:
+            losses.failed += bool(frame.is_corrupt)
+            if frame.pts is not None:
+                length = getattr(frame, "duration", 0) or 1 / (stream.average_rate or 30) / stream.time_base
+                losses.shown = max(losses.shown, float((frame.pts + length) * stream.time_base))
+            yield frame
+
+
+def _not_kept(frame, stream) -> list[str]:
+    """What an 8-bit, opaque, progressive copy of a clip loses."""
+    notes = []
+    parts = frame.format.components
+    alpha = any(c.is_alpha for c in parts) and int(frame.to_ndarray(format="rgba")[..., 3].min()) < 255
+    # of VP8 and VP9 FFmpeg's own decoders leave it out
+    if alpha or "1" in [v for k, v in stream.metadata.items() if k.lower() == "alpha_mode"]:
+        notes.append("is transparent in places; the copy is not.")
+    if max(c.bits for c in parts) > 8:
+        notes.append(f"has {max(c.bits for c in parts)} bits a colour, the copy 8.")
+    if frame.interlaced_frame:
+        notes.append("is interlaced, and edits shift its half pictures against each other; deinterlace it first.")
+    return notes
+
+
+def _matrix(frame) -> tuple[int, ...] | None:
+    """The display matrix of a frame as 9 fixed point numbers; None where it has none."""
+    for data in frame.side_data:
+        if data.type.name == "DISPLAYMATRIX":
+            return struct.unpack("=9i", bytes(data)[:36])
+    return None
+
+
+def _turn(frame) -> tuple[bool, bool, bool]:
+    """How a frame is shown: rows and columns exchanged, then mirrored left to right, then upside down. A turn by another angle than
+    quarters is rounded, as players do."""
+    found = _matrix(frame)
+    if found is None:
+        return False, False, False
+    a, b, _, c, d = found[:5]  # x' = a x + c y, y' = b x + d y
+    if abs(b) + abs(c) > abs(a) + abs(d):
+        return True, c < 0, b < 0
+    return False, a < 0, d < 0
+
+
+def _turned(array: np.ndarray, turn: tuple[bool, bool, bool]) -> np.ndarray:
+    exchanged, mirrored, upside_down = turn
+    array = array.swapaxes(0, 1) if exchanged else array
+    array = array[:, ::-1] if mirrored else array
+    return np.ascontiguousarray(array[::-1] if upside_down else array)
 
 
 def _opened(av: ModuleType, path: str, format: str | None = None, options: dict[str, str] | None = None):
     try:
         return av.open(path, format=format, options=options or {})
     except (av.error.FFmpegError, OSError, ValueError) as e:
-        raise ClipError(f"{path} cannot be opened as a video ({e}); give a file such as .mp4, .mov or .webm.") from e
+        why = getattr(e, "strerror", None) or e
+        raise ClipError(f"{path} cannot be opened as a video ({why}); give a file such as .mp4, .mov or .webm.") from e
 
 
 def ahead(items: Iterator[T], size: int = QUEUE) -> Iterator[T]:
@@ -174,8 +329,9 @@ def ahead(items: Iterator[T], size: int = QUEUE) -> Iterator[T]:
 class Writer:
     """Encodes frames into an mp4 file (H.264) in a thread of its own, with the sound of another clip.
 
-    A context manager. The file appears under its name when it is complete, and also after an interrupt, with what was
-    written until then; after an error nothing is left behind.
+    A context manager. The file appears under its name when it is complete, and only then. What was written until an interrupt, or
+    until the clip proved to be damaged, is kept beside it as ``NAME.partial.mp4``, so that it never takes the place of a
+    whole one; after any other error nothing is left behind.
 
     Args:
         path: ends in .mp4, .mov or .mkv.
@@ -183,6 +339,11 @@ class Writer:
         crf: x264's quality, 0 (lossless) to 51; 18 is hard to tell from the source.
         preset: x264's preset; slower ones make smaller files.
         sound: whether to take the sound of ``like`` along.
+
+    Attributes:
+        count: frames written.
+        kept: where they lie in the end; None before it, or where nothing was kept.
+        notes: what could not be taken along, one sentence each.
     """
 
     def __init__(
@@ -190,7 +351,8 @@ class Writer:
     ) -> None:
         self.path, self.like, self.crf, self.preset, self.sound = Path(path), like, crf, preset, sound
         try:
-            require_target(self.path, (".mp4", ".mov", ".mkv"), "A video")
+            for target in (self.path, self.unfinished):
+                require_target(target, (".mp4", ".mov", ".mkv"), "A video")
         except (ValueError, OSError) as e:
             raise ClipError(str(e)) from e
         if preset not in PRESETS:
@@ -200,8 +362,16 @@ class Writer:
         self._waiting: queue.Queue = queue.Queue(QUEUE)
         self._error: BaseException | None = None
         self._cut = False  # leave out the sound after the last frame
+        self._given_up = False
         self.count = 0
+        self.kept: Path | None = None
+        self.notes: list[str] = []
         self.seconds = 0.0  # processor time of the encoding thread
+
+    @property
+    def unfinished(self) -> Path:
+        """Where frames are kept when there are not all of them."""
+        return self.path.with_name(f"{self.path.stem}.partial{self.path.suffix}")
 
     def __enter__(self) -> Writer:
         self._av = require_av()
@@ -223,17 +393,23 @@ class Writer:
         raise self._failure()
 
     def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        stopped = kind is not None and not issubclass(kind, Exception)  # an interrupt, not a failure
         self._cut = kind is not None
-        while self._thread.is_alive():
-            try:
-                self._waiting.put(None, timeout=0.1)
-                break
-            except queue.Full:
-                continue
-        self._thread.join()
-        if (kind is None or stopped) and self._error is None and self.count:
+        try:
+            self._finish()
+            # an interrupt, or the end of what can be read: no failure of ours
+            part = kind is not None and (not issubclass(kind, Exception) or issubclass(kind, DamagedClip))
+            if self._error is None and self.count and part:
+                with replacing(self.unfinished) as target:
+                    os.replace(self.partial, target)
+                self.kept = self.unfinished
+        except BaseException as e:  # interrupted once more: do not wait any longer
+            self._given_up = True
+            self._finish()
+            self._file.__exit__(type(e), e, None)
+            raise
+        if kind is None and self._error is None and self.count:
             self._file.__exit__(None, None, None)
+            self.kept = self.path
             return
         failure = error
         if kind is None:
@@ -241,6 +417,16 @@ class Writer:
         self._file.__exit__(type(failure), failure, None)  # the unfinished file goes
         if kind is None:
             raise failure
+
+    def _finish(self) -> None:
+        """Let the encoder come to its end."""
+        while self._thread.is_alive():
+            try:
+                self._waiting.put(None, timeout=0.1)
+                break
+            except queue.Full:
+                continue
+        self._thread.join()
 
     def _failure(self) -> Exception:
         e = self._error
@@ -262,9 +448,9 @@ class Writer:
             return
         height, width = first.pixels.shape[:2]
         stream = self._stream(out, height, width)
-        sound = _Sound(self._av, self.like, out) if self.sound else None
+        sound = _Sound(self._av, self.like, out, self.notes) if self.sound else None
         frame = first
-        while frame is not None:
+        while frame is not None and not self._given_up:
             if frame.pixels.shape[:2] != (height, width):
                 raise ClipError(
                     f"The picture changes its size within the clip, from {width}x{height} to "
@@ -304,22 +490,37 @@ class Writer:
 class _Sound:
     """Carries the sound of a file over, packet by packet."""
 
-    def __init__(self, av: ModuleType, clip: Clip, out) -> None:
-        self.av, self.out = av, out
+    def __init__(self, av: ModuleType, clip: Clip, out, notes: list[str]) -> None:
+        self.av, self.out, self.notes, self.name = av, out, notes, Path(clip.path).name
         self.file = _opened(av, clip.path) if clip.format is None else None
-        self.streams = {}
-        for stream in self.file.streams.audio if self.file else ():
-            if stream.codec_context.name in COPIED:
+        self.streams: dict[int, tuple] = {}
+        self.damaged, self.start = 0, clip.start
+        copied = [n for n in COPIED if not (out.format.name == "mov" and n in NOT_IN_MOV)]
+        for number, stream in enumerate(self.file.streams.audio if self.file else (), 1):
+            if stream.codec_context is None:  # FFmpeg has no decoder; its packets mean nothing to players either
+                notes.append(f"Sound track {number} of {self.name} is left out: FFmpeg does not know its kind.")
+            elif stream.codec_context.name in copied:
                 self.streams[stream.index] = out.add_stream_from_template(stream), None
             else:
                 new = out.add_stream("aac", rate=stream.rate)
                 new.layout = "mono" if stream.channels == 1 else "stereo"
                 self.streams[stream.index] = new, av.AudioResampler("fltp", new.layout, new.rate)
-        if not self.streams:
-            self.packets = iter(())
-        else:
-            self.packets = self.file.demux(list(self.file.streams.audio))
-        self.next = next(self.packets, None)
+        self.packets = iter(())
+        if self.streams:
+            self.packets = self.file.demux([s for s in self.file.streams.audio if s.index in self.streams])
+        self._step()
+
+    def _step(self) -> None:
+        try:
+            self.next = next(self.packets, None)
+            if self.next is not None and self.start:
+                shift = round(self.start / self.next.time_base)
+                for stamp in ("pts", "dts"):
+                    if (value := getattr(self.next, stamp)) is not None:
+                        setattr(self.next, stamp, value - shift)
+        except (self.av.error.FFmpegError, OSError):
+            self.next = None
+            self.damaged += 1
 
     def copy_until(self, time: float) -> None:
         while self.next is not None:
@@ -327,12 +528,17 @@ class _Sound:
             if packet.pts is not None and float(packet.pts * packet.time_base) > time:
                 return
             self._copy(packet)
-            self.next = next(self.packets, None)
+            self._step()
 
     def _copy(self, packet) -> None:
         target, resampler = self.streams[packet.stream.index]
         if resampler is not None:
-            for frame in packet.decode():
+            try:
+                frames = packet.decode()
+            except (self.av.error.FFmpegError, OSError):
+                self.damaged += 1
+                return
+            for frame in frames:
                 for part in resampler.resample(frame):
                     self.out.mux(target.encode(part))
         elif packet.dts is not None:
@@ -345,6 +551,8 @@ class _Sound:
         for target, resampler in self.streams.values():
             if resampler is not None:
                 self.out.mux(target.encode(None))
+        if self.damaged:
+            self.notes.append(f"The sound of {self.name} is damaged; {self.damaged} parts of it are left out.")
         if self.file is not None:
             self.file.close()
 

@@ -152,6 +152,7 @@ class Editor:
             with self._stage("field"):
                 wanted = self._field(frame, track, dt).scale(amount, amount)
                 if wanted.needs_face:
+                    self.tracker.look_for_glasses(frame, track)
                     track.fitted = self._fit(track, dt)
                     wanted = wanted.flow(s.feather, track.crop, track.fitted)
             with self._stage("warp"):
@@ -168,6 +169,8 @@ class Editor:
             raise ValueError(
                 f"A frame is an RGB tensor [H,W,3], uint8 or float 0..1, got {frame.dtype} {tuple(frame.shape)}."
             )
+        if frame.is_floating_point() and not frame.sum().isfinite() and not bool(frame.isfinite().all()):
+            raise ValueError(f"Frame {self.index} holds NaN or infinite values, frames have 0..1; replace them first.")
         if self._shape is None:
             self._shape = frame.shape
             if self.tracker.first is not None:

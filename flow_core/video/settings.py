@@ -52,10 +52,15 @@ class VideoSettings:
             ("detect_every", self.detect_every >= 1, "at least 1 frame"),
             ("fade", self.fade >= 1, "at least 1 frame"),
             ("interpolation", self.interpolation in ("bilinear", "bicubic"), "'bilinear' or 'bicubic'"),
-            ("fps", self.fps > 0, "above 0"),
+            ("fps", 0 < self.fps < math.inf, "above 0"),
         ):
             if not good:
                 raise ValueError(f"{name} must be {wanted}, got {getattr(self, name)!r}.")
+        if not callable(self.strength):  # now, and not when half of the clip is done
+            numbers = [self.strength] if isinstance(self.strength, int | float) else self.strength
+            for index, number in enumerate(numbers):
+                if not math.isfinite(number):
+                    raise ValueError(f"The strength of frame {index} is {number}; give finite numbers.")
 
     def strength_at(self, index: int, seconds: float) -> float:
         """The strength of frame ``index``."""
@@ -73,7 +78,7 @@ class VideoSettings:
 
 def keyframes(points: Sequence[tuple[float, float]]) -> Callable[[float], float]:
     """Strength over time through ``(seconds, strength)`` points, straight between them and constant outside."""
-    if not points or any(a[0] >= b[0] for a, b in pairwise(points)):
+    if not points or not all(a[0] < b[0] for a, b in pairwise(points)):
         raise ValueError(f"Keyframes need rising times, got {[t for t, _ in points]}.")
 
     def at(seconds: float) -> float:

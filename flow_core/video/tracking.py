@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 import torch
@@ -12,13 +13,16 @@ from torch import Tensor
 from ..faces.align import sort_faces
 from ..faces.detect import Detection, Detector
 from ..faces.fit import FittedFace
+from ..faces.glasses import wears_glasses
 from ..faces.landmarks import SIZE, WIDEN, Landmarks, five_points, load_landmarks, pose
 from ..geometry.crop import Crop
 from ..geometry.sampling import downscaled
+from .clips import DamagedClip
 from .settings import VideoSettings
 from .smoothing import OneEuro, cutoff
 
 DETECT_SIDE = 320  # longest side of the frame that the detector sees
+CLOSE_SIDE = 1920  # the same in the first frame of a scene, and now and then while there is no face
 LOCAL_SIDE = 96  # side of the square around a doubtful face that the detector sees
 LOCAL_THRESHOLD = 0.5  # a doubtful face is believed at this score
 TEMPLATE = 20  # side of the small grey picture by which a face is told from another
@@ -28,6 +32,7 @@ MOST_TURNED = 0.6  # pose proxy (see landmarks.pose) beyond which nobody can say
 LOOK_AGAIN = 0.02  # sides of a crop; a face that is farther off than this is looked at once more
 LEAST_SIDE = 32  # pixels of a crop's side; there is nothing to see of an edit on a smaller face
 MEMORY = 300  # frames after which a lost face is forgotten
+LOOKS, LOOK_EVERY = 15, 4  # looks for glasses on each face, and frames between them
 
 
 @dataclass
@@ -44,6 +49,8 @@ class Track:
         lost_for: frames since it was seen last.
         filters: what smooths it.
         fitted: the rig as it was fitted in the last frame, for fields that need a face.
+        glasses: whether it wears glasses; None where nobody has looked.
+        looks: what the looks for glasses saw; empty where it is known.
     """
 
     id: int
@@ -55,6 +62,8 @@ class Track:
     lost_for: int = 0
     filters: dict[str, OneEuro] = field(default_factory=dict)
     fitted: FittedFace | None = None
+    glasses: bool | None = None
+    looks: list[bool] = field(default_factory=list)
 
     def filter(self, name: str, smooth: float, beta: float, shared: bool = False) -> OneEuro:
         """The filter of one of the track's values; ``smooth`` is the dial of the settings."""
@@ -69,6 +78,14 @@ class Track:
         if one is None or one.speed is None:
             return self.observed.points
         return one.value + one.speed.mean(-2, keepdim=True) * dt * self.observed.side.item()
+
+    def vote(self, worn: bool) -> None:
+        """One more look for glasses. Nobody puts them on and off with every frame: an answer holds until two thirds of at least
+        five looks speak against it."""
+        self.looks.append(worn)
+        against = sum(look != self.glasses for look in self.looks)
+        if self.glasses is None or (len(self.looks) >= 5 and 3 * against >= 2 * len(self.looks)):
+            self.glasses = worn if self.glasses is None else not self.glasses
 
 
 class Tracker:
@@ -95,7 +112,7 @@ class Tracker:
         self.index = 0
         self._next_id = 0
         self._thumb: Tensor | None = None
-        self._searched = -(10**9)
+        self._searched = self._searched_closely = -(10**9)
 
     def is_cut(self, frame: Tensor) -> bool:
         """Whether a new scene begins: pixels and histogram both jump, or the pixels do so a lot."""
@@ -178,16 +195,19 @@ class Tracker:
         one = s.faces == "one" or self.first is not None
         if one and any(t.visible for t in self.tracks):
             return
-        missing = not any(t.visible for t in self.tracks) or any(
-            not t.visible and t.lost_for < 2 * s.detect_every for t in self.tracks
-        )
+        nobody = not any(t.visible for t in self.tracks)
+        missing = nobody or any(not t.visible and t.lost_for < 2 * s.detect_every for t in self.tracks)
         wait = max(1, s.detect_every // 6) if missing else s.detect_every
         if not cut and self.index - self._searched < wait:
             return
         self._searched = self.index
+        # Small faces in large frames take a look that costs as much as four others; while a face is followed, nobody waits for it.
+        closely = cut or (nobody and self.index - self._searched_closely >= s.detect_every)
+        if closely:
+            self._searched_closely = self.index
         crops = [
             c
-            for c in self.detect(frame, s.threshold)
+            for c in self.detect(frame, s.threshold, closely)
             if not any(t.visible and _distance(c, t.observed) < 0.5 for t in self.tracks)
         ]
         newcomers = []
@@ -207,10 +227,10 @@ class Tracker:
         for crop, template in newcomers[:1] if one else newcomers:
             self._add(crop, template, 1.0 if cut else 0.0)
 
-    def detect(self, frame: Tensor, threshold: float | None = None) -> list[Crop]:
-        """All faces of the frame, the largest first."""
+    def detect(self, frame: Tensor, threshold: float | None = None, closely: bool = True) -> list[Crop]:
+        """All faces of the frame, the largest first; ``closely``: as small ones as in a still picture."""
         h, w = frame.shape[:2]
-        scale = min(1.0, DETECT_SIDE / max(h, w))
+        scale = min(1.0, (CLOSE_SIDE if closely else DETECT_SIDE) / max(h, w))
         small = downscaled(frame.permute(2, 0, 1)[None], scale)
         faces: list[Detection] = self.detector(small[0]) if threshold is None else self.detector(small[0], threshold)
         grow = torch.tensor([w / small.shape[3], h / small.shape[2]])
@@ -224,6 +244,21 @@ class Tracker:
 
     def _begin(self, frame: Tensor, crop: Crop, presence: float) -> None:
         self._add(*self.settle(frame, crop.to("cpu")), presence)
+        if crop.glasses:
+            self.tracks[-1].glasses = crop.glasses[0]
+
+    def look_for_glasses(self, frame: Tensor, track: Track) -> None:
+        """Have the crop of a track say whether it wears glasses: a vote over some of its first frames."""
+        known = track.glasses is not None and not track.looks
+        if (
+            not known
+            and len(track.looks) < LOOKS
+            and track.visible
+            and (not track.looks or self.index % LOOK_EVERY == 0)
+        ):
+            track.vote(wears_glasses(frame.permute(2, 0, 1)[None], track.observed)[0])
+        if track.glasses is not None:
+            track.crop = replace(track.crop, glasses=(track.glasses,))
 
     def _add(self, crop: Crop, template: Tensor, presence: float) -> None:
         self.tracks.append(Track(self._next_id, crop, template, presence))
@@ -299,7 +334,7 @@ def best_view(
     """
     tracker = Tracker(detector)
     best, view, due = 0.0, None, 0.0
-    with torch.no_grad():
+    with torch.no_grad(), suppress(DamagedClip):  # told by those who read it for its own sake
         for frame in frames:
             if frame.time > seconds:
                 break

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import logging
 import random
+import socket
 import string
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -19,6 +21,7 @@ from torch import Tensor, nn
 from flow_core.geometry.crop import Crop
 from flow_core.guides import guide as guide_module
 from flow_core.guides.guide import BUILTIN, Guide, GuideError, available, load_guide, open_clip
+from flow_core.guides.hub import fetched
 from flow_core.guides.words import Words
 
 TINY = {
@@ -306,6 +309,7 @@ def test_a_file_of_siglip_weights_gets_siglips_normalisation(files: Path, monkey
         raise OSError("enough")
 
     monkeypatch.setattr(open_clip(), "create_model", create)
+    monkeypatch.setattr(guide_module, "require_tokenizer", lambda clip, arch: None)  # which is not on this machine
     for arch, mean in (("ViT-B-16-SigLIP", (0.5, 0.5, 0.5)), ("ViT-B-32", (0.48145466, 0.4578275, 0.40821073))):
         with pytest.raises(GuideError, match="enough"):
             load_guide(f"{arch}:{files.name}", folders=[files.parent])
@@ -420,13 +424,38 @@ def test_files_of_the_same_name_are_kept_apart(tmp_path: Path, files: Path, tiny
     assert torch.equal(load_guide(str(files)).encode_image(pictures(32)), first)
 
 
-def test_no_network_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
-    def offline(*_: object, **__: object) -> None:
-        raise OSError("Could not reach the server\nand a long story")
+def test_no_network_says_what_to_do_at_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Neither a server that refuses nor one that says nothing is asked for most of a minute."""
+    from huggingface_hub import constants
 
-    monkeypatch.setattr(open_clip(), "create_model", offline)
-    with pytest.raises(GuideError, match=r"cannot be loaded: Could not reach the server.*network once, or a local"):
-        load_guide("ViT-B-32:laion2b_s34b_b79k")
+    silent = socket.create_server(("127.0.0.1", 0))  # takes connections and answers none
+    refusing = "http://127.0.0.1:9"
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
+    for address, why in (
+        (refusing, "cannot be reached"),
+        (f"http://127.0.0.1:{silent.getsockname()[1]}", "does not answer within 4 seconds"),
+    ):
+        monkeypatch.setattr(constants, "ENDPOINT", address)
+        start = time.monotonic()
+        with pytest.raises(GuideError) as told:
+            load_guide("ViT-B-32:laion2b_s34b_b79k", folders=[tmp_path])
+        assert time.monotonic() - start < 5
+        assert why in str(told.value)
+        assert f"put it into {tmp_path} as ViT-B-32-laion2b_s34b_b79k.safetensors" in str(told.value)
+        assert "name the guide ViT-B-32:ViT-B-32-laion2b_s34b_b79k.safetensors" in str(told.value)
+    silent.close()
+
+
+def test_weights_in_the_cache_need_no_network(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    import huggingface_hub
+
+    clip, path = open_clip(), str(tmp_path / "weights.bin")
+    monkeypatch.setattr(
+        huggingface_hub, "try_to_load_from_cache", lambda repo, name: path if name.endswith(".bin") else None
+    )
+    found, preprocess = fetched(clip, "ViT-B-16-SigLIP", "webli")
+    assert (found, preprocess["mean"]) == (path, (0.5, 0.5, 0.5))
 
 
 def test_unfitting_weights_are_named(files: Path) -> None:
@@ -445,6 +474,7 @@ def test_weights_trained_with_quick_gelu_get_it(monkeypatch: pytest.MonkeyPatch)
         raise OSError("enough")
 
     monkeypatch.setattr(open_clip(), "create_model", create)
+    monkeypatch.setattr(guide_module, "fetched", lambda clip, arch, tag, folders: (tag, {}))
     for name in ("ViT-B-32:openai", "ViT-B-32:laion2b_s34b_b79k"):
         with pytest.raises(GuideError, match="enough"):
             load_guide(name)

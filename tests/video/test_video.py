@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import itertools
 import json
 import shutil
+import socket
+import struct
+import threading
 import time
 from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
+from random import Random
 from types import SimpleNamespace
 
 import numpy as np
@@ -19,6 +24,7 @@ from helpers import smooth_field, square_crop
 from test_nodes import comfy, run  # noqa: F401 (a fixture)
 from torch import Tensor
 
+from flow_core.cli import live as live_module
 from flow_core.cli import main as cli
 from flow_core.cli.live import Live, open_source, serve, show_window
 from flow_core.editing.optimize import Settings
@@ -301,6 +307,12 @@ def test_mistakes(frames: list[Tensor], detector: Detector) -> None:
         Editor(smooth_field(batch=2), detector).edit(frames[0])
     with pytest.raises(ValueError, match=r"100x100.*256x192"):
         Editor(FIELD, detector, first=square_crop((100, 100), (50, 50), 60)).edit(frames[0])
+    for number in (float("nan"), float("inf")):
+        broken = frames[0] / 255
+        broken[3, 5, 1] = number
+        for crop in (None, square_crop(SIZE, (128, 90), 110)):
+            with pytest.raises(ValueError, match="Frame 0 holds NaN or infinite"):
+                Editor(FIELD, detector, first=crop).edit(broken)
     for wrong in ({"smooth": 2}, {"faces": "some"}, {"fade": 0}, {"detect_every": 0}, {"fps": 0}):
         with pytest.raises(ValueError, match=next(iter(wrong))):
             VideoSettings(**wrong)
@@ -424,7 +436,7 @@ def test_a_turned_clip_comes_out_upright(frames: list[Tensor], tmp_path: Path) -
         assert (again[0].pixels.int() - frames[0].int()).abs().float().mean() < 5
 
 
-def test_an_interrupt_leaves_a_video_and_a_failure_leaves_none(frames: list[Tensor], tmp_path: Path) -> None:
+def test_an_interrupt_leaves_a_video_beside_and_a_failure_leaves_none(frames: list[Tensor], tmp_path: Path) -> None:
     source = Clip.open(write(tmp_path / "in.mp4", frames[:10]))
 
     def part(error: type, path: Path) -> None:
@@ -434,12 +446,19 @@ def test_an_interrupt_leaves_a_video_and_a_failure_leaves_none(frames: list[Tens
                     raise error("now")
                 out.write(frame)
 
-    with pytest.raises(KeyboardInterrupt):
-        part(KeyboardInterrupt, tmp_path / "stopped.mp4")
-    assert len(list(Clip.open(tmp_path / "stopped.mp4"))) == 5
+    older = tmp_path / "stopped.mp4"
+    older.write_bytes(b"finished long ago")
+    for interrupt in (KeyboardInterrupt, SystemExit):  # Ctrl-C; SIGTERM, as the command takes it
+        with pytest.raises(interrupt):
+            part(interrupt, older)
+        assert older.read_bytes() == b"finished long ago"
+        assert len(list(Clip.open(tmp_path / "stopped.partial.mp4"))) == 5
     with pytest.raises(RuntimeError):
         part(RuntimeError, tmp_path / "failed.mp4")
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["in.mp4", "stopped.mp4"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["in.mp4", "stopped.mp4", "stopped.partial.mp4"]
+    (tmp_path / "a.partial.mp4").symlink_to(older)
+    with pytest.raises(ClipError, match="symbolic link"):
+        Writer(tmp_path / "a.mp4", source)
 
 
 def test_encoder_errors_are_reported(frames: list[Tensor], tmp_path: Path) -> None:
@@ -560,6 +579,11 @@ def test_video_command_mistakes(
     assert "no FaceFlow field" in failure(capsys, "video", in_clip, "-o", out, *keep)
     blank = write(tmp_path / "blank.mp4", [torch.full((96, 128, 3), 80, dtype=torch.uint8)] * 2)
     assert "No face found" in failure(capsys, "video", blank, "a smiling face", "-o", out)
+    for ramp in ("nan", "inf", "-1"):
+        assert "--ramp" in failure(capsys, "video", in_clip, "-o", out, "--field", saved, f"--ramp={ramp}")
+    for strength in ("nan", "0:nan,1:1", "nan:0,1:1", "inf"):
+        with pytest.raises(SystemExit):
+            cli.main(["video", str(in_clip), "-o", str(out), "--field", str(saved), f"--strength={strength}"])
     monkeypatch.setitem(__import__("sys").modules, "av", None)
     assert "pip install av" in failure(capsys, "video", in_clip, "-o", out, "--field", saved)
     assert not out.exists()
@@ -640,6 +664,132 @@ def test_live_answers_its_own_page_only(show: Live) -> None:
             assert code == 400
             assert json.loads(body)["error"]
         assert show.strength == 0.5
+
+
+def test_live_gives_nothing_to_other_sites(show: Live) -> None:
+    """An <img> or a frame of another page, or one of another port; browsers send an <img> without an Origin."""
+    with serve(show, 0) as address:
+        for path in ("/", "/status", "/stream"):
+            for site in ("cross-site", "same-site"):
+                headers = {"Sec-Fetch-Site": site, "Sec-Fetch-Dest": "image", "Sec-Fetch-Mode": "no-cors"}
+                assert ask(address, "GET", path, **headers)[0] == 403
+        assert ask(address, "GET", "/", **{"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Dest": "iframe"})[0] == 403
+        assert ask(address, "GET", "/", **{"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Dest": "document"})[0] == 200
+        assert ask(address, "GET", "/status", **{"Sec-Fetch-Site": "same-origin"})[0] == 200
+        for path in ("/", "/status", "/none"):
+            connection = http.client.HTTPConnection(address.split("/")[2], timeout=20)
+            connection.request("GET", path)
+            headers = connection.getresponse().headers
+            connection.close()
+            assert headers["Cross-Origin-Resource-Policy"] == "same-origin"
+            assert "frame-ancestors 'none'" in headers["Content-Security-Policy"]
+
+
+def test_live_says_what_is_wrong_with_a_request(show: Live) -> None:
+    with serve(show, 0) as address:
+        for body, headers in (
+            (b"[" * 9000, {}), (b"{", {}), (b"\xff", {}), (b"{}", {"Content-Length": "-1"}), (b"{}", {"Content-Length": "\u00b2"}),
+            (b"{}", {"Content-Length": "99999"}),
+        ):  # fmt: skip
+            connection = http.client.HTTPConnection(address.split("/")[2], timeout=20)
+            connection.request("POST", "/control", body, {"Content-Type": "application/json", **headers})
+            reply = connection.getresponse()
+            assert reply.status == 400
+            assert "send" in json.loads(reply.read())["error"].lower()
+            connection.close()
+
+
+def test_live_is_not_held_by_those_who_say_nothing(
+    show: Live, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Half-open connections are few, end soon, and leave no traceback; neither do those that break off."""
+    monkeypatch.setattr(live_module, "MOST_CONNECTIONS", 8)
+    monkeypatch.setattr(live_module._Handler, "timeout", 1.0)
+    before = threading.active_count()
+    with serve(show, 0) as address:
+        host, port = address.split("/")[2].split(":")
+        held = [socket.create_connection((host, int(port)), timeout=5) for _ in range(30)]
+        for one in held[:4]:
+            one.sendall(b"POST /control HTTP/1.1\r\nHost: ")
+        for one in held[4:8]:  # reset, with data unread
+            one.sendall(b"GET / HTTP/1.1\r\nHost: " + host.encode() + b":" + port.encode() + b"\r\n\r\n")
+            one.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            one.close()
+        time.sleep(0.3)
+        assert threading.active_count() <= before + 1 + 8
+        until(lambda: threading.active_count() <= before + 1, 10)
+        assert ask(address, "GET", "/status")[0] == 200
+        for one in held:
+            one.close()
+    assert capsys.readouterr().err == ""
+
+
+def test_live_answers_nonsense_with_an_error(show: Live, capsys: pytest.CaptureFixture[str]) -> None:
+    random = Random(2)
+    parts = [b"GET ", b"POST ", b"/control", b"/stream", b" HTTP/1.1\r\n", b"\r\n\r\n", b"Content-Length: 5\r\n", b"[[[[", b"\0\xff",
+             b"Host: 127.0.0.1\r\n", b"HTTP/9", b"Content-Type: application/json\r\n", b"x" * 70000]  # fmt: skip
+    with serve(show, 0) as address:
+        host, port = address.split("/")[2].split(":")
+        for _ in range(40):
+            # it may be refused before all was sent
+            with contextlib.suppress(ConnectionError), socket.create_connection((host, int(port)), timeout=20) as one:
+                one.sendall(b"".join(random.choices(parts, k=random.randrange(1, 9))))
+                one.shutdown(socket.SHUT_WR)
+                answer = one.recv(100)
+                assert not answer.startswith((b"HTTP/1.0 2", b"HTTP/1.0 500", b"HTTP/1.1 2"))
+        assert ask(address, "GET", "/status")[0] == 200
+        assert show.strength == 1.0
+    assert capsys.readouterr().err == ""
+
+
+def test_live_keeps_what_was_when_a_prompt_is_refused(show: Live, monkeypatch: pytest.MonkeyPatch) -> None:
+    with show:
+        show.change(prompt="a smiling face")
+        until(lambda: show.message == "" and show._job is None)
+        field = show._source
+        for wrong in ({"prompt": "smile:9"}, {"prompt": "|", "strength": 0.1}):
+            with pytest.raises(ValueError):  # noqa: PT011 (whatever the sentence is)
+                show.change(**wrong)
+        assert (show.prompt, show.strength, show._source) == ("a smiling face", 1.0, field)
+
+        def fails(*_: object, **__: object) -> None:
+            raise RuntimeError("no memory")
+
+        monkeypatch.setattr(live_module, "make_field", fails)
+        show.change(prompt="an angry face")
+        until(lambda: "no memory" in show.message)
+        assert (show.prompt, show._source) == ("a smiling face", field)
+
+
+def test_live_works_on_the_newest_prompt_only(show: Live, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever types faster than fields are made neither piles up threads nor waits for what is outdated."""
+    begun, release = [], threading.Event()
+
+    def slow(photo: Tensor, crop: Crop, guide: Guide, prompt: object, **options: Callable) -> Field:
+        begun.append(str(prompt))
+        release.wait(20)
+        options["watch"](SimpleNamespace(index=1))
+        return Field.zeros(4).with_meta(prompt=str(prompt))
+
+    monkeypatch.setattr(live_module, "make_field", slow)
+    with show:
+        until(lambda: show._view is not None)
+        threads = threading.active_count()
+        for i in range(40):
+            show.change(prompt=f"a smiling face number {i}")
+        until(lambda: bool(begun))
+        assert threading.active_count() <= threads + 1
+        release.set()
+        until(lambda: show._job is None)
+        assert show._source(None, None).meta["prompt"] == begun[-1] == "a smiling face number 39"
+        assert len(begun) <= 3
+
+
+@pytest.mark.parametrize("port", ["70000", "-1", "x"])
+def test_a_port_is_a_number_of_16_bits(port: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        cli.main(["live", "synthetic", f"--port={port}"])
+    assert "from 0 (any free one) to 65535" in capsys.readouterr().err
 
 
 def test_live_sources(in_clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
