@@ -17,7 +17,7 @@ from ..checkpoint import filled
 
 BUILTIN = Path(__file__).parents[1] / "weights" / "hair.safetensors"
 SIZE = 96  # pixels a side of the face square that the network looks at
-CHANNELS = (16, 28, 44, 56)
+CHANNELS = (12, 28, 44, 56)
 LEAST = 0.03  # share of the square above which a face has hair that can be dyed; a shaven head shows a rim of some
 
 
@@ -43,7 +43,7 @@ class HairNet(nn.Module):
             ]
         )
         self.whole = nn.Linear(d, d)
-        self.up = nn.ModuleList([_Step(d + c, c), _Step(c + b, b), _Step(b + a, a)])
+        self.up = nn.ModuleList([_Step(d + c, c), _Step(c + b, 20), _Step(20 + a, a)])
         self.last = nn.Conv2d(a, 1, 3, padding=1)
 
     def forward(self, aligned: Tensor) -> Tensor:

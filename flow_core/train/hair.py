@@ -103,7 +103,9 @@ class Scenes:
         grain = 1 + self._uniform(0, 0.12, n, 1, 1, 1) * torch.randn(n, 1, SIZE, SIZE, generator=self.generator)
         light = F.avg_pool2d(F.pad(picture.mean(1, keepdim=True), (6,) * 4, mode="replicate"), 13, 1)
         mean = (light * like).sum((2, 3), keepdim=True) / like.sum((2, 3), keepdim=True).clamp(min=1)
-        lit = torch.lerp(torch.ones_like(light), (light / mean.clamp(min=0.05)).clamp(0.3, 1.8), self._uniform(0, 0.7, n, 1, 1, 1))
+        lit = torch.lerp(
+            torch.ones_like(light), (light / mean.clamp(min=0.05)).clamp(0.3, 1.8), self._uniform(0, 0.7, n, 1, 1, 1)
+        )
         return (color * folds * grain * lit).clamp(0, 1)
 
     def _head(self, seen: Tensor) -> Tensor:
@@ -142,7 +144,9 @@ class Scenes:
         background = self._around(picture, ((1 - spread) * (1 - person)).round() + 1e-3)
         off = pixel_centers(SIZE, SIZE).movedim(-1, 1) - seen[:, AT[10]][:, :, None, None]
         dome = 1 - self._uniform(0.5, 2.5, len(picture), 1, 1, 1) * off.square().sum(1, keepdim=True)
-        shine = self._uniform(0, 25, len(picture), 1, 1, 1) * torch.exp(-(off - 0.08 * self._smooth(len(picture), 2, 1)).square().sum(1, keepdim=True) / 0.006)
+        shine = self._uniform(0, 25, len(picture), 1, 1, 1) * torch.exp(
+            -(off - 0.08 * self._smooth(len(picture), 2, 1)).square().sum(1, keepdim=True) / 0.006
+        )
         skin = torch.cat([(tone[:, :1] * dome + shine + 2 * self._smooth(len(picture), 1, 12)).clamp(0, 100),
                           (tone[:, 1:] + 2 * self._smooth(len(picture), 2, 6)) * dome.clamp(0.3, 1)], 1)  # fmt: skip
         bare = to_rgb(skin)
@@ -163,7 +167,11 @@ class Scenes:
         above = ((rim - points[:, 1]) * 40).clamp(0, 1)[:, None]
         grown = F.max_pool2d(torch.maximum(hair, self._head(seen)), 7, 1, 3)
         wide = (self._uniform(0, 1, n, 1, 1, 1) < 0.3).float()  # a brim
-        brim = ((points[:, 1] - rim).abs() < 0.03)[:, None] * ((points[:, 0] - brow[:, 0]).abs() < self._uniform(0.25, 0.5, n, 1, 1))[:, None] * wide
+        brim = (
+            ((points[:, 1] - rim).abs() < 0.03)[:, None]
+            * ((points[:, 0] - brow[:, 0]).abs() < self._uniform(0.25, 0.5, n, 1, 1))[:, None]
+            * wide
+        )
         cover = torch.maximum(grown * above, brim.float())
         cover = F.avg_pool2d(F.pad(cover, (1,) * 4, mode="replicate"), 3, 1)
         return torch.lerp(picture, self._cloth(picture, grown), cover), hair * (1 - cover)
@@ -175,7 +183,9 @@ class Scenes:
         wide = F.max_pool2d(torch.maximum(torch.maximum(hair, face), self._head(seen)), 13, 1, 6)
         low = ((y - chin + 0.15) * 6).clamp(0, 1)  # round the neck and over the shoulders
         cover = torch.maximum(wide, low * F.max_pool2d((person > 0.5).float(), 5, 1, 2))
-        cut = F.max_pool2d(face, 3, 1, 1) * (seen[:, AT[10], 1][:, None, None, None] - self._uniform(0, 0.05, len(seen), 1, 1, 1) < y)
+        cut = F.max_pool2d(face, 3, 1, 1) * (
+            seen[:, AT[10], 1][:, None, None, None] - self._uniform(0, 0.05, len(seen), 1, 1, 1) < y
+        )
         cover = F.avg_pool2d(F.pad(cover * (1 - cut), (1,) * 4, mode="replicate"), 3, 1)
         return torch.lerp(picture, self._cloth(picture, wide), cover), hair * (1 - cover)
 
@@ -233,18 +243,23 @@ def overlap(one: Tensor, other: Tensor) -> Tensor:
 
 def validate(net: nn.Module, faces: data.Faces) -> list[str]:
     """How what is found on held-out faces agrees with the labels."""
-    rows = ["| faces | number | IoU mean | median | 10 % quantile | no hair: taken for some |", "|---|---|---|---|---|---|"]
+    rows = [
+        "| faces | number | IoU mean | median | 10 % quantile | no hair: taken for some |",
+        "|---|---|---|---|---|---|",
+    ]
     for kind in dict.fromkeys(faces.kind):
         p, truth, _ = found(net, faces.select(torch.tensor([i for i, k in enumerate(faces.kind) if k == kind])))
         some = (truth >= 0.5).float().mean((1, 2, 3)) >= LEAST
         iou, wrong = overlap(p, truth)[some], ((p >= 0.5).float().mean((1, 2, 3)) >= LEAST)[~some]
         low = iou.quantile(0.1) if len(iou) else 0.0
-        rows.append(f"| {kind} | {len(p)} | {iou.mean():.3f} | {iou.median():.3f} | {low:.3f} | {int(wrong.sum())} of {len(wrong)} |")
+        rows.append(
+            f"| {kind} | {len(p)} | {iou.mean():.3f} | {iou.median():.3f} | {low:.3f} | {int(wrong.sum())} of {len(wrong)} |"
+        )
     return rows
 
 
 def main(argv: list[str] | None = None) -> None:
-    o = loop.arguments("hair", __doc__.split("\n")[0], BUILTIN, 2500, 32, 4e-3).parse_args(argv)
+    o = loop.arguments("hair", __doc__.split("\n")[0], BUILTIN, 1500, 24, 5e-3).parse_args(argv)
     torch.manual_seed(o.seed)
     train, test = [], []
     for kind, read in data.READERS.items():
