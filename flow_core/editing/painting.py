@@ -87,7 +87,7 @@ def repaint(lab: Tensor, mean: Tensor, shifts: Tensor, masks: Tensor, limit: flo
         left = (100 - lab[:, :1]) / (100 - at[:, :1]).clamp(min=1)
         share = torch.where(by[:, :1] < 0, shade.clamp(0.3, 1.6), torch.minimum(shade, left).clamp(0.2, 1))
         light = (lab[:, :1] + by[:, :1] * share).clamp(0, 100)
-        full = ((light + 4) / (at[:, :1] + by[:, :1] + 4).clamp(min=4)).clamp(0, 1.3)
+        full = ((light + 4) / (at[:, :1] + by[:, :1] + 4).clamp(min=4)).clamp(0, 1)
         shifted = lab_to_rgb(torch.cat([light, lab[:, 1:] + by[:, 1:] * full], 1))
         painted = painted + masks[:, r : r + 1] * (shifted - before)
     if not limit:

@@ -142,7 +142,7 @@ class Seen:
         light_off = off[:, :1] / light
         wide = torch.where(light_off > 0, 15.0, 17.0)
         distance = ((light_off / wide).square() + ((off[:, 1:] / chroma) / 11).square().sum(1, keepdim=True)).sqrt()
-        return mask * (2.6 - distance).clamp(0, 1)
+        return mask * (2.3 - distance).clamp(0, 1)
 
     def _inner(self) -> Tensor:
         """The inner two thirds of the mouth, where teeth may be."""
