@@ -247,6 +247,8 @@ def _edit(o: argparse.Namespace) -> None:
     if save_field:
         field.save(save_field)
     _write_edited(photo, crop, field, o)
+    if note := field.meta.get("note"):
+        print(f"faceflow: {note}", file=sys.stderr)
     numbers = report(field, crop)
     print(
         f"{o.output}: guide gain {numbers['gain']:+.2f}, folds {numbers['folds']:.2%}, "
@@ -319,7 +321,13 @@ def _apply(o: argparse.Namespace) -> None:
 
 def _write_edited(photo: picture.Picture, crop: Crop, field: FlowField, o: argparse.Namespace) -> None:
     color = o.strength if o.color_strength is None else o.color_strength
-    pixels, _ = warp(photo.pixels, crop, field, o.strength, color)
+    grey = photo.pixels.shape[1] == 1
+    pixels, _ = warp(photo.rgb if grey else photo.pixels, crop, field, o.strength, color)
+    if grey and (pixels[:, :1] == pixels).all():
+        pixels = pixels[:, :1]
+    elif grey:
+        photo = replace(photo, extra={k: v for k, v in photo.extra.items() if k != "icc_profile"})  # it is one of greys
+        print("faceflow: the picture is grey, and the edit has colour: it is written in colour", file=sys.stderr)
     picture.write(replace(photo, pixels=pixels), o.output)
 
 

@@ -1,10 +1,10 @@
 """Train the network that finds hair: ``python -m flow_core.train hair --data DIR``.
 
-``DIR`` holds the files of :mod:`flow_core.train.data`, and for either kind of faces ``KIND_hair.npz`` with what is where in their
-stored squares: ``index [M]`` of the faces that are labelled, and ``hair`` and ``person`` ``[M,96,96]`` uint8, 255 where there
-is some. ``weights/hair.md`` says who told.
+``DIR`` holds the portraits of :mod:`flow_core.train.data`, and ``portraits_hair.npz`` with what is where in their stored squares:
+``index [M]`` of those that are labelled, and ``hair`` and ``person`` ``[M,96,96]`` uint8, 255 where there is some.
+``weights/hair.md`` says who told.
 
-Few of these faces are bald or wear a hat. So heads are shaved, hatted and veiled here, hair is dyed, and walls are put behind it that
+Hardly any of these faces is bald or wears a hat, and those that do are held out. So heads are shaved, hatted and veiled here, hair is dyed, and walls are put behind it that
 have its colour.
 """
 
@@ -27,25 +27,28 @@ from .colors import mean_color, to_lab, to_rgb
 from .views import Views
 
 SHARE = {"shaved": 0.1, "hat": 0.14, "veil": 0.08, "dyed": 0.3, "wall": 0.35}  # of the views that each is done to
-SCENES = 5000  # drawn before the training, which looks at each several times, in other light and mirrored
-PORTRAITS = 0.5  # share of them; the others are expressions
+SCENES = 6000  # drawn before the training, which looks at each several times, in other light and mirrored
 
 
-def labelled(folder: Path, kind: str, faces: data.Faces) -> tuple[data.Faces, Tensor]:
-    """The faces of a kind that are labelled, hair and person as a fourth and fifth channel of their pictures, and their numbers.
+def labelled(folder: Path) -> tuple[data.Faces, data.Faces]:
+    """Portraits for training and held-out ones, hair and person as a fourth and fifth channel of their pictures.
 
     Raises:
-        SystemExit: the file is missing.
+        SystemExit: the labels are missing.
     """
-    path = folder / f"{kind}_hair.npz"
+    path = folder / "portraits_hair.npz"
     if not path.is_file():
         raise SystemExit(f"{folder} holds no {path.name}: index [M], hair and person [M,96,96] of the stored squares.")
     stored = np.load(path)
     index = torch.from_numpy(stored["index"].astype(np.int64))
+    faces = data.READERS["portraits"](folder)
+    out = data.held_out("portraits", len(faces))[index]
     chosen = faces.select(index)
     maps = torch.from_numpy(np.stack([stored["hair"], stored["person"]], 1))
+    out |= (maps[:, 0] > 127).float().mean((1, 2)) < LEAST
     maps = F.interpolate(maps.float(), (data.STORED,) * 2, mode="bilinear", align_corners=False).round().byte()
-    return replace(chosen, images=torch.cat([chosen.images, maps], 1)), index
+    chosen = replace(chosen, images=torch.cat([chosen.images, maps], 1))
+    return chosen.select((~out).nonzero()[:, 0]), chosen.select(out.nonzero()[:, 0])
 
 
 class Scenes:
@@ -57,22 +60,22 @@ class Scenes:
 
     def __init__(self, faces: data.Faces, seed: int) -> None:
         self.views = Views(faces, seed, SIZE)
-        self.generator = self.views.generator
+        self.generator, self.share = self.views.generator, SHARE
 
     def draw(self, count: int) -> tuple[Tensor, Tensor]:
         """Pictures ``[count,3,96,96]`` and the share of hair ``[count,1,48,48]`` in each pixel of the network's answer."""
         use = self.views.usable
         index = use[torch.randint(len(use), (count,), generator=self.generator)]
-        picture, _, seen = self.views.view(index, False, 1.0)
+        picture, _, seen = self.views.view(index, False, 1.3)
         picture, hair, person = picture.split((3, 1, 1), 1)
         chance = torch.rand(count, generator=self.generator)
         begin = 0.0
         on = {}
         for name in ("shaved", "hat", "veil", "dyed"):
-            on[name] = ((chance >= begin) & (chance < begin + SHARE[name])).nonzero()[:, 0]
-            begin += SHARE[name]
+            on[name] = ((chance >= begin) & (chance < begin + self.share[name])).nonzero()[:, 0]
+            begin += self.share[name]
         picture = picture.clone()
-        wall = (torch.rand(count, generator=self.generator) < SHARE["wall"]).nonzero()[:, 0]
+        wall = (torch.rand(count, generator=self.generator) < self.share["wall"]).nonzero()[:, 0]
         if len(wall):
             picture[wall] = self._wall(picture[wall], hair[wall], person[wall])
         for name, do in (("shaved", self._shaved), ("hat", self._hat), ("veil", self._veil), ("dyed", self._dyed)):
@@ -242,52 +245,48 @@ def overlap(one: Tensor, other: Tensor) -> Tensor:
 
 
 def validate(net: nn.Module, faces: data.Faces) -> list[str]:
-    """How what is found on held-out faces agrees with the labels."""
+    """How what is found on held-out faces agrees with the labels, and on the same faces shaved, hatted, and so on."""
     rows = [
-        "| faces | number | IoU mean | median | 10 % quantile | no hair: taken for some |",
-        "|---|---|---|---|---|---|",
+        "| faces | with hair | IoU mean | median | 10 % quantile | without | of these taken for some |",
+        "|---|---|---|---|---|---|---|",
     ]
-    for kind in dict.fromkeys(faces.kind):
-        p, truth, _ = found(net, faces.select(torch.tensor([i for i, k in enumerate(faces.kind) if k == kind])))
+    sets = {"as they are": found(net, faces)[:2]}
+    for name in SHARE:
+        scenes = Scenes(faces, 1)
+        scenes.share = dict.fromkeys(SHARE, 0.0) | {name: 1.0}
+        drawn = [scenes.draw(40) for _ in range(5)]
+        picture, truth = (torch.cat(parts) for parts in zip(*drawn, strict=True))
+        sets[name] = net(picture).sigmoid(), truth
+    for name, (p, truth) in sets.items():
         some = (truth >= 0.5).float().mean((1, 2, 3)) >= LEAST
         iou, wrong = overlap(p, truth)[some], ((p >= 0.5).float().mean((1, 2, 3)) >= LEAST)[~some]
-        low = iou.quantile(0.1) if len(iou) else 0.0
-        rows.append(
-            f"| {kind} | {len(p)} | {iou.mean():.3f} | {iou.median():.3f} | {low:.3f} | {int(wrong.sum())} of {len(wrong)} |"
-        )
+        figures = f"{iou.mean():.3f} | {iou.median():.3f} | {iou.quantile(0.1):.3f}" if len(iou) else "| |"
+        rows.append(f"| {name} | {len(iou)} | {figures} | {len(wrong)} | {int(wrong.sum())} |")
     return rows
 
 
 def main(argv: list[str] | None = None) -> None:
-    o = loop.arguments("hair", __doc__.split("\n")[0], BUILTIN, 1500, 24, 5e-3).parse_args(argv)
+    o = loop.arguments("hair", __doc__.split("\n")[0], BUILTIN, 2500, 24, 5e-3).parse_args(argv)
     torch.manual_seed(o.seed)
-    train, test = [], []
-    for kind, read in data.READERS.items():
-        faces, index = labelled(o.data, kind, read(o.data))
-        out = data.held_out(kind, int(index.max()) + 1)[index]
-        train.append(faces.select((~out).nonzero()[:, 0]))
-        test.append(faces.select(out.nonzero()[:, 0]))
+    train, test = labelled(o.data)
     if not o.validate:
         net = HairNet().to(o.device)
-        counts = [SCENES - round(PORTRAITS * SCENES), round(PORTRAITS * SCENES)]
-        scenes = [Scenes(faces, o.seed + i) for i, faces in enumerate(train)]
-        drawn = [scene.draw(40) for scene, count in zip(scenes, counts, strict=True) for _ in range(0, count, 40)]
+        scenes = Scenes(train, o.seed)
+        drawn = [scenes.draw(40) for _ in range(0, SCENES, 40)]
         pictures, hair = ((255 * torch.cat(part)).byte() for part in zip(*drawn, strict=True))
         print(f"{len(pictures)} scenes", flush=True)
 
         def batch(seed: int) -> tuple[Tensor, Tensor]:
-            views = scenes[0].views
-            views.generator.manual_seed(seed)
-            index = torch.randint(len(pictures), (o.batch,), generator=views.generator)
+            scenes.generator.manual_seed(seed)
+            index = torch.randint(len(pictures), (o.batch,), generator=scenes.generator)
             x, y = pictures[index] / 255, hair[index] / 255
             if seed % 2:
                 x, y = x.flip(3), y.flip(3)
-            return views.light(x, grey=0.25).to(o.device), y.to(o.device)
+            return scenes.views.light(x, grey=0.25).to(o.device), y.to(o.device)
 
         seconds = loop.fit(_Objective(net), batch, o)
         if loop.rank():
             return
         loop.save(net, o.out, {"steps": str(o.steps), "seed": str(o.seed)})
         print(f"trained in {seconds:.0f} s")
-    net = load_hair(o.out)
-    print("\n".join(row for faces in test for row in validate(net, faces)))
+    print("\n".join(validate(load_hair(o.out), test)))
