@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..faces.hair import LEAST, guided, hair_mask, resized
+from ..faces.hair import find_hair, guided, resized
 from ..faces.landmarks import AT, EYES, IRISES
 from ..faces.regions import polygon_mask, region_mask
 from ..geometry.grid import pixel_centers
@@ -86,11 +86,14 @@ class Seen:
         return need("kornia.color").rgb_to_lab(self.rgb)
 
     @functools.cached_property
+    def found_hair(self) -> tuple[Tensor, Tensor]:
+        """:func:`flow_core.faces.hair.find_hair`."""
+        return find_hair(self.aligned, self.size)
+
+    @property
     def hair(self) -> Tensor:
-        """Hair as the network finds it, and none on heads that have next to none."""
-        found = hair_mask(self.aligned, self.size)
-        some = (found >= 0.5).float().mean((1, 2, 3), keepdim=True)
-        return found * ((some - LEAST / 2) / (LEAST / 2)).clamp(0, 1)
+        """Hair, ``[B,1,size,size]`` 0..1, or what is taken for some."""
+        return self.found_hair[0]
 
     @functools.cached_property
     def skin_like(self) -> Tensor:
@@ -124,25 +127,25 @@ class Seen:
         return F.avg_pool2d(F.pad(mask, (1,) * 4, mode="replicate"), 3, 1)
 
     def _hair(self) -> Tensor:
-        some = (self.hair >= 0.5).float().mean((1, 2, 3), keepdim=True)
-        return self.hair * (some >= LEAST)
+        mask, trusted = self.found_hair
+        return mask * trusted.to(mask)[:, None, None, None]
 
     def _lips(self) -> Tensor:
         """Lips that have the colour of lips: what lies between them, teeth and the dark of a mouth, has another."""
         mask = self.outline("lips")
         skin = _mean(self.lab, self.outline("skin") * self.skin_like + 1e-6)
-        light = (skin[:, :1] / 56).clamp(0.3, 1.2)
-        chroma = (skin[:, 1:].norm(dim=1, keepdim=True) / 20).clamp(0.1, 1.2)
+        light = (skin[:, :1] / 56).clamp(0.5, 1.2)
+        chroma = (skin[:, 1:].norm(dim=1, keepdim=True) / 20).clamp(0.3, 1.2)
         usual = skin + torch.cat([-9 * light, 9 * chroma, -3 * chroma], 1)
-        room = torch.cat([16 * light, 10 * chroma, 8 * chroma], 1)
+        room = torch.cat([12 * light, 9 * chroma, 8 * chroma], 1)
         ring = self.outline("lips", 0.0) * (1 - self._inner())
         own = _mean(self.lab, ring + 1e-6)
         own = usual + torch.maximum(torch.minimum(own - usual, room), -room)
         off = self.lab - own
         light_off = off[:, :1] / light
-        wide = torch.where(light_off > 0, 15.0, 17.0)
+        wide = torch.where(light_off > 0, 12.0, 14.0)
         distance = ((light_off / wide).square() + ((off[:, 1:] / chroma) / 11).square().sum(1, keepdim=True)).sqrt()
-        return mask * (2.3 - distance).clamp(0, 1)
+        return mask * (2 - distance).clamp(0, 1)
 
     def _inner(self) -> Tensor:
         """The inner two thirds of the mouth, where teeth may be."""

@@ -17,8 +17,9 @@ from ..checkpoint import filled
 
 BUILTIN = Path(__file__).parents[1] / "weights" / "hair.safetensors"
 SIZE = 96  # pixels a side of the face square that the network looks at
-CHANNELS = (12, 28, 44, 56)
+CHANNELS = (12, 28, 44, 52)
 LEAST = 0.03  # share of the square above which a face has hair that can be dyed; a shaven head shows a rim of some
+SURE = 1.5  # mean logit where hair is found, below which it may well be a hat or a bald head
 
 
 class _Step(nn.Sequential):
@@ -71,7 +72,7 @@ def load_hair(path: Path = BUILTIN, device: torch.device | str = "cpu") -> HairN
 
 
 @torch.no_grad()
-def hair_mask(aligned: Tensor, size: int) -> Tensor:
+def find_hair(aligned: Tensor, size: int) -> tuple[Tensor, Tensor]:
     """Hair of the head, without beard and brows.
 
     Args:
@@ -79,13 +80,22 @@ def hair_mask(aligned: Tensor, size: int) -> Tensor:
         size: side of the mask.
 
     Returns:
-        ``[B,1,size,size]`` 0..1; its border follows the edges of the picture.
+        A mask ``[B,1,size,size]`` 0..1, whose border follows the edges of the picture; and whether each face has hair and the
+        network is sure of it, ``[B]`` bool.
     """
     small = resized(aligned.detach().float(), SIZE)
     with torch.inference_mode(False):
-        found = load_hair(device=aligned.device)(small.clone()).sigmoid()
-    mask = F.interpolate(found, (size, size), mode="bilinear", align_corners=False)
-    return guided(resized(aligned.float(), size), mask, max(1, round(0.03 * size)))
+        logits = load_hair(device=aligned.device)(small.clone())
+    mask = F.interpolate(logits.sigmoid(), (size, size), mode="bilinear", align_corners=False)
+    mask = guided(resized(aligned.float(), size), mask, max(1, round(0.03 * size)))
+    return ((mask - 0.05) / 0.9).clamp(0, 1), trusted(logits)
+
+
+def trusted(logits: Tensor) -> Tensor:
+    """Whether the hair of logits ``[B,1,h,w]`` is enough and sure, ``[B]`` bool."""
+    found = (logits > 0).float()
+    sure = (logits * found).sum((1, 2, 3)) / found.sum((1, 2, 3)).clamp(min=1)
+    return (found.mean((1, 2, 3)) >= LEAST) & (sure >= SURE)
 
 
 def resized(picture: Tensor, size: int) -> Tensor:
@@ -113,4 +123,4 @@ def guided(picture: Tensor, mask: Tensor, radius: int, softness: float = 0.05) -
     return (mean(slope) * grey + mean(of - slope * at)).clamp(0, 1)
 
 
-__all__ = ["HairNet", "hair_mask", "load_hair"]
+__all__ = ["HairNet", "find_hair", "load_hair"]
