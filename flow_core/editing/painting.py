@@ -17,7 +17,6 @@ from .visible import Seen
 
 COLOR_RASTER = 128  # a side, of the raster in which colours are kept: outlines are finer than movements
 REFERENCE_AREA = 0.012  # share of the face square that lips cover, on which a colour costs no more than what it is
-LEAST_SEEN = 0.15  # share of a region that must be seen for a colour to go there
 SAID = {  # region -> what is wrong where there is none of it
     "hair": "no hair was found (a bald or shaven head, a hat or a scarf), so that none is dyed",
     "irises": "the eyes are closed or covered, so that their colour stays",

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..faces.hair import find_hair, guided, resized
-from ..faces.landmarks import AT, EYES, IRISES
+from ..faces.landmarks import AT, EYES, IRISES, LIPS
 from ..faces.regions import polygon_mask, region_mask
 from ..geometry.grid import pixel_centers
 from ..needs import need
@@ -122,9 +122,13 @@ class Seen:
         radius = max(1, round(0.02 * self.size))
         like = guided(self.rgb, (2 * self.skin_like).clamp(max=1) * (1 - self.hair), radius)
         mask = torch.maximum(near, self.outline("all", 0.05)) * like
-        for other in ("lips", "brows", "irises"):
-            mask = mask * (1 - self.outline(other))
-        return F.avg_pool2d(F.pad(mask, (1,) * 4, mode="replicate"), 3, 1)
+        mask = F.avg_pool2d(F.pad(mask, (1,) * 4, mode="replicate"), 3, 1)
+        mouth = polygon_mask(self.landmarks[:, [AT[i] for i in LIPS]], self.size).to(
+            mask
+        )  # with what lies between the lips
+        for other in (mouth, self.outline("lips"), self.outline("brows"), self.outline("irises")):
+            mask = mask * (1 - 1.5 * other).clamp(min=0)
+        return mask
 
     def _hair(self) -> Tensor:
         mask, trusted = self.found_hair
@@ -145,7 +149,7 @@ class Seen:
         light_off = off[:, :1] / light
         wide = torch.where(light_off > 0, 12.0, 14.0)
         distance = ((light_off / wide).square() + ((off[:, 1:] / chroma) / 11).square().sum(1, keepdim=True)).sqrt()
-        return mask * (2 - distance).clamp(0, 1)
+        return mask * (1 - _ramp(distance, 1.3, 2))
 
     def _inner(self) -> Tensor:
         """The inner two thirds of the mouth, where teeth may be."""
