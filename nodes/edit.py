@@ -109,7 +109,7 @@ class FaceFlowEdit(io.ComfyNode):
             field,
             mask_to_comfy(changed),
             crop,
-            ui=told(numbers, missing_faces(crop), *doubts(crop), unknown),
+            ui=told(numbers, missing_faces(crop), *doubts(crop), unknown, str(field.meta.get("note", ""))),
         )
 
 

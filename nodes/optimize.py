@@ -55,7 +55,7 @@ class FaceFlowOptimize(io.ComfyNode):
                 io.Float.Input("margin", default=Settings.margin, min=0.1, max=20.0, step=0.1, optional=True,
                                tooltip="How far to go, root mean square, in thousandths of the side of the face square: 2 = a hint, "
                                "5 = plain to see, 9 = extreme. The same for every guide and prompt."),
-                advanced(io.Float.Input, "color_limit", default=Settings.color_limit, min=0.0, max=0.5, step=0.01, optional=True,
+                advanced(io.Float.Input, "color_limit", default=Settings.color_limit, min=0.0, max=1.0, step=0.01, optional=True,
                                tooltip="Largest change of colour (0..1), in the region whose colour the prompt asks for. 0 = move only, "
                                "never recolour. Prompts that ask for no colour never recolour."),
                 _prior("bending", "Smoothness of the flow."),
@@ -93,7 +93,7 @@ class FaceFlowOptimize(io.ComfyNode):
         logging.info("FaceFlow: gain %(gain)+.2f, folds %(folds).2f, largest offset %(max_px).1f px", numbers)
         edited, _ = warp(to_core(image), crop, result)
         text = "gain {gain:+.2f}, largest offset {max_px:.1f} px, folds {folds:.2%}".format(**numbers)
-        return io.NodeOutput(result, to_comfy(edited, image), {"loss": curve}, ui=told(text, unknown))
+        return io.NodeOutput(result, to_comfy(edited, image), {"loss": curve}, ui=told(text, unknown, str(result.meta.get("note", ""))))
 
 
 def shape(

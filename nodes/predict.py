@@ -121,4 +121,4 @@ class FaceFlowPredict(io.ComfyNode):
         field = predictor.predict(rgb(picture), crop, guide, targets, strength).to(mm.intermediate_device())
         edited, _ = warp(picture, crop, field)
         numbers = "largest offset {max_px:.1f} px, folds {folds:.2%}".format(**report(field, crop))
-        return io.NodeOutput(field, to_comfy(edited, image), ui=told(numbers, unknown))
+        return io.NodeOutput(field, to_comfy(edited, image), ui=told(numbers, unknown, str(field.meta.get("note", ""))))

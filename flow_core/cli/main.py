@@ -283,6 +283,8 @@ def _edit(o: argparse.Namespace) -> None:
     if save_field:
         field.save(save_field)
     write_edited(photo, crop, field, o)
+    if note := field.meta.get("note"):
+        warn(note)
     numbers = report(field, crop)
     print(
         f"{o.output}: guide gain {numbers['gain']:+.2f}, folds {numbers['folds']:.2%}, "

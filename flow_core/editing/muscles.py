@@ -32,13 +32,13 @@ from .gates import open_gates
 from .named import covariance, named
 from .objective import Edit
 from .painting import RegionColors
-from .parameters import COLOR_RATE
+from .parameters import COLOR_RATE, NAMED_AT
+from .tints import named_tints
 from .views import Faces
 
 LATTICE = 128  # pixels a side of the raster on which a step sees the offsets: a little finer than its views
 STEPS = 12  # of the natural gradient, at most
 LENGTH = 0.45  # standard deviations of real faces that all steps together go, where the guide asks for all of them
-NAMED_AT = 5.0  # margin at which what a prompt names starts at its full amount
 
 
 class MuscleParameters:
@@ -69,8 +69,18 @@ class MuscleParameters:
         self.colors = None
         gates = {p: open_gates(guide, p) for p in asked}
         if color_limit > 0 and any(g.color > 0 for g in gates.values()):
-            self.colors = RegionColors([gates[p] for p in prompts], faces.landmarks, faces.aligned, (2, 2), color_limit)
-            self.colors.shifts.requires_grad_()
+            tints = {p: named_tints(guide, p, gates[p]) for p in gates}
+            self.colors = RegionColors(
+                [gates[p] for p in prompts],
+                [tints[p] for p in prompts],
+                faces.landmarks,
+                faces.aligned,
+                (2, 2),
+                color_limit,
+                margin / NAMED_AT,
+            )
+        self.note = "" if self.colors is None else self.colors.note
+        self.sought = self.colors.shifts.requires_grad_() if self.colors is not None and self.colors.sought else None
         begin = field.coefficients().to(device).expand(batch, -1)
         start = torch.cat([asked[p].field.coefficients() for p in prompts]).to(device)
         made = MusclesField.of(*[{}] * batch).to(device).with_coefficients(begin + margin / NAMED_AT * start)
@@ -89,7 +99,8 @@ class MuscleParameters:
         self.lr = lr
         self.momentum = None
         self.fineness = LATTICE
-        self.most_steps = STEPS if self.colors is None else None  # colours take more, and smaller ones
+        # colours that are sought take more steps, and smaller ones; those that are named are there from the start
+        self.most_steps = None if self.sought is not None else STEPS if self.moves else 1
         self.at: list[tuple[Tensor, Tensor, Tensor, Tensor]] | None = None
 
     def edit(self) -> Edit:
@@ -99,9 +110,7 @@ class MuscleParameters:
         offset = torch.cat([found for _, _, found, _ in self.at]) + skin
         dark = torch.cat([dark for *_, dark in self.at])
         color = None if self.colors is None else self.colors.raster()
-        return Edit(
-            _Lattice(offset, dark, color, self.field.rest), colors=None if self.colors is None else self.colors.shifts
-        )
+        return Edit(_Lattice(offset, dark, color, self.field.rest), colors=self.sought)
 
     def _rasterised(self, i: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Triangles and weights on the lattice, and the offsets ``[1,2,n,n]`` and uncovered ``[1,1,n,n]`` as the edit stands."""
@@ -128,7 +137,7 @@ class MuscleParameters:
 
     def unit_gain(self, gain: Tensor) -> Tensor:
         found, full = [], []
-        free = self.change if self.moves else self.colors.shifts if self.colors is not None else None
+        free = self.change if self.moves else self.sought
         if free is None:  # nothing may change
             return gain.detach().new_full(gain.shape, torch.inf).clamp(max=1e6)
         for k in range(gain.shape[1]):
@@ -152,7 +161,7 @@ class MuscleParameters:
         return torch.stack(found, 1)
 
     def step(self, loss: Tensor, rate: float, pace: Tensor) -> None:
-        free = [p for p in (self.change, None if self.colors is None else self.colors.shifts) if p is not None]
+        free = [p for p in (self.change, self.sought) if p is not None]
         slopes = torch.autograd.grad(loss, free, allow_unused=True)
         with torch.no_grad():
             if self.moves and slopes[0] is not None:
@@ -162,10 +171,10 @@ class MuscleParameters:
                 delta = way * (LENGTH / STEPS * pull * pace.to(way) / (length / len(way)).clamp(min=1e-9))[:, None]
                 self.field = self.field.with_coefficients(self._within(delta))
                 self.at = None
-            if self.colors is not None and slopes[1] is not None:
+            if self.sought is not None and slopes[1] is not None:
                 way = slopes[1] / slopes[1].norm(dim=2, keepdim=True).clamp(min=1e-9)
                 self.momentum = 0.2 * way if self.momentum is None else 0.8 * self.momentum + 0.2 * way
-                self.colors.shifts -= self.lr * COLOR_RATE * rate * pace.to(way)[:, None, None] * self.momentum
+                self.sought -= self.lr * COLOR_RATE * rate * pace.to(way)[:, None, None] * self.momentum
 
     def _within(self, delta: Tensor) -> Tensor:
         """The coefficients after a step, within what faces can do."""

@@ -53,7 +53,7 @@ class Settings:
     lr: float = 6e-3
     margin: float = 5.0
     preserve: float = 0.5
-    color_limit: float = 0.22
+    color_limit: float = 0.5
     priors: Priors = field(default_factory=Priors)
     seed: int = 0
 
@@ -144,7 +144,8 @@ def optimize(
     with yielding():
         parameters, views, objective = _prepare(image, crop, field, guide, prompts, settings)
         about = {"prompt": " / ".join(dict.fromkeys(map(str, prompts))), "neutral": prompts[0].neutral, "guide": guide.name,
-                 "seed": settings.seed, "preserve": settings.preserve}  # fmt: skip
+                 "seed": settings.seed, "preserve": settings.preserve,
+                 **({"note": parameters.note} if parameters.note else {})}  # fmt: skip
         schedule = Schedule(min(settings.steps, parameters.most_steps or settings.steps), crop.batch)
         while schedule.index < schedule.end:
             # No autograd context is held across a yield: the consumer of the generator keeps its own mode.

@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
+from ..faces.hair import resized
 from ..faces.regions import region_mask
 from ..geometry.grid import pixel_centers
 from ..needs import need
 from .gates import Gates
-from .hair import hair_and_skin
+from .tints import Tint, goal, reach
+from .visible import Seen
 
-COLOR_RASTER = 96  # a side, of the raster in which colours are kept: outlines are finer than movements
-# Soft borders of the regions, in fractions of the crop side: make-up on cheeks fades over centimetres, a brow has an edge.
-EDGE = {"cheeks": 0.09, "under-eyes": 0.04, "eyelids": 0.03, "brows": 0.008}
-SHARP = 0.015  # the border of the others
-SPARED = {  # what a soft border must not tint
-    "cheeks": ("lips", "under-eyes", "irises"),
-    "under-eyes": ("irises",),
-    "eyelids": ("brows", "irises"),
-    "skin": ("lips", "brows"),
-}
+COLOR_RASTER = 128  # a side, of the raster in which colours are kept: outlines are finer than movements
 REFERENCE_AREA = 0.012  # share of the face square that lips cover, on which a colour costs no more than what it is
+SAID = {  # region -> what is wrong where there is none of it
+    "hair": "no hair was found (a bald or shaven head, a hat or a scarf), so that none is dyed",
+    "irises": "the eyes are closed or covered, so that their colour stays",
+    "eyelids": "the eyelids are covered, so that nothing is painted there",
+    "under-eyes": "what lies under the eyes is covered, so that nothing is painted there",
+    "lips": "the lips are covered, so that nothing is painted there",
+    "brows": "the brows are covered, so that nothing is painted there",
+    "cheeks": "the cheeks are covered, so that nothing is painted there",
+    "skin": "no skin is seen, so that nothing is painted there",
+}
 
 
 def paint_masks(gates: Gates, landmarks: Tensor, aligned: Tensor, size: int) -> Tensor:
@@ -31,22 +35,14 @@ def paint_masks(gates: Gates, landmarks: Tensor, aligned: Tensor, size: int) -> 
     Args:
         gates: of the prompt.
         landmarks: ``[B,161,2]`` in crop points.
-        aligned: the face squares ``[B,3,S,S]``, in which hair is found by its colour.
+        aligned: the face squares ``[B,3,S,S]``: what covers a region is spared.
         size: side of the mask.
 
     Returns:
         ``[B,R,size,size]`` 0..1.
     """
-    masks = []
-    for name, gate in gates.regions.items():
-        if gate > 0:
-            if name in ("hair", "skin"):
-                region = hair_and_skin(landmarks, aligned, size)[name]
-            else:
-                region = region_mask(landmarks, name, size, EDGE.get(name, SHARP)).to(aligned)
-            for other in SPARED.get(name, ()):
-                region = region * (1 - region_mask(landmarks, other, size, SHARP).to(aligned))
-            masks.append(gate * region)
+    seen = Seen(landmarks, aligned, size)
+    masks = [gate * seen.region(name) for name, gate in gates.regions.items() if gate > 0]
     return torch.cat(masks, 1) if masks else aligned.new_zeros(len(landmarks), 0, size, size)
 
 
@@ -65,35 +61,125 @@ def paint(color: Tensor, masks: Tensor, limit: float) -> Tensor:
     return painted.clamp(-limit, limit)
 
 
-class RegionColors:
-    """One colour for each region of each face, as an optimiser changes it.
+def repaint(lab: Tensor, mean: Tensor, shifts: Tensor, masks: Tensor, limit: float) -> Tensor:
+    """Colour raster that shifts the colours of regions and keeps light and shade within them.
 
-    It is sought in CIE Lab, where equal steps look equal, as a shift of the region's mean colour, and the less the larger the
-    region is.
+    What gets darker does so by a factor, as under paint, what gets lighter does so least where it is dark or bright already, and where it is
+    dark there is less colour.
+
+    Args:
+        lab: the pictures ``[B,3,h,w]``.
+        mean: of the regions, ``[B,R,3]``.
+        shifts: of the means, ``[B,R,3]``, all CIE Lab.
+        masks: ``[B,R,h,w]``.
+        limit: largest value of the raster, sRGB 0..1.
+
+    Returns:
+        ``[B,3,h,w]`` sRGB.
+    """
+    lab_to_rgb = need("kornia.color").lab_to_rgb
+
+    before, painted = lab_to_rgb(lab), torch.zeros_like(lab)
+    for r in range(masks.shape[1]):
+        at, by = mean[:, r, :, None, None], shifts[:, r, :, None, None]
+        shade = lab[:, :1] / at[:, :1].clamp(min=1)
+        left = (100 - lab[:, :1]) / (100 - at[:, :1]).clamp(min=1)
+        share = torch.where(by[:, :1] < 0, shade.clamp(0.3, 1.6), torch.minimum(shade, left).clamp(0.2, 1))
+        light = (lab[:, :1] + by[:, :1] * share).clamp(0, 100)
+        full = ((light + 4) / (at[:, :1] + by[:, :1] + 4).clamp(min=4)).clamp(0, 1)
+        shifted = lab_to_rgb(torch.cat([light, lab[:, 1:] + by[:, 1:] * full], 1))
+        painted = painted + masks[:, r : r + 1] * (shifted - before)
+    if not limit:
+        return 0 * painted
+    return painted / (1 + (painted.abs() / limit) ** 4) ** 0.25
+
+
+class RegionColors:
+    """One colour for each region of each face: those that the prompts name, and the others as an optimiser changes them.
+
+    They are shifts of the region's mean colour in CIE Lab, where equal steps look equal. What is named is known from the start, in the
+    light of the picture; what is sought goes the less far the larger the region is.
+
+    Args:
+        gates: one for each face.
+        tints: what is named, one for each face.
+        landmarks: ``[B,161,2]`` in crop points.
+        aligned: the face squares ``[B,3,S,S]``.
+        size: (height, width) of the raster at least.
+        limit: largest value of the raster.
+        amount: how far what is named goes, 1 as usual.
 
     Attributes:
-        shifts: ``[B,R,3]`` in hundredths of Lab, zero at the start; what is optimised.
+        shifts: ``[B,R,3]`` in hundredths of Lab, zero at the start; what is optimised where :attr:`free`.
+        free: ``[B,R,1]`` 1 where a colour is sought, 0 where it is named.
+        note: a sentence about what could not be painted; empty where all was.
     """
 
     def __init__(
-        self, gates: list[Gates], landmarks: Tensor, aligned: Tensor, size: tuple[int, int], limit: float
-    ) -> None:
+        self, gates: Sequence[Gates], tints: Sequence[Mapping[str, Tint]], landmarks: Tensor, aligned: Tensor,
+        size: tuple[int, int], limit: float, amount: float = 1.0,
+    ) -> None:  # fmt: skip
         rgb_to_lab = need("kornia.color").rgb_to_lab
 
         wanted = {name: max(g.regions[name] for g in gates) for name in gates[0].regions}
-        share = [[g.regions[name] / most for name, most in wanted.items() if most > 0] for g in gates]
-        masks = paint_masks(Gates({}, wanted), landmarks, aligned, max(COLOR_RASTER, *size))
-        self.limit, self.masks = limit, masks * masks.new_tensor(share)[:, :, None, None]
-        self.cost = region_cost(masks)[:, None, :, None]
-        self.shifts = torch.zeros(*masks.shape[:2], 3, device=masks.device)
-        small = F.interpolate(aligned, masks.shape[2:], mode="bilinear", antialias=True, align_corners=False)
-        mean = torch.einsum("bchw,brhw->bcr", small, masks) / masks.sum((2, 3)).clamp(min=1e-3)[:, None]
-        self.rgb, self.lab = mean[..., None], rgb_to_lab(mean[..., None])  # [B,3,R,1]
-        self.points = pixel_centers(*masks.shape[2:], masks.device)
+        self.regions = [name for name, most in wanted.items() if most > 0]
+        side = max(COLOR_RASTER, *size)
+        small = resized(aligned, side)
+        seen = Seen(landmarks, aligned, side)
+        masks = torch.cat([seen.region(name) for name in self.regions], 1)
+        self.lab, self.limit = rgb_to_lab(small), limit
+        self.mean = means(self.lab, masks)
+        # what is named goes as far as its tint says; what is sought, as far as its gate is open
+        self.free = masks.new_tensor([[name not in t for name in self.regions] for t in tints])[..., None]
+        share = masks.new_tensor([[g.regions[name] for name in self.regions] for g in gates])
+        self.masks = masks * torch.where(self.free[..., 0] > 0, share, (share > 0).to(share))[..., None, None]
+        self.cost = region_cost(masks)[..., None]
+        self.named = self._named(tints, landmarks, amount)
+        self.shifts = torch.zeros_like(self.named)
+        self.points = pixel_centers(side, side, masks.device)
+        self.note = said(self.regions, share * (1 - seen.there(self.regions)))
+
+    def _named(self, tints: Sequence[Mapping[str, Tint]], landmarks: Tensor, amount: float) -> Tensor:
+        """The shifts ``[B,R,3]`` of what is named, in Lab."""
+        face = region_mask(landmarks, "skin", self.lab.shape[-1]).to(self.lab)
+        skin = means(self.lab, face)[:, 0]
+        light = torch.stack(
+            [
+                one[0][m[0] > 0.5].quantile(0.98) if (m > 0.5).any() else one[0].mean()
+                for one, m in zip(self.lab, face, strict=True)
+            ]
+        )
+        out = torch.zeros_like(self.mean)
+        for i, mine in enumerate(tints):
+            for r, name in enumerate(self.regions):
+                if (tint := mine.get(name)) is not None:
+                    there = goal(name, tint.lab, skin[i : i + 1], light[i : i + 1])[0]
+                    out[i, r] = reach(name) * amount * tint.amount * (there - self.mean[i, r])
+        return out
+
+    @property
+    def sought(self) -> bool:
+        """Whether there is a colour for an optimiser to seek."""
+        return bool(self.free.any())
 
     def raster(self) -> Tensor:
         """The colours ``[B,3,h,w]`` at :attr:`points`, sRGB."""
-        lab_to_rgb = need("kornia.color").lab_to_rgb
+        shifts = self.named + self.free * 100 * self.shifts / self.cost
+        return repaint(self.lab, self.mean, shifts, self.masks, self.limit)
 
-        shifted = lab_to_rgb(self.lab + 100 * self.shifts.mT[..., None] / self.cost)
-        return paint((shifted - self.rgb)[..., 0].mT, self.masks, self.limit)
+
+def means(picture: Tensor, masks: Tensor) -> Tensor:
+    """Mean values ``[B,R,C]`` of pictures ``[B,C,h,w]`` in masks ``[B,R,h,w]``."""
+    return torch.einsum("bchw,brhw->brc", picture, masks) / masks.sum((2, 3)).clamp(min=1e-3)[..., None]
+
+
+def said(regions: Sequence[str], missing: Tensor) -> str:
+    """A sentence about regions that are asked for and not seen, ``missing [B,R]`` 0..1; empty where there is none."""
+    lacking = (missing > 0.5).cpu()
+    parts = []
+    for r, name in enumerate(regions):
+        if lacking[:, r].any():
+            which = [str(i + 1) for i in lacking[:, r].nonzero()[:, 0].tolist()]
+            where = f" on face {', '.join(which)}" if len(lacking) > 1 else ""
+            parts.append(f"{SAID[name]}{where}")
+    return "; ".join(parts).capitalize() + "." if parts else ""

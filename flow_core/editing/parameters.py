@@ -28,11 +28,13 @@ from .gates import open_gates
 from .motion import basis, load_modes, load_parts, part_mask
 from .objective import Edit
 from .painting import RegionColors
+from .tints import named_tints
 from .views import Faces
 
 MODE_RATE = 100.0  # rms_change by which one step changes the modes of motion, for a step length 1
 CONTROL_RATE = 0.06  # the same of single control points beside the modes, where those of a third of the square may move
 COLOR_RATE = 5.0  # the same of colours
+NAMED_AT = 5.0  # margin at which what a prompt names starts at its full amount
 
 
 class Parameters(Protocol):
@@ -41,10 +43,12 @@ class Parameters(Protocol):
     Attributes:
         fineness: points a side of a view at which a guide has to see the field.
         most_steps: after which it has arrived, whatever the settings allow; None = no such limit.
+        note: a sentence about what the prompt asks for and the faces do not show; may be empty.
     """
 
     fineness: int
     most_steps: int | None
+    note: str
 
     def edit(self) -> Edit:
         """The edit as it stands, differentiable."""
@@ -85,10 +89,8 @@ class RasterParameters:
         prompts: one for each face.
         lr: step length.
         color_limit: largest colour offset; 0 leaves colours alone.
-        margin: not needed here; an edit starts from nothing.
+        margin: how far an edit goes, see :class:`flow_core.editing.optimize.Settings`.
     """
-
-    most_steps = None
 
     def __init__(
         self, field: FlowField, faces: Faces, guide: Guide, prompts: Sequence[Prompt], lr: float, color_limit: float,
@@ -105,7 +107,11 @@ class RasterParameters:
         self.start = start
         self.colors = None
         if color_limit > 0 and any(g.color > 0 for g in gates):
-            self.colors = RegionColors(gates, landmarks, faces.aligned, start.size, color_limit)
+            tints = {p: named_tints(guide, p, opened[p]) for p in opened}
+            self.colors = RegionColors(
+                gates, [tints[p] for p in prompts], landmarks, faces.aligned, start.size, color_limit, margin / NAMED_AT
+            )
+        self.note = "" if self.colors is None else self.colors.note
         movable = torch.tensor([list(g.parts.values()) for g in gates]).to(faces.aligned)  # [B,5]
         if self.colors is None:  # what asks for colour alone, and may not paint, moves what it can
             movable = torch.where(movable.any(1, keepdim=True), movable, 1.0)
@@ -133,9 +139,14 @@ class RasterParameters:
             else:
                 groups += self.network.groups(lr * CONTROL_RATE)
         self.optimizers = [Adam(groups, betas=(0.9, 0.95))] if groups else []
-        if self.colors is not None:
-            shifts = [self.colors.shifts.requires_grad_()]
-            self.optimizers.append(Momentum([Group(shifts, lr * COLOR_RATE)], keep=0.8))
+        if self.sought is not None:
+            self.optimizers.append(Momentum([Group([self.sought.requires_grad_()], lr * COLOR_RATE)], keep=0.8))
+        self.most_steps = None if self.optimizers else 1  # colours that are named are there from the start
+
+    @property
+    def sought(self) -> Tensor | None:
+        """The shifts of colours that are sought."""
+        return self.colors.shifts if self.colors is not None and self.colors.sought else None
 
     def edit(self) -> Edit:
         free = self.control if self.network is None else self.network()
@@ -144,12 +155,14 @@ class RasterParameters:
             return Edit(Field(offset, self.start.color, self.start.meta), offset, self.modes)
         planes = interpolate(torch.cat([offset, self.start.color], 1), self.colors.points)
         field = Field(planes[:, :2], planes[:, 2:] + self.colors.raster(), self.start.meta)
-        return Edit(field, offset, self.modes, self.colors.shifts)
+        return Edit(field, offset, self.modes, self.sought)
 
     def unit_gain(self, gain: Tensor) -> Tensor:
         found = []
-        shifts = None if self.colors is None else self.colors.shifts
+        shifts = self.sought
         free = [p for p in (self.modes, shifts) if p is not None and p.requires_grad]
+        if not free:
+            return torch.ones_like(gain)
         for k in range(gain.shape[1]):
             slopes = torch.autograd.grad(gain[:, k].sum(), free, retain_graph=k + 1 < gain.shape[1])
             way = {id(p): g * (1 if p is self.modes else losses.COLOR_UNIT) for p, g in zip(free, slopes, strict=True)}
@@ -162,9 +175,11 @@ class RasterParameters:
     def step(self, loss: Tensor, rate: float, pace: Tensor) -> None:
         for one in self.optimizers:
             one.zero_grad()
+        if not self.optimizers:
+            return
         loss.backward()
-        if self.colors is not None:
-            gradient = self.colors.shifts.grad
+        if self.sought is not None:
+            gradient = self.sought.grad
             gradient /= gradient.norm(dim=2, keepdim=True).clamp(min=1e-9)
         free = [p for one in self.optimizers for group in one.groups for p in group.params]
         before = [p.detach().clone() for p in free]

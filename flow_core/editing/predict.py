@@ -9,7 +9,7 @@ negative weights move away, and strength is the length of that sum: no text, no 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
@@ -31,10 +31,11 @@ from ..threads import yielding
 from .gates import COLOR_REGIONS, Gates, open_gates
 from .motion import load_movements, spread
 from .optimize import Settings
-from .painting import COLOR_RASTER, paint, paint_masks, region_cost
+from .painting import COLOR_RASTER, RegionColors, paint
+from .tints import Tint, named_tints
 
 BUILTIN = Path(__file__).parents[1] / "weights" / "predictor.safetensors"
-COLOR_LIMIT = Settings.color_limit  # largest colour offset
+COLOR_LIMIT = 0.22  # largest colour offset of colours that the network answers
 FARTHEST = 1.5  # largest weight times strength that the training shows; beyond it an edit is extrapolated
 KEYS = ("a smiling face", "an angry face", "a face with a wide nose", "red lips", "an old man", "blond hair")
 LEAST_SIMILARITY = 0.99  # least cosine between KEYS in the guide's text space and in that of the training
@@ -175,7 +176,9 @@ class Predictor(nn.Module):
             extra = max(1.0, abs(strength) * weight.abs().max().item() / FARTHEST)
             meta = {"prompt": str(prompt), "neutral": prompt.neutral, "guide": guide.name, "method": "predict",
                     "strength": float(strength)}  # fmt: skip
-            return Bound(self, text / extra, extra, open_gates(guide, prompt), meta)
+            gates = open_gates(guide, prompt)
+            tints = {r: replace(t, amount=t.amount * strength) for r, t in named_tints(guide, prompt, gates).items()}
+            return Bound(self, text / extra, extra, gates, meta, tints)
 
     @yielding()
     def predict(
@@ -223,6 +226,7 @@ class Bound:
         extra: by how much to extrapolate, 1 and above.
         gates: what the prompt may use.
         meta: of the fields.
+        tints: the colours that the prompt names.
     """
 
     predictor: Predictor
@@ -230,6 +234,7 @@ class Bound:
     extra: float
     gates: Gates
     meta: Mapping[str, object]
+    tints: Mapping[str, Tint] = field(default_factory=dict)
 
     @torch.no_grad()
     def field_for(self, aligned: Tensor, landmarks: Tensor) -> Field:
@@ -253,12 +258,18 @@ class Bound:
             offset = offsets(motion * self.extra, open_.expand(len(small), -1), landmarks)
         if not colored:
             return make(offset, torch.zeros_like(offset[:, :1]).expand(-1, 3, -1, -1), self.meta)
-        masks = paint_masks(self.gates, landmarks, small, COLOR_RASTER)
+        count = len(small)
+        colors = RegionColors(
+            [self.gates] * count, [self.tints] * count, landmarks, aligned, (2, 2), Settings.color_limit
+        )
         asked = [i for i, name in enumerate(COLOR_REGIONS) if self.gates.regions[name] > 0]
         if offset.shape[-1] != COLOR_RASTER:
             offset = interpolate(offset, pixel_centers(COLOR_RASTER, COLOR_RASTER, device))
-        color = color[:, asked] * self.extra / region_cost(masks)[..., None]
-        return make(offset, paint(color, masks, COLOR_LIMIT), self.meta)
+        # colours that the prompt names are known; the others are the network's
+        color = color[:, asked] * colors.free * self.extra / colors.cost
+        color = colors.raster() + paint(color, colors.masks, COLOR_LIMIT)
+        meta = {**self.meta, "note": colors.note} if colors.note else self.meta
+        return make(offset, color, meta)
 
     __call__ = field_for
 

@@ -37,6 +37,16 @@ def region_mask(points: Tensor, region: str, size: int, feather: float = 0.0) ->
     return torch.from_numpy(np.stack(masks))[:, None].to(points.device)
 
 
+def polygon_mask(contours: Tensor, size: int) -> Tensor:
+    """Masks ``[B,1,size,size]`` 0..1 of closed contours ``[B,K,2]`` in fractions of the square."""
+    side, masks = size * _OVERSAMPLE, []
+    for contour in contours.detach().cpu().tolist():
+        mask = Image.new("L", (side, side))
+        ImageDraw.Draw(mask).polygon([(x * side, y * side) for x, y in contour], fill=255)
+        masks.append(np.asarray(mask.resize((size, size), Image.Resampling.BOX), np.float32) / 255)
+    return torch.from_numpy(np.stack(masks))[:, None].to(contours.device)
+
+
 _OVERSAMPLE = 2
 
 

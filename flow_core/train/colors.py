@@ -6,78 +6,13 @@ landmarks, are painted in CIE Lab, and what a caption may say of a colour follow
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..editing.hair import hair_likeness
+from ..editing.tints import COLORS, REGIONS
 from ..faces.regions import region_mask
 
-
-@dataclass(frozen=True)
-class Region:
-    """A region that colours are painted in.
-
-    Attributes:
-        usual: Lab of most faces; where ``relative``, as the difference from the skin.
-        relative: lips, brows and make-up are told by how they differ from the skin around, in any light.
-    """
-
-    usual: tuple[float, float, float]
-    relative: bool
-
-
-REGIONS = {
-    "skin": Region((56.0, 14.0, 15.0), False),
-    "lips": Region((-9.0, 9.0, -3.0), True),
-    "cheeks": Region((4.0, 1.0, 0.0), True),
-    "brows": Region((-11.0, -2.0, -2.0), True),
-    "eyelids": Region((-13.0, -1.0, -3.0), True),
-    "under-eyes": Region((-3.0, -1.0, -2.0), True),
-    "irises": Region((28.0, 6.0, 5.0), False),
-    "hair": Region((38.0, 6.0, 9.0), False),
-}
-
-# name -> region and Lab of what deserves the name; relative to the skin where the region is
-COLORS: dict[str, tuple[str, tuple[float, float, float]]] = {
-    "lips red": ("lips", (-20, 38, 14)),
-    "lips pink": ("lips", (-3, 28, -8)),
-    "lips orange": ("lips", (-6, 24, 24)),
-    "lips purple": ("lips", (-28, 20, -22)),
-    "lips dark": ("lips", (-40, 4, -8)),
-    "lips pale": ("lips", (6, -2, -1)),
-    "cheeks rosy": ("cheeks", (-4, 17, 2)),
-    "brows dark": ("brows", (-36, -5, -10)),
-    "brows light": ("brows", (8, 0, 10)),
-    "eyelids blue": ("eyelids", (-14, -8, -36)),
-    "eyelids purple": ("eyelids", (-20, 18, -28)),
-    "eyelids green": ("eyelids", (-14, -26, 6)),
-    "eyelids pink": ("eyelids", (-6, 22, -8)),
-    "eyelids golden": ("eyelids", (-4, 4, 26)),
-    "eyelids dark": ("eyelids", (-36, -2, -8)),
-    "under-eyes dark": ("under-eyes", (-22, 3, -12)),
-    "skin pale": ("skin", (84, 5, 8)),
-    "skin tanned": ("skin", (51, 17, 25)),
-    "skin dark": ("skin", (32, 11, 15)),
-    "skin red": ("skin", (56, 34, 22)),
-    "skin green": ("skin", (56, -26, 24)),
-    "skin blue": ("skin", (54, -4, -32)),
-    "eyes blue": ("irises", (48, -6, -26)),
-    "eyes green": ("irises", (46, -16, 14)),
-    "eyes brown": ("irises", (22, 14, 20)),
-    "eyes grey": ("irises", (54, -2, -4)),
-    "hair black": ("hair", (10, 0, 0)),
-    "hair brown": ("hair", (32, 12, 20)),
-    "hair blond": ("hair", (70, 5, 34)),
-    "hair red": ("hair", (42, 30, 36)),
-    "hair grey": ("hair", (76, 0, 2)),
-    "hair blue": ("hair", (42, -2, -38)),
-    "hair green": ("hair", (50, -30, 22)),
-    "hair pink": ("hair", (62, 34, -4)),
-    "hair purple": ("hair", (40, 28, -32)),
-}
 _NEAR = 18.0  # a colour that most faces nearly have: brown hair
 _LIGHTNESS = 0.6  # weight of L beside a and b: light changes it, paint changes all three
 
@@ -104,6 +39,22 @@ def masks(seen: Tensor, lab: Tensor) -> dict[str, Tensor]:
     out = {name: region_mask(seen, name, lab.shape[-1]) for name in REGIONS}
     out["hair"] = out["hair"] * hair_likeness(lab, out["hair"], seen, 22.0)
     return out
+
+
+def hair_likeness(picture: Tensor, region: Tensor, landmarks: Tensor, spread: float) -> Tensor:
+    """How much pixels look like the hair above the forehead, ``[B,1,S,S]`` 0..1.
+
+    Args:
+        picture: ``[B,3,S,S]`` in any colour space.
+        region: ``[B,1,S,S]``, where hair is expected.
+        landmarks: ``[B,161,2]`` in fractions of the picture.
+        spread: standard deviation of hair, in units of the colour space.
+    """
+    y = torch.linspace(0, 1, picture.shape[-1], device=picture.device)[None, None, :, None]
+    top = landmarks[:, :, 1].amin(1)[:, None, None, None].to(picture)
+    strip = region * (y < top) + 1e-4 * region + 1e-6
+    mean = (picture * strip).sum((2, 3), keepdim=True) / strip.sum((2, 3), keepdim=True)
+    return torch.exp(-(picture - mean).square().sum(1, keepdim=True) / (2 * spread**2))
 
 
 def mean_color(lab: Tensor, mask: Tensor) -> Tensor:

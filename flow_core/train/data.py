@@ -66,8 +66,7 @@ class Faces:
 def load(folder: str | Path) -> tuple[Faces, Faces]:
     """Faces for training and held-out faces, from ``expressions.*`` and ``portraits.*`` in ``folder``."""
     folder = Path(folder)
-    readers = {"expressions": _expressions, "portraits": _portraits}
-    kinds = [kind for kind in readers if (folder / f"{kind}.zip").is_file()]
+    kinds = [kind for kind in READERS if (folder / f"{kind}.zip").is_file()]
     if not kinds:
         raise SystemExit(
             f"{folder} holds neither expressions.zip nor portraits.zip; give the folder of the training faces with --data, "
@@ -75,7 +74,7 @@ def load(folder: str | Path) -> tuple[Faces, Faces]:
         )
     train, test = [], []
     for kind in kinds:
-        faces = readers[kind](folder)
+        faces = READERS[kind](folder)
         out = held_out(kind, len(faces))
         train.append(faces.select((~out).nonzero()[:, 0]))
         test.append(faces.select(out.nonzero()[:, 0]))
@@ -144,6 +143,9 @@ def _portraits(folder: Path) -> Faces:
     label = tuple(r["label"] for r in rows)
     color = torch.ones(len(rows), dtype=torch.bool)
     return Faces(torch.stack(images), torch.stack(moved), label, ("portraits",) * len(rows), color)
+
+
+READERS = {"expressions": _expressions, "portraits": _portraits}  # kind -> what reads all of its files
 
 
 def square(picture: Tensor, points: Tensor) -> tuple[Tensor, Tensor]:

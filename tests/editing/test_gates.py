@@ -86,11 +86,11 @@ def test_paint_goes_where_the_gates_are_open(astronaut: Tensor, crop: Crop) -> N
     assert torch.equal(both[:, :1], lips)
 
 
-def test_hair_is_found_by_its_color(astronaut: Tensor, crop: Crop) -> None:
+def test_hair_is_found(astronaut: Tensor, crop: Crop) -> None:
     hair, points = masks(astronaut, crop, hair=1.0)
     background = hair[..., :60, :8].mean()  # beside the head, at the crop's left edge
     expected = region_mask(points, "hair", 96)  # not all of it: there is some brow and some background
-    assert (hair * expected).sum() / expected.sum() > 0.4
+    assert (hair * expected).sum() / expected.sum() > 0.35
     assert background < 0.15
     assert (hair * region_mask(points, "skin", 96)).sum() / hair.sum() < 0.15
 

@@ -1,0 +1,219 @@
+"""Which part of a region is seen: what covers it, such as a microphone before the lips, a lens before an eye or hair on the brow, is spared.
+
+Landmarks tell where a region should be. The pixels tell whether it is there: by the colours of the face's own skin and lips, by the
+network that finds hair, and by how far the eyes are open.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ..faces.hair import find_hair, guided, resized
+from ..faces.landmarks import AT, EYES, IRISES, LIPS
+from ..faces.regions import polygon_mask, region_mask
+from ..geometry.grid import pixel_centers
+from ..needs import need
+
+# Soft borders of the regions, in fractions of the crop side: make-up on cheeks fades over centimetres, a brow has an edge.
+EDGE = {"cheeks": 0.09, "under-eyes": 0.04, "eyelids": 0.03, "brows": 0.008}
+SHARP = 0.015  # the border of the others
+SPARED = {  # what a soft border must not tint
+    "cheeks": ("lips", "under-eyes", "irises"),
+    "under-eyes": ("irises",),
+    "eyelids": ("brows", "irises"),
+}
+SKIN_MARGIN = 0.1  # how far skin (brow, ears, neck) may lie beyond the landmarks, fractions of the crop side
+HUE_SPREAD, LIGHT_SPREAD = (
+    0.028,
+    0.5,
+)  # standard deviations of a face's skin: in r and g of r + g + b = 1, and in ln of brightness
+OPEN_EYES = (0.085, 0.125)  # height of an opened eye in its widths: from closed to open
+CONTRAST = (0.1, 0.18)  # L of the bright less the dark of an eye, in L of the skin: dark glasses, and an eye
+EYE_SKIN = (0.12, 0.3)  # share of skin around eyes that dark glasses leave, and that is enough
+IRIS = 0.024  # radius, fractions of the crop side
+
+
+class Seen:
+    """What of each region is seen on faces.
+
+    Args:
+        landmarks: ``[B,161,2]`` in crop points.
+        aligned: face squares ``[B,3,S,S]`` RGB 0..1.
+        size: side of the masks.
+    """
+
+    def __init__(self, landmarks: Tensor, aligned: Tensor, size: int) -> None:
+        self.landmarks, self.aligned, self.size = landmarks, aligned.float(), size
+        self.rgb = resized(self.aligned, size)
+        self._kept: dict[str, Tensor] = {}
+
+    def outline(self, name: str, edge: float = SHARP) -> Tensor:
+        """The region as the landmarks have it, ``[B,1,size,size]``."""
+        return region_mask(self.landmarks, name, self.size, edge).to(self.rgb)
+
+    def region(self, name: str) -> Tensor:
+        """Where a region is seen, ``[B,1,size,size]`` 0..1."""
+        if name not in self._kept:
+            if name in ("hair", "skin", "lips", "irises"):
+                mask = getattr(self, f"_{name}")()
+            else:
+                mask = self.outline(name, EDGE.get(name, SHARP)) * (1 - self.hair)
+                if name == "cheeks":
+                    mask = mask * self.skin_like.clamp(min=0.05).sqrt()
+                elif name in ("eyelids", "under-eyes"):
+                    mask = mask * self._bare_eyes()
+            for other in SPARED.get(name, ()):
+                mask = mask * (1 - self.outline(other))
+            self._kept[name] = mask
+        return self._kept[name]
+
+    def there(self, names: Sequence[str]) -> Tensor:
+        """Whether each region is seen well enough to be painted, ``[B,R]`` 0 or 1."""
+        out = []
+        for name in names:
+            of = self.outline("irises" if name == "irises" else name).sum((1, 2, 3))
+            share = self.region(name).sum((1, 2, 3)) / of.clamp(min=1e-3)
+            out.append((share > 0) if name == "hair" else (share > 0.15))
+        return torch.stack(out, 1).to(self.rgb)
+
+    @functools.cached_property
+    def lab(self) -> Tensor:
+        return need("kornia.color").rgb_to_lab(self.rgb)
+
+    @functools.cached_property
+    def found_hair(self) -> tuple[Tensor, Tensor]:
+        """:func:`flow_core.faces.hair.find_hair`."""
+        return find_hair(self.aligned, self.size)
+
+    @property
+    def hair(self) -> Tensor:
+        """Hair, ``[B,1,size,size]`` 0..1, or what is taken for some."""
+        return self.found_hair[0]
+
+    @functools.cached_property
+    def skin_like(self) -> Tensor:
+        """How much pixels look like the skin of cheeks and nose, ``[B,1,size,size]`` 0..1, in light or shade."""
+        seed = torch.maximum(self.outline("cheeks"), self.outline("nose")) * self.outline("skin")
+        rgb = self.rgb.clamp(min=0) + 0.02
+        total = rgb.sum(1, keepdim=True)
+        values = torch.cat([rgb[:, :2] / total, total.log()], 1)
+        for _ in range(3):  # what does not look like most of it is no skin
+            mean = _mean(values, seed)
+            spread = (_mean((values - mean).square(), seed)).sqrt()
+            least = values.new_tensor([HUE_SPREAD / 2, HUE_SPREAD / 2, LIGHT_SPREAD / 2])[:, None, None]
+            seed = seed * torch.exp(
+                -0.5 * ((values - mean) / (2 * torch.maximum(spread, least))).square().sum(1, keepdim=True)
+            )
+        wide = values.new_tensor([HUE_SPREAD, HUE_SPREAD, LIGHT_SPREAD])[:, None, None]
+        off = (values - mean) / wide
+        return torch.exp(-0.5 * off.square().sum(1, keepdim=True))
+
+    def _skin(self) -> Tensor:
+        # it goes on beyond the landmarks: brow, ears and neck, and the crown of a bald head
+        near = torch.maximum(
+            region_mask(self.landmarks, "all", self.size, SKIN_MARGIN).to(self.rgb),
+            self.outline("hair", 0.05),
+        )
+        radius = max(1, round(0.02 * self.size))
+        like = guided(self.rgb, (2 * self.skin_like).clamp(max=1) * (1 - self.hair), radius)
+        mask = torch.maximum(near, self.outline("all", 0.05)) * like
+        mask = F.avg_pool2d(F.pad(mask, (1,) * 4, mode="replicate"), 3, 1)
+        mouth = polygon_mask(self.landmarks[:, [AT[i] for i in LIPS]], self.size).to(
+            mask
+        )  # with what lies between the lips
+        for other in (mouth, self.outline("lips"), self.outline("brows"), self.outline("irises")):
+            mask = mask * (1 - 1.5 * other).clamp(min=0)
+        return mask
+
+    def _hair(self) -> Tensor:
+        mask, trusted = self.found_hair
+        return mask * trusted.to(mask)[:, None, None, None]
+
+    def _lips(self) -> Tensor:
+        """Lips that have the colour of lips: what lies between them, teeth and the dark of a mouth, has another."""
+        mask = self.outline("lips")
+        skin = _mean(self.lab, self.outline("skin") * self.skin_like + 1e-6)
+        light = (skin[:, :1] / 56).clamp(0.5, 1.2)
+        chroma = (skin[:, 1:].norm(dim=1, keepdim=True) / 20).clamp(0.3, 1.2)
+        usual = skin + torch.cat([-9 * light, 9 * chroma, -3 * chroma], 1)
+        room = torch.cat([12 * light, 9 * chroma, 8 * chroma], 1)
+        ring = self.outline("lips", 0.0) * (1 - self._inner())
+        own = _mean(self.lab, ring + 1e-6)
+        own = usual + torch.maximum(torch.minimum(own - usual, room), -room)
+        off = self.lab - own
+        light_off = off[:, :1] / light
+        wide = torch.where(light_off > 0, 12.0, 14.0)
+        distance = ((light_off / wide).square() + ((off[:, 1:] / chroma) / 11).square().sum(1, keepdim=True)).sqrt()
+        return mask * (1 - _ramp(distance, 1.3, 2))
+
+    def _inner(self) -> Tensor:
+        """The inner two thirds of the mouth, where teeth may be."""
+        middle = self.landmarks[:, [AT[61], AT[291]]].mean(1, keepdim=True)
+        shrunk = middle + 0.66 * (self.landmarks - middle)
+        mask = region_mask(shrunk, "mouth", self.size).to(self.rgb)
+        return mask
+
+    def _irises(self) -> Tensor:
+        """Irises: dark discs within opened eyes, less what is white of the eye, or a highlight, or skin."""
+        points = pixel_centers(self.size, self.size, self.rgb.device)
+        light = self.lab[:, :1]
+        out = torch.zeros_like(light)
+        for eye, iris, (inside, dark, bright) in zip(EYES, IRISES, self.eyes, strict=True):
+            lids = self.landmarks[:, [AT[i] for i in eye]]
+            width = (lids[:, 0] - lids[:, 8]).norm(dim=-1)
+            height = (lids[:, 9:16].mean(1) - lids[:, 1:8].mean(1)).norm(dim=-1)
+            opened = _ramp(height / width.clamp(min=1e-6), *OPEN_EYES)
+            top, bottom = self.landmarks[:, AT[iris[1]]], self.landmarks[:, AT[iris[2]]]
+            radius = ((top - bottom).norm(dim=-1) / 2).clamp(0.8 * IRIS, 1.25 * IRIS)[:, None, None]
+            center = self.landmarks[:, AT[iris[0]]]
+            depth = ((bright[:, None, None] - light[:, 0]) / (bright - dark).clamp(min=6)[:, None, None]).clamp(0, 1)
+            for _ in range(2):  # onto the dark of the eye, sideways alone: lids cut it off above and below
+                off = points - center[:, None, None]
+                weight = inside[:, 0] * depth.square() * torch.exp(-off.square().sum(-1) / (2 * (1.2 * radius) ** 2))
+                shift = (off[..., 0] * weight).sum((1, 2)) / weight.sum((1, 2)).clamp(min=1e-6)
+                center = center + torch.stack([shift.clamp(-0.5 * IRIS, 0.5 * IRIS), torch.zeros_like(shift)], -1)
+            disc = ((radius - (points - center[:, None, None]).norm(dim=-1)) * self.size + 0.5).clamp(0, 1)[:, None]
+            iris_like = (2.2 * depth[:, None] - 0.3).clamp(0, 1)
+            out = out + disc * inside * iris_like * opened[:, None, None, None]
+        return out.clamp(max=1) * self.contrast
+
+    @functools.cached_property
+    def eyes(self) -> list[tuple[Tensor, Tensor, Tensor]]:
+        """Of either eye what lies between its lids ``[B,1,size,size]``, and L ``[B]`` of what is dark and what is bright there."""
+        out = []
+        for eye in EYES:
+            inside = polygon_mask(self.landmarks[:, [AT[i] for i in eye]], self.size).to(self.rgb)
+            parts = [
+                q[m > 0.5] if (m > 0.5).sum() > 3 else q[:1, :1]
+                for q, m in zip(self.lab[:, 0], inside[:, 0], strict=True)
+            ]
+            dark, bright = (torch.stack([p.quantile(q) for p in parts]) for q in (0.1, 0.9))
+            out.append((inside, dark, bright))
+        return out
+
+    @functools.cached_property
+    def contrast(self) -> Tensor:
+        """Of the eyes, ``[B,1,1,1]`` 0..1: an eye has a white and a dark, a dark lens has neither."""
+        skin = _mean(self.lab[:, :1], self.outline("skin") * self.skin_like + 1e-6)[:, 0, 0, 0]
+        most = torch.stack([bright - dark for _, dark, bright in self.eyes]).amax(0) / skin.clamp(min=5)
+        return _ramp(most, *CONTRAST)[:, None, None, None]
+
+    def _bare_eyes(self) -> Tensor:
+        """0 where the eyes are behind dark glasses: there is neither an eye nor skin."""
+        around = torch.maximum(self.outline("eyelids", 0.0), self.outline("under-eyes", 0.0))
+        return torch.maximum(self.contrast, _ramp(_mean(self.skin_like, around + 1e-6), *EYE_SKIN))
+
+
+def _ramp(value: Tensor, low: float, high: float) -> Tensor:
+    """0 up to ``low``, 1 from ``high`` on."""
+    return ((value - low) / (high - low)).clamp(0, 1)
+
+
+def _mean(values: Tensor, mask: Tensor) -> Tensor:
+    """Of ``[B,C,h,w]`` in masks ``[B,1,h,w]``, ``[B,C,1,1]``."""
+    return (values * mask).sum((2, 3), keepdim=True) / mask.sum((2, 3), keepdim=True).clamp(min=1e-6)

@@ -1,0 +1,126 @@
+"""Where a face has hair: a small network that looks at the aligned face square.
+
+It has learnt that a bald head, a hat and a scarf are no hair, and that dark hair ends where a dark wall begins. Beards and brows are
+not hair to it. The card is ``weights/hair.md``.
+"""
+
+from __future__ import annotations
+
+import functools
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ..checkpoint import filled
+
+BUILTIN = Path(__file__).parents[1] / "weights" / "hair.safetensors"
+SIZE = 96  # pixels a side of the face square that the network looks at
+CHANNELS = (12, 28, 44, 52)
+LEAST = 0.03  # share of the square above which a face has hair that can be dyed; a shaven head shows a rim of some
+SURE = 1.25  # mean logit where hair is found, below which it may well be a hat or a bald head
+
+
+class _Step(nn.Sequential):
+    def __init__(self, c_in: int, c_out: int, stride: int = 1, kernel: int = 3) -> None:
+        super().__init__(
+            nn.Conv2d(c_in, c_out, kernel, stride, kernel // 2, bias=False), nn.BatchNorm2d(c_out), nn.SiLU()
+        )
+
+
+class HairNet(nn.Module):
+    """The network: an encoder and a decoder with connections across (Ronneberger, U-Net, 2015), and one look at the whole."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        a, b, c, d = CHANNELS
+        self.down = nn.ModuleList(
+            [
+                _Step(3, a, 2, 5),
+                nn.Sequential(_Step(a, b, 2), _Step(b, b)),
+                nn.Sequential(_Step(b, c, 2), _Step(c, c)),
+                nn.Sequential(_Step(c, d, 2), _Step(d, d)),
+            ]
+        )
+        self.whole = nn.Linear(d, d)
+        self.up = nn.ModuleList([_Step(d + c, c), _Step(c + b, 20), _Step(20 + a, a)])
+        self.last = nn.Conv2d(a, 1, 3, padding=1)
+
+    def forward(self, aligned: Tensor) -> Tensor:
+        """Face squares ``[B,3,96,96]`` RGB 0..1 -> logits ``[B,1,48,48]`` of hair."""
+        x, maps = 4 * (aligned - 0.5), []
+        for step in self.down:
+            x = step(x)
+            maps.append(x)
+        x = x + self.whole(x.mean((2, 3)))[:, :, None, None]
+        for step, across in zip(self.up, maps[-2::-1], strict=True):
+            x = step(torch.cat([F.interpolate(x, scale_factor=2.0, mode="bilinear", align_corners=False), across], 1))
+        return self.last(x)
+
+
+@functools.lru_cache(maxsize=2)
+def load_hair(path: Path = BUILTIN, device: torch.device | str = "cpu") -> HairNet:
+    """Load the network trained by :mod:`flow_core.train.hair`.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: it holds something else.
+    """
+    with torch.inference_mode(False):  # weights made in inference mode would be of no use outside of it
+        return filled(HairNet(), path, "hair").to(device)
+
+
+@torch.no_grad()
+def find_hair(aligned: Tensor, size: int) -> tuple[Tensor, Tensor]:
+    """Hair of the head, without beard and brows.
+
+    Args:
+        aligned: face squares ``[B,3,S,S]`` RGB 0..1.
+        size: side of the mask.
+
+    Returns:
+        A mask ``[B,1,size,size]`` 0..1, whose border follows the edges of the picture; and whether each face has hair and the
+        network is sure of it, ``[B]`` bool.
+    """
+    small = resized(aligned.detach().float(), SIZE)
+    with torch.inference_mode(False):
+        logits = load_hair(device=aligned.device)(small.clone())
+    mask = F.interpolate(logits.sigmoid(), (size, size), mode="bilinear", align_corners=False)
+    mask = guided(resized(aligned.float(), size), mask, max(1, round(0.03 * size)))
+    return ((mask - 0.05) / 0.9).clamp(0, 1), trusted(logits)
+
+
+def trusted(logits: Tensor) -> Tensor:
+    """Whether the hair of logits ``[B,1,h,w]`` is enough and sure, ``[B]`` bool."""
+    found = (logits > 0).float()
+    sure = (logits * found).sum((1, 2, 3)) / found.sum((1, 2, 3)).clamp(min=1)
+    return (found.mean((1, 2, 3)) >= LEAST) & (sure >= SURE)
+
+
+def resized(picture: Tensor, size: int) -> Tensor:
+    """Pictures ``[B,C,S,S]`` with ``size`` pixels a side."""
+    if picture.shape[2:] == (size, size):
+        return picture
+    return F.interpolate(picture, (size, size), mode="bilinear", antialias=True, align_corners=False)
+
+
+def guided(picture: Tensor, mask: Tensor, radius: int, softness: float = 0.05) -> Tensor:
+    """A mask ``[B,1,h,w]`` whose borders follow the edges of a picture ``[B,3,h,w]`` (He, Guided Image Filtering, 2010; on the
+    brightness alone).
+
+    Args:
+        radius: of the window, in pixels.
+        softness: difference of brightness that counts as an edge.
+    """
+
+    def mean(x: Tensor) -> Tensor:
+        return F.avg_pool2d(x, 2 * radius + 1, 1, radius, count_include_pad=False)
+
+    grey = picture.mean(1, keepdim=True)
+    at, of = mean(grey), mean(mask)
+    slope = (mean(grey * mask) - at * of) / (mean(grey * grey) - at * at + softness**2)
+    return (mean(slope) * grey + mean(of - slope * at)).clamp(0, 1)
+
+
+__all__ = ["HairNet", "find_hair", "load_hair"]

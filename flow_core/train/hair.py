@@ -1,0 +1,301 @@
+"""Train the network that finds hair: ``python -m flow_core.train hair --data DIR``.
+
+``DIR`` holds the portraits of :mod:`flow_core.train.data`, and ``portraits_hair.npz`` with what is where in their stored squares:
+``index [M]`` of those that are labelled, and ``hair`` and ``person`` ``[M,96,96]`` uint8, 255 where there is some.
+``weights/hair.md`` says who told.
+
+Hardly any of these faces is bald or wears a hat, and those that do are held out. So heads are shaved, hatted and veiled here, hair is dyed, and walls are put behind it that
+have its colour.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ..faces.hair import BUILTIN, LEAST, SIZE, HairNet, load_hair, trusted
+from ..faces.landmarks import AT, BROWS
+from ..faces.regions import region_mask
+from ..geometry.grid import pixel_centers
+from . import data, loop
+from .colors import mean_color, to_lab, to_rgb
+from .views import Views
+
+SHARE = {"shaved": 0.1, "hat": 0.14, "veil": 0.16, "dyed": 0.25, "wall": 0.3}  # of the views that each is done to
+SCENES = 6000  # drawn before the training, which looks at each several times, in other light and mirrored
+
+
+def labelled(folder: Path) -> tuple[data.Faces, data.Faces]:
+    """Portraits for training and held-out ones, hair and person as a fourth and fifth channel of their pictures.
+
+    Raises:
+        SystemExit: the labels are missing.
+    """
+    path = folder / "portraits_hair.npz"
+    if not path.is_file():
+        raise SystemExit(f"{folder} holds no {path.name}: index [M], hair and person [M,96,96] of the stored squares.")
+    stored = np.load(path)
+    index = torch.from_numpy(stored["index"].astype(np.int64))
+    faces = data.READERS["portraits"](folder)
+    out = data.held_out("portraits", len(faces))[index]
+    chosen = faces.select(index)
+    maps = torch.from_numpy(np.stack([stored["hair"], stored["person"]], 1))
+    out |= (maps[:, 0] > 127).float().mean((1, 2)) < LEAST
+    maps = F.interpolate(maps.float(), (data.STORED,) * 2, mode="bilinear", align_corners=False).round().byte()
+    chosen = replace(chosen, images=torch.cat([chosen.images, maps], 1))
+    return chosen.select((~out).nonzero()[:, 0]), chosen.select(out.nonzero()[:, 0])
+
+
+class Scenes:
+    """Random views of labelled faces, with what is done to them.
+
+    Args:
+        faces: from :func:`labelled`.
+    """
+
+    def __init__(self, faces: data.Faces, seed: int) -> None:
+        self.views = Views(faces, seed, SIZE)
+        self.generator, self.share = self.views.generator, SHARE
+
+    def draw(self, count: int) -> tuple[Tensor, Tensor]:
+        """Pictures ``[count,3,96,96]`` and the share of hair ``[count,1,48,48]`` in each pixel of the network's answer."""
+        use = self.views.usable
+        index = use[torch.randint(len(use), (count,), generator=self.generator)]
+        picture, _, seen = self.views.view(index, False, 1.3)
+        picture, hair, person = picture.split((3, 1, 1), 1)
+        chance = torch.rand(count, generator=self.generator)
+        begin = 0.0
+        on = {}
+        for name in ("shaved", "hat", "veil", "dyed"):
+            on[name] = ((chance >= begin) & (chance < begin + self.share[name])).nonzero()[:, 0]
+            begin += self.share[name]
+        picture = picture.clone()
+        wall = (torch.rand(count, generator=self.generator) < self.share["wall"]).nonzero()[:, 0]
+        if len(wall):
+            picture[wall] = self._wall(picture[wall], hair[wall], person[wall])
+        for name, do in (("shaved", self._shaved), ("hat", self._hat), ("veil", self._veil), ("dyed", self._dyed)):
+            if len(which := on[name]):
+                picture[which], hair[which] = do(picture[which], hair[which], person[which], seen[which])
+        return picture, F.avg_pool2d(hair, 2)
+
+    def _uniform(self, low: float, high: float, *shape: int) -> Tensor:
+        return low + (high - low) * torch.rand(*shape, generator=self.generator)
+
+    def _smooth(self, count: int, channels: int, cells: int) -> Tensor:
+        noise = torch.randn(count, channels, cells, cells, generator=self.generator)
+        return F.interpolate(noise, (SIZE, SIZE), mode="bicubic", align_corners=False)
+
+    def _cloth(self, picture: Tensor, like: Tensor) -> Tensor:
+        """Cloth ``[n,3,96,96]``: one colour or two, folds, and the light of what ``like [n,1,96,96]`` it lies on."""
+        n = len(picture)
+        first, second = (self._uniform(0.02, 1, n, 3, 1, 1) for _ in range(2))
+        first = torch.where(self._uniform(0, 1, n, 1, 1, 1) < 0.4, first.mean(1, keepdim=True).expand_as(first), first)
+        dark = self._uniform(0, 1, n, 1, 1, 1) < 0.3
+        first = torch.where(dark, 0.25 * first, first)
+        points = pixel_centers(SIZE, SIZE)[0]
+        way = self._uniform(-1, 1, n, 2) * self._uniform(5, 60, n, 1)
+        wave = (points[None] * way[:, None, None]).sum(-1)[:, None] + 2 * self._smooth(n, 1, 4)
+        pattern = (self._uniform(0, 1, n, 1, 1, 1) < 0.35) * (0.5 + 0.5 * (3 * wave.sin()).tanh())
+        tones = (self._uniform(0, 1, n, 1, 1, 1) < 0.4) * (
+            0.5 + 0.5 * (self._smooth(n, 1, 2) + points[None, ..., 1][:, None] - 0.5)
+        )
+        pattern = torch.maximum(pattern, tones).clamp(0, 1)
+        color = torch.lerp(first.expand(-1, -1, SIZE, SIZE), second.expand(-1, -1, SIZE, SIZE), pattern)
+        folds = 1 + self._uniform(0.02, 0.3, n, 1, 1, 1) * (self._smooth(n, 1, 5) + 0.5 * wave.cos())
+        grain = 1 + self._uniform(0, 0.12, n, 1, 1, 1).square() * 8 * torch.randn(
+            n, 1, SIZE, SIZE, generator=self.generator
+        )
+        light = F.avg_pool2d(F.pad(picture.mean(1, keepdim=True), (6,) * 4, mode="replicate"), 13, 1)
+        mean = (light * like).sum((2, 3), keepdim=True) / like.sum((2, 3), keepdim=True).clamp(min=1)
+        lit = torch.lerp(
+            torch.ones_like(light), (light / mean.clamp(min=0.05)).clamp(0.3, 1.8), self._uniform(0, 0.7, n, 1, 1, 1)
+        )
+        return (color * folds * grain * lit).clamp(0, 1)
+
+    def _head(self, seen: Tensor) -> Tensor:
+        """The skull above the brows, ``[n,1,96,96]``: an ellipse about the face, soft at its border."""
+        points = pixel_centers(SIZE, SIZE)
+        ears = (seen[:, AT[234]], seen[:, AT[454]])
+        middle = (ears[0] + ears[1]) / 2
+        half = (ears[1] - ears[0]).norm(dim=-1) / 2
+        brow = seen[:, [AT[i] for c in BROWS for i in c]].mean(1)
+        up = (middle - brow) / (middle - brow).norm(dim=-1, keepdim=True).clamp(min=1e-6)
+        up = -torch.where(up[:, 1:] < 0, -up, up)
+        off = points - brow[:, None, None]
+        along = (off * up[:, None, None]).sum(-1)
+        across = (off - along[..., None] * up[:, None, None]).norm(dim=-1)
+        wide = half * self._uniform(0.98, 1.12, len(seen))
+        high = half * self._uniform(1.15, 1.5, len(seen))
+        inside = (across / wide[:, None, None]).square() + (along / high[:, None, None]).square()
+        return ((1 - inside) * 8).clamp(0, 1)[:, None] * (along > -0.25 * half[:, None, None]).float()[:, None]
+
+    def _around(self, picture: Tensor, keep: Tensor) -> Tensor:
+        """The picture where ``keep`` is 1, and elsewhere what lies around it, more and more blurred."""
+        total, weight = picture * keep, keep
+        out, known = total.clone(), weight.clone()
+        for _ in range(6):
+            total, weight = (F.avg_pool2d(F.pad(x, (4,) * 4), 9, 1) for x in (total, weight))
+            more = (1 - known) * (weight > 0.02)
+            out, known = out + more * total / weight.clamp(min=1e-3), known + more
+        return out
+
+    def _shaved(self, picture: Tensor, hair: Tensor, person: Tensor, seen: Tensor) -> tuple[Tensor, Tensor]:
+        spread = F.max_pool2d(hair, 5, 1, 2)
+        head = self._head(seen)
+        face = region_mask(seen, "skin", SIZE, 0.02)
+        lab = to_lab(picture)
+        tone = mean_color(lab, face * (1 - spread) + 1e-4)[:, :, None, None]
+        background = self._around(picture, ((1 - spread) * (1 - person)).round() + 1e-3)
+        off = pixel_centers(SIZE, SIZE).movedim(-1, 1) - seen[:, AT[10]][:, :, None, None]
+        dome = 1 - self._uniform(0.5, 2.5, len(picture), 1, 1, 1) * off.square().sum(1, keepdim=True)
+        shine = self._uniform(0, 25, len(picture), 1, 1, 1) * torch.exp(
+            -(off - 0.08 * self._smooth(len(picture), 2, 1)).square().sum(1, keepdim=True) / 0.006
+        )
+        skin = torch.cat([(tone[:, :1] * dome + shine + 2 * self._smooth(len(picture), 1, 12)).clamp(0, 100),
+                          (tone[:, 1:] + 2 * self._smooth(len(picture), 2, 6)) * dome.clamp(0.3, 1)], 1)  # fmt: skip
+        bare = to_rgb(skin)
+        below = F.avg_pool2d(F.pad(face, (6,) * 4, mode="replicate"), 13, 1).mul(2).clamp(max=1)  # strands on the face
+        inside = torch.maximum(head, below)
+        new = torch.lerp(background, bare, inside)
+        soft = F.avg_pool2d(F.pad(spread, (1,) * 4, mode="replicate"), 3, 1)
+        picture = torch.lerp(picture, new, torch.maximum(soft, head * (1 - face)))
+        return picture, torch.zeros_like(hair)
+
+    def _hat(self, picture: Tensor, hair: Tensor, person: Tensor, seen: Tensor) -> tuple[Tensor, Tensor]:
+        n = len(picture)
+        brow = seen[:, [AT[i] for c in BROWS for i in c]].mean(1)[:, :, None, None]
+        points = pixel_centers(SIZE, SIZE).movedim(-1, 1)
+        slope = self._uniform(-0.25, 0.25, n, 1, 1) * (points[:, 0] - brow[:, 0])
+        sag = self._uniform(-0.6, 0.8, n, 1, 1) * (points[:, 0] - brow[:, 0]).square()
+        rim = brow[:, 1] - self._uniform(0.02, 0.14, n, 1, 1) + slope + sag
+        above = ((rim - points[:, 1]) * 40).clamp(0, 1)[:, None]
+        grown = F.max_pool2d(torch.maximum(hair, self._head(seen)), 7, 1, 3)
+        wide = (self._uniform(0, 1, n, 1, 1, 1) < 0.3).float()  # a brim
+        brim = (
+            ((points[:, 1] - rim).abs() < 0.03)[:, None]
+            * ((points[:, 0] - brow[:, 0]).abs() < self._uniform(0.25, 0.5, n, 1, 1))[:, None]
+            * wide
+        )
+        cover = torch.maximum(grown * above, brim.float())
+        cover = F.avg_pool2d(F.pad(cover, (1,) * 4, mode="replicate"), 3, 1)
+        return torch.lerp(picture, self._cloth(picture, grown), cover), hair * (1 - cover)
+
+    def _veil(self, picture: Tensor, hair: Tensor, person: Tensor, seen: Tensor) -> tuple[Tensor, Tensor]:
+        face = region_mask(seen, "all", SIZE)
+        y = pixel_centers(SIZE, SIZE)[..., 1][:, None]
+        chin = seen[:, AT[152], 1][:, None, None, None]
+        wide = F.max_pool2d(torch.maximum(torch.maximum(hair, face), self._head(seen)), 13, 1, 6)
+        low = ((y - chin + 0.15) * 6).clamp(0, 1)  # round the neck and over the shoulders
+        cover = torch.maximum(wide, low * F.max_pool2d((person > 0.5).float(), 5, 1, 2))
+        cut = F.max_pool2d(face, 3, 1, 1) * (
+            seen[:, AT[10], 1][:, None, None, None] - self._uniform(0, 0.05, len(seen), 1, 1, 1) < y
+        )
+        cover = F.avg_pool2d(F.pad(cover * (1 - cut), (1,) * 4, mode="replicate"), 3, 1)
+        return torch.lerp(picture, self._cloth(picture, wide), cover), hair * (1 - cover)
+
+    def _dyed(self, picture: Tensor, hair: Tensor, person: Tensor, seen: Tensor) -> tuple[Tensor, Tensor]:
+        n = len(picture)
+        lab = to_lab(picture)
+        mean = mean_color(lab, hair)[:, :, None, None]
+        goal = torch.cat([self._uniform(4, 80, n, 1, 1, 1), 28 * torch.randn(n, 2, 1, 1, generator=self.generator)], 1)
+        gain = (goal[:, :1] / mean[:, :1].clamp(min=4)).clamp(0.2, 3)
+        light = goal[:, :1] + (lab[:, :1] - mean[:, :1]) * gain
+        dyed = torch.cat([light.clamp(0, 100), goal[:, 1:] * (light / goal[:, :1].clamp(min=4)).clamp(0, 1.3)], 1)
+        return torch.lerp(picture, to_rgb(dyed), hair), hair
+
+    def _wall(self, picture: Tensor, hair: Tensor, person: Tensor) -> Tensor:
+        n = len(picture)
+        person = torch.maximum(person, hair)
+        own = mean_color(picture, hair)[:, :, None, None]
+        color = torch.where(self._uniform(0, 1, n, 1, 1, 1) < 0.5, own, self._uniform(0, 1, n, 3, 1, 1))
+        wall = color * (1 + 0.25 * self._smooth(n, 1, 3)) + 0.05 * self._smooth(n, 3, 6)
+        wall = wall + self._uniform(0, 0.15, n, 1, 1, 1) * self._smooth(n, 3, 24)
+        return torch.lerp(wall.clamp(0, 1), picture, person)
+
+
+class _Objective(nn.Module):
+    def __init__(self, net: HairNet) -> None:
+        super().__init__()
+        self.net = net
+
+    def forward(self, picture: Tensor, hair: Tensor) -> dict[str, Tensor]:
+        logits = self.net(picture)
+        p = logits.sigmoid()
+        both, either = (p * hair).sum((1, 2, 3)), (p + hair - p * hair).sum((1, 2, 3))
+        return {
+            "cross": F.binary_cross_entropy_with_logits(logits, hair),
+            "overlap": 0.2 * (1 - (both + 20) / (either + 20)).mean(),
+        }
+
+
+@torch.no_grad()
+def found(net: nn.Module, faces: data.Faces) -> tuple[Tensor, Tensor]:
+    """Of each usable face the logits of hair, and hair as labelled, ``[N,1,48,48]``."""
+    views = Views(faces, 0, SIZE)
+    parts = []
+    for index in views.usable.split(64):
+        picture, hair, _ = views.view(index, False, 0.0)[0].split((3, 1, 1), 1)
+        parts.append((net(picture), F.avg_pool2d(hair, 2)))
+    return torch.cat([p for p, _ in parts]), torch.cat([h for _, h in parts])
+
+
+def overlap(one: Tensor, other: Tensor) -> Tensor:
+    """Intersection over union ``[N]`` of masks ``[N,1,h,w]``, a pixel being in where it is at least 0.5."""
+    one, other = one >= 0.5, other >= 0.5
+    return (one & other).sum((1, 2, 3)) / (one | other).sum((1, 2, 3)).clamp(min=1)
+
+
+@torch.no_grad()
+def validate(net: nn.Module, faces: data.Faces) -> list[str]:
+    """How what is found on held-out faces agrees with the labels, and on the same faces shaved, hatted, and so on."""
+    rows = [
+        "| faces | with hair | IoU mean | median | 10 % quantile | refused | without | dyed all the same |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    sets = {"as they are": found(net, faces)}
+    for name in SHARE:
+        scenes = Scenes(faces, 1)
+        scenes.share = dict.fromkeys(SHARE, 0.0) | {name: 1.0}
+        drawn = [scenes.draw(40) for _ in range(5)]
+        picture, truth = (torch.cat(parts) for parts in zip(*drawn, strict=True))
+        sets[name] = net(picture), truth
+    for name, (logits, truth) in sets.items():
+        some = (truth >= 0.5).float().mean((1, 2, 3)) >= LEAST
+        iou, dyed = overlap(logits.sigmoid(), truth)[some], trusted(logits)
+        figures = f"{iou.mean():.3f} | {iou.median():.3f} | {iou.quantile(0.1):.3f}" if len(iou) else "| |"
+        rows.append(
+            f"| {name} | {len(iou)} | {figures} | {int((~dyed[some]).sum())} | {int((~some).sum())} | {int(dyed[~some].sum())} |"
+        )
+    return rows
+
+
+def main(argv: list[str] | None = None) -> None:
+    o = loop.arguments("hair", __doc__.split("\n")[0], BUILTIN, 2500, 24, 5e-3).parse_args(argv)
+    torch.manual_seed(o.seed)
+    train, test = labelled(o.data)
+    if not o.validate:
+        net = HairNet().to(o.device)
+        scenes = Scenes(train, o.seed)
+        drawn = [scenes.draw(40) for _ in range(0, SCENES, 40)]
+        pictures, hair = ((255 * torch.cat(part)).byte() for part in zip(*drawn, strict=True))
+        print(f"{len(pictures)} scenes", flush=True)
+
+        def batch(seed: int) -> tuple[Tensor, Tensor]:
+            scenes.generator.manual_seed(seed)
+            index = torch.randint(len(pictures), (o.batch,), generator=scenes.generator)
+            x, y = pictures[index] / 255, hair[index] / 255
+            if seed % 2:
+                x, y = x.flip(3), y.flip(3)
+            return scenes.views.light(x, grey=0.25).to(o.device), y.to(o.device)
+
+        seconds = loop.fit(_Objective(net), batch, o)
+        if loop.rank():
+            return
+        loop.save(net, o.out, {"steps": str(o.steps), "seed": str(o.seed)})
+        print(f"trained in {seconds:.0f} s")
+    print("\n".join(validate(load_hair(o.out), test)))

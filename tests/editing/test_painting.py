@@ -1,0 +1,199 @@
+"""Colours: as far as they are asked, in the light of the picture, and nowhere but on what they are asked for."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor
+
+from flow_core.editing.edit import make_field
+from flow_core.editing.gates import COLOR_REGIONS, Gates, open_gates
+from flow_core.editing.painting import RegionColors, means, paint_masks, said
+from flow_core.editing.tints import COLORS, goal, named_tints
+from flow_core.editing.visible import Seen
+from flow_core.faces.landmarks import AT, EYES
+from flow_core.faces.regions import region_mask
+from flow_core.fields.new import new_field
+from flow_core.geometry.crop import Crop
+from flow_core.guides.guide import Guide
+from flow_core.guides.prompts import Prompt
+from flow_core.train.colors import to_lab
+from flow_core.warping.warp import warp
+
+SIZE = 192
+
+
+def square(picture: Tensor, crop: Crop) -> tuple[Tensor, Tensor]:
+    """The face square, and landmarks in it."""
+    return crop.aligned(picture, SIZE), crop.places
+
+
+def covered(picture: Tensor, crop: Crop, points: Tensor, radius: float, color: Tensor) -> Tensor:
+    """The picture with discs of a colour about crop points ``[K,2]``, ``radius`` in fractions of the crop side."""
+    ys, xs = torch.meshgrid(*(torch.arange(n) + 0.5 for n in picture.shape[2:]), indexing="ij")
+    places = crop.to_crop(torch.stack([xs, ys], -1)[None])[0]
+    near = ((places[:, :, None] - points).norm(dim=-1) < radius).any(-1)
+    return torch.where(near, color[:, None, None], picture)
+
+
+def seen(picture: Tensor, crop: Crop, name: str, places: Tensor | None = None) -> Tensor:
+    aligned, found = square(picture, crop)
+    return Seen(found if places is None else places, aligned, SIZE).region(name)
+
+
+@pytest.mark.parametrize(
+    ("text", "region", "lab"),
+    [("black lips", "lips", "lips dark"), ("scarlet lips", "lips", "lips red"), ("dark eyebrows", "brows", "brows dark"),
+     ("emerald eyes", "irises", "eyes green"), ("a woman with ginger hair", "hair", "hair red"), ("a pallid woman", "skin", "skin pale")],
+)  # fmt: skip
+def test_a_prompt_names_a_color_and_its_region(guide: Guide, text: str, region: str, lab: str) -> None:
+    prompt = Prompt.parse(text)
+    tints = named_tints(guide, prompt, open_gates(guide, prompt))
+    assert region in tints
+    meant = torch.tensor(COLORS[lab][1])
+    others = [torch.tensor(c) for name, (r, c) in COLORS.items() if r == region and name != lab]
+    named = torch.tensor(tints[region].lab)
+    assert (named - meant).norm() < min((named - other).norm() for other in others)
+
+
+def test_a_shape_names_no_color_and_weights_count(guide: Guide) -> None:
+    smile, both = Prompt.parse("a smiling face"), Prompt.parse("red lips:0.5 | blue eyes:-1")
+    assert not named_tints(guide, smile, open_gates(guide, smile))
+    tints = named_tints(guide, both, open_gates(guide, both))
+    assert tints["lips"].amount == pytest.approx(0.5, abs=0.05)
+    assert tints["irises"].amount == pytest.approx(-1, abs=0.1)
+
+
+@pytest.mark.parametrize("text", ["black lips", "dark eyebrows", "red lips"])
+def test_colors_go_most_of_the_way(portraits: dict, crops: dict, guide: Guide, text: str) -> None:
+    crop, photo = crops["grace_hopper"], portraits["grace_hopper"]
+    prompt = Prompt.parse(text)
+    field = make_field(photo, crop, guide, prompt, start=new_field(representation="raster"))
+    assert not field.offset.any()
+    assert field.meta["steps"] == 1  # what is named is not sought
+    (name, tint), *_ = named_tints(guide, prompt, open_gates(guide, prompt)).items()
+    mask = seen(photo, crop, name)
+    mask = (mask > 0.9 * mask.max()).float()
+    before, after = (to_lab(square(p, crop)[0]) for p in (photo, warp(photo, crop, field)[0]))
+    skin = means(before, region_mask(crop.places, "skin", SIZE))[:, 0]
+    there = goal(name, tint.lab, skin, skin.new_tensor([80.0]))
+    far, left = ((means(x, mask)[:, 0] - there).norm() for x in (before, after))
+    assert left < 0.4 * far
+
+
+def test_a_dim_face_gets_dim_lips(portraits: dict, crops: dict, guide: Guide) -> None:
+    """In a third of the light red lips have a third of the light, and not the red of a bright picture."""
+    crop, bright = crops["astronaut"], portraits["astronaut"]
+    prompt, linear = Prompt.parse("red lips"), bright**2.2
+    reds = []
+    for picture in (bright, (0.3 * linear) ** (1 / 2.2)):
+        field = make_field(picture, crop, guide, prompt, start=new_field(representation="raster"))
+        after = square(warp(picture, crop, field)[0], crop)[0] ** 2.2
+        mask = seen(picture, crop, "lips")
+        reds.append(means(after, mask)[0, 0, 0])
+    assert 0.18 < reds[1] / reds[0] < 0.45
+
+
+def test_what_covers_the_lips_is_spared(astronaut: Tensor, crop: Crop) -> None:
+    middle = crop.places[0, [AT[61], AT[291]]].mean(0, keepdim=True)
+    lips = seen(astronaut, crop, "lips")
+    left = seen(covered(astronaut, crop, middle, 0.12, torch.tensor([0.12, 0.12, 0.13])), crop, "lips")
+    assert lips.sum() > 0.6 * region_mask(crop.places, "lips", SIZE).sum()
+    assert left.sum() < 0.15 * lips.sum()
+
+
+def test_teeth_are_no_lips(astronaut: Tensor, crop: Crop) -> None:
+    """Where the network that finds landmarks takes teeth for lips, their colour tells."""
+    lower = crop.places[0, [AT[17], AT[14]]].mean(0, keepdim=True)
+    before = seen(astronaut, crop, "lips")
+    after = seen(covered(astronaut, crop, lower, 0.02, torch.tensor([0.9, 0.88, 0.82])), crop, "lips")
+    x, y = (lower[0] * SIZE).long().tolist()
+    assert before[0, 0, y, x] > 0.7
+    assert after[0, 0, y, x] < 0.1
+
+
+def test_closed_and_hidden_eyes_keep_their_color(astronaut: Tensor, crop: Crop, guide: Guide) -> None:
+    open_ = seen(astronaut, crop, "irises")
+    assert open_.sum() > 0.5 * region_mask(crop.places, "irises", SIZE).sum()
+    shut = crop.places.clone()
+    for eye in EYES:  # the upper lid comes down
+        upper, lower = ([AT[eye[i]] for i in part] for part in (range(9, 16), range(7, 0, -1)))
+        shut[:, upper] = torch.lerp(shut[:, lower], shut[:, upper], 0.1)
+    assert not seen(astronaut, crop, "irises", shut).any()
+    eyes = crop.places[0, [AT[i] for eye in EYES for i in eye]]
+    dark = covered(astronaut, crop, eyes, 0.06, torch.tensor([0.1, 0.1, 0.12]))
+    for name in ("irises", "eyelids", "under-eyes"):
+        assert not seen(dark, crop, name).any()
+    field = make_field(dark, crop, guide, Prompt.parse("blue eyes"))
+    assert "eyes are closed or covered" in field.meta["note"]
+    assert torch.equal(warp(dark, crop, field)[0], dark)
+
+
+def test_irises_are_found_where_they_are(astronaut: Tensor, crop: Crop) -> None:
+    """Landmarks that lie beside an iris must not take the paint onto the white."""
+    moved = crop.places.clone()
+    for i in (468, 470, 472, 473, 475, 477):
+        moved[:, AT[i], 0] += 0.012
+    straight, found = seen(astronaut, crop, "irises"), seen(astronaut, crop, "irises", moved)
+    assert (straight * found).sum() > 0.6 * straight.sum()
+
+
+def hatted(picture: Tensor, crop: Crop) -> Tensor:
+    """A hat of blue wool down to the brows, and over all that is hair."""
+    points = crop.places[0]
+    ys, xs = torch.meshgrid(*(torch.arange(n) + 0.5 for n in picture.shape[2:]), indexing="ij")
+    places = crop.to_crop(torch.stack([xs, ys], -1)[None])[0]
+    brow = points[[AT[105], AT[334]]].mean(0)
+    above = (places[..., 1] < brow[1] - 0.03) & ((places - brow - places.new_tensor([0.0, 0.05])).norm(dim=-1) < 0.45)
+    beside = (
+        (places[..., 1] < points[:, 1].max() + 0.2)
+        & ((places[..., 0] - 0.5).abs() > 0.27)
+        & ((places[..., 0] - 0.5).abs() < 0.6)
+    )
+    wool = torch.tensor([0.2, 0.25, 0.5])[:, None, None] * (1 + 0.1 * torch.sin(150 * places[..., 0]))
+    return torch.where(above | beside, wool, picture)
+
+
+def test_a_hat_is_not_dyed(portraits: dict, crops: dict, guide: Guide) -> None:
+    crop, photo = crops["astronaut"], portraits["astronaut"]
+    assert seen(photo, crop, "hair").mean() > 0.05
+    hat = hatted(photo, crop)
+    field = make_field(hat, crop, guide, Prompt.parse("blond hair"))
+    assert "no hair was found" in field.meta["note"].lower()
+    assert torch.equal(warp(hat, crop, field)[0], hat)
+
+
+def test_named_colors_are_the_same_however_an_edit_is_made(astronaut: Tensor, crop: Crop, guide: Guide) -> None:
+    prompt, out = Prompt.parse("red lips"), []
+    for options in ({}, {"start": new_field(representation="raster")}, {"method": "predict"}):
+        out.append(warp(astronaut, crop, make_field(astronaut, crop, guide, prompt, **options))[0])
+    assert (out[0] - out[1]).abs().max() < 0.02
+    assert (out[0] - out[2]).abs().mean() < 0.1 * (out[0] - astronaut).abs().mean()  # it sees a smaller picture
+
+
+def test_light_and_shade_stay(astronaut: Tensor, crop: Crop, guide: Guide) -> None:
+    """A dark colour goes by a factor, so that what was light on the lips stays lighter."""
+    aligned, places = square(astronaut, crop)
+    prompt = Prompt.parse("black lips")
+    gates = open_gates(guide, prompt)
+    colors = RegionColors([gates], [named_tints(guide, prompt, gates)], places, aligned, (SIZE, SIZE), 0.5)
+    inside = (colors.masks[0, 0] > 0.9).flatten()
+    before = to_lab(aligned)[0, 0].flatten()[inside]
+    after = to_lab((aligned + colors.raster()).clamp(0, 1))[0, 0].flatten()[inside]
+    assert torch.corrcoef(torch.stack([before, after]))[0, 1] > 0.8
+    assert after.std() < before.std()
+
+
+def test_skin_leaves_hair_and_background_alone(astronaut: Tensor, crop: Crop) -> None:
+    aligned, places = square(astronaut, crop)
+    masks = paint_masks(
+        Gates({}, dict.fromkeys(COLOR_REGIONS, 0.0) | {"skin": 1.0, "hair": 1.0}), places, aligned, SIZE
+    )
+    skin, hair = masks.split(1, 1)
+    assert (skin * hair).sum() < 0.1 * hair.sum()
+    assert (skin * region_mask(places, "cheeks", SIZE)).sum() > 0.7 * region_mask(places, "cheeks", SIZE).sum()
+
+
+def test_a_sentence_tells_of_which_face() -> None:
+    assert not said(["lips"], torch.tensor([[0.0]]))
+    assert said(["hair", "lips"], torch.tensor([[1.0, 0.0], [0.0, 1.0]])).endswith("painted there on face 2.")
