@@ -21,8 +21,8 @@ from torch import Tensor, nn
 from ..checkpoint import read_weights
 from ..faces.fit import FittedFace
 from ..faces.landmarks import located
-from ..faces.rig import Rig, load_rig
-from ..fields.muscles import CONTROL_RANGE, MusclesField, fit_shown, other_side, what_it_does
+from ..faces.rig import load_rig
+from ..fields.muscles import CONTROL_RANGE, MusclesField, fit_shown, other_side, telling
 from ..fields.raster import Field
 from ..geometry.crop import Crop
 from ..guides.guide import Guide
@@ -42,6 +42,13 @@ REACH = 0.5  # standard deviations of real faces that a correction goes at most
 FULL = 1.1  # of a unit after the edit, unless the face shows more already
 ROOM = 0.3, 0.4, 1.2  # a shape is taken less by so much for each standard deviation that a face has of it; least, most
 SHIFT = 1.0  # largest shift of a region's colour, hundredths of CIE Lab
+TOLD = (
+    "eye",
+    "nose",
+    "mouth",
+    "lips",
+    "chin",
+)  # controls of which the shape fitted to landmarks tells how much a face has
 LEAST_SHOWN = 0.05  # of a unit, below which there is nothing to relax
 
 
@@ -84,6 +91,7 @@ class Predictor(nn.Module):
         guide: name of the guide that trained it.
         keys: ``[6,D]`` how that guide embeds :data:`KEYS`; it tells other guides apart.
         unit: root mean square length of that guide's text directions.
+        usual: ``[2,C]`` mean and standard deviation over faces of how much of each control the fit finds.
         steer: what is the same for all faces, ``[D]`` of the text to deviations of units, controls and colours.
     """
 
@@ -92,8 +100,8 @@ class Predictor(nn.Module):
         self.guide = guide
         self.register_buffer("keys", keys.clone().float())
         self.register_buffer("unit", torch.tensor(float(unit)))
-        rig = load_rig()
-        u, c, r = len(rig.unit_names), len(rig.control_names), len(COLOR_REGIONS)
+        (u, c), r = sizes(), len(COLOR_REGIONS)
+        self.register_buffer("usual", torch.stack([torch.zeros(c), torch.ones(c)]))
         self.first = nn.Linear(keys.shape[1] + (2 * u + c) + 2 + (u + c + 3) + 4 * r, width)
         self.steps = nn.ModuleList(
             nn.Sequential(nn.LayerNorm(width), nn.Linear(width, width), nn.SiLU(), nn.Linear(width, width))
@@ -112,17 +120,20 @@ class Predictor(nn.Module):
             face: ``[B,U+C+3]`` from :func:`features`.
             tones: ``[B,8,4]`` for each region whose colour is asked for its mean colour, L, a and b over 100, and 1; else zeros.
         """
+        u, c = sizes()
         text = wish.text / self.unit * wish.text.shape[1] ** 0.5
+        shown, carried, turn = face.split((u, c, 3), 1)
+        carried = ((carried - self.usual[0]) / self.usual[1]).clamp(-3, 3)
+        face = torch.cat([shown, carried, turn], 1)
         h = self.first(torch.cat([text, 2 * wish.start, wish.kinds, face, tones.flatten(1)], 1))
         for step in self.steps:
             h = h + step(h)
-        u, c = sizes()
         free, color, relax = self.last(h).float().split((u + c, 3 * len(COLOR_REGIONS), u), 1)
         steered, tinted = self.steer(text).float().split((u + c, 3 * len(COLOR_REGIONS)), 1)
         free, color = free + steered, color + tinted
         free = REACH * free / (1 + free.square().sum(1, keepdim=True)).sqrt()
         shifts = SHIFT * color.tanh().unflatten(1, (-1, 3)) * tones[..., 3:]
-        return Answer(_within(wish, face, free, 0.5 * relax.tanh()), free, shifts)
+        return Answer(_within(wish, shown, carried, free, 0.5 * relax.tanh()), free, shifts)
 
     @classmethod
     def load(cls, path: str | Path = BUILTIN, device: torch.device | str = "cpu") -> Predictor:
@@ -240,7 +251,7 @@ class Predictor(nn.Module):
         else:
             field = _joined([bound[p].field_for(aligned[i : i + 1], places[i : i + 1]) for i, p in enumerate(prompts)])
             field = field.with_meta(prompt=" / ".join(map(str, bound)))
-        return field.with_meta(did=what_it_does(field))
+        return telling(field)
 
 
 @dataclass(frozen=True)
@@ -261,6 +272,8 @@ class Bound:
     gates: Gates
     meta: Mapping[str, object]
 
+    needs_fit = True
+
     @torch.no_grad()
     def field_for(self, aligned: Tensor, landmarks: Tensor, fitted: FittedFace | None = None) -> MusclesField:
         """The field of aligned faces.
@@ -272,12 +285,12 @@ class Bound:
         """
         device, count = self.predictor.unit.device, len(aligned)
         aligned, landmarks = aligned.to(device), landmarks.to(device)
-        fitted = fit_shown(landmarks) if fitted is None else fitted.to(device)
+        fitted = fit_shown(landmarks) if fitted is None else fitted
         colors = None
         if self.gates.color > 0:
             colors = RegionColors([self.gates] * count, landmarks, aligned, (2, 2), COLOR_LIMIT)
         wish = Wish(*(t.expand(count, -1) for t in self.wish))
-        answer = self.predictor(wish, features(fitted), tones(colors, self.gates, aligned))
+        answer = self.predictor(wish, features(fitted).to(device), tones(colors, self.gates, aligned))
         field = MusclesField.zeros(count).to(device).with_coefficients(answer.coefficients)
         if colors is not None:
             painted = paint_with(colors, self.gates, answer.shifts)
@@ -291,7 +304,7 @@ def features(fitted: FittedFace) -> Tensor:
     """What the predictor sees of faces, ``[B,U+C+3]``: the units that they show, how much of each shape control they have
     in standard deviations, and the turn of the head."""
     turn = (fitted.rotation - fitted.rotation.mT)[:, (0, 0, 1), (1, 2, 2)]
-    return torch.cat([fitted.units, fitted.shape @ _carrying(fitted.rig), turn], 1)
+    return torch.cat([fitted.units, fitted.shape @ _carrying().to(fitted.shape), turn], 1)
 
 
 def tones(colors: RegionColors | None, gates: Gates, like: Tensor) -> Tensor:
@@ -314,21 +327,24 @@ def _asked(gates: Gates) -> list[int]:
     return [i for i, name in enumerate(COLOR_REGIONS) if gates.regions[name] > 0]
 
 
-def _within(wish: Wish, face: Tensor, free: Tensor, relaxing: Tensor) -> Tensor:
+def _within(wish: Wish, shown: Tensor, carried: Tensor, free: Tensor, relaxing: Tensor) -> Tensor:
     """Coefficients ``[B,2U+C]``: what is named, as far as there is room for it, and the correction, within what faces can do.
 
     Left and right of the correction are alike; but where a prompt names more of one side, that side takes it.
     """
     u, c = sizes()
-    shown, carried = face[:, :u], face[:, u : u + c]
     units, relax, controls = wish.start.split((u, u, c), 1)
     expression, shape = wish.kinds.split(1, 1)
-    root, spread, unit_swap, control_swap = (t.to(free.device) for t in metric())
+    root, spread, unit_swap, control_swap, seen = (t.to(free.device) for t in metric())
     relaxing = (relaxing + relaxing[:, unit_swap]) / 2 * expression * (shown > LEAST_SHOWN)
     relax = (relax.clamp(0, 1) + relaxing).clamp(0, 1)
     kept = torch.where(shown < 0, shown, shown * (1 - relax))
-    # What a face does already it need not do again.
-    named_units = torch.where(units > 0, units * (1 - kept.clamp(0, FULL) / FULL), units)
+    # What a face does already it need not do again; units that nobody reads go by those named with them.
+    room = 1 - kept.clamp(0, FULL) / FULL
+    named_seen = units.clamp(min=0) * seen
+    together = (named_seen * room).sum(1, keepdim=True) / named_seen.sum(1, keepdim=True).clamp(min=1e-6)
+    together = torch.where(named_seen.sum(1, keepdim=True) > 0.1, together, 1.0)
+    named_units = torch.where(units > 0, units * torch.where(seen > 0, room, torch.minimum(room, together)), units)
     change = expression * (free[:, :u] @ root) * _sides(units, unit_swap)
     low, high = torch.minimum(named_units, -kept.clamp(min=0)), (FULL - kept).clamp(min=0)
     after = torch.minimum(torch.maximum(named_units + change, low), high)
@@ -352,8 +368,9 @@ def sizes() -> tuple[int, int]:
 
 
 @functools.lru_cache(maxsize=1)
-def metric() -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Symmetric roots of how units ``[U,U]`` and controls ``[C,C]`` vary on real faces, and where the other side of each is."""
+def metric() -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+    """Symmetric roots of how units ``[U,U]`` and controls ``[C,C]`` vary on real faces, where the other side of each is, and 1
+    for units that somebody reads in faces."""
     rig = load_rig()
     with torch.inference_mode(False):
         whole, (u, _), roots = covariance(1, 1).double(), sizes(), []
@@ -361,19 +378,22 @@ def metric() -> tuple[Tensor, Tensor, Tensor, Tensor]:
             values, vectors = torch.linalg.eigh(part)
             roots.append(((vectors * values.clamp(min=0).sqrt()) @ vectors.T).float())
         swaps = [torch.tensor([other_side(n, names) for n in names]) for names in (rig.unit_names, rig.control_names)]
-        return roots[0], roots[1], swaps[0], swaps[1]
+        seen = (rig.covariance.diag() > 1e-4).float()
+        return roots[0], roots[1], swaps[0], swaps[1], seen
 
 
-@functools.lru_cache(maxsize=2)
-def _carrying(rig: Rig) -> Tensor:
+@functools.lru_cache(maxsize=1)
+def _carrying() -> Tensor:
     """Matrix ``[S,C]`` that takes the shape of a fitted face to how much of each control it has: a ridge regression of the
-    shapes' displacements on those of all controls, in standard deviations over people."""
+    shapes' displacements on those of all controls, in standard deviations over people. 0 for those of which landmarks tell nothing."""
+    rig = load_rig()
     with torch.inference_mode(False):
         shapes, controls = rig.shape.flatten(1).double(), rig.controls.flatten(1).double()
         square = controls @ controls.T
         square = square + 0.1 * square.diag().mean() * torch.eye(len(square)).to(square)
         found = shapes @ controls.T @ torch.linalg.inv(square)
-        return (found / found.norm(dim=0, keepdim=True).clamp(min=1e-6)).float()
+        told = torch.tensor([n.startswith(TOLD) for n in rig.control_names])
+        return (found / found.norm(dim=0, keepdim=True).clamp(min=1e-6) * told).float()
 
 
 def _joined(fields: Sequence[MusclesField]) -> MusclesField:

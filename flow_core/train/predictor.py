@@ -64,6 +64,7 @@ from .views import Views
 
 MOST_PARTS = 3  # most parts of a prompt
 MEASURED = 12  # faces on which the unit gain of the texts is measured
+USUAL = 8  # batches of faces of which the usual shape is measured
 LEAST = 0.25  # shortest text direction, relative to the root mean square, that says anything
 CORRECTION = 0.3  # what a correction as long as REACH costs; one that brings nothing is not made
 
@@ -463,6 +464,7 @@ def run(o: argparse.Namespace, train: data.Faces | list[str], test: data.Faces) 
         some, where, _ = (x[:MEASURED] for x in faces_of(train, o)(o.seed))
         texts = read_texts(o, guide).measured(guide, some, where)
         predictor = Predictor(guide.name, key_texts(guide), texts.unit)
+        predictor.usual.copy_(usual(train, o))
         if not o.weights:
             texts.steer(predictor)
         else:
@@ -495,10 +497,19 @@ def run(o: argparse.Namespace, train: data.Faces | list[str], test: data.Faces) 
         print("\n".join(validate(Predictor.load(o.out, o.device), guide, test)))
 
 
+@torch.no_grad()
+def usual(train: data.Faces | list[str], o: argparse.Namespace) -> Tensor:
+    """Mean and standard deviation over faces ``[2,C]`` of what :func:`flow_core.editing.predict.features` says of controls."""
+    draw, (u, c) = faces_of(train, o), sizes()
+    rows = [features(fit_shown(look(*draw(o.seed + k)[:2], 8, None)[1]))[:, u : u + c] for k in range(USUAL)]
+    carried = torch.cat(rows)
+    return torch.stack([carried.mean(0), carried.std(0).clamp(min=0.2)])
+
+
 def started(predictor: Predictor, path: Path) -> dict[str, Tensor]:
     """The weights of another predictor to go on from. What belongs to its guide's text space stays behind where that has other
     numbers of dimensions."""
-    was = {k: v.float() for k, v in Predictor.load(path).state_dict().items() if k not in ("keys", "unit")}
+    was = {k: v.float() for k, v in Predictor.load(path).state_dict().items() if k not in ("keys", "unit", "usual")}
     own, width = predictor.first.weight.detach().clone(), predictor.keys.shape[1]
     text = was["first.weight"].shape[1] - (own.shape[1] - width)  # columns
     own[:, width:] = was["first.weight"][:, text:]
