@@ -82,7 +82,7 @@ class MuscleParameters:
             rest = replace(
                 rest, offset=rest.offset.expand(batch, -1, -1, -1), color=rest.color.expand(batch, -1, -1, -1)
             )
-        self.field = replace(made, rest=rest)
+        self.field = replace(made, rest=rest, meta=field.meta)
         self.change = torch.zeros(
             batch, made.units.shape[1] + made.controls.shape[1], device=device, requires_grad=True
         )

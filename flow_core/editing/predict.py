@@ -49,6 +49,7 @@ TOLD = (
     "lips",
     "chin",
 )  # controls of which the shape fitted to landmarks tells how much a face has
+RELAXING = 0.5  # share of what a face shows that the network itself may relax
 LEAST_SHOWN = 0.05  # of a unit, below which there is nothing to relax
 
 
@@ -133,7 +134,7 @@ class Predictor(nn.Module):
         free, color = free + steered, color + tinted
         free = REACH * free / (1 + free.square().sum(1, keepdim=True)).sqrt()
         shifts = SHIFT * color.tanh().unflatten(1, (-1, 3)) * tones[..., 3:]
-        return Answer(_within(wish, shown, carried, free, 0.5 * relax.tanh()), free, shifts)
+        return Answer(_within(wish, shown, carried, free, RELAXING * relax.tanh().clamp(min=0)), free, shifts)
 
     @classmethod
     def load(cls, path: str | Path = BUILTIN, device: torch.device | str = "cpu") -> Predictor:
@@ -337,7 +338,8 @@ def _within(wish: Wish, shown: Tensor, carried: Tensor, free: Tensor, relaxing: 
     expression, shape = wish.kinds.split(1, 1)
     root, spread, unit_swap, control_swap, seen = (t.to(free.device) for t in metric())
     relaxing = (relaxing + relaxing[:, unit_swap]) / 2 * expression * (shown > LEAST_SHOWN)
-    relax = (relax.clamp(0, 1) + relaxing).clamp(0, 1)
+    relax = relax.clamp(0, 1)
+    relax = relax + (1 - relax) * relaxing  # what is named to relax does so
     kept = torch.where(shown < 0, shown, shown * (1 - relax))
     # What a face does already it need not do again; units that nobody reads go by those named with them.
     room = 1 - kept.clamp(0, FULL) / FULL
