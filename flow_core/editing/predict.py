@@ -49,6 +49,14 @@ TOLD = (
     "lips",
     "chin",
 )  # controls of which the shape fitted to landmarks tells how much a face has
+WHOLE = (
+    "older",
+    "younger",
+    "masculine",
+    "heavier",
+    "faceOlder",
+    "faceHeavier",
+)  # controls that move only where they are named
 RELAXING = 0.5  # share of what a face shows that the network itself may relax
 LEAST_SHOWN = 0.05  # of a unit, below which there is nothing to relax
 
@@ -336,7 +344,7 @@ def _within(wish: Wish, shown: Tensor, carried: Tensor, free: Tensor, relaxing: 
     u, c = sizes()
     units, relax, controls = wish.start.split((u, u, c), 1)
     expression, shape = wish.kinds.split(1, 1)
-    root, spread, unit_swap, control_swap, seen = (t.to(free.device) for t in metric())
+    root, spread, unit_swap, control_swap, seen, whole = (t.to(free.device) for t in metric())
     relaxing = (relaxing + relaxing[:, unit_swap]) / 2 * expression * (shown > LEAST_SHOWN)
     relax = relax.clamp(0, 1)
     relax = relax + (1 - relax) * relaxing  # what is named to relax does so
@@ -353,6 +361,7 @@ def _within(wish: Wish, shown: Tensor, carried: Tensor, free: Tensor, relaxing: 
     slope, least, most = ROOM
     room = (1 - slope * carried * controls.sign()).clamp(least, most)
     change = shape * (free[:, u:] @ spread) * _sides(controls, control_swap)
+    change = torch.where((whole > 0) & (controls == 0), 0.0, change)
     return torch.cat([after, relax, (controls * room + change).clamp(-CONTROL_RANGE, CONTROL_RANGE)], 1)
 
 
@@ -370,18 +379,19 @@ def sizes() -> tuple[int, int]:
 
 
 @functools.lru_cache(maxsize=1)
-def metric() -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-    """Symmetric roots of how units ``[U,U]`` and controls ``[C,C]`` vary on real faces, where the other side of each is, and 1
-    for units that somebody reads in faces."""
+def metric() -> tuple[Tensor, ...]:
+    """Symmetric roots of how units ``[U,U]`` and controls ``[C,C]`` vary on real faces, where the other side of each is, 1 for
+    units that somebody reads in faces, and 1 for controls of the whole face."""
     rig = load_rig()
     with torch.inference_mode(False):
-        whole, (u, _), roots = covariance(1, 1).double(), sizes(), []
-        for part in (whole[:u, :u], whole[u:, u:]):
+        joint, (u, _), roots = covariance(1, 1).double(), sizes(), []
+        for part in (joint[:u, :u], joint[u:, u:]):
             values, vectors = torch.linalg.eigh(part)
             roots.append(((vectors * values.clamp(min=0).sqrt()) @ vectors.T).float())
         swaps = [torch.tensor([other_side(n, names) for n in names]) for names in (rig.unit_names, rig.control_names)]
         seen = (rig.covariance.diag() > 1e-4).float()
-        return roots[0], roots[1], swaps[0], swaps[1], seen
+        whole_face = torch.tensor([float(n.startswith(WHOLE)) for n in rig.control_names])
+        return *roots, *swaps, seen, whole_face
 
 
 @functools.lru_cache(maxsize=1)
