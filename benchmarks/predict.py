@@ -1,4 +1,4 @@
-"""How long a predicted edit takes, with the face found: ``python benchmarks/predict.py [FILE]`` (weights; random without)."""
+"""How long a predicted edit takes, with the face found: ``python benchmarks/predict.py [FILE]`` (weights; the built-in without)."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from collections.abc import Callable
 import torch
 
 from flow_core.cli.demo import portraits
-from flow_core.editing.predict import Predictor, key_texts
+from flow_core.editing.predict import Predictor
 from flow_core.faces.align import align
 from flow_core.faces.detect import load_detector
-from flow_core.geometry.crop import Crop
+from flow_core.fields.muscles import fit_shown
 from flow_core.guides.guide import load_guide
 from flow_core.guides.nano import IMAGE_SIZE
 from flow_core.guides.prompts import Prompt
@@ -38,9 +38,11 @@ def clock(work: Callable[[], object], rounds: int = 60) -> str:
 
 def main() -> None:
     guide, photo = load_guide(), portraits()["astronaut"]
-    net = Predictor.load(sys.argv[1]) if sys.argv[1:] else Predictor("nano", key_texts(guide)).eval()
+    net = Predictor.load(sys.argv[1]) if sys.argv[1:] else Predictor.load()
     crop, _ = align(photo, load_detector())
     face = crop.aligned(photo, SIDE)
+    small_crop, _ = align(face, load_detector())
+    fitted = fit_shown(crop.places)
     small, places = crop.aligned(photo, IMAGE_SIZE), crop.places
     print(
         f"{platform.machine()}, {torch.get_num_threads()} threads, {sum(p.numel() for p in net.parameters()) / 1e6:.1f} M"
@@ -51,10 +53,9 @@ def main() -> None:
             bound = net.bind(guide, prompt)
             field = bound(small, places)
             print(f"{text}: bind {clock(lambda p=prompt: net.bind(guide, p))}")
-            print(f"{text}: field {clock(lambda b=bound: b(small, places))}")
-            print(f"{text}: warp at {SIDE} px {clock(lambda f=field: warp(face, Crop.whole(face), f))}")
-        passes = clock(lambda: net(small, places, bound.text))
-        print(f"network alone {passes}")
+            print(f"{text}: field {clock(lambda b=bound: b(small, places, fitted))}")
+            print(f"{text}: warp at {SIDE} px {clock(lambda f=field: warp(face, small_crop, f))}")
+        print(f"fit of the face {clock(lambda: fit_shown(places))}")
 
 
 if __name__ == "__main__":

@@ -11,6 +11,8 @@ from ..flow_core.editing.optimize import Settings, report
 from ..flow_core.editing.predict import Predictor
 from ..flow_core.faces.align import align
 from ..flow_core.faces.doubts import doubts
+from ..flow_core.fields.muscles import telling
+from ..flow_core.fields.muscles import told as did
 from ..flow_core.fields.new import new_field
 from ..flow_core.guides.guide import BUILTIN, Guide
 from ..flow_core.guides.prompts import Prompt
@@ -25,6 +27,7 @@ from .sockets import (
     FieldSocket,
     GuideSocket,
     advanced,
+    did_output,
     fit_mask,
     mask_to_comfy,
     missing_faces,
@@ -78,6 +81,7 @@ class FaceFlowEdit(io.ComfyNode):
                 FieldSocket.Output(display_name="field", tooltip="The edit, at this strength, one for each face."),
                 io.Mask.Output(display_name="changed", tooltip="1 where a pixel was touched."),
                 CropSocket.Output(display_name="crop", tooltip="Where the faces are; for other FaceFlow nodes."),
+                did_output(),
             ],
         )  # fmt: skip
 
@@ -101,7 +105,7 @@ class FaceFlowEdit(io.ComfyNode):
         else:
             start, settings = new_field(batch=crop.batch), Settings(steps=steps, preserve=preserve, seed=seed)
             field, _ = shape(picture, crop, start, guide, targets, settings)
-        field = field.scale(strength, strength)
+        field = telling(field.scale(strength, strength))
         edited, changed = warp(picture, crop, field, mask=fit_mask(mask, crop.image_size))
         numbers = f"{crop.batch} face{'s' * (crop.batch > 1)}, largest offset {report(field, crop)['max_px']:.1f} px"
         return io.NodeOutput(
@@ -109,7 +113,8 @@ class FaceFlowEdit(io.ComfyNode):
             field,
             mask_to_comfy(changed),
             crop,
-            ui=told(numbers, missing_faces(crop), *doubts(crop), unknown, str(field.meta.get("note", ""))),
+            did(field),
+            ui=told(numbers, did(field), missing_faces(crop), *doubts(crop), unknown, str(field.meta.get("note", ""))),
         )
 
 

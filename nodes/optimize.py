@@ -10,12 +10,25 @@ from torch import Tensor
 from ..flow_core.editing.edit import make_field
 from ..flow_core.editing.optimize import Priors, Settings, Step, report
 from ..flow_core.fields.base import FlowField
+from ..flow_core.fields.muscles import told as did
 from ..flow_core.geometry.crop import Crop
 from ..flow_core.guides.guide import Guide
 from ..flow_core.guides.prompts import NEUTRAL, Prompt
 from ..flow_core.warping.warp import warp
 from .guide import bring, unknown_note
-from .sockets import EDIT, CropSocket, FieldSocket, GuideSocket, advanced, node, rgb, to_comfy, to_core, told
+from .sockets import (
+    EDIT,
+    CropSocket,
+    FieldSocket,
+    GuideSocket,
+    advanced,
+    did_output,
+    node,
+    rgb,
+    to_comfy,
+    to_core,
+    told,
+)
 
 PREVIEW_EVERY = 6  # steps; a preview costs about as much as a step with the built-in guide
 
@@ -69,6 +82,7 @@ class FaceFlowOptimize(io.ComfyNode):
                 FieldSocket.Output(display_name="field", tooltip="The edit, one for each face; for Apply, View, Save and others."),
                 io.Image.Output(display_name="preview", tooltip="The whole picture, edited at strength 1."),
                 io.LossMap.Output(display_name="loss", tooltip="Loss per step, for the Plot Loss Graph node."),
+                did_output(),
             ],
         )  # fmt: skip
 
@@ -93,7 +107,13 @@ class FaceFlowOptimize(io.ComfyNode):
         logging.info("FaceFlow: gain %(gain)+.2f, folds %(folds).2f, largest offset %(max_px).1f px", numbers)
         edited, _ = warp(to_core(image), crop, result)
         text = "gain {gain:+.2f}, largest offset {max_px:.1f} px, folds {folds:.2%}".format(**numbers)
-        return io.NodeOutput(result, to_comfy(edited, image), {"loss": curve}, ui=told(text, unknown, str(result.meta.get("note", ""))))
+        return io.NodeOutput(
+            result,
+            to_comfy(edited, image),
+            {"loss": curve},
+            did(result),
+            ui=told(text, did(result), unknown, str(result.meta.get("note", ""))),
+        )
 
 
 def shape(

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from ..flow_core.editing.optimize import report
 from ..flow_core.editing.predict import Predictor
+from ..flow_core.fields.muscles import told as did
 from ..flow_core.geometry.crop import Crop
 from ..flow_core.guides.guide import Guide
 from ..flow_core.guides.prompts import NEUTRAL, Prompt
@@ -21,6 +22,7 @@ from .sockets import (
     GuideSocket,
     PredictorSocket,
     advanced,
+    did_output,
     node,
     rgb,
     to_comfy,
@@ -105,6 +107,7 @@ class FaceFlowPredict(io.ComfyNode):
             outputs=[
                 FieldSocket.Output(display_name="field", tooltip="The edit, one for each face; for Apply, View, Save and others."),
                 io.Image.Output(display_name="preview", tooltip="The whole picture, edited."),
+                did_output(),
             ],
         )  # fmt: skip
 
@@ -121,4 +124,5 @@ class FaceFlowPredict(io.ComfyNode):
         field = predictor.predict(rgb(picture), crop, guide, targets, strength).to(mm.intermediate_device())
         edited, _ = warp(picture, crop, field)
         numbers = "largest offset {max_px:.1f} px, folds {folds:.2%}".format(**report(field, crop))
-        return io.NodeOutput(field, to_comfy(edited, image), ui=told(numbers, unknown, str(field.meta.get("note", ""))))
+        said = told(numbers, did(field), unknown, str(field.meta.get("note", "")))
+        return io.NodeOutput(field, to_comfy(edited, image), did(field), ui=said)

@@ -83,6 +83,14 @@ def missing_faces(crop: Crop) -> str:
     return f"No face in {len(without)} of {crop.pictures} pictures, which stay as they are: number {shown}."
 
 
+def did_output() -> io.String.Output:
+    """What an edit did, by name; the last output of the nodes that make edits."""
+    return io.String.Output(
+        display_name="did",
+        tooltip='What the edit does, by the names of muscles and shapes: "mouthSmile 0.62, cheekSquintLeft 0.40". Faces apart by a bar.',
+    )
+
+
 def told(*lines: str) -> ui.PreviewText:
     """Lines that ``web/text.js`` shows on the node; empty ones are left out."""
     return ui.PreviewText("\n".join(line for line in lines if line))

@@ -28,6 +28,7 @@ from .. import jsons
 from ..editing.edit import make_field
 from ..editing.optimize import Settings, Step
 from ..editing.predict import Predictor, PredictorError
+from ..faces.fit import FittedFace
 from ..fields.base import FlowField
 from ..fields.new import new_field
 from ..fields.raster import Field
@@ -135,6 +136,10 @@ def _camera_av(number: int, size: tuple[int, int]) -> Iterator[Frame]:
     yield from clip
 
 
+def _needs_fit(source: FieldSource) -> bool:
+    return getattr(source, "needs_fit", False)
+
+
 class _Outdated(Exception):
     """Nobody waits for this edit any more."""
 
@@ -173,7 +178,7 @@ class Live:
         self.error: BaseException | None = None
         self.count = 0
         self.set_field(Field.zeros(2))
-        editor.fields = lambda aligned, landmarks: self._source(aligned, landmarks)
+        editor.fields = self
         self._news = threading.Condition()
         self._shown: Tensor | None = None
         self._view: tuple[Tensor, Crop] | None = None
@@ -184,6 +189,15 @@ class Live:
         self._wanted = threading.Condition()
         self._optimizer: threading.Thread | None = None
         self._threads: list[threading.Thread] = []
+
+    def __call__(self, aligned: Tensor, landmarks: Tensor, fitted: FittedFace | None = None) -> FlowField:
+        """The field of a face, for the editor: see :data:`flow_core.video.editor.FieldSource`."""
+        source = self._source  # a prompt from another thread may put another in its place at any time
+        return source(aligned, landmarks, fitted) if _needs_fit(source) else source(aligned, landmarks)
+
+    @property
+    def needs_fit(self) -> bool:
+        return _needs_fit(self._source)
 
     @property
     def fps(self) -> float:

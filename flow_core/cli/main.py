@@ -27,7 +27,7 @@ from ..fields.base import FlowField
 from ..fields.container import require_field_target
 from ..fields.expressions import PRESETS, preset
 from ..fields.files import load_field
-from ..fields.muscles import MusclesField, what_it_does
+from ..fields.muscles import MusclesField, told
 from ..fields.new import REPRESENTATIONS, RESOLUTION, new_field
 from ..geometry.crop import Crop
 from ..guides.guide import BUILTIN, PRECISIONS, Guide, GuideError, available, load_guide
@@ -291,7 +291,7 @@ def _edit(o: argparse.Namespace) -> None:
         f"largest offset {numbers['max_px']:.1f} px, {seconds:.1f} s"
     )
     if isinstance(field, MusclesField):
-        print(what_it_does(field))
+        print(told(field))
 
 
 def _field_target(o: argparse.Namespace) -> Path | None:

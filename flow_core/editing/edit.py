@@ -12,6 +12,7 @@ from torch import Tensor
 from ..faces.align import align
 from ..faces.detect import Detector, load_detector
 from ..fields.base import FlowField
+from ..fields.muscles import telling
 from ..fields.new import new_field
 from ..geometry.crop import Crop
 from ..guides.guide import Guide, load_guide
@@ -131,7 +132,7 @@ def _optimized(
     for step in optimize(image, crop, start, guide, prompt, settings):
         if watch is not None:
             watch(step)
-    return step.field.to("cpu")
+    return telling(step.field.to("cpu"))
 
 
 @once()

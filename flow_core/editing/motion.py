@@ -19,9 +19,6 @@ from ..geometry.grid import pixel_centers
 BUILTIN = Path(__file__).parents[1] / "weights" / "motion.safetensors"
 RADIUS = 0.05  # radius of a landmark's influence, fractions of the crop side
 STIFFNESS = 0.08  # added to the diagonal of the interpolation: how far single landmarks may be missed
-LANDMARK_STEP = (
-    0.02  # how far a single landmark goes, fractions of the crop side, where a mode goes by its standard deviation
-)
 PARTS = ("brows", "eyes", "nose", "mouth", "outline")  # of the face, which move by themselves
 
 
@@ -45,19 +42,6 @@ def load_parts(path: Path = BUILTIN) -> Tensor:
 def part_landmarks() -> Tensor:
     """``[5,161]``: 1 for the landmarks of each of :data:`PARTS`."""
     return (load_parts().T @ load_modes().abs().sum(2) > 0).float()
-
-
-@functools.lru_cache(maxsize=1)
-def load_movements() -> tuple[Tensor, Tensor]:
-    """Modes ``[W,161,2]`` and their parts ``[W,5]`` as in :func:`load_modes` and :func:`load_parts`, and after them each landmark
-    of the brows alone, along x and along y: of brows that come together the landmarks that the modes were made of show
-    a fifth (:mod:`flow_core.train.seen`), so that modes alone cannot frown."""
-    modes, parts, brows = load_modes(), load_parts(), part_landmarks()[0].nonzero()[:, 0]
-    single = modes.new_zeros(2 * len(brows), *modes.shape[1:])
-    for axis in (0, 1):
-        single[torch.arange(len(brows)) * 2 + axis, brows, axis] = LANDMARK_STEP
-    of_brows = torch.eye(len(PARTS))[:1].expand(len(single), -1)
-    return torch.cat([modes, single]), torch.cat([parts, of_brows])
 
 
 def part_mask(landmarks: Tensor, parts: Tensor, size: tuple[int, int]) -> Tensor:

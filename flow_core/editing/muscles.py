@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import TypeAlias
 
 import torch
 from torch import Tensor
@@ -83,13 +84,15 @@ class MuscleParameters:
         self.sought = self.colors.shifts.requires_grad_() if self.colors is not None and self.colors.sought else None
         begin = field.coefficients().to(device).expand(batch, -1)
         start = torch.cat([asked[p].field.coefficients() for p in prompts]).to(device)
+        if field.meta.get("prompt") == " / ".join(dict.fromkeys(map(str, prompts))):
+            start = torch.zeros_like(start)  # it was made for the same prompt, and starts with what that names already
         made = MusclesField.of(*[{}] * batch).to(device).with_coefficients(begin + margin / NAMED_AT * start)
         rest = None if field.rest is None else field.rest.to(device)
         if rest is not None and rest.batch != batch:
             rest = replace(
                 rest, offset=rest.offset.expand(batch, -1, -1, -1), color=rest.color.expand(batch, -1, -1, -1)
             )
-        self.field = replace(made, rest=rest)
+        self.field = replace(made, rest=rest, meta=field.meta)
         self.change = torch.zeros(
             batch, made.units.shape[1] + made.controls.shape[1], device=device, requires_grad=True
         )
@@ -101,39 +104,22 @@ class MuscleParameters:
         self.fineness = LATTICE
         # colours that are sought take more steps, and smaller ones; those that are named are there from the start
         self.most_steps = None if self.sought is not None else STEPS if self.moves else 1
-        self.at: list[tuple[Tensor, Tensor, Tensor, Tensor]] | None = None
+        self.at: list[Rasterised] | None = None
 
     def edit(self) -> Edit:
         if self.at is None:
-            self.at = [self._rasterised(i) for i in range(len(self.places))]
-        skin = torch.cat([self._skin(i, self.change[i]) for i in range(len(self.places))])
-        offset = torch.cat([found for _, _, found, _ in self.at]) + skin
+            self.at = [
+                rasterised(self.fitted.select(i), self.places[i], self.field.select(i), self.lattice, self.weight)
+                for i in range(len(self.places))
+            ]
+        moved = torch.cat([self._skin(i, self.change[i]) for i in range(len(self.places))])
+        offset = torch.cat([found for _, _, found, _ in self.at]) + moved
         dark = torch.cat([dark for *_, dark in self.at])
         color = None if self.colors is None else self.colors.raster()
-        return Edit(_Lattice(offset, dark, color, self.field.rest), colors=self.sought)
-
-    def _rasterised(self, i: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Triangles and weights on the lattice, and the offsets ``[1,2,n,n]`` and uncovered ``[1,1,n,n]`` as the edit stands."""
-        with torch.no_grad():
-            face, one = self.fitted.select(i), self.field.select(i)
-            moved = moved_face(face, self.places[i], one, LATTICE)
-            if moved is None:
-                points, depth = face.project(face.vertices())
-                seen = rasterise(points[0], depth[0], front_triangles(face.rig), LATTICE)
-                zero = self.lattice.new_zeros(1, 3, LATTICE, LATTICE)
-                return *seen, zero[:, :2], zero[:, 2:]
-            offset, dark = moved(self.lattice)
-            dark = offset.new_zeros(1, 1, LATTICE, LATTICE) if dark is None else dark
-            return *moved.seen, offset * self.weight, dark * self.weight
+        return Edit(Lattice(offset, dark, color, self.field.rest), colors=self.sought)
 
     def _skin(self, i: int, change: Tensor) -> Tensor:
-        """Offsets ``[1,2,n,n]`` that a change ``[U+C]`` of units and controls adds, to first order."""
-        face: FittedFace = self.fitted.select(i)
-        rig, (index, weights, *_) = face.rig, self.at[i]
-        count = len(rig.unit_names)
-        solid = (change[:count] * rig.gain) @ rig.units.flatten(1) + change[count:] @ rig.controls.flatten(1)
-        shift = (solid.view(-1, 3) @ face.rotation[0].T)[:, :2] * face.scale[0]
-        return -barycentric(shift, front_triangles(rig), index, weights).movedim(-1, 0)[None] * self.weight
+        return skin(self.fitted.select(i), self.at[i], change, self.weight)
 
     def unit_gain(self, gain: Tensor) -> Tensor:
         found, full = [], []
@@ -197,7 +183,43 @@ class MuscleParameters:
         return field, lambda same: same
 
 
-class _Lattice:
+Rasterised: TypeAlias = tuple[Tensor, Tensor, Tensor, Tensor]
+"""Triangles and weights of a lattice, and the offsets ``[1,2,n,n]`` and uncovered ``[1,1,n,n]`` on it, without gradient."""
+
+
+@torch.no_grad()
+def rasterised(face: FittedFace, place: Tensor, one: MusclesField, lattice: Tensor, weight: Tensor) -> Rasterised:
+    """A face as an edit moves it, on a lattice.
+
+    Args:
+        face: batch 1.
+        place: ``[161,2]`` its landmarks.
+        one: the edit, batch 1.
+        lattice: ``[1,n,n,2]`` crop points.
+        weight: ``[1,1,n,n]`` how far the edit reaches there, see :func:`flow_core.fields.base.taper`.
+    """
+    size = lattice.shape[1]
+    moved = moved_face(face, place, one, size)
+    if moved is None:
+        points, depth = face.project(face.vertices())
+        seen = rasterise(points[0], depth[0], front_triangles(face.rig), size)
+        zero = lattice.new_zeros(1, 3, size, size)
+        return *seen, zero[:, :2], zero[:, 2:]
+    offset, dark = moved(lattice)
+    dark = offset.new_zeros(1, 1, size, size) if dark is None else dark
+    return *moved.seen, offset * weight, dark * weight
+
+
+def skin(face: FittedFace, at: Rasterised, change: Tensor, weight: Tensor) -> Tensor:
+    """Offsets ``[1,2,n,n]`` that a change ``[U+C]`` of units and controls adds to :func:`rasterised`, to first order."""
+    rig, (index, weights, *_) = face.rig, at
+    count = len(rig.unit_names)
+    solid = (change[:count] * rig.gain) @ rig.units.flatten(1) + change[count:] @ rig.controls.flatten(1)
+    shift = (solid.view(-1, 3) @ face.rotation[0].T)[:, :2] * face.scale[0]
+    return -barycentric(shift, front_triangles(rig), index, weights).movedim(-1, 0)[None] * weight
+
+
+class Lattice:
     """The edit as it stands, as a field that only has a flow: what the views of an optimisation ask."""
 
     def __init__(self, offset: Tensor, dark: Tensor, color: Tensor | None, rest: Field | None) -> None:

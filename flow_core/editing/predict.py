@@ -1,62 +1,98 @@
-"""One-shot prediction: a small network looks at a face and a text and gives the field at once (paper, the learning-based
-framework).
+"""One-shot prediction: a small network answers a fitted face and a text with muscles, shapes and colours at once (paper, the
+learning-based framework).
 
-It answers in the few numbers in which :mod:`flow_core.editing.optimize` edits: how far to go along each way of moving, and one
-colour for each region. The text enters as a sum of weighted directions in the guide's text space, so that parts add up,
-negative weights move away, and strength is the length of that sum: no text, no strength, no edit, by construction.
+An answer is what the prompt names (:mod:`flow_core.editing.named`), as far as the face has room for it, and a learnt correction: a
+mixture of muscles within what real faces do, what to relax, and the colours of regions. So a network that has learnt nothing
+answers what is named, one that has learnt answers what :mod:`flow_core.editing.optimize` would find. Strength is a factor of the
+answer: half of it is half the contraction.
 """
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..checkpoint import read_weights
-from ..faces.landmarks import POINTS, located
-from ..fields.new import RESOLUTION
+from ..faces.fit import FittedFace
+from ..faces.landmarks import located
+from ..faces.rig import load_rig
+from ..fields.muscles import CONTROL_RANGE, MusclesField, fit_shown, other_side, telling
 from ..fields.raster import Field
 from ..geometry.crop import Crop
-from ..geometry.grid import pixel_centers
-from ..geometry.sampling import interpolate
 from ..guides.guide import Guide
-from ..guides.nano import IMAGE_SIZE, _down, _Residual, fused
+from ..guides.nano import IMAGE_SIZE
 from ..guides.prompts import Prompt, directions, embed
 from ..randomness import OwnRandom
 from ..threads import yielding
 from .gates import COLOR_REGIONS, Gates, open_gates
-from .motion import load_movements, spread
+from .named import covariance, named
 from .optimize import Settings
-from .painting import COLOR_RASTER, RegionColors, paint
+from .painting import RegionColors
 from .tints import Tint, named_tints
 
 BUILTIN = Path(__file__).parents[1] / "weights" / "predictor.safetensors"
-COLOR_LIMIT = 0.22  # largest colour offset of colours that the network answers
-FARTHEST = 1.5  # largest weight times strength that the training shows; beyond it an edit is extrapolated
+COLOR_LIMIT = Settings.color_limit  # largest colour offset
 KEYS = ("a smiling face", "an angry face", "a face with a wide nose", "red lips", "an old man", "blond hair")
 LEAST_SIMILARITY = 0.99  # least cosine between KEYS in the guide's text space and in that of the training
+REACH = 0.5  # standard deviations of real faces that a correction goes at most
+FULL = 1.1  # of a unit after the edit, unless the face shows more already
+ROOM = 0.3, 0.4, 1.2  # a shape is taken less by so much for each standard deviation that a face has of it; least, most
+SHIFT = 1.0  # largest shift of a region's colour, hundredths of CIE Lab
+TOLD = (
+    "eye",
+    "nose",
+    "mouth",
+    "lips",
+    "chin",
+)  # controls of which the shape fitted to landmarks tells how much a face has
+WHOLE = (
+    "older",
+    "younger",
+    "masculine",
+    "heavier",
+    "faceOlder",
+    "faceHeavier",
+)  # controls that move only where they are named
+RELAXING = 0.5  # share of what a face shows that the network itself may relax
+LEAST_SHOWN = 0.05  # of a unit, below which there is nothing to relax
 
 
 class PredictorError(RuntimeError):
     """A predictor cannot be loaded, or not be used with this guide; the message names the remedy."""
 
 
-class _Modulated(nn.Module):
-    """A residual step of the text, gated by the face; without bias, so that no text stays no text."""
+class Wish(NamedTuple):
+    """What is asked of B faces, of full strength.
 
-    def __init__(self, width: int, face: int) -> None:
-        super().__init__()
-        self.up, self.down = nn.Linear(width, 2 * width, bias=False), nn.Linear(2 * width, width, bias=False)
-        self.gate = nn.Linear(face, 2 * width)
-        nn.init.zeros_(self.gate.weight)  # training starts with an edit that all faces share
-        nn.init.zeros_(self.gate.bias)
+    Attributes:
+        text: ``[B,D]`` sum of the weighted text directions of a prompt, the largest weight 1.
+        start: ``[B,2U+C]`` what it names, as coefficients of a muscles field.
+        kinds: ``[B,2]`` 0..1, whether it asks for an expression, and for a shape.
+    """
 
-    def forward(self, text: Tensor, face: Tensor) -> Tensor:
-        return text + self.down(F.silu(self.up(text)) * (1 + self.gate(face)))
+    text: Tensor
+    start: Tensor
+    kinds: Tensor
+
+
+class Answer(NamedTuple):
+    """What :class:`Predictor` answers for B faces.
+
+    Attributes:
+        coefficients: ``[B,2U+C]`` of a muscles field: units, which share of those shown to relax, controls.
+        free: ``[B,U+C]`` the learnt correction, standard deviations of real faces.
+        shifts: ``[B,8,3]`` of the colours of :data:`flow_core.editing.gates.COLOR_REGIONS`, hundredths of CIE Lab.
+    """
+
+    coefficients: Tensor
+    free: Tensor
+    shifts: Tensor
 
 
 class Predictor(nn.Module):
@@ -66,53 +102,56 @@ class Predictor(nn.Module):
         guide: name of the guide that trained it.
         keys: ``[6,D]`` how that guide embeds :data:`KEYS`; it tells other guides apart.
         unit: root mean square length of that guide's text directions.
+        usual: ``[2,C]`` mean and standard deviation over faces of how much of each control the fit finds.
+        steer: what is the same for all faces, ``[D]`` of the text to deviations of units, controls and colours.
     """
 
-    def __init__(self, guide: str, keys: Tensor, unit: float = 1.0, width: int = 256) -> None:
+    def __init__(self, guide: str, keys: Tensor, unit: float = 1.0, width: int = 320) -> None:
         super().__init__()
         self.guide = guide
         self.register_buffer("keys", keys.clone().float())
         self.register_buffer("unit", torch.tensor(float(unit)))
-        self.eye = nn.Sequential(
-            _down(3, 16, 5), _down(16, 32), _down(32, 64), _Residual(64), _down(64, 96), _Residual(96),
-            nn.Conv2d(96, 24, 1), nn.SiLU(), nn.Flatten(),
-        )  # fmt: skip
-        self.face = nn.Sequential(
-            nn.Linear(24 * (IMAGE_SIZE // 16) ** 2 + 2 * len(POINTS), width),
-            nn.LayerNorm(width), nn.SiLU(), nn.Linear(width, width), nn.SiLU(),
-        )  # fmt: skip
-        self.text = nn.Linear(keys.shape[1], width, bias=False)
-        self.steps = nn.ModuleList(_Modulated(width, width) for _ in range(2))
-        self.motion = nn.Linear(width, len(load_movements()[0]), bias=False)
-        self.color = nn.Linear(width, 3 * len(COLOR_REGIONS), bias=False)
-        for head, size in ((self.motion, 0.02), (self.color, 0.002)):
-            nn.init.normal_(head.weight, std=size)
+        (u, c), r = sizes(), len(COLOR_REGIONS)
+        self.register_buffer("usual", torch.stack([torch.zeros(c), torch.ones(c)]))
+        self.first = nn.Linear(keys.shape[1] + (2 * u + c) + 2 + (u + c + 3) + 4 * r, width)
+        self.steps = nn.ModuleList(
+            nn.Sequential(nn.LayerNorm(width), nn.Linear(width, width), nn.SiLU(), nn.Linear(width, width))
+            for _ in range(2)
+        )
+        self.last = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, u + c + 3 * r + u))
+        self.steer = nn.Linear(keys.shape[1], u + c + 3 * r, bias=False)
+        for part in (self.last[1].weight, self.last[1].bias, self.steer.weight):
+            nn.init.zeros_(part)  # what has learnt nothing answers what is named
 
-    def forward(self, aligned: Tensor, landmarks: Tensor, text: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, wish: Wish, face: Tensor, tones: Tensor) -> Answer:
         """The edit in numbers.
 
         Args:
-            aligned: face squares ``[B,3,112,112]`` RGB 0..1.
-            landmarks: ``[B,161,2]`` in crop points.
-            text: ``[B,D]`` sums of weighted text directions.
-
-        Returns:
-            How far to go along each of :func:`flow_core.editing.motion.load_movements` ``[B,W]`` and colours ``[B,8,3]`` of the
-            regions :data:`flow_core.editing.gates.COLOR_REGIONS` before their limit, sRGB 0..1.
+            wish: what is asked of B faces.
+            face: ``[B,U+C+3]`` from :func:`features`.
+            tones: ``[B,8,4]`` for each region whose colour is asked for its mean colour, L, a and b over 100, and 1; else zeros.
         """
-        features = torch.cat([self.eye(4 * (aligned - 0.5)), 8 * (landmarks.flatten(1) - 0.5)], 1)
-        face = self.face(features)
-        text = self.text(text / self.unit * text.shape[1] ** 0.5)
+        u, c = sizes()
+        text = wish.text / self.unit * wish.text.shape[1] ** 0.5
+        shown, carried, turn = face.split((u, c, 3), 1)
+        carried = ((carried - self.usual[0]) / self.usual[1]).clamp(-3, 3)
+        face = torch.cat([shown, carried, turn], 1)
+        h = self.first(torch.cat([text, 2 * wish.start, wish.kinds, face, tones.flatten(1)], 1))
         for step in self.steps:
-            text = step(text, face)
-        return self.motion(text).float(), self.color(text).float().unflatten(1, (-1, 3))
+            h = h + step(h)
+        free, color, relax = self.last(h).float().split((u + c, 3 * len(COLOR_REGIONS), u), 1)
+        steered, tinted = self.steer(text).float().split((u + c, 3 * len(COLOR_REGIONS)), 1)
+        free, color = free + steered, color + tinted
+        free = REACH * free / (1 + free.square().sum(1, keepdim=True)).sqrt()
+        shifts = SHIFT * color.tanh().unflatten(1, (-1, 3)) * tones[..., 3:]
+        return Answer(_within(wish, shown, carried, free, RELAXING * relax.tanh().clamp(min=0)), free, shifts)
 
     @classmethod
     def load(cls, path: str | Path = BUILTIN, device: torch.device | str = "cpu") -> Predictor:
         """Read weights that ``python -m flow_core.train predictor`` wrote.
 
         Raises:
-            PredictorError: there is no such file, or it holds something else.
+            PredictorError: there is no such file, it holds something else, or it is a predictor of before muscles.
         """
         path = Path(path)
         train = f"python -m flow_core.train predictor --guide nano --images DIR --out {path}"
@@ -127,25 +166,29 @@ class Predictor(nn.Module):
             raise PredictorError(
                 f"{path.name} is a safetensors file, but no predictor; pick one written by python -m flow_core.train predictor."
             )
+        guide = about.get("guide", "?")
+        if "motion.weight" in state:
+            raise PredictorError(
+                f"{path.name} moves landmarks, as predictors did before FaceFlow moved muscles, and cannot be used any more; train "
+                f"it again for guide {guide}: python -m flow_core.train predictor --guide {guide} --images DIR --out {path}"
+            )
         # weights made in inference mode would be of no use outside of it
         with torch.inference_mode(False):
             with OwnRandom():
-                made = cls(about.get("guide", "?"), state["keys"], width=state["text.weight"].shape[0])
+                made = cls(guide, state["keys"], width=len(state["first.bias"]) if "first.bias" in state else 1)
             try:
-                made.load_state_dict(
-                    {k: v.long() if k.endswith("num_batches_tracked") else v for k, v in state.items()}
-                )
+                made.load_state_dict(state)
             except RuntimeError as e:
                 raise PredictorError(
                     f"{path.name} was made by another version of FaceFlow ({' '.join(str(e).split())[:200]}); train it again."
                 ) from e
-            return fused(made).to(device, memory_format=torch.channels_last).requires_grad_(False)
+            return made.eval().to(device).requires_grad_(False)
 
     def require(self, guide: Guide) -> None:
         """Raise :class:`PredictorError` where a guide's text space is not that of the training."""
         keys = key_texts(guide)
         if keys.shape == self.keys.shape:
-            similarity = F.cosine_similarity(keys, self.keys.to(keys)).min().item()
+            similarity = torch.cosine_similarity(keys, self.keys.to(keys)).min().item()
             if similarity >= LEAST_SIMILARITY:
                 return
             why = f"it places texts elsewhere (similarity {similarity:.2f}, at least {LEAST_SIMILARITY} is needed)"
@@ -172,18 +215,29 @@ class Predictor(nn.Module):
         self.require(guide)
         with torch.inference_mode(False), torch.no_grad():
             way, weight = directions(guide, prompt)
-            text = (way * (weight * strength)[:, None]).sum(0, keepdim=True).to(self.unit.device)
-            extra = max(1.0, abs(strength) * weight.abs().max().item() / FARTHEST)
+            most = weight.abs().max().item()
+            weight = weight / (most if strength >= 0 else -most)
+            asked = named(
+                guide, Prompt(tuple(zip((t for t, _ in prompt.parts), weight.tolist(), strict=True)), prompt.neutral)
+            )
+            wish = Wish(
+                (way * weight[:, None]).sum(0, keepdim=True),
+                asked.field.coefficients(),
+                way.new_tensor([[asked.expression, asked.shape]]),
+            )
             meta = {"prompt": str(prompt), "neutral": prompt.neutral, "guide": guide.name, "method": "predict",
                     "strength": float(strength)}  # fmt: skip
+            device = self.unit.device
+            wish = Wish(*(t.to(device) for t in wish))
             gates = open_gates(guide, prompt)
-            tints = {r: replace(t, amount=t.amount * strength) for r, t in named_tints(guide, prompt, gates).items()}
-            return Bound(self, text / extra, extra, gates, meta, tints)
+            sign = 1.0 if strength >= 0 else -1.0
+            tints = {r: replace(t, amount=t.amount * sign / most) for r, t in named_tints(guide, prompt, gates).items()}
+            return Bound(self, wish, abs(strength) * most, gates, meta, tints)
 
     @yielding()
     def predict(
         self, image: Tensor, crop: Crop, guide: Guide, prompt: Prompt | Sequence[Prompt], strength: float = 1.0
-    ) -> Field:
+    ) -> MusclesField:
         """The edits of the faces in pictures.
 
         Args:
@@ -194,7 +248,7 @@ class Predictor(nn.Module):
             strength: as in :meth:`bind`.
 
         Returns:
-            A field of batch B, with the prompts, the guide and the strength in its metadata.
+            A field of batch B, with the prompts, the guide, the strength and what it does in its metadata.
 
         Raises:
             ValueError: batches do not fit.
@@ -208,12 +262,11 @@ class Predictor(nn.Module):
         aligned, places = crop.aligned(image, IMAGE_SIZE), located(image, crop).places
         bound = {one: self.bind(guide, one, strength) for one in dict.fromkeys(prompts)}
         if len(bound) == 1:
-            return bound[prompts[0]].field_for(aligned, places)
-        fields = [bound[p].field_for(aligned[i : i + 1], places[i : i + 1]) for i, p in enumerate(prompts)]
-        size = max(f.size for f in fields)  # a colour has a finer outline than a movement
-        fields = [f if f.size == size else f.resample(size) for f in fields]
-        meta = {**fields[0].meta, "prompt": " / ".join(map(str, bound))}
-        return make(torch.cat([f.offset for f in fields]), torch.cat([f.color for f in fields]), meta)
+            field = bound[prompts[0]].field_for(aligned, places)
+        else:
+            field = _joined([bound[p].field_for(aligned[i : i + 1], places[i : i + 1]) for i, p in enumerate(prompts)])
+            field = field.with_meta(prompt=" / ".join(map(str, bound)))
+        return telling(field)
 
 
 @dataclass(frozen=True)
@@ -222,69 +275,161 @@ class Bound:
 
     Attributes:
         predictor: the network.
-        text: ``[1,D]`` sum of weighted directions, within what the training showed.
-        extra: by how much to extrapolate, 1 and above.
-        gates: what the prompt may use.
+        wish: what is asked, batch 1.
+        amount: times the answer.
+        gates: which regions may be painted.
         meta: of the fields.
         tints: the colours that the prompt names.
     """
 
     predictor: Predictor
-    text: Tensor
-    extra: float
+    wish: Wish
+    amount: float
     gates: Gates
     meta: Mapping[str, object]
     tints: Mapping[str, Tint] = field(default_factory=dict)
 
+    needs_fit = True
+
     @torch.no_grad()
-    def field_for(self, aligned: Tensor, landmarks: Tensor) -> Field:
+    def field_for(self, aligned: Tensor, landmarks: Tensor, fitted: FittedFace | None = None) -> MusclesField:
         """The field of aligned faces.
 
         Args:
-            aligned: face squares ``[B,3,S,S]`` RGB 0..1; 112 is what the network looks at.
+            aligned: face squares ``[B,3,S,S]`` RGB 0..1; colours alone are looked up in them.
             landmarks: ``[B,161,2]`` in crop points.
+            fitted: the faces, where they have been fitted already, as from frame to frame of a clip.
         """
-        device = self.predictor.unit.device
+        device, count = self.predictor.unit.device, len(aligned)
         aligned, landmarks = aligned.to(device), landmarks.to(device)
-        small = aligned
-        if aligned.shape[2:] != (IMAGE_SIZE, IMAGE_SIZE):
-            small = F.interpolate(aligned, (IMAGE_SIZE,) * 2, mode="bilinear", antialias=True, align_corners=False)
-        motion, color = self.predictor(small, landmarks, self.text.expand(len(small), -1))
-        colored = self.gates.color > 0
-        if colored and not self.gates.shape > 0:  # a colour prompt does not deform
-            offset = torch.zeros(len(small), 2, COLOR_RASTER, COLOR_RASTER, device=device)
-        else:
-            open_ = motion.new_tensor(list(self.gates.parts.values()))
-            offset = offsets(motion * self.extra, open_.expand(len(small), -1), landmarks)
-        if not colored:
-            return make(offset, torch.zeros_like(offset[:, :1]).expand(-1, 3, -1, -1), self.meta)
-        count = len(small)
-        colors = RegionColors(
-            [self.gates] * count, [self.tints] * count, landmarks, aligned, (2, 2), Settings.color_limit
-        )
-        asked = [i for i, name in enumerate(COLOR_REGIONS) if self.gates.regions[name] > 0]
-        if offset.shape[-1] != COLOR_RASTER:
-            offset = interpolate(offset, pixel_centers(COLOR_RASTER, COLOR_RASTER, device))
-        # colours that the prompt names are known; the others are the network's
-        color = color[:, asked] * colors.free * self.extra / colors.cost
-        color = colors.raster() + paint(color, colors.masks, COLOR_LIMIT)
-        meta = {**self.meta, "note": colors.note} if colors.note else self.meta
-        return make(offset, color, meta)
+        fitted = fit_shown(landmarks) if fitted is None else fitted
+        colors = None
+        if self.gates.color > 0:
+            colors = RegionColors([self.gates] * count, [self.tints] * count, landmarks, aligned, (2, 2), COLOR_LIMIT)
+        wish = Wish(*(t.expand(count, -1) for t in self.wish))
+        answer = self.predictor(wish, features(fitted).to(device), tones(colors, self.gates, aligned))
+        made = MusclesField.zeros(count).to(device).with_coefficients(answer.coefficients)
+        meta = dict(self.meta)
+        if colors is not None:
+            painted = paint_with(colors, self.gates, answer.shifts)
+            made = replace(made, rest=Field(painted.new_zeros(count, 2, *painted.shape[2:]), painted))
+            meta |= {"note": colors.note} if colors.note else {}
+        return made.scale(self.amount, self.amount).with_meta(**meta)
 
     __call__ = field_for
 
 
-def make(offset: Tensor, color: Tensor, meta: Mapping[str, object] | None = None) -> Field:
-    """The field of rasters that the network answered: the one place that decides of what kind it is."""
-    return Field(offset, color, meta or {}, "velocity")
+def features(fitted: FittedFace) -> Tensor:
+    """What the predictor sees of faces, ``[B,U+C+3]``: the units that they show, how much of each shape control they have
+    in standard deviations, and the turn of the head."""
+    turn = (fitted.rotation - fitted.rotation.mT)[:, (0, 0, 1), (1, 2, 2)]
+    return torch.cat([fitted.units, fitted.shape @ _carrying().to(fitted.shape), turn], 1)
 
 
-def offsets(motion: Tensor, parts: Tensor, landmarks: Tensor) -> Tensor:
-    """The offset raster ``[B,2,28,28]`` of faces with ``landmarks [B,161,2]`` that go as far as ``motion [B,W]`` along
-    :func:`flow_core.editing.motion.load_movements`, where ``parts [B,5]`` of them may move."""
-    ways, of_parts = (t.to(motion) for t in load_movements())
-    moved = torch.einsum("bw,wkc->bkc", motion * (parts @ of_parts.T), ways)
-    return spread(landmarks, moved, (RESOLUTION, RESOLUTION))
+def tones(colors: RegionColors | None, gates: Gates, like: Tensor) -> Tensor:
+    """Mean colours of the regions of :data:`flow_core.editing.gates.COLOR_REGIONS` that gates open, ``[B,8,4]``, as
+    :class:`Predictor` wants them; zeros where nothing is painted."""
+    made = like.new_zeros(len(like), len(COLOR_REGIONS), 4)
+    if colors is not None:
+        made[:, _asked(gates), :3] = colors.mean / 100
+        made[:, _asked(gates), 3] = 1
+    return made
+
+
+def paint_with(colors: RegionColors, gates: Gates, shifts: Tensor) -> Tensor:
+    """Colour raster ``[B,3,h,w]`` of the shifts ``[B,8,3]`` of an answer; differentiable in them."""
+    colors.shifts = shifts[:, _asked(gates)]
+    return colors.raster()
+
+
+def _asked(gates: Gates) -> list[int]:
+    return [i for i, name in enumerate(COLOR_REGIONS) if gates.regions[name] > 0]
+
+
+def _within(wish: Wish, shown: Tensor, carried: Tensor, free: Tensor, relaxing: Tensor) -> Tensor:
+    """Coefficients ``[B,2U+C]``: what is named, as far as there is room for it, and the correction, within what faces can do.
+
+    Left and right of the correction are alike; but where a prompt names more of one side, that side takes it.
+    """
+    u, c = sizes()
+    units, relax, controls = wish.start.split((u, u, c), 1)
+    expression, shape = wish.kinds.split(1, 1)
+    root, spread, unit_swap, control_swap, seen, whole = (t.to(free.device) for t in metric())
+    relaxing = (relaxing + relaxing[:, unit_swap]) / 2 * expression * (shown > LEAST_SHOWN)
+    relax = relax.clamp(0, 1)
+    relax = relax + (1 - relax) * relaxing  # what is named to relax does so
+    kept = torch.where(shown < 0, shown, shown * (1 - relax))
+    # What a face does already it need not do again; units that nobody reads go by those named with them.
+    room = 1 - kept.clamp(0, FULL) / FULL
+    named_seen = units.clamp(min=0) * seen
+    together = (named_seen * room).sum(1, keepdim=True) / named_seen.sum(1, keepdim=True).clamp(min=1e-6)
+    together = torch.where(named_seen.sum(1, keepdim=True) > 0.1, together, 1.0)
+    named_units = torch.where(units > 0, units * torch.where(seen > 0, room, torch.minimum(room, together)), units)
+    change = expression * (free[:, :u] @ root) * _sides(units, unit_swap)
+    low, high = torch.minimum(named_units, -kept.clamp(min=0)), (FULL - kept).clamp(min=0)
+    after = torch.minimum(torch.maximum(named_units + change, low), high)
+    slope, least, most = ROOM
+    room = (1 - slope * carried * controls.sign()).clamp(least, most)
+    change = shape * (free[:, u:] @ spread) * _sides(controls, control_swap)
+    change = torch.where((whole > 0) & (controls == 0), 0.0, change)
+    return torch.cat([after, relax, (controls * room + change).clamp(-CONTROL_RANGE, CONTROL_RANGE)], 1)
+
+
+def _sides(start: Tensor, swap: Tensor) -> Tensor:
+    """Which share of a correction each side takes, 0..1: all where a prompt names no side."""
+    size = start.abs()
+    most = torch.maximum(size, size[:, swap])
+    return torch.where(most > 0.02, size / most.clamp(min=0.02), 1.0)
+
+
+def sizes() -> tuple[int, int]:
+    """How many units and controls there are."""
+    rig = load_rig()
+    return len(rig.unit_names), len(rig.control_names)
+
+
+@functools.lru_cache(maxsize=1)
+def metric() -> tuple[Tensor, ...]:
+    """Symmetric roots of how units ``[U,U]`` and controls ``[C,C]`` vary on real faces, where the other side of each is, 1 for
+    units that somebody reads in faces, and 1 for controls of the whole face."""
+    rig = load_rig()
+    with torch.inference_mode(False):
+        joint, (u, _), roots = covariance(1, 1).double(), sizes(), []
+        for part in (joint[:u, :u], joint[u:, u:]):
+            values, vectors = torch.linalg.eigh(part)
+            roots.append(((vectors * values.clamp(min=0).sqrt()) @ vectors.T).float())
+        swaps = [torch.tensor([other_side(n, names) for n in names]) for names in (rig.unit_names, rig.control_names)]
+        seen = (rig.covariance.diag() > 1e-4).float()
+        whole_face = torch.tensor([float(n.startswith(WHOLE)) for n in rig.control_names])
+        return *roots, *swaps, seen, whole_face
+
+
+@functools.lru_cache(maxsize=1)
+def _carrying() -> Tensor:
+    """Matrix ``[S,C]`` that takes the shape of a fitted face to how much of each control it has: a ridge regression of the
+    shapes' displacements on those of all controls, in standard deviations over people. 0 for those of which landmarks tell nothing."""
+    rig = load_rig()
+    with torch.inference_mode(False):
+        shapes, controls = rig.shape.flatten(1).double(), rig.controls.flatten(1).double()
+        square = controls @ controls.T
+        square = square + 0.1 * square.diag().mean() * torch.eye(len(square)).to(square)
+        found = shapes @ controls.T @ torch.linalg.inv(square)
+        told = torch.tensor([n.startswith(TOLD) for n in rig.control_names])
+        return (found / found.norm(dim=0, keepdim=True).clamp(min=1e-6) * told).float()
+
+
+def _joined(fields: Sequence[MusclesField]) -> MusclesField:
+    """One field of the faces of several; those without a rest get an empty one where others have one."""
+    made = replace(fields[0], rest=None).with_coefficients(torch.cat([f.coefficients() for f in fields]))
+    rests = [f.rest for f in fields]
+    like = next((r for r in rests if r is not None), None)
+    if like is None:
+        return made
+    offset, color = (
+        torch.cat([torch.zeros_like(getattr(like, name)) if r is None else getattr(r, name) for r in rests])
+        for name in ("offset", "color")
+    )
+    return replace(made, rest=replace(like, offset=offset, color=color))
 
 
 def key_texts(guide: Guide) -> Tensor:

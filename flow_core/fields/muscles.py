@@ -28,7 +28,7 @@ from ..geometry.mesh import polygon_distance, rasterise
 from ..geometry.sampling import sample_image
 from . import container
 from .anatomy import RASTER, Box, MovedFace
-from .base import FEATHER, FieldError, Flow, Sample, taper
+from .base import FEATHER, FieldError, Flow, FlowField, Sample, taper
 from .raster import Field
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 MOST = 1.35  # of a unit after the edit; a face can overdo a little
 RELAX = "relax"  # in named amounts: "relax mouthSmile" takes a share of what a face shows away, "relax" of all units
+DID = "did"  # in metadata: what an edit does, by name
 CONTROL_RANGE = 2.0
 SMALL, COARSE = 450, 128  # a face square of up to so many pixels, as in video, needs no finer raster of its skin
 BORDER = 0.6  # centimetres around the outline of the face that belong to it
@@ -172,9 +173,9 @@ class MusclesField:
         """Muscles and shapes times ``shape``: half a smile is half the contraction. Below 0 the muscles that pull the other way
         do it."""
         rest = None if self.rest is None else self.rest.scale(shape, color)
-        return replace(
-            self, units=self.units * shape, relax=self.relax * shape, controls=self.controls * shape, rest=rest
-        )
+        units, relax, controls = (v * shape for v in (self.units, self.relax, self.controls))
+        meta = self.meta if shape == color == 1 else _untold(self.meta)
+        return replace(self, units=units, relax=relax, controls=controls, rest=rest, meta=meta)
 
     def select(self, index: int) -> MusclesField:
         one = slice(index, index + 1)
@@ -198,16 +199,15 @@ class MusclesField:
         if rest is not None:
             sign = rest.offset.new_tensor([-1.0, 1.0])[:, None, None]
             rest = replace(rest, offset=rest.offset.flip(-1) * sign, color=rest.color.flip(-1))
-        return replace(self, units=units, relax=relax, controls=controls, rest=rest)
+        return replace(self, units=units, relax=relax, controls=controls, rest=rest, meta=_untold(self.meta))
 
     def coefficients(self) -> Tensor:
         return torch.cat([self.units, self.relax, self.controls], 1)
 
     def with_coefficients(self, values: Tensor) -> MusclesField:
         count = self.units.shape[1]
-        return replace(
-            self, units=values[:, :count], relax=values[:, count : 2 * count], controls=values[:, 2 * count :]
-        )
+        units, relax, controls = values[:, :count], values[:, count : 2 * count], values[:, 2 * count :]
+        return replace(self, units=units, relax=relax, controls=controls, meta=_untold(self.meta))
 
     def require_finite(self) -> MusclesField:
         if not self.coefficients().isfinite().all():
@@ -241,6 +241,11 @@ class MusclesField:
         except (ValueError, TypeError, OverflowError, AttributeError) as e:
             raise FieldError(f"{name} holds muscles that this FaceFlow does not know: {e} Update FaceFlow.") from e
         return replace(made, rest=Field.reader(str(kind))(tensors, {}, name)) if kind else made
+
+
+def _untold(meta: Mapping[str, object]) -> dict[str, object]:
+    """Metadata without what the field did, for one that does something else."""
+    return {k: v for k, v in meta.items() if k != DID}
 
 
 class MuscleFlow:
@@ -569,8 +574,25 @@ def motion_on(field: MusclesField, crop: Crop, least: float = 0.02) -> Motion:
 
 def what_it_does(field: MusclesField, most: int = 8) -> str:
     """The strongest muscles of a field by name, ``"mouthSmile 0.62, cheekSquintLeft 0.40"``; faces apart by a bar. Left and right
-    are one where they are alike."""
-    return " | ".join(_said(amounts, most) for amounts in field.amounts)
+    are one where they are alike. A face that is recoloured too is said to have ``colours``."""
+    rows = [_said(amounts, most) for amounts in field.amounts]
+    if field.rest is not None:
+        painted = field.rest.color.abs().amax((1, 2, 3)) > 0.005
+        rows = [
+            ("colours" if said == "nothing" else f"{said}, colours") if p else said
+            for said, p in zip(rows, painted.tolist(), strict=True)
+        ]
+    return " | ".join(rows)
+
+
+def telling(field: FlowField) -> FlowField:
+    """The field with what it does by name in its metadata, as :data:`DID`; fields of pixels stay as they are."""
+    return field.with_meta(**{DID: what_it_does(field)}) if isinstance(field, MusclesField) else field
+
+
+def told(field: FlowField) -> str:
+    """What :func:`telling` wrote into a field; of fields that have no muscles that they move pixels."""
+    return str(field.meta.get(DID, "")) or ("" if isinstance(field, MusclesField) else "moves pixels, no muscles")
 
 
 def _said(amounts: Mapping[str, float], most: int) -> str:

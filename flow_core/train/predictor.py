@@ -1,8 +1,9 @@
 """Train the one-shot predictor: ``python -m flow_core.train predictor --data DIR``.
 
-No edit is shown to it. Random faces and random prompts go through the predictor; the field that it answers moves the face;
-the frozen guide says how far that went, and the priors of :mod:`flow_core.editing.optimize` what it cost (paper, the learning-based
-framework). So it learns what optimisation would find, on the average of many faces, for any guide and any folder of faces.
+No edit is shown to it. Random faces and random prompts go through the predictor; the muscles that it answers move the face;
+the frozen guide says how far that went, and the objective of :mod:`flow_core.editing.optimize` what it is worth (paper, the
+learning-based framework). So it learns what optimisation would find, on the average of many faces, for any guide and any folder
+of faces.
 
 On one GPU, on four, and from tar shards (:mod:`flow_core.train.shards`)::
 
@@ -26,25 +27,36 @@ from torch import Tensor, nn
 
 from ..editing import losses
 from ..editing.gates import COLOR_REGIONS, Gates, open_gates
-from ..editing.motion import PARTS, load_modes, load_movements, load_parts
+from ..editing.muscles import LATTICE, Lattice, rasterised, skin
+from ..editing.named import named
 from ..editing.objective import Edit, Objective, Priors, least_unit_gain
 from ..editing.optimize import Settings
-from ..editing.painting import COLOR_RASTER, paint, paint_masks, region_cost
-from ..editing.predict import BUILTIN, COLOR_LIMIT, FARTHEST, RESOLUTION, Predictor, key_texts, offsets
-from ..editing.views import DENSITY, NOISE, embed_views, random_views, sample_views
-from ..faces.landmarks import MIRROR, five_points, outline
-from ..fields.base import taper
-from ..fields.raster import Field
+from ..editing.painting import RegionColors
+from ..editing.predict import (
+    BUILTIN,
+    COLOR_LIMIT,
+    REACH,
+    Predictor,
+    Wish,
+    features,
+    key_texts,
+    metric,
+    paint_with,
+    sizes,
+    tones,
+)
+from ..editing.views import DENSITY, NOISE, Faces, embed_views, random_views, sample_views
+from ..faces.landmarks import MIRROR, five_points
+from ..fields.base import Sample, taper
+from ..fields.muscles import MusclesField, fit_shown, target_units
 from ..geometry.crop import Crop
 from ..geometry.grid import pixel_centers
 from ..geometry.sampling import sample_image
 from ..guides.guide import BUILTIN as NANO
 from ..guides.guide import Guide, load_guide
-from ..guides.nano import IMAGE_SIZE
 from ..guides.prompts import NEUTRAL, TEMPLATES, Prompt, embed, gain
 from ..io import picture
 from ..io.draw import sheet
-from ..warping.jacobian import fold_share
 from ..warping.warp import warp
 from . import attributes, captions, data, faces, loop, shards
 from . import guide as guide_training
@@ -52,7 +64,9 @@ from .views import Views
 
 MOST_PARTS = 3  # most parts of a prompt
 MEASURED = 12  # faces on which the unit gain of the texts is measured
+USUAL = 8  # batches of faces of which the usual shape is measured
 LEAST = 0.25  # shortest text direction, relative to the root mean square, that says anything
+CORRECTION = 0.3  # what a correction as long as REACH costs; one that brings nothing is not made
 
 
 @dataclass(frozen=True)
@@ -62,27 +76,37 @@ class Texts:
     Attributes:
         texts: ``P`` of them.
         ways: ``[P,D]`` text directions from neutral.
-        gates: ``[P,5+8]`` what each may use, the parts that move first, then the regions of :data:`flow_core.editing.gates.COLOR_REGIONS`.
+        starts: ``[P,2U+C]`` what each names, see :func:`flow_core.editing.named.named`.
+        kinds: ``[P,2]`` 0..1, whether it asks for an expression, and for a shape.
+        gates: ``[P,8]`` the regions of :data:`flow_core.editing.gates.COLOR_REGIONS` that each may paint.
         unit_gain: ``[P]`` logits for a unit of :func:`flow_core.editing.losses.rms_change` along the steepest way of each, as
             :meth:`flow_core.editing.parameters.Parameters.unit_gain` measures it, but the mean over some faces; 1 where nobody
             measured it.
+        slopes: ``[D,U+C+24]`` mean change of the embedding times the logit scale, for each deviation of units and controls along
+            :func:`flow_core.editing.predict.metric`, and of colours by ``COLOR_UNIT``; None where nobody measured it.
     """
 
     texts: tuple[str, ...]
     ways: Tensor
+    starts: Tensor
+    kinds: Tensor
     gates: Tensor
     unit_gain: Tensor
+    slopes: Tensor | None = None
 
     @classmethod
     def read(cls, guide: Guide, texts: Sequence[str]) -> Texts:
         """Embed texts, once; those that say nothing to the guide are left out."""
         _read_ahead(guide, [t.format(text) for text in texts for t in TEMPLATES])
-        neutral, ways, gates = embed(guide, NEUTRAL), [], []
+        neutral, rows = embed(guide, NEUTRAL), []
         for text in texts:
-            ways.append((embed(guide, text) - neutral).cpu())
-            opened = open_gates(guide, Prompt(((text, 1.0),)))
-            gates.append([*opened.parts.values(), *opened.regions.values()])
-        made = cls(tuple(texts), torch.stack(ways), torch.tensor(gates), torch.ones(len(ways)))
+            prompt = Prompt(((text, 1.0),))
+            asked, opened = named(guide, prompt), open_gates(guide, prompt)
+            kinds = torch.tensor([asked.expression, asked.shape])
+            regions = torch.tensor(list(opened.regions.values()))
+            rows.append((embed(guide, text).cpu() - neutral.cpu(), asked.field.coefficients()[0].cpu(), kinds, regions))
+        columns = (torch.stack(column) for column in zip(*rows, strict=True))
+        made = cls(tuple(texts), *columns, torch.ones(len(rows)))
         length = made.ways.norm(dim=1)
         return made.select((length > LEAST * made.unit).nonzero()[:, 0])
 
@@ -91,43 +115,65 @@ class Texts:
         """Root mean square length of the directions."""
         return self.ways.square().sum(1).mean().sqrt().item()
 
+    @property
+    def tensors(self) -> tuple[Tensor, ...]:
+        return self.ways, self.starts, self.kinds, self.gates, self.unit_gain
+
     def select(self, index: Tensor) -> Texts:
-        return Texts(
-            tuple(self.texts[i] for i in index.tolist()), self.ways[index], self.gates[index], self.unit_gain[index]
-        )
+        return Texts(tuple(self.texts[i] for i in index.tolist()), *(t[index] for t in self.tensors), self.slopes)
 
     @torch.no_grad()
     def measured(self, guide: Guide, images: Tensor, landmarks: Tensor) -> Texts:
-        """With :attr:`unit_gain` measured on faces ``[n,3,192,192]`` uint8 with ``landmarks [n,161,2]`` in pixels."""
+        """With :attr:`unit_gain` and :attr:`slopes` measured on faces ``[n,3,192,192]`` uint8 with ``landmarks [n,161,2]`` in pixels."""
         aligned, places, _ = look(images, landmarks, guide.image_size, None)
-        moves = torch.eye(len(load_modes()), len(load_movements()[0]))  # along the modes, as the optimiser measures it
-        everywhere = torch.ones(len(moves), len(PARTS))
+        basis = torch.block_diag(*metric()[:2])  # along it units and controls vary on real faces, each by one deviation
+        u, c = sizes()
+        free = torch.cat(
+            [self.kinds.repeat_interleave(torch.tensor([u, c]), 1), (self.gates > 0).repeat_interleave(3, 1)], 1
+        )
+        everywhere = Gates({}, dict.fromkeys(COLOR_REGIONS, 1.0))
         tints = losses.COLOR_UNIT * torch.eye(3 * len(COLOR_REGIONS)).unflatten(1, (-1, 3))
-        parts, regions = (self.gates > 0).float().split((len(PARTS), len(COLOR_REGIONS)), 1)
-        free = torch.cat([parts @ load_parts().T, regions.repeat_interleave(3, 1)], 1)
-        points = pixel_centers(guide.image_size, guide.image_size)
-        found = []
+        points, lattice = pixel_centers(guide.image_size, guide.image_size), pixel_centers(LATTICE, LATTICE)
+        weight, still = taper(lattice)[:, None], MusclesField.zeros()
+        found, every = [], []
         for face, place in zip(aligned.split(1), places.split(1), strict=True):
-            offset = offsets(moves, everywhere, place.expand(len(moves), -1, -1))
-            shape = Field(offset, offset.new_zeros(len(moves), 3, *offset.shape[2:]))
-            flow = shape.flow()(points).offset.permute(0, 2, 3, 1)
-            masks = sample_image(region_masks(torch.ones(1, len(COLOR_REGIONS)), place, face), points * COLOR_RASTER)
-            coats = torch.einsum("prc,rhw->pchw", tints / region_cost(masks)[..., None], masks[0])
+            fitted = fit_shown(place)
+            at = rasterised(fitted, place[0], still, lattice, weight)
+            offset = torch.cat([skin(fitted, at, row, weight) for row in basis])
+            colors = RegionColors([everywhere], [{}], place, face, (2, 2), COLOR_LIMIT)
+            coats = torch.cat([paint_with(colors, everywhere, tint[None]) for tint in tints])
+            coats = sample_image(coats, points.expand(len(coats), -1, -1, -1) * coats.shape[-1])
+            fine = F.interpolate(offset, points.shape[1:3], mode="bilinear", align_corners=False).movedim(1, -1)
             ends = []
             for way in (1, -1):
                 moved = [
                     sample_image(face.expand(len(f), -1, -1, -1), (points + way * f) * face.shape[-1])
-                    for f in flow.split(16)
+                    for f in fine.split(16)
                 ]
                 painted = [(face + way * c).clamp(0, 1) for c in coats.split(16)]
                 ends.append(torch.cat([guide.encode_image(x.to(guide.device)).cpu() for x in moved + painted]))
             slopes = guide.scale * (ends[0] - ends[1]) / 2
+            every.append(slopes.T)
             steep = self.ways @ slopes.T * free
-            way = torch.einsum("pm,mchw->pchw", steep[:, : len(moves)], offset)
-            tinted = losses.COLOR_UNIT * steep[:, len(moves) :].unflatten(1, (-1, 3))
-            found.append(steep.square().sum(1) / losses.rms_change(way, tinted).clamp(min=1e-9))
+            flat = (steep[:, : u + c] * free[:, : u + c]) @ offset.flatten(1)
+            tinted = losses.COLOR_UNIT * steep[:, u + c :].unflatten(1, (-1, 3))
+            change = losses.rms_change(flat.unflatten(1, offset.shape[1:]), tinted)
+            found.append(steep.square().sum(1) / change.clamp(min=1e-9))
         measured = torch.maximum(torch.stack(found).mean(0), least_unit_gain(guide.scale, self.ways))
-        return replace(self, unit_gain=measured)
+        return replace(self, unit_gain=measured, slopes=torch.stack(every).mean(0))
+
+    def steer(self, predictor: Predictor) -> None:
+        """Let a predictor begin with the mean of the optimiser's first steps: the natural gradient of each text."""
+        u, c = sizes()
+        columns = [slice(0, u), slice(u, u + c), slice(u + c, None)]
+        asked = [self.kinds[:, 0] > 0.5, self.kinds[:, 1] > 0.5, self.gates.amax(1) > 0]
+        with torch.no_grad():
+            rows = predictor.steer.weight
+            for part, usable, length in zip(columns, asked, (0.7, 0.7, 0.6), strict=True):
+                if usable.any():
+                    way = self.ways[usable] / self.unit * self.ways.shape[1] ** 0.5
+                    usual = (way @ self.slopes[:, part]).norm(dim=1).mean().clamp(min=1e-9)
+                    rows[part] = (length / usual * self.slopes[:, part].T).to(rows)
 
 
 @torch.no_grad()
@@ -150,7 +196,11 @@ class Judged(nn.Module):
         # no modules and no buffers: none of these is trained, saved, or sent from process to process
         self.guide, self.settings, self.mixed = guide, settings, mixed
         self.priors = settings.priors.scaled(settings.preserve)
-        self.ways, self.gates, self.unit_gain = (t.to(guide.device) for t in (texts.ways, texts.gates, texts.unit_gain))
+        self.texts = replace(
+            texts, **{n: getattr(texts, n).to(guide.device) for n in ("ways", "starts", "kinds", "gates", "unit_gain")}
+        )
+        self.lattice = pixel_centers(LATTICE, LATTICE, guide.device)
+        self.weight = taper(self.lattice)[:, None]
 
     def forward(self, images: Tensor, landmarks: Tensor, which: Tensor, weight: Tensor, seed: int) -> dict[str, Tensor]:
         """Losses of ``n`` faces.
@@ -159,58 +209,81 @@ class Judged(nn.Module):
             images: ``[n,3,192,192]`` uint8.
             landmarks: ``[n,161,2]`` pixels of ``images``.
             which: ``[n,K]`` texts of each prompt.
-            weight: ``[n,K]`` of these; 0 for parts that are not there.
+            weight: ``[n,K]`` of these, the largest 1; 0 for parts that are not there.
             seed: of views and augmentation.
         """
         g = torch.Generator(images.device).manual_seed(seed)
         aligned, places, frontality = look(images, landmarks, round(self.guide.image_size * DENSITY), g)
-        ways, gates = self.ways[which], (self.gates[which] * (weight != 0)[..., None]).amax(1)
-        small = F.interpolate(aligned, (IMAGE_SIZE,) * 2, mode="bilinear", antialias=True, align_corners=False)
-        with self._precision(images):
-            motion, color = self.predictor(small, places, (ways * weight[..., None]).sum(1))
-        movable, regions = gates.split((len(PARTS), len(COLOR_REGIONS)), 1)
+        wish = wish_of(self.texts, which, weight)
+        fitted = fit_shown(places)
+        regions = (self.texts.gates[which] * (weight != 0)[..., None]).amax(1)
+        gates = [Gates({}, dict(zip(COLOR_REGIONS, row, strict=True))) for row in regions.tolist()]
+        palettes = [
+            RegionColors([gate], [{}], places[i : i + 1], aligned[i : i + 1], (2, 2), COLOR_LIMIT)
+            if gate.color > 0
+            else None
+            for i, gate in enumerate(gates)
+        ]
+        seen_tones = torch.cat([tones(p, gate, aligned[:1]) for p, gate in zip(palettes, gates, strict=True)])
+        answer = self.predictor(wish, features(fitted), seen_tones)
+        field = MusclesField.zeros(len(images)).to(images.device).with_coefficients(answer.coefficients)
+        samples, shifts, v = [], answer.shifts, self.settings.views
+        views = random_views(v * len(images), g)
+        coarse = views(min(self.guide.image_size, LATTICE)).unflatten(0, (-1, v))
+        for i in range(len(images)):
+            color = None if palettes[i] is None else paint_with(palettes[i], gates[i], shifts[i : i + 1])
+            one, face = field.select(i), fitted.select(i)
+            at = rasterised(face, places[i], one, self.lattice, self.weight)
+            offset, dark = at[2:]
+            # exact in value, of first order in slope
+            after = torch.cat([target_units(face.units[0], one.relax[0], one.units[0]), one.controls[0]])
+            offset = offset + skin(face, at, after - after.detach(), self.weight)
+            samples.append(
+                sample_views(Lattice(offset, dark, color, None).flow(), coarse[i][None], self.guide.image_size)
+            )
+        change = self._change(aligned, views(self.guide.image_size), samples, g)
         painted = (regions > 0).float()
-        offset = offsets(motion, movable, places)
-        shape = Field(offset, offset.new_zeros(len(offset), 3, *offset.shape[2:]))
-        masks = region_masks(regions, places, small)
-        tint = paint(color / region_cost(masks)[..., None], masks, COLOR_LIMIT)
-        change = self._change(aligned, shape, tint, painted.amax(1) > 0, g)
-        importance = losses.face_importance(pixel_centers(*shape.size, offset.device), outline(places))
-        objective = Objective(
-            self.guide.scale,
-            ways,
-            weight,
-            self.unit_gain[which],
-            self.settings.margin,
-            self.priors,
-            importance,
-            frontality,
-        )
-        modes = motion * (movable @ load_movements()[1].to(movable).T)
-        return objective(Edit(shape, offset, modes, color * painted[..., None], painted), change).losses
+        terms: dict[str, Tensor] = {"correction": CORRECTION / REACH**2 * answer.free.square().sum(1).mean()}
+        for colored in (False, True):  # colours count in how far an edit went, where there are any
+            on = (painted.any(1) == colored).nonzero()[:, 0]
+            if len(on):
+                judged = self._objective(which[on], weight[on], frontality[on])
+                colors = {"colors": shifts[on], "painted": painted[on]} if colored else {}
+                for name, value in judged(Edit(None, **colors), change[on]).losses.items():
+                    terms[name] = terms.get(name, 0.0) + value * len(on) / len(images)
+        return terms
+
+    def _objective(self, which: Tensor, weight: Tensor, frontality: Tensor) -> Objective:
+        return Objective(
+            self.guide.scale, self.texts.ways[which], weight, self.texts.unit_gain[which], self.settings.margin, self.priors,
+            frontality.new_ones(1, 1, 1, 1), frontality,
+        )  # fmt: skip
 
     def _precision(self, images: Tensor) -> AbstractContextManager:
         return torch.autocast(images.device.type, torch.bfloat16) if self.mixed else nullcontext()
 
-    def _change(self, aligned: Tensor, shape: Field, tint: Tensor, painted: Tensor, g: torch.Generator) -> Tensor:
-        """By how much edits change the embeddings of faces in random views of each, ``[n,V,D]``; ``tint [n,3,96,96]`` counts
-        where ``painted [n]``."""
-        v, size = self.settings.views, self.guide.image_size
-        every = torch.arange(len(aligned), device=aligned.device).repeat_interleave(v)
-        views = random_views(len(every), g)
-        points, coarse = views(size), views(min(size, 2 * RESOLUTION))
-        offset = sample_views(shape.flow(), coarse.unflatten(0, (-1, v)), size).offset
-        color = NOISE * torch.randn(len(every), 3, size, size, generator=g, device=g.device)
-        if painted.any():
-            on = painted[every].nonzero()[:, 0]
-            drawn = sample_image(tint[every[on]], points[on] * COLOR_RASTER) * taper(points[on])[:, None]
-            color = color.index_add(0, on, drawn)
-        source = aligned[every]
-        with self._precision(aligned):
+    def _change(self, aligned: Tensor, points: Tensor, samples: Sequence[Sample], g: torch.Generator) -> Tensor:
+        """By how much edits change the embeddings of faces in views of each, ``[n,V,D]``; ``points`` are those of all views."""
+        every = len(points) // len(samples)
+        color = NOISE * torch.randn(len(points), 3, *points.shape[1:3], generator=g, device=g.device)
+        tint = [
+            s.offset.new_zeros(()).expand(len(s.offset), 3, *points.shape[1:3]) if s.color is None else s.color
+            for s in samples
+        ]
+        offset, dark = torch.cat([s.offset for s in samples]), torch.cat([s.uncovered for s in samples])
+        source = aligned.repeat_interleave(every, 0)
+        with self._precision(source):
             with torch.no_grad():
                 before = embed_views(self.guide, source, points)
-            after = embed_views(self.guide, source, points, offset, color)
-        return (after - before).unflatten(0, (-1, v))
+            after = embed_views(self.guide, source, points, offset, color + torch.cat(tint), dark)
+        return (after - before).unflatten(0, (-1, every))
+
+
+def wish_of(texts: Texts, which: Tensor, weight: Tensor) -> Wish:
+    """What prompts of texts ``which [n,K]`` with weights ``[n,K]`` ask."""
+    kinds = (texts.kinds[which] * (weight != 0)[..., None]).amax(1)
+    kinds = kinds / kinds.amax(1, keepdim=True).clamp(min=1e-6)
+    return Wish(*((t[which] * weight[..., None]).sum(1) for t in (texts.ways, texts.starts)), kinds)
 
 
 def look(images: Tensor, landmarks: Tensor, size: int, g: torch.Generator | None) -> tuple[Tensor, Tensor, Tensor]:
@@ -233,32 +306,20 @@ def look(images: Tensor, landmarks: Tensor, size: int, g: torch.Generator | None
     return picture.clamp(0, 1), places, crop.frontality
 
 
-def region_masks(gates: Tensor, places: Tensor, aligned: Tensor) -> Tensor:
-    """Masks ``[n,8,96,96]`` of faces that have gates ``[n,8]`` each, zero where a gate is closed."""
-    masks = aligned.new_zeros(len(gates), len(COLOR_REGIONS), COLOR_RASTER, COLOR_RASTER)
-    for i, regions in enumerate(gates.tolist()):
-        if any(regions):
-            opened = Gates({}, dict(zip(COLOR_REGIONS, regions, strict=True)))
-            asked = [r for r, gate in enumerate(regions) if gate > 0]
-            masks[i, asked] = paint_masks(opened, places[i : i + 1], aligned[i : i + 1], COLOR_RASTER)[0]
-    return masks
-
-
 def prompts(texts: Texts, color: Sequence[bool], rng: random.Random) -> tuple[Tensor, Tensor]:
-    """A random prompt for each face: texts ``[n,3]`` and weights ``[n,3]``.
+    """A random prompt for each face: texts ``[n,3]`` and weights ``[n,3]``, of which the largest is 1 or -1.
 
     Six in ten have one part, and one weight in five is negative. Faces without colours are asked for none, others in half of
     the parts.
     """
-    painted = texts.gates[:, len(PARTS) :].amax(1) > 0
+    painted = texts.gates.amax(1) > 0
     pools = [pool for pool in ((~painted).nonzero()[:, 0].tolist(), painted.nonzero()[:, 0].tolist()) if pool]
     which, weights = [], []
     for colored in color:
         parts = rng.choices((1, 2, MOST_PARTS), (6, 3, 1))[0]
         chosen = [rng.choice(rng.choice(pools) if colored else pools[0]) for _ in range(parts)]
-        weight = [
-            (1.0 if rng.random() < 0.5 else rng.uniform(0.3, FARTHEST)) * rng.choice((1, 1, 1, 1, -1)) for _ in chosen
-        ]
+        size = [1.0 if k == 0 or rng.random() < 0.5 else rng.uniform(0.2, 1.0) for k in range(parts)]
+        weight = [w * rng.choice((1, 1, 1, 1, -1)) for w in size]
         which.append(chosen + chosen[:1] * (MOST_PARTS - parts))
         weights.append(weight + [0.0] * (MOST_PARTS - parts))
     return torch.tensor(which), torch.tensor(weights)
@@ -281,35 +342,39 @@ SHOWN = ("a smiling face", "an angry face", "a surprised face", "a sad face", "a
 
 
 @torch.no_grad()
-def edits(predictor: Predictor, guide: Guide, test: data.Faces, text: str) -> tuple[Tensor, Tensor, Field, Tensor]:
+def edits(
+    predictor: Predictor, guide: Guide, test: data.Faces, text: str
+) -> tuple[Tensor, Tensor, MusclesField, Tensor]:
     """Held-out faces edited at once: before and after ``[n,3,S,S]``, the fields, and the gains ``[n]`` in logits."""
     prompt = Prompt.parse(text)
-    aligned, places, _ = look(test.images, test.landmarks, round(guide.image_size * 1.25), None)
-    field = predictor.bind(guide, prompt).field_for(aligned, places).to("cpu")
-    edited = warp(aligned, Crop.whole(aligned), field)[0]
-    return aligned, edited, field, gain(guide, prompt, aligned, edited).cpu()
+    seen = Faces(*look(test.images, test.landmarks, round(guide.image_size * 1.25), None))
+    field = predictor.bind(guide, prompt).field_for(seen.aligned, seen.landmarks).to("cpu")
+    edited = warp(seen.aligned, seen.crop, field)[0]
+    return seen.aligned, edited, field, gain(guide, prompt, seen.aligned, edited).cpu()
 
 
 def validate(predictor: Predictor, guide: Guide, test: data.Faces, count: int = 12, most: int = 24) -> list[str]:
-    """The model card's table, in Markdown: guide gain by group of prompts on ``most`` held-out faces."""
+    """The model card's table, in Markdown: guide gain by group of prompts on ``most`` held-out faces, beside that of a network
+    that has learnt nothing, and how long the corrections are."""
     rows = [
-        "| prompts | number | gain | of weight -1 | below 0.5 | folds | largest offset |",
+        "| prompts | number | gain | of what is named alone | of weight -1 | below 0.5 | moves a unit by at most |",
         "|---|---|---|---|---|---|---|",
     ]
+    nothing = Predictor(predictor.guide, predictor.keys, predictor.unit.item()).to(predictor.unit.device).eval()
     test = test.select(torch.linspace(0, len(test) - 1, min(most, len(test))).long())
     for kind, texts in groups().items():
         usable = test.select(test.color.nonzero()[:, 0]) if kind == "color" and test.color.any() else test
-        gains, folds, far, back = [], [], [], []
+        gains, plain, far, back = [], [], [], []
         for text in texts[:: max(1, len(texts) // count)][:count]:
             _, _, field, gained = edits(predictor, guide, usable, text)
             gains.append(gained)
-            folds.append(fold_share(field, 128))
-            far.append(field.offset.norm(dim=1).amax().item())
+            far.append(field.units.abs().max().item())
+            plain.append(edits(nothing, guide, usable, text)[3])
             back.append(edits(predictor, guide, usable, f"{text}:-1")[3])
         every = torch.cat(gains)
         rows.append(
-            f"| {kind} | {len(gains)} | {every.mean():+.2f} | {torch.cat(back).mean():+.2f} | {(every < 0.5).float().mean():.1%} | "
-            f"{sum(folds) / len(folds):.3%} | {max(far):.3f} |"
+            f"| {kind} | {len(gains)} | {every.mean():+.2f} | {torch.cat(plain).mean():+.2f} | {torch.cat(back).mean():+.2f} | "
+            f"{(every < 0.5).float().mean():.1%} | {max(far):.2f} |"
         )
     return rows
 
@@ -394,8 +459,6 @@ def load_faces(o: argparse.Namespace) -> tuple[data.Faces | list[str], data.Face
 
 def run(o: argparse.Namespace, train: data.Faces | list[str], test: data.Faces) -> None:
     """Train with the options of :func:`main`, save, and print the table."""
-    from safetensors.torch import load_file
-
     torch.manual_seed(o.seed)
     loop.join(o.device)
     guide = load_guide(o.guide, o.device, o.precision)
@@ -403,11 +466,12 @@ def run(o: argparse.Namespace, train: data.Faces | list[str], test: data.Faces) 
         some, where, _ = (x[:MEASURED] for x in faces_of(train, o)(o.seed))
         texts = read_texts(o, guide).measured(guide, some, where)
         predictor = Predictor(guide.name, key_texts(guide), texts.unit)
-        if o.weights:
-            own = {"keys", "unit"}  # these are the guide's
-            kept = {name: value for name, value in load_file(o.weights).items() if name not in own}
-            predictor.load_state_dict({**predictor.state_dict(), **kept})
-        predictor = predictor.to(o.device, memory_format=torch.channels_last)
+        predictor.usual.copy_(usual(train, o))
+        if not o.weights:
+            texts.steer(predictor)
+        else:
+            predictor.load_state_dict({**predictor.state_dict(), **started(predictor, o.weights)})
+        predictor = predictor.to(o.device)
         settings = Settings(views=o.views, margin=o.margin, preserve=o.preserve, priors=Priors())
         judged = Judged(predictor, guide, texts, settings, o.mixed).to(o.device)
         draw = faces_of(train, o)
@@ -433,6 +497,27 @@ def run(o: argparse.Namespace, train: data.Faces | list[str], test: data.Faces) 
         )
     if len(test):
         print("\n".join(validate(Predictor.load(o.out, o.device), guide, test)))
+
+
+@torch.no_grad()
+def usual(train: data.Faces | list[str], o: argparse.Namespace) -> Tensor:
+    """Mean and standard deviation over faces ``[2,C]`` of what :func:`flow_core.editing.predict.features` says of controls."""
+    draw, (u, c) = faces_of(train, o), sizes()
+    rows = [features(fit_shown(look(*draw(o.seed + k)[:2], 8, None)[1]))[:, u : u + c] for k in range(USUAL)]
+    carried = torch.cat(rows)
+    return torch.stack([carried.mean(0), carried.std(0).clamp(min=0.2)])
+
+
+def started(predictor: Predictor, path: Path) -> dict[str, Tensor]:
+    """The weights of another predictor to go on from. What belongs to its guide's text space stays behind where that has other
+    numbers of dimensions."""
+    was = {k: v.float() for k, v in Predictor.load(path).state_dict().items() if k not in ("keys", "unit", "usual")}
+    own, width = predictor.first.weight.detach().clone(), predictor.keys.shape[1]
+    text = was["first.weight"].shape[1] - (own.shape[1] - width)  # columns
+    own[:, width:] = was["first.weight"][:, text:]
+    if text == width:
+        own[:, :width] = was["first.weight"][:, :width]
+    return {**was, "first.weight": own}
 
 
 def faces_of(train: data.Faces | list[str], o: argparse.Namespace):

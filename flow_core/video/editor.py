@@ -20,7 +20,7 @@ from ..faces.detect import Detector
 from ..faces.fit import FittedFace
 from ..faces.landmarks import Landmarks
 from ..fields.base import FlowField
-from ..fields.muscles import fit_shown
+from ..fields.muscles import MusclesField, fit_shown
 from ..geometry.crop import Crop
 from ..threads import yielding
 from ..warping.frames import warp_frame
@@ -32,7 +32,8 @@ STEADY = 16.0  # times as slowly as anything else changes who somebody is
 
 FieldSource: TypeAlias = Callable[[Tensor, Tensor], FlowField]
 """Yields the field of a face: called with the aligned face ``[1,3,S,S]`` and its landmarks ``[1,161,2]`` in the crop
-frame. A one-shot predictor with its prompt bound in is one."""
+frame. A one-shot predictor with its prompt bound in is one. What has an attribute ``needs_fit`` that is true is given the
+:class:`flow_core.faces.fit.FittedFace` as well, so that a face is fitted once in each frame."""
 
 
 @dataclass(frozen=True)
@@ -150,10 +151,11 @@ class Editor:
             if not amount or track.crop is None:
                 continue
             with self._stage("field"):
-                wanted = self._field(frame, track, dt).scale(amount, amount)
+                fitted = self._fit(track, dt) if getattr(self.fields, "needs_fit", False) else None
+                wanted = self._field(frame, track, dt, fitted).scale(amount, amount)
                 if wanted.needs_face:
                     self.tracker.look_for_glasses(frame, track)
-                    track.fitted = self._fit(track, dt)
+                    track.fitted = self._fit(track, dt) if fitted is None else fitted
                     wanted = wanted.flow(s.feather, track.crop, track.fitted)
             with self._stage("warp"):
                 out = out.clone() if out is frame else out
@@ -192,11 +194,11 @@ class Editor:
         units = track.filter("units", smooth, BETA)(fitted.units[..., None], dt)[..., 0]
         return replace(fitted, shape=shape, units=units)
 
-    def _field(self, frame: Tensor, track: Track, dt: float) -> FlowField:
+    def _field(self, frame: Tensor, track: Track, dt: float, fitted: FittedFace | None) -> FlowField:
         each_frame = callable(self.fields)
         if each_frame:
             aligned = square(frame, track.crop, self.settings.aligned_size)
-            wanted = self.fields(aligned, track.crop.places)
+            wanted = self.fields(aligned, track.crop.places, *(() if fitted is None else (fitted,)))
         else:
             wanted = self.fields
         if wanted.batch != 1:
@@ -204,5 +206,11 @@ class Editor:
         wanted.require_finite()
         if not each_frame:
             return wanted
-        values = wanted.coefficients()[..., None]
-        return wanted.with_coefficients(track.filter("field", self.settings.smooth, 20.0)(values, dt)[..., 0])
+        wanted = self._smoothed(wanted, "field", track, dt)
+        if isinstance(wanted, MusclesField) and wanted.rest is not None:
+            wanted = replace(wanted, rest=self._smoothed(wanted.rest, "rest", track, dt))
+        return wanted
+
+    def _smoothed(self, field: FlowField, name: str, track: Track, dt: float) -> FlowField:
+        values = field.coefficients()[..., None]
+        return field.with_coefficients(track.filter(name, self.settings.smooth, 20.0)(values, dt)[..., 0])

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from flow_core.editing.motion import PARTS, basis, load_modes, load_movements, load_parts, part_landmarks, part_mask
+from flow_core.editing.motion import PARTS, basis, load_modes, load_parts, part_mask
 from flow_core.faces.landmarks import AT, LIPS, MIRROR, NOSE, POINTS
 from flow_core.fields.raster import Field
 from flow_core.geometry.crop import Crop
@@ -81,17 +81,6 @@ def test_parts_lie_where_they_are(points: Tensor) -> None:
     assert found[0, 0, brow[1], brow[0]] > 0.8
     assert found[0, 0, chin[1], chin[0]] < 0.01
     assert not part_mask(points, torch.zeros(1, len(PARTS)), (64, 64)).any()
-
-
-def test_every_landmark_of_the_brows_can_go_anywhere() -> None:
-    ways, parts = load_movements()
-    modes = load_modes()
-    assert torch.equal(ways[: len(modes)], modes)
-    assert torch.equal(parts[: len(modes)], load_parts())
-    single = ways[len(modes) :]
-    assert (parts[len(modes) :, PARTS.index("brows")] == 1).all()
-    assert torch.equal(single.abs().sum((0, 2)) > 0, part_landmarks()[PARTS.index("brows")] > 0)
-    assert torch.linalg.matrix_rank(single.flatten(1)) == len(single)
 
 
 def test_no_file(tmp_path: Path) -> None:

@@ -458,7 +458,7 @@ def test_batch_of_two(comfy: SimpleNamespace, photo: Tensor, loaded: object) -> 
     assert is_image(preview, (2, 180, 200, 3))
     start = run(comfy, "FaceFlowInit", representation="raster", crop=crop, resolution=8)[0]
     assert start.batch == 2
-    field, edited, _ = run(comfy, "FaceFlowOptimize", image=images, crop=crop, field=start, guide=loaded, steps=3).args
+    field, edited, *_ = run(comfy, "FaceFlowOptimize", image=images, crop=crop, field=start, guide=loaded, steps=3).args
     assert field.batch == 2
     assert is_image(edited, (2, 180, 200, 3))
     applied, changed, *_ = run(comfy, "FaceFlowApply", image=images, crop=crop, field=field).args
@@ -478,7 +478,7 @@ def test_other_channels(comfy: SimpleNamespace, photo: Tensor, loaded: object, c
     crop, aligned, _, _ = run(comfy, "FaceFlowAlign", image=image, aligned_size=64).args
     assert aligned.shape == (1, 64, 64, 3)
     start = run(comfy, "FaceFlowInit", representation="raster", crop=crop, resolution=8)[0]
-    field, edited, _ = run(comfy, "FaceFlowOptimize", image=image, crop=crop, field=start, guide=loaded, steps=2).args
+    field, edited, *_ = run(comfy, "FaceFlowOptimize", image=image, crop=crop, field=start, guide=loaded, steps=2).args
     assert is_image(edited, (1, 180, 200, channels))
     assert is_image(run(comfy, "FaceFlowApply", image=image, crop=crop, field=field)[0], (1, 180, 200, channels))
     assert is_image(run(comfy, "FaceFlowView", field=field, size=64, image=image, crop=crop)[0], (1, 64, 64, 3))
@@ -608,7 +608,7 @@ def test_all_faces_of_a_picture(comfy: SimpleNamespace, photo: Tensor, loaded: o
     assert is_image(mask, (1, 180, 400))
     assert is_image(preview, (1, 180, 400, 3))
     start = run(comfy, "FaceFlowInit", representation="raster", crop=crop, resolution=8)[0]
-    field, edited, _ = run(comfy, "FaceFlowOptimize", image=pair, crop=crop, field=start, guide=loaded, steps=2).args
+    field, edited, *_ = run(comfy, "FaceFlowOptimize", image=pair, crop=crop, field=start, guide=loaded, steps=2).args
     assert field.batch == 2
     applied = run(comfy, "FaceFlowApply", image=pair, crop=crop, field=field)[0]
     assert torch.equal(applied, edited)
@@ -822,16 +822,19 @@ def test_predict(comfy: SimpleNamespace, photo: Tensor, face: object, loaded: ob
     assert predictor_file in comfy.nodes["FaceFlowLoadPredictor"].GET_SCHEMA().inputs[0].options
     net = run(comfy, "FaceFlowLoadPredictor", predictor=predictor_file)[0]
     inputs = {"image": photo, "crop": face, "predictor": net, "guide": loaded}
-    field, edited = run(comfy, "FaceFlowPredict", **inputs).args
+    field, edited, did = run(comfy, "FaceFlowPredict", **inputs).args
     assert field.meta["method"] == "predict"
-    assert field.offset.any()
+    assert did == field.meta["did"]
+    assert "cheekSquint 0." in did
+    assert did in said(comfy, "FaceFlowPredict", **inputs)
     assert is_image(edited, tuple(photo.shape))
     assert torch.equal(run(comfy, "FaceFlowApply", image=photo, crop=face, field=field)[0], edited)
     assert torch.equal(run(comfy, "FaceFlowPredict", strength=0.0, **inputs)[1], photo)
     refined = run(
         comfy, "FaceFlowOptimize", image=photo, crop=face, field=field, guide=loaded, prompt="a sad face", steps=2
     )
-    assert not torch.equal(refined[0].offset, field.offset)
+    assert not torch.equal(refined[0].units, field.units)
+    assert refined[3] == refined[0].meta["did"] != did
 
 
 def test_a_missing_predictor_is_told(comfy: SimpleNamespace) -> None:
@@ -846,7 +849,7 @@ def test_predict_takes_a_prompt_for_each_face(
     pair = torch.cat([photo, photo.flip(2)], 2)
     crop = run(comfy, "FaceFlowAlign", image=pair, faces="all", order="left-right")[0]
     inputs = {"image": pair, "crop": crop, "predictor": net, "guide": loaded}
-    field, edited = run(comfy, "FaceFlowPredict", prompt="a smiling face\nan angry face", **inputs).args
+    field, edited, _ = run(comfy, "FaceFlowPredict", prompt="a smiling face\nan angry face", **inputs).args
     assert (field.batch, field.meta["prompt"]) == (2, "a smiling face / an angry face")
     assert torch.equal(run(comfy, "FaceFlowApply", image=pair, crop=crop, field=field)[0], edited)
     with pytest.raises(ValueError, match="3 lines for 2 faces"):
@@ -865,7 +868,7 @@ def test_batches_with_a_picture_without_a_face(
     assert is_image(face, (3, 180, 400))
     assert is_image(preview, (3, 180, 400, 3))
     inputs = {"image": images, "crop": crop, "guide": loaded}
-    field, edited = run(comfy, "FaceFlowPredict", predictor=net, **inputs).args
+    field, edited, _ = run(comfy, "FaceFlowPredict", predictor=net, **inputs).args
     start = run(comfy, "FaceFlowInit", representation="raster", crop=crop, resolution=8)[0]
     optimized = run(comfy, "FaceFlowOptimize", field=start, steps=2, **inputs)[1]
     for out in (edited, optimized, run(comfy, "FaceFlowApply", image=images, crop=crop, field=field)[0]):
@@ -932,7 +935,10 @@ def test_half_precision_pictures(
 
 
 def test_one_node_for_all(comfy: SimpleNamespace, photo: Tensor) -> None:
-    image, field, changed, crop = run(comfy, "FaceFlowEdit", image=photo, prompt="a sad face").args
+    image, field, changed, crop, did = run(comfy, "FaceFlowEdit", image=photo, prompt="a sad face").args
+    assert "browInnerUp" in did
+    half = run(comfy, "FaceFlowEdit", image=photo, prompt="a sad face", strength=0.5).args
+    assert half[4] == half[1].meta["did"] != did
     assert is_image(image, (1, 180, 200, 3))
     assert torch.equal(image[changed == 0], photo[changed == 0])
     assert torch.equal(run(comfy, "FaceFlowApply", image=photo, crop=crop, field=field)[0], image)
