@@ -19,7 +19,7 @@ from torch import Tensor
 from ..faces.fit import FittedFace
 from ..fields.algebra import mix
 from ..fields.base import FEATHER, FlowField, Sample, taper
-from ..fields.muscles import MOST, MusclesField, fit_shown, front_triangles, moved_face, target_units
+from ..fields.muscles import MOST, MusclesField, fit_shown, front_triangles, moved_face, units_after
 from ..fields.raster import Field
 from ..geometry.crop import Crop
 from ..geometry.grid import pixel_centers
@@ -107,7 +107,7 @@ class MuscleParameters:
         """Triangles and weights on the lattice, and the offsets ``[1,2,n,n]`` and uncovered ``[1,1,n,n]`` as the edit stands."""
         with torch.no_grad():
             face, one = self.fitted.select(i), self.field.select(i)
-            after = target_units(face.units[0], one.relax[0], one.units[0])
+            after = units_after(face, self.places[i], one.relax[0], one.units[0])
             points, depth = face.project(face.vertices(after[None], one.controls))
             index, weights = rasterise(points[0], depth[0], front_triangles(face.rig), LATTICE)
             moved = moved_face(face, self.places[i], one)

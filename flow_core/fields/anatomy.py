@@ -27,6 +27,8 @@ FADE = 0.16  # fractions of the crop side beyond the face's outline at which its
 LASHES = 0.010  # height of the strip along a lid that moves as a whole, with its lashes
 LID = 0.085  # how far above an upper lid the skin gives way when the lid closes
 LOWER_LID = 0.05
+UPPER_SHUTS, UPPER_OPENS = 0.82, 0.8  # the upper lid's share of a change of an eye's opening
+IRIS, MARGIN = 0.2, 0.06  # radius of an iris, and how near it comes to a corner, in widths of the eye
 LINE = 0.003  # how far above its edge an upper lid is asked when it is shut: at the edge itself the eye shines through
 RIM = 0.008  # height of the wet rim of a lower lid
 EDGE = 0.0026  # half width of the border between two layers
@@ -285,10 +287,11 @@ def _eye(landmarks: Tensor, moved: Tensor, side: int, factor: Tensor, gaze: Tens
     top, bottom, *seen = _curves([target, target, source, source], arcs)
     gap = (bottom - top).clamp(min=0)
     change = (factor - 1) * gap
-    up, down = (0.82, 0.18) if factor < 1 else (0.8, 0.2)
+    up = UPPER_SHUTS if factor < 1 else UPPER_OPENS
+    down = 1 - up
     lids = torch.stack([top, bottom, top - up * change, bottom + down * change])
     a, b = source.to(landmarks[AT[IRISES[side][0]]])
-    iris = torch.stack([a, b, 0.2 * source.length])
+    iris = torch.stack([a, b, IRIS * source.length])
     shift = gaze * source.length
     still = bool(
         (landmarks[contour] - moved[contour]).abs().max() < 1e-5 and abs(factor - 1) < 1e-4 and shift.abs().max() < 1e-5
@@ -322,7 +325,7 @@ def _ask_eye(eye: Eye, points: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     ratio = eye.source.length / eye.target.length
     sa, sb = a * ratio, b * ratio
     length, (center, middle, radius) = eye.source.length, eye.iris
-    room = 0.06 * length
+    room = MARGIN * length
     gaze = eye.gaze[0].clamp(
         min=(room - center + radius).clamp(max=0), max=(length - room - center - radius).clamp(min=0)
     )

@@ -17,7 +17,7 @@ import torch
 
 from ..faces.rig import UnknownMuscle, load_rig
 from .base import FieldError
-from .muscles import RELAX, MusclesField, fit_shown, what_it_does
+from .muscles import MOST, RELAX, MusclesField, read_shown, what_it_does
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -159,11 +159,11 @@ def neutral(share: float = 1.0) -> MusclesField:
 
 def expression_of(crop: Crop) -> MusclesField:
     """What the faces of a crop show, as a field that gives it to any other face, whatever that shows itself."""
-    return copied(fit_shown(crop.places).units)
+    return copied(read_shown(crop.places).clamp(max=MOST))
 
 
 def copied(units: Tensor) -> MusclesField:
-    """A field that gives what somebody shows, ``units [B,U]`` as of :func:`fit_shown`, to any face."""
+    """A field that gives what somebody shows, ``units [B,U]`` as of :func:`read_shown`, to any face."""
     controls = units.new_zeros(len(units), len(load_rig().control_names))
     return MusclesField(units, torch.ones_like(units), controls, None, {"prompt": "copied expression"})
 

@@ -29,6 +29,7 @@ from . import container
 from .anatomy import RASTER, MovedFace
 from .base import FEATHER, FieldError, Flow, Sample, taper
 from .raster import Field
+from .reach import LID_UNITS, eyelids_and_gaze, reached
 
 if TYPE_CHECKING:
     from ..geometry.crop import Crop
@@ -38,16 +39,12 @@ RELAX = "relax"  # in named amounts: "relax mouthSmile" takes a share of what a 
 CONTROL_RANGE = 2.0
 SMALL, COARSE = 450, 128  # a face square of up to so many pixels, as in video, needs no finer raster of its skin
 BORDER = 0.6  # centimetres around the outline of the face that belong to it
-LID_UNITS = ("eyeBlink", "eyeWide", "eyeLook")  # what these do is described by the curves of the lids, not by the mesh
-WIDE, LOOK_UP, LOOK_DOWN = 0.32, 0.10, 0.40  # shares of an eye's opening
-REOPEN = 0.3  # share by which the lids may part farther than they are: a picture shows no more of the eye
 # Rig units for one unit as the reader reads it (MediaPipe's), so that an expression lands on another face as it was read
 READ_SCALE = {
     "browDown": 1.6, "browInnerUp": 1.7, "browOuterUp": 1.7, "eyeBlink": 2.0, "eyeSquint": 2.0, "eyeLookIn": 1.8, "eyeLookOut": 1.8,
     "eyeLookUp": 1.8, "eyeLookDown": 1.8, "jawOpen": 1.4, "mouthPucker": 1.6, "mouthLowerDown": 1.4, "mouthUpperUp": 1.4,
     "mouthPress": 1.5, "mouthRollLower": 1.5, "mouthRollUpper": 1.5, "mouthStretch": 1.4, "mouthFrown": 1.5,
 }  # fmt: skip
-LOOK_ASIDE, LOOK_HIGH = 0.23, 0.15  # widths of the eye by which an iris goes: 35 and 25 degrees of an eyeball of 24 mm
 
 
 @dataclass(frozen=True)
@@ -336,11 +333,23 @@ def fit_shown(landmarks: Tensor, warm: FittedFace | None = None) -> FittedFace:
         landmarks: ``[B,161,2]`` crop points.
         warm: the fit of the same faces a frame earlier.
     """
+    return fit_faces(landmarks, warm, read_shown(landmarks).clamp(max=1))
+
+
+def read_shown(landmarks: Tensor) -> Tensor:
+    """Units ``[B,U]`` of the rig that the reader sees in ``landmarks [B,161,2]``, beyond those of faces at rest; above 1 where
+    more is read than one contraction of the rig makes."""
     rig = load_rig()
-    read, resting = read_units(landmarks), _resting().to(landmarks)
+    read = read_units(landmarks)
     units = read.new_zeros(len(read), len(rig.unit_names))
-    units[:, [rig.unit_names.index(n) for n in UNITS]] = (_read_scale().to(read) * (read - resting)).clamp(max=1)
-    return fit_faces(landmarks, warm, units)
+    units[:, _read_at()] = _read_scale().to(read) * (read - _resting().to(read))
+    return units
+
+
+@functools.lru_cache(maxsize=1)
+def _read_at() -> list[int]:
+    """Where each of ``UNITS`` stands among the units of the rig."""
+    return [load_rig().unit_names.index(n) for n in UNITS]
 
 
 @functools.lru_cache(maxsize=1)
@@ -381,6 +390,31 @@ def target_units(shown: Tensor, relax: Tensor, change: Tensor) -> Tensor:
     return torch.minimum(wanted, shown.clamp(min=MOST))
 
 
+def units_after(face: FittedFace, landmarks: Tensor, relax: Tensor, change: Tensor) -> Tensor:
+    """Units ``[U]`` of a face after an edit.
+
+    Where the whole face relaxes, an expression is asked for as it was read, that of somebody else or none: then the units are
+    found with which this face is read so. Other edits move muscles by what they say.
+
+    Args:
+        face: batch 1.
+        landmarks: ``[161,2]`` crop points, to which it was fitted.
+        relax: ``[U]`` and
+        change: ``[U]`` of the field.
+    """
+    shown = face.units[0]
+    start = target_units(shown, relax, change)
+    whole = relax.min().clamp(0, 1)
+    if whole == 0:
+        return start
+    at = _read_at()
+    rest = _resting().to(landmarks) - read_units(landmarks[None])[0]
+    asked = whole * rest + change[at] / _read_scale().to(landmarks)
+    return reached(
+        face, landmarks, asked, start, torch.minimum(_floor().to(shown), shown).minimum(start), shown.clamp(min=MOST)
+    )
+
+
 def moved_face(
     face: FittedFace, landmarks: Tensor, field: MusclesField, size: int = RASTER, glasses: bool = False
 ) -> MovedFace | None:
@@ -400,7 +434,7 @@ def moved_face(
     units, relax, controls = (v[0].to(rig.device) for v in (field.units, field.relax, field.controls))
     controls = controls.clamp(-CONTROL_RANGE, CONTROL_RANGE)
     shown = face.units[0]
-    after = target_units(shown, relax, units)
+    after = units_after(face, landmarks, relax, units)
     mesh = torch.where(torch.tensor([n.startswith(LID_UNITS) for n in names], device=rig.device), shown, after)
     before_points, _ = face.project(face.vertices())
     after_points, depth = face.project(face.vertices(mesh[None], controls[None]))
@@ -435,38 +469,6 @@ def front_triangles(rig: Rig) -> Tensor:
         inside = polygon_distance(outline, rig.neutral[:, :2]) > -BORDER
         front = inside & (rig.neutral[:, 2] > 0)
         return triangles[front[triangles].any(1)]
-
-
-def eyelids_and_gaze(before: Tensor, after: Tensor, names: Sequence[str]) -> tuple[Tensor, Tensor]:
-    """What the units of eyelids and gaze ask of the eyes on the viewer's left and right.
-
-    Args:
-        before: ``[U]`` units and
-        after: ``[U]``.
-        names: of the units.
-
-    Returns:
-        ``[2]`` factors of the eyes' openings, and ``[2,2]`` shifts of the irises in widths of the eye, x and y.
-    """
-    at = {n: i for i, n in enumerate(names)}
-    factors, shifts = [], []
-    for side, out in (("Right", -1), ("Left", 1)):  # the person's right eye is the viewer's left one
-
-        def unit(name: str, side: str = side) -> tuple[Tensor, Tensor]:
-            return before[at[name + side]], after[at[name + side]]
-
-        shut, shuts = (v.clamp(max=1) for v in unit("eyeBlink"))
-        factor = ((1 - shuts) / (1 - shut).clamp(min=0.1)).clamp(max=1 + REOPEN)
-        change = {
-            name: torch.sub(*unit(name)[::-1])
-            for name in ("eyeWide", "eyeLookUp", "eyeLookDown", "eyeLookOut", "eyeLookIn")
-        }
-        factor = factor * (1 + WIDE * change["eyeWide"])
-        factor = factor * (1 + LOOK_UP * change["eyeLookUp"] - LOOK_DOWN * change["eyeLookDown"])
-        factors.append(factor.clamp(0, 1.6))
-        aside = out * (change["eyeLookOut"] - change["eyeLookIn"])
-        shifts.append(torch.stack([LOOK_ASIDE * aside, LOOK_HIGH * (change["eyeLookDown"] - change["eyeLookUp"])]))
-    return torch.stack(factors), torch.stack(shifts)
 
 
 def other_side(name: str, names: Sequence[str]) -> int:
@@ -535,7 +537,7 @@ def motion_on(field: MusclesField, crop: Crop, least: float = 0.02) -> Motion:
     face = fit_shown(crop.places)
     rig, shown = face.rig, face.units[0]
     units, relax, controls = (v[0].to(rig.device) for v in (field.units, field.relax, field.controls))
-    change = target_units(shown, relax, units) - shown
+    change = units_after(face, crop.places[0], relax, units) - shown
     controls = controls.clamp(-CONTROL_RANGE, CONTROL_RANGE)
     points = front_triangles(rig).unique()
     before = face.project(face.vertices())[0][0, points]
