@@ -80,8 +80,13 @@ class FittedFace:
     def project(self, vertices: Tensor) -> tuple[Tensor, Tensor]:
         """Vertices ``[B,V,3]`` of :meth:`vertices` -> crop points ``[B,V,2]``, correction included, and depth ``[B,V]`` in
         crop fractions, larger towards the viewer."""
-        turned = (vertices @ self.rotation.mT) * self.scale[:, None, None]
+        turned = self.turned(vertices)
         return turned[..., :2] + self.translation[:, None] + self.correction, turned[..., 2]
+
+    def turned(self, vectors: Tensor) -> Tensor:
+        """Vectors ``[B,N,3]`` of the unturned head, in centimetres, as they are seen: ``[B,N,3]`` in crop fractions."""
+        # a product with a few long rows is quicker than one with many short ones
+        return ((self.rotation * self.scale[:, None, None]) @ vectors.mT).mT
 
     def select(self, index: int) -> FittedFace:
         return self._each(lambda t: t[index : index + 1])

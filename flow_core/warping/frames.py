@@ -127,7 +127,7 @@ def _planes(sample: Sample, tinted: bool) -> Tensor:
 def _sharp_pixels(flow: Flow, crop: Crop) -> list[tuple[int, int, int, int]]:
     """Boxes (x0, y0, x1, y1) of pixels in which a flow has layers with sharp borders."""
     boxes = []
-    for (u0, v0), (u1, v1) in (b.tolist() for b in flow.sharp_boxes()):
+    for u0, v0, u1, v1 in flow.sharp_boxes():
         corners = crop.to_image(crop.matrix.new_tensor([[u0, v0], [u1, v0], [u1, v1], [u0, v1]])[None, None])[0, 0]
         x0, y0 = (int(v) for v in corners.amin(0).floor())
         x1, y1 = (int(v) for v in corners.amax(0).ceil())
