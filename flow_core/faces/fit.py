@@ -171,7 +171,7 @@ def fit_faces(
         translation,
         found[:, :shapes],
         found[:, shapes:],
-        _spread(rig) @ left,
+        (left.mT @ _spread(rig).T).mT,  # a product with two long rows is quicker than one with many short ones
         error,
         rig,
     )

@@ -7,6 +7,7 @@ nothing here knows a resolution but the smooth offsets of the skin, which are ke
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -78,9 +79,9 @@ def _curves(frames: Sequence[Frame], arcs: Sequence[np.ndarray]) -> np.ndarray:
     Cubic Hermite interpolation with slopes of finite differences, limited so that it hardly overshoots (Fritsch and
     Carlson, Monotone piecewise cubic interpolation, 1980). A few hundred numbers: NumPy takes them several times as quickly.
     """
-    places = [f.to(*arc.T) for f, arc in zip(frames, arcs, strict=True)]
-    a = np.stack([a / f.length for f, (a, _) in zip(frames, places, strict=True)])
-    b = np.stack([b for _, b in places])
+    origins, axes, lengths = (np.array(v, np.float64) for v in zip(*frames, strict=True))
+    (dx, dy), (c, s) = (np.stack(arcs) - origins[:, None]).transpose(2, 0, 1), axes.T[..., None]
+    a, b = (c * dx + s * dy) / lengths[:, None], c * dy - s * dx
     a = np.maximum.accumulate(a, 1) + np.arange(a.shape[1]) * 1e-5
     step, rise = np.diff(a), np.diff(b)
     slope = rise / step
@@ -90,9 +91,9 @@ def _curves(frames: Sequence[Frame], arcs: Sequence[np.ndarray]) -> np.ndarray:
     m = np.concatenate([slope[:, :1], inner, slope[:, -1:]], 1)
     x = np.linspace(0, 1, TABLE)
     i = ((a[..., None] <= x).sum(1) - 1).clip(0, a.shape[1] - 2)
-    h, a0, b0, b1, m0, m1 = (
-        np.take_along_axis(v, j, 1) for v, j in ((step, i), (a, i), (b, i), (b, i + 1), (m, i), (m, i + 1))
-    )
+    i += np.arange(len(a))[:, None] * a.shape[1]
+    a0, b0, b1, m0, m1 = (v.take(j) for v, j in ((a, i), (b, i), (b, i + 1), (m, i), (m, i + 1)))
+    h = a.take(i + 1) - a0
     t = ((x - a0) / h).clip(0, 1)
     t2, t3 = t * t, t * t * t
     return (2 * t3 - 3 * t2 + 1) * b0 + (t3 - 2 * t2 + t) * h * m0 + (3 * t2 - 2 * t3) * b1 + (t3 - t2) * h * m1
@@ -178,30 +179,39 @@ def skin_offsets(shift: Tensor, triangles: Tensor, seen: tuple[Tensor, Tensor], 
     # What is not known is smooth, so half the resolution does for it. It joins what is known without a step.
     share = F.avg_pool2d(known.float(), 2)
     half = F.avg_pool2d(offset * known, 2) / share.clamp(min=0.25)
-    around = _filled(half, share)
+    around, means = _filled(half, share), _means(size // 2, 2, half.device)
     for _ in range(2):
-        around = torch.where(share > 0, half, _blurred(around, 2))
+        around = torch.where(share > 0, half, means @ around @ means.T)
     around = F.interpolate(around, (size, size), mode="bilinear", align_corners=False)
-    offset = _blurred(torch.where(known, offset, around), 1)  # facets of the mesh are not to be seen
+    offset = _blurred(torch.where(known, offset, around))  # facets of the mesh are not to be seen
     return offset * smoothstep(distance, -FADE, 0.0)
 
 
-def _blurred(values: Tensor, radius: int) -> Tensor:
-    """Means over squares of ``2 * radius + 1`` pixels, of what of them lies in the raster: ``avg_pool2d``, several times as quickly."""
-    count = values.shape[-1]
-    i = torch.arange(count, device=values.device)
-    parts = i.clamp(max=radius) + (count - 1 - i).clamp(max=radius) + 1
+@functools.lru_cache(maxsize=8)
+def _means(count: int, radius: int, device: torch.device) -> Tensor:
+    """``[count,count]``: takes pixels of a row to the means of those up to ``radius`` away."""
+    with torch.inference_mode(False):
+        i = torch.arange(count, device=device)
+        near = ((i[:, None] - i).abs() <= radius).float()
+        return near / near.sum(1, keepdim=True)
+
+
+def _blurred(values: Tensor) -> Tensor:
+    """Means over squares of three pixels, of what of them lies in the raster: ``avg_pool2d``, several times as quickly."""
+    parts = values.new_full((values.shape[-1],), 3.0)
+    parts[0] = parts[-1] = 2.0
     for axis in (2, 3):
+        first, last = slice(None, -1), slice(1, None)
         total = values.clone()
-        for k in range(1, radius + 1):
-            total.narrow(axis, k, count - k).add_(values.narrow(axis, 0, count - k))
-            total.narrow(axis, 0, count - k).add_(values.narrow(axis, k, count - k))
+        for to, of in ((last, first), (first, last)):
+            here, there = ((slice(None),) * axis + (part,) for part in (to, of))
+            total[here] += values[there]
         values = total
-    return values / (parts[:, None] * parts)
+    return values.div_(parts[:, None] * parts)
 
 
 def _filled(values: Tensor, known: Tensor) -> Tensor:
-    """Values continued where they are not known, from a pyramid of means (push and pull)."""
+    """Values continued where they are not known (0..1), from a pyramid of means (push and pull)."""
     levels = [(values * known, known)]
     while levels[-1][0].shape[-1] > 4:
         v, k = levels[-1]
@@ -209,9 +219,7 @@ def _filled(values: Tensor, known: Tensor) -> Tensor:
     v, k = levels[-1]
     out = v / k.clamp(min=1e-6)
     for v, k in reversed(levels[:-1]):
-        out = F.interpolate(out, scale_factor=2.0, mode="bilinear", align_corners=False)
-        sure = k.clamp(max=1)
-        out = torch.where(k > 0, sure * v / k.clamp(min=1e-6) + (1 - sure) * out, out)
+        out = v + (1 - k) * F.interpolate(out, scale_factor=2.0, mode="bilinear", align_corners=False)
     return out
 
 
@@ -250,13 +258,14 @@ class MovedFace:
     def __call__(self, points: Tensor) -> tuple[Tensor, Tensor | None]:
         """Offset ``[1,2,H,W]`` and how much is uncovered ``[1,1,H,W]``, None for nothing, at crop points ``[1,H,W,2]``."""
         skin = interpolate(self.skin, points)
-        flat = points.movedim(-1, 0).flatten(1)  # planes: of pairs everything would take several times as long
-        low, high = (v.tolist() for v in flat.aminmax(dim=1))
+        flat = points.movedim(-1, 0).contiguous().flatten(1)  # planes: of pairs all would take several times as long
+        low, high = zip(*((least.item(), most.item()) for least, most in (v.aminmax() for v in flat)), strict=True)
         parts = [part for part in self._parts() if _meet(part.box, low, high)]
         if not parts:  # most of a large picture
             return skin, None
         boxes = [part.box for part in parts]
-        near = _within(flat, tuple(least(side) for least, side in zip((min, min, max, max), zip(*boxes))))
+        x0, y0, x1, y1 = zip(*boxes, strict=True)
+        near = _within(flat, (min(x0), min(y0), max(x1), max(y1)))
         flat = flat.index_select(1, near)
         inner, dark = skin.view(2, -1).index_select(1, near), None
         found = [_within(flat, box) for box in boxes]

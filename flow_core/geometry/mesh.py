@@ -125,9 +125,9 @@ def polygon_distance(polygon: Tensor, points: Tensor) -> Tensor:
     (x, y), (along, down) = points[..., None, :].unbind(-1), (polygon.roll(-1, 0) - polygon).unbind(1)
     dx, dy = x - polygon[:, 0], y - polygon[:, 1]  # [...,N]
     # an edge winds around a point if it crosses the point's height on the right side of it
-    under = dy >= 0
-    crosses = under.int() - under.roll(-1, -1).int()
-    winding = (crosses * (torch.sign(along * dy - down * dx) == crosses)).sum(-1)
+    under, left = dy >= 0, along * dy > down * dx
+    follows = under.roll(-1, -1)
+    winding = (under & ~follows & left).sum(-1) - (~under & follows & ~left).sum(-1)
     t = (dx * along).addcmul_(dy, down).mul_(1 / (along.square() + down.square()).clamp(min=1e-12)).clamp_(0, 1)
     dx, dy = dx.addcmul_(t, along, value=-1), dy.addcmul_(t, down, value=-1)
     distance = dx.square_().addcmul_(dy, dy).amin(-1).clamp(min=1e-14).sqrt()
