@@ -270,7 +270,7 @@ class MuscleFlow:
             more = self.rest(points + offset.movedim(1, -1))
             offset, color = offset + more.offset, _covered(more.color, dark) if self.colored else color
         if self.matrix is not None:
-            offset = torch.einsum("ij,bjhw->bihw", self.matrix, offset)
+            offset = (self.matrix @ offset.flatten(2)).view_as(offset)
         return Sample(offset, color, dark)
 
     def times(self, matrix: Tensor) -> MuscleFlow:
