@@ -78,6 +78,30 @@ class Rig:
         moved = {k: v.to(device) for k, v in moved.items() if isinstance(v, Tensor)}
         return replace(self, **moved, rings={k: v.to(device) for k, v in self.rings.items()})
 
+    def part_of(self, vertices: Tensor, triangles: Tensor) -> Rig:
+        """The rig of some vertices ``[n]`` alone, in that order, and of some triangles ``[m,3]`` between them.
+
+        The vertices must hold those of all landmarks and rings. A vertex whose mirror is not among them has -1 for it.
+        """
+        to = torch.full((len(self.neutral),), -1, device=self.device)
+        to[vertices] = torch.arange(len(vertices), device=self.device)
+        which = {tuple(t): p for t, p in zip(self.triangles.tolist(), self.part.tolist(), strict=True)}
+        part = torch.tensor([which[tuple(t)] for t in triangles.tolist()], device=self.device)
+        moves = {name: getattr(self, name)[:, vertices].contiguous() for name in ("units", "controls", "shape")}
+        return replace(
+            self, **moves, neutral=self.neutral[vertices], triangles=to[triangles], part=part, mirror=to[self.mirror[vertices]],
+            landmark_index=to[self.landmark_index], rings={name: to[ring] for name, ring in self.rings.items()},
+        )  # fmt: skip
+
+    def moved(self, units: Tensor, controls: Tensor) -> Tensor:
+        """By how much units ``[U]`` and shape controls ``[C]`` move the vertices: ``[V,3]``, centimetres; most amounts being 0."""
+        found = torch.zeros_like(self.neutral).flatten()
+        for amounts, moves in ((units * self.gain, self.units), (controls, self.controls)):
+            which = amounts.nonzero()[:, 0]
+            if len(which):
+                found += amounts[which] @ moves.flatten(1).index_select(0, which)
+        return found.view(-1, 3)
+
     @property
     def device(self) -> torch.device:
         return self.neutral.device

@@ -7,17 +7,20 @@ nothing here knows a resolution but the smooth offsets of the skin, which are ke
 
 from __future__ import annotations
 
+import functools
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from ..faces.landmarks import AT, BROWS, EYES, IRISES, LIPS, LIPS_INNER, OVAL
 from ..geometry.grid import pixel_centers
-from ..geometry.mesh import barycentric, polygon_distance, rasterise
+from ..geometry.mesh import barycentric, polygon_distance
 from ..geometry.sampling import interpolate
 
 RASTER = 192  # pixels a side of the raster of the skin's offsets, six times a power of two; 384 gives the same picture
@@ -37,66 +40,78 @@ DARK, TONGUE = 0.9, 0.08  # how much of the light is lost in the depth of a mout
 FOLLOW = 0.8  # share of the upper lip's way that teeth go along
 TEETH_SEEN = (0.004, 0.012)  # opening of a mouth below which nothing inside is seen, and above which it is
 
+Box: TypeAlias = tuple[float, float, float, float]
+"""Least x and y and largest x and y of some crop points."""
 
-def smoothstep(x: Tensor, low: float | Tensor, high: float | Tensor) -> Tensor:
-    """0 below ``low``, 1 above ``high``, cubic between."""
-    t = ((x - low) / (high - low)).clamp(0, 1)
+
+def smoothstep(x: Any, low: float | Tensor, high: float | Tensor) -> Any:
+    """0 below ``low``, 1 above ``high``, cubic between; of a tensor or a number."""
+    t = (x - low) / (high - low)
+    t = t.clamp(0, 1) if isinstance(t, Tensor) else min(max(t, 0.0), 1.0)
     return t * t * (3 - 2 * t)
 
 
 class Frame(NamedTuple):
     """Axes of an eye or a mouth: ``a`` runs from its left corner (0) to its right one (``length``), ``b`` downwards."""
 
-    origin: Tensor  # [2]
-    axis: Tensor  # [2], unit
-    length: Tensor
+    origin: tuple[float, float]
+    axis: tuple[float, float]  # unit
+    length: float
 
     @classmethod
-    def between(cls, left: Tensor, right: Tensor) -> Frame:
-        across = right - left
-        length = across.norm().clamp(min=1e-4)
-        return cls(left, across / length, length)
+    def between(cls, left: np.ndarray, right: np.ndarray) -> Frame:
+        across = (right - left).tolist()
+        length = max(math.hypot(*across), 1e-4)
+        return cls(tuple(left.tolist()), (across[0] / length, across[1] / length), length)
 
-    def to(self, points: Tensor) -> tuple[Tensor, Tensor]:
-        d = points - self.origin
-        x, y = d.unbind(-1)
+    def to(self, x: Any, y: Any) -> tuple[Any, Any]:
+        """Crop coordinates (tensors, arrays or numbers) in the axes of the frame."""
+        (c, s), dx, dy = self.axis, x - self.origin[0], y - self.origin[1]
+        return c * dx + s * dy, c * dy - s * dx
+
+    def back(self, a: Any, b: Any) -> tuple[Any, Any]:
+        """The inverse of :meth:`to`."""
         c, s = self.axis
-        return c * x + s * y, c * y - s * x
-
-    def back(self, a: Tensor, b: Tensor) -> Tensor:
-        c, s = self.axis
-        return torch.stack([c * a - s * b, s * a + c * b], -1) + self.origin
+        return c * a - s * b + self.origin[0], s * a + c * b + self.origin[1]
 
 
-def _curves(frames: Sequence[Frame], arcs: Tensor) -> Tensor:
-    """Heights ``b`` of arcs ``[K,N,2]`` from corner to corner in their frames, as tables over ``a`` in 0..length: ``[K,TABLE]``.
+def _curves(frames: Sequence[Frame], arcs: Sequence[np.ndarray]) -> np.ndarray:
+    """Heights ``b`` of arcs ``[N,2]`` from corner to corner in their frames, as tables over ``a`` in 0..length: ``[K,TABLE]``.
 
     Cubic Hermite interpolation with slopes of finite differences, limited so that it hardly overshoots (Fritsch and
-    Carlson, Monotone piecewise cubic interpolation, 1980).
+    Carlson, Monotone piecewise cubic interpolation, 1980). A few hundred numbers: NumPy takes them several times as quickly.
     """
-    a, b = (torch.stack(v) for v in zip(*(f.to(arc) for f, arc in zip(frames, arcs, strict=True)), strict=True))
-    a = torch.cummax(a / torch.stack([f.length for f in frames])[:, None], 1).values
-    a = a + torch.arange(a.shape[1], device=a.device) * 1e-5
-    step, rise = a.diff(dim=1), b.diff(dim=1)
+    origins, axes, lengths = (np.array(v, np.float64) for v in zip(*frames, strict=True))
+    (dx, dy), (c, s) = (np.stack(arcs) - origins[:, None]).transpose(2, 0, 1), axes.T[..., None]
+    a, b = (c * dx + s * dy) / lengths[:, None], c * dy - s * dx
+    a = np.maximum.accumulate(a, 1) + np.arange(a.shape[1]) * 1e-5
+    step, rise = np.diff(a), np.diff(b)
     slope = rise / step
     inner = (slope[:, 1:] * step[:, :-1] + slope[:, :-1] * step[:, 1:]) / (step[:, 1:] + step[:, :-1])
-    least = 3 * torch.minimum(slope[:, 1:].abs(), slope[:, :-1].abs())
-    inner = torch.where(slope[:, 1:] * slope[:, :-1] > 0, inner.clamp(-least, least), 0.5 * inner)
-    m = torch.cat([slope[:, :1], inner, slope[:, -1:]], 1)
-    x = torch.linspace(0, 1, TABLE, device=a.device).expand(len(a), -1).contiguous()
-    i = (torch.searchsorted(a.contiguous(), x, right=True) - 1).clamp(0, a.shape[1] - 2)
-    h, a0, b0, b1, m0, m1 = (v.gather(1, j) for v, j in ((step, i), (a, i), (b, i), (b, i + 1), (m, i), (m, i + 1)))
-    t = ((x - a0) / h).clamp(0, 1)
+    least = 3 * np.minimum(np.abs(slope[:, 1:]), np.abs(slope[:, :-1]))
+    inner = np.where(slope[:, 1:] * slope[:, :-1] > 0, inner.clip(-least, least), 0.5 * inner)
+    m = np.concatenate([slope[:, :1], inner, slope[:, -1:]], 1)
+    x = np.linspace(0, 1, TABLE)
+    i = ((a[..., None] <= x).sum(1) - 1).clip(0, a.shape[1] - 2)
+    i += np.arange(len(a))[:, None] * a.shape[1]
+    a0, b0, b1, m0, m1 = (v.take(j) for v, j in ((a, i), (b, i), (b, i + 1), (m, i), (m, i + 1)))
+    h = a.take(i + 1) - a0
+    t = ((x - a0) / h).clip(0, 1)
     t2, t3 = t * t, t * t * t
     return (2 * t3 - 3 * t2 + 1) * b0 + (t3 - 2 * t2 + t) * h * m0 + (3 * t2 - 2 * t3) * b1 + (t3 - t2) * h * m1
 
 
 def _read(tables: Tensor, share: Tensor) -> Tensor:
-    """Tables ``[K,TABLE]`` at ``share [...]`` of the way across, linear between samples: ``[K,...]``."""
+    """Tables ``[K,R,TABLE]`` at ``share [R or K,N]`` of the way across, linear between samples, each row in its own: ``[K,R,N]``."""
+    rows = tables.shape[1]
     x = share.clamp(0, 1) * (TABLE - 1)
-    i = x.long().clamp(max=TABLE - 2)
+    i = x.long().clamp_(max=TABLE - 2)
     t = x - i
-    return tables[:, i] * (1 - t) + tables[:, i + 1] * t
+    if rows > 1:
+        i = i + torch.arange(rows, device=i.device)[:, None] * TABLE
+    flat, at = tables.flatten(1), i.flatten()
+    low, high = (flat.index_select(1, j).unflatten(1, (rows, -1)) for j in (at, at + 1))
+    return torch.lerp(low, high, t)
 
 
 @dataclass(frozen=True)
@@ -107,14 +122,11 @@ class Eye:
     source: Frame
     lids: Tensor  # [4,TABLE] target: upper, lower before the lids move; upper, lower after
     seen: Tensor  # [2,TABLE] source: upper and lower lid
-    iris: Tensor  # [3] source: a, b of the centre, and radius
-    gaze: Tensor  # [2] shift of the iris along a and b
+    iris: tuple[float, float, float]  # source: a, b of the centre, and radius
+    gaze: tuple[float, float]  # shift of the iris along a and b
     still: bool  # nothing but the skin moves
     reach: float  # how far above the upper lid the skin gives way: up to the brow, or to the rim of glasses
-
-    def box(self) -> Tensor:
-        top, bottom = self.lids[[0, 2]].min() - self.reach - 0.01, self.lids[[1, 3]].max() + LOWER_LID + 0.01
-        return _box(self.target, top, bottom)
+    box: Box
 
 
 @dataclass(frozen=True)
@@ -125,47 +137,43 @@ class Mouth:
     source: Frame
     lips: Tensor  # [2,TABLE] target: edge of the upper and of the lower lip
     seen: Tensor  # [3,TABLE] source: upper, lower, and the middle of the lower lip
-    gap: Tensor  # largest opening before
-    lift: Tensor  # [2] shift of the teeth that goes with the upper lip
-
-    def box(self) -> Tensor:
-        return _box(self.target, self.lips[0].min() - 0.01, self.lips[1].max() + 0.01)
+    gap: float  # largest opening before
+    lift: float  # how far the teeth go down with the upper lip
+    box: Box
 
 
-def _box(frame: Frame, top: Tensor, bottom: Tensor) -> Tensor:
-    zero = torch.zeros_like(top)
-    corners = frame.back(torch.stack([zero, frame.length, frame.length, zero]), torch.stack([top, top, bottom, bottom]))
-    return torch.stack([corners.amin(0), corners.amax(0)])
+def _box(frame: Frame, top: float, bottom: float) -> Box:
+    corners = [frame.back(a, b) for a in (0.0, frame.length) for b in (top, bottom)]
+    x, y = zip(*corners, strict=True)
+    return min(x), min(y), max(x), max(y)
 
 
-def _under_glasses(landmarks: Tensor, points: Tensor) -> Tensor:
+def _under_glasses(landmarks: np.ndarray, points: Tensor) -> Tensor:
     """How far points ``[...,2]`` lie under glasses or their temples, 0..1: a band across the eyes with soft borders."""
     left, right = landmarks[AT[EYES[0][0]]], landmarks[AT[EYES[1][0]]]  # the outer corners
     frame = Frame.between(left, right)
-    a, b = frame.to(points)
+    a, b = frame.to(*points.unbind(-1))
     a, b = (a - frame.length / 2).abs() / frame.length, b / frame.length
     lens = smoothstep(b, -0.30, -0.20) * (1 - smoothstep(b, 0.42, 0.60)) * (1 - smoothstep(a, 0.62, 0.80))
     temple = smoothstep(b, -0.22, -0.12) * (1 - smoothstep(b, 0.06, 0.16)) * smoothstep(a, 0.55, 0.70)
     return torch.maximum(lens, temple)
 
 
-def skin_offsets(
-    before: Tensor, after: Tensor, depth: Tensor, triangles: Tensor, outline: Tensor, size: int = RASTER
-) -> Tensor:
+def skin_offsets(shift: Tensor, triangles: Tensor, seen: tuple[Tensor, Tensor], outline: Tensor) -> Tensor:
     """Backward offsets of the skin on a raster, fading out beyond the outline of the face.
 
     Args:
-        before: ``[V,2]`` crop points of the vertices.
-        after: the same when the face has moved.
-        depth: ``[V]`` after.
+        shift: ``[V,2]`` where the mesh's vertices were before, less where they are after, crop fractions.
         triangles: ``[T,3]`` of the face.
+        seen: triangles and weights of the pixels of the raster, from :func:`flow_core.geometry.mesh.rasterise`.
         outline: ``[N,2]`` crop points of the face's outline after, clockwise.
 
     Returns:
         ``[1,2,size,size]``, continued smoothly where no skin is seen.
     """
-    index, weights = rasterise(after, depth, triangles, size)
-    offset = barycentric(before - after, triangles, index, weights).permute(2, 0, 1)[None]
+    index, weights = seen
+    size = len(index)
+    offset = barycentric(shift, triangles, index, weights).permute(2, 0, 1)[None]
     # A distance is smooth enough to be asked on a coarse raster.
     coarse = polygon_distance(outline, pixel_centers(_COARSE, _COARSE, outline.device))[None]
     distance = F.interpolate(coarse, (size, size), mode="bilinear", align_corners=False)
@@ -173,17 +181,39 @@ def skin_offsets(
     # What is not known is smooth, so half the resolution does for it. It joins what is known without a step.
     share = F.avg_pool2d(known.float(), 2)
     half = F.avg_pool2d(offset * known, 2) / share.clamp(min=0.25)
-    around = _filled(half, share)
+    around, means = _filled(half, share), _means(size // 2, 2, half.device)
     for _ in range(2):
-        around = torch.where(share > 0, half, F.avg_pool2d(around, 5, 1, 2, count_include_pad=False))
+        around = torch.where(share > 0, half, means @ around @ means.T)
     around = F.interpolate(around, (size, size), mode="bilinear", align_corners=False)
-    offset = torch.where(known, offset, around)
-    offset = F.avg_pool2d(offset, 3, 1, 1, count_include_pad=False)  # facets of the mesh are not to be seen
+    offset = _blurred(torch.where(known, offset, around))  # facets of the mesh are not to be seen
     return offset * smoothstep(distance, -FADE, 0.0)
 
 
+@functools.lru_cache(maxsize=8)
+def _means(count: int, radius: int, device: torch.device) -> Tensor:
+    """``[count,count]``: takes pixels of a row to the means of those up to ``radius`` away."""
+    with torch.inference_mode(False):
+        i = torch.arange(count, device=device)
+        near = ((i[:, None] - i).abs() <= radius).float()
+        return near / near.sum(1, keepdim=True)
+
+
+def _blurred(values: Tensor) -> Tensor:
+    """Means over squares of three pixels, of what of them lies in the raster: ``avg_pool2d``, several times as quickly."""
+    parts = values.new_full((values.shape[-1],), 3.0)
+    parts[0] = parts[-1] = 2.0
+    for axis in (2, 3):
+        first, last = slice(None, -1), slice(1, None)
+        total = values.clone()
+        for to, of in ((last, first), (first, last)):
+            here, there = ((slice(None),) * axis + (part,) for part in (to, of))
+            total[here] += values[there]
+        values = total
+    return values.div_(parts[:, None] * parts)
+
+
 def _filled(values: Tensor, known: Tensor) -> Tensor:
-    """Values continued where they are not known, from a pyramid of means (push and pull)."""
+    """Values continued where they are not known (0..1), from a pyramid of means (push and pull)."""
     levels = [(values * known, known)]
     while levels[-1][0].shape[-1] > 4:
         v, k = levels[-1]
@@ -191,9 +221,7 @@ def _filled(values: Tensor, known: Tensor) -> Tensor:
     v, k = levels[-1]
     out = v / k.clamp(min=1e-6)
     for v, k in reversed(levels[:-1]):
-        out = F.interpolate(out, scale_factor=2.0, mode="bilinear", align_corners=False)
-        sure = k.clamp(max=1)
-        out = torch.where(k > 0, sure * v / k.clamp(min=1e-6) + (1 - sure) * out, out)
+        out = v + (1 - k) * F.interpolate(out, scale_factor=2.0, mode="bilinear", align_corners=False)
     return out
 
 
@@ -202,148 +230,193 @@ class MovedFace:
 
     Args:
         landmarks: ``[161,2]`` crop points before.
-        before: ``[V,2]`` crop points of the mesh before, and
-        after: after, without what eyelids and eyeballs do, with their
-        depth: ``[V]``.
+        moved: the same after.
+        shift: ``[V,2]`` where the mesh's vertices were before, less where they are after, crop fractions, without what eyelids and
+            eyeballs do.
         triangles: ``[T,3]`` of the face.
-        moved: ``[161,2]`` the landmarks after.
-        lids: ``[2]`` by which factor the opening of the viewer's left and right eye changes.
-        gaze: ``[2,2]`` shift of either iris, x and y, in widths of the eye.
-        teeth: ``[2]`` crop fractions by which the skull's teeth move.
-        size: pixels a side of the raster of the skin's offsets.
+        seen: triangles and weights on the raster of the skin's offsets; see :func:`skin_offsets`.
+        lids: by which factor the opening of the viewer's left and right eye changes.
+        gaze: shift of either iris, x and y, in widths of the eye.
+        teeth: x and y by which the skull's teeth move, crop fractions.
         glasses: whether the face wears some; what lies under them stays, but for lids and gaze.
     """
 
     def __init__(
-        self, landmarks: Tensor, before: Tensor, after: Tensor, depth: Tensor, triangles: Tensor, moved: Tensor,
-        lids: Tensor, gaze: Tensor, teeth: Tensor, size: int = RASTER, glasses: bool = False,
+        self, landmarks: Tensor, moved: Tensor, shift: Tensor, triangles: Tensor, seen: tuple[Tensor, Tensor],
+        lids: Sequence[float], gaze: Sequence[tuple[float, float]], teeth: tuple[float, float] = (0.0, 0.0),
+        glasses: bool = False,
     ) -> None:  # fmt: skip
-        self.skin = skin_offsets(before, after, depth, triangles, moved[[AT[i] for i in OVAL]], size)
+        self.triangles, self.seen, self.teeth = triangles, seen, teeth
+        self.skin = skin_offsets(shift, triangles, seen, moved[[AT[i] for i in OVAL]])
+        before = landmarks.double().cpu().numpy()
         if glasses:
-            self.skin = (
-                self.skin * (1 - _under_glasses(landmarks, pixel_centers(size, size, landmarks.device)))[:, None]
-            )
-            moved = moved + (landmarks - moved) * _under_glasses(landmarks, landmarks)[:, None]
-        self.eyes = [_eye(landmarks, moved, side, lids[side], gaze[side], glasses) for side in (0, 1)]
-        self.mouth = _mouth(landmarks, moved)
-        self.teeth = teeth
+            points = pixel_centers(*self.skin.shape[2:], landmarks.device)
+            self.skin = self.skin * (1 - _under_glasses(before, points))[:, None]
+            moved = moved + (landmarks - moved) * _under_glasses(before, landmarks)[:, None]
+        after = moved.double().cpu().numpy()
+        self.eyes = _eyes(before, after, lids, gaze, glasses, landmarks.device)
+        self.mouth = _mouth(before, after, landmarks.device)
 
     def __call__(self, points: Tensor) -> tuple[Tensor, Tensor | None]:
         """Offset ``[1,2,H,W]`` and how much is uncovered ``[1,1,H,W]``, None for nothing, at crop points ``[1,H,W,2]``."""
-        flat = points.reshape(-1, 2)
-        first, last = flat.amin(0), flat.amax(0)
-        eyes = [(eye, box) for eye in self.eyes if not eye.still and _meet(box := eye.box(), first, last)]
-        mouth = self.mouth.box()
-        mouths = [mouth] if _meet(mouth, first, last) else []
-        if not (eyes or mouths):  # most of a large picture
-            return interpolate(self.skin, points), None
-        shift = torch.zeros_like(flat)  # what lids add before the skin is asked
-        inner = torch.zeros(len(flat), 2, device=flat.device)
-        cover = torch.zeros(len(flat), device=flat.device)
-        dark = torch.zeros(len(flat), device=flat.device)
-        for eye, box in eyes:
-            at = _within(flat, box)
-            extra, alpha, source = _ask_eye(eye, flat[at])
-            shift[at] += extra
-            inner[at], cover[at] = source - flat[at], alpha
-        skin = interpolate(self.skin, points + shift.view_as(points))[0].flatten(1).T + shift
-        for box in mouths:
-            at = _within(flat, box)
-            alpha, source, shade = _ask_mouth(self.mouth, flat[at], self.teeth)
-            inner[at], cover[at], dark[at] = source - flat[at], alpha, shade
-        offset = skin + (inner - skin) * cover[:, None]
-        return offset.T.reshape(1, 2, *points.shape[1:3]), dark.reshape(1, 1, *points.shape[1:3]) if mouths else None
+        skin = interpolate(self.skin, points)
+        flat = points.movedim(-1, 0).contiguous().flatten(1)  # planes: of pairs all would take several times as long
+        low, high = zip(*((least.item(), most.item()) for least, most in (v.aminmax() for v in flat)), strict=True)
+        parts = [part for part in self._parts() if _meet(part.box, low, high)]
+        if not parts:  # most of a large picture
+            return skin, None
+        boxes = [part.box for part in parts]
+        x0, y0, x1, y1 = zip(*boxes, strict=True)
+        near = _within(flat, (min(x0), min(y0), max(x1), max(y1)))
+        flat = flat.index_select(1, near)
+        inner, dark = skin.view(2, -1).index_select(1, near), None
+        found = [_within(flat, box) for box in boxes]
+        eyes = [(part, at) for part, at in zip(parts, found, strict=True) if isinstance(part, Eye) and len(at)]
+        if eyes:
+            most = max(len(at) for _, at in eyes)
+            # both eyes at once; of the smaller one the last point is asked again
+            at = torch.stack([at[torch.arange(most, device=at.device).clamp_(max=len(at) - 1)] for _, at in eyes])
+            x, y = flat.index_select(1, at.flatten()).unflatten(1, at.shape)
+            (dx, dy), cover, source = _ask_eyes([eye for eye, _ in eyes], x, y)
+            under = interpolate(self.skin, torch.stack([x + dx, y + dy], -1)[None])[0] + torch.stack([dx, dy])
+            inner[:, at] = torch.lerp(under, source - torch.stack([x, y]), cover)
+        if isinstance(parts[-1], Mouth):
+            at = found[-1]
+            cover, source, shade = _ask_mouth(self.mouth, *flat.index_select(1, at), self.teeth)
+            inner[:, at] = torch.lerp(inner.index_select(1, at), source - flat.index_select(1, at), cover)
+            dark = skin.new_zeros(1, 1, *skin.shape[2:])
+            dark.view(-1)[near[at]] = shade
+        skin.view(2, -1)[:, near] = inner
+        return skin, dark
+
+    def _parts(self) -> list[Eye | Mouth]:
+        """What has sharp borders: eyes in which more than the skin moves, and, last, the mouth."""
+        return [*(eye for eye in self.eyes if not eye.still), self.mouth]
+
+    def boxes(self) -> list[Box]:
+        """Where layers meet."""
+        return [part.box for part in self._parts()]
 
     def opening(self, points: Tensor) -> Tensor:
         """How much of an eyeball or of the inside of the mouth is seen instead of skin, 0..1, at crop points ``[1,H,W,2]``."""
-        flat = points.reshape(-1, 2)
-        cover = _ask_mouth(self.mouth, flat, self.teeth)[0]
-        for eye in self.eyes:
-            cover = torch.maximum(cover, _ask_eye(eye, flat)[1])
-        return cover.reshape(1, *points.shape[1:3])
+        x, y = points.movedim(-1, 0).flatten(1)
+        cover = _ask_mouth(self.mouth, x, y, self.teeth)[0]
+        eyes = _ask_eyes(self.eyes, x.expand(2, -1), y.expand(2, -1))[1]
+        return torch.maximum(cover, eyes.amax(0)).reshape(1, *points.shape[1:3])
 
 
-def _meet(box: Tensor, first: Tensor, last: Tensor) -> bool:
+def _meet(box: Box, low: Sequence[float], high: Sequence[float]) -> bool:
     """Whether a box reaches into the range of some points."""
-    return bool(((box[0] <= last) & (box[1] >= first)).all())
+    return box[0] <= high[0] and box[1] <= high[1] and box[2] >= low[0] and box[3] >= low[1]
 
 
-def _within(points: Tensor, box: Tensor) -> Tensor:
-    (x0, y0), (x1, y1) = box.tolist()
-    x, y = points.unbind(-1)
-    return ((x >= x0) & (x <= x1) & (y >= y0) & (y <= y1)).nonzero()[:, 0]
+def _within(points: Tensor, box: Box) -> Tensor:
+    """Which points ``[2,N]`` lie in a box."""
+    (x0, y0, x1, y1), (x, y) = box, points
+    # the farther of two distances beyond the middle, in sides of the box: fewer passes than four comparisons
+    across = (x - (x0 + x1) / 2).mul_(2 / max(x1 - x0, 1e-9)).abs_()
+    down = (y - (y0 + y1) / 2).mul_(2 / max(y1 - y0, 1e-9)).abs_()
+    return (torch.maximum(across, down) <= 1).nonzero()[:, 0]
 
 
-def _eye(landmarks: Tensor, moved: Tensor, side: int, factor: Tensor, gaze: Tensor, glasses: bool = False) -> Eye:
-    contour = [AT[i] for i in EYES[side]]
-    lower, upper = contour[:9], [*contour[8:], contour[0]]
-    if side == 0:
-        upper = upper[::-1]
-    else:
-        lower = lower[::-1]
-    target = Frame.between(moved[lower[0]], moved[lower[-1]])
-    source = Frame.between(landmarks[lower[0]], landmarks[lower[-1]])
-    arcs = torch.stack([moved[upper], moved[lower], landmarks[upper], landmarks[lower]])
-    top, bottom, *seen = _curves([target, target, source, source], arcs)
-    gap = (bottom - top).clamp(min=0)
-    change = (factor - 1) * gap
-    up = UPPER_SHUTS if factor < 1 else UPPER_OPENS
-    down = 1 - up
-    lids = torch.stack([top, bottom, top - up * change, bottom + down * change])
-    a, b = source.to(landmarks[AT[IRISES[side][0]]])
-    iris = torch.stack([a, b, IRIS * source.length])
-    shift = gaze * source.length
-    still = bool(
-        (landmarks[contour] - moved[contour]).abs().max() < 1e-5 and abs(factor - 1) < 1e-4 and shift.abs().max() < 1e-5
-    )
-    brow = target.to(moved[[AT[i] for i in BROWS[side][5:]]])[1].mean()
-    room = 0.03 if glasses else (lids[2].mean() - brow).item() + 0.005
-    # The skin stretches at most so much that it does not fold.
-    reach = max(min(LID, room), 1.4 * (up * change).abs().max().item() + LASHES)
-    return Eye(target, source, lids, torch.stack(seen), iris, shift, still, reach)
+def _eyes(
+    landmarks: np.ndarray,
+    moved: np.ndarray,
+    lids: Sequence[float],
+    gaze: Sequence[tuple[float, float]],
+    glasses: bool,
+    device: torch.device,
+) -> list[Eye]:
+    """The eyes on the viewer's left and right."""
+    frames, arcs, contours = [], [], []
+    for side in (0, 1):
+        contour = [AT[i] for i in EYES[side]]
+        lower, upper = contour[:9], [*contour[8:], contour[0]]
+        lower, upper = (lower, upper[::-1]) if side == 0 else (lower[::-1], upper)
+        target, source = (Frame.between(at[lower[0]], at[lower[-1]]) for at in (moved, landmarks))
+        frames += [target, target, source, source]
+        arcs += [moved[upper], moved[lower], landmarks[upper], landmarks[lower]]
+        contours.append(contour)
+    curves = _curves(frames, arcs).reshape(2, 4, TABLE)
+    tables, eyes = [], []
+    for side in (0, 1):
+        (target, source), contour, factor = frames[4 * side + 1 : 4 * side + 3], contours[side], lids[side]
+        top, bottom, *seen = curves[side]
+        change = (factor - 1) * (bottom - top).clip(min=0)
+        up = UPPER_SHUTS if factor < 1 else UPPER_OPENS
+        down = 1 - up
+        after = top - up * change, bottom + down * change
+        tables.append([top, bottom, *after, *seen])
+        a, b = source.to(*landmarks[AT[IRISES[side][0]]].tolist())
+        length, radius, room = source.length, IRIS * source.length, MARGIN * source.length
+        right, below = (v * length for v in gaze[side])
+        still = np.abs(landmarks[contour] - moved[contour]).max() < 1e-5 and abs(factor - 1) < 1e-4
+        still = bool(still and max(abs(right), abs(below)) < 1e-5)
+        # an iris goes no farther than to the corner
+        right = min(max(right, min(room - a + radius, 0.0)), max(length - room - a - radius, 0.0))
+        brow = target.to(*moved[[AT[i] for i in BROWS[side][5:]]].T)[1].mean()
+        free = 0.03 if glasses else after[0].mean() - brow + 0.005
+        # The skin stretches at most so much that it does not fold.
+        reach = float(max(min(LID, free), 1.4 * np.abs(up * change).max() + LASHES))
+        least, most = (
+            min(top.min(), after[0].min()) - reach - 0.01,
+            max(bottom.max(), after[1].max()) + LOWER_LID + 0.01,
+        )
+        eyes.append((target, source, (a, b, radius), (right, below), still, reach, _box(target, least, most)))
+    on_device = torch.from_numpy(np.array(tables, np.float32)).to(device)
+    return [
+        Eye(target, source, table[:4], table[4:], *rest)
+        for table, (target, source, *rest) in zip(on_device, eyes, strict=True)
+    ]
 
 
-def _ask_eye(eye: Eye, points: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Shift of the skin ``[N,2]``, how much of the eyeball is seen ``[N]``, and where it comes from ``[N,2]``."""
-    a, b = eye.target.to(points)
-    share = a / eye.target.length
-    top0, bottom0, top, bottom = _read(eye.lids, share)
+def _ask_eyes(eyes: Sequence[Eye], x: Tensor, y: Tensor) -> tuple[tuple[Tensor, Tensor], Tensor, Tensor]:
+    """What eyes show at points ``[E,N]`` of each: the shift of the skin ``[E,N]`` along x and y, how much of the eyeball is seen
+    ``[E,N]``, and where that comes from ``[2,E,N]``."""
+    columns = []
+    for eye in eyes:
+        (center, middle, radius), (right, _), length = eye.iris, eye.gaze, eye.source.length
+        first, last = max(center - radius + right, 1e-6), max(length - center - radius - right, 1e-6)
+        columns.append(
+            (*eye.target.origin, *eye.target.axis, eye.target.length, *eye.source.origin, *eye.source.axis, length,
+             middle, *eye.gaze, first, last, eye.reach)
+        )  # fmt: skip
+    x0, y0, c, s, width, u0, v0, sc, ss, length, middle, right, below, first, last, reach = x.new_tensor(columns).T[
+        ..., None
+    ]
+    dx, dy = x - x0, y - y0
+    a, b = c * dx + s * dy, c * dy - s * dx
+    share = a / width
+    top0, bottom0, top, bottom = _read(torch.stack([e.lids for e in eyes], 1), share)
     beyond = (share < 0) | (share > 1)
     # Skin above and below gives way to a lid: all of it along the lashes, less and less farther off.
-    above, below = top - b, b - bottom
-    shut = ((top - top0) / (bottom0 - top0).clamp(min=1e-4)).clamp(0, 1)
+    above, under = top - b, b - bottom
+    shut = ((top - top0) / (bottom0 - top0).clamp_(min=1e-4)).clamp_(0, 1)
     # The wet rim of a lower lid is not seen when the lids meet.
-    lower = (bottom0 - bottom + RIM * shut) * _give(below, LOWER_LID)
-    upper = (top0 - top - LINE * shut) * _give(above, eye.reach)
-    rise = torch.where(above > below, upper, lower)
-    rise = torch.where(beyond, 0.0, rise)
-    c, s = eye.target.axis
-    extra = torch.stack([-s * rise, c * rise], -1)
-    inside = torch.minimum(-above, -below) - EDGE * ((top0 - top).abs() > (bottom0 - top0) * 0.8)
-    alpha = torch.where(beyond, 0.0, smoothstep(inside, -EDGE, EDGE))
-    # The eyeball: the similarity of the corners, then the gaze, then never beyond what the lids showed.
-    ratio = eye.source.length / eye.target.length
-    sa, sb = a * ratio, b * ratio
-    length, (center, middle, radius) = eye.source.length, eye.iris
-    room = MARGIN * length
-    gaze = eye.gaze[0].clamp(
-        min=(room - center + radius).clamp(max=0), max=(length - room - center - radius).clamp(min=0)
-    )
-    knots = torch.stack([torch.zeros_like(center), center - radius, center + radius, length])
-    goals = torch.stack([knots[0], knots[1] + gaze, knots[2] + gaze, knots[3]])
-    sa = _through(sa, goals, knots)
-    sb = sb - eye.gaze[1]
-    upper, lower = _read(eye.seen, sa / length)
-    t_top, t_bottom = top * ratio - eye.gaze[1], bottom * ratio - eye.gaze[1]
-    room = 0.06 * (lower - upper).clamp(min=0)
+    lower = (bottom0 - bottom + RIM * shut) * _give(under, LOWER_LID)
+    upper = (top0 - top - LINE * shut) * _give(above, reach)
+    rise = torch.where(above > under, upper, lower).masked_fill_(beyond, 0.0)
+    inside = -torch.maximum(above, under) - EDGE * ((top0 - top).abs() > (bottom0 - top0) * 0.8)
+    alpha = smoothstep(inside, -EDGE, EDGE).masked_fill_(beyond, 0.0)
+    # The eyeball: the similarity of the corners, then the gaze, then never beyond what the lids showed. Along the eye the iris
+    # moves as a whole, and what lies beside it is stretched.
+    ratio = length / width
+    sa = a * ratio
+    sa = sa - right * torch.minimum((sa / first).clamp(max=1), (length - sa) / last)
+    sb = b * ratio - below
+    upper, lower = _read(torch.stack([e.seen for e in eyes], 1), sa / length)
+    t_top, t_bottom = top * ratio - below, bottom * ratio - below
+    height = lower - upper
+    room = 0.06 * height.clamp(min=0)
     margins = [torch.minimum(room, 2 * beyond_seen.clamp(min=0)) for beyond_seen in (upper - t_top, t_bottom - lower)]
     # Where a lid shows more than was seen, what was seen is stretched between the lid and the middle of the eye.
-    half = torch.minimum(torch.maximum(middle, upper + 0.3 * (lower - upper)), lower - 0.3 * (lower - upper))
+    half = torch.minimum(torch.maximum(middle, upper + 0.3 * height), lower - 0.3 * height)
     above_half = sb < half
     shown = torch.where(above_half, half - upper - margins[0], lower - margins[1] - half)
     wanted = torch.where(above_half, half - t_top, t_bottom - half)
-    sb = half + torch.where(above_half, -1.0, 1.0) * _gather((sb - half).abs(), wanted, shown)
-    return extra, alpha, eye.source.back(sa, sb)
+    distance = _gather((sb - half).abs(), wanted, shown)
+    sb = half + torch.where(above_half, -distance, distance)
+    return (-s * rise, c * rise), alpha, torch.stack([sc * sa - ss * sb + u0, ss * sa + sc * sb + v0])
 
 
 def _gather(distance: Tensor, wanted: Tensor, shown: Tensor) -> Tensor:
@@ -354,56 +427,50 @@ def _gather(distance: Tensor, wanted: Tensor, shown: Tensor) -> Tensor:
     return distance - excess * share**3
 
 
-def _give(distance: Tensor, reach: float) -> Tensor:
+def _give(distance: Tensor, reach: float | Tensor) -> Tensor:
     """1 within the lashes and on the eye's own side, falling to 0 at ``reach``; half linear, so that it is steep nowhere."""
     t = ((distance - LASHES) / (reach - LASHES)).clamp(0, 1)
     return 1 - 0.5 * (t + t * t * (3 - 2 * t))
 
 
-def _through(x: Tensor, knots: Tensor, values: Tensor) -> Tensor:
-    """Piecewise linear map that takes ``knots`` to ``values``."""
-    i = (torch.searchsorted(knots.contiguous(), x.contiguous(), right=True) - 1).clamp(0, len(knots) - 2)
-    t = (x - knots[i]) / (knots[i + 1] - knots[i]).clamp(min=1e-6)
-    return values[i] + t * (values[i + 1] - values[i])
-
-
-def _mouth(landmarks: Tensor, moved: Tensor) -> Mouth:
+def _mouth(landmarks: np.ndarray, moved: np.ndarray, device: torch.device) -> Mouth:
     inner, outer = [AT[i] for i in LIPS_INNER], [AT[i] for i in LIPS]
     lower, upper = inner[:11], [*inner[10:], inner[0]][::-1]
-    target = Frame.between(moved[lower[0]], moved[lower[-1]])
-    source = Frame.between(landmarks[lower[0]], landmarks[lower[-1]])
+    target, source = (Frame.between(at[lower[0]], at[lower[-1]]) for at in (moved, landmarks))
     rim = (landmarks[lower] + landmarks[outer[:11]]) / 2
-    arcs = torch.stack([moved[upper], moved[lower], landmarks[upper], landmarks[lower], rim])
-    *lips, top, bottom, rim = _curves([target, target, source, source, source], arcs)
-    gap = (bottom - top).max().clamp(min=0)
+    arcs = [moved[upper], moved[lower], landmarks[upper], landmarks[lower], rim]
+    curves = _curves([target, target, source, source, source], arcs)
+    gap = max((curves[3] - curves[2]).max().item(), 0.0)
     # Teeth belong to the skull; but nobody knows what lies above and below what an opening showed, so they go along with most of
     # what its upper edge does.
     middle = [AT[i] for i in (82, 13, 312)]
-    rise = (moved[middle] - landmarks[middle]).mean(0)[1] * FOLLOW
-    lift = torch.stack([torch.zeros_like(rise), rise])
-    return Mouth(target, source, torch.stack(lips), torch.stack([top, bottom, rim]), gap, lift)
+    lift = (moved[middle] - landmarks[middle]).mean(0)[1].item() * FOLLOW
+    tables = torch.from_numpy(curves.astype(np.float32)).to(device)
+    box = _box(target, curves[0].min() - 0.01, curves[1].max() + 0.01)
+    return Mouth(target, source, tables[:2], tables[2:], gap, lift, box)
 
 
-def _ask_mouth(mouth: Mouth, points: Tensor, teeth: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """How much of the inside of the mouth is seen ``[N]``, where it comes from ``[N,2]``, and how dark it is ``[N]``."""
-    a, b = mouth.target.to(points)
+def _ask_mouth(mouth: Mouth, x: Tensor, y: Tensor, teeth: tuple[float, float]) -> tuple[Tensor, Tensor, Tensor]:
+    """How much of the inside of the mouth is seen ``[N]``, where it comes from ``[2,N]``, and how dark it is ``[N]``."""
+    a, b = mouth.target.to(x, y)
     share = a / mouth.target.length
-    top, bottom = _read(mouth.lips, share)
-    beyond = (share <= 0) | (share >= 1)
-    inside = torch.where(beyond, -1.0, torch.minimum(b - top, bottom - b))
+    top, bottom = _read(mouth.lips[:, None], share[None])[:, 0]
+    below, above = b - top, bottom - b
+    inside = torch.minimum(below, above).masked_fill_((share <= 0) | (share >= 1), -1.0)
     # The shadow begins before what is seen changes, so that no light shows between.
     alpha = smoothstep(inside, 0.0, EDGE)
-    sa, sb = mouth.source.to(points - teeth - mouth.lift)
+    sa, sb = mouth.source.to(x - teeth[0], y - (teeth[1] + mouth.lift))
     length = mouth.source.length
-    upper, lower, rim = _read(mouth.seen, sa / length)
-    gap = (lower - upper).clamp(min=0)
+    upper, lower, rim = _read(mouth.seen[:, None], (sa / length)[None])[:, 0]
+    gap = (lower - upper).clamp_(min=0)
     # How far the lips show more than they did, at this place: where they do not, everything stays as it was seen.
     shift = sb - b
-    higher, deeper = (upper - (top + shift)).clamp(min=0), (bottom + shift - lower).clamp(min=0)
+    higher, deeper = (upper - (top + shift)).clamp_(min=0), (bottom + shift - lower).clamp_(min=0)
     more = smoothstep(bottom - top - gap, 0.0, 0.010)
-    seen = smoothstep(lower - sb, 0.0, 1e-4 + torch.minimum(0.25 * mouth.gap, 3 * deeper))
+    shown = smoothstep(mouth.gap, *TEETH_SEEN)
+    seen = smoothstep(lower - sb, 0.0, 1e-4 + (3 * deeper).clamp_(max=0.25 * mouth.gap))
     seen = seen * smoothstep(torch.minimum(sa, length - sa), 0.0, 0.08 * length) * smoothstep(gap, 0.002, 0.007)
-    seen = seen * (1 - smoothstep(upper - sb, 0.015, 0.035)) * smoothstep(mouth.gap, *TEETH_SEEN)
+    seen = seen * (1 - smoothstep(upper - sb, 0.015, 0.035)) * shown
     hidden = (1 - seen) * more
     sb_seen = torch.maximum(sb, upper + torch.minimum(0.15 * gap, 2 * higher))
     sb_seen = torch.minimum(sb_seen, lower - torch.minimum(0.15 * gap, 2 * deeper))
@@ -411,13 +478,11 @@ def _ask_mouth(mouth: Mouth, points: Tensor, teeth: Tensor) -> tuple[Tensor, Ten
     # Lips that hardly part show the seam between them, not the middle of the lip; and so does the edge of the opening.
     within = smoothstep(inside, 0.25 * MOUTH_SHADE, 2.5 * MOUTH_SHADE)
     far = hidden * hidden * within
-    sb = (1 - far) * sb_seen + far * rim
-    sa = (1 - far) * sa + far * (0.5 * length + 0.3 * (sa - 0.5 * length))
-    height = (bottom - top).clamp(min=1e-4)
-    tongue = smoothstep((b - top) / height, 0.4, 1.0) * (1 - (2 * share - 1).square()).clamp(min=0)
+    sb = torch.lerp(sb_seen, rim, far)
+    sa = torch.lerp(sa, 0.35 * length + 0.3 * sa, far)
+    height = (bottom - top).clamp_(min=1e-4)
+    tongue = smoothstep(below / height, 0.4, 1.0) * (1 - (2 * share - 1).square()).clamp_(min=0)
     # Lips throw their shadow from their very edge on, the upper one a darker one.
-    depth = (0.75 + 0.25 * smoothstep(b - top, 0.0, MOUTH_SHADE)) * (
-        0.5 + 0.5 * smoothstep(bottom - b, 0.0, MOUTH_SHADE)
-    )
+    depth = (0.75 + 0.25 * smoothstep(below, 0.0, MOUTH_SHADE)) * (0.5 + 0.5 * smoothstep(above, 0.0, MOUTH_SHADE))
     shade = alpha * depth * hidden.clamp(min=1e-6).sqrt() * (DARK - TONGUE * tongue)
-    return alpha, mouth.source.back(sa, sb), shade
+    return alpha, torch.stack(mouth.source.back(sa, sb)), shade

@@ -75,8 +75,8 @@ class Flow(Protocol):
         """A bound: no offset of the first field of the batch is longer along x, along y."""
         ...
 
-    def sharp_boxes(self) -> list[Tensor]:
-        """Boxes ``[2,2]`` (low x, y; high x, y) of crop points in which the edit is not smooth: where layers meet."""
+    def sharp_boxes(self) -> list[tuple[float, float, float, float]]:
+        """Boxes (low x, low y, high x, high y) of crop points in which the edit is not smooth: where layers meet."""
         ...
 
 

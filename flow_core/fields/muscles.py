@@ -24,9 +24,9 @@ from ..faces.landmarks import AT, OVAL
 from ..faces.read import UNITS, read_units
 from ..faces.rig import Rig, load_rig
 from ..geometry.grid import pixel_centers
-from ..geometry.mesh import polygon_distance
+from ..geometry.mesh import polygon_distance, rasterise
 from . import container
-from .anatomy import RASTER, MovedFace
+from .anatomy import RASTER, Box, MovedFace
 from .base import FEATHER, FieldError, Flow, Sample, taper
 from .raster import Field
 from .reach import LID_UNITS, eyelids_and_gaze, reached
@@ -267,7 +267,7 @@ class MuscleFlow:
             more = self.rest(points + offset.movedim(1, -1))
             offset, color = offset + more.offset, _covered(more.color, dark) if self.colored else color
         if self.matrix is not None:
-            offset = torch.einsum("ij,bjhw->bihw", self.matrix, offset)
+            offset = (self.matrix @ offset.flatten(2)).view_as(offset)
         return Sample(offset, color, dark)
 
     def times(self, matrix: Tensor) -> MuscleFlow:
@@ -284,9 +284,8 @@ class MuscleFlow:
             (longest + 0.005 * (longest > 0) * (1 if self.matrix is None else self.matrix.norm() / 2**0.5)).tolist()
         )
 
-    def sharp_boxes(self) -> list[Tensor]:
-        parts = [part for f in self.faces if f is not None for part in (*(e for e in f.eyes if not e.still), f.mouth)]
-        return [part.box() for part in parts]
+    def sharp_boxes(self) -> list[Box]:
+        return [box for face in self.faces if face is not None for box in face.boxes()]
 
     @property
     def device(self) -> torch.device:
@@ -429,35 +428,40 @@ def moved_face(
     """
     if not field.coefficients().any():
         return None
-    rig = face.rig
-    names = rig.unit_names
-    units, relax, controls = (v[0].to(rig.device) for v in (field.units, field.relax, field.controls))
+    part, vertices = _front(face.rig)
+    names = part.unit_names
+    face = replace(face, rig=part, correction=face.correction[:, vertices])
+    units, relax, controls = (v[0].to(part.device) for v in (field.units, field.relax, field.controls))
     controls = controls.clamp(-CONTROL_RANGE, CONTROL_RANGE)
     shown = face.units[0]
     after = units_after(face, landmarks, relax, units)
-    mesh = torch.where(torch.tensor([n.startswith(LID_UNITS) for n in names], device=rig.device), shown, after)
-    before_points, _ = face.project(face.vertices())
-    after_points, depth = face.project(face.vertices(mesh[None], controls[None]))
-    moved = landmarks + (rig.landmarks(after_points) - rig.landmarks(before_points))[0]
-    teeth = torch.zeros(2, device=rig.device)
+    points, depth = face.project(face.vertices())
+    change = face.turned(part.moved((after - shown) * _on_mesh(names).to(shown), controls)[None])[0]
+    seen = rasterise(points[0] + change[:, :2], depth[0] + change[:, 2], part.triangles, size)
+    moved = landmarks + part.landmarks(change[:, :2])
+    teeth = 0.0, 0.0
     if controls.any():  # teeth go where the shape takes the mouth
-        shaped, _ = face.project(face.vertices(None, controls[None]))
-        corners = torch.cat([rig.rings["lips_inner_upper"][[0, -1]], rig.rings["lips_outer_upper"][[0, -1]]])
-        teeth = (shaped - before_points)[0, corners].mean(0)
+        corners = torch.cat([part.rings["lips_inner_upper"][[0, -1]], part.rings["lips_outer_upper"][[0, -1]]])
+        shaped = face.turned(part.moved(torch.zeros_like(shown), controls)[None])[0]
+        teeth = tuple(shaped[corners, :2].mean(0).tolist())
     lids, gaze = eyelids_and_gaze(shown, after, names)
-    return MovedFace(
-        landmarks,
-        before_points[0],
-        after_points[0],
-        depth[0],
-        front_triangles(rig),
-        moved,
-        lids,
-        gaze,
-        teeth,
-        size,
-        glasses,
-    )
+    return MovedFace(landmarks, moved, -change[:, :2], part.triangles, seen, lids, gaze, teeth, glasses)
+
+
+@functools.lru_cache(maxsize=1)
+def _on_mesh(names: tuple[str, ...]) -> Tensor:
+    """``[U]``: 1 for units that move the mesh, 0 for those that curves of the lids describe."""
+    with torch.inference_mode(False):
+        return torch.tensor([float(not n.startswith(LID_UNITS)) for n in names])
+
+
+@functools.lru_cache(maxsize=2)
+def _front(rig: Rig) -> tuple[Rig, Tensor]:
+    """The part of a rig that edits ask for: the triangles of the face itself, landmarks and rings; and its vertices ``[n]``."""
+    with torch.inference_mode(False):
+        triangles = front_triangles(rig)
+        vertices = torch.cat([triangles.flatten(), rig.landmark_index.flatten(), *rig.rings.values()]).unique()
+        return rig.part_of(vertices, triangles), vertices
 
 
 @functools.lru_cache(maxsize=2)

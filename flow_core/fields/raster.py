@@ -175,7 +175,7 @@ class _RasterFlow:
         self.field, self.feather = field, feather
         self.colored = field.color.requires_grad or bool(field.color.any())
 
-    def sharp_boxes(self) -> list[Tensor]:
+    def sharp_boxes(self) -> list[tuple[float, float, float, float]]:
         return []
 
     def _sample(self, offset: Tensor, points: Tensor, weight: Tensor | None) -> Sample:

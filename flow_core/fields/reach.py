@@ -48,30 +48,33 @@ STEPS = 3
 _DIFFERENCE = 0.02  # of a unit, by which derivatives are taken
 
 
-def eyelids_and_gaze(before: Tensor, after: Tensor, names: Sequence[str]) -> tuple[Tensor, Tensor]:
+def eyelids_and_gaze(
+    before: Tensor, after: Tensor, names: Sequence[str]
+) -> tuple[list[float], list[tuple[float, float]]]:
     """What the units of eyelids and gaze ask of the eyes on the viewer's left and right.
 
     Args:
         before: ``[U]`` units and
-        after: ``[...,U]``.
+        after: ``[U]``.
         names: of the units.
 
     Returns:
-        ``[...,2]`` factors of the eyes' openings, and ``[...,2,2]`` shifts of the irises in widths of the eye, x and y.
+        Factors of both eyes' openings, and shifts of both irises in widths of the eye, x and y.
     """
     at = {n: i for i, n in enumerate(names)}
+    before, after = before.tolist(), after.tolist()
     factors, shifts = [], []
     for side, out in (("Right", -1), ("Left", 1)):  # the person's right eye is the viewer's left one
-        shut, shuts = (v[..., at["eyeBlink" + side]].clamp(max=1) for v in (before, after))
-        factor = ((1 - shuts) / (1 - shut).clamp(min=0.1)).clamp(max=1 + REOPEN)
-        wide, up, down, outward, inward = (
-            after[..., at[name + side]] - before[at[name + side]]
+        wide, up, down, outwards, inwards = (
+            after[at[name + side]] - before[at[name + side]]
             for name in ("eyeWide", "eyeLookUp", "eyeLookDown", "eyeLookOut", "eyeLookIn")
         )
-        factor = factor * (1 + WIDE * wide) * (1 + LOOK_UP * up - LOOK_DOWN * down)
-        factors.append(factor.clamp(0, 1.6))
-        shifts.append(torch.stack([LOOK_ASIDE * out * (outward - inward), LOOK_HIGH * (down - up)], -1))
-    return torch.stack(factors, -1), torch.stack(shifts, -2)
+        shut, shuts = (min(units[at["eyeBlink" + side]], 1.0) for units in (before, after))
+        factor = min((1 - shuts) / max(1 - shut, 0.1), 1 + REOPEN) * (1 + WIDE * wide)
+        factor *= 1 + LOOK_UP * up - LOOK_DOWN * down
+        factors.append(min(max(factor, 0.0), 1.6))
+        shifts.append((LOOK_ASIDE * out * (outwards - inwards), LOOK_HIGH * (down - up)))
+    return factors, shifts
 
 
 def landmarks_after(face: FittedFace, landmarks: Tensor, units: Tensor) -> Tensor:
@@ -88,7 +91,10 @@ def landmarks_after(face: FittedFace, landmarks: Tensor, units: Tensor) -> Tenso
     rig, shown = face.rig, face.units[0]
     moves = (_moves(rig) @ face.rotation[0].mT)[..., :2] * face.scale[0]
     moved = landmarks + torch.tensordot((units - shown) * _of_mesh(rig), moves, 1)
-    lids, gaze = eyelids_and_gaze(shown, units, rig.unit_names)
+    # Few of many rows differ in the units of lids and gaze.
+    of_lids, which = torch.where(_of_mesh(rig) > 0, shown, units).unique(dim=0, return_inverse=True)
+    rows = [eyelids_and_gaze(shown, row, rig.unit_names) for row in of_lids]
+    lids, gaze = (moved.new_tensor(v)[which] for v in zip(*rows, strict=True))
     for side in (0, 1):
         ring = [AT[i] for i in EYES[side]]
         corners = (ring[0], ring[8]) if side == 0 else (ring[8], ring[0])  # on the viewer's left and right
@@ -103,7 +109,9 @@ def landmarks_after(face: FittedFace, landmarks: Tensor, units: Tensor) -> Tenso
             moved[:, lower] + (1 - share) * change * down,
         )
         across = landmarks[corners[1]] - landmarks[corners[0]]
-        center = (landmarks[AT[IRISES[side][0]]] - landmarks[corners[0]]) @ across / across.square().sum().clamp(min=1e-9)
+        center = (
+            (landmarks[AT[IRISES[side][0]]] - landmarks[corners[0]]) @ across / across.square().sum().clamp(min=1e-9)
+        )
         room = MARGIN + IRIS
         aside = gaze[:, side, :1].clamp((room - center).clamp(max=0), (1 - room - center).clamp(min=0))
         shift = aside * across + gaze[:, side, 1:] * _down(across)

@@ -5,15 +5,15 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-_BANDS = (2, 4, 8, 16, 32)  # sides of boxes, in pixels; triangles are tried in the smallest box that holds them
+_MOST = 1 << 22  # pixels of boxes of triangles that are tried at once
+_LOWER = (1 << 32) - 1
 _EDGE = -1e-4  # barycentric weight that still counts as inside, so that no gap opens between neighbours
 
 
 def rasterise(points: Tensor, depth: Tensor, triangles: Tensor, size: int) -> tuple[Tensor, Tensor]:
     """Which triangle is seen at each pixel of a square raster: a z-buffer without a loop over triangles.
 
-    Triangles are sorted into bands by the size of their bounding boxes, and all pixels of all boxes of a band are tried at
-    once. Only triangles that face the viewer are seen. Nothing here has a gradient; :func:`barycentric` has.
+    All pixels of the bounding boxes of all triangles are tried at once. Only triangles that face the viewer are seen. Nothing here has a gradient; :func:`barycentric` has.
 
     Args:
         points: ``[V,2]`` crop points (fractions, x to the right and y down).
@@ -26,53 +26,70 @@ def rasterise(points: Tensor, depth: Tensor, triangles: Tensor, size: int) -> tu
         corners ``[size,size,3]``.
     """
     with torch.no_grad():
-        corners = points.detach().float()[triangles] * size  # [T,3,2]
-        a, b, c = corners.unbind(1)
-        area = (b[:, 0] - a[:, 0]) * (c[:, 1] - a[:, 1]) - (b[:, 1] - a[:, 1]) * (c[:, 0] - a[:, 0])
-        low = (corners.amin(1) - 0.5).ceil().clamp(min=0)
-        high = (corners.amax(1) - 0.5).floor().clamp(max=size - 1)
-        extent = (high - low).amax(1) + 1
-        seen = (area < -1e-9) & ((high - low).amin(1) >= 0)
-        heights = depth.detach().float()[triangles]
-        found: list[tuple[Tensor, ...]] = []
-        before = 0
-        largest = int(extent[seen].max().item()) if seen.any() else 0
-        for side in (*(band for band in _BANDS if band < largest), largest):
-            which = (seen & (extent > before) & (extent <= side)).nonzero()[:, 0]
-            before = side
-            for few in which.split(max(1, (1 << 22) // max(side, 1) ** 2)):
-                if len(few):
-                    found.append(_covered(corners[few], area[few], heights[few], low[few], few, side, size))
+        solid = torch.stack([*(points.detach().float() * size).unbind(1), depth.detach().float()])
+        solid[2] += 1 - solid[2].min()  # of positive floats the bits are in order, too
+        corners = solid.index_select(1, triangles.T.flatten()).unflatten(1, (3, -1))  # [3,3,T]: axis, corner, triangle
+        low = (corners[:2].amin(1) - 0.5).ceil_().clamp_(min=0)
+        high = (corners[:2].amax(1) - 0.5).floor_().clamp_(max=size - 1)
+        (ax, bx, cx), (ay, by, cy), _ = corners
+        area = (bx - ax) * (cy - ay) - (by - ay) * (cx - ax)
+        seen = ((area < -1e-9) & (high >= low).all(0)).nonzero()[:, 0]  # most small triangles hold no pixel centre
+        corners, area, low, high = (v.index_select(-1, seen) for v in (corners, area, low, high))
+        table = torch.cat([_planes(corners, area, low), low, (high - low + 1)[:1]])  # [12,T]
+        count = (high - low + 1).prod(0).long()
+
         index = torch.full((size * size,), -1, device=points.device)
-        weights = torch.zeros(size * size, 3, device=points.device)
-        if found:
-            pixel, near, triangle, weight = (torch.cat(v) for v in zip(*found, strict=True))
-            nearest = torch.full((size * size,), -torch.inf, device=points.device)
-            nearest = nearest.scatter_reduce_(0, pixel, near, "amax")
-            wins = near >= nearest[pixel]
-            # Of triangles at the same depth the last one wins, on every device: the highest index is taken.
-            index = index.scatter_reduce_(0, pixel[wins], triangle[wins], "amax")
-            chosen = wins & (triangle == index[pixel])
-            weights[pixel[chosen]] = weight[chosen]
-        return index.view(size, size), weights.view(size, size, 3)
+        weights = torch.zeros(3, size * size, device=points.device)
+        nearest = torch.full_like(index, -1)
+        for few in _few(count):
+            triangle, pixel, near, weight = _covered(table[:, few], count[few], size)
+            # Of triangles at the same depth the last one wins, on every device: the highest number is taken.
+            before = nearest.clone()
+            nearest.scatter_reduce_(0, pixel, near, "amax")
+            at = (nearest > before).nonzero()[:, 0]
+            row = nearest[at] & _LOWER
+            index[at], weights[:, at] = seen[few][triangle[row]], weight[:, row]
+        return index.view(size, size), weights.view(3, size, size).movedim(0, -1)
 
 
-def _covered(
-    corners: Tensor, area: Tensor, heights: Tensor, low: Tensor, triangle: Tensor, side: int, size: int
-) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Pixels that triangles cover: flat index, depth, triangle and weights, one row for each pixel of each triangle."""
-    step = torch.arange(side, device=corners.device, dtype=torch.float32)
-    x, y = low[:, :1] + step, low[:, 1:] + step  # [t,side]
-    px, py = x[:, None, :] + 0.5, y[:, :, None] + 0.5
-    (ax, ay), (bx, by), (cx, cy) = (corners[:, i].T[..., None, None] for i in range(3))
-    u = ((bx - px) * (cy - py) - (by - py) * (cx - px)) / area[:, None, None]
-    v = ((cx - px) * (ay - py) - (cy - py) * (ax - px)) / area[:, None, None]
+def _few(count: Tensor) -> list[slice]:
+    """Slices of triangles whose boxes hold some millions of pixels together, or which are alone."""
+    total = count.cumsum(0)
+    if not len(count) or total[-1] <= _MOST:
+        return [slice(0, len(count))] if len(count) else []
+    bounds = [0, *((total.div(_MOST, rounding_mode="floor").diff() > 0).nonzero()[:, 0] + 1).tolist(), len(count)]
+    return [slice(a, b) for a, b in zip(bounds, bounds[1:], strict=False)]
+
+
+def _planes(corners: Tensor, area: Tensor, low: Tensor) -> Tensor:
+    """The weights of the first two corners, and the depth, as linear functions of the pixel ``[9,T]``: for each its value at the centre
+    of the pixel ``low [2,T]``, what a pixel to the right adds, and what a pixel down adds."""
+    (ax, bx, cx), (ay, by, cy) = corners[:2] - (low + 0.5)[:, None]
+    u = torch.stack([bx * cy - by * cx, by - cy, cx - bx])
+    v = torch.stack([cx * ay - cy * ax, cy - ay, ax - cx])
+    weights = torch.stack([u, v]) / area
+    a, b, c = corners[2]
+    depth = weights[0] * (a - c) + weights[1] * (b - c)
+    depth[0] += c
+    return torch.cat([*weights, depth])
+
+
+def _covered(table: Tensor, count: Tensor, size: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """All pixels of the boxes of triangles: which triangle each is of ``[N]`` and the weights of its corners ``[3,N]``; and of those
+    that a triangle covers the flat index in the raster, and a number that is larger the nearer they are, with the place among
+    all N in its lower half."""
+    triangle = torch.arange(len(count), device=count.device).repeat_interleave(count)
+    planes, (left, top, width) = table.index_select(1, triangle).split((9, 3))
+    place = torch.arange(len(triangle), device=count.device)
+    within = (place - (count.cumsum(0) - count).index_select(0, triangle)).float()
+    y = ((within + 0.5) / width).floor_()
+    x = within.addcmul_(y, width, value=-1)
+    u, v, depth = (first.addcmul(right, x).addcmul_(down, y) for first, right, down in planes.unflatten(0, (3, 3)))
     w = 1 - u - v
-    inside = (torch.minimum(torch.minimum(u, v), w) >= _EDGE) & (x < size)[:, None, :] & (y < size)[:, :, None]
-    t, row, column = inside.nonzero(as_tuple=True)
-    weight = torch.stack([u[t, row, column], v[t, row, column], w[t, row, column]], -1)
-    pixel = (y[t, row] * size + x[t, column]).long()
-    return pixel, (weight * heights[t]).sum(-1), triangle[t], weight
+    inside = (torch.minimum(torch.minimum(u, v), w) >= _EDGE).nonzero()[:, 0]
+    pixel = ((top + y) * size + (left + x)).index_select(0, inside).long()
+    near = depth.index_select(0, inside).view(torch.int32).long()
+    return triangle, pixel, (near << 32) | inside, torch.stack([u, v, w])
 
 
 def barycentric(values: Tensor, triangles: Tensor, index: Tensor, weights: Tensor) -> Tensor:
@@ -87,10 +104,9 @@ def barycentric(values: Tensor, triangles: Tensor, index: Tensor, weights: Tenso
     Returns:
         ``[H,W,C]``, 0 where there is no triangle; differentiable in ``values``.
     """
-    corners = (
-        values[triangles].flatten(1)[index.clamp(min=0)].unflatten(-1, (3, -1))
-    )  # [H,W,3,C], one gather for each pixel
-    return torch.einsum("hwkc,hwk->hwc", corners, weights * (index >= 0)[..., None])
+    corners = values.T.index_select(1, triangles.T.flatten()).view(-1, len(triangles))  # [3C,T]
+    seen = corners.index_select(1, index.clamp(min=0).flatten()).view(-1, 3, *index.shape)
+    return (seen * (weights * (index >= 0)[..., None]).movedim(-1, 0)).sum(1).movedim(0, -1)
 
 
 def polygon_distance(polygon: Tensor, points: Tensor) -> Tensor:
@@ -106,11 +122,13 @@ def polygon_distance(polygon: Tensor, points: Tensor) -> Tensor:
     Returns:
         ``[...]``, in the unit of the points.
     """
-    a, b = polygon, polygon.roll(-1, 0)
-    edge, to = b - a, points[..., None, :] - a  # [...,N,2]
-    t = ((to * edge).sum(-1) / edge.square().sum(-1).clamp(min=1e-12)).clamp(0, 1)
-    distance = (to - t[..., None] * edge).square().sum(-1).amin(-1).clamp(min=1e-14).sqrt()
-    y, ay, by = points[..., None, 1], a[:, 1], b[:, 1]
-    cross = edge[:, 0] * to[..., 1] - edge[:, 1] * to[..., 0]
-    winding = ((ay <= y) & (by > y) & (cross > 0)).long().sum(-1) - ((ay > y) & (by <= y) & (cross < 0)).long().sum(-1)
+    (x, y), (along, down) = points[..., None, :].unbind(-1), (polygon.roll(-1, 0) - polygon).unbind(1)
+    dx, dy = x - polygon[:, 0], y - polygon[:, 1]  # [...,N]
+    # an edge winds around a point if it crosses the point's height on the right side of it
+    under, left = dy >= 0, along * dy > down * dx
+    follows = under.roll(-1, -1)
+    winding = (under & ~follows & left).sum(-1) - (~under & follows & ~left).sum(-1)
+    t = (dx * along).addcmul_(dy, down).mul_(1 / (along.square() + down.square()).clamp(min=1e-12)).clamp_(0, 1)
+    dx, dy = dx.addcmul_(t, along, value=-1), dy.addcmul_(t, down, value=-1)
+    distance = dx.square_().addcmul_(dy, dy).amin(-1).clamp(min=1e-14).sqrt()
     return torch.where(winding > 0, distance, -distance)

@@ -43,8 +43,7 @@ def warp_frame(
     side = crop.side.item()
     cell = max(1, round(side / LATTICE))
     rows, columns = -(-(y1 - y0) // cell), -(-(x1 - x0) // cell)
-    ys, xs = (torch.arange(n) + 0.5 for n in (rows, columns))
-    places = torch.stack(torch.meshgrid(x0 + xs * cell, y0 + ys * cell, indexing="xy"), -1)[None]
+    places = x0 + (torch.arange(columns) + 0.5) * cell, y0 + (torch.arange(rows) + 0.5) * cell
     flow = field.flow(feather, crop) if hasattr(field, "flow") else field
     boxes = _sharp_pixels(flow, crop) if cell > 1 else []
     (shift, color, uncovered), *sharp = _asked(flow, crop, [places, *map(_centers, boxes)], 1.5 * cell / side)
@@ -77,14 +76,13 @@ def warp_frame(
     left, right = min(max(x0 + low[0] - 2, 0), w - 1), max(min(x1 + high[0] + 2, w), 1)
     top, bottom = min(max(y0 + low[1] - 2, 0), h - 1), max(min(y1 + high[1] + 2, h), 1)
     part = frame[top:bottom, left:right].permute(2, 0, 1)[None].contiguous().float()
-    source = values[:, :2].permute(0, 2, 3, 1) + torch.stack(
-        torch.meshgrid(torch.arange(x0 - left, x1 - left) + 0.5, torch.arange(y0 - top, y1 - top) + 0.5, indexing="xy"),
-        -1,
-    )
+    source = values[:, :2].clone()
+    source[:, 0] += torch.arange(x0 - left, x1 - left) + 0.5
+    source[:, 1] += (torch.arange(y0 - top, y1 - top) + 0.5)[:, None]
     whole = 255.0 if frame.dtype == torch.uint8 else 1.0
     new = edited_pixels(
         part,
-        normalized(part, source, interpolation),
+        normalized(part, source.movedim(1, -1), interpolation),
         values[:, 2:5] * whole if tinted else None,
         None if uncovered is None else values[:, -1:],
         (0.0, whole) if tinted or interpolation == "bicubic" else None,
@@ -98,23 +96,25 @@ def warp_frame(
     return (x0, y0, x1, y1), moved
 
 
-def _asked(flow: Flow, crop: Crop, places: list[Tensor], margin: float) -> list[Sample]:
-    """What a flow does at pixels ``[1,h,w,2]`` of several rasters, asked at once; offsets in pixels, and nothing at the border of
-    the crop: between points nothing may reach beyond it."""
-    shapes = [p.shape[1:3] for p in places]
-    together = places[0] if len(places) == 1 else torch.cat([p.flatten(1, 2) for p in places], 1)[:, None]
-    points = crop.to_crop(together)
-    offset, color, uncovered = flow(points)
-    inside = (torch.minimum(points, 1 - points).amin(-1) > margin)[:, None]
-    shift = crop.vectors_to_image(offset.permute(0, 2, 3, 1)).permute(0, 3, 1, 2) * inside
-    planes = shift, color * inside, None if uncovered is None else uncovered * inside
-    if len(places) == 1:
+def _asked(flow: Flow, crop: Crop, places: list[tuple[Tensor, Tensor]], margin: float) -> list[Sample]:
+    """What a flow does at columns ``[w]`` and rows ``[h]`` of pixels of several rasters, asked at once; offsets in pixels, and nothing
+    at the border of the crop: between points nothing may reach beyond it."""
+    # Coordinates are kept as planes: of pairs everything would take several times as long.
+    (a, b, u), (c, d, v), _ = crop.matrix[0].tolist()
+    parts = [torch.stack([a * x + (b * y[:, None] + u), c * x + (d * y[:, None] + v)]) for x, y in places]
+    together = parts[0] if len(parts) == 1 else torch.cat([p.flatten(1) for p in parts], 1)[:, None]
+    offset, color, uncovered = flow.times(crop.inverse[0, :2, :2])(together[None].movedim(1, -1))
+    x, y = (together - 0.5).abs_()
+    inside = torch.maximum(x, y) < 0.5 - margin
+    planes = offset * inside, color * inside, None if uncovered is None else uncovered * inside
+    if len(parts) == 1:
         return [Sample(*planes)]
+    shapes = [p.shape[1:] for p in parts]
     counts = [h * w for h, w in shapes]
-    parts = [[None] * len(places) if p is None else p.split(counts, 3) for p in planes]
+    split = [[None] * len(parts) if p is None else p.split(counts, 3) for p in planes]
     return [
         Sample(*(None if p is None else p.unflatten(3, shape)[:, :, 0] for p in sample))
-        for sample, shape in zip(zip(*parts, strict=True), shapes, strict=True)
+        for sample, shape in zip(zip(*split, strict=True), shapes, strict=True)
     ]
 
 
@@ -127,7 +127,7 @@ def _planes(sample: Sample, tinted: bool) -> Tensor:
 def _sharp_pixels(flow: Flow, crop: Crop) -> list[tuple[int, int, int, int]]:
     """Boxes (x0, y0, x1, y1) of pixels in which a flow has layers with sharp borders."""
     boxes = []
-    for (u0, v0), (u1, v1) in (b.tolist() for b in flow.sharp_boxes()):
+    for u0, v0, u1, v1 in flow.sharp_boxes():
         corners = crop.to_image(crop.matrix.new_tensor([[u0, v0], [u1, v0], [u1, v1], [u0, v1]])[None, None])[0, 0]
         x0, y0 = (int(v) for v in corners.amin(0).floor())
         x1, y1 = (int(v) for v in corners.amax(0).ceil())
@@ -137,10 +137,10 @@ def _sharp_pixels(flow: Flow, crop: Crop) -> list[tuple[int, int, int, int]]:
     return boxes
 
 
-def _centers(box: tuple[int, int, int, int]) -> Tensor:
-    """Pixel centres ``[1,h,w,2]`` of a box."""
+def _centers(box: tuple[int, int, int, int]) -> tuple[Tensor, Tensor]:
+    """Columns ``[w]`` and rows ``[h]`` of the pixel centres of a box."""
     x0, y0, x1, y1 = box
-    return torch.stack(torch.meshgrid(torch.arange(x0, x1) + 0.5, torch.arange(y0, y1) + 0.5, indexing="xy"), -1)[None]
+    return torch.arange(x0, x1) + 0.5, torch.arange(y0, y1) + 0.5
 
 
 def _write(

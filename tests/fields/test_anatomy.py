@@ -57,7 +57,7 @@ def test_a_little_strength_changes_little(astronaut: Tensor, crop: Crop) -> None
 def test_a_smile_takes_the_corners_up_and_out(crop: Crop) -> None:
     fitted = fit_shown(crop.places)
     face = moved_face(fitted, crop.places[0], preset("smile"))
-    left, right = face.mouth.target.origin, face.mouth.target.back(face.mouth.target.length, torch.tensor(0.0))
+    left, right = face.mouth.target.origin, face.mouth.target.back(face.mouth.target.length, 0.0)
     before = crop.places[0][[AT[LIPS_INNER[0]], AT[LIPS_INNER[10]]]]
     assert left[0] < before[0, 0] - 0.004
     assert right[0] > before[1, 0] + 0.004
@@ -96,10 +96,10 @@ def test_gaze_moves_irises_and_not_lids(crop: Crop) -> None:
 def test_an_opened_mouth_is_dark_inside_and_nowhere_else(astronaut: Tensor, crop: Crop) -> None:
     field = MusclesField.of({"jawOpen": 0.7})
     face = moved_face(fit_shown(crop.places), crop.places[0], field)
-    middle = face.mouth.target.back(face.mouth.target.length / 2, face.mouth.lips[:, 128].mean())
+    middle = torch.tensor(face.mouth.target.back(face.mouth.target.length / 2, face.mouth.lips[:, 128].mean().item()))
     (_, cheek), dark = sample(field, crop, middle, place(crop, 50, 205))
     assert dark[1] == 0
-    shown = face.mouth.gap.item()
+    shown = face.mouth.gap
     assert dark[0] > (0.5 if shown < 0.02 else 0.0)
     out, _ = warp(astronaut, crop, field)
     assert (out >= 0).all()
@@ -112,8 +112,8 @@ def test_teeth_keep_their_size(crop: Crop) -> None:
     face = moved_face(opened, crop.places[0], MusclesField.of({"jawOpen": 0.3}))
     if face.mouth.gap < 0.012:
         pytest.skip("this face shows no teeth")
-    top = face.mouth.lips[0, 128]
-    a, b = (face.mouth.target.back(face.mouth.target.length / 2, top + d) for d in (0.004, 0.010))
+    top = face.mouth.lips[0, 128].item()
+    a, b = (torch.tensor(face.mouth.target.back(face.mouth.target.length / 2, top + d)) for d in (0.004, 0.010))
     (first, second), _ = sample(MusclesField.of({"jawOpen": 0.3}), crop, a, b)
     assert (first - second).norm() < 0.003
 
@@ -157,7 +157,7 @@ def test_lips_go_where_the_mesh_takes_them(crop: Crop) -> None:
     """The skin just outside of a lip's edge comes from just outside of that edge."""
     field = MusclesField.of({"jawOpen": 0.5})
     face = moved_face(fit_shown(crop.places), crop.places[0], field)
-    below = face.mouth.target.back(face.mouth.target.length / 2, face.mouth.lips[1, 128] + 0.006)
+    below = torch.tensor(face.mouth.target.back(face.mouth.target.length / 2, face.mouth.lips[1, 128].item() + 0.006))
     (offset,), _ = sample(field, crop, below)
     source = below + offset
     lip, chin = crop.places[0][LOWER], crop.places[0][AT[LIPS[5]]]
