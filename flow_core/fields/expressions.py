@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from ..faces.landmarks import pose
 from ..faces.rig import UnknownMuscle, load_rig
 from .base import FieldError
-from .muscles import MOST, RELAX, MusclesField, read_shown, what_it_does
+from .muscles import MOST, RELAX, MusclesField, other_side, read_shown, what_it_does
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -32,6 +33,10 @@ _RELAX_SOUR = {
     for n in ("mouthFrown", "mouthPucker", "mouthShrugLower", "mouthPress", "browDown", "browTogether")
 }
 _ALL = {"relax": 1.0}
+TURNED = (
+    0.08,
+    0.25,
+)  # yaw as of :func:`flow_core.faces.landmarks.pose` at which a face is read as lopsided, and hardly of use as such
 PRESETS: dict[str, dict[str, float]] = {
     "neutral": _ALL,
     # The eyes make a smile; corners drawn out farther than this make a clown's.
@@ -158,8 +163,16 @@ def neutral(share: float = 1.0) -> MusclesField:
 
 
 def expression_of(crop: Crop) -> MusclesField:
-    """What the faces of a crop show, as a field that gives it to any other face, whatever that shows itself."""
-    return copied(read_shown(crop.places).clamp(max=MOST))
+    """What the faces of a crop show, as a field that gives it to any other face, whatever that shows itself.
+
+    A face that is turned shows its two halves in different lengths, which is read as lopsided: the farther it is turned, the
+    more its two sides are made equal, but for the gaze.
+    """
+    units, names = read_shown(crop.places).clamp(max=MOST), load_rig().unit_names
+    turned = ((pose(crop.places)[:, :1].abs() - TURNED[0]) / (TURNED[1] - TURNED[0])).clamp(0, 1)
+    other = units[:, [other_side(n, names) for n in names]]
+    sides = torch.tensor([not n.startswith("eyeLook") for n in names], device=units.device)
+    return copied(units + (other - units) / 2 * turned * sides)
 
 
 def copied(units: Tensor) -> MusclesField:

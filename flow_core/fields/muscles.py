@@ -29,7 +29,7 @@ from . import container
 from .anatomy import RASTER, Box, MovedFace
 from .base import FEATHER, FieldError, Flow, Sample, taper
 from .raster import Field
-from .reach import LID_UNITS, eyelids_and_gaze, reached
+from .reach import LID_UNITS, eyelids_and_gaze, lips_apart, lips_wanted, meeting, reached
 
 if TYPE_CHECKING:
     from ..geometry.crop import Crop
@@ -405,12 +405,20 @@ def units_after(face: FittedFace, landmarks: Tensor, relax: Tensor, change: Tens
     start = target_units(shown, relax, change)
     whole = relax.min().clamp(0, 1)
     if whole == 0:
-        return start
+        return meeting(face, landmarks, start)
     at = _read_at()
     rest = _resting().to(landmarks) - read_units(landmarks[None])[0]
     asked = whole * rest + change[at] / _read_scale().to(landmarks)
+    now = lips_apart(landmarks)[0]
+    parted = lips_wanted(face.rig, change, now) + (1 - whole) * now
     return reached(
-        face, landmarks, asked, start, torch.minimum(_floor().to(shown), shown).minimum(start), shown.clamp(min=MOST)
+        face,
+        landmarks,
+        asked,
+        parted,
+        start,
+        torch.minimum(_floor().to(shown), shown).minimum(start),
+        shown.clamp(min=MOST),
     )
 
 

@@ -29,7 +29,7 @@ LOOK_ASIDE, LOOK_HIGH = 0.23, 0.15  # widths of the eye by which an iris goes: 3
 # What MediaPipe reads in warped pictures for 1 that is read in landmarks moved as the rig moves them: slopes on 110 copies, left and
 # right as one. It knows faces, and believes half of what lids and irises do alone.
 SEEN = {
-    "browDown": 0.7, "browInnerUp": 0.6, "browOuterUp": 0.6, "eyeBlink": 0.5, "eyeSquint": 0.55, "eyeWide": 0.5, "eyeLookIn": 0.65,
+    "browDown": 0.7, "browInnerUp": 0.7, "browOuterUp": 0.7, "eyeBlink": 0.5, "eyeSquint": 0.55, "eyeWide": 0.5, "eyeLookIn": 0.65,
     "eyeLookOut": 0.65, "eyeLookUp": 0.6, "eyeLookDown": 0.5, "mouthPucker": 0.7, "mouthStretch": 0.75, "mouthShrugLower": 0.7,
     "mouthUpperUp": 0.8,
 }  # fmt: skip
@@ -42,8 +42,15 @@ AGREE = {
 }  # fmt: skip
 NOISE = 0.05  # of what is read
 AWAY = 0.35  # how far units may go from where the search starts, one standard deviation; less for those that
-STEADY = {"mouthClose": 0.1, "mouthFunnel": 0.12, "mouthDimple": 0.12, "mouthLeft": 0.12, "mouthRight": 0.12, "noseSneer": 0.12,
+STEADY = {"mouthClose": 0.2, "mouthFunnel": 0.12, "mouthDimple": 0.12, "mouthLeft": 0.12, "mouthRight": 0.12, "noseSneer": 0.12,
           "cheekSquint": 0.12, "tongueOut": 0.01, "jawForward": 0.01, "cheekPuff": 0.01, "browTogether": 0.01}  # fmt: skip
+FACING = (13, 14), (82, 87), (312, 317), (81, 178), (311, 402)  # points of the upper and the lower lip that meet
+# What units of the rig, as the reader sees them, add to the opening of lips: least squares over 172 faces (r = 0.96)
+PARTING = {"jawOpen": 0.33, "mouthLowerDown": 0.21, "mouthUpperUp": 0.05}
+UNSEEN = 0.4  # share of what people part their lips more, where nothing is known of what lies behind
+NEARLY, MEET = 0.04, 0.006  # opening up to which lips are to meet, and how far they then lie over one another
+OVER = 0.08  # of an opening that shuts: nobody knows the edge of a lip to the pixel, and teeth would be seen between
+APART = 0.012  # how exactly lips meet, or part as far as asked, distances of the outer corners of the eyes
 STEPS = 3
 _DIFFERENCE = 0.02  # of a unit, by which derivatives are taken
 
@@ -123,13 +130,62 @@ def _down(axis: Tensor) -> Tensor:
     return torch.stack([-axis[..., 1], axis[..., 0]], -1)
 
 
-def reached(face: FittedFace, landmarks: Tensor, change: Tensor, start: Tensor, low: Tensor, high: Tensor) -> Tensor:
+def lips_apart(landmarks: Tensor) -> Tensor:
+    """How far the lips are apart ``[...,5]``, first in the middle and then towards the corners, of landmarks ``[...,161,2]``, in
+    distances of the outer corners of the eyes; below 0 where one lies over the other."""
+    left, right = (landmarks[..., AT[EYES[side][0]], :] for side in (0, 1))
+    across = (right - left)[..., None, :]
+    upper, lower = (landmarks[..., [AT[i] for i in row], :] for row in zip(*FACING, strict=True))
+    return ((lower - upper) * _down(across)).sum(-1) / across.square().sum(-1).clamp(min=1e-9)
+
+
+def lips_wanted(rig: Rig, change: Tensor, now: Tensor) -> Tensor:
+    """How far lips are to be apart in the middle where the units ``change [U]`` are asked of a face whose lips are ``now`` apart.
+
+    As far as those of people who show that. But nothing is known of the teeth behind closed lips: those part less, by
+    little more than the rig's own muscles part them.
+    """
+    amounts = {
+        n: torch.stack([change[i] for i, u in enumerate(rig.unit_names) if u.startswith(n)]).mean() for n in PARTING
+    }
+    people = sum(PARTING[n] * v for n, v in amounts.items()).clamp(min=0)
+    own = _parted_by(rig) @ change
+    open_ = ((now - NEARLY) / NEARLY).clamp(0, 1)
+    return (own + (people - own) * (UNSEEN + (1 - UNSEEN) * open_)).clamp(min=0)
+
+
+def meeting(face: FittedFace, landmarks: Tensor, units: Tensor) -> Tensor:
+    """Units ``[U]`` with no more of ``mouthClose`` than takes the lips together: it undoes an open jaw, and would push closed lips
+    through each other."""
+    close = face.rig.unit_names.index("mouthClose")
+    least = face.units[0, close]
+    if units[close] <= least:
+        return units
+    without = torch.cat([units[:close], least[None], units[close + 1 :]])
+    apart = lips_apart(landmarks_after(face, landmarks, torch.stack([without, units])))[:, 0]
+    share = ((apart[0] + MEET) / (apart[0] - apart[1]).clamp(min=1e-6)).clamp(0, 1)
+    return without + (units - without) * share
+
+
+@functools.lru_cache(maxsize=2)
+def _parted_by(rig: Rig) -> Tensor:
+    """What each unit at 1 adds to the opening in the middle on the rig's own face: ``[U]``."""
+    with torch.inference_mode(False):
+        rest = rig.landmarks(rig.neutral)[:, :2]
+        return (lips_apart(rest + _moves(rig)[..., :2]) - lips_apart(rest))[:, 0]
+
+
+def reached(
+    face: FittedFace, landmarks: Tensor, change: Tensor, parted: Tensor, start: Tensor, low: Tensor, high: Tensor
+) -> Tensor:
     """Units with which a face is read as asked.
 
     Args:
         face: batch 1, with the units that it shows.
         landmarks: ``[161,2]`` crop points, to which it was fitted.
         change: ``[52]`` of what MediaPipe reads, in the order of :data:`flow_core.faces.read.UNITS`.
+        parted: how far the lips are to be apart, in the middle, as of :func:`lips_apart`: a reader hardly tells lips that meet from lips that
+            nearly do, and people tell at once.
         start: ``[U]`` units near which the answer lies.
         low: ``[U]`` least units and
         high: ``[U]`` most.
@@ -139,9 +195,16 @@ def reached(face: FittedFace, landmarks: Tensor, change: Tensor, start: Tensor, 
     """
     weight, seen, away = (t.to(landmarks) for t in _weights(face.rig))
     goal = read_units(landmarks[None])[0] + change / seen
+    shut = 1 - (parted / NEARLY).clamp(0, 1)
+    over = MEET + OVER * lips_apart(landmarks)[0].clamp(0, 0.3)
+    parted = parted - shut * over
 
     def missed(units: Tensor) -> Tensor:
-        return (goal - read_units(landmarks_after(face, landmarks, units))) * weight
+        after = landmarks_after(face, landmarks, units)
+        apart = lips_apart(after)
+        # Lips that are to meet meet all along.
+        apart = torch.cat([(parted - apart[:, :1]) / APART, shut * (-over - apart) / APART], 1)
+        return torch.cat([(goal - read_units(after)) * weight, apart], 1)
 
     return nearest(missed, start, away, low, high)
 
@@ -204,4 +267,4 @@ def _weights(rig: Rig) -> tuple[Tensor, Tensor, Tensor]:
         return weight, seen, torch.tensor([of(STEADY, n, AWAY) for n in rig.unit_names])
 
 
-__all__ = ["eyelids_and_gaze", "landmarks_after", "nearest", "reached"]
+__all__ = ["eyelids_and_gaze", "landmarks_after", "lips_apart", "lips_wanted", "meeting", "nearest", "reached"]
