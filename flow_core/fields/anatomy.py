@@ -38,6 +38,8 @@ EDGE = 0.0026  # half width of the border between two layers
 MOUTH_SHADE = 0.018  # width of the soft shadow inside lips
 DARK, TONGUE = 0.9, 0.08  # how much of the light is lost in the depth of a mouth, and how much less on the tongue
 FOLLOW = 0.8  # share of the upper lip's way that teeth go along
+LIP_EDGE = 0.012  # of a lip, which gathers at its edge where lips close
+SEAM = 0.025  # how far from lips their seam is felt: some pixels of the raster
 TEETH_SEEN = (0.004, 0.012)  # opening of a mouth below which nothing inside is seen, and above which it is
 
 Box: TypeAlias = tuple[float, float, float, float]
@@ -283,7 +285,9 @@ class MovedFace:
         if isinstance(parts[-1], Mouth):
             at = found[-1]
             cover, source, shade = _ask_mouth(self.mouth, *flat.index_select(1, at), self.teeth)
-            inner[:, at] = torch.lerp(inner.index_select(1, at), source - flat.index_select(1, at), cover)
+            here = flat.index_select(1, at)
+            skin_here = _off_teeth(self.mouth, here, here + inner.index_select(1, at)) - here
+            inner[:, at] = torch.lerp(skin_here, source - here, cover)
             dark = skin.new_zeros(1, 1, *skin.shape[2:])
             dark.view(-1)[near[at]] = shade
         skin.view(2, -1)[:, near] = inner
@@ -446,8 +450,30 @@ def _mouth(landmarks: np.ndarray, moved: np.ndarray, device: torch.device) -> Mo
     middle = [AT[i] for i in (82, 13, 312)]
     lift = (moved[middle] - landmarks[middle]).mean(0)[1].item() * FOLLOW
     tables = torch.from_numpy(curves.astype(np.float32)).to(device)
-    box = _box(target, curves[0].min() - 0.01, curves[1].max() + 0.01)
+    box = _box(target, curves[0].min() - SEAM, curves[1].max() + SEAM)
     return Mouth(target, source, tables[:2], tables[2:], gap, lift, box)
+
+
+def _off_teeth(mouth: Mouth, points: Tensor, source: Tensor) -> Tensor:
+    """Where skin at ``points [2,N]`` comes from, ``source [2,N]``, but never from between lips that close: a smooth raster would show
+    what lay there, squeezed into the seam."""
+    if mouth.gap <= TEETH_SEEN[0]:
+        return source
+    a, b = mouth.target.to(*points)
+    top, bottom = _read(mouth.lips[:, None], (a / mouth.target.length)[None])[:, 0]
+    sa, sb = mouth.source.to(*source)
+    upper, lower, _ = _read(mouth.seen[:, None], (sa / mouth.source.length)[None])[:, 0]
+    gap = (lower - upper).clamp_(min=0)
+    closing = 1 - (bottom - top).clamp_(min=0) / gap.clamp(min=1e-4)
+    share = smoothstep(closing, 0.2, 0.7) * smoothstep(gap, *TEETH_SEEN)
+    share = share.masked_fill_((sa <= 0) | (sa >= mouth.source.length), 0.0)
+    # An edge is known to a pixel or two only, so a little of the lip is left out with what lies behind; lips come nearer and nearer
+    # to there.
+    edge = EDGE + 0.05 * gap
+    over = torch.where(b < (top + bottom) / 2, sb - (upper - edge), (lower + edge) - sb) + LIP_EDGE
+    back = (over - LIP_EDGE * (1 - (-over.clamp(min=0) / LIP_EDGE).exp())).clamp_(min=0)
+    off = torch.where(b < (top + bottom) / 2, sb - back, sb + back)
+    return torch.stack(mouth.source.back(sa, torch.lerp(sb, off, share)))
 
 
 def _ask_mouth(mouth: Mouth, x: Tensor, y: Tensor, teeth: tuple[float, float]) -> tuple[Tensor, Tensor, Tensor]:
