@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from ..faces.fit import FittedFace
+from ..faces.fit import FittedFace, landmark_weights, pose_jacobian
 from ..faces.landmarks import AT, EYES, IRISES
 from ..faces.read import UNITS, read_units
 from ..faces.rig import Rig
@@ -52,6 +52,7 @@ NEARLY, MEET = 0.04, 0.006  # opening up to which lips are to meet, and how far 
 OVER = 0.08  # of an opening that shuts: nobody knows the edge of a lip to the pixel, and teeth would be seen between
 APART = 0.012  # how exactly lips meet, or part as far as asked, distances of the outer corners of the eyes
 STEPS = 3
+PLACE = 0.006  # how exactly landmarks of a clip are known, fractions of the crop side
 _DIFFERENCE = 0.02  # of a unit, by which derivatives are taken
 
 
@@ -152,6 +153,34 @@ def lips_wanted(rig: Rig, change: Tensor, now: Tensor) -> Tensor:
     own = _parted_by(rig) @ change
     open_ = ((now - NEARLY) / NEARLY).clamp(0, 1)
     return (own + (people - own) * (UNSEEN + (1 - UNSEEN) * open_)).clamp(min=0)
+
+
+def followed(face: FittedFace, landmarks: Tensor, seen: Tensor, start: Tensor, low: Tensor, high: Tensor) -> Tensor:
+    """Units of a face in another picture of the same person, such as the next frame of a clip.
+
+    What a small turn, shift or growth of the head does to the landmarks is left out of account to first order.
+
+    Args:
+        face: batch 1, the person's.
+        landmarks: ``[161,2]`` crop points, to which it was fitted.
+        seen: ``[161,2]`` landmarks in the other picture, nearly aligned with those.
+        start: ``[U]`` units near which the answer lies.
+        low: ``[U]`` least units and
+        high: ``[U]`` most.
+
+    Returns:
+        ``[U]``.
+    """
+    weight = landmark_weights(face.rig)[:, None] / PLACE
+    turned = (face.rig.landmarks(face.vertices())[0] @ face.rotation[0].mT) * face.scale[0]
+    pose = (pose_jacobian(turned) * weight[..., None]).flatten(0, 1)  # [322,6]
+    basis = torch.linalg.qr(pose).Q
+
+    def missed(units: Tensor) -> Tensor:
+        off = ((seen - landmarks_after(face, landmarks, units)) * weight).flatten(1)
+        return off - (off @ basis) @ basis.T
+
+    return nearest(missed, start, torch.full_like(start, AWAY), low, high, 2)
 
 
 def meeting(face: FittedFace, landmarks: Tensor, units: Tensor) -> Tensor:
@@ -267,4 +296,13 @@ def _weights(rig: Rig) -> tuple[Tensor, Tensor, Tensor]:
         return weight, seen, torch.tensor([of(STEADY, n, AWAY) for n in rig.unit_names])
 
 
-__all__ = ["eyelids_and_gaze", "landmarks_after", "lips_apart", "lips_wanted", "meeting", "nearest", "reached"]
+__all__ = [
+    "eyelids_and_gaze",
+    "followed",
+    "landmarks_after",
+    "lips_apart",
+    "lips_wanted",
+    "meeting",
+    "nearest",
+    "reached",
+]
