@@ -8,6 +8,7 @@ contraction, another face smiles its own smile, and no resolution is stored.
 from __future__ import annotations
 
 import functools
+import math
 import re
 from collections.abc import Mapping, Sequence
 from copy import copy
@@ -91,10 +92,14 @@ class MusclesField:
 
         Raises:
             UnknownMuscle: a name is unknown; the message says the nearest ones.
+            FieldError: an amount is NaN or infinite.
         """
         rig = load_rig()
         rows = []
         for named in amounts or ({},):
+            for name, value in named.items():
+                if not math.isfinite(value):
+                    raise FieldError(f"The amount of {name} is {value}; give a number, such as 0.5.")
             relaxed = {n.removeprefix(RELAX).strip(): v for n, v in named.items() if n.split(" ")[0] == RELAX}
             everything = relaxed.pop("", 0.0)
             units, controls = rig.split({n: v for n, v in named.items() if n.split(" ")[0] != RELAX})

@@ -52,7 +52,7 @@ NEARLY, MEET = 0.04, 0.006  # opening up to which lips are to meet, and how far 
 OVER = 0.08  # of an opening that shuts: nobody knows the edge of a lip to the pixel, and teeth would be seen between
 APART = 0.012  # how exactly lips meet, or part as far as asked, distances of the outer corners of the eyes
 STEPS = 3
-PLACE = 0.006  # how exactly landmarks of a clip are known, fractions of the crop side
+PLACE = 0.003  # how exactly landmarks of a clip are known, fractions of the crop side
 _DIFFERENCE = 0.02  # of a unit, by which derivatives are taken
 
 
