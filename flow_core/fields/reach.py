@@ -29,7 +29,7 @@ LOOK_ASIDE, LOOK_HIGH = 0.23, 0.15  # widths of the eye by which an iris goes: 3
 # What MediaPipe reads in warped pictures for 1 that is read in landmarks moved as the rig moves them: slopes on 110 copies, left and
 # right as one. It knows faces, and believes half of what lids and irises do alone.
 SEEN = {
-    "browDown": 0.7, "browInnerUp": 0.7, "browOuterUp": 0.7, "eyeBlink": 0.5, "eyeSquint": 0.55, "eyeWide": 0.5, "eyeLookIn": 0.65,
+    "browDown": 0.7, "browInnerUp": 0.65, "browOuterUp": 0.65, "eyeBlink": 0.5, "eyeSquint": 0.55, "eyeWide": 0.5, "eyeLookIn": 0.65,
     "eyeLookOut": 0.65, "eyeLookUp": 0.6, "eyeLookDown": 0.5, "mouthPucker": 0.7, "mouthStretch": 0.75, "mouthShrugLower": 0.7,
     "mouthUpperUp": 0.8,
 }  # fmt: skip
@@ -47,7 +47,8 @@ STEADY = {"mouthClose": 0.2, "mouthFunnel": 0.12, "mouthDimple": 0.12, "mouthLef
 FACING = (13, 14), (82, 87), (312, 317), (81, 178), (311, 402)  # points of the upper and the lower lip that meet
 # What units of the rig, as the reader sees them, add to the opening of lips: least squares over 172 faces (r = 0.96)
 PARTING = {"jawOpen": 0.33, "mouthLowerDown": 0.21, "mouthUpperUp": 0.05}
-UNSEEN = 0.4  # share of what people part their lips more, where nothing is known of what lies behind
+BESIDE = 0.05  # and beside those units, once lips are apart
+UNSEEN = 0.5  # share of what people part their lips more, where nothing is known of what lies behind
 NEARLY, MEET = 0.04, 0.006  # opening up to which lips are to meet, and how far they then lie over one another
 OVER = 0.08  # of an opening that shuts: nobody knows the edge of a lip to the pixel, and teeth would be seen between
 APART = 0.012  # how exactly lips meet, or part as far as asked, distances of the outer corners of the eyes
@@ -150,6 +151,7 @@ def lips_wanted(rig: Rig, change: Tensor, now: Tensor) -> Tensor:
         n: torch.stack([change[i] for i, u in enumerate(rig.unit_names) if u.startswith(n)]).mean() for n in PARTING
     }
     people = sum(PARTING[n] * v for n, v in amounts.items()).clamp(min=0)
+    people = people + people.clamp(max=BESIDE)
     own = _parted_by(rig) @ change
     open_ = ((now - NEARLY) / NEARLY).clamp(0, 1)
     return (own + (people - own) * (UNSEEN + (1 - UNSEEN) * open_)).clamp(min=0)
