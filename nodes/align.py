@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ..flow_core.faces.align import ORDERS, align
 from ..flow_core.faces.detect import Detection, Detector, load_detector
+from ..flow_core.faces.doubts import doubts
 from ..flow_core.warping.warp import taper_mask
 from . import paths
 from .sockets import (
@@ -42,9 +43,9 @@ def watched(name: str, pictures: int) -> Callable[..., list[Detection]]:
     bar, detector = comfy.utils.ProgressBar(pictures), load(name)
     seen = itertools.count(1)
 
-    def detect(picture: Tensor, *threshold: float) -> list[Detection]:
+    def detect(picture: Tensor, *threshold: float, **options: bool) -> list[Detection]:
         mm.throw_exception_if_processing_interrupted()
-        found = detector(picture, *threshold)
+        found = detector(picture, *threshold, **options)
         if pictures > 1:
             bar.update_absolute(next(seen), pictures)
         return found
@@ -106,5 +107,5 @@ class FaceFlowAlign(io.ComfyNode):
             to_comfy(crop.aligned(picture, aligned_size)),
             mask_to_comfy(taper_mask(crop)),
             to_comfy(draw.faces(picture, crop, found)),
-            ui=told(f"{crop.batch} face{'s' * (crop.batch > 1)} found.", missing_faces(crop)),
+            ui=told(f"{crop.batch} face{'s' * (crop.batch > 1)} found.", missing_faces(crop), *doubts(crop)),
         )

@@ -10,6 +10,7 @@ from torch import Tensor
 from ..flow_core.editing.optimize import Settings, report
 from ..flow_core.editing.predict import Predictor
 from ..flow_core.faces.align import align
+from ..flow_core.faces.doubts import doubts
 from ..flow_core.fields.new import new_field
 from ..flow_core.guides.guide import BUILTIN, Guide
 from ..flow_core.guides.prompts import Prompt
@@ -104,7 +105,11 @@ class FaceFlowEdit(io.ComfyNode):
         edited, changed = warp(picture, crop, field, mask=fit_mask(mask, crop.image_size))
         numbers = f"{crop.batch} face{'s' * (crop.batch > 1)}, largest offset {report(field, crop)['max_px']:.1f} px"
         return io.NodeOutput(
-            to_comfy(edited, image), field, mask_to_comfy(changed), crop, ui=told(numbers, missing_faces(crop), unknown)
+            to_comfy(edited, image),
+            field,
+            mask_to_comfy(changed),
+            crop,
+            ui=told(numbers, missing_faces(crop), *doubts(crop), unknown),
         )
 
 

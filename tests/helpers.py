@@ -75,8 +75,8 @@ class Remembering:
         self.name, self.detector = detector.name, detector
         self.seen: dict[tuple, list[Detection]] = {}
 
-    def __call__(self, image: Tensor, *threshold: float) -> list[Detection]:
-        key = (image.shape, image.contiguous().numpy().tobytes(), *threshold)
+    def __call__(self, image: Tensor, *threshold: float, **options: bool) -> list[Detection]:
+        key = (image.shape, image.contiguous().numpy().tobytes(), *threshold, *options.items())
         if key not in self.seen:
-            self.seen[key] = self.detector(image, *threshold)
+            self.seen[key] = self.detector(image, *threshold, **options)
         return self.seen[key]

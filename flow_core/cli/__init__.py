@@ -16,9 +16,10 @@ def command() -> int:
     gc.disable()  # looking for garbage among thousands of new modules takes a third of the time of their import
     from .main import main
 
+    gc.freeze()  # else Python looks for garbage among all modules again and again
     gc.enable()
     code = main()
-    gc.freeze()  # else Python looks for garbage among all modules before it ends, for a second
+    gc.freeze()  # and before it ends, for a second
     return code
 
 

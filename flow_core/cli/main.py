@@ -22,6 +22,7 @@ from ..editing.predict import BUILTIN as PREDICTOR
 from ..editing.predict import Predictor, PredictorError
 from ..faces.align import ORDERS, align
 from ..faces.detect import Detector, load_detector
+from ..faces.doubts import doubts
 from ..fields.base import FlowField
 from ..fields.container import require_field_target
 from ..fields.expressions import PRESETS, preset
@@ -199,6 +200,8 @@ def find_face(photo: picture.Picture, detector: Detector, o: argparse.Namespace)
             f"faceflow: {len(faces)} faces found, taking number {o.face} ({o.order}); --face and --order choose another",
             file=sys.stderr,
         )
+    for doubt in doubts(crop):
+        print(f"faceflow: {doubt}", file=sys.stderr)
     return crop
 
 

@@ -95,7 +95,7 @@ def open_gates(guide: Guide, prompt: Prompt) -> Gates:
     """What all parts of a prompt together ask for, as the guide understands it."""
     kinds = torch.tensor([kind for kind, group in enumerate(EXAMPLES) for _ in group])
     neutral = guide.encode_text([prompt.neutral])
-    known = F.normalize(guide.encode_text([t for group in EXAMPLES for t in group]) - neutral, dim=-1)
+    known = F.normalize(guide.encode_group([t for group in EXAMPLES for t in group]) - neutral, dim=-1)
     asked = F.normalize(guide.encode_text([text for text, _ in prompt.parts]) - neutral, dim=-1)
     # what all have in common only says that something is asked for
     common = torch.stack([known[kinds == kind].mean(0) for kind in range(len(EXAMPLES))]).mean(0)

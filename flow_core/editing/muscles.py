@@ -19,12 +19,12 @@ from torch import Tensor
 from ..faces.fit import FittedFace
 from ..fields.algebra import mix
 from ..fields.base import FEATHER, FlowField, Sample, taper
-from ..fields.muscles import MOST, MusclesField, fit_shown, front_triangles, moved_face, units_after
+from ..fields.muscles import MOST, MusclesField, fit_shown, front_triangles, moved_face
 from ..fields.raster import Field
 from ..geometry.crop import Crop
 from ..geometry.grid import pixel_centers
 from ..geometry.mesh import barycentric, rasterise
-from ..geometry.sampling import interpolate
+from ..geometry.sampling import interpolate, sample_image
 from ..guides.guide import Guide
 from ..guides.prompts import Prompt
 from . import losses
@@ -35,7 +35,7 @@ from .painting import RegionColors
 from .parameters import COLOR_RATE
 from .views import Faces
 
-LATTICE = 112  # pixels a side of the raster on which a step sees the offsets: what the built-in guide sees
+LATTICE = 128  # pixels a side of the raster on which a step sees the offsets: a little finer than its views
 STEPS = 12  # of the natural gradient, at most
 LENGTH = 0.45  # standard deviations of real faces that all steps together go, where the guide asks for all of them
 NAMED_AT = 5.0  # margin at which what a prompt names starts at its full amount
@@ -107,16 +107,15 @@ class MuscleParameters:
         """Triangles and weights on the lattice, and the offsets ``[1,2,n,n]`` and uncovered ``[1,1,n,n]`` as the edit stands."""
         with torch.no_grad():
             face, one = self.fitted.select(i), self.field.select(i)
-            after = units_after(face, self.places[i], one.relax[0], one.units[0])
-            points, depth = face.project(face.vertices(after[None], one.controls))
-            index, weights = rasterise(points[0], depth[0], front_triangles(face.rig), LATTICE)
-            moved = moved_face(face, self.places[i], one)
+            moved = moved_face(face, self.places[i], one, LATTICE)
             if moved is None:
+                points, depth = face.project(face.vertices())
+                seen = rasterise(points[0], depth[0], front_triangles(face.rig), LATTICE)
                 zero = self.lattice.new_zeros(1, 3, LATTICE, LATTICE)
-                return index, weights, zero[:, :2], zero[:, 2:]
+                return *seen, zero[:, :2], zero[:, 2:]
             offset, dark = moved(self.lattice)
             dark = offset.new_zeros(1, 1, LATTICE, LATTICE) if dark is None else dark
-            return index, weights, offset * self.weight, dark * self.weight
+            return *moved.seen, offset * self.weight, dark * self.weight
 
     def _skin(self, i: int, change: Tensor) -> Tensor:
         """Offsets ``[1,2,n,n]`` that a change ``[U+C]`` of units and controls adds, to first order."""
@@ -206,7 +205,9 @@ class _LatticeFlow:
         self.colored = color is not None or bool(rest is not None and rest.colored)
 
     def __call__(self, points: Tensor) -> Sample:
-        offset, dark = interpolate(self.planes, points).split((2, 1), 1)
+        # linear, for the lattice is as fine as the views, and the slope of cubic interpolation takes as long as the guide
+        size = self.planes.shape[-1]
+        offset, dark = sample_image(self.planes, points.expand(len(self.planes), -1, -1, -1) * size).split((2, 1), 1)
         source = points + offset.movedim(1, -1)  # colours belong to the face as it was
         color = offset.new_zeros(()).expand(len(offset), 3, *offset.shape[2:])
         if self.color is not None:

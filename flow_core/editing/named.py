@@ -44,7 +44,7 @@ SHAPES: dict[str, tuple[str, dict[str, float]]] = {  # text -> amounts of units 
     "a face with raised eyebrows": ("expression", {"browInnerUp": 0.8, "browOuterUp": 0.9}),
     "a face with lowered eyebrows": ("expression", {"browDown": 0.9}),
     "a face with eyebrows close together": ("expression", {"browTogether": 1.0}),
-    "a face with wide eyes": ("expression", {"eyeWide": 1.0, "browOuterUp": 0.25}),
+    "a face with wide eyes": ("expression", {"eyeWide": 1.0, "eyeTaller": 0.6, "browOuterUp": 0.25}),
     "a face with narrow eyes": ("expression", {"eyeSquint": 0.9, "eyeBlink": 0.25}),
     "a face with an open mouth": ("expression", {"jawOpen": 0.45, "mouthLowerDown": 0.2}),
     "a face with a closed mouth": (
@@ -66,9 +66,9 @@ SHAPES: dict[str, tuple[str, dict[str, float]]] = {  # text -> amounts of units 
     "a face with thin lips": ("shape", {"lipsUpperFuller": -1.0, "lipsLowerFuller": -1.0}),
     "a face with a full upper lip": ("shape", {"lipsUpperFuller": 1.2}),
     "a face with a full lower lip": ("shape", {"lipsLowerFuller": 1.2}),
-    "a face with a wide nose": ("shape", {"noseWider": 1.0, "noseNostrilsWider": 0.5}),
+    "a face with a wide nose": ("shape", {"noseWider": 0.4, "noseNostrilsWider": 1.4}),
     "a face with a narrow nose": ("shape", {"noseWider": -1.0, "noseBridgeWider": -0.5}),
-    "a face with a long nose": ("shape", {"noseLonger": 1.0}),
+    "a face with a long nose": ("shape", {"noseLonger": 1.4}),
     "a face with a short nose": ("shape", {"noseLonger": -1.0}),
     "a face with an upturned nose": ("shape", {"noseTipUp": 1.0}),
     "a face with a drooping nose": ("shape", {"noseTipUp": -1.0}),
@@ -117,7 +117,7 @@ def named(guide: Guide, prompt: Prompt) -> Named:
     rows += [(text, kind, amounts) for text, (kind, amounts) in SHAPES.items()]
     rows += [(text, "color", {}) for texts in COLOR_EXAMPLES.values() for text in texts]
     neutral = guide.encode_text([prompt.neutral])
-    known = F.normalize(guide.encode_text([text for text, *_ in rows]) - neutral, dim=-1)
+    known = F.normalize(guide.encode_group([text for text, *_ in rows]) - neutral, dim=-1)
     common = known.mean(0)  # what all have in common only says that something is asked for
     asked = F.normalize(guide.encode_text([text for text, _ in prompt.parts]) - neutral, dim=-1)
     likeness = F.normalize(asked - common, dim=-1) @ F.normalize(known - common, dim=-1).T  # [K,N]

@@ -66,6 +66,7 @@ def align(
         FaceNotFound: no picture has a face, or ``index + 1`` of them.
         ValueError: the mask does not fit.
     """
+    from .covered import covered
     from .glasses import wears_glasses
     from .landmarks import load_landmarks
 
@@ -78,7 +79,7 @@ def align(
     found, advice = [], ""
     chosen: list[tuple[int, Detection]] = []
     for i, picture in enumerate(image):
-        faces = sort_faces(detector(picture) if threshold is None else detector(picture, threshold), order)
+        faces = sort_faces(detector(picture, *(() if threshold is None else (threshold,)), turned=True), order)
         usable = faces if mask is None else [f for f in faces if _inside(f, mask[i if len(mask) > 1 else 0])]
         found.append(usable)
         here = usable if index is None else usable[index : index + 1] if index >= 0 else []
@@ -95,7 +96,7 @@ def align(
         len(image),
     )
     crop = (landmarks or load_landmarks()).refine(image, crop)
-    return replace(crop, glasses=wears_glasses(image, crop)), found
+    return replace(crop, glasses=wears_glasses(image, crop), covered=covered(image, crop)), found
 
 
 def _inside(face: Detection, mask: Tensor) -> bool:

@@ -5,6 +5,7 @@ The network is a YuNet (:mod:`flow_core.faces.yunet`), reliable for faces of abo
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,10 +15,14 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..checkpoint import read_weights
+from ..geometry.grid import pixel_centers
+from ..geometry.sampling import sample_image
 from ..threads import yielding
 from .yunet import YuNet
 
 SIDES = (192, 384, 768, 1280)  # longest sides, in pixels, at which an image is looked at
+LONG = 2.0  # times as long as wide: longer images are looked at in more pixels, as many as one of this shape has
+TURNS = (90, -90, 45, -45, 180, 135, -135)  # degrees by which an image is turned where it shows no face upright
 FACE = 96  # size of a face in the closer look; the crop is twice as large, a multiple of 32
 CANDIDATES = 64  # findings looked at closely
 ANCHORS = ((8, (10, 16, 24)), (16, (32, 48)), (32, (64, 96)), (64, (128, 192, 256)))  # stride, sizes
@@ -45,7 +50,8 @@ class Detector:
     """Finds faces with a YuNet.
 
     Called with an image ``[3,H,W]`` (RGB float 0..1, any size) it returns the faces of at least the score
-    ``threshold``, the largest first; an empty list where there is none.
+    ``threshold``, the largest first; an empty list where there is none. With ``turned`` an image without an upright face is
+    turned, by eighths, until one is found, which takes up to eight times as long.
 
     Raises:
         ValueError: the image or the threshold is not of that kind.
@@ -58,16 +64,27 @@ class Detector:
             self.net = net.to(self.device, memory_format=torch.channels_last).eval()  # twice as fast on a CPU
 
     @yielding()
-    def __call__(self, image: Tensor, threshold: float = 0.8) -> list[Detection]:
+    def __call__(self, image: Tensor, threshold: float = 0.8, turned: bool = False) -> list[Detection]:
         _check(image, threshold)
         with torch.inference_mode(False), torch.no_grad():  # ordinary tensors come out in either mode
             levels = _levels(image.to(self.device))
-            rows = torch.cat([self._look(level, levels[0], threshold / 2) for level in levels[1:]])
-            rows = self._look_closer(levels, rows[_distinct(rows)[:CANDIDATES]])
-            rows = rows[rows[:, 14] >= threshold]
-            rows = rows[_distinct(rows)]
+            rows = self._find(levels, threshold)
+            for angle in TURNS if turned else ():
+                if len(rows):
+                    break
+                # enough to find a face in; the landmarks are found in the image itself
+                view, back = _turned(levels[1], angle)
+                rows = self._find(_levels(view[0]), threshold)
+                rows = _turned_back(rows, back, _size(levels[0]) / _size(levels[1]))
             rows = rows[_area(rows).argsort(descending=True)].to(image.device)
             return [Detection(row[:4].clone(), row[4:14].reshape(5, 2).clone(), float(row[14])) for row in rows]
+
+    def _find(self, levels: list[Tensor], threshold: float) -> Tensor:
+        """Rows ``[N,15]`` (box and points in pixels of the first level, score) of the faces of an image."""
+        rows = torch.cat([self._look(level, levels[0], threshold / 2) for level in levels[1:]])
+        rows = self._look_closer(levels, rows[_distinct(rows)[:CANDIDATES]])
+        rows = rows[rows[:, 14] >= threshold]
+        return rows[_distinct(rows)]
 
     def _run(self, batch: Tensor) -> tuple[Tensor, Tensor]:
         """Places ``[B,N,7,2]`` (box corners, points; pixels) and scores ``[B,N]`` for pictures ``[B,3,h,w]``."""
@@ -163,11 +180,12 @@ def _check(image: Tensor, threshold: float) -> None:
 def _levels(image: Tensor) -> list[Tensor]:
     """The image ``[1,3,H,W]`` as it is, then the sizes of it to look at, the largest first; none is more than doubled."""
     longest = max(image.shape[1:])
-    sides = [side for side in SIDES if side <= 2 * longest]
+    more = max(1.0, longest / min(image.shape[1:]) / LONG) ** 0.5  # a panorama's faces are small beside its length
+    sides = [side for side in (round(side * more) for side in SIDES) if side <= 2 * longest]
     if not sides or (len(sides) < len(SIDES) and 2 * longest > 1.2 * sides[-1]):
         sides.append(2 * longest)
     levels, source = [image[None]], image[None]
-    if (shrink := longest // (2 * SIDES[-1])) > 1 and min(image.shape[1:]) >= shrink:
+    if (shrink := int(longest / (2 * SIDES[-1] * more))) > 1 and min(image.shape[1:]) >= shrink:
         source = F.avg_pool2d(source.float(), shrink)  # quick, and plenty for what is looked at
     for side in reversed(sides):
         smaller = _resize(source, [max(1, round(length * side / longest)) for length in image.shape[1:]])
@@ -175,6 +193,26 @@ def _levels(image: Tensor) -> list[Tensor]:
             source = smaller  # a large photo is read only once
         levels.append(smaller)
     return levels
+
+
+def _turned(image: Tensor, angle: float) -> tuple[Tensor, Tensor]:
+    """An image ``[1,3,h,w]`` turned about its middle, in a frame that holds all of it, and the matrix ``[2,3]`` from there back."""
+    size = _size(image).float()
+    c, s = math.cos(math.radians(angle)), math.sin(math.radians(angle))
+    turn = size.new_tensor([[c, -s], [s, c]])
+    frame = (turn.abs() @ size).ceil()
+    back = torch.cat([turn, (size / 2 - turn @ frame / 2)[:, None]], 1)
+    width, height = (int(n) for n in frame)
+    points = pixel_centers(height, width, image.device) * frame @ turn.T + back[:, 2]
+    return sample_image(image.float(), points), back
+
+
+def _turned_back(rows: Tensor, back: Tensor, scale: Tensor) -> Tensor:
+    """Rows ``[N,15]`` found in a turned view, in pixels of the image; a box becomes the upright one around it."""
+    x, y = rows[:, [0, 2, 2, 0]], rows[:, [1, 1, 3, 3]]
+    at = torch.cat([torch.stack([x, y], -1), rows[:, 4:14].unflatten(1, (5, 2))], 1)
+    at = (at @ back[:, :2].T + back[:, 2]) * scale
+    return torch.cat([at[:, :4].amin(1), at[:, :4].amax(1), at[:, 4:].flatten(1), rows[:, 14:]], 1)
 
 
 def _crop(levels: list[Tensor], row: Tensor) -> tuple[Tensor, Tensor, Tensor]:

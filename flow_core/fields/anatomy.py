@@ -26,6 +26,7 @@ from ..geometry.sampling import interpolate
 RASTER = 192  # pixels a side of the raster of the skin's offsets, six times a power of two; 384 gives the same picture
 _COARSE = 28  # pixels a side of the raster on which the distance to the outline is computed
 TABLE = 256  # samples of a curve across an eye or a mouth
+_SAMPLES = np.arange(TABLE) / (TABLE - 1)
 FADE = 0.16  # fractions of the crop side beyond the face's outline at which its motion has faded
 LASHES = 0.010  # height of the strip along a lid that moves as a whole, with its lashes
 LID = 0.085  # how far above an upper lid the skin gives way when the lid closes
@@ -93,12 +94,13 @@ def _curves(frames: Sequence[Frame], arcs: Sequence[np.ndarray]) -> np.ndarray:
     least = 3 * np.minimum(np.abs(slope[:, 1:]), np.abs(slope[:, :-1]))
     inner = np.where(slope[:, 1:] * slope[:, :-1] > 0, inner.clip(-least, least), 0.5 * inner)
     m = np.concatenate([slope[:, :1], inner, slope[:, -1:]], 1)
-    x = np.linspace(0, 1, TABLE)
-    i = ((a[..., None] <= x).sum(1) - 1).clip(0, a.shape[1] - 2)
-    i += np.arange(len(a))[:, None] * a.shape[1]
+    # the number of the last point that is not beyond each sample
+    begins = np.ceil(a * (TABLE - 1)).clip(0, TABLE).astype(np.int64) + np.arange(len(a))[:, None] * (TABLE + 1)
+    count = np.bincount(begins.ravel(), minlength=len(a) * (TABLE + 1)).reshape(len(a), -1)[:, :TABLE]
+    i = (count.cumsum(1) - 1).clip(0, a.shape[1] - 2) + np.arange(len(a))[:, None] * a.shape[1]
     a0, b0, b1, m0, m1 = (v.take(j) for v, j in ((a, i), (b, i), (b, i + 1), (m, i), (m, i + 1)))
     h = a.take(i + 1) - a0
-    t = ((x - a0) / h).clip(0, 1)
+    t = ((_SAMPLES - a0) / h).clip(0, 1)
     t2, t3 = t * t, t * t * t
     return (2 * t3 - 3 * t2 + 1) * b0 + (t3 - 2 * t2 + t) * h * m0 + (3 * t2 - 2 * t3) * b1 + (t3 - t2) * h * m1
 
@@ -362,11 +364,9 @@ def _eyes(
         free = 0.03 if glasses else after[0].mean() - brow + 0.005
         # The skin stretches at most so much that it does not fold.
         reach = float(max(min(LID, free), 1.4 * np.abs(up * change).max() + LASHES))
-        least, most = (
-            min(top.min(), after[0].min()) - reach - 0.01,
-            max(bottom.max(), after[1].max()) + LOWER_LID + 0.01,
-        )
-        eyes.append((target, source, (a, b, radius), (right, below), still, reach, _box(target, least, most)))
+        above, under = min(top.min(), after[0].min()) - reach, max(bottom.max(), after[1].max()) + LOWER_LID
+        box = _box(target, above - 0.01, under + 0.01)
+        eyes.append((target, source, (a, b, radius), (right, below), still, reach, box))
     on_device = torch.from_numpy(np.array(tables, np.float32)).to(device)
     return [
         Eye(target, source, table[:4], table[4:], *rest)
@@ -385,9 +385,8 @@ def _ask_eyes(eyes: Sequence[Eye], x: Tensor, y: Tensor) -> tuple[tuple[Tensor, 
             (*eye.target.origin, *eye.target.axis, eye.target.length, *eye.source.origin, *eye.source.axis, length,
              middle, *eye.gaze, first, last, eye.reach)
         )  # fmt: skip
-    x0, y0, c, s, width, u0, v0, sc, ss, length, middle, right, below, first, last, reach = x.new_tensor(columns).T[
-        ..., None
-    ]
+    columns = x.new_tensor(columns).T[..., None]  # each [E,1]
+    x0, y0, c, s, width, u0, v0, sc, ss, length, middle, right, below, first, last, reach = columns
     dx, dy = x - x0, y - y0
     a, b = c * dx + s * dy, c * dy - s * dx
     share = a / width

@@ -41,17 +41,17 @@ TURNED = (
 PRESETS: dict[str, dict[str, float]] = {
     "neutral": _ALL,
     # The eyes make a smile; corners drawn out farther than this make a clown's.
-    "smile": {**_RELAX_SOUR, "mouthSmile": 0.72, "cheekSquint": 1.0, "eyeSquint": 0.5, "mouthUpperUp": 0.15, "mouthDimple": 0.15},
+    "smile": {**_RELAX_SOUR, "mouthSmile": 0.85, "cheekSquint": 0.8, "eyeSquint": 0.5, "mouthUpperUp": 0.15, "mouthDimple": 0.15},
     "laugh": {**_RELAX_SOUR, "mouthSmile": 0.8, "cheekSquint": 1.0, "eyeSquint": 0.6, "mouthUpperUp": 0.25, "mouthLowerDown": 0.15,
               "jawOpen": 0.2, "browOuterUp": 0.1},
     # Lips part a little, as of somebody about to speak; pressed lips look as angry to people, but not to networks.
-    "anger": {**_RELAX_MOUTH, **_CLOSING, **_RELAX_RAISED, "browDown": 0.52, "browTogether": 0.5, "noseSneer": 0.5, "eyeSquint": 0.3,
+    "anger": {**_RELAX_MOUTH, **_CLOSING, **_RELAX_RAISED, "browDown": 0.58, "browTogether": 0.75, "browAngle": 0.35, "noseSneer": 0.5, "eyeSquint": 0.3,
               "mouthFrown": 0.2, "jawOpen": 0.12, "mouthUpperUp": 0.2, "mouthLowerDown": 0.1},
     # A lower lip drawn aside makes the opening round; the jaw alone makes it a lozenge.
     "surprise": {**_RELAX_MOUTH, "relax browDown": 0.8, "browInnerUp": 0.8, "browOuterUp": 0.8, "eyeWide": 0.95, "jawOpen": 0.6,
                  "mouthLowerDown": 0.3, "mouthUpperUp": 0.1, "mouthPucker": 0.3},
-    "sadness": {**_RELAX_MOUTH, **_CLOSING, "relax browOuterUp": 0.8, "browInnerUp": 0.95, "browTogether": 0.85, "browDown": 0.1,
-                "mouthFrown": 0.76, "mouthShrugLower": 0.1, "cheekSquint": 0.1, "eyeBlink": 0.36, "eyeLookDown": 0.3},
+    "sadness": {**_RELAX_MOUTH, **_CLOSING, "relax browOuterUp": 0.8, "browInnerUp": 0.75, "browTogether": 0.6, "browDown": 0.1,
+                "mouthFrown": 0.82, "mouthShrugLower": 0.1, "cheekSquint": 0.1, "eyeBlink": 0.25, "eyeLookDown": 0.3},
     "fear": {**_RELAX_MOUTH, "browInnerUp": 0.8, "browOuterUp": 0.35, "browTogether": 0.6, "eyeWide": 0.85, "mouthStretch": 0.6,
              "mouthLowerDown": 0.3, "jawOpen": 0.2},
     "disgust": {**_RELAX_MOUTH, **_CLOSING, "noseSneer": 1.0, "mouthUpperUp": 0.5, "browDown": 0.35, "browTogether": 0.3, "eyeSquint": 0.6,

@@ -26,6 +26,7 @@ from ..faces.read import UNITS, read_units
 from ..faces.rig import Rig, load_rig
 from ..geometry.grid import pixel_centers
 from ..geometry.mesh import polygon_distance, rasterise
+from ..geometry.sampling import sample_image
 from . import container
 from .anatomy import RASTER, Box, MovedFace
 from .base import FEATHER, FieldError, Flow, Sample, taper
@@ -158,7 +159,8 @@ class MusclesField:
             moved.append(
                 moved_face(faces.select(at), places[at], self.select(i % self.batch), size, *crop.glasses[at : at + 1])
             )
-        return MuscleFlow(moved, None if self.rest is None else self.rest.flow(feather, crop), feather)
+        rest = None if self.rest is None else self.rest.flow(feather, crop)
+        return MuscleFlow(moved, rest, feather, None if crop.covered is None else crop.covered.to(self.device))
 
     def raster(self, size: int | tuple[int, int] | None = None, crop: Crop | None = None) -> Field:
         """The offsets and colours as they are on one face. What the raster cannot hold is what was uncovered: the inside of a
@@ -246,14 +248,20 @@ class MusclesField:
 class MuscleFlow:
     """A muscles field on its faces; see :class:`flow_core.fields.base.Flow`."""
 
-    def __init__(self, faces: Sequence[MovedFace | None], rest: Flow | None, feather: float) -> None:
-        self.faces, self.rest, self.feather = faces, rest, feather
+    def __init__(
+        self, faces: Sequence[MovedFace | None], rest: Flow | None, feather: float, covered: Tensor | None = None
+    ) -> None:
+        self.faces, self.rest, self.feather, self.covered = faces, rest, feather, covered
         self.matrix: Tensor | None = None
         self.colored = rest is not None and rest.colored
 
     def __call__(self, points: Tensor) -> Sample:
         height, width = points.shape[1:3]
         weight = taper(points, self.feather)[:, None]
+        if self.covered is not None:  # a hand before the face neither moves nor takes its colour
+            count = self.covered.shape[-1]
+            clear = 1 - sample_image(self.covered, points.expand(len(self.covered), -1, -1, -1) * count)
+            weight = weight * clear
         offsets, uncovered, uncovers = [], [], False
         for i, face in enumerate(self.faces):
             if face is None:  # nothing moves here, to the bit
@@ -270,7 +278,9 @@ class MuscleFlow:
         if self.rest is not None:
             # It belongs to the face as it was: red lips go where the lips go, and nothing is painted into an open mouth.
             more = self.rest(points + offset.movedim(1, -1))
-            offset, color = offset + more.offset, _covered(more.color, dark) if self.colored else color
+            if self.colored:
+                color = _covered(more.color, dark) if self.covered is None else _covered(more.color, dark) * clear
+            offset = offset + more.offset
         if self.matrix is not None:
             offset = (self.matrix @ offset.flatten(2)).view_as(offset)
         return Sample(offset, color, dark)
@@ -283,7 +293,7 @@ class MuscleFlow:
     def max_offset(self) -> tuple[float, float]:
         """The largest offset on a lattice, and a quarter more: between its points a layer may reach farther than on them."""
         one = copy(self)
-        one.faces = self.faces[:1]
+        one.faces, one.covered = self.faces[:1], None if self.covered is None else self.covered[:1]
         longest = one(pixel_centers(128, 128, self.device))[0][0].abs().amax((1, 2)) * 1.25
         return tuple(
             (longest + 0.005 * (longest > 0) * (1 if self.matrix is None else self.matrix.norm() / 2**0.5)).tolist()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 import torch
@@ -54,6 +55,8 @@ class Crop:
             given.
         pictures: how many pictures there are, with those that have no face; as ``of_picture`` needs where nothing is given.
         glasses: whether each face wears glasses, which do not bend; empty where nobody looked.
+        covered: ``[B,1,n,n]`` how much of each place of the crop frame something covers that is no face, 0..1; None where nothing
+            does, or nobody looked.
     """
 
     image_size: tuple[int, int]
@@ -64,6 +67,7 @@ class Crop:
     of_picture: tuple[int, ...] = ()
     pictures: int = 0
     glasses: tuple[bool, ...] = ()
+    covered: Tensor | None = None
 
     def __post_init__(self) -> None:
         of = self.of_picture or tuple(range(len(self.matrix)))
@@ -142,6 +146,7 @@ class Crop:
             pictures=1,
             landmarks=None if self.landmarks is None else self.landmarks[one],
             glasses=self.glasses[one],
+            covered=None if self.covered is None else self.covered[one],
         )
 
     def faces_of(self, picture: int) -> list[int]:
@@ -170,6 +175,7 @@ class Crop:
             of_picture=tuple(i for i in range(count) for _ in range(self.batch)),
             pictures=count,
             glasses=self.glasses * count,
+            covered=None if self.covered is None else self.covered[index.to(self.covered.device)],
         )
 
     def widen(self, factor: float) -> Crop:
@@ -177,7 +183,7 @@ class Crop:
         grow = self.matrix.new_tensor(
             [[1 / factor, 0, 0.5 - 0.5 / factor], [0, 1 / factor, 0.5 - 0.5 / factor], [0, 0, 1]]
         )
-        return replace(self, matrix=grow @ self.matrix)
+        return replace(self, matrix=grow @ self.matrix, covered=None)  # which lies in the frame as it was
 
     def to(self, device: torch.device | str) -> Crop:
         return replace(
@@ -207,6 +213,20 @@ class Crop:
         x1, y1 = corners.amax(0).ceil().long().tolist()
         x0, y0 = min(max(x0, 0), w), min(max(y0, 0), h)
         return x0, y0, max(x0, min(x1, w)), max(y0, min(y1, h))
+
+    def boxes_in_image(self, boxes: list[tuple[float, float, float, float]]) -> list[tuple[int, int, int, int]]:
+        """Boxes (x0, y0, x1, y1) of pixels around boxes of crop points of the first crop; those outside of the image are left out."""
+        h, w = self.image_size
+        found = []
+        (a, b, u), (c, d, v), _ = self.inverse[0].tolist()
+        for x0, y0, x1, y1 in boxes:
+            corners = [(x, y) for x in (x0, x1) for y in (y0, y1)]
+            xs, ys = [a * x + b * y + u for x, y in corners], [c * x + d * y + v for x, y in corners]
+            left, top = max(math.floor(min(xs)), 0), max(math.floor(min(ys)), 0)
+            right, bottom = min(math.ceil(max(xs)), w), min(math.ceil(max(ys)), h)
+            if left < right and top < bottom:
+                found.append((left, top, right, bottom))
+        return found
 
     def require_size(self, image: Tensor) -> None:
         """Raise ValueError where ``image [B,C,H,W]`` is not of the size that the crop was made for."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import torch
 from torch import Tensor
 
@@ -58,7 +60,7 @@ def _few(count: Tensor) -> list[slice]:
     if not len(count) or total[-1] <= _MOST:
         return [slice(0, len(count))] if len(count) else []
     bounds = [0, *((total.div(_MOST, rounding_mode="floor").diff() > 0).nonzero()[:, 0] + 1).tolist(), len(count)]
-    return [slice(a, b) for a, b in zip(bounds, bounds[1:], strict=False)]
+    return [slice(a, b) for a, b in pairwise(bounds)]
 
 
 def _planes(corners: Tensor, area: Tensor, low: Tensor) -> Tensor:
@@ -127,7 +129,7 @@ def polygon_distance(polygon: Tensor, points: Tensor) -> Tensor:
     # an edge winds around a point if it crosses the point's height on the right side of it
     under, left = dy >= 0, along * dy > down * dx
     follows = under.roll(-1, -1)
-    winding = (under & ~follows & left).sum(-1) - (~under & follows & ~left).sum(-1)
+    winding = ((under & ~follows & left).float() - (~under & follows & ~left).float()).sum(-1)
     t = (dx * along).addcmul_(dy, down).mul_(1 / (along.square() + down.square()).clamp(min=1e-12)).clamp_(0, 1)
     dx, dy = dx.addcmul_(t, along, value=-1), dy.addcmul_(t, down, value=-1)
     distance = dx.square_().addcmul_(dy, dy).amin(-1).clamp(min=1e-14).sqrt()

@@ -91,6 +91,7 @@ class Guide:
         self.vocabulary = vocabulary
         self._tokenizer = tokenizer
         self._texts: dict[str, Tensor] = {}
+        self._groups: dict[tuple[str, ...], Tensor] = {}
         config = getattr(model.visual, "preprocess_cfg", {})
         size = config.get("size", model.visual.image_size)
         self.image_size = int(size if isinstance(size, int) else size[0])
@@ -132,6 +133,16 @@ class Guide:
                     out = self.model.encode_text(self._tokenizer([text]).to(self.device))
                     self._texts[text] = F.normalize(out[0].float(), dim=-1).cpu()
         return torch.stack([self._texts[t] for t in texts]).to(self.device)
+
+    def encode_group(self, texts: Sequence[str]) -> Tensor:
+        """:meth:`encode_text` of texts that always come together, several times as quickly: all in one batch, computed once."""
+        group = tuple(texts)
+        if group not in self._groups:
+            with torch.inference_mode(False), torch.no_grad():
+                tokens = self._tokenizer(list(group)).to(self.device)
+                found = torch.cat([self.model.encode_text(few).float() for few in tokens.split(64)])
+                self._groups[group] = F.normalize(found, dim=-1).cpu()
+        return self._groups[group].to(self.device)
 
     def unknown_words(self, text: str) -> list[str]:
         """Words of ``text`` outside a small guide's vocabulary; always empty for large models."""

@@ -77,9 +77,12 @@ class NanoGuide(nn.Module):
 
     def encode_text(self, tokens: Tensor) -> Tensor:
         """Embeddings ``[N,D]``, not normalised, of ``[N,length]`` tokens; they are read at the end token, the largest number."""
-        x = self.token_embedding(tokens) + self.positional_embedding
+        ends = tokens.argmax(-1)
+        # a token sees those before it only: what comes after the end has no effect
+        tokens = tokens[:, : int(ends.max()) + 1]
+        x = self.token_embedding(tokens) + self.positional_embedding[: tokens.shape[1]]
         x = self.ln_final(self.transformer(x))
-        return x[torch.arange(len(x), device=x.device), tokens.argmax(-1)] @ self.text_projection
+        return x[torch.arange(len(x), device=x.device), ends] @ self.text_projection
 
 
 def load(path: Path) -> tuple[NanoGuide, Words]:

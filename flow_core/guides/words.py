@@ -46,8 +46,8 @@ class Words:
 
 
 @functools.cache
-def _vocabulary() -> tuple[dict[tuple[str, str], int], dict[str, int]]:
-    """Ranks of the merges, and numbers of what they give; the file is not imported, only read."""
+def _vocabulary() -> tuple[dict[str, int], dict[str, int]]:
+    """Ranks of the merges, as two parts with a space between, and numbers of what they give; the file is not imported, only read."""
     spec = find_spec("open_clip")
     if spec is None or not spec.submodule_search_locations:
         from .guide import GuideError
@@ -57,8 +57,7 @@ def _vocabulary() -> tuple[dict[tuple[str, str], int], dict[str, int]]:
         )
     path = Path(spec.submodule_search_locations[0]) / "bpe_simple_vocab_16e6.txt.gz"
     lines = gzip.decompress(path.read_bytes()).decode().split("\n")[1 : MERGES + 1]
-    merges = [tuple(line.split()) for line in lines]
-    return {m: i for i, m in enumerate(merges)}, {"".join(m): 2 * BYTES + i for i, m in enumerate(merges)}
+    return {m: i for i, m in enumerate(lines)}, {m.replace(" ", ""): 2 * BYTES + i for i, m in enumerate(lines)}
 
 
 @functools.lru_cache(maxsize=4096)
@@ -67,8 +66,8 @@ def _encode(piece: str) -> tuple[int, ...]:
     ranks, numbers = _vocabulary()
     parts = [*piece[:-1], piece[-1] + "</w>"]
     while len(parts) > 1:
-        best = min(pairwise(parts), key=lambda pair: ranks.get(pair, MERGES))
-        if best not in ranks:
+        best = min(pairwise(parts), key=lambda pair: ranks.get(" ".join(pair), MERGES))
+        if " ".join(best) not in ranks:
             break
         merged: list[str] = []
         for part in parts:

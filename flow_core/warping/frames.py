@@ -45,7 +45,7 @@ def warp_frame(
     rows, columns = -(-(y1 - y0) // cell), -(-(x1 - x0) // cell)
     places = x0 + (torch.arange(columns) + 0.5) * cell, y0 + (torch.arange(rows) + 0.5) * cell
     flow = field.flow(feather, crop) if hasattr(field, "flow") else field
-    boxes = _sharp_pixels(flow, crop) if cell > 1 else []
+    boxes = crop.boxes_in_image(flow.sharp_boxes()) if cell > 1 else []
     (shift, color, uncovered), *sharp = _asked(flow, crop, [places, *map(_centers, boxes)], 1.5 * cell / side)
     tinted = flow.colored and bool(color.abs().amax() > STILL_COLOR)
     strong = shift.abs().amax(1)[0] > STILL
@@ -122,19 +122,6 @@ def _planes(sample: Sample, tinted: bool) -> Tensor:
     """Offset, colour where there is any, and what is uncovered where anything can be: ``[1,C,h,w]``."""
     planes = [sample.offset, sample.color if tinted else None, sample.uncovered]
     return torch.cat([p for p in planes if p is not None], 1)
-
-
-def _sharp_pixels(flow: Flow, crop: Crop) -> list[tuple[int, int, int, int]]:
-    """Boxes (x0, y0, x1, y1) of pixels in which a flow has layers with sharp borders."""
-    boxes = []
-    for u0, v0, u1, v1 in flow.sharp_boxes():
-        corners = crop.to_image(crop.matrix.new_tensor([[u0, v0], [u1, v0], [u1, v1], [u0, v1]])[None, None])[0, 0]
-        x0, y0 = (int(v) for v in corners.amin(0).floor())
-        x1, y1 = (int(v) for v in corners.amax(0).ceil())
-        x0, y0, x1, y1 = max(x0, 0), max(y0, 0), min(x1, crop.image_size[1]), min(y1, crop.image_size[0])
-        if x0 < x1 and y0 < y1:
-            boxes.append((x0, y0, x1, y1))
-    return boxes
 
 
 def _centers(box: tuple[int, int, int, int]) -> tuple[Tensor, Tensor]:

@@ -155,7 +155,7 @@ def test_aligned_does_not_depend_on_turn_and_scale(astronaut: Tensor, crop: Crop
     assert (a - b.roll(2, 3)).abs().mean() > 0.03  # the comparison would notice two pixels
 
 
-@pytest.mark.parametrize(("degrees", "scale"), [(20, 1.0), (-15, 1.6)])
+@pytest.mark.parametrize(("degrees", "scale"), [(20, 1.0), (-15, 1.6), (90, 1.0), (-70, 1.0), (180, 0.8)])
 def test_a_turned_face_is_found_where_it_is(
     astronaut: Tensor, crop: Crop, finder: Remembering, degrees: float, scale: float
 ) -> None:

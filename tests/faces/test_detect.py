@@ -155,3 +155,11 @@ def test_files_that_hold_no_detector(tmp_path: Path) -> None:
     save_file({"a": torch.zeros(1)}, tmp_path / "other.safetensors")
     with pytest.raises(ValueError, match=r"other\.safetensors.*another file"):
         load_detector(str(tmp_path / "other.safetensors"))
+
+
+def test_a_small_face_in_a_panorama_is_found(find: Detector, astronaut: Tensor) -> None:
+    wide = torch.full((3, 600, 6000), 0.5)
+    small = resized(astronaut, 0.55)
+    wide[:, 100 : 100 + small.shape[1], 4000 : 4000 + small.shape[2]] = small
+    (face,) = find(wide)
+    assert 4000 < face.points[:, 0].mean() < 4000 + small.shape[2]

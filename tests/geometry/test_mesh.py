@@ -55,6 +55,16 @@ def test_many_small_triangles_are_as_one_large() -> None:
     assert torch.allclose(barycentric(value, triangles, index, weights)[both], wanted[both], atol=1e-3)
 
 
+def test_many_pixels_are_taken_in_portions(monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.manual_seed(0)
+    points, depth, triangles = torch.rand(90, 2), torch.rand(90), torch.randint(0, 90, (200, 3))
+    whole = rasterise(points, depth, triangles, 48)
+    monkeypatch.setattr("flow_core.geometry.mesh._MOST", 500)
+    for a, b in zip(whole, rasterise(points, depth, triangles, 48), strict=True):
+        assert torch.equal(a, b)
+    assert (whole[0] >= 0).any()
+
+
 def test_nothing_in_sight() -> None:
     index, weights = rasterise(SQUARE + 3, torch.zeros(4), FRONT, 16)
     assert (index < 0).all()

@@ -137,6 +137,12 @@ def test_texts_are_computed_once(guide: Guide, monkeypatch: pytest.MonkeyPatch) 
     assert torch.equal(again[0], first[1])
 
 
+def test_texts_of_a_group_are_the_same_texts(guide: Guide) -> None:
+    texts = ["a smiling face", "a face with a very long and pointed chin", "red lips"]
+    assert torch.allclose(guide.encode_group(texts), guide.encode_text(texts), atol=1e-5)
+    assert torch.equal(guide.encode_group(texts), guide.encode_group(texts))
+
+
 def test_long_text_is_no_error(guide: Guide) -> None:
     assert guide.encode_text(["a smiling face " * 200]).isfinite().all()
 

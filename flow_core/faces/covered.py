@@ -1,0 +1,120 @@
+"""What covers a face: a hand, a microphone, a strand of hair, dark glasses, a mask.
+
+A small network, trained on faces that things were laid over (:mod:`flow_core.train.covered`), tells for each place of the face
+square how surely it is no face. A beard and clear glasses are parts of a face here.
+"""
+
+from __future__ import annotations
+
+import functools
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ..checkpoint import read_weights
+from ..geometry.crop import Crop
+from ..geometry.grid import pixel_centers
+from ..geometry.mesh import polygon_distance
+from ..geometry.sampling import sample_image
+from ..threads import yielding
+from .landmarks import AT, BROWS, CHEEKS, EYES, LIPS, NOSE, NOSTRILS, outline
+
+SIZE = 96  # pixels a side of what the network sees
+RASTER = SIZE // 2  # and of its answer
+BUILTIN = Path(__file__).parents[1] / "weights" / "covered.safetensors"
+CHANNELS = (16, 32, 48, 64)
+SURE = 0.5  # probability above which a place counts as covered
+MARGIN = 3  # cells around it in which skin moves less
+LEAST = 0.05  # share of a face that has to be; less is a shadow or a mole
+PARTS = {"brows": BROWS, "eyes": EYES, "nose": (NOSE, *NOSTRILS), "cheeks": CHEEKS, "mouth": (LIPS,)}
+
+
+def _convolution(c_in: int, c_out: int, stride: int = 1) -> nn.Sequential:
+    return nn.Sequential(nn.Conv2d(c_in, c_out, 3, stride, 1, bias=False), nn.BatchNorm2d(c_out), nn.ReLU(inplace=True))
+
+
+class Covered(nn.Module):
+    """Aligned faces ``[B,3,96,96]`` RGB 0..1 -> logits ``[B,1,48,48]`` that a place is covered."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        a, b, c, d = CHANNELS
+        self.down1, self.down2 = _convolution(3, a, 2), nn.Sequential(_convolution(a, b, 2), _convolution(b, b))
+        self.down3 = nn.Sequential(_convolution(b, c, 2), _convolution(c, c))
+        self.down4 = nn.Sequential(_convolution(c, d, 2), _convolution(d, d), _convolution(d, c))
+        self.up3, self.up2, self.up1 = _convolution(2 * c, b), _convolution(2 * b, a), _convolution(2 * a, a)
+        self.out = nn.Conv2d(a, 1, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        one = self.down1(x - 0.5)
+        two = self.down2(one)
+        three = self.down3(two)
+        seen = self.down4(three)
+        for skipped, up in ((three, self.up3), (two, self.up2), (one, self.up1)):
+            seen = up(torch.cat([F.interpolate(seen, scale_factor=2.0, mode="nearest"), skipped], 1))
+        return self.out(seen)
+
+
+@functools.lru_cache(maxsize=1)
+def load_covered() -> Covered:
+    """The built-in network, on the CPU."""
+    with torch.inference_mode(False):
+        net = Covered()
+        net.load_state_dict(read_weights(BUILTIN, "network of what covers a face", "reinstall FaceFlow")[0])
+        return net.eval()
+
+
+@yielding()
+@torch.no_grad()
+def covered(image: Tensor, crop: Crop) -> Tensor | None:
+    """How much of each place of the face squares is covered, ``[B,1,48,48]`` 0..1 on the CPU: 0 beyond the outline of a face, and
+    everywhere on a face of which hardly anything is. None where no face is covered.
+
+    Args:
+        image: pictures ``[pictures,3,H,W]``.
+        crop: B faces with landmarks.
+    """
+    places = crop.places.float().cpu()
+    aligned = crop.aligned(image, SIZE).float().clamp(0, 1).cpu()
+    inside = torch.stack([within(p[None])[0] for p in places])
+    found = load_covered()(aligned).sigmoid() * inside
+    found = torch.stack([_without_beard(f, p) for f, p in zip(found, places, strict=True)])
+    share = (found > SURE).float().sum((1, 2, 3)) / inside.sum((1, 2, 3)).clamp(min=1)
+    # What is sure does not move at all, and skin moves the less the nearer it is: it must not take its colour from the cover.
+    found = F.max_pool2d(((found - 0.35) / 0.3).clamp(0, 1), 3, 1, 1) * (share > LEAST)[:, None, None, None]
+    wide = F.max_pool2d(found, 2 * MARGIN + 1, 1, MARGIN)
+    found = torch.maximum(found, F.avg_pool2d(wide, MARGIN + 2, 1, (MARGIN + 1) // 2, count_include_pad=False))
+    return found if found.any() else None
+
+
+def _without_beard(found: Tensor, places: Tensor) -> Tensor:
+    """``[1,48,48]`` without what lies on the chin alone, of a face with landmarks ``[161,2]``: a thick dark beard looks like a cover."""
+    lips = places[[AT[i] for i in LIPS]]
+    if (_at(found, lips) > SURE).float().mean() > 0.25:
+        return found
+    below = pixel_centers(RASTER, RASTER)[0, ..., 1] > lips[:, 1].mean()
+    return found * ~below
+
+
+def _at(found: Tensor, points: Tensor) -> Tensor:
+    """Values ``[N]`` of ``[1,48,48]`` at crop points ``[N,2]``."""
+    return sample_image(found[None].to(points), (points * RASTER)[None, None])[0, 0, 0]
+
+
+def places_covered(found: Tensor, places: Tensor) -> str:
+    """What lies under the cover ``[1,48,48]`` of a face with landmarks ``[161,2]`` in crop points, in words."""
+    named = []
+    for name, parts in PARTS.items():
+        if (_at(found, places[[AT[i] for ring in parts for i in ring]]) > SURE).float().mean() > 0.3:
+            named.append(name)
+    return (
+        " and ".join([", ".join(named[:-1]), named[-1]] if len(named) > 1 else named) or "beside eyes, nose and mouth"
+    )
+
+
+def within(places: Tensor) -> Tensor:
+    """``[B,1,48,48]`` 1 within the outline of faces with landmarks ``[B,161,2]`` in crop points."""
+    points = pixel_centers(RASTER, RASTER, places.device)[0]
+    return torch.stack([(polygon_distance(border, points) > 0).float() for border in outline(places)])[:, None]

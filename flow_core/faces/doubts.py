@@ -1,0 +1,49 @@
+"""What makes an edit of a face doubtful: sentences for people, before they wonder at the result."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from ..geometry.crop import Crop
+from .covered import places_covered
+from .landmarks import AT, EYES
+
+ASIDE = 0.3  # frontality below which a face is nearly a profile
+SHUT = 0.12  # height over width of an eye below which it is closed
+SMALL = 48.0  # pixels a side of the face square below which there is little to move
+
+
+def doubts(crop: Crop) -> list[str]:
+    """A sentence for each thing that speaks against editing a face of the crop, which has its landmarks; none where nothing does."""
+    said = []
+    places, aside = crop.places, crop.frontality.tolist()
+    for i in range(crop.batch):
+        who = f"Face {i + 1}" if crop.batch > 1 else "The face"
+        if aside[i] < ASIDE:
+            said.append(
+                f"{who} is seen nearly from the side: what of it is hidden is guessed, so keep the strength low, shapes most of all."
+            )
+        eyes = [_opening(places[i], eye) for eye in EYES]
+        if max(eyes) < SHUT:
+            said.append(
+                f"{who} has closed eyes: nothing is known of what lies behind the lids, so they hardly open and irises take no colour."
+            )
+        if crop.covered is not None and (share := crop.covered[i].mean().item()) > 0:
+            where = places_covered(crop.covered[i], places[i])
+            said.append(
+                f"Something covers part of {who.lower()} ({where}, {share:.0%} of the square): it is left as it is, and an edit there does little."
+            )
+        if crop.side[i] < SMALL:
+            said.append(
+                f"{who} is only {crop.side[i]:.0f} pixels wide with its surroundings: enlarge the picture for finer edits."
+            )
+    return said
+
+
+def _opening(places: Tensor, eye: tuple[int, ...]) -> float:
+    """Height over width of an eye, the mean distance of its lids, of landmarks ``[161,2]``."""
+    ring = places[[AT[i] for i in eye]]
+    corners = ring[0], ring[8]
+    lower, upper = ring[1:8], ring[9:].flip(0)
+    return ((upper - lower).norm(dim=-1).mean() / torch.dist(*corners).clamp(min=1e-6)).item()
