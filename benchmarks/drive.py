@@ -1,7 +1,8 @@
 """A portrait driven by a clip: ``python benchmarks/drive.py [--frames N] [--size S]``.
 
 The clip is a portrait of docs/people moved by the rig itself through smooth expressions, with sensor noise; another portrait is driven by it.
-Printed: for brows, eyes and mouth the correlation over time of the muscles that were asked of the clip's face with those read in
+Printed: how far parts of the driven face go for 1 that they would go with the muscles that were asked of the clip's face ("carried"), and how
+the two correlate over time; for brows, eyes and mouth the correlation over time of the muscles that were asked of the clip's face with those read in
 the clip, and with those read in each driven frame anew; how far the landmarks shake while the clip holds still (pixels at 512, as in
 benchmarks/video.py); and frames a second of reading and of driving.
 """
@@ -18,10 +19,11 @@ from torch import Tensor
 
 from flow_core.faces.align import align
 from flow_core.faces.detect import load_detector
-from flow_core.faces.landmarks import load_landmarks
+from flow_core.faces.landmarks import AT, BROWS, EYES, IRISES, LIPS, load_landmarks
 from flow_core.faces.rig import load_rig
-from flow_core.fields.expressions import preset
-from flow_core.fields.muscles import MusclesField, fit_shown
+from flow_core.fields.expressions import expression
+from flow_core.fields.muscles import MusclesField, fit_shown, units_after
+from flow_core.fields.reach import landmarks_after
 from flow_core.geometry.crop import Crop
 from flow_core.io import picture
 from flow_core.video.clips import Frame
@@ -29,7 +31,9 @@ from flow_core.video.drive import drive, driving_fields, read_frames, relative
 
 PEOPLE = Path(__file__).parents[1] / "docs" / "people"
 FPS = 30
-SEQUENCE = ("neutral", "smile", "surprise", "eyes closed", "anger", "sadness", "neutral")
+SEQUENCE = (
+    "relax", "smile", "surprise", "eyes closed", "anger", "sadness", "eyeLookOutLeft 0.8, eyeLookInRight 0.8", "eyeLookUp 0.8", "relax",
+)  # fmt: skip
 GROUPS = {"brows": ("brow",), "eyes": ("eyeBlink", "eyeSquint"), "mouth": ("mouth", "jawOpen")}
 HOLD = 30  # last frames, in which the clip's face keeps still
 MOVES = 0.08  # least deviation over time of a unit that counts
@@ -49,7 +53,7 @@ def find(frame: Tensor) -> Crop:
 
 def expressions(count: int) -> Tensor:
     """``[count,U]``: from one expression to the next, smoothly, and at the end the first one for :data:`HOLD` frames."""
-    stops = torch.cat([preset(n).units for n in SEQUENCE])
+    stops = torch.cat([expression(n).units for n in SEQUENCE])
     place = torch.linspace(0, len(stops) - 1, count - HOLD).clamp(max=len(stops) - 1 - 1e-4)
     at, share = place.long(), place.frac()[:, None]
     share = share * share * (3 - 2 * share)
@@ -72,6 +76,42 @@ def shaking(frames: list[Tensor], crop: Crop) -> float:
     net = load_landmarks()
     places = [crop.to_crop(net.find(f.permute(2, 0, 1)[None] / 255.0, crop)[:, None])[0, 0] * 512 for f in frames]
     return torch.stack(places).var(0).sum(-1).mean().sqrt().item()
+
+
+def parts(landmarks: Tensor) -> dict[str, Tensor]:
+    """Measures ``[T]`` of landmarks ``[T,161,2]``, in distances of the outer corners of the eyes; the mean of both sides."""
+
+    def at(*mesh: int) -> Tensor:
+        return landmarks[:, [AT[i] for i in mesh]].mean(1)
+
+    width = (at(EYES[1][0]) - at(EYES[0][0])).norm(dim=-1)
+    made = {
+        "mouth open": (at(14) - at(13))[:, 1],
+        "mouth wide": (at(LIPS[10]) - at(LIPS[0])).norm(dim=-1),
+        "corners of the mouth": (at(2) - at(LIPS[0], LIPS[10]))[:, 1],
+    }
+    for side in (0, 1):
+        ring, iris = EYES[side], IRISES[side][0]
+        across = (at(ring[8]) - at(ring[0])) * (1 if side == 0 else -1)
+        across = across / across.norm(dim=-1, keepdim=True)
+        middle = at(ring[0], ring[8])
+        for name, value in (
+            ("inner brow", at(ring[8])[:, 1] - at(BROWS[side][4])[:, 1]),
+            ("outer brow", at(ring[0])[:, 1] - at(BROWS[side][1])[:, 1]),
+            ("lids", (at(*ring[1:8]) - at(*ring[9:]))[:, 1]),
+            ("gaze aside", ((at(iris) - middle) * across).sum(-1)),
+            ("gaze up", middle[:, 1] - at(iris)[:, 1]),
+        ):
+            made[name] = made.get(name, 0) + value / 2
+    return {name: value / width for name, value in made.items()}
+
+
+def on_face(units: Tensor, crop: Crop) -> dict[str, Tensor]:
+    """:func:`parts` of a face to whose units ``units [T,U]`` are added."""
+    face, places = fit_shown(crop.places), crop.places[0]
+    none = torch.zeros(units.shape[1])
+    after = torch.stack([units_after(face, places, none, u) for u in units])
+    return parts(landmarks_after(face, places, after))
 
 
 def main() -> None:
@@ -106,6 +146,14 @@ def main() -> None:
         moves = [i for i, n in enumerate(load_rig().unit_names) if n.startswith(begins) and asked[:, i].std() > MOVES]
         pairs = ((asked, reading.units), (reading.units, again), (asked, again))
         print(f"| {group} | {' | '.join(f'{correlation(a[:, moves], b[:, moves]).mean():.2f}' for a, b in pairs)} |")
+    print("\n| part | carried | correlation |\n|---|---|---|")
+    wanted, got = on_face(asked, crop), on_face(fields.units, crop)
+    for name, value in wanted.items():
+        x, y = value - value[0], got[name] - got[name][0]
+        large = x.abs() > 0.3 * x.abs().max()
+        slope = (x * y)[large].sum() / x[large].square().sum().clamp(min=1e-9)
+        print(f"| {name} | {slope:.2f} | {correlation(x[:, None], y[:, None])[0]:.2f} |")
+    print()
     before, after = shaking(clip[-HOLD + 10 :], find(clip[-1])), shaking(driven[-HOLD + 10 :], crop)
     print(f"held still: landmarks shake by {before:.2f} px in the clip, {after:.2f} px in the result, at 512")
     print(f"reading {reading_fps:.0f} frames/s, driving {driving_fps:.0f} frames/s")

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
+
 from comfy_api.latest import io
 from torch import Tensor
 
 from ..flow_core.fields import algebra
 from ..flow_core.fields.base import FlowField
 from ..flow_core.fields.expressions import PRESETS, expression_of, neutral, parse_amounts, table
+from ..flow_core.fields.expressions import preset as preset_named
 from ..flow_core.fields.muscles import MusclesField, what_it_does
 from ..flow_core.geometry.crop import Crop
 from .sockets import EDIT, CropSocket, FieldSocket, advanced, node, rgb, to_core, told
@@ -125,6 +128,8 @@ class FaceFlowMuscles(io.ComfyNode):
     def execute(  # type: ignore[override]
         cls, preset: str, strength: float, more: str = "", field: FlowField | None = None, **sliders: float
     ) -> io.NodeOutput:
+        if not math.isfinite(strength):
+            raise ValueError(f"The strength is {strength}; give a number from -1 to 1.5.")
         named: dict[str, float] = {}
         for name, value in sliders.items():
             above, below = AXES.get(name, ((name,), ()))
@@ -132,7 +137,7 @@ class FaceFlowMuscles(io.ComfyNode):
                 named[n] = value if not below else abs(value)
         parts = [MusclesField.of({n: v for n, v in named.items() if v})]
         if preset != NONE:
-            parts.append(MusclesField.of(PRESETS[preset]).scale(strength))
+            parts.append(preset_named(preset).scale(strength))
         if more.strip():
             parts.append(MusclesField.of(parse_amounts(more)))
         made = algebra.mix(parts, [1.0] * len(parts))

@@ -198,10 +198,7 @@ class _Model:
 @functools.lru_cache(maxsize=2)
 def _model(rig: Rig) -> _Model:
     with torch.inference_mode(False):
-        weight = torch.ones(len(POINTS))
-        weight[[AT[i] for i in OVAL]] = 0.1
-        weight[[AT[i] for i in CHIN]] = 0.25
-        weight[[AT[i] for side in IRISES for i in side[1:]]] = 0.1
+        weight = landmark_weights(rig)
         inner = torch.tensor([i not in OVAL for i in POINTS])
         spread = torch.full((len(rig.units),), 0.05)
         for i, name in enumerate(rig.unit_names):
@@ -211,15 +208,26 @@ def _model(rig: Rig) -> _Model:
                 spread[i] = 0.01
         covariance = rig.covariance.cpu().double() + torch.diag(spread.double().square())
         modes = rig.landmarks(torch.cat([rig.shape, rig.units * rig.gain[:, None, None]])).cpu().double()
-        products = torch.einsum("n,kna,lnb->abkl", weight.to(modes), modes, modes)
+        products = torch.einsum("n,kna,lnb->abkl", weight.cpu().to(modes), modes, modes)
         return _Model(
             rig.landmarks(rig.neutral),
             modes.flatten(1).to(rig.device, torch.float32),
             products.flatten(2).flatten(0, 1).to(rig.device, torch.float32),
-            weight.to(rig.device),
+            weight,
             inner.to(rig.device),
             torch.linalg.inv(covariance).to(rig.device, torch.float32),
         )
+
+
+@functools.lru_cache(maxsize=2)
+def landmark_weights(rig: Rig) -> Tensor:
+    """``[161]`` how much each landmark counts: those of the contour slide along it, and an iris is known by its middle."""
+    with torch.inference_mode(False):
+        weight = torch.ones(len(POINTS))
+        weight[[AT[i] for i in OVAL]] = 0.1
+        weight[[AT[i] for i in CHIN]] = 0.25
+        weight[[AT[i] for side in IRISES for i in side[1:]]] = 0.1
+        return weight.to(rig.device)
 
 
 def _mix(model: _Model, found: Tensor) -> Tensor:
@@ -231,7 +239,7 @@ def _normal(model: _Model, rotation: Tensor, turned: Tensor, pull: Tensor) -> tu
     modes."""
     rows = rotation[:, :2]
     count, k = len(rotation), len(model.modes)
-    jacobian = _pose_jacobian(turned)  # [B,161,2,6]
+    jacobian = pose_jacobian(turned)  # [B,161,2,6]
     weighted = jacobian * (model.weight / NOISE**2)[:, None, None]
     normal = jacobian.new_empty(count, 6 + k, 6 + k)
     normal[:, :6, :6] = weighted.flatten(1, 2).mT @ jacobian.flatten(1, 2)
@@ -254,7 +262,7 @@ def _solve(normal: Tensor, right: Tensor, held: Tensor) -> Tensor:
     return torch.cholesky_solve((right * free)[..., None], torch.linalg.cholesky(matrix))[..., 0]
 
 
-def _pose_jacobian(turned: Tensor) -> Tensor:
+def pose_jacobian(turned: Tensor) -> Tensor:
     """How turned points ``[B,N,3]`` move in the picture, in centimetres, with a turn about each axis, growth, and shifts:
     ``[B,N,2,6]``."""
     x, y, z = turned.unbind(-1)
@@ -330,4 +338,4 @@ def _matern(r: Tensor) -> Tensor:
     return (1 + r + r * r / 3) * (-r).exp()
 
 
-__all__ = ["FittedFace", "fit_faces"]
+__all__ = ["FittedFace", "fit_faces", "landmark_weights", "pose_jacobian"]

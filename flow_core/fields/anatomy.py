@@ -31,12 +31,16 @@ FADE = 0.16  # fractions of the crop side beyond the face's outline at which its
 LASHES = 0.010  # height of the strip along a lid that moves as a whole, with its lashes
 LID = 0.085  # how far above an upper lid the skin gives way when the lid closes
 LOWER_LID = 0.05
+UPPER_SHUTS, UPPER_OPENS = 0.82, 0.8  # the upper lid's share of a change of an eye's opening
+IRIS, MARGIN = 0.2, 0.06  # radius of an iris, and how near it comes to a corner, in widths of the eye
 LINE = 0.003  # how far above its edge an upper lid is asked when it is shut: at the edge itself the eye shines through
 RIM = 0.008  # height of the wet rim of a lower lid
 EDGE = 0.0026  # half width of the border between two layers
 MOUTH_SHADE = 0.018  # width of the soft shadow inside lips
 DARK, TONGUE = 0.9, 0.08  # how much of the light is lost in the depth of a mouth, and how much less on the tongue
 FOLLOW = 0.8  # share of the upper lip's way that teeth go along
+LIP_EDGE = 0.012  # of a lip, which gathers at its edge where lips close
+SEAM = 0.025  # how far from lips their seam is felt: some pixels of the raster
 TEETH_SEEN = (0.004, 0.012)  # opening of a mouth below which nothing inside is seen, and above which it is
 
 Box: TypeAlias = tuple[float, float, float, float]
@@ -283,7 +287,9 @@ class MovedFace:
         if isinstance(parts[-1], Mouth):
             at = found[-1]
             cover, source, shade = _ask_mouth(self.mouth, *flat.index_select(1, at), self.teeth)
-            inner[:, at] = torch.lerp(inner.index_select(1, at), source - flat.index_select(1, at), cover)
+            here = flat.index_select(1, at)
+            skin_here = _off_teeth(self.mouth, here, here + inner.index_select(1, at)) - here
+            inner[:, at] = torch.lerp(skin_here, source - here, cover)
             dark = skin.new_zeros(1, 1, *skin.shape[2:])
             dark.view(-1)[near[at]] = shade
         skin.view(2, -1)[:, near] = inner
@@ -343,11 +349,12 @@ def _eyes(
         (target, source), contour, factor = frames[4 * side + 1 : 4 * side + 3], contours[side], lids[side]
         top, bottom, *seen = curves[side]
         change = (factor - 1) * (bottom - top).clip(min=0)
-        up, down = (0.82, 0.18) if factor < 1 else (0.8, 0.2)
+        up = UPPER_SHUTS if factor < 1 else UPPER_OPENS
+        down = 1 - up
         after = top - up * change, bottom + down * change
         tables.append([top, bottom, *after, *seen])
         a, b = source.to(*landmarks[AT[IRISES[side][0]]].tolist())
-        length, radius, room = source.length, 0.2 * source.length, 0.06 * source.length
+        length, radius, room = source.length, IRIS * source.length, MARGIN * source.length
         right, below = (v * length for v in gaze[side])
         still = np.abs(landmarks[contour] - moved[contour]).max() < 1e-5 and abs(factor - 1) < 1e-4
         still = bool(still and max(abs(right), abs(below)) < 1e-5)
@@ -442,8 +449,30 @@ def _mouth(landmarks: np.ndarray, moved: np.ndarray, device: torch.device) -> Mo
     middle = [AT[i] for i in (82, 13, 312)]
     lift = (moved[middle] - landmarks[middle]).mean(0)[1].item() * FOLLOW
     tables = torch.from_numpy(curves.astype(np.float32)).to(device)
-    box = _box(target, curves[0].min() - 0.01, curves[1].max() + 0.01)
+    box = _box(target, curves[0].min() - SEAM, curves[1].max() + SEAM)
     return Mouth(target, source, tables[:2], tables[2:], gap, lift, box)
+
+
+def _off_teeth(mouth: Mouth, points: Tensor, source: Tensor) -> Tensor:
+    """Where skin at ``points [2,N]`` comes from, ``source [2,N]``, but never from between lips that close: a smooth raster would show
+    what lay there, squeezed into the seam."""
+    if mouth.gap <= TEETH_SEEN[0]:
+        return source
+    a, b = mouth.target.to(*points)
+    top, bottom = _read(mouth.lips[:, None], (a / mouth.target.length)[None])[:, 0]
+    sa, sb = mouth.source.to(*source)
+    upper, lower, _ = _read(mouth.seen[:, None], (sa / mouth.source.length)[None])[:, 0]
+    gap = (lower - upper).clamp_(min=0)
+    closing = 1 - (bottom - top).clamp_(min=0) / gap.clamp(min=1e-4)
+    share = smoothstep(closing, 0.2, 0.7) * smoothstep(gap, *TEETH_SEEN)
+    share = share.masked_fill_((sa <= 0) | (sa >= mouth.source.length), 0.0)
+    # An edge is known to a pixel or two only, so a little of the lip is left out with what lies behind; lips come nearer and nearer
+    # to there.
+    edge = EDGE + 0.05 * gap
+    over = torch.where(b < (top + bottom) / 2, sb - (upper - edge), (lower + edge) - sb) + LIP_EDGE
+    back = (over - LIP_EDGE * (1 - (-over.clamp(min=0) / LIP_EDGE).exp())).clamp_(min=0)
+    off = torch.where(b < (top + bottom) / 2, sb - back, sb + back)
+    return torch.stack(mouth.source.back(sa, torch.lerp(sb, off, share)))
 
 
 def _ask_mouth(mouth: Mouth, x: Tensor, y: Tensor, teeth: tuple[float, float]) -> tuple[Tensor, Tensor, Tensor]:

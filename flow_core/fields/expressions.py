@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from ..faces.landmarks import pose
 from ..faces.rig import UnknownMuscle, load_rig
 from .base import FieldError
-from .muscles import RELAX, MusclesField, fit_shown, what_it_does
+from .muscles import MOST, RELAX, MusclesField, other_side, read_shown, what_it_does
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -26,12 +27,17 @@ if TYPE_CHECKING:
 
 _RELAX_MOUTH = {f"relax {n}": 0.9 for n in ("mouthSmile", "mouthDimple", "cheekSquint", "mouthUpperUp", "mouthLowerDown", "mouthStretch",
                                             "mouthPucker", "mouthFunnel")}  # fmt: skip
+_CLOSING = {"relax jawOpen": 0.7}  # an open smile shows its teeth through other expressions
 _RELAX_RAISED = {"relax browInnerUp": 0.8, "relax browOuterUp": 0.8}
 _RELAX_SOUR = {
     f"relax {n}": 0.9
     for n in ("mouthFrown", "mouthPucker", "mouthShrugLower", "mouthPress", "browDown", "browTogether")
 }
 _ALL = {"relax": 1.0}
+TURNED = (
+    0.08,
+    0.25,
+)  # yaw as of :func:`flow_core.faces.landmarks.pose` at which a face is read as lopsided, and hardly of use as such
 PRESETS: dict[str, dict[str, float]] = {
     "neutral": _ALL,
     # The eyes make a smile; corners drawn out farther than this make a clown's.
@@ -39,22 +45,22 @@ PRESETS: dict[str, dict[str, float]] = {
     "laugh": {**_RELAX_SOUR, "mouthSmile": 0.8, "cheekSquint": 1.0, "eyeSquint": 0.6, "mouthUpperUp": 0.25, "mouthLowerDown": 0.15,
               "jawOpen": 0.2, "browOuterUp": 0.1},
     # Lips part a little, as of somebody about to speak; pressed lips look as angry to people, but not to networks.
-    "anger": {**_RELAX_MOUTH, **_RELAX_RAISED, "browDown": 0.58, "browTogether": 0.75, "browAngle": 0.35, "noseSneer": 0.5, "eyeSquint": 0.3,
+    "anger": {**_RELAX_MOUTH, **_CLOSING, **_RELAX_RAISED, "browDown": 0.58, "browTogether": 0.75, "browAngle": 0.35, "noseSneer": 0.5, "eyeSquint": 0.3,
               "mouthFrown": 0.2, "jawOpen": 0.12, "mouthUpperUp": 0.2, "mouthLowerDown": 0.1},
     # A lower lip drawn aside makes the opening round; the jaw alone makes it a lozenge.
     "surprise": {**_RELAX_MOUTH, "relax browDown": 0.8, "browInnerUp": 0.8, "browOuterUp": 0.8, "eyeWide": 0.95, "jawOpen": 0.6,
                  "mouthLowerDown": 0.3, "mouthUpperUp": 0.1, "mouthPucker": 0.3},
-    "sadness": {**_RELAX_MOUTH, "relax browOuterUp": 0.8, "browInnerUp": 0.75, "browTogether": 0.6, "browDown": 0.1,
+    "sadness": {**_RELAX_MOUTH, **_CLOSING, "relax browOuterUp": 0.8, "browInnerUp": 0.75, "browTogether": 0.6, "browDown": 0.1,
                 "mouthFrown": 0.82, "mouthShrugLower": 0.1, "cheekSquint": 0.1, "eyeBlink": 0.25, "eyeLookDown": 0.3},
     "fear": {**_RELAX_MOUTH, "browInnerUp": 0.8, "browOuterUp": 0.35, "browTogether": 0.6, "eyeWide": 0.85, "mouthStretch": 0.6,
              "mouthLowerDown": 0.3, "jawOpen": 0.2},
-    "disgust": {**_RELAX_MOUTH, "noseSneer": 1.0, "mouthUpperUp": 0.5, "browDown": 0.35, "browTogether": 0.3, "eyeSquint": 0.6,
+    "disgust": {**_RELAX_MOUTH, **_CLOSING, "noseSneer": 1.0, "mouthUpperUp": 0.5, "browDown": 0.35, "browTogether": 0.3, "eyeSquint": 0.6,
                 "cheekSquint": 0.4, "mouthShrugLower": 0.3, "mouthFrown": 0.25},
     "contempt": {"relax mouthSmile": 0.8, "mouthSmileLeft": 0.3, "mouthDimpleLeft": 0.9, "cheekSquintLeft": 0.4, "eyeSquint": 0.2,
                  "eyeBlink": 0.1},
     "smirk": {"mouthSmileLeft": 0.6, "mouthDimpleLeft": 0.4, "cheekSquintLeft": 0.6, "browOuterUpLeft": 0.15},
-    "worry": {**_RELAX_MOUTH, "browInnerUp": 0.7, "browTogether": 0.8, "mouthFrown": 0.25, "mouthRollLower": 0.3, "eyeSquint": 0.15},
-    "pout": {**_RELAX_MOUTH, "mouthShrugLower": 0.6, "mouthPucker": 0.5, "mouthFrown": 0.3, "browDown": 0.2, "browTogether": 0.3},
+    "worry": {**_RELAX_MOUTH, **_CLOSING, "browInnerUp": 0.7, "browTogether": 0.8, "mouthFrown": 0.25, "mouthRollLower": 0.3, "eyeSquint": 0.15},
+    "pout": {**_RELAX_MOUTH, **_CLOSING, "mouthShrugLower": 0.6, "mouthPucker": 0.5, "mouthFrown": 0.3, "browDown": 0.2, "browTogether": 0.3},
     "kiss": {**_RELAX_MOUTH, "relax jawOpen": 0.9, "relax mouthPucker": 0.0, "mouthPucker": 1.1, "mouthFunnel": 0.15, "eyeBlink": 0.15},
     "wink": {"eyeBlinkLeft": 1.0, "cheekSquintLeft": 0.7, "mouthSmileLeft": 0.45, "browDownLeft": 0.1},
     "eyes closed": {"eyeBlink": 1.0},
@@ -158,12 +164,20 @@ def neutral(share: float = 1.0) -> MusclesField:
 
 
 def expression_of(crop: Crop) -> MusclesField:
-    """What the faces of a crop show, as a field that gives it to any other face, whatever that shows itself."""
-    return copied(fit_shown(crop.places).units)
+    """What the faces of a crop show, as a field that gives it to any other face, whatever that shows itself.
+
+    A face that is turned shows its two halves in different lengths, which is read as lopsided: the farther it is turned, the
+    more its two sides are made equal, but for the gaze.
+    """
+    units, names = read_shown(crop.places).clamp(max=MOST), load_rig().unit_names
+    turned = ((pose(crop.places)[:, :1].abs() - TURNED[0]) / (TURNED[1] - TURNED[0])).clamp(0, 1)
+    other = units[:, [other_side(n, names) for n in names]]
+    sides = torch.tensor([not n.startswith("eyeLook") for n in names], device=units.device)
+    return copied(units + (other - units) / 2 * turned * sides)
 
 
 def copied(units: Tensor) -> MusclesField:
-    """A field that gives what somebody shows, ``units [B,U]`` as of :func:`fit_shown`, to any face."""
+    """A field that gives what somebody shows, ``units [B,U]`` as of :func:`read_shown`, to any face."""
     controls = units.new_zeros(len(units), len(load_rig().control_names))
     return MusclesField(units, torch.ones_like(units), controls, None, {"prompt": "copied expression"})
 

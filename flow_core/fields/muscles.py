@@ -8,6 +8,7 @@ contraction, another face smiles its own smile, and no resolution is stored.
 from __future__ import annotations
 
 import functools
+import math
 import re
 from collections.abc import Mapping, Sequence
 from copy import copy
@@ -30,6 +31,7 @@ from . import container
 from .anatomy import RASTER, Box, MovedFace
 from .base import FEATHER, FieldError, Flow, FlowField, Sample, taper
 from .raster import Field
+from .reach import LID_UNITS, eyelids_and_gaze, lips_apart, lips_wanted, meeting, reached
 
 if TYPE_CHECKING:
     from ..geometry.crop import Crop
@@ -40,16 +42,12 @@ DID = "did"  # in metadata: what an edit does, by name
 CONTROL_RANGE = 2.0
 SMALL, COARSE = 450, 128  # a face square of up to so many pixels, as in video, needs no finer raster of its skin
 BORDER = 0.6  # centimetres around the outline of the face that belong to it
-LID_UNITS = ("eyeBlink", "eyeWide", "eyeLook")  # what these do is described by the curves of the lids, not by the mesh
-WIDE, LOOK_UP, LOOK_DOWN = 0.32, 0.10, 0.40  # shares of an eye's opening
-REOPEN = 0.3  # share by which the lids may part farther than they are: a picture shows no more of the eye
 # Rig units for one unit as the reader reads it (MediaPipe's), so that an expression lands on another face as it was read
 READ_SCALE = {
     "browDown": 1.6, "browInnerUp": 1.7, "browOuterUp": 1.7, "eyeBlink": 2.0, "eyeSquint": 2.0, "eyeLookIn": 1.8, "eyeLookOut": 1.8,
     "eyeLookUp": 1.8, "eyeLookDown": 1.8, "jawOpen": 1.4, "mouthPucker": 1.6, "mouthLowerDown": 1.4, "mouthUpperUp": 1.4,
     "mouthPress": 1.5, "mouthRollLower": 1.5, "mouthRollUpper": 1.5, "mouthStretch": 1.4, "mouthFrown": 1.5,
 }  # fmt: skip
-LOOK_ASIDE, LOOK_HIGH = 0.23, 0.15  # widths of the eye by which an iris goes: 35 and 25 degrees of an eyeball of 24 mm
 
 
 @dataclass(frozen=True)
@@ -96,10 +94,14 @@ class MusclesField:
 
         Raises:
             UnknownMuscle: a name is unknown; the message says the nearest ones.
+            FieldError: an amount is NaN or infinite.
         """
         rig = load_rig()
         rows = []
         for named in amounts or ({},):
+            for name, value in named.items():
+                if not math.isfinite(value):
+                    raise FieldError(f"The amount of {name} is {value}; give a number, such as 0.5.")
             relaxed = {n.removeprefix(RELAX).strip(): v for n, v in named.items() if n.split(" ")[0] == RELAX}
             everything = relaxed.pop("", 0.0)
             units, controls = rig.split({n: v for n, v in named.items() if n.split(" ")[0] != RELAX})
@@ -350,11 +352,23 @@ def fit_shown(landmarks: Tensor, warm: FittedFace | None = None) -> FittedFace:
         landmarks: ``[B,161,2]`` crop points.
         warm: the fit of the same faces a frame earlier.
     """
+    return fit_faces(landmarks, warm, read_shown(landmarks).clamp(max=1))
+
+
+def read_shown(landmarks: Tensor) -> Tensor:
+    """Units ``[B,U]`` of the rig that the reader sees in ``landmarks [B,161,2]``, beyond those of faces at rest; above 1 where
+    more is read than one contraction of the rig makes."""
     rig = load_rig()
-    read, resting = read_units(landmarks), _resting().to(landmarks)
+    read = read_units(landmarks)
     units = read.new_zeros(len(read), len(rig.unit_names))
-    units[:, [rig.unit_names.index(n) for n in UNITS]] = (_read_scale().to(read) * (read - resting)).clamp(max=1)
-    return fit_faces(landmarks, warm, units)
+    units[:, _read_at()] = _read_scale().to(read) * (read - _resting().to(read))
+    return units
+
+
+@functools.lru_cache(maxsize=1)
+def _read_at() -> list[int]:
+    """Where each of ``UNITS`` stands among the units of the rig."""
+    return [load_rig().unit_names.index(n) for n in UNITS]
 
 
 @functools.lru_cache(maxsize=1)
@@ -395,6 +409,39 @@ def target_units(shown: Tensor, relax: Tensor, change: Tensor) -> Tensor:
     return torch.minimum(wanted, shown.clamp(min=MOST))
 
 
+def units_after(face: FittedFace, landmarks: Tensor, relax: Tensor, change: Tensor) -> Tensor:
+    """Units ``[U]`` of a face after an edit.
+
+    Where the whole face relaxes, an expression is asked for as it was read, that of somebody else or none: then the units are
+    found with which this face is read so. Other edits move muscles by what they say.
+
+    Args:
+        face: batch 1.
+        landmarks: ``[161,2]`` crop points, to which it was fitted.
+        relax: ``[U]`` and
+        change: ``[U]`` of the field.
+    """
+    shown = face.units[0]
+    start = target_units(shown, relax, change)
+    whole = relax.min().clamp(0, 1)
+    if whole == 0:
+        return meeting(face, landmarks, start)
+    at = _read_at()
+    rest = _resting().to(landmarks) - read_units(landmarks[None])[0]
+    asked = whole * rest + change[at] / _read_scale().to(landmarks)
+    now = lips_apart(landmarks)[0]
+    parted = lips_wanted(face.rig, change, now) + (1 - whole) * now
+    return reached(
+        face,
+        landmarks,
+        asked,
+        parted,
+        start,
+        torch.minimum(_floor().to(shown), shown).minimum(start),
+        shown.clamp(min=MOST),
+    )
+
+
 def moved_face(
     face: FittedFace, landmarks: Tensor, field: MusclesField, size: int = RASTER, glasses: bool = False
 ) -> MovedFace | None:
@@ -415,7 +462,7 @@ def moved_face(
     units, relax, controls = (v[0].to(part.device) for v in (field.units, field.relax, field.controls))
     controls = controls.clamp(-CONTROL_RANGE, CONTROL_RANGE)
     shown = face.units[0]
-    after = target_units(shown, relax, units)
+    after = units_after(face, landmarks, relax, units)
     points, depth = face.project(face.vertices())
     change = face.turned(part.moved((after - shown) * _on_mesh(names).to(shown), controls)[None])[0]
     seen = rasterise(points[0] + change[:, :2], depth[0] + change[:, 2], part.triangles, size)
@@ -454,35 +501,6 @@ def front_triangles(rig: Rig) -> Tensor:
         inside = polygon_distance(outline, rig.neutral[:, :2]) > -BORDER
         front = inside & (rig.neutral[:, 2] > 0)
         return triangles[front[triangles].any(1)]
-
-
-def eyelids_and_gaze(
-    before: Tensor, after: Tensor, names: Sequence[str]
-) -> tuple[list[float], list[tuple[float, float]]]:
-    """What the units of eyelids and gaze ask of the eyes on the viewer's left and right.
-
-    Args:
-        before: ``[U]`` units and
-        after: ``[U]``.
-        names: of the units.
-
-    Returns:
-        Factors of both eyes' openings, and shifts of both irises in widths of the eye, x and y.
-    """
-    at = {n: i for i, n in enumerate(names)}
-    before, after = before.tolist(), after.tolist()
-    factors, shifts = [], []
-    for side, out in (("Right", -1), ("Left", 1)):  # the person's right eye is the viewer's left one
-        wide, up, down, outwards, inwards = (
-            after[at[name + side]] - before[at[name + side]]
-            for name in ("eyeWide", "eyeLookUp", "eyeLookDown", "eyeLookOut", "eyeLookIn")
-        )
-        shut, shuts = (min(units[at["eyeBlink" + side]], 1.0) for units in (before, after))
-        factor = min((1 - shuts) / max(1 - shut, 0.1), 1 + REOPEN) * (1 + WIDE * wide)
-        factor *= 1 + LOOK_UP * up - LOOK_DOWN * down
-        factors.append(min(max(factor, 0.0), 1.6))
-        shifts.append((LOOK_ASIDE * out * (outwards - inwards), LOOK_HIGH * (down - up)))
-    return factors, shifts
 
 
 def other_side(name: str, names: Sequence[str]) -> int:
@@ -551,7 +569,7 @@ def motion_on(field: MusclesField, crop: Crop, least: float = 0.02) -> Motion:
     face = fit_shown(crop.places)
     rig, shown = face.rig, face.units[0]
     units, relax, controls = (v[0].to(rig.device) for v in (field.units, field.relax, field.controls))
-    change = target_units(shown, relax, units) - shown
+    change = units_after(face, crop.places[0], relax, units) - shown
     controls = controls.clamp(-CONTROL_RANGE, CONTROL_RANGE)
     points = front_triangles(rig).unique()
     before = face.project(face.vertices())[0][0, points]

@@ -145,3 +145,12 @@ def _rig(comfy: SimpleNamespace) -> object:
     import importlib
 
     return importlib.import_module(f"{comfy.pack.__name__}.flow_core.faces.rig").load_rig()
+
+
+def test_bad_amounts_are_told_where_they_are(comfy: SimpleNamespace) -> None:
+    with pytest.raises(ValueError, match="jawOpen is nan"):
+        run(comfy, "FaceFlowMuscles", preset="none", jawOpen=float("nan"))
+    with pytest.raises(ValueError, match="strength is inf"):
+        run(comfy, "FaceFlowMuscles", preset="smile", strength=float("inf"))
+    with pytest.raises(ValueError, match="no expression 'smiel'; use one of neutral, smile"):
+        run(comfy, "FaceFlowMuscles", preset="smiel")

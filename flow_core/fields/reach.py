@@ -1,0 +1,310 @@
+"""Which units make a face show what is asked: where its landmarks go with its muscles, and the way back.
+
+A unit of the rig is not a unit as it is read: how much of a smile is read depends on the mouth, and what one muscle does is
+partly read as another. Where an edit asks for what was read on a face (a copied expression, or a face at rest), units are
+found in a closed loop: the face's own landmarks are moved as the rig moves them, and read again, and bounded, regularised
+least squares take what is read to what was asked (Gauss-Newton steps; Nocedal and Wright, Numerical Optimization, 2006,
+chapter 10). With landmarks in the place of what is read, the same follows one face through a clip.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+
+from ..faces.fit import FittedFace, landmark_weights, pose_jacobian
+from ..faces.landmarks import AT, EYES, IRISES
+from ..faces.read import UNITS, read_units
+from ..faces.rig import Rig
+from .anatomy import IRIS, MARGIN, UPPER_OPENS, UPPER_SHUTS
+
+LID_UNITS = ("eyeBlink", "eyeWide", "eyeLook")  # what these do is described by the curves of the lids, not by the mesh
+WIDE, LOOK_UP, LOOK_DOWN = 0.32, 0.10, 0.40  # shares of an eye's opening
+REOPEN = 0.3  # share by which the lids may part farther than they are: a picture shows no more of the eye
+LOOK_ASIDE, LOOK_HIGH = 0.23, 0.15  # widths of the eye by which an iris goes: 35 and 25 degrees of an eyeball of 24 mm
+
+# What MediaPipe reads in warped pictures for 1 that is read in landmarks moved as the rig moves them: slopes on 110 copies, left and
+# right as one. It knows faces, and believes half of what lids and irises do alone.
+SEEN = {
+    "browDown": 0.7, "browInnerUp": 0.65, "browOuterUp": 0.65, "eyeBlink": 0.5, "eyeSquint": 0.55, "eyeWide": 0.5, "eyeLookIn": 0.65,
+    "eyeLookOut": 0.65, "eyeLookUp": 0.6, "eyeLookDown": 0.5, "mouthPucker": 0.7, "mouthStretch": 0.75, "mouthShrugLower": 0.7,
+    "mouthUpperUp": 0.8,
+}  # fmt: skip
+# How well the two agree: correlations on the same copies. What is hardly foreseen is hardly sought.
+AGREE = {
+    "brow": 0.85, "eyeBlink": 0.75, "eyeLookDown": 0.5, "eyeLookUp": 0.5, "eyeLook": 0.77, "eyeSquint": 0.77, "eyeWide": 0.4,
+    "jawOpen": 0.9, "jaw": 0.6, "mouthSmile": 0.95, "mouthLowerDown": 0.86, "mouthUpperUp": 0.86, "mouthFrown": 0.7,
+    "mouthPress": 0.6, "mouthPucker": 0.45, "mouthRoll": 0.65, "mouthShrug": 0.35, "mouthStretch": 0.65, "mouthDimple": 0.3,
+    "mouthLeft": 0.4, "mouthRight": 0.4,
+}  # fmt: skip
+NOISE = 0.05  # of what is read
+AWAY = 0.35  # how far units may go from where the search starts, one standard deviation; less for those that
+STEADY = {"mouthClose": 0.2, "mouthFunnel": 0.12, "mouthDimple": 0.12, "mouthLeft": 0.12, "mouthRight": 0.12, "noseSneer": 0.12,
+          "cheekSquint": 0.12, "tongueOut": 0.01, "jawForward": 0.01, "cheekPuff": 0.01, "browTogether": 0.01}  # fmt: skip
+FACING = (13, 14), (82, 87), (312, 317), (81, 178), (311, 402)  # points of the upper and the lower lip that meet
+# What units of the rig, as the reader sees them, add to the opening of lips: least squares over 172 faces (r = 0.96)
+PARTING = {"jawOpen": 0.33, "mouthLowerDown": 0.21, "mouthUpperUp": 0.05}
+BESIDE = 0.05  # and beside those units, once lips are apart
+UNSEEN = 0.5  # share of what people part their lips more, where nothing is known of what lies behind
+NEARLY, MEET = 0.04, 0.006  # opening up to which lips are to meet, and how far they then lie over one another
+OVER = 0.08  # of an opening that shuts: nobody knows the edge of a lip to the pixel, and teeth would be seen between
+APART = 0.012  # how exactly lips meet, or part as far as asked, distances of the outer corners of the eyes
+STEPS = 3
+PLACE = 0.003  # how exactly landmarks of a clip are known, fractions of the crop side
+_DIFFERENCE = 0.02  # of a unit, by which derivatives are taken
+
+
+def eyelids_and_gaze(
+    before: Tensor, after: Tensor, names: Sequence[str]
+) -> tuple[list[float], list[tuple[float, float]]]:
+    """What the units of eyelids and gaze ask of the eyes on the viewer's left and right.
+
+    Args:
+        before: ``[U]`` units and
+        after: ``[U]``.
+        names: of the units.
+
+    Returns:
+        Factors of both eyes' openings, and shifts of both irises in widths of the eye, x and y.
+    """
+    at = {n: i for i, n in enumerate(names)}
+    before, after = before.tolist(), after.tolist()
+    factors, shifts = [], []
+    for side, out in (("Right", -1), ("Left", 1)):  # the person's right eye is the viewer's left one
+        wide, up, down, outwards, inwards = (
+            after[at[name + side]] - before[at[name + side]]
+            for name in ("eyeWide", "eyeLookUp", "eyeLookDown", "eyeLookOut", "eyeLookIn")
+        )
+        shut, shuts = (min(units[at["eyeBlink" + side]], 1.0) for units in (before, after))
+        factor = min((1 - shuts) / max(1 - shut, 0.1), 1 + REOPEN) * (1 + WIDE * wide)
+        factor *= 1 + LOOK_UP * up - LOOK_DOWN * down
+        factors.append(min(max(factor, 0.0), 1.6))
+        shifts.append((LOOK_ASIDE * out * (outwards - inwards), LOOK_HIGH * (down - up)))
+    return factors, shifts
+
+
+def landmarks_after(face: FittedFace, landmarks: Tensor, units: Tensor) -> Tensor:
+    """Where the landmarks of a face go.
+
+    Args:
+        face: batch 1.
+        landmarks: ``[161,2]`` crop points, to which it was fitted.
+        units: ``[N,U]`` after an edit.
+
+    Returns:
+        ``[N,161,2]``. Lids and irises go with their curves, as in :mod:`flow_core.fields.anatomy`.
+    """
+    rig, shown = face.rig, face.units[0]
+    moves = (_moves(rig) @ face.rotation[0].mT)[..., :2] * face.scale[0]
+    moved = landmarks + torch.tensordot((units - shown) * _of_mesh(rig), moves, 1)
+    # Few of many rows differ in the units of lids and gaze.
+    of_lids, which = torch.where(_of_mesh(rig) > 0, shown, units).unique(dim=0, return_inverse=True)
+    rows = [eyelids_and_gaze(shown, row, rig.unit_names) for row in of_lids]
+    lids, gaze = (moved.new_tensor(v)[which] for v in zip(*rows, strict=True))
+    for side in (0, 1):
+        ring = [AT[i] for i in EYES[side]]
+        corners = (ring[0], ring[8]) if side == 0 else (ring[8], ring[0])  # on the viewer's left and right
+        axis = moved[:, corners[1]] - moved[:, corners[0]]
+        down = _down(axis / axis.norm(dim=-1, keepdim=True).clamp(min=1e-6))[:, None]
+        lower, upper = ring[1:8], ring[:8:-1]
+        opening = ((moved[:, lower] - moved[:, upper]) * down).sum(-1, keepdim=True).clamp(min=0)
+        change = (lids[:, side, None, None] - 1) * opening
+        share = torch.where(change < 0, UPPER_SHUTS, UPPER_OPENS)
+        moved[:, upper], moved[:, lower] = (
+            moved[:, upper] - share * change * down,
+            moved[:, lower] + (1 - share) * change * down,
+        )
+        across = landmarks[corners[1]] - landmarks[corners[0]]
+        center = (
+            (landmarks[AT[IRISES[side][0]]] - landmarks[corners[0]]) @ across / across.square().sum().clamp(min=1e-9)
+        )
+        room = MARGIN + IRIS
+        aside = gaze[:, side, :1].clamp((room - center).clamp(max=0), (1 - room - center).clamp(min=0))
+        shift = aside * across + gaze[:, side, 1:] * _down(across)
+        moved[:, [AT[i] for i in IRISES[side]]] += shift[:, None]
+    return moved
+
+
+def _down(axis: Tensor) -> Tensor:
+    return torch.stack([-axis[..., 1], axis[..., 0]], -1)
+
+
+def lips_apart(landmarks: Tensor) -> Tensor:
+    """How far the lips are apart ``[...,5]``, first in the middle and then towards the corners, of landmarks ``[...,161,2]``, in
+    distances of the outer corners of the eyes; below 0 where one lies over the other."""
+    left, right = (landmarks[..., AT[EYES[side][0]], :] for side in (0, 1))
+    across = (right - left)[..., None, :]
+    upper, lower = (landmarks[..., [AT[i] for i in row], :] for row in zip(*FACING, strict=True))
+    return ((lower - upper) * _down(across)).sum(-1) / across.square().sum(-1).clamp(min=1e-9)
+
+
+def lips_wanted(rig: Rig, change: Tensor, now: Tensor) -> Tensor:
+    """How far lips are to be apart in the middle where the units ``change [U]`` are asked of a face whose lips are ``now`` apart.
+
+    As far as those of people who show that. But nothing is known of the teeth behind closed lips: those part less, by
+    little more than the rig's own muscles part them.
+    """
+    amounts = {
+        n: torch.stack([change[i] for i, u in enumerate(rig.unit_names) if u.startswith(n)]).mean() for n in PARTING
+    }
+    people = sum(PARTING[n] * v for n, v in amounts.items()).clamp(min=0)
+    people = people + people.clamp(max=BESIDE)
+    own = _parted_by(rig) @ change
+    open_ = ((now - NEARLY) / NEARLY).clamp(0, 1)
+    return (own + (people - own) * (UNSEEN + (1 - UNSEEN) * open_)).clamp(min=0)
+
+
+def followed(face: FittedFace, landmarks: Tensor, seen: Tensor, start: Tensor, low: Tensor, high: Tensor) -> Tensor:
+    """Units of a face in another picture of the same person, such as the next frame of a clip.
+
+    What a small turn, shift or growth of the head does to the landmarks is left out of account to first order.
+
+    Args:
+        face: batch 1, the person's.
+        landmarks: ``[161,2]`` crop points, to which it was fitted.
+        seen: ``[161,2]`` landmarks in the other picture, nearly aligned with those.
+        start: ``[U]`` units near which the answer lies.
+        low: ``[U]`` least units and
+        high: ``[U]`` most.
+
+    Returns:
+        ``[U]``.
+    """
+    weight = landmark_weights(face.rig)[:, None] / PLACE
+    turned = (face.rig.landmarks(face.vertices())[0] @ face.rotation[0].mT) * face.scale[0]
+    pose = (pose_jacobian(turned) * weight[..., None]).flatten(0, 1)  # [322,6]
+    basis = torch.linalg.qr(pose).Q
+
+    def missed(units: Tensor) -> Tensor:
+        off = ((seen - landmarks_after(face, landmarks, units)) * weight).flatten(1)
+        return off - (off @ basis) @ basis.T
+
+    return nearest(missed, start, torch.full_like(start, AWAY), low, high, 2)
+
+
+def meeting(face: FittedFace, landmarks: Tensor, units: Tensor) -> Tensor:
+    """Units ``[U]`` with no more of ``mouthClose`` than takes the lips together: it undoes an open jaw, and would push closed lips
+    through each other."""
+    close = face.rig.unit_names.index("mouthClose")
+    least = face.units[0, close]
+    if units[close] <= least:
+        return units
+    without = torch.cat([units[:close], least[None], units[close + 1 :]])
+    apart = lips_apart(landmarks_after(face, landmarks, torch.stack([without, units])))[:, 0]
+    share = ((apart[0] + MEET) / (apart[0] - apart[1]).clamp(min=1e-6)).clamp(0, 1)
+    return without + (units - without) * share
+
+
+@functools.lru_cache(maxsize=2)
+def _parted_by(rig: Rig) -> Tensor:
+    """What each unit at 1 adds to the opening in the middle on the rig's own face: ``[U]``."""
+    with torch.inference_mode(False):
+        rest = rig.landmarks(rig.neutral)[:, :2]
+        return (lips_apart(rest + _moves(rig)[..., :2]) - lips_apart(rest))[:, 0]
+
+
+def reached(
+    face: FittedFace, landmarks: Tensor, change: Tensor, parted: Tensor, start: Tensor, low: Tensor, high: Tensor
+) -> Tensor:
+    """Units with which a face is read as asked.
+
+    Args:
+        face: batch 1, with the units that it shows.
+        landmarks: ``[161,2]`` crop points, to which it was fitted.
+        change: ``[52]`` of what MediaPipe reads, in the order of :data:`flow_core.faces.read.UNITS`.
+        parted: how far the lips are to be apart, in the middle, as of :func:`lips_apart`: a reader hardly tells lips that meet from lips that
+            nearly do, and people tell at once.
+        start: ``[U]`` units near which the answer lies.
+        low: ``[U]`` least units and
+        high: ``[U]`` most.
+
+    Returns:
+        ``[U]``.
+    """
+    weight, seen, away = (t.to(landmarks) for t in _weights(face.rig))
+    goal = read_units(landmarks[None])[0] + change / seen
+    shut = 1 - (parted / NEARLY).clamp(0, 1)
+    over = MEET + OVER * lips_apart(landmarks)[0].clamp(0, 0.3)
+    parted = parted - shut * over
+
+    def missed(units: Tensor) -> Tensor:
+        after = landmarks_after(face, landmarks, units)
+        apart = lips_apart(after)
+        # Lips that are to meet meet all along.
+        apart = torch.cat([(parted - apart[:, :1]) / APART, shut * (-over - apart) / APART], 1)
+        return torch.cat([(goal - read_units(after)) * weight, apart], 1)
+
+    return nearest(missed, start, away, low, high)
+
+
+@torch.no_grad()
+def nearest(
+    missed: Callable[[Tensor], Tensor], start: Tensor, away: Tensor, low: Tensor, high: Tensor, steps: int = STEPS
+) -> Tensor:
+    """Units ``[U]`` within bounds that miss a goal least in the squares, and stay near where the search starts.
+
+    Args:
+        missed: ``[N,U]`` units -> ``[N,K]`` by how much each misses the goal, in standard deviations.
+        start: ``[U]``.
+        away: ``[U]`` standard deviations from ``start``.
+        low: ``[U]`` and
+        high: ``[U]`` bounds.
+        steps: Gauss-Newton steps.
+    """
+    found = torch.minimum(torch.maximum(start, low), high)
+    differ = _DIFFERENCE * torch.eye(len(start)).to(start)
+    for _ in range(steps):
+        misses = missed(torch.cat([found[None], found + differ]))
+        jacobian = (misses[:1] - misses[1:]) / _DIFFERENCE  # [U,K]
+        normal = jacobian @ jacobian.T + torch.diag(away**-2)
+        right = jacobian @ misses[0] + (start - found) / away**2
+        step = torch.linalg.solve(normal, right)
+        # What would leave its bounds goes as far as they, and the others make up for it.
+        within = torch.minimum(torch.maximum(found + step, low), high) - found
+        free = (within == step).to(step)
+        matrix = normal * free[:, None] * free + torch.diag(1 - free)
+        step = torch.linalg.solve(matrix, (right - normal @ (within * (1 - free))) * free) + within * (1 - free)
+        found = torch.minimum(torch.maximum(found + step, low), high)
+    return found
+
+
+@functools.lru_cache(maxsize=2)
+def _moves(rig: Rig) -> Tensor:
+    """``[U,161,3]`` centimetres by which each unit at 1 moves the landmarks."""
+    with torch.inference_mode(False):
+        return rig.landmarks(rig.units * rig.gain[:, None, None])
+
+
+@functools.lru_cache(maxsize=2)
+def _of_mesh(rig: Rig) -> Tensor:
+    """``[U]``: 1 for units that move the mesh, 0 for those of the lids' curves."""
+    with torch.inference_mode(False):
+        return torch.tensor([float(not n.startswith(LID_UNITS)) for n in rig.unit_names], device=rig.device)
+
+
+@functools.lru_cache(maxsize=2)
+def _weights(rig: Rig) -> tuple[Tensor, Tensor, Tensor]:
+    """Weight ``[52]`` of what is read, how much of it is seen ``[52]``, and how far units may go ``[U]``."""
+
+    def of(table: dict[str, float], name: str, otherwise: float) -> float:
+        return next((v for n, v in table.items() if name.startswith(n)), otherwise)
+
+    with torch.inference_mode(False):
+        seen = torch.tensor([of(SEEN, n, 1.0) for n in UNITS])
+        weight = torch.tensor([of(AGREE, n, 0.3) for n in UNITS]) * seen / NOISE
+        return weight, seen, torch.tensor([of(STEADY, n, AWAY) for n in rig.unit_names])
+
+
+__all__ = [
+    "eyelids_and_gaze",
+    "followed",
+    "landmarks_after",
+    "lips_apart",
+    "lips_wanted",
+    "meeting",
+    "nearest",
+    "reached",
+]

@@ -1,0 +1,94 @@
+"""Units are found with which a face is read as asked, its lips meet without crossing, and a clip's face is followed."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor
+
+from flow_core.faces.read import UNITS, read_units
+from flow_core.faces.rig import load_rig
+from flow_core.fields.expressions import copied, neutral
+from flow_core.fields.muscles import MOST, MusclesField, fit_shown, read_shown, target_units, units_after
+from flow_core.fields.reach import followed, landmarks_after, lips_apart
+from flow_core.geometry.crop import Crop
+
+RIG = load_rig()
+
+
+def posed(crop: Crop, **amounts: float) -> Tensor:
+    """Landmarks ``[161,2]`` of a face as the rig moves them."""
+    face = fit_shown(crop.places)
+    return landmarks_after(face, crop.places[0], (face.units[0] + RIG.unit_vector(amounts))[None])[0]
+
+
+def after(places: Tensor, field: MusclesField) -> Tensor:
+    face = fit_shown(places[None])
+    units = units_after(face, places, field.relax[0], field.units[0])
+    return landmarks_after(face, places, units[None])[0]
+
+
+def test_a_face_that_keeps_its_units_keeps_its_landmarks(crop: Crop) -> None:
+    face = fit_shown(crop.places)
+    assert torch.allclose(landmarks_after(face, crop.places[0], face.units)[0], crop.places[0], atol=1e-6)
+
+
+def test_a_copied_expression_is_read_as_it_was(crop: Crop, crops: dict[str, Crop]) -> None:
+    """Nearer to what was read on the source than units that are only scaled."""
+    source, place = crops["grace_hopper"].places, crop.places[0]
+    field, wanted = copied(read_shown(source)), read_units(source)[0]
+    face = fit_shown(crop.places)
+    scaled = target_units(face.units[0], field.relax[0], field.units[0])
+    chosen = [
+        i for i, n in enumerate(UNITS) if n.startswith(("brow", "mouthSmile", "jawOpen", "mouthPress", "mouthLower"))
+    ]
+    missed = [
+        (read_units(places[None])[0] - wanted)[chosen].norm()
+        for places in (place, landmarks_after(face, place, scaled[None])[0], after(place, field))
+    ]
+    assert missed[2] < 0.8 * missed[0]
+    assert missed[2] < missed[1]
+
+
+@pytest.mark.parametrize("jaw", [0.0, 0.25, 0.7])
+def test_a_neutral_mouth_is_shut(crop: Crop, jaw: float) -> None:
+    """An open one too; and a shut one does not open."""
+    apart = lips_apart(after(posed(crop, jawOpen=jaw), neutral()))
+    assert apart.min() > -0.05
+    assert apart.max() < 0.02
+
+
+@pytest.mark.parametrize("jaw", [0.0, 0.3])
+def test_lips_that_close_never_cross(crop: Crop, jaw: float) -> None:
+    places = posed(crop, jawOpen=jaw)
+    before, closed = lips_apart(places)[0], lips_apart(after(places, MusclesField.of({"mouthClose": 1.0})))[0]
+    assert closed >= min(before, torch.tensor(-0.01))
+    if jaw:
+        assert closed < 0.3 * before
+
+
+def test_strength_of_a_copied_expression_is_steady(crop: Crop, crops: dict[str, Crop]) -> None:
+    """Nothing jumps between no strength and all."""
+    field, face = copied(read_shown(crops["grace_hopper"].places)), fit_shown(crop.places)
+    units = [
+        units_after(face, crop.places[0], field.relax[0] * s, field.units[0] * s) for s in (0.0, 0.02, 0.5, 0.52, 1.0)
+    ]
+    assert torch.equal(units[0], face.units[0])
+    assert (units[1] - units[0]).abs().max() < 0.15
+    assert (units[3] - units[2]).abs().max() < 0.15
+
+
+@pytest.mark.parametrize(
+    ("name", "amount"),
+    [("jawOpen", 0.6), ("browDown", 0.7), ("browInnerUp", 0.8), ("eyeBlink", 0.7)],
+)
+def test_a_clip_is_followed_in_the_rigs_amounts(crop: Crop, name: str, amount: float) -> None:
+    """Of landmarks that a known unit moved, and that a small turn and shift of the head moved too."""
+    face, place = fit_shown(crop.places), crop.places[0]
+    seen = posed(crop, **{name: amount}) + torch.tensor([0.01, -0.006])
+    low, high = face.units[0].clamp(max=0) - 0.5, face.units[0].clamp(min=MOST)
+    change = followed(face, place, seen, face.units[0], low, high) - face.units[0]
+    sides = [i for i, n in enumerate(RIG.unit_names) if n.startswith(name)]
+    assert change[sides].mean().item() == pytest.approx(amount, rel=0.25)
+    others = [i for i, n in enumerate(RIG.unit_names) if n.startswith(("brow", "mouthSmile", "jawOpen", "eyeBlink"))]
+    assert change[[i for i in others if i not in sides]].abs().max() < 0.35 * amount
