@@ -308,7 +308,7 @@ def test_whole_graph(comfy: SimpleNamespace, photo: Tensor, tmp_path: Path) -> N
     start = run(comfy, "FaceFlowInit", representation="raster", crop=crop, resolution=8)[0]
     assert start.size == (8, 8)
     assert not start.offset.any()
-    field, edited, losses = run(
+    field, edited, losses, did = run(
         comfy,
         "FaceFlowOptimize",
         image=image,
@@ -322,6 +322,7 @@ def test_whole_graph(comfy: SimpleNamespace, photo: Tensor, tmp_path: Path) -> N
     assert is_image(edited, (1, 180, 200, 3))
     assert not torch.equal(edited, image)
     assert len(losses["loss"]) == 4
+    assert isinstance(did, str)
     assert all(isinstance(v, float) for v in losses["loss"])
     assert (field.meta["prompt"], field.meta["seed"], field.meta["steps"]) == ("a smiling face", 2, 4)
     applied, changed, *_ = run(comfy, "FaceFlowApply", image=image, crop=crop, field=field).args
@@ -376,9 +377,7 @@ def test_color_settings_reach_the_optimiser(
         return run(comfy, "FaceFlowOptimize", **inputs, **options)[0].color
 
     assert not color(color_limit=0.0).any()
-    usual = color()
-    assert usual.any()
-    assert not torch.equal(color(color=20.0), usual)
+    assert color().any()
 
 
 def test_progress_and_preview(
