@@ -298,7 +298,7 @@ def test_wrong_options(photo: Path, field: Path, tmp_path: Path, capsys: pytest.
     assert "outside -4..4" in edit(prompt="smile:9")
     assert "steps must lie in" in edit("--steps", "0")
     assert "preserve must lie in" in edit("--preserve", "2")
-    assert "2x2" in edit("--steps", "1", "--resolution", "1", "--representation", "raster")
+    assert "2..1024 control points" in edit("--steps", "1", "--resolution", "1", "--representation", "raster")
     assert "no guide 'gone'" in edit("--guide", "gone")
     assert "at random" in edit("--guide", "ViT-B-32")
     assert "detector" in edit("--detector", "gone.safetensors")
