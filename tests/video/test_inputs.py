@@ -9,8 +9,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from fractions import Fraction
-from itertools import pairwise
+from itertools import islice, pairwise
 from pathlib import Path
 from random import Random
 from types import SimpleNamespace
@@ -241,12 +242,10 @@ def test_mutated_clips_are_read_or_refused(kind: str, tmp_path: Path) -> None:
             else:
                 data[at:at] = data[at : at + random.randrange(1, 50)]
         (tmp_path / f"in.{kind}").write_bytes(data)
-        said = str(tmp_path)
-        try:
-            assert sum(1 for _ in Clip.open(tmp_path / f"in.{kind}")) < 100
-        except ClipError as e:
-            said = str(e)
-        assert str(tmp_path) in said
+        frames: list[object] = []
+        with suppress(ClipError):
+            frames.extend(islice(Clip.open(tmp_path / f"in.{kind}"), 100))
+        assert len(frames) < 100
 
 
 def test_no_film_no_frame_and_too_large(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
