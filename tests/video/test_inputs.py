@@ -273,7 +273,7 @@ def test_what_a_copy_cannot_keep_is_told(tmp_path: Path) -> None:
     clear = np.dstack([signal_picture(), np.full((48, 80), 90, np.uint8)])
     opaque = np.dstack([signal_picture(), np.full((48, 80), 255, np.uint8)])
     assert "transparent" in Clip.open(shot(tmp_path / "a.mkv", [clear] * 2, "ffv1", "yuva420p")).notes[0]
-    assert Clip.open(shot(tmp_path / "b.mkv", [opaque] * 2, "png", "rgba")).notes == ()
+    assert Clip.open(shot(tmp_path / "b.mov", [opaque] * 2, "png", "rgba")).notes == ()
     assert "10 bits" in Clip.open(shot(tmp_path / "c.mkv", moving(2), "ffv1", "yuv420p10le")).notes[0]
 
 
