@@ -22,6 +22,7 @@ from safetensors.torch import save_file
 from flow_core.editing.predict import Predictor
 from flow_core.faces.covered import load_covered
 from flow_core.faces.detect import load_detector
+from flow_core.faces.hair import load_hair
 from flow_core.faces.landmarks import load_landmarks
 from flow_core.faces.read import load_reader
 from flow_core.guides.guide import load_guide, open_clip
@@ -110,6 +111,7 @@ def test_sixty_threads_load_at_once(own_guide: Path) -> None:
         load_landmarks.__wrapped__,
         load_reader.__wrapped__,
         load_covered.__wrapped__,
+        load_hair.__wrapped__,
         Predictor.load,
     ]
     drawn = []
@@ -120,7 +122,7 @@ def test_sixty_threads_load_at_once(own_guide: Path) -> None:
                 drawn.append(torch.rand(1))
             assert logging.getLogger().level == before["logging"][0]
         guides = [job.result() for job in jobs]
-    assert len({type(g) for g in guides}) == 6
+    assert len({type(g) for g in guides}) == 7
     assert drawn
     assert torch.equal(torch.cat(drawn), expected[: len(drawn)])
     torch.set_rng_state(torch.tensor(before["torch random"], dtype=torch.uint8))

@@ -6,7 +6,6 @@ not hair to it. The card is ``weights/hair.md``.
 
 from __future__ import annotations
 
-import functools
 from pathlib import Path
 
 import torch
@@ -14,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..checkpoint import filled
+from ..once import once
 
 BUILTIN = Path(__file__).parents[1] / "weights" / "hair.safetensors"
 SIZE = 96  # pixels a side of the face square that the network looks at
@@ -59,7 +59,7 @@ class HairNet(nn.Module):
         return self.last(x)
 
 
-@functools.lru_cache(maxsize=2)
+@once(2)
 def load_hair(path: Path = BUILTIN, device: torch.device | str = "cpu") -> HairNet:
     """Load the network trained by :mod:`flow_core.train.hair`.
 

@@ -204,7 +204,12 @@ class _Losses:
 
 def _film(file):
     """The video stream that players show: no cover picture."""
-    films = [s for s in file.streams.video if s.codec_context is not None and not int(s.disposition) & ATTACHED]
+
+    def is_cover(stream) -> bool:
+        flags = stream.disposition
+        return bool(int(getattr(flags, "value", flags)) & ATTACHED)  # an enum that is no number in older PyAV
+
+    films = [s for s in file.streams.video if s.codec_context is not None and not is_cover(s)]
     best = file.streams.best("video")
     return best if any(best is s or best.index == s.index for s in films) else next(iter(films), None)
 
@@ -242,7 +247,9 @@ def _not_kept(frame, stream) -> list[str]:
     """What an 8-bit, opaque, progressive copy of a clip loses."""
     notes = []
     parts = frame.format.components
-    alpha = any(c.is_alpha for c in parts) and int(frame.to_ndarray(format="rgba")[..., 3].min()) < 255
+    alpha = (
+        any(c.is_alpha for c in parts) and int(frame.to_ndarray(format="rgba")[..., 3].min()) < 250
+    )  # older FFmpeg rounds
     # of VP8 and VP9 FFmpeg's own decoders leave it out
     if alpha or "1" in [v for k, v in stream.metadata.items() if k.lower() == "alpha_mode"]:
         notes.append("is transparent in places; the copy is not.")
