@@ -68,7 +68,7 @@ def load_hair(path: Path = BUILTIN, device: torch.device | str = "cpu") -> HairN
         ValueError: it holds something else.
     """
     with torch.inference_mode(False):  # weights made in inference mode would be of no use outside of it
-        return filled(HairNet(), path, "hair").to(device)
+        return filled(HairNet, path, "hair").to(device)
 
 
 @torch.no_grad()
