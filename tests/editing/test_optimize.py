@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from helpers import same_bits, smooth_field
 from torch import Tensor
 
+from flow_core.editing import parameters
 from flow_core.editing.optimize import Priors, Settings, Step, optimize, report
 from flow_core.faces.regions import region_mask
 from flow_core.fields.raster import Field
@@ -146,6 +147,15 @@ def test_a_color_prompt_does_not_deform(run: Run) -> None:
     field = run.field(prompt=TAN)
     assert not field.offset.any()
     assert field.color.any()
+    assert len(run.steps(prompt=TAN)) == 1  # what is named is there from the start
+
+
+def test_a_color_that_the_table_does_not_have_is_sought(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parameters, "named_tints", lambda *_: {})
+    steps = run.steps(prompt=TAN)
+    assert len(steps) > 1
+    assert "color" in steps[-1].losses
+    assert steps[-1].field.color.any()
 
 
 def test_a_prompt_for_both_does_both(run: Run) -> None:
