@@ -12,9 +12,11 @@ from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
+from torch import Tensor
 
 from ..guides.guide import Guide
-from ..guides.prompts import Prompt
+from ..guides.prompts import UNDERSTOOD, Prompt, embed
+from .concepts import COLOR, MEANINGS
 from .motion import PARTS
 
 WHOLE = ("an old face", "a young face", "a neutral face")
@@ -103,5 +105,20 @@ def open_gates(guide: Guide, prompt: Prompt) -> Gates:
     nearest = torch.stack([similarity[:, kinds == kind].amax(1) for kind in range(len(EXAMPLES))], 1)
     nearest = nearest / nearest.amax(1, keepdim=True).clamp(min=1e-6)
     low, high = (nearest.new_tensor([a] * len(PARTS) + [b] * len(COLOR_REGIONS)) for a, b in (CLOSED, OPEN))
-    gates = ((nearest - low) / (high - low)).clamp(0, 1).amax(0).tolist()
+    opened = ((nearest - low) / (high - low)).clamp(0, 1)
+    if guide.meanings is not None:  # which kind a text is of need not be guessed from what it is near to
+        opened = opened * _kinds(guide, prompt).to(opened)
+    gates = opened.amax(0).tolist()
     return Gates.of(gates)
+
+
+def _kinds(guide: Guide, prompt: Prompt) -> Tensor:
+    """``[K,13]`` 1 where a part of a prompt can be of the kind: movement where it means anything but colours, a region's colour where it
+    means a colour. Of what cannot be read anything can be."""
+    amounts, _ = guide.meanings.read(torch.stack([embed(guide, text) for text, _ in prompt.parts]).cpu())
+    is_color = torch.tensor([MEANINGS[name].kind == COLOR for name in guide.meanings.names])
+    meant = amounts.abs() >= UNDERSTOOD
+    unread = ~meant.any(1)
+    moves, paints = (unread | (meant & kind).any(1) for kind in (~is_color, is_color))
+    columns = torch.tensor([i < len(PARTS) for i in range(len(EXAMPLES))])
+    return torch.where(columns, moves[:, None], paints[:, None]).float()

@@ -1,8 +1,11 @@
-"""What a prompt names: the expressions and shapes of the anatomical rig that are nearest in the guide's own text space.
+"""What a prompt names: expressions, muscles and shapes of the anatomical rig.
 
-A guide knows how near two texts are, and the rig knows what a smile or a wide nose is. So each part of a prompt is compared with
-texts for every preset and every shape, and what it means most becomes where an edit starts, and which group of muscles
-and shapes it may use. Texts about colour stand among the examples so that a prompt about colour names no muscle.
+Of the built-in guide, whose text space is laid out for it, the concepts that a text means are read with their amounts: "a slight
+smile" is half a smile, "not frowning" relaxes the muscles of a frown, and several wishes add up.
+
+Another guide knows how near two texts are. So each part of a prompt is compared with texts for the presets and shapes, and what it means
+most becomes where an edit starts, and which group of muscles and shapes it may use. Texts about colour stand among the examples
+so that a prompt about colour names no muscle.
 """
 
 from __future__ import annotations
@@ -15,13 +18,15 @@ from torch import Tensor
 
 from ..faces.fit import UNSEEN
 from ..faces.rig import load_rig
-from ..fields.expressions import PRESETS
-from ..fields.muscles import MusclesField
+from ..fields.muscles import RELAX, MusclesField
 from ..guides.guide import Guide
-from ..guides.prompts import Prompt
+from ..guides.prompts import NEUTRAL, UNDERSTOOD, Prompt, embed
+from .concepts import COLOR, EXPRESSION, MEANINGS, SHAPE
 from .gates import COLOR_EXAMPLES
 
-EXPRESSIONS: dict[str, tuple[str, ...]] = {  # preset -> texts that ask for it
+EXAMPLES: dict[
+    str, tuple[str, ...]
+] = {  # concept -> texts that ask for it, for guides that can only be asked how near texts are
     "neutral": ("a neutral face", "an expressionless face", "a face without an expression"),
     "smile": ("a smiling face", "a happy face", "a joyful face", "a cheerful face"),
     "laugh": ("a laughing face", "a face laughing out loud", "a face with a big grin"),
@@ -39,56 +44,53 @@ EXPRESSIONS: dict[str, tuple[str, ...]] = {  # preset -> texts that ask for it
     "eyes closed": ("a face with closed eyes",),
     "sleepy": ("a sleepy face", "a tired face"),
     "scream": ("a screaming face", "a shouting face"),
-}
-SHAPES: dict[str, tuple[str, dict[str, float]]] = {  # text -> amounts of units and controls
-    "a face with raised eyebrows": ("expression", {"browInnerUp": 0.8, "browOuterUp": 0.9}),
-    "a face with lowered eyebrows": ("expression", {"browDown": 0.9}),
-    "a face with eyebrows close together": ("expression", {"browTogether": 1.0}),
-    "a face with wide eyes": ("expression", {"eyeWide": 1.0, "eyeTaller": 0.6, "browOuterUp": 0.25}),
-    "a face with narrow eyes": ("expression", {"eyeSquint": 0.9, "eyeBlink": 0.25}),
-    "a face with an open mouth": ("expression", {"jawOpen": 0.45, "mouthLowerDown": 0.2}),
-    "a face with a closed mouth": (
-        "expression",
-        {"relax jawOpen": 1.0, "relax mouthUpperUp": 1.0, "relax mouthLowerDown": 1.0},
-    ),
-    "a face with mouth corners down": ("expression", {"mouthFrown": 0.9, "relax mouthSmile": 1.0}),
-    "a face with big eyes": ("shape", {"eyeLarger": 1.0}),
-    "a face with small eyes": ("shape", {"eyeLarger": -0.9}),
-    "a face with wide-set eyes": ("shape", {"eyeApart": 1.0}),
-    "a face with close-set eyes": ("shape", {"eyeApart": -1.0}),
-    "a face with upturned eyes": ("shape", {"eyeOuterCornerUp": 1.0}),
-    "a face with droopy eyes": ("shape", {"eyeOuterCornerUp": -1.0}),
-    "a face with arched eyebrows": ("shape", {"browHigher": 0.6, "browAngle": -0.5}),
-    "a face with straight eyebrows": ("shape", {"browHigher": -0.4, "browAngle": 0.5}),
-    "a face with a wide mouth": ("shape", {"mouthWider": 1.0}),
-    "a face with a small mouth": ("shape", {"mouthWider": -1.0}),
-    "a face with full lips": ("shape", {"lipsUpperFuller": 1.0, "lipsLowerFuller": 1.0}),
-    "a face with thin lips": ("shape", {"lipsUpperFuller": -1.0, "lipsLowerFuller": -1.0}),
-    "a face with a full upper lip": ("shape", {"lipsUpperFuller": 1.2}),
-    "a face with a full lower lip": ("shape", {"lipsLowerFuller": 1.2}),
-    "a face with a wide nose": ("shape", {"noseWider": 0.4, "noseNostrilsWider": 1.4}),
-    "a face with a narrow nose": ("shape", {"noseWider": -1.0, "noseBridgeWider": -0.5}),
-    "a face with a long nose": ("shape", {"noseLonger": 1.4}),
-    "a face with a short nose": ("shape", {"noseLonger": -1.0}),
-    "a face with an upturned nose": ("shape", {"noseTipUp": 1.0}),
-    "a face with a drooping nose": ("shape", {"noseTipUp": -1.0}),
-    "a round face": ("shape", {"faceRounder": 0.8, "cheekFuller": 0.6}),
-    "a wide face": ("shape", {"faceWider": 1.0}),
-    "a slim face": ("shape", {"faceWider": -0.8, "cheekFuller": -0.6}),
-    "a square face": ("shape", {"faceSquarer": 0.9, "jawWider": 0.6}),
-    "a heart-shaped face": ("shape", {"faceHeart": 0.9}),
-    "a face with a strong jaw": ("shape", {"jawWider": 1.0}),
-    "a face with a narrow jaw": ("shape", {"jawWider": -1.0}),
-    "a face with a long chin": ("shape", {"chinLonger": 1.0}),
-    "a face with a short chin": ("shape", {"chinLonger": -1.0}),
-    "a face with a broad chin": ("shape", {"chinWider": 1.0}),
-    "a face with a pointed chin": ("shape", {"chinPointed": 1.0}),
-    "a face with high cheekbones": ("shape", {"cheekboneHigher": 1.0}),
-    "a face with a high forehead": ("shape", {"foreheadHigher": 1.0}),
-    "a face with a low forehead": ("shape", {"foreheadHigher": -1.0}),
-    "an old face": ("shape", {"faceOlder": 1.0, "eyeBag": 0.7}),
-    "a young face": ("shape", {"younger": 0.7}),
-    "a heavy face": ("shape", {"heavier": 0.8}),
+    "brows raised": ("a face with raised eyebrows",),
+    "brows lowered": ("a face with lowered eyebrows",),
+    "brows close": ("a face with eyebrows close together",),
+    "eyes wide": ("a face with wide eyes",),
+    "eyes narrow": ("a face with narrow eyes",),
+    "mouth open": ("a face with an open mouth",),
+    "mouth closed": ("a face with a closed mouth",),
+    "mouth corners down": ("a face with mouth corners down",),
+    "tongue out": ("a face with the tongue out",),
+    "cheeks puffed": ("a face with puffed cheeks",),
+    "eyes big": ("a face with big eyes",),
+    "eyes small": ("a face with small eyes",),
+    "eyes apart": ("a face with wide-set eyes",),
+    "eyes close": ("a face with close-set eyes",),
+    "eyes upturned": ("a face with upturned eyes",),
+    "eyes downturned": ("a face with droopy eyes",),
+    "brows arched": ("a face with arched eyebrows",),
+    "brows straight": ("a face with straight eyebrows",),
+    "mouth wide": ("a face with a wide mouth",),
+    "mouth small": ("a face with a small mouth",),
+    "lips thick": ("a face with full lips",),
+    "lips thin": ("a face with thin lips",),
+    "upper lip full": ("a face with a full upper lip",),
+    "lower lip full": ("a face with a full lower lip",),
+    "nose wide": ("a face with a wide nose",),
+    "nose narrow": ("a face with a narrow nose",),
+    "nose big": ("a face with a big nose",),
+    "nose long": ("a face with a long nose",),
+    "nose short": ("a face with a short nose",),
+    "nose upturned": ("a face with an upturned nose",),
+    "nose drooping": ("a face with a drooping nose",),
+    "face wide": ("a round face", "a wide face"),
+    "face narrow": ("a thin face", "a narrow face"),
+    "face slim": ("a slim face",),
+    "face square": ("a square face",),
+    "face heart-shaped": ("a heart-shaped face", "a face with high cheekbones"),
+    "jaw wide": ("a face with a strong jaw",),
+    "jaw narrow": ("a face with a narrow jaw",),
+    "chin long": ("a face with a long chin",),
+    "chin short": ("a face with a short chin",),
+    "chin broad": ("a face with a broad chin",),
+    "chin pointed": ("a face with a pointed chin",),
+    "forehead high": ("a face with a high forehead",),
+    "forehead low": ("a face with a low forehead",),
+    "old": ("an old face",),
+    "young": ("a young face",),
+    "face heavy": ("a heavy face", "a fat face"),
 }
 LEAST = 0.45  # likeness to the nearest example below which a text names nothing
 WITHIN = 0.12  # examples less alike than the nearest one by this share count no more
@@ -102,45 +104,81 @@ class Named:
         field: where an edit starts; nothing where nothing is named.
         expression: 0..1, whether it asks for what a face does, and
         shape: for what a face is; 0 both where it asks for colour alone.
+        concepts: the concepts that it names, with their amounts; what is taken away has negative ones.
     """
 
     field: MusclesField
     expression: float
     shape: float
+    concepts: dict[str, float]
 
 
 def named(guide: Guide, prompt: Prompt) -> Named:
     """What all parts of a prompt name together, each as much as its weight says."""
-    rows: list[tuple[str, str, dict[str, float]]] = [
-        (text, "expression", PRESETS[name]) for name, texts in EXPRESSIONS.items() for text in texts
-    ]
-    rows += [(text, kind, amounts) for text, (kind, amounts) in SHAPES.items()]
-    rows += [(text, "color", {}) for texts in COLOR_EXAMPLES.values() for text in texts]
+    field = MusclesField.of({})
+    amounts = field.coefficients()
+    kinds = {EXPRESSION: 0.0, SHAPE: 0.0, COLOR: 0.0}
+    concepts: dict[str, float] = {}
+    for (_, weight), found in zip(prompt.parts, _meant(guide, prompt), strict=True):
+        for name, much in found.items():
+            meaning = MEANINGS[name]
+            kinds[meaning.kind] = max(kinds[meaning.kind], abs(much))
+            concepts[name] = concepts.get(name, 0.0) + much * weight
+            if much > 0 or meaning.kind != EXPRESSION:
+                amounts = amounts + much * weight * MusclesField.of(meaning.amounts).coefficients()
+            else:  # what a text wants to be gone is relaxed; its opposite is not asked for
+                amounts = amounts - much * weight * MusclesField.of(_relaxed(meaning.amounts)).coefficients()
+        if not found:  # it names nothing that is known here, so that it may be anything
+            kinds[EXPRESSION] = kinds[SHAPE] = 1.0
+    most = max(kinds.values()) or 1.0
+    made = field.with_coefficients(amounts).with_meta(prompt=str(prompt), neutral=prompt.neutral, guide=guide.name)
+    return Named(made, kinds[EXPRESSION] / most, kinds[SHAPE] / most, concepts)
+
+
+def _relaxed(amounts: dict[str, float]) -> dict[str, float]:
+    """Takes the muscles of an expression away."""
+    units = {name for name, much in amounts.items() if name.split(" ")[0] != RELAX and much > 0}
+    return {f"{RELAX} {name}": 1.0 for name in units}
+
+
+def _meant(guide: Guide, prompt: Prompt) -> list[dict[str, float]]:
+    """For each part of a prompt the concepts that it means, and how much of each."""
+    if guide.meanings is None:
+        return _nearest(guide, prompt)
+    points = torch.stack([embed(guide, text) for text, _ in prompt.parts]).cpu()
+    read, _ = guide.meanings.read(points)
+    if prompt.neutral != NEUTRAL:  # what the face is said to be already is not asked for
+        shown, _ = guide.meanings.read(embed(guide, prompt.neutral)[None].cpu())
+        read = read - shown * (shown.abs() >= UNDERSTOOD)
+    names = guide.meanings.names
+    kept = [row * (row.abs() >= UNDERSTOOD / 2) * float(row.abs().max() >= UNDERSTOOD) for row in read]
+    return [{names[k]: float(row[k]) for k in row.nonzero()[:, 0].tolist() if names[k] in MEANINGS} for row in kept]
+
+
+def _nearest(guide: Guide, prompt: Prompt) -> list[dict[str, float]]:
+    """What is nearest to each part among :data:`EXAMPLES`, in shares."""
+    rows = [(text, name) for name, texts in EXAMPLES.items() for text in texts]
+    rows += [(text, "") for texts in COLOR_EXAMPLES.values() for text in texts]
     neutral = guide.encode_text([prompt.neutral])
-    known = F.normalize(guide.encode_group([text for text, *_ in rows]) - neutral, dim=-1)
+    known = F.normalize(guide.encode_group([text for text, _ in rows]) - neutral, dim=-1)
     common = known.mean(0)  # what all have in common only says that something is asked for
     asked = F.normalize(guide.encode_text([text for text, _ in prompt.parts]) - neutral, dim=-1)
     likeness = F.normalize(asked - common, dim=-1) @ F.normalize(known - common, dim=-1).T  # [K,N]
-    field = MusclesField.of({})
-    amounts = field.coefficients()
-    kinds = {"expression": 0.0, "shape": 0.0, "color": 0.0}
-    for (_, weight), row in zip(prompt.parts, likeness.cpu(), strict=True):
+    found = []
+    for row in likeness.cpu():
         best = row.max()
-        share = (
-            ((row / best.clamp(min=1e-6) - (1 - WITHIN)) / WITHIN).clamp(0, 1)
-            if best >= LEAST
-            else torch.zeros_like(row)
-        )
-        share = share / share.sum().clamp(min=1e-6)
-        for s, (_, kind, named_amounts) in zip(share.tolist(), rows, strict=True):
-            if s > 0:
-                kinds[kind] = max(kinds[kind], s)
-                amounts = amounts + s * weight * MusclesField.of(named_amounts).coefficients()
-        if best < LEAST:  # it names nothing that is known here, so that it may be anything
-            kinds["expression"] = kinds["shape"] = 1.0
-    most = max(kinds.values()) or 1.0
-    made = field.with_coefficients(amounts).with_meta(prompt=str(prompt), neutral=prompt.neutral, guide=guide.name)
-    return Named(made, kinds["expression"] / most, kinds["shape"] / most)
+        meant: dict[str, float] = {}
+        if best >= LEAST:
+            share = ((row / best.clamp(min=1e-6) - (1 - WITHIN)) / WITHIN).clamp(0, 1)
+            for s, (_, name) in zip((share / share.sum()).tolist(), rows, strict=True):
+                if s > 0:
+                    name = name or _A_COLOR
+                    meant[name] = meant.get(name, 0.0) + s
+        found.append(meant)
+    return found
+
+
+_A_COLOR = "lips red"  # stands for all colours, none of which moves anything
 
 
 def covariance(expression: float, shape: float) -> Tensor:

@@ -20,7 +20,7 @@ KNOWN: dict[str, tuple[str, ...]] = {
         "an open mouth", "a closed mouth", "a wide mouth", "a small mouth", "downturned mouth", "full lips", "thin lips",
         "a full upper lip", "a full lower lip", "a long philtrum", "a short philtrum",
     ),
-    "nose": ("a big nose", "a small nose", "a long nose", "a short nose", "an upturned nose", "a drooping nose"),
+    "nose": ("a wide nose", "a narrow nose", "a long nose", "a short nose", "an upturned nose", "a drooping nose"),
     "face, jaw, chin and forehead": (
         "a round face", "a thin face", "a wide jaw", "a narrow jaw", "high cheekbones", "a square face", "a long chin", "a short chin",
         "a broad chin", "a pointed chin", "a high forehead", "a low forehead",
@@ -37,6 +37,22 @@ KNOWN: dict[str, tuple[str, ...]] = {
     "colours of eyes": ("blue eyes", "green eyes", "brown eyes", "grey eyes"),
     "colours of hair": (
         "black hair", "brown hair", "blond hair", "red hair", "grey hair", "blue hair", "green hair", "pink hair", "purple hair",
+    ),
+    "further expressions": (
+        "contempt", "a smirk on the left", "a smirk on the right", "a wink", "a wink of the left eye", "a wink of the right eye",
+        "closed eyes", "a duck face", "a grimace", "bared teeth", "the tongue out",
+    ),
+    "single muscles, left and right as the person has them": (
+        "the left eyebrow raised", "the right eyebrow raised", "the left eyebrow lowered", "the right eyebrow lowered",
+        "raised inner eyebrows", "squinting eyes", "looking left", "looking right", "looking up", "looking down", "crossed eyes",
+        "puffed cheeks", "raised cheeks", "a wrinkled nose", "the jaw to the left", "the jaw to the right", "the jaw forward",
+        "the mouth to the left", "the mouth to the right", "pressed lips", "lips rolled in", "funnelled lips", "the lower lip pushed out",
+        "a raised upper lip", "dimples", "lowered eyelids",
+    ),
+    "further shapes": (
+        "big eyes", "small eyes", "full cheeks", "hollow cheeks", "a heavy face", "a slim face", "bags under the eyes",
+        "a wide nose bridge", "a narrow nose bridge", "wide nostrils", "narrow nostrils", "a big nose", "a small nose",
+        "a masculine face", "a feminine face",
     ),
 }  # fmt: skip
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import gc
 import hashlib
-import json
 import logging
 import sys
 import threading
@@ -22,7 +21,9 @@ from .. import jsons
 from ..randomness import OwnRandom
 from . import nano
 from .hub import Unreachable, fetched, require_tokenizer
+from .meaning import Meanings
 from .own import load as load_builtin
+from .words import Words
 
 BUILTIN = "nano"
 WEIGHTS = Path(__file__).parents[1] / "weights"
@@ -111,12 +112,21 @@ class Guide:
         name: how it was asked for; fields remember it.
         image_size: side of its input in pixels.
         scale: its logit scale, the unit in which it tells texts apart.
+        vocabulary: the words that a small guide learnt; empty where it may know any.
+        meanings: how its text space is laid out, if it tells.
     """
 
-    def __init__(self, name: str, model: nn.Module, tokenizer, vocabulary: frozenset[str] = frozenset()) -> None:
+    def __init__(
+        self,
+        name: str,
+        model: nn.Module,
+        tokenizer,
+        vocabulary: frozenset[str] = frozenset(),
+        meanings: Meanings | None = None,
+    ) -> None:
         self.name = name
         self.model = model.eval().requires_grad_(False)
-        self.vocabulary = vocabulary
+        self.vocabulary, self.meanings = vocabulary, meanings
         self._tokenizer = tokenizer
         self._texts: dict[str, Tensor] = {}
         self._groups: dict[tuple[str, ...], Tensor] = {}
@@ -178,10 +188,19 @@ class Guide:
             return []
         return [w for w in dict.fromkeys(self.words(text)) if w not in self.vocabulary]
 
+    def reads_whole(self, text: str) -> bool:
+        """Whether no end of ``text`` is cut off for want of tokens."""
+        if isinstance(self._tokenizer, Words):
+            return self._tokenizer.count(text) <= self._tokenizer.length
+        # another word at the end changes the tokens of all texts that leave room for it
+        some, more = (self._tokenizer([t]) for t in (text, f"{text} face"))
+        return not torch.equal(some, more)
+
     @staticmethod
     def words(text: str) -> list[str]:
-        """The words of a text, as a vocabulary has them."""
-        return "".join(c if c.isalpha() else " " for c in text.lower()).split()
+        """The words of a text, as a vocabulary has them; Chinese characters one by one."""
+        apart = (f" {c} " if "\u4e00" <= c <= "\u9fff" else c if c.isalpha() else " " for c in text.lower())
+        return "".join(apart).split()
 
 
 def available(folders: Sequence[str | Path] = ()) -> list[str]:
@@ -220,8 +239,8 @@ def load_guide(
     if name.strip() == BUILTIN:
         with torch.inference_mode(False), OwnRandom():
             model, tokenizer = load_builtin(WEIGHTS / f"{BUILTIN}.safetensors")
-            words = json.loads(_require_safetensors(WEIGHTS / f"{BUILTIN}.safetensors")["vocabulary"])
-            return _placed(Guide(name, model, tokenizer, frozenset(words)), device, precision)
+            told = _told_of_texts(_require_safetensors(WEIGHTS / f"{BUILTIN}.safetensors"))
+            return _placed(Guide(name, model, tokenizer, *told), device, precision)
     with _loading:
         clip = open_clip()
         found = _resolve(clip, name.strip(), [Path(f) for f in folders])
@@ -239,7 +258,7 @@ def load_guide(
                 f"Guide {name!r} cannot be loaded: {_told(e)}. Check the name with `faceflow guides`; weights that "
                 "are not on this machine need a network once, or a local FILE.safetensors with its FILE.json."
             ) from e
-        return _placed(Guide(name, model, tokenizer, found.vocabulary), device, precision)
+        return _placed(Guide(name, model, tokenizer, found.vocabulary, found.meanings), device, precision)
 
 
 def _made(clip: ModuleType, found: _Found) -> tuple[nn.Module, Callable[[Sequence[str]], Tensor]]:
@@ -273,6 +292,12 @@ def _placed(guide: Guide, device: torch.device | str, precision: str) -> Guide:
     return guide.to(device)
 
 
+def _told_of_texts(about: dict[str, str]) -> tuple[frozenset[str], Meanings | None]:
+    """Vocabulary and layout of the text space, from the metadata of a guide's weights."""
+    words = frozenset(jsons.loads(about.get("vocabulary", "[]")))
+    return words, Meanings.loads(about["concepts"]) if "concepts" in about else None
+
+
 @dataclass(frozen=True)
 class _Found:
     """What a guide's name stands for, in open_clip's terms.
@@ -283,6 +308,7 @@ class _Found:
         tag: of published weights.
         quick_gelu: whether these were trained with QuickGELU.
         vocabulary: the words that a small guide knows.
+        meanings: how its text space is laid out.
         config: of a model that open_clip does not know.
         preprocess: how pictures are normalised; None = as the model says.
     """
@@ -292,6 +318,7 @@ class _Found:
     tag: str | None = None
     quick_gelu: bool = False
     vocabulary: frozenset[str] = frozenset()
+    meanings: Meanings | None = None
     config: dict | None = None
     preprocess: dict | None = None
 
@@ -365,7 +392,7 @@ def _local_file(path: Path) -> _Found:
         )
     about = _require_safetensors(path)
     try:
-        words = jsons.loads(about.get("vocabulary", "[]"))
+        words, meanings = _told_of_texts(about)
         model = dict(jsons.loads(config.read_text()))
     except (ValueError, TypeError, OSError) as e:
         raise GuideError(f"{path.name} or {config.name} is damaged ({e}); copy it again.") from e
@@ -373,7 +400,7 @@ def _local_file(path: Path) -> _Found:
         raise GuideError(f"{config.name} is no open_clip model config: it needs embed_dim, vision_cfg and text_cfg.")
     # open_clip knows models by name only: one of its own keeps this from replacing another
     name = f"faceflow-{path.stem}-{hashlib.sha256(config.read_bytes()).hexdigest()[:12]}"
-    return _Found(name, str(path), vocabulary=frozenset(words), config=model)
+    return _Found(name, str(path), vocabulary=words, meanings=meanings, config=model)
 
 
 def _require_folder(clip: ModuleType, path: Path) -> None:

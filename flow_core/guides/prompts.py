@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -12,15 +11,15 @@ from torch import Tensor
 
 from .attributes import listed, says_something
 from .guide import Guide
+from .weights import MAX_WEIGHT, PromptError, escaped, split, weighted
+
+__all__ = ["MAX_WEIGHT", "NEUTRAL", "TEMPLATES", "Prompt", "PromptError", "directions", "embed", "gain", "unknown_note"]
 
 NEUTRAL = "a face"
 # Averaging over phrasings steadies an embedding (Radford et al., 2021, section 3.1.4).
 TEMPLATES = ("{}", "a photo of {}", "a portrait of {}", "a close-up of {}")
-MAX_WEIGHT = 4.0
-
-
-class PromptError(ValueError):
-    """A prompt cannot be understood; the message shows how to write it."""
+UNDERSTOOD = 0.3  # amount of what a text means most below which it means nothing
+SURE = 0.4  # how well meanings have to explain a text all of whose words are new
 
 
 @dataclass(frozen=True)
@@ -38,36 +37,16 @@ class Prompt:
     @classmethod
     def parse(cls, text: str, neutral: str = NEUTRAL) -> Prompt:
         """Read ``"a smiling face | open mouth:0.5 | angry:-0.3"``: parts split at ``|``, each with an optional weight
-        after its last colon.
+        after its last colon. Brackets weigh as they do in ComfyUI and A1111 (:mod:`flow_core.guides.weights`), and what stands in them
+        becomes a part.
 
         Raises:
-            PromptError: nothing to aim for, or a weight beyond -4..4.
+            PromptError: nothing to aim for, or weights that cannot be read or lie beyond -4..4.
         """
-        parts = []
-        for piece in text.split("|"):
-            words, colon, number = piece.rpartition(":")
-            weight = 1.0
-            if colon:
-                try:
-                    weight = float(number)
-                except ValueError:  # a colon that belongs to the text
-                    words = piece
-            else:
-                words = piece
-            words = " ".join(words.split())
-            if not math.isfinite(weight) or abs(weight) > MAX_WEIGHT:
-                raise PromptError(
-                    f"The weight {number.strip()} of {words!r} is outside -{MAX_WEIGHT:g}..{MAX_WEIGHT:g}."
-                )
-            if not words and piece.strip():
-                raise PromptError(
-                    f"The part {piece.strip()!r} has a weight but no text; write for instance 'open mouth:0.5'."
-                )
-            if words and weight:
-                parts.append((words, weight))
+        parts = [(words, weight) for piece in split(text) for words, weight in weighted(piece) if words and weight]
         if not parts:
             raise PromptError(
-                "The prompt is empty. Describe the face you want, for instance 'a smiling face' or "
+                "The prompt is empty, or all its weights are 0. Describe the face you want, for instance 'a smiling face' or "
                 "'a smiling face | open mouth:0.5 | angry:-0.3'."
             )
         if not neutral.strip():
@@ -91,24 +70,51 @@ class Prompt:
         return [cls.parse(line, neutral) for line in lines]
 
     def __str__(self) -> str:
-        return " | ".join(t if w == 1 and ":" not in t else f"{t}:{w:g}" for t, w in self.parts)
+        return " | ".join(escaped(t) if w == 1 and ":" not in t else f"{escaped(t)}:{w:.12g}" for t, w in self.parts)
 
     def unknown_words(self, guide: Guide) -> list[str]:
         """Words that lie outside the guide's vocabulary, if it has one.
 
         Raises:
-            PromptError: of a part it knows no word that asks for anything, and an edit would follow chance; the message lists
-                what it knows.
+            PromptError: a part is too long for the guide; or a small guide understands nothing in it, and an edit would follow
+                chance. The message lists what it knows.
         """
+        self.check_length(guide)
         if not guide.vocabulary:
             return []
         for text, _ in self.parts:
-            if not says_something(guide.words(text), guide.vocabulary):
+            if not understands(guide, text):
                 raise PromptError(
-                    f"Guide {guide.name} understands nothing in {text!r}. Ask in English for what it knows, or load a full guide, "
-                    f"which knows any words. It knows\n{listed()}"
+                    f"Guide {guide.name} understands nothing in {text!r}. Ask in English or Chinese for what it knows, or load a full "
+                    f"guide, which knows any words. It knows\n{listed()}"
                 )
         return guide.unknown_words(" ".join(t for t, _ in self.parts))
+
+    def check_length(self, guide: Guide) -> None:
+        """See that a guide reads all of a prompt.
+
+        Raises:
+            PromptError: a part, or the neutral text, has more tokens than the guide reads, and its end would be cut off.
+        """
+        for text in (*(t for t, _ in self.parts), self.neutral):
+            if not guide.reads_whole(max(TEMPLATES, key=len).format(text)):
+                raise PromptError(
+                    f"{text[:60]!r}... is too long for guide {guide.name}, which would leave out its end; say it in fewer words, or split "
+                    "it into parts with |."
+                )
+
+
+def understands(guide: Guide, text: str) -> bool:
+    """Whether a small guide finds anything in a text that can be asked of a face; always true of others."""
+    if not guide.vocabulary:
+        return True
+    known = any(word in guide.vocabulary for word in guide.words(text))
+    if guide.meanings is None:
+        return says_something(guide.words(text), guide.vocabulary)
+    amounts, fit = guide.meanings.read(embed(guide, text)[None])
+    size = float(amounts.abs().max())
+    # of words that it never met it has to be surer
+    return size >= UNDERSTOOD if known else size >= 2 * UNDERSTOOD and float(fit[0]) >= SURE
 
 
 def unknown_note(prompts: Iterable[Prompt], guide: Guide) -> str:
@@ -134,6 +140,7 @@ def directions(guide: Guide, prompt: Prompt) -> tuple[Tensor, Tensor]:
     Raises:
         PromptError: a part means the same as the neutral prompt to this guide.
     """
+    prompt.check_length(guide)
     neutral = embed(guide, prompt.neutral)
     ways = torch.stack([embed(guide, text) for text, _ in prompt.parts]) - neutral
     for (text, _), length in zip(prompt.parts, ways.norm(dim=-1).tolist(), strict=True):

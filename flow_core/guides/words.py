@@ -1,15 +1,17 @@
 """Texts as the numbers that CLIP's text towers read: byte pair encoding (Sennrich, Haddow, Birch, Neural Machine Translation of
 Rare Words with Subword Units, 2016) with CLIP's vocabulary, which open_clip brings along.
 
-open_clip does the same, but its import takes as long as an edit.
+open_clip does the same, but its import takes as long as an edit. It also mends texts whose characters were read in a wrong encoding
+(by ftfy), which is not done here.
 """
 
 from __future__ import annotations
 
 import functools
 import gzip
-import re
-from collections.abc import Sequence
+import html
+import unicodedata
+from collections.abc import Iterator, Sequence
 from importlib.util import find_spec
 from itertools import pairwise
 from pathlib import Path
@@ -20,9 +22,11 @@ from torch import Tensor
 BYTES = 256
 MERGES = 48894
 START, END = 2 * BYTES + MERGES, 2 * BYTES + MERGES + 1
-# what is the same before and after open_clip's cleaning of texts, but for case and white space
-_PLAIN = re.compile(r"[\t\n\r -%'-;=?-~]*")
-_PIECE = re.compile(r"'s|'t|'re|'ve|'m|'ll|'d|[a-z]+|[0-9]|[^\sa-z0-9]+")
+_SPECIAL = {"<start_of_text>": START, "<end_of_text>": END}
+_CONTRACTIONS = ("'re", "'ve", "'ll", "'s", "'t", "'m", "'d")
+# Characters that say the same as plain ones; full-width ones, which Chinese and Japanese keyboards type, are computed.
+_PLAIN = {0x2018: "'", 0x2019: "'", 0x201A: "'", 0x201B: "'", 0x201C: '"', 0x201D: '"', 0x201E: '"', 0x201F: '"', 0x3000: " ",
+          **{0xFF01 + i: chr(0x21 + i) for i in range(94)}}  # fmt: skip
 
 
 class Words:
@@ -32,17 +36,55 @@ class Words:
         self.length = length
 
     def __call__(self, texts: Sequence[str]) -> Tensor:
-        if not all(
-            _PLAIN.fullmatch(text) for text in texts
-        ):  # accents, entities and the like: seldom, and open_clip's affair
-            from .guide import open_clip
-
-            return open_clip().tokenizer.SimpleTokenizer(context_length=self.length)(list(texts))
         out = torch.zeros(len(texts), self.length, dtype=torch.long)
         for row, text in zip(out, texts, strict=True):
-            numbers = [n for piece in _PIECE.findall(text.lower()) for n in _encode(piece)][: self.length - 2]
+            numbers = _numbers(text)[: self.length - 2]
             row[: len(numbers) + 2] = torch.tensor([START, *numbers, END])
         return out
+
+    def count(self, text: str) -> int:
+        """How many tokens a text has, with start and end; beyond :attr:`length` it would be cut."""
+        return len(_numbers(text)) + 2
+
+
+def word_tokens() -> dict[int, str]:
+    """The tokens that are whole words of plain letters, and their words."""
+    _, numbers = _vocabulary()
+    whole = {n: w.removesuffix("</w>") for w, n in numbers.items() if w.endswith("</w>")}
+    return {n: w for n, w in whole.items() if w.isascii() and w.isalpha()}
+
+
+def _numbers(text: str) -> list[int]:
+    clean = html.unescape(html.unescape(unicodedata.normalize("NFC", text).translate(_PLAIN)))
+    found: list[int] = []
+    for piece in _pieces(" ".join(clean.split()).lower()):
+        found += (_SPECIAL[piece],) if piece in _SPECIAL else _encode(piece)
+    return found
+
+
+def _pieces(text: str) -> Iterator[str]:
+    """Contractions, runs of letters, single digits, runs of anything else but white space."""
+    i = 0
+    while i < len(text):
+        special = next((s for s in (*_SPECIAL, *_CONTRACTIONS) if text.startswith(s, i)), None)
+        if special:
+            yield special
+            i += len(special)
+            continue
+        kind, end = _kind(text[i]), i + 1
+        while kind in "LO" and end < len(text) and _kind(text[end]) == kind:
+            end += 1
+        if kind != " ":
+            yield text[i:end]
+        i = end
+
+
+def _kind(character: str) -> str:
+    """L for letters, N for digits, blank for white space, O for others."""
+    if character.isspace():
+        return " "
+    first = unicodedata.category(character)[0]
+    return first if first in "LN" else "O"
 
 
 @functools.cache
@@ -60,11 +102,24 @@ def _vocabulary() -> tuple[dict[str, int], dict[str, int]]:
     return {m: i for i, m in enumerate(lines)}, {m.replace(" ", ""): 2 * BYTES + i for i, m in enumerate(lines)}
 
 
+@functools.cache
+def _bytes() -> list[tuple[str, int]]:
+    """For each byte the character that stands for it in the merges, and its number: printable ones first."""
+    printable = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
+    others = [b for b in range(BYTES) if b not in printable]
+    sign = {b: chr(b) for b in printable} | {b: chr(BYTES + i) for i, b in enumerate(others)}
+    number = {b: i for i, b in enumerate([*printable, *others])}
+    return [(sign[b], number[b]) for b in range(BYTES)]
+
+
 @functools.lru_cache(maxsize=4096)
 def _encode(piece: str) -> tuple[int, ...]:
-    """Numbers of a word of printable ASCII."""
+    """Numbers of a piece of text."""
     ranks, numbers = _vocabulary()
-    parts = [*piece[:-1], piece[-1] + "</w>"]
+    signs = [_bytes()[b] for b in piece.encode()]
+    single = dict(signs) | {f"{s}</w>": n + BYTES for s, n in signs}
+    parts = [s for s, _ in signs]
+    parts[-1] += "</w>"
     while len(parts) > 1:
         best = min(pairwise(parts), key=lambda pair: ranks.get(" ".join(pair), MERGES))
         if " ".join(best) not in ranks:
@@ -76,5 +131,4 @@ def _encode(piece: str) -> tuple[int, ...]:
             else:
                 merged.append(part)
         parts = merged
-    # the first 256 numbers are single bytes, in the order of printable ASCII, the next those that end a word
-    return tuple(numbers.get(p, ord(p[0]) - ord("!") + (BYTES if len(p) > 1 else 0)) for p in parts)
+    return tuple(numbers[p] if p in numbers else single[p] for p in parts)

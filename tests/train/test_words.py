@@ -1,0 +1,78 @@
+"""The phrases that the text tower learns from, what is composed of them, and how it reads phrases that it never met."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from flow_core.editing.concepts import COLOR, MEANINGS
+from flow_core.fields.muscles import MusclesField
+from flow_core.train import phrases, words
+from flow_core.train.attributes import CONCEPTS
+
+NAMES = [c.name for c in CONCEPTS]
+
+
+def test_every_concept_is_something_to_the_rig() -> None:
+    assert list(MEANINGS) == NAMES
+    for concept in CONCEPTS:
+        meaning = MEANINGS[concept.name]
+        assert meaning.text == concept.text
+        assert bool(concept.color) == (meaning.kind == COLOR) == (not meaning.amounts)
+        assert MusclesField.of(meaning.amounts).coefficients().any() == bool(meaning.amounts)
+
+
+@pytest.mark.parametrize("language", phrases.LANGUAGES)
+def test_there_are_phrases_for_every_concept(language: str) -> None:
+    lexicon = phrases.lexicon(language)
+    said = {NAMES[k] for p in lexicon.phrases for k, a in p.says if a > 0 and len(p.says) == 1}
+    assert said == set(NAMES)
+    assert len(lexicon.phrases) > 4000
+    assert len(lexicon.nothing) > 150
+    asked = {p.text for p in lexicon.phrases if not p.parts}
+    assert not asked & set(lexicon.nothing)
+
+
+def test_left_is_never_right() -> None:
+    for language, (left, right) in phrases._SIDES.items():
+        for p in phrases.lexicon(language).phrases:
+            names = {NAMES[k] for k, _ in p.says}
+            if left in p.text and any(n.endswith("left") for n in names):
+                assert not any(n.endswith("right") for n in names), p
+            if (
+                right in p.text
+                and left not in p.text
+                and language == "zh"
+                and any(n.endswith((" left", " right")) for n in names)
+            ):
+                assert any(n.endswith("right") for n in names), p
+
+
+def test_texts_say_what_their_phrases_say() -> None:
+    composer = phrases.Composer(0, ("car", "table"))
+    said = [composer.say() for _ in range(4000)]
+    assert len({text for text, _ in said}) > 3500
+    assert 0.1 < sum(not says for _, says in said) / len(said) < 0.25
+    assert 0.15 < sum(not text.isascii() for text, _ in said) / len(said) < 0.45
+    assert any(a < 0 for _, says in said for _, a in says)
+    assert all("{" not in text and "SIDE" not in text for text, _ in said)
+
+
+def test_phrases_that_are_left_out_are_not_used() -> None:
+    left_out = words.held_out(0.1)
+    assert len(left_out) > 500
+    pools = phrases.Composer(0, (), left_out).pools
+    assert not left_out & {p.text for pool in pools.values() for meaning in pool for group in meaning for p in group}
+
+
+def test_labels_are_read_strictly() -> None:
+    amounts = torch.zeros(len(NAMES))
+    amounts[NAMES.index("smile")] = 1.0
+    assert words.right(amounts, "smile")
+    assert words.right(amounts, "laugh|smile")
+    assert not words.right(amounts, "-smile")
+    assert not words.right(amounts, "none")
+    assert not words.right(amounts, "smile&old")
+    amounts[NAMES.index("old")] = -0.8
+    assert words.right(amounts, "-old&smile")
+    assert words.right(torch.zeros(len(NAMES)), "none")
