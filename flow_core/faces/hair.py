@@ -19,7 +19,7 @@ BUILTIN = Path(__file__).parents[1] / "weights" / "hair.safetensors"
 SIZE = 96  # pixels a side of the face square that the network looks at
 CHANNELS = (12, 28, 44, 52)
 LEAST = 0.03  # share of the square above which a face has hair that can be dyed; a shaven head shows a rim of some
-SURE = 1.25  # mean logit where hair is found, below which it may well be a hat or a bald head
+SURE = 1.5  # mean logit where hair is found, below which it may well be a hat or a bald head
 
 
 class _Step(nn.Sequential):
