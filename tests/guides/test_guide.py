@@ -568,7 +568,15 @@ def test_the_builtin_guide_is_open_clips(guide: Guide) -> None:
     assert type(theirs.model) is not type(guide.model)
     pictures_ = torch.rand(3, 3, 112, 112, generator=torch.Generator().manual_seed(1))
     assert (guide.encode_image(pictures_) - theirs.encode_image(pictures_)).abs().max() < 1e-5
-    texts = ["a smiling face", "An ANGRY  face, 42 years old!", "blond hair's", "smile " * 40, "a zorgon", "\u00fcbel", "\u5fae\u7b11\u7684\u8138\uff0c\u5927\u773c\u775b"]
+    texts = [
+        "a smiling face",
+        "An ANGRY  face, 42 years old!",
+        "blond hair's",
+        "smile " * 40,
+        "a zorgon",
+        "\u00fcbel",
+        "\u5fae\u7b11\u7684\u8138\uff0c\u5927\u773c\u775b",
+    ]
     assert (guide.encode_text(texts) - theirs.encode_text(texts)).abs().max() < 1e-5
     assert guide.scale == theirs.scale
     assert (guide.vocabulary, guide.image_size) == (theirs.vocabulary, theirs.image_size)
@@ -582,7 +590,10 @@ def test_the_builtin_guide_is_open_clips(guide: Guide) -> None:
 def test_tokens_are_open_clips() -> None:
     theirs, ours = open_clip().tokenizer.SimpleTokenizer(context_length=24), Words(24)
     rng = random.Random(0)
-    letters = "".join(c for c in string.printable if c not in "\x0b\x0c") + "\u00e9\u2019\u7b11\u5fae\u5de6\u773c\u775b\uff0c\u3002\uff01\uff41\u3000"
+    letters = (
+        "".join(c for c in string.printable if c not in "\x0b\x0c")
+        + "\u00e9\u2019\u7b11\u5fae\u5de6\u773c\u775b\uff0c\u3002\uff01\uff41\u3000"
+    )
     known = [
         *load_guide().vocabulary,
         "don't",

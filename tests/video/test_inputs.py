@@ -187,7 +187,9 @@ def holed(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "damage"), [("in.mp4", cut), ("in.mkv", cut), ("in.avi", cut), ("in.avi", holed)], ids=str
+    ("name", "damage"),
+    [("in.mp4", cut), ("in.mkv", cut), ("in.avi", cut), ("in.avi", holed)],
+    ids=lambda v: getattr(v, "__name__", v),
 )
 @pytest.mark.parametrize("sound", [0, 1])
 def test_lost_frames_are_told(name: str, damage: Callable[[Path], None], sound: int, tmp_path: Path) -> None:
