@@ -136,9 +136,10 @@ def named(guide: Guide, prompt: Prompt) -> Named:
 
 
 def _relaxed(amounts: dict[str, float]) -> dict[str, float]:
-    """Takes the muscles of an expression away."""
-    units = {name for name, much in amounts.items() if name.split(" ")[0] != RELAX and much > 0}
-    return {f"{RELAX} {name}": 1.0 for name in units}
+    """Takes the muscles of an expression away; a shape that helps it is not shown, and so cannot be relaxed."""
+    units = load_rig().unit_names
+    named = (n for n, much in amounts.items() if n.split(" ")[0] != RELAX and much > 0)
+    return {f"{RELAX} {n}": 1.0 for n in named if n in units or f"{n}Left" in units}
 
 
 def _meant(guide: Guide, prompt: Prompt) -> list[dict[str, float]]:

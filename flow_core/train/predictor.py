@@ -35,6 +35,7 @@ from ..editing.painting import RegionColors
 from ..editing.predict import (
     BUILTIN,
     COLOR_LIMIT,
+    LEAST_SIMILARITY,
     REACH,
     Predictor,
     Wish,
@@ -467,9 +468,8 @@ def run(o: argparse.Namespace, train: data.Faces | list[str], test: data.Faces) 
         texts = read_texts(o, guide).measured(guide, some, where)
         predictor = Predictor(guide.name, key_texts(guide), texts.unit)
         predictor.usual.copy_(usual(train, o))
-        if not o.weights:
-            texts.steer(predictor)
-        else:
+        texts.steer(predictor)
+        if o.weights:
             predictor.load_state_dict({**predictor.state_dict(), **started(predictor, o.weights)})
         predictor = predictor.to(o.device)
         settings = Settings(views=o.views, margin=o.margin, preserve=o.preserve, priors=Priors())
@@ -509,9 +509,14 @@ def usual(train: data.Faces | list[str], o: argparse.Namespace) -> Tensor:
 
 
 def started(predictor: Predictor, path: Path) -> dict[str, Tensor]:
-    """The weights of another predictor to go on from. What belongs to its guide's text space stays behind where that has other
-    numbers of dimensions."""
-    was = {k: v.float() for k, v in Predictor.load(path).state_dict().items() if k not in ("keys", "unit", "usual")}
+    """The weights of another predictor to go on from. What is measured stays behind, and where it had another guide what belongs to
+    that."""
+    before = Predictor.load(path)
+    same = before.keys.shape == predictor.keys.shape and bool(
+        (torch.cosine_similarity(before.keys, predictor.keys) >= LEAST_SIMILARITY).all()
+    )
+    measured = ("keys", "unit", "usual", *(() if same else ("steer.weight",)))
+    was = {k: v.float() for k, v in before.state_dict().items() if k not in measured}
     own, width = predictor.first.weight.detach().clone(), predictor.keys.shape[1]
     text = was["first.weight"].shape[1] - (own.shape[1] - width)  # columns
     own[:, width:] = was["first.weight"][:, text:]

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from flow_core.editing.named import covariance, named
+from flow_core.editing.concepts import EXPRESSION, MEANINGS
+from flow_core.editing.named import _relaxed, covariance, named
 from flow_core.faces.rig import load_rig
 from flow_core.fields.muscles import MusclesField
 from flow_core.guides.guide import Guide
@@ -100,3 +101,12 @@ def test_the_metric_lets_only_what_is_asked_move() -> None:
     names = load_rig().unit_names
     assert moved[names.index("mouthSmileLeft")] == pytest.approx(moved[names.index("mouthSmileRight")].item(), abs=1e-5)
     assert moved[names.index("mouthSmileLeft")] > moved[names.index("browInnerUp")]
+
+
+def test_every_concept_can_be_taken_away() -> None:
+    """Some have a shape that helps the muscles, which is not there to be relaxed."""
+    for name, meaning in MEANINGS.items():
+        if meaning.kind == EXPRESSION:
+            taken = MusclesField.of(_relaxed(meaning.amounts))
+            assert not taken.units.any(), name
+            assert not taken.controls.any(), name
