@@ -21,6 +21,7 @@ COMMANDS = (
     "seen",
     "rig",
     "covered",
+    "moved",
 )
 
 
