@@ -77,7 +77,9 @@ def read(path: Path) -> dict[str, Moved]:
     with safe_open(path, "pt") as file:
         names = json.loads((file.metadata() or {}).get("faceflow", "{}"))
         if names != {"units": list(rig.unit_names), "controls": list(rig.control_names)}:
-            raise SystemExit(f"{path} holds no faces moved by this rig; make it anew with: python -m flow_core.train moved")
+            raise SystemExit(
+                f"{path} holds no faces moved by this rig; make it anew with: python -m flow_core.train moved"
+            )
         return {
             part: Moved(
                 *(file.get_tensor(f"{part}_{name}") for name in ("pictures", "face")),
@@ -150,13 +152,9 @@ def render(views: Views, index: Tensor, field: MusclesField) -> Moved:
     center = 0.5 + WIDEN * (pixel_centers(SIDE, SIDE) - 0.5)
     near = (1.04 - 2 * (center - 0.5).abs().amax(-1)).div(0.16).clamp(0, 1)  # edits fade out towards the crop's border
     offset, dark = torch.zeros(len(index), 2, SIDE, SIDE), torch.zeros(len(index), 1, SIDE, SIDE)
-    after = torch.stack(
-        [target_units(u, r, c) for u, r, c in zip(faces.units, field.relax, field.units, strict=True)]
-    )
+    after = torch.stack([target_units(u, r, c) for u, r, c in zip(faces.units, field.relax, field.units, strict=True)])
     mesh = torch.where(of_lids, faces.units, after)
-    landmarks = [
-        rig.landmarks(faces.project(faces.vertices(*muscles))[0]) for muscles in ((), (mesh, field.controls))
-    ]
+    landmarks = [rig.landmarks(faces.project(faces.vertices(*muscles))[0]) for muscles in ((), (mesh, field.controls))]
     moved = places + landmarks[1] - landmarks[0]
     for i in range(len(index)):
         one = moved_face(faces.select(i), places[i], field.select(i), COARSE)
@@ -185,7 +183,9 @@ def _with_eyes(face: MovedFace, moved: Tensor, gaze: Tensor) -> Tensor:
         upper = b < (eye.lids[0] + eye.lids[1])[column] / 2
         moved[at] = eye.target.back(a, b + torch.where(upper, top[column], bottom[column]))
         across = shift * eye.target.length
-        moved[[AT[i] for i in iris]] += eye.target.axis * across[0] + eye.target.axis.flip(0) * across[1] * across.new_tensor([-1, 1])
+        moved[[AT[i] for i in iris]] += eye.target.axis * across[0] + eye.target.axis.flip(0) * across[
+            1
+        ] * across.new_tensor([-1, 1])
     return moved
 
 
