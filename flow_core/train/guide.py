@@ -246,6 +246,7 @@ def main(argv: list[str] | None = None) -> None:
         metavar="FILE",
         help="where texts lie (flow_core.train.targets); default: as the weights have it",
     )
+    ap.add_argument("--bf16", action="store_true", help="--moved in bfloat16 where that is quicker, all but the last tenth of the steps")
     ap.add_argument("--batches", type=Path, metavar="DIR", help="keep the views of --moved here and use them again")
     ap.add_argument("--prepare", type=int, default=875, help="how many steps' views are kept")
     o = ap.parse_args(argv)

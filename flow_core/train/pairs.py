@@ -54,7 +54,7 @@ def prototypes() -> Tensor:
             n.removeprefix(RELAX).strip(): v for n, v in amounts.items() if n.split(" ")[0] == RELAX and " " in n
         }
         field = MusclesField.of({**{n: v for n, v in amounts.items() if n.split(" ")[0] != RELAX}})
-        row = torch.cat([field.units[0], field.controls[0]])
+        row = meant = torch.cat([field.units[0], field.controls[0]])
         if relaxed:
             taken = torch.cat([rig.unit_vector(relaxed), torch.zeros(len(rig.control_names))])
             row = torch.where(row == 0, -0.4 * taken, row)
@@ -63,7 +63,7 @@ def prototypes() -> Tensor:
         side = name.rsplit(" ", 1)
         if (len(side) == 2 and side[1] in ("left", "right")) or name in EITHER:
             row = row - ASIDE.get(side[0], 1.0) * row[swap]
-        rows.append(row / row.square().sum().clamp(min=1e-6))
+        rows.append(row / (row @ meant).clamp(min=1e-6))
     return torch.stack(rows)
 
 
@@ -253,11 +253,14 @@ class PairsObjective(nn.Module):
         objective: of single faces.
         directions: ``[K,D]`` from the neutral text to that of each concept, which stay as they are.
         neutral: ``[D]`` the neutral text's embedding.
+
+    Attributes:
+        bf16: whether the image tower computes in bfloat16.
     """
 
     def __init__(self, objective: Objective, directions: Tensor, neutral: Tensor) -> None:
         super().__init__()
-        self.objective = objective
+        self.objective, self.bf16 = objective, False
         self.register_buffer("directions", directions)
         self.register_buffer("neutral", neutral)
 
@@ -265,7 +268,9 @@ class PairsObjective(nn.Module):
                 *of_faces: Tensor) -> dict[str, Tensor]:  # fmt: skip
         """``picture`` and ``of_faces`` as for the single faces, the others a :class:`Batch`."""
         model, parts = self.objective.model, (len(picture), len(before), len(after))
-        features, found = self.objective.see(torch.cat([picture, before, after]))
+        with torch.autocast(picture.device.type, torch.bfloat16, self.bf16):
+            features, found = self.objective.see(torch.cat([picture, before, after]))
+        features, found = features.float(), None if found is None else found.float()
         single, *pair = features.split(parts)
         losses = self.objective.losses(single, None if found is None else found[: parts[0]], *of_faces)
         before, after = (F.normalize(model.visual.head(f), dim=-1) for f in pair)

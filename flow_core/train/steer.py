@@ -83,6 +83,7 @@ def fit(model: nn.Module, tokenizer, shown: Shown, o: argparse.Namespace) -> flo
     of_brows = torch.tensor(["brow gap" in c.parts for c in A.CONCEPTS])
 
     def batch(seed: int) -> tuple[Tensor, ...]:
+        objective.bf16 = o.bf16 and seed % 1_000_003 < 0.9 * o.moved_steps
         kept = views(seed)
         rng = random.Random(seed)
         said, vectors = zip(*rng.sample(pool, 2 * o.captions), strict=True)
