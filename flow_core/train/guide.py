@@ -225,6 +225,7 @@ def table(model: nn.Module, tokenizer, shown: Shown, text: Tensor | None = None)
 
 
 def main(argv: list[str] | None = None) -> None:
+    from safetensors import safe_open
     from safetensors.torch import load_file
 
     ap = loop.arguments("guide", "Train the built-in nano guide.", WEIGHTS / f"{BUILTIN}.safetensors", 3000, 32, 2e-3)
@@ -240,13 +241,12 @@ def main(argv: list[str] | None = None) -> None:
         "--moved", type=Path, metavar="FILE", help="faces moved by the rig: train the image tower on what they show"
     )
     ap.add_argument("--moved-steps", type=int, default=6000, help="steps of that")
+    ap.add_argument("--head-steps", type=int, default=1500, help="steps after that, of the last projection alone")
     ap.add_argument(
-        "--targets",
-        type=Path,
-        metavar="FILE",
-        help="where texts lie (flow_core.train.targets); default: as the weights have it",
+        "--bf16",
+        action="store_true",
+        help="--moved in bfloat16 where that is quicker, all but the last tenth of the steps",
     )
-    ap.add_argument("--bf16", action="store_true", help="--moved in bfloat16 where that is quicker, all but the last tenth of the steps")
     ap.add_argument("--batches", type=Path, metavar="DIR", help="keep the views of --moved here and use them again")
     ap.add_argument("--prepare", type=int, default=875, help="how many steps' views are kept")
     o = ap.parse_args(argv)
@@ -260,18 +260,20 @@ def main(argv: list[str] | None = None) -> None:
     if o.moved:
         from . import steer
     if not o.validate:
-        seconds = steer.fit(model, tokenizer, shown, o) if o.moved else fit(model, tokenizer, shown, o)
+        seconds = steer.fit(model, shown, o) if o.moved else fit(model, tokenizer, shown, o)
         if loop.rank():
             return
         steps = f"{o.moved_steps} moved" if o.moved else f"{o.steps}+{o.image_steps}+{o.last_steps}"
-        about = {"steps": steps, "seed": str(o.seed)}
-        loop.save(model, o.out, about | {"vocabulary": json.dumps(captions.vocabulary())})
+        about = {"vocabulary": json.dumps(captions.vocabulary())}
+        if o.moved and o.weights:  # the texts are those of the weights
+            with safe_open(o.weights, "pt") as file:
+                about |= file.metadata() or {}
+        loop.save(model, o.out, about | {"steps": steps, "seed": str(o.seed)})
         print(f"trained in {seconds:.0f} s")
     model.load_state_dict(load_file(o.out))
     if o.moved:
-        print(steer.table(model.eval(), tokenizer, held_out, o), flush=True)
-    text = torch.load(o.targets, weights_only=True) if o.targets else None
-    print(table(model.eval(), tokenizer, held_out, None if text is None else text["neutral"] + text["directions"]))
+        print(steer.table(model.eval(), held_out, o), flush=True)
+    print(table(model.eval(), tokenizer, held_out))
 
 
 def fit(model: nn.Module, tokenizer, shown: Shown, o: argparse.Namespace) -> float:

@@ -26,10 +26,9 @@ from ..fields.muscles import (
     CONTROL_RANGE,
     LID_UNITS,
     MusclesField,
-    eyelids_and_gaze,
     fit_shown,
     moved_face,
-    target_units,
+    units_after,
 )
 from ..geometry.grid import pixel_centers
 from ..geometry.sampling import sample_image
@@ -152,7 +151,9 @@ def render(views: Views, index: Tensor, field: MusclesField) -> Moved:
     center = 0.5 + WIDEN * (pixel_centers(SIDE, SIDE) - 0.5)
     near = (1.04 - 2 * (center - 0.5).abs().amax(-1)).div(0.16).clamp(0, 1)  # edits fade out towards the crop's border
     offset, dark = torch.zeros(len(index), 2, SIDE, SIDE), torch.zeros(len(index), 1, SIDE, SIDE)
-    after = torch.stack([target_units(u, r, c) for u, r, c in zip(faces.units, field.relax, field.units, strict=True)])
+    after = torch.stack(
+        [units_after(faces.select(i), places[i], field.relax[i], field.units[i]) for i in range(len(index))]
+    )
     mesh = torch.where(of_lids, faces.units, after)
     landmarks = [rig.landmarks(faces.project(faces.vertices(*muscles))[0]) for muscles in ((), (mesh, field.controls))]
     moved = places + landmarks[1] - landmarks[0]
@@ -162,7 +163,7 @@ def render(views: Views, index: Tensor, field: MusclesField) -> Moved:
             found, shade = one(center)
             offset[i] = found[0] * near
             dark[i] = 0 if shade is None else shade[0] * near
-            moved[i] = _with_eyes(one, moved[i], eyelids_and_gaze(faces.units[i], after[i], names)[1])
+            moved[i] = _with_eyes(one, moved[i])
     inverse = views.inverse[index]
     source = center + offset.movedim(1, -1)
     source = source @ inverse[:, None, :2, :2].mT + inverse[:, None, None, :2, 2]
@@ -172,20 +173,19 @@ def render(views: Views, index: Tensor, field: MusclesField) -> Moved:
     return Moved(pictures, index, after - faces.units, field.controls, moved)
 
 
-def _with_eyes(face: MovedFace, moved: Tensor, gaze: Tensor) -> Tensor:
+def _with_eyes(face: MovedFace, moved: Tensor) -> Tensor:
     """Moved landmarks ``[161,2]`` with what lids and gaze do, which the mesh does not show."""
     moved = moved.clone()
-    for eye, contour, iris, shift in zip(face.eyes, EYES, IRISES, gaze, strict=True):
+    for eye, contour, iris in zip(face.eyes, EYES, IRISES, strict=True):
         at = [AT[i] for i in contour]
-        a, b = eye.target.to(moved[at])
+        a, b = eye.target.to(*moved[at].unbind(-1))
         column = (a / eye.target.length).clamp(0, 1).mul(TABLE - 1).round().long()
         top, bottom = (eye.lids[i + 2] - eye.lids[i] for i in (0, 1))
         upper = b < (eye.lids[0] + eye.lids[1])[column] / 2
-        moved[at] = eye.target.back(a, b + torch.where(upper, top[column], bottom[column]))
-        across = shift * eye.target.length
-        moved[[AT[i] for i in iris]] += eye.target.axis * across[0] + eye.target.axis.flip(0) * across[
-            1
-        ] * across.new_tensor([-1, 1])
+        moved[at] = torch.stack(eye.target.back(a, b + torch.where(upper, top[column], bottom[column])), -1)
+        at = [AT[i] for i in iris]
+        a, b = eye.target.to(*moved[at].unbind(-1))
+        moved[at] = torch.stack(eye.target.back(a + eye.gaze[0], b + eye.gaze[1]), -1)
     return moved
 
 

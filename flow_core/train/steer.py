@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import random
+import time
 from dataclasses import fields
 from pathlib import Path
 
@@ -17,69 +18,66 @@ from torch import Tensor, nn
 
 from ..atomic import replacing
 from ..editing.concepts import EXPRESSION, MEANINGS
+from ..guides.meaning import Meanings
 from . import attributes as A
-from . import captions, loop, moved
+from . import captions, loop, moved, targets
 from .guide import Objective, Shown, auc, correlation, sampling_weights
 from .pairs import NAMES, Batch, Pairs, PairsObjective, responses, shown_units
 
 PAIRS = 16  # a step
+HEAD_VIEWS, HEAD_BATCH, HEAD_RATE = (
+    560,
+    384,
+    6e-4,
+)  # steps' views, pairs and rate with which the projection alone learns
 STRONGER, WEAKER = 1.3, 0.5  # amounts that "very" and "slightly" mean
 
 
-def concept_texts(model: nn.Module, tokenizer, targets: Path | None) -> tuple[Tensor, Tensor]:
-    """The neutral text's embedding ``[D]`` and the direction from it to each concept ``[K,D]``: from a file of
-    :mod:`flow_core.train.targets`, or as the text tower has them."""
-    if targets:
-        kept = torch.load(targets, weights_only=True)
-        return kept["neutral"], kept["directions"]
-    with torch.no_grad():
-        neutral = model.encode_text(tokenizer(["a face"]), normalize=True)[0]
-        texts = tokenizer([MEANINGS[name].text for name in NAMES])
-        return neutral, torch.cat([model.encode_text(t, normalize=True) for t in texts.split(64)]) - neutral
+def layout(path: Path | None) -> tuple[Meanings, Tensor]:
+    """Where a guide's texts lie, as its file tells, or else as they have to lie (:mod:`flow_core.train.targets`); and the direction
+    ``[K,D]`` from the neutral text to that of each concept at its full amount."""
+    from safetensors import safe_open
+
+    about: dict[str, str] = {}
+    if path and path.is_file():
+        with safe_open(path, "pt") as file:
+            about = file.metadata() or {}
+    texts = Meanings.loads(about["concepts"]) if "concepts" in about else targets.of_guide()
+    full = targets.target(torch.eye(len(texts.ways)), texts.common, texts.ways, texts.neutral)
+    return texts, full - texts.neutral
 
 
-def _said(
-    model: nn.Module, tokenizer, targets: Path | None, seed: int, count: int
-) -> list[tuple[captions.Caption, Tensor]]:
-    """Captions of what landmarks and colours tell, with their embeddings."""
+def _said(texts: Meanings, seed: int, count: int) -> list[tuple[captions.Caption, Tensor]]:
+    """Captions of what landmarks and colours tell, with the embeddings of what they mean."""
     rng, refused = random.Random(seed), frozenset(phrase for _, phrase in captions.held_out())
-    found = []
+    found: list[captions.Caption] = []
     while len(found) < count:
         caption = captions.caption(rng, refused)
         if all(A.MEASURED[k] for k, *_ in caption.says):
             found.append(caption)
-    if targets:
-        from .targets import target
-
-        kept = torch.load(targets, weights_only=True)
-        amounts = torch.zeros(count, len(A.CONCEPTS))
-        for row, caption in zip(amounts, found, strict=True):
-            for k, shift, truth in caption.says:
-                row[k] = (1 if shift == 0 else STRONGER if shift > 0 else WEAKER) * (1 if truth else -1)
-        vectors = target(amounts, kept["common"], kept["ways"], kept["neutral"])
-    else:
-        with torch.no_grad():
-            texts = tokenizer([c.text for c in found])
-            vectors = torch.cat([model.encode_text(part, normalize=True) for part in texts.split(100)])
-    return list(zip(found, vectors, strict=True))
+    amounts = torch.zeros(count, len(A.CONCEPTS))
+    for row, caption in zip(amounts, found, strict=True):
+        for k, shift, truth in caption.says:
+            row[k] = (1 if shift == 0 else STRONGER if shift > 0 else WEAKER) * (1 if truth else -1)
+    return list(zip(found, targets.target(amounts, texts.common, texts.ways, texts.neutral), strict=True))
 
 
-def fit(model: nn.Module, tokenizer, shown: Shown, o: argparse.Namespace) -> float:
+def fit(model: nn.Module, shown: Shown, o: argparse.Namespace) -> float:
     """Train the image tower in place; returns seconds."""
-    neutral, directions = concept_texts(model, tokenizer, o.targets)
+    texts, directions = layout(o.weights)
     single = Objective(model)
     for head in (single.landmarks, single.image):  # at first they must not disturb the tower
         nn.init.zeros_(head.weight)
         nn.init.zeros_(head.bias)
     model.visual.to(memory_format=torch.channels_last)
-    objective = PairsObjective(single, directions, neutral).to(o.device)
+    objective = PairsObjective(single, directions, texts.neutral).to(o.device)
     objective.requires_grad_(False)
     for part in (model.visual, single.landmarks, single.image):
         part.requires_grad_(True)
     model.logit_scale.requires_grad_(True)
     model.logit_bias.requires_grad_(True)
     views = prepared(shown, o)
-    pool = _said(model, tokenizer, o.targets, o.seed, 50 * o.captions)
+    pool = _said(texts, o.seed, 50 * o.captions)
     of_brows = torch.tensor(["brow gap" in c.parts for c in A.CONCEPTS])
 
     def batch(seed: int) -> tuple[Tensor, ...]:
@@ -101,7 +99,46 @@ def fit(model: nn.Module, tokenizer, shown: Shown, o: argparse.Namespace) -> flo
         **{**vars(o), "steps": o.moved_steps, "checkpoint": o.checkpoint.with_stem(f"{o.checkpoint.stem}-moved")}
     )
     now.resume = o.resume and now.checkpoint.exists()
-    return loop.fit(objective, batch, now)
+    seconds = loop.fit(objective, batch, now)
+    began = time.time()
+    settle_head(objective, views, o)
+    return seconds + time.time() - began
+
+
+def settle_head(objective: PairsObjective, views, o: argparse.Namespace) -> None:
+    """The projection of the image tower's features alone learns on, from features that are computed once: so it can be taught for long
+    what is seldom seen. Concepts count the more the less their logits usually change; logits of faces as they are stay."""
+    model, features, kept = objective.objective.model.eval(), [], []
+    for seed in range(min(o.prepare, HEAD_VIEWS)):
+        made = views(seed)
+        pictures = torch.cat([made["before"], made["after"]]).to(o.device)
+        with torch.no_grad(), torch.autocast(pictures.device.type, torch.bfloat16, o.bf16):
+            features.append(objective.objective.see(pictures)[0].float().unflatten(0, (2, -1)))
+        kept.append(made["change"].to(o.device))
+    still, moving = torch.cat(features, 1)
+    change, known = torch.cat(kept), A.MEASURED.to(o.device)
+    weight = (0.25 / (change.square().mean(0) + 0.03)).clamp(0.3, 3.0)
+    weight[A.IS_COLOR.to(o.device)] = 0.5
+    head = model.visual.head
+    scale, texts = model.logit_scale.exp().detach(), objective.neutral + objective.directions
+    with torch.no_grad():
+        before = scale * F.normalize(head(still), dim=-1) @ texts.mT
+    model.requires_grad_(False)
+    head.requires_grad_(True)
+    optimizer = torch.optim.Adam(head.parameters(), lr=HEAD_RATE)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, HEAD_RATE, total_steps=o.head_steps + 1)
+    g = torch.Generator().manual_seed(o.seed)
+    for _ in range(o.head_steps):
+        i = torch.randint(len(change), (HEAD_BATCH,), generator=g).to(o.device)
+        one, two = (F.normalize(head(f[i]), dim=-1) for f in (still, moving))
+        gained = scale * (two - one) @ objective.directions.mT
+        miss = F.smooth_l1_loss(gained, change[i], reduction="none", beta=0.7) * weight * (1 + change[i].abs())
+        stay = (scale * one @ texts.mT - before[i])[:, known].square().mean()
+        resting = (scale * (two - one) @ objective.neutral).square().mean()
+        optimizer.zero_grad()
+        (2 * miss.mean() + 0.3 * stay + 0.02 * resting).backward()
+        optimizer.step()
+        schedule.step()
 
 
 def prepared(shown: Shown, o: argparse.Namespace):
@@ -164,13 +201,13 @@ def _altered(kept: dict[str, Tensor], g: torch.Generator) -> dict[str, Tensor]:
 
 
 @torch.no_grad()
-def table(model: nn.Module, tokenizer, held_out: Shown, o: argparse.Namespace) -> str:
+def table(model: nn.Module, held_out: Shown, o: argparse.Namespace) -> str:
     """The model card's table of what changes of muscles and shapes do, in Markdown, on held-out faces."""
-    neutral, directions = concept_texts(model, tokenizer, o.targets)
+    texts, directions = layout(o.out)
     units = shown_units(o.data, held_out.faces, True, held_out.views.points)
     pairs = Pairs(held_out, moved.read(o.moved)["test"], units)
     asked, seen = responses(model, directions, pairs)
-    logit = still_logits(model, directions + neutral, held_out)
+    logit = still_logits(model, directions + texts.neutral, held_out)
     amounts = pairs.truth.amounts(F.pad(units[held_out.usable], (0, pairs.moved.controls.shape[1])))
     lines = ["| concept | AUC | response: correlation | slope | unasked |", "|---|---|---|---|---|"]
     order = sorted(

@@ -77,7 +77,7 @@ def test_every_concept_of_the_rig_is_itself(truth: Truth) -> None:
         ({"browOuterUpRight": 1.0}, "brow up right", "brow up left"),
         ({"eyeLookOutLeft": 0.8, "eyeLookInRight": 0.8}, "look left", "look right"),
         ({"browDown": 0.6, "browTogether": 0.6}, "anger", "brows apart"),
-        ({"noseWider": 1.0}, "nose wide", "nose narrow"),
+        ({"noseNostrilsWider": 1.0}, "nose wide", "nose narrow"),
         ({"eyeLarger": -1.0}, "eyes small", "eyes big"),
     ],
 )
@@ -97,6 +97,8 @@ def test_both_eyes_closed_are_no_wink(truth: Truth) -> None:
 def test_a_smile_makes_nobody_older_or_redder(truth: Truth) -> None:
     field = MusclesField.of({"mouthSmile": 1.0, "cheekSquint": 1.0})
     measured = torch.ones(1, len(NAMES))
-    change = dict(zip(NAMES, truth.change(torch.cat([field.units, field.controls], 1), measured)[0].tolist(), strict=True))
+    change = dict(
+        zip(NAMES, truth.change(torch.cat([field.units, field.controls], 1), measured)[0].tolist(), strict=True)
+    )
     assert change["smile"] > 2
     assert change["old"] == change["young"] == change["lips red"] == 0
