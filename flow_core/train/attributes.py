@@ -409,6 +409,9 @@ CONCEPTS = (
 )  # fmt: skip
 
 IS_COLOR = torch.tensor([bool(c.color) for c in CONCEPTS])
+MEASURED = torch.tensor(
+    [bool(c.parts or c.age or c.color) for c in CONCEPTS]
+)  # of any face, by its landmarks and colours
 
 
 def label_logits(labels: list[str]) -> Tensor:

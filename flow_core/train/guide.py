@@ -111,10 +111,20 @@ class Objective(nn.Module):
     ) -> dict[str, Tensor]:  # fmt: skip
         """Losses of ``n`` faces and ``m`` captions: ``known [n,K]`` weighs scores, ``counts [n,m]`` pairs; ``said`` are
         tokens ``[m,24]``, or embeddings ``[m,D]`` where the text tower learns no more."""
-        model = self.model
+        return self.losses(*self.see(picture), seen, regions, scores, known, said, target, counts, asked)
+
+    def see(self, picture: Tensor) -> tuple[Tensor, Tensor | None]:
+        """What :meth:`flow_core.guides.nano.NanoTower.look` sees in pictures 0..1."""
         with torch.no_grad():
-            model.logit_scale.clamp_(0, 4.0)
-        features, found = model.visual.trunk.look(normalise(model, picture))
+            self.model.logit_scale.clamp_(0, 4.0)
+        return self.model.visual.trunk.look(normalise(self.model, picture))
+
+    def losses(
+        self, features: Tensor, found: Tensor | None, seen: Tensor, regions: Tensor, scores: Tensor, known: Tensor, said: Tensor,
+        target: Tensor, counts: Tensor, asked: Tensor,
+    ) -> dict[str, Tensor]:  # fmt: skip
+        """As :meth:`forward`, for pictures that have been seen."""
+        model = self.model
         found = regions if found is None else found.sigmoid()
         common = 2 * (found * regions).sum((2, 3)) / (found.square() + regions.square()).sum((2, 3)).clamp(min=1e-3)
         image = F.normalize(model.visual.head(features), dim=-1)
@@ -153,12 +163,11 @@ def correlation(a: Tensor, b: Tensor) -> float:
 
 
 @torch.no_grad()
-def validate(model: nn.Module, tokenizer, shown: Shown) -> list[tuple[str, float, float, float]]:
-    """Per concept: AUC on held-out faces (their upper 30 % against their lower 30 %), correlation of logit and score on
+def validate(model: nn.Module, text: Tensor, shown: Shown) -> list[tuple[str, float, float, float]]:
+    """Per concept that landmarks or colours tell, with its unit embedding ``text [K,D]``: AUC on held-out faces (their upper 30 % against their lower 30 %), correlation of logit and score on
     the faces as they are, and of their changes under random warps and paint."""
     model.eval()
     parts = shown.usable.split(128)
-    text = model.encode_text(tokenizer([c.text for c in A.CONCEPTS]), normalize=True)
     out = []
     for changed in (False, True):
         shown.generator.manual_seed(1)
@@ -168,6 +177,8 @@ def validate(model: nn.Module, tokenizer, shown: Shown) -> list[tuple[str, float
     score, logit, score_w, logit_w = out
     rows = []
     for k, c in enumerate(A.CONCEPTS):
+        if not A.MEASURED[k]:
+            continue
         # nearly nobody has green skin by nature: colours are told apart on the painted faces
         s, z = (score_w[:, k], logit_w[:, k]) if c.color else (score[:, k], logit[:, k])
         low, high = s.quantile(0.3), s.quantile(0.7)
@@ -198,9 +209,12 @@ def retrieval(model: nn.Module, tokenizer) -> tuple[float, list[str]]:
     return 1 - len(missed) / len(phrases), missed
 
 
-def table(model: nn.Module, tokenizer, shown: Shown) -> str:
-    """The model card's table, in Markdown."""
-    rows = validate(model, tokenizer, shown)
+def table(model: nn.Module, tokenizer, shown: Shown, text: Tensor | None = None) -> str:
+    """The model card's table, in Markdown; ``text [K,D]``: embeddings of the concepts other than those of the text tower."""
+    if text is None:
+        with torch.no_grad():
+            text = model.encode_text(tokenizer([c.text for c in A.CONCEPTS]), normalize=True)
+    rows = validate(model, text, shown)
     lines = ["| concept | AUC | correlation | correlation of changes |", "|---|---|---|---|"]
     lines += [f"| {name} | {area:.3f} | {still:.2f} | {change:.2f} |" for name, area, still, change in rows]
     mean = torch.tensor([r[1:] for r in rows]).nanmean(0).tolist()
@@ -211,6 +225,7 @@ def table(model: nn.Module, tokenizer, shown: Shown) -> str:
 
 
 def main(argv: list[str] | None = None) -> None:
+    from safetensors import safe_open
     from safetensors.torch import load_file
 
     ap = loop.arguments("guide", "Train the built-in nano guide.", WEIGHTS / f"{BUILTIN}.safetensors", 3000, 32, 2e-3)
@@ -222,6 +237,18 @@ def main(argv: list[str] | None = None) -> None:
     ap.add_argument(
         "--weights", type=Path, metavar="FILE", help="weights to go on from; then --steps 0 skips the first part"
     )
+    ap.add_argument(
+        "--moved", type=Path, metavar="FILE", help="faces moved by the rig: train the image tower on what they show"
+    )
+    ap.add_argument("--moved-steps", type=int, default=6000, help="steps of that")
+    ap.add_argument("--head-steps", type=int, default=1500, help="steps after that, of the last projection alone")
+    ap.add_argument(
+        "--bf16",
+        action="store_true",
+        help="--moved in bfloat16 where that is quicker, all but the last tenth of the steps",
+    )
+    ap.add_argument("--batches", type=Path, metavar="DIR", help="keep the views of --moved here and use them again")
+    ap.add_argument("--prepare", type=int, default=875, help="how many steps' views are kept")
     o = ap.parse_args(argv)
     torch.manual_seed(o.seed)
     train, test = data.load(o.data)
@@ -230,14 +257,22 @@ def main(argv: list[str] | None = None) -> None:
     model, tokenizer = build()
     if o.weights:
         model.load_state_dict(load_file(o.weights))
+    if o.moved:
+        from . import steer
     if not o.validate:
-        seconds = fit(model, tokenizer, shown, o)
+        seconds = steer.fit(model, shown, o) if o.moved else fit(model, tokenizer, shown, o)
         if loop.rank():
             return
-        about = {"steps": f"{o.steps}+{o.image_steps}+{o.last_steps}", "seed": str(o.seed)}
-        loop.save(model, o.out, about | {"vocabulary": json.dumps(captions.vocabulary())})
+        steps = f"{o.moved_steps} moved" if o.moved else f"{o.steps}+{o.image_steps}+{o.last_steps}"
+        about = {"vocabulary": json.dumps(captions.vocabulary())}
+        if o.moved and o.weights:  # the texts are those of the weights
+            with safe_open(o.weights, "pt") as file:
+                about |= file.metadata() or {}
+        loop.save(model, o.out, about | {"steps": steps, "seed": str(o.seed)})
         print(f"trained in {seconds:.0f} s")
     model.load_state_dict(load_file(o.out))
+    if o.moved:
+        print(steer.table(model.eval(), held_out, o), flush=True)
     print(table(model.eval(), tokenizer, held_out))
 
 

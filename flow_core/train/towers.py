@@ -178,9 +178,12 @@ def milliseconds(model: nn.Module, size: int) -> float:
 
 def figures(model: nn.Module, tokenizer, shown: guide.Shown) -> list[float]:
     """Mean AUC, correlation and correlation of changes, of shapes and then of colours."""
-    rows = guide.validate(model, tokenizer, shown)
+    with torch.no_grad():
+        text = model.encode_text(tokenizer([c.text for c in guide.A.CONCEPTS]), normalize=True)
+    rows = guide.validate(model, text, shown)
     values = torch.tensor([row[1:] for row in rows])
-    return [v for part in (~guide.A.IS_COLOR, guide.A.IS_COLOR) for v in values[part].nanmean(0).tolist()]
+    of_color = guide.A.IS_COLOR[guide.A.MEASURED]
+    return [v for part in (~of_color, of_color) for v in values[part].nanmean(0).tolist()]
 
 
 def main(argv: list[str] | None = None) -> None:
