@@ -12,7 +12,6 @@ from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
 
 from ..guides.guide import Guide
 from ..guides.prompts import UNDERSTOOD, Prompt, embed
@@ -95,6 +94,10 @@ class Gates:
 
 def open_gates(guide: Guide, prompt: Prompt) -> Gates:
     """What all parts of a prompt together ask for, as the guide understands it."""
+    if guide.meanings is not None:
+        read = _read(guide, prompt)
+        if read is not None:
+            return read
     kinds = torch.tensor([kind for kind, group in enumerate(EXAMPLES) for _ in group])
     neutral = guide.encode_text([prompt.neutral])
     known = F.normalize(guide.encode_group([t for group in EXAMPLES for t in group]) - neutral, dim=-1)
@@ -105,20 +108,53 @@ def open_gates(guide: Guide, prompt: Prompt) -> Gates:
     nearest = torch.stack([similarity[:, kinds == kind].amax(1) for kind in range(len(EXAMPLES))], 1)
     nearest = nearest / nearest.amax(1, keepdim=True).clamp(min=1e-6)
     low, high = (nearest.new_tensor([a] * len(PARTS) + [b] * len(COLOR_REGIONS)) for a, b in (CLOSED, OPEN))
-    opened = ((nearest - low) / (high - low)).clamp(0, 1)
-    if guide.meanings is not None:  # which kind a text is of need not be guessed from what it is near to
-        opened = opened * _kinds(guide, prompt).to(opened)
-    gates = opened.amax(0).tolist()
+    gates = ((nearest - low) / (high - low)).clamp(0, 1).amax(0).tolist()
     return Gates.of(gates)
 
 
-def _kinds(guide: Guide, prompt: Prompt) -> Tensor:
-    """``[K,13]`` 1 where a part of a prompt can be of the kind: movement where it means anything but colours, a region's colour where it
-    means a colour. Of what cannot be read anything can be."""
+# Expressions move more of a face than the parts that tell them: with an angry brow comes no other nose.
+_TOLD_BY = {
+    "anger": ("brows",), "frown": ("brows",), "sadness": ("brows", "mouth"), "surprise": ("brows", "eyes", "mouth"), "worry": ("brows",),
+    "fear": ("brows", "eyes"), "stern": ("brows",), "sleepy": ("eyes",), "laugh": ("eyes", "mouth"), "disgust": ("nose", "mouth"),
+    "smile": ("mouth",), "scream": ("mouth",), "pout": ("mouth",), "kiss": ("mouth",), "smirk": ("mouth",), "contempt": ("mouth",),
+    "smirk left": ("mouth",), "smirk right": ("mouth",), "duck face": ("mouth",), "grimace": ("mouth",), "eyes wide": ("eyes",),
+    "neutral": PARTS, "old": PARTS, "young": PARTS,
+}  # fmt: skip
+_PART_OF = {
+    "brow": "brows",
+    "eye": "eyes",
+    "nose": "nose",
+    "mouth": "mouth",
+    "lips": "mouth",
+    "tongue": "mouth",
+    "jawOpen": "mouth",
+}
+_REGION_OF = {"eyes": "irises"}  # the others are called by the first word of their concepts
+
+
+def _read(guide: Guide, prompt: Prompt) -> Gates | None:
+    """Gates of what a prompt means, where the guide's text space tells that; None where a part means nothing that is known."""
     amounts, _ = guide.meanings.read(torch.stack([embed(guide, text) for text, _ in prompt.parts]).cpu())
-    is_color = torch.tensor([MEANINGS[name].kind == COLOR for name in guide.meanings.names])
-    meant = amounts.abs() >= UNDERSTOOD
-    unread = ~meant.any(1)
-    moves, paints = (unread | (meant & kind).any(1) for kind in (~is_color, is_color))
-    columns = torch.tensor([i < len(PARTS) for i in range(len(EXAMPLES))])
-    return torch.where(columns, moves[:, None], paints[:, None]).float()
+    sizes = amounts.abs()
+    if bool((sizes.amax(1) < UNDERSTOOD).any()):
+        return None
+    parts, regions = dict.fromkeys(PARTS, 0.0), dict.fromkeys(COLOR_REGIONS, 0.0)
+    for row in sizes / sizes.amax(1, keepdim=True):
+        for k in row.nonzero()[:, 0].tolist():
+            name = guide.meanings.names[k]
+            if name not in MEANINGS:
+                continue
+            if MEANINGS[name].kind == COLOR:
+                region = name.split()[0]
+                gates, opened = regions, (_REGION_OF.get(region, region),)
+            else:
+                gates, opened = parts, _TOLD_BY.get(name) or _parts(MEANINGS[name].amounts)
+            for gate in opened:
+                gates[gate] = max(gates[gate], min(1.0, max(0.0, (float(row[k]) - 0.25) / 0.35)))
+    return Gates(parts, regions)
+
+
+def _parts(amounts: dict[str, float]) -> tuple[str, ...]:
+    """The parts of a face that units and controls belong to."""
+    names = [name.removeprefix("relax ") for name in amounts]
+    return tuple({next((p for start, p in _PART_OF.items() if n.startswith(start)), "outline") for n in names})

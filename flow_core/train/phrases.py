@@ -526,17 +526,17 @@ class Composer:
         rng = self.rng
         language = "zh" if rng.random() < self.chinese else "en"
         roll = rng.random()
-        if roll < 0.15:
+        if roll < 0.2:
             return self._nothing(language), ()
-        text, says = self._one(language)
-        if roll > 0.8:
-            others = 2 if roll > 0.97 else 1
-            for _ in range(others):
-                more, told = self._one(language)
-                if _clash(says, told):
-                    continue
-                text, says = f"{text}{rng.choice(JOINTS[language])}{more}", (*says, *told)
-        elif roll > 0.76 and language == "en" and self.things:
+        # wishes in a list, as prompts have them, or in sentences
+        one = functools.partial(self._of if 0.6 < roll < 0.78 else self._one, language)
+        text, says = one()
+        if roll > 0.6:
+            for _ in range(2 if roll > 0.96 or 0.75 < roll < 0.78 else 1):
+                more, told = one()
+                if not _clash(says, told):
+                    text, says = f"{text}{rng.choice(JOINTS[language])}{more}", (*says, *told)
+        elif roll > 0.55 and language == "en" and self.things:
             text = f"{text} {rng.choice(('with', 'and', 'holding', 'near', 'in front of', 'next to'))} {article(rng.choice(self.things))}"
         if rng.random() < 0.12:
             text = rng.choice(BEFORE if language == "en" else ZH_BEFORE).format(c=text)
@@ -546,7 +546,9 @@ class Composer:
 
     def plain(self) -> Say:
         """A phrase alone, or with the name of its part: short, and nothing but what tells its meaning."""
-        language = "zh" if self.rng.random() < self.chinese else "en"
+        return self._of("zh" if self.rng.random() < self.chinese else "en")
+
+    def _of(self, language: str) -> Say:
         p = self._phrase(language)
         part = self.rng.choice(p.parts) if p.parts else ""
         return (f"{p.text} {part}".strip() if language == "en" else p.text + part), p.says
@@ -569,27 +571,13 @@ class Composer:
                 return rng.choice(ZH_PLAIN).format(p=rng.choice(人), h=rng.choice(她))
             listed = lexicon("zh").nothing
             one = rng.choice(listed) if listed else "汽车"
-            if roll < 0.45:
-                return (
-                    rng.choice(
-                        (
-                            "一个",
-                            "一张",
-                            "红色的",
-                            "大",
-                            "漂亮的",
-                            "旧",
-                            "蓝色",
-                            "小",
-                            "白色的",
-                            "绿色的",
-                            "圆",
-                            "戴着",
-                            "黑",
-                        )
-                    )
-                    + one
-                )
+            if roll < 0.33:
+                letters = "".join(listed)
+                return "".join(rng.choice(letters) for _ in range(rng.randint(2, 6)))
+            if roll < 0.42:
+                return rng.choice(("和", "与", "在", "，", "的", "旁边的", "里的")).join((one, rng.choice(listed)))
+            if roll < 0.6:
+                return rng.choice(_ZH_QUALITIES) + one
             return one
         listed = lexicon("en").nothing
         if roll < 0.15:
@@ -607,6 +595,9 @@ class Composer:
                            f"draw {article(one)}", f"{rng.choice(HE)} has {article(one)}"))  # fmt: skip
 
 
+_ZH_QUALITIES = ("一个", "一张", "红色的", "大", "漂亮的", "旧", "蓝色", "小", "白色的", "绿色的", "圆", "戴着", "黑", "一辆", "一只", "一座", "一条", "开着的",
+                 "橙色的", "紫色的", "粉色", "灰色的", "棕色的", "圆圆的", "长长的", "宽", "窄", "厚", "薄", "高", "矮", "年轻的", "老", "新", "金色的",
+                 "画", "张开的", "关上的")  # fmt: skip
 _QUALITIES = ("red", "blue", "green", "big", "small", "old", "young", "pink", "purple", "black", "white", "wide", "narrow", "long", "short", "round",
               "square", "open", "closed", "dark", "pale", "golden", "high", "low", "thin", "thick", "flat", "raised", "left", "right", "broad",
               "beautiful", "wooden", "new", "fast", "expensive", "orange", "grey", "brown", "heavy", "full", "straight", "puffed")  # fmt: skip

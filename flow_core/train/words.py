@@ -378,7 +378,7 @@ def fit(config: dict, tokenizer: Words, meanings: Meanings, o: argparse.Namespac
         lessons = dict(zip(taught, F.normalize(seen @ axes, dim=-1), strict=True))
     print(f"{len(lessons)} texts of the sentence encoder, {len(things)} other topics: {time.time() - clock:.0f} s", flush=True)
     unread = list(lessons)
-    plain, spare = round(0.5 * o.batch), round(0.08 * o.batch) if lessons else 0
+    plain, spare = round(0.3 * o.batch), round(0.05 * o.batch) if lessons else 0
 
     def batch(seed: int) -> tuple[Tensor, ...]:
         composer.rng.seed(seed)

@@ -329,6 +329,7 @@ class Broken:
     """A guide that overflows at some step."""
 
     name, image_size, scale, device = "broken", 32, 1.0, torch.device("cpu")
+    meanings = None
 
     def __init__(self, good: int) -> None:
         self.good = good

@@ -150,7 +150,7 @@ def test_mask_by_region_keeps_muscles_of_the_region(crop: Crop) -> None:
         MusclesField.of({"mouthSmile": 0.7, "browInnerUp": 0.5, "eyeBlink": 0.4, "noseWider": 1}), rest=smooth_field()
     )
     mouth = algebra.mask_region(field, crop, "mouth")
-    assert what_it_does(mouth) == "mouthSmile 0.70"
+    assert what_it_does(mouth) == "mouthSmile 0.70, colours"
     assert 0 < mouth.rest.offset.abs().mean() < 0.5 * field.rest.offset.abs().mean()
     others = algebra.mask_region(field, crop, "mouth", outside=True)
     assert amount(others, "mouthSmileLeft") == 0.0
