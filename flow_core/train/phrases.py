@@ -184,12 +184,12 @@ def _english(rng: random.Random, p: Phrase) -> Say:
             elif way == "weak":
                 a = f"{rng.choice(WEAKER)} {t}"
             elif way == "not":
-                return rng.choice((f"{part} that are not {t}", f"{part} not {t}", f"{his} {part} should not be so {t}", f"no {t} {part}",
+                return rng.choice((f"{part} that are not {t}", f"not {article(t)} {part}", f"{part} not {t}", f"{his} {part} should not be so {t}", f"no {t} {part}",
                                    f"without {t} {part}", f"not so {t} {part}", f"{part} isn't {t}", f"no longer {t} {part}",
                                    f"not {t} {part}", f"remove the {t} {part}")), _scaled(says, -1.0)  # fmt: skip
             elif way == "less":
                 return rng.choice(
-                    (f"less {t} {part}", f"make {his} {part} less {t}", f"{part} less {t}", f"a less {t} {part}", f"not quite so {t} {part}")
+                    (f"less {t} {part}", f"make {his} {part} less {t}", f"{article(part)} less {t}", f"{part} less {t}", f"a less {t} {part}", f"not quite so {t} {part}")
                 ), _scaled(says, LESS)  # fmt: skip
             return rng.choice((f"{a} {part}", f"{a} {part}", f"{a} {part}", f"a {person} with {a} {part}", f"{his} {part} are {a}",
                                f"{his} {part} is {a}", f"{part} that are {a}", f"{article(a)} {part}", f"{part} {a}", f"with {a} {part}",
@@ -528,6 +528,8 @@ class Composer:
         roll = rng.random()
         if roll < 0.2:
             return self._nothing(language), ()
+        if language == "en" and roll < 0.27:
+            return self._plainest()
         # wishes in a list, as prompts have them, or in sentences
         one = functools.partial(self._of if 0.6 < roll < 0.78 else self._one, language)
         text, says = one()
@@ -547,6 +549,14 @@ class Composer:
     def plain(self) -> Say:
         """A phrase alone, or with the name of its part: short, and nothing but what tells its meaning."""
         return self._of("zh" if self.rng.random() < self.chinese else "en")
+
+    def _plainest(self) -> Say:
+        """A word of the list of concepts, as most prompts have it."""
+        k = self.rng.randrange(len(CONCEPTS))
+        c = CONCEPTS[k]
+        texts = [f"{article(a)} {self.rng.choice(('face', 'face', 'person', 'woman', 'man', 'look'))}" for a in c.adjectives]
+        texts += [*c.adjectives, *c.nouns, *(f"a face with {n}" for n in c.nouns), *c.verbs, *(f"a person {v}" for v in c.verbs)]
+        return self.rng.choice(texts), ((k, 1.0),)
 
     def _of(self, language: str) -> Say:
         p = self._phrase(language)
@@ -598,7 +608,7 @@ class Composer:
 _ZH_QUALITIES = ("一个", "一张", "红色的", "大", "漂亮的", "旧", "蓝色", "小", "白色的", "绿色的", "圆", "戴着", "黑", "一辆", "一只", "一座", "一条", "开着的",
                  "橙色的", "紫色的", "粉色", "灰色的", "棕色的", "圆圆的", "长长的", "宽", "窄", "厚", "薄", "高", "矮", "年轻的", "老", "新", "金色的",
                  "画", "张开的", "关上的")  # fmt: skip
-_QUALITIES = ("red", "blue", "green", "big", "small", "old", "young", "pink", "purple", "black", "white", "wide", "narrow", "long", "short", "round",
+_QUALITIES = ("red", "blue", "green", "big", "small", "pink", "purple", "black", "white", "wide", "narrow", "long", "short", "round",
               "square", "open", "closed", "dark", "pale", "golden", "high", "low", "thin", "thick", "flat", "raised", "left", "right", "broad",
               "beautiful", "wooden", "new", "fast", "expensive", "orange", "grey", "brown", "heavy", "full", "straight", "puffed")  # fmt: skip
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
 
 from flow_core.editing.concepts import COLOR, MEANINGS
 from flow_core.fields.muscles import MusclesField
+from flow_core.guides.guide import Guide
 from flow_core.train import phrases, words
 from flow_core.train.attributes import CONCEPTS
 
 NAMES = [c.name for c in CONCEPTS]
+DATA = Path(__file__).parents[1] / "data"
 
 
 def test_every_concept_is_something_to_the_rig() -> None:
@@ -76,3 +80,9 @@ def test_labels_are_read_strictly() -> None:
     amounts[NAMES.index("old")] = -0.8
     assert words.right(amounts, "-old&smile")
     assert words.right(torch.zeros(len(NAMES)), "none")
+
+
+@pytest.mark.parametrize(("language", "least"), [("en", 0.84), ("zh", 0.9)])
+def test_phrases_that_others_wrote_are_read_right(guide: Guide, language: str, least: float) -> None:
+    score = words.scores(DATA / f"phrases_{language}.tsv", guide.model.encode_text, guide._tokenizer, guide.meanings)
+    assert score.right >= least, score.missed
