@@ -150,7 +150,7 @@ def _read(guide: Guide, prompt: Prompt) -> Gates | None:
             else:
                 gates, opened = parts, _TOLD_BY.get(name) or _parts(MEANINGS[name].amounts)
             for gate in opened:
-                gates[gate] = max(gates[gate], min(1.0, max(0.0, (float(row[k]) - 0.25) / 0.35)))
+                gates[gate] = max(gates[gate], min(1.0, max(0.0, (float(row[k]) - 0.5) / 0.35)))
     return Gates(parts, regions)
 
 

@@ -93,7 +93,7 @@ EXAMPLES: dict[
     "face heavy": ("a heavy face", "a fat face"),
 }
 LEAST = 0.45  # likeness to the nearest example below which a text names nothing
-NEARLY = 0.2  # amounts read between 0.8 and 1.2 are those of texts that say no amount
+NEARLY = 0.15  # amounts read between 0.85 and 1.15 are those of texts that say no amount
 WITHIN = 0.12  # examples less alike than the nearest one by this share count no more
 
 
@@ -153,7 +153,9 @@ def _meant(guide: Guide, prompt: Prompt) -> list[dict[str, float]]:
         shown, _ = guide.meanings.read(embed(guide, prompt.neutral)[None].cpu())
         read = read - shown * (shown.abs() >= UNDERSTOOD)
     names = guide.meanings.names
-    read = torch.where((read.abs() - 1).abs() < NEARLY, read.sign(), read)  # what is asked for plainly is asked for wholly
+    read = torch.where(
+        (read.abs() - 1).abs() < NEARLY, read.sign(), read
+    )  # what is asked for plainly is asked for wholly
     kept = [row * (row.abs() >= UNDERSTOOD / 2) * float(row.abs().max() >= UNDERSTOOD) for row in read]
     return [{names[k]: float(row[k]) for k in row.nonzero()[:, 0].tolist() if names[k] in MEANINGS} for row in kept]
 

@@ -554,8 +554,16 @@ class Composer:
         """A word of the list of concepts, as most prompts have it."""
         k = self.rng.randrange(len(CONCEPTS))
         c = CONCEPTS[k]
-        texts = [f"{article(a)} {self.rng.choice(('face', 'face', 'person', 'woman', 'man', 'look'))}" for a in c.adjectives]
-        texts += [*c.adjectives, *c.nouns, *(f"a face with {n}" for n in c.nouns), *c.verbs, *(f"a person {v}" for v in c.verbs)]
+        texts = [
+            f"{article(a)} {self.rng.choice(('face', 'face', 'person', 'woman', 'man', 'look'))}" for a in c.adjectives
+        ]
+        texts += [
+            *c.adjectives,
+            *c.nouns,
+            *(f"a face with {n}" for n in c.nouns),
+            *c.verbs,
+            *(f"a person {v}" for v in c.verbs),
+        ]
         return self.rng.choice(texts), ((k, 1.0),)
 
     def _of(self, language: str) -> Say:

@@ -376,7 +376,10 @@ def fit(config: dict, tokenizer: Words, meanings: Meanings, o: argparse.Namespac
         seen = seen - seen.mean(0)
         axes = torch.linalg.eigh(seen.T @ seen).eigenvectors[:, -TEACHER_DIM:]
         lessons = dict(zip(taught, F.normalize(seen @ axes, dim=-1), strict=True))
-    print(f"{len(lessons)} texts of the sentence encoder, {len(things)} other topics: {time.time() - clock:.0f} s", flush=True)
+    print(
+        f"{len(lessons)} texts of the sentence encoder, {len(things)} other topics: {time.time() - clock:.0f} s",
+        flush=True,
+    )
     unread = list(lessons)
     plain, spare = round(0.3 * o.batch), round(0.05 * o.batch) if lessons else 0
 

@@ -172,7 +172,7 @@ def test_unknown_words(guide: Guide) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["a red car", "asdf", "sunset over the sea", "cyberpunk werewolf", "wearing glasses", "a face", "her nose", "ein rotes Auto", "一辆红色的汽车",
+    ["a red car", "asdf", "sunset over the sea", "cyberpunk werewolf", "wearing glasses", "a face", "ein rotes Auto", "一辆红色的汽车",
      "a smile | glasses:0.5"],
 )  # fmt: skip
 def test_prompts_that_mean_nothing_are_refused_with_a_list_of_what_is_known(guide: Guide, text: str) -> None:
