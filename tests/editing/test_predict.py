@@ -13,6 +13,7 @@ from torch import Tensor, distributed, multiprocessing
 from flow_core.cli import main as cli
 from flow_core.editing import predict
 from flow_core.editing.gates import COLOR_REGIONS
+from flow_core.editing.named import named
 from flow_core.editing.predict import Predictor, PredictorError, key_texts
 from flow_core.faces import landmarks
 from flow_core.faces.align import align
@@ -20,7 +21,6 @@ from flow_core.faces.detect import load_detector
 from flow_core.faces.fit import FittedFace
 from flow_core.faces.landmarks import AT, MIRROR
 from flow_core.faces.rig import load_rig
-from flow_core.fields.expressions import preset
 from flow_core.fields.files import load_field
 from flow_core.fields.muscles import MusclesField, fit_shown, target_units, what_it_does
 from flow_core.geometry.crop import Crop
@@ -167,7 +167,9 @@ def test_what_has_learnt_nothing_answers_what_is_named(
     """Grace Hopper does not smile, the astronaut does."""
     text, name = prompt("a smiling face"), "grace_hopper"
     field = fresh.predict(portraits[name], crops[name], guide, text)
-    assert unit(field, "mouthSmileLeft") == pytest.approx(unit(preset("smile"), "mouthSmileLeft"), abs=0.12)
+    asked = named(guide, text).field
+    assert unit(asked, "mouthSmileLeft") > 0.5
+    assert 0.85 < unit(field, "mouthSmileLeft") / unit(asked, "mouthSmileLeft") <= 1
     beaming = fresh.predict(portraits["astronaut"], crops["astronaut"], guide, text)
     assert 0 <= unit(beaming, "mouthSmileLeft") < 0.4 * unit(field, "mouthSmileLeft")
     assert 0 < unit(beaming, "cheekSquintLeft") < 0.8 * unit(field, "cheekSquintLeft")  # what nobody reads goes along
