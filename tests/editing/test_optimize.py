@@ -152,7 +152,7 @@ def test_a_color_prompt_does_not_deform(run: Run) -> None:
 
 def test_a_color_that_the_table_does_not_have_is_sought(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(parameters, "named_tints", lambda *_: {})
-    steps = run.steps(prompt=TAN)
+    steps = run.steps(prompt=TAN, seed=9)  # another seed, for equal runs are computed once
     assert len(steps) > 1
     assert "color" in steps[-1].losses
     assert steps[-1].field.color.any()
@@ -342,6 +342,9 @@ class Broken:
         return torch.nn.functional.normalize(torch.tensor([[len(t), 9.0, *[1.0] * 6] for t in texts]), dim=1)
 
     encode_group = encode_text
+
+    def reads_whole(self, text: str) -> bool:
+        return bool(text)
 
 
 def test_guide_that_returns_nan(astronaut: Tensor, crop: Crop) -> None:
