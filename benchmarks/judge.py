@@ -98,20 +98,23 @@ def table(judged: list[dict[str, str]], methods: list[str]) -> str:
         values = [float(r[column]) for r in rows if r.get(column)]
         return sum(values) / len(values) if values else float("nan")
 
-    lines = ["| prompt | method | hit | id | wrong way | lost | drift | reads |", "|---|---|---|---|---|---|---|---|"]
+    def cell(rows: list[list[dict[str, str]]], column: str, form: str) -> str:
+        values = [mean(r, column) for r in rows]
+        return "" if any(v != v for v in values) else "/".join(format(v, form) for v in values)
+
     full = [r for r in judged if r["name"].endswith(" 1")]
-    groups = [(p, (p,)) for p in EMOTIONS] + [("the eight shapes", SHAPES), ("all", EMOTIONS + SHAPES)]
+    names = " and ".join(METHODS[m] for m in methods)
+    lines = [f"| {names} | hit | id | wrong way | reads |", "|---|---|---|---|---|"]
+    groups = [(p, (p,)) for p in EMOTIONS] + [("eight shapes", SHAPES), ("all", EMOTIONS + SHAPES)]
     groups += [(p, (p,)) for p in SHAPES]
     for name, prompts in groups:
-        for method in methods:
-            rows = [r for r in full if r["prompt"] in prompts and f" {method} " in r["name"]]
-            reads = mean(rows, "reads")
-            wrong = sum(float(r["hit"]) < 0.3 for r in rows)
-            lost = sum(int(float(r["lost"])) for r in rows)
-            lines.append(
-                f"| {name} | {METHODS[method]} | {mean(rows, 'hit'):.2f} | {mean(rows, 'id'):.2f} | {wrong} of {len(rows)} | {lost} | "
-                f"{mean(rows, 'drift'):.2f} | {'' if reads != reads else f'{reads:.0%}'} |"
-            )
+        rows = [[r for r in full if r["prompt"] in prompts and f" {method} " in r["name"]] for method in methods]
+        wrong = "/".join(format(sum(float(r["hit"]) < 0.3 for r in part) / max(1, len(part)), ".0%") for part in rows)
+        lines.append(
+            f"| {name} | {cell(rows, 'hit', '.2f')} | {cell(rows, 'id', '.2f')} | {wrong} | {cell(rows, 'reads', '.0%')} |"
+        )
+    lost = sum(int(float(r["lost"])) for r in full)
+    lines.append(f"\n{len(full)} edits, {lost} faces lost, drift {mean(full, 'drift'):.2f} of 255")
     for method in methods:
         series: dict[str, dict[float, float]] = {}
         for r in judged:
