@@ -390,7 +390,7 @@ def test_refining_starts_from_the_prediction(
 
 @pytest.mark.slow
 def test_training_goes_on_where_it_stopped(folder: Path, faces: data.Faces, tmp_path: Path) -> None:
-    whole, half = tmp_path / "whole", tmp_path / "half"
+    whole, half, drawn = tmp_path / "whole", tmp_path / "half", 0
     for place, runs in ((whole, (["--steps", "4"],)), (half, (["--steps", "4"], ["--steps", "4", "--resume"]))):
         place.mkdir()
         for number, extra in enumerate(runs):
@@ -398,9 +398,11 @@ def test_training_goes_on_where_it_stopped(folder: Path, faces: data.Faces, tmp_
                 with pytest.MonkeyPatch.context() as patch:
                     patch.setattr(loop, "CHECKPOINT_EVERY", 2)
                     with pytest.raises(KeyboardInterrupt):
-                        training.run(options(place, *extra), stop_after(faces, 6), nobody(faces))
+                        training.run(options(place, *extra), stop_after(faces, drawn - 1), nobody(faces))
             else:
-                training.run(options(place, *extra), faces, nobody(faces))
+                counted = stop_after(faces, 1000)
+                training.run(options(place, *extra), counted, nobody(faces))
+                drawn = 1000 - counted.images.left
     a, b = (Predictor.load(place / "p.safetensors").state_dict() for place in (whole, half))
     for name, value in a.items():
         torch.testing.assert_close(value, b[name], msg=name)
@@ -422,8 +424,8 @@ def stop_after(faces: data.Faces, draws: int) -> data.Faces:
         left, device = draws, faces.images.device
 
         def __getitem__(self, index: Tensor) -> Tensor:
-            Images.left -= 1
-            if Images.left < 0:
+            self.left -= 1
+            if self.left < 0:
                 raise KeyboardInterrupt
             return faces.images[index]
 
