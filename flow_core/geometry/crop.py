@@ -41,6 +41,9 @@ def ffhq_matrix(points: Tensor) -> Tensor:
     return matrix
 
 
+MOST_ALIGNED = 16384  # pixels a side
+
+
 @dataclass(frozen=True)
 class Crop:
     """Where faces are in a batch of pictures: any number in each, often one.
@@ -238,8 +241,14 @@ class Crop:
 
     def aligned(self, image: Tensor, size: int) -> Tensor:
         """The face squares ``[B,C,size,size]`` of all faces in ``image`` ``[pictures or 1,C,H,W]`` (floats 0..1, or uint8),
-        float32 0..1, antialiased; border colours repeat where the crop reaches beyond the picture."""
+        float32 0..1, antialiased; border colours repeat where the crop reaches beyond the picture.
+
+        Raises:
+            ValueError: the picture does not fit, or the size is not 1 to :data:`MOST_ALIGNED`.
+        """
         self.require_size(image)
+        if not 1 <= size <= MOST_ALIGNED:
+            raise ValueError(f"An aligned face has 1 to {MOST_ALIGNED} pixels a side, not {size}.")
         if len(image) not in (1, self.pictures):
             raise ValueError(f"A crop of {self.pictures} pictures does not fit {len(image)}.")
         source = self.of_picture if len(image) > 1 else (0,) * self.batch
