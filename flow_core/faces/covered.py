@@ -76,7 +76,7 @@ def covered(image: Tensor, crop: Crop) -> Tensor | None:
     """
     places = crop.places.float().cpu()
     aligned = crop.aligned(image, SIZE).float().clamp(0, 1).cpu()
-    inside = torch.stack([within(p[None])[0] for p in places])
+    inside = within(places)
     found = load_covered()(aligned).sigmoid() * inside
     found = torch.stack([_without_beard(f, p) for f, p in zip(found, places, strict=True)])
     share = (found > SURE).float().sum((1, 2, 3)) / inside.sum((1, 2, 3)).clamp(min=1)

@@ -284,7 +284,8 @@ class MuscleFlow:
             # It belongs to the face as it was: red lips go where the lips go, and nothing is painted into an open mouth.
             more = self.rest(points + offset.movedim(1, -1))
             if self.colored:
-                color = _covered(more.color, dark) if self.covered is None else _covered(more.color, dark) * clear
+                color = _covered(more.color, dark)
+                color = color if self.covered is None else color * clear
             offset = offset + more.offset
         if self.matrix is not None:
             offset = (self.matrix @ offset.flatten(2)).view_as(offset)
