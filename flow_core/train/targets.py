@@ -93,9 +93,13 @@ def directions(points: Tensor, neutral: Tensor) -> tuple[Tensor, Tensor]:
     tangents = log_map(points, neutral)
     common = tangents.mean(0)
     u, s, v = torch.linalg.svd(tangents - common, full_matrices=False)
+    # Less their mean the ways have a rank of one less than their number. The axis that is left is an arbitrary one, which may
+    # even point out of the tangent plane, so it is not spread out.
+    kept = s > 1e-4 * s.max()
+    u, s, v = u[:, kept], s[kept], v[kept]
     old = u @ torch.diag((s.square() + FLOOR**2).sqrt()) @ v
     # axes in what is left of the room, drawn from a seed
-    taken = torch.linalg.qr(torch.cat([neutral[None], common[None], v[s > 1e-6]]).T).Q
+    taken = torch.linalg.qr(torch.cat([neutral[None], common[None], v]).T).Q
     axes: dict[str, Tensor] = {}
     names = dict.fromkeys(
         [n for shared, (axis, _) in FURTHER.values() for n in (*shared, axis) if n and n not in _NAMES[:OLD]]
