@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 _RELAX_MOUTH = {f"relax {n}": 0.9 for n in ("mouthSmile", "mouthDimple", "cheekSquint", "mouthUpperUp", "mouthLowerDown", "mouthStretch",
                                             "mouthPucker", "mouthFunnel")}  # fmt: skip
 _CLOSING = {"relax jawOpen": 0.7}  # an open smile shows its teeth through other expressions
+_SHUT_MOUTH = dict.fromkeys((*_RELAX_MOUTH, *_CLOSING), 1.0)
 _RELAX_RAISED = {"relax browInnerUp": 0.8, "relax browOuterUp": 0.8}
 _RELAX_SOUR = {
     f"relax {n}": 0.9
@@ -41,17 +42,17 @@ TURNED = (
 PRESETS: dict[str, dict[str, float]] = {
     "neutral": _ALL,
     # The eyes make a smile; corners drawn out farther than this make a clown's.
-    "smile": {**_RELAX_SOUR, "mouthSmile": 0.85, "cheekSquint": 0.8, "eyeSquint": 0.5, "mouthUpperUp": 0.15, "mouthDimple": 0.15},
+    "smile": {**_RELAX_SOUR, "mouthSmile": 0.9, "cheekSquint": 0.85, "eyeSquint": 0.5, "mouthUpperUp": 0.25, "mouthLowerDown": 0.05, "mouthDimple": 0.15},
     "laugh": {**_RELAX_SOUR, "mouthSmile": 0.8, "cheekSquint": 1.0, "eyeSquint": 0.6, "mouthUpperUp": 0.25, "mouthLowerDown": 0.15,
               "jawOpen": 0.2, "browOuterUp": 0.1},
-    # Lips part a little, as of somebody about to speak; pressed lips look as angry to people, but not to networks.
-    "anger": {**_RELAX_MOUTH, **_CLOSING, **_RELAX_RAISED, "browDown": 0.58, "browTogether": 0.75, "browAngle": 0.35, "noseSneer": 0.5, "eyeSquint": 0.3,
-              "mouthFrown": 0.2, "jawOpen": 0.12, "mouthUpperUp": 0.2, "mouthLowerDown": 0.1},
+    # Lips stay together, the upper one a little raised: parted ones look like surprise where there were no teeth to be seen.
+    "anger": {**_SHUT_MOUTH, **_RELAX_RAISED, "browDown": 0.58, "browTogether": 0.9, "browAngle": 0.45, "noseSneer": 0.55, "eyeSquint": 0.3,
+              "mouthPress": 0.2, "mouthFrown": 0.35, "mouthShrugLower": 0.2, "mouthUpperUp": 0.4, "mouthLowerDown": 0.15},
     # A lower lip drawn aside makes the opening round; the jaw alone makes it a lozenge.
     "surprise": {**_RELAX_MOUTH, "relax browDown": 0.8, "browInnerUp": 0.8, "browOuterUp": 0.8, "eyeWide": 0.95, "jawOpen": 0.6,
                  "mouthLowerDown": 0.3, "mouthUpperUp": 0.1, "mouthPucker": 0.3},
-    "sadness": {**_RELAX_MOUTH, **_CLOSING, "relax browOuterUp": 0.8, "browInnerUp": 0.75, "browTogether": 0.6, "browDown": 0.1,
-                "mouthFrown": 0.82, "mouthShrugLower": 0.1, "cheekSquint": 0.1, "eyeBlink": 0.25, "eyeLookDown": 0.3},
+    "sadness": {**_SHUT_MOUTH, "relax browOuterUp": 0.8, "browInnerUp": 1.0, "browTogether": 0.8, "browDown": 0.1,
+                "mouthFrown": 0.72, "mouthShrugLower": 0.1, "cheekSquint": 0.1, "eyeBlink": 0.27, "eyeLookDown": 0.2},
     "fear": {**_RELAX_MOUTH, "browInnerUp": 0.8, "browOuterUp": 0.35, "browTogether": 0.6, "eyeWide": 0.85, "mouthStretch": 0.6,
              "mouthLowerDown": 0.3, "jawOpen": 0.2},
     "disgust": {**_RELAX_MOUTH, **_CLOSING, "noseSneer": 1.0, "mouthUpperUp": 0.5, "browDown": 0.35, "browTogether": 0.3, "eyeSquint": 0.6,

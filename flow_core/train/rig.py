@@ -37,6 +37,7 @@ GAIN = {
     "browDown": 2.0, "browInnerUp": 1.5, "browOuterUp": 1.5, "mouthFrown": 1.8, "browTogether": 1.5, "mouthUpperUp": 1.5,
     "mouthShrugLower": 1.5,
 }  # fmt: skip
+INWARD = 0.4  # of the sideways part of browDown that stays
 MIXTURES = 4000
 
 # Where Face Mesh sees its points on a front view of the base mesh: centimetres from ORIGIN, x to the viewer's right, y down.
@@ -448,6 +449,10 @@ def units(base: Base) -> tuple[list[str], np.ndarray]:
         fields[name][base.vertices("teeth_upper", "teeth_lower", "tongue")] = 0
     for name in ("browInnerUp", "browOuterUpLeft", "browOuterUpRight"):
         fields[name] = stiff_brow(base, fields[name])
+    # By the factor of GAIN a brow would go as much farther inwards as down, which on many faces closes what is between the brows;
+    # browTogether is there for that.
+    for name in ("browDownLeft", "browDownRight"):
+        fields[name][:, 0] *= INWARD
     fields["browTogetherLeft"] = brow_together(base)
     fields["browTogetherRight"] = mirrored(fields["browTogetherLeft"], base.mirror)
     return list(fields), np.stack(list(fields.values()))
