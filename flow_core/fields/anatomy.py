@@ -22,6 +22,7 @@ from ..faces.landmarks import AT, BROWS, EYES, IRISES, LIPS, LIPS_INNER, OVAL
 from ..geometry.grid import pixel_centers
 from ..geometry.mesh import barycentric, polygon_distance
 from ..geometry.sampling import interpolate
+from .teeth import Row, Skull, paint, row, shows_teeth
 
 RASTER = 192  # pixels a side of the raster of the skin's offsets, six times a power of two; 384 gives the same picture
 _COARSE = 28  # pixels a side of the raster on which the distance to the outline is computed
@@ -144,6 +145,8 @@ class Mouth:
     gap: float  # largest opening before
     lift: float  # how far the teeth go down with the upper lip
     box: Box
+    row: Row | None  # the teeth that are painted where the picture shows none
+    shows: float  # how far what it shows between the lips may be teeth
 
 
 def _box(frame: Frame, top: float, bottom: float) -> Box:
@@ -243,12 +246,13 @@ class MovedFace:
         gaze: shift of either iris, x and y, in widths of the eye.
         teeth: x and y by which the skull's teeth move, crop fractions.
         glasses: whether the face wears some; what lies under them stays, but for lids and gaze.
+        skull: where teeth may be painted, and in which colours; None: the inside of a mouth is only dark.
     """
 
     def __init__(
         self, landmarks: Tensor, moved: Tensor, shift: Tensor, triangles: Tensor, seen: tuple[Tensor, Tensor],
         lids: Sequence[float], gaze: Sequence[tuple[float, float]], teeth: tuple[float, float] = (0.0, 0.0),
-        glasses: bool = False,
+        glasses: bool = False, skull: Skull | None = None,
     ) -> None:  # fmt: skip
         self.triangles, self.seen, self.teeth = triangles, seen, teeth
         self.skin = skin_offsets(shift, triangles, seen, moved[[AT[i] for i in OVAL]])
@@ -259,21 +263,22 @@ class MovedFace:
             moved = moved + (landmarks - moved) * _under_glasses(before, landmarks)[:, None]
         after = moved.double().cpu().numpy()
         self.eyes = _eyes(before, after, lids, gaze, glasses, landmarks.device)
-        self.mouth = _mouth(before, after, landmarks.device)
+        self.mouth = _mouth(before, after, teeth, skull, landmarks.device)
 
-    def __call__(self, points: Tensor) -> tuple[Tensor, Tensor | None]:
-        """Offset ``[1,2,H,W]`` and how much is uncovered ``[1,1,H,W]``, None for nothing, at crop points ``[1,H,W,2]``."""
+    def __call__(self, points: Tensor) -> tuple[Tensor, Tensor | None, Tensor | None]:
+        """Offset ``[1,2,H,W]``, how much is uncovered ``[1,1,H,W]`` and what is painted there ``[1,4,H,W]``, None for nothing, at crop
+        points ``[1,H,W,2]``; see :class:`flow_core.fields.base.Sample`."""
         skin = interpolate(self.skin, points)
         flat = points.movedim(-1, 0).contiguous().flatten(1)  # planes: of pairs all would take several times as long
         low, high = zip(*((least.item(), most.item()) for least, most in (v.aminmax() for v in flat)), strict=True)
         parts = [part for part in self._parts() if _meet(part.box, low, high)]
         if not parts:  # most of a large picture
-            return skin, None
+            return skin, None, None
         boxes = [part.box for part in parts]
         x0, y0, x1, y1 = zip(*boxes, strict=True)
         near = _within(flat, (min(x0), min(y0), max(x1), max(y1)))
         flat = flat.index_select(1, near)
-        inner, dark = skin.view(2, -1).index_select(1, near), None
+        inner, dark, painted = skin.view(2, -1).index_select(1, near), None, None
         found = [_within(flat, box) for box in boxes]
         eyes = [(part, at) for part, at in zip(parts, found, strict=True) if isinstance(part, Eye) and len(at)]
         if eyes:
@@ -286,14 +291,17 @@ class MovedFace:
             inner[:, at] = torch.lerp(under, source - torch.stack([x, y]), cover)
         if isinstance(parts[-1], Mouth):
             at = found[-1]
-            cover, source, shade = _ask_mouth(self.mouth, *flat.index_select(1, at), self.teeth)
+            cover, source, shade, paints = _ask_mouth(self.mouth, *flat.index_select(1, at), self.teeth)
             here = flat.index_select(1, at)
             skin_here = _off_teeth(self.mouth, here, here + inner.index_select(1, at)) - here
             inner[:, at] = torch.lerp(skin_here, source - here, cover)
             dark = skin.new_zeros(1, 1, *skin.shape[2:])
             dark.view(-1)[near[at]] = shade
+            if paints is not None:
+                painted = skin.new_zeros(1, 4, *skin.shape[2:])
+                painted.view(4, -1)[:, near[at]] = paints
         skin.view(2, -1)[:, near] = inner
-        return skin, dark
+        return skin, dark, painted
 
     def _parts(self) -> list[Eye | Mouth]:
         """What has sharp borders: eyes in which more than the skin moves, and, last, the mouth."""
@@ -436,7 +444,13 @@ def _give(distance: Tensor, reach: float | Tensor) -> Tensor:
     return 1 - 0.5 * (t + t * t * (3 - 2 * t))
 
 
-def _mouth(landmarks: np.ndarray, moved: np.ndarray, device: torch.device) -> Mouth:
+def _mouth(
+    landmarks: np.ndarray,
+    moved: np.ndarray,
+    teeth: tuple[float, float],
+    skull: Skull | None,
+    device: torch.device,
+) -> Mouth:
     inner, outer = [AT[i] for i in LIPS_INNER], [AT[i] for i in LIPS]
     lower, upper = inner[:11], [*inner[10:], inner[0]][::-1]
     target, source = (Frame.between(at[lower[0]], at[lower[-1]]) for at in (moved, landmarks))
@@ -450,7 +464,8 @@ def _mouth(landmarks: np.ndarray, moved: np.ndarray, device: torch.device) -> Mo
     lift = (moved[middle] - landmarks[middle]).mean(0)[1].item() * FOLLOW
     tables = torch.from_numpy(curves.astype(np.float32)).to(device)
     box = _box(target, curves[0].min() - SEAM, curves[1].max() + SEAM)
-    return Mouth(target, source, tables[:2], tables[2:], gap, lift, box)
+    made = None if skull is None else row(skull, target, teeth, device)
+    return Mouth(target, source, tables[:2], tables[2:], gap, lift, box, made, 1.0 if made is None else shows_teeth(made))
 
 
 def _off_teeth(mouth: Mouth, points: Tensor, source: Tensor) -> Tensor:
@@ -475,8 +490,11 @@ def _off_teeth(mouth: Mouth, points: Tensor, source: Tensor) -> Tensor:
     return torch.stack(mouth.source.back(sa, torch.lerp(sb, off, share)))
 
 
-def _ask_mouth(mouth: Mouth, x: Tensor, y: Tensor, teeth: tuple[float, float]) -> tuple[Tensor, Tensor, Tensor]:
-    """How much of the inside of the mouth is seen ``[N]``, where it comes from ``[2,N]``, and how dark it is ``[N]``."""
+def _ask_mouth(
+    mouth: Mouth, x: Tensor, y: Tensor, teeth: tuple[float, float]
+) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
+    """How much of the inside of the mouth is seen ``[N]``, where it comes from ``[2,N]``, how dark it is ``[N]``, and what is painted
+    there ``[4,N]``, if anything."""
     a, b = mouth.target.to(x, y)
     share = a / mouth.target.length
     top, bottom = _read(mouth.lips[:, None], share[None])[:, 0]
@@ -510,4 +528,9 @@ def _ask_mouth(mouth: Mouth, x: Tensor, y: Tensor, teeth: tuple[float, float]) -
     # Lips throw their shadow from their very edge on, the upper one a darker one.
     depth = (0.75 + 0.25 * smoothstep(below, 0.0, MOUTH_SHADE)) * (0.5 + 0.5 * smoothstep(above, 0.0, MOUTH_SHADE))
     shade = alpha * depth * hidden.clamp(min=1e-6).sqrt() * (DARK - TONGUE * tongue)
-    return alpha, torch.stack(mouth.source.back(sa, sb)), shade
+    made = None
+    if mouth.row is not None:
+        # Between lips that the picture parts it may show teeth, which stay, or the dark.
+        own = shown * mouth.shows
+        made = paint(mouth.row, share, b, top, bottom, alpha * more * (1 - seen * own), 1 - own)
+    return alpha, torch.stack(mouth.source.back(sa, sb)), shade, made
