@@ -97,7 +97,9 @@ def align(
         len(image),
     )
     crop = (landmarks or load_landmarks()).refine(image, crop)
-    return replace(crop, glasses=wears_glasses(image, crop), covered=covered(image, crop), mouth=mouth_colors(image, crop)), found
+    return replace(
+        crop, glasses=wears_glasses(image, crop), covered=covered(image, crop), mouth=mouth_colors(image, crop)
+    ), found
 
 
 def _inside(face: Detection, mask: Tensor) -> bool:

@@ -14,7 +14,11 @@ from ..geometry.sampling import sample_image
 from .landmarks import AT, CHEEKS, EYES, LIPS, LIPS_INNER
 
 SIZE = 128  # pixels a side of the face square that is looked at
-TEETH = 0.43, 0.21, 0.30  # lightness of teeth: a constant, and the parts of the cheeks and of the white of the eyes in it
+TEETH = (
+    0.43,
+    0.21,
+    0.30,
+)  # lightness of teeth: a constant, and the parts of the cheeks and of the white of the eyes in it
 TINT = 0.36  # exponent of the skin's tint, for teeth
 TONGUE = 0.62  # lightness of the tongue, of that of the teeth
 FACING = (81, 178), (82, 87), (13, 14), (312, 317), (311, 402)  # points of the upper and the lower lip that meet
@@ -41,8 +45,8 @@ def mouth_colors(image: Tensor, crop: Crop) -> Tensor:
     lips = seen((at(*LIPS[2:9]) + at(*LIPS_INNER[2:9])) / 2).median(1).values
     white = torch.cat([torch.lerp(at(*eye).mean(1, True), at(*eye), t) for eye in EYES for t in (0.3, 0.55)], 1)
     upper, lower = (at(*(pair[k] for pair in FACING)) for k in (0, 1))
-    between = torch.cat([torch.lerp(upper, lower, t) for t in (0.25, 0.4, 0.5, 0.6)], 1)
-    white, between = _lightest(seen(white), 6), _lightest(seen(between), 8)
+    between = torch.cat([torch.lerp(upper, lower, t) for t in (0.15, 0.25, 0.4, 0.55)], 1)
+    white, between = _lightest(seen(white), 6), _lightest(seen(between), 5)
     grey, of_white, of_lips = (v.mean(-1, keepdim=True).clamp(min=0.01) for v in (skin, white, lips))
     brightest = aligned[..., MIDDLE, MIDDLE].mean(1).flatten(1).quantile(0.99, 1, keepdim=True)
     light = (TEETH[0] + TEETH[1] * grey + TEETH[2] * of_white).minimum(brightest)
@@ -53,5 +57,5 @@ def mouth_colors(image: Tensor, crop: Crop) -> Tensor:
 
 def _lightest(colors: Tensor, count: int) -> Tensor:
     """Mean ``[B,3]`` of the lightest of colours ``[B,N,3]``."""
-    which = colors.mean(-1).topk(count, 1).indices
+    which = colors.amin(-1).topk(count, 1).indices
     return colors.gather(1, which[..., None].expand(-1, -1, 3)).mean(1)

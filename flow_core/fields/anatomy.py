@@ -145,6 +145,7 @@ class Mouth:
     gap: float  # largest opening before
     lift: float  # how far the teeth go down with the upper lip
     box: Box
+    edge: float  # width of its border
     row: Row | None  # the teeth that are painted where the picture shows none
     shows: float  # how far what it shows between the lips may be teeth
 
@@ -246,13 +247,14 @@ class MovedFace:
         gaze: shift of either iris, x and y, in widths of the eye.
         teeth: x and y by which the skull's teeth move, crop fractions.
         glasses: whether the face wears some; what lies under them stays, but for lids and gaze.
+        pixel: side of a pixel of the picture, crop fractions.
         skull: where teeth may be painted, and in which colours; None: the inside of a mouth is only dark.
     """
 
     def __init__(
         self, landmarks: Tensor, moved: Tensor, shift: Tensor, triangles: Tensor, seen: tuple[Tensor, Tensor],
         lids: Sequence[float], gaze: Sequence[tuple[float, float]], teeth: tuple[float, float] = (0.0, 0.0),
-        glasses: bool = False, skull: Skull | None = None,
+        glasses: bool = False, pixel: float = 0.0, skull: Skull | None = None,
     ) -> None:  # fmt: skip
         self.triangles, self.seen, self.teeth = triangles, seen, teeth
         self.skin = skin_offsets(shift, triangles, seen, moved[[AT[i] for i in OVAL]])
@@ -263,7 +265,7 @@ class MovedFace:
             moved = moved + (landmarks - moved) * _under_glasses(before, landmarks)[:, None]
         after = moved.double().cpu().numpy()
         self.eyes = _eyes(before, after, lids, gaze, glasses, landmarks.device)
-        self.mouth = _mouth(before, after, teeth, skull, landmarks.device)
+        self.mouth = _mouth(before, after, teeth, pixel, skull, landmarks.device)
 
     def __call__(self, points: Tensor) -> tuple[Tensor, Tensor | None, Tensor | None]:
         """Offset ``[1,2,H,W]``, how much is uncovered ``[1,1,H,W]`` and what is painted there ``[1,4,H,W]``, None for nothing, at crop
@@ -448,6 +450,7 @@ def _mouth(
     landmarks: np.ndarray,
     moved: np.ndarray,
     teeth: tuple[float, float],
+    pixel: float,
     skull: Skull | None,
     device: torch.device,
 ) -> Mouth:
@@ -464,8 +467,11 @@ def _mouth(
     lift = (moved[middle] - landmarks[middle]).mean(0)[1].item() * FOLLOW
     tables = torch.from_numpy(curves.astype(np.float32)).to(device)
     box = _box(target, curves[0].min() - SEAM, curves[1].max() + SEAM)
-    made = None if skull is None else row(skull, target, teeth, device)
-    return Mouth(target, source, tables[:2], tables[2:], gap, lift, box, made, 1.0 if made is None else shows_teeth(made))
+    made = None if skull is None else row(skull, target, teeth, pixel, device)
+    edge = max(EDGE, min(pixel, SEAM))  # in small pictures a narrower border would be a staircase
+    return Mouth(
+        target, source, tables[:2], tables[2:], gap, lift, box, edge, made, 1.0 if made is None else shows_teeth(made)
+    )
 
 
 def _off_teeth(mouth: Mouth, points: Tensor, source: Tensor) -> Tensor:
@@ -501,7 +507,7 @@ def _ask_mouth(
     below, above = b - top, bottom - b
     inside = torch.minimum(below, above).masked_fill_((share <= 0) | (share >= 1), -1.0)
     # The shadow begins before what is seen changes, so that no light shows between.
-    alpha = smoothstep(inside, 0.0, EDGE)
+    alpha = smoothstep(inside, (EDGE - mouth.edge) / 2, (EDGE + mouth.edge) / 2)
     sa, sb = mouth.source.to(x - teeth[0], y - (teeth[1] + mouth.lift))
     length = mouth.source.length
     upper, lower, rim = _read(mouth.seen[:, None], (sa / length)[None])[:, 0]
@@ -514,6 +520,7 @@ def _ask_mouth(
     seen = smoothstep(lower - sb, 0.0, 1e-4 + (3 * deeper).clamp_(max=0.25 * mouth.gap))
     seen = seen * smoothstep(torch.minimum(sa, length - sa), 0.0, 0.08 * length) * smoothstep(gap, 0.002, 0.007)
     seen = seen * (1 - smoothstep(upper - sb, 0.015, 0.035)) * shown
+    more = torch.maximum(more, smoothstep(sb - lower, 0.002, 0.010))  # beyond what the picture showed
     hidden = (1 - seen) * more
     sb_seen = torch.maximum(sb, upper + torch.minimum(0.15 * gap, 2 * higher))
     sb_seen = torch.minimum(sb_seen, lower - torch.minimum(0.15 * gap, 2 * deeper))
@@ -532,5 +539,6 @@ def _ask_mouth(
     if mouth.row is not None:
         # Between lips that the picture parts it may show teeth, which stay, or the dark.
         own = shown * mouth.shows
-        made = paint(mouth.row, share, b, top, bottom, alpha * more * (1 - seen * own), 1 - own)
+        narrowed = smoothstep(1 - mouth.target.length / length, 0.05, 0.20)
+        made = paint(mouth.row, share, b, top, bottom, alpha, 1 - more * (1 - seen * own), 1 - own, own * narrowed)
     return alpha, torch.stack(mouth.source.back(sa, sb)), shade, made

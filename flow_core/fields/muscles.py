@@ -159,10 +159,9 @@ class MusclesField:
             at = i if crop.batch > 1 else 0
             size = RASTER if crop.side[at] > SMALL else COARSE
             glasses = crop.glasses[at] if crop.glasses else False
-            inside = None if crop.mouth is None else (crop.mouth[at].to(places), 1 / crop.side[at].item())
-            moved.append(
-                moved_face(faces.select(at), places[at], self.select(i % self.batch), size, glasses, inside)
-            )
+            colors = None if crop.mouth is None else crop.mouth[at].to(places)
+            one, pixel = self.select(i % self.batch), 1 / crop.side[at].item()
+            moved.append(moved_face(faces.select(at), places[at], one, size, glasses, pixel, colors))
         rest = None if self.rest is None else self.rest.flow(feather, crop)
         return MuscleFlow(moved, rest, feather, None if crop.covered is None else crop.covered.to(self.device))
 
@@ -456,7 +455,8 @@ def moved_face(
     field: MusclesField,
     size: int = RASTER,
     glasses: bool = False,
-    inside: tuple[Tensor, float] | None = None,
+    pixel: float = 0.0,
+    colors: Tensor | None = None,
 ) -> MovedFace | None:
     """One fitted face with its muscles and its shape changed; None where nothing changes.
 
@@ -466,8 +466,8 @@ def moved_face(
         field: batch 1.
         size: of the raster of the skin's offsets, pixels a side.
         glasses: whether the face wears some: what lies under them stays where it is.
-        inside: colours ``[3,3]`` in the mouth, see :attr:`flow_core.geometry.crop.Crop.mouth`, and the side of a pixel in crop fractions;
-            None paints nothing.
+        pixel: side of a pixel of the picture, crop fractions: what is finer is not drawn.
+        colors: ``[3,3]`` in the mouth, see :attr:`flow_core.geometry.crop.Crop.mouth`; None paints nothing.
     """
     if not field.coefficients().any():
         return None
@@ -489,12 +489,14 @@ def moved_face(
         teeth = tuple(shaped[corners, :2].mean(0).tolist())
     lids, gaze = eyelids_and_gaze(shown, after, names)
     skull = None
-    if inside is not None:
-        relaxed = face.turned(part.moved(-shown * _on_mesh(names).to(shown), torch.zeros_like(controls))[None])[0, :, :2]
+    if colors is not None:
+        relaxed = face.turned(part.moved(-shown * _on_mesh(names).to(shown), torch.zeros_like(controls))[None])[
+            0, :, :2
+        ]
         lip = (landmarks + part.landmarks(relaxed))[AT[LIPS_INNER[15]]]
         axes = face.turned(torch.eye(3).to(lip)[None])[0, :, :2]
-        skull = Skull(lip.double().cpu().numpy(), axes.double().cpu().numpy(), *inside)
-    return MovedFace(landmarks, moved, -change[:, :2], part.triangles, seen, lids, gaze, teeth, glasses, skull)
+        skull = Skull(lip.double().cpu().numpy(), axes.double().cpu().numpy(), colors)
+    return MovedFace(landmarks, moved, -change[:, :2], part.triangles, seen, lids, gaze, teeth, glasses, pixel, skull)
 
 
 @functools.lru_cache(maxsize=1)
