@@ -141,6 +141,7 @@ class Mouth:
     target: Frame
     source: Frame
     lips: Tensor  # [2,TABLE] target: edge of the upper and of the lower lip
+    across: Tensor  # [2,TABLE] the cosines of their slopes
     seen: Tensor  # [3,TABLE] source: upper, lower, and the middle of the lower lip
     gap: float  # largest opening before
     lift: float  # how far the teeth go down with the upper lip
@@ -465,13 +466,15 @@ def _mouth(
     # what its upper edge does.
     middle = [AT[i] for i in (82, 13, 312)]
     lift = (moved[middle] - landmarks[middle]).mean(0)[1].item() * FOLLOW
+    # Across a steep border the way is shorter than downwards.
+    slopes = np.gradient(curves[:2], target.length / (TABLE - 1), axis=1)
+    curves = np.concatenate([curves[:2], 1 / np.hypot(1, slopes), curves[2:]])
     tables = torch.from_numpy(curves.astype(np.float32)).to(device)
     box = _box(target, curves[0].min() - SEAM, curves[1].max() + SEAM)
     made = None if skull is None else row(skull, target, teeth, pixel, device)
     edge = max(EDGE, min(pixel, SEAM))  # in small pictures a narrower border would be a staircase
-    return Mouth(
-        target, source, tables[:2], tables[2:], gap, lift, box, edge, made, 1.0 if made is None else shows_teeth(made)
-    )
+    shows = 1.0 if made is None else shows_teeth(made)
+    return Mouth(target, source, tables[:2], tables[2:4], tables[4:], gap, lift, box, edge, made, shows)
 
 
 def _off_teeth(mouth: Mouth, points: Tensor, source: Tensor) -> Tensor:
@@ -503,9 +506,9 @@ def _ask_mouth(
     there ``[4,N]``, if anything."""
     a, b = mouth.target.to(x, y)
     share = a / mouth.target.length
-    top, bottom = _read(mouth.lips[:, None], share[None])[:, 0]
+    top, bottom, *across = _read(torch.cat([mouth.lips, mouth.across])[:, None], share[None])[:, 0]
     below, above = b - top, bottom - b
-    inside = torch.minimum(below, above).masked_fill_((share <= 0) | (share >= 1), -1.0)
+    inside = torch.minimum(below * across[0], above * across[1]).masked_fill_((share <= 0) | (share >= 1), -1.0)
     # The shadow begins before what is seen changes, so that no light shows between.
     alpha = smoothstep(inside, (EDGE - mouth.edge) / 2, (EDGE + mouth.edge) / 2)
     sa, sb = mouth.source.to(x - teeth[0], y - (teeth[1] + mouth.lift))

@@ -184,7 +184,9 @@ def paint(
     )
     teeth = is_tooth * closed * _smooth(height, 0.06 * cm, 0.30 * cm) * _smooth(light, 0.02, 0.15)
     seen = seen * (1 - drawn * _smooth(corner, 0.24, 0.04))
-    cover = opened * (1 - seen) * _smooth(torch.minimum(below, above), 0.0, max(0.09 * cm, row.pixel))
+    # Lips have their own shadow at their edge; teeth of the picture would shine through it.
+    border = max((0.09 - 0.07 * (1 - closed)) * cm, row.pixel)
+    cover = opened * (1 - seen) * _smooth(torch.minimum(below, above), 0.0, border)
     return torch.cat([torch.lerp(inside, tooth, teeth) * cover, cover[None]])
 
 
