@@ -36,6 +36,7 @@ UPPER_SHUTS, UPPER_OPENS = 0.82, 0.8  # the upper lid's share of a change of an 
 IRIS, MARGIN = 0.2, 0.06  # radius of an iris, and how near it comes to a corner, in widths of the eye
 LINE = 0.003  # how far above its edge an upper lid is asked when it is shut: at the edge itself the eye shines through
 RIM = 0.008  # height of the wet rim of a lower lid
+SHADE = 0.45  # how much of the light on an eyeball its lids take at their edge
 EDGE = 0.0026  # half width of the border between two layers
 MOUTH_SHADE = 0.018  # width of the soft shadow inside lips
 DARK, TONGUE = 0.9, 0.08  # how much of the light is lost in the depth of a mouth, and how much less on the tongue
@@ -289,9 +290,12 @@ class MovedFace:
             # both eyes at once; of the smaller one the last point is asked again
             at = torch.stack([at[torch.arange(most, device=at.device).clamp_(max=len(at) - 1)] for _, at in eyes])
             x, y = flat.index_select(1, at.flatten()).unflatten(1, at.shape)
-            (dx, dy), cover, source = _ask_eyes([eye for eye, _ in eyes], x, y)
+            (dx, dy), cover, source, shade = _ask_eyes([eye for eye, _ in eyes], x, y)
             under = interpolate(self.skin, torch.stack([x + dx, y + dy], -1)[None])[0] + torch.stack([dx, dy])
             inner[:, at] = torch.lerp(under, source - torch.stack([x, y]), cover)
+            if self.mouth.row is not None:
+                painted = skin.new_zeros(1, 4, *skin.shape[2:])
+                painted.view(4, -1)[3, near[at]] = shade
         if isinstance(parts[-1], Mouth):
             at = found[-1]
             cover, source, shade, paints = _ask_mouth(self.mouth, *flat.index_select(1, at), self.teeth)
@@ -301,7 +305,7 @@ class MovedFace:
             dark = skin.new_zeros(1, 1, *skin.shape[2:])
             dark.view(-1)[near[at]] = shade
             if paints is not None:
-                painted = skin.new_zeros(1, 4, *skin.shape[2:])
+                painted = skin.new_zeros(1, 4, *skin.shape[2:]) if painted is None else painted
                 painted.view(4, -1)[:, near[at]] = paints
         skin.view(2, -1)[:, near] = inner
         return skin, dark, painted
@@ -385,9 +389,9 @@ def _eyes(
     ]
 
 
-def _ask_eyes(eyes: Sequence[Eye], x: Tensor, y: Tensor) -> tuple[tuple[Tensor, Tensor], Tensor, Tensor]:
+def _ask_eyes(eyes: Sequence[Eye], x: Tensor, y: Tensor) -> tuple[tuple[Tensor, Tensor], Tensor, Tensor, Tensor]:
     """What eyes show at points ``[E,N]`` of each: the shift of the skin ``[E,N]`` along x and y, how much of the eyeball is seen
-    ``[E,N]``, and where that comes from ``[2,E,N]``."""
+    ``[E,N]``, where that comes from ``[2,E,N]``, and how much of its light lids and corners take ``[E,N]``."""
     columns = []
     for eye in eyes:
         (center, middle, radius), (right, _), length = eye.iris, eye.gaze, eye.source.length
@@ -430,7 +434,14 @@ def _ask_eyes(eyes: Sequence[Eye], x: Tensor, y: Tensor) -> tuple[tuple[Tensor, 
     wanted = torch.where(above_half, half - t_top, t_bottom - half)
     distance = _gather((sb - half).abs(), wanted, shown)
     sb = half + torch.where(above_half, -distance, distance)
-    return (-s * rise, c * rise), alpha, torch.stack([sc * sa - ss * sb + u0, ss * sa + sc * sb + v0])
+    # The shadow along the lids went with the eyeball, or was never there: where the white comes to lie beside skin it would shine.
+    opening, opening0 = (bottom - top).clamp(min=1e-4), (bottom0 - top0).clamp(min=1e-4)
+    went = smoothstep(torch.hypot(right, below) / length, 0.0, 0.10)
+    went = torch.maximum(went, smoothstep(opening / opening0 - 1, 0.0, 0.6))
+    lit = smoothstep(-above / opening, 0.0, 0.30).minimum(0.4 + 0.6 * smoothstep(-under / opening, 0.0, 0.15))
+    lit = lit.minimum(smoothstep(torch.minimum(share, 1 - share), 0.0, 0.12))
+    shade = SHADE * alpha * went * (1 - lit)
+    return (-s * rise, c * rise), alpha, torch.stack([sc * sa - ss * sb + u0, ss * sa + sc * sb + v0]), shade
 
 
 def _gather(distance: Tensor, wanted: Tensor, shown: Tensor) -> Tensor:
