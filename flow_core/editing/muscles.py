@@ -205,7 +205,7 @@ def rasterised(face: FittedFace, place: Tensor, one: MusclesField, lattice: Tens
         seen = rasterise(points[0], depth[0], front_triangles(face.rig), size)
         zero = lattice.new_zeros(1, 3, size, size)
         return *seen, zero[:, :2], zero[:, 2:]
-    offset, dark = moved(lattice)
+    offset, dark, _ = moved(lattice)
     dark = offset.new_zeros(1, 1, size, size) if dark is None else dark
     return *moved.seen, offset * weight, dark * weight
 

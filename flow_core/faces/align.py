@@ -69,6 +69,7 @@ def align(
     from .covered import covered
     from .glasses import wears_glasses
     from .landmarks import load_landmarks
+    from .mouth import mouth_colors
 
     require_finite(image)
     if mask is not None and (mask.shape[1:] != image.shape[2:] or len(mask) not in (1, len(image))):
@@ -96,7 +97,9 @@ def align(
         len(image),
     )
     crop = (landmarks or load_landmarks()).refine(image, crop)
-    return replace(crop, glasses=wears_glasses(image, crop), covered=covered(image, crop)), found
+    return replace(
+        crop, glasses=wears_glasses(image, crop), covered=covered(image, crop), mouth=mouth_colors(image, crop)
+    ), found
 
 
 def _inside(face: Detection, mask: Tensor) -> bool:

@@ -103,9 +103,9 @@ def compose(first: FlowField, second: FlowField, crop: Crop | None = None) -> Fl
         return _compose_muscles(first, second)
     a, b = _alike([first, second], crop)
     points = nodes(_LATTICE, a.device)
-    offset, color, _ = b.flow()(points)
+    offset, color, *_ = b.flow()(points)
     between = points + offset.movedim(1, -1)
-    moved, tint, _ = a.flow()(between)
+    moved, tint, *_ = a.flow()(between)
     made = _from_nodes(offset + moved, color + tint, replace(a, meta=_said([a, b], [1, 1])))
     return to_velocity(made) if a.kind == "velocity" else made
 

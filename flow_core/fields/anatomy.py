@@ -22,6 +22,7 @@ from ..faces.landmarks import AT, BROWS, EYES, IRISES, LIPS, LIPS_INNER, OVAL
 from ..geometry.grid import pixel_centers
 from ..geometry.mesh import barycentric, polygon_distance
 from ..geometry.sampling import interpolate
+from .teeth import Row, Skull, paint, row, shows_teeth
 
 RASTER = 192  # pixels a side of the raster of the skin's offsets, six times a power of two; 384 gives the same picture
 _COARSE = 28  # pixels a side of the raster on which the distance to the outline is computed
@@ -35,6 +36,7 @@ UPPER_SHUTS, UPPER_OPENS = 0.82, 0.8  # the upper lid's share of a change of an 
 IRIS, MARGIN = 0.2, 0.06  # radius of an iris, and how near it comes to a corner, in widths of the eye
 LINE = 0.003  # how far above its edge an upper lid is asked when it is shut: at the edge itself the eye shines through
 RIM = 0.008  # height of the wet rim of a lower lid
+SHADE = 0.45  # how much of the light on an eyeball its lids take at their edge
 EDGE = 0.0026  # half width of the border between two layers
 MOUTH_SHADE = 0.018  # width of the soft shadow inside lips
 DARK, TONGUE = 0.9, 0.08  # how much of the light is lost in the depth of a mouth, and how much less on the tongue
@@ -140,10 +142,14 @@ class Mouth:
     target: Frame
     source: Frame
     lips: Tensor  # [2,TABLE] target: edge of the upper and of the lower lip
+    across: Tensor  # [2,TABLE] the cosines of their slopes
     seen: Tensor  # [3,TABLE] source: upper, lower, and the middle of the lower lip
     gap: float  # largest opening before
     lift: float  # how far the teeth go down with the upper lip
     box: Box
+    edge: float  # width of its border
+    row: Row | None  # the teeth that are painted where the picture shows none
+    shows: float  # how far what it shows between the lips may be teeth
 
 
 def _box(frame: Frame, top: float, bottom: float) -> Box:
@@ -243,12 +249,14 @@ class MovedFace:
         gaze: shift of either iris, x and y, in widths of the eye.
         teeth: x and y by which the skull's teeth move, crop fractions.
         glasses: whether the face wears some; what lies under them stays, but for lids and gaze.
+        pixel: side of a pixel of the picture, crop fractions.
+        skull: where teeth may be painted, and in which colours; None: the inside of a mouth is only dark.
     """
 
     def __init__(
         self, landmarks: Tensor, moved: Tensor, shift: Tensor, triangles: Tensor, seen: tuple[Tensor, Tensor],
         lids: Sequence[float], gaze: Sequence[tuple[float, float]], teeth: tuple[float, float] = (0.0, 0.0),
-        glasses: bool = False,
+        glasses: bool = False, pixel: float = 0.0, skull: Skull | None = None,
     ) -> None:  # fmt: skip
         self.triangles, self.seen, self.teeth = triangles, seen, teeth
         self.skin = skin_offsets(shift, triangles, seen, moved[[AT[i] for i in OVAL]])
@@ -259,21 +267,22 @@ class MovedFace:
             moved = moved + (landmarks - moved) * _under_glasses(before, landmarks)[:, None]
         after = moved.double().cpu().numpy()
         self.eyes = _eyes(before, after, lids, gaze, glasses, landmarks.device)
-        self.mouth = _mouth(before, after, landmarks.device)
+        self.mouth = _mouth(before, after, teeth, pixel, skull, landmarks.device)
 
-    def __call__(self, points: Tensor) -> tuple[Tensor, Tensor | None]:
-        """Offset ``[1,2,H,W]`` and how much is uncovered ``[1,1,H,W]``, None for nothing, at crop points ``[1,H,W,2]``."""
+    def __call__(self, points: Tensor) -> tuple[Tensor, Tensor | None, Tensor | None]:
+        """Offset ``[1,2,H,W]``, how much is uncovered ``[1,1,H,W]`` and what is painted there ``[1,4,H,W]``, None for nothing, at crop
+        points ``[1,H,W,2]``; see :class:`flow_core.fields.base.Sample`."""
         skin = interpolate(self.skin, points)
         flat = points.movedim(-1, 0).contiguous().flatten(1)  # planes: of pairs all would take several times as long
         low, high = zip(*((least.item(), most.item()) for least, most in (v.aminmax() for v in flat)), strict=True)
         parts = [part for part in self._parts() if _meet(part.box, low, high)]
         if not parts:  # most of a large picture
-            return skin, None
+            return skin, None, None
         boxes = [part.box for part in parts]
         x0, y0, x1, y1 = zip(*boxes, strict=True)
         near = _within(flat, (min(x0), min(y0), max(x1), max(y1)))
         flat = flat.index_select(1, near)
-        inner, dark = skin.view(2, -1).index_select(1, near), None
+        inner, dark, painted = skin.view(2, -1).index_select(1, near), None, None
         found = [_within(flat, box) for box in boxes]
         eyes = [(part, at) for part, at in zip(parts, found, strict=True) if isinstance(part, Eye) and len(at)]
         if eyes:
@@ -281,19 +290,25 @@ class MovedFace:
             # both eyes at once; of the smaller one the last point is asked again
             at = torch.stack([at[torch.arange(most, device=at.device).clamp_(max=len(at) - 1)] for _, at in eyes])
             x, y = flat.index_select(1, at.flatten()).unflatten(1, at.shape)
-            (dx, dy), cover, source = _ask_eyes([eye for eye, _ in eyes], x, y)
+            (dx, dy), cover, source, shade = _ask_eyes([eye for eye, _ in eyes], x, y)
             under = interpolate(self.skin, torch.stack([x + dx, y + dy], -1)[None])[0] + torch.stack([dx, dy])
             inner[:, at] = torch.lerp(under, source - torch.stack([x, y]), cover)
+            if self.mouth.row is not None:
+                painted = skin.new_zeros(1, 4, *skin.shape[2:])
+                painted.view(4, -1)[3, near[at]] = shade
         if isinstance(parts[-1], Mouth):
             at = found[-1]
-            cover, source, shade = _ask_mouth(self.mouth, *flat.index_select(1, at), self.teeth)
+            cover, source, shade, paints = _ask_mouth(self.mouth, *flat.index_select(1, at), self.teeth)
             here = flat.index_select(1, at)
             skin_here = _off_teeth(self.mouth, here, here + inner.index_select(1, at)) - here
             inner[:, at] = torch.lerp(skin_here, source - here, cover)
             dark = skin.new_zeros(1, 1, *skin.shape[2:])
             dark.view(-1)[near[at]] = shade
+            if paints is not None:
+                painted = skin.new_zeros(1, 4, *skin.shape[2:]) if painted is None else painted
+                painted.view(4, -1)[:, near[at]] = paints
         skin.view(2, -1)[:, near] = inner
-        return skin, dark
+        return skin, dark, painted
 
     def _parts(self) -> list[Eye | Mouth]:
         """What has sharp borders: eyes in which more than the skin moves, and, last, the mouth."""
@@ -374,9 +389,9 @@ def _eyes(
     ]
 
 
-def _ask_eyes(eyes: Sequence[Eye], x: Tensor, y: Tensor) -> tuple[tuple[Tensor, Tensor], Tensor, Tensor]:
+def _ask_eyes(eyes: Sequence[Eye], x: Tensor, y: Tensor) -> tuple[tuple[Tensor, Tensor], Tensor, Tensor, Tensor]:
     """What eyes show at points ``[E,N]`` of each: the shift of the skin ``[E,N]`` along x and y, how much of the eyeball is seen
-    ``[E,N]``, and where that comes from ``[2,E,N]``."""
+    ``[E,N]``, where that comes from ``[2,E,N]``, and how much of its light lids and corners take ``[E,N]``."""
     columns = []
     for eye in eyes:
         (center, middle, radius), (right, _), length = eye.iris, eye.gaze, eye.source.length
@@ -419,7 +434,14 @@ def _ask_eyes(eyes: Sequence[Eye], x: Tensor, y: Tensor) -> tuple[tuple[Tensor, 
     wanted = torch.where(above_half, half - t_top, t_bottom - half)
     distance = _gather((sb - half).abs(), wanted, shown)
     sb = half + torch.where(above_half, -distance, distance)
-    return (-s * rise, c * rise), alpha, torch.stack([sc * sa - ss * sb + u0, ss * sa + sc * sb + v0])
+    # The shadow along the lids went with the eyeball, or was never there: where the white comes to lie beside skin it would shine.
+    opening, opening0 = (bottom - top).clamp(min=1e-4), (bottom0 - top0).clamp(min=1e-4)
+    went = smoothstep(torch.hypot(right, below) / length, 0.0, 0.10)
+    went = torch.maximum(went, smoothstep(opening / opening0 - 1, 0.0, 0.6))
+    lit = smoothstep(-above / opening, 0.0, 0.30).minimum(0.4 + 0.6 * smoothstep(-under / opening, 0.0, 0.15))
+    lit = lit.minimum(smoothstep(torch.minimum(share, 1 - share), 0.0, 0.12))
+    shade = SHADE * alpha * went * (1 - lit)
+    return (-s * rise, c * rise), alpha, torch.stack([sc * sa - ss * sb + u0, ss * sa + sc * sb + v0]), shade
 
 
 def _gather(distance: Tensor, wanted: Tensor, shown: Tensor) -> Tensor:
@@ -436,7 +458,14 @@ def _give(distance: Tensor, reach: float | Tensor) -> Tensor:
     return 1 - 0.5 * (t + t * t * (3 - 2 * t))
 
 
-def _mouth(landmarks: np.ndarray, moved: np.ndarray, device: torch.device) -> Mouth:
+def _mouth(
+    landmarks: np.ndarray,
+    moved: np.ndarray,
+    teeth: tuple[float, float],
+    pixel: float,
+    skull: Skull | None,
+    device: torch.device,
+) -> Mouth:
     inner, outer = [AT[i] for i in LIPS_INNER], [AT[i] for i in LIPS]
     lower, upper = inner[:11], [*inner[10:], inner[0]][::-1]
     target, source = (Frame.between(at[lower[0]], at[lower[-1]]) for at in (moved, landmarks))
@@ -448,9 +477,15 @@ def _mouth(landmarks: np.ndarray, moved: np.ndarray, device: torch.device) -> Mo
     # what its upper edge does.
     middle = [AT[i] for i in (82, 13, 312)]
     lift = (moved[middle] - landmarks[middle]).mean(0)[1].item() * FOLLOW
+    # Across a steep border the way is shorter than downwards.
+    slopes = np.gradient(curves[:2], target.length / (TABLE - 1), axis=1)
+    curves = np.concatenate([curves[:2], 1 / np.hypot(1, slopes), curves[2:]])
     tables = torch.from_numpy(curves.astype(np.float32)).to(device)
     box = _box(target, curves[0].min() - SEAM, curves[1].max() + SEAM)
-    return Mouth(target, source, tables[:2], tables[2:], gap, lift, box)
+    made = None if skull is None else row(skull, target, teeth, pixel, device)
+    edge = max(EDGE, min(pixel, SEAM))  # in small pictures a narrower border would be a staircase
+    shows = 1.0 if made is None else shows_teeth(made)
+    return Mouth(target, source, tables[:2], tables[2:4], tables[4:], gap, lift, box, edge, made, shows)
 
 
 def _off_teeth(mouth: Mouth, points: Tensor, source: Tensor) -> Tensor:
@@ -475,15 +510,18 @@ def _off_teeth(mouth: Mouth, points: Tensor, source: Tensor) -> Tensor:
     return torch.stack(mouth.source.back(sa, torch.lerp(sb, off, share)))
 
 
-def _ask_mouth(mouth: Mouth, x: Tensor, y: Tensor, teeth: tuple[float, float]) -> tuple[Tensor, Tensor, Tensor]:
-    """How much of the inside of the mouth is seen ``[N]``, where it comes from ``[2,N]``, and how dark it is ``[N]``."""
+def _ask_mouth(
+    mouth: Mouth, x: Tensor, y: Tensor, teeth: tuple[float, float]
+) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
+    """How much of the inside of the mouth is seen ``[N]``, where it comes from ``[2,N]``, how dark it is ``[N]``, and what is painted
+    there ``[4,N]``, if anything."""
     a, b = mouth.target.to(x, y)
     share = a / mouth.target.length
-    top, bottom = _read(mouth.lips[:, None], share[None])[:, 0]
+    top, bottom, *across = _read(torch.cat([mouth.lips, mouth.across])[:, None], share[None])[:, 0]
     below, above = b - top, bottom - b
-    inside = torch.minimum(below, above).masked_fill_((share <= 0) | (share >= 1), -1.0)
+    inside = torch.minimum(below * across[0], above * across[1]).masked_fill_((share <= 0) | (share >= 1), -1.0)
     # The shadow begins before what is seen changes, so that no light shows between.
-    alpha = smoothstep(inside, 0.0, EDGE)
+    alpha = smoothstep(inside, (EDGE - mouth.edge) / 2, (EDGE + mouth.edge) / 2)
     sa, sb = mouth.source.to(x - teeth[0], y - (teeth[1] + mouth.lift))
     length = mouth.source.length
     upper, lower, rim = _read(mouth.seen[:, None], (sa / length)[None])[:, 0]
@@ -496,6 +534,7 @@ def _ask_mouth(mouth: Mouth, x: Tensor, y: Tensor, teeth: tuple[float, float]) -
     seen = smoothstep(lower - sb, 0.0, 1e-4 + (3 * deeper).clamp_(max=0.25 * mouth.gap))
     seen = seen * smoothstep(torch.minimum(sa, length - sa), 0.0, 0.08 * length) * smoothstep(gap, 0.002, 0.007)
     seen = seen * (1 - smoothstep(upper - sb, 0.015, 0.035)) * shown
+    more = torch.maximum(more, smoothstep(sb - lower, 0.002, 0.010))  # beyond what the picture showed
     hidden = (1 - seen) * more
     sb_seen = torch.maximum(sb, upper + torch.minimum(0.15 * gap, 2 * higher))
     sb_seen = torch.minimum(sb_seen, lower - torch.minimum(0.15 * gap, 2 * deeper))
@@ -510,4 +549,10 @@ def _ask_mouth(mouth: Mouth, x: Tensor, y: Tensor, teeth: tuple[float, float]) -
     # Lips throw their shadow from their very edge on, the upper one a darker one.
     depth = (0.75 + 0.25 * smoothstep(below, 0.0, MOUTH_SHADE)) * (0.5 + 0.5 * smoothstep(above, 0.0, MOUTH_SHADE))
     shade = alpha * depth * hidden.clamp(min=1e-6).sqrt() * (DARK - TONGUE * tongue)
-    return alpha, torch.stack(mouth.source.back(sa, sb)), shade
+    made = None
+    if mouth.row is not None:
+        # Between lips that the picture parts it may show teeth, which stay, or the dark.
+        own = shown * mouth.shows
+        narrowed = smoothstep(1 - mouth.target.length / length, 0.05, 0.20)
+        made = paint(mouth.row, share, b, top, bottom, alpha, 1 - more * (1 - seen * own), 1 - own, own * narrowed)
+    return alpha, torch.stack(mouth.source.back(sa, sb)), shade, made

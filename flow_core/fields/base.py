@@ -47,11 +47,14 @@ class Sample(NamedTuple):
         color: ``[B,3,H,W]``, added to sRGB 0..1 after sampling.
         uncovered: ``[B,1,H,W]`` 0..1, how far a point shows what the picture hides, such as the inside of a mouth that was
             closed; the result there is ``sampled * (1 - uncovered) + color``. None where nothing can be uncovered.
+        painted: ``[B,4,H,W]`` what is laid over it where something is uncovered: sRGB 0..1 times how much it covers, and how much it
+            covers, 0..1. It is only for the eye: no part of what an edit does to a picture. None where nothing is painted.
     """
 
     offset: Tensor
     color: Tensor
     uncovered: Tensor | None = None
+    painted: Tensor | None = None
 
 
 class Flow(Protocol):

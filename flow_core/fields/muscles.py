@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 
 from ..faces.fit import FittedFace, fit_faces
-from ..faces.landmarks import AT, OVAL
+from ..faces.landmarks import AT, LIPS_INNER, OVAL
 from ..faces.read import UNITS, read_units
 from ..faces.rig import Rig, load_rig
 from ..geometry.grid import pixel_centers
@@ -32,6 +32,7 @@ from .anatomy import RASTER, Box, MovedFace
 from .base import FEATHER, FieldError, Flow, FlowField, Sample, taper
 from .raster import Field
 from .reach import LID_UNITS, eyelids_and_gaze, lips_apart, lips_wanted, meeting, reached
+from .teeth import Skull
 
 if TYPE_CHECKING:
     from ..geometry.crop import Crop
@@ -157,9 +158,10 @@ class MusclesField:
         for i in range(count):
             at = i if crop.batch > 1 else 0
             size = RASTER if crop.side[at] > SMALL else COARSE
-            moved.append(
-                moved_face(faces.select(at), places[at], self.select(i % self.batch), size, *crop.glasses[at : at + 1])
-            )
+            glasses = crop.glasses[at] if crop.glasses else False
+            colors = None if crop.mouth is None else crop.mouth[at].to(places)
+            one, pixel = self.select(i % self.batch), 1 / crop.side[at].item()
+            moved.append(moved_face(faces.select(at), places[at], one, size, glasses, pixel, colors))
         rest = None if self.rest is None else self.rest.flow(feather, crop)
         return MuscleFlow(moved, rest, feather, None if crop.covered is None else crop.covered.to(self.device))
 
@@ -267,18 +269,14 @@ class MuscleFlow:
             count = self.covered.shape[-1]
             clear = 1 - sample_image(self.covered, points.expand(len(self.covered), -1, -1, -1) * count)
             weight = weight * clear
-        offsets, uncovered, uncovers = [], [], False
-        for i, face in enumerate(self.faces):
-            if face is None:  # nothing moves here, to the bit
-                offsets.append(points.new_zeros(1, 2, height, width))
-                uncovered.append(points.new_zeros(1, 1, height, width))
-            else:
-                offset, dark = face(points[i if len(points) > 1 else 0][None])
-                offsets.append(offset)
-                uncovered.append(points.new_zeros(1, 1, height, width) if dark is None else dark)
-                uncovers |= dark is not None
+        nothing = points.new_zeros(1, 2, height, width), None, None  # to the bit
+        asked = (
+            nothing if face is None else face(points[i if len(points) > 1 else 0][None])
+            for i, face in enumerate(self.faces)
+        )
+        offsets, uncovered, painted = zip(*asked, strict=True)
         offset = torch.cat(offsets) * weight
-        dark = torch.cat(uncovered) * weight if uncovers else None
+        dark, painted = (_weighted(planes, weight) for planes in (uncovered, painted))
         color = offset.new_zeros(()).expand(len(offset), 3, height, width)
         if self.rest is not None:
             # It belongs to the face as it was: red lips go where the lips go, and nothing is painted into an open mouth.
@@ -289,7 +287,7 @@ class MuscleFlow:
             offset = offset + more.offset
         if self.matrix is not None:
             offset = (self.matrix @ offset.flatten(2)).view_as(offset)
-        return Sample(offset, color, dark)
+        return Sample(offset, color, dark, painted)
 
     def times(self, matrix: Tensor) -> MuscleFlow:
         made = copy(self)
@@ -339,6 +337,14 @@ def _opposite() -> Tensor:
                         if name in names:
                             matrix[names.index(one + side), names.index(name)] = share
         return matrix
+
+
+def _weighted(planes: Sequence[Tensor | None], weight: Tensor) -> Tensor | None:
+    """Planes ``[1,n,H,W]`` of some faces times ``weight``, zero where a face has none; None where no face has any."""
+    there = next((p for p in planes if p is not None), None)
+    if there is None:
+        return None
+    return torch.cat([torch.zeros_like(there) if p is None else p for p in planes]) * weight
 
 
 def _covered(color: Tensor, dark: Tensor | None) -> Tensor:
@@ -444,7 +450,13 @@ def units_after(face: FittedFace, landmarks: Tensor, relax: Tensor, change: Tens
 
 
 def moved_face(
-    face: FittedFace, landmarks: Tensor, field: MusclesField, size: int = RASTER, glasses: bool = False
+    face: FittedFace,
+    landmarks: Tensor,
+    field: MusclesField,
+    size: int = RASTER,
+    glasses: bool = False,
+    pixel: float = 0.0,
+    colors: Tensor | None = None,
 ) -> MovedFace | None:
     """One fitted face with its muscles and its shape changed; None where nothing changes.
 
@@ -454,6 +466,8 @@ def moved_face(
         field: batch 1.
         size: of the raster of the skin's offsets, pixels a side.
         glasses: whether the face wears some: what lies under them stays where it is.
+        pixel: side of a pixel of the picture, crop fractions: what is finer is not drawn.
+        colors: ``[3,3]`` in the mouth, see :attr:`flow_core.geometry.crop.Crop.mouth`; None paints nothing.
     """
     if not field.coefficients().any():
         return None
@@ -474,7 +488,15 @@ def moved_face(
         shaped = face.turned(part.moved(torch.zeros_like(shown), controls)[None])[0]
         teeth = tuple(shaped[corners, :2].mean(0).tolist())
     lids, gaze = eyelids_and_gaze(shown, after, names)
-    return MovedFace(landmarks, moved, -change[:, :2], part.triangles, seen, lids, gaze, teeth, glasses)
+    skull = None
+    if colors is not None:
+        relaxed = face.turned(part.moved(-shown * _on_mesh(names).to(shown), torch.zeros_like(controls))[None])[
+            0, :, :2
+        ]
+        lip = (landmarks + part.landmarks(relaxed))[AT[LIPS_INNER[15]]]
+        axes = face.turned(torch.eye(3).to(lip)[None])[0, :, :2]
+        skull = Skull(lip.double().cpu().numpy(), axes.double().cpu().numpy(), colors)
+    return MovedFace(landmarks, moved, -change[:, :2], part.triangles, seen, lids, gaze, teeth, glasses, pixel, skull)
 
 
 @functools.lru_cache(maxsize=1)

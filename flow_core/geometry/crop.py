@@ -60,6 +60,8 @@ class Crop:
         glasses: whether each face wears glasses, which do not bend; empty where nobody looked.
         covered: ``[B,1,n,n]`` how much of each place of the crop frame something covers that is no face, 0..1; None where nothing
             does, or nobody looked.
+        mouth: ``[B,3,3]`` sRGB 0..1 of teeth and the tongue in the light of each face and of what its lips let see, as of :func:`flow_core.faces.mouth.mouth_colors`; None
+            where nobody looked: then nothing is painted into mouths that open.
     """
 
     image_size: tuple[int, int]
@@ -71,6 +73,7 @@ class Crop:
     pictures: int = 0
     glasses: tuple[bool, ...] = ()
     covered: Tensor | None = None
+    mouth: Tensor | None = None
 
     def __post_init__(self) -> None:
         of = self.of_picture or tuple(range(len(self.matrix)))
@@ -150,6 +153,7 @@ class Crop:
             landmarks=None if self.landmarks is None else self.landmarks[one],
             glasses=self.glasses[one],
             covered=None if self.covered is None else self.covered[one],
+            mouth=None if self.mouth is None else self.mouth[one],
         )
 
     def faces_of(self, picture: int) -> list[int]:
@@ -179,6 +183,7 @@ class Crop:
             pictures=count,
             glasses=self.glasses * count,
             covered=None if self.covered is None else self.covered[index.to(self.covered.device)],
+            mouth=None if self.mouth is None else self.mouth[index.to(self.mouth.device)],
         )
 
     def widen(self, factor: float) -> Crop:

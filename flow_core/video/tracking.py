@@ -15,6 +15,7 @@ from ..faces.detect import Detection, Detector
 from ..faces.fit import FittedFace
 from ..faces.glasses import wears_glasses
 from ..faces.landmarks import SIZE, WIDEN, Landmarks, five_points, load_landmarks, pose
+from ..faces.mouth import mouth_colors
 from ..geometry.crop import Crop
 from ..geometry.sampling import downscaled
 from .clips import DamagedClip
@@ -33,6 +34,7 @@ LOOK_AGAIN = 0.02  # sides of a crop; a face that is farther off than this is lo
 LEAST_SIDE = 32  # pixels of a crop's side; there is nothing to see of an edit on a smaller face
 MEMORY = 300  # frames after which a lost face is forgotten
 LOOKS, LOOK_EVERY = 15, 4  # looks for glasses on each face, and frames between them
+LIGHT_EVERY, LIGHT_SHARE = 32, 0.25  # frames between looks at the light on a mouth, and how much each counts
 
 
 @dataclass
@@ -51,6 +53,7 @@ class Track:
         fitted: the rig as it was fitted in the last frame, for fields that need a face.
         glasses: whether it wears glasses; None where nobody has looked.
         looks: what the looks for glasses saw; empty where it is known.
+        mouth: colours in its mouth, see :attr:`flow_core.geometry.crop.Crop.mouth`; None where nobody has looked.
     """
 
     id: int
@@ -64,6 +67,7 @@ class Track:
     fitted: FittedFace | None = None
     glasses: bool | None = None
     looks: list[bool] = field(default_factory=list)
+    mouth: Tensor | None = None
 
     def filter(self, name: str, smooth: float, beta: float, shared: bool = False) -> OneEuro:
         """The filter of one of the track's values; ``smooth`` is the dial of the settings."""
@@ -259,6 +263,15 @@ class Tracker:
             track.vote(wears_glasses(frame.permute(2, 0, 1)[None], track.observed)[0])
         if track.glasses is not None:
             track.crop = replace(track.crop, glasses=(track.glasses,))
+
+    def look_into_mouth(self, frame: Tensor, track: Track) -> None:
+        """Have the crop of a track know the colours of teeth in its light. What open lips show is taken for the face's own teeth:
+        they come and go from frame to frame."""
+        if track.visible and (track.mouth is None or self.index % LIGHT_EVERY == 0):
+            teeth, tongue, _ = mouth_colors(frame.permute(2, 0, 1)[None], track.observed)[0]
+            seen = torch.stack([teeth, tongue, teeth])[None]
+            track.mouth = seen if track.mouth is None else torch.lerp(track.mouth, seen, LIGHT_SHARE)
+        track.crop = replace(track.crop, mouth=track.mouth)
 
     def _add(self, crop: Crop, template: Tensor, presence: float) -> None:
         self.tracks.append(Track(self._next_id, crop, template, presence))

@@ -46,7 +46,7 @@ def warp_frame(
     places = x0 + (torch.arange(columns) + 0.5) * cell, y0 + (torch.arange(rows) + 0.5) * cell
     flow = field.flow(feather, crop) if hasattr(field, "flow") else field
     boxes = crop.boxes_in_image(flow.sharp_boxes()) if cell > 1 else []
-    (shift, color, uncovered), *sharp = _asked(flow, crop, [places, *map(_centers, boxes)], 1.5 * cell / side)
+    (shift, color, uncovered, painted), *sharp = _asked(flow, crop, [places, *map(_centers, boxes)], 1.5 * cell / side)
     tinted = flow.colored and bool(color.abs().amax() > STILL_COLOR)
     strong = shift.abs().amax(1)[0] > STILL
     if tinted:
@@ -57,7 +57,7 @@ def warp_frame(
         return None
     i0, i1 = _span(strong.any(1), rows)
     j0, j1 = _span(strong.any(0), columns)
-    values = _planes(Sample(shift, color, uncovered), tinted) * strong  # what is not moved keeps its pixels
+    values = _planes(Sample(shift, color, uncovered, painted), tinted) * strong  # what is not moved keeps its pixels
     values = values[:, :, i0:i1, j0:j1].contiguous()  # or it is slow
     low, high = values[0, :2].amin((1, 2)).floor().int().tolist(), values[0, :2].amax((1, 2)).ceil().int().tolist()
     moved = strong[i0:i1, j0:j1].float()[None, None]
@@ -80,13 +80,18 @@ def warp_frame(
     source[:, 0] += torch.arange(x0 - left, x1 - left) + 0.5
     source[:, 1] += (torch.arange(y0 - top, y1 - top) + 0.5)[:, None]
     whole = 255.0 if frame.dtype == torch.uint8 else 1.0
+    counts = 3 * tinted, int(uncovered is not None), 4 * (painted is not None)
+    color, dark, over = (p if p.shape[1] else None for p in values[:, 2:].split(counts, 1))
+    if over is not None:
+        over = torch.cat([over[:, :3] * whole, over[:, 3:]], 1)
     new = edited_pixels(
         part,
         normalized(part, source.movedim(1, -1), interpolation),
-        values[:, 2:5] * whole if tinted else None,
-        None if uncovered is None else values[:, -1:],
+        None if color is None else color * whole,
+        dark,
         (0.0, whole) if tinted or interpolation == "bicubic" else None,
         interpolation,
+        painted=over,
     )
     target = out[y0:y1, x0:x1].permute(2, 0, 1)
     if frame.dtype == torch.uint8:
@@ -103,10 +108,10 @@ def _asked(flow: Flow, crop: Crop, places: list[tuple[Tensor, Tensor]], margin: 
     (a, b, u), (c, d, v), _ = crop.matrix[0].tolist()
     parts = [torch.stack([a * x + (b * y[:, None] + u), c * x + (d * y[:, None] + v)]) for x, y in places]
     together = parts[0] if len(parts) == 1 else torch.cat([p.flatten(1) for p in parts], 1)[:, None]
-    offset, color, uncovered = flow.times(crop.inverse[0, :2, :2])(together[None].movedim(1, -1))
+    offset, color, *others = flow.times(crop.inverse[0, :2, :2])(together[None].movedim(1, -1))
     x, y = (together - 0.5).abs_()
     inside = torch.maximum(x, y) < 0.5 - margin
-    planes = offset * inside, color * inside, None if uncovered is None else uncovered * inside
+    planes = offset * inside, color * inside, *(None if p is None else p * inside for p in others)
     if len(parts) == 1:
         return [Sample(*planes)]
     shapes = [p.shape[1:] for p in parts]
@@ -119,8 +124,8 @@ def _asked(flow: Flow, crop: Crop, places: list[tuple[Tensor, Tensor]], margin: 
 
 
 def _planes(sample: Sample, tinted: bool) -> Tensor:
-    """Offset, colour where there is any, and what is uncovered where anything can be: ``[1,C,h,w]``."""
-    planes = [sample.offset, sample.color if tinted else None, sample.uncovered]
+    """Offset, colour where there is any, and what is uncovered and painted where anything can be: ``[1,C,h,w]``."""
+    planes = [sample.offset, sample.color if tinted else None, sample.uncovered, sample.painted]
     return torch.cat([p for p in planes if p is not None], 1)
 
 

@@ -101,6 +101,7 @@ def _warp_channels(
     ):
         if n not in fit:
             raise ValueError(f"{n} {name} do not fit a batch of {len(values)}: give one for all, or one for each.")
+    crop = replace(crop, mouth=None)  # nothing is painted into what is no picture
     channels = [
         warp(values[:, c : c + 1].float(), crop, field, shape, 0.0, mask, feather)[0] for c in range(values.shape[1])
     ]

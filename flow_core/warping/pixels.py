@@ -15,6 +15,7 @@ def edited_pixels(
     limits: tuple[float, float] | None = None,
     mode: str = "bicubic",
     padding: str = "border",
+    painted: Tensor | None = None,
 ) -> Tensor:
     """New pixels: ``image`` where ``grid`` says, times what is not uncovered, plus the colour (paper, equation 1).
 
@@ -26,19 +27,28 @@ def edited_pixels(
         limits: least and largest value of the result; None = as it comes.
         mode: ``bilinear`` or ``bicubic``.
         padding: see :func:`flow_core.geometry.sampling.sample_grid`.
+        painted: ``[1,4,h,w]``, see :class:`flow_core.fields.base.Sample`, with colours in the range of the image's values. None = nothing.
 
     Returns:
         ``[1,C,h,w]``. Channels after the third (alpha) move along and have no colour.
     """
-    return recolored(sample_grid(image, grid, mode, padding), color, uncovered, limits)
+    return recolored(sample_grid(image, grid, mode, padding), color, uncovered, limits, painted)
 
 
 def recolored(
-    new: Tensor, color: Tensor | None, uncovered: Tensor | None, limits: tuple[float, float] | None
+    new: Tensor,
+    color: Tensor | None,
+    uncovered: Tensor | None,
+    limits: tuple[float, float] | None,
+    painted: Tensor | None = None,
 ) -> Tensor:
     """The second half of :func:`edited_pixels`: what becomes of pixels ``new`` that have been sampled, in place."""
     if uncovered is not None:
         new[:, :3] *= 1 - uncovered
     if color is not None:
         new[:, :3] += color.mean(1, keepdim=True) if new.shape[1] == 1 else color
+    if painted is not None:
+        over, cover = painted.split((3, 1), 1)
+        new[:, :3] *= 1 - cover
+        new[:, :3] += over.mean(1, keepdim=True) if new.shape[1] == 1 else over
     return new if limits is None else new.clamp_(*limits)

@@ -192,12 +192,12 @@ def _warp_tile(
     tile = (..., slice(y0, y1), slice(x0, x1))
     step = min(face.step_in(*box) for face in faces)
     x, y = (_every(first, last, step, image.device) for first, last in ((x0, x1), (y0, y1)))
-    edit, colored, uncovering = _together(faces, [face.sample(x, y) for face in faces])
+    edit, counts = _together(faces, [face.sample(x, y) for face in faces])
     if mask is not None:
         edit = _between(edit, step, box) * mask[tile]
         x, y, step = _every(x0, x1, 1, image.device), _every(y0, y1, 1, image.device), 1
     moved = edit[0, :2].abs().sum(0) > _STILL[0]
-    if colored or uncovering:
+    if any(counts):
         moved |= edit[0, 2:].abs().amax(0) > _STILL[1]
     if step > 1:  # pixels between four that move
         moved = moved[:-1] & moved[1:]
@@ -221,13 +221,12 @@ def _warp_tile(
             grid[0, 1].clamp_(ky / 2 - 1, 1 - ky / 2)
     else:
         edit = _between(edit, step, box)
-    color = edit[:, 2:5] if colored else None
-    uncovered = edit[:, -1:] if uncovering else None
+    color, uncovered, painted = (p if p.shape[1] else None for p in edit[:, 2:].split(counts, 1))
     if grid is None:
-        new = recolored(image[tile].clone(), color, uncovered, limits)
+        new = recolored(image[tile].clone(), color, uncovered, limits, painted)
     else:
         part, padding = image[:, :, py0:py1, px0:px1], "zeros" if inner else "border"
-        new = edited_pixels(part, grid.movedim(1, -1), color, uncovered, limits, padding=padding)
+        new = edited_pixels(part, grid.movedim(1, -1), color, uncovered, limits, padding=padding, painted=painted)
     if not all_moved:
         if step > 1:
             moved = moved.repeat_interleave(step, 0).repeat_interleave(step, 1)[: y1 - y0, : x1 - x0]
@@ -236,17 +235,22 @@ def _warp_tile(
     changed[tile] = 1 if all_moved else moved
 
 
-def _together(faces: list[_Face], samples: list[Sample]) -> tuple[Tensor, bool, bool]:
-    """What all faces do at some points, as planes ``[1,n,h,w]``: the sum of the offsets; the sum of the colours, where there are
-    any; and what is uncovered, where anything can be. And whether the latter two are there."""
+def _together(faces: list[_Face], samples: list[Sample]) -> tuple[Tensor, list[int]]:
+    """What all faces do at some points, as planes ``[1,n,h,w]``: the sum of the offsets, and what there is of the sum of the colours,
+    what is uncovered, and what is painted. And how many planes there are of these three."""
     colors = [sample.color for face, sample in zip(faces, samples, strict=True) if face.flow.colored]
     uncovered = [sample.uncovered for sample in samples if sample.uncovered is not None]
-    planes = [functools.reduce(torch.add, [sample.offset for sample in samples])]
-    if colors:
-        planes.append(functools.reduce(torch.add, colors))
-    if uncovered:
-        planes.append(functools.reduce(torch.maximum, uncovered))
-    return torch.cat(planes, 1), bool(colors), bool(uncovered)
+    painted = [sample.painted for sample in samples if sample.painted is not None]
+    planes, counts = [functools.reduce(torch.add, [sample.offset for sample in samples])], []
+    for found, joined in ((colors, torch.add), (uncovered, torch.maximum), (painted, _over)):
+        planes += [functools.reduce(joined, found)] if found else []
+        counts.append(planes[-1].shape[1] if found else 0)
+    return torch.cat(planes, 1), counts
+
+
+def _over(below: Tensor, above: Tensor) -> Tensor:
+    """Two paintings, colours times cover and cover, one over the other."""
+    return below * (1 - above[:, 3:]) + above
 
 
 def _every(first: int, last: int, step: int, device: torch.device) -> Tensor:

@@ -1,0 +1,155 @@
+"""What is painted into a mouth that was closed: teeth above, the dark and the tongue below, and nothing anywhere else."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from flow_core.faces.landmarks import AT, LIPS_INNER
+from flow_core.faces.mouth import mouth_colors
+from flow_core.fields.anatomy import MovedFace
+from flow_core.fields.base import Sample
+from flow_core.fields.expressions import preset
+from flow_core.fields.muscles import MusclesField
+from flow_core.geometry.crop import Crop
+from flow_core.geometry.grid import pixel_centers
+from flow_core.warping.latent import warp_mask
+from flow_core.warping.stretch import repair_mask
+from flow_core.warping.warp import warp
+
+SIZE = 300
+LOWER, UPPER = LIPS_INNER[:11], [LIPS_INNER[0], *LIPS_INNER[:9:-1]]
+
+
+@pytest.fixture
+def closed(crop: Crop) -> Crop:
+    """The face with its lips together, in white light."""
+    landmarks = crop.landmarks.clone()
+    lower, upper = ([AT[i] for i in side] for side in (LOWER, UPPER))
+    landmarks[:, lower] = landmarks[:, upper] = (landmarks[:, lower] + landmarks[:, upper]) / 2
+    colors = torch.tensor([[0.75, 0.72, 0.68], [0.55, 0.35, 0.33], [0.1, 0.1, 0.1]])[None]
+    return replace(crop, landmarks=landmarks, mouth=colors)
+
+
+def asked(field: MusclesField, crop: Crop) -> tuple[MovedFace, Sample, Tensor]:
+    """The moved face, what it does on a raster, and the raster's points ``[1,SIZE,SIZE,2]``."""
+    flow, points = field.flow(0.0, crop), pixel_centers(SIZE, SIZE)
+    return flow.faces[0], flow(points), points
+
+
+def column(face: MovedFace, crop: Crop, field: MusclesField, depths: list[float]) -> tuple[Tensor, Tensor]:
+    """Colours ``[n,3]`` and cover ``[n]`` in the middle of the opening, at shares of its height."""
+    top, bottom = face.mouth.lips[:, 128].tolist()
+    half = face.mouth.target.length / 2
+    points = torch.tensor([face.mouth.target.back(half, top + d * (bottom - top)) for d in depths])
+    painted = field.flow(0.0, crop)(points[None, None]).painted[0, :, 0]
+    return (painted[:3] / painted[3:].clamp(min=1e-3)).T, painted[3]
+
+
+def test_a_laugh_from_closed_lips_shows_teeth_above_the_dark(closed: Crop) -> None:
+    field = MusclesField.of({"mouthSmile": 0.6, "jawOpen": 0.5, "mouthUpperUp": 0.3})
+    face, _, _ = asked(field, closed)
+    color, cover = column(face, closed, field, [0.2, 0.7])
+    assert (cover > 0.9).all()
+    teeth, depth = color.mean(1)
+    assert 0.3 < teeth < 0.75  # no whiter than the light
+    assert teeth > 2 * depth
+    assert color[1, 0] > 1.2 * color[1, 2]  # and the depth is red
+
+
+def test_nothing_is_painted_but_on_what_opens(closed: Crop) -> None:
+    for field in (preset("laugh"), preset("surprise"), MusclesField.of({"eyeLookUp": 1.0})):
+        face, found, points = asked(field, closed)
+        assert not found.painted[0, :, face.opening(points)[0] == 0].any()
+        assert (found.painted >= 0).all()
+        assert (found.painted <= 1).all()
+    _, found, _ = asked(MusclesField.of({"browInnerUp": 1.0}), closed)
+    assert found.painted is None or not found.painted.any()
+
+
+def test_painting_is_for_the_eye_only(closed: Crop, astronaut: Tensor) -> None:
+    """Offsets, what is uncovered, masks to paint anew and warped masks are the same without it."""
+    blind = replace(closed, mouth=None)
+    _, with_, _ = asked(preset("laugh"), closed)
+    _, without, _ = asked(preset("laugh"), blind)
+    assert without.painted is None
+    assert torch.equal(with_.offset, without.offset)
+    assert torch.equal(with_.uncovered, without.uncovered)
+    assert torch.equal(repair_mask(preset("laugh"), closed), repair_mask(preset("laugh"), blind))
+    mask = torch.rand(1, *closed.image_size)
+    assert torch.equal(warp_mask(mask, closed, preset("laugh")), warp_mask(mask, blind, preset("laugh")))
+    edited, _ = warp(astronaut, closed, preset("laugh"))
+    plain, _ = warp(astronaut, blind, preset("laugh"))
+    x0, y0, x1, y1 = closed.boxes_in_image([asked(preset("laugh"), closed)[0].mouth.box])[0]
+    differs = (edited != plain).any(1)[0]
+    assert differs[y0:y1, x0:x1].any()
+    eyes = closed.to_crop(closed.points[:, None, :2])[0, 0, :, 1].max() + 0.08
+    below = closed.to_crop(pixel_centers(*closed.image_size) * torch.tensor(closed.image_size[::-1]))[0, ..., 1] > eyes
+    differs[y0:y1, x0:x1] = False
+    assert not (differs & below).any()
+
+
+def test_teeth_stay_with_the_skull(closed: Crop) -> None:
+    """Edges of the front teeth are where they are, however far the jaw opens; and as far below the lip as it has risen."""
+    edges, lips = [], []
+    for jaw in (0.2, 0.5, 0.9):
+        mouth = asked(MusclesField.of({"jawOpen": jaw, "mouthUpperUp": jaw / 2}), closed)[0].mouth
+        count = mouth.row.columns.shape[1]
+        a = mouth.target.length * (count / 2 + 0.5) / count
+        edges.append(mouth.target.back(a, mouth.row.columns[0, count // 2].item()))
+        lips.append(mouth.target.back(mouth.target.length / 2, mouth.lips[0, 128].item()))
+    assert np.ptp(edges, 0).max() < 0.003
+    assert lips[-1][1] < edges[-1][1]
+
+
+def test_strength_is_continuous(closed: Crop) -> None:
+    shown = [asked(preset("laugh").scale(s, s), closed)[1].painted for s in np.arange(0.02, 1.0, 0.04).tolist()]
+    steps = torch.stack([(b - a).abs().mean() for a, b in itertools.pairwise(shown)])
+    assert shown[0].amax() < 0.1
+    assert steps.max() < 4 * steps.mean()
+
+
+def test_a_pictures_own_teeth_stay(closed: Crop, crop: Crop) -> None:
+    """Between parted lips that show something as light as teeth none are made; in the dark between them they are."""
+    landmarks = closed.landmarks.clone()
+    lower = [AT[i] for i in LOWER[2:9]]
+    landmarks[:, lower] += 0.05 * closed.side[0] * torch.tensor([0.0, 1.0])
+    field = MusclesField.of({"jawOpen": 0.3})
+    lightness = []
+    for lightest in (0.1, 0.7):
+        colors = closed.mouth.clone()
+        colors[:, 2] = lightest
+        parted = replace(closed, landmarks=landmarks, mouth=colors)
+        face, _, _ = asked(field, parted)
+        lightness.append(column(face, parted, field, [0.1, 0.2])[1].amax())
+    assert lightness[0] > 0.8
+    assert lightness[1] < 0.05
+
+
+def test_fine_lines_are_not_drawn_into_small_pictures(closed: Crop) -> None:
+    """A face of a few pixels gets the mean of its teeth, not a comb."""
+
+    def spread(shrink: float) -> float:
+        grow = torch.diag(torch.tensor([shrink, shrink, 1.0]))
+        small = replace(
+            closed, matrix=closed.matrix @ grow, landmarks=closed.landmarks / shrink, points=closed.points / shrink
+        )
+        groove = asked(preset("laugh"), small)[0].mouth.row.columns[3]
+        return groove[256:768].std().item()
+
+    assert spread(closed.side[0].item() / 24) < 0.4 * spread(1.0)
+
+
+def test_teeth_have_the_light_of_the_picture(astronaut: Tensor, crop: Crop) -> None:
+    seen, dim = mouth_colors(astronaut, crop), mouth_colors(astronaut / 8, crop)
+    assert seen.shape == (1, 3, 3)
+    assert 0.3 < seen[0, 0].mean() < 0.95
+    assert dim[0, 0].mean() < 0.2
+    grey = mouth_colors(astronaut.mean(1, keepdim=True).expand(-1, 3, -1, -1), crop)
+    assert (grey.amax(2) - grey.amin(2)).max() < 0.01
+    assert seen[0, 1, 0] > seen[0, 1, 2]  # the tongue is red
