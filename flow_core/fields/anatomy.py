@@ -52,8 +52,12 @@ Box: TypeAlias = tuple[float, float, float, float]
 def smoothstep(x: Any, low: float | Tensor, high: float | Tensor) -> Any:
     """0 below ``low``, 1 above ``high``, cubic between; of a tensor or a number."""
     t = (x - low) / (high - low)
-    t = t.clamp(0, 1) if isinstance(t, Tensor) else min(max(t, 0.0), 1.0)
-    return t * t * (3 - 2 * t)
+    if not isinstance(t, Tensor):
+        t = min(max(t, 0.0), 1.0)
+        return t * t * (3 - 2 * t)
+    t = t.clamp_(0, 1)
+    square = t * t
+    return (3 * square).addcmul_(square, t, value=-2)
 
 
 class Frame(NamedTuple):

@@ -41,6 +41,7 @@ MOST = 1.35  # of a unit after the edit; a face can overdo a little
 RELAX = "relax"  # in named amounts: "relax mouthSmile" takes a share of what a face shows away, "relax" of all units
 DID = "did"  # in metadata: what an edit does, by name
 CONTROL_RANGE = 2.0
+NARROW = ("eyeBlink", "eyeSquint", "eyeLookDown")  # units that take the lids together
 SMALL, COARSE = 450, 128  # a face square of up to so many pixels, as in video, needs no finer raster of its skin
 BORDER = 0.6  # centimetres around the outline of the face that belong to it
 # Rig units for one unit as the reader reads it (MediaPipe's), so that an expression lands on another face as it was read
@@ -408,12 +409,22 @@ def target_units(shown: Tensor, relax: Tensor, change: Tensor) -> Tensor:
     """Units ``[U]`` after an edit, within what a face can do; what it shows already is never a reason to change it."""
     # Single muscles that relax lose tension; only with the whole face do they also come back up to what is usual at rest.
     whole = relax.min().clamp(0, 1)
-    kept = torch.where(shown < 0, shown * (1 - whole), shown * (1 - relax).clamp(0, 2))
+    kept = torch.where(shown < 0, shown * (1 - whole * _comes_back().to(shown)), shown * (1 - relax).clamp(0, 2))
     # A full contraction is one, however slack the muscle was.
     wanted = kept + change + (-kept).clamp(min=0) * change.clamp(0, 1)
     floor = torch.minimum(_floor().to(wanted), shown)
     wanted = torch.maximum(wanted, floor) + (floor - wanted).clamp(min=0) @ _opposite().to(wanted)
     return torch.minimum(wanted, shown.clamp(min=MOST))
+
+
+@functools.lru_cache(maxsize=1)
+def _comes_back() -> Tensor:
+    """``[U]``: 1 for units that come up to what is usual at rest where the whole face relaxes; 0 for those that narrow the eyes.
+
+    Eyes of children and of many others are wider at rest than the mean is, and nobody asks for sleepy ones.
+    """
+    with torch.inference_mode(False):
+        return torch.tensor([float(not n.startswith(NARROW)) for n in load_rig().unit_names])
 
 
 def units_after(face: FittedFace, landmarks: Tensor, relax: Tensor, change: Tensor) -> Tensor:
@@ -435,6 +446,7 @@ def units_after(face: FittedFace, landmarks: Tensor, relax: Tensor, change: Tens
         return meeting(face, landmarks, start)
     at = _read_at()
     rest = _resting().to(landmarks) - read_units(landmarks[None])[0]
+    rest = torch.minimum(rest, rest * _comes_back().to(rest)[at])
     asked = whole * rest + change[at] / _read_scale().to(landmarks)
     now = lips_apart(landmarks)[0]
     parted = lips_wanted(face.rig, change, now) + (1 - whole) * now

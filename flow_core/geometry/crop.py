@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from dataclasses import dataclass, replace
 
@@ -110,10 +111,11 @@ class Crop:
         """How many faces."""
         return len(self.matrix)
 
-    @property
+    @functools.cached_property
     def inverse(self) -> Tensor:
         """``[B,3,3]`` crop frame -> image pixels."""
-        return torch.linalg.inv(self.matrix.double().cpu()).float().to(self.matrix.device)
+        with torch.inference_mode(False):  # what is kept may be asked for outside of it
+            return torch.linalg.inv(self.matrix.double().cpu()).float().to(self.matrix.device)
 
     @property
     def side(self) -> Tensor:

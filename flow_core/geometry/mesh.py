@@ -37,20 +37,23 @@ def rasterise(points: Tensor, depth: Tensor, triangles: Tensor, size: int) -> tu
         area = (bx - ax) * (cy - ay) - (by - ay) * (cx - ax)
         seen = ((area < -1e-9) & (high >= low).all(0)).nonzero()[:, 0]  # most small triangles hold no pixel centre
         corners, area, low, high = (v.index_select(-1, seen) for v in (corners, area, low, high))
-        table = torch.cat([_planes(corners, area, low), low, (high - low + 1)[:1]])  # [12,T]
-        count = (high - low + 1).prod(0).long()
+        planes = _planes(corners, area, low)
+        across = high - low + 1
+        count = across.prod(0).long()
+        table = torch.cat([planes[:6], low, across[:1]])  # [9,T]
 
         index = torch.full((size * size,), -1, device=points.device)
         weights = torch.zeros(3, size * size, device=points.device)
         nearest = torch.full_like(index, -1)
         for few in _few(count):
-            triangle, pixel, near, weight = _covered(table[:, few], count[few], size)
+            triangle, pixel, near, weight = _covered(table[:, few], planes[6:, few], count[few], size)
             # Of triangles at the same depth the last one wins, on every device: the highest number is taken.
             before = nearest.clone()
             nearest.scatter_reduce_(0, pixel, near, "amax")
             at = (nearest > before).nonzero()[:, 0]
-            row = nearest[at] & _LOWER
-            index[at], weights[:, at] = seen[few][triangle[row]], weight[:, row]
+            row = nearest.index_select(0, at) & _LOWER
+            index.index_copy_(0, at, seen[few].index_select(0, triangle.index_select(0, row)))
+            weights.index_copy_(1, at, weight.index_select(1, row))
         return index.view(size, size), weights.view(3, size, size).movedim(0, -1)
 
 
@@ -76,22 +79,28 @@ def _planes(corners: Tensor, area: Tensor, low: Tensor) -> Tensor:
     return torch.cat([*weights, depth])
 
 
-def _covered(table: Tensor, count: Tensor, size: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """All pixels of the boxes of triangles: which triangle each is of ``[N]`` and the weights of its corners ``[3,N]``; and of those
-    that a triangle covers the flat index in the raster, and a number that is larger the nearer they are, with the place among
-    all N in its lower half."""
-    triangle = torch.arange(len(count), device=count.device).repeat_interleave(count)
-    planes, (left, top, width) = table.index_select(1, triangle).split((9, 3))
-    place = torch.arange(len(triangle), device=count.device)
-    within = (place - (count.cumsum(0) - count).index_select(0, triangle)).float()
+def _covered(table: Tensor, depth: Tensor, count: Tensor, size: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """The pixels that triangles cover, of all pixels of their boxes: which triangle covers each ``[N]``, the flat index in the raster,
+    a number that is larger the nearer they are, with the place among the N in its lower half, and the weights of the corners ``[3,N]``."""
+    triangle = torch.repeat_interleave(count)
+    first = (count.cumsum(0) - count).float()[None]  # exact: there are fewer than 2^24
+    u, right, down, v, right_v, down_v, left, top, width, first = (
+        torch.cat([table, first]).index_select(1, triangle).unbind()
+    )
+    within = torch.arange(len(triangle), device=count.device, dtype=torch.float32).sub_(first)
     y = ((within + 0.5) / width).floor_()
     x = within.addcmul_(y, width, value=-1)
-    u, v, depth = (first.addcmul(right, x).addcmul_(down, y) for first, right, down in planes.unflatten(0, (3, 3)))
+    u.addcmul_(right, x).addcmul_(down, y)
+    v.addcmul_(right_v, x).addcmul_(down_v, y)
     w = 1 - u - v
     inside = (torch.minimum(torch.minimum(u, v), w) >= _EDGE).nonzero()[:, 0]
-    pixel = ((top + y) * size + (left + x)).index_select(0, inside).long()
-    near = depth.index_select(0, inside).view(torch.int32).long()
-    return triangle, pixel, (near << 32) | inside, torch.stack([u, v, w])
+    triangle = triangle.index_select(0, inside)
+    left, top, x, y = (t.index_select(0, inside) for t in (left, top, x, y))
+    pixel = ((top + y) * size + (left + x)).long()
+    z, right, down = depth.index_select(1, triangle)
+    near = z.addcmul_(right, x).addcmul_(down, y).view(torch.int32).long()
+    place = torch.arange(len(inside), device=count.device)
+    return triangle, pixel, (near << 32) | place, torch.stack([t.index_select(0, inside) for t in (u, v, w)])
 
 
 def barycentric(values: Tensor, triangles: Tensor, index: Tensor, weights: Tensor) -> Tensor:
@@ -106,9 +115,12 @@ def barycentric(values: Tensor, triangles: Tensor, index: Tensor, weights: Tenso
     Returns:
         ``[H,W,C]``, 0 where there is no triangle; differentiable in ``values``.
     """
-    corners = values.T.index_select(1, triangles.T.flatten()).view(-1, len(triangles))  # [3C,T]
-    seen = corners.index_select(1, index.clamp(min=0).flatten()).view(-1, 3, *index.shape)
-    return (seen * (weights * (index >= 0)[..., None]).movedim(-1, 0)).sum(1).movedim(0, -1)
+    flat = index.flatten()
+    at = (flat >= 0).nonzero()[:, 0]
+    corners = triangles.index_select(0, flat.index_select(0, at)).T
+    found = values.T.index_select(1, corners.flatten()).view(-1, *corners.shape)  # [C,3,n]
+    found = (found * weights.movedim(-1, 0).flatten(1).index_select(1, at)).sum(1)
+    return found.new_zeros(len(found), len(flat)).index_copy(1, at, found).view(-1, *index.shape).movedim(0, -1)
 
 
 def polygon_distance(polygon: Tensor, points: Tensor) -> Tensor:
@@ -124,13 +136,15 @@ def polygon_distance(polygon: Tensor, points: Tensor) -> Tensor:
     Returns:
         ``[...]``, in the unit of the points.
     """
-    (x, y), (along, down) = points[..., None, :].unbind(-1), (polygon.roll(-1, 0) - polygon).unbind(1)
-    dx, dy = x - polygon[:, 0], y - polygon[:, 1]  # [...,N]
+    # The corners come first: what runs over the points is quick, and there are more points than corners.
+    (x, y), (along, down) = points.flatten(0, -2).T, (polygon.roll(-1, 0) - polygon).T[..., None]
+    dx, dy = x - polygon[:, :1], y - polygon[:, 1:]  # [N,points]
     # an edge winds around a point if it crosses the point's height on the right side of it
     under, left = dy >= 0, along * dy > down * dx
-    follows = under.roll(-1, -1)
-    winding = ((under & ~follows & left).float() - (~under & follows & ~left).float()).sum(-1)
+    follows = under.roll(-1, 0)
+    winding = ((under > follows) & left).sum(0) - ((follows > under) > left).sum(0)
     t = (dx * along).addcmul_(dy, down).mul_(1 / (along.square() + down.square()).clamp(min=1e-12)).clamp_(0, 1)
-    dx, dy = dx.addcmul_(t, along, value=-1), dy.addcmul_(t, down, value=-1)
-    distance = dx.square_().addcmul_(dy, dy).amin(-1).clamp(min=1e-14).sqrt()
-    return torch.where(winding > 0, distance, -distance)
+    dx.addcmul_(t, along, value=-1)
+    dy.addcmul_(t, down, value=-1)
+    distance = dx.square_().addcmul_(dy, dy).amin(0).clamp_(min=1e-14).sqrt_()
+    return torch.where(winding > 0, distance, -distance).view(points.shape[:-1])
