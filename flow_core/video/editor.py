@@ -155,6 +155,7 @@ class Editor:
                 wanted = self._field(frame, track, dt, fitted).scale(amount, amount)
                 if wanted.needs_face:
                     self.tracker.look_for_glasses(frame, track)
+                    self.tracker.look_for_covers(frame, track, dt)
                     track.fitted = self._fit(track, dt) if fitted is None else fitted
                     wanted = wanted.flow(s.feather, track.crop, track.fitted)
             with self._stage("warp"):
