@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 
 import numpy as np
@@ -58,9 +59,10 @@ def _draw(points: np.ndarray, region: str, size: int, feather: float) -> np.ndar
     draw = ImageDraw.Draw(mask)
 
     def fill(contour: tuple[int, ...], grow: float = 0.0, value: int = 255) -> None:
-        p = points[[AT[i] for i in contour]]
-        out = p - p.mean(0)
-        p = p + grow * out / np.maximum(np.linalg.norm(out, axis=1, keepdims=True), 1e-6)
+        p = points[_rows(contour)]
+        if grow:
+            out = p - p.mean(0)
+            p = p + grow * out / np.maximum(np.linalg.norm(out, axis=1, keepdims=True), 1e-6)
         draw.polygon([tuple(q) for q in (p * side).tolist()], fill=value)
 
     # margins are in fractions of the square, in which the eyes of a face lie about a quarter apart
@@ -117,6 +119,12 @@ def _draw(points: np.ndarray, region: str, size: int, feather: float) -> np.ndar
         fill((*OVAL[8:29], 98, 327))
         fill(LIPS, 0.01, 0)
     return _softened(mask, size, feather * side / 2)
+
+
+@functools.lru_cache(maxsize=64)
+def _rows(contour: tuple[int, ...]) -> list[int]:
+    """Where the points of a contour are among the landmarks."""
+    return [AT[i] for i in contour]
 
 
 def _softened(mask: Image.Image, size: int, radius: float) -> np.ndarray:
