@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
 import stat
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None
+
+_LEFT_BEHIND = re.compile(r"\.faceflow-[0-9]+-[0-9a-f]{16}(\.\w+)?")
+_YOUNG = 60.0  # seconds in which a new file may be without its lock yet
+_swept: set[Path] = set()  # folders that this process has looked through
 
 
 def require_target(path: str | Path, suffixes: tuple[str, ...] = (), what: str = "This") -> Path:
@@ -47,7 +58,8 @@ def replacing(path: str | Path, *suffixes: str) -> Iterator[Path]:
     It lies in the same folder, made where it is missing, under a name that nobody can know beforehand and with the same
     ending. A file that is there already is replaced at once and as a whole, and keeps its mode; whatever goes wrong, an
     interrupt or a full disk included, it stays as it is, and the unfinished one is removed. Of two writers of one name the
-    later one wins.
+    later one wins. What a killed process could not remove is removed by the next one that writes into the folder
+    (:func:`remove_left_behind`).
 
     Args:
         suffixes: as for :func:`require_target`, whose errors are raised.
@@ -57,21 +69,65 @@ def replacing(path: str | Path, *suffixes: str) -> Iterator[Path]:
     """
     path = require_target(path, suffixes)
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".faceflow-{secrets.token_hex(8)}{path.suffix}")
+    if (folder := path.parent.resolve()) not in _swept:
+        _swept.add(folder)
+        remove_left_behind(folder)
+    partial = path.with_name(f".faceflow-{os.getpid()}-{secrets.token_hex(8)}{path.suffix}")
     try:
         # the system gives it the mode that any new file gets; O_EXCL follows no link
-        os.close(os.open(partial, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
-        yield partial
-        with partial.open("rb+") as file:
-            os.fsync(file.fileno())
-        require_target(path, suffixes)
-        if path.exists():
-            partial.chmod(stat.S_IMODE(path.stat().st_mode))
-        os.replace(partial, path)
+        with _locked(os.open(partial, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666)):
+            yield partial
+            with partial.open("rb+") as file:
+                os.fsync(file.fileno())
+            require_target(path, suffixes)
+            if path.exists():
+                partial.chmod(stat.S_IMODE(path.stat().st_mode))
+            os.replace(partial, path)
     except BaseException:
         with suppress(OSError):
             partial.unlink(missing_ok=True)
         raise
+
+
+@contextmanager
+def _locked(descriptor: int) -> Iterator[None]:
+    """An open file, locked for the block where the system has such locks: they end with the process, however it ends."""
+    if fcntl is None:
+        os.close(descriptor)  # Windows would not move a file that is open
+        yield
+        return
+    try:
+        with suppress(OSError):  # some network disks have no locks
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def remove_left_behind(folder: Path) -> None:
+    """Remove the unfinished files of processes that were killed.
+
+    A file goes only if it has a name as :func:`replacing` gives it, belongs to this user, is a minute old, and nobody holds its lock, which
+    ends with its process. Where locks are unknown nothing is removed.
+    """
+    if fcntl is None:
+        return
+    with suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            if not _LEFT_BEHIND.fullmatch(entry.name):
+                continue
+            with suppress(OSError):
+                about = entry.stat(follow_symlinks=False)
+                if not stat.S_ISREG(about.st_mode) or about.st_uid != os.getuid():
+                    continue
+                if time.time() - about.st_mtime < _YOUNG:
+                    continue
+                descriptor = os.open(entry.path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+                try:
+                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    os.unlink(entry.path)
+                finally:
+                    os.close(descriptor)
 
 
 def write_bytes(path: str | Path, data: bytes) -> None:

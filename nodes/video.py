@@ -107,6 +107,7 @@ class FaceFlowVideo(io.ComfyNode):
 
         from ..flow_core.io import draw
         from ..flow_core.video.editor import Editor
+        from ..flow_core.video.remarks import Remarks
         from ..flow_core.video.settings import VideoSettings
 
         if (image is None) == (video is None):
@@ -135,12 +136,13 @@ class FaceFlowVideo(io.ComfyNode):
             done = _edited(frames, Editor(source, load("builtin"), settings, first), moves)
         out = image.detach().clone()
         changed = torch.zeros(out.shape[:3])
-        seen = 0
+        seen, remarks = 0, Remarks()
         bar = comfy.utils.ProgressBar(count)
         for i, edited in enumerate(done):
             mm.throw_exception_if_processing_interrupted()
             changed[i] = edited.mask()
             seen += any(track.visible for track in edited.faces)
+            remarks.see(edited)
             if edited.changed:  # else the frame stays what it is, bit for bit
                 out[i, ..., :3] = edited.pixels.mean(-1, keepdim=True) if out.shape[-1] == 1 else edited.pixels
             shown = i % PREVIEW_EVERY == 0 or i == count - 1
@@ -152,7 +154,11 @@ class FaceFlowVideo(io.ComfyNode):
             out,
             mask_to_comfy(changed),
             InputImpl.VideoFromComponents(made),
-            ui=told(f"{count} frames of one picture." if still else f"A face in {seen} of {count} frames.", unknown),
+            ui=told(
+                f"{count} frames of one picture." if still else f"A face in {seen} of {count} frames.",
+                *remarks.lines(),
+                unknown,
+            ),
         )
 
 

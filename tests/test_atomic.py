@@ -131,6 +131,31 @@ def test_a_writer_that_is_stopped(tmp_path: Path, how: signal.Signals) -> None:
     assert path.read_bytes() == b"the older file"
     if how == signal.SIGINT:
         assert os.listdir(tmp_path) == ["a.png"]
+    else:  # the next process to write there removes it
+        [left] = [p for p in tmp_path.iterdir() if p.name != "a.png"]
+        os.utime(left, (0, 0))
+        atomic.write_bytes(tmp_path / "b.png", b"more")
+        assert sorted(os.listdir(tmp_path)) == ["a.png", "b.png"]
+
+
+@POSIX
+def test_only_what_was_left_behind_is_removed(tmp_path: Path) -> None:
+    """Neither what is being written, here by this process, nor what is young, nor what has another name or is a link."""
+    name = f".faceflow-{os.getpid()}-{16 * '0'}.png"
+    (tmp_path / "precious.txt").write_text("precious")
+    kept = ["precious.txt", ".faceflow-notes.png", f"{name}.bak.gz", ".faceflow-1-fedcba9876543210.png"]
+    for one in kept[1:3]:
+        (tmp_path / one).write_text("")
+    (tmp_path / kept[3]).symlink_to(tmp_path / "precious.txt")
+    (tmp_path / name).write_text("old")
+    young = tmp_path / name.replace("0.png", "1.png")
+    with atomic.replacing(tmp_path / "a.png") as partial:
+        for path in tmp_path.iterdir():
+            os.utime(path, (0, 0), follow_symlinks=False)
+        young.write_text("new")
+        atomic.remove_left_behind(tmp_path)
+        assert {p.name for p in tmp_path.iterdir()} == {*kept, partial.name, young.name}
+    assert (tmp_path / "a.png").exists()
 
 
 def test_two_writers_of_one_name(tmp_path: Path) -> None:

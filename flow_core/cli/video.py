@@ -21,6 +21,7 @@ from ..fields.raster import Field
 from ..guides.prompts import Prompt
 from ..video.clips import MOST_PIXELS, Clip, Writer, ahead
 from ..video.editor import Editor, FieldSource
+from ..video.remarks import Remarks
 from ..video.settings import Strength, VideoSettings, keyframes
 from ..video.tracking import best_view
 
@@ -169,6 +170,7 @@ def video(o: argparse.Namespace) -> None:
     how = settings(o, strength=with_ramp(o.strength, o.ramp), fps=float(clip.fps))
     editor = Editor(make_source(o), cli.load_detector(o.detector, o.models), how)
     ids: set[int] = set()
+    remarks = Remarks()
     with written(writer, clip) as out:
         bar = tqdm(total=clip.frames or None, desc=o.output.name, unit="frame", leave=False, disable=None)
         frames = ahead(iter(clip))
@@ -176,12 +178,15 @@ def video(o: argparse.Namespace) -> None:
             for frame in frames:
                 edited = editor.edit(frame.pixels, frame.time)
                 ids.update(face.id for face in edited.faces)
+                remarks.see(edited)
                 out.write(frame.with_pixels(edited.pixels))
                 bar.update()
         finally:
             frames.close()
             bar.close()
     print(f"{o.output}: {out.count} frames, {len(ids)} face{'' if len(ids) == 1 else 's'}")
+    for line in remarks.lines():
+        print(f"faceflow: {line}", file=sys.stderr)
     if not ids:
         print("faceflow: no face was found, so the pictures are unchanged; try a lower --threshold", file=sys.stderr)
 

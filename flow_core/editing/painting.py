@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
-from ..faces.hair import resized
-from ..faces.regions import region_mask
 from ..geometry.grid import pixel_centers
 from ..needs import need
 from .gates import Gates
@@ -79,6 +78,8 @@ def repaint(lab: Tensor, mean: Tensor, shifts: Tensor, masks: Tensor, limit: flo
     """
     lab_to_rgb = need("kornia.color").lab_to_rgb
 
+    whole, (rows, columns) = lab, _box(masks)
+    lab, masks = lab[..., rows, columns], masks[..., rows, columns]
     before, painted = lab_to_rgb(lab), torch.zeros_like(lab)
     for r in range(masks.shape[1]):
         at, by = mean[:, r, :, None, None], shifts[:, r, :, None, None]
@@ -89,9 +90,18 @@ def repaint(lab: Tensor, mean: Tensor, shifts: Tensor, masks: Tensor, limit: flo
         full = ((light + 4) / (at[:, :1] + by[:, :1] + 4).clamp(min=4)).clamp(0, 1)
         shifted = lab_to_rgb(torch.cat([light, lab[:, 1:] + by[:, 1:] * full], 1))
         painted = painted + masks[:, r : r + 1] * (shifted - before)
-    if not limit:
-        return 0 * painted
-    return painted / (1 + (painted.abs() / limit) ** 4) ** 0.25
+    painted = painted / (1 + (painted.abs() / limit) ** 4) ** 0.25 if limit else 0 * painted
+    (height, width), (bottom, right) = whole.shape[2:], (rows.stop, columns.stop)
+    return F.pad(painted, (columns.start, width - right, rows.start, height - bottom))
+
+
+def _box(masks: Tensor) -> tuple[slice, slice]:
+    """Rows and columns of ``[B,R,h,w]`` where any mask has something; the first of either where none has."""
+    spans = []
+    for along in ((0, 1, 3), (0, 1, 2)):
+        at = (masks.detach().amax(along) > 0).nonzero()[:, 0].tolist() or [0]
+        spans.append(slice(at[0], at[-1] + 1))
+    return spans[0], spans[1]
 
 
 class RegionColors:
@@ -119,29 +129,25 @@ class RegionColors:
         self, gates: Sequence[Gates], tints: Sequence[Mapping[str, Tint]], landmarks: Tensor, aligned: Tensor,
         size: tuple[int, int], limit: float, amount: float = 1.0,
     ) -> None:  # fmt: skip
-        rgb_to_lab = need("kornia.color").rgb_to_lab
-
         wanted = {name: max(g.regions[name] for g in gates) for name in gates[0].regions}
         self.regions = [name for name, most in wanted.items() if most > 0]
         side = max(COLOR_RASTER, *size)
-        small = resized(aligned, side)
         seen = Seen(landmarks, aligned, side)
         masks = torch.cat([seen.region(name) for name in self.regions], 1)
-        self.lab, self.limit = rgb_to_lab(small), limit
+        self.lab, self.limit = seen.lab.to(aligned), limit
         self.mean = means(self.lab, masks)
         # what is named goes as far as its tint says; what is sought, as far as its gate is open
         self.free = masks.new_tensor([[name not in t for name in self.regions] for t in tints])[..., None]
         share = masks.new_tensor([[g.regions[name] for name in self.regions] for g in gates])
         self.masks = masks * torch.where(self.free[..., 0] > 0, share, (share > 0).to(share))[..., None, None]
         self.cost = region_cost(masks)[..., None]
-        self.named = self._named(tints, landmarks, amount)
+        self.named = self._named(tints, seen.outline("skin", 0.0).to(self.lab), amount)
         self.shifts = torch.zeros_like(self.named)
         self.points = pixel_centers(side, side, masks.device)
         self.note = said(self.regions, share * (1 - seen.there(self.regions)))
 
-    def _named(self, tints: Sequence[Mapping[str, Tint]], landmarks: Tensor, amount: float) -> Tensor:
-        """The shifts ``[B,R,3]`` of what is named, in Lab."""
-        face = region_mask(landmarks, "skin", self.lab.shape[-1]).to(self.lab)
+    def _named(self, tints: Sequence[Mapping[str, Tint]], face: Tensor, amount: float) -> Tensor:
+        """The shifts ``[B,R,3]`` of what is named, in Lab, on faces with skin in ``[B,1,h,w]``."""
         skin = means(self.lab, face)[:, 0]
         light = torch.stack(
             [

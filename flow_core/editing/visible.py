@@ -51,10 +51,13 @@ class Seen:
         self.landmarks, self.aligned, self.size = landmarks, aligned.float(), size
         self.rgb = resized(self.aligned, size)
         self._kept: dict[str, Tensor] = {}
+        self._drawn: dict[tuple[str, float], Tensor] = {}
 
     def outline(self, name: str, edge: float = SHARP) -> Tensor:
         """The region as the landmarks have it, ``[B,1,size,size]``."""
-        return region_mask(self.landmarks, name, self.size, edge).to(self.rgb)
+        if (name, edge) not in self._drawn:
+            self._drawn[name, edge] = region_mask(self.landmarks, name, self.size, edge).to(self.rgb)
+        return self._drawn[name, edge]
 
     def region(self, name: str) -> Tensor:
         """Where a region is seen, ``[B,1,size,size]`` 0..1."""

@@ -64,8 +64,6 @@ def load_covered() -> Covered:
         return filled(Covered, BUILTIN, "cover")
 
 
-@yielding()
-@torch.no_grad()
 def covered(image: Tensor, crop: Crop) -> Tensor | None:
     """How much of each place of the face squares is covered, ``[B,1,48,48]`` 0..1 on the CPU: 0 beyond the outline of a face, and
     everywhere on a face of which hardly anything is. None where no face is covered.
@@ -74,17 +72,30 @@ def covered(image: Tensor, crop: Crop) -> Tensor | None:
         image: pictures ``[pictures,3,H,W]``.
         crop: B faces with landmarks.
     """
+    found, share = likely_covered(image, crop)
+    found = spared(found) * (share > LEAST)[:, None, None, None]
+    return found if found.any() else None
+
+
+@yielding()
+@torch.no_grad()
+def likely_covered(image: Tensor, crop: Crop) -> tuple[Tensor, Tensor]:
+    """How probably something covers each place of the face squares, ``[B,1,48,48]`` 0..1 on the CPU, 0 beyond the outline of the
+    face; and the share of each face ``[B]`` where that is more likely than not. Arguments as of :func:`covered`."""
     places = crop.places.float().cpu()
     aligned = crop.aligned(image, SIZE).float().clamp(0, 1).cpu()
     inside = within(places)
     found = load_covered()(aligned).sigmoid() * inside
     found = torch.stack([_without_beard(f, p) for f, p in zip(found, places, strict=True)])
-    share = (found > SURE).float().sum((1, 2, 3)) / inside.sum((1, 2, 3)).clamp(min=1)
-    # What is sure does not move at all, and skin moves the less the nearer it is: it must not take its colour from the cover.
-    found = F.max_pool2d(((found - 0.35) / 0.3).clamp(0, 1), 3, 1, 1) * (share > LEAST)[:, None, None, None]
+    return found, (found > SURE).float().sum((1, 2, 3)) / inside.sum((1, 2, 3)).clamp(min=1)
+
+
+def spared(probable: Tensor) -> Tensor:
+    """How much is left as it is, ``[B,1,48,48]`` 0..1, of places that are probably covered: what is sure does not move at all, and skin moves
+    the less the nearer it is, for it must not take its colour from the cover."""
+    found = F.max_pool2d(((probable - 0.35) / 0.3).clamp(0, 1), 3, 1, 1)
     wide = F.max_pool2d(found, 2 * MARGIN + 1, 1, MARGIN)
-    found = torch.maximum(found, F.avg_pool2d(wide, MARGIN + 2, 1, (MARGIN + 1) // 2, count_include_pad=False))
-    return found if found.any() else None
+    return torch.maximum(found, F.avg_pool2d(wide, MARGIN + 2, 1, (MARGIN + 1) // 2, count_include_pad=False))
 
 
 def _without_beard(found: Tensor, places: Tensor) -> Tensor:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import functools
+import math
+
 import numpy as np
 import torch
 from PIL import Image, ImageChops, ImageDraw, ImageFilter
@@ -56,9 +59,10 @@ def _draw(points: np.ndarray, region: str, size: int, feather: float) -> np.ndar
     draw = ImageDraw.Draw(mask)
 
     def fill(contour: tuple[int, ...], grow: float = 0.0, value: int = 255) -> None:
-        p = points[[AT[i] for i in contour]]
-        out = p - p.mean(0)
-        p = p + grow * out / np.maximum(np.linalg.norm(out, axis=1, keepdims=True), 1e-6)
+        p = points[_rows(contour)]
+        if grow:
+            out = p - p.mean(0)
+            p = p + grow * out / np.maximum(np.linalg.norm(out, axis=1, keepdims=True), 1e-6)
         draw.polygon([tuple(q) for q in (p * side).tolist()], fill=value)
 
     # margins are in fractions of the square, in which the eyes of a face lie about a quarter apart
@@ -114,7 +118,26 @@ def _draw(points: np.ndarray, region: str, size: int, feather: float) -> np.ndar
     elif region == "jaw":
         fill((*OVAL[8:29], 98, 327))
         fill(LIPS, 0.01, 0)
-    if feather > 0:
-        mask = mask.filter(ImageFilter.GaussianBlur(feather * side / 2))
-    mask = mask.resize((size, size), Image.Resampling.BOX)
-    return np.asarray(mask, np.float32) / 255
+    return _softened(mask, size, feather * side / 2)
+
+
+@functools.lru_cache(maxsize=64)
+def _rows(contour: tuple[int, ...]) -> list[int]:
+    """Where the points of a contour are among the landmarks."""
+    return [AT[i] for i in contour]
+
+
+def _softened(mask: Image.Image, size: int, radius: float) -> np.ndarray:
+    """A drawn mask, blurred and reduced to ``size``; only where there is something, for most regions are small."""
+    out = np.zeros((size, size), np.float32)
+    if (box := mask.getbbox()) is None:
+        return out
+    reach = math.ceil(3 * radius) + 4  # the blur is three boxes, each hardly wider than its radius
+    x0, y0 = (max(0, v - reach) // _OVERSAMPLE for v in box[:2])
+    x1, y1 = (min(size, -(-(v + reach) // _OVERSAMPLE)) for v in box[2:])
+    part = mask.crop(tuple(_OVERSAMPLE * v for v in (x0, y0, x1, y1)))
+    if radius > 0:
+        part = part.filter(ImageFilter.GaussianBlur(radius))
+    part = part.resize((x1 - x0, y1 - y0), Image.Resampling.BOX)
+    np.divide(np.asarray(part), 255, out=out[y0:y1, x0:x1], dtype=np.float32)
+    return out

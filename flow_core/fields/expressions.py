@@ -42,12 +42,12 @@ TURNED = (
 PRESETS: dict[str, dict[str, float]] = {
     "neutral": _ALL,
     # The eyes make a smile; corners drawn out farther than this make a clown's.
-    "smile": {**_RELAX_SOUR, "mouthSmile": 0.9, "cheekSquint": 0.85, "eyeSquint": 0.5, "mouthUpperUp": 0.25, "mouthLowerDown": 0.05, "mouthDimple": 0.15},
+    "smile": {**_RELAX_SOUR, "mouthSmile": 0.9, "cheekSquint": 0.85, "eyeSquint": 0.5, "mouthUpperUp": 0.35, "mouthLowerDown": 0.12, "mouthDimple": 0.15},
     "laugh": {**_RELAX_SOUR, "mouthSmile": 0.8, "cheekSquint": 1.0, "eyeSquint": 0.6, "mouthUpperUp": 0.25, "mouthLowerDown": 0.15,
               "jawOpen": 0.2, "browOuterUp": 0.1},
-    # Lips stay together, the upper one a little raised: parted ones look like surprise where there were no teeth to be seen.
+    # The jaw stays shut and lips part only so far that teeth show: a mouth that opens looks surprised.
     "anger": {**_SHUT_MOUTH, **_RELAX_RAISED, "browDown": 0.58, "browTogether": 0.9, "browAngle": 0.45, "noseSneer": 0.55, "eyeSquint": 0.3,
-              "mouthPress": 0.2, "mouthFrown": 0.35, "mouthShrugLower": 0.2, "mouthUpperUp": 0.4, "mouthLowerDown": 0.15},
+              "mouthPress": 0.1, "mouthFrown": 0.35, "mouthShrugLower": 0.15, "mouthUpperUp": 0.5, "mouthLowerDown": 0.25},
     # A lower lip drawn aside makes the opening round; the jaw alone makes it a lozenge.
     "surprise": {**_RELAX_MOUTH, "relax browDown": 0.8, "browInnerUp": 0.8, "browOuterUp": 0.8, "eyeWide": 0.95, "jawOpen": 0.6,
                  "mouthLowerDown": 0.3, "mouthUpperUp": 0.1, "mouthPucker": 0.3},

@@ -116,7 +116,9 @@ class MusclesField:
     @classmethod
     def zeros(cls, batch: int = 1, **meta: object) -> MusclesField:
         """The edit that changes nothing."""
-        return cls.of(*[{}] * batch, **meta)
+        rig = load_rig()
+        units, controls = (torch.zeros(batch, len(names)) for names in (rig.unit_names, rig.control_names))
+        return cls(units, units.clone(), controls, None, meta)
 
     @property
     def amounts(self) -> list[dict[str, float]]:

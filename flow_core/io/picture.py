@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image, ImageFile, UnidentifiedImageError
+from PIL import Image, ImageFile, JpegImagePlugin, UnidentifiedImageError
 from torch import Tensor
 
 from ..atomic import require_target, write_bytes
@@ -27,7 +27,7 @@ MOST_PIXELS = 128_000_000  # of a picture that is read: with all copies, some gi
 
 _ALPHA = (".png", ".tif", ".tiff", ".webp", ".tga", ".jp2", ".avif", ".gif")
 _SIXTEEN = {".png": (1, 3, 4), ".tif": (1, 3, 4), ".tiff": (1, 3, 4), ".ppm": (1, 3), ".pgm": (1,)}  # suffix: channels
-# Outside the face a picture shall stay what it is: without loss, or as near to it as the format comes.
+# Outside the face a picture shall stay what it is: without loss, or as near to it as the format comes. A JPEG of a JPEG is compressed as that was.
 _QUALITY = {
     ".jpg": {"quality": 95, "subsampling": 0},
     ".jpeg": {"quality": 95, "subsampling": 0},
@@ -45,12 +45,15 @@ class Picture:
         depth: largest integer value of a channel, 255 or 65535.
         extra: what the file carried (:data:`flow_core.io.metadata.NAMES`), for :func:`write` to keep.
         notes: lines about what could not be read as it was.
+        jpeg: how a JPEG was compressed, in the words of Pillow's ``save``; empty for others. Compressed in the same way, what is not edited
+            comes out nearly as it was.
     """
 
     pixels: Tensor
     depth: int = 255
     extra: dict = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    jpeg: dict = field(default_factory=dict)
 
     @property
     def rgb(self) -> Tensor:
@@ -71,6 +74,7 @@ def read(path: str | Path) -> Picture:
             _require_one_picture(path, image)
             array, depth, profile = _decoded(image, path, notes)
             extra, orientation, damage = metadata.found(image)
+            jpeg = _compression(image, orientation)
     except FileNotFoundError as e:
         raise ValueError(f"There is no picture at {path}.") from e
     except _Refused:
@@ -94,7 +98,7 @@ def read(path: str | Path) -> Picture:
         extra.pop("icc_profile", None)  # it describes the colours before the conversion
     notes += [damage] if damage else []
     pixels = torch.from_numpy(_upright(array, orientation)).permute(2, 0, 1)[None]
-    return Picture(pixels, depth, extra, tuple(f"{path.name}: {note}." for note in notes))
+    return Picture(pixels, depth, extra, tuple(f"{path.name}: {note}." for note in notes), jpeg)
 
 
 class _Refused(ValueError):
@@ -224,6 +228,21 @@ def _upright(array: np.ndarray, orientation: int) -> np.ndarray:
     return np.ascontiguousarray(np.rot90(array, quarters))
 
 
+def _compression(image: ImageFile.ImageFile, orientation: int) -> dict[str, object]:
+    """Quantisation tables and subsampling of a grey or RGB JPEG as it is seen upright; empty where there are none that can be written."""
+    if not isinstance(image, JpegImagePlugin.JpegImageFile) or image.mode not in ("L", "RGB"):
+        return {}
+    numbers = [layer[3] for layer in image.layer][:2]  # of luminance, and of colours
+    tables = [image.quantization.get(n, ()) for n in numbers]
+    if not tables or any(len(table) != 64 or not 1 <= min(table) <= max(table) <= 255 for table in tables):
+        return {}
+    sampling = JpegImagePlugin.get_sampling(image)
+    if orientation > 4:  # rows become columns
+        tables = [[table[8 * (i % 8) + i // 8] for i in range(64)] for table in tables]
+        sampling = 0 if sampling == 1 else sampling
+    return {"qtables": tables, "subsampling": max(0, sampling)}
+
+
 def require_picture_target(path: str | Path) -> Path:
     """The path, if a picture may be written there; ValueError or PermissionError, before any work, if not."""
     return require_target(path, WRITTEN, "A picture")
@@ -277,17 +296,19 @@ def write(picture: Picture, path: str | Path) -> list[str]:
     if lost:
         notes.append(f"{path.name}: {suffix} keeps no {', '.join(lost)} of this picture.")
     try:
-        write_bytes(path, _encoded(array, suffix, extra))
+        # one table for light, and one for colours where there are any
+        same = suffix in (".jpg", ".jpeg") and len(picture.jpeg.get("qtables", ())) == min(2, channels)
+        write_bytes(path, _encoded(array, suffix, extra | (picture.jpeg if same else _QUALITY.get(suffix, {}))))
     except (OSError, ValueError, KeyError) as e:
         raise ValueError(f"{path} cannot be written ({e}); name a file that ends in .png.") from e
     return notes
 
 
 def _encoded(array: np.ndarray, suffix: str, extra: dict[str, object]) -> bytes:
-    """The file's content, of ``[H,W,C]`` uint8 or uint16."""
+    """The file's content, of ``[H,W,C]`` uint8 or uint16, with options of Pillow's ``save``."""
     if array.dtype == np.uint8:
         image = Image.fromarray(array[..., 0] if array.shape[2] == 1 else np.ascontiguousarray(array))
-        return encoded(image, suffix, **_QUALITY.get(suffix, {}), **extra)
+        return encoded(image, suffix, **extra)
     if suffix == ".png":
         small = Image.new({1: "L", 3: "RGB", 4: "RGBA"}[array.shape[2]], (1, 1))
         return sixteen.png(array, encoded(small, suffix, **extra))

@@ -156,6 +156,7 @@ class Editor:
                 if wanted.needs_face:
                     self.tracker.look_for_glasses(frame, track)
                     self.tracker.look_into_mouth(frame, track)
+                    self.tracker.look_for_covers(frame, track, dt)
                     track.fitted = self._fit(track, dt) if fitted is None else fitted
                     wanted = wanted.flow(s.feather, track.crop, track.fitted)
             with self._stage("warp"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -11,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..faces.align import sort_faces
+from ..faces.covered import LEAST, likely_covered, spared
 from ..faces.detect import Detection, Detector
 from ..faces.fit import FittedFace
 from ..faces.glasses import wears_glasses
@@ -35,6 +37,9 @@ LEAST_SIDE = 32  # pixels of a crop's side; there is nothing to see of an edit o
 MEMORY = 300  # frames after which a lost face is forgotten
 LOOKS, LOOK_EVERY = 15, 4  # looks for glasses on each face, and frames between them
 LIGHT_EVERY, LIGHT_SHARE = 32, 0.25  # frames between looks at the light on a mouth, and how much each counts
+COVER_EVERY = 4  # frames between looks for what covers a face; while something does, every second one
+COVER_SECONDS = (0.06, 0.2)  # in which what comes before a face, and what leaves it, is believed by two thirds
+COVER_FADE = 0.2  # seconds in which covers are heeded at all, when enough of a face is covered
 
 
 @dataclass
@@ -54,6 +59,7 @@ class Track:
         glasses: whether it wears glasses; None where nobody has looked.
         looks: what the looks for glasses saw; empty where it is known.
         mouth: colours in its mouth, see :attr:`flow_core.geometry.crop.Crop.mouth`; None where nobody has looked.
+        cover: what covers it.
     """
 
     id: int
@@ -68,6 +74,7 @@ class Track:
     glasses: bool | None = None
     looks: list[bool] = field(default_factory=list)
     mouth: Tensor | None = None
+    cover: Cover = field(default_factory=lambda: Cover())
 
     def filter(self, name: str, smooth: float, beta: float, shared: bool = False) -> OneEuro:
         """The filter of one of the track's values; ``smooth`` is the dial of the settings."""
@@ -90,6 +97,33 @@ class Track:
         against = sum(look != self.glasses for look in self.looks)
         if self.glasses is None or (len(self.looks) >= 5 and 3 * against >= 2 * len(self.looks)):
             self.glasses = worn if self.glasses is None else not self.glasses
+
+
+class Cover:
+    """What covers a face over time. One look is uncertain, and what changes from look to look flickers: so probabilities pass a
+    low-pass, and whether enough of the face is covered has two thresholds and fades."""
+
+    def __init__(self) -> None:
+        self.last: Tensor | None = None  # what the last look saw
+        self.probable: Tensor | None = None
+        self.heeded, self.weight = False, 0.0
+
+    def see(self, probable: Tensor, share: float) -> None:
+        """A new look: probabilities ``[1,1,n,n]``, and the share of the face that is covered."""
+        self.last = probable
+        self.heeded = share > (LEAST / 2 if self.heeded else LEAST)
+
+    def after(self, dt: float) -> Tensor | None:
+        """How much of each place is to be left as it is, ``[1,1,n,n]``, ``dt`` seconds later; None for nowhere."""
+        if self.probable is None:  # the first look is believed as it is
+            self.probable, self.weight = self.last, float(self.heeded)
+        step = self.last - self.probable
+        come, go = (1 - math.exp(-dt / seconds) for seconds in COVER_SECONDS)
+        self.probable = self.probable + step * torch.where(step > 0, come, go)
+        change = dt / COVER_FADE
+        self.weight = min(1.0, self.weight + change) if self.heeded else max(0.0, self.weight - change)
+        found = spared(self.probable) * self.weight if self.weight else None
+        return found if found is not None and found.any() else None
 
 
 class Tracker:
@@ -273,6 +307,15 @@ class Tracker:
             track.mouth = seen if track.mouth is None else torch.lerp(track.mouth, seen, LIGHT_SHARE)
         track.crop = replace(track.crop, mouth=track.mouth)
 
+    def look_for_covers(self, frame: Tensor, track: Track, dt: float) -> None:
+        """Have the crop of a track say what covers the face: looked for now and then, and smoothed over time."""
+        cover = track.cover
+        every = 2 if cover.heeded else COVER_EVERY
+        if cover.last is None or self.index % every == 0:
+            probable, share = likely_covered(frame.permute(2, 0, 1)[None], track.crop)
+            cover.see(probable, share.item())
+        track.crop = replace(track.crop, covered=cover.after(dt))
+
     def _add(self, crop: Crop, template: Tensor, presence: float) -> None:
         self.tracks.append(Track(self._next_id, crop, template, presence))
         self._next_id += 1
@@ -280,6 +323,7 @@ class Tracker:
     def _resume(self, track: Track, crop: Crop, template: Tensor, presence: float) -> None:
         track.observed, track.template, track.presence = crop, template, presence
         track.visible, track.lost_for, track.filters, track.fitted = True, 0, {}, None
+        track.cover = Cover()
 
     def smooth(self, track: Track, dt: float, smooth: float) -> None:
         """Where the face of a track is, smoothed: :attr:`Track.crop`."""

@@ -269,6 +269,35 @@ def test_little_is_lost_outside_the_face(tmp_path: Path, suffix: str, least: flo
         assert -10 * np.log10((error**2).mean()) >= least
 
 
+@pytest.mark.parametrize(
+    ("quality", "sampling", "mode"), [(98, 0, "RGB"), (90, 2, "RGB"), (75, 1, "RGB"), (60, 2, "RGB"), (85, 0, "L")]
+)
+@pytest.mark.parametrize("turn", [1, 6])
+def test_a_jpeg_of_a_jpeg_is_compressed_in_the_same_way(
+    tmp_path: Path, astronaut: torch.Tensor, quality: int, sampling: int, mode: str, turn: int
+) -> None:
+    """Nothing is lost a second time, and the file grows no larger, upright or turned by a camera's note."""
+    exif = Image.Exif()
+    exif[0x0112] = turn
+    photo = (astronaut[0].permute(1, 2, 0)[:256, :320] * 255).byte().numpy()
+    Image.fromarray(photo).convert(mode).save(tmp_path / "in.jpg", quality=quality, subsampling=sampling, exif=exif)
+    picture = read(tmp_path / "in.jpg")
+    write(picture, tmp_path / "out.jpg")
+    error = (read(tmp_path / "out.jpg").pixels - picture.pixels).square().mean()
+    assert -10 * error.log10() > (47 if sampling == 1 and turn > 1 else 50)
+    size = (tmp_path / "out.jpg").stat().st_size / (tmp_path / "in.jpg").stat().st_size
+    assert size < (1.6 if sampling == 1 and turn > 1 else 1.05)
+
+
+def test_tables_of_grey_are_not_for_colors(tmp_path: Path) -> None:
+    Image.fromarray(RGB).convert("L").save(tmp_path / "in.jpg", quality=40)
+    grey = read(tmp_path / "in.jpg")
+    write(Picture(grey.rgb, jpeg=grey.jpeg), tmp_path / "out.jpg")
+    with Image.open(tmp_path / "out.jpg") as out:
+        assert out.mode == "RGB"
+        assert max(map(max, out.quantization.values())) < 30
+
+
 def test_size_is_known_before_memory_is_asked_for(tmp_path: Path) -> None:
     path = png(tmp_path / "bomb.png", np.zeros((1, 12000, 3), np.uint8), size=(12000, 12000))
     assert MOST_PIXELS < 12000**2

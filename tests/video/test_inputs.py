@@ -28,6 +28,7 @@ from flow_core.fields.expressions import preset
 from flow_core.video import tracking
 from flow_core.video.clips import Clip, ClipError, DamagedClip, Writer, ahead
 from flow_core.video.editor import Editor
+from flow_core.video.remarks import Remarks
 from flow_core.video.settings import VideoSettings
 from flow_core.video.tracking import Track, best_view
 
@@ -398,3 +399,50 @@ def test_a_full_disk_loses_nothing(tmp_path: Path) -> None:
     assert (running.returncode, "Traceback" in said, "cannot be written" in said) == (2, False, True), said
     assert out.read_bytes() == b"finished long ago"
     assert sorted(p.name for p in tmp_path.iterdir()) == ["edit.safetensors", "in.mkv", "out.mp4"]
+
+
+def behind_a_ball(frame: Tensor, x: float, y: float, radius: float) -> tuple[Tensor, Tensor]:
+    """A frame ``[H,W,3]`` uint8 with a dark microphone before it, and where it is ``[H,W]``."""
+    rows, columns = torch.meshgrid(*(torch.arange(n) + 0.5 for n in frame.shape[:2]), indexing="ij")
+    off = ((columns - x).square() + (rows - y).square()) / radius**2
+    there = (off < 1) | (((columns - x).abs() < radius / 2) & (rows > y))
+    return torch.where(there[..., None], 30 + 25 * (1 - off).clamp(0, 1)[..., None], frame).byte(), there
+
+
+def test_what_covers_a_face_in_a_clip_stays_as_it_is(portraits: dict[str, Tensor], detector: Detector) -> None:
+    """A microphone comes before the mouth and leaves again: it does not bend, what is spared comes and goes without a jump, and it is said."""
+    frame = (portraits["astronaut"][0, :, 20:240, 90:350].permute(1, 2, 0) * 255).byte().contiguous()
+    crop = Editor(preset("smile"), detector).edit(frame).faces[0].crop
+    side = crop.side.item()
+    x, y = crop.points[0, 3:].mean(0).tolist()
+    editor, remarks = Editor(preset("smile"), detector, VideoSettings(fade=1)), Remarks()
+    maps, changes = [], []
+    for i in range(30):
+        given, there = behind_a_ball(frame, x, y, 0.11 * side) if 8 <= i < 20 else (frame, frame[..., 0] > 255)
+        done = editor.edit(given)
+        remarks.see(done)
+        covered = done.faces[0].crop.covered
+        maps.append(torch.zeros(1, 1, 48, 48) if covered is None else covered)
+        change = (done.pixels.float() - given.float()).abs().mean(-1)
+        changes.append((change[there].mean() / change[~there & (change > 0)].mean()).item())
+    amounts = [m.mean().item() for m in maps]
+    assert not any(amounts[:8])
+    assert max(amounts[12:20]) > 0.05
+    assert amounts[-1] == 0.0
+    assert max((b - a).abs().max().item() for a, b in pairwise(maps)) < 0.5
+    assert np.mean(changes[15:20]) < 0.3
+    [said] = remarks.lines()
+    assert "covers part of a face" in said
+    assert "mouth" in said
+    assert f"{sum(a > 0 for a in amounts)} of 30 frames" in said
+
+
+def test_a_cover_that_flickers_from_look_to_look_does_not_flicker_in_the_clip() -> None:
+    cover, dt = tracking.Cover(), 1 / 25
+    sure, shares = torch.full((1, 1, 48, 48), 0.9), []
+    for i in range(40):
+        cover.see(sure if i % 2 else 0 * sure, 0.06 if i % 2 else 0.03)  # above one threshold or the other
+        found = cover.after(dt)
+        shares.append(0.0 if found is None else found.mean().item())
+    assert min(shares[10:]) > 0.3
+    assert max(abs(a - b) for a, b in pairwise(shares[10:])) < 0.5
