@@ -140,5 +140,6 @@ class ViewPool:
     def _embed(self, views: Tensor, sample: Sample | None = None) -> Tensor:
         aligned = self.faces.aligned.repeat_interleave(len(views), 0)
         points = self.points[views].repeat(self.faces.batch, 1, 1, 1)
-        found = embed_views(self.guide, aligned, points, *(sample or ()))
+        seen = (sample.offset, sample.color, sample.uncovered) if sample else ()
+        found = embed_views(self.guide, aligned, points, *seen)
         return found.unflatten(0, (self.faces.batch, -1))
