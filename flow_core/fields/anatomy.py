@@ -294,10 +294,10 @@ class MovedFace:
             # both eyes at once; of the smaller one the last point is asked again
             at = torch.stack([at[torch.arange(most, device=at.device).clamp_(max=len(at) - 1)] for _, at in eyes])
             x, y = flat.index_select(1, at.flatten()).unflatten(1, at.shape)
-            (dx, dy), cover, source, shade = _ask_eyes([eye for eye, _ in eyes], x, y)
+            (dx, dy), cover, source, shade = _ask_eyes([eye for eye, _ in eyes], x, y, self.mouth.row is not None)
             under = interpolate(self.skin, torch.stack([x + dx, y + dy], -1)[None])[0] + torch.stack([dx, dy])
             inner[:, at] = torch.lerp(under, source - torch.stack([x, y]), cover)
-            if self.mouth.row is not None:
+            if shade is not None:
                 painted = skin.new_zeros(1, 4, *skin.shape[2:])
                 painted.view(4, -1)[3, near[at]] = shade
         if isinstance(parts[-1], Mouth):
@@ -393,9 +393,12 @@ def _eyes(
     ]
 
 
-def _ask_eyes(eyes: Sequence[Eye], x: Tensor, y: Tensor) -> tuple[tuple[Tensor, Tensor], Tensor, Tensor, Tensor]:
+def _ask_eyes(
+    eyes: Sequence[Eye], x: Tensor, y: Tensor, shaded: bool = False
+) -> tuple[tuple[Tensor, Tensor], Tensor, Tensor, Tensor | None]:
     """What eyes show at points ``[E,N]`` of each: the shift of the skin ``[E,N]`` along x and y, how much of the eyeball is seen
-    ``[E,N]``, where that comes from ``[2,E,N]``, and how much of its light lids and corners take ``[E,N]``."""
+    ``[E,N]``, where that comes from ``[2,E,N]``, and, where it is to be ``shaded``, how much of its light lids and
+    corners take ``[E,N]``."""
     columns = []
     for eye in eyes:
         (center, middle, radius), (right, _), length = eye.iris, eye.gaze, eye.source.length
@@ -438,12 +441,15 @@ def _ask_eyes(eyes: Sequence[Eye], x: Tensor, y: Tensor) -> tuple[tuple[Tensor, 
     wanted = torch.where(above_half, half - t_top, t_bottom - half)
     distance = _gather((sb - half).abs(), wanted, shown)
     sb = half + torch.where(above_half, -distance, distance)
+    if not shaded:
+        return (-s * rise, c * rise), alpha, torch.stack([sc * sa - ss * sb + u0, ss * sa + sc * sb + v0]), None
     # The shadow along the lids went with the eyeball, or was never there: where the white comes to lie beside skin it would shine.
-    opening, opening0 = (bottom - top).clamp(min=1e-4), (bottom0 - top0).clamp(min=1e-4)
+    opening, opening0 = (bottom - top).clamp_(min=1e-4), (bottom0 - top0).clamp_(min=1e-4)
     went = smoothstep(torch.hypot(right, below) / length, 0.0, 0.10)
     went = torch.maximum(went, smoothstep(opening / opening0 - 1, 0.0, 0.6))
-    lit = smoothstep(-above / opening, 0.0, 0.30).minimum(0.4 + 0.6 * smoothstep(-under / opening, 0.0, 0.15))
-    lit = lit.minimum(smoothstep(torch.minimum(share, 1 - share), 0.0, 0.12))
+    beside = torch.minimum(share, 1 - share) / 0.12
+    lit = torch.minimum(torch.minimum(-above / (0.30 * opening), 0.5 - under / (0.30 * opening)), beside).clamp_(0, 1)
+    lit = lit * lit * (3 - 2 * lit)
     shade = SHADE * alpha * went * (1 - lit)
     return (-s * rise, c * rise), alpha, torch.stack([sc * sa - ss * sb + u0, ss * sa + sc * sb + v0]), shade
 
