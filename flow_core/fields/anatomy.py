@@ -135,6 +135,7 @@ class Eye:
     iris: tuple[float, float, float]  # source: a, b of the centre, and radius
     gaze: tuple[float, float]  # shift of the iris along a and b
     still: bool  # nothing but the skin moves
+    shaded: bool  # it looks elsewhere, or opens wider
     reach: float  # how far above the upper lid the skin gives way: up to the brow, or to the rim of glasses
     box: Box
 
@@ -263,6 +264,7 @@ class MovedFace:
         glasses: bool = False, pixel: float = 0.0, skull: Skull | None = None,
     ) -> None:  # fmt: skip
         self.triangles, self.seen, self.teeth = triangles, seen, teeth
+        self.paints = skull is not None
         self.skin = skin_offsets(shift, triangles, seen, moved[[AT[i] for i in OVAL]])
         before = landmarks.double().cpu().numpy()
         if glasses:
@@ -294,10 +296,10 @@ class MovedFace:
             # both eyes at once; of the smaller one the last point is asked again
             at = torch.stack([at[torch.arange(most, device=at.device).clamp_(max=len(at) - 1)] for _, at in eyes])
             x, y = flat.index_select(1, at.flatten()).unflatten(1, at.shape)
-            (dx, dy), cover, source, shade = _ask_eyes([eye for eye, _ in eyes], x, y)
+            (dx, dy), cover, source, shade = _ask_eyes([eye for eye, _ in eyes], x, y, self.paints)
             under = interpolate(self.skin, torch.stack([x + dx, y + dy], -1)[None])[0] + torch.stack([dx, dy])
             inner[:, at] = torch.lerp(under, source - torch.stack([x, y]), cover)
-            if self.mouth.row is not None:
+            if shade is not None:
                 painted = skin.new_zeros(1, 4, *skin.shape[2:])
                 painted.view(4, -1)[3, near[at]] = shade
         if isinstance(parts[-1], Mouth):
@@ -377,6 +379,7 @@ def _eyes(
         right, below = (v * length for v in gaze[side])
         still = np.abs(landmarks[contour] - moved[contour]).max() < 1e-5 and abs(factor - 1) < 1e-4
         still = bool(still and max(abs(right), abs(below)) < 1e-5)
+        shaded = bool(max(abs(right), abs(below)) > 1e-5 or factor > 1)
         # an iris goes no farther than to the corner
         right = min(max(right, min(room - a + radius, 0.0)), max(length - room - a - radius, 0.0))
         brow = target.to(*moved[[AT[i] for i in BROWS[side][5:]]].T)[1].mean()
@@ -385,7 +388,7 @@ def _eyes(
         reach = float(max(min(LID, free), 1.4 * np.abs(up * change).max() + LASHES))
         above, under = min(top.min(), after[0].min()) - reach, max(bottom.max(), after[1].max()) + LOWER_LID
         box = _box(target, above - 0.01, under + 0.01)
-        eyes.append((target, source, (a, b, radius), (right, below), still, reach, box))
+        eyes.append((target, source, (a, b, radius), (right, below), still, shaded, reach, box))
     on_device = torch.from_numpy(np.array(tables, np.float32)).to(device)
     return [
         Eye(target, source, table[:4], table[4:], *rest)
@@ -393,9 +396,12 @@ def _eyes(
     ]
 
 
-def _ask_eyes(eyes: Sequence[Eye], x: Tensor, y: Tensor) -> tuple[tuple[Tensor, Tensor], Tensor, Tensor, Tensor]:
+def _ask_eyes(
+    eyes: Sequence[Eye], x: Tensor, y: Tensor, shaded: bool = False
+) -> tuple[tuple[Tensor, Tensor], Tensor, Tensor, Tensor | None]:
     """What eyes show at points ``[E,N]`` of each: the shift of the skin ``[E,N]`` along x and y, how much of the eyeball is seen
-    ``[E,N]``, where that comes from ``[2,E,N]``, and how much of its light lids and corners take ``[E,N]``."""
+    ``[E,N]``, where that comes from ``[2,E,N]``, and, where it is to be ``shaded``, how much of its light lids and
+    corners take ``[E,N]``."""
     columns = []
     for eye in eyes:
         (center, middle, radius), (right, _), length = eye.iris, eye.gaze, eye.source.length
@@ -438,12 +444,15 @@ def _ask_eyes(eyes: Sequence[Eye], x: Tensor, y: Tensor) -> tuple[tuple[Tensor, 
     wanted = torch.where(above_half, half - t_top, t_bottom - half)
     distance = _gather((sb - half).abs(), wanted, shown)
     sb = half + torch.where(above_half, -distance, distance)
+    if not (shaded and any(eye.shaded for eye in eyes)):
+        return (-s * rise, c * rise), alpha, torch.stack([sc * sa - ss * sb + u0, ss * sa + sc * sb + v0]), None
     # The shadow along the lids went with the eyeball, or was never there: where the white comes to lie beside skin it would shine.
-    opening, opening0 = (bottom - top).clamp(min=1e-4), (bottom0 - top0).clamp(min=1e-4)
+    opening, opening0 = (bottom - top).clamp_(min=1e-4), (bottom0 - top0).clamp_(min=1e-4)
     went = smoothstep(torch.hypot(right, below) / length, 0.0, 0.10)
     went = torch.maximum(went, smoothstep(opening / opening0 - 1, 0.0, 0.6))
-    lit = smoothstep(-above / opening, 0.0, 0.30).minimum(0.4 + 0.6 * smoothstep(-under / opening, 0.0, 0.15))
-    lit = lit.minimum(smoothstep(torch.minimum(share, 1 - share), 0.0, 0.12))
+    beside = torch.minimum(share, 1 - share) / 0.12
+    lit = torch.minimum(torch.minimum(-above / (0.30 * opening), 0.5 - under / (0.30 * opening)), beside).clamp_(0, 1)
+    lit = lit * lit * (3 - 2 * lit)
     shade = SHADE * alpha * went * (1 - lit)
     return (-s * rise, c * rise), alpha, torch.stack([sc * sa - ss * sb + u0, ss * sa + sc * sb + v0]), shade
 
@@ -486,7 +495,8 @@ def _mouth(
     curves = np.concatenate([curves[:2], 1 / np.hypot(1, slopes), curves[2:]])
     tables = torch.from_numpy(curves.astype(np.float32)).to(device)
     box = _box(target, curves[0].min() - SEAM, curves[1].max() + SEAM)
-    made = None if skull is None else row(skull, target, teeth, pixel, device)
+    opens = (curves[1] - curves[0]).max() > EDGE  # curves of lips that meet cross a little
+    made = row(skull, target, teeth, pixel, device) if skull is not None and opens else None
     edge = max(EDGE, min(pixel, SEAM))  # in small pictures a narrower border would be a staircase
     shows = 1.0 if made is None else shows_teeth(made)
     return Mouth(target, source, tables[:2], tables[2:4], tables[4:], gap, lift, box, edge, made, shows)

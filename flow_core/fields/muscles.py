@@ -504,10 +504,9 @@ def moved_face(
     lids, gaze = eyelids_and_gaze(shown, after, names)
     skull = None
     if colors is not None:
-        relaxed = face.turned(part.moved(-shown * _on_mesh(names).to(shown), torch.zeros_like(controls))[None])[
-            0, :, :2
-        ]
-        lip = (landmarks + part.landmarks(relaxed))[AT[LIPS_INNER[15]]]
+        at = AT[LIPS_INNER[15]]
+        shows = (shown * _on_mesh(names).to(shown) * part.gain) @ part.units[:, part.landmark_index[at]].flatten(1)
+        lip = landmarks[at] - face.turned((part.landmark_weight[at] @ shows.view(3, 3))[None, None])[0, 0, :2]
         axes = face.turned(torch.eye(3).to(lip)[None])[0, :, :2]
         skull = Skull(lip.double().cpu().numpy(), axes.double().cpu().numpy(), colors)
     return MovedFace(landmarks, moved, -change[:, :2], part.triangles, seen, lids, gaze, teeth, glasses, pixel, skull)

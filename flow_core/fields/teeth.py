@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -19,7 +19,7 @@ from torch import Tensor
 if TYPE_CHECKING:
     from .anatomy import Frame
 
-COLUMNS = 1024  # samples across a mouth; one of a thousand pixels is as sharp as the photo
+COLUMNS = 512  # samples across a mouth: a tenth of a millimetre
 WIDTHS = np.array(
     [0.86, 0.66, 0.76, 0.70, 0.67, 1.0]
 )  # of a crown along the arch, centimetres: incisors, canine, premolars, molar
@@ -45,7 +45,7 @@ def _arch() -> tuple[np.ndarray, ...]:
     back = 0.10 * grid**2 + 0.0206 * grid**4  # how far the arch of the rig lies behind its front
     along = np.concatenate([[0], np.hypot(np.diff(grid), np.diff(back)).cumsum()])
     ends = WIDTHS.cumsum()
-    arc = np.linspace(-ends[-1], ends[-1], 2 * COLUMNS)
+    arc = np.linspace(-ends[-1], ends[-1], 3 * COLUMNS)
     far, side = np.abs(arc), (arc > 0).astype(int)
     tooth = np.searchsorted(ends, far).clip(0, len(ends) - 1)
     share = 1 - (ends[tooth] - far) / WIDTHS[tooth]  # from a tooth's inner side to its outer one
@@ -163,35 +163,43 @@ def paint(
     i = x.long().clamp_(max=COLUMNS - 2)
     low, high = row.columns.index_select(1, i), row.columns.index_select(1, i + 1)
     edge, gum, light, groove = torch.lerp(low, high, x - i)
-    # The depth of a mouth is dark under the upper lip; the tongue lies in the light of a wide opening.
     across = (2 * share - 1).square()
     down = (below / height.clamp(min=1e-4)).clamp(0, 1)
-    tongue = _smooth(down - 0.35 * across, 0.30, 0.95) * _smooth(height, 0.6 * cm, 2.0 * cm)
-    depth = 0.17 + 0.10 * _smooth(down, 0.0, 0.6) + 0.42 * tongue * (1 - across).clamp(min=0)
-    inside = row.colors[1][:, None] * depth * (0.5 + 0.5 * _smooth(above, 0.0, 0.5 * cm))
-    # Teeth: less light under the lip and in the corners; their edges let some through.
+    hangs = edge - b
+    crown = hangs / (edge - gum).clamp(min=1e-4)
+    corner, near = torch.minimum(share, 1 - share), torch.minimum(below, above)
     soft = max(0.6 * row.pixel, 0.02 * cm)
-    is_tooth, is_gum = _smooth(edge - b, -soft, soft), _smooth(gum - b, -2 * soft, 2 * soft)
-    crown = ((edge - b) / (edge - gum).clamp(min=1e-4)).clamp(0, 1)
-    lit = light * (0.84 + 0.16 * _smooth(crown, 0.0, 0.35)) * (0.35 + 0.65 * _smooth(below, 0.0, 0.35 * cm))
-    lit = lit * (1 - GROOVED * groove * (0.35 + 0.65 * _smooth(crown, 0.5, 0.0)))  # teeth touch above their edges
-    corner = torch.minimum(share, 1 - share)
-    lit = lit * (0.35 + 0.65 * _smooth(corner, 0.0, 0.24))
-    # Light that comes from lips and gums is as red as they.
-    flesh = row.colors[1] / row.colors[1].mean().clamp(min=1e-3)
-    tooth = (
-        torch.lerp(row.colors[0][:, None], row.colors[1][:, None], is_gum) * lit * flesh[:, None] ** (0.5 * (1 - lit))
-    )
-    teeth = is_tooth * closed * _smooth(height, 0.06 * cm, 0.30 * cm) * _smooth(light, 0.02, 0.15)
-    seen = seen * (1 - drawn * _smooth(corner, 0.24, 0.04))
     # Lips have their own shadow at their edge; teeth of the picture would shine through it.
     border = max((0.09 - 0.07 * (1 - closed)) * cm, row.pixel)
-    cover = opened * (1 - seen) * _smooth(torch.minimum(below, above), 0.0, border)
-    return torch.cat([torch.lerp(inside, tooth, teeth) * cover, cover[None]])
+    # All that goes smoothly from 0 to 1 at once: a value, where it begins, and where it ends.
+    steps = (
+        (down - 0.35 * across, 0.30, 0.95), (height, 0.6 * cm, 2.0 * cm), (down, 0.0, 0.6), (above, 0.0, 0.5 * cm),
+        (hangs, -soft, soft), (gum - b, -2 * soft, 2 * soft), (crown, 0.0, 0.35), (below, 0.0, 0.35 * cm), (crown, 0.5, 0.0),
+        (corner, 0.0, 0.24), (height, 0.06 * cm, 0.30 * cm), (light, 0.02, 0.15), (corner, 0.24, 0.04), (near, 0.0, border),
+    )  # fmt: skip
+    values, begins, ends = zip(*steps, strict=True)
+    begins, ends = (x.new_tensor(v)[:, None] for v in (begins, ends))
+    raised, wide, deep, off_lip, is_tooth, is_gum, off_edge, off_upper, at_edge, inner, opened_up, lit, aside, off = (
+        _smooth(torch.stack(values), begins, ends).unbind()
+    )
+    # The depth of a mouth is dark under the upper lip; the tongue lies in the light of a wide opening.
+    depth = 0.17 + 0.10 * deep + 0.42 * raised * wide * (1 - across).clamp_(min=0)
+    inside = row.colors[1][:, None] * (depth * (0.5 + 0.5 * off_lip))
+    # Teeth: less light under the lip and in the corners; their edges let some through; they touch above their edges.
+    light = light * (0.84 + 0.16 * off_edge) * (0.35 + 0.65 * off_upper) * (0.35 + 0.65 * inner)
+    light = light * (1 - GROOVED * groove * (0.35 + 0.65 * at_edge))
+    # Light that comes from lips and gums is as red as they.
+    flesh = (row.colors[1] / row.colors[1].mean().clamp(min=1e-3)).clamp(min=0.01).log()[:, None]
+    tooth = (
+        torch.lerp(row.colors[0][:, None], row.colors[1][:, None], is_gum) * light * (flesh * (0.5 - 0.5 * light)).exp()
+    )
+    cover = opened * (1 - seen * (1 - drawn * aside)) * off
+    made = torch.lerp(inside, tooth, is_tooth * (closed * opened_up * lit))
+    return torch.cat([made * cover, cover[None]])
 
 
-def _smooth(x: Tensor | float, low: float, high: float) -> Tensor | float:
+def _smooth(x: Any, low: Any, high: Any) -> Any:
     """0 below ``low``, 1 above ``high``, cubic between."""
     t = (x - low) / (high - low)
-    t = t.clamp(0, 1) if isinstance(t, Tensor) else min(max(t, 0.0), 1.0)
+    t = t.clamp_(0, 1) if isinstance(t, Tensor) else min(max(t, 0.0), 1.0)
     return t * t * (3 - 2 * t)

@@ -57,7 +57,7 @@ def warp_frame(
         return None
     i0, i1 = _span(strong.any(1), rows)
     j0, j1 = _span(strong.any(0), columns)
-    values = _planes(Sample(shift, color, uncovered, painted), tinted) * strong  # what is not moved keeps its pixels
+    values = _planes(Sample(shift, color, uncovered), tinted) * strong  # what is not moved keeps its pixels
     values = values[:, :, i0:i1, j0:j1].contiguous()  # or it is slow
     low, high = values[0, :2].amin((1, 2)).floor().int().tolist(), values[0, :2].amax((1, 2)).ceil().int().tolist()
     moved = strong[i0:i1, j0:j1].float()[None, None]
@@ -80,19 +80,17 @@ def warp_frame(
     source[:, 0] += torch.arange(x0 - left, x1 - left) + 0.5
     source[:, 1] += (torch.arange(y0 - top, y1 - top) + 0.5)[:, None]
     whole = 255.0 if frame.dtype == torch.uint8 else 1.0
-    counts = 3 * tinted, int(uncovered is not None), 4 * (painted is not None)
-    color, dark, over = (p if p.shape[1] else None for p in values[:, 2:].split(counts, 1))
-    if over is not None:
-        over = torch.cat([over[:, :3] * whole, over[:, 3:]], 1)
     new = edited_pixels(
         part,
         normalized(part, source.movedim(1, -1), interpolation),
-        None if color is None else color * whole,
-        dark,
+        values[:, 2:5] * whole if tinted else None,
+        None if uncovered is None else values[:, -1:],
         (0.0, whole) if tinted or interpolation == "bicubic" else None,
         interpolation,
-        painted=over,
     )
+    # What is painted lies in the boxes of layers; at one pixel a cell all has been asked at every pixel.
+    at = [(box, sample.painted) for box, sample in zip(boxes, sharp, strict=True)] or [(crop.bounds(), painted)]
+    _paint(new, (x0, y0, x1, y1), at, whole)
     target = out[y0:y1, x0:x1].permute(2, 0, 1)
     if frame.dtype == torch.uint8:
         target.copy_(new[0].add_(0.5))  # where nothing moves, sampling gives the pixel itself back
@@ -124,8 +122,8 @@ def _asked(flow: Flow, crop: Crop, places: list[tuple[Tensor, Tensor]], margin: 
 
 
 def _planes(sample: Sample, tinted: bool) -> Tensor:
-    """Offset, colour where there is any, and what is uncovered and painted where anything can be: ``[1,C,h,w]``."""
-    planes = [sample.offset, sample.color if tinted else None, sample.uncovered, sample.painted]
+    """Offset, colour where there is any, and what is uncovered where anything can be: ``[1,C,h,w]``."""
+    planes = [sample.offset, sample.color if tinted else None, sample.uncovered]
     return torch.cat([p for p in planes if p is not None], 1)
 
 
@@ -150,6 +148,25 @@ def _write(
     strong = (found[0, :2].abs().amax(0) > STILL) | (found[0, 2:].abs().sum(0) > STILL_COLOR)
     here = (..., slice(y0 - whole[1], y1 - whole[1]), slice(x0 - whole[0], x1 - whole[0]))
     values[here], moved[here] = found * strong, strong
+
+
+def _paint(
+    new: Tensor,
+    at: tuple[int, int, int, int],
+    boxes: list[tuple[tuple[int, int, int, int], Tensor | None]],
+    whole: float,
+) -> None:
+    """Lay what is painted ``[1,4,h,w]`` in boxes over pixels ``[1,3,H,W]`` of the box ``at``, whose white is ``whole``."""
+    laid = []
+    for box, painted in boxes:
+        x0, y0, x1, y1 = max(box[0], at[0]), max(box[1], at[1]), min(box[2], at[2]), min(box[3], at[3])
+        if painted is None or x0 >= x1 or y0 >= y1:
+            continue
+        over = painted[..., y0 - box[1] : y1 - box[1], x0 - box[0] : x1 - box[0]]
+        here = new[:, :3, y0 - at[1] : y1 - at[1], x0 - at[0] : x1 - at[0]]
+        laid.append((here, (here * (1 - over[:, 3:])).add_(over[:, :3], alpha=whole)))
+    for here, pixels in laid:  # once, where boxes overlap
+        here.copy_(pixels)
 
 
 def _span(any_: Tensor, n: int) -> tuple[int, int]:
