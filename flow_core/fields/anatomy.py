@@ -495,7 +495,7 @@ def _mouth(
     curves = np.concatenate([curves[:2], 1 / np.hypot(1, slopes), curves[2:]])
     tables = torch.from_numpy(curves.astype(np.float32)).to(device)
     box = _box(target, curves[0].min() - SEAM, curves[1].max() + SEAM)
-    opens = (curves[1] - curves[0]).max() > EDGE  # curves of lips that meet cross a little
+    opens = (curves[1] - curves[0]).max() > 0.2 * EDGE
     made = row(skull, target, teeth, pixel, device) if skull is not None and opens else None
     edge = max(EDGE, min(pixel, SEAM))  # in small pictures a narrower border would be a staircase
     shows = 1.0 if made is None else shows_teeth(made)

@@ -108,7 +108,9 @@ def test_teeth_stay_with_the_skull(closed: Crop) -> None:
 
 
 def test_strength_is_continuous(closed: Crop) -> None:
-    shown = [asked(preset("laugh").scale(s, s), closed)[1].painted for s in np.arange(0.02, 1.0, 0.04).tolist()]
+    strengths = np.arange(0.02, 1.0, 0.04).tolist()
+    shown = [asked(preset("laugh").scale(s, s), closed)[1].painted for s in strengths]
+    shown = [torch.zeros(1, 4, SIZE, SIZE) if p is None else p for p in shown]
     steps = torch.stack([(b - a).abs().mean() for a, b in itertools.pairwise(shown)])
     assert shown[0].amax() < 0.1
     assert steps.max() < 4 * steps.mean()
@@ -140,7 +142,7 @@ def test_fine_lines_are_not_drawn_into_small_pictures(closed: Crop) -> None:
             closed, matrix=closed.matrix @ grow, landmarks=closed.landmarks / shrink, points=closed.points / shrink
         )
         groove = asked(preset("laugh"), small)[0].mouth.row.columns[3]
-        return groove[256:768].std().item()
+        return groove[len(groove) // 4 : -len(groove) // 4].std().item()
 
     assert spread(closed.side[0].item() / 24) < 0.4 * spread(1.0)
 
