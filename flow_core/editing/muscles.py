@@ -20,7 +20,7 @@ from torch import Tensor
 from ..faces.fit import FittedFace
 from ..fields.algebra import mix
 from ..fields.base import FEATHER, FlowField, Sample, taper
-from ..fields.muscles import MOST, MusclesField, fit_shown, front_triangles, moved_face
+from ..fields.muscles import MOST, MusclesField, fit_shown, front, front_triangles, moved_face
 from ..fields.raster import Field
 from ..geometry.crop import Crop
 from ..geometry.grid import pixel_centers
@@ -98,6 +98,8 @@ class MuscleParameters:
         )
         self.metric = torch.stack([covariance(asked[p].expression, asked[p].shape) for p in prompts]).to(device)
         self.moves = bool(self.metric.any() or start.any())
+        self.chosen = self.metric.any(0).any(0).nonzero()[:, 0]  # [K] the others' slopes change nothing
+        self.ways = [ways(self.fitted.select(i), self.chosen) for i in range(batch)]
         self.full: Tensor | None = None  # [B] length of the gradient where the guide asks for all that it can
         self.lr = lr
         self.momentum = None
@@ -119,7 +121,8 @@ class MuscleParameters:
         return Edit(Lattice(offset, dark, color, self.field.rest), colors=self.sought)
 
     def _skin(self, i: int, change: Tensor) -> Tensor:
-        return skin(self.fitted.select(i), self.at[i], change, self.weight)
+        shift = change[self.chosen] @ self.ways[i]
+        return carried(shift.view(-1, 2), front(self.fitted.rig)[0].triangles, self.at[i], self.weight)
 
     def unit_gain(self, gain: Tensor) -> Tensor:
         found, full = [], []
@@ -202,7 +205,7 @@ def rasterised(face: FittedFace, place: Tensor, one: MusclesField, lattice: Tens
     moved = moved_face(face, place, one, size)
     if moved is None:
         points, depth = face.project(face.vertices())
-        seen = rasterise(points[0], depth[0], front_triangles(face.rig), size)
+        seen = rasterise(points[0], depth[0], front_triangles(face.rig), size)  # numbered as those of the front
         zero = lattice.new_zeros(1, 3, size, size)
         return *seen, zero[:, :2], zero[:, 2:]
     offset, dark, _ = moved(lattice)
@@ -210,13 +213,27 @@ def rasterised(face: FittedFace, place: Tensor, one: MusclesField, lattice: Tens
     return *moved.seen, offset * weight, dark * weight
 
 
+def ways(face: FittedFace, chosen: Tensor) -> Tensor:
+    """``[K,2V]``: where some units and controls ``[K]``, numbered one after the other, move the vertices of the front of a face at 1,
+    crop fractions."""
+    rig = front(face.rig)[0]
+    moves = torch.cat([rig.units * rig.gain[:, None, None], rig.controls]).index_select(0, chosen)
+    return ((moves @ face.rotation[0].T)[..., :2] * face.scale[0]).flatten(1)
+
+
 def skin(face: FittedFace, at: Rasterised, change: Tensor, weight: Tensor) -> Tensor:
     """Offsets ``[1,2,n,n]`` that a change ``[U+C]`` of units and controls adds to :func:`rasterised`, to first order."""
-    rig, (index, weights, *_) = face.rig, at
+    rig = front(face.rig)[0]
     count = len(rig.unit_names)
     solid = (change[:count] * rig.gain) @ rig.units.flatten(1) + change[count:] @ rig.controls.flatten(1)
     shift = (solid.view(-1, 3) @ face.rotation[0].T)[:, :2] * face.scale[0]
-    return -barycentric(shift, front_triangles(rig), index, weights).movedim(-1, 0)[None] * weight
+    return carried(shift, rig.triangles, at, weight)
+
+
+def carried(shift: Tensor, triangles: Tensor, at: Rasterised, weight: Tensor) -> Tensor:
+    """Offsets ``[1,2,n,n]`` where the vertices of the front move by ``shift [V,2]``."""
+    index, weights, *_ = at
+    return -barycentric(shift, triangles, index, weights).movedim(-1, 0)[None] * weight
 
 
 class Lattice:

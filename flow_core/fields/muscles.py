@@ -485,7 +485,7 @@ def moved_face(
     """
     if not field.coefficients().any():
         return None
-    part, vertices = _front(face.rig)
+    part, vertices = front(face.rig)
     names = part.unit_names
     face = replace(face, rig=part, correction=face.correction[:, vertices])
     units, relax, controls = (v[0].to(part.device) for v in (field.units, field.relax, field.controls))
@@ -520,7 +520,7 @@ def _on_mesh(names: tuple[str, ...]) -> Tensor:
 
 
 @functools.lru_cache(maxsize=2)
-def _front(rig: Rig) -> tuple[Rig, Tensor]:
+def front(rig: Rig) -> tuple[Rig, Tensor]:
     """The part of a rig that edits ask for: the triangles of the face itself, landmarks and rings; and its vertices ``[n]``."""
     with torch.inference_mode(False):
         triangles = front_triangles(rig)
@@ -535,8 +535,8 @@ def front_triangles(rig: Rig) -> Tensor:
         outline = rig.landmarks(rig.neutral)[[AT[i] for i in OVAL], :2]
         triangles = rig.triangles_of("skin", "lips")
         inside = polygon_distance(outline, rig.neutral[:, :2]) > -BORDER
-        front = inside & (rig.neutral[:, 2] > 0)
-        return triangles[front[triangles].any(1)]
+        near = inside & (rig.neutral[:, 2] > 0)
+        return triangles[near[triangles].any(1)]
 
 
 def other_side(name: str, names: Sequence[str]) -> int:
