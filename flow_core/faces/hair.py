@@ -19,6 +19,7 @@ BUILTIN = Path(__file__).parents[1] / "weights" / "hair.safetensors"
 SIZE = 96  # pixels a side of the face square that the network looks at
 CHANNELS = (12, 28, 44, 52)
 LEAST = 0.03  # share of the square above which a face has hair that can be dyed; a shaven head shows a rim of some
+BAND = 0.025  # of the square, by which the border of what the network finds may be off
 SURE = 1.5  # mean logit where hair is found, below which it may well be a hat or a bald head
 
 
@@ -87,8 +88,41 @@ def find_hair(aligned: Tensor, size: int) -> tuple[Tensor, Tensor]:
     with torch.inference_mode(False):
         logits = load_hair(device=aligned.device)(small.clone())
     mask = F.interpolate(logits.sigmoid(), (size, size), mode="bilinear", align_corners=False)
-    mask = guided(resized(aligned.float(), size), mask, max(1, round(0.03 * size)))
-    return ((mask - 0.05) / 0.9).clamp(0, 1), trusted(logits)
+    picture = resized(aligned.float(), size)
+    mask = guided(picture, mask, max(1, round(0.03 * size)))
+    mask = ((mask - 0.05) / 0.9).clamp(0, 1)
+    return matted(picture, mask, max(1, round(BAND * size))), trusted(logits)
+
+
+def matted(picture: Tensor, mask: Tensor, band: int, noise: float = 0.25) -> Tensor:
+    """A mask ``[B,1,h,w]`` whose border is a matte: near it, no more than how far a pixel's colour is on the way from what lies beyond
+    to the hair.
+
+    Where hair and what lies beyond have much the same colour, the mask stays what it is.
+
+    Args:
+        picture: ``[B,3,h,w]``.
+        band: how far the border may be off, in pixels.
+        noise: difference of colours that tells little.
+    """
+    inner = -F.max_pool2d(-mask, 2 * band + 1, 1, band)  # sure to be hair
+    outer = F.max_pool2d(mask, 2 * band + 1, 1, band)  # 1 less this: sure to be none
+    hair, beyond = ((inner - 0.5) * 2).clamp(min=0), ((0.5 - outer) * 2).clamp(min=0)
+
+    def near(weight: Tensor) -> tuple[Tensor, Tensor]:
+        """The mean colour of a part nearby, and whether there is any."""
+        blurred = torch.cat([picture * weight, weight], 1)
+        for _ in range(2):
+            blurred = F.avg_pool2d(blurred, (4 * band + 1, 1), 1, (2 * band, 0))
+            blurred = F.avg_pool2d(blurred, (1, 4 * band + 1), 1, (0, 2 * band))
+        return blurred[:, :3] / blurred[:, 3:].clamp(min=1e-4), (20 * blurred[:, 3:]).clamp(max=1)
+
+    (of_hair, some), (of_beyond, more) = near(hair), near(beyond)
+    way = of_hair - of_beyond
+    far = way.square().sum(1, keepdim=True)
+    alpha = (((picture - of_beyond) * way).sum(1, keepdim=True) / far.clamp(min=1e-6)).clamp(0, 1)
+    unsure = (1 - hair - beyond).clamp(0, 1) * some * more * far / (far + noise**2)
+    return torch.lerp(mask, torch.minimum(mask, ((alpha - 0.3) / 0.6).clamp(0, 1)), unsure)
 
 
 def trusted(logits: Tensor) -> Tensor:

@@ -26,7 +26,7 @@ from . import data, loop
 from .colors import mean_color, to_lab, to_rgb
 from .views import Views
 
-SHARE = {"shaved": 0.1, "hat": 0.14, "veil": 0.16, "dyed": 0.25, "wall": 0.3}  # of the views that each is done to
+SHARE = {"shaved": 0.16, "hat": 0.18, "veil": 0.24, "dyed": 0.18, "wall": 0.3}  # of the views that each is done to
 SCENES = 6000  # drawn before the training, which looks at each several times, in other light and mirrored
 
 
@@ -90,32 +90,51 @@ class Scenes:
         noise = torch.randn(count, channels, cells, cells, generator=self.generator)
         return F.interpolate(noise, (SIZE, SIZE), mode="bicubic", align_corners=False)
 
-    def _cloth(self, picture: Tensor, like: Tensor) -> Tensor:
-        """Cloth ``[n,3,96,96]``: one colour or two, folds, and the light of what ``like [n,1,96,96]`` it lies on."""
+    def _cloth(self, picture: Tensor, like: Tensor, seen: Tensor, loud: Tensor) -> Tensor:
+        """Cloth ``[n,3,96,96]``: one colour or two, folds across or along the face, and the light of what ``like [n,1,96,96]`` it
+        lies on: with all its fine shades it is silk with the sheen of hair. ``loud [n,1,1,1]``: it has a colour that hair has not."""
         n = len(picture)
         first, second = (self._uniform(0.02, 1, n, 3, 1, 1) for _ in range(2))
-        first = torch.where(self._uniform(0, 1, n, 1, 1, 1) < 0.4, first.mean(1, keepdim=True).expand_as(first), first)
-        dark = self._uniform(0, 1, n, 1, 1, 1) < 0.3
-        first = torch.where(dark, 0.25 * first, first)
+        first = torch.where(self._chance(n, 0.4), first.mean(1, keepdim=True).expand_as(first), first)
+        first = torch.where(self._chance(n, 0.4), 0.35 * first, first)
+        hue = self._uniform(2.3, 6.6, n, 1, 1, 1)  # from green over blue to red
+        chroma = self._uniform(20, 80, n, 1, 1, 1)
+        strange = to_rgb(torch.cat([self._uniform(10, 75, n, 1, 1, 1), chroma * hue.cos(), chroma * hue.sin()], 1))
+        first = torch.where(loud, strange, first)
+        second = torch.where(self._chance(n, 0.5) | loud, first * self._uniform(0.5, 1.6, n, 1, 1, 1), second)
         points = pixel_centers(SIZE, SIZE)[0]
         way = self._uniform(-1, 1, n, 2) * self._uniform(5, 60, n, 1)
-        wave = (points[None] * way[:, None, None]).sum(-1)[:, None] + 2 * self._smooth(n, 1, 4)
-        pattern = (self._uniform(0, 1, n, 1, 1, 1) < 0.35) * (0.5 + 0.5 * (3 * wave.sin()).tanh())
-        tones = (self._uniform(0, 1, n, 1, 1, 1) < 0.4) * (
-            0.5 + 0.5 * (self._smooth(n, 1, 2) + points[None, ..., 1][:, None] - 0.5)
+        straight = (points[None] * way[:, None, None]).sum(-1)[:, None]
+        # round the face, higher than wide
+        round_it = ((points - seen.mean(1)[:, None, None]) * points.new_tensor([1.0, 0.75])).norm(dim=-1)[:, None]
+        wave = torch.where(self._chance(n, 0.5), straight, round_it * self._uniform(15, 70, n, 1, 1, 1))
+        wave = wave + self._uniform(0.5, 2.5, n, 1, 1, 1) * self._smooth(n, 1, 4)
+        pattern = self._chance(n, 0.25) * (0.5 + 0.5 * (3 * wave.sin()).tanh())
+        tones = self._chance(n, 0.4) * (0.5 + 0.5 * (self._smooth(n, 1, 2) + points[None, ..., 1][:, None] - 0.5))
+        color = torch.lerp(
+            first.expand(-1, -1, SIZE, SIZE),
+            second.expand(-1, -1, SIZE, SIZE),
+            torch.maximum(pattern, tones).clamp(0, 1),
         )
-        pattern = torch.maximum(pattern, tones).clamp(0, 1)
-        color = torch.lerp(first.expand(-1, -1, SIZE, SIZE), second.expand(-1, -1, SIZE, SIZE), pattern)
         folds = 1 + self._uniform(0.02, 0.3, n, 1, 1, 1) * (self._smooth(n, 1, 5) + 0.5 * wave.cos())
-        grain = 1 + self._uniform(0, 0.12, n, 1, 1, 1).square() * 8 * torch.randn(
+        grain = 1 + self._chance(n, 0.4) * self._uniform(0, 0.1, n, 1, 1, 1) * torch.randn(
             n, 1, SIZE, SIZE, generator=self.generator
         )
-        light = F.avg_pool2d(F.pad(picture.mean(1, keepdim=True), (6,) * 4, mode="replicate"), 13, 1)
+        grey = picture.mean(1, keepdim=True)
+        coarse, fine = (F.avg_pool2d(F.pad(grey, (r,) * 4, mode="replicate"), 2 * r + 1, 1) for r in (6, 2))
+        fine = torch.where(loud & self._chance(n, 0.5), grey, fine)  # with hair's own colours it could be hair
+        light = torch.where(self._chance(n, 0.4), coarse, fine)
         mean = (light * like).sum((2, 3), keepdim=True) / like.sum((2, 3), keepdim=True).clamp(min=1)
         lit = torch.lerp(
-            torch.ones_like(light), (light / mean.clamp(min=0.05)).clamp(0.3, 1.8), self._uniform(0, 0.7, n, 1, 1, 1)
+            torch.ones_like(light), (light / mean.clamp(min=0.05)).clamp(0.25, 2.2), self._uniform(0, 1, n, 1, 1, 1)
         )
-        return (color * folds * grain * lit).clamp(0, 1)
+        face = F.avg_pool2d(F.pad(region_mask(seen, "all", SIZE), (5,) * 4, mode="replicate"), 11, 1)
+        shadow = 1 - self._uniform(0, 0.8, n, 1, 1, 1) * face
+        return (color * folds * grain * lit * shadow).clamp(0, 1)
+
+    def _chance(self, count: int, share: float) -> Tensor:
+        """Whether, ``[count,1,1,1]``, in a share of the cases."""
+        return torch.rand(count, 1, 1, 1, generator=self.generator) < share
 
     def _head(self, seen: Tensor) -> Tensor:
         """The skull above the brows, ``[n,1,96,96]``: an ellipse about the face, soft at its border."""
@@ -153,6 +172,9 @@ class Scenes:
         background = self._around(picture, ((1 - spread) * (1 - person)).round() + 1e-3)
         off = pixel_centers(SIZE, SIZE).movedim(-1, 1) - seen[:, AT[10]][:, :, None, None]
         dome = 1 - self._uniform(0.5, 2.5, len(picture), 1, 1, 1) * off.square().sum(1, keepdim=True)
+        dome = (dome * (1 + self._uniform(-1.5, 1.5, len(picture), 1, 1, 1) * off[:, :1])).clamp(
+            0.1, 1.5
+        )  # lit from one side
         shine = self._uniform(0, 25, len(picture), 1, 1, 1) * torch.exp(
             -(off - 0.08 * self._smooth(len(picture), 2, 1)).square().sum(1, keepdim=True) / 0.006
         )
@@ -181,9 +203,12 @@ class Scenes:
             * ((points[:, 0] - brow[:, 0]).abs() < self._uniform(0.25, 0.5, n, 1, 1))[:, None]
             * wide
         )
-        cover = torch.maximum(grown * above, brim.float())
+        # a turban or a cap leaves no hair in sight
+        tight = F.max_pool2d(torch.maximum(hair, self._head(seen) * above), 3, 1, 1)
+        whole = self._chance(n, 0.35)
+        cover = torch.where(whole, tight, torch.maximum(grown * above, brim.float()))
         cover = F.avg_pool2d(F.pad(cover, (1,) * 4, mode="replicate"), 3, 1)
-        return torch.lerp(picture, self._cloth(picture, grown), cover), hair * (1 - cover)
+        return torch.lerp(picture, self._cloth(picture, grown, seen, whole), cover), hair * (1 - cover)
 
     def _veil(self, picture: Tensor, hair: Tensor, person: Tensor, seen: Tensor) -> tuple[Tensor, Tensor]:
         face = region_mask(seen, "all", SIZE)
@@ -195,14 +220,23 @@ class Scenes:
         cut = F.max_pool2d(face, 3, 1, 1) * (
             seen[:, AT[10], 1][:, None, None, None] - self._uniform(0, 0.05, len(seen), 1, 1, 1) < y
         )
+        # most show no hair: the cloth ends where it does
+        cut = cut * (1 - F.max_pool2d(hair, 3, 1, 1) * self._chance(len(seen), 0.7))
+        close = self._chance(len(seen), 0.4)  # it has the outline of hair, so that it must have another colour
+        below = low * F.max_pool2d((person > 0.5).float(), 5, 1, 2)
+        cover = torch.where(
+            close, torch.maximum(hair, torch.where(self._chance(len(seen), 0.3), low * wide, below)), cover
+        )
         cover = F.avg_pool2d(F.pad(cover * (1 - cut), (1,) * 4, mode="replicate"), 3, 1)
-        return torch.lerp(picture, self._cloth(picture, wide), cover), hair * (1 - cover)
+        return torch.lerp(picture, self._cloth(picture, wide, seen, close), cover), hair * (1 - cover)
 
     def _dyed(self, picture: Tensor, hair: Tensor, person: Tensor, seen: Tensor) -> tuple[Tensor, Tensor]:
         n = len(picture)
         lab = to_lab(picture)
         mean = mean_color(lab, hair)[:, :, None, None]
-        goal = torch.cat([self._uniform(4, 80, n, 1, 1, 1), 28 * torch.randn(n, 2, 1, 1, generator=self.generator)], 1)
+        # mostly the colours that hair has: what is blue on a head is a scarf more often than hair
+        hue = torch.where(self._chance(n, 0.25), 28.0, 6.0) * torch.randn(n, 2, 1, 1, generator=self.generator)
+        goal = torch.cat([self._uniform(4, 80, n, 1, 1, 1), hue + hue.new_tensor([4.0, 10.0])[:, None, None]], 1)
         gain = (goal[:, :1] / mean[:, :1].clamp(min=4)).clamp(0.2, 3)
         light = goal[:, :1] + (lab[:, :1] - mean[:, :1]) * gain
         dyed = torch.cat([light.clamp(0, 100), goal[:, 1:] * (light / goal[:, :1].clamp(min=4)).clamp(0, 1.3)], 1)
@@ -275,11 +309,15 @@ def validate(net: nn.Module, faces: data.Faces) -> list[str]:
 
 
 def main(argv: list[str] | None = None) -> None:
-    o = loop.arguments("hair", __doc__.split("\n")[0], BUILTIN, 2500, 24, 5e-3).parse_args(argv)
+    ap = loop.arguments("hair", __doc__.split("\n")[0], BUILTIN, 2500, 24, 5e-3)
+    ap.add_argument("--start", type=Path, metavar="FILE", help="weights to begin with (default: none, at random)")
+    o = ap.parse_args(argv)
     torch.manual_seed(o.seed)
     train, test = labelled(o.data)
     if not o.validate:
         net = HairNet().to(o.device)
+        if o.start:
+            net.load_state_dict(load_hair(o.start).state_dict())
         scenes = Scenes(train, o.seed)
         drawn = [scenes.draw(40) for _ in range(0, SCENES, 40)]
         pictures, hair = ((255 * torch.cat(part)).byte() for part in zip(*drawn, strict=True))
