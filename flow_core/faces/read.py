@@ -57,8 +57,8 @@ class UnitReader(nn.Module):
     def forward(self, points: Tensor) -> Tensor:
         """Units ``[B,52]`` 0..1 of landmarks ``[B,161,2]``; the mean over each face and its mirror image."""
         mirrored = torch.stack([-points[..., 0], points[..., 1]], -1)[:, list(MIRROR)]
-        straight, other = self.one_sided(points), self.one_sided(mirrored)[:, list(OTHER_SIDE)]
-        return (straight + other) / 2
+        straight, other = self.one_sided(torch.cat([points, mirrored])).chunk(2)
+        return (straight + other[:, list(OTHER_SIDE)]) / 2
 
     def one_sided(self, points: Tensor) -> Tensor:
         """As :meth:`forward`, without the mirror image."""
