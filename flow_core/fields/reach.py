@@ -200,6 +200,30 @@ def meeting(face: FittedFace, landmarks: Tensor, units: Tensor) -> Tensor:
     return without + (units - without) * share
 
 
+def shutting(face: FittedFace, landmarks: Tensor, units: Tensor, relax: Tensor, change: Tensor) -> Tensor:
+    """Units ``[U]`` with as much more of ``mouthClose`` as shuts a mouth that is asked to relax.
+
+    What the reader sees of a grin does not explain all of its opening, so relaxed units alone leave teeth between the lips.
+
+    Args:
+        face: batch 1.
+        landmarks: ``[161,2]`` crop points, to which it was fitted.
+        units: ``[U]`` after an edit.
+        relax: ``[U]`` of the edit: a mouth shuts as far as all that parts lips relaxes, and to where what is asked beside parts them.
+        change: ``[U]`` of the edit.
+    """
+    names = face.rig.unit_names
+    share = relax[[i for i, n in enumerate(names) if n.startswith(tuple(PARTING))]].min().clamp(0, 1)
+    if share == 0:
+        return units
+    close = names.index("mouthClose")
+    more = units.clone()
+    more[close] += 1
+    apart = lips_apart(landmarks_after(face, landmarks, torch.stack([units, more])))[:, 0]
+    too_far = apart[0] - lips_wanted(face.rig, change, lips_apart(landmarks)[0])
+    return units + (more - units) * share * (too_far / (apart[0] - apart[1]).clamp(min=1e-6)).clamp(0, 1)
+
+
 @functools.lru_cache(maxsize=2)
 def _parted_by(rig: Rig) -> Tensor:
     """What each unit at 1 adds to the opening in the middle on the rig's own face: ``[U]``."""
@@ -310,4 +334,5 @@ __all__ = [
     "meeting",
     "nearest",
     "reached",
+    "shutting",
 ]

@@ -9,7 +9,7 @@ from torch import Tensor
 from flow_core.faces.landmarks import AT, EYES
 from flow_core.faces.read import UNITS, read_units
 from flow_core.faces.rig import load_rig
-from flow_core.fields.expressions import copied, neutral
+from flow_core.fields.expressions import copied, neutral, preset
 from flow_core.fields.muscles import MOST, MusclesField, fit_shown, read_shown, target_units, units_after
 from flow_core.fields.reach import followed, landmarks_after, lips_apart
 from flow_core.geometry.crop import Crop
@@ -55,6 +55,16 @@ def test_a_neutral_mouth_is_shut(crop: Crop, jaw: float) -> None:
     apart = lips_apart(after(posed(crop, jawOpen=jaw), neutral()))
     assert apart.min() > -0.05
     assert apart.max() < 0.02
+
+
+@pytest.mark.parametrize("jaw", [0.0, 0.3])
+def test_a_grin_that_turns_sad_shows_no_teeth(crop: Crop, jaw: float) -> None:
+    grin = posed(crop, jawOpen=jaw, mouthUpperUpLeft=0.8, mouthUpperUpRight=0.8)
+    assert lips_apart(grin)[0] > 0.04
+    middle = lips_apart(after(grin, preset("sadness")))[0]
+    assert -0.05 < middle < 0.025
+    parted = lips_apart(after(grin, preset("anger")))[0]  # its lips bare teeth, and no farther than that
+    assert middle < parted < lips_apart(grin)[0]
 
 
 @pytest.mark.parametrize("wider", [1.0, 1.25])
