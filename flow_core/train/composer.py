@@ -208,8 +208,16 @@ class Composer:
         return text, says
 
     def plain(self) -> Say:
-        """A phrase alone, or with the name of its part: short, and nothing but what tells its meaning."""
-        return self._of("zh" if self.rng.random() < self.chinese else "en")
+        """A phrase alone, or with the name of its part: short, and nothing but what tells its meaning, at times with a degree, a negation
+        or a slip of the keys."""
+        rng = self.rng
+        if rng.random() < self.chinese:
+            return self._of("zh")
+        if rng.random() < 0.45:
+            text, says = self._formed(rng.choice(("quality", "name", "name", "doing", "order")), [])
+        else:
+            text, says = self._of("en")
+        return (_typo(rng, text) if rng.random() < 0.12 else text), says
 
     def _plainest(self) -> Say:
         """A word of the list of concepts, as most prompts have it."""
@@ -291,7 +299,7 @@ class Composer:
     def _form(self, p: Phrase, form: str, plain: bool) -> Say:
         rng, t = self.rng, p.text
         can = len(p.says) == 1 and p.says[0][1] == 1.0 and not plain and p.kind != "more"
-        way = rng.choices(("", "weak", "strong", "not"), (0.72, 0.11, 0.08, 0.09))[0] if can else ""
+        way = rng.choices(("", "weak", "strong", "not"), (0.66, 0.12, 0.08, 0.14))[0] if can else ""
         says = negated(p.says) if way == "not" else scaled(p.says, {"weak": WEAK, "strong": STRONG}.get(way, 1.0))
         part = rng.choice(p.parts) if p.parts else ""
         if form == "name" and p.kind == "noun":

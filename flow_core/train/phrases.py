@@ -70,7 +70,7 @@ def lexicon(language: str) -> Lexicon:
         if not line.strip() or line[0] == "#":
             continue
         head, _, rest = line.partition(": ")
-        texts = [t.strip() for t in rest.split(";") if t.strip()]
+        texts = [t.strip() for t in re.split(r";(?:\s+|$)", rest) if t.strip()]
         if head.startswith("part "):
             parts[head.split()[1]] = tuple(texts)
             continue
