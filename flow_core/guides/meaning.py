@@ -18,7 +18,8 @@ from torch import Tensor
 MOST = 4  # concepts that a text can mean at once
 LEAST = 0.25  # amount below which a further concept is not meant
 SECOND = 0.4  # of the largest amount, below which another concept is no second wish but noise
-RIDGE = 2e-3  # variance of what is no way of any concept
+RIDGE = 8e-3  # variance of what is no way of any concept
+BETTER = 0.9  # share of what was unexplained that a further concept has to leave at most
 
 
 @dataclass(frozen=True)
@@ -99,7 +100,7 @@ def _sparse(y: Tensor, common: Tensor, ways: Tensor) -> Tensor:
             trial = torch.zeros_like(amounts)
             trial[among] = solved
         after = y - trial.abs().max() * common - trial @ ways
-        if trial[best].abs() < max(LEAST, SECOND * float(trial.abs().max())) or after.norm() > 0.8 * rest.norm():
+        if trial[best].abs() < max(LEAST, SECOND * float(trial.abs().max())) or after.norm() > BETTER * rest.norm():
             break
         amounts, chosen = trial, among
     return amounts

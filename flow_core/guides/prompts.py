@@ -18,7 +18,7 @@ __all__ = ["MAX_WEIGHT", "NEUTRAL", "TEMPLATES", "Prompt", "PromptError", "direc
 NEUTRAL = "a face"
 # Averaging over phrasings steadies an embedding (Radford et al., 2021, section 3.1.4).
 TEMPLATES = ("{}", "a photo of {}", "a portrait of {}", "a close-up of {}")
-UNDERSTOOD = 0.4  # amount of what a text means most below which it means nothing
+UNDERSTOOD = 0.3  # amount of what a text means most below which it means nothing
 SURE = 0.4  # how well meanings have to explain a text all of whose words are new
 
 

@@ -1,10 +1,9 @@
-"""Texts with what they mean, composed from the phrases of ``phrases_en.txt`` and ``phrases_zh.txt``: with persons, degrees, negations, sides,
-several wishes at once, and beside them texts that ask for nothing that a face can do."""
+"""The phrases of ``phrases_en.txt`` and ``phrases_zh.txt`` with what they mean, and sentences that say one of them: with persons, degrees,
+negations and sides. :mod:`flow_core.train.composer` composes texts of them."""
 
 from __future__ import annotations
 
 import functools
-import itertools
 import random
 import re
 from collections import defaultdict
@@ -71,7 +70,7 @@ def lexicon(language: str) -> Lexicon:
         if not line.strip() or line[0] == "#":
             continue
         head, _, rest = line.partition(": ")
-        texts = [t.strip() for t in rest.split(";") if t.strip()]
+        texts = [t.strip() for t in re.split(r";(?:\s+|$)", rest) if t.strip()]
         if head.startswith("part "):
             parts[head.split()[1]] = tuple(texts)
             continue
@@ -140,9 +139,13 @@ BEFORE = ("a photo of {c}", "a picture of {c}", "a portrait of {c}", "a close-up
           "a studio shot of {c}", "can you do {c}", "{c} please", "{c}, high quality", "{c}, portrait", "{c}, 8k", "{c}, photorealistic",
           "{c}, detailed face", "{c}!", "{c}.", "{c} now", "just {c}", "only {c}", "{c}, cinematic light", "({c})")  # fmt: skip
 STRONGER = ("very", "extremely", "really", "super", "so", "incredibly", "totally", "intensely", "very very", "much", "absolutely", "strongly",
-            "deeply", "terribly", "quite very", "insanely", "utterly", "highly", "exceptionally", "way too", "too", "exaggeratedly")  # fmt: skip
+            "deeply", "terribly", "quite very", "insanely", "utterly", "highly", "exceptionally", "way too", "too", "exaggeratedly",
+            "very", "extremely", "really really", "ultra", "mega", "hugely", "wildly", "overly", "remarkably", "unbelievably", "seriously",
+            "severely", "massively", "dramatically", "particularly", "awfully", "immensely", "very, very", "hella", "truly")  # fmt: skip
 WEAKER = ("slightly", "a bit", "a little", "somewhat", "mildly", "faintly", "subtly", "a tad", "a touch", "just a little", "a little bit",
-          "barely", "kind of", "sort of", "ever so slightly", "almost", "moderately", "gently", "only slightly", "a hint of")  # fmt: skip
+          "barely", "kind of", "sort of", "ever so slightly", "almost", "moderately", "gently", "only slightly", "a hint of",
+          "slightly", "a bit", "a little", "a wee bit", "a smidge", "lightly", "softly", "a tiny bit", "just slightly", "half", "minimally",
+          "rather mildly", "a trifle", "not very", "partly", "kinda", "sorta", "just barely", "vaguely", "a fraction", "discreetly")  # fmt: skip
 STRONG_NOUN = ("a strong {n}", "an intense {n}", "a very big {n}", "so much {n}", "an extreme {n}", "a lot of {n}", "plenty of {n}",
                "an exaggerated {n}", "a really strong {n}", "intense {n}", "extreme {n}", "much {n}", "maximum {n}")  # fmt: skip
 WEAK_NOUN = ("a slight {n}", "a hint of {n}", "a faint {n}", "a subtle {n}", "a touch of {n}", "a little {n}", "a bit of {n}", "some {n}",
@@ -150,7 +153,7 @@ WEAK_NOUN = ("a slight {n}", "a hint of {n}", "a faint {n}", "a subtle {n}", "a 
 
 
 def article(phrase: str) -> str:
-    return f"{'an' if phrase[0] in 'aeiou' else 'a'} {phrase}"
+    return f"{'an' if phrase[:1] in tuple('aeiou') else 'a'} {phrase}"
 
 
 def bare(noun: str) -> str:
@@ -160,18 +163,25 @@ def bare(noun: str) -> str:
 Say = tuple[str, tuple[tuple[int, float], ...]]
 
 
-def _scaled(says: tuple[tuple[int, float], ...], by: float) -> tuple[tuple[int, float], ...]:
+def scaled(says: tuple[tuple[int, float], ...], by: float) -> tuple[tuple[int, float], ...]:
     return tuple((k, a * by) for k, a in says)
 
 
-def _english(rng: random.Random, p: Phrase) -> Say:
+def negated(says: tuple[tuple[int, float], ...]) -> tuple[tuple[int, float], ...]:
+    """What is meant when somebody wants it not: no wrinkles are youth."""
+    if says == ((_NUMBER["old"], 1.0),):
+        return ((_NUMBER["young"], 1.0),)
+    return scaled(says, -1.0)
+
+
+def english(rng: random.Random, p: Phrase) -> Say:
     """A phrase in a sentence."""
     person, he, him, his = rng.choice(PEOPLE), rng.choice(HE), rng.choice(HIM), rng.choice(HIS)
     roll, says, t = rng.random(), p.says, p.text
     # degrees and negations of what is said once and fully
     plain = len(says) == 1 and says[0][1] == 1.0 and p.kind != "text"
     way = (
-        "strong" if roll < 0.08 else "weak" if roll < 0.17 else "not" if roll < 0.25 else "less" if roll < 0.28 else ""
+        "strong" if roll < 0.09 else "weak" if roll < 0.22 else "not" if roll < 0.35 else "less" if roll < 0.38 else ""
     )
     way = way if plain else ""
     factor = {"strong": STRONG, "weak": WEAK, "not": -1.0, "less": LESS, "": 1.0}[way]
@@ -186,17 +196,20 @@ def _english(rng: random.Random, p: Phrase) -> Say:
             elif way == "not":
                 return rng.choice((f"{part} that are not {t}", f"not {article(t)} {part}", f"{part} not {t}", f"{his} {part} should not be so {t}", f"no {t} {part}",
                                    f"without {t} {part}", f"not so {t} {part}", f"{part} isn't {t}", f"no longer {t} {part}",
-                                   f"not {t} {part}", f"remove the {t} {part}")), _scaled(says, -1.0)  # fmt: skip
+                                   f"not {t} {part}", f"remove the {t} {part}", f"{his} {part} not so {t}", f"{part} not so {t}", f"{part} not too {t}",
+                                   f"{his} {part} aren't {t}", f"{part} should not be {t}", f"{his} {part} not {t}", f"not such {t} {part}",
+                                   f"don't make {his} {part} {t}", f"without the {t} {part}", f"not that {t} {part}", f"lose the {t} {part}",
+                                   f"stop having {t} {part}", f"{part} not as {t}", f"not {t} {part} anymore")), negated(says)  # fmt: skip
             elif way == "less":
                 return rng.choice(
                     (f"less {t} {part}", f"make {his} {part} less {t}", f"{article(part)} less {t}", f"{part} less {t}", f"a less {t} {part}", f"not quite so {t} {part}")
-                ), _scaled(says, LESS)  # fmt: skip
+                ), scaled(says, LESS)  # fmt: skip
             return rng.choice((f"{a} {part}", f"{a} {part}", f"{a} {part}", f"a {person} with {a} {part}", f"{his} {part} are {a}",
                                f"{his} {part} is {a}", f"{part} that are {a}", f"{article(a)} {part}", f"{part} {a}", f"with {a} {part}",
                                f"{he} has {a} {part}", f"give {him} {a} {part}", f"make {his} {part} {a}", f"make {his} {part} look {a}",
                                f"someone with {a} {part}", f"{a} {part} on a {person}", f"{his} {part} looks {a}", f"more {t} {part}",
                                f"{person} whose {part} is {a}", f"{part} should be {a}", f"{part}: {a}", f"add {a} {part}",
-                               f"{his} {part}, {a}", f"i want {a} {part}", f"turn {his} {part} {a}")), _scaled(says, factor)  # fmt: skip
+                               f"{his} {part}, {a}", f"i want {a} {part}", f"turn {his} {part} {a}")), scaled(says, factor)  # fmt: skip
         if p.kind == "more":
             more = t
             if way in ("strong", "not"):
@@ -211,7 +224,7 @@ def _english(rng: random.Random, p: Phrase) -> Say:
                 )
             return rng.choice((f"{more} {part}", f"make {his} {part} {more}", f"{his} {part} {more}", f"{part} should be {more}",
                                f"give {him} {article(more)} {part}", f"{article(more)} {part}", f"{part} {more}", f"{more} {part} please",
-                               f"{his} {part} is {more}", f"make {him} have {more} {part}", f"with {more} {part}")), _scaled(says, factor)  # fmt: skip
+                               f"{his} {part} is {more}", f"make {him} have {more} {part}", f"with {more} {part}")), scaled(says, factor)  # fmt: skip
         text = rng.choice(
             (
                 f"{t} {his} {part}",
@@ -221,28 +234,40 @@ def _english(rng: random.Random, p: Phrase) -> Say:
                 f"please {t} {his} {part}",
             )
         )
-        return _degree_after(rng, text, way), _scaled(says, -1.0 if way in ("not", "less") else factor)
+        return degree_after(rng, text, way), negated(says) if way in ("not", "less") else scaled(says, factor)
     if p.kind == "adj":
         if way == "not":
             return rng.choice((f"not {t}", f"no longer {t}", f"{he} isn't {t}", f"{he} is not {t}", f"never {t}", f"a {person} who is not {t}",
                                f"not {t} at all", f"{he} doesn't look {t}", f"don't look {t}", f"not {t} anymore", f"stop looking {t}",
-                               f"not so {t}", f"not too {t}", f"anything but {t}", f"make {him} not {t}")), _scaled(says, -1.0)  # fmt: skip
+                               f"not so {t}", f"not too {t}", f"anything but {t}", f"make {him} not {t}", f"drop the {t} look", f"lose the {t} expression",
+                               f"no {t} look", f"no {t} expression", f"not that {t}", f"not looking {t}", f"{he} isn't {t} any more",
+                               f"{he} should not be {t}", f"quit being {t}", f"stop being {t}", f"{he}'s not {t}", f"without looking {t}",
+                               f"don't be {t}", f"don't be so {t}", f"a not so {t} {person}", f"{he} must not look {t}", f"non-{t}",
+                               f"{he} does not look {t}", f"don't make {him} look {t}", f"not as {t}", f"not feeling {t}", f"isn't {t}",
+                               f"not {t} looking", f"not {article(t)} {person}", f"remove the {t} look", f"hardly {t}", f"not a bit {t}",
+                               f"not in the least {t}", f"nowhere near {t}")), negated(says)  # fmt: skip
         if way == "less":
-            return rng.choice((f"less {t}", f"make {him} less {t}", f"{he} looks less {t}", f"a less {t} {person}", f"not quite so {t}")), _scaled(says, LESS)  # fmt: skip
+            return rng.choice((f"less {t}", f"make {him} less {t}", f"{he} looks less {t}", f"a less {t} {person}", f"not quite so {t}")), scaled(says, LESS)  # fmt: skip
         a = f"{rng.choice(STRONGER)} {t}" if way == "strong" else f"{rng.choice(WEAKER)} {t}" if way == "weak" else t
         return rng.choice((f"{article(a)} {person}", f"{article(a)} {person}", f"{a} {person}", a, a, a, f"a {person} who is {a}",
                            f"a {person} looking {a}", f"{he} is {a}", f"{he} looks {a}", f"make {him} {a}", f"make {him} look {a}",
                            f"a {person} that looks {a}", f"more {t}", f"someone {a}", f"{article(a)} expression", f"{article(a)} look",
                            f"looking {a}", f"{he} seems {a}", f"feeling {a}", f"look {a}", f"{he} feels {a}", f"be {a}",
-                           f"he appears {a}", f"{a} expression", f"{a} and nothing else", f"as if {he} were {a}")), _scaled(says, factor)  # fmt: skip
+                           f"he appears {a}", f"{a} expression", f"{a} and nothing else", f"as if {he} were {a}")), scaled(says, factor)  # fmt: skip
     if p.kind == "noun":
         b = bare(t)
         if way == "not":
             return rng.choice((f"no {b}", f"without {t}", f"a {person} without {t}", f"remove the {b}", f"get rid of the {b}", f"not {t}",
                                f"{he} has no {b}", f"a {person} with no {b}", f"lose the {b}", f"no more {b}", f"take the {b} away",
-                               f"without any {b}", f"the {b} is gone", f"hide the {b}", f"{he} lost the {b}")), _scaled(says, -1.0)  # fmt: skip
+                               f"without any {b}", f"the {b} is gone", f"hide the {b}", f"{he} lost the {b}", f"zero {b}", f"take away {his} {b}",
+                               f"delete the {b}", f"erase the {b}", f"eliminate the {b}", f"drop the {b}", f"minus the {b}",
+                               f"there is no {b}", f"free of {b}", f"not any {b}", f"no visible {b}", f"no sign of {b}", f"{b}: none",
+                               f"no {b} on {his} face", f"remove {b}", f"remove {his} {b}", f"delete {b}", f"{he} doesn't have {t}",
+                               f"{he} has not {t}", f"no {b} please", f"no {b} at all", f"i don't want {t}", f"cut out the {b}",
+                               f"leave out the {b}", f"w/o {b}", f"take off the {b}", f"turn off the {b}", f"clear away {his} {b}",
+                               f"get rid of {t}", f"lacking {t}", f"devoid of {b}")), negated(says)  # fmt: skip
         if way == "less":
-            return rng.choice((f"less {b}", f"less of {t}", f"reduce the {b}", f"a smaller {b} than before")), _scaled(
+            return rng.choice((f"less {b}", f"less of {t}", f"reduce the {b}", f"a smaller {b} than before")), scaled(
                 says, LESS
             )
         n = (
@@ -255,39 +280,48 @@ def _english(rng: random.Random, p: Phrase) -> Say:
         return rng.choice((n, n, n, b if not way else n, f"a {person} with {n}", f"a {person} with {n}", f"{he} has {n}", f"give {him} {n}",
                            f"with {n}", f"a {person} having {n}", f"add {n}", f"someone with {n}", f"{n} on a {person}", f"put {n} on {him}",
                            f"i want {n}", f"{he} shows {n}", f"{he} with {n}", f"{n}, please", f"there is {n} on {his} face",
-                           f"get {n}", f"wearing {n}")), _scaled(says, factor)  # fmt: skip
+                           f"get {n}", f"wearing {n}")), scaled(says, factor)  # fmt: skip
     if p.kind == "verb":
         if way in ("not", "less"):
             v = t.removeprefix("who is ").removeprefix("with ")
             return rng.choice((f"not {v}", f"stop {v}", f"no longer {v}", f"{he} is not {v}", f"{he} stopped {v}", f"a {person} not {v}",
-                               f"without {v}", f"{he} isn't {v}", f"not {v} anymore")), _scaled(says, -1.0)  # fmt: skip
-        v = _degree_after(rng, t, way)
+                               f"without {v}", f"{he} isn't {v}", f"not {v} anymore", f"quit {v}", f"no {v}", f"{he} is no longer {v}", f"never {v}",
+                               f"{he} should stop {v}", f"make {him} stop {v}", f"{he}'s not {v}", f"let {him} stop {v}", f"no more {v}",
+                               f"please stop {v}", f"not {v} at all", f"{he} quit {v}", f"cease {v}", f"finish {v}",
+                               f"a {person} who isn't {v}", f"avoid {v}")), negated(says)  # fmt: skip
+        v = degree_after(rng, t, way)
         return rng.choice((f"a {person} {v}", f"a {person} {v}", v, v, f"someone {v}", f"{he} {v}", f"{he} is {v}", f"the {person} {v}",
                            f"a {person} who's {v}", f"keep {v}", f"as if {v}", f"like someone {v}", f"looks like {v}", f"{he} was {v}",
-                           f"show {him} {v}", f"like a {person} {v}")), _scaled(says, factor)  # fmt: skip
+                           f"show {him} {v}", f"like a {person} {v}")), scaled(says, factor)  # fmt: skip
     if p.kind == "do":
         if way in ("not", "less"):
             return rng.choice((f"don't {t}", f"do not {t}", f"never {t}", f"{he} doesn't {t}", f"{he} should not {t}", f"{he} won't {t}",
-                               f"please don't {t}", f"dont {t}", f"{he} must not {t}")), _scaled(says, -1.0)  # fmt: skip
-        d = _degree_after(rng, t, way)
+                               f"please don't {t}", f"dont {t}", f"{he} must not {t}", f"{he} does not {t}", f"not {t}", f"do not {t} anymore",
+                               f"{he} can't {t}", f"{he} didn't {t}", f"don't let {him} {t}", f"don't make {him} {t}", f"{he} mustn't {t}",
+                               f"{t} no more", f"you shouldn't {t}", f"do not let {him} {t}", f"refuse to {t}", f"{he} refuses to {t}",
+                               f"without having {him} {t}")), negated(says)  # fmt: skip
+        d = degree_after(rng, t, way)
         return rng.choice((d, d, d, f"make {him} {d}", f"let {him} {d}", f"have {him} {d}", f"{he} should {d}", f"please {d}", f"{he} will {d}",
                            f"{he} wants to {d}", f"i want {him} to {d}", f"ask {him} to {d}", f"about to {d}", f"can you {d}",
-                           f"{he} has to {d}", f"try to {d}", f"to {d}")), _scaled(says, factor)  # fmt: skip
+                           f"{he} has to {d}", f"try to {d}", f"to {d}")), scaled(says, factor)  # fmt: skip
     return rng.choice(
         (t, t, t, t, f"a {person}, {t}", f"{he}: {t}", f"make {him} look {t}", f"{he} looks {t}", f"looking {t}")
     ), says
 
 
-def _degree_after(rng: random.Random, text: str, way: str) -> str:
+def degree_after(rng: random.Random, text: str, way: str) -> str:
     """A degree of a verb."""
     if way == "strong":
         return rng.choice((f"{text} a lot", f"{text} very much", f"really {text}", f"{text} strongly", f"{text} as much as possible",
                            f"{text} intensely", f"{text} widely", f"{text} very hard", f"{text} so much", f"{text} to the max",
-                           f"{text} extremely", f"strongly {text}", f"{text} much more"))  # fmt: skip
+                           f"{text} extremely", f"strongly {text}", f"{text} much more", f"{text} as much as you can", f"{text} like crazy",
+                           f"{text} really hard", f"{text} all the way", f"{text} fully", f"{text} to the extreme", f"{text} dramatically"))  # fmt: skip
     if way == "weak":
         return rng.choice((f"{text} a bit", f"{text} a little", f"slightly {text}", f"{text} slightly", f"{text} just a little", f"barely {text}",
                            f"{text} somewhat", f"{text} gently", f"{text} a tiny bit", f"{text} halfway", f"almost {text}", f"{text} faintly",
-                           f"{text} subtly"))  # fmt: skip
+                           f"{text} subtly", f"{text} ever so slightly", f"{text} a touch", f"{text} a little bit", f"just {text} a little", f"{text} lightly",
+                           f"{text} softly", f"{text} partly", f"{text} only a bit", f"half {text}", f"{text} just slightly", f"kind of {text}",
+                           f"{text} a tad", f"{text} half way"))  # fmt: skip
     if way in ("not", "less"):
         return rng.choice((f"don't {text}", f"do not {text}", f"never {text}", f"please don't {text}"))
     return text
@@ -335,12 +369,12 @@ ZH_BEFORE = ("一张{c}的照片", "{c}，高清", "请{c}", "{c}。", "我想�
              "变成{c}", "{c}，谢谢", "只要{c}")  # fmt: skip
 
 
-def _chinese(rng: random.Random, p: Phrase) -> Say:
+def chinese(rng: random.Random, p: Phrase) -> Say:
     """A phrase in a Chinese sentence."""
     person, she, her = rng.choice(人), rng.choice(她), rng.choice(的)
     roll, says, t = rng.random(), p.says, p.text
     plain = len(says) == 1 and says[0][1] == 1.0 and p.kind != "text"
-    way = "strong" if roll < 0.1 else "weak" if roll < 0.22 else "not" if roll < 0.3 else "less" if roll < 0.33 else ""
+    way = "strong" if roll < 0.1 else "weak" if roll < 0.23 else "not" if roll < 0.34 else "less" if roll < 0.37 else ""
     way = way if plain else ""
     factor = {"strong": STRONG, "weak": WEAK, "not": -1.0, "less": LESS, "": 1.0}[way]
     strong, weak = rng.choice(ZH_STRONG), rng.choice(ZH_WEAK)
@@ -349,7 +383,7 @@ def _chinese(rng: random.Random, p: Phrase) -> Say:
         if p.kind == "adj":
             if way == "not":
                 return rng.choice((f"不要{t}{part}", f"{part}不{t}", f"{part}不要{t}", f"{part}别太{t}", f"{part}没那么{t}", f"不{t}的{part}", f"去掉{t}的{part}",
-                                   f"别让{part}{t}", f"没有{t}{part}")), _scaled(says, -1.0)  # fmt: skip
+                                   f"别让{part}{t}", f"没有{t}{part}")), negated(says)  # fmt: skip
             if way == "less":
                 return rng.choice(
                     (
@@ -359,12 +393,12 @@ def _chinese(rng: random.Random, p: Phrase) -> Say:
                         f"{part}别这么{t}",
                         f"{part}不要这么{t}",
                     )
-                ), _scaled(says, LESS)
+                ), scaled(says, LESS)
             if way == "strong":
-                return rng.choice((f"{strong}{t}的{part}", f"{part}{strong}{t}", f"{part}{t}很多", f"让{her}{part}{strong}{t}", f"{her}{part}{strong}{t}")), _scaled(says, STRONG)  # fmt: skip
+                return rng.choice((f"{strong}{t}的{part}", f"{part}{strong}{t}", f"{part}{t}很多", f"让{her}{part}{strong}{t}", f"{her}{part}{strong}{t}")), scaled(says, STRONG)  # fmt: skip
             if way == "weak":
                 return rng.choice((f"{weak}{t}的{part}", f"{part}{weak}{t}", f"{part}{t}一点", f"{part}{weak}{t}一点", f"让{her}{part}{t}一点", f"{her}{part}{t}一些",
-                                   f"{part}稍微{t}一些")), _scaled(says, WEAK)  # fmt: skip
+                                   f"{part}稍微{t}一些")), scaled(says, WEAK)  # fmt: skip
             return rng.choice((f"{t}{part}", f"{t}{part}", f"{t}的{part}", f"{her}{part}{t}", f"{part}{t}", f"{part}很{t}", f"让{her}{part}变{t}", f"把{her}{part}变{t}",
                                f"{part}变{t}", f"{t}的{part}的{person}", f"有{t}{part}的{person}", f"一个{part}{t}的{person}", f"{she}有{t}的{part}", f"{part}更{t}",
                                f"把{part}改成{t}的", f"{her}{part}是{t}的", f"{part}要{t}", f"使{part}{t}", f"{part}弄{t}", f"想要{t}的{part}",
@@ -388,22 +422,22 @@ def _chinese(rng: random.Random, p: Phrase) -> Say:
             )
         elif way:
             text, factor = rng.choice((f"不要{text}", f"别{text}", f"不{text}", f"不再{text}")), -1.0
-        return text, _scaled(says, factor)
+        return text, scaled(says, factor)
     a = t.removesuffix("的")
     if p.kind == "adj":
         if way == "not":
             return rng.choice((f"不{a}", f"不要{a}", f"别{a}", f"没有那么{a}", f"不再{a}", f"一点也不{a}", f"看起来不{a}", f"别这么{a}", f"{she}不{a}", f"不{a}的{person}",
-                               f"毫不{a}", f"不是{a}的")), _scaled(says, -1.0)  # fmt: skip
+                               f"毫不{a}", f"不是{a}的")), negated(says)  # fmt: skip
         if way == "less":
-            return rng.choice((f"没那么{a}", f"不那么{a}", f"别那么{a}", f"不要那么{a}")), _scaled(says, LESS)
+            return rng.choice((f"没那么{a}", f"不那么{a}", f"别那么{a}", f"不要那么{a}")), scaled(says, LESS)
         if way == "strong":
             a = f"{strong}{a}"
         elif way == "weak":
             return rng.choice((f"{weak}{a}", f"{weak}{a}一点", f"{a}一点", f"{weak}{a}的{person}", f"让{she}{weak}{a}", f"{she}{weak}{a}", f"看起来{weak}{a}",
-                               f"{a}一些", f"{weak}{a}的表情")), _scaled(says, WEAK)  # fmt: skip
+                               f"{a}一些", f"{weak}{a}的表情")), scaled(says, WEAK)  # fmt: skip
         return rng.choice((a, a, f"{a}的{person}", f"{a}的表情", f"{a}的样子", f"一个{a}的{person}", f"{she}很{a}" if way != "strong" else f"{she}{a}", f"{she}{a}",
                            f"看起来{a}", f"看起来很{a}", f"让{she}{a}", f"让{she}看起来{a}", f"变得{a}", f"显得{a}", f"更{a}", f"{a}的神情", f"{a}的脸", f"一脸{a}",
-                           f"表情{a}", f"感到{a}", f"面带{a}", f"满脸{a}", f"一副{a}的样子", f"{a}地看着镜头", f"{a}表情", f"露出{a}的表情")), _scaled(says, factor)  # fmt: skip
+                           f"表情{a}", f"感到{a}", f"面带{a}", f"满脸{a}", f"一副{a}的样子", f"{a}地看着镜头", f"{a}表情", f"露出{a}的表情")), scaled(says, factor)  # fmt: skip
     if p.kind == "noun":
         if way in ("not", "less"):
             return rng.choice(
@@ -419,7 +453,7 @@ def _chinese(rng: random.Random, p: Phrase) -> Say:
                     f"减少{t}",
                     f"收起{t}",
                 )
-            ), _scaled(says, -1.0)
+            ), negated(says)
         if way == "strong":
             t = rng.choice((f"强烈的{t}", f"非常明显的{t}", f"夸张的{t}", f"很深的{t}", f"大大的{t}", f"极度的{t}"))
         elif way == "weak":
@@ -437,7 +471,7 @@ def _chinese(rng: random.Random, p: Phrase) -> Say:
                 )
             )
         return rng.choice((t, t, t, f"露出{t}", f"带着{t}", f"有{t}", f"{she}有{t}", f"一个有{t}的{person}", f"带{t}的{person}", f"脸上有{t}", f"给{she}{t}", f"加上{t}",
-                           f"添加{t}", f"{she}脸上带着{t}", f"面带{t}", f"{t}的{person}", f"{she}露出{t}", f"变成{t}", f"要{t}", f"增加{t}")), _scaled(says, factor)  # fmt: skip
+                           f"添加{t}", f"{she}脸上带着{t}", f"面带{t}", f"{t}的{person}", f"{she}露出{t}", f"变成{t}", f"要{t}", f"增加{t}")), scaled(says, factor)  # fmt: skip
     if p.kind in ("verb", "do"):
         if way in ("not", "less"):
             return rng.choice(
@@ -453,7 +487,7 @@ def _chinese(rng: random.Random, p: Phrase) -> Say:
                     f"请不要{t}",
                     f"别再{t}了",
                 )
-            ), _scaled(says, -1.0)
+            ), negated(says)
         if way == "strong":
             t = rng.choice((f"用力{t}", f"使劲{t}", f"拼命{t}", f"非常{t}", f"大幅度{t}", f"{t}得很厉害"))
         elif way == "weak":
@@ -471,185 +505,5 @@ def _chinese(rng: random.Random, p: Phrase) -> Say:
                 )
             )
         return rng.choice((t, t, t, f"{t}的{person}", f"一个{t}的{person}", f"{she}{t}", f"{she}在{t}", f"正在{t}", f"让{she}{t}", f"请{t}", f"{she}正在{t}",
-                           f"使{she}{t}", f"{t}着", f"{t}的样子", f"{t}的表情", f"叫{she}{t}", f"{she}{t}了", f"做出{t}的表情")), _scaled(says, factor)  # fmt: skip
+                           f"使{she}{t}", f"{t}着", f"{t}的样子", f"{t}的表情", f"叫{she}{t}", f"{she}{t}了", f"做出{t}的表情")), scaled(says, factor)  # fmt: skip
     return rng.choice((t, t, t, f"{she}{t}", f"让{she}{t}", f"{t}的{person}")), says
-
-
-JOINTS = {
-    "en": (
-        " and ",
-        ", ",
-        " with ",
-        " but ",
-        ", ",
-        " while ",
-        " plus ",
-        " & ",
-        "; ",
-        " and also ",
-        ", but ",
-        " as well as ",
-        ". ",
-    ),
-    "zh": ("，", "，", "并且", "而且", "、", "和", "，但", "又", "，同时", "；", "加上", " "),
-}
-
-
-class Composer:
-    """Composes texts.
-
-    Args:
-        things: nouns of other topics, with which nothing is asked of a face.
-        seed: of the random choices.
-        left_out: phrases that are not used.
-    """
-
-    def __init__(
-        self, seed: int, things: tuple[str, ...] = (), left_out: frozenset[str] = frozenset(), chinese: float = 0.3
-    ) -> None:
-        self.rng, self.things, self.chinese = random.Random(seed), things, chinese
-        self.pools = {
-            language: [
-                [kept for group in meaning if (kept := [p for p in group if p.text not in left_out])]
-                for meaning in lexicon(language).by_meaning
-            ]
-            for language in LANGUAGES
-        }
-        self.pools = {language: [m for m in pool if m] for language, pool in self.pools.items()}
-        self.often = {  # what can be said in many ways is said more often
-            language: list(itertools.accumulate(sum(map(len, meaning)) ** 0.5 for meaning in pool))
-            for language, pool in self.pools.items()
-        }
-
-    def say(self) -> Say:
-        """A text and the amounts of concepts that it means."""
-        rng = self.rng
-        language = "zh" if rng.random() < self.chinese else "en"
-        roll = rng.random()
-        if roll < 0.2:
-            return self._nothing(language), ()
-        if language == "en" and roll < 0.27:
-            return self._plainest()
-        # wishes in a list, as prompts have them, or in sentences
-        one = functools.partial(self._of if 0.6 < roll < 0.78 else self._one, language)
-        text, says = one()
-        if roll > 0.6:
-            for _ in range(2 if roll > 0.96 or 0.75 < roll < 0.78 else 1):
-                more, told = one()
-                if not _clash(says, told):
-                    text, says = f"{text}{rng.choice(JOINTS[language])}{more}", (*says, *told)
-        elif roll > 0.55 and language == "en" and self.things:
-            text = f"{text} {rng.choice(('with', 'and', 'holding', 'near', 'in front of', 'next to'))} {article(rng.choice(self.things))}"
-        if rng.random() < 0.12:
-            text = rng.choice(BEFORE if language == "en" else ZH_BEFORE).format(c=text)
-        if language == "en" and rng.random() < 0.04:
-            text = _typo(rng, text)
-        return text, says
-
-    def plain(self) -> Say:
-        """A phrase alone, or with the name of its part: short, and nothing but what tells its meaning."""
-        return self._of("zh" if self.rng.random() < self.chinese else "en")
-
-    def _plainest(self) -> Say:
-        """A word of the list of concepts, as most prompts have it."""
-        k = self.rng.randrange(len(CONCEPTS))
-        c = CONCEPTS[k]
-        texts = [
-            f"{article(a)} {self.rng.choice(('face', 'face', 'person', 'woman', 'man', 'look'))}" for a in c.adjectives
-        ]
-        texts += [
-            *c.adjectives,
-            *c.nouns,
-            *(f"a face with {n}" for n in c.nouns),
-            *c.verbs,
-            *(f"a person {v}" for v in c.verbs),
-        ]
-        return self.rng.choice(texts), ((k, 1.0),)
-
-    def _of(self, language: str) -> Say:
-        p = self._phrase(language)
-        part = self.rng.choice(p.parts) if p.parts else ""
-        return (f"{p.text} {part}".strip() if language == "en" else p.text + part), p.says
-
-    def _one(self, language: str) -> Say:
-        return (_english if language == "en" else _chinese)(self.rng, self._phrase(language))
-
-    def _phrase(self, language: str) -> Phrase:
-        rng = self.rng
-        meaning = rng.choices(self.pools[language], cum_weights=self.often[language])[0]
-        # groups of many phrases more often
-        group = rng.choices(meaning, [len(g) ** 0.7 for g in meaning])[0]
-        return rng.choice(group)
-
-    def _nothing(self, language: str) -> str:
-        rng = self.rng
-        roll = rng.random()
-        if language == "zh":
-            if roll < 0.25:
-                return rng.choice(ZH_PLAIN).format(p=rng.choice(人), h=rng.choice(她))
-            listed = lexicon("zh").nothing
-            one = rng.choice(listed) if listed else "汽车"
-            if roll < 0.33:
-                letters = "".join(listed)
-                return "".join(rng.choice(letters) for _ in range(rng.randint(2, 6)))
-            if roll < 0.42:
-                return rng.choice(("和", "与", "在", "，", "的", "旁边的", "里的")).join((one, rng.choice(listed)))
-            if roll < 0.6:
-                return rng.choice(_ZH_QUALITIES) + one
-            return one
-        listed = lexicon("en").nothing
-        if roll < 0.15:
-            return rng.choice(PLAIN).format(p=rng.choice(PEOPLE), h=rng.choice(HE), m=rng.choice(HIM))
-        if roll < 0.27:
-            return _nonsense(rng)
-        if roll < 0.55 or not self.things:
-            one = rng.choice(listed)
-            return one if rng.random() < 0.6 else f"a {rng.choice(PEOPLE)} with {one}"
-        one, other = rng.choice(self.things), rng.choice(self.things)
-        quality = rng.choice(_QUALITIES)
-        return rng.choice((one, article(one), f"a photo of {article(one)}", f"{quality} {one}", f"{article(quality)} {one}", f"{one} and {other}",
-                           f"{article(one)} on a {other}", f"the {one} of the {other}", f"{article(quality)} {one} in a {other}",
-                           f"a picture of a {quality} {one}", f"a {rng.choice(PEOPLE)} with {article(one)}", f"{one} near the {other}",
-                           f"draw {article(one)}", f"{rng.choice(HE)} has {article(one)}"))  # fmt: skip
-
-
-_ZH_QUALITIES = ("一个", "一张", "红色的", "大", "漂亮的", "旧", "蓝色", "小", "白色的", "绿色的", "圆", "戴着", "黑", "一辆", "一只", "一座", "一条", "开着的",
-                 "橙色的", "紫色的", "粉色", "灰色的", "棕色的", "圆圆的", "长长的", "宽", "窄", "厚", "薄", "高", "矮", "年轻的", "老", "新", "金色的",
-                 "画", "张开的", "关上的")  # fmt: skip
-_QUALITIES = ("red", "blue", "green", "big", "small", "pink", "purple", "black", "white", "wide", "narrow", "long", "short", "round",
-              "square", "open", "closed", "dark", "pale", "golden", "high", "low", "thin", "thick", "flat", "raised", "left", "right", "broad",
-              "beautiful", "wooden", "new", "fast", "expensive", "orange", "grey", "brown", "heavy", "full", "straight", "puffed")  # fmt: skip
-
-
-def _clash(says: tuple, told: tuple) -> bool:
-    """Whether two wishes speak of the same thing."""
-    first = {CONCEPTS[k].name.split()[0] for k, _ in says}
-    return bool(first & {CONCEPTS[k].name.split()[0] for k, _ in told})
-
-
-def _typo(rng: random.Random, text: str) -> str:
-    at = [i for i in range(1, len(text) - 2) if text[i].isalpha() and text[i + 1].isalpha() and text[i - 1].isalpha()]
-    if not at:
-        return text
-    i = rng.choice(at)
-    return rng.choice(
-        (text[:i] + text[i + 1 :], text[:i] + text[i + 1] + text[i] + text[i + 2 :], text[:i] + text[i] + text[i:])
-    )
-
-
-def _nonsense(rng: random.Random) -> str:
-    keys = (
-        "asdfghjkl",
-        "qwertyuiop",
-        "zxcvbnm",
-        "abcdefghijklmnopqrstuvwxyz",
-        "aeioubcdfghjklmnprstvw",
-        "0123456789",
-        "!?#$%&*",
-        "xyzqwjk",
-    )
-    words = []
-    for _ in range(rng.choice((1, 1, 2, 3))):
-        row = rng.choice(keys)
-        words.append("".join(rng.choice(row) for _ in range(rng.randint(2, 9))))
-    return " ".join(words)

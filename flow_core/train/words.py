@@ -11,7 +11,9 @@ tell the sentence encoder's embedding, of the phrases as of words of WordNet.
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
+import math
 import random
 import re
 import time
@@ -28,13 +30,13 @@ from ..guides.meaning import Meanings, log_map
 from ..guides.own import NanoGuide
 from ..guides.prompts import UNDERSTOOD
 from ..guides.words import BYTES, MERGES, Words, word_tokens
-from . import captions, loop, phrases, targets
+from . import captions, composer, loop, phrases, targets
 from .attributes import CONCEPTS
 
 SLOW = 0.25  # how much slower tokens of words learn than all else
 BLUR = 0.03  # of token embeddings in training, which are 0.09 apart in each number: what is near means the same
 TEACHER_DIM = 128
-SHARP = 12.0  # logits for a way's length
+SHARP = 16.0  # logits for the cosine with a way
 TOPICS = {
     "05",
     "06",
@@ -149,14 +151,14 @@ class Text(nn.Module):
 
     def states(self, tokens: Tensor) -> Tensor:
         """What the tower knows at the end of each text, ``[N,width]``."""
-        out, order = (
-            tokens.new_zeros(len(tokens), self.text_projection.shape[0], dtype=torch.float32),
-            tokens.argmax(-1).argsort(),
-        )
-        for part in order.chunk(4):  # texts of like lengths together
+        # each token that occurs is looked up once: the gradient of a look-up is as large as the table
+        used, at = tokens.unique(return_inverse=True)
+        known = self.start[used] + self.change[used] * self.pace[used]
+        out = known.new_zeros(len(tokens), self.text_projection.shape[0])
+        for part in tokens.argmax(-1).argsort().chunk(12):  # texts of like lengths together
             ends = tokens[part].argmax(-1)
-            some = tokens[part, : int(ends.max()) + 1]
-            x = F.embedding(some, self.start) + F.embedding(some, self.change) * F.embedding(some, self.pace)
+            some = at[part, : int(ends.max()) + 1]
+            x = known[some]
             if self.training:
                 x = x + BLUR * torch.randn_like(x)
             x = self.ln_final(self.transformer(x + self.positional_embedding[: some.shape[1]]))
@@ -171,7 +173,7 @@ class Text(nn.Module):
         aim = targets.target(amounts, self.common, self.ways, self.neutral)
         off = (log_map(points, self.neutral) - log_map(aim, self.neutral)) @ self.metric
         # squares alone tell hardly anything apart at first: of as many concepts, each is asked for seldom
-        found = SHARP * (log_map(points, self.neutral) @ self.metric) @ self.units.T
+        found = SHARP * F.normalize(log_map(points, self.neutral) @ self.metric, dim=-1, eps=0.2) @ self.units.T
         said = torch.cat([amounts.clamp(min=0), (-amounts).clamp(min=0)], 1)
         share = said / said.sum(1, keepdim=True).clamp(min=1e-6)
         named = -(share * found.log_softmax(1)).sum(1)
@@ -204,10 +206,11 @@ def table(teacher: Encoder | None, width: int, seed: int) -> Tensor:
     return start
 
 
-def wordnet(folder: Path) -> tuple[tuple[str, ...], list[str]]:
-    """Nouns of other topics, and all words, of WordNet's data files (Princeton, WordNet licence)."""
+def wordnet(folder: Path) -> tuple[tuple[str, ...], list[str], tuple[str, ...]]:
+    """Nouns of other topics, all words, and short descriptions of other topics, of WordNet's data files (Princeton, WordNet licence)."""
     lexical = phrases.lexicon("en").words()
-    things, lemmas = [], []
+    face = {w for part in composer.PARTS for w in part.split()}
+    things, lemmas, glosses = [], [], []
     for part in ("adj", "noun", "verb", "adv"):
         for line in (folder / f"data.{part}").read_text(encoding="utf-8").splitlines():
             if line.startswith("  "):
@@ -217,8 +220,12 @@ def wordnet(folder: Path) -> tuple[tuple[str, ...], list[str]]:
             words = [w.replace("_", " ").split("(")[0].lower() for w in columns[4 : 4 + 2 * count : 2]]
             if columns[1] in TOPICS and part == "noun":
                 things += [w for w in words if w.isalpha() and w not in lexical and len(w) > 2][:1]
+                gloss = line.partition(" | ")[2].partition(";")[0].strip()
+                said = re.findall(r"[a-z]+", gloss)
+                if 3 <= len(said) <= 9 and "(" not in gloss and not face & {w.removesuffix("s") for w in said}:
+                    glosses.append(gloss)
             lemmas += [w for w in words[:3] if w.replace(" ", "").isalpha()]
-    return tuple(dict.fromkeys(things)), list(dict.fromkeys(lemmas))
+    return tuple(dict.fromkeys(things)), list(dict.fromkeys(lemmas)), tuple(dict.fromkeys(glosses))
 
 
 def vocabulary() -> list[str]:
@@ -250,23 +257,22 @@ def understood(encode, tokenizer: Words, meanings: Meanings, texts: list[str]) -
 
 
 def right(amounts: Tensor, label: str) -> bool:
-    """Whether what was read is what a label says: concepts joined by ``&`` all, by ``|`` either; ``-`` before one takes it away; ``none``
-    means that the text must be refused."""
+    """Whether what was read is what a label says: concepts joined by ``&`` all, by ``|``, which binds tighter, either; ``-`` before one
+    takes it away; ``none`` means that the text must be refused."""
     names = [c.name for c in CONCEPTS]
-    size = amounts.abs().max()
-    refused = bool(size < UNDERSTOOD)
+    refused = bool(amounts.abs().max() < UNDERSTOOD)
     if label == "none":
         return refused
     if refused:
         return False
-    order = amounts.abs().argsort(descending=True)
-    for option in label.split("|"):
-        wishes = option.split("&")
-        top = order[: len(wishes)].tolist()
-        said = {("-" if amounts[k] < 0 else "") + names[k] for k in top if amounts[k]}
-        if said == {w.strip() for w in wishes}:
-            return True
-    return False
+    wishes = [{name.strip() for name in wish.split("|")} for wish in label.split("&")]
+    top = amounts.abs().argsort(descending=True)[: len(wishes)].tolist()
+    said = [("-" if amounts[k] < 0 else "") + names[k] for k in top if amounts[k]]
+    return (
+        any(all(one in wish for one, wish in zip(order, wishes, strict=True)) for order in itertools.permutations(said))
+        if len(said) == len(wishes)
+        else False
+    )
 
 
 @dataclass(frozen=True)
@@ -277,15 +283,19 @@ class Score:
         right: share of all that are read right.
         new: share of those that the lexicon does not have as they are, and how many these are.
         missed: label, phrase, what was read instead.
+        same: of phrases with a translation beside them that ask for something, the mean cosine of the amounts of both, and the share of
+            those whose largest amount is of the same concept; nan where there are none.
     """
 
     right: float
     new: tuple[float, int]
     missed: list[tuple[str, str, str]]
+    same: tuple[float, float]
 
 
 def scores(path: Path, encode, tokenizer: Words, meanings: Meanings) -> Score:
-    """How a table ``label<TAB>phrase`` is read; lines that begin with ``#`` are comments. For labels see :func:`right`."""
+    """How a table ``label<TAB>phrase``, or ``label<TAB>phrase<TAB>translation``, is read; lines that begin with ``#`` are comments. For
+    labels see :func:`right`."""
     rows = [line.split("\t") for line in path.read_text(encoding="utf-8").splitlines() if line and line[0] != "#"]
     amounts, _ = understood(encode, tokenizer, meanings, [text for _, text, *_ in rows])
     good = [right(a, label) for (label, *_), a in zip(rows, amounts, strict=True)]
@@ -293,7 +303,14 @@ def scores(path: Path, encode, tokenizer: Words, meanings: Meanings) -> Score:
     known = {t.lower() for x in lexicons for t in (*(p.text for p in x.phrases if not p.parts), *x.nothing)}
     new = [g for g, (_, text, *_) in zip(good, rows, strict=True) if text.strip().lower() not in known]
     missed = [(label, text, told(a)) for (label, text, *_), a, g in zip(rows, amounts, good, strict=True) if not g]
-    return Score(sum(good) / len(good), (sum(new) / max(1, len(new)), len(new)), missed)
+    both = [(row[2], a) for row, a in zip(rows, amounts, strict=True) if len(row) > 2 and row[0] != "none"]
+    same = (math.nan, math.nan)
+    if both:
+        others, _ = understood(encode, tokenizer, meanings, [text for text, _ in both])
+        own = torch.stack([a for _, a in both])
+        likeness = F.cosine_similarity(own, others, dim=1).mean()
+        same = (float(likeness), float((own.abs().argmax(1) == others.abs().argmax(1)).float().mean()))
+    return Score(sum(good) / len(good), (sum(new) / max(1, len(new)), len(new)), missed, same)
 
 
 def told(amounts: Tensor) -> str:
@@ -325,6 +342,9 @@ def main(argv: list[str] | None = None) -> None:
         default=0.0,
         metavar="SHARE",
         help="leave out this share of the phrases, and print how they are read",
+    )
+    ap.add_argument(
+        "--start", type=Path, metavar="CHECKPOINT", help="go on from the tower of another training with the same --seed"
     )
     ap.add_argument("--phrases", type=Path, nargs="*", default=[], help="lists label<TAB>phrase to print the score for")
     ap.add_argument("--missed", action="store_true", help="also print what was read wrongly")
@@ -362,11 +382,13 @@ def fit(config: dict, tokenizer: Words, meanings: Meanings, o: argparse.Namespac
     """Train a text tower; seconds are printed."""
     clock = time.time()
     teacher = Encoder(o.minilm) if o.minilm else None
-    things, words = wordnet(o.wordnet) if o.wordnet else ((), [])
+    things, words, glosses = wordnet(o.wordnet) if o.wordnet else ((), [], ())
     torch.manual_seed(o.seed)
     left_out = held_out(o.check) if o.check else frozenset()
     start = table(teacher, config["text_cfg"]["width"], o.seed)
     tower = Text(config, start, meanings)
+    if o.start:
+        tower.load_state_dict(torch.load(o.start, weights_only=True)["objective"])
     lessons: dict[str, Tensor] = {}
     if teacher:
         rng = random.Random(o.seed)
@@ -384,9 +406,9 @@ def fit(config: dict, tokenizer: Words, meanings: Meanings, o: argparse.Namespac
     plain, spare = round(0.3 * o.batch), round(0.05 * o.batch) if lessons else 0
 
     def batch(seed: int) -> tuple[Tensor, ...]:
-        composer.rng.seed(seed)
-        said = [composer.say() for _ in range(o.batch - plain - spare)] + [composer.plain() for _ in range(plain)]
-        texts = [t for t, _ in said] + composer.rng.choices(unread, k=spare)
+        made.rng.seed(seed)
+        said = [made.say() for _ in range(o.batch - plain - spare)] + [made.plain() for _ in range(plain)]
+        texts = [t for t, _ in said] + made.rng.choices(unread, k=spare)
         amounts = torch.zeros(o.batch, len(CONCEPTS))
         for row, (_, says) in zip(amounts, said, strict=False):
             for k, a in says:
@@ -395,7 +417,7 @@ def fit(config: dict, tokenizer: Words, meanings: Meanings, o: argparse.Namespac
         nothing = torch.zeros(TEACHER_DIM)
         return tokenizer(texts), amounts, known, torch.stack([lessons.get(t, nothing) for t in texts])
 
-    composer = phrases.Composer(o.seed, things, left_out)
+    made = composer.Composer(o.seed, things, left_out, glosses=glosses)
     seconds = loop.fit(tower, batch, o)
     print(f"trained in {seconds:.0f} s", flush=True)
     if left_out:
@@ -426,6 +448,10 @@ def report(guide, o: argparse.Namespace) -> str:
         lines.append(
             f"{path.name}: {score.right:.1%} read right; of the {score.new[1]} that are no phrases of the lexicon, {score.new[0]:.1%}."
         )
+        if score.same[0] == score.same[0]:
+            lines.append(
+                f"  beside their translations: mean cosine of what is read {score.same[0]:.3f}, the same above all in {score.same[1]:.1%}."
+            )
         if o.missed:
             lines += [f"  {label}: {text} -> {read}" for label, text, read in score.missed]
     amounts, _ = understood(guide.model.encode_text, guide._tokenizer, guide.meanings, [c.text for c in CONCEPTS])

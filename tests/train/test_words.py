@@ -10,7 +10,8 @@ import torch
 from flow_core.editing.concepts import COLOR, MEANINGS
 from flow_core.fields.muscles import MusclesField
 from flow_core.guides.guide import Guide
-from flow_core.train import phrases, words
+from flow_core.guides.prompts import UNDERSTOOD
+from flow_core.train import composer, phrases, words
 from flow_core.train.attributes import CONCEPTS
 
 NAMES = [c.name for c in CONCEPTS]
@@ -53,19 +54,19 @@ def test_left_is_never_right() -> None:
 
 
 def test_texts_say_what_their_phrases_say() -> None:
-    composer = phrases.Composer(0, ("car", "table"))
-    said = [composer.say() for _ in range(4000)]
+    made = composer.Composer(0, ("car", "table"))
+    said = [made.say() for _ in range(4000)]
     assert len({text for text, _ in said}) > 3500
     assert 0.1 < sum(not says for _, says in said) / len(said) < 0.25
     assert 0.15 < sum(not text.isascii() for text, _ in said) / len(said) < 0.45
     assert any(a < 0 for _, says in said for _, a in says)
-    assert all("{" not in text and "SIDE" not in text for text, _ in said)
+    assert all("{" not in text and "SIDE" not in text for text, says in said if says)
 
 
 def test_phrases_that_are_left_out_are_not_used() -> None:
     left_out = words.held_out(0.1)
     assert len(left_out) > 500
-    pools = phrases.Composer(0, (), left_out).pools
+    pools = composer.Composer(0, (), left_out).pools
     assert not left_out & {p.text for pool in pools.values() for meaning in pool for group in meaning for p in group}
 
 
@@ -86,3 +87,59 @@ def test_labels_are_read_strictly() -> None:
 def test_phrases_that_others_wrote_are_read_right(guide: Guide, language: str, least: float) -> None:
     score = words.scores(DATA / f"phrases_{language}.tsv", guide.model.encode_text, guide._tokenizer, guide.meanings)
     assert score.right >= least, score.missed
+
+
+def read(guide: Guide, texts: list[str]) -> torch.Tensor:
+    return words.understood(guide.model.encode_text, guide._tokenizer, guide.meanings, texts)[0]
+
+
+def test_degrees_are_amounts(guide: Guide) -> None:
+    said = {
+        "smile": "smiling",
+        "anger": "angry",
+        "sadness": "sad",
+        "surprise": "surprised",
+        "nose long": "long nose",
+        "eyes big": "big eyes",
+    }
+    columns = torch.tensor([NAMES.index(name) for name in said])
+    amounts = {
+        degree: read(guide, [f"{degree} {text}".strip() for text in said.values()]).gather(1, columns[:, None]).mean()
+        for degree in ("", "slightly", "a little", "very", "extremely")
+    }
+    assert 0.8 < amounts[""] < 1.2
+    assert 0.35 < amounts["slightly"] < 0.75
+    assert 0.35 < amounts["a little"] < 0.75
+    assert amounts["very"] > 1.1
+    assert amounts["extremely"] > 1.1
+
+
+def test_parts_alone_ask_for_nothing(guide: Guide) -> None:
+    texts = [
+        f"{whose} {part}"
+        for whose in ("her", "the", "his")
+        for part in ("nose", "lips", "eyebrows", "chin", "eyes", "hair")
+    ]
+    refused = read(guide, texts).abs().amax(1) < UNDERSTOOD
+    assert refused.float().mean() > 0.85, [t for t, ok in zip(texts, refused, strict=True) if not ok]
+
+
+@pytest.mark.parametrize(
+    ("text", "label"),
+    [
+        ("smile and raise the left eyebrow", "smile&brow up left"),
+        ("angry with red lips and blue eyes", "anger&lips red&eyes blue"),
+        ("wink and stick out your tongue", "wink&tongue out"),
+        ("an old man with grey hair", "old&hair grey"),
+        ("sad, green eyes, 8k, masterpiece, sharp focus", "sadness&eyes green"),
+    ],
+)
+def test_several_wishes(guide: Guide, text: str, label: str) -> None:
+    [amounts] = read(guide, [text])
+    assert words.right(amounts, label), words.told(amounts)
+
+
+@pytest.mark.parametrize("text", ["no smile", "not smiling", "stop smiling", "don't smile", "without a smile"])
+def test_negations(guide: Guide, text: str) -> None:
+    [amounts] = read(guide, [text])
+    assert words.right(amounts, "-smile|-laugh"), words.told(amounts)
