@@ -548,7 +548,9 @@ def _ask_mouth(
     seen = smoothstep(lower - sb, 0.0, 1e-4 + (3 * deeper).clamp_(max=0.25 * mouth.gap))
     seen = seen * smoothstep(torch.minimum(sa, length - sa), 0.0, 0.08 * length) * smoothstep(gap, 0.002, 0.007)
     seen = seen * (1 - smoothstep(upper - sb, 0.015, 0.035)) * shown
-    more = torch.maximum(more, smoothstep(sb - lower, 0.002, 0.010))  # beyond what the picture showed
+    # What lies beyond what the picture showed is not to be its last row, drawn out.
+    last = torch.minimum(0.15 * gap, 2 * deeper)
+    more = torch.maximum(more, smoothstep(sb - lower + last, 0.0, 0.006) * smoothstep(deeper, 0.0, 0.006))
     hidden = (1 - seen) * more
     sb_seen = torch.maximum(sb, upper + torch.minimum(0.15 * gap, 2 * higher))
     sb_seen = torch.minimum(sb_seen, lower - torch.minimum(0.15 * gap, 2 * deeper))

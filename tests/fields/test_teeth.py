@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from flow_core.faces.landmarks import AT, LIPS_INNER
@@ -18,6 +19,7 @@ from flow_core.fields.expressions import preset
 from flow_core.fields.muscles import MusclesField
 from flow_core.geometry.crop import Crop
 from flow_core.geometry.grid import pixel_centers
+from flow_core.warping.frames import warp_frame
 from flow_core.warping.latent import warp_mask
 from flow_core.warping.stretch import repair_mask
 from flow_core.warping.warp import warp
@@ -155,3 +157,24 @@ def test_teeth_have_the_light_of_the_picture(astronaut: Tensor, crop: Crop) -> N
     grey = mouth_colors(astronaut.mean(1, keepdim=True).expand(-1, 3, -1, -1), crop)
     assert (grey.amax(2) - grey.amin(2)).max() < 0.01
     assert seen[0, 1, 0] > seen[0, 1, 2]  # the tongue is red
+
+
+@pytest.mark.parametrize("grow", [1, 3])  # a frame is asked at every pixel, or between layers at every few
+def test_frames_of_a_video_are_painted_as_photos_are(grow: int, closed: Crop, astronaut: Tensor) -> None:
+    large = F.interpolate(astronaut, scale_factor=grow, mode="bilinear").clamp(0, 1)
+    scale = torch.diag(torch.tensor([1 / grow, 1 / grow, 1.0]))
+    crop = replace(
+        closed,
+        image_size=tuple(large.shape[2:]),
+        matrix=closed.matrix @ scale,
+        landmarks=closed.landmarks * grow,
+        points=closed.points * grow,
+    )
+    photo, _ = warp(large, crop, preset("laugh"))
+    x0, y0, x1, y1 = crop.boxes_in_image([asked(preset("laugh"), crop)[0].mouth.box])[0]
+    for whole, kind in ((1.0, torch.float32), (255.0, torch.uint8)):
+        frame = (large[0].permute(1, 2, 0) * whole).round(decimals=0 if whole > 1 else 6).to(kind).contiguous()
+        out = frame.clone()
+        warp_frame(frame, out, crop, preset("laugh"), interpolation="bicubic")
+        mouth = out[y0:y1, x0:x1].permute(2, 0, 1).float() / whole
+        assert (mouth - photo[0, :, y0:y1, x0:x1]).abs().mean() < 0.004
