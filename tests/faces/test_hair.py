@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 from torch import Tensor
 
-from flow_core.faces.hair import matted
+from flow_core.faces.hair import find_hair, matted
+from flow_core.faces.regions import region_mask
+from flow_core.geometry.crop import Crop
 from flow_core.geometry.grid import pixel_centers
 
 SIZE, RADIUS = 64, 0.3
@@ -31,3 +34,23 @@ def test_what_lies_beside_dark_hair_is_not_dyed() -> None:
 def test_hair_of_the_colour_of_the_wall_stays_as_it_was_found() -> None:
     wide = disc(RADIUS)
     assert torch.allclose(matted(torch.full((1, 3, SIZE, SIZE), 0.4), wide, 3), wide, atol=0.01)
+
+
+@pytest.mark.parametrize("color", [(0.4, 0.65, 1.4), (0.5, 0.5, 1.0), (1.3, 0.5, 0.4)])
+def test_a_headscarf_is_no_hair(
+    portraits: dict[str, Tensor], crops: dict[str, Crop], color: tuple[float, float, float]
+) -> None:
+    """It lies close about head and neck, and has soft folds and the light and shade of hair."""
+    crop = crops["astronaut"]
+    face = crop.aligned(portraits["astronaut"], 192)
+    hair, sure = find_hair(face, 192)
+    assert sure.all()
+    places = pixel_centers(192, 192)
+    off = (places - places.new_tensor([0.5, 0.55])) / places.new_tensor([0.4, 0.56])
+    wide = ((1 - off.norm(dim=-1)) * 12).clamp(0, 1)[:, None]
+    open_face = region_mask(crop.places, "all", 192, 0.02) * (1 - hair)
+    light = 0.1 + 0.8 * face.mean(1, keepdim=True)
+    folds = 1 + 0.1 * torch.sin(24 * off.norm(dim=-1) + 3 * places[..., 0])[:, None]
+    scarf = (light * folds * torch.tensor(color)[None, :, None, None]).clamp(0, 1)
+    covered = torch.lerp(face, scarf, torch.maximum(wide, hair) * (1 - open_face))
+    assert not find_hair(covered, 192)[1].any()
