@@ -126,10 +126,10 @@ FIRST = ("john", "mary", "michael", "anna", "peter", "susan", "david", "laura", 
          "hiroshi", "yuki", "carlos", "maria", "ivan", "olga", "pierre", "claire", "hans", "greta", "raj", "priya", "kwame", "amina", "lars",
          "ingrid", "giovanni", "lucia", "pavel", "elena", "barack", "angela", "donald", "hillary", "elon", "taylor", "brad", "jennifer",
          "leonardo", "scarlett", "denzel", "oprah", "albert", "isaac", "ada", "marie", "napoleon", "julius", "mr", "mrs", "dr")  # fmt: skip
-LAST = ("smith", "johnson", "miller", "brown", "garcia", "martinez", "lee", "kim", "chen", "wang", "tanaka", "sato", "singh", "patel", "khan",
+LAST = ("smith", "johnson", "miller", "garcia", "martinez", "lee", "kim", "chen", "wang", "tanaka", "sato", "singh", "patel", "khan",
         "ali", "mueller", "schmidt", "dubois", "martin", "rossi", "ferrari", "ivanov", "petrov", "novak", "jensen", "larsen", "okafor",
         "mensah", "obama", "merkel", "trump", "clinton", "musk", "swift", "pitt", "aniston", "washington", "winfrey", "einstein", "newton",
-        "lovelace", "curie", "bonaparte", "caesar", "white", "black", "green", "young", "long", "wilson", "taylor", "anderson")  # fmt: skip
+        "lovelace", "curie", "bonaparte", "caesar", "wilson", "taylor", "anderson")  # fmt: skip
 
 # Forms that a phrase takes in a sentence: a quality of a face ("angry"), the name of what it has ("red lips"), what it is doing
 # ("smiling"), what it is told to do ("smile").

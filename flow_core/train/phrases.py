@@ -99,7 +99,7 @@ def _says(text: str) -> tuple[tuple[int, float], ...]:
 
 
 PEOPLE = ("face", "person", "man", "woman", "portrait", "human face", "girl", "boy", "guy", "lady", "child", "headshot", "human", "model",
-          "character", "dude", "gentleman", "mom", "dad", "kid", "student", "subject", "young woman's face", "somebody's face")  # fmt: skip
+          "character", "dude", "gentleman", "mom", "dad", "kid", "student", "subject", "somebody's face")  # fmt: skip
 HE = (
     "he",
     "she",
