@@ -20,7 +20,7 @@ TEETH = (
     0.30,
 )  # lightness of teeth: a constant, and the parts of the cheeks and of the white of the eyes in it
 TINT = 0.36  # exponent of the skin's tint, for teeth
-TONGUE = 0.62  # lightness of the tongue, of that of the teeth
+TONGUE = 0.4  # lightness of the tongue, of that of the teeth
 FACING = (81, 178), (82, 87), (13, 14), (312, 317), (311, 402)  # points of the upper and the lower lip that meet
 MIDDLE = slice(SIZE // 4, 3 * SIZE // 4)  # of the face square: nothing there is lighter than the light allows
 
