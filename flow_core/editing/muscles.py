@@ -208,7 +208,7 @@ def rasterised(face: FittedFace, place: Tensor, one: MusclesField, lattice: Tens
         seen = rasterise(points[0], depth[0], front_triangles(face.rig), size)  # numbered as those of the front
         zero = lattice.new_zeros(1, 3, size, size)
         return *seen, zero[:, :2], zero[:, 2:]
-    offset, dark, _ = moved(lattice)
+    offset, dark, *_ = moved(lattice)
     dark = offset.new_zeros(1, 1, size, size) if dark is None else dark
     return *moved.seen, offset * weight, dark * weight
 

@@ -175,16 +175,17 @@ def _under_glasses(landmarks: np.ndarray, points: Tensor) -> Tensor:
 
 
 def skin_offsets(shift: Tensor, triangles: Tensor, seen: tuple[Tensor, Tensor], outline: Tensor) -> Tensor:
-    """Backward offsets of the skin on a raster, fading out beyond the outline of the face.
+    """Backward offsets of the skin on a raster, fading out beyond the outline of the face; and how its light changes, if asked.
 
     Args:
-        shift: ``[V,2]`` where the mesh's vertices were before, less where they are after, crop fractions.
+        shift: ``[V,2]`` where the mesh's vertices were before, less where they are after, crop fractions; or ``[V,3]`` with the
+            logarithm of the factor of their luminance.
         triangles: ``[T,3]`` of the face.
         seen: triangles and weights of the pixels of the raster, from :func:`flow_core.geometry.mesh.rasterise`.
         outline: ``[N,2]`` crop points of the face's outline after, clockwise.
 
     Returns:
-        ``[1,2,size,size]``, continued smoothly where no skin is seen.
+        ``[1,2 or 3,size,size]``, continued smoothly where no skin is seen.
     """
     index, weights = seen
     size = len(index)
@@ -247,7 +248,7 @@ class MovedFace:
         landmarks: ``[161,2]`` crop points before.
         moved: the same after.
         shift: ``[V,2]`` where the mesh's vertices were before, less where they are after, crop fractions, without what eyelids and
-            eyeballs do.
+            eyeballs do; or ``[V,3]`` with how their light changes, see :func:`skin_offsets`.
         triangles: ``[T,3]`` of the face.
         seen: triangles and weights on the raster of the skin's offsets; see :func:`skin_offsets`.
         lids: by which factor the opening of the viewer's left and right eye changes.
@@ -275,15 +276,16 @@ class MovedFace:
         self.eyes = _eyes(before, after, lids, gaze, glasses, landmarks.device)
         self.mouth = _mouth(before, after, teeth, pixel, skull, landmarks.device)
 
-    def __call__(self, points: Tensor) -> tuple[Tensor, Tensor | None, Tensor | None]:
-        """Offset ``[1,2,H,W]``, how much is uncovered ``[1,1,H,W]`` and what is painted there ``[1,4,H,W]``, None for nothing, at crop
-        points ``[1,H,W,2]``; see :class:`flow_core.fields.base.Sample`."""
+    def __call__(self, points: Tensor) -> tuple[Tensor, Tensor | None, Tensor | None, Tensor | None]:
+        """Offset ``[1,2,H,W]``, how much is uncovered ``[1,1,H,W]``, what is painted there ``[1,4,H,W]`` and the light ``[1,1,H,W]``, None
+        for nothing, at crop points ``[1,H,W,2]``; see :class:`flow_core.fields.base.Sample`."""
         skin = interpolate(self.skin, points)
+        skin, light = skin[:, :2], skin[:, 2:] if self.skin.shape[1] == 3 else None
         flat = points.movedim(-1, 0).contiguous().flatten(1)  # planes: of pairs all would take several times as long
         low, high = zip(*((least.item(), most.item()) for least, most in (v.aminmax() for v in flat)), strict=True)
         parts = [part for part in self._parts() if _meet(part.box, low, high)]
         if not parts:  # most of a large picture
-            return skin, None, None
+            return skin, None, None, light
         boxes = [part.box for part in parts]
         x0, y0, x1, y1 = zip(*boxes, strict=True)
         near = _within(flat, (min(x0), min(y0), max(x1), max(y1)))
@@ -297,7 +299,7 @@ class MovedFace:
             at = torch.stack([at[torch.arange(most, device=at.device).clamp_(max=len(at) - 1)] for _, at in eyes])
             x, y = flat.index_select(1, at.flatten()).unflatten(1, at.shape)
             (dx, dy), cover, source, shade = _ask_eyes([eye for eye, _ in eyes], x, y, self.paints)
-            under = interpolate(self.skin, torch.stack([x + dx, y + dy], -1)[None])[0] + torch.stack([dx, dy])
+            under = interpolate(self.skin[:, :2], torch.stack([x + dx, y + dy], -1)[None])[0] + torch.stack([dx, dy])
             inner[:, at] = torch.lerp(under, source - torch.stack([x, y]), cover)
             if shade is not None:
                 painted = skin.new_zeros(1, 4, *skin.shape[2:])
@@ -314,7 +316,7 @@ class MovedFace:
                 painted = skin.new_zeros(1, 4, *skin.shape[2:]) if painted is None else painted
                 painted.view(4, -1)[:, near[at]] = paints
         skin.view(2, -1)[:, near] = inner
-        return skin, dark, painted
+        return skin, dark, painted, light
 
     def _parts(self) -> list[Eye | Mouth]:
         """What has sharp borders: eyes in which more than the skin moves, and, last, the mouth."""

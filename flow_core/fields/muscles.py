@@ -24,6 +24,7 @@ from ..faces.fit import FittedFace, fit_faces
 from ..faces.landmarks import AT, LIPS_INNER, OVAL
 from ..faces.read import UNITS, read_units
 from ..faces.rig import Rig, load_rig
+from ..faces.shading import shading
 from ..geometry.grid import pixel_centers
 from ..geometry.mesh import polygon_distance, rasterise
 from ..geometry.sampling import sample_image
@@ -43,6 +44,8 @@ DID = "did"  # in metadata: what an edit does, by name
 CONTROL_RANGE = 2.0
 NARROW = ("eyeBlink", "eyeSquint", "eyeLookDown")  # units that take the lids together
 SMALL, COARSE = 450, 128  # a face square of up to so many pixels, as in video, needs no finer raster of its skin
+# A mean of many faces smears their folds, so that a little more is given back; and no fold is darker than that.
+LIGHT, LIGHTEST = 1.25, 0.28
 BORDER = 0.6  # centimetres around the outline of the face that belong to it
 # Rig units for one unit as the reader reads it (MediaPipe's), so that an expression lands on another face as it was read
 READ_SCALE = {
@@ -272,14 +275,14 @@ class MuscleFlow:
             count = self.covered.shape[-1]
             clear = 1 - sample_image(self.covered, points.expand(len(self.covered), -1, -1, -1) * count)
             weight = weight * clear
-        nothing = points.new_zeros(1, 2, height, width), None, None  # to the bit
+        nothing = points.new_zeros(1, 2, height, width), None, None, None  # to the bit
         asked = (
             nothing if face is None else face(points[i if len(points) > 1 else 0][None])
             for i, face in enumerate(self.faces)
         )
-        offsets, uncovered, painted = zip(*asked, strict=True)
+        offsets, *others = zip(*asked, strict=True)
         offset = torch.cat(offsets) * weight
-        dark, painted = (_weighted(planes, weight) for planes in (uncovered, painted))
+        dark, painted, light = (_weighted(planes, weight) for planes in others)
         color = offset.new_zeros(()).expand(len(offset), 3, height, width)
         if self.rest is not None:
             # It belongs to the face as it was: red lips go where the lips go, and nothing is painted into an open mouth.
@@ -290,7 +293,7 @@ class MuscleFlow:
             offset = offset + more.offset
         if self.matrix is not None:
             offset = (self.matrix @ offset.flatten(2)).view_as(offset)
-        return Sample(offset, color, dark, painted)
+        return Sample(offset, color, dark, painted, light)
 
     def times(self, matrix: Tensor) -> MuscleFlow:
         made = copy(self)
@@ -481,7 +484,7 @@ def moved_face(
         size: of the raster of the skin's offsets, pixels a side.
         glasses: whether the face wears some: what lies under them stays where it is.
         pixel: side of a pixel of the picture, crop fractions: what is finer is not drawn.
-        colors: ``[3,3]`` in the mouth, see :attr:`flow_core.geometry.crop.Crop.mouth`; None paints nothing.
+        colors: ``[3,3]`` in the mouth, see :attr:`flow_core.geometry.crop.Crop.mouth`; None paints nothing and leaves the light.
     """
     if not field.coefficients().any():
         return None
@@ -502,14 +505,16 @@ def moved_face(
         shaped = face.turned(part.moved(torch.zeros_like(shown), controls)[None])[0]
         teeth = tuple(shaped[corners, :2].mean(0).tolist())
     lids, gaze = eyelids_and_gaze(shown, after, names)
-    skull = None
+    skull, shift = None, -change[:, :2]
     if colors is not None:
+        light = LIGHTEST * torch.tanh((after - shown) @ _light(load_rig()).to(shown) * (LIGHT / LIGHTEST))
+        shift = torch.cat([shift, light[:, None]], 1)
         at = AT[LIPS_INNER[15]]
         shows = (shown * _on_mesh(names).to(shown) * part.gain) @ part.units[:, part.landmark_index[at]].flatten(1)
         lip = landmarks[at] - face.turned((part.landmark_weight[at] @ shows.view(3, 3))[None, None])[0, 0, :2]
         axes = face.turned(torch.eye(3).to(lip)[None])[0, :, :2]
         skull = Skull(lip.double().cpu().numpy(), axes.double().cpu().numpy(), colors)
-    return MovedFace(landmarks, moved, -change[:, :2], part.triangles, seen, lids, gaze, teeth, glasses, pixel, skull)
+    return MovedFace(landmarks, moved, shift, part.triangles, seen, lids, gaze, teeth, glasses, pixel, skull)
 
 
 @functools.lru_cache(maxsize=1)
@@ -517,6 +522,13 @@ def _on_mesh(names: tuple[str, ...]) -> Tensor:
     """``[U]``: 1 for units that move the mesh, 0 for those that curves of the lids describe."""
     with torch.inference_mode(False):
         return torch.tensor([float(not n.startswith(LID_UNITS)) for n in names])
+
+
+@functools.lru_cache(maxsize=1)
+def _light(rig: Rig) -> Tensor:
+    """``[U,n]`` how units change the light at the vertices of :func:`front`."""
+    with torch.inference_mode(False):
+        return shading(rig)[:, front(rig)[1]]
 
 
 @functools.lru_cache(maxsize=2)

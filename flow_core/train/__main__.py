@@ -21,6 +21,7 @@ COMMANDS = (
     "shards",
     "seen",
     "rig",
+    "shading",
     "covered",
     "moved",
 )

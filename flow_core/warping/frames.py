@@ -46,18 +46,20 @@ def warp_frame(
     places = x0 + (torch.arange(columns) + 0.5) * cell, y0 + (torch.arange(rows) + 0.5) * cell
     flow = field.flow(feather, crop) if hasattr(field, "flow") else field
     boxes = crop.boxes_in_image(flow.sharp_boxes()) if cell > 1 else []
-    (shift, color, uncovered, painted), *sharp = _asked(flow, crop, [places, *map(_centers, boxes)], 1.5 * cell / side)
+    (shift, color, uncovered, painted, light), *sharp = _asked(flow, crop, [places, *map(_centers, boxes)], 1.5 * cell / side)
     tinted = flow.colored and bool(color.abs().amax() > STILL_COLOR)
     strong = shift.abs().amax(1)[0] > STILL
     if tinted:
         strong = strong | (color.abs().amax(1)[0] > STILL_COLOR)
     if uncovered is not None:
         strong = strong | (uncovered[0, 0] > STILL_COLOR)
+    if light is not None:
+        strong = strong | (light[0, 0].abs() > STILL_COLOR)
     if not strong.any():
         return None
     i0, i1 = _span(strong.any(1), rows)
     j0, j1 = _span(strong.any(0), columns)
-    values = _planes(Sample(shift, color, uncovered), tinted) * strong  # what is not moved keeps its pixels
+    values = _planes(Sample(shift, color, uncovered, light=light), tinted) * strong  # what is not moved keeps its pixels
     values = values[:, :, i0:i1, j0:j1].contiguous()  # or it is slow
     low, high = values[0, :2].amin((1, 2)).floor().int().tolist(), values[0, :2].amax((1, 2)).ceil().int().tolist()
     moved = strong[i0:i1, j0:j1].float()[None, None]
@@ -85,8 +87,9 @@ def warp_frame(
         normalized(part, source.movedim(1, -1), interpolation),
         values[:, 2:5] * whole if tinted else None,
         None if uncovered is None else values[:, -1:],
-        (0.0, whole) if tinted or interpolation == "bicubic" else None,
+        (0.0, whole) if tinted or light is not None or interpolation == "bicubic" else None,
         interpolation,
+        light=None if light is None else values[:, (5 if tinted else 2) :][:, :1],
     )
     # What is painted lies in the boxes of layers; at one pixel a cell all has been asked at every pixel.
     at = [(box, sample.painted) for box, sample in zip(boxes, sharp, strict=True)] or [(crop.bounds(), painted)]
@@ -122,8 +125,8 @@ def _asked(flow: Flow, crop: Crop, places: list[tuple[Tensor, Tensor]], margin: 
 
 
 def _planes(sample: Sample, tinted: bool) -> Tensor:
-    """Offset, colour where there is any, and what is uncovered where anything can be: ``[1,C,h,w]``."""
-    planes = [sample.offset, sample.color if tinted else None, sample.uncovered]
+    """Offset, colour where there is any, light where any changes, and what is uncovered where anything can be: ``[1,C,h,w]``."""
+    planes = [sample.offset, sample.color if tinted else None, sample.light, sample.uncovered]
     return torch.cat([p for p in planes if p is not None], 1)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from ..faces.shading import GAMMA, TINT
 from ..geometry.sampling import sample_grid
 
 
@@ -16,8 +17,9 @@ def edited_pixels(
     mode: str = "bicubic",
     padding: str = "border",
     painted: Tensor | None = None,
+    light: Tensor | None = None,
 ) -> Tensor:
-    """New pixels: ``image`` where ``grid`` says, times what is not uncovered, plus the colour (paper, equation 1).
+    """New pixels: ``image`` where ``grid`` says, in its new light, times what is not uncovered, plus the colour (paper, equation 1).
 
     Args:
         image: ``[1,C,H,W]``, or the part of it that ``grid`` reaches.
@@ -28,11 +30,12 @@ def edited_pixels(
         mode: ``bilinear`` or ``bicubic``.
         padding: see :func:`flow_core.geometry.sampling.sample_grid`.
         painted: ``[1,4,h,w]``, see :class:`flow_core.fields.base.Sample`, with colours in the range of the image's values. None = nothing.
+        light: ``[1,1,h,w]``, see there too. None = as it is.
 
     Returns:
         ``[1,C,h,w]``. Channels after the third (alpha) move along and have no colour.
     """
-    return recolored(sample_grid(image, grid, mode, padding), color, uncovered, limits, painted)
+    return recolored(sample_grid(image, grid, mode, padding), color, uncovered, limits, painted, light)
 
 
 def recolored(
@@ -41,8 +44,11 @@ def recolored(
     uncovered: Tensor | None,
     limits: tuple[float, float] | None,
     painted: Tensor | None = None,
+    light: Tensor | None = None,
 ) -> Tensor:
     """The second half of :func:`edited_pixels`: what becomes of pixels ``new`` that have been sampled, in place."""
+    if light is not None:
+        new[:, :3] *= (light * shades(new)).exp_()
     if uncovered is not None:
         new[:, :3] *= 1 - uncovered
     if color is not None:
@@ -52,3 +58,9 @@ def recolored(
         new[:, :3] *= 1 - cover
         new[:, :3] += over.mean(1, keepdim=True) if new.shape[1] == 1 else over
     return new if limits is None else new.clamp_(*limits)
+
+
+def shades(image: Tensor) -> Tensor:
+    """By how much the logarithms of an image's channels change for 1 of that of the luminance's: ``[1,1 or 3,1,1]``."""
+    tint = TINT if image.shape[1] > 1 else (1.0,)
+    return image.new_tensor(tint)[None, :, None, None] / GAMMA

@@ -42,7 +42,7 @@ def _stretching(flow: Flow, centers: Tensor) -> tuple[Tensor, Tensor | None]:
     """See :func:`stretching`; and how far points are uncovered ``[B,1,size,size]``, where a field says so."""
     half = _STEP / 2
     shifts = centers.new_tensor([[-half, 0], [half, 0], [0, -half], [0, half]])
-    offset, _, uncovered, _ = flow(torch.cat([centers + s for s in shifts], 1))
+    offset, _, uncovered, *_ = flow(torch.cat([centers + s for s in shifts], 1))
     left, right, up, down = offset.chunk(4, 2)
     (a, c), (b, d) = ((right - left) / _STEP).unbind(1), ((down - up) / _STEP).unbind(1)  # J = 1 + [[a, b], [c, d]]
     a, d = a + 1, d + 1
@@ -106,7 +106,7 @@ def changed_mask(
     """Pixels of the photos ``[pictures,H,W]`` (0 or 1) that an edit changes to the eye: moved by half a pixel of the photo, or
     recoloured by 1/255."""
     field = field.to("cpu").scale(shape, color).require_finite()
-    offset, shift, uncovered, _ = field.flow(feather, crop.to("cpu"))(pixel_centers(_GRID, _GRID))
+    offset, shift, uncovered, *_ = field.flow(feather, crop.to("cpu"))(pixel_centers(_GRID, _GRID))
     longest = offset.norm(dim=1) * crop.side.cpu()[:, None, None]
     # The larger of both, each in units of what counts as changed.
     region = torch.maximum(longest / 0.5, shift.abs().amax(1) * 255)

@@ -221,12 +221,12 @@ def _warp_tile(
             grid[0, 1].clamp_(ky / 2 - 1, 1 - ky / 2)
     else:
         edit = _between(edit, step, box)
-    color, uncovered, painted = (p if p.shape[1] else None for p in edit[:, 2:].split(counts, 1))
+    color, uncovered, painted, light = (p if p.shape[1] else None for p in edit[:, 2:].split(counts, 1))
     if grid is None:
-        new = recolored(image[tile].clone(), color, uncovered, limits, painted)
+        new = recolored(image[tile].clone(), color, uncovered, limits, painted, light)
     else:
         part, padding = image[:, :, py0:py1, px0:px1], "zeros" if inner else "border"
-        new = edited_pixels(part, grid.movedim(1, -1), color, uncovered, limits, padding=padding, painted=painted)
+        new = edited_pixels(part, grid.movedim(1, -1), color, uncovered, limits, padding=padding, painted=painted, light=light)
     if not all_moved:
         if step > 1:
             moved = moved.repeat_interleave(step, 0).repeat_interleave(step, 1)[: y1 - y0, : x1 - x0]
@@ -237,12 +237,13 @@ def _warp_tile(
 
 def _together(faces: list[_Face], samples: list[Sample]) -> tuple[Tensor, list[int]]:
     """What all faces do at some points, as planes ``[1,n,h,w]``: the sum of the offsets, and what there is of the sum of the colours,
-    what is uncovered, and what is painted. And how many planes there are of these three."""
+    what is uncovered, what is painted, and the light. And how many planes there are of these four."""
     colors = [sample.color for face, sample in zip(faces, samples, strict=True) if face.flow.colored]
     uncovered = [sample.uncovered for sample in samples if sample.uncovered is not None]
     painted = [sample.painted for sample in samples if sample.painted is not None]
     planes, counts = [functools.reduce(torch.add, [sample.offset for sample in samples])], []
-    for found, joined in ((colors, torch.add), (uncovered, torch.maximum), (painted, _over)):
+    light = [sample.light for sample in samples if sample.light is not None]
+    for found, joined in ((colors, torch.add), (uncovered, torch.maximum), (painted, _over), (light, torch.add)):
         planes += [functools.reduce(joined, found)] if found else []
         counts.append(planes[-1].shape[1] if found else 0)
     return torch.cat(planes, 1), counts
