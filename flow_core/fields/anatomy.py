@@ -270,7 +270,7 @@ class MovedFace:
         before = landmarks.double().cpu().numpy()
         if glasses:
             points = pixel_centers(*self.skin.shape[2:], landmarks.device)
-            self.skin = self.skin * (1 - _under_glasses(before, points))[:, None]
+            self.skin[:, :2] *= (1 - _under_glasses(before, points))[:, None]  # light passes
             moved = moved + (landmarks - moved) * _under_glasses(before, landmarks)[:, None]
         after = moved.double().cpu().numpy()
         self.eyes = _eyes(before, after, lids, gaze, glasses, landmarks.device)

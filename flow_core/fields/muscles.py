@@ -45,7 +45,7 @@ CONTROL_RANGE = 2.0
 NARROW = ("eyeBlink", "eyeSquint", "eyeLookDown")  # units that take the lids together
 SMALL, COARSE = 450, 128  # a face square of up to so many pixels, as in video, needs no finer raster of its skin
 # A mean of many faces smears their folds, so that a little more is given back; and no fold is darker than that.
-LIGHT, LIGHTEST = 1.25, 0.28
+LIGHT, LIGHTEST = 1.5, 0.28
 BORDER = 0.6  # centimetres around the outline of the face that belong to it
 # Rig units for one unit as the reader reads it (MediaPipe's), so that an expression lands on another face as it was read
 READ_SCALE = {

@@ -37,9 +37,24 @@ CAUSES = (
     "mouthShrugUpper", "mouthStretch", "mouthUpperUp", "mouthLowerDown", "jawOpen", "browInnerUp", "browOuterUp", "browDown", "eyeSquint",
     "eyeBlink", "eyeWide", "mouthDimple",
 )  # fmt: skip
-LOWER = ("mouthSmile", "mouthFrown", "mouthPucker", "mouthShrugLower", "mouthStretch", "mouthUpperUp", "mouthLowerDown", "jawOpen")
+LOWER = (
+    "mouthSmile",
+    "mouthFrown",
+    "mouthPucker",
+    "mouthShrugLower",
+    "mouthStretch",
+    "mouthUpperUp",
+    "mouthLowerDown",
+    "jawOpen",
+)
 UPPER = ("browInnerUp", "browOuterUp", "browDown")
-LABELS = {"anger": "browTogether", "disgust": "noseSneer", "surprise": "", "sadness": "", "fear": ""}  # label -> unit of the rig
+LABELS = {
+    "anger": "browTogether",
+    "disgust": "noseSneer",
+    "surprise": "",
+    "sadness": "",
+    "fear": "",
+}  # label -> unit of the rig
 BLUR = 2  # pixels of the stored squares around which a luminance is the mean
 MIDDLE = 0.8  # centimetres beside the middle within which a unit of one side goes over into the other
 
@@ -79,11 +94,16 @@ def skin(rig: Rig, vertices: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 
     plain = beyond(OVAL, 0.2, 1.4, -1.0) * beyond(LIPS, 0.2, 0.8)
     for eye, brow in zip(EYES, BROWS, strict=True):
-        socket = (*brow[:5], eye[8], eye[4], eye[0])  # from the brow's upper edge over the inner corner to the lower lid
+        socket = (
+            *brow[:5],
+            eye[8],
+            eye[4],
+            eye[0],
+        )  # from the brow's upper edge over the inner corner to the lower lid
         plain = plain * beyond(eye, 0.4, 1.1) * beyond(brow, 0.3, 1.0) * beyond(socket, 0.1, 0.7)
     wings = marks[[AT[i] for i in (NOSTRILS[0][0], NOSTRILS[1][0])]]
     middle, half = wings.mean(0), (wings[1, 0] - wings[0, 0]) / 2
-    nose = (((places - middle) / torch.stack([half * 1.4, half * 0.65])).norm(dim=-1))
+    nose = ((places - middle) / torch.stack([half * 1.4, half * 0.65])).norm(dim=-1)
     plain = plain * _step(nose, 0.8, 1.25)
     upper = 1 - _step(places[:, 1], -0.5, 1.2)
     return plain, upper, _step(places[:, 1], -1.0, 0.5)
@@ -128,9 +148,16 @@ def learn(folder: Path, out: Path) -> None:
     turned = (from_light - from_light.mean(0)) / from_light.std(0)
     by_light = torch.cat([turned, turned.square() - 1, turned[:, 2:3] * turned[:, 1:4:2]], 1)
     table = torch.cat([by_unit, by_label, by_light, torch.ones(len(units), 1)], 1)
-    ridge = [RIDGE["unit"]] * by_unit.shape[1] + [RIDGE["label"]] * by_label.shape[1] + [RIDGE["light"]] * by_light.shape[1] + [0.0]
+    ridge = (
+        [RIDGE["unit"]] * by_unit.shape[1]
+        + [RIDGE["label"]] * by_label.shape[1]
+        + [RIDGE["light"]] * by_light.shape[1]
+        + [0.0]
+    )
     train, test = ~out_of, out_of
-    effect = torch.linalg.solve(table[train].T @ table[train] + torch.tensor(ridge).diag(), table[train].T @ folds[train])
+    effect = torch.linalg.solve(
+        table[train].T @ table[train] + torch.tensor(ridge).diag(), table[train].T @ folds[train]
+    )
     plain, upper, lower = skin(rig, vertices)
     effect[:, mirror < 0] = 0
     effect = (effect + effect[:, mirror.clamp(min=0)]) / 2 * plain * facing
@@ -144,7 +171,7 @@ def learn(folder: Path, out: Path) -> None:
     names, rows = [], []
     left = _step(neutral[:, 0], -MIDDLE, MIDDLE)  # the person's left is the viewer's right
     found = {n: (effect[CAUSES.index(n)], lower if n in LOWER else upper) for n in (*LOWER, *UPPER)}
-    for k, (label, unit) in enumerate(LABELS.items()):
+    for k, unit in enumerate(LABELS.values()):
         if unit:
             found[unit] = effect[len(CAUSES) + k], upper if unit.startswith("brow") else torch.ones_like(upper)
     for name, (values, where) in found.items():
@@ -155,14 +182,18 @@ def learn(folder: Path, out: Path) -> None:
                 rows.append(values * share)
         print(f"| {name} | {values.min():+.2f} | {values.max():+.2f} |")
     save_file(
-        {"light": torch.stack(rows).half().contiguous(), "vertices": vertices.short().contiguous()}, out, {"faceflow": json.dumps({"units": names})}
+        {"light": torch.stack(rows).half().contiguous(), "vertices": vertices.short().contiguous()},
+        out,
+        {"faceflow": json.dumps({"units": names})},
     )
     print(f"{out}: {out.stat().st_size / 1e3:.0f} kB")
 
 
 def main(argv: list[str]) -> None:
     parser = argparse.ArgumentParser(prog="python -m flow_core.train shading", description=__doc__)
-    parser.add_argument("--data", type=Path, required=True, help="folder of expressions.* and expressions_blendshapes.npz")
+    parser.add_argument(
+        "--data", type=Path, required=True, help="folder of expressions.* and expressions_blendshapes.npz"
+    )
     parser.add_argument("-o", "--out", type=Path, default=BUILTIN)
     args = parser.parse_args(argv)
     learn(args.data, args.out)

@@ -46,7 +46,9 @@ def warp_frame(
     places = x0 + (torch.arange(columns) + 0.5) * cell, y0 + (torch.arange(rows) + 0.5) * cell
     flow = field.flow(feather, crop) if hasattr(field, "flow") else field
     boxes = crop.boxes_in_image(flow.sharp_boxes()) if cell > 1 else []
-    (shift, color, uncovered, painted, light), *sharp = _asked(flow, crop, [places, *map(_centers, boxes)], 1.5 * cell / side)
+    (shift, color, uncovered, painted, light), *sharp = _asked(
+        flow, crop, [places, *map(_centers, boxes)], 1.5 * cell / side
+    )
     tinted = flow.colored and bool(color.abs().amax() > STILL_COLOR)
     strong = shift.abs().amax(1)[0] > STILL
     if tinted:
@@ -59,7 +61,9 @@ def warp_frame(
         return None
     i0, i1 = _span(strong.any(1), rows)
     j0, j1 = _span(strong.any(0), columns)
-    values = _planes(Sample(shift, color, uncovered, light=light), tinted) * strong  # what is not moved keeps its pixels
+    values = (
+        _planes(Sample(shift, color, uncovered, light=light), tinted) * strong
+    )  # what is not moved keeps its pixels
     values = values[:, :, i0:i1, j0:j1].contiguous()  # or it is slow
     low, high = values[0, :2].amin((1, 2)).floor().int().tolist(), values[0, :2].amax((1, 2)).ceil().int().tolist()
     moved = strong[i0:i1, j0:j1].float()[None, None]

@@ -1,0 +1,128 @@
+"""Light on skin whose muscles move: folds darken, cheeks catch the light, and nothing else changes its colour."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import Tensor
+
+from flow_core.faces.landmarks import AT
+from flow_core.faces.rig import load_rig
+from flow_core.faces.shading import load_shading, shading
+from flow_core.fields.expressions import preset
+from flow_core.fields.muscles import MusclesField
+from flow_core.geometry.crop import Crop
+from flow_core.warping.frames import warp_frame
+from flow_core.warping.latent import warp_latent, warp_mask
+from flow_core.warping.warp import warp
+
+GREY = 0.5
+FOLD = ((205, 61), (425, 291))  # between the cheek and the corner of the mouth
+CHEEK = (50, 280)
+
+
+@pytest.fixture
+def crop(crops: dict[str, Crop]) -> Crop:
+    """A face that hardly smiles, with its lips together."""
+    return crops["grace_hopper"]
+
+
+@pytest.fixture
+def grey(crop: Crop) -> Tensor:
+    """A picture of one colour: what an edit shows of it is light alone."""
+    return torch.full((1, 3, *crop.image_size), GREY)
+
+
+def at(crop: Crop, image: Tensor, place: Tensor) -> Tensor:
+    """Colours of a picture at crop points ``[2]``."""
+    x, y = (crop.inverse[0, :2, :2] @ place + crop.inverse[0, :2, 2]).round().long().tolist()
+    return image[0, :, y, x]
+
+
+def test_a_smile_darkens_folds_and_lights_cheeks(crop: Crop, grey: Tensor) -> None:
+    only = MusclesField.of({"mouthSmile": 0.6})
+    marks = crop.places[0]
+    lit = warp(grey, crop, only)[0]
+    for cheek, (beside, corner) in zip(CHEEK, FOLD, strict=True):
+        fold = at(crop, lit, (marks[AT[beside]] + marks[AT[corner]]) / 2)
+        assert at(crop, lit, marks[AT[cheek]] - torch.tensor([0, 0.02])).mean() > GREY * 1.01
+        assert fold.mean() < GREY * 0.98
+        assert fold[0] > fold[2]  # skin lights its own folds red
+
+
+def test_a_smile_that_goes_takes_its_folds_along(crops: dict[str, Crop]) -> None:
+    crop = crops["astronaut"]  # she smiles
+    marks, grey = crop.places[0], torch.full((1, 3, *crop.image_size), GREY)
+    taken = warp(grey, crop, MusclesField.of({"relax mouthSmile": 1.0}))[0]
+    assert at(crop, taken, (marks[AT[205]] + marks[AT[61]]) / 2).mean() > GREY * 1.01
+
+
+def test_one_side_leaves_the_other_alone(crop: Crop, grey: Tensor) -> None:
+    lit = warp(grey, crop, MusclesField.of({"mouthSmileLeft": 0.6}))[0]
+    width = crop.side.item()
+    middle = crop.points[0, 2, 0].item()  # the nose of an upright face
+    right, left = lit[..., round(middle + 0.06 * width) :].min(), lit[..., : round(middle - 0.06 * width)].min()
+    assert right < GREY * 0.98  # the person's left
+    assert left > GREY * 0.995
+
+
+def test_only_skin_is_lit(crop: Crop, grey: Tensor) -> None:
+    lit = warp(grey, crop, preset("smile"), shape=1.5)[0]
+    marks = crop.places[0]
+    for i in (13, 468, 473):  # the upper lip's edge, irises
+        assert at(crop, lit, marks[AT[i]]) == pytest.approx(torch.full((3,), GREY), abs=2e-3)
+    x0, y0, x1, y1 = crop.bounds()
+    outside = torch.ones(crop.image_size, dtype=torch.bool)
+    outside[max(y0, 0) : y1, max(x0, 0) : x1] = False
+    assert (lit[0, :, outside] == GREY).all()
+    assert torch.equal(warp(grey, crop, preset("smile"), shape=0.0)[0], grey)
+
+
+def test_light_follows_strength(crop: Crop, grey: Tensor) -> None:
+    field = MusclesField.of({"cheekSquint": 0.5, "noseSneer": 0.8})  # lips stay together
+    quarter, half, whole = (warp(grey, crop, field, s)[0].min() for s in (0.25, 0.5, 1.0))
+    assert GREY * 0.995 > quarter > half > whole > GREY * 0.8
+
+
+def test_what_is_no_picture_has_no_light(crop: Crop) -> None:
+    field, one = (
+        MusclesField.of({"cheekSquint": 1.0, "mouthSmile": 0.3, "noseSneer": 1.0}),
+        torch.ones(1, *crop.image_size),
+    )
+    assert (warp(one[:, None] * GREY, crop, field)[0] - GREY).abs().max() > 0.01
+    assert (warp_mask(one, crop, field) - 1).abs().max() < 1e-3
+    assert (warp_latent(torch.ones(1, 4, *(n // 8 for n in crop.image_size)), crop, field) - 1).abs().max() < 1e-3
+
+
+def test_video_has_the_same_light(crop: Crop, grey: Tensor) -> None:
+    frame = grey[0].permute(1, 2, 0).contiguous()
+    out = frame.clone()
+    warp_frame(frame, out, crop, preset("smile"))
+    still = warp(grey, crop, preset("smile"))[0][0].permute(1, 2, 0)
+    assert (out - still).abs().max() < 3 / 255
+
+
+def test_a_grey_picture_gets_the_luminance(crop: Crop, grey: Tensor) -> None:
+    lit, one = warp(grey, crop, preset("smile"))[0], warp(grey[:, :1], crop, preset("smile"))[0]
+    weights = torch.tensor([0.2126, 0.7152, 0.0722])[:, None, None]
+    luminance = (lit[0].pow(2.2) * weights).sum(0).pow(1 / 2.2)
+    assert (luminance - one[0, 0]).abs().max() < 0.01
+
+
+def test_sides_mirror_each_other() -> None:
+    rig, light = load_rig(), shading(load_rig())
+    names = [n for n in load_shading() if n.endswith("Left")]
+    assert len(names) >= 8
+    for name in names:
+        left, right = (light[rig.unit_names.index(name.removesuffix("Left") + s)] for s in ("Left", "Right"))
+        known = light.abs().sum(0) > 0
+        assert torch.allclose(left[known], right[rig.mirror][known], atol=0.01)
+
+
+def test_without_a_look_into_the_picture_nothing_is_lit(crop: Crop, grey: Tensor) -> None:
+    field, cheek = MusclesField.of({"mouthSmile": 0.6}), crop.places[0, AT[50]]
+    blind, lit = (at(crop, warp(grey, c, field)[0], cheek) for c in (replace(crop, mouth=None), crop))
+    assert torch.allclose(blind, torch.full((3,), GREY), atol=1e-4)
+    assert (lit - GREY).abs().max() > 0.005
