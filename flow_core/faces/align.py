@@ -67,6 +67,7 @@ def align(
         ValueError: the mask does not fit.
     """
     from .covered import covered
+    from .creases import creases
     from .glasses import wears_glasses
     from .landmarks import load_landmarks
     from .mouth import mouth_colors
@@ -98,7 +99,11 @@ def align(
     )
     crop = (landmarks or load_landmarks()).refine(image, crop)
     return replace(
-        crop, glasses=wears_glasses(image, crop), covered=covered(image, crop), mouth=mouth_colors(image, crop)
+        crop,
+        glasses=wears_glasses(image, crop),
+        covered=covered(image, crop),
+        mouth=mouth_colors(image, crop),
+        creases=creases(image, crop),
     ), found
 
 

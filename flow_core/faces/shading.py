@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -20,13 +21,13 @@ BUILTIN = Path(__file__).parents[1] / "weights" / "shading.safetensors"
 # The factor's logarithm for red, green and blue, over that for luminance: in a fold skin lights itself, so that red is lost least.
 # Measured on the colour photographs of the data, between smiling and neutral faces; see the card.
 TINT = (0.63, 1.12, 1.14)
-GAMMA = 2.2  # from the logarithm of light to that of sRGB values
+GAMMA = 2.2  # from the logarithm of sRGB values to that of light
 
 
 @once()
-def load_shading(path: Path = BUILTIN) -> dict[str, Tensor]:
-    """For each unit that has some, ``[n]`` the logarithm of the factor of luminance at 1, and as ``vertices [n]`` at which of
-    the rig's vertices.
+def load_shading(path: Path = BUILTIN) -> tuple[tuple[str, ...], dict[str, Tensor]]:
+    """The names of the units that change light, and for these, in that order, at the rig's ``vertices [n]``: ``light [K,n]``, and
+    ``creases [K,n]``, see :class:`Shading`.
 
     Raises:
         ValueError: the file holds something else.
@@ -36,19 +37,31 @@ def load_shading(path: Path = BUILTIN) -> dict[str, Tensor]:
     with torch.inference_mode(False):  # tensors made in inference mode would be of no use outside of it
         try:
             with safe_open(path, "pt") as file:
-                names = json.loads((file.metadata() or {})["faceflow"])["units"]
-                light, vertices = file.get_tensor("light").float(), file.get_tensor("vertices").long()
-            return {**dict(zip(names, light, strict=True)), "vertices": vertices}
+                names = tuple(json.loads((file.metadata() or {})["faceflow"])["units"])
+                found = {k: file.get_tensor(k).float() for k in ("light", "creases")}
+                return names, {**found, "vertices": file.get_tensor("vertices").long()}
         except Exception as e:
             raise ValueError(f"{path} holds no shading ({e}); install FaceFlow again.") from e
 
 
-def shading(rig: Rig) -> Tensor:
-    """``[U,V]`` for all units and vertices of the whole rig, zero where there is none."""
-    stored = dict(load_shading())
-    vertices = stored.pop("vertices")
+class Shading(NamedTuple):
+    """What units do to the light at some vertices.
+
+    Attributes:
+        light: ``[U,n]`` logarithm of the factor of luminance for 1 of a unit.
+        creases: ``[U,n]`` 0..1, whether lines there are a unit's.
+    """
+
+    light: Tensor
+    creases: Tensor
+
+
+def shading(rig: Rig, vertices: Tensor) -> Shading:
+    """For all units, at some vertices ``[n]`` of the whole rig; zero where nothing changes."""
+    names, stored = load_shading()
+    units = [rig.unit_names.index(name) for name in names]
     with torch.inference_mode(False):
-        light = torch.zeros(len(rig.unit_names), len(rig.neutral))
-        for name, values in stored.items():
-            light[rig.unit_names.index(name), vertices] = values
-        return light.to(rig.device)
+        dense = stored["light"].new_zeros(2, len(rig.unit_names), len(rig.neutral))
+        for plane, kind in zip(dense, ("light", "creases"), strict=True):
+            plane[torch.tensor(units)[:, None], stored["vertices"]] = stored[kind]
+        return Shading(*dense[..., vertices.cpu()].to(rig.device))

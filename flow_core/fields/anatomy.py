@@ -19,9 +19,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..faces.landmarks import AT, BROWS, EYES, IRISES, LIPS, LIPS_INNER, OVAL
+from ..faces.shading import GAMMA, TINT
 from ..geometry.grid import pixel_centers
 from ..geometry.mesh import barycentric, polygon_distance
-from ..geometry.sampling import interpolate
+from ..geometry.sampling import interpolate, sample_image
 from .teeth import Row, Skull, paint, row, shows_teeth
 
 RASTER = 192  # pixels a side of the raster of the skin's offsets, six times a power of two; 384 gives the same picture
@@ -248,7 +249,8 @@ class MovedFace:
         landmarks: ``[161,2]`` crop points before.
         moved: the same after.
         shift: ``[V,2]`` where the mesh's vertices were before, less where they are after, crop fractions, without what eyelids and
-            eyeballs do; or ``[V,3]`` with how their light changes, see :func:`skin_offsets`.
+            eyeballs do; or ``[V,3]`` with how their light changes, see :func:`skin_offsets`; or ``[V,4]`` with how far their
+            creases fade, 0..1.
         triangles: ``[T,3]`` of the face.
         seen: triangles and weights on the raster of the skin's offsets; see :func:`skin_offsets`.
         lids: by which factor the opening of the viewer's left and right eye changes.
@@ -257,15 +259,17 @@ class MovedFace:
         glasses: whether the face wears some; what lies under them stays, but for lids and gaze.
         pixel: side of a pixel of the picture, crop fractions.
         skull: where teeth may be painted, and in which colours; None: the inside of a mouth is only dark.
+        creases: ``[1,3,n,n]`` by how much a place before is darker than the skin beside it, see :func:`flow_core.faces.creases.creases`; what
+            fades gets it back.
     """
 
     def __init__(
         self, landmarks: Tensor, moved: Tensor, shift: Tensor, triangles: Tensor, seen: tuple[Tensor, Tensor],
         lids: Sequence[float], gaze: Sequence[tuple[float, float]], teeth: tuple[float, float] = (0.0, 0.0),
-        glasses: bool = False, pixel: float = 0.0, skull: Skull | None = None,
+        glasses: bool = False, pixel: float = 0.0, skull: Skull | None = None, creases: Tensor | None = None,
     ) -> None:  # fmt: skip
         self.triangles, self.seen, self.teeth = triangles, seen, teeth
-        self.paints = skull is not None
+        self.paints, self.creases = skull is not None, creases
         self.skin = skin_offsets(shift, triangles, seen, moved[[AT[i] for i in OVAL]])
         before = landmarks.double().cpu().numpy()
         if glasses:
@@ -277,10 +281,15 @@ class MovedFace:
         self.mouth = _mouth(before, after, teeth, pixel, skull, landmarks.device)
 
     def __call__(self, points: Tensor) -> tuple[Tensor, Tensor | None, Tensor | None, Tensor | None]:
-        """Offset ``[1,2,H,W]``, how much is uncovered ``[1,1,H,W]``, what is painted there ``[1,4,H,W]`` and the light ``[1,1,H,W]``, None
+        """Offset ``[1,2,H,W]``, how much is uncovered ``[1,1,H,W]``, what is painted there ``[1,4,H,W]`` and the light ``[1,3,H,W]``, None
         for nothing, at crop points ``[1,H,W,2]``; see :class:`flow_core.fields.base.Sample`."""
         skin = interpolate(self.skin, points)
-        skin, light = skin[:, :2], skin[:, 2:] if self.skin.shape[1] == 3 else None
+        skin, light, fading = skin[:, :2], skin[:, 2:3] if skin.shape[1] > 2 else None, skin[:, 3:]
+        if light is not None:
+            light = light * (light.new_tensor(TINT)[:, None, None] / GAMMA)
+            if self.creases is not None and fading.shape[1]:
+                source = (points + skin.movedim(1, -1)) * self.creases.shape[-1]
+                light = light + fading.clamp(0, 1) * sample_image(self.creases, source)
         flat = points.movedim(-1, 0).contiguous().flatten(1)  # planes: of pairs all would take several times as long
         low, high = zip(*((least.item(), most.item()) for least, most in (v.aminmax() for v in flat)), strict=True)
         parts = [part for part in self._parts() if _meet(part.box, low, high)]

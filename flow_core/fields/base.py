@@ -49,8 +49,9 @@ class Sample(NamedTuple):
             closed; the result there is ``sampled * (1 - uncovered) + color``. None where nothing can be uncovered.
         painted: ``[B,4,H,W]`` what is laid over it where something is uncovered: sRGB 0..1 times how much it covers, and how much it
             covers, 0..1. It is only for the eye: no part of what an edit does to a picture. None where nothing is painted.
-        light: ``[B,1,H,W]`` the logarithm of the factor by which the luminance of what was sampled changes, as by folds of the skin;
-            like ``painted`` only for the eye. None where no light changes.
+        light: ``[B,3,H,W]`` the logarithm of the factor by which the sRGB values of what was sampled, and
+            :data:`flow_core.faces.creases.DARK`, change, as in folds of the skin; like ``painted`` only for the eye. None where no
+            light changes.
     """
 
     offset: Tensor

@@ -24,7 +24,7 @@ from ..faces.fit import FittedFace, fit_faces
 from ..faces.landmarks import AT, LIPS_INNER, OVAL
 from ..faces.read import UNITS, read_units
 from ..faces.rig import Rig, load_rig
-from ..faces.shading import shading
+from ..faces.shading import Shading, shading
 from ..geometry.grid import pixel_centers
 from ..geometry.mesh import polygon_distance, rasterise
 from ..geometry.sampling import sample_image
@@ -46,6 +46,8 @@ NARROW = ("eyeBlink", "eyeSquint", "eyeLookDown")  # units that take the lids to
 SMALL, COARSE = 450, 128  # a face square of up to so many pixels, as in video, needs no finer raster of its skin
 # A mean of many faces smears their folds, so that a little more is given back; and no fold is darker than that.
 LIGHT, LIGHTEST = 1.5, 0.28
+GONE = 0.4  # of a unit that relaxes, from which on its creases are gone,
+FADED = 0.85  # but for a trace, which a face at rest has too
 BORDER = 0.6  # centimetres around the outline of the face that belong to it
 # Rig units for one unit as the reader reads it (MediaPipe's), so that an expression lands on another face as it was read
 READ_SCALE = {
@@ -133,6 +135,11 @@ class MusclesField:
         return [{n: float(str(v)) for n, v in zip(names, row, strict=True) if v} for row in rows]
 
     @property
+    def relaxes(self) -> bool:
+        """Whether anything that a face shows may be taken away."""
+        return bool((self.relax > 0).any() or (self.units < 0).any())
+
+    @property
     def batch(self) -> int:
         return len(self.units)
 
@@ -167,7 +174,8 @@ class MusclesField:
             glasses = crop.glasses[at] if crop.glasses else False
             colors = None if crop.mouth is None else crop.mouth[at].to(places)
             one, pixel = self.select(i % self.batch), 1 / crop.side[at].item()
-            moved.append(moved_face(faces.select(at), places[at], one, size, glasses, pixel, colors))
+            creases = None if crop.creases is None else crop.creases[at : at + 1].to(places)
+            moved.append(moved_face(faces.select(at), places[at], one, size, glasses, pixel, colors, creases))
         rest = None if self.rest is None else self.rest.flow(feather, crop)
         return MuscleFlow(moved, rest, feather, None if crop.covered is None else crop.covered.to(self.device))
 
@@ -474,6 +482,7 @@ def moved_face(
     glasses: bool = False,
     pixel: float = 0.0,
     colors: Tensor | None = None,
+    creases: Tensor | None = None,
 ) -> MovedFace | None:
     """One fitted face with its muscles and its shape changed; None where nothing changes.
 
@@ -507,14 +516,19 @@ def moved_face(
     lids, gaze = eyelids_and_gaze(shown, after, names)
     skull, shift = None, -change[:, :2]
     if colors is not None:
-        light = LIGHTEST * torch.tanh((after - shown) @ _light(load_rig()).to(shown) * (LIGHT / LIGHTEST))
+        lit = _shading(load_rig())
+        light = LIGHTEST * torch.tanh((after - shown) @ lit.light.to(shown) * (LIGHT / LIGHTEST))
         shift = torch.cat([shift, light[:, None]], 1)
+        gone = (shown.clamp(min=0) - after.clamp(min=0)).clamp(min=0)
+        if creases is not None and gone.any():
+            fading = (gone / GONE).clamp(max=1) @ lit.creases.to(shown)
+            shift = torch.cat([shift, fading.clamp(max=FADED)[:, None]], 1)
         at = AT[LIPS_INNER[15]]
         shows = (shown * _on_mesh(names).to(shown) * part.gain) @ part.units[:, part.landmark_index[at]].flatten(1)
         lip = landmarks[at] - face.turned((part.landmark_weight[at] @ shows.view(3, 3))[None, None])[0, 0, :2]
         axes = face.turned(torch.eye(3).to(lip)[None])[0, :, :2]
         skull = Skull(lip.double().cpu().numpy(), axes.double().cpu().numpy(), colors)
-    return MovedFace(landmarks, moved, shift, part.triangles, seen, lids, gaze, teeth, glasses, pixel, skull)
+    return MovedFace(landmarks, moved, shift, part.triangles, seen, lids, gaze, teeth, glasses, pixel, skull, creases)
 
 
 @functools.lru_cache(maxsize=1)
@@ -525,10 +539,9 @@ def _on_mesh(names: tuple[str, ...]) -> Tensor:
 
 
 @functools.lru_cache(maxsize=1)
-def _light(rig: Rig) -> Tensor:
-    """``[U,n]`` how units change the light at the vertices of :func:`front`."""
-    with torch.inference_mode(False):
-        return shading(rig)[:, front(rig)[1]]
+def _shading(rig: Rig) -> Shading:
+    """How units change the light at the vertices of :func:`front`."""
+    return shading(rig, front(rig)[1])
 
 
 @functools.lru_cache(maxsize=2)

@@ -63,6 +63,8 @@ class Crop:
             does, or nobody looked.
         mouth: ``[B,3,3]`` sRGB 0..1 of teeth and the tongue in the light of each face and of what its lips let see, as of :func:`flow_core.faces.mouth.mouth_colors`; None
             where nobody looked: then nothing is painted into mouths that open.
+        creases: ``[B,1,n,n]`` by how much places of the crop frame are darker than the skin beside them, as of
+            :func:`flow_core.faces.creases.creases`; None where nobody looked: then the lines of an expression that goes stay.
     """
 
     image_size: tuple[int, int]
@@ -75,6 +77,7 @@ class Crop:
     glasses: tuple[bool, ...] = ()
     covered: Tensor | None = None
     mouth: Tensor | None = None
+    creases: Tensor | None = None
 
     def __post_init__(self) -> None:
         of = self.of_picture or tuple(range(len(self.matrix)))
@@ -156,6 +159,7 @@ class Crop:
             glasses=self.glasses[one],
             covered=None if self.covered is None else self.covered[one],
             mouth=None if self.mouth is None else self.mouth[one],
+            creases=None if self.creases is None else self.creases[one],
         )
 
     def faces_of(self, picture: int) -> list[int]:
@@ -186,6 +190,7 @@ class Crop:
             glasses=self.glasses * count,
             covered=None if self.covered is None else self.covered[index.to(self.covered.device)],
             mouth=None if self.mouth is None else self.mouth[index.to(self.mouth.device)],
+            creases=None if self.creases is None else self.creases[index.to(self.creases.device)],
         )
 
     def widen(self, factor: float) -> Crop:
@@ -193,7 +198,7 @@ class Crop:
         grow = self.matrix.new_tensor(
             [[1 / factor, 0, 0.5 - 0.5 / factor], [0, 1 / factor, 0.5 - 0.5 / factor], [0, 0, 1]]
         )
-        return replace(self, matrix=grow @ self.matrix, covered=None)  # which lies in the frame as it was
+        return replace(self, matrix=grow @ self.matrix, covered=None, creases=None)  # which lie in the frame as it was
 
     def to(self, device: torch.device | str) -> Crop:
         return replace(

@@ -56,6 +56,9 @@ LABELS = {
     "fear": "",
 }  # label -> unit of the rig
 BLUR = 2  # pixels of the stored squares around which a luminance is the mean
+REACH = 0.7  # centimetres around a change of light in which a unit's creases lie, where its light changes by
+CREASES = 0.06  # or more
+BESIDE = 0.5  # of the distances from lids, lips and nostrils up to which a crease is one
 MIDDLE = 0.8  # centimetres beside the middle within which a unit of one side goes over into the other
 
 
@@ -81,30 +84,26 @@ def harmonics(rig: Rig, vertices: Tensor) -> Tensor:
     return torch.stack([torch.ones_like(x), x, y, z, x * y, x * z, y * z, x * x - y * y, 3 * z * z - 1], -1)
 
 
-def skin(rig: Rig, vertices: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Weights ``[n]`` of vertices: of plain skin, away from what has borders of its own (lids, brows, lips, nostrils, the outline);
-    and of the upper and the lower face."""
+def skin(rig: Rig, vertices: Tensor, near: float = 1.0) -> tuple[Tensor, Tensor, Tensor]:
+    """Weights ``[n]`` of vertices: of plain skin, away from what has borders of its own (lids, brows, lips, nostrils, the outline), all
+    distances times ``near``; and of the upper and the lower face."""
     places = rig.neutral[vertices, :2]
     marks = rig.landmarks(rig.neutral)[:, :2]
 
     def beyond(contour: tuple[int, ...], low: float, high: float, sign: float = 1.0) -> Tensor:
         corners = marks[[AT[i] for i in contour]]
         distance = torch.maximum(*(polygon_distance(c, places) for c in (corners, corners.flip(0))))  # positive inside
-        return _step(-sign * distance, low, high)
+        return _step(-sign * distance, near * low, near * high)
 
     plain = beyond(OVAL, 0.2, 1.4, -1.0) * beyond(LIPS, 0.2, 0.8)
     for eye, brow in zip(EYES, BROWS, strict=True):
-        socket = (
-            *brow[:5],
-            eye[8],
-            eye[4],
-            eye[0],
-        )  # from the brow's upper edge over the inner corner to the lower lid
+        # from the brow's upper edge over the inner corner to the lower lid
+        socket = *brow[:5], eye[8], eye[4], eye[0]
         plain = plain * beyond(eye, 0.4, 1.1) * beyond(brow, 0.3, 1.0) * beyond(socket, 0.1, 0.7)
     wings = marks[[AT[i] for i in (NOSTRILS[0][0], NOSTRILS[1][0])]]
     middle, half = wings.mean(0), (wings[1, 0] - wings[0, 0]) / 2
     nose = ((places - middle) / torch.stack([half * 1.4, half * 0.65])).norm(dim=-1)
-    plain = plain * _step(nose, 0.8, 1.25)
+    plain = plain * _step(nose, 0.7 + 0.1 * near, 0.95 + 0.3 * near)
     upper = 1 - _step(places[:, 1], -0.5, 1.2)
     return plain, upper, _step(places[:, 1], -1.0, 0.5)
 
@@ -168,7 +167,8 @@ def learn(folder: Path, out: Path) -> None:
     before, after = (folds[test] - t[test] @ effect for t in (rest, table))
     print("share of the variance that the face's muscles explain, of what light and person leave, plain skin:")
     print(f"held out {1 - (after[:, counted].square().sum() / before[:, counted].square().sum()).item():.1%}")
-    names, rows = [], []
+    names, rows, lines = [], [], []
+    close, beside = apart < REACH, skin(rig, vertices, BESIDE)[0]
     left = _step(neutral[:, 0], -MIDDLE, MIDDLE)  # the person's left is the viewer's right
     found = {n: (effect[CAUSES.index(n)], lower if n in LOWER else upper) for n in (*LOWER, *UPPER)}
     for k, unit in enumerate(LABELS.values()):
@@ -180,9 +180,15 @@ def learn(folder: Path, out: Path) -> None:
             if name + side in rig.unit_names:
                 names.append(name + side)
                 rows.append(values * share)
+                here = (values.abs() * share * close).amax(1)  # of lines that lie a little elsewhere in another face
+                lines.append((here / CREASES).clamp(max=1) * beside)
         print(f"| {name} | {values.min():+.2f} | {values.max():+.2f} |")
     save_file(
-        {"light": torch.stack(rows).half().contiguous(), "vertices": vertices.short().contiguous()},
+        {
+            "light": torch.stack(rows).half().contiguous(),
+            "creases": torch.stack(lines).half().contiguous(),
+            "vertices": vertices.short().contiguous(),
+        },
         out,
         {"faceflow": json.dumps({"units": names})},
     )

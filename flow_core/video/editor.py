@@ -157,6 +157,8 @@ class Editor:
                     self.tracker.look_for_glasses(frame, track)
                     self.tracker.look_into_mouth(frame, track)
                     self.tracker.look_for_covers(frame, track, dt)
+                    if getattr(wanted, "relaxes", False):
+                        self.tracker.look_for_creases(frame, track)
                     track.fitted = self._fit(track, dt) if fitted is None else fitted
                     wanted = wanted.flow(s.feather, track.crop, track.fitted)
             with self._stage("warp"):

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from ..faces.align import sort_faces
 from ..faces.covered import LEAST, likely_covered, spared
+from ..faces.creases import creases
 from ..faces.detect import Detection, Detector
 from ..faces.fit import FittedFace
 from ..faces.glasses import wears_glasses
@@ -36,6 +37,7 @@ LOOK_AGAIN = 0.02  # sides of a crop; a face that is farther off than this is lo
 LEAST_SIDE = 32  # pixels of a crop's side; there is nothing to see of an edit on a smaller face
 MEMORY = 300  # frames after which a lost face is forgotten
 LOOKS, LOOK_EVERY = 15, 4  # looks for glasses on each face, and frames between them
+CREASES = 192  # pixels a side of the face square in which creases are looked for
 LIGHT_EVERY, LIGHT_SHARE = 32, 0.25  # frames between looks at the light on a mouth, and how much each counts
 COVER_EVERY = 4  # frames between looks for what covers a face; while something does, every second one
 COVER_SECONDS = (0.06, 0.2)  # in which what comes before a face, and what leaves it, is believed by two thirds
@@ -315,6 +317,10 @@ class Tracker:
             probable, share = likely_covered(frame.permute(2, 0, 1)[None], track.crop)
             cover.see(probable, share.item())
         track.crop = replace(track.crop, covered=cover.after(dt))
+
+    def look_for_creases(self, frame: Tensor, track: Track) -> None:
+        """Have the crop of a track know the creases of the face, which are elsewhere in each frame."""
+        track.crop = replace(track.crop, creases=creases(frame.permute(2, 0, 1)[None], track.crop, CREASES))
 
     def _add(self, crop: Crop, template: Tensor, presence: float) -> None:
         self.tracks.append(Track(self._next_id, crop, template, presence))

@@ -56,7 +56,7 @@ def warp_frame(
     if uncovered is not None:
         strong = strong | (uncovered[0, 0] > STILL_COLOR)
     if light is not None:
-        strong = strong | (light[0, 0].abs() > STILL_COLOR)
+        strong = strong | (light[0].abs().amax(0) > STILL_COLOR)
     if not strong.any():
         return None
     i0, i1 = _span(strong.any(1), rows)
@@ -93,7 +93,8 @@ def warp_frame(
         None if uncovered is None else values[:, -1:],
         (0.0, whole) if tinted or light is not None or interpolation == "bicubic" else None,
         interpolation,
-        light=None if light is None else values[:, (5 if tinted else 2) :][:, :1],
+        light=None if light is None else values[:, (5 if tinted else 2) :][:, :3],
+        white=whole,
     )
     # What is painted lies in the boxes of layers; at one pixel a cell all has been asked at every pixel.
     at = [(box, sample.painted) for box, sample in zip(boxes, sharp, strict=True)] or [(crop.bounds(), painted)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from ..faces.shading import GAMMA, TINT
+from ..faces.creases import DARK
 from ..geometry.sampling import sample_grid
 
 
@@ -18,6 +18,7 @@ def edited_pixels(
     padding: str = "border",
     painted: Tensor | None = None,
     light: Tensor | None = None,
+    white: float = 1.0,
 ) -> Tensor:
     """New pixels: ``image`` where ``grid`` says, in its new light, times what is not uncovered, plus the colour (paper, equation 1).
 
@@ -30,12 +31,13 @@ def edited_pixels(
         mode: ``bilinear`` or ``bicubic``.
         padding: see :func:`flow_core.geometry.sampling.sample_grid`.
         painted: ``[1,4,h,w]``, see :class:`flow_core.fields.base.Sample`, with colours in the range of the image's values. None = nothing.
-        light: ``[1,1,h,w]``, see there too. None = as it is.
+        light: ``[1,3,h,w]``, see there too. None = as it is.
+        white: the image's white, 1 or 255.
 
     Returns:
         ``[1,C,h,w]``. Channels after the third (alpha) move along and have no colour.
     """
-    return recolored(sample_grid(image, grid, mode, padding), color, uncovered, limits, painted, light)
+    return recolored(sample_grid(image, grid, mode, padding), color, uncovered, limits, painted, light, white)
 
 
 def recolored(
@@ -45,10 +47,12 @@ def recolored(
     limits: tuple[float, float] | None,
     painted: Tensor | None = None,
     light: Tensor | None = None,
+    white: float = 1.0,
 ) -> Tensor:
     """The second half of :func:`edited_pixels`: what becomes of pixels ``new`` that have been sampled, in place."""
     if light is not None:
-        new[:, :3] *= (light * shades(new)).exp_()
+        change = (light.mean(1, keepdim=True) if new.shape[1] == 1 else light).expm1()
+        new[:, :3].addcmul_(new[:, :3] + DARK * white, change)
     if uncovered is not None:
         new[:, :3] *= 1 - uncovered
     if color is not None:
@@ -58,9 +62,3 @@ def recolored(
         new[:, :3] *= 1 - cover
         new[:, :3] += over.mean(1, keepdim=True) if new.shape[1] == 1 else over
     return new if limits is None else new.clamp_(*limits)
-
-
-def shades(image: Tensor) -> Tensor:
-    """By how much the logarithms of an image's channels change for 1 of that of the luminance's: ``[1,1 or 3,1,1]``."""
-    tint = TINT if image.shape[1] > 1 else (1.0,)
-    return image.new_tensor(tint)[None, :, None, None] / GAMMA

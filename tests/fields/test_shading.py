@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from flow_core.faces.creases import creases
 from flow_core.faces.landmarks import AT
 from flow_core.faces.rig import load_rig
 from flow_core.faces.shading import load_shading, shading
@@ -25,8 +26,8 @@ CHEEK = (50, 280)
 
 @pytest.fixture
 def crop(crops: dict[str, Crop]) -> Crop:
-    """A face that hardly smiles, with its lips together."""
-    return crops["grace_hopper"]
+    """A face that hardly smiles, with its lips together; of no picture, so that nothing is known of creases."""
+    return replace(crops["grace_hopper"], creases=None)
 
 
 @pytest.fixture
@@ -53,10 +54,29 @@ def test_a_smile_darkens_folds_and_lights_cheeks(crop: Crop, grey: Tensor) -> No
 
 
 def test_a_smile_that_goes_takes_its_folds_along(crops: dict[str, Crop]) -> None:
-    crop = crops["astronaut"]  # she smiles
+    crop = replace(crops["astronaut"], creases=None)  # she smiles
     marks, grey = crop.places[0], torch.full((1, 3, *crop.image_size), GREY)
     taken = warp(grey, crop, MusclesField.of({"relax mouthSmile": 1.0}))[0]
     assert at(crop, taken, (marks[AT[205]] + marks[AT[61]]) / 2).mean() > GREY * 1.01
+
+
+def test_lines_go_with_the_smile_that_made_them(crops: dict[str, Crop]) -> None:
+    """A dark line drawn beside the mouth of somebody who smiles is hardly seen any more when she does not; one on the forehead is."""
+    face = crops["astronaut"]
+    picture = torch.full((1, 3, *face.image_size), GREY)
+    fold, brow = (face.places[0, AT[205]] + face.places[0, AT[61]]) / 2, face.places[0, AT[151]]
+    for place in (fold, brow):
+        x, y = (face.inverse[0, :2, :2] @ place + face.inverse[0, :2, 2]).round().long().tolist()
+        picture[..., y - 6 : y + 7, x] = 0.25
+    crop = replace(face, creases=creases(picture, face))
+    assert crop.creases[0].amax() > 0.3
+    kept, gone = (warp(picture, c, preset("neutral"))[0] for c in (replace(crop, creases=None), crop))
+    middle = round(crop.points[0, 2, 1].item())
+    line, left = (GREY - edited[..., middle:, :].min() for edited in (kept, gone))
+    assert line > 0.1
+    assert left < 0.6 * line
+    assert torch.equal(kept[..., : middle - 40, :], gone[..., : middle - 40, :])
+    assert torch.equal(warp(picture, crop, preset("neutral"), shape=0.0)[0], picture)
 
 
 def test_one_side_leaves_the_other_alone(crop: Crop, grey: Tensor) -> None:
@@ -108,17 +128,18 @@ def test_a_grey_picture_gets_the_luminance(crop: Crop, grey: Tensor) -> None:
     lit, one = warp(grey, crop, preset("smile"))[0], warp(grey[:, :1], crop, preset("smile"))[0]
     weights = torch.tensor([0.2126, 0.7152, 0.0722])[:, None, None]
     luminance = (lit[0].pow(2.2) * weights).sum(0).pow(1 / 2.2)
-    assert (luminance - one[0, 0]).abs().max() < 0.01
+    assert (luminance - one[0, 0]).abs().max() < 0.015
 
 
 def test_sides_mirror_each_other() -> None:
-    rig, light = load_rig(), shading(load_rig())
-    names = [n for n in load_shading() if n.endswith("Left")]
+    rig = load_rig()
+    names = [n.removesuffix("Left") for n in load_shading()[0] if n.endswith("Left")]
     assert len(names) >= 8
-    for name in names:
-        left, right = (light[rig.unit_names.index(name.removesuffix("Left") + s)] for s in ("Left", "Right"))
-        known = light.abs().sum(0) > 0
-        assert torch.allclose(left[known], right[rig.mirror][known], atol=0.01)
+    for table in shading(rig, torch.arange(len(rig.neutral))):
+        known = table.abs().sum(0) > 0
+        for name in names:
+            left, right = (table[rig.unit_names.index(name + s)] for s in ("Left", "Right"))
+            assert torch.allclose(left[known], right[rig.mirror][known], atol=0.01)
 
 
 def test_without_a_look_into_the_picture_nothing_is_lit(crop: Crop, grey: Tensor) -> None:
