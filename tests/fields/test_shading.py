@@ -73,11 +73,11 @@ def test_lines_go_with_the_smile_that_made_them(crops: dict[str, Crop]) -> None:
     relaxed = MusclesField.of({"relax mouthSmile": 1.0})
     kept, gone = (warp(picture, c, relaxed)[0] for c in (replace(crop, creases=None), crop))
     middle = round(crop.points[0, 2, 1].item())
-    corner = round((face.inverse[0, 0, :2] @ face.places[0, AT[61]] + face.inverse[0, 0, 2]).item())
-    line, left = (GREY - edited[..., middle:, : corner - 3].min() for edited in (kept, gone))  # not the mouth's inside
+    plain = warp(torch.full_like(picture, GREY), replace(crop, creases=None), relaxed)[0]
+    line, left = ((plain - edited)[..., middle:, :].max() for edited in (kept, gone))
     assert line > 0.1
     assert left < 0.6 * line
-    assert torch.equal(kept[..., : middle - 40, :], gone[..., : middle - 40, :])
+    assert (kept - gone)[..., : middle - 40, :].abs().max() < 1e-3
     assert torch.equal(warp(picture, crop, relaxed, shape=0.0)[0], picture)
 
 
