@@ -46,8 +46,8 @@ NARROW = ("eyeBlink", "eyeSquint", "eyeLookDown")  # units that take the lids to
 SMALL, COARSE = 450, 128  # a face square of up to so many pixels, as in video, needs no finer raster of its skin
 # A mean of many faces smears their folds, so that a little more is given back; and no fold is darker than that.
 LIGHT, LIGHTEST = 1.5, 0.28
-GONE = 0.4  # of a unit that relaxes, from which on its creases are gone,
-FADED = 0.85  # but for a trace, which a face at rest has too
+GONE = 0.8  # of a unit that relaxes, from which on its creases are gone,
+FADED = 0.8  # but for a trace, which a face at rest has too
 BORDER = 0.6  # centimetres around the outline of the face that belong to it
 # Rig units for one unit as the reader reads it (MediaPipe's), so that an expression lands on another face as it was read
 READ_SCALE = {
