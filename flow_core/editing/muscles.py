@@ -4,15 +4,16 @@ An edit starts from what the prompt names (:mod:`flow_core.editing.named`). From
 (Amari, Natural gradient works efficiently in learning, 1998), whose metric is how units vary together on real faces: it goes
 along mixtures that faces make, and no step length has to be tuned for any muscle.
 
-The mesh is rasterised without a gradient. The gradient enters by ``offset - sum(w (q - q.detach()))`` with ``w`` the barycentric
-weights and ``q`` the moved vertices, which is exact in value and of first order in slope.
+The mesh is rasterised without a gradient. The gradient enters by ``offset - sum(w (q - q_0))`` with ``w`` the barycentric
+weights, ``q`` the moved vertices and ``q_0`` those that were rasterised. That is of first order, and muscles move little in a step, so
+one raster serves for many steps.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import TypeAlias
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -24,8 +25,8 @@ from ..fields.muscles import MOST, MusclesField, fit_shown, front, front_triangl
 from ..fields.raster import Field
 from ..geometry.crop import Crop
 from ..geometry.grid import pixel_centers
-from ..geometry.mesh import barycentric, rasterise
-from ..geometry.sampling import interpolate, sample_image
+from ..geometry.mesh import rasterise
+from ..geometry.sampling import grid_of, interpolate, sample_grid
 from ..guides.guide import Guide
 from ..guides.prompts import Prompt
 from . import losses
@@ -38,6 +39,7 @@ from .tints import named_tints
 from .views import Faces
 
 LATTICE = 128  # pixels a side of the raster on which a step sees the offsets: a little finer than its views
+KEPT = 0.05  # change of any unit or control up to which a raster is kept
 STEPS = 12  # of the natural gradient, at most
 LENGTH = 0.45  # standard deviations of real faces that all steps together go, where the guide asks for all of them
 
@@ -93,7 +95,7 @@ class MuscleParameters:
                 rest, offset=rest.offset.expand(batch, -1, -1, -1), color=rest.color.expand(batch, -1, -1, -1)
             )
         self.field = replace(made, rest=rest, meta=field.meta)
-        self.change = torch.zeros(
+        self.change = torch.zeros(  # since the raster was made
             batch, made.units.shape[1] + made.controls.shape[1], device=device, requires_grad=True
         )
         self.metric = torch.stack([covariance(asked[p].expression, asked[p].shape) for p in prompts]).to(device)
@@ -106,23 +108,23 @@ class MuscleParameters:
         self.fineness = LATTICE
         # colours that are sought take more steps, and smaller ones; those that are named are there from the start
         self.most_steps = None if self.sought is not None else STEPS if self.moves else 1
-        self.at: list[Rasterised] | None = None
+        self.at: list[Rasterised | None] = [None] * batch
 
     def edit(self) -> Edit:
-        if self.at is None:
-            self.at = [
-                rasterised(self.fitted.select(i), self.places[i], self.field.select(i), self.lattice, self.weight)
-                for i in range(len(self.places))
-            ]
+        for i, kept in enumerate(self.at):
+            if kept is None:
+                self.at[i] = rasterised(
+                    self.fitted.select(i), self.places[i], self.field.select(i), self.lattice, self.weight
+                )
         moved = torch.cat([self._skin(i, self.change[i]) for i in range(len(self.places))])
-        offset = torch.cat([found for _, _, found, _ in self.at]) + moved
-        dark = torch.cat([dark for *_, dark in self.at])
+        offset = torch.cat([at.offset for at in self.at]) + moved
+        dark = torch.cat([at.dark for at in self.at])
         color = None if self.colors is None else self.colors.raster()
         return Edit(Lattice(offset, dark, color, self.field.rest), colors=self.sought)
 
     def _skin(self, i: int, change: Tensor) -> Tensor:
         shift = change[self.chosen] @ self.ways[i]
-        return carried(shift.view(-1, 2), front(self.fitted.rig)[0].triangles, self.at[i], self.weight)
+        return carried(shift.view(-1, 2), self.at[i])
 
     def unit_gain(self, gain: Tensor) -> Tensor:
         found, full = [], []
@@ -139,7 +141,7 @@ class MuscleParameters:
                     / losses.rms_change(slope.new_zeros(len(slope), 2, 2, 2), way * losses.COLOR_UNIT).clamp(min=1e-9)
                 )
                 continue
-            way = torch.einsum("bij,bj->bi", self.metric, slope)
+            way = (self.metric @ slope[..., None])[..., 0]
             with torch.no_grad():
                 moved = torch.cat([self._skin(i, w) for i, w in enumerate(way)])
             unit = ((slope * way).sum(1) / losses.rms_change(moved).clamp(min=1e-9)).clamp(min=1e-9)
@@ -154,16 +156,25 @@ class MuscleParameters:
         slopes = torch.autograd.grad(loss, free, allow_unused=True)
         with torch.no_grad():
             if self.moves and slopes[0] is not None:
-                way = -torch.einsum("bij,bj->bi", self.metric, slopes[0])
+                way = -(self.metric @ slopes[0][..., None])[..., 0]
                 length = (slopes[0] * -way).sum(1).clamp(min=0).sqrt() * len(way)  # the loss is a mean over faces
                 pull = (length / self.full.clamp(min=1e-9)).clamp(max=1)
                 delta = way * (LENGTH / STEPS * pull * pace.to(way) / (length / len(way)).clamp(min=1e-9))[:, None]
-                self.field = self.field.with_coefficients(self._within(delta))
-                self.at = None
+                self._move(self._within(delta))
             if self.sought is not None and slopes[1] is not None:
                 way = slopes[1] / slopes[1].norm(dim=2, keepdim=True).clamp(min=1e-9)
                 self.momentum = 0.2 * way if self.momentum is None else 0.8 * self.momentum + 0.2 * way
                 self.sought -= self.lr * COLOR_RATE * rate * pace.to(way)[:, None, None] * self.momentum
+
+    def _move(self, after: Tensor) -> None:
+        """Go to other coefficients, and give up the rasters of faces that have moved far since theirs was made."""
+        moved = after - self.field.coefficients()
+        self.field = self.field.with_coefficients(after)
+        count = self.field.units.shape[1]
+        self.change += torch.cat([moved[:, :count], moved[:, 2 * count :]], 1)
+        far = self.change.abs().amax(1) > KEPT
+        self.change.masked_fill_(far[:, None], 0.0)
+        self.at = [None if gone else kept for kept, gone in zip(self.at, far.tolist(), strict=True)]
 
     def _within(self, delta: Tensor) -> Tensor:
         """The coefficients after a step, within what faces can do."""
@@ -186,8 +197,22 @@ class MuscleParameters:
         return field, lambda same: same
 
 
-Rasterised: TypeAlias = tuple[Tensor, Tensor, Tensor, Tensor]
-"""Triangles and weights of a lattice, and the offsets ``[1,2,n,n]`` and uncovered ``[1,1,n,n]`` on it, without gradient."""
+class Rasterised(NamedTuple):
+    """A face on a lattice, without gradient.
+
+    Attributes:
+        offset: ``[1,2,n,n]``.
+        dark: ``[1,1,n,n]`` uncovered.
+        pixels: ``[N]`` where a triangle is seen, in the flat lattice.
+        corners: ``[3,N]`` the vertices of that triangle.
+        weights: ``[3,N]`` what each corner's shift takes from the offset.
+    """
+
+    offset: Tensor
+    dark: Tensor
+    pixels: Tensor
+    corners: Tensor
+    weights: Tensor
 
 
 @torch.no_grad()
@@ -206,11 +231,15 @@ def rasterised(face: FittedFace, place: Tensor, one: MusclesField, lattice: Tens
     if moved is None:
         points, depth = face.project(face.vertices())
         seen = rasterise(points[0], depth[0], front_triangles(face.rig), size)  # numbered as those of the front
-        zero = lattice.new_zeros(1, 3, size, size)
-        return *seen, zero[:, :2], zero[:, 2:]
-    offset, dark, *_ = moved(lattice)
+        offset, dark = lattice.new_zeros(1, 2, size, size), None
+    else:
+        seen, (offset, dark, *_) = moved.seen, moved(lattice)
     dark = offset.new_zeros(1, 1, size, size) if dark is None else dark
-    return *moved.seen, offset * weight, dark * weight
+    index, weights = (v.flatten(0, 1) for v in seen)
+    pixels = (index >= 0).nonzero()[:, 0]
+    corners = front(face.rig)[0].triangles[index[pixels]].T.contiguous()
+    taken = (weights[pixels] * -weight.flatten()[pixels, None]).T.contiguous()
+    return Rasterised(offset * weight, dark * weight, pixels, corners, taken)
 
 
 def ways(face: FittedFace, chosen: Tensor) -> Tensor:
@@ -221,26 +250,28 @@ def ways(face: FittedFace, chosen: Tensor) -> Tensor:
     return ((moves @ face.rotation[0].T)[..., :2] * face.scale[0]).flatten(1)
 
 
-def skin(face: FittedFace, at: Rasterised, change: Tensor, weight: Tensor) -> Tensor:
+def skin(face: FittedFace, at: Rasterised, change: Tensor) -> Tensor:
     """Offsets ``[1,2,n,n]`` that a change ``[U+C]`` of units and controls adds to :func:`rasterised`, to first order."""
     rig = front(face.rig)[0]
     count = len(rig.unit_names)
     solid = (change[:count] * rig.gain) @ rig.units.flatten(1) + change[count:] @ rig.controls.flatten(1)
     shift = (solid.view(-1, 3) @ face.rotation[0].T)[:, :2] * face.scale[0]
-    return carried(shift, rig.triangles, at, weight)
+    return carried(shift, at)
 
 
-def carried(shift: Tensor, triangles: Tensor, at: Rasterised, weight: Tensor) -> Tensor:
+def carried(shift: Tensor, at: Rasterised) -> Tensor:
     """Offsets ``[1,2,n,n]`` where the vertices of the front move by ``shift [V,2]``."""
-    index, weights, *_ = at
-    return -barycentric(shift, triangles, index, weights).movedim(-1, 0)[None] * weight
+    found = shift.T.index_select(1, at.corners.flatten()).view(2, *at.corners.shape)
+    found = (found * at.weights).sum(1)
+    size = at.offset.shape[2:]
+    return found.new_zeros(2, size.numel()).index_copy(1, at.pixels, found).view(1, 2, *size)
 
 
 class Lattice:
     """The edit as it stands, as a field that only has a flow: what the views of an optimisation ask."""
 
     def __init__(self, offset: Tensor, dark: Tensor, color: Tensor | None, rest: Field | None) -> None:
-        self.planes, self.color, self.rest = torch.cat([offset, dark], 1), color, rest
+        self.planes, self.color, self.rest = (offset, dark), color, rest
 
     def flow(self, feather: float = FEATHER, crop: Crop | None = None) -> Callable[[Tensor], Sample]:
         rest = None if self.rest is None else self.rest.flow(feather)
@@ -248,16 +279,21 @@ class Lattice:
 
 
 class _LatticeFlow:
-    def __init__(self, planes: Tensor, color: Tensor | None, rest: object, feather: float) -> None:
+    def __init__(
+        self, planes: tuple[Tensor, Tensor], color: Tensor | None, rest: object, feather: float
+    ) -> None:
         self.planes, self.color, self.rest, self.feather = planes, color, rest, feather
         self.colored = color is not None or bool(rest is not None and rest.colored)
 
     def __call__(self, points: Tensor) -> Sample:
         # linear, for the lattice is as fine as the views, and the slope of cubic interpolation takes as long as the guide
-        size = self.planes.shape[-1]
-        offset, dark = sample_image(self.planes, points.expand(len(self.planes), -1, -1, -1) * size).split((2, 1), 1)
-        source = points + offset.movedim(1, -1)  # colours belong to the face as it was
+        # apart, for what is dark has no slope
+        grid = grid_of(points).expand(len(self.planes[0]), -1, -1, -1)
+        offset, dark = (sample_grid(plane, grid, "bilinear") for plane in self.planes)
         color = offset.new_zeros(()).expand(len(offset), 3, *offset.shape[2:])
+        if not self.colored and self.rest is None:
+            return Sample(offset, color, dark)
+        source = points + offset.movedim(1, -1)  # colours belong to the face as it was
         if self.color is not None:
             color = interpolate(self.color, source) * taper(source, self.feather)[:, None] * (1 - dark)
         if self.rest is not None:

@@ -6,6 +6,7 @@ Flow and view are composed, so that pixels are sampled once.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -16,7 +17,7 @@ from torch import Tensor
 from ..fields.base import Flow, FlowField, Sample
 from ..geometry.crop import Crop
 from ..geometry.grid import turned_centers
-from ..geometry.sampling import normalized
+from ..geometry.sampling import grid_of
 from ..guides.guide import Guide
 from ..warping.pixels import edited_pixels
 
@@ -45,7 +46,7 @@ class Faces:
     def batch(self) -> int:
         return len(self.aligned)
 
-    @property
+    @functools.cached_property
     def crop(self) -> Crop:
         """Where the faces are in :attr:`aligned`: everywhere."""
         return replace(Crop.whole(self.aligned), landmarks=self.landmarks * self.aligned.shape[-1])
@@ -82,13 +83,15 @@ def sample_views(flow: Flow, points: Tensor, size: int) -> Sample:
     Returns:
         Planes ``[B*V,...,size,size]``; the colour is None where there is none.
     """
-    sample = flow(points.flatten(1, 2))  # all views as one tall picture
-    planes = [sample.offset, sample.color if flow.colored else None, sample.uncovered]
-    planes = torch.cat([p for p in planes if p is not None], 1)
-    planes = planes.unflatten(2, (points.shape[1], -1)).transpose(1, 2).flatten(0, 1)
-    planes = F.interpolate(planes, (size, size), mode="bilinear", align_corners=False)
+    def apart(plane: Tensor) -> Tensor:
+        plane = plane.unflatten(2, points.shape[1:3]).transpose(1, 2).flatten(0, 1)
+        if plane.shape[2] == size:
+            return plane
+        return F.interpolate(plane, (size, size), mode="bilinear", align_corners=False)
+
+    offset, color, uncovered, _ = flow(points.flatten(1, 2))  # all views as one tall picture
     return Sample(
-        planes[:, :2], planes[:, 2:5] if flow.colored else None, None if sample.uncovered is None else planes[:, -1:]
+        apart(offset), apart(color) if flow.colored else None, None if uncovered is None else apart(uncovered)
     )
 
 
@@ -101,9 +104,9 @@ def embed_views(
     uncovered: Tensor | None = None,
 ) -> Tensor:
     """Embeddings ``[n,D]`` of views ``[n,s,s,2]`` of face squares ``[n,3,S,S]``, edited or as they are."""
+    grid = grid_of(points)
     if offset is not None:
-        points = points + offset.permute(0, 2, 3, 1)
-    grid = normalized(aligned, points * aligned.shape[-1])
+        grid = torch.add(grid, offset.permute(0, 2, 3, 1), alpha=2)
     return guide.encode_image(edited_pixels(aligned, grid, color, uncovered, (0.0, 1.0), "bilinear"))
 
 
@@ -121,9 +124,9 @@ class ViewPool:
         self.guide, self.faces, self.generator, size = guide, faces, generator, guide.image_size
         points = random_views(POOL, generator, alternate=True)
         self.points = points(size).to(faces.aligned)
-        self.coarse = points(min(size, fineness)).to(faces.aligned)
+        self.coarse = self.points if fineness >= size else points(fineness).to(faces.aligned)
         self.noise = NOISE * torch.randn(POOL, 3, size, size, generator=generator).to(faces.aligned)
-        self.before = torch.cat([self._embed(torch.arange(i, min(i + 4, POOL))) for i in range(0, POOL, 4)], 1)
+        self.before = torch.cat([self._embed(few) for few in torch.arange(POOL, device=self.points.device).split(4)], 1)
 
     def draw(self, count: int) -> Tensor:
         """Which views to look at next."""
@@ -131,15 +134,20 @@ class ViewPool:
 
     def change(self, field: FlowField, views: Tensor) -> Tensor:
         """By how much the field changes the embeddings of some views, ``[B,V,D]``; differentiable."""
-        sample = sample_views(field.flow(crop=self.faces.crop), self.coarse[views][None], self.guide.image_size)
-        which = torch.randint(POOL, (len(views),), generator=self.generator)
-        grain = self.noise[which].repeat(self.faces.batch, 1, 1, 1)  # a face's edit must not depend on the batch
+        views = views.to(self.points.device)
+        coarse = self.coarse.index_select(0, views)[None]
+        sample = sample_views(field.flow(crop=self.faces.crop), coarse, self.guide.image_size)
+        which = torch.randint(POOL, (len(views),), generator=self.generator).to(views.device)
+        # a face's edit must not depend on the batch
+        grain = self.noise.index_select(0, which)[None].expand(self.faces.batch, -1, -1, -1, -1).flatten(0, 1)
         color = grain if sample.color is None else grain + sample.color
         return self._embed(views, sample._replace(color=color)) - self.before[:, views]
 
     def _embed(self, views: Tensor, sample: Sample | None = None) -> Tensor:
-        aligned = self.faces.aligned.repeat_interleave(len(views), 0)
-        points = self.points[views].repeat(self.faces.batch, 1, 1, 1)
+        aligned, batch = self.faces.aligned, self.faces.batch
+        # of one face nothing is copied
+        aligned = aligned[:, None].expand(-1, len(views), -1, -1, -1).flatten(0, 1)
+        points = self.points.index_select(0, views)[None].expand(batch, -1, -1, -1, -1).flatten(0, 1)
         seen = (sample.offset, sample.color, sample.uncovered) if sample else ()
         found = embed_views(self.guide, aligned, points, *seen)
         return found.unflatten(0, (self.faces.batch, -1))

@@ -42,7 +42,7 @@ def between_nodes(values: Tensor, points: Tensor) -> Tensor:
     if values.device.type == "mps":  # no padding_mode="border" on MPS
         return between_nodes(values.cpu(), points.cpu()).to(values.device)
     points = points.expand(len(values), -1, -1, -1)
-    return grid_sample(values, _grid(points), "bilinear", "border", align_corners=True)
+    return grid_sample(values, grid_of(points), "bilinear", "border", align_corners=True)
 
 
 def interpolate(values: Tensor, points: Tensor) -> Tensor:
@@ -63,11 +63,11 @@ def interpolate(values: Tensor, points: Tensor) -> Tensor:
     batch = max(values.shape[0], points.shape[0])
     values = values.expand(batch, -1, -1, -1)
     points = points.expand(batch, -1, -1, -1)
-    return grid_sample(values, _grid(points), "bicubic", "border")
+    return grid_sample(values, grid_of(points), "bicubic", "border")
 
 
-def _grid(points: Tensor) -> Tensor:
-    """Crop points in the -1..1 of ``grid_sample``; one pass over them, as they may be millions."""
+def grid_of(points: Tensor) -> Tensor:
+    """Crop points in the -1..1 of :func:`sample_grid`; one pass over them, as they may be millions."""
     return torch.add(points.new_tensor(-1.0), points, alpha=2)
 
 
@@ -91,7 +91,7 @@ def normalized(image: Tensor, points: Tensor, mode: str = "bilinear") -> Tensor:
     """Image points ``[B,h,w,2]`` in the -1..1 of :func:`sample_grid`; those beyond the border of ``image`` are moved onto it
     where the sampling would not do that itself."""
     size = points.new_tensor([image.shape[3], image.shape[2]])
-    if mode != "bilinear" or image.device.type == "mps":  # where grid_sample's own border is another one
+    if mode != "bilinear":  # where grid_sample's own border is another one
         points = torch.minimum(points.clamp(min=0.5), size - 0.5)
     return points * (2 / size) - 1
 
@@ -101,7 +101,7 @@ def sample_grid(image: Tensor, grid: Tensor, mode: str, padding: str = "border")
 
     Args:
         image: ``[B,C,H,W]``.
-        grid: ``[B,h,w,2]`` in -1..1, between the middles of the border's pixels.
+        grid: ``[B,h,w,2]`` in -1..1, for bicubic sampling between the middles of the border's pixels.
         mode: ``bilinear`` or ``bicubic``.
         padding: what is quickest where ``grid`` keeps to its range; it has no other effect then.
 
@@ -111,7 +111,8 @@ def sample_grid(image: Tensor, grid: Tensor, mode: str, padding: str = "border")
     if image.device.type != "mps":
         return grid_sample(image, grid, mode, padding)
     size = grid.new_tensor([image.shape[3], image.shape[2]])  # neither padding_mode="border" nor bicubic there
-    image, grid = F.pad(image, (2,) * 4, mode="replicate"), grid * (size / (size + 4))
+    most = 1 - 1 / size
+    image, grid = F.pad(image, (2,) * 4, mode="replicate"), grid.clamp(-most, most) * (size / (size + 4))
     if mode == "bicubic":
         return grid_sample(image.cpu(), grid.cpu(), mode, "zeros").to(image.device)
     return grid_sample(image, grid, mode, "zeros")

@@ -140,7 +140,7 @@ class Texts:
         for face, place in zip(aligned.split(1), places.split(1), strict=True):
             fitted = fit_shown(place)
             at = rasterised(fitted, place[0], still, lattice, weight)
-            offset = torch.cat([skin(fitted, at, row, weight) for row in basis])
+            offset = torch.cat([skin(fitted, at, row) for row in basis])
             colors = RegionColors([everywhere], [{}], place, face, (2, 2), COLOR_LIMIT)
             coats = torch.cat([paint_with(colors, everywhere, tint[None]) for tint in tints])
             coats = sample_image(coats, points.expand(len(coats), -1, -1, -1) * coats.shape[-1])
@@ -235,10 +235,10 @@ class Judged(nn.Module):
             color = None if palettes[i] is None else paint_with(palettes[i], gates[i], shifts[i : i + 1])
             one, face = field.select(i), fitted.select(i)
             at = rasterised(face, places[i], one, self.lattice, self.weight)
-            offset, dark = at[2:]
+            offset, dark = at.offset, at.dark
             # exact in value, of first order in slope
             after = torch.cat([target_units(face.units[0], one.relax[0], one.units[0]), one.controls[0]])
-            offset = offset + skin(face, at, after - after.detach(), self.weight)
+            offset = offset + skin(face, at, after - after.detach())
             samples.append(
                 sample_views(Lattice(offset, dark, color, None).flow(), coarse[i][None], self.guide.image_size)
             )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch.nn.functional as F
 from torch import Tensor
 
 from ..faces.creases import DARK
@@ -50,15 +51,16 @@ def recolored(
     white: float = 1.0,
 ) -> Tensor:
     """The second half of :func:`edited_pixels`: what becomes of pixels ``new`` that have been sampled, in place."""
+    rgb = new if new.shape[1] <= 3 else new[:, :3]  # a gradient through a part of a tensor copies all of it
     if light is not None:
         change = (light.mean(1, keepdim=True) if new.shape[1] == 1 else light).expm1()
-        new[:, :3].addcmul_(new[:, :3] + DARK * white, change)
+        rgb.addcmul_(rgb + DARK * white, change)
     if uncovered is not None:
-        new[:, :3] *= 1 - uncovered
+        rgb *= 1 - uncovered
     if color is not None:
-        new[:, :3] += color.mean(1, keepdim=True) if new.shape[1] == 1 else color
+        rgb += color.mean(1, keepdim=True) if new.shape[1] == 1 else color
     if painted is not None:
         over, cover = painted.split((3, 1), 1)
-        new[:, :3] *= 1 - cover
-        new[:, :3] += over.mean(1, keepdim=True) if new.shape[1] == 1 else over
-    return new if limits is None else new.clamp_(*limits)
+        rgb *= 1 - cover
+        rgb += over.mean(1, keepdim=True) if new.shape[1] == 1 else over
+    return new if limits is None else F.hardtanh_(new, *limits)  # a clamp, whose slope is quick
