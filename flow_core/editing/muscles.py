@@ -40,8 +40,8 @@ from .views import Faces
 
 LATTICE = 128  # pixels a side of the raster on which a step sees the offsets: a little finer than its views
 KEPT = 0.05  # change of any unit or control up to which a raster is kept
-STEPS = 12  # of the natural gradient, at most
-LENGTH = 0.45  # standard deviations of real faces that all steps together go, where the guide asks for all of them
+STEPS = 6  # of the natural gradient, at most
+LENGTH = 0.73  # standard deviations of real faces that all steps together go, where the guide asks for all of them
 
 
 class MuscleParameters:
