@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from ..checkpoint import read_weights
 from ..geometry.grid import pixel_centers
 from ..geometry.sampling import sample_image
+from ..guides.nano import fused
 from ..randomness import OwnRandom
 from ..threads import yielding
 from .yunet import YuNet
@@ -88,20 +89,22 @@ class Detector:
         rows = rows[rows[:, 14] >= threshold]
         return rows[_distinct(rows)]
 
-    def _run(self, batch: Tensor) -> tuple[Tensor, Tensor]:
-        """Places ``[B,N,7,2]`` (box corners, points; pixels) and scores ``[B,N]`` for pictures ``[B,3,h,w]``."""
+    def _run(self, batch: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """What :func:`decode` takes ``[B,N,14]`` and ``[N,3]``, and scores ``[B,N]``, for pictures ``[B,3,h,w]``."""
         height, width = (max(64, -(-side // 32) * 32) for side in batch.shape[-2:])
-        batch = F.pad(batch, (0, width - batch.shape[-1], 0, height - batch.shape[-2])).flip(1) * 255  # BGR
-        out = self.net(batch.contiguous(memory_format=torch.channels_last))
+        batch = F.pad(batch, (0, width - batch.shape[-1], 0, height - batch.shape[-2])) * 255
+        out = self.net(torch.stack(batch.unbind(1)[::-1], -1).movedim(-1, 1))  # BGR, and channels come last in memory
         score = (out["conf"][..., 1] * out["iou"][..., 0].clamp(0, 1)).sqrt()
-        return decode(out["loc"], anchors(height, width, batch.device)), score
+        return out["loc"], anchors(height, width, batch.device), score
 
     def _look(self, level: Tensor, image: Tensor, threshold: float) -> Tensor:
         """Rows ``[N,15]`` (box and points in pixels of the image, score) found in one size of it."""
-        places, score = (found[0] for found in self._run(level))
+        [loc], at, [score] = self._run(level)
+        likely = (score >= threshold).nonzero()[:, 0]  # few
+        places, score = decode(loc[likely], at[likely]), score[likely]
         size, whole = _size(level), _size(image)
         centre = places[:, :2].mean(1)
-        keep = (score >= threshold) & (centre >= 0).all(1) & (centre < size).all(1)  # none in the padding
+        keep = (centre >= 0).all(1) & (centre < size).all(1)  # none in the padding
         return torch.cat([(places[keep] * (whole / size)).flatten(1), score[keep, None]], 1)
 
     def _look_closer(self, levels: list[Tensor], rows: Tensor) -> Tensor:
@@ -109,8 +112,8 @@ class Detector:
         if not len(rows):
             return rows
         crops, corners, scales = zip(*(_crop(levels, row) for row in rows), strict=True)
-        places, scores = self._run(torch.cat(crops))
-        places = places * torch.stack(scales)[:, None, None] + torch.stack(corners)[:, None, None]
+        loc, at, scores = self._run(torch.cat(crops))
+        places = decode(loc, at) * torch.stack(scales)[:, None, None] + torch.stack(corners)[:, None, None]
         seen = []
         for row, place, score in zip(rows, places.flatten(2), scores, strict=True):
             score = score * (_overlap(row, place) > 0.5)
@@ -144,7 +147,7 @@ def load_detector(name: str = "builtin", folders: Sequence[Path] = (), device: t
             net.load_state_dict(_read(path))
         except Exception as e:
             raise ValueError(f"{path} holds no weights for kornia's YuNet; give another file. ({e})") from e
-    return Detector(name, net, device)
+    return Detector(name, fused(net), device)
 
 
 def anchors(height: int, width: int, device: torch.device | str | None = None) -> Tensor:
@@ -238,7 +241,8 @@ def _size(image: Tensor) -> Tensor:
 
 def _resize(image: Tensor, shape: Sequence[int]) -> Tensor:
     image = image.float().clamp(0, 1)
-    return F.interpolate(image, tuple(shape), mode="bilinear", align_corners=False, antialias=True)
+    smaller = shape[0] < image.shape[2] or shape[1] < image.shape[3]
+    return F.interpolate(image, tuple(shape), mode="bilinear", align_corners=False, antialias=smaller)
 
 
 def _distinct(rows: Tensor) -> Tensor:
