@@ -147,7 +147,7 @@ def load_detector(name: str = "builtin", folders: Sequence[Path] = (), device: t
             net.load_state_dict(_read(path))
         except Exception as e:
             raise ValueError(f"{path} holds no weights for kornia's YuNet; give another file. ({e})") from e
-    return Detector(name, fused(net), device)
+        return Detector(name, fused(net), device)
 
 
 def anchors(height: int, width: int, device: torch.device | str | None = None) -> Tensor:

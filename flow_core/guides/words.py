@@ -13,7 +13,7 @@ import html
 import unicodedata
 from collections.abc import Iterator, Sequence
 from importlib.util import find_spec
-from itertools import islice, pairwise
+from itertools import pairwise
 from pathlib import Path
 
 import torch
@@ -98,9 +98,9 @@ def _vocabulary() -> tuple[dict[str, int], dict[str, int]]:
             "open_clip, which brings CLIP's vocabulary, is not installed. Run: pip install open_clip_torch"
         )
     path = Path(spec.submodule_search_locations[0]) / "bpe_simple_vocab_16e6.txt.gz"
-    with gzip.open(path) as file:  # which goes on with merges that CLIP does not use
-        text = b"".join(islice(file, 1, MERGES + 1)).decode()
-    merges, words = (t.splitlines() for t in (text, text.replace(" ", "")))
+    # after the heading; what follows are merges that CLIP does not use
+    merges = gzip.decompress(path.read_bytes()).decode().split("\n", MERGES + 1)[1:-1]
+    words = "\n".join(merges).replace(" ", "").split("\n")
     return dict(zip(merges, range(MERGES), strict=True)), dict(zip(words, range(2 * BYTES, START), strict=True))
 
 
