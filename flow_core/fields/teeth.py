@@ -158,6 +158,8 @@ def paint(
     Returns:
         ``[4,N]`` colours times cover, and cover.
     """
+    at, count = opened.nonzero()[:, 0], len(opened)  # elsewhere nothing is painted
+    share, b, top, bottom, opened, seen = torch.stack([share, b, top, bottom, opened, seen]).index_select(1, at)
     cm, height, below, above = row.centimetre, bottom - top, b - top, bottom - b
     x = (share * COLUMNS - 0.5).clamp(0, COLUMNS - 1)
     i = x.long().clamp_(max=COLUMNS - 2)
@@ -195,7 +197,7 @@ def paint(
     )
     cover = opened * (1 - seen * (1 - drawn * aside)) * off
     made = torch.lerp(inside, tooth, is_tooth * (closed * opened_up * lit))
-    return torch.cat([made * cover, cover[None]])
+    return made.new_zeros(4, count).index_copy_(1, at, torch.cat([made * cover, cover[None]]))
 
 
 def _smooth(x: Any, low: Any, high: Any) -> Any:
