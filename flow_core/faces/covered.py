@@ -17,6 +17,7 @@ from ..geometry.crop import Crop
 from ..geometry.grid import pixel_centers
 from ..geometry.mesh import polygon_distance
 from ..geometry.sampling import sample_image
+from ..guides.nano import fused
 from ..once import once
 from ..threads import yielding
 from .landmarks import AT, BROWS, CHEEKS, EYES, LIPS, NOSE, NOSTRILS, outline
@@ -61,7 +62,7 @@ class Covered(nn.Module):
 def load_covered() -> Covered:
     """The built-in network, on the CPU."""
     with torch.inference_mode(False):
-        return filled(Covered, BUILTIN, "cover")
+        return fused(filled(Covered, BUILTIN, "cover")).to(memory_format=torch.channels_last)
 
 
 def covered(image: Tensor, crop: Crop) -> Tensor | None:

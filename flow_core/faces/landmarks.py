@@ -108,7 +108,10 @@ class Landmarks(nn.Module):
         first = self.place(known).unflatten(1, (-1, 2)) / 30 + 0.5
         at = first.detach()[:, :, None]
         there = torch.cat([sample_image(m, at * m.shape[-1])[..., 0] for m in (maps[2], maps[4])], 1)  # [B,fine,161]
-        there = torch.einsum("bcp,pck->bpk", there, self.seen)
+        if len(there) > 4:
+            there = torch.einsum("bcp,pck->bpk", there, self.seen)
+        else:  # which is slow for one face: a product of small matrices for each point
+            there = (there.mT[..., None] * self.seen).sum(2)
         change = self.mend(torch.cat([nn.functional.silu(there).flatten(1), known], 1)).unflatten(1, (-1, 2))
         return first, first + change / 30
 

@@ -91,12 +91,26 @@ class NanoTower(nn.Module):
         return self.norm(torch.cat([features, self.palette(means.flatten(1))], 1)), coarse
 
 
+class _Convolution(nn.Conv2d):
+    """A convolution that oneDNN does for a single picture of few pixels, too. With several threads torch's own choice takes
+    several times as long there."""
+
+    def _conv_forward(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        small = len(x) == 1 and x.dtype == torch.float32 and x.device.type == "cpu" and torch.get_num_threads() > 1
+        if not small or torch.is_grad_enabled() or self.padding_mode != "zeros" or not torch.backends.mkldnn.is_available():
+            return super()._conv_forward(x, weight, bias)
+        return torch.mkldnn_convolution(x, weight, bias, self.padding, self.stride, self.dilation, self.groups)
+
+
 def fused(net: nn.Module) -> nn.Module:
     """A network for use, not for training: batch normalisation becomes part of the convolution before it."""
     for steps in [m for m in net.eval().modules() if isinstance(m, nn.Sequential)]:
         for i, (one, other) in enumerate(pairwise(list(steps))):
             if isinstance(one, nn.Conv2d) and isinstance(other, nn.BatchNorm2d):
                 steps[i], steps[i + 1] = fuse_conv_bn_eval(one, other), nn.Identity()
+    for part in net.modules():
+        if type(part) is nn.Conv2d:
+            part.__class__ = _Convolution
     return net
 
 
