@@ -309,7 +309,7 @@ class MovedFace:
             x, y = flat.index_select(1, at.flatten()).unflatten(1, at.shape)
             (dx, dy), cover, source, shade = _ask_eyes([eye for eye, _ in eyes], x, y, self.paints)
             under = interpolate(self.skin[:, :2], torch.stack([x + dx, y + dy], -1)[None])[0] + torch.stack([dx, dy])
-            inner[:, at] = torch.lerp(under, source - torch.stack([x, y]), cover)
+            inner.index_copy_(1, at.flatten(), torch.lerp(under, source - torch.stack([x, y]), cover).flatten(1))
             if shade is not None:
                 painted = skin.new_zeros(1, 4, *skin.shape[2:])
                 painted.view(4, -1)[3, near[at]] = shade
@@ -318,13 +318,13 @@ class MovedFace:
             cover, source, shade, paints = _ask_mouth(self.mouth, *flat.index_select(1, at), self.teeth)
             here = flat.index_select(1, at)
             skin_here = _off_teeth(self.mouth, here, here + inner.index_select(1, at)) - here
-            inner[:, at] = torch.lerp(skin_here, source - here, cover)
+            inner.index_copy_(1, at, torch.lerp(skin_here, source - here, cover))
             dark = skin.new_zeros(1, 1, *skin.shape[2:])
-            dark.view(-1)[near[at]] = shade
+            dark.view(-1).index_copy_(0, near[at], shade)
             if paints is not None:
                 painted = skin.new_zeros(1, 4, *skin.shape[2:]) if painted is None else painted
                 painted.view(4, -1)[:, near[at]] = paints
-        skin.view(2, -1)[:, near] = inner
+        skin.view(2, -1).index_copy_(1, near, inner)
         return skin, dark, painted, light
 
     def _parts(self) -> list[Eye | Mouth]:

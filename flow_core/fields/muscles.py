@@ -43,7 +43,9 @@ RELAX = "relax"  # in named amounts: "relax mouthSmile" takes a share of what a 
 DID = "did"  # in metadata: what an edit does, by name
 CONTROL_RANGE = 2.0
 NARROW = ("eyeBlink", "eyeSquint", "eyeLookDown")  # units that take the lids together
-SMALL, COARSE = 450, 128  # a face square of up to so many pixels, as in video, needs no finer raster of its skin
+# A face square of up to so many pixels, as in video, needs no finer raster of its skin. Half of the usual one, so that what lies beyond the
+# face is continued alike.
+SMALL, COARSE = 450, RASTER // 2
 # A mean of many faces smears their folds, so that a little more is given back; and no fold is darker than that.
 LIGHT, LIGHTEST = 1.5, 0.28
 GONE = 0.8  # of a unit that relaxes, from which on its creases are gone,
