@@ -279,9 +279,7 @@ class Lattice:
 
 
 class _LatticeFlow:
-    def __init__(
-        self, planes: tuple[Tensor, Tensor], color: Tensor | None, rest: object, feather: float
-    ) -> None:
+    def __init__(self, planes: tuple[Tensor, Tensor], color: Tensor | None, rest: object, feather: float) -> None:
         self.planes, self.color, self.rest, self.feather = planes, color, rest, feather
         self.colored = color is not None or bool(rest is not None and rest.colored)
 

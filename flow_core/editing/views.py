@@ -83,15 +83,18 @@ def sample_views(flow: Flow, points: Tensor, size: int) -> Sample:
     Returns:
         Planes ``[B*V,...,size,size]``; the colour is None where there is none.
     """
+
     def apart(plane: Tensor) -> Tensor:
         plane = plane.unflatten(2, points.shape[1:3]).transpose(1, 2).flatten(0, 1)
         if plane.shape[2] == size:
             return plane
         return F.interpolate(plane, (size, size), mode="bilinear", align_corners=False)
 
-    offset, color, uncovered, _ = flow(points.flatten(1, 2))  # all views as one tall picture
+    found = flow(points.flatten(1, 2))  # all views as one tall picture
     return Sample(
-        apart(offset), apart(color) if flow.colored else None, None if uncovered is None else apart(uncovered)
+        apart(found.offset),
+        apart(found.color) if flow.colored else None,
+        None if found.uncovered is None else apart(found.uncovered),
     )
 
 

@@ -97,7 +97,12 @@ class _Convolution(nn.Conv2d):
 
     def _conv_forward(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         small = len(x) == 1 and x.dtype == torch.float32 and x.device.type == "cpu" and torch.get_num_threads() > 1
-        if not small or torch.is_grad_enabled() or self.padding_mode != "zeros" or not torch.backends.mkldnn.is_available():
+        if (
+            not small
+            or torch.is_grad_enabled()
+            or self.padding_mode != "zeros"
+            or not torch.backends.mkldnn.is_available()
+        ):
             return super()._conv_forward(x, weight, bias)
         return torch.mkldnn_convolution(x, weight, bias, self.padding, self.stride, self.dilation, self.groups)
 
