@@ -1,7 +1,7 @@
-"""One optimisation step beside the bare guide: ``python benchmarks/optimize.py [--guide NAME]``.
+"""One optimisation step beside the bare guide: ``python benchmarks/optimize.py [--guide NAME] [--representation KIND]``.
 
 Prints milliseconds of a step, of a forward and backward pass of the guide on as many views, and their ratio, measured in
-turn in one run; the seconds of a whole edit, and of ``faceflow edit`` as a process beside the imports alone; and with
+turn in one run, processor time of all threads: medians, for other work on the machine counts in wall time; the seconds of a whole edit, and of ``faceflow edit`` as a process beside the imports alone; and with
 ``--faces N`` the time of a batch beside that of single runs, and how far the fields differ.
 """
 
@@ -25,6 +25,7 @@ from flow_core.device import pick_device
 from flow_core.editing.optimize import Settings, optimize
 from flow_core.faces.align import align
 from flow_core.faces.detect import load_detector
+from flow_core.fields.new import REPRESENTATIONS, new_field
 from flow_core.fields.raster import Field
 from flow_core.geometry.crop import Crop
 from flow_core.guides.guide import Guide, load_guide
@@ -37,13 +38,14 @@ def main() -> None:
     ap = argparse.ArgumentParser(description=__doc__)
     ap.add_argument("--guide", default="nano")
     ap.add_argument("--device", default="auto")
-    ap.add_argument("--rounds", type=int, default=40)
+    ap.add_argument("--representation", default=REPRESENTATIONS[0], choices=REPRESENTATIONS)
+    ap.add_argument("--rounds", type=int, default=60)
     ap.add_argument("--faces", type=int, default=0, help="also compare a batch of so many faces with single runs")
     o = ap.parse_args()
     device = pick_device(o.device)
     guide = load_guide(o.guide, device)
     photo = portraits()["astronaut"]
-    prompt, settings = Prompt.parse("a smiling face"), Settings(steps=o.rounds)
+    prompt, settings = Prompt.parse("a smiling face"), Settings()
 
     start = time.perf_counter()
     crop, _ = align(photo, load_detector())
@@ -51,25 +53,28 @@ def main() -> None:
 
     text, _ = directions(guide, prompt)
     views = torch.rand(settings.views, 3, guide.image_size, guide.image_size, device=device, requires_grad=True)
-    steps = optimize(photo, crop, Field.zeros(28), guide, prompt, settings)
-    next(steps)
+    clock = time.process_time if device.type == "cpu" else time.perf_counter
     ours, bare = [], []
-    for _ in range(o.rounds - 1):
-        start = time.perf_counter()
-        step = next(steps)
-        ours.append(time.perf_counter() - start)
-        start = time.perf_counter()
-        (guide.encode_image(views) @ text.T).sum().backward()
-        bare.append(time.perf_counter() - start)
+    while len(ours) < o.rounds:
+        steps = optimize(photo, crop, new_field(o.representation), guide, prompt, settings)
+        last = next(steps)
+        while True:
+            start = clock()
+            if (step := next(steps, None)) is None:
+                break
+            ours.append(clock() - start)
+            last, start = step, clock()
+            (guide.encode_image(views) @ text.T).sum().backward()
+            bare.append(clock() - start)
     start = time.perf_counter()
-    warp(photo, crop, step.field.to("cpu"))
+    warp(photo, crop, last.field.to("cpu"))
     moved = time.perf_counter() - start
     a, b = statistics.median(ours) * 1e3, statistics.median(bare) * 1e3
     print(
-        f"{platform.machine()}, {torch.get_num_threads()} threads, {device}, guide {guide.name}, {settings.views} views"
+        f"{platform.machine()}, {torch.get_num_threads()} threads, {device}, guide {guide.name}, {settings.views} views, {o.representation}"
     )
     print(f"step {a:.1f} ms, bare guide {b:.1f} ms, ratio {a / b:.2f}")
-    print(f"find the face {found:.2f} s, {Settings.steps} steps {Settings.steps * a / 1e3:.2f} s, warp {moved:.2f} s")
+    print(f"find the face {found:.2f} s, {last.total} steps {last.total * a / 1e3:.2f} s, warp {moved:.2f} s")
     process(photo, o.guide)
     if o.faces:
         together(o.faces, photo, crop, guide, prompt)
