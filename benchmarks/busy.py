@@ -1,6 +1,6 @@
 """An edit beside other busy processes: ``python benchmarks/busy.py [--busy 0 2 4] [--rounds 3] [--process]``.
 
-Prints seconds of a first edit (the built-in guide, a raster field, a portrait) within a process, for each number of busy
+Prints seconds of an edit at the defaults (the built-in guide, a portrait) within a process, for each number of busy
 processes beside it, and how many times the quiet one that is; with ``--process`` those of ``faceflow edit`` as a process too.
 The least of several rounds counts, taken in turn, so that what else runs on the machine touches all alike.
 """
@@ -21,10 +21,9 @@ from pathlib import Path
 import torch
 
 from flow_core.cli.demo import portraits
-from flow_core.editing.optimize import Settings, optimize
+from flow_core.editing.edit import make_field
 from flow_core.faces.align import align
 from flow_core.faces.detect import load_detector
-from flow_core.fields.raster import Field
 from flow_core.guides.guide import load_guide
 from flow_core.guides.prompts import Prompt
 from flow_core.io import picture
@@ -60,9 +59,7 @@ def main() -> None:
 
     def edit() -> None:
         crop, _ = align(photo, detector)
-        for step in optimize(photo, crop, Field.zeros(28), guide, prompt, Settings()):
-            field = step.field
-        warp(photo, crop, field)
+        warp(photo, crop, make_field(photo, crop, guide, prompt))
 
     def process() -> None:
         argv = [sys.executable, "-m", "flow_core.cli", "edit", source, "a smiling face", "-o", f"{folder}/out.png"]
