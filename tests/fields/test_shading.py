@@ -94,7 +94,9 @@ def test_only_skin_is_lit(crop: Crop, grey: Tensor) -> None:
     lit = warp(grey, crop, preset("smile"), shape=1.5)[0]
     marks = crop.places[0]
     for i in (13, 468, 473):  # the upper lip's edge, irises
-        assert at(crop, lit, marks[AT[i]]) == pytest.approx(torch.full((3,), GREY), abs=1 / 255)
+        assert at(crop, lit, marks[AT[i]]) == pytest.approx(
+            torch.full((3,), GREY), abs=5e-3
+        )  # a step of 8 bits is 4e-3
     x0, y0, x1, y1 = crop.bounds()
     outside = torch.ones(crop.image_size, dtype=torch.bool)
     outside[max(y0, 0) : y1, max(x0, 0) : x1] = False
