@@ -39,6 +39,7 @@ LINE = 0.003  # how far above its edge an upper lid is asked when it is shut: at
 RIM = 0.008  # height of the wet rim of a lower lid
 SHADE = 0.45  # how much of the light on an eyeball its lids take at their edge
 EDGE = 0.0026  # half width of the border between two layers
+ROLL, ROLLED = 0.016, (0.4, 0.3)  # width of lips that turn inwards, and how much light the upper and the lower one lose there
 MOUTH_SHADE = 0.018  # width of the soft shadow inside lips
 DARK, TONGUE = 0.9, 0.08  # how much of the light is lost in the depth of a mouth, and how much less on the tongue
 FOLLOW = 0.8  # share of the upper lip's way that teeth go along
@@ -482,6 +483,12 @@ def _give(distance: Tensor, reach: float | Tensor) -> Tensor:
     return 1 - 0.5 * (t + t * t * (3 - 2 * t))
 
 
+def lip_edges(landmarks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The edges of the upper and of the lower lip where the two meet, ``[11,2]`` from the viewer's left corner to the right one."""
+    inner = landmarks[[AT[i] for i in LIPS_INNER]]
+    return np.concatenate([inner[:1], inner[:9:-1]]), inner[:11]
+
+
 def _mouth(
     landmarks: np.ndarray,
     moved: np.ndarray,
@@ -490,11 +497,10 @@ def _mouth(
     skull: Skull | None,
     device: torch.device,
 ) -> Mouth:
-    inner, outer = [AT[i] for i in LIPS_INNER], [AT[i] for i in LIPS]
-    lower, upper = inner[:11], [*inner[10:], inner[0]][::-1]
-    target, source = (Frame.between(at[lower[0]], at[lower[-1]]) for at in (moved, landmarks))
-    rim = (landmarks[lower] + landmarks[outer[:11]]) / 2
-    arcs = [moved[upper], moved[lower], landmarks[upper], landmarks[lower], rim]
+    (upper, lower), (upper_seen, lower_seen) = (lip_edges(at) for at in (moved, landmarks))
+    target, source = Frame.between(*lower[[0, -1]]), Frame.between(*lower_seen[[0, -1]])
+    rim = (lower_seen + landmarks[[AT[i] for i in LIPS[:11]]]) / 2
+    arcs = [upper, lower, upper_seen, lower_seen, rim]
     curves = _curves([target, target, source, source, source], arcs)
     gap = max((curves[3] - curves[2]).max().item(), 0.0)
     # Teeth belong to the skull; but nobody knows what lies above and below what an opening showed, so they go along with most of
@@ -508,7 +514,7 @@ def _mouth(
     box = _box(target, curves[0].min() - SEAM, curves[1].max() + SEAM)
     opens = (curves[1] - curves[0]).max() > 0.2 * EDGE
     made = row(skull, target, teeth, pixel, device) if skull is not None and opens else None
-    edge = max(EDGE, min(pixel, SEAM))  # in small pictures a narrower border would be a staircase
+    edge = max(EDGE, min(2 * pixel, SEAM))  # in small pictures a narrower border would be a staircase
     shows = 1.0 if made is None else shows_teeth(made)
     return Mouth(target, source, tables[:2], tables[2:4], tables[4:], gap, lift, box, edge, made, shows)
 
@@ -553,6 +559,7 @@ def _ask_mouth(
     gap = (lower - upper).clamp_(min=0)
     # How far the lips show more than they did, at this place: where they do not, everything stays as it was seen.
     shift = sb - b
+    parted = smoothstep(bottom - top - gap, 0.0, 4 * ROLL)
     higher, deeper = (upper - (top + shift)).clamp_(min=0), (bottom + shift - lower).clamp_(min=0)
     more = smoothstep(bottom - top - gap, 0.0, 0.010)
     shown = smoothstep(mouth.gap, *TEETH_SEEN)
@@ -576,6 +583,9 @@ def _ask_mouth(
     # Lips throw their shadow from their very edge on, the upper one a darker one.
     depth = (0.75 + 0.25 * smoothstep(below, 0.0, MOUTH_SHADE)) * (0.5 + 0.5 * smoothstep(above, 0.0, MOUTH_SHADE))
     shade = alpha * depth * hidden.clamp(min=1e-6).sqrt() * (DARK - TONGUE * tongue)
+    # Parted lips are round, and turn away from the light towards the dark.
+    turned = (1 + inside / ROLL).clamp_(0, 1) * (1 - alpha)
+    shade = shade + torch.where(below < above, ROLLED[0], ROLLED[1]) * turned * turned * parted
     made = None
     if mouth.row is not None:
         # Between lips that the picture parts it may show teeth, which stay, or the dark.

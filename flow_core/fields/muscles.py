@@ -31,6 +31,7 @@ from ..geometry.sampling import sample_image
 from . import container
 from .anatomy import RASTER, Box, MovedFace
 from .base import FEATHER, FieldError, Flow, FlowField, Sample, taper
+from .opening import rounded
 from .raster import Field
 from .reach import LID_UNITS, eyelids_and_gaze, lips_apart, lips_wanted, meeting, reached, shutting
 from .teeth import Skull
@@ -508,6 +509,9 @@ def moved_face(
     after = units_after(face, landmarks, relax, units)
     points, depth = face.project(face.vertices())
     change = face.turned(part.moved((after - shown) * _on_mesh(names).to(shown), controls)[None])[0]
+    rounds = rounded(landmarks, landmarks + part.landmarks(change[:, :2]), points[0] + change[:, :2])
+    if rounds is not None:
+        change[:, :2] += rounds
     seen = rasterise(points[0] + change[:, :2], depth[0] + change[:, 2], part.triangles, size)
     moved = landmarks + part.landmarks(change[:, :2])
     teeth = 0.0, 0.0
