@@ -45,6 +45,8 @@ DARK, TONGUE = 0.9, 0.08  # how much of the light is lost in the depth of a mout
 FOLLOW = 0.8  # share of the upper lip's way that teeth go along
 LIP_EDGE = 0.012  # of a lip, which gathers at its edge where lips close
 SEAM = 0.025  # how far from lips their seam is felt: some pixels of the raster
+SEAMED = 0.35  # light that is lost in the seam of lips that have met
+PIT, GRIN = (0.12, 0.0045), (0.01, 0.03)  # width of mouths, and half height, of the dark at their corners; opening with which it is there
 TEETH_SEEN = (0.004, 0.012)  # opening of a mouth below which nothing inside is seen, and above which it is
 
 Box: TypeAlias = tuple[float, float, float, float]
@@ -152,6 +154,7 @@ class Mouth:
     across: Tensor  # [2,TABLE] the cosines of their slopes
     seen: Tensor  # [3,TABLE] source: upper, lower, and the middle of the lower lip
     gap: float  # largest opening before
+    pit: float  # half height of the dark at the corners of a grin that shuts
     lift: float  # how far the teeth go down with the upper lip
     box: Box
     edge: float  # width of its border
@@ -159,8 +162,8 @@ class Mouth:
     shows: float  # how far what it shows between the lips may be teeth
 
 
-def _box(frame: Frame, top: float, bottom: float) -> Box:
-    corners = [frame.back(a, b) for a in (0.0, frame.length) for b in (top, bottom)]
+def _box(frame: Frame, top: float, bottom: float, beside: float = 0.0) -> Box:
+    corners = [frame.back(a, b) for a in (-beside, frame.length + beside) for b in (top, bottom)]
     x, y = zip(*corners, strict=True)
     return min(x), min(y), max(x), max(y)
 
@@ -511,12 +514,14 @@ def _mouth(
     slopes = np.gradient(curves[:2], target.length / (TABLE - 1), axis=1)
     curves = np.concatenate([curves[:2], 1 / np.hypot(1, slopes), curves[2:]])
     tables = torch.from_numpy(curves.astype(np.float32)).to(device)
-    box = _box(target, curves[0].min() - SEAM, curves[1].max() + SEAM)
-    opens = (curves[1] - curves[0]).max() > 0.2 * EDGE
+    after = (curves[1] - curves[0]).max().item()
+    pit = PIT[1] * smoothstep(gap, *GRIN) * (1 - smoothstep(after, *TEETH_SEEN))
+    box = _box(target, curves[0].min() - SEAM, curves[1].max() + SEAM, PIT[0] * target.length if pit else 0.0)
+    opens = after > 0.2 * EDGE
     made = row(skull, target, teeth, pixel, device) if skull is not None and opens else None
     edge = max(EDGE, min(2 * pixel, SEAM))  # in small pictures a narrower border would be a staircase
     shows = 1.0 if made is None else shows_teeth(made)
-    return Mouth(target, source, tables[:2], tables[2:4], tables[4:], gap, lift, box, edge, made, shows)
+    return Mouth(target, source, tables[:2], tables[2:4], tables[4:], gap, pit, lift, box, edge, made, shows)
 
 
 def _off_teeth(mouth: Mouth, points: Tensor, source: Tensor) -> Tensor:
@@ -528,10 +533,13 @@ def _off_teeth(mouth: Mouth, points: Tensor, source: Tensor) -> Tensor:
     top, bottom = _read(mouth.lips[:, None], (a / mouth.target.length)[None])[:, 0]
     sa, sb = mouth.source.to(*source)
     upper, lower, _ = _read(mouth.seen[:, None], (sa / mouth.source.length)[None])[:, 0]
+    # The corners of an open mouth are a dark pit that goes on beyond those of the lips.
+    beside = torch.minimum(sa, mouth.source.length - sa).abs() / (PIT[0] * mouth.source.length)
+    pit = mouth.pit * (1 - beside.clamp(max=1).square()).square()
+    upper, lower = upper - pit, lower + pit
     gap = (lower - upper).clamp_(min=0)
     closing = 1 - (bottom - top).clamp_(min=0) / gap.clamp(min=1e-4)
     share = smoothstep(closing, 0.2, 0.7) * smoothstep(gap, *TEETH_SEEN)
-    share = share.masked_fill_((sa <= 0) | (sa >= mouth.source.length), 0.0)
     # An edge is known to a pixel or two only, so a little of the lip is left out with what lies behind; lips come nearer and nearer
     # to there.
     edge = EDGE + 0.05 * gap
@@ -585,6 +593,9 @@ def _ask_mouth(
     shade = alpha * depth * hidden.clamp(min=1e-6).sqrt() * (DARK - TONGUE * tongue)
     # Parted lips are round, and turn away from the light towards the dark.
     turned = (1 + inside / ROLL).clamp_(0, 1) * (1 - alpha)
+    # Lips that have met show a seam, where teeth were.
+    line = (-((below - above) / (2 * mouth.edge)).square()).exp() * shown * smoothstep(mouth.edge - bottom + top, 0.0, EDGE)
+    shade = shade + SEAMED * line * smoothstep(torch.minimum(share, 1 - share), 0.0, 0.05)
     shade = shade + torch.where(below < above, ROLLED[0], ROLLED[1]) * turned * turned * parted
     made = None
     if mouth.row is not None:

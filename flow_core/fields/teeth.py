@@ -186,7 +186,9 @@ def paint(
     )
     # The depth of a mouth is dark under the upper lip; the tongue lies in the light of a wide opening.
     depth = 0.17 + 0.10 * deep + 0.42 * raised * wide * (1 - across).clamp_(min=0)
-    inside = row.colors[1][:, None] * (depth * (0.5 + 0.5 * off_lip))
+    # The inner side of the lower lip comes out of the dark towards its edge.
+    depth = torch.maximum(depth * (0.5 + 0.5 * off_lip), 0.55 * (1 - off_lip) ** 2 * down)
+    inside = row.colors[1][:, None] * depth
     # Teeth: less light under the lip and in the corners; their edges let some through; they touch above their edges.
     light = light * (0.84 + 0.16 * off_edge) * (0.35 + 0.65 * off_upper) * (0.35 + 0.65 * inner)
     light = light * (1 - GROOVED * groove * (0.35 + 0.65 * at_edge))
