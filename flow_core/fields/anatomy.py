@@ -18,7 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..faces.landmarks import AT, BROWS, EYES, IRISES, LIPS, LIPS_INNER, OVAL
+from ..faces.landmarks import AT, BROWS, EYES, IRISES, LIPS_INNER, OVAL
 from ..faces.shading import GAMMA, TINT
 from ..geometry.grid import pixel_centers
 from ..geometry.mesh import barycentric, polygon_distance
@@ -39,14 +39,21 @@ LINE = 0.003  # how far above its edge an upper lid is asked when it is shut: at
 RIM = 0.008  # height of the wet rim of a lower lid
 SHADE = 0.45  # how much of the light on an eyeball its lids take at their edge
 EDGE = 0.0026  # half width of the border between two layers
-ROLL, ROLLED = 0.016, (0.4, 0.3)  # width of lips that turn inwards, and how much light the upper and the lower one lose there
+ROLL, ROLLED = (
+    0.016,
+    (0.4, 0.3),
+)  # width of lips that turn inwards, and how much light the upper and the lower one lose there
 MOUTH_SHADE = 0.018  # width of the soft shadow inside lips
 DARK, TONGUE = 0.9, 0.08  # how much of the light is lost in the depth of a mouth, and how much less on the tongue
-FOLLOW = 0.8  # share of the upper lip's way that teeth go along
+FOLLOW = 0.8  # share of the upper lip's way that teeth go along where it rises;
+COVER = 0.15  # where it comes down it covers gums and teeth
 LIP_EDGE = 0.012  # of a lip, which gathers at its edge where lips close
 SEAM = 0.025  # how far from lips their seam is felt: some pixels of the raster
 SEAMED = 0.35  # light that is lost in the seam of lips that have met
-PIT, GRIN = (0.12, 0.0045), (0.01, 0.03)  # width of mouths, and half height, of the dark at their corners; opening with which it is there
+PIT, GRIN = (
+    (0.12, 0.0045),
+    (0.01, 0.03),
+)  # width of mouths, and half height, of the dark at their corners; opening with which it is there
 TEETH_SEEN = (0.004, 0.012)  # opening of a mouth below which nothing inside is seen, and above which it is
 
 Box: TypeAlias = tuple[float, float, float, float]
@@ -152,7 +159,7 @@ class Mouth:
     source: Frame
     lips: Tensor  # [2,TABLE] target: edge of the upper and of the lower lip
     across: Tensor  # [2,TABLE] the cosines of their slopes
-    seen: Tensor  # [3,TABLE] source: upper, lower, and the middle of the lower lip
+    seen: Tensor  # [2,TABLE] source: the same
     gap: float  # largest opening before
     pit: float  # half height of the dark at the corners of a grin that shuts
     lift: float  # how far the teeth go down with the upper lip
@@ -319,7 +326,7 @@ class MovedFace:
                 painted.view(4, -1)[3, near[at]] = shade
         if isinstance(parts[-1], Mouth):
             at = found[-1]
-            cover, source, shade, paints = _ask_mouth(self.mouth, *flat.index_select(1, at), self.teeth)
+            _, cover, source, shade, paints = _ask_mouth(self.mouth, *flat.index_select(1, at), self.teeth)
             here = flat.index_select(1, at)
             skin_here = _off_teeth(self.mouth, here, here + inner.index_select(1, at)) - here
             inner.index_copy_(1, at, torch.lerp(skin_here, source - here, cover))
@@ -502,14 +509,13 @@ def _mouth(
 ) -> Mouth:
     (upper, lower), (upper_seen, lower_seen) = (lip_edges(at) for at in (moved, landmarks))
     target, source = Frame.between(*lower[[0, -1]]), Frame.between(*lower_seen[[0, -1]])
-    rim = (lower_seen + landmarks[[AT[i] for i in LIPS[:11]]]) / 2
-    arcs = [upper, lower, upper_seen, lower_seen, rim]
-    curves = _curves([target, target, source, source, source], arcs)
+    curves = _curves([target, target, source, source], [upper, lower, upper_seen, lower_seen])
     gap = max((curves[3] - curves[2]).max().item(), 0.0)
     # Teeth belong to the skull; but nobody knows what lies above and below what an opening showed, so they go along with most of
     # what its upper edge does.
     middle = [AT[i] for i in (82, 13, 312)]
-    lift = (moved[middle] - landmarks[middle]).mean(0)[1].item() * FOLLOW
+    lift = (moved[middle] - landmarks[middle]).mean(0)[1].item()
+    lift *= FOLLOW if lift < 0 else COVER
     # Across a steep border the way is shorter than downwards.
     slopes = np.gradient(curves[:2], target.length / (TABLE - 1), axis=1)
     curves = np.concatenate([curves[:2], 1 / np.hypot(1, slopes), curves[2:]])
@@ -532,14 +538,15 @@ def _off_teeth(mouth: Mouth, points: Tensor, source: Tensor) -> Tensor:
     a, b = mouth.target.to(*points)
     top, bottom = _read(mouth.lips[:, None], (a / mouth.target.length)[None])[:, 0]
     sa, sb = mouth.source.to(*source)
-    upper, lower, _ = _read(mouth.seen[:, None], (sa / mouth.source.length)[None])[:, 0]
+    upper, lower = _read(mouth.seen[:, None], (sa / mouth.source.length)[None])[:, 0]
     # The corners of an open mouth are a dark pit that goes on beyond those of the lips.
     beside = torch.minimum(sa, mouth.source.length - sa).abs() / (PIT[0] * mouth.source.length)
     pit = mouth.pit * (1 - beside.clamp(max=1).square()).square()
     upper, lower = upper - pit, lower + pit
     gap = (lower - upper).clamp_(min=0)
     closing = 1 - (bottom - top).clamp_(min=0) / gap.clamp(min=1e-4)
-    share = smoothstep(closing, 0.2, 0.7) * smoothstep(gap, *TEETH_SEEN)
+    share = torch.maximum(smoothstep(closing, 0.2, 0.7), smoothstep(bottom - top - gap, 0.0, 0.008))
+    share = share * smoothstep(gap, *TEETH_SEEN)
     # An edge is known to a pixel or two only, so a little of the lip is left out with what lies behind; lips come nearer and nearer
     # to there.
     edge = EDGE + 0.05 * gap
@@ -551,9 +558,9 @@ def _off_teeth(mouth: Mouth, points: Tensor, source: Tensor) -> Tensor:
 
 def _ask_mouth(
     mouth: Mouth, x: Tensor, y: Tensor, teeth: tuple[float, float]
-) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
-    """How much of the inside of the mouth is seen ``[N]``, where it comes from ``[2,N]``, how dark it is ``[N]``, and what is painted
-    there ``[4,N]``, if anything."""
+) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor | None]:
+    """How much of the inside of the mouth is seen ``[N]``, how much of it the picture shows ``[N]``, where ``[2,N]``, how dark it is
+    ``[N]``, and what is painted there ``[4,N]``, if anything."""
     a, b = mouth.target.to(x, y)
     share = a / mouth.target.length
     top, bottom, *across = _read(torch.cat([mouth.lips, mouth.across])[:, None], share[None])[:, 0]
@@ -563,7 +570,7 @@ def _ask_mouth(
     alpha = smoothstep(inside, (EDGE - mouth.edge) / 2, (EDGE + mouth.edge) / 2)
     sa, sb = mouth.source.to(x - teeth[0], y - (teeth[1] + mouth.lift))
     length = mouth.source.length
-    upper, lower, rim = _read(mouth.seen[:, None], (sa / length)[None])[:, 0]
+    upper, lower = _read(mouth.seen[:, None], (sa / length)[None])[:, 0]
     gap = (lower - upper).clamp_(min=0)
     # How far the lips show more than they did, at this place: where they do not, everything stays as it was seen.
     shift = sb - b
@@ -580,12 +587,8 @@ def _ask_mouth(
     hidden = (1 - seen) * more
     sb_seen = torch.maximum(sb, upper + torch.minimum(0.15 * gap, 2 * higher))
     sb_seen = torch.minimum(sb_seen, lower - torch.minimum(0.15 * gap, 2 * deeper))
-    # What was never seen is as dark as the lower lip would be in the depth of the mouth, without its texture.
-    # Lips that hardly part show the seam between them, not the middle of the lip; and so does the edge of the opening.
-    within = smoothstep(inside, 0.25 * MOUTH_SHADE, 2.5 * MOUTH_SHADE)
-    far = hidden * hidden * within
-    sb = torch.lerp(sb_seen, rim, far)
-    sa = torch.lerp(sa, 0.35 * length + 0.3 * sa, far)
+    # What nobody saw stays with the lips, and is dark: on the way from there to teeth a border would show all that lies between.
+    follows = alpha * (1 - hidden * hidden)
     height = (bottom - top).clamp_(min=1e-4)
     tongue = smoothstep(below / height, 0.4, 1.0) * (1 - (2 * share - 1).square()).clamp_(min=0)
     # Lips throw their shadow from their very edge on, the upper one a darker one.
@@ -594,8 +597,8 @@ def _ask_mouth(
     # Parted lips are round, and turn away from the light towards the dark.
     turned = (1 + inside / ROLL).clamp_(0, 1) * (1 - alpha)
     # Lips that have met show a seam, where teeth were.
-    line = (-((below - above) / (2 * mouth.edge)).square()).exp() * shown * smoothstep(mouth.edge - bottom + top, 0.0, EDGE)
-    shade = shade + SEAMED * line * smoothstep(torch.minimum(share, 1 - share), 0.0, 0.05)
+    line = (-((below - above) / (2 * mouth.edge)).square()).exp() * smoothstep(mouth.edge - bottom + top, 0.0, EDGE)
+    shade = shade + SEAMED * line * smoothstep(gap - bottom + top, *TEETH_SEEN)
     shade = shade + torch.where(below < above, ROLLED[0], ROLLED[1]) * turned * turned * parted
     made = None
     if mouth.row is not None:
@@ -603,4 +606,4 @@ def _ask_mouth(
         own = shown * mouth.shows
         narrowed = smoothstep(1 - mouth.target.length / length, 0.05, 0.20)
         made = paint(mouth.row, share, b, top, bottom, alpha, 1 - more * (1 - seen * own), 1 - own, own * narrowed)
-    return alpha, torch.stack(mouth.source.back(sa, sb)), shade, made
+    return alpha, follows, torch.stack(mouth.source.back(sa, sb_seen)), shade, made

@@ -13,7 +13,6 @@ from torch import Tensor
 
 from .anatomy import Frame, lip_edges
 
-
 SAMPLES = 65  # across a mouth
 ROUND, FLAT = 0.7, 2.2  # height of an edge at x in -1..1: (1 - |x| ** FLAT) ** ROUND, of that in the middle
 OPENS = (0.12, 0.40)  # by which part of its width a mouth opens more than before: not rounded, and fully
@@ -42,7 +41,9 @@ def rounded(before: Tensor, after: Tensor, points: Tensor) -> Tensor | None:
     top, bottom = (np.interp(share, np.maximum.accumulate(x / width), y) for x, y in ((a, top), (c, bottom)))
     profile = (1 - np.abs(2 * share - 1) ** FLAT) ** ROUND
     middle = SAMPLES // 2
-    rises = (min(top[middle], 0.0) * profile - top).clip(max=0)  # an edge goes away from the other one, never towards it
+    rises = (min(top[middle], 0.0) * profile - top).clip(
+        max=0
+    )  # an edge goes away from the other one, never towards it
     falls = (max(bottom[middle], 0.0) * profile - bottom).clip(min=0)
     tables = np.stack([top, bottom, rises, falls]) * [[1], [1], [t * t * (3 - 2 * t)], [t * t * (3 - 2 * t)]]
     tables = torch.from_numpy(tables.astype(np.float32)).to(points)

@@ -175,7 +175,7 @@ def paint(
     border = max((0.09 - 0.07 * (1 - closed)) * cm, row.pixel)
     # All that goes smoothly from 0 to 1 at once: a value, where it begins, and where it ends.
     steps = (
-        (down - 0.35 * across, 0.30, 0.95), (height, 0.6 * cm, 2.0 * cm), (down, 0.0, 0.6), (above, 0.0, 0.5 * cm),
+        (down - 0.30 * across, 0.30, 0.95), (height, 0.5 * cm, 1.8 * cm), (down, 0.0, 0.6), (above, 0.0, 0.5 * cm),
         (hangs, -soft, soft), (gum - b, -2 * soft, 2 * soft), (crown, 0.0, 0.35), (below, 0.0, 0.35 * cm), (crown, 0.5, 0.0),
         (corner, 0.0, 0.24), (height, 0.06 * cm, 0.30 * cm), (light, 0.02, 0.15), (corner, 0.24, 0.04), (near, 0.0, border),
     )  # fmt: skip
@@ -185,9 +185,9 @@ def paint(
         _smooth(torch.stack(values), begins, ends).unbind()
     )
     # The depth of a mouth is dark under the upper lip; the tongue lies in the light of a wide opening.
-    depth = 0.17 + 0.10 * deep + 0.42 * raised * wide * (1 - across).clamp_(min=0)
+    depth = 0.18 + 0.10 * deep + 0.50 * raised * wide * (1 - across).clamp_(min=0)
     # The inner side of the lower lip comes out of the dark towards its edge.
-    depth = torch.maximum(depth * (0.5 + 0.5 * off_lip), 0.55 * (1 - off_lip) ** 2 * down)
+    depth = torch.maximum(depth * (0.5 + 0.5 * off_lip), 0.9 * (1 - off_lip) ** 2 * down)
     inside = row.colors[1][:, None] * depth
     # Teeth: less light under the lip and in the corners; their edges let some through; they touch above their edges.
     light = light * (0.84 + 0.16 * off_edge) * (0.35 + 0.65 * off_upper) * (0.35 + 0.65 * inner)
