@@ -181,7 +181,7 @@ def _under_glasses(landmarks: np.ndarray, points: Tensor) -> Tensor:
     frame = Frame.between(left, right)
     a, b = frame.to(*points.unbind(-1))
     a, b = (a - frame.length / 2).abs() / frame.length, b / frame.length
-    lens = smoothstep(b, -0.30, -0.20) * (1 - smoothstep(b, 0.42, 0.60)) * (1 - smoothstep(a, 0.62, 0.80))
+    lens = smoothstep(b, -0.46, -0.20) * (1 - smoothstep(b, 0.42, 0.60)) * (1 - smoothstep(a, 0.62, 0.80))
     temple = smoothstep(b, -0.22, -0.12) * (1 - smoothstep(b, 0.06, 0.16)) * smoothstep(a, 0.55, 0.70)
     return torch.maximum(lens, temple)
 

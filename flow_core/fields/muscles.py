@@ -33,7 +33,7 @@ from .anatomy import RASTER, Box, MovedFace
 from .base import FEATHER, FieldError, Flow, FlowField, Sample, taper
 from .opening import rounded
 from .raster import Field
-from .reach import LID_UNITS, eyelids_and_gaze, lips_apart, lips_wanted, meeting, reached, shutting
+from .reach import LID_UNITS, eyelids_and_gaze, lips_apart, lips_wanted, meeting, raising, reached, shutting
 from .teeth import Skull
 
 if TYPE_CHECKING:
@@ -456,7 +456,7 @@ def units_after(face: FittedFace, landmarks: Tensor, relax: Tensor, change: Tens
         change: ``[U]`` of the field.
     """
     shown = face.units[0]
-    start = target_units(shown, relax, change)
+    start = raising(face, landmarks, target_units(shown, relax, change))
     whole = relax.min().clamp(0, 1)
     if whole == 0:
         return meeting(face, landmarks, shutting(face, landmarks, start, relax, change))

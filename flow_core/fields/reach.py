@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from ..faces.fit import FittedFace, landmark_weights, pose_jacobian
-from ..faces.landmarks import AT, EYES, IRISES
+from ..faces.landmarks import AT, BROWS, EYES, IRISES
 from ..faces.read import UNITS, read_units
 from ..faces.rig import Rig
 from .anatomy import IRIS, MARGIN, UPPER_OPENS, UPPER_SHUTS
@@ -53,6 +53,7 @@ BESIDE = 0.05  # and beside those units, once lips are apart
 UNSEEN = 0.5  # share of what people part their lips more, where nothing is known of what lies behind
 NEARLY, MEET = 0.04, 0.006  # opening up to which lips are to meet, and how far they then lie over one another
 OVER = 0.08  # of an opening that shuts: nobody knows the edge of a lip to the pixel, and teeth would be seen between
+RAISE = 0.55, 1.0  # of the skin between lid and brow: up to where brows rise as asked, and what they never reach
 APART = 0.012  # how exactly lips meet, or part as far as asked, distances of the outer corners of the eyes
 STEPS = 3
 PLACE = 0.003  # how exactly landmarks of a clip are known, fractions of the crop side
@@ -86,6 +87,40 @@ def eyelids_and_gaze(
         factors.append(min(max(factor, 0.0), 1.6))
         shifts.append((LOOK_ASIDE * out * (outwards - inwards), LOOK_HIGH * (down - up)))
     return factors, shifts
+
+
+def raising(face: FittedFace, landmarks: Tensor, units: Tensor) -> Tensor:
+    """Units ``[U]`` with brows raised no farther than the skin below them may be drawn out: of brows that lie deep over the eyes a picture
+    shows little but shade there.
+
+    Args:
+        face: batch 1.
+        landmarks: ``[161,2]`` crop points, to which it was fitted.
+        units: ``[U]`` after an edit.
+    """
+    names, shown = face.rig.unit_names, face.units[0]
+    brows = [i for i, n in enumerate(names) if n.startswith("brow")]
+    change = (units - shown)[brows]
+    if not change.any():
+        return units
+    edge, lid = (
+        [[AT[i] for i in of[side][first : first + 3]] for side in (0, 1)] for of, first in ((BROWS, 6), (EYES, 11))
+    )
+    moves = (_moves(face.rig)[brows] @ face.rotation[0, 1]) * face.scale[0]  # [B,161] downwards
+    room = (landmarks[lid, 1] - landmarks[edge, 1]).mean(-1).clamp(min=1e-3)  # [2]
+    by = (
+        change[:, None] * (moves[:, lid] - moves[:, edge]).mean(-1) / room
+    )  # [B,2] by which each raises the brow on either side
+    raised = by.sum(0)
+    first, last = RAISE
+    allowed = first + (last - first) * (1 - (-(raised - first) / (last - first)).exp())
+    up = by.clamp(min=0)
+    share = torch.where(raised > first, 1 - (raised - allowed) / up.sum(0).clamp(min=1e-6), 1.0)  # [2]
+    share = torch.where(up > 0, share, 1.0)
+    weight = by.abs() + 1e-9  # a muscle of one side is that side's matter
+    units = units.clone()
+    units[brows] = shown[brows] + change * (share * weight).sum(1) / weight.sum(1)
+    return units
 
 
 def landmarks_after(face: FittedFace, landmarks: Tensor, units: Tensor) -> Tensor:
@@ -333,6 +368,7 @@ __all__ = [
     "lips_wanted",
     "meeting",
     "nearest",
+    "raising",
     "reached",
     "shutting",
 ]
