@@ -20,7 +20,7 @@ from ..geometry.sampling import sample_image
 from ..guides.nano import fused
 from ..once import once
 from ..threads import yielding
-from .landmarks import AT, BROWS, CHEEKS, EYES, LIPS, NOSE, NOSTRILS, outline
+from .landmarks import AT, BROWS, CHEEKS, EYES, LIPS, NOSE, NOSTRILS, outline, pose
 
 SIZE = 96  # pixels a side of what the network sees
 RASTER = SIZE // 2  # and of its answer
@@ -28,6 +28,7 @@ BUILTIN = Path(__file__).parents[1] / "weights" / "covered.safetensors"
 CHANNELS = (16, 32, 48, 64)
 SURE = 0.5  # probability above which a place counts as covered
 MARGIN = 3  # cells around it in which skin moves less
+TURNED = 0.46  # yaw beyond which the network, which saw hardly such faces, takes a cheek for a hand
 LEAST = 0.05  # share of a face that has to be; less is a shadow or a mole
 PARTS = {"brows": BROWS, "eyes": EYES, "nose": (NOSE, *NOSTRILS), "cheeks": CHEEKS, "mouth": (LIPS,)}
 
@@ -87,6 +88,7 @@ def likely_covered(image: Tensor, crop: Crop) -> tuple[Tensor, Tensor]:
     aligned = crop.aligned(image, SIZE).float().clamp(0, 1).cpu()
     inside = within(places)
     found = load_covered()(aligned).sigmoid() * inside
+    found = found * (pose(places)[:, 0].abs() < TURNED)[:, None, None, None]
     found = torch.stack([_without_beard(f, p) for f, p in zip(found, places, strict=True)])
     return found, (found > SURE).float().sum((1, 2, 3)) / inside.sum((1, 2, 3)).clamp(min=1)
 

@@ -565,7 +565,8 @@ def _ask_mouth(
     share = a / mouth.target.length
     top, bottom, *across = _read(torch.cat([mouth.lips, mouth.across])[:, None], share[None])[:, 0]
     below, above = b - top, bottom - b
-    inside = torch.minimum(below * across[0], above * across[1]).masked_fill_((share <= 0) | (share >= 1), -1.0)
+    # Of a turned head the far lips end one above the other.
+    inside = torch.minimum(torch.minimum(below * across[0], above * across[1]), torch.minimum(a, mouth.target.length - a))
     # The shadow begins before what is seen changes, so that no light shows between.
     alpha = smoothstep(inside, (EDGE - mouth.edge) / 2, (EDGE + mouth.edge) / 2)
     sa, sb = mouth.source.to(x - teeth[0], y - (teeth[1] + mouth.lift))

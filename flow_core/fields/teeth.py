@@ -187,7 +187,7 @@ def paint(
     # The depth of a mouth is dark under the upper lip; the tongue lies in the light of a wide opening.
     depth = 0.18 + 0.10 * deep + 0.50 * raised * wide * (1 - across).clamp_(min=0)
     # The inner side of the lower lip comes out of the dark towards its edge.
-    depth = torch.maximum(depth * (0.5 + 0.5 * off_lip), 0.9 * (1 - off_lip) ** 2 * down)
+    depth = torch.maximum(depth * (0.5 + 0.5 * off_lip), 0.4 * (1 - off_lip) ** 2 * down)
     inside = row.colors[1][:, None] * depth
     # Teeth: less light under the lip and in the corners; their edges let some through; they touch above their edges.
     light = light * (0.84 + 0.16 * off_edge) * (0.35 + 0.65 * off_upper) * (0.35 + 0.65 * inner)
