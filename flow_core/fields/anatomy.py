@@ -54,6 +54,7 @@ PIT, GRIN = (
     (0.12, 0.0045),
     (0.01, 0.03),
 )  # width of mouths, and half height, of the dark at their corners; opening with which it is there
+PARTED = (0.008, 0.018)  # largest opening below which lips may as well be shut, and above which they are known to part
 TEETH_SEEN = (0.004, 0.012)  # opening of a mouth below which nothing inside is seen, and above which it is
 
 Box: TypeAlias = tuple[float, float, float, float]
@@ -566,7 +567,9 @@ def _ask_mouth(
     top, bottom, *across = _read(torch.cat([mouth.lips, mouth.across])[:, None], share[None])[:, 0]
     below, above = b - top, bottom - b
     # Of a turned head the far lips end one above the other.
-    inside = torch.minimum(torch.minimum(below * across[0], above * across[1]), torch.minimum(a, mouth.target.length - a))
+    inside = torch.minimum(
+        torch.minimum(below * across[0], above * across[1]), torch.minimum(a, mouth.target.length - a)
+    )
     # The shadow begins before what is seen changes, so that no light shows between.
     alpha = smoothstep(inside, (EDGE - mouth.edge) / 2, (EDGE + mouth.edge) / 2)
     sa, sb = mouth.source.to(x - teeth[0], y - (teeth[1] + mouth.lift))
@@ -578,7 +581,7 @@ def _ask_mouth(
     parted = smoothstep(bottom - top - gap, 0.0, 4 * ROLL)
     higher, deeper = (upper - (top + shift)).clamp_(min=0), (bottom + shift - lower).clamp_(min=0)
     more = smoothstep(bottom - top - gap, 0.0, 0.010)
-    shown = smoothstep(mouth.gap, *TEETH_SEEN)
+    shown = smoothstep(mouth.gap, *PARTED)
     seen = smoothstep(lower - sb, 0.0, 1e-4 + (3 * deeper).clamp_(max=0.25 * mouth.gap))
     seen = seen * smoothstep(torch.minimum(sa, length - sa), 0.0, 0.08 * length) * smoothstep(gap, 0.002, 0.007)
     seen = seen * (1 - smoothstep(upper - sb, 0.015, 0.035)) * shown

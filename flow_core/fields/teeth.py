@@ -33,7 +33,7 @@ LIP = np.array([0.0, 5.33, 15.4])  # the rig's upper lip where the two lips meet
 FRONT = 14.34  # the rig's depth of its front teeth
 DROP = 0.25  # centimetres by which the front teeth's edges hang below the lip at rest
 SPEE = 0.04  # how the edges rise to the sides: of the square of the distance from the middle
-GROOVE, GROOVED = 0.035, 0.3  # half width of the line between two teeth, and by how much it is darker
+GROOVE, GROOVED = 0.03, 0.2  # half width of the line between two teeth, and by how much it is darker
 SEEN = 0.32, 0.44  # green between parted lips, of that of teeth, from which teeth may be seen there, and are
 
 
@@ -59,7 +59,7 @@ def _arch() -> tuple[np.ndarray, ...]:
     gum = DROP - SPEE * x**2 - HEIGHTS[tooth] + 0.14 * aside**2
     groove = np.exp(-(((1 - aside) / 2 * WIDTHS[tooth] / GROOVE) ** 2))
     light = TONES[side, tooth] * (0.3 + 0.7 * facing) * np.exp(-depth / 1.3)
-    light = light * (1.02 - 0.16 * np.abs(share - 0.42) ** 1.5 - 0.10 * aside**6)
+    light = light * (1.03 - 0.24 * np.abs(share - 0.42) ** 1.5 - 0.12 * aside**6)
     light = light * ((ends[-1] - far) / 0.5).clip(0, 1)
     z = FRONT - LIP[2] - depth
     x = np.sign(arc) * x
@@ -172,12 +172,14 @@ def paint(
     corner, near = torch.minimum(share, 1 - share), torch.minimum(below, above)
     soft = max(0.6 * row.pixel, 0.02 * cm)
     # Lips have their own shadow at their edge; teeth of the picture would shine through it.
-    border = max((0.09 - 0.07 * (1 - closed)) * cm, row.pixel)
+    # A line finer than a pixel is no line of pixels.
+    border = (0.09 - 0.07 * (1 - closed)) * cm
+    fine, border = min(border - row.pixel, 0.0), max(border, 0.6 * row.pixel)
     # All that goes smoothly from 0 to 1 at once: a value, where it begins, and where it ends.
     steps = (
         (down - 0.30 * across, 0.30, 0.95), (height, 0.5 * cm, 1.8 * cm), (down, 0.0, 0.6), (above, 0.0, 0.5 * cm),
         (hangs, -soft, soft), (gum - b, -2 * soft, 2 * soft), (crown, 0.0, 0.35), (below, 0.0, 0.35 * cm), (crown, 0.5, 0.0),
-        (corner, 0.0, 0.24), (height, 0.06 * cm, 0.30 * cm), (light, 0.02, 0.15), (corner, 0.24, 0.04), (near, 0.0, border),
+        (corner, 0.0, 0.24), (height, 0.06 * cm, 0.30 * cm), (light, 0.02, 0.15), (corner, 0.24, 0.04), (near, fine, border),
     )  # fmt: skip
     values, begins, ends = zip(*steps, strict=True)
     begins, ends = (x.new_tensor(v)[:, None] for v in (begins, ends))
