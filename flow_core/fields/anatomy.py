@@ -36,6 +36,10 @@ LOWER_LID = 0.05
 UPPER_SHUTS, UPPER_OPENS = 0.82, 0.8  # the upper lid's share of a change of an eye's opening
 IRIS, MARGIN = 0.2, 0.06  # radius of an iris, and how near it comes to a corner, in widths of the eye
 LINE = 0.003  # how far above its edge an upper lid is asked when it is shut: at the edge itself the eye shines through
+SHUTS, LASHED = (
+    0.2,
+    0.35,
+)  # of its opening below which an eye is all but shut, and how much light the line of its lashes takes
 RIM = 0.008  # height of the wet rim of a lower lid
 SHADE = 0.45  # how much of the light on an eyeball its lids take at their edge
 EDGE = 0.0026  # half width of the border between two layers
@@ -147,7 +151,8 @@ class Eye:
     iris: tuple[float, float, float]  # source: a, b of the centre, and radius
     gaze: tuple[float, float]  # shift of the iris along a and b
     still: bool  # nothing but the skin moves
-    shaded: bool  # it looks elsewhere, or opens wider
+    shaded: bool  # it looks elsewhere, opens wider, or shuts
+    line: float  # half width of the line between lids that meet
     reach: float  # how far above the upper lid the skin gives way: up to the brow, or to the rim of glasses
     box: Box
 
@@ -289,7 +294,7 @@ class MovedFace:
             self.skin[:, :2] *= (1 - _under_glasses(before, points))[:, None]  # light passes
             moved = moved + (landmarks - moved) * _under_glasses(before, landmarks)[:, None]
         after = moved.double().cpu().numpy()
-        self.eyes = _eyes(before, after, lids, gaze, glasses, landmarks.device)
+        self.eyes = _eyes(before, after, lids, gaze, glasses, pixel, landmarks.device)
         self.mouth = _mouth(before, after, teeth, pixel, skull, landmarks.device)
 
     def __call__(self, points: Tensor) -> tuple[Tensor, Tensor | None, Tensor | None, Tensor | None]:
@@ -375,6 +380,7 @@ def _eyes(
     lids: Sequence[float],
     gaze: Sequence[tuple[float, float]],
     glasses: bool,
+    pixel: float,
     device: torch.device,
 ) -> list[Eye]:
     """The eyes on the viewer's left and right."""
@@ -402,7 +408,7 @@ def _eyes(
         right, below = (v * length for v in gaze[side])
         still = np.abs(landmarks[contour] - moved[contour]).max() < 1e-5 and abs(factor - 1) < 1e-4
         still = bool(still and max(abs(right), abs(below)) < 1e-5)
-        shaded = bool(max(abs(right), abs(below)) > 1e-5 or factor > 1)
+        shaded = bool(max(abs(right), abs(below)) > 1e-5 or factor > 1 or factor < SHUTS)
         # an iris goes no farther than to the corner
         right = min(max(right, min(room - a + radius, 0.0)), max(length - room - a - radius, 0.0))
         brow = target.to(*moved[[AT[i] for i in BROWS[side][5:]]].T)[1].mean()
@@ -411,7 +417,8 @@ def _eyes(
         reach = float(max(min(LID, free), 1.4 * np.abs(up * change).max() + LASHES))
         above, under = min(top.min(), after[0].min()) - reach, max(bottom.max(), after[1].max()) + LOWER_LID
         box = _box(target, above - 0.01, under + 0.01)
-        eyes.append((target, source, (a, b, radius), (right, below), still, shaded, reach, box))
+        line = max(LINE, min(1.4 * pixel, 4 * LINE))
+        eyes.append((target, source, (a, b, radius), (right, below), still, shaded, line, reach, box))
     on_device = torch.from_numpy(np.array(tables, np.float32)).to(device)
     return [
         Eye(target, source, table[:4], table[4:], *rest)
@@ -431,10 +438,10 @@ def _ask_eyes(
         first, last = max(center - radius + right, 1e-6), max(length - center - radius - right, 1e-6)
         columns.append(
             (*eye.target.origin, *eye.target.axis, eye.target.length, *eye.source.origin, *eye.source.axis, length,
-             middle, *eye.gaze, first, last, eye.reach)
+             middle, *eye.gaze, first, last, eye.reach, eye.line)
         )  # fmt: skip
     columns = x.new_tensor(columns).T[..., None]  # each [E,1]
-    x0, y0, c, s, width, u0, v0, sc, ss, length, middle, right, below, first, last, reach = columns
+    x0, y0, c, s, width, u0, v0, sc, ss, length, middle, right, below, first, last, reach, line = columns
     dx, dy = x - x0, y - y0
     a, b = c * dx + s * dy, c * dy - s * dx
     share = a / width
@@ -443,9 +450,10 @@ def _ask_eyes(
     # Skin above and below gives way to a lid: all of it along the lashes, less and less farther off.
     above, under = top - b, b - bottom
     shut = ((top - top0) / (bottom0 - top0).clamp_(min=1e-4)).clamp_(0, 1)
-    # The wet rim of a lower lid is not seen when the lids meet.
-    lower = (bottom0 - bottom + RIM * shut) * _give(under, LOWER_LID)
-    upper = (top0 - top - LINE * shut) * _give(above, reach)
+    # The wet rim of a lower lid is not seen when the lids meet; there is none where the lids end.
+    opening0 = (bottom0 - top0).clamp_(min=0)
+    lower = (bottom0 - bottom + shut * (0.5 * opening0).clamp(max=RIM)) * _give(under, LOWER_LID)
+    upper = (top0 - top - shut * (0.5 * opening0).clamp(max=LINE)) * _give(above, reach)
     rise = torch.where(above > under, upper, lower).masked_fill_(beyond, 0.0)
     inside = -torch.maximum(above, under) - EDGE * ((top0 - top).abs() > (bottom0 - top0) * 0.8)
     alpha = smoothstep(inside, -EDGE, EDGE).masked_fill_(beyond, 0.0)
@@ -470,13 +478,16 @@ def _ask_eyes(
     if not (shaded and any(eye.shaded for eye in eyes)):
         return (-s * rise, c * rise), alpha, torch.stack([sc * sa - ss * sb + u0, ss * sa + sc * sb + v0]), None
     # The shadow along the lids went with the eyeball, or was never there: where the white comes to lie beside skin it would shine.
-    opening, opening0 = (bottom - top).clamp_(min=1e-4), (bottom0 - top0).clamp_(min=1e-4)
+    opening, opening0 = (bottom - top).clamp_(min=1e-4), opening0.clamp_(min=1e-4)
     went = smoothstep(torch.hypot(right, below) / length, 0.0, 0.10)
     went = torch.maximum(went, smoothstep(opening / opening0 - 1, 0.0, 0.6))
     beside = torch.minimum(share, 1 - share) / 0.12
     lit = torch.minimum(torch.minimum(-above / (0.30 * opening), 0.5 - under / (0.30 * opening)), beside).clamp_(0, 1)
     lit = lit * lit * (3 - 2 * lit)
     shade = SHADE * alpha * went * (1 - lit)
+    # Lids that meet are joined by the line of their lashes.
+    met = (1 - opening / (2 * line)).clamp_(0, 1) * smoothstep(opening0, 2 * LINE, 5 * LINE)
+    shade = shade + LASHED * met * (-((above - under) / (2 * line)).square()).exp()
     return (-s * rise, c * rise), alpha, torch.stack([sc * sa - ss * sb + u0, ss * sa + sc * sb + v0]), shade
 
 

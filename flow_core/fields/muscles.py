@@ -466,7 +466,7 @@ def units_after(face: FittedFace, landmarks: Tensor, relax: Tensor, change: Tens
     asked = whole * rest + change[at] / _read_scale().to(landmarks)
     now = lips_apart(landmarks)[0]
     parted = lips_wanted(face.rig, change, now) + (1 - whole) * now
-    return reached(
+    found = reached(
         face,
         landmarks,
         asked,
@@ -475,6 +475,7 @@ def units_after(face: FittedFace, landmarks: Tensor, relax: Tensor, change: Tens
         torch.minimum(_floor().to(shown), shown).minimum(start),
         shown.clamp(min=MOST),
     )
+    return raising(face, landmarks, found)
 
 
 def moved_face(
