@@ -487,6 +487,7 @@ def _ask_eyes(
     shade = SHADE * alpha * went * (1 - lit)
     # Lids that meet are joined by the line of their lashes.
     met = (1 - opening / (2 * line)).clamp_(0, 1) * smoothstep(opening0, 2 * LINE, 5 * LINE)
+    met = met * smoothstep(1 - opening / opening0, 0.7, 0.95)
     shade = shade + LASHED * met * (-((above - under) / (2 * line)).square()).exp()
     return (-s * rise, c * rise), alpha, torch.stack([sc * sa - ss * sb + u0, ss * sa + sc * sb + v0]), shade
 

@@ -33,7 +33,17 @@ from .anatomy import RASTER, Box, MovedFace
 from .base import FEATHER, FieldError, Flow, FlowField, Sample, taper
 from .opening import rounded
 from .raster import Field
-from .reach import LID_UNITS, eyelids_and_gaze, lips_apart, lips_wanted, meeting, raising, reached, shutting
+from .reach import (
+    LID_UNITS,
+    eyelids_and_gaze,
+    lips_apart,
+    lips_wanted,
+    looking_together,
+    meeting,
+    raising,
+    reached,
+    shutting,
+)
 from .teeth import Skull
 
 if TYPE_CHECKING:
@@ -475,7 +485,7 @@ def units_after(face: FittedFace, landmarks: Tensor, relax: Tensor, change: Tens
         torch.minimum(_floor().to(shown), shown).minimum(start),
         shown.clamp(min=MOST),
     )
-    return raising(face, landmarks, found)
+    return raising(face, landmarks, looking_together(shown, found, change, face.rig.unit_names))
 
 
 def moved_face(

@@ -53,6 +53,7 @@ BESIDE = 0.05  # and beside those units, once lips are apart
 UNSEEN = 0.5  # share of what people part their lips more, where nothing is known of what lies behind
 NEARLY, MEET = 0.04, 0.006  # opening up to which lips are to meet, and how far they then lie over one another
 OVER = 0.08  # of an opening that shuts: nobody knows the edge of a lip to the pixel, and teeth would be seen between
+LEVEL, ASKED = 0.35, 0.3  # share by which a gaze up or down relaxes, and from which amount on it is what was asked for
 RAISE = 0.4, 0.75  # of the skin between lid and brow: up to where brows rise as asked, and what they never reach
 APART = 0.012  # how exactly lips meet, or part as far as asked, distances of the outer corners of the eyes
 STEPS = 3
@@ -87,6 +88,31 @@ def eyelids_and_gaze(
         factors.append(min(max(factor, 0.0), 1.6))
         shifts.append((LOOK_ASIDE * out * (outwards - inwards), LOOK_HIGH * (down - up)))
     return factors, shifts
+
+
+def looking_together(before: Tensor, after: Tensor, asked: Tensor, names: Sequence[str]) -> Tensor:
+    """Units ``[U]`` with which both eyes turn aside by as much: what is read of one iris is too uncertain to turn eyes apart. Less still is known
+    of how high they look, so a gaze that nobody asks for only relaxes a little.
+
+    Args:
+        before: ``[U]`` units and
+        after: ``[U]``.
+        asked: ``[U]`` what an edit asks for beside relaxing.
+        names: of the units.
+    """
+    left, back_left, right, back_right = (
+        names.index(n) for n in ("eyeLookOutLeft", "eyeLookInLeft", "eyeLookInRight", "eyeLookOutRight")
+    )
+    change, after = after - before, after.clone()
+    apart = (change[left] - change[back_left] - change[right] + change[back_right]) / 4
+    for unit, sign in ((left, -1), (back_left, 1), (right, 1), (back_right, -1)):
+        after[unit] += sign * apart
+    for side in ("Left", "Right"):
+        up, down = names.index("eyeLookUp" + side), names.index("eyeLookDown" + side)
+        share = LEVEL + (1 - LEVEL) * ((asked[up] - asked[down]).abs() / ASKED).clamp(max=1)
+        for unit in (up, down):
+            after[unit] = before[unit] + share * (after[unit] - before[unit])
+    return after
 
 
 def raising(face: FittedFace, landmarks: Tensor, units: Tensor) -> Tensor:
@@ -366,6 +392,7 @@ __all__ = [
     "landmarks_after",
     "lips_apart",
     "lips_wanted",
+    "looking_together",
     "meeting",
     "nearest",
     "raising",
