@@ -162,3 +162,24 @@ def test_lips_go_where_the_mesh_takes_them(crop: Crop) -> None:
     source = below + offset
     lip, chin = crop.places[0][LOWER], crop.places[0][AT[LIPS[5]]]
     assert lip[1] - 0.004 < source[1] < chin[1] + 0.004
+
+
+@pytest.mark.parametrize("name", ["wink", "eyes closed", "surprise"])
+def test_skin_does_not_step_at_the_corners_of_an_eye(crop: Crop, name: str) -> None:
+    """Skin below a lid that shuts goes up with it, and goes out to nothing where the lid ends."""
+    outer, inner = (crop.places[0][AT[i]] for i in (EYES[1][0], EYES[1][8]))
+    across, down = inner - outer, torch.tensor([0.0, 0.006])
+    near = [outer + across * t + down for t in torch.linspace(-0.03, 0.03, 31)]
+    offset, _ = sample(preset(name), crop, *near)
+    assert offset.diff(dim=0).norm(dim=-1).max() < 0.002
+
+
+def test_a_grin_that_shuts_leaves_no_teeth_and_has_a_seam(crop: Crop) -> None:
+    """The astronaut smiles with her teeth; a seam is darker than the lips above and below."""
+    field = preset("neutral")
+    face = moved_face(fit_shown(crop.places), crop.places[0], field)
+    at = torch.tensor(face.mouth.target.back(face.mouth.target.length / 2, 0.0))
+    height = (face.mouth.lips[:, 128].mean() * torch.tensor([0.0, 1.0])).float()
+    down = torch.tensor([0.0, 0.02])
+    _, dark = sample(field, crop, *(at.float() + height + k * down for k in (-1, 0, 1)))
+    assert dark[1] > 0.2 > max(dark[0], dark[2]) + 0.1

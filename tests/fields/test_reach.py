@@ -6,12 +6,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from flow_core.faces.landmarks import AT, EYES
+from flow_core.faces.landmarks import AT, BROWS, EYES
 from flow_core.faces.read import UNITS, read_units
 from flow_core.faces.rig import load_rig
 from flow_core.fields.expressions import copied, neutral, preset
 from flow_core.fields.muscles import MOST, MusclesField, fit_shown, read_shown, target_units, units_after
-from flow_core.fields.reach import followed, landmarks_after, lips_apart
+from flow_core.fields.reach import RAISE, followed, landmarks_after, lips_apart, looking_together
 from flow_core.geometry.crop import Crop
 
 RIG = load_rig()
@@ -116,3 +116,35 @@ def test_a_clip_is_followed_in_the_rigs_amounts(crop: Crop, name: str, amount: f
     assert change[sides].mean().item() == pytest.approx(amount, rel=0.25)
     others = [i for i, n in enumerate(RIG.unit_names) if n.startswith(("brow", "mouthSmile", "jawOpen", "eyeBlink"))]
     assert change[[i for i in others if i not in sides]].abs().max() < 0.35 * amount
+
+
+@pytest.mark.parametrize("room", [0.02, 0.06])
+@pytest.mark.parametrize("name", ["surprise", "neutral"])
+def test_brows_rise_no_farther_than_their_lids_have_skin(crop: Crop, room: float, name: str) -> None:
+    """Deep-set ones hardly; high ones as far as before."""
+    places, brows = crop.places[0].clone(), [[AT[i] for i in side] for side in BROWS]
+    lids = [[AT[i] for i in side[11:14]] for side in EYES]
+    for brow, lid in zip(brows, lids, strict=True):
+        places[brow, 1] += places[lid, 1].mean() - room - places[brow[6:9], 1].mean()
+    moved = after(places, preset(name))
+    for brow, lid in zip(brows, lids, strict=True):
+        edge = brow[6:9]
+        before, now = ((at[lid, 1] - at[edge, 1]).mean() for at in (places, moved))
+        assert now - before < RAISE[1] * before + 0.004
+        assert name == "neutral" or now - before > 0.2 * before
+
+
+def test_eyes_turn_together(crop: Crop) -> None:
+    names = RIG.unit_names
+    shown = RIG.unit_vector({"eyeLookOutLeft": 0.5, "eyeLookOutRight": 0.3, "eyeLookUp": 0.4})
+    found = looking_together(shown, torch.zeros_like(shown), torch.zeros_like(shown), names)
+
+    def aside(left: str, right: str) -> float:
+        return sum((found - shown)[names.index(n)].item() * sign for n, sign in ((left, 1), (right, -1)))
+
+    to_left, to_left_too = aside("eyeLookOutLeft", "eyeLookInLeft"), aside("eyeLookInRight", "eyeLookOutRight")
+    assert to_left == pytest.approx(to_left_too) == pytest.approx(-0.1)
+    up = names.index("eyeLookUpLeft")
+    assert 0.2 < found[up] < 0.4  # how high they look is hardly known
+    asked = RIG.unit_vector({"eyeLookDown": 0.5})
+    assert looking_together(shown, torch.zeros_like(shown), asked, names)[up] == pytest.approx(0.0)

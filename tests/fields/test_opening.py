@@ -1,0 +1,55 @@
+"""A mouth that opens is round at its corners, and its skin goes along."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor
+
+from flow_core.faces.landmarks import AT, LIPS_INNER
+from flow_core.fields.expressions import preset
+from flow_core.fields.muscles import fit_shown, moved_face
+from flow_core.fields.opening import rounded
+from flow_core.geometry.crop import Crop
+
+
+def almond(places: Tensor, opening: float) -> Tensor:
+    """Landmarks with lips drawn straight from the corners to the middle, which is so many widths of the mouth wide."""
+    made, inner = places.clone(), [AT[i] for i in LIPS_INNER]
+    left, right = places[inner[0]], places[inner[10]]
+    for k, i in enumerate(inner):
+        along = k if k <= 10 else 20 - k
+        made[i] = left + (right - left) * along / 10
+        made[i, 1] += (1 if k < 10 else -1) * opening / 2 * (right - left)[0] * (1 - abs(along - 5) / 5)
+    return made
+
+
+@pytest.mark.parametrize("name", ["surprise", "scream"])
+def test_an_open_mouth_is_no_lozenge(crop: Crop, name: str) -> None:
+    """A tenth of the way across, the opening is half as high as in the middle; as in photographs of open mouths."""
+    mouth = moved_face(fit_shown(crop.places), crop.places[0], preset(name)).mouth
+    top, bottom = mouth.lips
+    opening = (bottom - top) / (bottom - top).max()
+    assert 0.42 < opening[25] < 0.75
+    assert 0.42 < opening[-26] < 0.75
+
+
+def test_lips_go_apart_beside_the_middle_and_nowhere_else(crop: Crop) -> None:
+    shut, open_ = almond(crop.places[0], 0.0), almond(crop.places[0], 0.6)
+    left, right = open_[AT[78]], open_[AT[308]]
+    width = (right - left).norm()
+    near = left + 0.15 * (right - left)
+    above, below, far = (
+        near - width * torch.tensor([0.0, 0.15]),
+        near + width * torch.tensor([0.0, 0.15]),
+        near + 2 * width,
+    )
+    moved = rounded(shut, open_, torch.stack([left, above, below, far, right]))
+    assert moved is not None
+    assert moved[1, 1] < -0.01 * width < 0.01 * width < moved[2, 1]
+    assert moved[[0, 3, 4]].abs().max() < 1e-4
+
+
+def test_a_mouth_that_opens_no_farther_stays(crop: Crop) -> None:
+    open_ = almond(crop.places[0], 0.5)
+    assert rounded(open_, open_, crop.places[0]) is None
