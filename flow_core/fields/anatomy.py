@@ -584,13 +584,15 @@ def _ask_mouth(
     )
     # The shadow begins before what is seen changes, so that no light shows between.
     alpha = smoothstep(inside, (EDGE - mouth.edge) / 2, (EDGE + mouth.edge) / 2)
+    # What opens by less than its border is wide is no more than a trace.
+    alpha = alpha * smoothstep(bottom - top, 0.0, mouth.edge)
     sa, sb = mouth.source.to(x - teeth[0], y - (teeth[1] + mouth.lift))
     length = mouth.source.length
     upper, lower = _read(mouth.seen[:, None], (sa / length)[None])[:, 0]
     gap = (lower - upper).clamp_(min=0)
     # How far the lips show more than they did, at this place: where they do not, everything stays as it was seen.
     shift = sb - b
-    parted = smoothstep(bottom - top - gap, 0.0, 4 * ROLL)
+    parted = smoothstep(bottom - top - gap, 0.3 * ROLL, 4 * ROLL)
     higher, deeper = (upper - (top + shift)).clamp_(min=0), (bottom + shift - lower).clamp_(min=0)
     more = smoothstep(bottom - top - gap, 0.0, 0.010)
     shown = smoothstep(mouth.gap, *PARTED)
