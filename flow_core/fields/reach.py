@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from ..faces.fit import FittedFace, landmark_weights, pose_jacobian
-from ..faces.landmarks import AT, EYES, IRISES
+from ..faces.landmarks import AT, EYES, IRISES, MIRROR
 from ..faces.read import UNITS, read_units
 from ..faces.rig import Rig
 from .anatomy import IRIS, MARGIN, UPPER_OPENS, UPPER_SHUTS
@@ -53,6 +53,8 @@ BESIDE = 0.05  # and beside those units, once lips are apart
 UNSEEN = 0.5  # share of what people part their lips more, where nothing is known of what lies behind
 NEARLY, MEET = 0.04, 0.006  # opening up to which lips are to meet, and how far they then lie over one another
 OVER = 0.08  # of an opening that shuts: nobody knows the edge of a lip to the pixel, and teeth would be seen between
+BROW_OVER_LID = (65, 158), (52, 159), (53, 160)  # points of a brow's lower edge, and of the upper lid below it
+ROOM = 0.7  # share of the skin between brow and lid that a frown may take
 APART = 0.012  # how exactly lips meet, or part as far as asked, distances of the outer corners of the eyes
 STEPS = 3
 PLACE = 0.003  # how exactly landmarks of a clip are known, fractions of the crop side
@@ -224,6 +226,34 @@ def shutting(face: FittedFace, landmarks: Tensor, units: Tensor, relax: Tensor, 
     return units + (more - units) * share * (too_far / (apart[0] - apart[1]).clamp(min=1e-6)).clamp(0, 1)
 
 
+def frowning(face: FittedFace, landmarks: Tensor, units: Tensor) -> Tensor:
+    """Units ``[U]`` with no more of ``browDown`` than leaves skin between brows and lids: low brows have less room for a frown.
+
+    Args:
+        face: batch 1.
+        landmarks: ``[161,2]`` crop points, to which it was fitted.
+        units: ``[U]`` after an edit.
+    """
+    at = [face.rig.unit_names.index("browDown" + side) for side in ("Right", "Left")]
+    if (units[at] <= face.units[0, at]).all():
+        return units
+    without = units.clone()
+    without[at] = units[at].minimum(face.units[0, at])
+    before, least, after = _over_lids(landmarks_after(face, landmarks, torch.stack([face.units[0], without, units])))
+    room = (ROOM * before).clamp(min=1e-6)
+    allowed = before - room * ((before - after) / room).tanh()
+    without[at] += (units[at] - without[at]) * ((least - allowed) / (least - after).clamp(min=1e-6)).clamp(0, 1)
+    return without
+
+
+def _over_lids(landmarks: Tensor) -> Tensor:
+    """How high the brows on the viewer's left and right lie over their lids ``[N,2]``, of landmarks ``[N,161,2]``."""
+    brow, lid = ([AT[i] for i in row] for row in zip(*BROW_OVER_LID, strict=True))
+    rows = [(landmarks[:, upper] - landmarks[:, lower]).norm(dim=-1).mean(-1) for upper, lower in
+            ((brow, lid), ([MIRROR[i] for i in brow], [MIRROR[i] for i in lid]))]
+    return torch.stack(rows, -1)
+
+
 @functools.lru_cache(maxsize=2)
 def _parted_by(rig: Rig) -> Tensor:
     """What each unit at 1 adds to the opening in the middle on the rig's own face: ``[U]``."""
@@ -328,6 +358,7 @@ def _weights(rig: Rig) -> tuple[Tensor, Tensor, Tensor]:
 __all__ = [
     "eyelids_and_gaze",
     "followed",
+    "frowning",
     "landmarks_after",
     "lips_apart",
     "lips_wanted",
