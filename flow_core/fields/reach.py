@@ -240,7 +240,7 @@ def frowning(face: FittedFace, landmarks: Tensor, units: Tensor) -> Tensor:
     without = units.clone()
     without[at] = units[at].minimum(face.units[0, at])
     before, least, after = _over_lids(landmarks_after(face, landmarks, torch.stack([face.units[0], without, units])))
-    room = (ROOM * before).clamp(min=1e-6)
+    room = ROOM * before.clamp(min=1e-3)
     allowed = before - room * ((before - after) / room).tanh()
     without[at] += (units[at] - without[at]) * ((least - allowed) / (least - after).clamp(min=1e-6)).clamp(0, 1)
     return without
@@ -249,9 +249,13 @@ def frowning(face: FittedFace, landmarks: Tensor, units: Tensor) -> Tensor:
 def _over_lids(landmarks: Tensor) -> Tensor:
     """How high the brows on the viewer's left and right lie over their lids ``[N,2]``, of landmarks ``[N,161,2]``."""
     brow, lid = ([AT[i] for i in row] for row in zip(*BROW_OVER_LID, strict=True))
-    rows = [(landmarks[:, upper] - landmarks[:, lower]).norm(dim=-1).mean(-1) for upper, lower in
-            ((brow, lid), ([MIRROR[i] for i in brow], [MIRROR[i] for i in lid]))]
-    return torch.stack(rows, -1)
+    across = landmarks[:, AT[EYES[1][0]]] - landmarks[:, AT[EYES[0][0]]]
+    down = _down(across / across.norm(dim=-1, keepdim=True).clamp(min=1e-6))[:, None]
+    apart = (
+        landmarks[:, lid] - landmarks[:, brow],
+        landmarks[:, [MIRROR[i] for i in lid]] - landmarks[:, [MIRROR[i] for i in brow]],
+    )
+    return torch.stack([(way * down).sum(-1).mean(-1) for way in apart], -1)
 
 
 @functools.lru_cache(maxsize=2)

@@ -67,6 +67,27 @@ def test_a_grin_that_turns_sad_shows_no_teeth(crop: Crop, jaw: float) -> None:
     assert middle < parted < lips_apart(grin)[0]
 
 
+@pytest.mark.parametrize("lower", [0.0, 0.35])
+def test_a_frown_leaves_skin_over_the_eyes(crop: Crop, lower: float) -> None:
+    """Over low brows too; a slight frown is what was asked, and the more is asked the more is done."""
+
+    def over_lids(places: Tensor) -> Tensor:
+        pairs = ((52, 159), (282, 386))
+        return torch.stack([places[AT[lid], 1] - places[AT[brow], 1] for brow, lid in pairs])
+
+    places = posed(crop, browDownLeft=lower, browDownRight=lower)
+    face, browDown = fit_shown(places[None]), [RIG.unit_names.index(f"browDown{s}") for s in ("Left", "Right")]
+    before, done = over_lids(places), []
+    for asked in (0.0, 0.15, 0.6, 1.2):
+        field = MusclesField.of({"browDown": asked})
+        done.append((units_after(face, places, field.relax[0], field.units[0]) - face.units[0])[browDown])
+        assert (over_lids(after(places, field)) > 0.25 * before).all(), asked
+    assert torch.equal(done[0], torch.zeros(2))
+    assert (done[1] > 0.75 * 0.15).all()
+    assert (done[1] < done[2]).all()
+    assert (done[2] < done[3] + 1e-6).all()
+
+
 @pytest.mark.parametrize("wider", [1.0, 1.25])
 def test_a_neutral_face_keeps_its_eyes_open(crop: Crop, wider: float) -> None:
     """Wide ones, as children have them, too: they are not made as narrow as the mean of faces at rest."""
