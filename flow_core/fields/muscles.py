@@ -32,7 +32,7 @@ from . import container
 from .anatomy import RASTER, Box, MovedFace
 from .base import FEATHER, FieldError, Flow, FlowField, Sample, taper
 from .raster import Field
-from .reach import LID_UNITS, eyelids_and_gaze, frowning, lips_apart, lips_wanted, meeting, reached, shutting
+from .reach import LID_UNITS, braked, eyelids_and_gaze, lips_apart, lips_wanted, meeting, reached, shutting
 from .teeth import Skull
 
 if TYPE_CHECKING:
@@ -456,7 +456,7 @@ def units_after(face: FittedFace, landmarks: Tensor, relax: Tensor, change: Tens
     start = target_units(shown, relax, change)
     whole = relax.min().clamp(0, 1)
     if whole == 0:
-        return frowning(face, landmarks, meeting(face, landmarks, shutting(face, landmarks, start, relax, change)))
+        return braked(face, landmarks, meeting(face, landmarks, shutting(face, landmarks, start, relax, change)))
     at = _read_at()
     rest = _resting().to(landmarks) - read_units(landmarks[None])[0]
     rest = torch.minimum(rest, rest * _comes_back().to(rest)[at])

@@ -54,7 +54,11 @@ UNSEEN = 0.5  # share of what people part their lips more, where nothing is know
 NEARLY, MEET = 0.04, 0.006  # opening up to which lips are to meet, and how far they then lie over one another
 OVER = 0.08  # of an opening that shuts: nobody knows the edge of a lip to the pixel, and teeth would be seen between
 BROW_OVER_LID = (65, 158), (52, 159), (53, 160)  # points of a brow's lower edge, and of the upper lid below it
-ROOM = 0.8  # share of the skin between brow and lid that a frown may take
+FROWN, RAISE = (
+    0.8,
+    0.6,
+)  # shares of the skin between brow and lid that a frown may take, and by which raised brows may stretch it
+BROW_UNITS = ("browDown", "browInnerUp", "browOuterUp")
 APART = 0.012  # how exactly lips meet, or part as far as asked, distances of the outer corners of the eyes
 STEPS = 3
 PLACE = 0.003  # how exactly landmarks of a clip are known, fractions of the crop side
@@ -226,23 +230,30 @@ def shutting(face: FittedFace, landmarks: Tensor, units: Tensor, relax: Tensor, 
     return units + (more - units) * share * (too_far / (apart[0] - apart[1]).clamp(min=1e-6)).clamp(0, 1)
 
 
-def frowning(face: FittedFace, landmarks: Tensor, units: Tensor) -> Tensor:
-    """Units ``[U]`` with no more of ``browDown`` than leaves skin between brows and lids: low brows have less room for a frown.
+def braked(face: FittedFace, landmarks: Tensor, units: Tensor) -> Tensor:
+    """Units ``[U]`` whose brows go no farther than the skin between them and the lids allows: low brows have less room for a frown, and
+    less skin that a raise could stretch.
 
     Args:
         face: batch 1.
         landmarks: ``[161,2]`` crop points, to which it was fitted.
         units: ``[U]`` after an edit.
     """
-    at = [face.rig.unit_names.index("browDown" + side) for side in ("Right", "Left")]
-    if (units[at] <= face.units[0, at]).all():
+    names, shown = face.rig.unit_names, face.units[0]
+    at = [i for i, n in enumerate(names) if n.startswith(BROW_UNITS)]
+    if (units[at] <= shown[at]).all():
         return units
     without = units.clone()
-    without[at] = units[at].minimum(face.units[0, at])
-    before, least, after = _over_lids(landmarks_after(face, landmarks, torch.stack([face.units[0], without, units])))
-    room = ROOM * before.clamp(min=1e-3)
-    allowed = before - room * ((before - after) / room).tanh()
-    without[at] += (units[at] - without[at]) * ((least - allowed) / (least - after).clamp(min=1e-6)).clamp(0, 1)
+    without[at] = units[at].minimum(shown[at])
+    before, least, after = _over_lids(landmarks_after(face, landmarks, torch.stack([shown, without, units])))
+    lowered = before - after
+    room = torch.where(lowered > 0, FROWN, RAISE) * before.clamp(min=1e-3)
+    allowed = before - room * (lowered / room).tanh()
+    way = after - least
+    share = torch.where(way.abs() < 1e-6, 1.0, (allowed - least) / way).clamp(0, 1)
+    right, left = share
+    each = [right if names[i].endswith("Right") else left if names[i].endswith("Left") else share.mean() for i in at]
+    without[at] += (units[at] - without[at]) * torch.stack(each)
     return without
 
 
@@ -360,9 +371,9 @@ def _weights(rig: Rig) -> tuple[Tensor, Tensor, Tensor]:
 
 
 __all__ = [
+    "braked",
     "eyelids_and_gaze",
     "followed",
-    "frowning",
     "landmarks_after",
     "lips_apart",
     "lips_wanted",
