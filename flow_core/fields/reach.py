@@ -239,34 +239,40 @@ def braked(face: FittedFace, landmarks: Tensor, units: Tensor) -> Tensor:
         landmarks: ``[161,2]`` crop points, to which it was fitted.
         units: ``[U]`` after an edit.
     """
-    names, shown = face.rig.unit_names, face.units[0]
+    names, change = face.rig.unit_names, units - face.units[0]
     at = [i for i, n in enumerate(names) if n.startswith(BROW_UNITS)]
-    if (units[at] <= shown[at]).all():
+    more = change[at].clamp(min=0)
+    if not more.any():
         return units
-    without = units.clone()
-    without[at] = units[at].minimum(shown[at])
-    before, least, after = _over_lids(landmarks_after(face, landmarks, torch.stack([shown, without, units])))
-    lowered = before - after
-    room = torch.where(lowered > 0, FROWN, RAISE) * before.clamp(min=1e-3)
-    allowed = before - room * (lowered / room).tanh()
-    way = after - least
-    share = torch.where(way.abs() < 1e-6, 1.0, (allowed - least) / way).clamp(0, 1)
-    right, left = share
-    each = [right if names[i].endswith("Right") else left if names[i].endswith("Left") else share.mean() for i in at]
-    without[at] += (units[at] - without[at]) * torch.stack(each)
-    return without
+    across = landmarks[AT[EYES[1][0]]] - landmarks[AT[EYES[0][0]]]
+    down = _down(across / across.norm().clamp(min=1e-6))
+    room = -_over_lids(landmarks) @ down  # of the brows on the viewer's left and right
+    moves = (_brows_over_lids(face.rig) @ face.rotation[0].mT)[..., :2] @ down * face.scale[0]  # [U,2]
+    lowered, way = change @ moves, more @ moves[at]
+    room = torch.where(lowered > 0, FROWN, RAISE) * room.clamp(min=1e-3)
+    share = 1 - (lowered - room * (lowered / room).tanh()) / torch.where(way.abs() < 1e-6, 1.0, way)
+    right, left = share.clamp(0, 1)
+    each = [
+        right if names[i].endswith("Right") else left if names[i].endswith("Left") else (right + left) / 2 for i in at
+    ]
+    kept = units.clone()
+    kept[at] -= more * (1 - torch.stack(each))
+    return kept
 
 
-def _over_lids(landmarks: Tensor) -> Tensor:
-    """How high the brows on the viewer's left and right lie over their lids ``[N,2]``, of landmarks ``[N,161,2]``."""
+def _over_lids(points: Tensor) -> Tensor:
+    """Where the lower edges of both brows lie ``[...,2,n]``, the viewer's left one first, as seen from their lids; of points
+    ``[...,161,n]``."""
     brow, lid = ([AT[i] for i in row] for row in zip(*BROW_OVER_LID, strict=True))
-    across = landmarks[:, AT[EYES[1][0]]] - landmarks[:, AT[EYES[0][0]]]
-    down = _down(across / across.norm(dim=-1, keepdim=True).clamp(min=1e-6))[:, None]
-    apart = (
-        landmarks[:, lid] - landmarks[:, brow],
-        landmarks[:, [MIRROR[i] for i in lid]] - landmarks[:, [MIRROR[i] for i in brow]],
-    )
-    return torch.stack([(way * down).sum(-1).mean(-1) for way in apart], -1)
+    sides = ((brow, lid), ([MIRROR[i] for i in brow], [MIRROR[i] for i in lid]))
+    return torch.stack([(points[..., b, :] - points[..., d, :]).mean(-2) for b, d in sides], -2)
+
+
+@functools.lru_cache(maxsize=2)
+def _brows_over_lids(rig: Rig) -> Tensor:
+    """``[U,2,3]`` centimetres by which each unit at 1 moves both brows against the lids as they are."""
+    with torch.inference_mode(False):
+        return _over_lids(_moves(rig)) * _of_mesh(rig)[:, None, None]
 
 
 @functools.lru_cache(maxsize=2)
