@@ -54,10 +54,8 @@ UNSEEN = 0.5  # share of what people part their lips more, where nothing is know
 NEARLY, MEET = 0.04, 0.006  # opening up to which lips are to meet, and how far they then lie over one another
 OVER = 0.08  # of an opening that shuts: nobody knows the edge of a lip to the pixel, and teeth would be seen between
 BROW_OVER_LID = (65, 158), (52, 159), (53, 160)  # points of a brow's lower edge, and of the upper lid below it
-FROWN, RAISE = (
-    0.8,
-    0.6,
-)  # shares of the skin between brow and lid that a frown may take, and by which raised brows may stretch it
+# Of the skin between brow and lid: the share that a frown may take, that by which raised brows may stretch it, and up to where both are free
+FROWN, RAISE, FREE = 0.75, 0.7, 0.4
 BROW_UNITS = ("browDown", "browInnerUp", "browOuterUp")
 APART = 0.012  # how exactly lips meet, or part as far as asked, distances of the outer corners of the eyes
 STEPS = 3
@@ -246,11 +244,12 @@ def braked(face: FittedFace, landmarks: Tensor, units: Tensor) -> Tensor:
         return units
     across = landmarks[AT[EYES[1][0]]] - landmarks[AT[EYES[0][0]]]
     down = _down(across / across.norm().clamp(min=1e-6))
-    room = -_over_lids(landmarks) @ down  # of the brows on the viewer's left and right
+    room = (-_over_lids(landmarks) @ down).clamp(min=1e-3)  # of the brows on the viewer's left and right
     moves = (_brows_over_lids(face.rig) @ face.rotation[0].mT)[..., :2] @ down * face.scale[0]  # [U,2]
     lowered, way = change @ moves, more @ moves[at]
-    room = torch.where(lowered > 0, FROWN, RAISE) * room.clamp(min=1e-3)
-    share = 1 - (lowered - room * (lowered / room).tanh()) / torch.where(way.abs() < 1e-6, 1.0, way)
+    soft = (torch.where(lowered > 0, FROWN, RAISE) - FREE) * room
+    beyond = (lowered.abs() - FREE * room).clamp(min=0)
+    share = 1 - lowered.sign() * (beyond - soft * (beyond / soft).tanh()) / torch.where(way.abs() < 1e-6, 1.0, way)
     right, left = share.clamp(0, 1)
     each = [
         right if names[i].endswith("Right") else left if names[i].endswith("Left") else (right + left) / 2 for i in at
