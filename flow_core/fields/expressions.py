@@ -45,14 +45,16 @@ PRESETS: dict[str, dict[str, float]] = {
     "smile": {**_RELAX_SOUR, "mouthSmile": 0.9, "cheekSquint": 0.85, "eyeSquint": 0.5, "mouthUpperUp": 0.35, "mouthLowerDown": 0.12, "mouthDimple": 0.15},
     "laugh": {**_RELAX_SOUR, "mouthSmile": 0.8, "cheekSquint": 1.0, "eyeSquint": 0.6, "mouthUpperUp": 0.25, "mouthLowerDown": 0.15,
               "jawOpen": 0.2, "browOuterUp": 0.1},
-    # The jaw stays shut and lips part only so far that teeth show: a mouth that opens looks surprised.
-    "anger": {**_SHUT_MOUTH, **_RELAX_RAISED, "browDown": 0.58, "browTogether": 0.9, "browAngle": 0.45, "noseSneer": 0.55, "eyeSquint": 0.3,
-              "mouthPress": 0.1, "mouthFrown": 0.35, "mouthShrugLower": 0.15, "mouthUpperUp": 0.5, "mouthLowerDown": 0.25},
-    # A lower lip drawn aside makes the opening round; the jaw alone makes it a lozenge.
-    "surprise": {**_RELAX_MOUTH, "relax browDown": 0.8, "browInnerUp": 0.8, "browOuterUp": 0.8, "eyeWide": 0.95, "jawOpen": 0.6,
-                 "mouthLowerDown": 0.3, "mouthUpperUp": 0.1, "mouthPucker": 0.3},
-    "sadness": {**_SHUT_MOUTH, "relax browOuterUp": 0.8, "browInnerUp": 1.0, "browTogether": 0.8, "browDown": 0.1,
-                "mouthFrown": 0.72, "mouthShrugLower": 0.1, "cheekSquint": 0.1, "eyeBlink": 0.27, "eyeLookDown": 0.2},
+    # Brows slant: their inner ends go down and together, the outer ones hardly. Lips part as in angry words: teeth that are only bared
+    # look like disgust, and a jaw that drops looks surprised.
+    "anger": {**_SHUT_MOUTH, **_RELAX_RAISED, "browDown": 0.95, "browTogether": 1.0, "browAngle": 0.6, "noseSneer": 0.55, "eyeSquint": 0.28,
+              "mouthFrown": 0.2, "mouthUpperUp": 0.33, "mouthLowerDown": 0.48, "mouthStretch": 0.25, "jawOpen": 0.17},
+    # A pursed mouth makes the opening round, the jaw alone makes it a lozenge; lids that part are helped by taller eyes.
+    "surprise": {**_RELAX_MOUTH, "relax browDown": 0.8, "browInnerUp": 1.0, "browOuterUp": 1.0, "eyeWide": 1.2, "eyeTaller": 0.35,
+                 "jawOpen": 0.5, "mouthLowerDown": 0.25, "mouthPucker": 0.65},
+    # Brows whose inner ends rise while they are drawn together: of all muscles that says most of sorrow.
+    "sadness": {**_SHUT_MOUTH, "relax browOuterUp": 0.8, "browInnerUp": 1.0, "browTogether": 1.0, "browDown": 0.1, "browAngle": -0.5,
+                "mouthFrown": 0.64, "mouthStretch": 0.22, "mouthShrugLower": 0.1, "cheekSquint": 0.1, "eyeBlink": 0.27, "eyeLookDown": 0.2},
     "fear": {**_RELAX_MOUTH, "browInnerUp": 0.8, "browOuterUp": 0.35, "browTogether": 0.6, "eyeWide": 0.85, "mouthStretch": 0.6,
              "mouthLowerDown": 0.3, "jawOpen": 0.2},
     "disgust": {**_RELAX_MOUTH, **_CLOSING, "noseSneer": 1.0, "mouthUpperUp": 0.5, "browDown": 0.35, "browTogether": 0.3, "eyeSquint": 0.6,

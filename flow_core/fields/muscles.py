@@ -35,12 +35,12 @@ from .opening import rounded
 from .raster import Field
 from .reach import (
     LID_UNITS,
+    braked,
     eyelids_and_gaze,
     lips_apart,
     lips_wanted,
     looking_together,
     meeting,
-    raising,
     reached,
     shutting,
 )
@@ -466,7 +466,7 @@ def units_after(face: FittedFace, landmarks: Tensor, relax: Tensor, change: Tens
         change: ``[U]`` of the field.
     """
     shown = face.units[0]
-    start = raising(face, landmarks, target_units(shown, relax, change))
+    start = braked(face, landmarks, target_units(shown, relax, change))
     whole = relax.min().clamp(0, 1)
     if whole == 0:
         return meeting(face, landmarks, shutting(face, landmarks, start, relax, change))
@@ -485,7 +485,7 @@ def units_after(face: FittedFace, landmarks: Tensor, relax: Tensor, change: Tens
         torch.minimum(_floor().to(shown), shown).minimum(start),
         shown.clamp(min=MOST),
     )
-    return raising(face, landmarks, looking_together(shown, found, change, face.rig.unit_names))
+    return braked(face, landmarks, looking_together(shown, found, change, face.rig.unit_names))
 
 
 def moved_face(

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from ..faces.fit import FittedFace, landmark_weights, pose_jacobian
-from ..faces.landmarks import AT, BROWS, EYES, IRISES
+from ..faces.landmarks import AT, EYES, IRISES, MIRROR
 from ..faces.read import UNITS, read_units
 from ..faces.rig import Rig
 from .anatomy import IRIS, MARGIN, UPPER_OPENS, UPPER_SHUTS
@@ -54,7 +54,10 @@ UNSEEN = 0.5  # share of what people part their lips more, where nothing is know
 NEARLY, MEET = 0.04, 0.006  # opening up to which lips are to meet, and how far they then lie over one another
 OVER = 0.08  # of an opening that shuts: nobody knows the edge of a lip to the pixel, and teeth would be seen between
 LEVEL, ASKED = 0.35, 0.3  # share by which a gaze up or down relaxes, and from which amount on it is what was asked for
-RAISE = 0.4, 0.75  # of the skin between lid and brow: up to where brows rise as asked, and what they never reach
+BROW_OVER_LID = (65, 158), (52, 159), (53, 160)  # points of a brow's lower edge, and of the upper lid below it
+# Of the skin between brow and lid: the share that a frown may take, that by which raised brows may stretch it, and up to where both are free
+FROWN, RAISE, FREE = 0.75, 0.7, 0.4
+BROW_UNITS = ("browDown", "browInnerUp", "browOuterUp")
 APART = 0.012  # how exactly lips meet, or part as far as asked, distances of the outer corners of the eyes
 STEPS = 3
 PLACE = 0.003  # how exactly landmarks of a clip are known, fractions of the crop side
@@ -113,40 +116,6 @@ def looking_together(before: Tensor, after: Tensor, asked: Tensor, names: Sequen
         for unit in (up, down):
             after[unit] = before[unit] + share * (after[unit] - before[unit])
     return after
-
-
-def raising(face: FittedFace, landmarks: Tensor, units: Tensor) -> Tensor:
-    """Units ``[U]`` with brows raised no farther than the skin below them may be drawn out: of brows that lie deep over the eyes a picture
-    shows little but shade there.
-
-    Args:
-        face: batch 1.
-        landmarks: ``[161,2]`` crop points, to which it was fitted.
-        units: ``[U]`` after an edit.
-    """
-    names, shown = face.rig.unit_names, face.units[0]
-    brows = [i for i, n in enumerate(names) if n.startswith("brow")]
-    change = (units - shown)[brows]
-    if not change.any():
-        return units
-    edge, lid = (
-        [[AT[i] for i in of[side][first : first + 3]] for side in (0, 1)] for of, first in ((BROWS, 6), (EYES, 11))
-    )
-    moves = (_moves(face.rig)[brows] @ face.rotation[0, 1]) * face.scale[0]  # [B,161] downwards
-    room = (landmarks[lid, 1] - landmarks[edge, 1]).mean(-1).clamp(min=1e-3)  # [2]
-    by = (
-        change[:, None] * (moves[:, lid] - moves[:, edge]).mean(-1) / room
-    )  # [B,2] by which each raises the brow on either side
-    raised = by.sum(0)
-    first, last = RAISE
-    allowed = first + (last - first) * (1 - (-(raised - first) / (last - first)).exp())
-    up = by.clamp(min=0)
-    share = torch.where(raised > first, 1 - (raised - allowed) / up.sum(0).clamp(min=1e-6), 1.0)  # [2]
-    share = torch.where(up > 0, share, 1.0)
-    weight = by.abs() + 1e-9  # a muscle of one side is that side's matter
-    units = units.clone()
-    units[brows] = shown[brows] + change * (share * weight).sum(1) / weight.sum(1)
-    return units
 
 
 def landmarks_after(face: FittedFace, landmarks: Tensor, units: Tensor) -> Tensor:
@@ -285,6 +254,51 @@ def shutting(face: FittedFace, landmarks: Tensor, units: Tensor, relax: Tensor, 
     return units + (more - units) * share * (too_far / (apart[0] - apart[1]).clamp(min=1e-6)).clamp(0, 1)
 
 
+def braked(face: FittedFace, landmarks: Tensor, units: Tensor) -> Tensor:
+    """Units ``[U]`` whose brows go no farther than the skin between them and the lids allows: low brows have less room for a frown, and
+    less skin that a raise could stretch.
+
+    Args:
+        face: batch 1.
+        landmarks: ``[161,2]`` crop points, to which it was fitted.
+        units: ``[U]`` after an edit.
+    """
+    names, change = face.rig.unit_names, units - face.units[0]
+    at = [i for i, n in enumerate(names) if n.startswith(BROW_UNITS)]
+    if not change[at].any():
+        return units
+    across = landmarks[AT[EYES[1][0]]] - landmarks[AT[EYES[0][0]]]
+    down = _down(across / across.norm().clamp(min=1e-6))
+    room = (-_over_lids(landmarks) @ down).clamp(min=1e-3)  # of the brows on the viewer's left and right
+    moves = (_brows_over_lids(face.rig) @ face.rotation[0].mT)[..., :2] @ down * face.scale[0]
+    by = change[:, None] * moves / room  # [U,2] shares of the room by which each unit lowers either brow
+    lowered, by = by.sum(0), by[at]
+    soft = torch.where(lowered > 0, FROWN, RAISE) - FREE
+    beyond = (lowered.abs() - FREE).clamp(min=0)
+    along = by * lowered.sign() > 0  # those that pull the way the brow goes, also by relaxing
+    share = 1 - (beyond - soft * (beyond / soft).tanh()) / (by * along).sum(0).abs().clamp(min=1e-6)
+    share = torch.where(along, share.clamp(0, 1), 1.0)
+    weight = by.abs() + 1e-9  # a muscle of one side is that side's matter
+    kept = units.clone()
+    kept[at] -= change[at] * (1 - (share * weight).sum(1) / weight.sum(1))
+    return kept
+
+
+def _over_lids(points: Tensor) -> Tensor:
+    """Where the lower edges of both brows lie ``[...,2,n]``, the viewer's left one first, as seen from their lids; of points
+    ``[...,161,n]``."""
+    brow, lid = ([AT[i] for i in row] for row in zip(*BROW_OVER_LID, strict=True))
+    sides = ((brow, lid), ([MIRROR[i] for i in brow], [MIRROR[i] for i in lid]))
+    return torch.stack([(points[..., b, :] - points[..., d, :]).mean(-2) for b, d in sides], -2)
+
+
+@functools.lru_cache(maxsize=2)
+def _brows_over_lids(rig: Rig) -> Tensor:
+    """``[U,2,3]`` centimetres by which each unit at 1 moves both brows against the lids as they are."""
+    with torch.inference_mode(False):
+        return _over_lids(_moves(rig)) * _of_mesh(rig)[:, None, None]
+
+
 @functools.lru_cache(maxsize=2)
 def _parted_by(rig: Rig) -> Tensor:
     """What each unit at 1 adds to the opening in the middle on the rig's own face: ``[U]``."""
@@ -387,6 +401,7 @@ def _weights(rig: Rig) -> tuple[Tensor, Tensor, Tensor]:
 
 
 __all__ = [
+    "braked",
     "eyelids_and_gaze",
     "followed",
     "landmarks_after",
@@ -395,7 +410,6 @@ __all__ = [
     "looking_together",
     "meeting",
     "nearest",
-    "raising",
     "reached",
     "shutting",
 ]
