@@ -53,7 +53,7 @@ class Settings:
     lr: float = 6e-3
     margin: float = 5.0
     preserve: float = 0.5
-    color_limit: float = 0.5
+    color_limit: float = 1.0
     priors: Priors = field(default_factory=Priors)
     seed: int = 0
 

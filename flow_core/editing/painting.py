@@ -11,7 +11,7 @@ from torch import Tensor
 from ..geometry.grid import pixel_centers
 from ..needs import need
 from .gates import Gates
-from .tints import Tint, goal, reach
+from .tints import Tint, goal, shift
 from .visible import Seen
 
 COLOR_RASTER = 128  # a side, of the raster in which colours are kept: outlines are finer than movements
@@ -60,11 +60,12 @@ def paint(color: Tensor, masks: Tensor, limit: float) -> Tensor:
     return painted.clamp(-limit, limit)
 
 
-def repaint(lab: Tensor, mean: Tensor, shifts: Tensor, masks: Tensor, limit: float) -> Tensor:
+def repaint(
+    lab: Tensor, mean: Tensor, shifts: Tensor, masks: Tensor, limit: float, regions: Sequence[str]
+) -> Tensor:
     """Colour raster that shifts the colours of regions and keeps light and shade within them.
 
-    What gets darker does so by a factor, as under paint, what gets lighter does so least where it is dark or bright already, and where it is
-    dark there is less colour.
+    How light is told by :func:`relit`; where it is dark there is less colour.
 
     Args:
         lab: the pictures ``[B,3,h,w]``.
@@ -72,6 +73,7 @@ def repaint(lab: Tensor, mean: Tensor, shifts: Tensor, masks: Tensor, limit: flo
         shifts: of the means, ``[B,R,3]``, all CIE Lab.
         masks: ``[B,R,h,w]``.
         limit: largest value of the raster, sRGB 0..1.
+        regions: their names.
 
     Returns:
         ``[B,3,h,w]`` sRGB.
@@ -83,16 +85,32 @@ def repaint(lab: Tensor, mean: Tensor, shifts: Tensor, masks: Tensor, limit: flo
     before, painted = lab_to_rgb(lab), torch.zeros_like(lab)
     for r in range(masks.shape[1]):
         at, by = mean[:, r, :, None, None], shifts[:, r, :, None, None]
-        shade = lab[:, :1] / at[:, :1].clamp(min=1)
-        left = (100 - lab[:, :1]) / (100 - at[:, :1]).clamp(min=1)
-        share = torch.where(by[:, :1] < 0, shade.clamp(0.3, 1.6), torch.minimum(shade, left).clamp(0.2, 1))
-        light = (lab[:, :1] + by[:, :1] * share).clamp(0, 100)
+        light = relit(regions[r], lab[:, :1], at[:, :1], by[:, :1]).clamp(0, 100)
         full = ((light + 4) / (at[:, :1] + by[:, :1] + 4).clamp(min=4)).clamp(0, 1)
         shifted = lab_to_rgb(torch.cat([light, lab[:, 1:] + by[:, 1:] * full], 1))
         painted = painted + masks[:, r : r + 1] * (shifted - before)
-    painted = painted / (1 + (painted.abs() / limit) ** 4) ** 0.25 if limit else 0 * painted
+    most = painted.abs().amax(1, keepdim=True)  # all channels alike, or else what goes far would be of another hue
+    painted = painted / (1 + (most / limit) ** 4) ** 0.25 if limit else 0 * painted
     (height, width), (bottom, right) = whole.shape[2:], (rows.stop, columns.stop)
     return F.pad(painted, (columns.start, width - right, rows.start, height - bottom))
+
+
+def relit(region: str, light: Tensor, at: Tensor, by: Tensor) -> Tensor:
+    """L ``[B,1,h,w]`` of a region whose mean ``at [B,1,1,1]`` goes by ``by``.
+
+    What gets darker does so by a factor, as under paint, but gloss on skin stays; what gets lighter does so least where it is dark or bright
+    already. Dyed hair has the contrasts that hair of its colour has: more than black hair, or white hair.
+    """
+    shade = light / at.clamp(min=1)
+    left = (100 - light) / (100 - at).clamp(min=1)
+    if region != "hair":
+        darker = torch.where(shade > 1, 0.5 + 0.5 * left, shade.clamp(min=0.3)) if region == "skin" else shade.clamp(0.3, 1.6)
+        return light + by * torch.where(by < 0, darker, torch.minimum(shade, left).clamp(0.2, 1))
+    there = (at + by).clamp(min=1)
+    off = (light - at) * (1 + by / (at + 30)).clamp(max=2.5)
+    room = torch.where(off > 0, 95 - there, there).clamp(min=1)
+    darker = there * shade.clamp(0, 4) ** (1 - by.clamp(max=0) / 50)
+    return torch.where(by < 0, darker, there + off / (1 + off.abs() / (2 * room)))
 
 
 def _box(masks: Tensor) -> tuple[slice, slice]:
@@ -141,15 +159,16 @@ class RegionColors:
         share = masks.new_tensor([[g.regions[name] for name in self.regions] for g in gates])
         self.masks = masks * torch.where(self.free[..., 0] > 0, share, (share > 0).to(share))[..., None, None]
         self.cost = region_cost(masks)[..., None]
-        self.named = self._named(tints, seen.outline("skin", 0.0).to(self.lab), amount)
+        self.named = self._named(tints, seen, amount)
         self.shifts = torch.zeros_like(self.named)
         self.points = pixel_centers(side, side, masks.device)
         self.note = said(self.regions, share * (1 - seen.there(self.regions)))
 
-    def _named(self, tints: Sequence[Mapping[str, Tint]], face: Tensor, amount: float) -> Tensor:
-        """The shifts ``[B,R,3]`` of what is named, in Lab, on faces with skin in ``[B,1,h,w]``."""
+    def _named(self, tints: Sequence[Mapping[str, Tint]], seen: Seen, amount: float) -> Tensor:
+        """The shifts ``[B,R,3]`` of what is named, in Lab."""
+        face = seen.outline("skin", 0.0).to(self.lab)
         skin = means(self.lab, face)[:, 0]
-        light = torch.stack(
+        brightest = torch.stack(
             [
                 one[0][m[0] > 0.5].quantile(0.98) if (m > 0.5).any() else one[0].mean()
                 for one, m in zip(self.lab, face, strict=True)
@@ -159,8 +178,9 @@ class RegionColors:
         for i, mine in enumerate(tints):
             for r, name in enumerate(self.regions):
                 if (tint := mine.get(name)) is not None:
+                    light = seen.eye_white if name == "irises" else brightest
                     there = goal(name, tint.lab, skin[i : i + 1], light[i : i + 1])[0]
-                    out[i, r] = reach(name) * amount * tint.amount * (there - self.mean[i, r])
+                    out[i, r] = shift(name, self.mean[i, r], there, amount * tint.amount)
         return out
 
     @property
@@ -171,7 +191,7 @@ class RegionColors:
     def raster(self) -> Tensor:
         """The colours ``[B,3,h,w]`` at :attr:`points`, sRGB."""
         shifts = self.named + self.free * 100 * self.shifts / self.cost
-        return repaint(self.lab, self.mean, shifts, self.masks, self.limit)
+        return repaint(self.lab, self.mean, shifts, self.masks, self.limit, self.regions)
 
 
 def means(picture: Tensor, masks: Tensor) -> Tensor:
