@@ -82,13 +82,22 @@ def repaint(
 
     whole, (rows, columns) = lab, _box(masks)
     lab, masks = lab[..., rows, columns], masks[..., rows, columns]
-    before, painted = lab_to_rgb(lab), torch.zeros_like(lab)
+    painted = torch.zeros_like(lab)
     for r in range(masks.shape[1]):
         at, by = mean[:, r, :, None, None], shifts[:, r, :, None, None]
-        light = relit(regions[r], lab[:, :1], at[:, :1], by[:, :1]).clamp(0, 100)
-        full = ((light + 4) / (at[:, :1] + by[:, :1] + 4).clamp(min=4)).clamp(0, 1)
-        shifted = lab_to_rgb(torch.cat([light, lab[:, 1:] + by[:, 1:] * full], 1))
-        painted = painted + masks[:, r : r + 1] * (shifted - before)
+        mask = masks[:, r : r + 1]
+        # at the border of hair a pixel is partly what lies beyond
+        own = torch.lerp(at.expand_as(lab), lab, mask) if regions[r] == "hair" else lab
+        light = relit(regions[r], own[:, :1], at[:, :1], by[:, :1]).clamp(0, 100)
+        there = at + by
+        full = ((light + 4) / (there[:, :1] + 4).clamp(min=4)).clamp(0, 1)
+        # a dark coat, or a pale one, leaves less of how colours differ below
+        darker = (there[:, :1] + 16) / (at[:, :1] + 16)
+        paler = there[:, 1:].norm(dim=1, keepdim=True) / at[:, 1:].norm(dim=1, keepdim=True).clamp(min=1)
+        kept = torch.minimum(darker, paler.clamp(min=0.3)).clamp(max=1)
+        hue = there[:, 1:] * full + (own[:, 1:] - at[:, 1:] * full) * kept
+        shifted = lab_to_rgb(torch.cat([light, hue], 1))
+        painted = painted + mask * (shifted - lab_to_rgb(own))
     most = painted.abs().amax(1, keepdim=True)  # all channels alike, or else what goes far would be of another hue
     painted = painted / (1 + (most / limit) ** 4) ** 0.25 if limit else 0 * painted
     (height, width), (bottom, right) = whole.shape[2:], (rows.stop, columns.stop)
@@ -178,7 +187,7 @@ class RegionColors:
         for i, mine in enumerate(tints):
             for r, name in enumerate(self.regions):
                 if (tint := mine.get(name)) is not None:
-                    light = seen.eye_white if name == "irises" else brightest
+                    light = torch.maximum(seen.eye_white, 0.7 * brightest) if name == "irises" else brightest
                     there = goal(name, tint.lab, skin[i : i + 1], light[i : i + 1])[0]
                     out[i, r] = shift(name, self.mean[i, r], there, amount * tint.amount)
         return out

@@ -48,7 +48,7 @@ COLORS: dict[str, tuple[str, tuple[float, float, float]]] = {
     "lips pink": ("lips", (-3, 28, -8)),
     "lips orange": ("lips", (-6, 24, 24)),
     "lips purple": ("lips", (-28, 20, -22)),
-    "lips dark": ("lips", (-40, 4, -8)),
+    "lips dark": ("lips", (-46, 2, -5)),
     "lips pale": ("lips", (6, -2, -1)),
     "cheeks rosy": ("cheeks", (-4, 17, 2)),
     "brows dark": ("brows", (-36, -5, -10)),
@@ -60,8 +60,8 @@ COLORS: dict[str, tuple[str, tuple[float, float, float]]] = {
     "eyelids golden": ("eyelids", (-4, 4, 26)),
     "eyelids dark": ("eyelids", (-36, -2, -8)),
     "under-eyes dark": ("under-eyes", (-22, 3, -12)),
-    "skin pale": ("skin", (84, 5, 8)),
-    "skin tanned": ("skin", (51, 17, 25)),
+    "skin pale": ("skin", (83, 7, 12)),
+    "skin tanned": ("skin", (53, 18, 28)),
     "skin dark": ("skin", (32, 11, 15)),
     "skin red": ("skin", (56, 34, 22)),
     "skin green": ("skin", (56, -26, 24)),
@@ -192,12 +192,12 @@ def goal(region: str, lab: tuple[float, float, float], skin: Tensor, brightest: 
     if REGIONS[region].relative:
         color = color + usual
         light = ((skin[:, 0] + 16) / (SKIN + 16)).clamp(0.2, 1.3) ** OWN_LIGHT
-        cast = 0.7 * (skin - light[:, None] * usual) * hue  # of coloured light
+        cast = 0.9 * (skin - light[:, None] * usual) * hue  # of coloured light
     else:
         light = ((brightest + 16) / (BRIGHTEST + 16)).clamp(0.3, 1)
         off = (skin - light[:, None] * usual) * hue  # nobody's skin is that far from the usual in white light
         cast = off * (1 - OWN_HUE / off.norm(dim=1, keepdim=True).clamp(min=OWN_HUE))
-        cast = cast * (color[0] + 16) / (SKIN + 16)  # what is dark takes less of it
+    cast = cast * (color[0] + 16) / (SKIN + 16)  # what is dark takes less of it
     return (light[:, None] * (color + dark) - dark + cast).clamp(min=light.new_tensor([1.0, -110, -110]))
 
 

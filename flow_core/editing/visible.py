@@ -22,7 +22,7 @@ from ..geometry.grid import pixel_centers
 from ..needs import need
 
 # Soft borders of the regions, in fractions of the crop side: make-up on cheeks fades over centimetres, a brow has an edge.
-EDGE = {"cheeks": 0.09, "under-eyes": 0.04, "eyelids": 0.03, "brows": 0.008}
+EDGE = {"cheeks": 0.09, "under-eyes": 0.04, "eyelids": 0.03, "brows": 0.018}
 SHARP = 0.015  # the border of the others
 SPARED = {  # what a soft border must not tint
     "cheeks": ("lips", "under-eyes", "irises"),
@@ -73,6 +73,8 @@ class Seen:
                     mask = mask * self.skin_like.clamp(min=0.05).sqrt()
                 elif name in ("eyelids", "under-eyes"):
                     mask = mask * self._bare_eyes()
+                    if name == "eyelids":  # most on the lid, least below the brow
+                        mask = mask * self.outline("eyes", 0.05).sqrt()
             for other in SPARED.get(name, ()):
                 mask = mask * (1 - self.outline(other))
             self._kept[name] = mask

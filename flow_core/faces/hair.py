@@ -19,7 +19,7 @@ BUILTIN = Path(__file__).parents[1] / "weights" / "hair.safetensors"
 SIZE = 96  # pixels a side of the face square that the network looks at
 CHANNELS = (12, 28, 44, 52)
 LEAST = 0.03  # share of the square above which a face has hair that can be dyed; a shaven head shows a rim of some
-BAND = 0.025  # of the square, by which the border of what the network finds may be off
+BAND = 0.03  # of the square, by which the border of what the network finds may be off
 SURE = 1.5  # mean logit where hair is found, below which it may well be a hat or a bald head
 
 
@@ -94,7 +94,7 @@ def find_hair(aligned: Tensor, size: int) -> tuple[Tensor, Tensor]:
     return matted(picture, mask, max(1, round(BAND * size))), trusted(logits)
 
 
-def matted(picture: Tensor, mask: Tensor, band: int, noise: float = 0.25) -> Tensor:
+def matted(picture: Tensor, mask: Tensor, band: int, noise: float = 0.15) -> Tensor:
     """A mask ``[B,1,h,w]`` whose border is a matte: near it, no more than how far a pixel's colour is on the way from what lies beyond
     to the hair.
 
@@ -122,7 +122,7 @@ def matted(picture: Tensor, mask: Tensor, band: int, noise: float = 0.25) -> Ten
     far = way.square().sum(1, keepdim=True)
     alpha = (((picture - of_beyond) * way).sum(1, keepdim=True) / far.clamp(min=1e-6)).clamp(0, 1)
     unsure = (1 - hair - beyond).clamp(0, 1) * some * more * far / (far + noise**2)
-    return torch.lerp(mask, torch.minimum(mask, ((alpha - 0.3) / 0.6).clamp(0, 1)), unsure)
+    return torch.lerp(mask, ((alpha - 0.3) / 0.6).clamp(0, 1), unsure)
 
 
 def trusted(logits: Tensor) -> Tensor:
