@@ -33,7 +33,7 @@ from . import losses
 from .gates import open_gates
 from .named import covariance, named
 from .objective import Edit
-from .painting import RegionColors
+from .painting import RegionColors, colored, raster_side
 from .parameters import COLOR_RATE, NAMED_AT
 from .tints import named_tints
 from .views import Faces
@@ -77,7 +77,7 @@ class MuscleParameters:
                 [gates[p] for p in prompts],
                 [tints[p] for p in prompts],
                 faces.landmarks,
-                faces.aligned,
+                faces.closer(raster_side(colored(list(gates.values())))),
                 (2, 2),
                 color_limit,
                 margin / NAMED_AT,

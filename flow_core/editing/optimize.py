@@ -181,7 +181,9 @@ def _prepare(
         device = guide.device
         aligned = crop.aligned(image, round(guide.image_size * DENSITY)).to(device)
         landmarks = located(image, crop).places.clone().to(device)
-        faces = Faces(aligned, landmarks, crop.frontality.clone().to(device))
+        faces = Faces(
+            aligned, landmarks, crop.frontality.clone().to(device), lambda size: crop.aligned(image, size).to(device)
+        )
         parameters = PARAMETERS[field.kind](
             field.require_finite(),
             faces,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -15,6 +15,7 @@ from .tints import Tint, goal, shift
 from .visible import Seen
 
 COLOR_RASTER = 128  # a side, of the raster in which colours are kept: outlines are finer than movements
+HAIR_RASTER = 256  # and of hair, whose strands are finer still
 REFERENCE_AREA = 0.012  # share of the face square that lips cover, on which a colour costs no more than what it is
 SAID = {  # region -> what is wrong where there is none of it
     "hair": "no hair was found (a bald or shaven head, a hat or a scarf), so that none is dyed",
@@ -82,12 +83,15 @@ def repaint(
 
     whole, (rows, columns) = lab, _box(masks)
     lab, masks = lab[..., rows, columns], masks[..., rows, columns]
-    painted = torch.zeros_like(lab)
+    before, painted = lab_to_rgb(lab), torch.zeros_like(lab)
     for r in range(masks.shape[1]):
         at, by = mean[:, r, :, None, None], shifts[:, r, :, None, None]
         mask = masks[:, r : r + 1]
-        # at the border of hair a pixel is partly what lies beyond
-        own = torch.lerp(at.expand_as(lab), lab, mask) if regions[r] == "hair" else lab
+        own = lab
+        if regions[r] == "hair":  # at whose border a pixel is partly what lies beyond
+            surely = mask**4 + 1e-6
+            off, room = lab - at, 4 * ((lab - at).square() * surely).sum((2, 3), keepdim=True) / surely.sum((2, 3), keepdim=True)
+            own = at + mask * torch.minimum(torch.maximum(off, -room.sqrt()), room.sqrt())
         light = relit(regions[r], own[:, :1], at[:, :1], by[:, :1]).clamp(0, 100)
         there = at + by
         full = ((light + 4) / (there[:, :1] + 4).clamp(min=4)).clamp(0, 1)
@@ -97,9 +101,13 @@ def repaint(
         kept = torch.minimum(darker, paler.clamp(min=0.3)).clamp(max=1)
         hue = there[:, 1:] * full + (own[:, 1:] - at[:, 1:] * full) * kept
         shifted = lab_to_rgb(torch.cat([light, hue], 1))
-        painted = painted + mask * (shifted - lab_to_rgb(own))
+        change = mask * (shifted - lab_to_rgb(own))
+        if regions[r] == "hair":  # what is taken for partly hair becomes no more than hair, or else skin beside it would glow
+            whole_way = shifted - before
+            change = torch.minimum(torch.maximum(change, whole_way.clamp(max=0)), whole_way.clamp(min=0))
+        painted = painted + change
     most = painted.abs().amax(1, keepdim=True)  # all channels alike, or else what goes far would be of another hue
-    painted = painted / (1 + (most / limit) ** 4) ** 0.25 if limit else 0 * painted
+    painted = painted / (1 + (most / limit) ** 16) ** (1 / 16) if limit else 0 * painted
     (height, width), (bottom, right) = whole.shape[2:], (rows.stop, columns.stop)
     return F.pad(painted, (columns.start, width - right, rows.start, height - bottom))
 
@@ -131,6 +139,16 @@ def _box(masks: Tensor) -> tuple[slice, slice]:
     return spans[0], spans[1]
 
 
+def raster_side(regions: Collection[str]) -> int:
+    """Side of the raster for the colours of some regions, and of the face squares that they are found in."""
+    return HAIR_RASTER if "hair" in regions else COLOR_RASTER
+
+
+def colored(gates: Sequence[Gates]) -> list[str]:
+    """The regions that any of the gates opens."""
+    return [name for name in gates[0].regions if max(g.regions[name] for g in gates) > 0]
+
+
 class RegionColors:
     """One colour for each region of each face: those that the prompts name, and the others as an optimiser changes them.
 
@@ -156,9 +174,8 @@ class RegionColors:
         self, gates: Sequence[Gates], tints: Sequence[Mapping[str, Tint]], landmarks: Tensor, aligned: Tensor,
         size: tuple[int, int], limit: float, amount: float = 1.0,
     ) -> None:  # fmt: skip
-        wanted = {name: max(g.regions[name] for g in gates) for name in gates[0].regions}
-        self.regions = [name for name, most in wanted.items() if most > 0]
-        side = max(COLOR_RASTER, *size)
+        self.regions = colored(gates)
+        side = max(raster_side(self.regions), *size)
         seen = Seen(landmarks, aligned, side)
         masks = torch.cat([seen.region(name) for name in self.regions], 1)
         self.lab, self.limit = seen.lab.to(aligned), limit

@@ -122,7 +122,7 @@ def matted(picture: Tensor, mask: Tensor, band: int, noise: float = 0.15) -> Ten
     far = way.square().sum(1, keepdim=True)
     alpha = (((picture - of_beyond) * way).sum(1, keepdim=True) / far.clamp(min=1e-6)).clamp(0, 1)
     unsure = (1 - hair - beyond).clamp(0, 1) * some * more * far / (far + noise**2)
-    return torch.lerp(mask, ((alpha - 0.3) / 0.6).clamp(0, 1), unsure)
+    return torch.lerp(mask, ((alpha - 0.25) / 0.75).clamp(0, 1), unsure)
 
 
 def trusted(logits: Tensor) -> Tensor:
