@@ -61,9 +61,7 @@ def paint(color: Tensor, masks: Tensor, limit: float) -> Tensor:
     return painted.clamp(-limit, limit)
 
 
-def repaint(
-    lab: Tensor, mean: Tensor, shifts: Tensor, masks: Tensor, limit: float, regions: Sequence[str]
-) -> Tensor:
+def repaint(lab: Tensor, mean: Tensor, shifts: Tensor, masks: Tensor, limit: float, regions: Sequence[str]) -> Tensor:
     """Colour raster that shifts the colours of regions and keeps light and shade within them.
 
     How light is told by :func:`relit`; where it is dark there is less colour.
@@ -90,19 +88,22 @@ def repaint(
         own = lab
         if regions[r] == "hair":  # at whose border a pixel is partly what lies beyond
             surely = mask**4 + 1e-6
-            off, room = lab - at, 4 * ((lab - at).square() * surely).sum((2, 3), keepdim=True) / surely.sum((2, 3), keepdim=True)
-            own = at + mask * torch.minimum(torch.maximum(off, -room.sqrt()), room.sqrt())
+            variance = ((lab - at).square() * surely).sum((2, 3), keepdim=True) / surely.sum((2, 3), keepdim=True)
+            room = 2 * variance.sqrt()
+            own = at + mask * torch.minimum(torch.maximum(lab - at, -room), room)
         light = relit(regions[r], own[:, :1], at[:, :1], by[:, :1]).clamp(0, 100)
         there = at + by
         full = ((light + 4) / (there[:, :1] + 4).clamp(min=4)).clamp(0, 1)
         # a dark coat, or a pale one, leaves less of how colours differ below
         darker = (there[:, :1] + 16) / (at[:, :1] + 16)
-        paler = there[:, 1:].norm(dim=1, keepdim=True) / at[:, 1:].norm(dim=1, keepdim=True).clamp(min=1)
+        paler = (there[:, 1:].norm(dim=1, keepdim=True) + 1) / (at[:, 1:].norm(dim=1, keepdim=True) + 1)
         kept = torch.minimum(darker, paler.clamp(min=0.3)).clamp(max=1)
         hue = there[:, 1:] * full + (own[:, 1:] - at[:, 1:] * full) * kept
         shifted = lab_to_rgb(torch.cat([light, hue], 1))
         change = mask * (shifted - lab_to_rgb(own))
-        if regions[r] == "hair":  # what is taken for partly hair becomes no more than hair, or else skin beside it would glow
+        if (
+            regions[r] == "hair"
+        ):  # what is taken for partly hair becomes no more than hair, or else skin beside it would glow
             whole_way = shifted - before
             change = torch.minimum(torch.maximum(change, whole_way.clamp(max=0)), whole_way.clamp(min=0))
         painted = painted + change
@@ -121,13 +122,17 @@ def relit(region: str, light: Tensor, at: Tensor, by: Tensor) -> Tensor:
     shade = light / at.clamp(min=1)
     left = (100 - light) / (100 - at).clamp(min=1)
     if region != "hair":
-        darker = torch.where(shade > 1, 0.5 + 0.5 * left, shade.clamp(min=0.3)) if region == "skin" else shade.clamp(0.3, 1.6)
+        darker = (
+            torch.where(shade > 1, 0.5 + 0.5 * left, shade.clamp(min=0.3))
+            if region == "skin"
+            else shade.clamp(0.3, 1.6)
+        )
         return light + by * torch.where(by < 0, darker, torch.minimum(shade, left).clamp(0.2, 1))
     there = (at + by).clamp(min=1)
     off = (light - at) * (1 + by / (at + 30)).clamp(max=2.5)
     room = torch.where(off > 0, 95 - there, there).clamp(min=1)
-    darker = there * shade.clamp(0, 4) ** (1 - by.clamp(max=0) / 50)
-    return torch.where(by < 0, darker, there + off / (1 + off.abs() / (2 * room)))
+    off = off / (1 + (by / 20).clamp(0, 1) * off.abs() / (2 * room))  # not beyond white or black
+    return torch.where(by < 0, there * shade ** (1 - by.clamp(max=0) / 50), there + off)
 
 
 def _box(masks: Tensor) -> tuple[slice, slice]:

@@ -171,9 +171,9 @@ class Seen:
         """Lips without what covers them, and without teeth that the landmarks take for lips: brighter and with less colour than the lips."""
         ring = self.outline("lips", 0.0) * (1 - self.covered)
         own = _mean(self.lab, ring + 1e-6)
-        lighter = (self.lab[:, :1] - own[:, :1]) / own[:, :1].clamp(min=10)
+        lighter = (self.lab[:, :1] - own[:, :1]) / (100 - own[:, :1]).clamp(min=10)
         chroma = self.lab[:, 1:].norm(dim=1, keepdim=True) / own[:, 1:].norm(dim=1, keepdim=True).clamp(min=4)
-        teeth = _ramp(lighter, 0.3, 0.55) * (1 - _ramp(chroma, 0.45, 0.75))
+        teeth = _ramp(lighter, 0.35, 0.6) * (1 - _ramp(chroma, 0.35, 0.65))
         return self.outline("lips") * (1 - self.covered) * (1 - teeth)
 
     def _irises(self) -> Tensor:

@@ -90,13 +90,12 @@ def find_hair(aligned: Tensor, size: int) -> tuple[Tensor, Tensor]:
     mask = F.interpolate(logits.sigmoid(), (size, size), mode="bilinear", align_corners=False)
     picture = resized(aligned.float(), size)
     mask = guided(picture, mask, max(1, round(0.03 * size)))
-    mask = ((mask - 0.05) / 0.9).clamp(0, 1)
+    mask = ((mask - 0.1) / 0.65).clamp(0, 1)
     return matted(picture, mask, max(1, round(BAND * size))), trusted(logits)
 
 
 def matted(picture: Tensor, mask: Tensor, band: int, noise: float = 0.15) -> Tensor:
-    """A mask ``[B,1,h,w]`` whose border is a matte: near it, no more than how far a pixel's colour is on the way from what lies beyond
-    to the hair.
+    """A mask ``[B,1,h,w]`` whose border is a matte: near it, how far a pixel's colour is on the way from what lies beyond to the hair.
 
     Where hair and what lies beyond have much the same colour, the mask stays what it is.
 
@@ -122,7 +121,8 @@ def matted(picture: Tensor, mask: Tensor, band: int, noise: float = 0.15) -> Ten
     far = way.square().sum(1, keepdim=True)
     alpha = (((picture - of_beyond) * way).sum(1, keepdim=True) / far.clamp(min=1e-6)).clamp(0, 1)
     unsure = (1 - hair - beyond).clamp(0, 1) * some * more * far / (far + noise**2)
-    return torch.lerp(mask, ((alpha - 0.25) / 0.75).clamp(0, 1), unsure)
+    # more than the mask had only where it had some
+    return torch.lerp(mask, torch.minimum(((alpha - 0.25) / 0.75).clamp(0, 1), 2.5 * mask), unsure)
 
 
 def trusted(logits: Tensor) -> Tensor:
