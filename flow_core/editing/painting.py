@@ -100,7 +100,7 @@ def repaint(lab: Tensor, mean: Tensor, shifts: Tensor, masks: Tensor, limit: flo
         kept = torch.minimum(darker, paler.clamp(min=0.3)).clamp(max=1)
         hue = there[:, 1:] * full + (own[:, 1:] - at[:, 1:] * full) * kept
         shifted = lab_to_rgb(torch.cat([light, hue], 1))
-        change = mask * (shifted - lab_to_rgb(own))
+        change = mask * (shifted - (before if own is lab else lab_to_rgb(own)))
         if (
             regions[r] == "hair"
         ):  # what is taken for partly hair becomes no more than hair, or else skin beside it would glow
