@@ -120,7 +120,7 @@ TEXTS: dict[str, tuple[str, ...]] = {  # colour -> texts that ask for it
 LEAST = 0.45  # likeness to the nearest text below which none of these colours is meant
 WITHIN = 0.1  # colours less alike than the nearest one by this share count no more
 # how much of the way a colour goes: a face all of another colour is another face
-REACH = {"skin": 0.6, "cheeks": 0.8, "under-eyes": 0.8, "irises": 0.7, "eyelids": 0.85}
+REACH = {"skin": 0.6, "cheeks": 0.8, "under-eyes": 0.8, "irises": 0.7, "eyelids": 0.95}
 MOST = 0.95  # of the others
 SKIN, BRIGHTEST = (
     56.0,

@@ -22,7 +22,7 @@ from ..geometry.grid import pixel_centers
 from ..needs import need
 
 # Soft borders of the regions, in fractions of the crop side: make-up on cheeks fades over centimetres, a brow has an edge.
-EDGE = {"cheeks": 0.09, "under-eyes": 0.04, "eyelids": 0.03, "brows": 0.018}
+EDGE = {"cheeks": 0.09, "under-eyes": 0.04, "eyelids": 0.03, "brows": 0.014}
 SHARP = 0.015  # the border of the others
 SPARED = {  # what a soft border must not tint
     "cheeks": ("lips", "under-eyes", "irises"),
@@ -159,7 +159,7 @@ class Seen:
             mask
         )  # with what lies between the lips
         eyes = sum(inside for inside, _, _ in self.eyes)
-        for other in (mouth, self.outline("lips"), self.outline("brows") * (1 - self.skin_like), eyes):
+        for other in (mouth, self.outline("lips"), self.outline("brows") * (1 - _ramp(self.skin_like, 0.65, 0.95)), eyes):
             mask = mask * (1 - 1.5 * other).clamp(min=0)
         return mask
 
