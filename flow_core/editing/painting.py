@@ -108,7 +108,7 @@ def repaint(lab: Tensor, mean: Tensor, shifts: Tensor, masks: Tensor, limit: flo
             change = torch.minimum(torch.maximum(change, whole_way.clamp(max=0)), whole_way.clamp(min=0))
         painted = painted + change
     most = painted.abs().amax(1, keepdim=True)  # all channels alike, or else what goes far would be of another hue
-    painted = painted / (1 + (most / limit) ** 16) ** (1 / 16) if limit else 0 * painted
+    painted = (painted * (limit / most.clamp(min=limit + 1e-9))).clamp(-limit, limit)
     (height, width), (bottom, right) = whole.shape[2:], (rows.stop, columns.stop)
     return F.pad(painted, (columns.start, width - right, rows.start, height - bottom))
 
