@@ -70,7 +70,7 @@ class Seen:
             else:
                 mask = self.outline(name, EDGE.get(name, SHARP)) * (1 - self.hair)
                 if name == "cheeks":
-                    mask = mask * self.skin_like.clamp(min=0.05).sqrt()
+                    mask = mask * self.skin_like.clamp(min=0.05).sqrt() * self.outline("all", 0.03)
                 elif name in ("eyelids", "under-eyes"):
                     mask = mask * self._bare_eyes()
                     if name == "eyelids":  # most on the lid, least below the brow
