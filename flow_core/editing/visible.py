@@ -159,7 +159,12 @@ class Seen:
             mask
         )  # with what lies between the lips
         eyes = sum(inside for inside, _, _ in self.eyes)
-        for other in (mouth, self.outline("lips"), self.outline("brows") * (1 - _ramp(self.skin_like, 0.65, 0.95)), eyes):
+        for other in (
+            mouth,
+            self.outline("lips"),
+            self.outline("brows") * (1 - _ramp(self.skin_like, 0.65, 0.95)),
+            eyes,
+        ):
             mask = mask * (1 - 1.5 * other).clamp(min=0)
         return mask
 
