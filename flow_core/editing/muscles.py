@@ -20,7 +20,7 @@ from torch import Tensor
 
 from ..faces.fit import FittedFace
 from ..fields.algebra import mix
-from ..fields.base import FEATHER, FlowField, Sample, taper
+from ..fields.base import FEATHER, FlowField, Sample, color_taper, taper
 from ..fields.muscles import MOST, MusclesField, fit_shown, front, front_triangles, moved_face
 from ..fields.raster import Field
 from ..geometry.crop import Crop
@@ -33,7 +33,7 @@ from . import losses
 from .gates import open_gates
 from .named import covariance, named
 from .objective import Edit
-from .painting import RegionColors
+from .painting import RegionColors, colored, raster_side
 from .parameters import COLOR_RATE, NAMED_AT
 from .tints import named_tints
 from .views import Faces
@@ -77,7 +77,7 @@ class MuscleParameters:
                 [gates[p] for p in prompts],
                 [tints[p] for p in prompts],
                 faces.landmarks,
-                faces.aligned,
+                faces.closer(raster_side(colored(list(gates.values())))),
                 (2, 2),
                 color_limit,
                 margin / NAMED_AT,
@@ -293,7 +293,7 @@ class _LatticeFlow:
             return Sample(offset, color, dark)
         source = points + offset.movedim(1, -1)  # colours belong to the face as it was
         if self.color is not None:
-            color = interpolate(self.color, source) * taper(source, self.feather)[:, None] * (1 - dark)
+            color = interpolate(self.color, source) * color_taper(source, self.feather)[:, None] * (1 - dark)
         if self.rest is not None:
             more = self.rest(source)
             offset, color = offset + more.offset, color + more.color * (1 - dark)

@@ -53,7 +53,7 @@ class Settings:
     lr: float = 6e-3
     margin: float = 5.0
     preserve: float = 0.5
-    color_limit: float = 0.5
+    color_limit: float = 1.0
     priors: Priors = field(default_factory=Priors)
     seed: int = 0
 
@@ -181,7 +181,9 @@ def _prepare(
         device = guide.device
         aligned = crop.aligned(image, round(guide.image_size * DENSITY)).to(device)
         landmarks = located(image, crop).places.clone().to(device)
-        faces = Faces(aligned, landmarks, crop.frontality.clone().to(device))
+        faces = Faces(
+            aligned, landmarks, crop.frontality.clone().to(device), lambda size: crop.aligned(image, size).to(device)
+        )
         parameters = PARAMETERS[field.kind](
             field.require_finite(),
             faces,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -11,10 +11,11 @@ from torch import Tensor
 from ..geometry.grid import pixel_centers
 from ..needs import need
 from .gates import Gates
-from .tints import Tint, goal, reach
+from .tints import Tint, goal, shift
 from .visible import Seen
 
 COLOR_RASTER = 128  # a side, of the raster in which colours are kept: outlines are finer than movements
+HAIR_RASTER = 256  # and of hair, whose strands are finer still
 REFERENCE_AREA = 0.012  # share of the face square that lips cover, on which a colour costs no more than what it is
 SAID = {  # region -> what is wrong where there is none of it
     "hair": "no hair was found (a bald or shaven head, a hat or a scarf), so that none is dyed",
@@ -60,11 +61,10 @@ def paint(color: Tensor, masks: Tensor, limit: float) -> Tensor:
     return painted.clamp(-limit, limit)
 
 
-def repaint(lab: Tensor, mean: Tensor, shifts: Tensor, masks: Tensor, limit: float) -> Tensor:
+def repaint(lab: Tensor, mean: Tensor, shifts: Tensor, masks: Tensor, limit: float, regions: Sequence[str]) -> Tensor:
     """Colour raster that shifts the colours of regions and keeps light and shade within them.
 
-    What gets darker does so by a factor, as under paint, what gets lighter does so least where it is dark or bright already, and where it is
-    dark there is less colour.
+    How light is told by :func:`relit`; where it is dark there is less colour.
 
     Args:
         lab: the pictures ``[B,3,h,w]``.
@@ -72,6 +72,7 @@ def repaint(lab: Tensor, mean: Tensor, shifts: Tensor, masks: Tensor, limit: flo
         shifts: of the means, ``[B,R,3]``, all CIE Lab.
         masks: ``[B,R,h,w]``.
         limit: largest value of the raster, sRGB 0..1.
+        regions: their names.
 
     Returns:
         ``[B,3,h,w]`` sRGB.
@@ -83,16 +84,55 @@ def repaint(lab: Tensor, mean: Tensor, shifts: Tensor, masks: Tensor, limit: flo
     before, painted = lab_to_rgb(lab), torch.zeros_like(lab)
     for r in range(masks.shape[1]):
         at, by = mean[:, r, :, None, None], shifts[:, r, :, None, None]
-        shade = lab[:, :1] / at[:, :1].clamp(min=1)
-        left = (100 - lab[:, :1]) / (100 - at[:, :1]).clamp(min=1)
-        share = torch.where(by[:, :1] < 0, shade.clamp(0.3, 1.6), torch.minimum(shade, left).clamp(0.2, 1))
-        light = (lab[:, :1] + by[:, :1] * share).clamp(0, 100)
-        full = ((light + 4) / (at[:, :1] + by[:, :1] + 4).clamp(min=4)).clamp(0, 1)
-        shifted = lab_to_rgb(torch.cat([light, lab[:, 1:] + by[:, 1:] * full], 1))
-        painted = painted + masks[:, r : r + 1] * (shifted - before)
-    painted = painted / (1 + (painted.abs() / limit) ** 4) ** 0.25 if limit else 0 * painted
+        mask = masks[:, r : r + 1]
+        own = lab
+        if regions[r] == "hair":  # at whose border a pixel is partly what lies beyond
+            surely = mask**4 + 1e-6
+            variance = ((lab - at).square() * surely).sum((2, 3), keepdim=True) / surely.sum((2, 3), keepdim=True)
+            room = 2 * variance.sqrt()
+            own = at + mask * torch.minimum(torch.maximum(lab - at, -room), room)
+        light = relit(regions[r], own[:, :1], at[:, :1], by[:, :1]).clamp(0, 100)
+        there = at + by
+        full = ((light + 4) / (there[:, :1] + 4).clamp(min=4)).clamp(0, 1)
+        # a dark coat, or a pale one, leaves less of how colours differ below
+        darker = (there[:, :1] + 16) / (at[:, :1] + 16)
+        paler = (there[:, 1:].norm(dim=1, keepdim=True) + 1) / (at[:, 1:].norm(dim=1, keepdim=True) + 1)
+        kept = torch.minimum(darker, paler.clamp(min=0.3)).clamp(max=1)
+        hue = there[:, 1:] * full + (own[:, 1:] - at[:, 1:] * full) * kept
+        shifted = lab_to_rgb(torch.cat([light, hue], 1))
+        change = mask * (shifted - (before if own is lab else lab_to_rgb(own)))
+        if (
+            regions[r] == "hair"
+        ):  # what is taken for partly hair becomes no more than hair, or else skin beside it would glow
+            whole_way = shifted - before
+            change = torch.minimum(torch.maximum(change, whole_way.clamp(max=0)), whole_way.clamp(min=0))
+        painted = painted + change
+    most = painted.abs().amax(1, keepdim=True)  # all channels alike, or else what goes far would be of another hue
+    painted = (painted * (limit / most.clamp(min=limit + 1e-9))).clamp(-limit, limit)
     (height, width), (bottom, right) = whole.shape[2:], (rows.stop, columns.stop)
     return F.pad(painted, (columns.start, width - right, rows.start, height - bottom))
+
+
+def relit(region: str, light: Tensor, at: Tensor, by: Tensor) -> Tensor:
+    """L ``[B,1,h,w]`` of a region whose mean ``at [B,1,1,1]`` goes by ``by``.
+
+    What gets darker does so by a factor, as under paint, but gloss on skin stays; what gets lighter does so least where it is dark or bright
+    already. Dyed hair has the contrasts that hair of its colour has: more than black hair, or white hair.
+    """
+    shade = light / at.clamp(min=1)
+    left = (100 - light) / (100 - at).clamp(min=1)
+    if region != "hair":
+        darker = (
+            torch.where(shade > 1, 0.5 + 0.5 * left, shade.clamp(min=0.3))
+            if region == "skin"
+            else shade.clamp(0.3, 1.6)
+        )
+        return light + by * torch.where(by < 0, darker, torch.minimum(shade, left).clamp(0.2, 1))
+    there = (at + by).clamp(min=1)
+    off = (light - at) * (1 + by / (at + 30)).clamp(max=2.5)
+    room = torch.where(off > 0, 95 - there, there).clamp(min=1)
+    off = off / (1 + (by / 20).clamp(0, 1) * off.abs() / (2 * room))  # not beyond white or black
+    return torch.where(by < 0, there * shade ** (1 - by.clamp(max=0) / 50), there + off)
 
 
 def _box(masks: Tensor) -> tuple[slice, slice]:
@@ -102,6 +142,16 @@ def _box(masks: Tensor) -> tuple[slice, slice]:
         at = (masks.detach().amax(along) > 0).nonzero()[:, 0].tolist() or [0]
         spans.append(slice(at[0], at[-1] + 1))
     return spans[0], spans[1]
+
+
+def raster_side(regions: Collection[str]) -> int:
+    """Side of the raster for the colours of some regions, and of the face squares that they are found in."""
+    return HAIR_RASTER if "hair" in regions else COLOR_RASTER
+
+
+def colored(gates: Sequence[Gates]) -> list[str]:
+    """The regions that any of the gates opens."""
+    return [name for name in gates[0].regions if max(g.regions[name] for g in gates) > 0]
 
 
 class RegionColors:
@@ -129,9 +179,8 @@ class RegionColors:
         self, gates: Sequence[Gates], tints: Sequence[Mapping[str, Tint]], landmarks: Tensor, aligned: Tensor,
         size: tuple[int, int], limit: float, amount: float = 1.0,
     ) -> None:  # fmt: skip
-        wanted = {name: max(g.regions[name] for g in gates) for name in gates[0].regions}
-        self.regions = [name for name, most in wanted.items() if most > 0]
-        side = max(COLOR_RASTER, *size)
+        self.regions = colored(gates)
+        side = max(raster_side(self.regions), *size)
         seen = Seen(landmarks, aligned, side)
         masks = torch.cat([seen.region(name) for name in self.regions], 1)
         self.lab, self.limit = seen.lab.to(aligned), limit
@@ -141,15 +190,16 @@ class RegionColors:
         share = masks.new_tensor([[g.regions[name] for name in self.regions] for g in gates])
         self.masks = masks * torch.where(self.free[..., 0] > 0, share, (share > 0).to(share))[..., None, None]
         self.cost = region_cost(masks)[..., None]
-        self.named = self._named(tints, seen.outline("skin", 0.0).to(self.lab), amount)
+        self.named = self._named(tints, seen, amount)
         self.shifts = torch.zeros_like(self.named)
         self.points = pixel_centers(side, side, masks.device)
         self.note = said(self.regions, share * (1 - seen.there(self.regions)))
 
-    def _named(self, tints: Sequence[Mapping[str, Tint]], face: Tensor, amount: float) -> Tensor:
-        """The shifts ``[B,R,3]`` of what is named, in Lab, on faces with skin in ``[B,1,h,w]``."""
+    def _named(self, tints: Sequence[Mapping[str, Tint]], seen: Seen, amount: float) -> Tensor:
+        """The shifts ``[B,R,3]`` of what is named, in Lab."""
+        face = seen.outline("skin", 0.0).to(self.lab)
         skin = means(self.lab, face)[:, 0]
-        light = torch.stack(
+        brightest = torch.stack(
             [
                 one[0][m[0] > 0.5].quantile(0.98) if (m > 0.5).any() else one[0].mean()
                 for one, m in zip(self.lab, face, strict=True)
@@ -159,8 +209,9 @@ class RegionColors:
         for i, mine in enumerate(tints):
             for r, name in enumerate(self.regions):
                 if (tint := mine.get(name)) is not None:
+                    light = torch.maximum(seen.eye_white, 0.7 * brightest) if name == "irises" else brightest
                     there = goal(name, tint.lab, skin[i : i + 1], light[i : i + 1])[0]
-                    out[i, r] = reach(name) * amount * tint.amount * (there - self.mean[i, r])
+                    out[i, r] = shift(name, self.mean[i, r], there, amount * tint.amount)
         return out
 
     @property
@@ -171,7 +222,7 @@ class RegionColors:
     def raster(self) -> Tensor:
         """The colours ``[B,3,h,w]`` at :attr:`points`, sRGB."""
         shifts = self.named + self.free * 100 * self.shifts / self.cost
-        return repaint(self.lab, self.mean, shifts, self.masks, self.limit)
+        return repaint(self.lab, self.mean, shifts, self.masks, self.limit, self.regions)
 
 
 def means(picture: Tensor, masks: Tensor) -> Tensor:

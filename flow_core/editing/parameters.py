@@ -27,7 +27,7 @@ from . import losses
 from .gates import open_gates
 from .motion import basis, load_modes, load_parts, part_mask
 from .objective import Edit
-from .painting import RegionColors
+from .painting import RegionColors, colored, raster_side
 from .tints import named_tints
 from .views import Faces
 
@@ -109,8 +109,9 @@ class RasterParameters:
         if color_limit > 0 and any(g.color > 0 for g in gates):
             tints = {p: named_tints(guide, p, opened[p]) for p in opened}
             self.colors = RegionColors(
-                gates, [tints[p] for p in prompts], landmarks, faces.aligned, start.size, color_limit, margin / NAMED_AT
-            )
+                gates, [tints[p] for p in prompts], landmarks, faces.closer(raster_side(colored(gates))), start.size, color_limit,
+                margin / NAMED_AT,
+            )  # fmt: skip
         self.note = "" if self.colors is None else self.colors.note
         movable = torch.tensor([list(g.parts.values()) for g in gates]).to(faces.aligned)  # [B,5]
         if self.colors is None:  # what asks for colour alone, and may not paint, moves what it can

@@ -33,7 +33,7 @@ from ..threads import yielding
 from .gates import COLOR_REGIONS, Gates, open_gates
 from .named import covariance, named
 from .optimize import Settings
-from .painting import RegionColors
+from .painting import RegionColors, colored, raster_side
 from .tints import Tint, named_tints
 
 BUILTIN = Path(__file__).parents[1] / "weights" / "predictor.safetensors"
@@ -259,8 +259,10 @@ class Predictor(nn.Module):
         prompts = [prompt] * crop.batch if isinstance(prompt, Prompt) else list(prompt)
         if len(prompts) != crop.batch:
             raise ValueError(f"{len(prompts)} prompts do not fit {crop.batch} faces: one for all, or one for each.")
-        aligned, places = crop.aligned(image, IMAGE_SIZE), located(image, crop).places
         bound = {one: self.bind(guide, one, strength) for one in dict.fromkeys(prompts)}
+        painted = [b.gates for b in bound.values() if b.gates.color > 0]
+        aligned = crop.aligned(image, raster_side(colored(painted)) if painted else IMAGE_SIZE)
+        places = located(image, crop).places
         if len(bound) == 1:
             field = bound[prompts[0]].field_for(aligned, places)
         else:

@@ -48,7 +48,7 @@ COLORS: dict[str, tuple[str, tuple[float, float, float]]] = {
     "lips pink": ("lips", (-3, 28, -8)),
     "lips orange": ("lips", (-6, 24, 24)),
     "lips purple": ("lips", (-28, 20, -22)),
-    "lips dark": ("lips", (-40, 4, -8)),
+    "lips dark": ("lips", (-46, 2, -5)),
     "lips pale": ("lips", (6, -2, -1)),
     "cheeks rosy": ("cheeks", (-4, 17, 2)),
     "brows dark": ("brows", (-36, -5, -10)),
@@ -60,8 +60,8 @@ COLORS: dict[str, tuple[str, tuple[float, float, float]]] = {
     "eyelids golden": ("eyelids", (-4, 4, 26)),
     "eyelids dark": ("eyelids", (-36, -2, -8)),
     "under-eyes dark": ("under-eyes", (-22, 3, -12)),
-    "skin pale": ("skin", (84, 5, 8)),
-    "skin tanned": ("skin", (51, 17, 25)),
+    "skin pale": ("skin", (83, 7, 12)),
+    "skin tanned": ("skin", (53, 18, 28)),
     "skin dark": ("skin", (32, 11, 15)),
     "skin red": ("skin", (56, 34, 22)),
     "skin green": ("skin", (56, -26, 24)),
@@ -72,7 +72,7 @@ COLORS: dict[str, tuple[str, tuple[float, float, float]]] = {
     "eyes grey": ("irises", (54, -2, -4)),
     "hair black": ("hair", (10, 0, 0)),
     "hair brown": ("hair", (32, 12, 20)),
-    "hair blond": ("hair", (70, 5, 34)),
+    "hair blond": ("hair", (68, 8, 33)),
     "hair red": ("hair", (42, 30, 36)),
     "hair grey": ("hair", (76, 0, 2)),
     "hair blue": ("hair", (42, -2, -38)),
@@ -120,12 +120,14 @@ TEXTS: dict[str, tuple[str, ...]] = {  # colour -> texts that ask for it
 LEAST = 0.45  # likeness to the nearest text below which none of these colours is meant
 WITHIN = 0.1  # colours less alike than the nearest one by this share count no more
 # how much of the way a colour goes: a face all of another colour is another face
-REACH = {"skin": 0.6, "cheeks": 0.8, "under-eyes": 0.8, "irises": 0.7, "eyelids": 0.85}
+REACH = {"skin": 0.6, "cheeks": 0.8, "under-eyes": 0.8, "irises": 0.7, "eyelids": 0.95}
 MOST = 0.95  # of the others
 SKIN, BRIGHTEST = (
     56.0,
     80.0,
 )  # L of the skin, and of the brightest part of a face, in the light in which the table holds
+OWN_HUE = 9.0  # distance in a and b from usual skin up to which it is the skin itself, and not coloured light
+FARTHEST = 18.0  # L by which skin changes at most: a face that is lighter or darker by more is another face
 OWN_LIGHT = 0.9  # exponent: nearly all of what makes a face dark is taken for the light, and a part for its skin
 
 
@@ -183,23 +185,31 @@ def goal(region: str, lab: tuple[float, float, float], skin: Tensor, brightest: 
         region: of :data:`REGIONS`.
         lab: the colour, as in :data:`COLORS`.
         skin: Lab ``[B,3]`` of the skin.
-        brightest: L ``[B]`` of the brightest part of the face.
+        brightest: L ``[B]`` of the brightest part of the face; of irises, of the white of the eyes, or what there is like it.
     """
     color, usual = skin.new_tensor(lab), skin.new_tensor(REGIONS["skin"].usual)
+    dark, hue = skin.new_tensor([16.0, 0.0, 0.0]), skin.new_tensor([0.0, 1.0, 1.0])
     if REGIONS[region].relative:
         color = color + usual
         light = ((skin[:, 0] + 16) / (SKIN + 16)).clamp(0.2, 1.3) ** OWN_LIGHT
-        cast = 0.7 * (skin - light[:, None] * usual) * skin.new_tensor([0.0, 1.0, 1.0])  # of coloured light
+        cast = 0.9 * (skin - light[:, None] * usual) * hue  # of coloured light
     else:
         light = ((brightest + 16) / (BRIGHTEST + 16)).clamp(0.3, 1)
-        cast = torch.zeros_like(skin)
-    dark = light.new_tensor([16.0, 0.0, 0.0])
+        off = (skin - light[:, None] * usual) * hue  # nobody's skin is that far from the usual in white light
+        cast = off * (1 - OWN_HUE / off.norm(dim=1, keepdim=True).clamp(min=OWN_HUE))
+    cast = cast * (color[0] + 16) / (SKIN + 16)  # what is dark takes less of it
     return (light[:, None] * (color + dark) - dark + cast).clamp(min=light.new_tensor([1.0, -110, -110]))
 
 
-def reach(region: str) -> float:
-    """The share of the way that a colour goes."""
-    return REACH.get(region, MOST)
+def shift(region: str, mean: Tensor, there: Tensor, amount: float) -> Tensor:
+    """How far a region of mean colour ``mean [3]`` goes to ``there [3]``, Lab, for an amount of which 1 is usual."""
+    by = REACH.get(region, MOST) * amount * (there - mean)
+    if region != "skin" or by[0].abs() <= FARTHEST:
+        return by
+    short = FARTHEST / by[0].abs()
+    by = short * by
+    # what light does to the skin for the rest of the way: it keeps its colour
+    return by + (1 - short) * mean * by[0] / (mean[0] + 16) * by.new_tensor([0.0, 1.0, 1.0])
 
 
-__all__ = ["COLORS", "REGIONS", "Region", "Tint", "goal", "named_tints", "reach"]
+__all__ = ["COLORS", "REGIONS", "Region", "Tint", "goal", "named_tints", "shift"]

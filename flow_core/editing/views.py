@@ -36,11 +36,17 @@ class Faces:
         aligned: ``[B,3,S,S]`` face squares, RGB 0..1.
         landmarks: ``[B,161,2]`` in crop points.
         frontality: ``[B]`` 0..1.
+        look: gives the face squares with another number of pixels a side; None = there is no more to see than :attr:`aligned`.
     """
 
     aligned: Tensor
     landmarks: Tensor
     frontality: Tensor
+    look: Callable[[int], Tensor] | None = None
+
+    def closer(self, size: int) -> Tensor:
+        """The face squares with ``size`` pixels a side, or :attr:`aligned`."""
+        return self.aligned if self.look is None else self.look(size)
 
     @property
     def batch(self) -> int:

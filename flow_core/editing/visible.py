@@ -13,6 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..faces.covered import SIZE as COVERED_SIZE
+from ..faces.covered import load_covered
 from ..faces.hair import find_hair, guided, resized
 from ..faces.landmarks import AT, EYES, IRISES, LIPS
 from ..faces.regions import polygon_mask, region_mask
@@ -20,7 +22,7 @@ from ..geometry.grid import pixel_centers
 from ..needs import need
 
 # Soft borders of the regions, in fractions of the crop side: make-up on cheeks fades over centimetres, a brow has an edge.
-EDGE = {"cheeks": 0.09, "under-eyes": 0.04, "eyelids": 0.03, "brows": 0.008}
+EDGE = {"cheeks": 0.09, "under-eyes": 0.04, "eyelids": 0.03, "brows": 0.014}
 SHARP = 0.015  # the border of the others
 SPARED = {  # what a soft border must not tint
     "cheeks": ("lips", "under-eyes", "irises"),
@@ -35,6 +37,7 @@ HUE_SPREAD, LIGHT_SPREAD = (
 OPEN_EYES = (0.085, 0.125)  # height of an opened eye in its widths: from closed to open
 CONTRAST = (0.1, 0.18)  # L of the bright less the dark of an eye, in L of the skin: dark glasses, and an eye
 EYE_SKIN = (0.12, 0.3)  # share of skin around eyes that dark glasses leave, and that is enough
+COVERED = (0.3, 0.6)  # probability that a place is covered: seen, and spared
 IRIS = 0.024  # radius, fractions of the crop side
 
 
@@ -67,9 +70,11 @@ class Seen:
             else:
                 mask = self.outline(name, EDGE.get(name, SHARP)) * (1 - self.hair)
                 if name == "cheeks":
-                    mask = mask * self.skin_like.clamp(min=0.05).sqrt()
+                    mask = mask * self.skin_like.clamp(min=0.05).sqrt() * self.outline("all", 0.03)
                 elif name in ("eyelids", "under-eyes"):
                     mask = mask * self._bare_eyes()
+                    if name == "eyelids":  # most on the lid, least below the brow
+                        mask = mask * self.outline("eyes", 0.05).sqrt()
             for other in SPARED.get(name, ()):
                 mask = mask * (1 - self.outline(other))
             self._kept[name] = mask
@@ -93,14 +98,31 @@ class Seen:
         """:func:`flow_core.faces.hair.find_hair`."""
         return find_hair(self.aligned, self.size)
 
+    @functools.cached_property
+    def covered(self) -> Tensor:
+        """What covers the face, ``[B,1,size,size]`` 0..1, see :mod:`flow_core.faces.covered`."""
+        small = resized(self.aligned, COVERED_SIZE).clamp(0, 1).cpu()
+        with torch.no_grad():
+            found = load_covered()(small).sigmoid().to(self.rgb)
+        return F.interpolate(_ramp(found, *COVERED), (self.size, self.size), mode="bilinear", align_corners=False)
+
     @property
     def hair(self) -> Tensor:
         """Hair, ``[B,1,size,size]`` 0..1, or what is taken for some."""
         return self.found_hair[0]
 
-    @functools.cached_property
+    @property
     def skin_like(self) -> Tensor:
         """How much pixels look like the skin of cheeks and nose, ``[B,1,size,size]`` 0..1, in light or shade."""
+        return self._skin_likes[0]
+
+    @property
+    def lit_skin(self) -> Tensor:
+        """How much pixels look like that skin in any light, with gloss on it or in deep shade, ``[B,1,size,size]`` 0..1."""
+        return self._skin_likes[1]
+
+    @functools.cached_property
+    def _skin_likes(self) -> tuple[Tensor, Tensor]:
         seed = torch.maximum(self.outline("cheeks"), self.outline("nose")) * self.outline("skin")
         rgb = self.rgb.clamp(min=0) + 0.02
         total = rgb.sum(1, keepdim=True)
@@ -114,7 +136,13 @@ class Seen:
             )
         wide = values.new_tensor([HUE_SPREAD, HUE_SPREAD, LIGHT_SPREAD])[:, None, None]
         off = (values - mean) / wide
-        return torch.exp(-0.5 * off.square().sum(1, keepdim=True))
+        strict = torch.exp(-0.5 * off.square().sum(1, keepdim=True))
+        # gloss is as white as the light is, and shade may be deep
+        white = (values.new_full((2,), 1 / 3)[:, None, None] - mean[:, :2]) / wide[:2]
+        along = (off[:, :2] * white).sum(1, keepdim=True) / white.square().sum(1, keepdim=True).clamp(min=1e-3)
+        hue = off[:, :2] - along.clamp(0, 0.9) * white * (off[:, 2:] > 0)
+        lit = torch.exp(-0.5 * ((hue / 2).square().sum(1, keepdim=True) + (off[:, 2:].clamp(max=0) / 2).square()))
+        return strict, lit
 
     def _skin(self) -> Tensor:
         # it goes on beyond the landmarks: brow, ears and neck, and the crown of a bald head
@@ -122,14 +150,21 @@ class Seen:
             region_mask(self.landmarks, "all", self.size, SKIN_MARGIN).to(self.rgb),
             self.outline("hair", 0.05),
         )
+        like = torch.maximum(self.skin_like, self.outline("all", 0.03) * self.lit_skin)
         radius = max(1, round(0.02 * self.size))
-        like = guided(self.rgb, (2 * self.skin_like).clamp(max=1) * (1 - self.hair), radius)
+        like = guided(self.rgb, (2 * like).clamp(max=1) * (1 - self.hair) * (1 - self.covered), radius)
         mask = torch.maximum(near, self.outline("all", 0.05)) * like
         mask = F.avg_pool2d(F.pad(mask, (1,) * 4, mode="replicate"), 3, 1)
         mouth = polygon_mask(self.landmarks[:, [AT[i] for i in LIPS]], self.size).to(
             mask
         )  # with what lies between the lips
-        for other in (mouth, self.outline("lips"), self.outline("brows"), self.outline("irises")):
+        eyes = sum(inside for inside, _, _ in self.eyes)
+        for other in (
+            mouth,
+            self.outline("lips"),
+            self.outline("brows") * (1 - _ramp(self.skin_like, 0.65, 0.95)),
+            eyes,
+        ):
             mask = mask * (1 - 1.5 * other).clamp(min=0)
         return mask
 
@@ -138,28 +173,13 @@ class Seen:
         return mask * trusted.to(mask)[:, None, None, None]
 
     def _lips(self) -> Tensor:
-        """Lips that have the colour of lips: what lies between them, teeth and the dark of a mouth, has another."""
-        mask = self.outline("lips")
-        skin = _mean(self.lab, self.outline("skin") * self.skin_like + 1e-6)
-        light = (skin[:, :1] / 56).clamp(0.5, 1.2)
-        chroma = (skin[:, 1:].norm(dim=1, keepdim=True) / 20).clamp(0.3, 1.2)
-        usual = skin + torch.cat([-9 * light, 9 * chroma, -3 * chroma], 1)
-        room = torch.cat([12 * light, 9 * chroma, 8 * chroma], 1)
-        ring = self.outline("lips", 0.0) * (1 - self._inner())
+        """Lips without what covers them, and without teeth that the landmarks take for lips: brighter and with less colour than the lips."""
+        ring = self.outline("lips", 0.0) * (1 - self.covered)
         own = _mean(self.lab, ring + 1e-6)
-        own = usual + torch.maximum(torch.minimum(own - usual, room), -room)
-        off = self.lab - own
-        light_off = off[:, :1] / light
-        wide = torch.where(light_off > 0, 12.0, 14.0)
-        distance = ((light_off / wide).square() + ((off[:, 1:] / chroma) / 11).square().sum(1, keepdim=True)).sqrt()
-        return mask * (1 - _ramp(distance, 1.3, 2))
-
-    def _inner(self) -> Tensor:
-        """The inner two thirds of the mouth, where teeth may be."""
-        middle = self.landmarks[:, [AT[61], AT[291]]].mean(1, keepdim=True)
-        shrunk = middle + 0.66 * (self.landmarks - middle)
-        mask = region_mask(shrunk, "mouth", self.size).to(self.rgb)
-        return mask
+        lighter = (self.lab[:, :1] - own[:, :1]) / (100 - own[:, :1]).clamp(min=10)
+        chroma = self.lab[:, 1:].norm(dim=1, keepdim=True) / own[:, 1:].norm(dim=1, keepdim=True).clamp(min=4)
+        teeth = _ramp(lighter, 0.35, 0.6) * (1 - _ramp(chroma, 0.35, 0.65))
+        return self.outline("lips") * (1 - self.covered) * (1 - teeth)
 
     def _irises(self) -> Tensor:
         """Irises: dark discs within opened eyes, less what is white of the eye, or a highlight, or skin."""
@@ -198,6 +218,11 @@ class Seen:
             dark, bright = (torch.stack([p.quantile(q) for p in parts]) for q in (0.1, 0.9))
             out.append((inside, dark, bright))
         return out
+
+    @property
+    def eye_white(self) -> Tensor:
+        """L ``[B]`` of the brighter white of the eyes."""
+        return torch.stack([bright for _, _, bright in self.eyes]).amax(0).to(self.rgb)
 
     @functools.cached_property
     def contrast(self) -> Tensor:

@@ -19,7 +19,8 @@ BUILTIN = Path(__file__).parents[1] / "weights" / "hair.safetensors"
 SIZE = 96  # pixels a side of the face square that the network looks at
 CHANNELS = (12, 28, 44, 52)
 LEAST = 0.03  # share of the square above which a face has hair that can be dyed; a shaven head shows a rim of some
-BAND = 0.025  # of the square, by which the border of what the network finds may be off
+BAND = 0.03  # of the square, by which the border of what the network finds may be off
+COARSE = 128  # pixels a side at most, at which the border is looked for; how far each pixel belongs to hair is finer
 SURE = 1.5  # mean logit where hair is found, below which it may well be a hat or a bald head
 
 
@@ -87,31 +88,37 @@ def find_hair(aligned: Tensor, size: int) -> tuple[Tensor, Tensor]:
     small = resized(aligned.detach().float(), SIZE)
     with torch.inference_mode(False):
         logits = load_hair(device=aligned.device)(small.clone())
-    mask = F.interpolate(logits.sigmoid(), (size, size), mode="bilinear", align_corners=False)
+    coarse = min(size, COARSE)
+    mask = F.interpolate(logits.sigmoid(), (coarse, coarse), mode="bilinear", align_corners=False)
     picture = resized(aligned.float(), size)
-    mask = guided(picture, mask, max(1, round(0.03 * size)))
-    mask = ((mask - 0.05) / 0.9).clamp(0, 1)
-    return matted(picture, mask, max(1, round(BAND * size))), trusted(logits)
+    mask = guided(resized(picture, coarse), mask, max(1, round(0.03 * coarse)))
+    mask = ((mask - 0.1) / 0.65).clamp(0, 1)
+    return matted(picture, mask, max(1, round(BAND * coarse))), trusted(logits)
 
 
-def matted(picture: Tensor, mask: Tensor, band: int, noise: float = 0.25) -> Tensor:
-    """A mask ``[B,1,h,w]`` whose border is a matte: near it, no more than how far a pixel's colour is on the way from what lies beyond
-    to the hair.
+def matted(picture: Tensor, mask: Tensor, band: int, noise: float = 0.15) -> Tensor:
+    """A mask ``[B,1,h,w]`` whose border is a matte: near it, how far a pixel's colour is on the way from what lies beyond to the hair.
 
     Where hair and what lies beyond have much the same colour, the mask stays what it is.
 
     Args:
-        picture: ``[B,3,h,w]``.
-        band: how far the border may be off, in pixels.
+        picture: ``[B,3,S,S]``, as fine as the mask or finer.
+        mask: ``[B,1,h,w]``.
+        band: how far the border may be off, in pixels of the mask.
         noise: difference of colours that tells little.
+
+    Returns:
+        ``[B,1,S,S]``.
     """
+    size = mask.shape[-1]
+    coarse = resized(picture, size)
     inner = -F.max_pool2d(-mask, 2 * band + 1, 1, band)  # sure to be hair
     outer = F.max_pool2d(mask, 2 * band + 1, 1, band)  # 1 less this: sure to be none
     hair, beyond = ((inner - 0.5) * 2).clamp(min=0), ((0.5 - outer) * 2).clamp(min=0)
 
     def near(weight: Tensor) -> tuple[Tensor, Tensor]:
         """The mean colour of a part nearby, and whether there is any."""
-        blurred = torch.cat([picture * weight, weight], 1)
+        blurred = torch.cat([coarse * weight, weight], 1)
         for _ in range(2):
             blurred = F.avg_pool2d(blurred, (4 * band + 1, 1), 1, (2 * band, 0))
             blurred = F.avg_pool2d(blurred, (1, 4 * band + 1), 1, (0, 2 * band))
@@ -120,9 +127,13 @@ def matted(picture: Tensor, mask: Tensor, band: int, noise: float = 0.25) -> Ten
     (of_hair, some), (of_beyond, more) = near(hair), near(beyond)
     way = of_hair - of_beyond
     far = way.square().sum(1, keepdim=True)
-    alpha = (((picture - of_beyond) * way).sum(1, keepdim=True) / far.clamp(min=1e-6)).clamp(0, 1)
     unsure = (1 - hair - beyond).clamp(0, 1) * some * more * far / (far + noise**2)
-    return torch.lerp(mask, torch.minimum(mask, ((alpha - 0.3) / 0.6).clamp(0, 1)), unsure)
+    mask, unsure, way, far, of_beyond = resized(
+        torch.cat([mask, unsure, way, far, of_beyond], 1), picture.shape[-1]
+    ).split((1, 1, 3, 1, 3), 1)
+    alpha = (((picture - of_beyond) * way).sum(1, keepdim=True) / far.clamp(min=1e-6)).clamp(0, 1)
+    # more than the mask had only where it had some
+    return torch.lerp(mask, torch.minimum(((alpha - 0.25) / 0.75).clamp(0, 1), 2.5 * mask), unsure)
 
 
 def trusted(logits: Tensor) -> Tensor:

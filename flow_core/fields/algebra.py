@@ -30,7 +30,7 @@ from torch import Tensor
 from ..faces.regions import region_mask
 from ..geometry.grid import nodes, pixel_centers
 from ..geometry.sampling import between_nodes
-from .base import FEATHER, FieldError, FlowField, taper
+from .base import FEATHER, FieldError, FlowField, color_taper
 from .exponential import blur
 from .muscles import MusclesField, only_of
 from .raster import Field
@@ -333,7 +333,7 @@ def _alike(fields: Sequence[FlowField], crop: Crop | None) -> list[Field]:
 def _from_nodes(moved: Tensor, color: Tensor, like: Field) -> Field:
     """The offset field whose tapered rasters are ``moved`` and ``color`` on :func:`nodes`."""
     points = pixel_centers(*like.size, like.device)
-    weight = taper(points)[:, None]
+    weight = color_taper(points)[:, None]
     offset, tint = between_nodes(torch.cat([moved, color], 1), points).split((2, 3), 1)
     tint = torch.where(weight > 1e-3, tint / weight.clamp(min=1e-3), 0.0)
     return Field(without_taper(offset, points, offset, FEATHER), tint, like.meta)

@@ -176,3 +176,8 @@ def taper(points: Tensor, feather: float = FEATHER) -> Tensor:
     edge = torch.minimum(*torch.minimum(points, 1 - points).unbind(-1))  # amin over two values would be slow
     t = (edge / max(feather, 1e-6)).clamp(0, 1)
     return t * t * (3 - 2 * t)
+
+
+def color_taper(points: Tensor, feather: float = FEATHER) -> Tensor:
+    """The same of its colours, over half of ``feather``: hair often reaches the border, and a crown that is not dyed looks grown out."""
+    return taper(points, feather / 2)

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from ..geometry.grid import pixel_centers
 from ..geometry.sampling import between_nodes, interpolate
-from .base import FEATHER, FieldError, Sample, taper
+from .base import FEATHER, FieldError, Sample, color_taper, taper
 from .container import write
 from .exponential import cells, exponential, tapered_velocity
 
@@ -178,10 +178,10 @@ class _RasterFlow:
     def sharp_boxes(self) -> list[tuple[float, float, float, float]]:
         return []
 
-    def _sample(self, offset: Tensor, points: Tensor, weight: Tensor | None) -> Sample:
+    def _sample(self, offset: Tensor, points: Tensor) -> Sample:
         if not self.colored:
             return Sample(offset, offset.new_zeros(()).expand(len(offset), 3, *offset.shape[2:]))
-        return Sample(offset, interpolate(self.field.color, points) * weight)
+        return Sample(offset, interpolate(self.field.color, points) * color_taper(points, self.feather)[:, None])
 
 
 class OffsetFlow(_RasterFlow):
@@ -189,7 +189,7 @@ class OffsetFlow(_RasterFlow):
 
     def __call__(self, points: Tensor) -> Sample:
         weight = taper(points, self.feather)[:, None]
-        return self._sample(interpolate(self.field.offset, points) * weight, points, weight)
+        return self._sample(interpolate(self.field.offset, points) * weight, points)
 
     def times(self, matrix: Tensor) -> OffsetFlow:
         made = copy(self)
@@ -216,8 +216,7 @@ class VelocityFlow(_RasterFlow):
             self.offset = field.offset.new_zeros(field.batch, 2, 2, 2)
 
     def __call__(self, points: Tensor) -> Sample:
-        weight = taper(points, self.feather)[:, None] if self.colored else None
-        return self._sample(between_nodes(self.offset, points), points, weight)
+        return self._sample(between_nodes(self.offset, points), points)
 
     def times(self, matrix: Tensor) -> VelocityFlow:
         made = copy(self)

@@ -70,7 +70,7 @@ def warp(
         color: strength of the colour offsets.
         mask: ``[B or 1,H,W]`` in 0..1, multiplies the edit. The offsets of a velocity field are integrated before, so
             a steep mask may fold what the field alone does not; :func:`flow_core.fields.algebra.mask` masks the velocity.
-        feather: share of the crop side over which the edit fades out.
+        feather: share of the crop side over which the edit fades out; colours do so over half of it.
 
     Returns:
         The edited image ``[B,C,H,W]`` and the mask ``[B,H,W]`` of changed pixels (0 or 1).

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pytest
 import torch
+from kornia.color import lab_to_rgb
 from torch import Tensor
 
 from flow_core.editing.edit import make_field
 from flow_core.editing.gates import COLOR_REGIONS, Gates, open_gates
-from flow_core.editing.painting import RegionColors, means, paint_masks, said
+from flow_core.editing.painting import RegionColors, means, paint_masks, repaint, said
 from flow_core.editing.tints import COLORS, goal, named_tints
 from flow_core.editing.visible import Seen
 from flow_core.faces.landmarks import AT, EYES
@@ -182,6 +183,38 @@ def test_light_and_shade_stay(astronaut: Tensor, crop: Crop, guide: Guide) -> No
     after = to_lab((aligned + colors.raster()).clamp(0, 1))[0, 0].flatten()[inside]
     assert torch.corrcoef(torch.stack([before, after]))[0, 1] > 0.8
     assert after.std() < before.std()
+
+
+def test_no_shift_is_no_color(astronaut: Tensor, crop: Crop) -> None:
+    aligned, places = square(astronaut, crop)
+    every = Gates({}, dict.fromkeys(COLOR_REGIONS, 1.0))
+    raster = RegionColors([every], [{}], places, aligned, (SIZE, SIZE), 1.0).raster()
+    assert raster.abs().max() < 1e-4
+
+
+@pytest.mark.parametrize(("light", "goal_light"), [(8.0, 68.0), (88.0, 10.0), (40.0, 42.0)])
+def test_dyed_hair_keeps_its_strands(light: float, goal_light: float) -> None:
+    """Black hair that turns blond, and white hair that turns black, has strands, and skin at its border does not glow."""
+    strands = light + 3 * torch.sin(torch.arange(64) * 0.7).expand(1, 1, 64, 64)
+    mask = (torch.arange(64.0) / 8).clamp(0, 1)[None, None, :, None].expand(1, 1, 64, 64)  # skin above
+    lab = torch.cat([torch.lerp(torch.full_like(strands, 65.0), strands, mask), torch.zeros(1, 2, 64, 64)], 1)
+    mean = torch.tensor([[[light, 0.0, 0.0]]])
+    shift = torch.tensor([[[goal_light - light, 0.0, 0.0]]])
+    after = to_lab(lab_to_rgb(lab) + repaint(lab, mean, shift, mask, 1.0, ["hair"]))[0, 0]
+    hair, were = after[16:].flatten(), lab[0, 0, 16:].flatten()
+    assert torch.corrcoef(torch.stack([were, hair]))[0, 1] > 0.95
+    assert hair.mean() == pytest.approx(goal_light, abs=4)
+    assert 0.28 * were.std() < hair.std() < 3 * were.std()
+    assert after[:8].max() < max(65.0, hair.max().item()) + 3
+    assert after[:8].min() > min(65.0, hair.min().item()) - 3
+
+
+def test_lips_of_any_light_are_whole(astronaut: Tensor, crop: Crop) -> None:
+    """A shade over half of the lips covers nothing."""
+    aligned, places = square(astronaut, crop)
+    shade = torch.linspace(1, 0.3, SIZE)[None, None, None]
+    lips = Seen(places, aligned * shade, SIZE).region("lips")
+    assert lips.sum() > 0.85 * region_mask(places, "lips", SIZE).sum()
 
 
 def test_skin_leaves_hair_and_background_alone(astronaut: Tensor, crop: Crop) -> None:
