@@ -24,6 +24,12 @@ function show(node, text) {
     widget.lines = 2;
     widget.element = element;
   }
+  // The page draws a preview from its widget down to the bottom of the node, over whatever comes after it.
+  const preview = node.widgets.findIndex((w) => w.name?.startsWith("$$"));
+  if (preview >= 0 && preview < node.widgets.indexOf(widget)) {
+    node.widgets.splice(node.widgets.indexOf(widget), 1);
+    node.widgets.splice(preview, 0, widget);
+  }
   widget.element.textContent = text;
   const width = Math.max(20, (node.size[0] - 30) / 6.5); // letters in a line
   widget.lines = text.split("\n").reduce((sum, line) => sum + Math.max(1, Math.ceil(line.length / width)), 0);
