@@ -160,7 +160,7 @@ def render(views: Views, index: Tensor, field: MusclesField) -> Moved:
     for i in range(len(index)):
         one = moved_face(faces.select(i), places[i], field.select(i), COARSE)
         if one is not None:
-            found, shade, _ = one(center)
+            found, shade, *_ = one(center)
             offset[i] = found[0] * near
             dark[i] = 0 if shade is None else shade[0] * near
             moved[i] = _with_eyes(one, moved[i])

@@ -76,7 +76,7 @@ def test_every_concept_of_the_rig_is_itself(truth: Truth) -> None:
         ({"eyeBlinkLeft": 1.0}, "wink left", "wink right"),
         ({"browOuterUpRight": 1.0}, "brow up right", "brow up left"),
         ({"eyeLookOutLeft": 0.8, "eyeLookInRight": 0.8}, "look left", "look right"),
-        ({"browDown": 0.6, "browTogether": 0.6}, "anger", "brows apart"),
+        ({"browDown": 0.9, "browTogether": 0.9}, "anger", "brows apart"),
         ({"noseNostrilsWider": 1.0}, "nose wide", "nose narrow"),
         ({"eyeLarger": -1.0}, "eyes small", "eyes big"),
     ],
