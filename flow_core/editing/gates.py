@@ -102,7 +102,7 @@ def open_gates(guide: Guide, prompt: Prompt) -> Gates:
     kinds = torch.tensor([kind for kind, group in enumerate(EXAMPLES) for _ in group])
     neutral = guide.encode_text([prompt.neutral])
     known = F.normalize(guide.encode_group([t for group in EXAMPLES for t in group]) - neutral, dim=-1)
-    asked = F.normalize(torch.stack([guide.encode_prompt(text, ("{}",)) for text, _ in prompt.parts]) - neutral, dim=-1)
+    asked = F.normalize(guide.encode_text([text for text, _ in prompt.parts]) - neutral, dim=-1)
     # what all have in common only says that something is asked for
     common = torch.stack([known[kinds == kind].mean(0) for kind in range(len(EXAMPLES))]).mean(0)
     similarity = F.normalize(asked - common, dim=-1) @ F.normalize(known - common, dim=-1).T  # [K,examples]

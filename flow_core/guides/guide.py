@@ -23,7 +23,7 @@ from . import nano
 from .hub import Unreachable, fetched, require_tokenizer
 from .meaning import Meanings
 from .own import load as load_builtin
-from .reading import composed, mended
+from .reading import clauses, composed, mended
 from .words import Words
 
 BUILTIN = "nano"
@@ -189,6 +189,13 @@ class Guide:
     def mended(self, text: str) -> str:
         """``text`` as a small guide reads it, misspelt words replaced; large models read it as it is."""
         return mended(text, self.vocabulary, self.others) if self.vocabulary else text
+
+    def wishes(self, text: str) -> list[str]:
+        """A text as a small guide reads it, and the wishes that stand side by side in it; of a large model, the text."""
+        if self.meanings is None:
+            return [self.mended(text)]
+        said = self.mended(text)
+        return list(dict.fromkeys([said, *(w.text for w in clauses(said) if w.worth > 0)]))
 
     def encode_prompt(self, text: str, templates: Sequence[str]) -> Tensor:
         """Unit embedding ``[D]`` of what a prompt asks for, averaged over ``templates``. Small guides mend misspelt words, and read wishes

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 UNDERSTOOD = 0.3  # amount of what a text means most below which it means nothing
-MOST = 4  # concepts that a text can mean at once
+MOST = 6  # concepts that a text can mean at once
 LEAST = 0.25  # amount below which a further concept is not meant
 SECOND = 0.4  # of the largest amount, below which another concept is no second wish but noise
 RIDGE = 8e-3  # variance of what is no way of any concept

@@ -129,7 +129,7 @@ _CHINESE: tuple[tuple[str, float], ...] = (
 _DEGREE = re.compile(
     r"\b(?:slight\w*|bit|little|tad|touch|hint|trace|ghost|faint\w*|subtl\w*|half\w*|almost|nearly|barely|hardly|mild\w*|moderate\w*|gentl\w*|soft\w*|(?:small|weak|thin|light) (?:smile|grin|laugh|smirk|frown|pout|kiss)"
     r"|somewhat|kind of|kinda|sort of|sorta|partly|vaguely|lightly|just|only|some|fraction|smidge|suggestion|suppress\w*|stifl\w*|hold\w*|bit\w* back|trying|about to"
-    r"|verge|start\w*|beginning|less|not)\b|[稍略微轻淡浅丝些忍]|一点|有点|快要|差点|几乎"
+    r"|verge|start\w*|beginning|less|not)\b|[稍略轻淡浅丝些忍]|微(?!笑)|一点|有点|快要|差点|几乎"
 )
 _FILL = re.compile(
     r"\b(?:so|too|that|as|such an?|quite|very|anymore|any more|any longer|at all|please|longer)\b ?", re.IGNORECASE

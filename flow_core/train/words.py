@@ -241,6 +241,7 @@ def vocabulary() -> list[str]:
     words |= {
         w for t in (t for f in frames for t in f) for w in re.findall(r"[^\W\d_]+", re.sub(r"\{\w+\}", " ", t.lower()))
     }
+    words |= {w for joint in composer.JOINTS["en"] for w in joint.split() if w.isalpha()}
     chinese = [t for p in phrases.lexicon("zh").phrases for t in (p.text, *p.parts)]
     chinese += [t for n in ("ZH_STRONG", "ZH_WEAK", "ZH_PLAIN", "人", "她", "的") for t in getattr(phrases, n)]
     return sorted(words | {c for t in chinese for c in t if c.isalpha()})
@@ -294,6 +295,7 @@ class Score:
     Attributes:
         right: share of all that are read right.
         new: share of those that the lexicon does not have as they are, and how many these are.
+        kinds: of one wish, several, something turned down, and what must be refused: how many are read right, and how many there are.
         missed: label, phrase, what was read instead.
         same: of phrases with a translation beside them that ask for something, the mean cosine of the amounts of both, and the share of
             those whose largest amount is of the same concept; nan where there are none.
@@ -301,6 +303,7 @@ class Score:
 
     right: float
     new: tuple[float, int]
+    kinds: dict[str, tuple[int, int]]
     missed: list[tuple[str, str, str]]
     same: tuple[float, float]
 
@@ -322,7 +325,23 @@ def scores(path: Path, guide: Guide) -> Score:
         own = torch.stack([a for _, a in both])
         likeness = F.cosine_similarity(own, others, dim=1).mean()
         same = (float(likeness), float((own.abs().argmax(1) == others.abs().argmax(1)).float().mean()))
-    return Score(sum(good) / len(good), (sum(new) / max(1, len(new)), len(new)), missed, same)
+    kinds: dict[str, tuple[int, int]] = {}
+    for g, (label, *_) in zip(good, rows, strict=True):
+        done, count = kinds.get(_kind(label), (0, 0))
+        kinds[_kind(label)] = done + g, count + 1
+    return Score(sum(good) / len(good), (sum(new) / max(1, len(new)), len(new)), kinds, missed, same)
+
+
+def _kind(label: str) -> str:
+    return (
+        "refused"
+        if label == "none"
+        else "several wishes"
+        if "&" in label
+        else "negation"
+        if "-" in label
+        else "one wish"
+    )
 
 
 def told(amounts: Tensor) -> str:
@@ -477,6 +496,7 @@ def report(guide: Guide, o: argparse.Namespace) -> str:
         lines.append(
             f"{path.name}: {score.right:.1%} read right; of the {score.new[1]} that are no phrases of the lexicon, {score.new[0]:.1%}."
         )
+        lines.append("  " + ", ".join(f"{kind} {done}/{count}" for kind, (done, count) in sorted(score.kinds.items())))
         if score.same[0] == score.same[0]:
             lines.append(
                 f"  beside their translations: mean cosine of what is read {score.same[0]:.3f}, the same above all in {score.same[1]:.1%}."
