@@ -114,7 +114,8 @@ def _sparse(y: Tensor, common: Tensor, ways: Tensor) -> Tensor:
 
 def point(amounts: Tensor, common: Tensor, ways: Tensor, neutral: Tensor) -> Tensor:
     """Unit embeddings ``[...,D]`` of texts that mean the concepts with ``amounts [...,C]``."""
-    return exp_map(amounts.abs().amax(-1, keepdim=True) * common + amounts @ ways, neutral, LONGEST)
+    made = exp_map(amounts.abs().amax(-1, keepdim=True) * common + amounts @ ways, neutral, LONGEST)
+    return torch.nn.functional.normalize(made, dim=-1)  # stored in half precision, directions are not quite tangents
 
 
 def exp_map(t: Tensor, neutral: Tensor, longest: float = torch.inf) -> Tensor:
