@@ -14,7 +14,8 @@ import torch
 import torch.nn.functional as F
 
 from ..guides.guide import Guide
-from ..guides.prompts import UNDERSTOOD, Prompt, embed
+from ..guides.meaning import UNDERSTOOD
+from ..guides.prompts import Prompt, embed
 from .concepts import COLOR, MEANINGS
 from .motion import PARTS
 

@@ -20,7 +20,8 @@ from ..faces.fit import UNSEEN
 from ..faces.rig import load_rig
 from ..fields.muscles import RELAX, MusclesField
 from ..guides.guide import Guide
-from ..guides.prompts import NEUTRAL, UNDERSTOOD, Prompt, embed
+from ..guides.meaning import UNDERSTOOD
+from ..guides.prompts import NEUTRAL, Prompt, embed
 from .concepts import COLOR, EXPRESSION, MEANINGS, SHAPE
 from .gates import COLOR_EXAMPLES
 

@@ -154,8 +154,10 @@ def named_tints(guide: Guide, prompt: Prompt, gates: Gates) -> Mapping[str, Tint
     known = F.normalize(guide.encode_text([text for _, text in rows]) - neutral, dim=-1)
     common = known.mean(0)  # what all have in common only says that a colour is asked for
     known = F.normalize(known - common, dim=-1)
-    asked = F.normalize(guide.encode_text([text for text, _ in prompt.parts]) - neutral, dim=-1)
-    likeness = (F.normalize(asked - common, dim=-1) @ known.T).cpu()  # [K,N]
+    likeness = torch.zeros(len(prompt.parts), len(rows))
+    for near, (text, _) in zip(likeness, prompt.parts, strict=True):
+        asked = F.normalize(guide.encode_text(guide.wishes(text)) - neutral, dim=-1)
+        near.copy_((F.normalize(asked - common, dim=-1) @ known.T).amax(0))
     found: dict[str, list[tuple[float, Tensor]]] = {}
     for (_, weight), row in zip(prompt.parts, likeness, strict=True):
         for region in open_:

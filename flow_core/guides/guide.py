@@ -23,6 +23,7 @@ from . import nano
 from .hub import Unreachable, fetched, require_tokenizer
 from .meaning import Meanings
 from .own import load as load_builtin
+from .reading import clauses, composed, mended
 from .words import Words
 
 BUILTIN = "nano"
@@ -114,6 +115,7 @@ class Guide:
         scale: its logit scale, the unit in which it tells texts apart.
         vocabulary: the words that a small guide learnt; empty where it may know any.
         meanings: how its text space is laid out, if it tells.
+        others: words that lie near those of the vocabulary, and are none of them misspelt.
     """
 
     def __init__(
@@ -123,13 +125,15 @@ class Guide:
         tokenizer,
         vocabulary: frozenset[str] = frozenset(),
         meanings: Meanings | None = None,
+        others: frozenset[str] = frozenset(),
     ) -> None:
         self.name = name
         self.model = model.eval().requires_grad_(False)
-        self.vocabulary, self.meanings = vocabulary, meanings
+        self.vocabulary, self.meanings, self.others = vocabulary, meanings, others
         self._tokenizer = tokenizer
         self._texts: dict[str, Tensor] = {}
         self._groups: dict[tuple[str, ...], Tensor] = {}
+        self._prompts: dict[tuple[str, ...], Tensor] = {}
         config = getattr(model.visual, "preprocess_cfg", {})
         size = config.get("size", model.visual.image_size)
         self.image_size = int(size if isinstance(size, int) else size[0])
@@ -182,11 +186,35 @@ class Guide:
                 self._groups[group] = F.normalize(found, dim=-1).cpu()
         return self._groups[group].to(self.device)
 
+    def mended(self, text: str) -> str:
+        """``text`` as a small guide reads it, misspelt words replaced; large models read it as it is."""
+        return mended(text, self.vocabulary, self.others) if self.vocabulary else text
+
+    def wishes(self, text: str) -> list[str]:
+        """A text as a small guide reads it, and the wishes that stand side by side in it; of a large model, the text."""
+        if self.meanings is None:
+            return [self.mended(text)]
+        said = self.mended(text)
+        return list(dict.fromkeys([said, *(w.text for w in clauses(said) if w.worth > 0)]))
+
+    def encode_prompt(self, text: str, templates: Sequence[str]) -> Tensor:
+        """Unit embedding ``[D]`` of what a prompt asks for, averaged over ``templates``. Small guides mend misspelt words, and read wishes
+        one by one where that is clearer."""
+        key = (text, *templates)
+        if key not in self._prompts:
+            said = self.mended(text)
+            with torch.inference_mode(False), torch.no_grad():
+                found = F.normalize(self.encode_text([t.format(said) for t in templates]).mean(0), dim=-1).cpu()
+                if self.meanings is not None:
+                    found = composed(lambda texts: self.encode_group(texts).cpu(), self.meanings, said, found)
+                self._prompts[key] = found
+        return self._prompts[key].to(self.device)
+
     def unknown_words(self, text: str) -> list[str]:
-        """Words of ``text`` outside a small guide's vocabulary; always empty for large models."""
+        """Words of ``text`` outside a small guide's vocabulary, but for misspelt ones; always empty for large models."""
         if not self.vocabulary:
             return []
-        return [w for w in dict.fromkeys(self.words(text)) if w not in self.vocabulary]
+        return [w for w in dict.fromkeys(self.words(self.mended(text))) if w not in self.vocabulary]
 
     def reads_whole(self, text: str) -> bool:
         """Whether no end of ``text`` is cut off for want of tokens."""
@@ -258,7 +286,7 @@ def load_guide(
                 f"Guide {name!r} cannot be loaded: {_told(e)}. Check the name with `faceflow guides`; weights that "
                 "are not on this machine need a network once, or a local FILE.safetensors with its FILE.json."
             ) from e
-        return _placed(Guide(name, model, tokenizer, found.vocabulary, found.meanings), device, precision)
+        return _placed(Guide(name, model, tokenizer, found.vocabulary, found.meanings, found.others), device, precision)
 
 
 def _made(clip: ModuleType, found: _Found) -> tuple[nn.Module, Callable[[Sequence[str]], Tensor]]:
@@ -292,10 +320,10 @@ def _placed(guide: Guide, device: torch.device | str, precision: str) -> Guide:
     return guide.to(device)
 
 
-def _told_of_texts(about: dict[str, str]) -> tuple[frozenset[str], Meanings | None]:
-    """Vocabulary and layout of the text space, from the metadata of a guide's weights."""
-    words = frozenset(jsons.loads(about.get("vocabulary", "[]")))
-    return words, Meanings.loads(about["concepts"]) if "concepts" in about else None
+def _told_of_texts(about: dict[str, str]) -> tuple[frozenset[str], Meanings | None, frozenset[str]]:
+    """Vocabulary, layout of the text space, and words that are no misspelt ones of the vocabulary, from the metadata of a guide's weights."""
+    words, others = (frozenset(jsons.loads(about.get(name, "[]"))) for name in ("vocabulary", "others"))
+    return words, Meanings.loads(about["concepts"]) if "concepts" in about else None, others
 
 
 @dataclass(frozen=True)
@@ -309,6 +337,7 @@ class _Found:
         quick_gelu: whether these were trained with QuickGELU.
         vocabulary: the words that a small guide knows.
         meanings: how its text space is laid out.
+        others: words that lie near those, and are none of them misspelt.
         config: of a model that open_clip does not know.
         preprocess: how pictures are normalised; None = as the model says.
     """
@@ -319,6 +348,7 @@ class _Found:
     quick_gelu: bool = False
     vocabulary: frozenset[str] = frozenset()
     meanings: Meanings | None = None
+    others: frozenset[str] = frozenset()
     config: dict | None = None
     preprocess: dict | None = None
 
@@ -392,7 +422,7 @@ def _local_file(path: Path) -> _Found:
         )
     about = _require_safetensors(path)
     try:
-        words, meanings = _told_of_texts(about)
+        words, meanings, others = _told_of_texts(about)
         model = dict(jsons.loads(config.read_text()))
     except (ValueError, TypeError, OSError) as e:
         raise GuideError(f"{path.name} or {config.name} is damaged ({e}); copy it again.") from e
@@ -400,7 +430,7 @@ def _local_file(path: Path) -> _Found:
         raise GuideError(f"{config.name} is no open_clip model config: it needs embed_dim, vision_cfg and text_cfg.")
     # open_clip knows models by name only: one of its own keeps this from replacing another
     name = f"faceflow-{path.stem}-{hashlib.sha256(config.read_bytes()).hexdigest()[:12]}"
-    return _Found(name, str(path), vocabulary=words, meanings=meanings, config=model)
+    return _Found(name, str(path), vocabulary=words, meanings=meanings, others=others, config=model)
 
 
 def _require_folder(clip: ModuleType, path: Path) -> None:

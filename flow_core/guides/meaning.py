@@ -15,10 +15,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-MOST = 4  # concepts that a text can mean at once
+UNDERSTOOD = 0.3  # amount of what a text means most below which it means nothing
+MOST = 6  # concepts that a text can mean at once
 LEAST = 0.25  # amount below which a further concept is not meant
 SECOND = 0.4  # of the largest amount, below which another concept is no second wish but noise
 RIDGE = 8e-3  # variance of what is no way of any concept
+LONGEST = 1.75  # radians that a text may lie from "a face"
 BETTER = 0.9  # share of what was unexplained that a further concept has to leave at most
 
 
@@ -55,6 +57,10 @@ class Meanings:
             found.append(amounts)
             fit.append(1 - ((y - made).norm() / y.norm().clamp(min=1e-6)).clamp(max=1))
         return torch.stack(found), torch.stack(fit)
+
+    def point(self, amounts: Tensor) -> Tensor:
+        """Unit embeddings ``[...,D]`` of texts that mean the concepts with ``amounts [...,C]``."""
+        return point(amounts, self.common, self.ways, self.neutral)
 
     def dumps(self) -> str:
         """As text, for the metadata of a file of weights; numbers in half precision."""
@@ -104,6 +110,12 @@ def _sparse(y: Tensor, common: Tensor, ways: Tensor) -> Tensor:
             break
         amounts, chosen = trial, among
     return amounts
+
+
+def point(amounts: Tensor, common: Tensor, ways: Tensor, neutral: Tensor) -> Tensor:
+    """Unit embeddings ``[...,D]`` of texts that mean the concepts with ``amounts [...,C]``."""
+    made = exp_map(amounts.abs().amax(-1, keepdim=True) * common + amounts @ ways, neutral, LONGEST)
+    return torch.nn.functional.normalize(made, dim=-1)  # stored in half precision, directions are not quite tangents
 
 
 def exp_map(t: Tensor, neutral: Tensor, longest: float = torch.inf) -> Tensor:

@@ -6,11 +6,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from .attributes import listed, says_something
 from .guide import Guide
+from .meaning import UNDERSTOOD
 from .weights import MAX_WEIGHT, PromptError, escaped, split, weighted
 
 __all__ = ["MAX_WEIGHT", "NEUTRAL", "TEMPLATES", "Prompt", "PromptError", "directions", "embed", "gain", "unknown_note"]
@@ -18,7 +18,6 @@ __all__ = ["MAX_WEIGHT", "NEUTRAL", "TEMPLATES", "Prompt", "PromptError", "direc
 NEUTRAL = "a face"
 # Averaging over phrasings steadies an embedding (Radford et al., 2021, section 3.1.4).
 TEMPLATES = ("{}", "a photo of {}", "a portrait of {}", "a close-up of {}")
-UNDERSTOOD = 0.3  # amount of what a text means most below which it means nothing
 SURE = 0.4  # how well meanings have to explain a text all of whose words are new
 
 
@@ -108,6 +107,7 @@ def understands(guide: Guide, text: str) -> bool:
     """Whether a small guide finds anything in a text that can be asked of a face; always true of others."""
     if not guide.vocabulary:
         return True
+    text = guide.mended(text)
     known = any(word in guide.vocabulary for word in guide.words(text))
     if guide.meanings is None:
         return says_something(guide.words(text), guide.vocabulary)
@@ -118,20 +118,29 @@ def understands(guide: Guide, text: str) -> bool:
 
 
 def unknown_note(prompts: Iterable[Prompt], guide: Guide) -> str:
-    """A line about the words that a small guide never learnt; empty where it knows all.
+    """A line about the words that a small guide takes for misspelt, or never learnt; empty where it knows all.
 
     Raises:
         PromptError: it knows none.
     """
-    words = dict.fromkeys(word for prompt in dict.fromkeys(prompts) for word in prompt.unknown_words(guide))
-    if not words:
-        return ""
-    return f"Guide {guide.name} never learnt {', '.join(words)}, and leaves that out; a full guide knows all words."
+    words: dict[str, None] = {}
+    slips: dict[str, str] = {}
+    for prompt in dict.fromkeys(prompts):
+        words |= dict.fromkeys(prompt.unknown_words(guide))
+        for text, _ in prompt.parts:
+            said, read = Guide.words(text), Guide.words(guide.mended(text))
+            slips |= {a: b for a, b in zip(said, read, strict=True) if a != b}
+    notes = [f"Guide {guide.name} reads {a} as {b}." for a, b in slips.items()]
+    if words:
+        notes.append(
+            f"Guide {guide.name} never learnt {', '.join(words)}, and leaves that out; a full guide knows all words."
+        )
+    return " ".join(notes)
 
 
 def embed(guide: Guide, text: str) -> Tensor:
     """Unit embedding ``[D]`` of a text, averaged over :data:`TEMPLATES`."""
-    return F.normalize(guide.encode_text([t.format(text) for t in TEMPLATES]).mean(0), dim=-1)
+    return guide.encode_prompt(text, TEMPLATES)
 
 
 def directions(guide: Guide, prompt: Prompt) -> tuple[Tensor, Tensor]:

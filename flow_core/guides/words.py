@@ -54,6 +54,11 @@ def word_tokens() -> dict[int, str]:
     return {n: w for n, w in whole.items() if w.isascii() and w.isalpha()}
 
 
+def is_word(word: str) -> int:
+    """The number of a word's token in CLIP's vocabulary, smaller for frequent ones; 0 where it has no token of its own."""
+    return _vocabulary()[1].get(f"{word}</w>", 0)
+
+
 def _numbers(text: str) -> list[int]:
     clean = html.unescape(html.unescape(unicodedata.normalize("NFC", text).translate(_PLAIN)))
     found: list[int] = []

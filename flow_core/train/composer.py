@@ -299,7 +299,7 @@ class Composer:
     def _form(self, p: Phrase, form: str, plain: bool) -> Say:
         rng, t = self.rng, p.text
         can = len(p.says) == 1 and p.says[0][1] == 1.0 and not plain and p.kind != "more"
-        way = rng.choices(("", "weak", "strong", "not"), (0.66, 0.12, 0.08, 0.14))[0] if can else ""
+        way = rng.choices(("", "weak", "strong", "not"), (0.62, 0.12, 0.08, 0.18))[0] if can else ""
         says = negated(p.says) if way == "not" else scaled(p.says, {"weak": WEAK, "strong": STRONG}.get(way, 1.0))
         part = rng.choice(p.parts) if p.parts else ""
         if form == "name" and p.kind == "noun":
@@ -474,7 +474,8 @@ _PERSONS = {"p": PEOPLE, "h": HE, "m": HIM, "his": HIS}
 _ORDERS = ("{d} and {d}", "{d} and {d}", "{d} and {d}", "{d}, {d}", "{d}, then {d}", "{d} while you {d}", "{d} but {d}", "make {m} {d} and {d}", "{h} should {d} and {d}",
            "please {d} and {d}", "let {m} {d} and {d}", "{d}; {d}", "{d} & {d}", "{d}. {d}", "have {m} {d}, and {d}", "{d} + {d}", "{d}, {d} and {d}",
            "{d} with {n}", "{d} and get {n}", "{d}, {n}", "{d} and have {n}", "make {m} {d} with {n}", "{d} and give {m} {n}",
-           "{d} and add {n}", "{d} and look {a}", "make {m} {a} and {d}", "look {a} and {d}", "{d} to look {a}", "be {a} and {d}")  # fmt: skip
+           "{d}, {d}, {d}", "{d}, {d} and {d}", "{d}, {d}, and {d}", "make {m} {d}, {d} and {d}", "{d}, {d} and give {m} {n}", "{d}, {d}, {n}",
+           "{d} and {d}, with {n}", "{d}, {n}, {n}", "{d} and add {n}", "{d} and look {a}", "make {m} {a} and {d}", "look {a} and {d}", "{d} to look {a}", "be {a} and {d}")  # fmt: skip
 _NAMES = ("{n}, {n}", "{n} and {n}", "{n} and {n}", "{n}, {n}, {n}", "{n}, {n} and {n}", "{n} {n}", "{n} & {n}", "{n} plus {n}", "{n}; {n}", "{n} but {n}",
           "a {p} with {n} and {n}", "a {p} with {n} and {n}", "a {p} with {n}, {n} and {n}", "give {m} {n} and {n}", "{h} has {n} and {n}", "with {n} and {n}",
           "{p} with {n}, {n}", "add {n} and {n}", "i want {n} and {n}", "{p}, {n}, {n}", "{n} and {n} on a {p}", "someone with {n} and {n}",
@@ -489,7 +490,9 @@ _MIXED = ("{a} {p} with {n}", "{a} {p} with {n}", "{a} {p} with {n} and {n}", "{
           "{n} and {a} look", "{p}: {a}, {n}", "the {a} {p} has {n}", "make the {a} {p} {d}", "{a} and {a}", "{a}, {a}", "{a} but {a}",
           "{a} {p}, {a}", "{a} and {a} {p}", "{a}, {a} {p}", "{h} is {a} and {a}", "make {m} {a} and {a}", "make {m} look {a} and {a}",
           "{a} {a} {p}", "{a} yet {a}", "more {a} and more {a}", "{v} while {v}", "{v} and {v}", "{v}, {v}", "a {p} {v} and {v}",
-          "{h} is {v} and {v}", "{a} {p} with {n}, {v}")  # fmt: skip
+          "{h} is {v} and {v}", "{a} {p} with {n}, {v}", "{a}, {v}, {n}", "{a}, {n}, {v}", "{v}, {a}, {n}", "{n}, {n}, {a}", "{v}, {n}, {n}",
+          "{v}, {n} and {n}", "{a} {p} {v}, {n}", "{a} {p} with {n}, {n} and {n}", "{a}, {n} and {n}", "{a} {p} {v}, with {n}", "{a} with {n}, {v}",
+          "{h} is {a}, {v}, with {n}", "{a} {p}, {v}, {n}")  # fmt: skip
 _TURNED = ("~{a} but not {a!}", "~not {a!} but {a}", "~{a}, not {a!}", "~not {a!}, just {a}", "~{a} instead of {a!}", "~more {a} and less {a!}",
            "~no longer {a!} but {a}", "~{a} and not {a!}", "~not {a!} anymore, now {a}", "~neither {a!} nor {a!}", "~not {a!} or {a!}", "~not {a!} and not {a!}",
            "~{a} rather than {a!}", "~isn't {a!}, is {a}", "~not {a!}, only {a}", "~{n} but no {n!}", "~no {n!}, just {n}", "~{n} without {n!}",

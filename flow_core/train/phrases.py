@@ -199,7 +199,8 @@ def english(rng: random.Random, p: Phrase) -> Say:
                                    f"not {t} {part}", f"remove the {t} {part}", f"{his} {part} not so {t}", f"{part} not so {t}", f"{part} not too {t}",
                                    f"{his} {part} aren't {t}", f"{part} should not be {t}", f"{his} {part} not {t}", f"not such {t} {part}",
                                    f"don't make {his} {part} {t}", f"without the {t} {part}", f"not that {t} {part}", f"lose the {t} {part}",
-                                   f"stop having {t} {part}", f"{part} not as {t}", f"not {t} {part} anymore")), negated(says)  # fmt: skip
+                                   f"stop having {t} {part}", f"{part} not as {t}", f"not {t} {part} anymore", f"the {part} isn't so {t}", f"{his} {part} isn't {t}",
+                                   f"the {part} is not so {t}", f"don't make the {part} so {t}", f"{part} that isn't so {t}", f"not such {article(t)} {part}")), negated(says)  # fmt: skip
             elif way == "less":
                 return rng.choice(
                     (f"less {t} {part}", f"make {his} {part} less {t}", f"{article(part)} less {t}", f"{part} less {t}", f"a less {t} {part}", f"not quite so {t} {part}")
@@ -234,7 +235,11 @@ def english(rng: random.Random, p: Phrase) -> Say:
                 f"please {t} {his} {part}",
             )
         )
-        return degree_after(rng, text, way), negated(says) if way in ("not", "less") else scaled(says, factor)
+        if way in ("not", "less"):
+            return rng.choice((f"don't {text}", f"do not {text}", f"never {text}", f"please don't {text}", f"dont {text}", f"{he} doesn't {text}",
+                               f"{he} should not {text}", f"{he} won't {text}", f"don't you {text}", f"no need to {text}", f"not {text}",
+                               f"stop trying to {text}", f"you must not {text}", f"don't let {him} {t} the {part}")), negated(says)  # fmt: skip
+        return degree_after(rng, text, way), scaled(says, factor)
     if p.kind == "adj":
         if way == "not":
             return rng.choice((f"not {t}", f"no longer {t}", f"{he} isn't {t}", f"{he} is not {t}", f"never {t}", f"a {person} who is not {t}",

@@ -43,7 +43,7 @@ def layout(path: Path | None) -> tuple[Meanings, Tensor]:
         with safe_open(path, "pt") as file:
             about = file.metadata() or {}
     texts = Meanings.loads(about["concepts"]) if "concepts" in about else targets.of_guide()
-    full = targets.target(torch.eye(len(texts.ways)), texts.common, texts.ways, texts.neutral)
+    full = texts.point(torch.eye(len(texts.ways)))
     return texts, full - texts.neutral
 
 
@@ -59,7 +59,7 @@ def _said(texts: Meanings, seed: int, count: int) -> list[tuple[captions.Caption
     for row, caption in zip(amounts, found, strict=True):
         for k, shift, truth in caption.says:
             row[k] = (1 if shift == 0 else STRONGER if shift > 0 else WEAKER) * (1 if truth else -1)
-    return list(zip(found, targets.target(amounts, texts.common, texts.ways, texts.neutral), strict=True))
+    return list(zip(found, texts.point(amounts), strict=True))
 
 
 def fit(model: nn.Module, shown: Shown, o: argparse.Namespace) -> float:

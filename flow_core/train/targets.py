@@ -19,10 +19,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ..guides.meaning import Meanings, exp_map, log_map
+from ..guides.meaning import Meanings, log_map
 from .attributes import CONCEPTS
 
-LONGEST = 1.75  # radians
 FLOOR = 0.36  # of the singular values of the ways; means of 96 vectors that are about 0.7 long
 OLD = 96  # concepts that the second generation of the guide knew
 
@@ -120,12 +119,6 @@ def directions(points: Tensor, neutral: Tensor) -> tuple[Tensor, Tensor]:
 
 
 _NAMES = [c.name for c in CONCEPTS]
-
-
-def target(amounts: Tensor, common: Tensor, ways: Tensor, neutral: Tensor) -> Tensor:
-    """Unit embeddings ``[N,D]`` of texts that mean the concepts with ``amounts [N,C]``."""
-    t = amounts.abs().amax(1, keepdim=True) * common + amounts @ ways
-    return exp_map(t, neutral, LONGEST)
 
 
 def of_guide() -> Meanings:

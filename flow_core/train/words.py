@@ -18,6 +18,7 @@ import random
 import re
 import time
 import unicodedata
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,10 +26,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..guides.guide import BUILTIN, WEIGHTS
-from ..guides.meaning import Meanings, log_map
+from ..guides.guide import BUILTIN, WEIGHTS, Guide
+from ..guides.meaning import UNDERSTOOD, Meanings, log_map, point
 from ..guides.own import NanoGuide
-from ..guides.prompts import UNDERSTOOD
+from ..guides.prompts import embed
+from ..guides.reading import meant
 from ..guides.words import BYTES, MERGES, Words, word_tokens
 from . import captions, composer, loop, phrases, targets
 from .attributes import CONCEPTS
@@ -36,6 +38,7 @@ from .attributes import CONCEPTS
 SLOW = 0.25  # how much slower tokens of words learn than all else
 BLUR = 0.03  # of token embeddings in training, which are 0.09 apart in each number: what is near means the same
 TEACHER_DIM = 128
+FORMS = {"d", "ed", "er", "est", "ier", "ily", "iness", "ing", "ish", "less", "ly", "ness", "r", "s", "y"}  # endings
 SHARP = 16.0  # logits for the cosine with a way
 TOPICS = {
     "05",
@@ -170,7 +173,7 @@ class Text(nn.Module):
         embeddings ``teacher [N,T]``, 0 where it was not asked."""
         state = self.states(tokens)
         points = F.normalize(state @ self.text_projection, dim=-1)
-        aim = targets.target(amounts, self.common, self.ways, self.neutral)
+        aim = point(amounts, self.common, self.ways, self.neutral)
         off = (log_map(points, self.neutral) - log_map(aim, self.neutral)) @ self.metric
         # squares alone tell hardly anything apart at first: of as many concepts, each is asked for seldom
         found = SHARP * F.normalize(log_map(points, self.neutral) @ self.metric, dim=-1, eps=0.2) @ self.units.T
@@ -238,9 +241,21 @@ def vocabulary() -> list[str]:
     words |= {
         w for t in (t for f in frames for t in f) for w in re.findall(r"[^\W\d_]+", re.sub(r"\{\w+\}", " ", t.lower()))
     }
+    words |= {w for joint in composer.JOINTS["en"] for w in joint.split() if w.isalpha()}
     chinese = [t for p in phrases.lexicon("zh").phrases for t in (p.text, *p.parts)]
     chinese += [t for n in ("ZH_STRONG", "ZH_WEAK", "ZH_PLAIN", "人", "她", "的") for t in getattr(phrases, n)]
     return sorted(words | {c for t in chinese for c in t if c.isalpha()})
+
+
+def others(words: Iterable[str], known: frozenset[str]) -> list[str]:
+    """Words of a language that would be taken for misspelt ones of a vocabulary, but for forms of these ("merrily" may be read as "merry")."""
+    found = []
+    for word in dict.fromkeys(words):
+        if word.isascii() and word.isalpha() and word.islower() and (near := meant(word, known)):
+            same = next(n for n in range(len(word), -1, -1) if near.startswith(word[:n]))
+            if len(near) - same > 1 or word[same:] not in FORMS:
+                found.append(word)
+    return sorted(found)
 
 
 def held_out(share: float) -> frozenset[str]:
@@ -249,11 +264,9 @@ def held_out(share: float) -> frozenset[str]:
     return frozenset(random.Random(7).sample(found, round(share * len(found))))
 
 
-@torch.no_grad()
-def understood(encode, tokenizer: Words, meanings: Meanings, texts: list[str]) -> tuple[Tensor, Tensor]:
-    """Amounts ``[N,C]`` and how well they explain the texts ``[N]``."""
-    points = torch.cat([F.normalize(encode(tokenizer(texts[i : i + 64])), dim=-1) for i in range(0, len(texts), 64)])
-    return meanings.read(points)
+def understood(guide: Guide, texts: list[str]) -> Tensor:
+    """Amounts ``[N,C]`` that a guide reads from texts, as edits read them."""
+    return guide.meanings.read(torch.stack([embed(guide, text) for text in texts]))[0]
 
 
 def right(amounts: Tensor, label: str) -> bool:
@@ -282,6 +295,7 @@ class Score:
     Attributes:
         right: share of all that are read right.
         new: share of those that the lexicon does not have as they are, and how many these are.
+        kinds: of one wish, several, something turned down, and what must be refused: how many are read right, and how many there are.
         missed: label, phrase, what was read instead.
         same: of phrases with a translation beside them that ask for something, the mean cosine of the amounts of both, and the share of
             those whose largest amount is of the same concept; nan where there are none.
@@ -289,15 +303,16 @@ class Score:
 
     right: float
     new: tuple[float, int]
+    kinds: dict[str, tuple[int, int]]
     missed: list[tuple[str, str, str]]
     same: tuple[float, float]
 
 
-def scores(path: Path, encode, tokenizer: Words, meanings: Meanings) -> Score:
+def scores(path: Path, guide: Guide) -> Score:
     """How a table ``label<TAB>phrase``, or ``label<TAB>phrase<TAB>translation``, is read; lines that begin with ``#`` are comments. For
     labels see :func:`right`."""
     rows = [line.split("\t") for line in path.read_text(encoding="utf-8").splitlines() if line and line[0] != "#"]
-    amounts, _ = understood(encode, tokenizer, meanings, [text for _, text, *_ in rows])
+    amounts = understood(guide, [text for _, text, *_ in rows])
     good = [right(a, label) for (label, *_), a in zip(rows, amounts, strict=True)]
     lexicons = [phrases.lexicon(language) for language in phrases.LANGUAGES]
     known = {t.lower() for x in lexicons for t in (*(p.text for p in x.phrases if not p.parts), *x.nothing)}
@@ -306,11 +321,27 @@ def scores(path: Path, encode, tokenizer: Words, meanings: Meanings) -> Score:
     both = [(row[2], a) for row, a in zip(rows, amounts, strict=True) if len(row) > 2 and row[0] != "none"]
     same = (math.nan, math.nan)
     if both:
-        others, _ = understood(encode, tokenizer, meanings, [text for text, _ in both])
+        others = understood(guide, [text for text, _ in both])
         own = torch.stack([a for _, a in both])
         likeness = F.cosine_similarity(own, others, dim=1).mean()
         same = (float(likeness), float((own.abs().argmax(1) == others.abs().argmax(1)).float().mean()))
-    return Score(sum(good) / len(good), (sum(new) / max(1, len(new)), len(new)), missed, same)
+    kinds: dict[str, tuple[int, int]] = {}
+    for g, (label, *_) in zip(good, rows, strict=True):
+        done, count = kinds.get(_kind(label), (0, 0))
+        kinds[_kind(label)] = done + g, count + 1
+    return Score(sum(good) / len(good), (sum(new) / max(1, len(new)), len(new)), kinds, missed, same)
+
+
+def _kind(label: str) -> str:
+    return (
+        "refused"
+        if label == "none"
+        else "several wishes"
+        if "&" in label
+        else "negation"
+        if "-" in label
+        else "one wish"
+    )
 
 
 def told(amounts: Tensor) -> str:
@@ -336,6 +367,7 @@ def main(argv: list[str] | None = None) -> None:
         "--minilm", type=Path, metavar="DIR", help="folder of all-MiniLM-L6-v2: model.safetensors and vocab.txt"
     )
     ap.add_argument("--wordnet", type=Path, metavar="DIR", help="folder of WordNet's files data.adj, data.noun ...")
+    ap.add_argument("--plain", type=float, default=0.3, metavar="SHARE", help="share of texts that are a phrase alone")
     ap.add_argument(
         "--check",
         type=float,
@@ -344,7 +376,10 @@ def main(argv: list[str] | None = None) -> None:
         help="leave out this share of the phrases, and print how they are read",
     )
     ap.add_argument(
-        "--start", type=Path, metavar="CHECKPOINT", help="go on from the tower of another training with the same --seed"
+        "--start",
+        type=Path,
+        metavar="FILE",
+        help="go on from the tower of these weights (.safetensors), or of the checkpoint of another training with the same --seed",
     )
     ap.add_argument("--phrases", type=Path, nargs="*", default=[], help="lists label<TAB>phrase to print the score for")
     ap.add_argument("--missed", action="store_true", help="also print what was read wrongly")
@@ -360,7 +395,11 @@ def main(argv: list[str] | None = None) -> None:
             return
         state = load_file(o.out)
         state = {k: v for k, v in state.items() if not k.startswith("transformer.")} | tower.tensors()
-        about = {**about, "vocabulary": json.dumps(vocabulary(), ensure_ascii=False), "concepts": meanings.dumps()}
+        known = vocabulary()
+        about = {**about, "vocabulary": json.dumps(known, ensure_ascii=False), "concepts": meanings.dumps()}
+        if o.wordnet:
+            lemmas = (word for lemma in wordnet(o.wordnet)[1] for word in lemma.split())
+            about["others"] = json.dumps(others(lemmas, frozenset(known)))
         loop.save(_Holder(state), o.out, about)
     from ..guides.guide import load_guide
 
@@ -380,14 +419,21 @@ class _Holder:
 
 def fit(config: dict, tokenizer: Words, meanings: Meanings, o: argparse.Namespace) -> Text:
     """Train a text tower; seconds are printed."""
+    from safetensors.torch import load_file
+
     clock = time.time()
     teacher = Encoder(o.minilm) if o.minilm else None
     things, words, glosses = wordnet(o.wordnet) if o.wordnet else ((), [], ())
     torch.manual_seed(o.seed)
     left_out = held_out(o.check) if o.check else frozenset()
-    start = table(teacher, config["text_cfg"]["width"], o.seed)
+    shipped = load_file(o.start) if o.start and o.start.suffix == ".safetensors" else {}
+    start = (
+        shipped["token_embedding.weight"].float() if shipped else table(teacher, config["text_cfg"]["width"], o.seed)
+    )
     tower = Text(config, start, meanings)
-    if o.start:
+    if shipped:
+        tower.load_state_dict({k: v for k, v in shipped.items() if k in tower.state_dict()}, strict=False)
+    elif o.start:
         tower.load_state_dict(torch.load(o.start, weights_only=True)["objective"])
     lessons: dict[str, Tensor] = {}
     if teacher:
@@ -403,7 +449,7 @@ def fit(config: dict, tokenizer: Words, meanings: Meanings, o: argparse.Namespac
         flush=True,
     )
     unread = list(lessons)
-    plain, spare = round(0.3 * o.batch), round(0.05 * o.batch) if lessons else 0
+    plain, spare = round(o.plain * o.batch), round(0.05 * o.batch) if lessons else 0
 
     def batch(seed: int) -> tuple[Tensor, ...]:
         made.rng.seed(seed)
@@ -429,7 +475,9 @@ def fit(config: dict, tokenizer: Words, meanings: Meanings, o: argparse.Namespac
         ):
             if not part:
                 continue
-            amounts, _ = understood(lambda t: tower.states(t) @ tower.text_projection, tokenizer, meanings, part)
+            with torch.no_grad():
+                points = F.normalize(tower.states(tokenizer(part)) @ tower.text_projection, dim=-1)
+            amounts, _ = meanings.read(points)
             labels = ["&".join(("-" if a < 0 else "") + CONCEPTS[k].name for k, a in known[t].says) for t in part]
             good = [right(a, label) for a, label in zip(amounts, labels, strict=True)]
             print(f"{name} phrases left out: {sum(good) / len(good):.1%} of {len(good)} read right")
@@ -440,21 +488,22 @@ def fit(config: dict, tokenizer: Words, meanings: Meanings, o: argparse.Namespac
     return tower
 
 
-def report(guide, o: argparse.Namespace) -> str:
+def report(guide: Guide, o: argparse.Namespace) -> str:
     """The figures of the card."""
     lines = []
     for path in o.phrases:
-        score = scores(path, guide.model.encode_text, guide._tokenizer, guide.meanings)
+        score = scores(path, guide)
         lines.append(
             f"{path.name}: {score.right:.1%} read right; of the {score.new[1]} that are no phrases of the lexicon, {score.new[0]:.1%}."
         )
+        lines.append("  " + ", ".join(f"{kind} {done}/{count}" for kind, (done, count) in sorted(score.kinds.items())))
         if score.same[0] == score.same[0]:
             lines.append(
                 f"  beside their translations: mean cosine of what is read {score.same[0]:.3f}, the same above all in {score.same[1]:.1%}."
             )
         if o.missed:
             lines += [f"  {label}: {text} -> {read}" for label, text, read in score.missed]
-    amounts, _ = understood(guide.model.encode_text, guide._tokenizer, guide.meanings, [c.text for c in CONCEPTS])
+    amounts = understood(guide, [c.text for c in CONCEPTS])
     good = [right(a, c.name) for a, c in zip(amounts, CONCEPTS, strict=True)]
     lines.append(f"Plainest phrases of the {len(CONCEPTS)} concepts: {sum(good) / len(good):.1%} read right.")
     return "\n".join(lines)

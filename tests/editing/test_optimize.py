@@ -343,6 +343,9 @@ class Broken:
 
     encode_group = encode_text
 
+    def encode_prompt(self, text: str, templates: tuple[str, ...]) -> Tensor:
+        return self.encode_text([text])[0]
+
     def reads_whole(self, text: str) -> bool:
         return bool(text)
 

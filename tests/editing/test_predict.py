@@ -320,6 +320,9 @@ class Other:
     def encode_text(self, texts: list[str]) -> Tensor:
         return self.guide.encode_text([t[::-1] for t in texts])[:, : self.width]
 
+    def encode_prompt(self, text: str, templates: tuple[str, ...]) -> Tensor:
+        return self.encode_text([text])[0]
+
 
 @pytest.mark.parametrize(("width", "why"), [(160, "places texts elsewhere"), (32, "have 32 numbers instead of 160")])
 def test_another_guide_is_refused(builtin: Predictor, guide: Guide, width: int, why: str) -> None:

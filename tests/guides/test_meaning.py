@@ -35,7 +35,7 @@ def test_amounts_come_back(meanings: Meanings) -> None:
     ):
         for name, much in said.items():
             row[NAMES.index(name)] = much
-    points = targets.target(amounts, meanings.common, meanings.ways, meanings.neutral)
+    points = meanings.point(amounts)
     torch.testing.assert_close(points.norm(dim=1), torch.ones(4), atol=1e-3, rtol=0)
     read, fit = meanings.read(points)
     torch.testing.assert_close(read, amounts, atol=0.03, rtol=0)

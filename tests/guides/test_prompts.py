@@ -159,6 +159,9 @@ class Deaf:
     def encode_text(self, texts: list[str]) -> Tensor:
         return torch.nn.functional.normalize(torch.ones(len(texts), 8), dim=-1)
 
+    def encode_prompt(self, text: str, templates: tuple[str, ...]) -> Tensor:
+        return self.encode_text([text])[0]
+
 
 def test_guide_that_does_not_know_the_words() -> None:
     with pytest.raises(PromptError, match="guide deaf"):

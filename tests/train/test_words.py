@@ -10,7 +10,7 @@ import torch
 from flow_core.editing.concepts import COLOR, MEANINGS
 from flow_core.fields.muscles import MusclesField
 from flow_core.guides.guide import Guide
-from flow_core.guides.prompts import UNDERSTOOD
+from flow_core.guides.meaning import UNDERSTOOD
 from flow_core.train import composer, phrases, words
 from flow_core.train.attributes import CONCEPTS
 
@@ -85,12 +85,12 @@ def test_labels_are_read_strictly() -> None:
 
 @pytest.mark.parametrize(("language", "least"), [("en", 0.84), ("zh", 0.9)])
 def test_phrases_that_others_wrote_are_read_right(guide: Guide, language: str, least: float) -> None:
-    score = words.scores(DATA / f"phrases_{language}.tsv", guide.model.encode_text, guide._tokenizer, guide.meanings)
+    score = words.scores(DATA / f"phrases_{language}.tsv", guide)
     assert score.right >= least, score.missed
 
 
 def read(guide: Guide, texts: list[str]) -> torch.Tensor:
-    return words.understood(guide.model.encode_text, guide._tokenizer, guide.meanings, texts)[0]
+    return words.understood(guide, texts)
 
 
 def test_degrees_are_amounts(guide: Guide) -> None:

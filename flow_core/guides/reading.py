@@ -1,0 +1,214 @@
+"""How a prompt for a small guide is read: slips of the keys are mended, and wishes that stand side by side or are turned down are read one by one.
+
+A small text tower reads a single wish well and several at once less well, and it learns what "not" means for each wish anew. A text whose
+space is laid out (:mod:`flow_core.guides.meaning`) lets the amounts of several clauses be added up, or turned around, and be put back into
+an embedding that says just that.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import compress
+
+import torch
+from torch import Tensor
+
+from .meaning import UNDERSTOOD, Meanings
+from .words import is_word
+
+# ---------------------------------------------------------------------------------------------------------------- slips of the keys
+
+SHORTEST = 4  # letters of a word that may be mended
+FAR = 7  # letters from which two slips are mended
+_VOWELS = frozenset("aeiouy")
+
+
+def mended(text: str, vocabulary: frozenset[str], others: frozenset[str] = frozenset()) -> str:
+    """``text`` with each misspelt word replaced by the word of ``vocabulary`` that was probably meant, if one is near.
+
+    A word is left alone that the vocabulary, CLIP's, or ``others`` has.
+    """
+    return re.sub(
+        r"[a-zA-Z]+", lambda m: m[0] if m[0].lower() in others else meant(m[0].lower(), vocabulary) or m[0], text
+    )
+
+
+@functools.lru_cache(maxsize=4096)
+def meant(word: str, vocabulary: frozenset[str]) -> str:
+    """The word of ``vocabulary`` that a misspelt one stands for; empty where it is a word, or none is near."""
+    if len(word) < SHORTEST or word in vocabulary or is_word(word):
+        return ""
+    most = 2 if len(word) >= FAR else 1
+    letters = set(word)
+    near = [
+        (slips(word, w), is_word(w) or 1 << 20, w)
+        for w in {*_by_letter(vocabulary)[word[0]], *_by_letter(vocabulary)[word[1]]}
+        if abs(len(w) - len(word)) <= most
+        and len(letters ^ set(w)) <= 2 * most
+        and (w[0] == word[0] or w[1] == word[0])
+    ]
+    slip, _, found = min(near, default=(9.0, 0, ""))
+    # in four letters another letter is another word
+    return found if slip <= (1.1 if len(word) == SHORTEST else 1.25 * most) else ""
+
+
+@functools.lru_cache(maxsize=4)
+def _by_letter(vocabulary: frozenset[str]) -> defaultdict[str, list[str]]:
+    found: defaultdict[str, list[str]] = defaultdict(list)
+    for word in vocabulary:
+        if len(word) >= SHORTEST - 1 and word.isascii():
+            found[word[0]].append(word)
+    return found
+
+
+def slips(one: str, other: str) -> float:
+    """How many slips of the keys make ``one`` of ``other`` (Damerau, 1964): letters left out, too many, replaced, or exchanged with the next.
+    Such as happen often count a little less."""
+    before: list[float] = []
+    row = [float(j) for j in range(len(other) + 1)]
+    for i, a in enumerate(one, 1):
+        older, before, row = before, row, [float(i)]
+        for j, b in enumerate(other, 1):
+            twice = 0.8 if (i > 1 and one[i - 2] == a) else 1.1
+            missed = 0.8 if (j > 1 and other[j - 2] == b) else 1.0
+            least = min(
+                before[j] + twice,
+                row[-1] + missed,
+                before[j - 1] + (a != b) * (1.0 if a in _VOWELS and b in _VOWELS else 1.2),
+            )
+            if i > 1 and j > 1 and a == other[j - 2] and one[i - 2] == b:
+                least = min(least, older[j - 2] + 0.85)
+            row.append(least)
+    return row[-1]
+
+
+# ------------------------------------------------------------------------------------------------------------------ several wishes, and not
+
+CLEARER = 0.1  # by how much better clauses have to be explained than their whole,
+SURELY = 0.3  # and where the whole seems to ask for what they turn down
+DOUBTED = (0.5, 0.85)  # amounts between these are read of wishes without a degree where the tower is in doubt
+NOT, LESS = -1.0, -0.5  # what a wish is worth that is turned down, or of which there shall be less
+
+_JOINTS = re.compile(
+    r"\s*(?:[,;.!+&/、，；。！]|并且|而且|同时|还有|加上|但是|但)\s*(?:(?:and|but|with|plus|also|then|和|又|也)\b\s*)?"
+    r"|\s+(?:and also|and then|as well as|in addition to|rather than|instead of|and|but|with|plus|while|yet|then|&)\s+"
+    r"|\s+(?=(?:without|but not) )",
+    re.IGNORECASE,
+)
+_TURNED = re.compile(r"\s+(?:instead of|rather than)\s+", re.IGNORECASE)
+_HE = r"(?:he|she|it|they|you|we|i|(?:the|this|a) (?:man|woman|person|face|girl|boy|guy|subject|model))"
+_FORMS = r"(?:look(?! (?:left|right|up|down|away|aside|to|at|into)\b)|looking(?! (?:left|right|up|down|away|aside|to|at|into)\b)|be|being|feel|feeling|seem|appear|show|showing|have|having|get|make (?:him|her|it|them|me)(?: look)?|let (?:him|her|it|them))"
+_ENGLISH: tuple[tuple[str, float], ...] = (  # patterns of a turned-down wish, what it is worth
+    (r"(?:make (?:him|her|it|them) )?(?:a )?less (?:of )?(?P<a>.+)", LESS),
+    (r"(?P<a>.+?) (?:that (?:is|are) )?less (?P<b>.+)", LESS),
+    (
+        rf"(?:please )?(?:{_HE} )?(?:do not|don'?t|does not|doesn'?t|should not|shouldn'?t|must not|won'?t|never|quit|stop|no longer|cease|avoid|no need to)(?: {_FORMS})? (?P<a>.+)",
+        NOT,
+    ),
+    (rf"(?:{_HE} )?(?:is|are|'s)? ?(?:not|n't|isn'?t|aren'?t)(?: {_FORMS})? (?P<a>.+)", NOT),
+    (r"(?P<a>.+?) (?:that (?:is|are) |is |are |should be |must be )?(?:not|isn'?t|aren'?t)(?: be)? (?P<b>.+)", NOT),
+    (rf"(?:{_HE} has |have |with )?(?:without|no|no more|neither|w/o)(?: any| the| an?)? (?:{_FORMS} )?(?P<a>.+)", NOT),
+    (r"(?:wipe|take|get) (?:the |that |this |his |her )?(?P<a>.+?) (?:off|away)(?: (?:his|her|the|your) face)?", NOT),
+    (
+        r"(?:remove|delete|erase|lose|drop|get rid of|take away|wipe away|wipe off|eliminate) (?:the |any |his |her |their |all |all the )?(?P<a>.+)",
+        NOT,
+    ),
+)
+_CHINESE: tuple[tuple[str, float], ...] = (
+    (r"(?P<a>.*?)(?:没那么|不那么|没有那么|别那么|不要那么|别这么|不要这么|别太|不要太)(?P<b>.+)", LESS),
+    (
+        r"(?:请)?(?:不要|别|不再|停止|没有|去掉|去除|消除|收起|不是|并不|毫无|毫不|无(?![比辜聊精神所])|不(?![会敢过能可屑满安爽耐悦错已好起同知禁惯]))(?:有|再)?(?P<a>.+?)(?:了)?",
+        NOT,
+    ),
+    (r"(?P<a>.+?)(?:不要|(?<!特)别|没有|并不|不再)(?P<b>.+)", NOT),
+)
+_DEGREE = re.compile(
+    r"\b(?:slight\w*|bit|little|tad|touch|hint|trace|ghost|faint\w*|subtl\w*|half\w*|almost|nearly|barely|hardly|mild\w*|moderate\w*|gentl\w*|soft\w*|(?:small|weak|thin|light) (?:smile|grin|laugh|smirk|frown|pout|kiss)"
+    r"|somewhat|kind of|kinda|sort of|sorta|partly|vaguely|lightly|just|only|some|fraction|smidge|suggestion|suppress\w*|stifl\w*|hold\w*|bit\w* back|trying|about to"
+    r"|verge|start\w*|beginning|less|not)\b|[稍略轻淡浅丝些忍]|微(?!笑)|一点|有点|快要|差点|几乎"
+)
+_FILL = re.compile(
+    r"\b(?:so|too|that|as|such an?|quite|very|anymore|any more|any longer|at all|please|longer)\b ?", re.IGNORECASE
+)
+
+
+_PATTERNS = [(re.compile(p, re.IGNORECASE), worth) for p, worth in (*_ENGLISH, *_CHINESE)]
+
+
+@dataclass(frozen=True)
+class Clause:
+    """A wish of a text: what it speaks of, and what that is worth: 1, :data:`NOT` or :data:`LESS`."""
+
+    text: str
+    worth: float
+
+
+def clauses(text: str) -> list[Clause]:
+    """The wishes of a text that stand side by side, as far as its joints tell them."""
+    found: list[Clause] = []
+    at, turned = 0, False
+    for joint in (*_JOINTS.finditer(text), None):
+        piece = text[at : joint.start() if joint else len(text)].strip()
+        if piece:
+            found.append(Clause(piece, NOT) if turned else _clause(piece))
+        if joint:
+            at, turned = joint.end(), bool(_TURNED.fullmatch(joint[0]))
+    return found
+
+
+def _clause(text: str) -> Clause:
+    for pattern, worth in _PATTERNS:
+        match = pattern.fullmatch(text)
+        if match:
+            said = (" " if text.isascii() else "").join(part for part in match.groups() if part)
+            said = " ".join(_FILL.sub("", said).split())
+            if said:
+                return Clause(said, worth)
+    return Clause(text, 1.0)
+
+
+def composed(encode: Callable[[Sequence[str]], Tensor], meanings: Meanings, text: str, whole: Tensor) -> Tensor:
+    """Unit embedding ``[D]`` of what a text asks for, its wishes read one by one where that is clearer.
+
+    The whole is better where what is read from it explains its embedding about as well as the embeddings of the clauses are explained:
+    so "trying not to laugh" and "raise one eyebrow, the left one" are what the tower learnt that they are.
+
+    Args:
+        encode: unit embeddings ``[N,D]`` of texts.
+        whole: ``[D]`` unit embedding of the text as the tower reads it.
+    """
+    wishes = clauses(text)
+    if wishes == [Clause(text, 1.0)]:
+        [alone], _ = meanings.read(whole[None])
+        meant = _certain(alone, text)
+        return whole if meant is alone else meanings.point(meant)
+    read, fit = meanings.read(torch.cat([whole[None], encode([w.text for w in wishes])]))
+    alone, known = read[0], read[1:].abs().amax(1) >= UNDERSTOOD
+    amounts, contrary = torch.zeros_like(alone), False
+    for wish, row in zip(compress(wishes, known), read[1:][known], strict=True):
+        row = _turned(_certain(row, wish.text), wish.worth, meanings.names)
+        amounts = torch.where(row.abs() > amounts.abs(), row, amounts)
+        contrary |= wish.worth < 0 and float(alone[row.abs().argmax()]) >= UNDERSTOOD
+    clearer = float(fit[1:][known].mean() - fit[0]) if known.any() else 0.0
+    meant = amounts if clearer > (SURELY if contrary else CLEARER) else _certain(alone, text)
+    return whole if meant is alone else meanings.point(meant)
+
+
+def _turned(amounts: Tensor, worth: float, names: Sequence[str]) -> Tensor:
+    """What is meant where a wish with ``amounts [C]`` is worth this much: without wrinkles a face is young, which for others is no opposite."""
+    amounts = amounts * worth
+    if {"old", "young"} <= {*names}:
+        old, young = names.index("old"), names.index("young")
+        if amounts[old] < 0:
+            amounts[young], amounts[old] = amounts[young] - amounts[old], 0
+    return amounts
+
+
+def _certain(amounts: Tensor, text: str) -> Tensor:
+    """Amounts ``[C]`` of a text; where it names no degree, that little is read of it is the tower's doubt, and all is meant."""
+    most = float(amounts.abs().max())
+    return amounts / most if DOUBTED[0] <= most < DOUBTED[1] and not _DEGREE.search(text) else amounts

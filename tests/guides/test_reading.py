@@ -1,0 +1,144 @@
+"""How prompts of the built-in guide are read: misspelt words, several wishes, wishes that are turned down."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from flow_core.editing.named import named
+from flow_core.guides.guide import Guide
+from flow_core.guides.prompts import TEMPLATES, Prompt, PromptError, embed, unknown_note
+from flow_core.guides.reading import NOT, Clause, clauses, slips
+
+
+def concepts(guide: Guide, text: str) -> dict[str, float]:
+    return named(guide, Prompt.parse(text)).concepts
+
+
+@pytest.mark.parametrize(
+    ("text", "read"),
+    [
+        ("a hapy womn", "a happy woman"),
+        ("SUPRISED", "surprised"),
+        ("rasie the left eybrow", "raise the left eyebrow"),
+        ("blak hair, wdie nose", "black hair, wide nose"),
+        ("微笑, smilng", "微笑, smiling"),
+    ],
+)
+def test_slips_of_the_keys_are_mended(guide: Guide, text: str, read: str) -> None:
+    assert guide.mended(text) == read
+    torch.testing.assert_close(embed(guide, text), embed(guide, read))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a smiling face",
+        "a red car",
+        "Taylor Swift",
+        "xkjvq plorf",
+        "grapple with a pony",
+        "fiancée",
+        "微笑",
+        "foremast",
+        "georgia",
+    ],
+)
+def test_words_and_nonsense_are_left_alone(guide: Guide, text: str) -> None:
+    assert guide.mended(text) == text
+
+
+def test_mended_words_are_told(guide: Guide) -> None:
+    note = unknown_note([Prompt.parse("a hapy zorgon")], guide)
+    assert "reads hapy as happy" in note
+    assert "never learnt zorgon" in note
+    assert not unknown_note([Prompt.parse("happy but old")], guide)
+
+
+def test_a_letter_too_few_is_less_than_two_others() -> None:
+    assert slips("happy", "happy") == 0
+    assert slips("hapy", "happy") < slips("hapyp", "happy") < slips("hippo", "happy")
+
+
+@pytest.mark.parametrize(
+    ("text", "wishes"),
+    [
+        ("a smiling face", [("a smiling face", 1.0)]),
+        ("smile, wink and stick out your tongue", [("smile", 1.0), ("wink", 1.0), ("stick out your tongue", 1.0)]),
+        ("angry but no frown", [("angry", 1.0), ("frown", NOT)]),
+        ("don't look so furious", [("furious", NOT)]),
+        ("don't look left", [("look left", NOT)]),
+        ("the nose isn't so long", [("the nose long", NOT)]),
+        ("smile instead of frown", [("smile", 1.0), ("frown", NOT)]),
+        ("微笑，红嘴唇", [("微笑", 1.0), ("红嘴唇", 1.0)]),
+        ("不要张嘴", [("张嘴", NOT)]),
+    ],
+)
+def test_clauses(text: str, wishes: list[tuple[str, float]]) -> None:
+    assert clauses(text) == [Clause(*wish) for wish in wishes]
+
+
+@pytest.mark.parametrize(
+    ("text", "asked"),
+    [
+        ("smile, wink the right eye and stick your tongue out", {"smile", "wink right", "tongue out"}),
+        ("red lips, rosy cheeks, smoky eye shadow", {"lips red", "cheeks rosy", "eyelids dark"}),
+        ("big eyes, small nose, full lips, 8k, masterpiece", {"eyes big", "nose small", "lips thick"}),
+        ("微笑，红嘴唇，蓝眼睛", {"smile", "lips red", "eyes blue"}),
+    ],
+)
+def test_three_wishes_are_all_read(guide: Guide, text: str, asked: set[str]) -> None:
+    assert {name for name, amount in concepts(guide, text).items() if amount > 0.8} == asked
+
+
+@pytest.mark.parametrize(
+    ("text", "gone"),
+    [
+        ("don't close your eyes", "eyes closed"),
+        ("the nose isn't so long", "nose long"),
+        ("chin less pointed", "chin pointed"),
+        ("stop pouting", "pout"),
+        ("lips not so red", "lips red"),
+        ("鼻子不要太大", "nose big"),
+    ],
+)
+def test_what_is_turned_down_is_taken_away(guide: Guide, text: str, gone: str) -> None:
+    found = concepts(guide, text)
+    assert found[gone] <= -0.4
+    assert max(found.values()) < 0.4
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("no emotion whatsoever", "neutral"),
+        ("trying not to laugh", "laugh"),
+        ("raise one eyebrow, the right one", "brow up right"),
+    ],
+)
+def test_what_only_looks_like_clauses_is_read_as_a_whole(guide: Guide, text: str, name: str) -> None:
+    found = concepts(guide, text)
+    assert max(found, key=found.__getitem__) == name
+
+
+def test_a_plain_wish_in_unusual_words_is_a_whole_wish(guide: Guide) -> None:
+    for text in ("sunken cheeks", "a lantern jaw", "flared nostrils", "bloodless lips"):
+        assert max(concepts(guide, text).values()) == 1, text
+    for text in ("a hint of a smile", "suppressing a laugh", "slightly angry"):
+        assert max(concepts(guide, text).values()) < 0.8, text
+
+
+@pytest.mark.parametrize(
+    "text", ["a red car, a dog and a tree", "not a car", "no dogs", "blorf, zxqv", "don't open the door"]
+)
+def test_other_topics_stay_refused(guide: Guide, text: str) -> None:
+    with pytest.raises(PromptError, match="understands nothing"):
+        unknown_note([Prompt.parse(text)], guide)
+
+
+def test_guides_without_a_layout_read_texts_as_they_are(guide: Guide) -> None:
+    plain = Guide("plain", guide.model, guide._tokenizer)
+    text = "no smlie, red lips"
+    expected = plain.encode_text([t.format(text) for t in TEMPLATES]).mean(0)
+    torch.testing.assert_close(embed(plain, text), torch.nn.functional.normalize(expected, dim=-1), rtol=0, atol=0)
+    assert plain.wishes(text) == [text]
