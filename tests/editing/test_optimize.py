@@ -346,6 +346,9 @@ class Broken:
     def encode_prompt(self, text: str, templates: tuple[str, ...]) -> Tensor:
         return self.encode_text([text])[0]
 
+    def wishes(self, text: str) -> list[str]:
+        return [text]
+
     def reads_whole(self, text: str) -> bool:
         return bool(text)
 
