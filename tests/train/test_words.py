@@ -83,7 +83,7 @@ def test_labels_are_read_strictly() -> None:
     assert words.right(torch.zeros(len(NAMES)), "none")
 
 
-@pytest.mark.parametrize(("language", "least"), [("en", 0.84), ("zh", 0.9)])
+@pytest.mark.parametrize(("language", "least"), [("en", 0.9), ("zh", 0.92)])
 def test_phrases_that_others_wrote_are_read_right(guide: Guide, language: str, least: float) -> None:
     score = words.scores(DATA / f"phrases_{language}.tsv", guide)
     assert score.right >= least, score.missed
