@@ -147,10 +147,10 @@ class MusclesField:
         # The shortest decimal that is the same float32, so that files are readable and load to the bit.
         return [{n: float(str(v)) for n, v in zip(names, row, strict=True) if v} for row in rows]
 
-    @property
-    def relaxes(self) -> bool:
-        """Whether anything that a face shows may be taken away."""
-        return bool((self.relax > 0).any() or (self.units < 0).any())
+    def relaxes(self, shown: Tensor, least: float = 0.1) -> bool:
+        """Whether more than a little of what faces show, ``[B,U]``, may be taken away."""
+        gone = self.relax.clamp(min=0) * shown.clamp(min=0) + (-self.units).clamp(min=0).minimum(shown.clamp(min=0))
+        return bool((gone > least).any())
 
     @property
     def batch(self) -> int:

@@ -157,9 +157,9 @@ class Editor:
                     self.tracker.look_for_glasses(frame, track)
                     self.tracker.look_into_mouth(frame, track)
                     self.tracker.look_for_covers(frame, track, dt)
-                    if getattr(wanted, "relaxes", False):
-                        self.tracker.look_for_creases(frame, track)
                     track.fitted = self._fit(track, dt) if fitted is None else fitted
+                    if wanted.relaxes(track.fitted.units):
+                        self.tracker.look_for_creases(frame, track)
                     wanted = wanted.flow(s.feather, track.crop, track.fitted)
             with self._stage("warp"):
                 out = out.clone() if out is frame else out

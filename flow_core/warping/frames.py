@@ -115,6 +115,8 @@ def _asked(flow: Flow, crop: Crop, places: list[tuple[Tensor, Tensor]], margin: 
     parts = [torch.stack([a * x + (b * y[:, None] + u), c * x + (d * y[:, None] + v)]) for x, y in places]
     together = parts[0] if len(parts) == 1 else torch.cat([p.flatten(1) for p in parts], 1)[:, None]
     offset, color, *others = flow.times(crop.inverse[0, :2, :2])(together[None].movedim(1, -1))
+    if others[-1] is not None:
+        others[-1] = others[-1].expm1()  # as :func:`flow_core.warping.pixels.recolored` takes the light
     x, y = (together - 0.5).abs_()
     inside = torch.maximum(x, y) < 0.5 - margin
     planes = offset * inside, color * inside, *(None if p is None else p * inside for p in others)

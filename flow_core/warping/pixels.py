@@ -32,7 +32,7 @@ def edited_pixels(
         mode: ``bilinear`` or ``bicubic``.
         padding: see :func:`flow_core.geometry.sampling.sample_grid`.
         painted: ``[1,4,h,w]``, see :class:`flow_core.fields.base.Sample`, with colours in the range of the image's values. None = nothing.
-        light: ``[1,3,h,w]``, see there too. None = as it is.
+        light: ``[1,3,h,w]`` the factor of which that has the logarithm, less 1. None = as it is.
         white: the image's white, 1 or 255.
 
     Returns:
@@ -53,8 +53,8 @@ def recolored(
     """The second half of :func:`edited_pixels`: what becomes of pixels ``new`` that have been sampled, in place."""
     rgb = new if new.shape[1] <= 3 else new[:, :3]  # a gradient through a part of a tensor copies all of it
     if light is not None:
-        change = (light.mean(1, keepdim=True) if new.shape[1] == 1 else light).expm1()
-        rgb.addcmul_(rgb + DARK * white, change)
+        change = light.mean(1, keepdim=True) if new.shape[1] == 1 else light
+        rgb.addcmul_(rgb, change).add_(change, alpha=DARK * white)
     if uncovered is not None:
         rgb *= 1 - uncovered
     if color is not None:

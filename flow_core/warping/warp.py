@@ -193,8 +193,10 @@ def _warp_tile(
     step = min(face.step_in(*box) for face in faces)
     x, y = (_every(first, last, step, image.device) for first, last in ((x0, x1), (y0, y1)))
     edit, counts = _together(faces, [face.sample(x, y) for face in faces])
-    if counts[-1] and edit[:, -3:].abs().max() < _STILL[1]:  # most of a picture
-        edit, counts[-1] = edit[:, :-3], 0
+    if counts[-1]:
+        light = edit[:, -3:].expm1_()  # here, where there are fewer points than pixels
+        if light.abs().max() < _STILL[1]:  # most of a picture
+            edit, counts[-1] = edit[:, :-3], 0
     if mask is not None:
         edit = _between(edit, step, box) * mask[tile]
         x, y, step = _every(x0, x1, 1, image.device), _every(y0, y1, 1, image.device), 1
