@@ -13,10 +13,8 @@ from torch import Tensor
 from ..geometry.crop import Crop
 
 SIZE = 384  # pixels a side of the face square that is looked at
-WIDE, AROUND = (
-    0.05,
-    0.16,
-)  # sides of it: what is wider is no crease; what lies within is compared, so that beards have none
+WIDE = 0.05  # of it: what is wider is no crease
+AROUND = 0.16  # of it: what lies within is compared, so that beards have none
 DARK = 0.05  # added to sRGB values before their logarithm is taken, so that black is not infinitely far away
 
 

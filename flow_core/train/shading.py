@@ -20,7 +20,8 @@ from torch import Tensor
 from ..faces.landmarks import AT, BROWS, EYES, LIPS, NOSTRILS, OVAL, pose
 from ..faces.read import UNITS
 from ..faces.rig import Rig, load_rig
-from ..faces.shading import BUILTIN
+from ..faces.shading import BUILTIN, GAMMA
+from ..fields.anatomy import smoothstep
 from ..fields.muscles import READ_SCALE, fit_shown, front
 from ..geometry.mesh import polygon_distance
 from ..geometry.sampling import sample_image
@@ -69,7 +70,7 @@ def luminance(faces: data.Faces, vertices: Tensor, batch: int = 64) -> Tensor:
     for index in torch.arange(len(faces)).split(batch):
         fitted = fit_shown(faces.landmarks[index] / data.STORED)
         at = fitted.project(fitted.vertices())[0][:, vertices]
-        light = (faces.images[index].float() / 255).pow(2.2).mul(weights).sum(1, keepdim=True)
+        light = (faces.images[index].float() / 255).pow(GAMMA).mul(weights).sum(1, keepdim=True)
         light = F.avg_pool2d(F.pad(light, [BLUR // 2] * 4, mode="replicate"), BLUR + 1, 1)
         out.append(sample_image(light, at[:, None] * data.STORED)[:, 0, 0].clamp(min=1e-3).log())
     return torch.cat(out)
@@ -93,7 +94,7 @@ def skin(rig: Rig, vertices: Tensor, near: float = 1.0) -> tuple[Tensor, Tensor,
     def beyond(contour: tuple[int, ...], low: float, high: float, sign: float = 1.0) -> Tensor:
         corners = marks[[AT[i] for i in contour]]
         distance = torch.maximum(*(polygon_distance(c, places) for c in (corners, corners.flip(0))))  # positive inside
-        return _step(-sign * distance, near * low, near * high)
+        return smoothstep(-sign * distance, near * low, near * high)
 
     plain = beyond(OVAL, 0.2, 1.4, -1.0) * beyond(LIPS, 0.2, 0.8)
     for eye, brow in zip(EYES, BROWS, strict=True):
@@ -103,14 +104,9 @@ def skin(rig: Rig, vertices: Tensor, near: float = 1.0) -> tuple[Tensor, Tensor,
     wings = marks[[AT[i] for i in (NOSTRILS[0][0], NOSTRILS[1][0])]]
     middle, half = wings.mean(0), (wings[1, 0] - wings[0, 0]) / 2
     nose = ((places - middle) / torch.stack([half * 1.4, half * 0.65])).norm(dim=-1)
-    plain = plain * _step(nose, 0.7 + 0.1 * near, 0.95 + 0.3 * near)
-    upper = 1 - _step(places[:, 1], -0.5, 1.2)
-    return plain, upper, _step(places[:, 1], -1.0, 0.5)
-
-
-def _step(x: Tensor, low: float, high: float) -> Tensor:
-    t = ((x - low) / (high - low)).clamp(0, 1)
-    return t * t * (3 - 2 * t)
+    plain = plain * smoothstep(nose, 0.7 + 0.1 * near, 0.95 + 0.3 * near)
+    upper = 1 - smoothstep(places[:, 1], -0.5, 1.2)
+    return plain, upper, smoothstep(places[:, 1], -1.0, 0.5)
 
 
 def causes(units: Tensor, labels: tuple[str, ...]) -> tuple[Tensor, Tensor]:
@@ -169,7 +165,7 @@ def learn(folder: Path, out: Path) -> None:
     print(f"held out {1 - (after[:, counted].square().sum() / before[:, counted].square().sum()).item():.1%}")
     names, rows, lines = [], [], []
     close, beside = apart < REACH, skin(rig, vertices, BESIDE)[0]
-    left = _step(neutral[:, 0], -MIDDLE, MIDDLE)  # the person's left is the viewer's right
+    left = smoothstep(neutral[:, 0], -MIDDLE, MIDDLE)  # the person's left is the viewer's right
     found = {n: (effect[CAUSES.index(n)], lower if n in LOWER else upper) for n in (*LOWER, *UPPER)}
     for k, unit in enumerate(LABELS.values()):
         if unit:

@@ -61,9 +61,8 @@ def warp_frame(
         return None
     i0, i1 = _span(strong.any(1), rows)
     j0, j1 = _span(strong.any(0), columns)
-    values = (
-        _planes(Sample(shift, color, uncovered, light=light), tinted) * strong
-    )  # what is not moved keeps its pixels
+    # What is not moved keeps its pixels.
+    values = _planes(Sample(shift, color, uncovered, light=light), tinted) * strong
     values = values[:, :, i0:i1, j0:j1].contiguous()  # or it is slow
     low, high = values[0, :2].amin((1, 2)).floor().int().tolist(), values[0, :2].amax((1, 2)).ceil().int().tolist()
     moved = strong[i0:i1, j0:j1].float()[None, None]
