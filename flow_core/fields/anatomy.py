@@ -30,6 +30,7 @@ _COARSE = 28  # pixels a side of the raster on which the distance to the outline
 TABLE = 256  # samples of a curve across an eye or a mouth
 _SAMPLES = np.arange(TABLE) / (TABLE - 1)
 FADE = 0.16  # fractions of the crop side beyond the face's outline at which its motion has faded
+BEHIND = 1.12  # by which factor eyes behind glasses open at most
 LASHES = 0.010  # height of the strip along a lid that moves as a whole, with its lashes
 LID = 0.085  # how far above an upper lid the skin gives way when the lid closes
 LOWER_LID = 0.05
@@ -291,7 +292,9 @@ class MovedFace:
         before = landmarks.double().cpu().numpy()
         if glasses:
             points = pixel_centers(*self.skin.shape[2:], landmarks.device)
-            self.skin[:, :2] *= (1 - _under_glasses(before, points))[:, None]  # light passes
+            still = (1 - _under_glasses(before, points))[:, None]
+            self.skin[:, :2] *= still  # light passes,
+            self.skin[:, 3:] *= still  # but a rim is no crease
             moved = moved + (landmarks - moved) * _under_glasses(before, landmarks)[:, None]
         after = moved.double().cpu().numpy()
         self.eyes = _eyes(before, after, lids, gaze, glasses, pixel, landmarks.device)
@@ -397,6 +400,8 @@ def _eyes(
     tables, eyes = [], []
     for side in (0, 1):
         (target, source), contour, factor = frames[4 * side + 1 : 4 * side + 3], contours[side], lids[side]
+        if glasses:  # whose upper rim is close above many lids
+            factor = min(factor, BEHIND)
         top, bottom, *seen = curves[side]
         change = (factor - 1) * (bottom - top).clip(min=0)
         up = UPPER_SHUTS if factor < 1 else UPPER_OPENS
@@ -412,7 +417,7 @@ def _eyes(
         # an iris goes no farther than to the corner
         right = min(max(right, min(room - a + radius, 0.0)), max(length - room - a - radius, 0.0))
         brow = target.to(*moved[[AT[i] for i in BROWS[side][5:]]].T)[1].mean()
-        free = 0.03 if glasses else after[0].mean() - brow + 0.005
+        free = 0.01 if glasses else after[0].mean() - brow + 0.005
         # The skin stretches at most so much that it does not fold.
         reach = float(max(min(LID, free), 1.4 * np.abs(up * change).max() + LASHES))
         above, under = min(top.min(), after[0].min()) - reach, max(bottom.max(), after[1].max()) + LOWER_LID
