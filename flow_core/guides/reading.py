@@ -100,7 +100,7 @@ _COMPARED = [
             "",
         ),
         (r"\b(?:never|won'?t|will not|doesn'?t|does not) stops? (?=\w+ing\b)", ""),
-        (r"\bmore than (?=\w)(?!before|now|usual|ever|that|this|it|he|she|they|in|on|the|a|an)", "very "),
+        (r"\bmore than (?=\w)(?!(?:before|now|usual|ever|that|this|it|he|she|they|in|on|the|an?)\b)", "very "),
         (rf"(?<!rather)(?<!other)(?<!less){_BEYOND} [^,;.]*?(?= and | but | with |[,;.]|$)", ""),
         (r"\b(?:twice|thrice|double|(?:two|three|four|five|ten|\d+) times) as (\w+)(?: as [^,;.]*)?", r"very \1"),
         (r"\bhalf as (\w+)(?: as [^,;.]*)?", r"slightly \1"),
@@ -109,6 +109,7 @@ _COMPARED = [
             r"比(?:现在|目前|之前|以前|原来|原先|原图|照片|图片|刚才|本来|平时)(?:里|中|上)?的?(?:更加|更|还要|还|再)?",
             "",
         ),
+        (r"再(?=[^，,。]{1,3}(?:一点|一些|点|些))", ""),
     )
 ]
 
@@ -128,7 +129,7 @@ DOUBTED = (0.5, 0.85)  # amounts between these are read of wishes without a degr
 NOT, LESS = -1.0, -0.5  # what a wish is worth that is turned down, or of which there shall be less
 
 _JOINTS = re.compile(
-    r"\s*(?:[,;.!+&/、，；。！]|并且|而且|同时|还有|加上|但是|但)\s*(?:(?:and|but|with|plus|also|then|和|又|也)\b\s*)?"
+    r"\s*(?:[,;.!+&/、，；。！]|并且|而且|同时|还有|加上|但是|但|一边|一面|既|又|也(?=[不没别无]))\s*(?:(?:and|but|with|plus|also|then|和|又|也)\b\s*)?"
     r"|\s+(?:and also|and then|as well as|in addition to|rather than|instead of|even though|although|though|and|(?<!anything\s)(?<!nothing\s)but|(?<!enough\s)with|plus|while|yet|then|&)\s+"
     r"|\s+(?=(?:without|but not) )",
     re.IGNORECASE,

@@ -154,7 +154,9 @@ def test_guides_without_a_layout_read_texts_as_they_are(guide: Guide) -> None:
         ("twice as angry", "very angry"),
         ("no more than a smile", "only a smile"),
         ("she can't stop smiling", "she smiling"),
+        ("more than angry", "very angry"),
         ("眼睛比原来大", "眼睛大"),
+        ("嘴唇再薄一点", "嘴唇薄一点"),
     ],
 )
 def test_comparisons_with_the_face_that_is_there_are_left_out(text: str, plain: str) -> None:
@@ -166,6 +168,7 @@ def test_comparisons_with_the_face_that_is_there_are_left_out(text: str, plain: 
     [
         ("angrier than before", "anger"), ("far from angry", "-anger"), ("anything but sad", "-sadness"), ("enough with the pouting", "-pout"),
         ("tone down the anger", "-anger"), ("conceal the wrinkles", "young"), ("happy although tired", "smile&sleepy"),
+        ("既生气又难过", "anger&sadness"),
     ],
 )  # fmt: skip
 def test_what_can_mean_nothing_else_is_read_so(guide: Guide, text: str, label: str) -> None:
