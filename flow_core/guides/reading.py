@@ -138,9 +138,11 @@ _TURNED = re.compile(r"\s+(?:instead of|rather than)\s+", re.IGNORECASE)
 _HE = r"(?:he|she|it|they|you|we|i|(?:the|this|a) (?:man|woman|person|face|girl|boy|guy|subject|model))"
 _FORMS = r"(?:look(?! (?:left|right|up|down|away|aside|to|at|into)\b)|looking(?! (?:left|right|up|down|away|aside|to|at|into)\b)|be|being|feel|feeling|seem|appear|show|showing|have|having|get|make (?:him|her|it|them|me)(?: look)?|let (?:him|her|it|them))"
 _ITS = r"(?:(?:all |any )?(?:of )?(?:the |that |those |these |this |his |her |their |your )?)"
+_SEEMS, _FAR = r"is|are|'s|looks?|seems?|appears?", r"(?:way |far |much |a bit |a little |just )?"
+_PARTS = r"face|skin|complexion|hair|foreheads?|(?:eye)?brows?|eyes?|(?:eye)?lids?|nose|nostrils?|cheeks?|cheekbones|mouth|lips?|teeth|tongue|chin|jaw(?:line)?|smile|grin|frown|pout"
 _SURE: tuple[tuple[str, float], ...] = (  # patterns of a turned-down wish that can mean nothing else, what it is worth
     (
-        rf"(?:tone down|dial (?:down|back)|ease (?:off|up on)|reduce|soften|lessen|decrease|diminish|weaken|minimi[sz]e) {_ITS}(?P<a>.+)",
+        rf"(?:tone down|dial (?:down|back)|ease (?:off|up on)|reduce|soften(?! to| into)|lessen|decrease|diminish|weaken|minimi[sz]e) {_ITS}(?P<a>.+)",
         LESS,
     ),
     (
@@ -148,8 +150,15 @@ _SURE: tuple[tuple[str, float], ...] = (  # patterns of a turned-down wish that 
         NOT,
     ),
     (
-        rf"(?:remove|delete|erase|lose|drop|get rid of|take away|wipe away|wipe off|eliminate|hide|conceal|cover up|smooth (?:out|away)) {_ITS}(?P<a>.+)",
+        rf"(?:remove|delete|erase|take off|lose|drop|get rid of|take away|wipe away|wipe off|eliminate|hide|conceal|cover up|smooth (?:out|away)) {_ITS}(?P<a>.+)",
         NOT,
+    ),
+    (r"(?:his|her|the|their|these|those|my|your|all) (?P<a>.+?) (?:is|are|be|has|have) gone", NOT),
+    # who says that something is too big wants it smaller; "too happy" alone may ask for much of it
+    (rf"{_HE} (?:{_SEEMS}) {_FAR}too (?P<a>.+?)(?: here| now)?", LESS),
+    (
+        rf"(?P<a>(?:(?:his|her|the|their|my|your|this|that) )?(?:\w+ )?(?:{_PARTS})) (?:(?:{_SEEMS}) )?{_FAR}too (?P<b>.+?)(?: here| now)?",
+        LESS,
     ),
 )
 _ENGLISH: tuple[tuple[str, float], ...] = (  # patterns of a turned-down wish
@@ -163,6 +172,12 @@ _ENGLISH: tuple[tuple[str, float], ...] = (  # patterns of a turned-down wish
     (r"(?P<a>.+?) (?:that (?:is|are) |is |are |should be |must be )?(?:not|isn'?t|aren'?t)(?: be)? (?P<b>.+)", NOT),
     (rf"(?:{_HE} has |have |with )?(?:without|no|no more|neither|w/o)(?: any| the| an?)? (?:{_FORMS} )?(?P<a>.+)", NOT),
     (r"(?:wipe|take|get) (?:the |that |this |his |her )?(?P<a>.+?) (?:off|away)(?: (?:his|her|the|your) face)?", NOT),
+)
+_CHINESE_SURE: tuple[tuple[str, float], ...] = (
+    (
+        r"(?P<a>[^，。]*(?:[眼睛鼻嘴唇脸眉额颊腮牙肤]|下巴|头发|皱纹).{0,2}?)(?:有点|有些|实在|未免)?(?<![不别要没])(?:太|过于)(?P<b>.+?)(?:了|啦)?",
+        LESS,
+    ),
 )
 _CHINESE: tuple[tuple[str, float], ...] = (
     (r"(?P<a>.*?)(?:没那么|不那么|没有那么|别那么|不要那么|别这么|不要这么|别太|不要太)(?P<b>.+)", LESS),
@@ -184,7 +199,7 @@ _FILL = re.compile(
 
 _PATTERNS = [
     (re.compile(pattern, re.IGNORECASE), worth, sure)
-    for patterns, sure in ((_SURE, True), (_ENGLISH, False), (_CHINESE, False))
+    for patterns, sure in ((_SURE, True), (_ENGLISH, False), (_CHINESE_SURE, True), (_CHINESE, False))
     for pattern, worth in patterns
 ]
 

@@ -169,6 +169,11 @@ def test_comparisons_with_the_face_that_is_there_are_left_out(text: str, plain: 
         ("angrier than before", "anger"), ("far from angry", "-anger"), ("anything but sad", "-sadness"), ("enough with the pouting", "-pout"),
         ("tone down the anger", "-anger"), ("conceal the wrinkles", "young"), ("happy although tired", "smile&sleepy"),
         ("既生气又难过", "anger&sadness"),
+        ("his nose is too big", "-nose big"),
+        ("jaw way too wide", "-jaw wide"),
+        ("make him way too angry", "anger"),
+        ("鼻子太大了", "-nose big"),
+        ("她太开心了", "smile"),
     ],
 )  # fmt: skip
 def test_what_can_mean_nothing_else_is_read_so(guide: Guide, text: str, label: str) -> None:
