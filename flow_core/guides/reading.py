@@ -93,6 +93,10 @@ _BEYOND = r"(?: than| then(?= (?:before|now|usual|ever)\b))"
 _COMPARED = [
     (re.compile(pattern, re.IGNORECASE), plain)
     for pattern, plain in (
+        (
+            r"\b(?:fake|forced|false|insincere|phony|artificial|strained) (smile|grin|laugh)\b",
+            r"\1, less squinting, less raised cheeks",
+        ),
         (r"\bno more than\b|\bnothing but\b", "only"),
         (r"\b(?:can'?t|can ?not|couldn'?t|could not) (?:be|get|look|feel) (?:any )?(\w+er|more \w+)\b", r"much \1"),
         (

@@ -92,6 +92,12 @@ def test_a_movement_that_is_turned_down_is_in_no_other_wish(text: str, kept: str
     assert found.get(gone, 0.0) < 0.05
 
 
+def test_a_fake_smile_spares_the_eyes(guide: Guide) -> None:
+    real, fake = amounts(guide, "a smile"), amounts(guide, "a fake smile")
+    assert fake["mouthSmileLeft"] > 0.9 * real["mouthSmileLeft"]
+    assert fake["cheekSquintLeft"] < 0.6 * real["cheekSquintLeft"]
+
+
 def test_several_wishes_add_up(guide: Guide) -> None:
     found = amounts(guide, "a smiling face with closed eyes and a big nose")
     assert min(found["mouthSmileLeft"], found["eyeBlinkLeft"], found["noseFuller"]) > 0.2
