@@ -7,7 +7,7 @@ that is turned down, as in "smile but do not squint" and "angry with the mouth s
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 
 from ..faces.rig import load_rig
 from ..fields.expressions import PRESETS
@@ -20,15 +20,23 @@ WHOLE = frozenset({*PRESETS, "stern", "contempt"}) - {"eyes closed", "wink"}  # 
 _ABOVE, _BELOW, _JAW = ("brow", "eye", "nose"), ("mouth", "cheek"), "jawOpen"
 
 
-def shared(name: str, asked: Collection[str]) -> Mapping[str, float]:
-    """Named amounts of a concept beside all concepts that are ``asked`` for: a glad expression leaves brows and eyes to a
-    troubled one, which leaves the mouth to it, but for a jaw that it opens."""
+def shared(name: str, asked: Mapping[str, float]) -> Mapping[str, float]:
+    """Named amounts of a concept beside all concepts that are ``asked`` for, with how much of each: a glad expression leaves brows and eyes
+    to a troubled one as far as that one is asked for as much, and so does the troubled one leave the mouth to the glad, but for a jaw that
+    it opens."""
     amounts = MEANINGS[name].amounts
-    if name in GLAD and not TROUBLED.isdisjoint(asked):
-        return {n: a for n, a in amounts.items() if not _muscle(n).startswith(_ABOVE)}
-    if name in TROUBLED and not GLAD.isdisjoint(asked):
-        return {n: a for n, a in amounts.items() if not _muscle(n).startswith(_BELOW) and n != f"{RELAX} {_JAW}"}
-    return amounts
+    glad, troubled = (max((asked[n] for n in names if n in asked), default=0.0) for names in (GLAD, TROUBLED))
+    if min(glad, troubled) <= 0 or name not in GLAD | TROUBLED:
+        return amounts
+    own, other = (glad, troubled) if name in GLAD else (troubled, glad)
+    kept = max(0.0, 1 - other / own)
+    return {n: a * kept if _leaves(name, n) else a for n, a in amounts.items() if kept or not _leaves(name, n)}
+
+
+def _leaves(name: str, muscle: str) -> bool:
+    if name in GLAD:
+        return _muscle(muscle).startswith(_ABOVE)
+    return _muscle(muscle).startswith(_BELOW) or muscle == f"{RELAX} {_JAW}"
 
 
 def left_out(name: str, much: float) -> dict[str, float]:

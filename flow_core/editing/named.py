@@ -128,7 +128,9 @@ def named(guide: Guide, prompt: Prompt) -> Named:
         for (_, weight), found in zip(prompt.parts, parts, strict=True)
         for name, much in found.items()
     ]
-    asked = {name for name, much, weight in wishes if much * weight > 0}
+    asked: dict[str, float] = {}
+    for name, much, weight in wishes:
+        asked[name] = asked.get(name, 0.0) + much * weight
     for name, much, weight in wishes:
         meaning = MEANINGS[name]
         kinds[meaning.kind] = max(kinds[meaning.kind], abs(much))
