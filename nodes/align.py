@@ -36,18 +36,24 @@ def load(name: str) -> Detector:
 
 
 def watched(name: str, pictures: int) -> Callable[..., list[Detection]]:
-    """A detector that shows its progress through a batch, and heeds Cancel."""
+    """A detector that shows its progress through a batch, or through the turns of a picture without an upright face, and heeds Cancel."""
     import comfy.model_management as mm
     import comfy.utils
 
-    bar, detector = comfy.utils.ProgressBar(pictures), load(name)
-    seen = itertools.count(1)
+    bar, detector = comfy.utils.ProgressBar(100 * pictures), load(name)
+    seen = itertools.count()
 
     def detect(picture: Tensor, *threshold: float, **options: bool) -> list[Detection]:
-        mm.throw_exception_if_processing_interrupted()
-        found = detector(picture, *threshold, **options)
+        before = 100 * next(seen)
+
+        def looked(done: int, looks: int) -> None:
+            mm.throw_exception_if_processing_interrupted()
+            bar.update_absolute(before + 100 * done // looks, 100 * pictures)
+
+        looked(0, 1)
+        found = detector(picture, *threshold, **options, watch=looked)
         if pictures > 1:
-            bar.update_absolute(next(seen), pictures)
+            looked(1, 1)
         return found
 
     return detect

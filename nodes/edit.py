@@ -15,7 +15,7 @@ from ..flow_core.fields.muscles import telling
 from ..flow_core.fields.muscles import told as did
 from ..flow_core.fields.new import new_field
 from ..flow_core.guides.guide import BUILTIN, Guide
-from ..flow_core.guides.prompts import Prompt
+from ..flow_core.guides.prompts import Prompt, lines_note
 from ..flow_core.warping.warp import warp
 from . import guide as guides
 from . import predict
@@ -59,7 +59,7 @@ class FaceFlowEdit(io.ComfyNode):
                 io.String.Input("prompt", default="a smiling face", multiline=True,
                                 tooltip="What the face should be. Several parts with weights, split by |, are possible: "
                                 "a smiling face | open mouth:0.5 | angry:-0.3. With several faces: one line for all, or one for each, "
-                                "from left to right."),
+                                "from left to right. With one face, lines are mixed."),
                 io.Float.Input("strength", default=1.0, min=-2.0, max=3.0, step=0.01, display_mode=io.NumberDisplay.slider,
                                tooltip="0 = untouched, 1 = as made, negative = the opposite."),
                 io.Combo.Input("method", options=list(METHODS), default=METHODS[0],
@@ -114,7 +114,15 @@ class FaceFlowEdit(io.ComfyNode):
             mask_to_comfy(changed),
             crop,
             did(field),
-            ui=told(numbers, did(field), missing_faces(crop), *doubts(crop), unknown, str(field.meta.get("note", ""))),
+            ui=told(
+                numbers,
+                did(field),
+                missing_faces(crop),
+                *doubts(crop),
+                unknown,
+                lines_note(prompt, crop.batch),
+                str(field.meta.get("note", "")),
+            ),
         )
 
 

@@ -13,7 +13,7 @@ from ..flow_core.fields.base import FlowField
 from ..flow_core.fields.muscles import told as did
 from ..flow_core.geometry.crop import Crop
 from ..flow_core.guides.guide import Guide
-from ..flow_core.guides.prompts import NEUTRAL, Prompt
+from ..flow_core.guides.prompts import NEUTRAL, Prompt, lines_note
 from ..flow_core.warping.warp import warp
 from .guide import bring, unknown_note
 from .sockets import (
@@ -57,7 +57,7 @@ class FaceFlowOptimize(io.ComfyNode):
                 GuideSocket.Input("guide", tooltip="From FaceFlow Load Guide; it says how well the face fits the prompt."),
                 io.String.Input("prompt", default="a smiling face", multiline=True,
                                 tooltip="What the face should be. Several parts with weights, split by |, are possible: "
-                                "a smiling face | open mouth:0.5 | angry:-0.3. With several faces: one line for all, or one for each."),
+                                "a smiling face | open mouth:0.5 | angry:-0.3. With several faces: one line for all, or one for each; with one face, lines are mixed."),
                 advanced(io.String.Input, "neutral", default=NEUTRAL, tooltip="The face as it is; the edit goes from here to the prompt."),
                 io.Int.Input("steps", default=Settings.steps, min=2, max=2000, tooltip="At most: an edit that goes no farther stops before. 30 = draft, 50 = normal, 150 = fine."),
                 io.Float.Input("preserve", default=Settings.preserve, min=0.0, max=1.0, step=0.01,
@@ -112,7 +112,7 @@ class FaceFlowOptimize(io.ComfyNode):
             to_comfy(edited, image),
             {"loss": curve},
             did(result),
-            ui=told(text, did(result), unknown, str(result.meta.get("note", ""))),
+            ui=told(text, did(result), unknown, lines_note(prompt, crop.batch), str(result.meta.get("note", ""))),
         )
 
 

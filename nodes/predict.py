@@ -10,7 +10,7 @@ from ..flow_core.editing.predict import Predictor
 from ..flow_core.fields.muscles import told as did
 from ..flow_core.geometry.crop import Crop
 from ..flow_core.guides.guide import Guide
-from ..flow_core.guides.prompts import NEUTRAL, Prompt
+from ..flow_core.guides.prompts import NEUTRAL, Prompt, lines_note
 from ..flow_core.warping.warp import warp
 from . import paths
 from .guide import bring, unknown_note
@@ -98,7 +98,7 @@ class FaceFlowPredict(io.ComfyNode):
                 GuideSocket.Input("guide", tooltip="The guide with which the predictor was trained; it reads the prompt."),
                 io.String.Input("prompt", default="a smiling face", multiline=True,
                                 tooltip="What the face should be. Several parts with weights, split by |, are possible: "
-                                "a smiling face | open mouth:0.5 | angry:-0.3. With several faces: one line for all, or one for each."),
+                                "a smiling face | open mouth:0.5 | angry:-0.3. With several faces: one line for all, or one for each; with one face, lines are mixed."),
                 advanced(io.String.Input, "neutral", default=NEUTRAL, tooltip="The face as it is; the edit goes from here to the prompt."),
                 io.Float.Input("strength", default=1.0, min=-2.0, max=3.0, step=0.01, display_mode=io.NumberDisplay.slider,
                                tooltip="How far to go, as the network learnt it: 0 = untouched, negative = away from the prompt, "
@@ -124,5 +124,5 @@ class FaceFlowPredict(io.ComfyNode):
         field = predictor.predict(rgb(picture), crop, guide, targets, strength).to(mm.intermediate_device())
         edited, _ = warp(picture, crop, field)
         numbers = "largest offset {max_px:.1f} px, folds {folds:.2%}".format(**report(field, crop))
-        said = told(numbers, did(field), unknown, str(field.meta.get("note", "")))
+        said = told(numbers, did(field), unknown, lines_note(prompt, crop.batch), str(field.meta.get("note", "")))
         return io.NodeOutput(field, to_comfy(edited, image), did(field), ui=said)

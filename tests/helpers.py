@@ -75,7 +75,7 @@ class Remembering:
         self.name, self.detector = detector.name, detector
         self.seen: dict[tuple, list[Detection]] = {}
 
-    def __call__(self, image: Tensor, *threshold: float, **options: bool) -> list[Detection]:
+    def __call__(self, image: Tensor, *threshold: float, watch: object = None, **options: bool) -> list[Detection]:
         key = (image.shape, image.contiguous().numpy().tobytes(), *threshold, *options.items())
         if key not in self.seen:
             self.seen[key] = self.detector(image, *threshold, **options)

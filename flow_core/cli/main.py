@@ -30,8 +30,9 @@ from ..fields.files import load_field
 from ..fields.muscles import MusclesField, told
 from ..fields.new import REPRESENTATIONS, RESOLUTION, new_field
 from ..geometry.crop import Crop
+from ..guides.attributes import listed
 from ..guides.guide import BUILTIN, PRECISIONS, Guide, GuideError, available, load_guide
-from ..guides.prompts import NEUTRAL, Prompt, unknown_note
+from ..guides.prompts import NEUTRAL, Prompt, lines_note, unknown_note
 from ..io import picture
 from ..warping.jacobian import fold_note
 from ..warping.measure import colors
@@ -167,7 +168,8 @@ def _add_fields(commands: argparse._SubParsersAction, find: argparse.ArgumentPar
     p.add_argument("-o", "--output", type=Path, required=True, help="the field (.safetensors)")
     p.add_argument("--st-map", action="store_true", help="the file is an ST-map")
 
-    p = commands.add_parser("guides", help="list the guides that can be loaded")
+    p = commands.add_parser("guides", help="list the guides that can be loaded, or what the built-in one knows")
+    p.add_argument("--wishes", action="store_true", help="list what the built-in guide can be asked for")
     p.add_argument("--models", type=Path, action="append", default=[], metavar="DIR", help="folder with more weights")
 
 
@@ -277,6 +279,8 @@ def _edit(o: argparse.Namespace) -> None:
     crop = find_face(photo, load_detector(o.detector, o.models, device), o)
     guide = load_guide(o.guide, device, o.precision, o.models)
     warn_unknown(prompt, guide)
+    if note := lines_note(o.prompt, 1):
+        warn(note)
     start = time.perf_counter()
     field = make(photo.rgb, crop, guide, prompt, o, str(prompt))
     seconds = time.perf_counter() - start
@@ -411,7 +415,7 @@ def _import(o: argparse.Namespace) -> None:
 
 
 def _guides(o: argparse.Namespace) -> None:
-    print("\n".join(available(o.models)))
+    print(listed() if o.wishes else "\n".join(available(o.models)))
 
 
 def warn_unknown(prompt: Prompt, guide: Guide) -> None:

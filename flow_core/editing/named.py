@@ -24,6 +24,7 @@ from ..guides.meaning import UNDERSTOOD
 from ..guides.prompts import NEUTRAL, Prompt, embed
 from .concepts import COLOR, EXPRESSION, MEANINGS, SHAPE
 from .gates import COLOR_EXAMPLES
+from .mixing import left_out, shared
 
 EXAMPLES: dict[
     str, tuple[str, ...]
@@ -118,20 +119,33 @@ class Named:
 def named(guide: Guide, prompt: Prompt) -> Named:
     """What all parts of a prompt name together, each as much as its weight says."""
     field = MusclesField.of({})
-    amounts = field.coefficients()
+    amounts, wanted = field.coefficients(), torch.ones(len(load_rig().unit_names))
     kinds = {EXPRESSION: 0.0, SHAPE: 0.0, COLOR: 0.0}
     concepts: dict[str, float] = {}
-    for (_, weight), found in zip(prompt.parts, _meant(guide, prompt), strict=True):
-        for name, much in found.items():
-            meaning = MEANINGS[name]
-            kinds[meaning.kind] = max(kinds[meaning.kind], abs(much))
-            concepts[name] = concepts.get(name, 0.0) + much * weight
-            if much > 0 or meaning.kind != EXPRESSION:
-                amounts = amounts + much * weight * MusclesField.of(meaning.amounts).coefficients()
-            else:  # what a text wants to be gone is relaxed; its opposite is not asked for
-                amounts = amounts - much * weight * MusclesField.of(_relaxed(meaning.amounts)).coefficients()
-        if not found:  # it names nothing that is known here, so that it may be anything
-            kinds[EXPRESSION] = kinds[SHAPE] = 1.0
+    parts = _meant(guide, prompt)
+    wishes = [
+        (name, much, weight)
+        for (_, weight), found in zip(prompt.parts, parts, strict=True)
+        for name, much in found.items()
+    ]
+    asked: dict[str, float] = {}
+    for name, much, weight in wishes:
+        asked[name] = asked.get(name, 0.0) + much * weight
+    for name, much, weight in wishes:
+        meaning = MEANINGS[name]
+        kinds[meaning.kind] = max(kinds[meaning.kind], abs(much))
+        concepts[name] = concepts.get(name, 0.0) + much * weight
+        if much > 0 or meaning.kind != EXPRESSION:
+            amounts = amounts + much * weight * MusclesField.of(shared(name, asked)).coefficients()
+        else:  # what a text wants to be gone is relaxed; its opposite is not asked for
+            amounts = amounts - much * weight * MusclesField.of(_relaxed(meaning.amounts)).coefficients()
+        for muscle, share in left_out(name, much * weight).items():
+            wanted[load_rig().unit_names.index(muscle)] *= 1 - share
+    amounts[:, : len(wanted)] = torch.where(
+        amounts[:, : len(wanted)] > 0, amounts[:, : len(wanted)] * wanted, amounts[:, : len(wanted)]
+    )
+    if not all(parts):  # one names nothing that is known here, so that it may be anything
+        kinds[EXPRESSION] = kinds[SHAPE] = 1.0
     most = max(kinds.values()) or 1.0
     made = field.with_coefficients(amounts).with_meta(prompt=str(prompt), neutral=prompt.neutral, guide=guide.name)
     return Named(made, kinds[EXPRESSION] / most, kinds[SHAPE] / most, concepts)

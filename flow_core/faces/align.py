@@ -117,8 +117,8 @@ def _advice(shape: tuple[int, ...], picture: int, index: int, found: int, usable
     where = f" in picture {picture + 1} of {shape[0]}" if shape[0] > 1 else ""
     if found == 0:
         return (
-            f"No face found{where} ({shape[3]}x{shape[2]} pixels). Try a lower detection threshold, a larger "
-            "picture of the face (at least 24 pixels across), one that shows both eyes and the mouth, turned upright, "
+            f"No face found{where} ({shape[3]}x{shape[2]} pixels). Try a lower threshold (of FaceFlow Align Face, or "
+            "--threshold), a larger picture of the face (at least 24 pixels across), one that shows both eyes and the mouth, turned upright, "
             "or another detector."
         )
     if masked and usable == 0:

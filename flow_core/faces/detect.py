@@ -6,7 +6,7 @@ The network is a YuNet (:mod:`flow_core.faces.yunet`), reliable for faces of abo
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +24,7 @@ from .yunet import YuNet
 
 SIDES = (192, 384, 768, 1280)  # longest sides, in pixels, at which an image is looked at
 LONG = 2.0  # times as long as wide: longer images are looked at in more pixels, as many as one of this shape has
+TURNED = 700  # root of the pixels of a picture that is turned; one without a face is turned seven times
 TURNS = (90, -90, 45, -45, 180, 135, -135)  # degrees by which an image is turned where it shows no face upright
 FACE = 96  # size of a face in the closer look; the crop is twice as large, a multiple of 32
 CANDIDATES = 64  # findings looked at closely at a time
@@ -53,7 +54,8 @@ class Detector:
 
     Called with an image ``[3,H,W]`` (RGB float 0..1, any size) it returns the faces of at least the score
     ``threshold``, the largest first; an empty list where there is none. With ``turned`` an image without an upright face is
-    turned, by eighths, until one is found, which takes up to eight times as long.
+    turned, by eighths, until one is found, which takes up to four times as long; before each turn ``watch`` is called with the number of
+    looks that are done, and of all.
 
     Raises:
         ValueError: the image or the threshold is not of that kind.
@@ -66,18 +68,30 @@ class Detector:
             self.net = net.to(self.device, memory_format=torch.channels_last).eval()  # twice as fast on a CPU
 
     @yielding()
-    def __call__(self, image: Tensor, threshold: float = 0.8, turned: bool = False) -> list[Detection]:
+    def __call__(
+        self,
+        image: Tensor,
+        threshold: float = 0.8,
+        turned: bool = False,
+        watch: Callable[[int, int], None] | None = None,
+    ) -> list[Detection]:
         _check(image, threshold)
         with torch.inference_mode(False), torch.no_grad():  # ordinary tensors come out in either mode
             levels = _levels(image.to(self.device))
             rows = self._find(levels, threshold)
-            for angle in TURNS if turned else ():
+            # enough to find a face in; the landmarks are found in the image itself
+            large = levels[1]
+            share = min(1.0, TURNED / (large.shape[2] * large.shape[3]) ** 0.5)
+            small = _resize(large, [max(1, round(side * share)) for side in large.shape[2:]])
+            for i, angle in enumerate(TURNS if turned else ()):
                 if len(rows):
                     break
-                # enough to find a face in; the landmarks are found in the image itself
-                view, back = _turned(levels[1], angle)
-                rows = self._find(_levels(view[0]), threshold)
-                rows = _turned_back(rows, back, _size(levels[0]) / _size(levels[1]))
+                if watch is not None:
+                    watch(i + 1, len(TURNS) + 1)
+                view, back = _turned(small, angle)
+                sizes = ([max(1, side // part) for side in view.shape[2:]] for part in (1, 2, 4))
+                rows = self._find([view, *(_resize(view, size) for size in sizes)], threshold)
+                rows = _turned_back(rows, back, _size(levels[0]) / _size(small))
             rows = rows[_area(rows).argsort(descending=True)].to(image.device)
             return [Detection(row[:4].clone(), row[4:14].reshape(5, 2).clone(), float(row[14])) for row in rows]
 

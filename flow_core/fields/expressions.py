@@ -133,15 +133,23 @@ def _meant(name: str) -> dict[str, float]:
     muscle = words.removeprefix(RELAX).strip() if words.split()[0] == RELAX else None
     if muscle == "":
         return {RELAX: 1.0}
-    if (muscle or words) in known and not (muscle and known[muscle] not in _units()):
-        return {f"{RELAX} {known[muscle]}" if muscle else known[words]: 1.0}
+    one = _as_written(muscle or words)
+    if one in known and not (muscle and known[one] not in _units()):
+        return {f"{RELAX} {known[one]}" if muscle else known[one]: 1.0}
     names = known if muscle is None else {n: known[n] for n in known if known[n] in _units()}
-    near = difflib.get_close_matches(muscle or words, [*names, *(PRESETS if muscle is None else ())], 3, 0.5)
+    near = difflib.get_close_matches(one, [*names, *(PRESETS if muscle is None else ())], 3, 0.5)
     hint = (
         f"the nearest: {', '.join(names.get(n, n) for n in near)}" if near else "`faceflow muscles --names` lists all"
     )
     what = "expression, muscle or shape" if muscle is None else "muscle to relax"
     raise UnknownMuscle(f"There is no {what} named {name!r}; {hint}.")
+
+
+def _as_written(words: str) -> str:
+    """A name in the order of the muscles' own: "left brow down" is browdownleft."""
+    parts = words.replace("eyebrow", "brow").split()
+    sides = [p for p in parts if p in ("left", "right")]
+    return "".join([p for p in parts if p not in sides] + sides)
 
 
 @functools.lru_cache(maxsize=1)

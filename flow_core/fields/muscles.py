@@ -668,6 +668,9 @@ def motion_on(field: MusclesField, crop: Crop, least: float = 0.02) -> Motion:
     return Motion(before, after, far[order].argmax(0), tuple(found))
 
 
+ALIKE = 0.06  # by which two sides may differ that are told as one: nobody sees it
+
+
 def what_it_does(field: MusclesField, most: int = 8) -> str:
     """The strongest muscles of a field by name, ``"mouthSmile 0.62, cheekSquintLeft 0.40"``; faces apart by a bar. Left and right
     are one where they are alike. A face that is recoloured too is said to have ``colours``."""
@@ -700,9 +703,9 @@ def _said(amounts: Mapping[str, float], most: int) -> str:
     amounts = moves or amounts  # what is only relaxed is of interest where nothing else is done
     for name, value in amounts.items():
         both = name.removesuffix("Left").removesuffix("Right")
-        if name.endswith("Right") and abs(amounts.get(both + "Left", 9.0) - value) < 0.03:
+        if name.endswith("Right") and abs(amounts.get(both + "Left", 9.0) - value) < ALIKE:
             continue
-        alike = name.endswith("Left") and abs(amounts.get(both + "Right", 9.0) - value) < 0.03
+        alike = name.endswith("Left") and abs(amounts.get(both + "Right", 9.0) - value) < ALIKE
         named[both if alike else name] = value
     strongest = sorted(named.items(), key=lambda item: -abs(item[1]))[:most]
     return ", ".join(f"{name} {value:.2f}" for name, value in strongest if abs(value) >= 0.005) or "nothing"

@@ -5,6 +5,9 @@ The attributes themselves are :data:`flow_core.train.attributes.CONCEPTS`, in th
 
 from __future__ import annotations
 
+import difflib
+import re
+
 KNOWN: dict[str, tuple[str, ...]] = {
     "expressions": (
         "a smile", "a laugh", "an angry expression", "a surprised expression", "a sad expression", "a disgusted expression",
@@ -182,6 +185,23 @@ _EMPTY = frozenset(
 def says_something(words: list[str], vocabulary: frozenset[str]) -> bool:
     """Whether one of ``words`` is in a guide's vocabulary and asks for something."""
     return any(word in vocabulary and word not in _EMPTY for word in words)
+
+
+_JOINING = frozenset(["and", "for", "from", "her", "his", "into", "make", "not", "that", "the", "this", "with"])
+
+
+def nearest(text: str, count: int = 6) -> list[str]:
+    """The phrases of :data:`KNOWN` that are written most like a text, and then some of the first ones."""
+    phrases = [phrase for phrases in KNOWN.values() for phrase in phrases]
+    words = [w for w in re.findall(r"\w+", text.lower()) if len(w) > 2 and w not in _JOINING]
+
+    def likeness(phrase: str) -> float:
+        pairs = ((a, b) for a in words for b in phrase.split())
+        return max((difflib.SequenceMatcher(None, a, b).ratio() for a, b in pairs), default=0.0)
+
+    near = {phrase: likeness(phrase) for phrase in phrases}
+    best = sorted((p for p in phrases if near[p] >= 0.7), key=near.__getitem__, reverse=True)
+    return list(dict.fromkeys([*best[: count - 2], *phrases]))[:count]
 
 
 def listed() -> str:

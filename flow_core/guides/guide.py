@@ -23,7 +23,7 @@ from . import nano
 from .hub import Unreachable, fetched, require_tokenizer
 from .meaning import Meanings
 from .own import load as load_builtin
-from .reading import clauses, composed, mended
+from .reading import clauses, compared, composed, mended
 from .words import Words
 
 BUILTIN = "nano"
@@ -190,11 +190,14 @@ class Guide:
         """``text`` as a small guide reads it, misspelt words replaced; large models read it as it is."""
         return mended(text, self.vocabulary, self.others) if self.vocabulary else text
 
+    def _said(self, text: str) -> str:
+        return compared(self.mended(text)) if self.meanings is not None else self.mended(text)
+
     def wishes(self, text: str) -> list[str]:
         """A text as a small guide reads it, and the wishes that stand side by side in it; of a large model, the text."""
+        said = self._said(text)
         if self.meanings is None:
-            return [self.mended(text)]
-        said = self.mended(text)
+            return [said]
         return list(dict.fromkeys([said, *(w.text for w in clauses(said) if w.worth > 0)]))
 
     def encode_prompt(self, text: str, templates: Sequence[str]) -> Tensor:
@@ -202,7 +205,7 @@ class Guide:
         one by one where that is clearer."""
         key = (text, *templates)
         if key not in self._prompts:
-            said = self.mended(text)
+            said = self._said(text)
             with torch.inference_mode(False), torch.no_grad():
                 found = F.normalize(self.encode_text([t.format(said) for t in templates]).mean(0), dim=-1).cpu()
                 if self.meanings is not None:

@@ -8,12 +8,23 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from .attributes import listed, says_something
+from .attributes import nearest, says_something
 from .guide import Guide
 from .meaning import UNDERSTOOD
 from .weights import MAX_WEIGHT, PromptError, escaped, split, weighted
 
-__all__ = ["MAX_WEIGHT", "NEUTRAL", "TEMPLATES", "Prompt", "PromptError", "directions", "embed", "gain", "unknown_note"]
+__all__ = [
+    "MAX_WEIGHT",
+    "NEUTRAL",
+    "TEMPLATES",
+    "Prompt",
+    "PromptError",
+    "directions",
+    "embed",
+    "gain",
+    "lines_note",
+    "unknown_note",
+]
 
 NEUTRAL = "a face"
 # Averaging over phrasings steadies an embedding (Radford et al., 2021, section 3.1.4).
@@ -76,7 +87,7 @@ class Prompt:
 
         Raises:
             PromptError: a part is too long for the guide; or a small guide understands nothing in it, and an edit would follow
-                chance. The message lists what it knows.
+                chance. The message says what it knows that is written alike.
         """
         self.check_length(guide)
         if not guide.vocabulary:
@@ -84,8 +95,9 @@ class Prompt:
         for text, _ in self.parts:
             if not understands(guide, text):
                 raise PromptError(
-                    f"Guide {guide.name} understands nothing in {text!r}. Ask in English or Chinese for what it knows, or load a full "
-                    f"guide, which knows any words. It knows\n{listed()}"
+                    f"Guide {guide.name} understands nothing in {text!r}. Ask in English or Chinese for what a face can do or be, for instance "
+                    f"{', '.join(nearest(text))}; the node FaceFlow Pick Prompt and `faceflow guides --wishes` list all. A full guide knows "
+                    "any words."
                 )
         return guide.unknown_words(" ".join(t for t, _ in self.parts))
 
@@ -136,6 +148,14 @@ def unknown_note(prompts: Iterable[Prompt], guide: Guide) -> str:
             f"Guide {guide.name} never learnt {', '.join(words)}, and leaves that out; a full guide knows all words."
         )
     return " ".join(notes)
+
+
+def lines_note(text: str, faces: int) -> str:
+    """A line that says that several lines of a prompt were read as one, where there is one face for them; else empty."""
+    lines = [" ".join(line.split()) for line in text.splitlines() if line.strip()]
+    if faces > 1 or len(lines) < 2:
+        return ""
+    return f"One face: the {len(lines)} lines of the prompt are mixed for it ({' + '.join(map(repr, lines))})."
 
 
 def embed(guide: Guide, text: str) -> Tensor:

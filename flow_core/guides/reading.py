@@ -86,6 +86,45 @@ def slips(one: str, other: str) -> float:
     return row[-1]
 
 
+# -------------------------------------------------------------------------------------------------------------------------- comparisons
+
+# An edit starts from the face that is there, so what is to be "happier than before" is to be happier.
+_BEYOND = r"(?: than| then(?= (?:before|now|usual|ever)\b))"
+_COMPARED = [
+    (re.compile(pattern, re.IGNORECASE), plain)
+    for pattern, plain in (
+        (
+            r"\b(?:fake|forced|false|insincere|phony|artificial|strained) (smile|grin|laugh)\b",
+            r"\1, less squinting, less raised cheeks",
+        ),
+        (r"\bno more than\b|\bnothing but\b", "only"),
+        (r"\b(?:can'?t|can ?not|couldn'?t|could not) (?:be|get|look|feel) (?:any )?(\w+er|more \w+)\b", r"much \1"),
+        (
+            r"\b(?:can'?t|can ?not|couldn'?t|could not) (?:stop|help|resist|hide|contain|conceal|hold back|suppress|quit)(?: but)? ",
+            "",
+        ),
+        (r"\b(?:never|won'?t|will not|doesn'?t|does not) stops? (?=\w+ing\b)", ""),
+        (r"\bmore than (?=\w)(?!(?:before|now|usual|ever|that|this|it|he|she|they|in|on|the|an?)\b)", "very "),
+        (rf"(?<!rather)(?<!other)(?<!less){_BEYOND} [^,;.]*?(?= and | but | with |[,;.]|$)", ""),
+        (r"\b(?:twice|thrice|double|(?:two|three|four|five|ten|\d+) times) as (\w+)(?: as [^,;.]*)?", r"very \1"),
+        (r"\bhalf as (\w+)(?: as [^,;.]*)?", r"slightly \1"),
+        (r"(?<!not )\bas (\w+) as (?:can be|possible|ever|you can|it gets|hell|anything)\b", r"very \1"),
+        (
+            r"比(?:现在|目前|之前|以前|原来|原先|原图|照片|图片|刚才|本来|平时)(?:里|中|上)?的?(?:更加|更|还要|还|再)?",
+            "",
+        ),
+        (r"再(?=[^，,。]{1,3}(?:一点|一些|点|些))", ""),
+    )
+]
+
+
+def compared(text: str) -> str:
+    """``text`` without what it compares the face with: "happier than before" is "happier", "twice as sad" is "very sad"."""
+    for pattern, plain in _COMPARED:
+        text = pattern.sub(plain, text)
+    return " ".join(text.split())
+
+
 # ------------------------------------------------------------------------------------------------------------------ several wishes, and not
 
 CLEARER = 0.1  # by how much better clauses have to be explained than their whole,
@@ -94,15 +133,39 @@ DOUBTED = (0.5, 0.85)  # amounts between these are read of wishes without a degr
 NOT, LESS = -1.0, -0.5  # what a wish is worth that is turned down, or of which there shall be less
 
 _JOINTS = re.compile(
-    r"\s*(?:[,;.!+&/、，；。！]|并且|而且|同时|还有|加上|但是|但)\s*(?:(?:and|but|with|plus|also|then|和|又|也)\b\s*)?"
-    r"|\s+(?:and also|and then|as well as|in addition to|rather than|instead of|and|but|with|plus|while|yet|then|&)\s+"
+    r"\s*(?:[,;.!+&/、，；。！]|并且|而且|同时|还有|加上|但是|但|一边|一面|既|又|也(?=[不没别无]))\s*(?:(?:and|but|with|plus|also|then|和|又|也)\b\s*)?"
+    r"|\s+(?:and also|and then|as well as|in addition to|rather than|instead of|even though|although|though|and|(?<!anything\s)(?<!nothing\s)but|(?<!enough\s)with|plus|while|yet|then|&)\s+"
     r"|\s+(?=(?:without|but not) )",
     re.IGNORECASE,
 )
 _TURNED = re.compile(r"\s+(?:instead of|rather than)\s+", re.IGNORECASE)
 _HE = r"(?:he|she|it|they|you|we|i|(?:the|this|a) (?:man|woman|person|face|girl|boy|guy|subject|model))"
 _FORMS = r"(?:look(?! (?:left|right|up|down|away|aside|to|at|into)\b)|looking(?! (?:left|right|up|down|away|aside|to|at|into)\b)|be|being|feel|feeling|seem|appear|show|showing|have|having|get|make (?:him|her|it|them|me)(?: look)?|let (?:him|her|it|them))"
-_ENGLISH: tuple[tuple[str, float], ...] = (  # patterns of a turned-down wish, what it is worth
+_ITS = r"(?:(?:all |any )?(?:of )?(?:the |that |those |these |this |his |her |their |your )?)"
+_SEEMS, _FAR = r"is|are|'s|looks?|seems?|appears?", r"(?:way |far |much |a bit |a little |just )?"
+_PARTS = r"face|skin|complexion|hair|foreheads?|(?:eye)?brows?|eyes?|(?:eye)?lids?|nose|nostrils?|cheeks?|cheekbones|mouth|lips?|teeth|tongue|chin|jaw(?:line)?|smile|grin|frown|pout"
+_SURE: tuple[tuple[str, float], ...] = (  # patterns of a turned-down wish that can mean nothing else, what it is worth
+    (
+        rf"(?:tone down|dial (?:down|back)|ease (?:off|up on)|reduce|soften(?! to| into)|lessen|decrease|diminish|weaken|minimi[sz]e) {_ITS}(?P<a>.+)",
+        LESS,
+    ),
+    (
+        rf"(?:make (?:him|her|it|them) )?(?:enough (?:of|with)|refrain from|the opposite of|far from|anything but|free (?:of|from)) {_ITS}(?P<a>.+)",
+        NOT,
+    ),
+    (
+        rf"(?:remove|delete|erase|take off|lose|drop|get rid of|take away|wipe away|wipe off|eliminate|hide|conceal|cover up|smooth (?:out|away)) {_ITS}(?P<a>.+)",
+        NOT,
+    ),
+    (r"(?:his|her|the|their|these|those|my|your|all) (?P<a>.+?) (?:is|are|be|has|have) gone", NOT),
+    # who says that something is too big wants it smaller; "too happy" alone may ask for much of it
+    (rf"{_HE} (?:{_SEEMS}) {_FAR}too (?P<a>.+?)(?: here| now)?", LESS),
+    (
+        rf"(?P<a>(?:(?:his|her|the|their|my|your|this|that) )?(?:\w+ )?(?:{_PARTS})) (?:(?:{_SEEMS}) )?{_FAR}too (?P<b>.+?)(?: here| now)?",
+        LESS,
+    ),
+)
+_ENGLISH: tuple[tuple[str, float], ...] = (  # patterns of a turned-down wish
     (r"(?:make (?:him|her|it|them) )?(?:a )?less (?:of )?(?P<a>.+)", LESS),
     (r"(?P<a>.+?) (?:that (?:is|are) )?less (?P<b>.+)", LESS),
     (
@@ -113,9 +176,11 @@ _ENGLISH: tuple[tuple[str, float], ...] = (  # patterns of a turned-down wish, w
     (r"(?P<a>.+?) (?:that (?:is|are) |is |are |should be |must be )?(?:not|isn'?t|aren'?t)(?: be)? (?P<b>.+)", NOT),
     (rf"(?:{_HE} has |have |with )?(?:without|no|no more|neither|w/o)(?: any| the| an?)? (?:{_FORMS} )?(?P<a>.+)", NOT),
     (r"(?:wipe|take|get) (?:the |that |this |his |her )?(?P<a>.+?) (?:off|away)(?: (?:his|her|the|your) face)?", NOT),
+)
+_CHINESE_SURE: tuple[tuple[str, float], ...] = (
     (
-        r"(?:remove|delete|erase|lose|drop|get rid of|take away|wipe away|wipe off|eliminate) (?:the |any |his |her |their |all |all the )?(?P<a>.+)",
-        NOT,
+        r"(?P<a>[^，。]*(?:[眼睛鼻嘴唇脸眉额颊腮牙肤]|下巴|头发|皱纹).{0,2}?)(?:有点|有些|实在|未免)?(?<![不别要没])(?:太|过于)(?P<b>.+?)(?:了|啦)?",
+        LESS,
     ),
 )
 _CHINESE: tuple[tuple[str, float], ...] = (
@@ -136,15 +201,21 @@ _FILL = re.compile(
 )
 
 
-_PATTERNS = [(re.compile(p, re.IGNORECASE), worth) for p, worth in (*_ENGLISH, *_CHINESE)]
+_PATTERNS = [
+    (re.compile(pattern, re.IGNORECASE), worth, sure)
+    for patterns, sure in ((_SURE, True), (_ENGLISH, False), (_CHINESE_SURE, True), (_CHINESE, False))
+    for pattern, worth in patterns
+]
 
 
 @dataclass(frozen=True)
 class Clause:
-    """A wish of a text: what it speaks of, and what that is worth: 1, :data:`NOT` or :data:`LESS`."""
+    """A wish of a text: what it speaks of, what that is worth: 1, :data:`NOT` or :data:`LESS`, and whether a turned-down one can mean
+    nothing else."""
 
     text: str
     worth: float
+    sure: bool = False
 
 
 def clauses(text: str) -> list[Clause]:
@@ -161,13 +232,13 @@ def clauses(text: str) -> list[Clause]:
 
 
 def _clause(text: str) -> Clause:
-    for pattern, worth in _PATTERNS:
+    for pattern, worth, sure in _PATTERNS:
         match = pattern.fullmatch(text)
         if match:
             said = (" " if text.isascii() else "").join(part for part in match.groups() if part)
             said = " ".join(_FILL.sub("", said).split())
             if said:
-                return Clause(said, worth)
+                return Clause(said, worth, sure)
     return Clause(text, 1.0)
 
 
@@ -188,13 +259,15 @@ def composed(encode: Callable[[Sequence[str]], Tensor], meanings: Meanings, text
         return whole if meant is alone else meanings.point(meant)
     read, fit = meanings.read(torch.cat([whole[None], encode([w.text for w in wishes])]))
     alone, known = read[0], read[1:].abs().amax(1) >= UNDERSTOOD
-    amounts, contrary = torch.zeros_like(alone), False
+    amounts, contrary, wrong = torch.zeros_like(alone), False, False
     for wish, row in zip(compress(wishes, known), read[1:][known], strict=True):
+        most = row.abs().argmax()
+        opposed = wish.worth < 0 and float(alone[most] * row[most].sign()) >= UNDERSTOOD
+        contrary, wrong = contrary or opposed, wrong or (opposed and wish.sure)
         row = _turned(_certain(row, wish.text), wish.worth, meanings.names)
         amounts = torch.where(row.abs() > amounts.abs(), row, amounts)
-        contrary |= wish.worth < 0 and float(alone[row.abs().argmax()]) >= UNDERSTOOD
     clearer = float(fit[1:][known].mean() - fit[0]) if known.any() else 0.0
-    meant = amounts if clearer > (SURELY if contrary else CLEARER) else _certain(alone, text)
+    meant = amounts if wrong or clearer > (SURELY if contrary else CLEARER) else _certain(alone, text)
     return whole if meant is alone else meanings.point(meant)
 
 

@@ -384,16 +384,23 @@ def main(argv: list[str] | None = None) -> None:
     ap.add_argument("--phrases", type=Path, nargs="*", default=[], help="lists label<TAB>phrase to print the score for")
     ap.add_argument("--missed", action="store_true", help="also print what was read wrongly")
     o = ap.parse_args(argv)
-    with safe_open(str(o.out), "pt") as f:
+    for path in filter(
+        None, (o.minilm and o.minilm / "model.safetensors", o.wordnet and o.wordnet / "data.noun", o.start, *o.phrases)
+    ):
+        if not path.is_file():
+            raise SystemExit(f"There is no file {path}.")
+    # the image tower comes from the guide that is there, or from the built-in one where there is none yet
+    guide_file = o.out if o.out.is_file() else WEIGHTS / f"{BUILTIN}.safetensors"
+    with safe_open(str(guide_file), "pt") as f:
         about = f.metadata()
-    config = json.loads(o.out.with_suffix(".json").read_text())
+    config = json.loads(guide_file.with_suffix(".json").read_text())
     tokenizer = Words(config["text_cfg"]["context_length"])
     if not o.validate:
         meanings = Meanings.loads(about["concepts"]) if "concepts" in about else targets.of_guide()
         tower = fit(config, tokenizer, meanings, o)
         if loop.rank():
             return
-        state = load_file(o.out)
+        state = load_file(guide_file)
         state = {k: v for k, v in state.items() if not k.startswith("transformer.")} | tower.tensors()
         known = vocabulary()
         about = {**about, "vocabulary": json.dumps(known, ensure_ascii=False), "concepts": meanings.dumps()}
@@ -401,6 +408,8 @@ def main(argv: list[str] | None = None) -> None:
             lemmas = (word for lemma in wordnet(o.wordnet)[1] for word in lemma.split())
             about["others"] = json.dumps(others(lemmas, frozenset(known)))
         loop.save(_Holder(state), o.out, about)
+        if guide_file != o.out:
+            o.out.with_suffix(".json").write_bytes(guide_file.with_suffix(".json").read_bytes())
     from ..guides.guide import load_guide
 
     guide = load_guide(str(o.out) if o.out != WEIGHTS / f"{BUILTIN}.safetensors" else BUILTIN)
@@ -461,10 +470,13 @@ def fit(config: dict, tokenizer: Words, meanings: Meanings, o: argparse.Namespac
                 row[k] += a
         known = (torch.arange(o.batch) < len(said)).float()
         nothing = torch.zeros(TEACHER_DIM)
-        return tokenizer(texts), amounts, known, torch.stack([lessons.get(t, nothing) for t in texts])
+        taught = torch.stack([lessons.get(t, nothing) for t in texts])
+        return tuple(x.to(o.device) for x in (tokenizer(texts), amounts, known, taught))
 
     made = composer.Composer(o.seed, things, left_out, glosses=glosses)
+    tower.to(o.device)
     seconds = loop.fit(tower, batch, o)
+    tower.cpu()
     print(f"trained in {seconds:.0f} s", flush=True)
     if left_out:
         known = {p.text: p for language in phrases.LANGUAGES for p in phrases.lexicon(language).phrases}

@@ -70,6 +70,39 @@ def test_what_is_not_wanted_is_relaxed(guide: Guide) -> None:
     assert amounts(guide, "no full lips")["lipsLowerFuller"] < 0
 
 
+@pytest.mark.parametrize("text", ["tears of joy", "an angry smile", "a smile but sad"])
+def test_a_troubled_smile_keeps_its_mouth_and_gives_its_brows_away(text: str, guide: Guide) -> None:
+    found = amounts(guide, text)
+    assert found["mouthSmileLeft"] > 0.6
+    assert found["browTogetherLeft"] > 0.4
+    assert "mouthFrownLeft" not in found
+
+
+@pytest.mark.parametrize(
+    ("text", "kept", "gone"),
+    [
+        ("smile but do not squint", "mouthSmileLeft", "eyeSquintLeft"),
+        ("angry, with the mouth shut", "browDownLeft", "jawOpen"),
+        ("angry, with the mouth shut", "browDownLeft", "mouthLowerDownLeft"),
+    ],
+)
+def test_a_movement_that_is_turned_down_is_in_no_other_wish(text: str, kept: str, gone: str, guide: Guide) -> None:
+    found = amounts(guide, text)
+    assert found[kept] > 0.5
+    assert found.get(gone, 0.0) < 0.05
+
+
+def test_a_little_smile_takes_little_of_an_angry_mouth(guide: Guide) -> None:
+    angry, both = amounts(guide, "an angry face"), amounts(guide, "an angry face | a smile:0.2")
+    assert 0.7 * angry["mouthFrownLeft"] < both["mouthFrownLeft"] < angry["mouthFrownLeft"]
+
+
+def test_a_fake_smile_spares_the_eyes(guide: Guide) -> None:
+    real, fake = amounts(guide, "a smile"), amounts(guide, "a fake smile")
+    assert fake["mouthSmileLeft"] > 0.9 * real["mouthSmileLeft"]
+    assert fake["cheekSquintLeft"] < 0.6 * real["cheekSquintLeft"]
+
+
 def test_several_wishes_add_up(guide: Guide) -> None:
     found = amounts(guide, "a smiling face with closed eyes and a big nose")
     assert min(found["mouthSmileLeft"], found["eyeBlinkLeft"], found["noseFuller"]) > 0.2

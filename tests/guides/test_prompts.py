@@ -8,7 +8,7 @@ from torch import Tensor
 
 from flow_core.guides.attributes import KNOWN
 from flow_core.guides.guide import Guide
-from flow_core.guides.prompts import NEUTRAL, TEMPLATES, Prompt, PromptError, directions, embed
+from flow_core.guides.prompts import NEUTRAL, TEMPLATES, Prompt, PromptError, directions, embed, lines_note
 from flow_core.train.attributes import CONCEPTS
 
 
@@ -179,9 +179,19 @@ def test_unknown_words(guide: Guide) -> None:
     ["a red car", "asdf", "sunset over the sea", "cyberpunk werewolf", "wearing glasses", "a face", "ein rotes Auto", "一辆红色的汽车",
      "a smile | glasses:0.5"],
 )  # fmt: skip
-def test_prompts_that_mean_nothing_are_refused_with_a_list_of_what_is_known(guide: Guide, text: str) -> None:
-    with pytest.raises(PromptError, match=r"(?s)understands nothing in .*a smile, a laugh.*purple hair"):
+def test_prompts_that_mean_nothing_are_refused_with_some_of_what_is_known(guide: Guide, text: str) -> None:
+    with pytest.raises(PromptError, match=r"understands nothing in .*a smile.*Pick Prompt.*--wishes") as refused:
         Prompt.parse(text).unknown_words(guide)
+    assert len(str(refused.value)) < 400
+    assert ("red lips" in str(refused.value)) == ("red" in text.split())
+
+
+def test_lines_that_are_mixed_for_one_face_are_told() -> None:
+    assert "the 2 lines of the prompt are mixed for it ('a smile' + 'an angry face')" in lines_note(
+        "a smile\n\n an  angry face", 1
+    )
+    assert not lines_note("a smile\nan angry face", 2)
+    assert not lines_note("\na smile\n", 1)
 
 
 @pytest.mark.parametrize("text", ["微笑的脸", "红色的嘴唇", "左边眉毛抬起", "raise the left eyebrow", "about to cry"])

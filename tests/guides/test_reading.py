@@ -8,7 +8,8 @@ import torch
 from flow_core.editing.named import named
 from flow_core.guides.guide import Guide
 from flow_core.guides.prompts import TEMPLATES, Prompt, PromptError, embed, unknown_note
-from flow_core.guides.reading import NOT, Clause, clauses, slips
+from flow_core.guides.reading import NOT, Clause, clauses, compared, slips
+from flow_core.train import words
 
 
 def concepts(guide: Guide, text: str) -> dict[str, float]:
@@ -142,3 +143,39 @@ def test_guides_without_a_layout_read_texts_as_they_are(guide: Guide) -> None:
     expected = plain.encode_text([t.format(text) for t in TEMPLATES]).mean(0)
     torch.testing.assert_close(embed(plain, text), torch.nn.functional.normalize(expected, dim=-1), rtol=0, atol=0)
     assert plain.wishes(text) == [text]
+
+
+@pytest.mark.parametrize(
+    ("text", "plain"),
+    [
+        ("happier than before", "happier"),
+        ("eyes bigger than they are, and a smile", "eyes bigger, and a smile"),
+        ("sad rather than angry", "sad rather than angry"),
+        ("twice as angry", "very angry"),
+        ("no more than a smile", "only a smile"),
+        ("she can't stop smiling", "she smiling"),
+        ("more than angry", "very angry"),
+        ("眼睛比原来大", "眼睛大"),
+        ("嘴唇再薄一点", "嘴唇薄一点"),
+    ],
+)
+def test_comparisons_with_the_face_that_is_there_are_left_out(text: str, plain: str) -> None:
+    assert compared(text) == plain
+
+
+@pytest.mark.parametrize(
+    ("text", "label"),
+    [
+        ("angrier than before", "anger"), ("far from angry", "-anger"), ("anything but sad", "-sadness"), ("enough with the pouting", "-pout"),
+        ("tone down the anger", "-anger"), ("conceal the wrinkles", "young"), ("happy although tired", "smile&sleepy"),
+        ("既生气又难过", "anger&sadness"),
+        ("his nose is too big", "-nose big"),
+        ("jaw way too wide", "-jaw wide"),
+        ("make him way too angry", "anger"),
+        ("鼻子太大了", "-nose big"),
+        ("她太开心了", "smile"),
+    ],
+)  # fmt: skip
+def test_what_can_mean_nothing_else_is_read_so(guide: Guide, text: str, label: str) -> None:
+    [amounts] = words.understood(guide, [text])
+    assert words.right(amounts, label), words.told(amounts)

@@ -1,0 +1,61 @@
+"""What becomes of muscles that two wishes for one face both claim.
+
+A smile that is sad, angry or afraid shows it in brows and eyes, and keeps its mouth (Ekman and Friesen, Unmasking the Face, 1975: blends show
+one emotion above and the other below); muscles of both, added up, would pull the corners of the mouth both ways. And a single movement
+that is turned down, as in "smile but do not squint" and "angry with the mouth shut", is also left out of the expressions that have it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from ..faces.rig import load_rig
+from ..fields.expressions import PRESETS
+from ..fields.muscles import RELAX
+from .concepts import EXPRESSION, MEANINGS
+
+GLAD = frozenset({"smile", "laugh", "smirk", "smirk left", "smirk right"})
+TROUBLED = frozenset({"anger", "sadness", "fear", "disgust", "worry", "stern", "surprise"})
+WHOLE = frozenset({*PRESETS, "stern", "contempt"}) - {"eyes closed", "wink"}  # expressions of a whole face
+_ABOVE, _BELOW, _JAW = ("brow", "eye", "nose"), ("mouth", "cheek"), "jawOpen"
+
+
+def shared(name: str, asked: Mapping[str, float]) -> Mapping[str, float]:
+    """Named amounts of a concept beside all concepts that are ``asked`` for, with how much of each: a glad expression leaves brows and eyes
+    to a troubled one as far as that one is asked for as much, and so does the troubled one leave the mouth to the glad, but for a jaw that
+    it opens."""
+    amounts = MEANINGS[name].amounts
+    glad, troubled = (max((asked[n] for n in names if n in asked), default=0.0) for names in (GLAD, TROUBLED))
+    if min(glad, troubled) <= 0 or name not in GLAD | TROUBLED:
+        return amounts
+    own, other = (glad, troubled) if name in GLAD else (troubled, glad)
+    kept = max(0.0, 1 - other / own)
+    return {n: a * kept if _leaves(name, n) else a for n, a in amounts.items() if kept or not _leaves(name, n)}
+
+
+def _leaves(name: str, muscle: str) -> bool:
+    if name in GLAD:
+        return _muscle(muscle).startswith(_ABOVE)
+    return _muscle(muscle).startswith(_BELOW) or muscle == f"{RELAX} {_JAW}"
+
+
+def left_out(name: str, much: float) -> dict[str, float]:
+    """Shares 0..1 of muscles that others may not have because of a single movement that is wanted (``much`` > 0) or turned down."""
+    if MEANINGS[name].kind != EXPRESSION or name in WHOLE:
+        return {}
+    if much > 0:
+        found = {_muscle(n): a for n, a in MEANINGS[name].amounts.items() if n.split(" ")[0] == RELAX}
+    else:
+        found = {n: a for n, a in MEANINGS[name].amounts.items() if a > 0 and n.split(" ")[0] != RELAX}
+    most = max(found.values(), default=1.0)
+    rig = load_rig()
+    return {
+        side: min(1.0, abs(much) * a / most)
+        for n, a in found.items()
+        for side in rig.sides(n)
+        if side in rig.unit_names
+    }
+
+
+def _muscle(name: str) -> str:
+    return name.removeprefix(RELAX).strip() if name.split(" ")[0] == RELAX else name
