@@ -130,6 +130,10 @@ def compared(text: str) -> str:
 CLEARER = 0.1  # by how much better clauses have to be explained than their whole,
 SURELY = 0.3  # and where the whole seems to ask for what they turn down
 DOUBTED = (0.5, 0.85)  # amounts between these are read of wishes without a degree where the tower is in doubt
+WEAK, WEAKER = (
+    0.6,
+    0.5,
+)  # what is asked for in a weak degree is at most the first; of what the tower reads beyond that the second is meant
 NOT, LESS = -1.0, -0.5  # what a wish is worth that is turned down, or of which there shall be less
 
 _JOINTS = re.compile(
@@ -195,6 +199,12 @@ _DEGREE = re.compile(
     r"\b(?:slight\w*|bit|little|tad|touch|hint|trace|ghost|faint\w*|subtl\w*|half\w*|almost|nearly|barely|hardly|mild\w*|moderate\w*|gentl\w*|soft\w*|(?:small|weak|thin|light) (?:smile|grin|laugh|smirk|frown|pout|kiss)"
     r"|somewhat|kind of|kinda|sort of|sorta|partly|vaguely|lightly|just|only|some|fraction|smidge|suggestion|suppress\w*|stifl\w*|hold\w*|bit\w* back|trying|about to"
     r"|verge|start\w*|beginning|less|not)\b|[稍略轻淡浅丝些忍]|微(?!笑)|一点|有点|快要|差点|几乎"
+)
+_WEAK = re.compile(
+    r"\b(?:slight(?:ly)?|(?:a|tiny|wee) bit|a tad|a touch|a (?:hint|trace|smidge|suggestion) of|faint(?:ly)?|subt(?:le|ly)|mild(?:ly)?|somewhat|barely|minimally"
+    r"|a little(?! (?:nose|mouth|chin|face|forehead|lips|jaw|ears|eyes|brows|eyebrows|boy|girl|child|kid)\b))\b"
+    r"|稍微|略微|微微|些许|一点点|(?<!再)有点|有一点",
+    re.IGNORECASE,
 )
 _FILL = re.compile(
     r"\b(?:so|too|that|as|such an?|quite|very|anymore|any more|any longer|at all|please|longer)\b ?", re.IGNORECASE
@@ -282,6 +292,9 @@ def _turned(amounts: Tensor, worth: float, names: Sequence[str]) -> Tensor:
 
 
 def _certain(amounts: Tensor, text: str) -> Tensor:
-    """Amounts ``[C]`` of a text; where it names no degree, that little is read of it is the tower's doubt, and all is meant."""
-    most = float(amounts.abs().max())
+    """Amounts ``[C]`` of a text; where it names no degree, that little is read of it is the tower's doubt, and all is meant. The tower knows
+    weak degrees of some wishes only: of others no more is meant either."""
+    second, most = amounts.abs().topk(2).values.flip(0).tolist()
+    if most > WEAK and second < UNDERSTOOD and _WEAK.search(text):  # of two things one alone may be meant to be weak
+        return amounts * (WEAKER / most)
     return amounts / most if DOUBTED[0] <= most < DOUBTED[1] and not _DEGREE.search(text) else amounts

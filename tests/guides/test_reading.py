@@ -130,6 +130,13 @@ def test_a_plain_wish_in_unusual_words_is_a_whole_wish(guide: Guide) -> None:
 
 
 @pytest.mark.parametrize(
+    "text", ["a slightly surprised face", "a bit surprised", "mildly worried", "a little angry", "有点惊讶"]
+)
+def test_a_weak_degree_is_about_half(guide: Guide, text: str) -> None:
+    assert 0.3 <= max(concepts(guide, text).values()) <= 0.6
+
+
+@pytest.mark.parametrize(
     "text", ["a red car, a dog and a tree", "not a car", "no dogs", "blorf, zxqv", "don't open the door"]
 )
 def test_other_topics_stay_refused(guide: Guide, text: str) -> None:
