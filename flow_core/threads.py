@@ -9,10 +9,15 @@ But OpenMP gives up spinning by itself where a process has more of its threads t
 (``gomp_throttled_spin_count_var`` in libgomp's config/linux/wait.h). So we keep a thread or two more, asleep, with teams of
 their own, for as long as we compute. No setting of the process is changed, results stay the same bit for bit, and when we
 return the threads are gone.
+
+Where operations are small, as on the frames of a clip, to share them out takes longer than to work on them: these a thread does
+:func:`alone`.
 """
 
 from __future__ import annotations
 
+import ctypes
+import functools
 import os
 import threading
 from collections.abc import Iterator
@@ -44,6 +49,35 @@ def yielding() -> Iterator[None]:
             _users -= 1
             if not _users:
                 _stop()
+
+
+@contextmanager
+def alone() -> Iterator[None]:
+    """While the block runs, torch works for this thread on one core; other threads keep theirs. Also a decorator. Where that cannot be
+    had, as without OpenMP, it is :func:`yielding`."""
+    team, openmp = torch.get_num_threads(), _openmp()
+    if team == 1:
+        yield
+    elif openmp is None:
+        with yielding():
+            yield
+    else:
+        openmp.omp_set_num_threads(1)  # a setting of the calling thread
+        try:
+            yield
+        finally:
+            openmp.omp_set_num_threads(team)
+
+
+@functools.lru_cache(maxsize=1)
+def _openmp() -> ctypes.CDLL | None:
+    """The OpenMP that torch uses, where it can be told for one thread how many others work for it."""
+    try:
+        library = ctypes.CDLL(torch._C.__file__)
+        library.omp_set_num_threads  # noqa: B018
+    except (OSError, AttributeError):
+        return None
+    return library if torch.get_num_threads() == library.omp_get_max_threads() else None
 
 
 def _needed() -> int:

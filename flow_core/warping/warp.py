@@ -17,14 +17,13 @@ from ..fields.base import FEATHER, FlowField, Sample, taper
 from ..geometry.grid import pixel_centers
 from ..geometry.sampling import require_finite
 from ..threads import yielding
-from .pixels import edited_pixels, recolored
+from .pixels import edited_pixels, hold_memory, recolored
 
 if TYPE_CHECKING:
     from ..geometry.crop import Crop
 
 _TILE = 256, 512  # rows and columns; a tile stays in the processor's cache, and the memory of a warp small
 _NODES = 1000  # a side of a face, at least, at which a field is asked; between them it is interpolated
-_HELD = 30 << 20  # bytes; see :func:`_hold_memory`
 _STILL = 1e-3, 1e-5  # offsets in pixels and of colour up to which a pixel is left alone; a change that no format keeps
 
 
@@ -96,7 +95,7 @@ def warp(
         raise ValueError("A strength or the mask is NaN or infinite; give finite numbers.")
 
     field = field.require_finite().scale(shape, color).to(image.device)
-    _hold_memory()
+    hold_memory()
     out = _empty(image, image.shape).copy_(image)
     changed = _zeros(image, (b, h, w))
     for i in range(b):
@@ -170,12 +169,6 @@ def _zeros(image: Tensor, shape: torch.Size) -> Tensor:
     if image.device.type != "cpu" or image.dtype != torch.float32:
         return image.new_zeros(shape)
     return torch.from_numpy(np.zeros(shape, np.float32))
-
-
-def _hold_memory() -> None:
-    """Keep the memory that a tile frees for the next tile: the C library of Linux gives it back to the system, which takes
-    longer than the tile itself, until it has seen a block as large as this freed once (mallopt(3), M_MMAP_THRESHOLD)."""
-    torch.empty(_HELD, dtype=torch.uint8)
 
 
 def _warp_tile(
