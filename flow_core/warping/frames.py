@@ -119,7 +119,11 @@ def _asked(flow: Flow, crop: Crop, places: list[tuple[Tensor, Tensor]], margin: 
         others[-1] = others[-1].expm1()  # as :func:`flow_core.warping.pixels.recolored` takes the light
     x, y = (together - 0.5).abs_()
     inside = torch.maximum(x, y) < 0.5 - margin
-    planes = offset * inside, color * inside if flow.colored else color, *(None if p is None else p * inside for p in others)
+    planes = (
+        offset * inside,
+        color * inside if flow.colored else color,
+        *(None if p is None else p * inside for p in others),
+    )
     if len(parts) == 1:
         return [Sample(*planes)]
     shapes = [p.shape[1:] for p in parts]
