@@ -20,12 +20,16 @@ import ctypes
 import functools
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from typing import TypeVar
 
 import torch
 
 MOST = 8  # sleepers; where even they do not outnumber the processors, few threads work among many cores, which is no problem
+
+T = TypeVar("T")
 
 _lock = threading.Lock()
 _users = 0
@@ -67,6 +71,25 @@ def alone() -> Iterator[None]:
             yield
         finally:
             openmp.omp_set_num_threads(team)
+
+
+def share_out(work: Callable[[T], None], items: Sequence[T]) -> None:
+    """Do ``work`` for all items, in as many threads as torch has for this one, each on a core of its own. That takes less time than one
+    item after the other with each operation on all cores, and has the same results."""
+    count = min(torch.get_num_threads(), len(items))
+    if count < 2 or _openmp() is None:
+        for item in items:
+            work(item)
+        return
+    inference, grad = torch.is_inference_mode_enabled(), torch.is_grad_enabled()
+
+    def one(item: T) -> None:
+        with torch.inference_mode(inference), torch.set_grad_enabled(grad), alone():
+            work(item)
+
+    with ThreadPoolExecutor(count, "faceflow-share") as pool:
+        for done in [pool.submit(one, item) for item in items]:
+            done.result()
 
 
 @functools.lru_cache(maxsize=1)

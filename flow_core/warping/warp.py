@@ -16,13 +16,14 @@ from torch import Tensor
 from ..fields.base import FEATHER, FlowField, Sample, taper
 from ..geometry.grid import pixel_centers
 from ..geometry.sampling import require_finite
-from ..threads import yielding
+from ..threads import share_out, yielding
 from .pixels import edited_pixels, hold_memory, recolored
 
 if TYPE_CHECKING:
     from ..geometry.crop import Crop
 
 _TILE = 256, 512  # rows and columns; a tile stays in the processor's cache, and the memory of a warp small
+_MANY = 6  # tiles of a face from which on they are shared out
 _NODES = 1000  # a side of a face, at least, at which a field is asked; between them it is interpolated
 _STILL = 1e-3, 1e-5  # offsets in pixels and of colour up to which a pixel is left alone; a change that no format keeps
 
@@ -105,8 +106,13 @@ def warp(
         faces = [
             _Face(every.select(k).to(image.device), field.select(k % field.batch), feather) for k in every.faces_of(i)
         ]
-        for box, here in _tiles(faces):
-            _warp_tile(image[i : i + 1], out[i : i + 1], changed[i], here, m, box, limit)
+        tiles = list(_tiles(faces))
+        work = functools.partial(_warp_tile, image[i : i + 1], out[i : i + 1], changed[i], m, limit)
+        if image.device.type == "cpu" and len(tiles) >= _MANY:
+            share_out(work, tiles)
+        else:
+            for tile in tiles:
+                work(tile)
     return out, changed
 
 
@@ -175,14 +181,13 @@ def _warp_tile(
     image: Tensor,
     out: Tensor,
     changed: Tensor,
-    faces: list[_Face],
     mask: Tensor | None,
-    box: tuple[int, int, int, int],
     limits: tuple[float, float],
+    job: tuple[tuple[int, int, int, int], list[_Face]],
 ) -> None:
-    """Warp the pixels of ``box`` (x0, y0, x1, y1) from ``image`` into ``out``, as the fields of ``faces`` together say."""
+    """Warp the pixels of a box (x0, y0, x1, y1) from ``image`` into ``out``, as the fields of its faces together say."""
+    box, faces = job
     x0, y0, x1, y1 = box
-    tile = (..., slice(y0, y1), slice(x0, x1))
     step = min(face.step_in(*box) for face in faces)
     x, y = (_every(first, last, step, image.device) for first, last in ((x0, x1), (y0, y1)))
     edit, counts = _together(faces, [face.sample(x, y) for face in faces])
@@ -191,7 +196,7 @@ def _warp_tile(
         if light.abs().max() < _STILL[1]:  # most of a picture
             edit, counts[-1] = edit[:, :-3], 0
     if mask is not None:
-        edit = _between(edit, step, box) * mask[tile]
+        edit = _between(edit, step, box) * mask[y0:y1, x0:x1]
         x, y, step = _every(x0, x1, 1, image.device), _every(y0, y1, 1, image.device), 1
     moved = edit[0, :2].abs().sum(0) > _STILL[0]
     if any(counts):
@@ -199,9 +204,16 @@ def _warp_tile(
     if step > 1:  # pixels between four that move
         moved = moved[:-1] & moved[1:]
         moved = moved[:, :-1] & moved[:, 1:]
-    all_moved = moved.all()
-    if not (all_moved or moved.any()):
+    rows, columns = moved.any(1).nonzero()[:, 0].tolist(), moved.any(0).nonzero()[:, 0].tolist()
+    if not rows:
         return
+    # What lies around that needs no work.
+    (top, bottom), (left, right) = ((at[0], at[-1] + 1) for at in (rows, columns))
+    more = step > 1
+    moved, edit = moved[top:bottom, left:right], edit[..., top : bottom + more, left : right + more]
+    x, y = x[left : right + more], y[top : bottom + more]
+    x0, x1, y0, y1 = x0 + left * step, min(x1, x0 + right * step), y0 + top * step, min(y1, y0 + bottom * step)
+    box, tile, all_moved = (x0, y0, x1, y1), (..., slice(y0, y1), slice(x0, x1)), moved.all()
     longest = [sum(face.max_offset[axis] for face in faces) for axis in (0, 1)]
     grid = None
     if any(longest):
@@ -226,12 +238,14 @@ def _warp_tile(
         new = edited_pixels(
             part, grid.movedim(1, -1), color, uncovered, limits, padding=padding, painted=painted, light=light
         )
-    if not all_moved:
-        if step > 1:
-            moved = moved.repeat_interleave(step, 0).repeat_interleave(step, 1)[: y1 - y0, : x1 - x0]
-        new = torch.where(moved, new, image[tile])
-    out[tile] = new
-    changed[tile] = 1 if all_moved else moved
+    if all_moved:
+        out[tile], changed[tile] = new, 1
+        return
+    moved = moved.to(changed)
+    if step > 1:
+        moved = moved.repeat_interleave(step, 0).repeat_interleave(step, 1)[: y1 - y0, : x1 - x0]
+    torch.lerp(image[tile], new, moved.to(new), out=out[tile])  # of 0 or 1: a choice, in less than half of its time
+    changed[tile] = moved
 
 
 def _together(faces: list[_Face], samples: list[Sample]) -> tuple[Tensor, list[int]]:
