@@ -29,6 +29,8 @@ import torch
 
 MOST = 8  # sleepers; where even they do not outnumber the processors, few threads work among many cores, which is no problem
 
+MOST_SHARED = 16  # threads among which work is shared out; Python itself keeps more from being of use
+
 T = TypeVar("T")
 
 _lock = threading.Lock()
@@ -76,7 +78,7 @@ def alone() -> Iterator[None]:
 def share_out(work: Callable[[T], None], items: Sequence[T]) -> None:
     """Do ``work`` for all items, in as many threads as torch has for this one, each on a core of its own. That takes less time than one
     item after the other with each operation on all cores, and has the same results."""
-    count = min(torch.get_num_threads(), len(items))
+    count = min(torch.get_num_threads(), len(items), MOST_SHARED)
     if count < 2 or _openmp() is None:
         for item in items:
             work(item)

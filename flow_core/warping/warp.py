@@ -212,13 +212,13 @@ def _warp_tile(
     more = step > 1
     moved, edit = moved[top:bottom, left:right], edit[..., top : bottom + more, left : right + more]
     x, y = x[left : right + more], y[top : bottom + more]
+    longest = [sum(face.max_offset[axis] for face in faces) for axis in (0, 1)]
+    # Sampling from the part of the photo that is needed keeps coordinates exact.
+    (px0, px1), (py0, py1) = _span(x0, x1, longest[0], image.shape[3]), _span(y0, y1, longest[1], image.shape[2])
     x0, x1, y0, y1 = x0 + left * step, min(x1, x0 + right * step), y0 + top * step, min(y1, y0 + bottom * step)
     box, tile, all_moved = (x0, y0, x1, y1), (..., slice(y0, y1), slice(x0, x1)), moved.all()
-    longest = [sum(face.max_offset[axis] for face in faces) for axis in (0, 1)]
     grid = None
     if any(longest):
-        # Sampling from the part of the photo that is needed keeps coordinates exact.
-        (px0, px1), (py0, py1) = _span(x0, x1, longest[0], image.shape[3]), _span(y0, y1, longest[1], image.shape[2])
         kx, ky = 2 / (px1 - px0), 2 / (py1 - py0)
         torch.add((x - px0) * kx - 1, edit[0, 0], alpha=kx, out=edit[0, 0])
         torch.add(((y - py0) * ky - 1)[:, None], edit[0, 1], alpha=ky, out=edit[0, 1])
