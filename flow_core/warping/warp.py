@@ -5,8 +5,8 @@ from __future__ import annotations
 import functools
 import itertools
 import math
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from ..geometry.crop import Crop
 
 _TILE = 256, 512  # rows and columns; a tile stays in the processor's cache, and the memory of a warp small
-_MANY = 6  # tiles of a face from which on they are shared out
+_LINES = 256  # rows that are copied at a time
+_MANY = 6  # parts of a picture from which on they are shared out
 _NODES = 1000  # a side of a face, at least, at which a field is asked; between them it is interpolated
 _STILL = 1e-3, 1e-5  # offsets in pixels and of colour up to which a pixel is left alone; a change that no format keeps
 
@@ -89,31 +90,56 @@ def warp(
         raise ValueError(f"{len(mask)} masks do not fit {b} pictures: give one for all, or one for each.")
     if mask is not None and mask.shape[1:] != (h, w):
         raise ValueError(f"The mask has {mask.shape[2]}x{mask.shape[1]} pixels, the picture {w}x{h}; resize the mask.")
-    limits = [[v.item() for v in one.aminmax()] for one in image]
-    if not all(math.isfinite(v) for pair in limits for v in pair):
-        require_finite(image)
     if not (math.isfinite(shape) and math.isfinite(color)) or (mask is not None and not mask.isfinite().all()):
         raise ValueError("A strength or the mask is NaN or infinite; give finite numbers.")
 
     field = field.require_finite().scale(shape, color).to(image.device)
     hold_memory()
-    out = _empty(image, image.shape).copy_(image)
-    changed = _zeros(image, (b, h, w))
+    out, changed, limits, faces = _empty(image, image.shape), _zeros(image, (b, h, w)), [], []
+
+    def find_faces() -> None:
+        for k in range(every.batch):
+            faces.append(_Face(every.select(k).to(image.device), field.select(k % field.batch), feather))
+
+    def copy(i: int, source: Tensor, target: Tensor) -> None:
+        target.copy_(source)
+        limits.append((i, *(v.item() for v in source.aminmax())))
+
+    parts = [
+        functools.partial(copy, i, *part)
+        for i in range(b)
+        for part in zip(*(rows.split(_LINES) for rows in _rows(image[i], out[i])), strict=True)
+    ]
+    _each(image, lambda part: part(), [find_faces, *parts])
+    if not all(map(math.isfinite, itertools.chain(*limits))):
+        require_finite(image)
     for i in range(b):
         # Bicubic weights and colour offsets may overshoot; pictures beyond 0..1 (HDR) keep their own range.
-        limit = min(0.0, limits[i][0]), max(1.0, limits[i][1])
+        limit = (
+            min(0.0, *(low for of, low, _ in limits if of == i)),
+            max(1.0, *(high for of, _, high in limits if of == i)),
+        )
         m = None if mask is None else mask[i if len(mask) > 1 else 0].to(image)
-        faces = [
-            _Face(every.select(k).to(image.device), field.select(k % field.batch), feather) for k in every.faces_of(i)
-        ]
-        tiles = list(_tiles(faces))
         work = functools.partial(_warp_tile, image[i : i + 1], out[i : i + 1], changed[i], m, limit)
-        if image.device.type == "cpu" and len(tiles) >= _MANY:
-            share_out(work, tiles)
-        else:
-            for tile in tiles:
-                work(tile)
+        _each(image, work, list(_tiles([faces[k] for k in every.faces_of(i)])))
     return out, changed
+
+
+def _each(image: Tensor, work: Callable[[Any], None], items: Sequence[Any]) -> None:
+    """Do ``work`` for all items, parts of an image; of a large one in several threads."""
+    if image.device.type == "cpu" and len(items) >= _MANY:
+        share_out(work, items)
+        return
+    for item in items:
+        work(item)
+
+
+def _rows(*pictures: Tensor) -> list[Tensor]:
+    """Pictures ``[C,H,W]`` of one shape as rows that lie in memory as a whole, if all have such."""
+    if all(p.is_contiguous() for p in pictures):
+        return [p.flatten(0, 1) for p in pictures]
+    pixels = [p.movedim(0, -1) for p in pictures]
+    return pixels if all(p.is_contiguous() for p in pixels) else list(pictures)
 
 
 class _Face:
