@@ -137,13 +137,13 @@ def photo() -> None:
 def video(count: int = 120) -> None:
     from flow_core.cli.demo import portraits
 
-    frames = [f.pixels for f in islice(synthetic(portraits()["grace_hopper"], (720, 1280), 30, noise=1.0), count)]
+    frames = list(islice(synthetic(portraits()["grace_hopper"], (720, 1280), 30, noise=1.0), count))
     detector = load_detector()
     for name, field in (("nothing", preset("smile").scale(0.0, 0.0)), ("a smile", preset("smile"))):
         editor = Editor(field, detector)
         start = time.perf_counter()
-        for frame in frames:
-            editor.edit(frame)
+        for _ in editor.edits(frames):
+            pass
         seconds = time.perf_counter() - start
         stages = ", ".join(f"{k} {1e3 * v / count:.1f}" for k, v in editor.seconds.items())
         print(

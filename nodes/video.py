@@ -163,10 +163,16 @@ class FaceFlowVideo(io.ComfyNode):
 
 
 def _edited(frames: Tensor, editor: Editor, moves: MusclesField | None) -> Iterator[Edited]:
-    for i, frame in enumerate(frames):
-        if moves is not None:
-            editor.fields = moves.select(i)
-        yield editor.edit(frame.float().cpu())
+    from ..flow_core.video.clips import Frame
+
+    def each() -> Iterator[Frame]:
+        for i, frame in enumerate(frames):
+            if moves is not None:
+                editor.fields = moves.select(i)
+            yield Frame(frame.float().cpu(), i, i / editor.settings.fps)
+
+    for _, edited in editor.edits(each()):
+        yield edited
 
 
 def _driven(picture: Tensor, crop: Crop | None, moves: MusclesField, settings: VideoSettings) -> Iterator[Edited]:

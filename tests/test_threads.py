@@ -14,7 +14,7 @@ import pytest
 import torch
 
 from flow_core import threads
-from flow_core.threads import yielding
+from flow_core.threads import alone, share_out, yielding
 
 LINUX = pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="a matter of GNU OpenMP on Linux")
 
@@ -74,13 +74,50 @@ def test_there_are_more_threads_than_processors(
         assert 1 + (team - 1) * (1 + count) > processors
 
 
+def test_a_thread_that_works_alone_leaves_the_others_their_cores() -> None:
+    before, others = torch.get_num_threads(), []
+
+    def other() -> None:
+        others.append(torch.get_num_threads())
+
+    with alone():
+        assert threads._openmp() is None or torch.get_num_threads() == 1
+        thread = threading.Thread(target=other)
+        thread.start()
+        thread.join()
+        with alone():
+            pass
+        assert threads._openmp() is None or torch.get_num_threads() == 1
+    assert torch.get_num_threads() == before == others[0]
+
+
+def test_work_is_shared_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 3)
+    seen: dict[int, tuple[str, bool, bool]] = {}
+
+    def work(item: int) -> None:
+        if item == 7:
+            raise KeyError(item)
+        time.sleep(0.01)
+        seen[item] = threading.current_thread().name, torch.is_inference_mode_enabled(), torch.is_grad_enabled()
+
+    with torch.inference_mode():
+        share_out(work, range(6))
+    assert sorted(seen) == list(range(6))
+    assert {v[1:] for v in seen.values()} == {(True, False)}
+    assert threads._openmp() is None or len({v[0] for v in seen.values()}) > 1
+    with pytest.raises(KeyError):
+        share_out(work, range(10))
+    assert not any(t.name.startswith("faceflow-share") for t in threading.enumerate())
+
+
 @pytest.mark.slow
 @LINUX
 def test_waiting_threads_do_not_burn_the_processor() -> None:
     """Small parallel operations with pauses between them: who spins in the pauses uses the processor for nothing."""
     code = """
         import time, torch
-        from flow_core.threads import yielding
+        from flow_core.threads import alone, share_out, yielding
         torch.set_num_threads(2)
         x = torch.rand(1 << 17)
         def burnt():

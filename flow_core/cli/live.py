@@ -321,11 +321,11 @@ class Live:
         return make_field(photo, crop, self.guide, job.prompt, settings=self.how, start=start, watch=watch)
 
     def _work(self) -> None:
+        done = self.editor.edits(self.frames)
         try:
-            for frame in self.frames:
+            for frame, edited in done:
                 if self._stop.is_set():
                     break
-                edited = self.editor.edit(frame.pixels, frame.time)
                 if seen := [t for t in edited.faces if t.visible and t.crop is not None]:
                     self._view = frame.pixels, max(seen, key=lambda t: t.crop.side.item()).crop
                 self._times.append(time.monotonic())
@@ -336,6 +336,7 @@ class Live:
         except Exception as e:
             self.error = e
         finally:
+            done.close()
             if close := getattr(self.frames, "close", None):
                 close()
             self._stop.set()

@@ -174,14 +174,15 @@ def video(o: argparse.Namespace) -> None:
     with written(writer, clip) as out:
         bar = tqdm(total=clip.frames or None, desc=o.output.name, unit="frame", leave=False, disable=None)
         frames = ahead(iter(clip))
+        done = editor.edits(frames)
         try:
-            for frame in frames:
-                edited = editor.edit(frame.pixels, frame.time)
+            for frame, edited in done:
                 ids.update(face.id for face in edited.faces)
                 remarks.see(edited)
                 out.write(frame.with_pixels(edited.pixels))
                 bar.update()
         finally:
+            done.close()
             frames.close()
             bar.close()
     print(f"{o.output}: {out.count} frames, {len(ids)} face{'' if len(ids) == 1 else 's'}")

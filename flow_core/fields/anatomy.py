@@ -210,7 +210,7 @@ def skin_offsets(shift: Tensor, triangles: Tensor, seen: tuple[Tensor, Tensor], 
     size = len(index)
     offset = barycentric(shift, triangles, index, weights).permute(2, 0, 1)[None]
     # A distance is smooth enough to be asked on a coarse raster.
-    coarse = polygon_distance(outline, pixel_centers(_COARSE, _COARSE, outline.device))[None]
+    coarse = polygon_distance(outline, _coarse(outline.device))[None]
     distance = F.interpolate(coarse, (size, size), mode="bilinear", align_corners=False)
     known = (index >= 0)[None, None] & (distance > -0.01)
     # What is not known is smooth, so half the resolution does for it. It joins what is known without a step.
@@ -222,6 +222,12 @@ def skin_offsets(shift: Tensor, triangles: Tensor, seen: tuple[Tensor, Tensor], 
     around = F.interpolate(around, (size, size), mode="bilinear", align_corners=False)
     offset = _blurred(torch.where(known, offset, around))  # facets of the mesh are not to be seen
     return offset * smoothstep(distance, -FADE, 0.0)
+
+
+@functools.lru_cache(maxsize=2)
+def _coarse(device: torch.device) -> Tensor:
+    with torch.inference_mode(False):
+        return pixel_centers(_COARSE, _COARSE, device)
 
 
 @functools.lru_cache(maxsize=8)

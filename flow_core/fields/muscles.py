@@ -60,7 +60,8 @@ SMALL, COARSE = 450, RASTER // 2
 # A mean of many faces smears their folds, so that a little more is given back; and no fold is darker than that.
 LIGHT, LIGHTEST = 1.5, 0.28
 GONE = 0.8  # of a unit that relaxes, from which on its creases are gone,
-FADED = 0.8  # but for a trace, which a face at rest has too
+FADED = 0.8  # but for a trace, which a face at rest has too;
+TRACE = 0.005  # and up to which nobody sees that they fade
 BORDER = 0.6  # centimetres around the outline of the face that belong to it
 # Rig units for one unit as the reader reads it (MediaPipe's), so that an expression lands on another face as it was read
 READ_SCALE = {
@@ -539,7 +540,8 @@ def moved_face(
         gone = (shown.clamp(min=0) - after.clamp(min=0)).clamp(min=0)
         if creases is not None and gone.any():
             fading = (gone / GONE).clamp(max=1) @ lit.creases.to(shown)
-            shift = torch.cat([shift, fading.clamp(max=FADED)[:, None]], 1)
+            if fading.max() > TRACE:
+                shift = torch.cat([shift, fading.clamp(max=FADED)[:, None]], 1)
         at = AT[LIPS_INNER[15]]
         shows = (shown * _on_mesh(names).to(shown) * part.gain) @ part.units[:, part.landmark_index[at]].flatten(1)
         lip = landmarks[at] - face.turned((part.landmark_weight[at] @ shows.view(3, 3))[None, None])[0, 0, :2]

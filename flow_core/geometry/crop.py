@@ -120,11 +120,12 @@ class Crop:
         with torch.inference_mode(False):  # what is kept may be asked for outside of it
             return torch.linalg.inv(self.matrix.double().cpu()).float().to(self.matrix.device)
 
-    @property
+    @functools.cached_property
     def side(self) -> Tensor:
         """Side of each crop in pixels, ``[B]``."""
-        (a, b), (c, d) = self.matrix[:, :2, :2].double().cpu().permute(1, 2, 0)
-        return 1 / (a * d - b * c).sqrt().float()
+        with torch.inference_mode(False):
+            (a, b), (c, d) = self.matrix[:, :2, :2].double().cpu().permute(1, 2, 0)
+            return 1 / (a * d - b * c).sqrt().float()
 
     @property
     def places(self) -> Tensor:
@@ -222,10 +223,10 @@ class Crop:
 
     def bounds(self) -> tuple[int, int, int, int]:
         """Pixel box (x0, y0, x1, y1) of the first crop, clipped to the image; empty where it lies outside."""
-        corners = self.to_image(self.matrix.new_tensor([[0, 0], [1, 0], [1, 1], [0, 1]])[None, None])[0, 0]
+        (a, b, u), (c, d, v), _ = self.inverse[0].tolist()
         h, w = self.image_size
-        x0, y0 = corners.amin(0).floor().long().tolist()
-        x1, y1 = corners.amax(0).ceil().long().tolist()
+        xs, ys = (u, u + a, u + b, u + a + b), (v, v + c, v + d, v + c + d)
+        (x0, y0), (x1, y1) = (math.floor(min(xs)), math.floor(min(ys))), (math.ceil(max(xs)), math.ceil(max(ys)))
         x0, y0 = min(max(x0, 0), w), min(max(y0, 0), h)
         return x0, y0, max(x0, min(x1, w)), max(y0, min(y1, h))
 

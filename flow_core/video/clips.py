@@ -318,7 +318,7 @@ def ahead(items: Iterator[T], size: int = QUEUE) -> Iterator[T]:
         except BaseException as e:
             put((None, e))
 
-    thread = threading.Thread(target=work, name="faceflow-decode", daemon=True)
+    thread = threading.Thread(target=work, name="faceflow-ahead", daemon=True)
     thread.start()
     try:
         while True:

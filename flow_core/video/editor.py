@@ -9,9 +9,9 @@ from __future__ import annotations
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import torch
 from torch import Tensor
@@ -22,12 +22,14 @@ from ..faces.landmarks import Landmarks
 from ..fields.base import FlowField
 from ..fields.muscles import MusclesField, fit_shown
 from ..geometry.crop import Crop
-from ..threads import yielding
+from ..threads import alone, yielding
 from ..warping.frames import warp_frame
+from .clips import Frame, ahead
 from .settings import VideoSettings
 from .tracking import Track, Tracker, square
 
 BETA = 6.0  # Hz of the One Euro filter for each full contraction a second: a blink passes, jitter does not
+SMALL = 640  # pixels of a face square's side up to which one core draws it as quickly as more would
 STEADY = 16.0  # times as slowly as anything else changes who somebody is
 
 FieldSource: TypeAlias = Callable[[Tensor, Tensor], FlowField]
@@ -60,6 +62,23 @@ class Edited:
         return mask
 
 
+class Look(NamedTuple):
+    """What was seen in a frame.
+
+    Attributes:
+        frame: ``[H,W,3]``.
+        faces: see :class:`Edited`.
+        asked: what is to be done to each face that is edited: the field, where the face is, and the rig fitted to it, if the field
+            needs that.
+        cut: see :class:`Edited`.
+    """
+
+    frame: Tensor
+    faces: tuple[Track, ...]
+    asked: tuple[tuple[FlowField, Crop, FittedFace | None], ...]
+    cut: bool
+
+
 def edit_frames(
     frames: Iterable[Tensor],
     fields: FlowField | FieldSource,
@@ -70,7 +89,7 @@ def edit_frames(
     """Edit a stream of frames.
 
     Args:
-        frames: ``[H,W,3]`` RGB, uint8 or float 0..1, all of one size.
+        frames: ``[H,W,3]`` RGB, uint8 or float 0..1, all of one size; up to three are taken ahead of their use.
         fields: one field for the whole clip, or what yields one for each frame.
         detector: from :func:`flow_core.faces.detect.load_detector`.
         settings: see :class:`VideoSettings`.
@@ -80,8 +99,9 @@ def edit_frames(
         The frames, of the same type; pixels that no edit reaches are the input's, bit for bit.
     """
     editor = Editor(fields, detector, settings, **options)
-    for frame in frames:
-        yield editor.edit(frame).pixels
+    timed = (Frame(frame, i, i / editor.settings.fps) for i, frame in enumerate(frames))
+    for _, edited in editor.edits(timed):
+        yield edited.pixels
 
 
 class Editor:
@@ -92,7 +112,7 @@ class Editor:
         landmarks: the network that follows faces; None takes the built-in one.
 
     Attributes:
-        seconds: processor time of each stage so far (detect, track, field, warp).
+        seconds: processor time of each stage so far (track, detect, fit, field, warp).
     """
 
     def __init__(
@@ -119,8 +139,6 @@ class Editor:
         """The faces that are followed."""
         return self.tracker.tracks
 
-    @yielding()
-    @torch.no_grad()
     def edit(self, frame: Tensor, seconds: float | None = None) -> Edited:
         """Edit the next frame.
 
@@ -131,6 +149,21 @@ class Editor:
         Raises:
             ValueError: the frame is of another kind or size, or a field does not fit.
         """
+        return self.draw(self.look(frame, seconds))
+
+    def edits(self, frames: Iterable[Frame]) -> Iterator[tuple[Frame, Edited]]:
+        """Frames and what :meth:`edit` makes of each; while one is drawn, another thread looks at the next. To be closed when it is not
+        used up."""
+        looks = ahead(((frame, self.look(frame.pixels, frame.time)) for frame in frames), 1)
+        with closing(looks):
+            for frame, look in looks:
+                yield frame, self.draw(look)
+
+    @alone()
+    @torch.no_grad()
+    def look(self, frame: Tensor, seconds: float | None = None) -> Look:
+        """The first half of :meth:`edit`: follow the faces, and find what is to be done to each. Frame after frame; the second half,
+        :meth:`draw`, may be done meanwhile in another thread."""
         self._check(frame)
         s = self.settings
         now = self.index / s.fps if seconds is None else seconds
@@ -141,7 +174,7 @@ class Editor:
             self.tracker.follow(frame, cut, dt, s)
         with self._stage("detect"):
             self.tracker.search(frame, cut, s)
-        out, changed = frame, []
+        asked = []
         for track in self.tracks:
             step = 1 / s.fade
             track.presence = min(1.0, track.presence + step) if track.visible else max(0.0, track.presence - step)
@@ -150,7 +183,7 @@ class Editor:
             amount = strength * track.presence
             if not amount or track.crop is None:
                 continue
-            with self._stage("field"):
+            with self._stage("fit"):
                 fitted = self._fit(track, dt) if getattr(self.fields, "needs_fit", False) else None
                 wanted = self._field(frame, track, dt, fitted).scale(amount, amount)
                 if wanted.needs_face:
@@ -160,15 +193,26 @@ class Editor:
                     track.fitted = self._fit(track, dt) if fitted is None else fitted
                     if wanted.relaxes(track.fitted.units):
                         self.tracker.look_for_creases(frame, track)
-                    wanted = wanted.flow(s.feather, track.crop, track.fitted)
-            with self._stage("warp"):
-                out = out.clone() if out is frame else out
-                if box := warp_frame(frame, out, track.crop, wanted, s.feather, s.interpolation):
-                    changed.append(box)
+                asked.append((wanted, track.crop, track.fitted))
         self._time = now
         self.tracker.index += 1
         shown = tuple(replace(t) for t in self.tracks if t.visible or t.presence > 0)  # as they are now
-        return Edited(out, shown, tuple(changed), cut)
+        return Look(frame, shown, tuple(asked), cut)
+
+    @torch.no_grad()
+    def draw(self, look: Look) -> Edited:
+        """The second half of :meth:`edit`: the edited frame."""
+        s, out, changed = self.settings, look.frame, []
+        large = any(crop.side.item() > SMALL for _, crop, _ in look.asked)
+        with yielding() if large else alone():
+            for wanted, crop, fitted in look.asked:
+                with self._stage("field"):
+                    flow = wanted.flow(s.feather, crop, *([fitted] if wanted.needs_face else []))
+                with self._stage("warp"):
+                    out = out.clone() if out is look.frame else out
+                    if box := warp_frame(look.frame, out, crop, flow, s.feather, s.interpolation):
+                        changed.append(box)
+        return Edited(out, look.faces, tuple(changed), look.cut)
 
     def _check(self, frame: Tensor) -> None:
         if frame.ndim != 3 or frame.shape[2] != 3 or not (frame.dtype == torch.uint8 or frame.is_floating_point()):

@@ -9,7 +9,7 @@ from torch import Tensor
 from ..fields.base import FEATHER, Flow, FlowField, Sample
 from ..geometry.crop import Crop
 from ..geometry.sampling import normalized
-from .pixels import edited_pixels
+from .pixels import edited_pixels, hold_memory
 
 LATTICE = 128  # points along a crop's side at which the field is asked; linear between them
 STILL = 0.02  # pixels up to which a point counts as not moved
@@ -40,6 +40,7 @@ def warp_frame(
     x0, y0, x1, y1 = crop.bounds()
     if x1 <= x0 or y1 <= y0:
         return None
+    hold_memory()
     side = crop.side.item()
     cell = max(1, round(side / LATTICE))
     rows, columns = -(-(y1 - y0) // cell), -(-(x1 - x0) // cell)
@@ -65,8 +66,7 @@ def warp_frame(
     values = _planes(Sample(shift, color, uncovered, light=light), tinted) * strong
     values = values[:, :, i0:i1, j0:j1].contiguous()  # or it is slow
     low, high = values[0, :2].amin((1, 2)).floor().int().tolist(), values[0, :2].amax((1, 2)).ceil().int().tolist()
-    moved = strong[i0:i1, j0:j1].float()[None, None]
-    moved = F.max_pool2d(moved, 3, 1, 1)[0, 0].bool()  # a weak place beside a strong one moves halfway
+    moved = _around(strong[i0:i1, j0:j1])  # a weak place beside a strong one moves halfway
     x0, y0, x1, y1 = x0 + j0 * cell, y0 + i0 * cell, min(x1, x0 + j1 * cell), min(y1, y0 + i1 * cell)
     width, height = x1 - x0, y1 - y0
     moved = moved.repeat_interleave(cell, 0).repeat_interleave(cell, 1)[:height, :width]
@@ -80,8 +80,8 @@ def warp_frame(
     h, w = crop.image_size
     left, right = min(max(x0 + low[0] - 2, 0), w - 1), max(min(x1 + high[0] + 2, w), 1)
     top, bottom = min(max(y0 + low[1] - 2, 0), h - 1), max(min(y1 + high[1] + 2, h), 1)
-    part = frame[top:bottom, left:right].permute(2, 0, 1)[None].contiguous().float()
-    source = values[:, :2].clone()
+    part = frame[top:bottom, left:right].float().permute(2, 0, 1)[None]
+    source = values[:, :2]
     source[:, 0] += torch.arange(x0 - left, x1 - left) + 0.5
     source[:, 1] += (torch.arange(y0 - top, y1 - top) + 0.5)[:, None]
     whole = 255.0 if frame.dtype == torch.uint8 else 1.0
@@ -98,11 +98,12 @@ def warp_frame(
     # What is painted lies in the boxes of layers; at one pixel a cell all has been asked at every pixel.
     at = [(box, sample.painted) for box, sample in zip(boxes, sharp, strict=True)] or [(crop.bounds(), painted)]
     _paint(new, (x0, y0, x1, y1), at, whole)
-    target = out[y0:y1, x0:x1].permute(2, 0, 1)
+    target = out[y0:y1, x0:x1]
     if frame.dtype == torch.uint8:
-        target.copy_(new[0].add_(0.5))  # where nothing moves, sampling gives the pixel itself back
+        for channel, plane in zip(target.unbind(2), new[0].add_(0.5), strict=True):
+            channel.copy_(plane)  # where nothing moves, sampling gives the pixel itself back
     else:
-        target.copy_(torch.where(moved, new[0].to(frame.dtype), target))
+        target.copy_(torch.where(moved[..., None], new[0].to(frame.dtype).permute(1, 2, 0), target))
     return (x0, y0, x1, y1), moved
 
 
@@ -118,7 +119,11 @@ def _asked(flow: Flow, crop: Crop, places: list[tuple[Tensor, Tensor]], margin: 
         others[-1] = others[-1].expm1()  # as :func:`flow_core.warping.pixels.recolored` takes the light
     x, y = (together - 0.5).abs_()
     inside = torch.maximum(x, y) < 0.5 - margin
-    planes = offset * inside, color * inside, *(None if p is None else p * inside for p in others)
+    planes = (
+        offset * inside,
+        color * inside if flow.colored else color,
+        *(None if p is None else p * inside for p in others),
+    )
     if len(parts) == 1:
         return [Sample(*planes)]
     shapes = [p.shape[1:] for p in parts]
@@ -176,6 +181,16 @@ def _paint(
         laid.append((here, (here * (1 - over[:, 3:])).add_(over[:, :3], alpha=whole)))
     for here, pixels in laid:  # once, where boxes overlap
         here.copy_(pixels)
+
+
+def _around(places: Tensor) -> Tensor:
+    """Places ``[h,w]`` and those beside them."""
+    for axis in (0, 1):
+        wider, count = places.clone(), places.shape[axis] - 1
+        wider.narrow(axis, 1, count).logical_or_(places.narrow(axis, 0, count))
+        wider.narrow(axis, 0, count).logical_or_(places.narrow(axis, 1, count))
+        places = wider
+    return places
 
 
 def _span(any_: Tensor, n: int) -> tuple[int, int]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import functools
 import itertools
 import math
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -16,15 +16,16 @@ from torch import Tensor
 from ..fields.base import FEATHER, FlowField, Sample, taper
 from ..geometry.grid import pixel_centers
 from ..geometry.sampling import require_finite
-from ..threads import yielding
-from .pixels import edited_pixels, recolored
+from ..threads import share_out, yielding
+from .pixels import edited_pixels, hold_memory, recolored
 
 if TYPE_CHECKING:
     from ..geometry.crop import Crop
 
 _TILE = 256, 512  # rows and columns; a tile stays in the processor's cache, and the memory of a warp small
+_LINES = 256  # rows that are copied at a time
+_MANY = 6  # parts of a picture from which on they are shared out
 _NODES = 1000  # a side of a face, at least, at which a field is asked; between them it is interpolated
-_HELD = 30 << 20  # bytes; see :func:`_hold_memory`
 _STILL = 1e-3, 1e-5  # offsets in pixels and of colour up to which a pixel is left alone; a change that no format keeps
 
 
@@ -89,26 +90,56 @@ def warp(
         raise ValueError(f"{len(mask)} masks do not fit {b} pictures: give one for all, or one for each.")
     if mask is not None and mask.shape[1:] != (h, w):
         raise ValueError(f"The mask has {mask.shape[2]}x{mask.shape[1]} pixels, the picture {w}x{h}; resize the mask.")
-    limits = [[v.item() for v in one.aminmax()] for one in image]
-    if not all(math.isfinite(v) for pair in limits for v in pair):
-        require_finite(image)
     if not (math.isfinite(shape) and math.isfinite(color)) or (mask is not None and not mask.isfinite().all()):
         raise ValueError("A strength or the mask is NaN or infinite; give finite numbers.")
 
     field = field.require_finite().scale(shape, color).to(image.device)
-    _hold_memory()
-    out = _empty(image, image.shape).copy_(image)
-    changed = _zeros(image, (b, h, w))
+    hold_memory()
+    out, changed, limits, faces = _empty(image, image.shape), _zeros(image, (b, h, w)), [], []
+
+    def find_faces() -> None:
+        for k in range(every.batch):
+            faces.append(_Face(every.select(k).to(image.device), field.select(k % field.batch), feather))
+
+    def copy(i: int, source: Tensor, target: Tensor) -> None:
+        target.copy_(source)
+        limits.append((i, *(v.item() for v in source.aminmax())))
+
+    parts = [
+        functools.partial(copy, i, *part)
+        for i in range(b)
+        for part in zip(*(rows.split(_LINES) for rows in _rows(image[i], out[i])), strict=True)
+    ]
+    _each(image, lambda part: part(), [find_faces, *parts])
+    if not all(map(math.isfinite, itertools.chain(*limits))):
+        require_finite(image)
     for i in range(b):
         # Bicubic weights and colour offsets may overshoot; pictures beyond 0..1 (HDR) keep their own range.
-        limit = min(0.0, limits[i][0]), max(1.0, limits[i][1])
+        limit = (
+            min(0.0, *(low for of, low, _ in limits if of == i)),
+            max(1.0, *(high for of, _, high in limits if of == i)),
+        )
         m = None if mask is None else mask[i if len(mask) > 1 else 0].to(image)
-        faces = [
-            _Face(every.select(k).to(image.device), field.select(k % field.batch), feather) for k in every.faces_of(i)
-        ]
-        for box, here in _tiles(faces):
-            _warp_tile(image[i : i + 1], out[i : i + 1], changed[i], here, m, box, limit)
+        work = functools.partial(_warp_tile, image[i : i + 1], out[i : i + 1], changed[i], m, limit)
+        _each(image, work, list(_tiles([faces[k] for k in every.faces_of(i)])))
     return out, changed
+
+
+def _each(image: Tensor, work: Callable[[Any], None], items: Sequence[Any]) -> None:
+    """Do ``work`` for all items, parts of an image; of a large one in several threads."""
+    if image.device.type == "cpu" and len(items) >= _MANY:
+        share_out(work, items)
+        return
+    for item in items:
+        work(item)
+
+
+def _rows(*pictures: Tensor) -> list[Tensor]:
+    """Pictures ``[C,H,W]`` of one shape as rows that lie in memory as a whole, if all have such."""
+    if all(p.is_contiguous() for p in pictures):
+        return [p.flatten(0, 1) for p in pictures]
+    pixels = [p.movedim(0, -1) for p in pictures]
+    return pixels if all(p.is_contiguous() for p in pixels) else list(pictures)
 
 
 class _Face:
@@ -172,24 +203,17 @@ def _zeros(image: Tensor, shape: torch.Size) -> Tensor:
     return torch.from_numpy(np.zeros(shape, np.float32))
 
 
-def _hold_memory() -> None:
-    """Keep the memory that a tile frees for the next tile: the C library of Linux gives it back to the system, which takes
-    longer than the tile itself, until it has seen a block as large as this freed once (mallopt(3), M_MMAP_THRESHOLD)."""
-    torch.empty(_HELD, dtype=torch.uint8)
-
-
 def _warp_tile(
     image: Tensor,
     out: Tensor,
     changed: Tensor,
-    faces: list[_Face],
     mask: Tensor | None,
-    box: tuple[int, int, int, int],
     limits: tuple[float, float],
+    job: tuple[tuple[int, int, int, int], list[_Face]],
 ) -> None:
-    """Warp the pixels of ``box`` (x0, y0, x1, y1) from ``image`` into ``out``, as the fields of ``faces`` together say."""
+    """Warp the pixels of a box (x0, y0, x1, y1) from ``image`` into ``out``, as the fields of its faces together say."""
+    box, faces = job
     x0, y0, x1, y1 = box
-    tile = (..., slice(y0, y1), slice(x0, x1))
     step = min(face.step_in(*box) for face in faces)
     x, y = (_every(first, last, step, image.device) for first, last in ((x0, x1), (y0, y1)))
     edit, counts = _together(faces, [face.sample(x, y) for face in faces])
@@ -198,7 +222,7 @@ def _warp_tile(
         if light.abs().max() < _STILL[1]:  # most of a picture
             edit, counts[-1] = edit[:, :-3], 0
     if mask is not None:
-        edit = _between(edit, step, box) * mask[tile]
+        edit = _between(edit, step, box) * mask[y0:y1, x0:x1]
         x, y, step = _every(x0, x1, 1, image.device), _every(y0, y1, 1, image.device), 1
     moved = edit[0, :2].abs().sum(0) > _STILL[0]
     if any(counts):
@@ -206,14 +230,21 @@ def _warp_tile(
     if step > 1:  # pixels between four that move
         moved = moved[:-1] & moved[1:]
         moved = moved[:, :-1] & moved[:, 1:]
-    all_moved = moved.all()
-    if not (all_moved or moved.any()):
+    rows, columns = moved.any(1).nonzero()[:, 0].tolist(), moved.any(0).nonzero()[:, 0].tolist()
+    if not rows:
         return
+    # What lies around that needs no work.
+    (top, bottom), (left, right) = ((at[0], at[-1] + 1) for at in (rows, columns))
+    more = step > 1
+    moved, edit = moved[top:bottom, left:right], edit[..., top : bottom + more, left : right + more]
+    x, y = x[left : right + more], y[top : bottom + more]
     longest = [sum(face.max_offset[axis] for face in faces) for axis in (0, 1)]
+    # Sampling from the part of the photo that is needed keeps coordinates exact.
+    (px0, px1), (py0, py1) = _span(x0, x1, longest[0], image.shape[3]), _span(y0, y1, longest[1], image.shape[2])
+    x0, x1, y0, y1 = x0 + left * step, min(x1, x0 + right * step), y0 + top * step, min(y1, y0 + bottom * step)
+    box, tile, all_moved = (x0, y0, x1, y1), (..., slice(y0, y1), slice(x0, x1)), moved.all()
     grid = None
     if any(longest):
-        # Sampling from the part of the photo that is needed keeps coordinates exact.
-        (px0, px1), (py0, py1) = _span(x0, x1, longest[0], image.shape[3]), _span(y0, y1, longest[1], image.shape[2])
         kx, ky = 2 / (px1 - px0), 2 / (py1 - py0)
         torch.add((x - px0) * kx - 1, edit[0, 0], alpha=kx, out=edit[0, 0])
         torch.add(((y - py0) * ky - 1)[:, None], edit[0, 1], alpha=ky, out=edit[0, 1])
@@ -233,12 +264,14 @@ def _warp_tile(
         new = edited_pixels(
             part, grid.movedim(1, -1), color, uncovered, limits, padding=padding, painted=painted, light=light
         )
-    if not all_moved:
-        if step > 1:
-            moved = moved.repeat_interleave(step, 0).repeat_interleave(step, 1)[: y1 - y0, : x1 - x0]
-        new = torch.where(moved, new, image[tile])
-    out[tile] = new
-    changed[tile] = 1 if all_moved else moved
+    if all_moved:
+        out[tile], changed[tile] = new, 1
+        return
+    moved = moved.to(changed)
+    if step > 1:
+        moved = moved.repeat_interleave(step, 0).repeat_interleave(step, 1)[: y1 - y0, : x1 - x0]
+    torch.lerp(image[tile], new, moved.to(new), out=out[tile])  # of 0 or 1: a choice, in less than half of its time
+    changed[tile] = moved
 
 
 def _together(faces: list[_Face], samples: list[Sample]) -> tuple[Tensor, list[int]]:

@@ -30,6 +30,7 @@ from flow_core.cli.live import Live, open_source, serve, show_window
 from flow_core.editing.optimize import Settings
 from flow_core.faces.detect import Detector
 from flow_core.faces.landmarks import load_landmarks
+from flow_core.fields.expressions import preset
 from flow_core.fields.files import load_field
 from flow_core.fields.neural import Implicit
 from flow_core.fields.raster import Field
@@ -318,7 +319,7 @@ def test_mistakes(frames: list[Tensor], detector: Detector) -> None:
             VideoSettings(**wrong)
 
 
-def test_frames_are_taken_one_by_one(frames: list[Tensor], detector: Detector) -> None:
+def test_frames_are_taken_a_few_ahead(frames: list[Tensor], detector: Detector) -> None:
     taken = []
 
     def endless() -> Iterator[Tensor]:
@@ -329,7 +330,30 @@ def test_frames_are_taken_one_by_one(frames: list[Tensor], detector: Detector) -
     out = edit_frames(endless(), FIELD, detector)
     for n in range(1, 4):
         assert next(out).shape == (*SIZE, 3)
-        assert len(taken) == n
+        assert n <= len(taken) <= n + 3
+    out.close()
+    done = len(taken)
+    assert not any(t.name == "faceflow-ahead" for t in threading.enumerate())
+    assert len(taken) == done
+
+
+def test_a_thread_that_looks_ahead_changes_nothing(frames: list[Tensor], detector: Detector) -> None:
+    timed = [Frame(f, i, i / 30) for i, f in enumerate(frames[:8])]
+    editor = Editor(preset("smile"), detector, VideoSettings(fade=3))
+    plain = [editor.edit(f.pixels, f.time) for f in timed]
+    editor = Editor(preset("smile"), detector, VideoSettings(fade=3))
+    for (frame, one), other, given in zip(editor.edits(timed), plain, timed, strict=True):
+        assert frame is given
+        assert torch.equal(one.pixels, other.pixels)
+        assert torch.equal(one.mask(), other.mask())
+        assert [(t.id, t.presence) for t in one.faces] == [(t.id, t.presence) for t in other.faces]
+
+
+def test_an_error_comes_after_the_frames_before_it(frames: list[Tensor], detector: Detector) -> None:
+    out = edit_frames([*frames[:3], frames[0][:100]], FIELD, detector)
+    assert len([next(out) for _ in range(3)]) == 3
+    with pytest.raises(ValueError, match="use one size"):
+        next(out)
 
 
 def test_steady_on_a_still_face(portraits: dict[str, Tensor], detector: Detector) -> None:

@@ -25,6 +25,7 @@ from flow_core.fields.raster import Field
 from flow_core.geometry.crop import Crop
 from flow_core.geometry.grid import pixel_centers
 from flow_core.geometry.sampling import sample_image
+from flow_core.warping import warp as warp_module
 from flow_core.warping.jacobian import fold_share, jacobian_determinant
 from flow_core.warping.warp import taper_mask, warp
 
@@ -443,3 +444,17 @@ def test_large_photo_needs_little_memory() -> None:
     assert float(share) == pytest.approx(3200**2 / 24e6, rel=0.01)
     result = 24e6 * 4 * (3 + 1) / 2**20  # the picture and the mask that are returned
     assert float(megabytes) < result + 300
+
+
+def test_tiles_that_are_shared_out_are_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    """To the bit, and in inference mode, in which nodes run, too."""
+    image = torch.rand(1, 3, 1100, 1300, generator=torch.Generator().manual_seed(1))
+    crop, field = square_crop((1100, 1300), (650, 550), 1000), smooth_field()
+    shared = warp(image, crop, field)
+    with torch.inference_mode():
+        inferred = warp(image, crop, field)
+    monkeypatch.setattr(warp_module, "_MANY", 1000)
+    one_by_one = warp(image, crop, field)
+    for a, b, c in zip(one_by_one, shared, inferred, strict=True):
+        assert torch.equal(a, b)
+        assert torch.equal(a, c)
