@@ -8,14 +8,17 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..geometry.crop import Crop
 from ..geometry.grid import pixel_centers
 from ..needs import need
+from .dye import dyed
 from .gates import Gates
 from .tints import Tint, goal, shift
 from .visible import Seen
 
 COLOR_RASTER = 128  # a side, of the raster in which colours are kept: outlines are finer than movements
 HAIR_RASTER = 256  # and of hair, whose strands are finer still
+SPANS = 1.0, 1.125, 1.5  # sides of the face square in which hair may be dyed; multiples of 1/8 keep the rasters even
 REFERENCE_AREA = 0.012  # share of the face square that lips cover, on which a colour costs no more than what it is
 SAID = {  # region -> what is wrong where there is none of it
     "hair": "no hair was found (a bald or shaven head, a hat or a scarf), so that none is dyed",
@@ -61,7 +64,10 @@ def paint(color: Tensor, masks: Tensor, limit: float) -> Tensor:
     return painted.clamp(-limit, limit)
 
 
-def repaint(lab: Tensor, mean: Tensor, shifts: Tensor, masks: Tensor, limit: float, regions: Sequence[str]) -> Tensor:
+def repaint(
+    lab: Tensor, mean: Tensor, shifts: Tensor, masks: Tensor, limit: float, regions: Sequence[str],
+    square: int | None = None,
+) -> Tensor:  # fmt: skip
     """Colour raster that shifts the colours of regions and keeps light and shade within them.
 
     How light is told by :func:`relit`; where it is dark there is less colour.
@@ -73,6 +79,7 @@ def repaint(lab: Tensor, mean: Tensor, shifts: Tensor, masks: Tensor, limit: flo
         masks: ``[B,R,h,w]``.
         limit: largest value of the raster, sRGB 0..1.
         regions: their names.
+        square: side of the face square in pixels; None = all of the pictures.
 
     Returns:
         ``[B,3,h,w]`` sRGB.
@@ -81,31 +88,29 @@ def repaint(lab: Tensor, mean: Tensor, shifts: Tensor, masks: Tensor, limit: flo
 
     whole, (rows, columns) = lab, _box(masks)
     lab, masks = lab[..., rows, columns], masks[..., rows, columns]
-    before, painted = lab_to_rgb(lab), torch.zeros_like(lab)
+    before, painted, square = lab_to_rgb(lab), torch.zeros_like(lab), square or whole.shape[-1]
     for r in range(masks.shape[1]):
         at, by = mean[:, r, :, None, None], shifts[:, r, :, None, None]
         mask = masks[:, r : r + 1]
-        own = lab
-        if regions[r] == "hair":  # at whose border a pixel is partly what lies beyond
-            surely = mask**4 + 1e-6
-            variance = ((lab - at).square() * surely).sum((2, 3), keepdim=True) / surely.sum((2, 3), keepdim=True)
-            room = 2 * variance.sqrt()
-            own = at + mask * torch.minimum(torch.maximum(lab - at, -room), room)
-        light = relit(regions[r], own[:, :1], at[:, :1], by[:, :1]).clamp(0, 100)
+        if regions[r] == "hair":
+            own, there, share = dyed(lab, mask, at, by, square)
+            shifted = lab_to_rgb(there)
+            # what is taken for partly hair becomes no more than hair, or else skin beside it would glow
+            whole_way = shifted - before
+            change = share * (shifted - lab_to_rgb(own))
+            change = torch.minimum(torch.maximum(change, whole_way.clamp(max=0)), whole_way.clamp(min=0))
+            painted = painted + change
+            continue
+        light = relit(regions[r], lab[:, :1], at[:, :1], by[:, :1]).clamp(0, 100)
         there = at + by
         full = ((light + 4) / (there[:, :1] + 4).clamp(min=4)).clamp(0, 1)
         # a dark coat, or a pale one, leaves less of how colours differ below
         darker = (there[:, :1] + 16) / (at[:, :1] + 16)
         paler = (there[:, 1:].norm(dim=1, keepdim=True) + 1) / (at[:, 1:].norm(dim=1, keepdim=True) + 1)
         kept = torch.minimum(darker, paler.clamp(min=0.3)).clamp(max=1)
-        hue = there[:, 1:] * full + (own[:, 1:] - at[:, 1:] * full) * kept
+        hue = there[:, 1:] * full + (lab[:, 1:] - at[:, 1:] * full) * kept
         shifted = lab_to_rgb(torch.cat([light, hue], 1))
-        change = mask * (shifted - (before if own is lab else lab_to_rgb(own)))
-        if (
-            regions[r] == "hair"
-        ):  # what is taken for partly hair becomes no more than hair, or else skin beside it would glow
-            whole_way = shifted - before
-            change = torch.minimum(torch.maximum(change, whole_way.clamp(max=0)), whole_way.clamp(min=0))
+        change = mask * (shifted - before)
         painted = painted + change
     most = painted.abs().amax(1, keepdim=True)  # all channels alike, or else what goes far would be of another hue
     painted = (painted * (limit / most.clamp(min=limit + 1e-9))).clamp(-limit, limit)
@@ -149,6 +154,14 @@ def raster_side(regions: Collection[str]) -> int:
     return HAIR_RASTER if "hair" in regions else COLOR_RASTER
 
 
+def hair_span(crop: Crop) -> float:
+    """Sides of the face square of the square in which hair is dyed: how far the pictures go beyond that, one of :data:`SPANS`."""
+    h, w = crop.image_size
+    corners = crop.to_crop(crop.matrix.new_tensor([[[0.0, 0], [w, 0], [w, h], [0, h]]])[:, None])
+    reach = 2 * (corners - 0.5).abs().max().item() if crop.batch else 1.0
+    return next((span for span in SPANS if span >= reach), SPANS[-1])
+
+
 def colored(gates: Sequence[Gates]) -> list[str]:
     """The regions that any of the gates opens."""
     return [name for name in gates[0].regions if max(g.regions[name] for g in gates) > 0]
@@ -164,10 +177,11 @@ class RegionColors:
         gates: one for each face.
         tints: what is named, one for each face.
         landmarks: ``[B,161,2]`` in crop points.
-        aligned: the face squares ``[B,3,S,S]``.
-        size: (height, width) of the raster at least.
+        picture: squares ``[B,3,S,S]`` around the middle of the face squares.
+        size: (height, width) at least of the raster of a face square.
         limit: largest value of the raster.
         amount: how far what is named goes, 1 as usual.
+        span: side of the squares in sides of the face squares; hair alone is dyed beyond these.
 
     Attributes:
         shifts: ``[B,R,3]`` in hundredths of Lab, zero at the start; what is optimised where :attr:`free`.
@@ -176,33 +190,33 @@ class RegionColors:
     """
 
     def __init__(
-        self, gates: Sequence[Gates], tints: Sequence[Mapping[str, Tint]], landmarks: Tensor, aligned: Tensor,
-        size: tuple[int, int], limit: float, amount: float = 1.0,
+        self, gates: Sequence[Gates], tints: Sequence[Mapping[str, Tint]], landmarks: Tensor, picture: Tensor,
+        size: tuple[int, int], limit: float, amount: float = 1.0, span: float = 1.0,
     ) -> None:  # fmt: skip
-        self.regions = colored(gates)
+        self.regions, self.span = colored(gates), span
         side = max(raster_side(self.regions), *size)
-        seen = Seen(landmarks, aligned, side)
-        masks = torch.cat([seen.region(name) for name in self.regions], 1)
-        self.lab, self.limit = seen.lab.to(aligned), limit
+        seen = Seen(landmarks, picture, side, span)
+        masks = torch.cat([seen.mask(name) for name in self.regions], 1)
+        self.lab, self.limit, self.side = seen.whole_lab.to(picture), limit, side
         self.mean = means(self.lab, masks)
         # what is named goes as far as its tint says; what is sought, as far as its gate is open
         self.free = masks.new_tensor([[name not in t for name in self.regions] for t in tints])[..., None]
         share = masks.new_tensor([[g.regions[name] for name in self.regions] for g in gates])
         self.masks = masks * torch.where(self.free[..., 0] > 0, share, (share > 0).to(share))[..., None, None]
-        self.cost = region_cost(masks)[..., None]
+        self.cost = region_cost(masks * span**2)[..., None]
         self.named = self._named(tints, seen, amount)
         self.shifts = torch.zeros_like(self.named)
-        self.points = pixel_centers(side, side, masks.device)
+        self.points = pixel_centers(*masks.shape[2:], masks.device)
         self.note = said(self.regions, share * (1 - seen.there(self.regions)))
 
     def _named(self, tints: Sequence[Mapping[str, Tint]], seen: Seen, amount: float) -> Tensor:
         """The shifts ``[B,R,3]`` of what is named, in Lab."""
         face = seen.outline("skin", 0.0).to(self.lab)
-        skin = means(self.lab, face)[:, 0]
+        skin = means(seen.lab, face)[:, 0]
         brightest = torch.stack(
             [
                 one[0][m[0] > 0.5].quantile(0.98) if (m > 0.5).any() else one[0].mean()
-                for one, m in zip(self.lab, face, strict=True)
+                for one, m in zip(seen.lab, face, strict=True)
             ]
         )
         out = torch.zeros_like(self.mean)
@@ -222,7 +236,7 @@ class RegionColors:
     def raster(self) -> Tensor:
         """The colours ``[B,3,h,w]`` at :attr:`points`, sRGB."""
         shifts = self.named + self.free * 100 * self.shifts / self.cost
-        return repaint(self.lab, self.mean, shifts, self.masks, self.limit, self.regions)
+        return repaint(self.lab, self.mean, shifts, self.masks, self.limit, self.regions, self.side)
 
 
 def means(picture: Tensor, masks: Tensor) -> Tensor:

@@ -15,9 +15,10 @@ from torch import Tensor
 
 from ..faces.covered import SIZE as COVERED_SIZE
 from ..faces.covered import load_covered
-from ..faces.hair import find_hair, guided, resized
-from ..faces.landmarks import AT, EYES, IRISES, LIPS
+from ..faces.hair import find_hair, guided, middle, resized
+from ..faces.landmarks import AT, BROWS, EYES, IRISES, LIPS, OVAL
 from ..faces.regions import polygon_mask, region_mask
+from ..fields.base import color_taper
 from ..geometry.grid import pixel_centers
 from ..needs import need
 
@@ -38,6 +39,8 @@ OPEN_EYES = (0.085, 0.125)  # height of an opened eye in its widths: from closed
 CONTRAST = (0.1, 0.18)  # L of the bright less the dark of an eye, in L of the skin: dark glasses, and an eye
 EYE_SKIN = (0.12, 0.3)  # share of skin around eyes that dark glasses leave, and that is enough
 COVERED = (0.3, 0.6)  # probability that a place is covered: seen, and spared
+HAIR_LIKE_SKIN = 0.25  # share of the hair that looks like skin, from which on that tells nothing
+INNER = 0.85  # of the oval of the face, in which below the brows there is no hair
 IRIS = 0.024  # radius, fractions of the crop side
 
 
@@ -46,13 +49,16 @@ class Seen:
 
     Args:
         landmarks: ``[B,161,2]`` in crop points.
-        aligned: face squares ``[B,3,S,S]`` RGB 0..1.
-        size: side of the masks.
+        picture: squares ``[B,3,S,S]`` RGB 0..1 around the middle of the face squares.
+        size: pixels of the masks along a side of the face squares.
+        span: side of the squares in sides of the face squares. Hair alone is looked for beyond the latter.
     """
 
-    def __init__(self, landmarks: Tensor, aligned: Tensor, size: int) -> None:
-        self.landmarks, self.aligned, self.size = landmarks, aligned.float(), size
-        self.rgb = resized(self.aligned, size)
+    def __init__(self, landmarks: Tensor, picture: Tensor, size: int, span: float = 1.0) -> None:
+        self.landmarks, self.picture, self.size, self.span = landmarks, picture.float(), size, span
+        self.aligned = middle(self.picture, span)
+        self.whole = resized(self.picture, round(size * span))
+        self.rgb = middle(self.whole, span)
         self._kept: dict[str, Tensor] = {}
         self._drawn: dict[tuple[str, float], Tensor] = {}
 
@@ -63,7 +69,7 @@ class Seen:
         return self._drawn[name, edge]
 
     def region(self, name: str) -> Tensor:
-        """Where a region is seen, ``[B,1,size,size]`` 0..1."""
+        """Where a region is seen, ``[B,1,size,size]`` 0..1 of the face square; hair, of the whole picture."""
         if name not in self._kept:
             if name in ("hair", "skin", "lips", "irises"):
                 mask = getattr(self, f"_{name}")()
@@ -90,13 +96,27 @@ class Seen:
         return torch.stack(out, 1).to(self.rgb)
 
     @functools.cached_property
+    def whole_lab(self) -> Tensor:
+        """CIE Lab ``[B,3,n,n]`` of the whole picture, n = ``size * span``."""
+        return need("kornia.color").rgb_to_lab(self.whole)
+
+    @property
     def lab(self) -> Tensor:
-        return need("kornia.color").rgb_to_lab(self.rgb)
+        """CIE Lab ``[B,3,size,size]`` of the face square."""
+        return middle(self.whole_lab, self.span)
+
+    def mask(self, name: str) -> Tensor:
+        """Where a region is seen in the whole picture, ``[B,1,n,n]`` 0..1; but for hair it fades at the border of the face square."""
+        mask = self.region(name)
+        if self.span == 1 or name == "hair":
+            return mask
+        rim = (self.whole.shape[-1] - self.size) // 2
+        return F.pad(mask * color_taper(pixel_centers(self.size, self.size, mask.device))[:, None], (rim,) * 4)
 
     @functools.cached_property
     def found_hair(self) -> tuple[Tensor, Tensor]:
         """:func:`flow_core.faces.hair.find_hair`."""
-        return find_hair(self.aligned, self.size)
+        return find_hair(self.picture, self.size, self.span)
 
     @functools.cached_property
     def covered(self) -> Tensor:
@@ -109,7 +129,7 @@ class Seen:
     @property
     def hair(self) -> Tensor:
         """Hair, ``[B,1,size,size]`` 0..1, or what is taken for some."""
-        return self.found_hair[0]
+        return middle(self.found_hair[0], self.span)
 
     @property
     def skin_like(self) -> Tensor:
@@ -169,8 +189,21 @@ class Seen:
         return mask
 
     def _hair(self) -> Tensor:
+        """Hair without what looks like skin, where it does not itself, and without the middle of the face, whose shade is dark too."""
         mask, trusted = self.found_hair
-        return mask * trusted.to(mask)[:, None, None, None]
+        own = self.hair
+        alike = _mean(self.skin_like, own**4 + 1e-6)
+        skin = self.skin_like * (1 - alike / HAIR_LIKE_SKIN).clamp(min=0)
+        brow = self.landmarks[:, [AT[i] for c in BROWS for i in c]].mean(1, keepdim=True)
+        oval = self.landmarks[:, [AT[i] for i in OVAL]]
+        center = oval.mean(1, keepdim=True)
+        inner = center + INNER * (oval - center)
+        inner = torch.stack([inner[..., 0], torch.maximum(inner[..., 1], brow[..., 1])], -1)
+        face = blurred(polygon_mask(inner, self.size).to(mask), max(1, round(0.02 * self.size)))
+        spared = 1 - torch.maximum(skin, face)
+        rim = (mask.shape[-1] - self.size) // 2
+        spared = F.pad(spared, (rim,) * 4, value=1.0) if rim else spared
+        return mask * spared * trusted.to(mask)[:, None, None, None]
 
     def _lips(self) -> Tensor:
         """Lips without what covers them, and without teeth that the landmarks take for lips: brighter and with less colour than the lips."""
@@ -235,6 +268,14 @@ class Seen:
         """0 where the eyes are behind dark glasses: there is neither an eye nor skin."""
         around = torch.maximum(self.outline("eyelids", 0.0), self.outline("under-eyes", 0.0))
         return torch.maximum(self.contrast, _ramp(_mean(self.skin_like, around + 1e-6), *EYE_SKIN))
+
+
+def blurred(mask: Tensor, radius: int) -> Tensor:
+    """``[B,C,h,w]``, twice the mean of a square of ``2 radius + 1`` pixels a side."""
+    for _ in range(2):
+        mask = F.avg_pool2d(mask, (2 * radius + 1, 1), 1, (radius, 0), count_include_pad=False)
+        mask = F.avg_pool2d(mask, (1, 2 * radius + 1), 1, (0, radius), count_include_pad=False)
+    return mask
 
 
 def _ramp(value: Tensor, low: float, high: float) -> Tensor:

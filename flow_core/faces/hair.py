@@ -1,4 +1,4 @@
-"""Where a face has hair: a small network that looks at the aligned face square.
+"""Where a face has hair: a small network that looks at the aligned face square, and from a little further away.
 
 It has learnt that a bald head, a hat and a scarf are no hair, and that dark hair ends where a dark wall begins. Beards and brows are
 not hair to it. The card is ``weights/hair.md``.
@@ -21,6 +21,8 @@ CHANNELS = (12, 28, 44, 52)
 LEAST = 0.03  # share of the square above which a face has hair that can be dyed; a shaven head shows a rim of some
 BAND = 0.03  # of the square, by which the border of what the network finds may be off
 COARSE = 128  # pixels a side at most, at which the border is looked for; how far each pixel belongs to hair is finer
+WINDOW = 1.25  # sides of the face square that the network may look at: it knows faces of this size
+JOINED = 0.1  # of the face square, over which what it finds there goes over into what it finds in the square
 SURE = 1.5  # mean logit where hair is found, below which it may well be a hat or a bald head
 
 
@@ -74,26 +76,60 @@ def load_hair(path: Path = BUILTIN, device: torch.device | str = "cpu") -> HairN
 
 
 @torch.no_grad()
-def find_hair(aligned: Tensor, size: int) -> tuple[Tensor, Tensor]:
+def find_hair(picture: Tensor, size: int, span: float = 1.0) -> tuple[Tensor, Tensor]:
     """Hair of the head, without beard and brows.
 
     Args:
-        aligned: face squares ``[B,3,S,S]`` RGB 0..1.
-        size: side of the mask.
+        picture: squares ``[B,3,S,S]`` RGB 0..1 around the middle of the face square.
+        size: pixels of the mask along a side of the face square.
+        span: side of the squares in sides of the face square.
 
     Returns:
-        A mask ``[B,1,size,size]`` 0..1, whose border follows the edges of the picture; and whether each face has hair and the
-        network is sure of it, ``[B]`` bool.
+        A mask ``[B,1,n,n]`` 0..1 of the squares, n = ``size * span``, whose border follows the edges of the picture; and whether each
+        face has hair and the network is sure of it, ``[B]`` bool.
     """
-    small = resized(aligned.detach().float(), SIZE)
-    with torch.inference_mode(False):
-        logits = load_hair(device=aligned.device)(small.clone())
-    coarse = min(size, COARSE)
+    picture = picture.detach().float()
+    logits = _look(middle(picture, span))
+    coarse, side = min(size, COARSE), round(size * span)
     mask = F.interpolate(logits.sigmoid(), (coarse, coarse), mode="bilinear", align_corners=False)
-    picture = resized(aligned.float(), size)
-    mask = guided(resized(picture, coarse), mask, max(1, round(0.03 * coarse)))
-    mask = ((mask - 0.1) / 0.65).clamp(0, 1)
+    if span > 1:
+        mask = _beyond(picture, mask, span)
+    picture = resized(picture, side)
+    mask = guided(resized(picture, mask.shape[-1]), mask, max(1, round(0.03 * coarse)))
+    mask = ((mask - 0.3) / 0.5).clamp(0, 1)
     return matted(picture, mask, max(1, round(BAND * coarse))), trusted(logits)
+
+
+def _look(aligned: Tensor) -> Tensor:
+    small = resized(aligned, SIZE)
+    with torch.inference_mode(False):
+        return load_hair(device=aligned.device)(small.clone())
+
+
+def _beyond(picture: Tensor, inside: Tensor, span: float) -> Tensor:
+    """Hair of the face square ``inside [B,1,c,c]``, and around it what a look from further away finds: ``[B,1,n,n]``, n = c span.
+
+    From still further away the network knows no face; there hair goes on as it is, and fades."""
+    coarse, window = inside.shape[-1], min(span, WINDOW)
+    seen = _look(middle(picture, span / window)).sigmoid()
+    found = F.interpolate(seen, (round(coarse * window),) * 2, mode="bilinear", align_corners=False)
+    rim = (round(coarse * span) - found.shape[-1]) // 2
+    if rim:
+        ramp = torch.linspace(0, 1, rim + 2, device=found.device)[1:-1]
+        ramp = torch.cat([ramp, ramp.new_ones(found.shape[-1]), ramp.flip(0)])
+        found = F.pad(found, (rim,) * 4, mode="replicate") * torch.minimum(ramp, ramp[:, None])
+    edge = ((torch.arange(coarse, device=found.device) + 0.5) / coarse - 0.5).abs()
+    share = ((0.5 - torch.maximum(edge, edge[:, None])) / JOINED).clamp(0, 1)
+    rim = (found.shape[-1] - coarse) // 2
+    at = (..., slice(rim, rim + coarse), slice(rim, rim + coarse))
+    found[at] = torch.lerp(found[at], inside, share)
+    return found
+
+
+def middle(picture: Tensor, span: float) -> Tensor:
+    """The square in the middle of ``[B,C,S,S]`` whose side is 1 of ``span``."""
+    rim = round(picture.shape[-1] * (1 - 1 / span) / 2)
+    return picture if rim == 0 else picture[..., rim:-rim, rim:-rim]
 
 
 def matted(picture: Tensor, mask: Tensor, band: int, noise: float = 0.15) -> Tensor:
