@@ -7,8 +7,9 @@ gloss, and roots that stay darker towards the skin, where a border is least sure
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
+
+from ..faces.hair import blurred
 
 MOST_LIGHTER, MOST_DARKER = 48.0, 58.0  # L by which a head of hair changes at most: nothing bleaches black to white
 CONTRAST = 0.6  # exponent by which contrasts grow with the light of the new colour
@@ -56,11 +57,7 @@ def dyed(lab: Tensor, mask: Tensor, at: Tensor, by: Tensor, square: float) -> tu
     kept = torch.minimum(darker, paler.clamp(min=0.3)).clamp(max=1)
     hue = there[:, 1:] * full * (1 - 0.6 * gloss) + (own[:, 1:] - at[:, 1:] * full) * kept
     rooted = (lift / ROOTED).clamp(0, 1) * (1 - ROOTS)
-    radius = max(1, round(EDGE * square))
-    inner = mask
-    for _ in range(2):
-        inner = F.avg_pool2d(inner, (2 * radius + 1, 1), 1, (radius, 0), count_include_pad=False)
-        inner = F.avg_pool2d(inner, (1, 2 * radius + 1), 1, (0, radius), count_include_pad=False)
+    inner = blurred(mask, max(1, round(EDGE * square)))
     inner = ((inner - 0.45) / 0.5).clamp(0, 1)
     inner = inner * inner * (3 - 2 * inner)
     return own, torch.cat([light, hue], 1), mask * (1 - rooted * (1 - inner))

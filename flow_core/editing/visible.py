@@ -15,7 +15,7 @@ from torch import Tensor
 
 from ..faces.covered import SIZE as COVERED_SIZE
 from ..faces.covered import load_covered
-from ..faces.hair import find_hair, guided, middle, resized
+from ..faces.hair import blurred, find_hair, guided, middle, resized
 from ..faces.landmarks import AT, BROWS, EYES, IRISES, LIPS, OVAL
 from ..faces.regions import polygon_mask, region_mask
 from ..fields.base import color_taper
@@ -40,6 +40,8 @@ CONTRAST = (0.1, 0.18)  # L of the bright less the dark of an eye, in L of the s
 EYE_SKIN = (0.12, 0.3)  # share of skin around eyes that dark glasses leave, and that is enough
 COVERED = (0.3, 0.6)  # probability that a place is covered: seen, and spared
 HAIR_LIKE_SKIN = 0.25  # share of the hair that looks like skin, from which on that tells nothing
+HAIR_SPREAD = 10.0, 5.0, 6.0  # standard deviations of the colours of a head of hair, at least, CIE Lab
+HAIR_FAR = 2.5, 3.6  # of these deviations, from where on a colour is not that of the hair
 INNER = 0.85  # of the oval of the face, in which below the brows there is no hair
 IRIS = 0.024  # radius, fractions of the crop side
 
@@ -203,7 +205,22 @@ class Seen:
         spared = 1 - torch.maximum(skin, face)
         rim = (mask.shape[-1] - self.size) // 2
         spared = F.pad(spared, (rim,) * 4, value=1.0) if rim else spared
-        return mask * spared * trusted.to(mask)[:, None, None, None]
+        return mask * spared * self._hair_like(mask * spared) * trusted.to(mask)[:, None, None, None]
+
+    def _hair_like(self, mask: Tensor) -> Tensor:
+        """How much pixels of the whole picture have the colour of most of the hair, ``[B,1,n,n]`` 0..1: a coat or a neck has not.
+
+        Gloss has, as it is lighter; shade that is much darker has not, and stays what it is."""
+        lab, sure = self.whole_lab, mask**4 + 1e-6
+        least = lab.new_tensor(HAIR_SPREAD)[:, None, None]
+        like = torch.ones_like(mask)
+        for _ in range(2):
+            mean = _mean(lab, sure * like)
+            spread = torch.maximum(_mean((lab - mean).square(), sure * like).sqrt(), least)
+            off = (lab - mean) / spread
+            off = torch.cat([torch.where(off[:, :1] > 0, 0.5, 1.0) * off[:, :1], off[:, 1:]], 1)
+            like = 1 - _ramp(off.norm(dim=1, keepdim=True), *HAIR_FAR)
+        return like
 
     def _lips(self) -> Tensor:
         """Lips without what covers them, and without teeth that the landmarks take for lips: brighter and with less colour than the lips."""
@@ -268,14 +285,6 @@ class Seen:
         """0 where the eyes are behind dark glasses: there is neither an eye nor skin."""
         around = torch.maximum(self.outline("eyelids", 0.0), self.outline("under-eyes", 0.0))
         return torch.maximum(self.contrast, _ramp(_mean(self.skin_like, around + 1e-6), *EYE_SKIN))
-
-
-def blurred(mask: Tensor, radius: int) -> Tensor:
-    """``[B,C,h,w]``, twice the mean of a square of ``2 radius + 1`` pixels a side."""
-    for _ in range(2):
-        mask = F.avg_pool2d(mask, (2 * radius + 1, 1), 1, (radius, 0), count_include_pad=False)
-        mask = F.avg_pool2d(mask, (1, 2 * radius + 1), 1, (0, radius), count_include_pad=False)
-    return mask
 
 
 def _ramp(value: Tensor, low: float, high: float) -> Tensor:

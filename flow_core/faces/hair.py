@@ -22,7 +22,10 @@ LEAST = 0.03  # share of the square above which a face has hair that can be dyed
 BAND = 0.03  # of the square, by which the border of what the network finds may be off
 COARSE = 128  # pixels a side at most, at which the border is looked for; how far each pixel belongs to hair is finer
 WINDOW = 1.25  # sides of the face square that the network may look at: it knows faces of this size
+NEAR = 1.125  # sides of the face square up to which hair goes on as it ends there: too little to look at again
 JOINED = 0.1  # of the face square, over which what it finds there goes over into what it finds in the square
+TEXTURE = 0.15, 0.4  # of the texture that most of the hair has: none, and enough
+BLURRED = 0.006  # mean difference of the logarithm of light from that of its neighbours, below which a picture has no texture
 SURE = 1.5  # mean logit where hair is found, below which it may well be a hat or a bald head
 
 
@@ -92,10 +95,14 @@ def find_hair(picture: Tensor, size: int, span: float = 1.0) -> tuple[Tensor, Te
     logits = _look(middle(picture, span))
     coarse, side = min(size, COARSE), round(size * span)
     mask = F.interpolate(logits.sigmoid(), (coarse, coarse), mode="bilinear", align_corners=False)
-    if span > 1:
+    if span > NEAR:
         mask = _beyond(picture, mask, span)
+    elif span > 1:
+        mask = F.pad(mask, (round(coarse * (span - 1) / 2),) * 4, mode="replicate")
     picture = resized(picture, side)
-    mask = guided(resized(picture, mask.shape[-1]), mask, max(1, round(0.03 * coarse)))
+    small = resized(picture, mask.shape[-1])
+    mask = mask * _textured(small, mask, max(1, round(0.025 * coarse)))
+    mask = guided(small, mask, max(1, round(0.03 * coarse)))
     mask = ((mask - 0.3) / 0.5).clamp(0, 1)
     return matted(picture, mask, max(1, round(BAND * coarse))), trusted(logits)
 
@@ -124,6 +131,26 @@ def _beyond(picture: Tensor, inside: Tensor, span: float) -> Tensor:
     at = (..., slice(rim, rim + coarse), slice(rim, rim + coarse))
     found[at] = torch.lerp(found[at], inside, share)
     return found
+
+
+def _textured(picture: Tensor, mask: Tensor, radius: int) -> Tensor:
+    """Whether places have some of the texture that hair has, ``[B,1,h,w]`` 0..1, or are surely hair all the same: a wall that is out of
+    focus has none. All are taken for hair where hair is out of focus itself."""
+    tone = (picture.mean(1, keepdim=True).clamp(min=0) + 0.03).log()
+    fine = blurred((tone - F.avg_pool2d(tone, 3, 1, 1, count_include_pad=False)).abs(), radius)
+    usual = [one[m > 0.9].median() if (m > 0.9).any() else one.sum() * 0 for one, m in zip(fine, mask, strict=True)]
+    usual = torch.stack(usual)[:, None, None, None]
+    some = ((fine / usual.clamp(min=1e-4) - TEXTURE[0]) / (TEXTURE[1] - TEXTURE[0])).clamp(0, 1)
+    some = torch.where(usual < BLURRED, 1.0, some)
+    return torch.lerp(some, torch.ones_like(some), ((mask - 0.9) / 0.08).clamp(0, 1))
+
+
+def blurred(mask: Tensor, radius: int) -> Tensor:
+    """``[B,C,h,w]``, twice the mean of a square of ``2 radius + 1`` pixels a side."""
+    for _ in range(2):
+        mask = F.avg_pool2d(mask, (2 * radius + 1, 1), 1, (radius, 0), count_include_pad=False)
+        mask = F.avg_pool2d(mask, (1, 2 * radius + 1), 1, (0, radius), count_include_pad=False)
+    return mask
 
 
 def middle(picture: Tensor, span: float) -> Tensor:
@@ -169,7 +196,7 @@ def matted(picture: Tensor, mask: Tensor, band: int, noise: float = 0.15) -> Ten
     ).split((1, 1, 3, 1, 3), 1)
     alpha = (((picture - of_beyond) * way).sum(1, keepdim=True) / far.clamp(min=1e-6)).clamp(0, 1)
     # more than the mask had only where it had some
-    return torch.lerp(mask, torch.minimum(((alpha - 0.25) / 0.75).clamp(0, 1), 2.5 * mask), unsure)
+    return torch.lerp(mask, torch.minimum(((alpha - 0.15) / 0.85).clamp(0, 1), 2.5 * mask), unsure)
 
 
 def trusted(logits: Tensor) -> Tensor:
