@@ -16,7 +16,14 @@ CONTRAST = 0.6  # exponent by which contrasts grow with the light of the new col
 STRANDS = 13.0  # L of the standard deviation that dyed hair has at most
 DARK = 4.0  # L below which shades tell little
 ROOTS = 0.5  # share of the way that hair goes at its border, where it gets lighter by ROOTED or more
+GREY_ROOTS = 0.75  # the same where it gets darker
 ROOTED = 40.0
+FINE = 0.016  # of the square, up to which light changes within strands
+SMOOTH = (
+    22.0,
+    13.0,
+)  # L by which hair without any strands may get darker, or else it is a cap, and more for each L of these
+WARM = 0.25  # shift along a for each L that hair cannot be bleached
 EDGE = 0.035  # of the square, by which roots reach into the hair
 
 
@@ -37,8 +44,14 @@ def dyed(lab: Tensor, mask: Tensor, at: Tensor, by: Tensor, square: float) -> tu
     variance = ((lab - at).square() * surely).sum((2, 3), keepdim=True) / surely.sum((2, 3), keepdim=True)
     spread = variance.sqrt()
     own = at + mask * torch.minimum(torch.maximum(lab - at, -2.5 * spread), 2.5 * spread)
-    lift = by[:, :1].clamp(-MOST_DARKER, MOST_LIGHTER)
-    there = torch.cat([at[:, :1] + lift, at[:, 1:] + by[:, 1:]], 1)
+    fine = (lab[:, :1] - blurred(lab[:, :1], max(1, round(FINE * square)))).abs()
+    fine = (fine * surely).sum((2, 3), keepdim=True) / surely.sum((2, 3), keepdim=True)
+    darkest = -(SMOOTH[0] + SMOOTH[1] * fine).clamp(max=MOST_DARKER)
+    lift = torch.minimum(torch.maximum(by[:, :1], darkest), by.new_tensor(MOST_LIGHTER))
+    warm = (
+        WARM * (by[:, :1] - lift).clamp(0, 20) * (by[:, 2:] / 30).clamp(0, 1)
+    )  # what is bleached is first of all orange
+    there = torch.cat([at[:, :1] + lift, at[:, 1:2] + by[:, 1:2] + warm, at[:, 2:] + by[:, 2:]], 1)
     new = there[:, :1]
     # in logarithms, since gloss on black hair is all that tells its strands in light itself
     tone = (own[:, :1].clamp(min=0) + DARK).log()
@@ -56,7 +69,7 @@ def dyed(lab: Tensor, mask: Tensor, at: Tensor, by: Tensor, square: float) -> tu
     paler = (there[:, 1:].norm(dim=1, keepdim=True) + 1) / (at[:, 1:].norm(dim=1, keepdim=True) + 1)
     kept = torch.minimum(darker, paler.clamp(min=0.3)).clamp(max=1)
     hue = there[:, 1:] * full * (1 - 0.6 * gloss) + (own[:, 1:] - at[:, 1:] * full) * kept
-    rooted = (lift / ROOTED).clamp(0, 1) * (1 - ROOTS)
+    rooted = (lift / ROOTED).clamp(0, 1) * (1 - ROOTS) + (-lift / ROOTED).clamp(0, 1) * (1 - GREY_ROOTS)
     inner = blurred(mask, max(1, round(EDGE * square)))
     inner = ((inner - 0.45) / 0.5).clamp(0, 1)
     inner = inner * inner * (3 - 2 * inner)

@@ -316,7 +316,9 @@ class Bound:
         fitted = fit_shown(landmarks) if fitted is None else fitted
         colors = None
         if self.gates.color > 0:
-            colors = RegionColors([self.gates] * count, [self.tints] * count, landmarks, aligned, (2, 2), COLOR_LIMIT, span=span)
+            colors = RegionColors(
+                [self.gates] * count, [self.tints] * count, landmarks, aligned, (2, 2), COLOR_LIMIT, span=span
+            )
         wish = Wish(*(t.expand(count, -1) for t in self.wish))
         answer = self.predictor(wish, features(fitted).to(device), tones(colors, self.gates, aligned))
         made = MusclesField.zeros(count).to(device).with_coefficients(answer.coefficients)

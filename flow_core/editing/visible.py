@@ -42,6 +42,11 @@ COVERED = (0.3, 0.6)  # probability that a place is covered: seen, and spared
 HAIR_LIKE_SKIN = 0.25  # share of the hair that looks like skin, from which on that tells nothing
 HAIR_SPREAD = 10.0, 5.0, 6.0  # standard deviations of the colours of a head of hair, at least, CIE Lab
 HAIR_FAR = 2.5, 3.6  # of these deviations, from where on a colour is not that of the hair
+SHAVEN = (
+    4.8,
+    1.3,
+    0.6,
+)  # colour and texture of hair and skin up to which they are alike, and share that looks like lit skin
 INNER = 0.85  # of the oval of the face, in which below the brows there is no hair
 IRIS = 0.024  # radius, fractions of the crop side
 
@@ -195,8 +200,13 @@ class Seen:
         mask, trusted = self.found_hair
         own = self.hair
         alike = _mean(self.skin_like, own**4 + 1e-6)
-        skin = self.skin_like * (1 - alike / HAIR_LIKE_SKIN).clamp(min=0)
         brow = self.landmarks[:, [AT[i] for c in BROWS for i in c]].mean(1, keepdim=True)
+        below = _ramp(
+            pixel_centers(self.size, self.size, mask.device)[:, None, ..., 1],
+            brow[..., 1:, None],
+            brow[..., 1:, None] + 0.05,
+        )
+        skin = self.skin_like * (1 - alike / HAIR_LIKE_SKIN).clamp(min=0) * below
         oval = self.landmarks[:, [AT[i] for i in OVAL]]
         center = oval.mean(1, keepdim=True)
         inner = center + INNER * (oval - center)
@@ -205,13 +215,28 @@ class Seen:
         spared = 1 - torch.maximum(skin, face)
         rim = (mask.shape[-1] - self.size) // 2
         spared = F.pad(spared, (rim,) * 4, value=1.0) if rim else spared
+        trusted = trusted & ~self._shaven()
         return mask * spared * self._hair_like(mask * spared) * trusted.to(mask)[:, None, None, None]
+
+    def _shaven(self) -> Tensor:
+        """Whether what is taken for hair has the hue of the skin and no more texture, ``[B]``."""
+        hair, skin = (self.hair * self.outline("hair") > 0.7).float(), self.outline("cheeks") * (1 - self.hair)
+        lab = self.lab
+        tone = (lab[:, :1] + 8).log()
+        fine = (tone - F.avg_pool2d(tone, 3, 1, 1, count_include_pad=False)).abs()
+        hue = lab[:, 1:] / (lab[:, :1] + 16)
+        apart = 60 * (_mean(hue, hair) - _mean(hue, skin)).norm(dim=1)[:, 0, 0]
+        rough = (_mean(fine, hair) / _mean(fine, skin).clamp(min=1e-6))[:, 0, 0, 0]
+        return (apart < SHAVEN[0]) & (rough < SHAVEN[1]) & (_mean(self.lit_skin, hair)[:, 0, 0, 0] > SHAVEN[2])
 
     def _hair_like(self, mask: Tensor) -> Tensor:
         """How much pixels of the whole picture have the colour of most of the hair, ``[B,1,n,n]`` 0..1: a coat or a neck has not.
 
         Gloss has, as it is lighter; shade that is much darker has not, and stays what it is."""
         lab, sure = self.whole_lab, mask**4 + 1e-6
+        lab = torch.cat(
+            [lab[:, :1], lab[:, 1:] * (56 / (lab[:, :1] + 16)).clamp(max=1.2)], 1
+        )  # the same hair in light and shade
         least = lab.new_tensor(HAIR_SPREAD)[:, None, None]
         like = torch.ones_like(mask)
         for _ in range(2):

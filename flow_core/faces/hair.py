@@ -25,7 +25,9 @@ WINDOW = 1.25  # sides of the face square that the network may look at: it knows
 NEAR = 1.125  # sides of the face square up to which hair goes on as it ends there: too little to look at again
 JOINED = 0.1  # of the face square, over which what it finds there goes over into what it finds in the square
 TEXTURE = 0.15, 0.4  # of the texture that most of the hair has: none, and enough
-BLURRED = 0.006  # mean difference of the logarithm of light from that of its neighbours, below which a picture has no texture
+BLURRED = (
+    0.006  # mean difference of the logarithm of light from that of its neighbours, below which a picture has no texture
+)
 SURE = 1.5  # mean logit where hair is found, below which it may well be a hat or a bald head
 
 
