@@ -48,6 +48,12 @@ SHAVEN = (
     0.6,
 )  # colour and texture of hair and skin up to which they are alike, and share that looks like lit skin
 INNER = 0.85  # of the oval of the face, in which below the brows there is no hair
+TAKEN = 0.7, 0.4  # share of a colour of skin that lips, and brows, do not take
+BROW, NECK = (
+    (0.95, 1.5),
+    0.25,
+)  # of the oval's half above the brows, up to where a brow may go on; below the chin, of the square
+WALL = 0.1, 0.3  # share of what lies beside a face that looks like skin: none, and too much
 IRIS = 0.024  # radius, fractions of the crop side
 
 
@@ -173,27 +179,48 @@ class Seen:
 
     def _skin(self) -> Tensor:
         # it goes on beyond the landmarks: brow, ears and neck, and the crown of a bald head
+        brow_and_neck = self._brow_and_neck()
+        inside = torch.maximum(self.outline("all", 0.03), brow_and_neck)
         near = torch.maximum(
             region_mask(self.landmarks, "all", self.size, SKIN_MARGIN).to(self.rgb),
             self.outline("hair", 0.05),
         )
-        like = torch.maximum(self.skin_like, self.outline("all", 0.03) * self.lit_skin)
+        near = torch.maximum(near * self._no_wall(), inside)
+        like = torch.maximum(self.skin_like, inside * self.lit_skin)
         radius = max(1, round(0.02 * self.size))
         like = guided(self.rgb, (2 * like).clamp(max=1) * (1 - self.hair) * (1 - self.covered), radius)
-        mask = torch.maximum(near, self.outline("all", 0.05)) * like
+        mask = near * like
         mask = F.avg_pool2d(F.pad(mask, (1,) * 4, mode="replicate"), 3, 1)
         mouth = polygon_mask(self.landmarks[:, [AT[i] for i in LIPS]], self.size).to(
             mask
         )  # with what lies between the lips
         eyes = sum(inside for inside, _, _ in self.eyes)
-        for other in (
-            mouth,
-            self.outline("lips"),
-            self.outline("brows") * (1 - _ramp(self.skin_like, 0.65, 0.95)),
-            eyes,
-        ):
-            mask = mask * (1 - 1.5 * other).clamp(min=0)
-        return mask
+        # lips take some of a tan, and so does the skin between the hairs of brows
+        lips, brows = self.outline("lips"), self.outline("brows") * (1 - _ramp(self.skin_like, 0.65, 0.95))
+        mask = mask * (1 - 1.5 * torch.maximum((mouth - lips).clamp(min=0), eyes)).clamp(min=0)
+        return mask * (1 - TAKEN[0] * lips) * (1 - TAKEN[1] * brows)
+
+    def _brow_and_neck(self) -> Tensor:
+        """Where a brow goes on up to the hair, and a neck down to the collar, ``[B,1,size,size]`` 0..1."""
+        oval = self.landmarks[:, [AT[i] for i in OVAL]]
+        brow = self.landmarks[:, [AT[i] for c in BROWS for i in c]].mean(1, keepdim=True)
+        upper = brow + (oval - brow) * oval.new_tensor(BROW)
+        upper = torch.stack([upper[..., 0], torch.minimum(upper[..., 1], brow[..., 1])], -1)
+        left, right, chin = (self.landmarks[:, AT[i]] for i in (172, 397, 152))
+        down = chin[:, 1:] + NECK
+        neck = torch.stack([left, right, torch.cat([right[:, :1], down], 1), torch.cat([left[:, :1], down], 1)], 1)
+        both = torch.maximum(*(polygon_mask(p, self.size) for p in (upper, neck)))
+        return blurred(both, max(1, round(0.015 * self.size))).to(self.rgb)
+
+    def _no_wall(self) -> Tensor:
+        """Left and right of the face, ``[B,1,1,size]``: 0 where what lies far from it looks like skin too."""
+        n = self.size
+        rows, strip = slice(round(0.2 * n), round(0.6 * n)), round(0.12 * n)
+        far = self.skin_like * (1 - self.hair)
+        walls = [far[:, :, rows, columns].mean((2, 3)) for columns in (slice(0, strip), slice(n - strip, n))]
+        left, right = (1 - _ramp(w, *WALL)[..., None, None] for w in walls)
+        x = (torch.arange(n, device=far.device) + 0.5) / n
+        return torch.where(x < 0.5, left, right)
 
     def _hair(self) -> Tensor:
         """Hair without what looks like skin, where it does not itself, and without the middle of the face, whose shade is dark too."""
