@@ -188,7 +188,9 @@ class Seen:
         near = torch.maximum(near * self._no_wall(), inside)
         like = torch.maximum(self.skin_like, inside * self.lit_skin)
         radius = max(1, round(0.02 * self.size))
-        like = guided(self.rgb, (2 * like).clamp(max=1) * (1 - self.hair) * (1 - self.covered), radius)
+        like = guided(
+            self.rgb, (2 * like).clamp(max=1) * (1 - self.hair) * (1 - self.covered * self.outline("all", 0.03)), radius
+        )
         mask = near * like
         mask = F.avg_pool2d(F.pad(mask, (1,) * 4, mode="replicate"), 3, 1)
         mouth = polygon_mask(self.landmarks[:, [AT[i] for i in LIPS]], self.size).to(
