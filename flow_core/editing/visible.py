@@ -49,10 +49,8 @@ SHAVEN = (
 )  # colour and texture of hair and skin up to which they are alike, and share that looks like lit skin
 INNER = 0.85  # of the oval of the face, in which below the brows there is no hair
 TAKEN = 0.7, 0.4  # share of a colour of skin that lips, and brows, do not take
-BROW, NECK = (
-    (0.95, 1.5),
-    0.25,
-)  # of the oval's half above the brows, up to where a brow may go on; below the chin, of the square
+BROW = 0.95, 1.65  # of the oval's half above the brows, up to where a brow may go on, across and up
+NECK = 0.2  # of the square, by which a neck may go on below the chin
 WALL = 0.1, 0.3  # share of what lies beside a face that looks like skin: none, and too much
 IRIS = 0.024  # radius, fractions of the crop side
 
@@ -65,10 +63,14 @@ class Seen:
         picture: squares ``[B,3,S,S]`` RGB 0..1 around the middle of the face squares.
         size: pixels of the masks along a side of the face squares.
         span: side of the squares in sides of the face squares. Hair alone is looked for beyond the latter.
+        fine: the same as ``size`` for the mask of hair, whose strands are finer than anything else; None = as of the others.
     """
 
-    def __init__(self, landmarks: Tensor, picture: Tensor, size: int, span: float = 1.0) -> None:
+    def __init__(
+        self, landmarks: Tensor, picture: Tensor, size: int, span: float = 1.0, fine: int | None = None
+    ) -> None:
         self.landmarks, self.picture, self.size, self.span = landmarks, picture.float(), size, span
+        self.fine = fine or size
         self.aligned = middle(self.picture, span)
         self.whole = resized(self.picture, round(size * span))
         self.rgb = middle(self.whole, span)
@@ -119,7 +121,8 @@ class Seen:
         return middle(self.whole_lab, self.span)
 
     def mask(self, name: str) -> Tensor:
-        """Where a region is seen in the whole picture, ``[B,1,n,n]`` 0..1; but for hair it fades at the border of the face square."""
+        """Where a region is seen in the whole picture, ``[B,1,n,n]`` 0..1, n = ``size * span``, or ``fine * span`` for hair; what is not
+        hair fades at the border of the face square."""
         mask = self.region(name)
         if self.span == 1 or name == "hair":
             return mask
@@ -129,7 +132,7 @@ class Seen:
     @functools.cached_property
     def found_hair(self) -> tuple[Tensor, Tensor]:
         """:func:`flow_core.faces.hair.find_hair`."""
-        return find_hair(self.picture, self.size, self.span)
+        return find_hair(self.picture, self.fine, self.span)
 
     @functools.cached_property
     def covered(self) -> Tensor:
@@ -139,10 +142,10 @@ class Seen:
             found = load_covered()(small).sigmoid().to(self.rgb)
         return F.interpolate(_ramp(found, *COVERED), (self.size, self.size), mode="bilinear", align_corners=False)
 
-    @property
+    @functools.cached_property
     def hair(self) -> Tensor:
         """Hair, ``[B,1,size,size]`` 0..1, or what is taken for some."""
-        return middle(self.found_hair[0], self.span)
+        return resized(middle(self.found_hair[0], self.span), self.size)
 
     @property
     def skin_like(self) -> Tensor:
@@ -155,7 +158,7 @@ class Seen:
         return self._skin_likes[1]
 
     @functools.cached_property
-    def _skin_likes(self) -> tuple[Tensor, Tensor]:
+    def _skin_likes(self) -> tuple[Tensor, Tensor, Tensor]:
         seed = torch.maximum(self.outline("cheeks"), self.outline("nose")) * self.outline("skin")
         rgb = self.rgb.clamp(min=0) + 0.02
         total = rgb.sum(1, keepdim=True)
@@ -175,18 +178,21 @@ class Seen:
         along = (off[:, :2] * white).sum(1, keepdim=True) / white.square().sum(1, keepdim=True).clamp(min=1e-3)
         hue = off[:, :2] - along.clamp(0, 0.9) * white * (off[:, 2:] > 0)
         lit = torch.exp(-0.5 * ((hue / 2).square().sum(1, keepdim=True) + (off[:, 2:].clamp(max=0) / 2).square()))
-        return strict, lit
+        away = (off[:, :2] / 2).square().sum(1, keepdim=True)  # in shade there is no gloss
+        shade = torch.exp(-0.5 * (away + (off[:, 2:].clamp(max=0) / 2).square() + off[:, 2:].clamp(min=0).square()))
+        return strict, lit, shade
 
     def _skin(self) -> Tensor:
         # it goes on beyond the landmarks: brow, ears and neck, and the crown of a bald head
-        brow_and_neck = self._brow_and_neck()
-        inside = torch.maximum(self.outline("all", 0.03), brow_and_neck)
+        brow, neck = self._brow_and_neck()
+        inside = torch.maximum(self.outline("all", 0.03), brow)
         near = torch.maximum(
             region_mask(self.landmarks, "all", self.size, SKIN_MARGIN).to(self.rgb),
             self.outline("hair", 0.05),
         )
-        near = torch.maximum(near * self._no_wall(), inside)
-        like = torch.maximum(self.skin_like, inside * self.lit_skin)
+        near = torch.maximum(near * self._no_wall(), torch.maximum(inside, neck))
+        like = torch.maximum(inside * self.lit_skin, neck * self._skin_likes[2])  # under a chin it is dark
+        like = torch.maximum(self.skin_like, like)
         radius = max(1, round(0.02 * self.size))
         like = guided(
             self.rgb, (2 * like).clamp(max=1) * (1 - self.hair) * (1 - self.covered * self.outline("all", 0.03)), radius
@@ -202,7 +208,7 @@ class Seen:
         mask = mask * (1 - 1.5 * torch.maximum((mouth - lips).clamp(min=0), eyes)).clamp(min=0)
         return mask * (1 - TAKEN[0] * lips) * (1 - TAKEN[1] * brows)
 
-    def _brow_and_neck(self) -> Tensor:
+    def _brow_and_neck(self) -> list[Tensor]:
         """Where a brow goes on up to the hair, and a neck down to the collar, ``[B,1,size,size]`` 0..1."""
         oval = self.landmarks[:, [AT[i] for i in OVAL]]
         brow = self.landmarks[:, [AT[i] for c in BROWS for i in c]].mean(1, keepdim=True)
@@ -211,8 +217,8 @@ class Seen:
         left, right, chin = (self.landmarks[:, AT[i]] for i in (172, 397, 152))
         down = chin[:, 1:] + NECK
         neck = torch.stack([left, right, torch.cat([right[:, :1], down], 1), torch.cat([left[:, :1], down], 1)], 1)
-        both = torch.maximum(*(polygon_mask(p, self.size) for p in (upper, neck)))
-        return blurred(both, max(1, round(0.015 * self.size))).to(self.rgb)
+        radius = max(1, round(0.015 * self.size))
+        return [blurred(polygon_mask(p, self.size).to(self.rgb), radius) for p in (upper, neck)]
 
     def _no_wall(self) -> Tensor:
         """Left and right of the face, ``[B,1,1,size]``: 0 where what lies far from it looks like skin too."""
@@ -242,10 +248,11 @@ class Seen:
         inner = torch.stack([inner[..., 0], torch.maximum(inner[..., 1], brow[..., 1])], -1)
         face = blurred(polygon_mask(inner, self.size).to(mask), max(1, round(0.02 * self.size)))
         spared = 1 - torch.maximum(skin, face)
-        rim = (mask.shape[-1] - self.size) // 2
+        rim = (self.whole.shape[-1] - self.size) // 2
         spared = F.pad(spared, (rim,) * 4, value=1.0) if rim else spared
         trusted = trusted & ~self._shaven()
-        return mask * spared * self._hair_like(mask * spared) * trusted.to(mask)[:, None, None, None]
+        spared = spared * self._hair_like(resized(mask, spared.shape[-1]) * spared)
+        return mask * resized(spared, mask.shape[-1]) * trusted.to(mask)[:, None, None, None]
 
     def _shaven(self) -> Tensor:
         """Whether what is taken for hair has the hue of the skin and no more texture, ``[B]``."""
