@@ -198,7 +198,7 @@ class Seen:
             self.rgb, (2 * like).clamp(max=1) * (1 - self.hair) * (1 - self.covered * self.outline("all", 0.03)), radius
         )
         mask = near * like
-        mask = F.avg_pool2d(F.pad(mask, (1,) * 4, mode="replicate"), 3, 1)
+        mask = blurred(mask, 1, 1)
         mouth = polygon_mask(self.landmarks[:, [AT[i] for i in LIPS]], self.size).to(
             mask
         )  # with what lies between the lips
@@ -259,7 +259,7 @@ class Seen:
         hair, skin = (self.hair * self.outline("hair") > 0.7).float(), self.outline("cheeks") * (1 - self.hair)
         lab = self.lab
         tone = (lab[:, :1] + 8).log()
-        fine = (tone - F.avg_pool2d(tone, 3, 1, 1, count_include_pad=False)).abs()
+        fine = (tone - blurred(tone, 1, 1)).abs()
         hue = lab[:, 1:] / (lab[:, :1] + 16)
         apart = 60 * (_mean(hue, hair) - _mean(hue, skin)).norm(dim=1)[:, 0, 0]
         rough = (_mean(fine, hair) / _mean(fine, skin).clamp(min=1e-6))[:, 0, 0, 0]
@@ -280,7 +280,7 @@ class Seen:
             spread = torch.maximum(_mean((lab - mean).square(), sure * like).sqrt(), least)
             off = (lab - mean) / spread
             off = torch.cat([torch.where(off[:, :1] > 0, 0.5, 1.0) * off[:, :1], off[:, 1:]], 1)
-            like = 1 - _ramp(off.norm(dim=1, keepdim=True), *HAIR_FAR)
+            like = 1 - _ramp(off.square().sum(1, keepdim=True).sqrt(), *HAIR_FAR)
         return like
 
     def _lips(self) -> Tensor:
@@ -288,7 +288,9 @@ class Seen:
         ring = self.outline("lips", 0.0) * (1 - self.covered)
         own = _mean(self.lab, ring + 1e-6)
         lighter = (self.lab[:, :1] - own[:, :1]) / (100 - own[:, :1]).clamp(min=10)
-        chroma = self.lab[:, 1:].norm(dim=1, keepdim=True) / own[:, 1:].norm(dim=1, keepdim=True).clamp(min=4)
+        chroma = self.lab[:, 1:].square().sum(1, keepdim=True).sqrt() / own[:, 1:].norm(dim=1, keepdim=True).clamp(
+            min=4
+        )
         teeth = _ramp(lighter, 0.35, 0.6) * (1 - _ramp(chroma, 0.35, 0.65))
         return self.outline("lips") * (1 - self.covered) * (1 - teeth)
 

@@ -6,6 +6,7 @@ not hair to it. The card is ``weights/hair.md``.
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 
 import torch
@@ -139,7 +140,7 @@ def _textured(picture: Tensor, mask: Tensor, radius: int) -> Tensor:
     """Whether places have some of the texture that hair has, ``[B,1,h,w]`` 0..1, or are surely hair all the same: a wall that is out of
     focus has none. All are taken for hair where hair is out of focus itself."""
     tone = (picture.mean(1, keepdim=True).clamp(min=0) + 0.03).log()
-    fine = blurred((tone - F.avg_pool2d(tone, 3, 1, 1, count_include_pad=False)).abs(), radius)
+    fine = blurred((tone - blurred(tone, 1, 1)).abs(), radius)
     usual = [one[m > 0.9].median() if (m > 0.9).any() else one.sum() * 0 for one, m in zip(fine, mask, strict=True)]
     usual = torch.stack(usual)[:, None, None, None]
     some = ((fine / usual.clamp(min=1e-4) - TEXTURE[0]) / (TEXTURE[1] - TEXTURE[0])).clamp(0, 1)
@@ -147,12 +148,19 @@ def _textured(picture: Tensor, mask: Tensor, radius: int) -> Tensor:
     return torch.lerp(some, torch.ones_like(some), ((mask - 0.9) / 0.08).clamp(0, 1))
 
 
-def blurred(mask: Tensor, radius: int) -> Tensor:
-    """``[B,C,h,w]``, twice the mean of a square of ``2 radius + 1`` pixels a side."""
-    for _ in range(2):
-        mask = F.avg_pool2d(mask, (2 * radius + 1, 1), 1, (radius, 0), count_include_pad=False)
-        mask = F.avg_pool2d(mask, (1, 2 * radius + 1), 1, (0, radius), count_include_pad=False)
-    return mask
+def blurred(planes: Tensor, radius: int, times: int = 2) -> Tensor:
+    """``[B,C,S,S]``, ``times`` the mean of a square of ``2 radius + 1`` pixels a side, of what of it lies in the picture."""
+    # two products of matrices: pooling takes longer the wider it is
+    band = _band(planes.shape[-1], radius, times).to(planes)
+    return band @ planes @ band.T
+
+
+@functools.lru_cache(maxsize=64)
+def _band(size: int, radius: int, times: int) -> Tensor:
+    with torch.inference_mode(False):
+        at = torch.arange(size)
+        band = ((at - at[:, None]).abs() <= radius).float()
+        return torch.linalg.matrix_power(band / band.sum(1, keepdim=True), times)
 
 
 def middle(picture: Tensor, span: float) -> Tensor:
@@ -177,26 +185,25 @@ def matted(picture: Tensor, mask: Tensor, band: int, noise: float = 0.15) -> Ten
     """
     size = mask.shape[-1]
     coarse = resized(picture, size)
-    inner = -F.max_pool2d(-mask, 2 * band + 1, 1, band)  # sure to be hair
-    outer = F.max_pool2d(mask, 2 * band + 1, 1, band)  # 1 less this: sure to be none
-    hair, beyond = ((inner - 0.5) * 2).clamp(min=0), ((0.5 - outer) * 2).clamp(min=0)
+    most = torch.cat([-mask, mask], 1)
+    for window, pad in (((2 * band + 1, 1), (band, 0)), ((1, 2 * band + 1), (0, band))):
+        most = F.max_pool2d(most, window, 1, pad)
+    inner, outer = most.split(1, 1)  # less the least of what is near, and the most of it
+    hair, beyond = ((-inner - 0.5) * 2).clamp(min=0), ((0.5 - outer) * 2).clamp(min=0)
+    nearby = blurred(torch.cat([coarse * hair, hair, coarse * beyond, beyond], 1), 2 * band)
 
-    def near(weight: Tensor) -> tuple[Tensor, Tensor]:
+    def near(sums: Tensor) -> tuple[Tensor, Tensor]:
         """The mean colour of a part nearby, and whether there is any."""
-        blurred = torch.cat([coarse * weight, weight], 1)
-        for _ in range(2):
-            blurred = F.avg_pool2d(blurred, (4 * band + 1, 1), 1, (2 * band, 0))
-            blurred = F.avg_pool2d(blurred, (1, 4 * band + 1), 1, (0, 2 * band))
-        return blurred[:, :3] / blurred[:, 3:].clamp(min=1e-4), (20 * blurred[:, 3:]).clamp(max=1)
+        return sums[:, :3] / sums[:, 3:].clamp(min=1e-4), (20 * sums[:, 3:]).clamp(max=1)
 
-    (of_hair, some), (of_beyond, more) = near(hair), near(beyond)
+    (of_hair, some), (of_beyond, more) = map(near, nearby.split(4, 1))
     way = of_hair - of_beyond
     far = way.square().sum(1, keepdim=True)
     unsure = (1 - hair - beyond).clamp(0, 1) * some * more * far / (far + noise**2)
-    mask, unsure, way, far, of_beyond = resized(
-        torch.cat([mask, unsure, way, far, of_beyond], 1), picture.shape[-1]
-    ).split((1, 1, 3, 1, 3), 1)
-    alpha = (((picture - of_beyond) * way).sum(1, keepdim=True) / far.clamp(min=1e-6)).clamp(0, 1)
+    way = way / far.clamp(min=1e-6)
+    planes = resized(torch.cat([mask, unsure, way, (way * of_beyond).sum(1, keepdim=True)], 1), picture.shape[-1])
+    mask, unsure, way, begin = planes.split((1, 1, 3, 1), 1)
+    alpha = ((picture * way).sum(1, keepdim=True) - begin).clamp(0, 1)
     # more than the mask had only where it had some
     return torch.lerp(mask, torch.minimum(((alpha - 0.15) / 0.85).clamp(0, 1), 2.5 * mask), unsure)
 
@@ -212,7 +219,8 @@ def resized(picture: Tensor, size: int) -> Tensor:
     """Pictures ``[B,C,S,S]`` with ``size`` pixels a side."""
     if picture.shape[2:] == (size, size):
         return picture
-    return F.interpolate(picture, (size, size), mode="bilinear", antialias=True, align_corners=False)
+    smaller = size < picture.shape[-1]
+    return F.interpolate(picture, (size, size), mode="bilinear", antialias=smaller, align_corners=False)
 
 
 def guided(picture: Tensor, mask: Tensor, radius: int, softness: float = 0.05) -> Tensor:
@@ -224,13 +232,12 @@ def guided(picture: Tensor, mask: Tensor, radius: int, softness: float = 0.05) -
         softness: difference of brightness that counts as an edge.
     """
 
-    def mean(x: Tensor) -> Tensor:
-        return F.avg_pool2d(x, 2 * radius + 1, 1, radius, count_include_pad=False)
-
     grey = picture.mean(1, keepdim=True)
-    at, of = mean(grey), mean(mask)
-    slope = (mean(grey * mask) - at * of) / (mean(grey * grey) - at * at + softness**2)
-    return (mean(slope) * grey + mean(of - slope * at)).clamp(0, 1)
+    means = blurred(torch.cat([grey, mask, grey * mask, grey * grey], 1), radius, 1)
+    at, of, both, square = means.split(1, 1)
+    slope = (both - at * of) / (square - at * at + softness**2)
+    slope, base = blurred(torch.cat([slope, of - slope * at], 1), radius, 1).split(1, 1)
+    return (slope * grey + base).clamp(0, 1)
 
 
 __all__ = ["HairNet", "find_hair", "load_hair"]
