@@ -16,7 +16,7 @@ from ..geometry.lab import lab_to_rgb, rgb_to_lab
 from .dye import Hair, dyed, look
 from .gates import Gates
 from .tints import Tint, goal, shift
-from .visible import Seen
+from .visible import Seen, seen_in
 
 COLOR_RASTER = 128  # a side, of the raster in which colours are kept: outlines are finer than movements
 HAIR_RASTER = 256  # and of hair, whose strands are finer still
@@ -217,11 +217,10 @@ class RegionColors:
     ) -> None:  # fmt: skip
         self.regions, self.span = colored(gates), span
         coarse, side = max(COLOR_RASTER, *size), max(raster_side(self.regions), *size)
-        seen = Seen(landmarks, picture, coarse, span, side)
-        masks = [seen.mask(name) for name in self.regions]
-        self.mean = means(seen.whole_lab, torch.cat([resized(m, seen.whole.shape[-1]) for m in masks], 1)).to(picture)
-        masks = torch.cat([resized(m, round(side * span)) for m in masks], 1)
-        self.limit = limit
+        seen = seen_in(landmarks, picture, coarse, span, side)
+        regions = tuple(self.regions)
+        masks, mean = seen.once(("masks", regions), lambda: _masks(seen, regions, round(side * span)))
+        self.mean, self.limit = mean.to(picture), limit
         # what is named goes as far as its tint says; what is sought, as far as its gate is open
         self.free = masks.new_tensor([[name not in t for name in self.regions] for t in tints])[..., None]
         share = masks.new_tensor([[g.regions[name] for name in self.regions] for g in gates])
@@ -229,21 +228,30 @@ class RegionColors:
         self.cost = region_cost(masks * span**2)[..., None]
         self.named = self._named(tints, seen, amount)
         self.shifts = torch.zeros_like(self.named)
-        painted = self.masks * (self.named.any(-1) | (self.free[..., 0] > 0))[..., None, None]
-        self.parts = patches(resized(picture.float(), painted.shape[-1]), self.mean, painted, self.regions, side)
+        painted = self.named.any(-1) | (self.free[..., 0] > 0)
+        key = (
+            "parts",
+            regions,
+            tuple(self.free.flatten().tolist()),
+            tuple(share.flatten().tolist()),
+            tuple(painted.flatten().tolist()),
+        )
+        self.parts = seen.once(
+            key,
+            lambda: patches(
+                resized(seen.picture, round(side * span)),
+                self.mean,
+                self.masks * painted[..., None, None],
+                self.regions,
+                side,
+            ),
+        )
         self.points = pixel_centers(*masks.shape[2:], masks.device)
         self.note = said(self.regions, share * (1 - seen.there(self.regions)))
 
     def _named(self, tints: Sequence[Mapping[str, Tint]], seen: Seen, amount: float) -> Tensor:
         """The shifts ``[B,R,3]`` of what is named, in Lab."""
-        face = seen.outline("skin", 0.0)
-        skin = means(seen.lab, face)[:, 0]
-        brightest = torch.stack(
-            [
-                one[0][m[0] > 0.5].quantile(0.98) if (m > 0.5).any() else one[0].mean()
-                for one, m in zip(seen.lab, face, strict=True)
-            ]
-        )
+        skin, brightest = seen.light
         out = torch.zeros_like(self.mean)
         for i, mine in enumerate(tints):
             for r, name in enumerate(self.regions):
@@ -262,6 +270,13 @@ class RegionColors:
         """The colours ``[B,3,h,w]`` at :attr:`points`, sRGB."""
         shifts = self.named + self.free * 100 * self.shifts / self.cost
         return repaint(self.parts, self.mean, shifts, tuple(self.masks.shape[2:]), self.limit, self.regions)
+
+
+def _masks(seen: Seen, regions: Sequence[str], side: int) -> tuple[Tensor, Tensor]:
+    """Where regions are seen, ``[B,R,side,side]``, and their mean Lab ``[B,R,3]``."""
+    masks = [seen.mask(name) for name in regions]
+    mean = means(seen.whole_lab, torch.cat([resized(m, seen.whole.shape[-1]) for m in masks], 1))
+    return torch.cat([resized(m, side) for m in masks], 1), mean
 
 
 def means(picture: Tensor, masks: Tensor) -> Tensor:

@@ -7,7 +7,9 @@ network that finds hair, and by how far the eyes are open.
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Callable, Hashable, Sequence
+from typing import TypeVar
 
 import torch
 import torch.nn.functional as F
@@ -55,6 +57,26 @@ WALL = 0.1, 0.3  # share of what lies beside a face that looks like skin: none, 
 IRIS = 0.024  # radius, fractions of the crop side
 
 
+T = TypeVar("T")
+_KEPT: deque[Seen] = deque(maxlen=4)
+
+
+def seen_in(landmarks: Tensor, picture: Tensor, size: int, span: float = 1.0, fine: int | None = None) -> Seen:
+    """:class:`Seen`, of the last few faces as it was when they were looked at before: another colour on the same face costs little."""
+    asked = size, span, fine or size, torch.is_inference_mode_enabled()
+    for kept in tuple(_KEPT):
+        if kept.asked == asked and _same(kept.landmarks, landmarks) and _same(kept.picture, picture):
+            return kept
+    made = Seen(landmarks, picture.clone(), size, span, fine)
+    made.asked = asked
+    _KEPT.appendleft(made)
+    return made
+
+
+def _same(one: Tensor, other: Tensor) -> bool:
+    return one.device == other.device and one.dtype == other.dtype and torch.equal(one, other)
+
+
 class Seen:
     """What of each region is seen on faces.
 
@@ -70,10 +92,11 @@ class Seen:
         self, landmarks: Tensor, picture: Tensor, size: int, span: float = 1.0, fine: int | None = None
     ) -> None:
         self.landmarks, self.picture, self.size, self.span = landmarks, picture.float(), size, span
-        self.fine = fine or size
+        self.fine, self.asked = fine or size, ()
         self.aligned = middle(self.picture, span)
         self.whole = resized(self.picture, round(size * span))
         self.rgb = middle(self.whole, span)
+        self._made: dict[Hashable, object] = {}
         self._kept: dict[str, Tensor] = {}
         self._drawn: dict[tuple[str, float], Tensor] = {}
 
@@ -109,6 +132,22 @@ class Seen:
             share = self.region(name).sum((1, 2, 3)) / of.clamp(min=1e-3)
             out.append((share > 0) if name == "hair" else (share > 0.15))
         return torch.stack(out, 1).to(self.rgb)
+
+    def once(self, key: Hashable, make: Callable[[], T]) -> T:
+        """What ``make`` makes, kept for the next time: what is painted on the same face in other colours."""
+        if key not in self._made:
+            self._made[key] = make()
+        return self._made[key]
+
+    @functools.cached_property
+    def light(self) -> tuple[Tensor, Tensor]:
+        """Lab ``[B,3]`` of the skin, and L ``[B]`` of the brightest part of the face."""
+        face = self.outline("skin", 0.0)
+        brightest = [
+            one[0][m[0] > 0.5].quantile(0.98) if (m > 0.5).any() else one[0].mean()
+            for one, m in zip(self.lab, face, strict=True)
+        ]
+        return _mean(self.lab, face + 1e-9)[..., 0, 0], torch.stack(brightest)
 
     @functools.cached_property
     def whole_lab(self) -> Tensor:
