@@ -305,9 +305,8 @@ class Seen:
         return (apart < SHAVEN[0]) & (rough < SHAVEN[1]) & (_mean(self.lit_skin, hair)[:, 0, 0, 0] > SHAVEN[2])
 
     def _hair_like(self, mask: Tensor) -> Tensor:
-        """How much pixels of the whole picture have the colour of most of the hair, ``[B,1,n,n]`` 0..1: a coat or a neck has not.
-
-        Gloss has, as it is lighter; shade that is much darker has not, and stays what it is."""
+        """How much pixels of the whole picture have the colour of most of the hair, or lie where hair is expected, ``[B,1,n,n]`` 0..1: a
+        coat or a neck does not. Gloss does, as it is lighter."""
         lab, sure = self.whole_lab, mask**4 + 1e-6
         lab = torch.cat(
             [lab[:, :1], lab[:, 1:] * (56 / (lab[:, :1] + 16)).clamp(max=1.2)], 1
@@ -320,7 +319,9 @@ class Seen:
             off = (lab - mean) / spread
             off = torch.cat([torch.where(off[:, :1] > 0, 0.5, 1.0) * off[:, :1], off[:, 1:]], 1)
             like = 1 - _ramp(off.square().sum(1, keepdim=True).sqrt(), *HAIR_FAR)
-        return like
+        expected = self.outline("hair", 0.05)
+        rim = (like.shape[-1] - self.size) // 2
+        return torch.maximum(like, F.pad(expected, (rim,) * 4) if rim else expected)
 
     def _lips(self) -> Tensor:
         """Lips without what covers them, and without teeth that the landmarks take for lips: brighter and with less colour than the lips."""
