@@ -22,7 +22,7 @@ from ..faces.landmarks import AT, BROWS, EYES, IRISES, LIPS, OVAL
 from ..faces.regions import polygon_mask, region_mask
 from ..fields.base import color_taper
 from ..geometry.grid import pixel_centers
-from ..needs import need
+from ..geometry.lab import rgb_to_lab
 
 # Soft borders of the regions, in fractions of the crop side: make-up on cheeks fades over centimetres, a brow has an edge.
 EDGE = {"cheeks": 0.09, "under-eyes": 0.04, "eyelids": 0.03, "brows": 0.014}
@@ -152,7 +152,8 @@ class Seen:
     @functools.cached_property
     def whole_lab(self) -> Tensor:
         """CIE Lab ``[B,3,n,n]`` of the whole picture, n = ``size * span``."""
-        return need("kornia.color").rgb_to_lab(self.whole)
+        planes = self.whole.movedim(1, 0)
+        return rgb_to_lab(planes.flatten(1)).unflatten(1, planes.shape[1:]).movedim(0, 1)
 
     @property
     def lab(self) -> Tensor:
