@@ -52,7 +52,7 @@ SHAVEN = (
 INNER = 0.85  # of the oval of the face, in which below the brows there is no hair
 TAKEN = 0.7, 0.4  # share of a colour of skin that lips, and brows, do not take
 BROW = 0.95, 1.65  # of the oval's half above the brows, up to where a brow may go on, across and up
-NECK = 0.2  # of the square, by which a neck may go on below the chin
+NECK = 0.15  # of the square, by which a neck may go on below the chin
 WALL = 0.1, 0.3  # share of what lies beside a face that looks like skin: none, and too much
 IRIS = 0.024  # radius, fractions of the crop side
 

@@ -104,7 +104,7 @@ def find_hair(picture: Tensor, size: int, span: float = 1.0) -> tuple[Tensor, Te
         mask = F.pad(mask, (round(coarse * (span - 1) / 2),) * 4, mode="replicate")
     picture = resized(picture, side)
     small = resized(picture, mask.shape[-1])
-    mask = mask * _textured(small, mask, max(1, round(0.025 * coarse)))
+    mask = mask * textured(small, mask, max(1, round(0.025 * coarse)))
     mask = guided(small, mask, max(1, round(0.03 * coarse)))
     mask = ((mask - 0.3) / 0.5).clamp(0, 1)
     return matted(picture, mask, max(1, round(BAND * coarse))), trusted(logits)
@@ -136,7 +136,7 @@ def _beyond(picture: Tensor, inside: Tensor, span: float) -> Tensor:
     return found
 
 
-def _textured(picture: Tensor, mask: Tensor, radius: int) -> Tensor:
+def textured(picture: Tensor, mask: Tensor, radius: int) -> Tensor:
     """Whether places have some of the texture that hair has, ``[B,1,h,w]`` 0..1, or are surely hair all the same: a wall that is out of
     focus has none. All are taken for hair where hair is out of focus itself."""
     tone = (picture.mean(1, keepdim=True).clamp(min=0) + 0.03).log()
