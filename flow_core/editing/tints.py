@@ -75,12 +75,14 @@ COLORS: dict[str, tuple[str, tuple[float, float, float]]] = {
     "hair blond": ("hair", (68, 11, 34)),
     "hair red": ("hair", (42, 30, 36)),
     "hair grey": ("hair", (76, 0, 2)),
-    "hair white": ("hair", (88, 0, 3)),
     "hair blue": ("hair", (42, -2, -38)),
     "hair green": ("hair", (50, -30, 22)),
     "hair pink": ("hair", (62, 34, -4)),
     "hair purple": ("hair", (40, 28, -32)),
 }
+SHADES = {
+    "hair white": ("hair", (88.0, 0.0, 3.0))
+}  # further ones, which no guide has learnt to tell from their neighbours
 TEXTS: dict[str, tuple[str, ...]] = {  # colour -> texts that ask for it
     "lips red": ("a face with red lips", "red lipstick"),
     "lips pink": ("a face with pink lips", "pink lipstick"),
@@ -163,12 +165,12 @@ def named_tints(guide: Guide, prompt: Prompt, gates: Gates) -> Mapping[str, Tint
     found: dict[str, list[tuple[float, Tensor]]] = {}
     for (_, weight), row in zip(prompt.parts, likeness, strict=True):
         for region in open_:
-            mine = torch.tensor([COLORS[name][0] == region for name, _ in rows])
+            mine = torch.tensor([(COLORS | SHADES)[name][0] == region for name, _ in rows])
             best = row[mine].max()
             if best < LEAST or best < 0.6 * row.max():
                 continue
             share = ((row / best - (1 - WITHIN)) / WITHIN).clamp(0, 1) * mine
-            lab = torch.tensor([COLORS[name][1] for name, _ in rows], dtype=torch.float)
+            lab = torch.tensor([(COLORS | SHADES)[name][1] for name, _ in rows], dtype=torch.float)
             found.setdefault(region, []).append((weight, (share / share.sum()) @ lab))
     out = {}
     for region, parts in found.items():
