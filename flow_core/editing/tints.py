@@ -74,15 +74,12 @@ COLORS: dict[str, tuple[str, tuple[float, float, float]]] = {
     "hair brown": ("hair", (32, 12, 20)),
     "hair blond": ("hair", (68, 11, 34)),
     "hair red": ("hair", (42, 30, 36)),
-    "hair grey": ("hair", (76, 0, 2)),
+    "hair grey": ("hair", (80, 0, 2)),
     "hair blue": ("hair", (42, -2, -38)),
     "hair green": ("hair", (50, -30, 22)),
     "hair pink": ("hair", (62, 34, -4)),
     "hair purple": ("hair", (40, 28, -32)),
 }
-SHADES = {
-    "hair white": ("hair", (88.0, 0.0, 3.0))
-}  # further ones, which no guide has learnt to tell from their neighbours
 TEXTS: dict[str, tuple[str, ...]] = {  # colour -> texts that ask for it
     "lips red": ("a face with red lips", "red lipstick"),
     "lips pink": ("a face with pink lips", "pink lipstick"),
@@ -114,8 +111,7 @@ TEXTS: dict[str, tuple[str, ...]] = {  # colour -> texts that ask for it
     "hair brown": ("a face with brown hair",),
     "hair blond": ("a face with blond hair", "golden hair"),
     "hair red": ("a face with red hair", "ginger hair"),
-    "hair grey": ("a face with grey hair", "silver hair"),
-    "hair white": ("a face with white hair", "white hair"),
+    "hair grey": ("a face with grey hair", "white hair"),
     "hair blue": ("a face with blue hair",),
     "hair green": ("a face with green hair",),
     "hair pink": ("a face with pink hair",),
@@ -165,12 +161,12 @@ def named_tints(guide: Guide, prompt: Prompt, gates: Gates) -> Mapping[str, Tint
     found: dict[str, list[tuple[float, Tensor]]] = {}
     for (_, weight), row in zip(prompt.parts, likeness, strict=True):
         for region in open_:
-            mine = torch.tensor([(COLORS | SHADES)[name][0] == region for name, _ in rows])
+            mine = torch.tensor([COLORS[name][0] == region for name, _ in rows])
             best = row[mine].max()
             if best < LEAST or best < 0.6 * row.max():
                 continue
             share = ((row / best - (1 - WITHIN)) / WITHIN).clamp(0, 1) * mine
-            lab = torch.tensor([(COLORS | SHADES)[name][1] for name, _ in rows], dtype=torch.float)
+            lab = torch.tensor([COLORS[name][1] for name, _ in rows], dtype=torch.float)
             found.setdefault(region, []).append((weight, (share / share.sum()) @ lab))
     out = {}
     for region, parts in found.items():
