@@ -48,12 +48,14 @@ def main() -> None:
         f"{platform.machine()}, {torch.get_num_threads()} threads, {sum(p.numel() for p in net.parameters()) / 1e6:.1f} M"
     )
     with torch.inference_mode():
-        for text in ("a smiling face", "red lips"):
+        for text in ("a smiling face", "red lips", "tanned skin", "blond hair"):
             prompt = Prompt.parse(text)
             bound = net.bind(guide, prompt)
             field = bound(small, places)
             print(f"{text}: bind {clock(lambda p=prompt: net.bind(guide, p))}")
+            another = iter(small + 1e-5 * k for k in range(1, 10_000))
             print(f"{text}: field {clock(lambda b=bound: b(small, places, fitted))}")
+            print(f"{text}: field of another face {clock(lambda b=bound, o=another: b(next(o), places, fitted))}")
             print(f"{text}: warp at {SIDE} px {clock(lambda f=field: warp(face, small_crop, f))}")
         print(f"fit of the face {clock(lambda: fit_shown(places))}")
 

@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from ..faces.fit import FittedFace
+from ..faces.hair import middle
 from ..fields.algebra import mix
 from ..fields.base import FEATHER, FlowField, Sample, color_taper, taper
 from ..fields.muscles import MOST, MusclesField, fit_shown, front, front_triangles, moved_face
@@ -73,14 +74,17 @@ class MuscleParameters:
         gates = {p: open_gates(guide, p) for p in asked}
         if color_limit > 0 and any(g.color > 0 for g in gates.values()):
             tints = {p: named_tints(guide, p, gates[p]) for p in gates}
+            regions = colored(list(gates.values()))
+            span = faces.span if "hair" in regions else 1.0
             self.colors = RegionColors(
                 [gates[p] for p in prompts],
                 [tints[p] for p in prompts],
                 faces.landmarks,
-                faces.closer(raster_side(colored(list(gates.values())))),
+                faces.closer(raster_side(regions), span),
                 (2, 2),
                 color_limit,
                 margin / NAMED_AT,
+                span,
             )
         self.note = "" if self.colors is None else self.colors.note
         self.sought = self.colors.shifts.requires_grad_() if self.colors is not None and self.colors.sought else None
@@ -119,7 +123,9 @@ class MuscleParameters:
         moved = torch.cat([self._skin(i, self.change[i]) for i in range(len(self.places))])
         offset = torch.cat([at.offset for at in self.at]) + moved
         dark = torch.cat([at.dark for at in self.at])
-        color = None if self.colors is None else self.colors.raster()
+        color = None
+        if self.colors is not None:  # views see little beyond the face square
+            color = middle(self.colors.raster(), self.colors.span)
         return Edit(Lattice(offset, dark, color, self.field.rest), colors=self.sought)
 
     def _skin(self, i: int, change: Tensor) -> Tensor:
@@ -190,7 +196,7 @@ class MuscleParameters:
         field = self.field
         if self.colors is not None:
             color = self.colors.raster()
-            rest = Field(color.new_zeros(len(color), 2, *color.shape[2:]), color)
+            rest = Field(color.new_zeros(len(color), 2, *color.shape[2:]), color, span=self.colors.span)
             if field.rest is not None:
                 rest = mix([field.rest, rest], [1.0, 1.0])
             field = replace(field, rest=rest)

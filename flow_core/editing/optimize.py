@@ -23,6 +23,7 @@ from ..warping.warp import warp
 from .losses import face_importance
 from .muscles import MuscleParameters
 from .objective import Objective, Priors, least_unit_gain
+from .painting import hair_span
 from .parameters import Parameters, RasterParameters
 from .views import DENSITY, Faces, ViewPool
 
@@ -182,8 +183,9 @@ def _prepare(
         aligned = crop.aligned(image, round(guide.image_size * DENSITY)).to(device)
         landmarks = located(image, crop).places.clone().to(device)
         faces = Faces(
-            aligned, landmarks, crop.frontality.clone().to(device), lambda size: crop.aligned(image, size).to(device)
-        )
+            aligned, landmarks, crop.frontality.clone().to(device),
+            lambda size, span: crop.widen(span).aligned(image, round(size * span)).to(device), hair_span(crop),
+        )  # fmt: skip
         parameters = PARAMETERS[field.kind](
             field.require_finite(),
             faces,

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Collection, Mapping, Sequence
+from typing import NamedTuple
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
+from ..faces.hair import resized
+from ..geometry.crop import Crop
 from ..geometry.grid import pixel_centers
-from ..needs import need
+from ..geometry.lab import lab_to_rgb, rgb_to_lab
+from .dye import Hair, dyed, look
 from .gates import Gates
 from .tints import Tint, goal, shift
-from .visible import Seen
+from .visible import Seen, seen_in
 
 COLOR_RASTER = 128  # a side, of the raster in which colours are kept: outlines are finer than movements
 HAIR_RASTER = 256  # and of hair, whose strands are finer still
+SPANS = 1.0, 1.125, 1.5  # sides of the face square in which hair may be dyed; multiples of 1/8 keep the rasters even
+LEAST_MASK = 1 / 512  # of a mask, below which nothing is painted: less than any format keeps
 REFERENCE_AREA = 0.012  # share of the face square that lips cover, on which a colour costs no more than what it is
 SAID = {  # region -> what is wrong where there is none of it
     "hair": "no hair was found (a bald or shaven head, a hat or a scarf), so that none is dyed",
@@ -61,92 +67,121 @@ def paint(color: Tensor, masks: Tensor, limit: float) -> Tensor:
     return painted.clamp(-limit, limit)
 
 
-def repaint(lab: Tensor, mean: Tensor, shifts: Tensor, masks: Tensor, limit: float, regions: Sequence[str]) -> Tensor:
+class Patch(NamedTuple):
+    """The pixels of a region of a face, as they were.
+
+    Attributes:
+        face, region: whose.
+        at: ``[N]`` which pixels, row by row.
+        rgb: ``[3,N]``.
+        lab: ``[3,N]``.
+        mask: ``[N]``.
+        hair: more of them where they are hair, else None.
+    """
+
+    face: int
+    region: int
+    at: Tensor
+    rgb: Tensor
+    lab: Tensor
+    mask: Tensor
+    hair: Hair | None
+
+
+def patches(picture: Tensor, mean: Tensor, masks: Tensor, regions: Sequence[str], square: int) -> list[Patch]:
+    """What :func:`repaint` needs to know, whatever the colours."""
+    made = []
+    for i, r in itertools.product(range(len(masks)), range(len(regions))):
+        mask = masks[i, r].flatten()
+        at = (mask > LEAST_MASK).nonzero()[:, 0]
+        if not len(at):
+            continue
+        one = slice(i, i + 1)
+        rgb, hair = picture[i].flatten(1)[:, at], None
+        if regions[r] == "hair":
+            hair = look(picture[one], masks[one, r : r + 1], at, mean[i, r], square)
+        made.append(Patch(i, r, at, rgb, rgb_to_lab(rgb) if hair is None else hair.lab, mask[at], hair))
+    return made
+
+
+def repaint(
+    parts: Sequence[Patch], mean: Tensor, shifts: Tensor, size: tuple[int, int], limit: float, regions: Sequence[str]
+) -> Tensor:
     """Colour raster that shifts the colours of regions and keeps light and shade within them.
 
-    How light is told by :func:`relit`; where it is dark there is less colour.
+    How light is told by :func:`relit`, and of hair by :func:`flow_core.editing.dye.dyed`; where it is dark there is less colour.
 
     Args:
-        lab: the pictures ``[B,3,h,w]``.
+        parts: from :func:`patches`.
         mean: of the regions, ``[B,R,3]``.
         shifts: of the means, ``[B,R,3]``, all CIE Lab.
-        masks: ``[B,R,h,w]``.
+        size: (h, w) of the raster.
         limit: largest value of the raster, sRGB 0..1.
         regions: their names.
 
     Returns:
         ``[B,3,h,w]`` sRGB.
     """
-    lab_to_rgb = need("kornia.color").lab_to_rgb
-
-    whole, (rows, columns) = lab, _box(masks)
-    lab, masks = lab[..., rows, columns], masks[..., rows, columns]
-    before, painted = lab_to_rgb(lab), torch.zeros_like(lab)
-    for r in range(masks.shape[1]):
-        at, by = mean[:, r, :, None, None], shifts[:, r, :, None, None]
-        mask = masks[:, r : r + 1]
-        own = lab
-        if regions[r] == "hair":  # at whose border a pixel is partly what lies beyond
-            surely = mask**4 + 1e-6
-            variance = ((lab - at).square() * surely).sum((2, 3), keepdim=True) / surely.sum((2, 3), keepdim=True)
-            room = 2 * variance.sqrt()
-            own = at + mask * torch.minimum(torch.maximum(lab - at, -room), room)
-        light = relit(regions[r], own[:, :1], at[:, :1], by[:, :1]).clamp(0, 100)
-        there = at + by
-        full = ((light + 4) / (there[:, :1] + 4).clamp(min=4)).clamp(0, 1)
-        # a dark coat, or a pale one, leaves less of how colours differ below
-        darker = (there[:, :1] + 16) / (at[:, :1] + 16)
-        paler = (there[:, 1:].norm(dim=1, keepdim=True) + 1) / (at[:, 1:].norm(dim=1, keepdim=True) + 1)
-        kept = torch.minimum(darker, paler.clamp(min=0.3)).clamp(max=1)
-        hue = there[:, 1:] * full + (own[:, 1:] - at[:, 1:] * full) * kept
-        shifted = lab_to_rgb(torch.cat([light, hue], 1))
-        change = mask * (shifted - (before if own is lab else lab_to_rgb(own)))
-        if (
-            regions[r] == "hair"
-        ):  # what is taken for partly hair becomes no more than hair, or else skin beside it would glow
-            whole_way = shifted - before
+    painted = [mean.new_zeros(3, size[0] * size[1]) for _ in mean]
+    for part in parts:
+        by = shifts[part.face, part.region]
+        if part.hair is not None:
+            new, share = dyed(part.hair, by)
+            shifted = lab_to_rgb(new)
+            # what is taken for partly hair becomes no more than hair, or else skin beside it would glow
+            whole_way = shifted - part.rgb
+            change = share * (shifted - part.hair.rgb)
             change = torch.minimum(torch.maximum(change, whole_way.clamp(max=0)), whole_way.clamp(min=0))
-        painted = painted + change
-    most = painted.abs().amax(1, keepdim=True)  # all channels alike, or else what goes far would be of another hue
-    painted = (painted * (limit / most.clamp(min=limit + 1e-9))).clamp(-limit, limit)
-    (height, width), (bottom, right) = whole.shape[2:], (rows.stop, columns.stop)
-    return F.pad(painted, (columns.start, width - right, rows.start, height - bottom))
+        else:
+            change = part.mask * (
+                lab_to_rgb(
+                    _recolored(regions[part.region], part.lab, mean[part.face, part.region][:, None], by[:, None])
+                )
+                - part.rgb
+            )
+        painted[part.face] = painted[part.face].index_add(1, part.at, change)
+    raster = torch.stack(painted).unflatten(2, size)
+    most = raster.abs().amax(1, keepdim=True)  # all channels alike, or else what goes far would be of another hue
+    return (raster * (limit / most.clamp(min=limit + 1e-9))).clamp(-limit, limit)
+
+
+def _recolored(region: str, lab: Tensor, at: Tensor, by: Tensor) -> Tensor:
+    """Lab ``[3,N]`` of pixels of a region whose mean ``at [3,1]`` goes by ``by [3,1]``."""
+    light = relit(region, lab[:1], at[:1], by[:1]).clamp(0, 100)
+    there = at + by
+    full = ((light + 4) / (there[:1] + 4).clamp(min=4)).clamp(0, 1)
+    # a dark coat, or a pale one, leaves less of how colours differ below
+    darker = (there[:1] + 16) / (at[:1] + 16)
+    paler = (there[1:].norm(dim=0) + 1) / (at[1:].norm(dim=0) + 1)
+    kept = torch.minimum(darker, paler.clamp(min=0.3)).clamp(max=1)
+    return torch.cat([light, there[1:] * full + (lab[1:] - at[1:] * full) * kept])
 
 
 def relit(region: str, light: Tensor, at: Tensor, by: Tensor) -> Tensor:
-    """L ``[B,1,h,w]`` of a region whose mean ``at [B,1,1,1]`` goes by ``by``.
+    """L of pixels of a region whose mean ``at`` goes by ``by``.
 
     What gets darker does so by a factor, as under paint, but gloss on skin stays; what gets lighter does so least where it is dark or bright
-    already. Dyed hair has the contrasts that hair of its colour has: more than black hair, or white hair.
+    already.
     """
     shade = light / at.clamp(min=1)
     left = (100 - light) / (100 - at).clamp(min=1)
-    if region != "hair":
-        darker = (
-            torch.where(shade > 1, 0.5 + 0.5 * left, shade.clamp(min=0.3))
-            if region == "skin"
-            else shade.clamp(0.3, 1.6)
-        )
-        return light + by * torch.where(by < 0, darker, torch.minimum(shade, left).clamp(0.2, 1))
-    there = (at + by).clamp(min=1)
-    off = (light - at) * (1 + by / (at + 30)).clamp(max=2.5)
-    room = torch.where(off > 0, 95 - there, there).clamp(min=1)
-    off = off / (1 + (by / 20).clamp(0, 1) * off.abs() / (2 * room))  # not beyond white or black
-    return torch.where(by < 0, there * shade ** (1 - by.clamp(max=0) / 50), there + off)
-
-
-def _box(masks: Tensor) -> tuple[slice, slice]:
-    """Rows and columns of ``[B,R,h,w]`` where any mask has something; the first of either where none has."""
-    spans = []
-    for along in ((0, 1, 3), (0, 1, 2)):
-        at = (masks.detach().amax(along) > 0).nonzero()[:, 0].tolist() or [0]
-        spans.append(slice(at[0], at[-1] + 1))
-    return spans[0], spans[1]
+    darker = (
+        torch.where(shade > 1, 0.5 + 0.5 * left, shade.clamp(min=0.3)) if region == "skin" else shade.clamp(0.3, 1.6)
+    )
+    return light + by * torch.where(by < 0, darker, torch.minimum(shade, left).clamp(0.2, 1))
 
 
 def raster_side(regions: Collection[str]) -> int:
     """Side of the raster for the colours of some regions, and of the face squares that they are found in."""
     return HAIR_RASTER if "hair" in regions else COLOR_RASTER
+
+
+def hair_span(crop: Crop) -> float:
+    """Sides of the face square of the square in which hair is dyed: how far the pictures go beyond that, one of :data:`SPANS`."""
+    h, w = crop.image_size
+    corners = crop.to_crop(crop.matrix.new_tensor([[[0.0, 0], [w, 0], [w, h], [0, h]]])[:, None])
+    reach = 2 * (corners - 0.5).abs().max().item() if crop.batch else 1.0
+    return next((span for span in SPANS if span >= reach), SPANS[-1])
 
 
 def colored(gates: Sequence[Gates]) -> list[str]:
@@ -164,10 +199,11 @@ class RegionColors:
         gates: one for each face.
         tints: what is named, one for each face.
         landmarks: ``[B,161,2]`` in crop points.
-        aligned: the face squares ``[B,3,S,S]``.
-        size: (height, width) of the raster at least.
+        picture: squares ``[B,3,S,S]`` around the middle of the face squares.
+        size: (height, width) at least of the raster of a face square.
         limit: largest value of the raster.
         amount: how far what is named goes, 1 as usual.
+        span: side of the squares in sides of the face squares; hair alone is dyed beyond these.
 
     Attributes:
         shifts: ``[B,R,3]`` in hundredths of Lab, zero at the start; what is optimised where :attr:`free`.
@@ -176,35 +212,46 @@ class RegionColors:
     """
 
     def __init__(
-        self, gates: Sequence[Gates], tints: Sequence[Mapping[str, Tint]], landmarks: Tensor, aligned: Tensor,
-        size: tuple[int, int], limit: float, amount: float = 1.0,
+        self, gates: Sequence[Gates], tints: Sequence[Mapping[str, Tint]], landmarks: Tensor, picture: Tensor,
+        size: tuple[int, int], limit: float, amount: float = 1.0, span: float = 1.0,
     ) -> None:  # fmt: skip
-        self.regions = colored(gates)
-        side = max(raster_side(self.regions), *size)
-        seen = Seen(landmarks, aligned, side)
-        masks = torch.cat([seen.region(name) for name in self.regions], 1)
-        self.lab, self.limit = seen.lab.to(aligned), limit
-        self.mean = means(self.lab, masks)
+        self.regions, self.span = colored(gates), span
+        coarse, side = max(COLOR_RASTER, *size), max(raster_side(self.regions), *size)
+        seen = seen_in(landmarks, picture, coarse, span, side)
+        regions = tuple(self.regions)
+        masks, mean = seen.once(("masks", regions), lambda: _masks(seen, regions, round(side * span)))
+        self.mean, self.limit = mean.to(picture), limit
         # what is named goes as far as its tint says; what is sought, as far as its gate is open
         self.free = masks.new_tensor([[name not in t for name in self.regions] for t in tints])[..., None]
         share = masks.new_tensor([[g.regions[name] for name in self.regions] for g in gates])
         self.masks = masks * torch.where(self.free[..., 0] > 0, share, (share > 0).to(share))[..., None, None]
-        self.cost = region_cost(masks)[..., None]
+        self.cost = region_cost(masks * span**2)[..., None]
         self.named = self._named(tints, seen, amount)
         self.shifts = torch.zeros_like(self.named)
-        self.points = pixel_centers(side, side, masks.device)
+        painted = self.named.any(-1) | (self.free[..., 0] > 0)
+        key = (
+            "parts",
+            regions,
+            tuple(self.free.flatten().tolist()),
+            tuple(share.flatten().tolist()),
+            tuple(painted.flatten().tolist()),
+        )
+        self.parts = seen.once(
+            key,
+            lambda: patches(
+                resized(seen.picture, round(side * span)),
+                self.mean,
+                self.masks * painted[..., None, None],
+                self.regions,
+                side,
+            ),
+        )
+        self.points = pixel_centers(*masks.shape[2:], masks.device)
         self.note = said(self.regions, share * (1 - seen.there(self.regions)))
 
     def _named(self, tints: Sequence[Mapping[str, Tint]], seen: Seen, amount: float) -> Tensor:
         """The shifts ``[B,R,3]`` of what is named, in Lab."""
-        face = seen.outline("skin", 0.0).to(self.lab)
-        skin = means(self.lab, face)[:, 0]
-        brightest = torch.stack(
-            [
-                one[0][m[0] > 0.5].quantile(0.98) if (m > 0.5).any() else one[0].mean()
-                for one, m in zip(self.lab, face, strict=True)
-            ]
-        )
+        skin, brightest = seen.light
         out = torch.zeros_like(self.mean)
         for i, mine in enumerate(tints):
             for r, name in enumerate(self.regions):
@@ -222,7 +269,14 @@ class RegionColors:
     def raster(self) -> Tensor:
         """The colours ``[B,3,h,w]`` at :attr:`points`, sRGB."""
         shifts = self.named + self.free * 100 * self.shifts / self.cost
-        return repaint(self.lab, self.mean, shifts, self.masks, self.limit, self.regions)
+        return repaint(self.parts, self.mean, shifts, tuple(self.masks.shape[2:]), self.limit, self.regions)
+
+
+def _masks(seen: Seen, regions: Sequence[str], side: int) -> tuple[Tensor, Tensor]:
+    """Where regions are seen, ``[B,R,side,side]``, and their mean Lab ``[B,R,3]``."""
+    masks = [seen.mask(name) for name in regions]
+    mean = means(seen.whole_lab, torch.cat([resized(m, seen.whole.shape[-1]) for m in masks], 1))
+    return torch.cat([resized(m, side) for m in masks], 1), mean
 
 
 def means(picture: Tensor, masks: Tensor) -> Tensor:

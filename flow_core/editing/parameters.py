@@ -100,6 +100,7 @@ class RasterParameters:
         gates = [opened[p] for p in prompts]
         device, batch, landmarks = faces.aligned.device, faces.batch, faces.landmarks
         start = to_offset(field, crop=faces.crop).to(device)
+        start = start.spanning(1.0, start.size)
         if start.batch != batch:
             start = replace(
                 start, offset=start.offset.expand(batch, -1, -1, -1), color=start.color.expand(batch, -1, -1, -1)

@@ -33,7 +33,7 @@ from ..threads import yielding
 from .gates import COLOR_REGIONS, Gates, open_gates
 from .named import covariance, named
 from .optimize import Settings
-from .painting import RegionColors, colored, raster_side
+from .painting import RegionColors, colored, hair_span, raster_side
 from .tints import Tint, named_tints
 
 BUILTIN = Path(__file__).parents[1] / "weights" / "predictor.safetensors"
@@ -261,12 +261,18 @@ class Predictor(nn.Module):
             raise ValueError(f"{len(prompts)} prompts do not fit {crop.batch} faces: one for all, or one for each.")
         bound = {one: self.bind(guide, one, strength) for one in dict.fromkeys(prompts)}
         painted = [b.gates for b in bound.values() if b.gates.color > 0]
-        aligned = crop.aligned(image, raster_side(colored(painted)) if painted else IMAGE_SIZE)
+        regions = colored(painted) if painted else []
+        span = hair_span(crop) if "hair" in regions else 1.0
+        side = raster_side(regions) if painted else IMAGE_SIZE
+        aligned = crop.widen(span).aligned(image, round(side * span)) if span > 1 else crop.aligned(image, side)
         places = located(image, crop).places
         if len(bound) == 1:
-            field = bound[prompts[0]].field_for(aligned, places)
+            field = bound[prompts[0]].field_for(aligned, places, span=span)
         else:
-            field = _joined([bound[p].field_for(aligned[i : i + 1], places[i : i + 1]) for i, p in enumerate(prompts)])
+            one = [slice(i, i + 1) for i in range(len(prompts))]
+            field = _joined(
+                [bound[p].field_for(aligned[i], places[i], span=span) for i, p in zip(one, prompts, strict=True)]
+            )
             field = field.with_meta(prompt=" / ".join(map(str, bound)))
         return telling(field)
 
@@ -294,27 +300,32 @@ class Bound:
     needs_fit = True
 
     @torch.no_grad()
-    def field_for(self, aligned: Tensor, landmarks: Tensor, fitted: FittedFace | None = None) -> MusclesField:
+    def field_for(
+        self, aligned: Tensor, landmarks: Tensor, fitted: FittedFace | None = None, span: float = 1.0
+    ) -> MusclesField:
         """The field of aligned faces.
 
         Args:
             aligned: face squares ``[B,3,S,S]`` RGB 0..1; colours alone are looked up in them.
             landmarks: ``[B,161,2]`` in crop points.
             fitted: the faces, where they have been fitted already, as from frame to frame of a clip.
+            span: side of ``aligned`` in sides of the face squares, around whose middle it lies: hair is dyed beyond them.
         """
         device, count = self.predictor.unit.device, len(aligned)
         aligned, landmarks = aligned.to(device), landmarks.to(device)
         fitted = fit_shown(landmarks) if fitted is None else fitted
         colors = None
         if self.gates.color > 0:
-            colors = RegionColors([self.gates] * count, [self.tints] * count, landmarks, aligned, (2, 2), COLOR_LIMIT)
+            colors = RegionColors(
+                [self.gates] * count, [self.tints] * count, landmarks, aligned, (2, 2), COLOR_LIMIT, span=span
+            )
         wish = Wish(*(t.expand(count, -1) for t in self.wish))
         answer = self.predictor(wish, features(fitted).to(device), tones(colors, self.gates, aligned))
         made = MusclesField.zeros(count).to(device).with_coefficients(answer.coefficients)
         meta = dict(self.meta)
         if colors is not None:
             painted = paint_with(colors, self.gates, answer.shifts)
-            made = replace(made, rest=Field(painted.new_zeros(count, 2, *painted.shape[2:]), painted))
+            made = replace(made, rest=Field(painted.new_zeros(count, 2, *painted.shape[2:]), painted, span=span))
             meta |= {"note": colors.note} if colors.note else {}
         return made.scale(self.amount, self.amount).with_meta(**meta)
 
@@ -424,9 +435,10 @@ def _joined(fields: Sequence[MusclesField]) -> MusclesField:
     """One field of the faces of several; those without a rest get an empty one where others have one."""
     made = replace(fields[0], rest=None).with_coefficients(torch.cat([f.coefficients() for f in fields]))
     rests = [f.rest for f in fields]
-    like = next((r for r in rests if r is not None), None)
-    if like is None:
+    if not any(r is not None for r in rests):
         return made
+    like = max((r for r in rests if r is not None), key=lambda r: r.size)
+    rests = [None if r is None else r.spanning(like.span, like.size) for r in rests]
     offset, color = (
         torch.cat([torch.zeros_like(getattr(like, name)) if r is None else getattr(r, name) for r in rests])
         for name in ("offset", "color")

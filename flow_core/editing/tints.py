@@ -72,9 +72,9 @@ COLORS: dict[str, tuple[str, tuple[float, float, float]]] = {
     "eyes grey": ("irises", (54, -2, -4)),
     "hair black": ("hair", (10, 0, 0)),
     "hair brown": ("hair", (32, 12, 20)),
-    "hair blond": ("hair", (68, 8, 33)),
+    "hair blond": ("hair", (68, 11, 34)),
     "hair red": ("hair", (42, 30, 36)),
-    "hair grey": ("hair", (76, 0, 2)),
+    "hair grey": ("hair", (80, 0, 2)),
     "hair blue": ("hair", (42, -2, -38)),
     "hair green": ("hair", (50, -30, 22)),
     "hair pink": ("hair", (62, 34, -4)),
@@ -209,6 +209,10 @@ def shift(region: str, mean: Tensor, there: Tensor, amount: float) -> Tensor:
     if region != "skin" or by[0].abs() <= FARTHEST:
         return by
     short = FARTHEST / by[0].abs()
+    if by[0] < 0:  # skin is browner the darker it is, and less so where it is dark for its light alone
+        at = mean[0] - FARTHEST
+        tone = there[1:] * ((at + 16) / (there[0] + 16)).clamp(min=1).sqrt()
+        return torch.cat([-by.new_tensor([FARTHEST]), REACH[region] * amount * (tone - mean[1:])])
     by = short * by
     # what light does to the skin for the rest of the way: it keeps its colour
     return by + (1 - short) * mean * by[0] / (mean[0] + 16) * by.new_tensor([0.0, 1.0, 1.0])

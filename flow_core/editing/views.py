@@ -36,17 +36,20 @@ class Faces:
         aligned: ``[B,3,S,S]`` face squares, RGB 0..1.
         landmarks: ``[B,161,2]`` in crop points.
         frontality: ``[B]`` 0..1.
-        look: gives the face squares with another number of pixels a side; None = there is no more to see than :attr:`aligned`.
+        look: gives :meth:`closer`; None = there is no more to see than :attr:`aligned`.
+        span: how far :meth:`closer` may see, in sides of the face squares; 1 where ``look`` is None.
     """
 
     aligned: Tensor
     landmarks: Tensor
     frontality: Tensor
-    look: Callable[[int], Tensor] | None = None
+    look: Callable[[int, float], Tensor] | None = None
+    span: float = 1.0
 
-    def closer(self, size: int) -> Tensor:
-        """The face squares with ``size`` pixels a side, or :attr:`aligned`."""
-        return self.aligned if self.look is None else self.look(size)
+    def closer(self, size: int, span: float = 1.0) -> Tensor:
+        """Squares of ``span`` times the side of the face squares, around their middle, with ``size`` pixels a side of the latter; or
+        :attr:`aligned`."""
+        return self.aligned if self.look is None else self.look(size, span)
 
     @property
     def batch(self) -> int:

@@ -7,7 +7,9 @@ network that finds hair, and by how far the eyes are open.
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Callable, Hashable, Sequence
+from typing import TypeVar
 
 import torch
 import torch.nn.functional as F
@@ -15,11 +17,12 @@ from torch import Tensor
 
 from ..faces.covered import SIZE as COVERED_SIZE
 from ..faces.covered import load_covered
-from ..faces.hair import find_hair, guided, resized
-from ..faces.landmarks import AT, EYES, IRISES, LIPS
+from ..faces.hair import blurred, find_hair, guided, middle, resized
+from ..faces.landmarks import AT, BROWS, EYES, IRISES, LIPS, OVAL
 from ..faces.regions import polygon_mask, region_mask
+from ..fields.base import color_taper
 from ..geometry.grid import pixel_centers
-from ..needs import need
+from ..geometry.lab import rgb_to_lab
 
 # Soft borders of the regions, in fractions of the crop side: make-up on cheeks fades over centimetres, a brow has an edge.
 EDGE = {"cheeks": 0.09, "under-eyes": 0.04, "eyelids": 0.03, "brows": 0.014}
@@ -38,7 +41,40 @@ OPEN_EYES = (0.085, 0.125)  # height of an opened eye in its widths: from closed
 CONTRAST = (0.1, 0.18)  # L of the bright less the dark of an eye, in L of the skin: dark glasses, and an eye
 EYE_SKIN = (0.12, 0.3)  # share of skin around eyes that dark glasses leave, and that is enough
 COVERED = (0.3, 0.6)  # probability that a place is covered: seen, and spared
+HAIR_LIKE_SKIN = 0.25  # share of the hair that looks like skin, from which on that tells nothing
+HAIR_SPREAD = 10.0, 5.0, 6.0  # standard deviations of the colours of a head of hair, at least, CIE Lab
+HAIR_FAR = 2.5, 3.6  # of these deviations, from where on a colour is not that of the hair
+SHAVEN = (
+    4.8,
+    1.3,
+    0.6,
+)  # colour and texture of hair and skin up to which they are alike, and share that looks like lit skin
+INNER = 0.85  # of the oval of the face, in which below the brows there is no hair
+TAKEN = 0.7, 0.4  # share of a colour of skin that lips, and brows, do not take
+BROW = 0.95, 1.65  # of the oval's half above the brows, up to where a brow may go on, across and up
+NECK = 0.15  # of the square, by which a neck may go on below the chin
+WALL = 0.1, 0.3  # share of what lies beside a face that looks like skin: none, and too much
 IRIS = 0.024  # radius, fractions of the crop side
+
+
+T = TypeVar("T")
+_KEPT: deque[Seen] = deque(maxlen=4)
+
+
+def seen_in(landmarks: Tensor, picture: Tensor, size: int, span: float = 1.0, fine: int | None = None) -> Seen:
+    """:class:`Seen`, of the last few faces as it was when they were looked at before: another colour on the same face costs little."""
+    asked = size, span, fine or size, torch.is_inference_mode_enabled()
+    for kept in tuple(_KEPT):
+        if kept.asked == asked and _same(kept.landmarks, landmarks) and _same(kept.picture, picture):
+            return kept
+    made = Seen(landmarks, picture.clone(), size, span, fine)
+    made.asked = asked
+    _KEPT.appendleft(made)
+    return made
+
+
+def _same(one: Tensor, other: Tensor) -> bool:
+    return one.device == other.device and one.dtype == other.dtype and torch.equal(one, other)
 
 
 class Seen:
@@ -46,13 +82,21 @@ class Seen:
 
     Args:
         landmarks: ``[B,161,2]`` in crop points.
-        aligned: face squares ``[B,3,S,S]`` RGB 0..1.
-        size: side of the masks.
+        picture: squares ``[B,3,S,S]`` RGB 0..1 around the middle of the face squares.
+        size: pixels of the masks along a side of the face squares.
+        span: side of the squares in sides of the face squares. Hair alone is looked for beyond the latter.
+        fine: the same as ``size`` for the mask of hair, whose strands are finer than anything else; None = as of the others.
     """
 
-    def __init__(self, landmarks: Tensor, aligned: Tensor, size: int) -> None:
-        self.landmarks, self.aligned, self.size = landmarks, aligned.float(), size
-        self.rgb = resized(self.aligned, size)
+    def __init__(
+        self, landmarks: Tensor, picture: Tensor, size: int, span: float = 1.0, fine: int | None = None
+    ) -> None:
+        self.landmarks, self.picture, self.size, self.span = landmarks, picture.float(), size, span
+        self.fine, self.asked = fine or size, ()
+        self.aligned = middle(self.picture, span)
+        self.whole = resized(self.picture, round(size * span))
+        self.rgb = middle(self.whole, span)
+        self._made: dict[Hashable, object] = {}
         self._kept: dict[str, Tensor] = {}
         self._drawn: dict[tuple[str, float], Tensor] = {}
 
@@ -63,7 +107,7 @@ class Seen:
         return self._drawn[name, edge]
 
     def region(self, name: str) -> Tensor:
-        """Where a region is seen, ``[B,1,size,size]`` 0..1."""
+        """Where a region is seen, ``[B,1,size,size]`` 0..1 of the face square; hair, of the whole picture."""
         if name not in self._kept:
             if name in ("hair", "skin", "lips", "irises"):
                 mask = getattr(self, f"_{name}")()
@@ -89,14 +133,46 @@ class Seen:
             out.append((share > 0) if name == "hair" else (share > 0.15))
         return torch.stack(out, 1).to(self.rgb)
 
+    def once(self, key: Hashable, make: Callable[[], T]) -> T:
+        """What ``make`` makes, kept for the next time: what is painted on the same face in other colours."""
+        if key not in self._made:
+            self._made[key] = make()
+        return self._made[key]
+
     @functools.cached_property
+    def light(self) -> tuple[Tensor, Tensor]:
+        """Lab ``[B,3]`` of the skin, and L ``[B]`` of the brightest part of the face."""
+        face = self.outline("skin", 0.0)
+        brightest = [
+            one[0][m[0] > 0.5].quantile(0.98) if (m > 0.5).any() else one[0].mean()
+            for one, m in zip(self.lab, face, strict=True)
+        ]
+        return _mean(self.lab, face + 1e-9)[..., 0, 0], torch.stack(brightest)
+
+    @functools.cached_property
+    def whole_lab(self) -> Tensor:
+        """CIE Lab ``[B,3,n,n]`` of the whole picture, n = ``size * span``."""
+        planes = self.whole.movedim(1, 0)
+        return rgb_to_lab(planes.flatten(1)).unflatten(1, planes.shape[1:]).movedim(0, 1)
+
+    @property
     def lab(self) -> Tensor:
-        return need("kornia.color").rgb_to_lab(self.rgb)
+        """CIE Lab ``[B,3,size,size]`` of the face square."""
+        return middle(self.whole_lab, self.span)
+
+    def mask(self, name: str) -> Tensor:
+        """Where a region is seen in the whole picture, ``[B,1,n,n]`` 0..1, n = ``size * span``, or ``fine * span`` for hair; what is not
+        hair fades at the border of the face square."""
+        mask = self.region(name)
+        if self.span == 1 or name == "hair":
+            return mask
+        rim = (self.whole.shape[-1] - self.size) // 2
+        return F.pad(mask * color_taper(pixel_centers(self.size, self.size, mask.device))[:, None], (rim,) * 4)
 
     @functools.cached_property
     def found_hair(self) -> tuple[Tensor, Tensor]:
         """:func:`flow_core.faces.hair.find_hair`."""
-        return find_hair(self.aligned, self.size)
+        return find_hair(self.picture, self.fine, self.span)
 
     @functools.cached_property
     def covered(self) -> Tensor:
@@ -106,10 +182,10 @@ class Seen:
             found = load_covered()(small).sigmoid().to(self.rgb)
         return F.interpolate(_ramp(found, *COVERED), (self.size, self.size), mode="bilinear", align_corners=False)
 
-    @property
+    @functools.cached_property
     def hair(self) -> Tensor:
         """Hair, ``[B,1,size,size]`` 0..1, or what is taken for some."""
-        return self.found_hair[0]
+        return resized(middle(self.found_hair[0], self.span), self.size)
 
     @property
     def skin_like(self) -> Tensor:
@@ -122,7 +198,7 @@ class Seen:
         return self._skin_likes[1]
 
     @functools.cached_property
-    def _skin_likes(self) -> tuple[Tensor, Tensor]:
+    def _skin_likes(self) -> tuple[Tensor, Tensor, Tensor]:
         seed = torch.maximum(self.outline("cheeks"), self.outline("nose")) * self.outline("skin")
         rgb = self.rgb.clamp(min=0) + 0.02
         total = rgb.sum(1, keepdim=True)
@@ -142,42 +218,120 @@ class Seen:
         along = (off[:, :2] * white).sum(1, keepdim=True) / white.square().sum(1, keepdim=True).clamp(min=1e-3)
         hue = off[:, :2] - along.clamp(0, 0.9) * white * (off[:, 2:] > 0)
         lit = torch.exp(-0.5 * ((hue / 2).square().sum(1, keepdim=True) + (off[:, 2:].clamp(max=0) / 2).square()))
-        return strict, lit
+        away = (off[:, :2] / 2).square().sum(1, keepdim=True)  # in shade there is no gloss
+        shade = torch.exp(-0.5 * (away + (off[:, 2:].clamp(max=0) / 2).square() + off[:, 2:].clamp(min=0).square()))
+        return strict, lit, shade
 
     def _skin(self) -> Tensor:
         # it goes on beyond the landmarks: brow, ears and neck, and the crown of a bald head
+        brow, neck = self._brow_and_neck()
+        inside = torch.maximum(self.outline("all", 0.03), brow)
         near = torch.maximum(
             region_mask(self.landmarks, "all", self.size, SKIN_MARGIN).to(self.rgb),
             self.outline("hair", 0.05),
         )
-        like = torch.maximum(self.skin_like, self.outline("all", 0.03) * self.lit_skin)
+        near = torch.maximum(near * self._no_wall(), torch.maximum(inside, neck))
+        like = torch.maximum(inside * self.lit_skin, neck * self._skin_likes[2])  # under a chin it is dark
+        like = torch.maximum(self.skin_like, like)
         radius = max(1, round(0.02 * self.size))
-        like = guided(self.rgb, (2 * like).clamp(max=1) * (1 - self.hair) * (1 - self.covered), radius)
-        mask = torch.maximum(near, self.outline("all", 0.05)) * like
-        mask = F.avg_pool2d(F.pad(mask, (1,) * 4, mode="replicate"), 3, 1)
+        like = guided(
+            self.rgb, (2 * like).clamp(max=1) * (1 - self.hair) * (1 - self.covered * self.outline("all", 0.03)), radius
+        )
+        mask = near * like
+        mask = blurred(mask, 1, 1)
         mouth = polygon_mask(self.landmarks[:, [AT[i] for i in LIPS]], self.size).to(
             mask
         )  # with what lies between the lips
         eyes = sum(inside for inside, _, _ in self.eyes)
-        for other in (
-            mouth,
-            self.outline("lips"),
-            self.outline("brows") * (1 - _ramp(self.skin_like, 0.65, 0.95)),
-            eyes,
-        ):
-            mask = mask * (1 - 1.5 * other).clamp(min=0)
-        return mask
+        # lips take some of a tan, and so does the skin between the hairs of brows
+        lips, brows = self.outline("lips"), self.outline("brows") * (1 - _ramp(self.skin_like, 0.65, 0.95))
+        mask = mask * (1 - 1.5 * torch.maximum((mouth - lips).clamp(min=0), eyes)).clamp(min=0)
+        return mask * (1 - TAKEN[0] * lips) * (1 - TAKEN[1] * brows)
+
+    def _brow_and_neck(self) -> list[Tensor]:
+        """Where a brow goes on up to the hair, and a neck down to the collar, ``[B,1,size,size]`` 0..1."""
+        oval = self.landmarks[:, [AT[i] for i in OVAL]]
+        brow = self.landmarks[:, [AT[i] for c in BROWS for i in c]].mean(1, keepdim=True)
+        upper = brow + (oval - brow) * oval.new_tensor(BROW)
+        upper = torch.stack([upper[..., 0], torch.minimum(upper[..., 1], brow[..., 1])], -1)
+        left, right, chin = (self.landmarks[:, AT[i]] for i in (172, 397, 152))
+        down = chin[:, 1:] + NECK
+        neck = torch.stack([left, right, torch.cat([right[:, :1], down], 1), torch.cat([left[:, :1], down], 1)], 1)
+        radius = max(1, round(0.015 * self.size))
+        return [blurred(polygon_mask(p, self.size).to(self.rgb), radius) for p in (upper, neck)]
+
+    def _no_wall(self) -> Tensor:
+        """Left and right of the face, ``[B,1,1,size]``: 0 where what lies far from it looks like skin too."""
+        n = self.size
+        rows, strip = slice(round(0.2 * n), round(0.6 * n)), round(0.12 * n)
+        far = self.skin_like * (1 - self.hair)
+        walls = [far[:, :, rows, columns].mean((2, 3)) for columns in (slice(0, strip), slice(n - strip, n))]
+        left, right = (1 - _ramp(w, *WALL)[..., None, None] for w in walls)
+        x = (torch.arange(n, device=far.device) + 0.5) / n
+        return torch.where(x < 0.5, left, right)
 
     def _hair(self) -> Tensor:
+        """Hair without what looks like skin, where it does not itself, and without the middle of the face, whose shade is dark too."""
         mask, trusted = self.found_hair
-        return mask * trusted.to(mask)[:, None, None, None]
+        own = self.hair
+        alike = _mean(self.skin_like, own**4 + 1e-6)
+        brow = self.landmarks[:, [AT[i] for c in BROWS for i in c]].mean(1, keepdim=True)
+        below = _ramp(
+            pixel_centers(self.size, self.size, mask.device)[:, None, ..., 1],
+            brow[..., 1:, None],
+            brow[..., 1:, None] + 0.05,
+        )
+        skin = self.skin_like * (1 - alike / HAIR_LIKE_SKIN).clamp(min=0) * below
+        oval = self.landmarks[:, [AT[i] for i in OVAL]]
+        center = oval.mean(1, keepdim=True)
+        inner = center + INNER * (oval - center)
+        inner = torch.stack([inner[..., 0], torch.maximum(inner[..., 1], brow[..., 1])], -1)
+        face = blurred(polygon_mask(inner, self.size).to(mask), max(1, round(0.02 * self.size)))
+        spared = 1 - torch.maximum(skin, face)
+        rim = (self.whole.shape[-1] - self.size) // 2
+        spared = F.pad(spared, (rim,) * 4, value=1.0) if rim else spared
+        trusted = trusted & ~self._shaven()
+        spared = spared * self._hair_like(resized(mask, spared.shape[-1]) * spared)
+        return mask * resized(spared, mask.shape[-1]) * trusted.to(mask)[:, None, None, None]
+
+    def _shaven(self) -> Tensor:
+        """Whether what is taken for hair has the hue of the skin and no more texture, ``[B]``."""
+        hair, skin = (self.hair * self.outline("hair") > 0.7).float(), self.outline("cheeks") * (1 - self.hair)
+        lab = self.lab
+        tone = (lab[:, :1] + 8).log()
+        fine = (tone - blurred(tone, 1, 1)).abs()
+        hue = lab[:, 1:] / (lab[:, :1] + 16)
+        apart = 60 * (_mean(hue, hair) - _mean(hue, skin)).norm(dim=1)[:, 0, 0]
+        rough = (_mean(fine, hair) / _mean(fine, skin).clamp(min=1e-6))[:, 0, 0, 0]
+        return (apart < SHAVEN[0]) & (rough < SHAVEN[1]) & (_mean(self.lit_skin, hair)[:, 0, 0, 0] > SHAVEN[2])
+
+    def _hair_like(self, mask: Tensor) -> Tensor:
+        """How much pixels of the whole picture have the colour of most of the hair, or lie where hair is expected, ``[B,1,n,n]`` 0..1: a
+        coat or a neck does not. Gloss does, as it is lighter."""
+        lab, sure = self.whole_lab, mask**4 + 1e-6
+        lab = torch.cat(
+            [lab[:, :1], lab[:, 1:] * (56 / (lab[:, :1] + 16)).clamp(max=1.2)], 1
+        )  # the same hair in light and shade
+        least = lab.new_tensor(HAIR_SPREAD)[:, None, None]
+        like = torch.ones_like(mask)
+        for _ in range(2):
+            mean = _mean(lab, sure * like)
+            spread = torch.maximum(_mean((lab - mean).square(), sure * like).sqrt(), least)
+            off = (lab - mean) / spread
+            off = torch.cat([torch.where(off[:, :1] > 0, 0.5, 1.0) * off[:, :1], off[:, 1:]], 1)
+            like = 1 - _ramp(off.square().sum(1, keepdim=True).sqrt(), *HAIR_FAR)
+        expected = self.outline("hair", 0.05)
+        rim = (like.shape[-1] - self.size) // 2
+        return torch.maximum(like, F.pad(expected, (rim,) * 4) if rim else expected)
 
     def _lips(self) -> Tensor:
         """Lips without what covers them, and without teeth that the landmarks take for lips: brighter and with less colour than the lips."""
         ring = self.outline("lips", 0.0) * (1 - self.covered)
         own = _mean(self.lab, ring + 1e-6)
         lighter = (self.lab[:, :1] - own[:, :1]) / (100 - own[:, :1]).clamp(min=10)
-        chroma = self.lab[:, 1:].norm(dim=1, keepdim=True) / own[:, 1:].norm(dim=1, keepdim=True).clamp(min=4)
+        chroma = self.lab[:, 1:].square().sum(1, keepdim=True).sqrt() / own[:, 1:].norm(dim=1, keepdim=True).clamp(
+            min=4
+        )
         teeth = _ramp(lighter, 0.35, 0.6) * (1 - _ramp(chroma, 0.35, 0.65))
         return self.outline("lips") * (1 - self.covered) * (1 - teeth)
 

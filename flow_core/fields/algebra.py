@@ -20,6 +20,7 @@ transfer      the field itself: on another face it is that face's own expression
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -70,7 +71,7 @@ def mix(
     parts = _alike(fields, None)
     offset = sum(w * f.offset for f, w in zip(parts, weights, strict=True))
     color = sum(w * f.color for f, w in zip(parts, color_weights, strict=True))
-    return Field(offset, color, _said(parts, weights), parts[0].kind)
+    return Field(offset, color, _said(parts, weights), parts[0].kind, parts[0].span)
 
 
 def _mix_muscles(fields: Sequence[FlowField], weights: Sequence[float], color_weights: Sequence[float]) -> MusclesField:
@@ -114,7 +115,10 @@ def _compose_muscles(first: MusclesField, second: MusclesField) -> MusclesField:
     batch, second = _common_batch([first, second]), second.to(first.device)
     kept = (1 - second.relax).clamp(0, 2)
     rests = [r for r in (first.rest, second.rest) if r is not None]
-    rest = compose(*rests) if len(rests) == 2 else rests[0] if rests else None
+    if len(rests) == 2 and not any(r.offset.any() for r in rests):
+        rest = mix(rests, [1.0, 1.0])  # colours alone add up, those of hair beyond the face square too
+    else:
+        rest = compose(*rests) if len(rests) == 2 else rests[0] if rests else None
     total = [
         first.units * kept + second.units,
         1 - (1 - first.relax).clamp(0, 2) * kept,
@@ -186,7 +190,9 @@ def mask(field: FlowField, mask: Tensor, feather: float = 0.0, crop: Crop | None
     if (mask == mask[:1, :, :1, :1]).all():  # the same everywhere: nothing needs a finer raster
         weight = mask[:1, :, :1, :1]
     else:
-        field = field.resample(tuple(max(n, min(m, _MASK)) for n, m in zip(field.size, mask.shape[2:], strict=True)))
+        field = field.spanning(
+            1.0, tuple(max(n, min(m, _MASK)) for n, m in zip(field.size, mask.shape[2:], strict=True))
+        )
         weight = torch.nn.functional.interpolate(
             mask, field.size, mode="bilinear", antialias=True, align_corners=False
         ).clamp(0, 1)
@@ -259,6 +265,7 @@ def transfer(field: FlowField, source: Tensor, target: Tensor) -> FlowField:
             f"The landmarks of both faces must be [B,N,2], got {tuple(source.shape)} and {tuple(target.shape)}."
         )
     field = field.raster()
+    field = field.spanning(1.0, field.size)
     size = tuple(max(n, 48) for n in field.size)
     points = pixel_centers(*size, field.device)
     step = 0.5 / max(size)
@@ -325,8 +332,9 @@ def _alike(fields: Sequence[FlowField], crop: Crop | None) -> list[Field]:
     batch = _common_batch(parts)
     if any(f.kind == "velocity" for f in parts):
         parts = [to_velocity(f) for f in parts]
-    size = tuple(max(f.size[i] for f in parts) for i in (0, 1))
-    parts = [f if f.size == size else f.resample(size) for f in parts]
+    span = max(f.span for f in parts)
+    size = tuple(max(math.ceil(f.size[i] * span / f.span) for f in parts) for i in (0, 1))
+    parts = [f.spanning(span, size) for f in parts]
     return [_repeated(f, batch) for f in parts]
 
 

@@ -66,9 +66,12 @@ class Flow(Protocol):
 
     Attributes:
         colored: whether it changes any colour. Where it does not, the colours of a :class:`Sample` are zero.
+        span: side of the square around the middle of the crop beyond which it does nothing, in sides of the crop; above 1 where
+            hair goes on beyond the face square.
     """
 
     colored: bool
+    span: float
 
     def __call__(self, points: Tensor) -> Sample:
         """The edit at crop points ``[B or 1,H,W,2]``, faded out towards the border of the crop."""

@@ -254,6 +254,8 @@ class MusclesField:
         if self.rest is not None:
             tensors |= {"offset": self.rest.offset, "color": self.rest.color}
         kind = {} if self.rest is None else {"rest": self.rest.kind}
+        if self.rest is not None and self.rest.span != 1:
+            kind["span"] = self.rest.span
         return container.write(
             path, {**self.require_finite().meta, "muscles": self.amounts, **kind}, self.kind, tensors
         )
@@ -266,13 +268,14 @@ class MusclesField:
             FieldError: it holds no muscles, or names that this FaceFlow does not know.
         """
         faces, kind = meta.pop("muscles", None), meta.pop("rest", None)
+        span = {"span": meta.pop("span")} if "span" in meta else {}
         if not (isinstance(faces, list) and faces and all(isinstance(f, dict) for f in faces)):
             raise FieldError(f"{name} says that it holds muscles, but names none; save it again.")
         try:
             made = cls.of(*({str(k): float(v) for k, v in face.items()} for face in faces), **meta)
         except (ValueError, TypeError, OverflowError, AttributeError) as e:
             raise FieldError(f"{name} holds muscles that this FaceFlow does not know: {e} Update FaceFlow.") from e
-        return replace(made, rest=Field.reader(str(kind))(tensors, {}, name)) if kind else made
+        return replace(made, rest=Field.reader(str(kind))(tensors, span, name)) if kind else made
 
 
 def _untold(meta: Mapping[str, object]) -> dict[str, object]:
@@ -289,6 +292,7 @@ class MuscleFlow:
         self.faces, self.rest, self.feather, self.covered = faces, rest, feather, covered
         self.matrix: Tensor | None = None
         self.colored = rest is not None and rest.colored
+        self.span = 1.0 if rest is None else rest.span
 
     def __call__(self, points: Tensor) -> Sample:
         height, width = points.shape[1:3]

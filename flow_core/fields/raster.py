@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from ..geometry.crop import Crop
 
 KINDS = ("raster", "velocity")
+MOST_SPAN = 4.0
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,8 @@ class Field:
         color: ``[B,3,h,w]`` float32, added to sRGB 0..1 after sampling.
         meta: what made it (prompt, neutral, guide, seed, steps ...); strings and numbers, read-only.
         kind: ``raster`` or ``velocity``.
+        span: side of the square around the middle of the crop that ``color`` covers, in sides of the crop, 1 or more: hair goes on
+            beyond the face square. ``offset`` covers the crop alone.
 
     See :class:`flow_core.fields.base.FlowField` for what all fields can do.
     """
@@ -49,6 +52,7 @@ class Field:
     color: Tensor
     meta: Mapping[str, object] = field(default_factory=dict)
     kind: str = "raster"
+    span: float = 1.0
 
     needs_face = False
 
@@ -65,6 +69,8 @@ class Field:
                 "Offset and color of a field must have the same, non-empty batch and size, "
                 f"got {tuple(o.shape)} and {tuple(c.shape)}; resample one of them first."
             )
+        if not 1 <= self.span <= MOST_SPAN:
+            raise FieldError(f"The colours of a field span 1 to {MOST_SPAN:g} sides of the crop, not {self.span!r}.")
         object.__setattr__(self, "offset", o.float())
         object.__setattr__(self, "color", c.float())
         object.__setattr__(self, "meta", MappingProxyType(dict(self.meta)))
@@ -101,8 +107,24 @@ class Field:
 
     def sample(self, points: Tensor) -> tuple[Tensor, Tensor]:
         """Offset (or velocity) ``[B,2,H,W]`` and colour ``[B,3,H,W]`` at crop points ``[B or 1,H,W,2]``."""
+        if self.span != 1:
+            return interpolate(self.offset, points), interpolate(self.color, self.in_span(points))
         values = interpolate(torch.cat([self.offset, self.color], 1), points)
         return values[:, :2], values[:, 2:]
+
+    def in_span(self, points: Tensor) -> Tensor:
+        """Crop points ``[B,H,W,2]`` in fractions of the square that the colours cover."""
+        return points if self.span == 1 else (points - 0.5) / self.span + 0.5
+
+    def spanning(self, span: float, size: tuple[int, int]) -> Field:
+        """The same edit with colours on a raster of another span and size, without those that lie beyond it."""
+        if span == self.span:
+            return self if size == self.size else self.resample(size)
+        grid = pixel_centers(*size, self.device)
+        wide = (grid - 0.5) * span + 0.5
+        beyond = ((wide - 0.5).abs().amax(-1) > self.span / 2)[:, None]
+        color = interpolate(self.color, self.in_span(wide)).masked_fill(beyond, 0.0)
+        return replace(self, offset=interpolate(self.offset, grid), color=color, span=span)
 
     def resample(self, size: int | tuple[int, int]) -> Field:
         """The same edit on another raster; antialiased when it gets smaller. Offsets are in fractions of the
@@ -154,7 +176,9 @@ class Field:
 
     def save(self, path: str | Path) -> Path:
         """Write a safetensors file; the metadata are JSON under the key ``faceflow``."""
-        return write(path, self.require_finite().meta, self.kind, {"offset": self.offset, "color": self.color})
+        meta = {k: v for k, v in self.require_finite().meta.items() if k != "span"}
+        meta |= {} if self.span == 1 else {"span": self.span}
+        return write(path, meta, self.kind, {"offset": self.offset, "color": self.color})
 
     @classmethod
     def reader(cls, kind: str) -> Callable[[Mapping[str, Tensor], dict[str, object], str], Field]:
@@ -163,7 +187,11 @@ class Field:
         def read(tensors: Mapping[str, Tensor], meta: dict[str, object], name: str) -> Field:
             if not {"offset", "color"} <= tensors.keys():
                 raise FieldError(f"{name} lacks the tensors 'offset' and 'color'; it holds {sorted(tensors)}.")
-            return cls(tensors["offset"], tensors["color"], meta, kind)
+            try:
+                span = float(meta.pop("span", 1.0))
+            except (TypeError, ValueError) as e:
+                raise FieldError(f"{name} says no number for what its colours span; save it again.") from e
+            return cls(tensors["offset"], tensors["color"], meta, kind, span)
 
         return read
 
@@ -172,7 +200,7 @@ class _RasterFlow:
     """What the flows of both kinds share: colours, which are interpolated and tapered."""
 
     def __init__(self, field: Field, feather: float) -> None:
-        self.field, self.feather = field, feather
+        self.field, self.feather, self.span = field, feather, field.span
         self.colored = field.color.requires_grad or bool(field.color.any())
 
     def sharp_boxes(self) -> list[tuple[float, float, float, float]]:
@@ -181,7 +209,9 @@ class _RasterFlow:
     def _sample(self, offset: Tensor, points: Tensor) -> Sample:
         if not self.colored:
             return Sample(offset, offset.new_zeros(()).expand(len(offset), 3, *offset.shape[2:]))
-        return Sample(offset, interpolate(self.field.color, points) * color_taper(points, self.feather)[:, None])
+        points = self.field.in_span(points)
+        weight = color_taper(points, self.feather / self.span)[:, None]
+        return Sample(offset, interpolate(self.field.color, points) * weight)
 
 
 class OffsetFlow(_RasterFlow):

@@ -37,7 +37,9 @@ def warp_frame(
     Returns:
         The box (x0, y0, x1, y1) that was worked on and in it the pixels ``[h,w]`` that moved, or None.
     """
-    x0, y0, x1, y1 = crop.bounds()
+    flow = field.flow(feather, crop) if hasattr(field, "flow") else field
+    whole_box = crop.widen(flow.span).bounds() if flow.span != 1 else crop.bounds()
+    x0, y0, x1, y1 = whole_box
     if x1 <= x0 or y1 <= y0:
         return None
     hold_memory()
@@ -45,7 +47,6 @@ def warp_frame(
     cell = max(1, round(side / LATTICE))
     rows, columns = -(-(y1 - y0) // cell), -(-(x1 - x0) // cell)
     places = x0 + (torch.arange(columns) + 0.5) * cell, y0 + (torch.arange(rows) + 0.5) * cell
-    flow = field.flow(feather, crop) if hasattr(field, "flow") else field
     boxes = crop.boxes_in_image(flow.sharp_boxes()) if cell > 1 else []
     (shift, color, uncovered, painted, light), *sharp = _asked(
         flow, crop, [places, *map(_centers, boxes)], 1.5 * cell / side
@@ -96,7 +97,7 @@ def warp_frame(
         white=whole,
     )
     # What is painted lies in the boxes of layers; at one pixel a cell all has been asked at every pixel.
-    at = [(box, sample.painted) for box, sample in zip(boxes, sharp, strict=True)] or [(crop.bounds(), painted)]
+    at = [(box, sample.painted) for box, sample in zip(boxes, sharp, strict=True)] or [(whole_box, painted)]
     _paint(new, (x0, y0, x1, y1), at, whole)
     target = out[y0:y1, x0:x1]
     if frame.dtype == torch.uint8:
@@ -118,7 +119,7 @@ def _asked(flow: Flow, crop: Crop, places: list[tuple[Tensor, Tensor]], margin: 
     if others[-1] is not None:
         others[-1] = others[-1].expm1()  # as :func:`flow_core.warping.pixels.recolored` takes the light
     x, y = (together - 0.5).abs_()
-    inside = torch.maximum(x, y) < 0.5 - margin
+    inside = torch.maximum(x, y) < 0.5 * flow.span - margin
     planes = (
         offset * inside,
         color * inside if flow.colored else color,

@@ -106,13 +106,14 @@ def changed_mask(
     """Pixels of the photos ``[pictures,H,W]`` (0 or 1) that an edit changes to the eye: moved by half a pixel of the photo, or
     recoloured by 1/255."""
     field = field.to("cpu").scale(shape, color).require_finite()
-    offset, shift, uncovered, *_ = field.flow(feather, crop.to("cpu"))(pixel_centers(_GRID, _GRID))
+    flow = field.flow(feather, crop.to("cpu"))
+    offset, shift, uncovered, *_ = flow((pixel_centers(_GRID, _GRID) - 0.5) * flow.span + 0.5)
     longest = offset.norm(dim=1) * crop.side.cpu()[:, None, None]
     # The larger of both, each in units of what counts as changed.
     region = torch.maximum(longest / 0.5, shift.abs().amax(1) * 255)
     if uncovered is not None:
         region = torch.maximum(region, uncovered[:, 0] * 255)
-    return (_in_photo(region[:, None], crop) >= 1).float()
+    return (_in_photo(region[:, None], crop.widen(flow.span)) >= 1).float()
 
 
 def _in_photo(region: Tensor, crop: Crop) -> Tensor:

@@ -148,15 +148,16 @@ class _Face:
     Attributes:
         crop: where it is.
         flow: the field, with offsets in pixels of the picture.
-        box: the pixels (x0, y0, x1, y1) of the crop.
+        box: the pixels (x0, y0, x1, y1) in which the flow does anything.
         max_offset: no offset is longer along x, along y, in pixels.
         step: the flow is asked at every ``step``-th pixel where it has sharp borders, or has none anywhere.
         sharp: boxes of pixels in which it has sharp borders. Beyond them it is smooth enough for twice the step.
     """
 
     def __init__(self, crop: Crop, field: FlowField, feather: float) -> None:
-        self.crop, self.box = crop, crop.bounds()
+        self.crop = crop
         self.flow = field.flow(feather, crop).times(crop.inverse[0, :2, :2])
+        self.box = crop.widen(self.flow.span).bounds() if self.flow.span != 1 else crop.bounds()
         self.max_offset = self.flow.max_offset()
         self.step = max(1, int(crop.side[0] / max(_NODES, 4 * max(field.size))))
         self.sharp = crop.boxes_in_image(self.flow.sharp_boxes())

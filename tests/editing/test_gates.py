@@ -100,5 +100,5 @@ def test_a_large_region_is_painted_with_care(astronaut: Tensor, crop: Crop) -> N
     assert lips == 1.0
     assert 3 < face < 6
     skin, points = masks(astronaut, crop, skin=1.0)
-    assert (skin * region_mask(points, "lips", 96)).sum() < 0.1 * region_mask(points, "lips", 96).sum()
+    assert (skin * region_mask(points, "lips", 96)).sum() < 0.4 * region_mask(points, "lips", 96).sum()
     assert skin[..., :8, :].amax() < 0.05  # hair and background

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from flow_core.editing.edit import make_field
 from flow_core.editing.gates import COLOR_REGIONS, Gates, open_gates
-from flow_core.editing.painting import RegionColors, means, paint_masks, repaint, said
+from flow_core.editing.painting import RegionColors, means, paint_masks, patches, repaint, said
 from flow_core.editing.tints import COLORS, goal, named_tints
 from flow_core.editing.visible import Seen
 from flow_core.faces.landmarks import AT, EYES
@@ -192,21 +192,39 @@ def test_no_shift_is_no_color(astronaut: Tensor, crop: Crop) -> None:
     assert raster.abs().max() < 1e-4
 
 
-@pytest.mark.parametrize(("light", "goal_light"), [(8.0, 68.0), (88.0, 10.0), (40.0, 42.0)])
-def test_dyed_hair_keeps_its_strands(light: float, goal_light: float) -> None:
-    """Black hair that turns blond, and white hair that turns black, has strands, and skin at its border does not glow."""
-    strands = light + 3 * torch.sin(torch.arange(64) * 0.7).expand(1, 1, 64, 64)
-    mask = (torch.arange(64.0) / 8).clamp(0, 1)[None, None, :, None].expand(1, 1, 64, 64)  # skin above
+def dyed(light: float, goal_light: float, strand: float = 3.0, soft: float = 8.0) -> tuple[Tensor, Tensor]:
+    """L ``[64,64]`` of a strip of skin above hair of ``light``, before and after the hair goes to ``goal_light``."""
+    strands = light + strand * torch.sin(torch.arange(64) * 0.7).expand(1, 1, 64, 64)
+    mask = ((torch.arange(64.0) - 8) / soft + 1).clamp(0, 1)[None, None, :, None].expand(1, 1, 64, 64)  # skin above
     lab = torch.cat([torch.lerp(torch.full_like(strands, 65.0), strands, mask), torch.zeros(1, 2, 64, 64)], 1)
     mean = torch.tensor([[[light, 0.0, 0.0]]])
     shift = torch.tensor([[[goal_light - light, 0.0, 0.0]]])
-    after = to_lab(lab_to_rgb(lab) + repaint(lab, mean, shift, mask, 1.0, ["hair"]))[0, 0]
-    hair, were = after[16:].flatten(), lab[0, 0, 16:].flatten()
+    picture = lab_to_rgb(lab)
+    parts = patches(picture, mean, mask, ["hair"], 64)
+    return lab[0, 0], to_lab(picture + repaint(parts, mean, shift, (64, 64), 1.0, ["hair"]))[0, 0]
+
+
+@pytest.mark.parametrize(("light", "goal_light"), [(8.0, 50.0), (80.0, 55.0), (40.0, 42.0)])
+def test_dyed_hair_keeps_its_strands(light: float, goal_light: float) -> None:
+    """Black hair that turns blond, and white hair that turns dark, has strands, and skin at its border does not glow."""
+    before, after = dyed(light, goal_light)
+    hair, were = after[16:].flatten(), before[16:].flatten()
     assert torch.corrcoef(torch.stack([were, hair]))[0, 1] > 0.95
     assert hair.mean() == pytest.approx(goal_light, abs=4)
     assert 0.28 * were.std() < hair.std() < 3 * were.std()
     assert after[:8].max() < max(65.0, hair.max().item()) + 3
     assert after[:8].min() > min(65.0, hair.min().item()) - 3
+
+
+def test_hair_goes_no_further_than_hair_can() -> None:
+    """Black hair is not bleached to white, and white hair without strands does not become a black cap."""
+    assert dyed(8.0, 90.0)[1][16:].mean() < 62
+    assert dyed(90.0, 10.0, strand=0.2)[1][16:].mean() > dyed(90.0, 10.0, strand=6.0)[1][16:].mean() + 10
+
+
+def test_roots_stay_darker() -> None:
+    after = dyed(8.0, 50.0, soft=1.0)[1]
+    assert after[8:10].mean() < after[40:60].mean() - 5
 
 
 def test_lips_of_any_light_are_whole(astronaut: Tensor, crop: Crop) -> None:

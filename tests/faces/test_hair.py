@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from flow_core.faces.hair import find_hair, matted
+from flow_core.faces.hair import find_hair, matted, middle, textured
 from flow_core.faces.regions import region_mask
 from flow_core.geometry.crop import Crop
 from flow_core.geometry.grid import pixel_centers
@@ -54,3 +54,25 @@ def test_a_headscarf_is_no_hair(
     scarf = (light * folds * torch.tensor(color)[None, :, None, None]).clamp(0, 1)
     covered = torch.lerp(face, scarf, torch.maximum(wide, hair) * (1 - open_face))
     assert not find_hair(covered, 192)[1].any()
+
+
+def test_a_look_from_further_away_agrees(portraits: dict[str, Tensor], crops: dict[str, Crop]) -> None:
+    crop = crops["astronaut"]
+    near, _ = find_hair(crop.aligned(portraits["astronaut"], 128), 128)
+    wide, sure = find_hair(crop.widen(1.5).aligned(portraits["astronaut"], 192), 128, 1.5)
+    assert sure.all()
+    assert wide.shape == (1, 1, 192, 192)
+    inner = middle(wide, 1.5)
+    assert (inner - near)[..., 16:-16, 16:-16].abs().mean() < 0.03
+    assert wide[..., 0, :].max() == 0  # where it ends nothing is left
+
+
+def test_a_wall_out_of_focus_is_no_hair() -> None:
+    """The network is half sure of all; what has the texture of hair is kept, and what is smooth is not."""
+    noise = torch.rand(1, 1, 96, 96, generator=torch.Generator().manual_seed(0))
+    picture = 0.3 + 0.3 * noise * (pixel_centers(96, 96)[..., 0] < 0.5)[:, None]
+    mask = torch.full((1, 1, 96, 96), 0.7)
+    mask[..., :20, :40] = 1.0
+    kept = mask * textured(picture.expand(-1, 3, -1, -1), mask, 2)
+    assert kept[..., :36].min() > 0.6
+    assert kept[..., 60:].max() < 0.05

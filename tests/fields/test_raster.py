@@ -14,12 +14,16 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from flow_core.fields import container
+from flow_core.fields.algebra import mix
 from flow_core.fields.base import FieldError
 from flow_core.fields.container import FORMAT, VERSION
 from flow_core.fields.files import load_field
 from flow_core.fields.raster import Field
+from flow_core.geometry.crop import Crop
 from flow_core.geometry.grid import pixel_centers
 from flow_core.geometry.sampling import grid_sample
+from flow_core.warping.frames import warp_frame
+from flow_core.warping.stretch import changed_mask
 from flow_core.warping.warp import warp
 
 DATA = Path(__file__).parents[1] / "data"
@@ -320,3 +324,33 @@ def test_a_picture_shared_out_between_cores_is_the_same_to_the_bit(height: int) 
         torch.set_num_threads(threads)
     alone = torch.nn.functional.grid_sample(values, grid, "bicubic", "border", align_corners=False)
     assert torch.equal(shared, alone)
+
+
+def test_colors_may_span_more_than_the_face_square(tmp_path: Path) -> None:
+    color = torch.zeros(1, 3, 24, 24)
+    color[:, 0] = 0.25  # everywhere
+    field = Field(torch.zeros(1, 2, 24, 24), color, span=1.5)
+    loaded = load_field(field.save(tmp_path / "wide.safetensors"))
+    assert loaded.span == 1.5
+    # a face square of 32 pixels in the middle of a picture of 64
+    matrix = torch.tensor([[[1 / 32, 0, -0.5], [0, 1 / 32, -0.5], [0, 0, 1]]])
+    crop = Crop((64, 64), torch.zeros(1, 5, 2), matrix)
+    picture = torch.full((1, 3, 64, 64), 0.5)
+    for one in (loaded, mix([loaded, Field.zeros(8)], [1.0, 1.0])):
+        edited, changed = warp(picture, crop, one)
+        assert edited[0, 0, 32, 12] == pytest.approx(0.75, abs=1e-3)  # outside of the square, within the span
+        assert torch.equal(edited[..., :7], picture[..., :7])
+        assert not changed[0, :7].any()
+    frame = picture[0].permute(1, 2, 0).contiguous()
+    out = frame.clone()
+    assert warp_frame(frame, out, crop, loaded) is not None
+    assert out[32, 12, 0] == pytest.approx(0.75, abs=1e-2)
+    assert changed_mask(loaded, crop)[0, 32, 12] == 1
+    within = loaded.spanning(1.0, (24, 24))
+    assert torch.equal(warp(picture, crop, within)[0][..., :16], picture[..., :16])
+
+
+@pytest.mark.parametrize("span", [0.5, 100.0, float("nan")])
+def test_a_span_that_makes_no_sense(span: float) -> None:
+    with pytest.raises(FieldError, match="span"):
+        Field(torch.zeros(1, 2, 4, 4), torch.zeros(1, 3, 4, 4), span=span)
