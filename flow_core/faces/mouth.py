@@ -7,33 +7,42 @@ the white of the eyes misses by 0.11 of 1, root mean square. Their tint is a thi
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from ..geometry.crop import Crop
 from ..geometry.sampling import sample_image
 from .landmarks import AT, CHEEKS, EYES, LIPS, LIPS_INNER
 
-SIZE = 128  # pixels a side of the face square that is looked at
+SIZE = 128  # pixels a side of the face square that is looked at, and of twice as many for the row of teeth
+COLUMNS, ROWS = 19, 16  # where it is looked between the lips: from corner to corner, and from the upper lip to the lower one
 TEETH = (
     0.43,
     0.21,
     0.30,
 )  # lightness of teeth: a constant, and the parts of the cheeks and of the white of the eyes in it
 TINT = 0.36  # exponent of the skin's tint, for teeth
-TONGUE = 0.4  # lightness of the tongue, of that of the teeth
+LEAST = 0.35  # which part of a mouth lower teeth or a tongue span at least
+TONGUE = 0.46  # lightness of the tongue, of that of the teeth
+FLESH = 1.34, 0.82, 0.84  # its colour in white light
 FACING = (81, 178), (82, 87), (13, 14), (312, 317), (311, 402)  # points of the upper and the lower lip that meet
 MIDDLE = slice(SIZE // 4, 3 * SIZE // 4)  # of the face square: nothing there is lighter than the light allows
 
 
 @torch.no_grad()
 def mouth_colors(image: Tensor, crop: Crop) -> Tensor:
-    """sRGB 0..1 ``[B,3,3]`` on the CPU: of teeth and of the tongue in the light of the picture, and the lightest seen between the lips.
+    """What is known of the inside of mouths, ``[B,3 + COLUMNS,3]`` on the CPU.
+
+    The first three are sRGB 0..1: of teeth and of the tongue in the light of the picture, and the lightest seen between the lips.
+    The others say of columns of the opening, see :func:`columns`, 0..1: how far down upper teeth reach, how light they are (0:
+    there are none), and from where on what is seen goes with the jaw.
 
     Args:
         image: pictures ``[pictures,3,H,W]``.
         crop: B faces with landmarks.
     """
-    aligned, places = crop.aligned(image, SIZE).float().clamp(0, 1).cpu(), crop.places.float().cpu()
+    fine, places = crop.aligned(image, 2 * SIZE).float().clamp(0, 1).cpu(), crop.places.float().cpu()
+    aligned = F.avg_pool2d(fine, 2)
 
     def at(*numbers: int) -> Tensor:
         return places[:, [AT[i] for i in numbers]]
@@ -51,11 +60,75 @@ def mouth_colors(image: Tensor, crop: Crop) -> Tensor:
     brightest = aligned[..., MIDDLE, MIDDLE].mean(1).flatten(1).quantile(0.99, 1, keepdim=True)
     light = (TEETH[0] + TEETH[1] * grey + TEETH[2] * of_white).minimum(brightest)
     teeth = light * (skin / grey) ** TINT
-    tongue = TONGUE * light * (skin / grey) ** 0.6 * (lips / of_lips) ** 0.8
-    return torch.stack([teeth, tongue, between], 1).clamp(0, 1)
+    # Pale lips or skin make no pale tongue; but a grey picture has a grey one.
+    colored = ((1 - skin.amin(-1, keepdim=True) / skin.amax(-1, keepdim=True).clamp(min=0.01)) / 0.2).clamp(0, 1)
+    tongue = TONGUE * light * (skin / grey) ** 0.3 * (lips / of_lips) ** 0.5 * skin.new_tensor(FLESH) ** colored
+    colors = torch.stack([teeth, tongue, between], 1).clamp(0, 1)
+    inner = places[:, [AT[i] for i in LIPS_INNER]]
+    upper, lower = (columns(torch.cat(parts, 1)) for parts in ((inner[:, :1], inner[:, 10:].flip(1)), (inner[:, :11],)))
+    down = (torch.arange(ROWS) + 0.5)[:, None, None] / ROWS
+    grid = torch.lerp(upper[:, None], lower[:, None], down)  # [B,ROWS,COLUMNS,2]
+    inside = sample_image(fine, grid * 2 * SIZE).movedim(1, -1)
+    row = _row(inside, between, lips, teeth)
+    # A mouth that is open already says which colour it has inside.
+    deep = (down.squeeze(-1) > row[:, None, :, 2]).float()[..., None]
+    color = (inside * deep).sum((1, 2)) / deep.sum((1, 2)).clamp(min=1)
+    color = color / color.mean(-1, keepdim=True).clamp(min=0.01) * colors[:, 1].mean(-1, keepdim=True)
+    colors[:, 1] = torch.lerp(colors[:, 1], color.clamp(0, 1), (deep.mean((1, 2)) / 0.15).clamp(max=1))
+    return torch.cat([colors, row], 1)
+
+
+def columns(edge: Tensor) -> Tensor:
+    """Points ``[...,COLUMNS,2]`` along the edge of a lip ``[...,11,2]``, without its ends."""
+    at = torch.linspace(0.5, 9.5, COLUMNS).to(edge)
+    i = at.long().clamp(max=9)
+    return torch.lerp(edge[..., i, :], edge[..., i + 1, :], (at - i)[:, None])
+
+
+def _row(seen: Tensor, lightest: Tensor, lips: Tensor, teeth: Tensor) -> Tensor:
+    """Of colours ``[B,ROWS,COLUMNS,3]`` between lips what :func:`mouth_colors` says of each column, ``[B,COLUMNS,3]``.
+
+    Args:
+        lightest: ``[B,3]`` seen between the lips, which are teeth if there are any.
+        lips: ``[B,3]``, and
+        teeth: as they are expected in this light.
+    """
+    green, count = seen[..., 1], torch.arange(ROWS)[:, None]
+    # Teeth are light, and not as red as lips are.
+    grey, of_light, of_lips, of_teeth = (v[..., 1] / v[..., 0].clamp(min=0.02) for v in (seen, lightest, lips, teeth))
+    low, high = (torch.lerp(of_lips, of_light, t)[:, None, None] for t in (0.2, 0.6))
+    light = green / lightest[:, None, None, 1].clamp(min=0.02)
+    tooth = ((light - 0.45) / 0.25).clamp(0, 1) * ((grey - low) / (high - low).clamp(min=0.05)).clamp(0, 1)
+    # Old teeth in warm light are as red as a tongue, but yellow.
+    red = of_teeth - of_light > 0.6 * (of_teeth - of_lips).clamp(min=0.05)
+    blue, of_white = (v[:, 2] / v[:, 1].clamp(min=0.02) for v in (lightest, teeth))
+    tongue = red & (blue > of_white)
+    tooth = tooth * ~tongue[:, None, None]
+    best = tooth.cummax(1).values
+    ended = (best > 0.5) & (tooth < 0.5 * best)
+    reach = torch.where(ended.any(1), ended.float().argmax(1), ROWS)  # [B,COLUMNS]
+    upper = tooth * (count < reach[:, None])
+    whole = upper.sum(1)
+    tone = (upper * light).sum(1) / whole.clamp(min=1e-3) * (whole / 4).clamp(max=1)
+    # The darkest below teeth, if it grows lighter again below: lower teeth, or a tongue, which hides all above it.
+    none = best[:, -1] <= 0.5
+    none = none & (none.float().mean(1, keepdim=True) > 0.7)
+    below = torch.where(count < torch.where(none, 0, reach)[:, None], 9.0, light)
+    least, at = below.min(1)
+    after = torch.where(count > at[:, None], light, 0.0).amax(1)
+    split = torch.where((after - least > 0.12) & (none | ((best[:, -1] > 0.5) & (reach < ROWS))), (at + 0.5) / ROWS, 1.0)
+    split = torch.where(none & tongue[:, None] & (split == 1), 0.0, split)
+    split = _around(split, 7).median(-1).values  # a few columns alone are no row
+    split = torch.where((split < 1).float().mean(1, keepdim=True) < LEAST, 1.0, _around(split, 5).mean(-1))
+    return torch.stack([reach / ROWS, tone.clamp(max=1), split], -1)
 
 
 def _lightest(colors: Tensor, count: int) -> Tensor:
     """Mean ``[B,3]`` of the lightest of colours ``[B,N,3]``."""
     which = colors.amin(-1).topk(count, 1).indices
     return colors.gather(1, which[..., None].expand(-1, -1, 3)).mean(1)
+
+
+def _around(values: Tensor, count: int) -> Tensor:
+    """The ``count`` neighbours of each of values ``[B,N]``, the ends repeated: ``[B,N,count]``."""
+    return F.pad(values[:, None], (count // 2, count // 2), mode="replicate")[:, 0].unfold(1, count, 1)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -19,11 +19,12 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..faces.landmarks import AT, BROWS, EYES, IRISES, LIPS_INNER, OVAL
+from ..faces.mouth import columns as along
 from ..faces.shading import GAMMA, TINT
 from ..geometry.grid import pixel_centers
 from ..geometry.mesh import barycentric, polygon_distance
 from ..geometry.sampling import interpolate, sample_image
-from .teeth import Row, Skull, paint, row, shows_teeth
+from .teeth import Own, Row, Skull, paint, row, shows_teeth
 
 RASTER = 192  # pixels a side of the raster of the skin's offsets, six times a power of two; 384 gives the same picture
 _COARSE = 28  # pixels a side of the raster on which the distance to the outline is computed
@@ -50,7 +51,7 @@ ROLL, ROLLED = (
 MOUTH_SHADE = 0.018  # width of the soft shadow inside lips
 DARK, TONGUE = 0.9, 0.08  # how much of the light is lost in the depth of a mouth, and how much less on the tongue
 FOLLOW = 0.8  # share of the upper lip's way that teeth go along where it rises;
-COVER = 0.15  # where it comes down it covers gums and teeth
+COVER = 0.45  # where it comes down it covers gums and teeth
 LIP_EDGE = 0.012  # of a lip, which gathers at its edge where lips close
 SEAM = 0.025  # how far from lips their seam is felt: some pixels of the raster
 SEAMED = 0.35  # light that is lost in the seam of lips that have met
@@ -58,6 +59,7 @@ PIT, GRIN = (
     (0.12, 0.0045),
     (0.01, 0.03),
 )  # width of mouths, and half height, of the dark at their corners; opening with which it is there
+BEYOND = 9.0  # below all that is seen
 PARTED = (0.008, 0.018)  # largest opening below which lips may as well be shut, and above which they are known to part
 TEETH_SEEN = (0.004, 0.012)  # opening of a mouth below which nothing inside is seen, and above which it is
 
@@ -165,7 +167,7 @@ class Mouth:
     source: Frame
     lips: Tensor  # [2,TABLE] target: edge of the upper and of the lower lip
     across: Tensor  # [2,TABLE] the cosines of their slopes
-    seen: Tensor  # [2,TABLE] source: the same
+    seen: Tensor  # [4,TABLE] source: the same; from where on it goes with the jaw; and how far its teeth are seen, 0..1
     gap: float  # largest opening before
     pit: float  # half height of the dark at the corners of a grin that shuts
     lift: float  # how far the teeth go down with the upper lip
@@ -173,6 +175,7 @@ class Mouth:
     edge: float  # width of its border
     row: Row | None  # the teeth that are painted where the picture shows none
     shows: float  # how far what it shows between the lips may be teeth
+    jaw: tuple[float, float] | None  # by which what goes with the jaw moves; None where nothing is seen of that
 
 
 def _box(frame: Frame, top: float, bottom: float, beside: float = 0.0) -> Box:
@@ -537,10 +540,36 @@ def _mouth(
     pit = PIT[1] * smoothstep(gap, *GRIN) * (1 - smoothstep(after, *TEETH_SEEN))
     box = _box(target, curves[0].min() - SEAM, curves[1].max() + SEAM, PIT[0] * target.length if pit else 0.0)
     opens = after > 0.2 * EDGE
-    made = row(skull, target, teeth, pixel, device) if skull is not None and opens else None
+    shows, own, jaw = 1.0, None, None
+    if skull is not None and opens:
+        shows = shows_teeth(skull)
+        if gap > PARTED[0] and len(skull.colors) > 3:
+            own, below = _looked(skull.colors[3:].double().cpu().numpy(), upper_seen, lower_seen, source)
+            own = replace(own, edges=own.edges + [[teeth[0]], [teeth[1] + lift]], light=own.light * shows * smoothstep(gap, *PARTED))
+            tables = torch.cat([tables, torch.from_numpy(below.astype(np.float32)).to(device)])
+            jaw = skull.dropped if below[0].min() < BEYOND else None
+    made = row(skull, target, curves[1].max(), teeth, pixel, device, own) if skull is not None and opens else None
     edge = max(EDGE, min(2 * pixel, SEAM))  # in small pictures a narrower border would be a staircase
-    shows = 1.0 if made is None else shows_teeth(made)
-    return Mouth(target, source, tables[:2], tables[2:4], tables[4:], gap, pit, lift, box, edge, made, shows)
+    return Mouth(target, source, tables[:2], tables[2:4], tables[4:], gap, pit, lift, box, edge, made, shows, jaw)
+
+
+def _looked(columns: np.ndarray, upper: np.ndarray, lower: np.ndarray, source: Frame) -> tuple[Own, np.ndarray]:
+    """What was seen between lips: the upper teeth; and tables ``[2,TABLE]`` in the frame of the mouth, of the height below which all goes
+    with the jaw and of how far teeth are seen.
+
+    Args:
+        columns: ``[K,3]`` of :func:`flow_core.faces.mouth.mouth_colors`.
+        upper: ``[11,2]`` edges of the lips, and
+        lower: the same.
+    """
+    reach, light, split = columns.T
+    first, last = (along(torch.from_numpy(edge)).numpy() for edge in (upper, lower))
+    edges, borders = (first + (last - first) * part[:, None] for part in (reach, split))
+    a, b = source.to(*borders.T)
+    at = np.maximum.accumulate(a / source.length)
+    below = np.interp(_SAMPLES, at, np.where(split < 1, b, BEYOND))
+    cut = np.hypot(*(last - first).T) * (reach > 0.95)
+    return Own(edges.T, light, cut), np.stack([below, np.interp(_SAMPLES, at, (2 * light).clip(0, 1), 0, 0)])
 
 
 def _off_teeth(mouth: Mouth, points: Tensor, source: Tensor) -> Tensor:
@@ -551,7 +580,7 @@ def _off_teeth(mouth: Mouth, points: Tensor, source: Tensor) -> Tensor:
     a, b = mouth.target.to(*points)
     top, bottom = _read(mouth.lips[:, None], (a / mouth.target.length)[None])[:, 0]
     sa, sb = mouth.source.to(*source)
-    upper, lower = _read(mouth.seen[:, None], (sa / mouth.source.length)[None])[:, 0]
+    upper, lower = _read(mouth.seen[:2, None], (sa / mouth.source.length)[None])[:, 0]
     # The corners of an open mouth are a dark pit that goes on beyond those of the lips.
     beside = torch.minimum(sa, mouth.source.length - sa).abs() / (PIT[0] * mouth.source.length)
     pit = mouth.pit * (1 - beside.clamp(max=1).square()).square()
@@ -588,7 +617,17 @@ def _ask_mouth(
     alpha = alpha * smoothstep(bottom - top, 0.0, mouth.edge)
     sa, sb = mouth.source.to(x - teeth[0], y - (teeth[1] + mouth.lift))
     length = mouth.source.length
-    upper, lower = _read(mouth.seen[:, None], (sa / length)[None])[:, 0]
+    upper, lower, *looked = _read(mouth.seen[:, None], (sa / length)[None])[:, 0]
+    apart = None
+    if mouth.jaw is not None:
+        # Lower teeth and a tongue go with the jaw. Between them and the upper teeth it is dark; where a mouth shuts one row hides the other.
+        ja, jb = mouth.source.to(x - teeth[0] - mouth.jaw[0], y - teeth[1] - mouth.jaw[1])
+        jaw = _read(mouth.seen[:, None], (ja / length)[None])[:, 0]
+        over, under = looked[0] - sb, jb - jaw[2]
+        lower_part = under > over
+        apart = 1 - smoothstep(torch.maximum(over, under), -EDGE, ROLL)
+        sa, sb = torch.where(lower_part, ja, sa), torch.where(lower_part, jb, sb)
+        upper, lower, looked[1] = (torch.where(lower_part, v, w) for v, w in ((jaw[0], upper), (jaw[1], lower), (1.0, looked[1])))
     gap = (lower - upper).clamp_(min=0)
     # How far the lips show more than they did, at this place: where they do not, everything stays as it was seen.
     shift = sb - b
@@ -599,6 +638,8 @@ def _ask_mouth(
     seen = smoothstep(lower - sb, 0.0, 1e-4 + (3 * deeper).clamp_(max=0.25 * mouth.gap))
     seen = seen * smoothstep(torch.minimum(sa, length - sa), 0.0, 0.08 * length) * smoothstep(gap, 0.002, 0.007)
     seen = seen * (1 - smoothstep(upper - sb, 0.015, 0.035)) * shown
+    if apart is not None:
+        seen = seen * (1 - apart)
     # What lies beyond what the picture showed is not to be its last row, drawn out.
     last = torch.minimum(0.15 * gap, 2 * deeper)
     more = torch.maximum(more, smoothstep(sb - lower + last, 0.0, 0.006) * smoothstep(deeper, 0.0, 0.006))
@@ -623,5 +664,8 @@ def _ask_mouth(
         # Between lips that the picture parts it may show teeth, which stay, or the dark.
         own = shown * mouth.shows
         narrowed = smoothstep(1 - mouth.target.length / length, 0.05, 0.20)
-        made = paint(mouth.row, share, b, top, bottom, alpha, 1 - more * (1 - seen * own), 1 - own, own * narrowed)
+        if looked:
+            seen = seen * looked[1]
+        visible, low = 1 - more * (1 - seen * own), mouth.jaw is None
+        made = paint(mouth.row, share, b, top, bottom, alpha, visible, 1 - own, own * narrowed, low)
     return alpha, follows, torch.stack(mouth.source.back(sa, sb_seen)), shade, made

@@ -540,11 +540,16 @@ def moved_face(
         if creases is not None and gone.any():
             fading = (gone / GONE).clamp(max=1) @ lit.creases.to(shown)
             shift = torch.cat([shift, fading.clamp(max=FADED)[:, None]], 1)
-        at = AT[LIPS_INNER[15]]
-        shows = (shown * _on_mesh(names).to(shown) * part.gain) @ part.units[:, part.landmark_index[at]].flatten(1)
-        lip = landmarks[at] - face.turned((part.landmark_weight[at] @ shows.view(3, 3))[None, None])[0, 0, :2]
-        axes = face.turned(torch.eye(3).to(lip)[None])[0, :, :2]
-        skull = Skull(lip.double().cpu().numpy(), axes.double().cpu().numpy(), colors)
+        at = [AT[LIPS_INNER[15]], AT[LIPS_INNER[5]]]  # the middles of the upper and of the lower lip
+        mesh = part.units[:, part.landmark_index[at]].movedim(1, 0)  # [2,U,3,3]
+        moves = torch.einsum("kv,kuvc->kuc", part.landmark_weight[at], mesh) * part.gain[:, None]
+        jaw, tilts = _jaw(load_rig())
+        # where lips are at rest, how the jaw has moved, and how it moves
+        rest = landmarks[at] - face.turned(((shown * _on_mesh(names).to(shown)) @ moves)[None])[0, :, :2]
+        dropped = face.turned((torch.stack([after, after - shown]) @ jaw.to(shown))[None])[0, :, :2]
+        axes = face.turned(torch.eye(3).to(shown)[None])[0, :, :2]
+        lip, low, dropped, axes = (v.double().cpu().numpy() for v in (rest[0], rest[1] + dropped[0], dropped[1], axes))
+        skull = Skull(lip, axes, colors, low, float(after @ tilts.to(after)), tuple(dropped.tolist()))
     return MovedFace(landmarks, moved, shift, part.triangles, seen, lids, gaze, teeth, glasses, pixel, skull, creases)
 
 
@@ -553,6 +558,19 @@ def _on_mesh(names: tuple[str, ...]) -> Tensor:
     """``[U]``: 1 for units that move the mesh, 0 for those that curves of the lids describe."""
     with torch.inference_mode(False):
         return torch.tensor([float(not n.startswith(LID_UNITS)) for n in names])
+
+
+@functools.lru_cache(maxsize=1)
+def _jaw(rig: Rig) -> tuple[Tensor, Tensor]:
+    """How each unit moves the lower front teeth ``[U,3]``, centimetres, and by how much less it lowers teeth a centimetre behind ``[U]``."""
+    with torch.inference_mode(False):
+        at = rig.vertices_of("teeth_lower")
+        edge = at[rig.neutral[at, 1] < 5.5]
+        depth = rig.neutral[edge, 2]
+        front, back = edge[depth > depth.max() - 0.2], edge[depth < depth.min() + 0.5]
+        first, last = (rig.units[:, v].mean(1) * rig.gain[:, None] for v in (front, back))
+        behind = rig.neutral[front, 2].mean() - rig.neutral[back, 2].mean()
+        return first, (first - last)[:, 1] / behind
 
 
 @functools.lru_cache(maxsize=1)
