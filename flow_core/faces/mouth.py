@@ -72,9 +72,9 @@ def mouth_colors(image: Tensor, crop: Crop) -> Tensor:
     row = _row(inside, between, lips, teeth)
     # A mouth that is open already says which colour it has inside.
     deep = (down.squeeze(-1) > row[:, None, :, 2]).float()[..., None]
-    color = (inside * deep).sum((1, 2)) / deep.sum((1, 2)).clamp(min=1)
-    color = color / color.mean(-1, keepdim=True).clamp(min=0.01) * colors[:, 1].mean(-1, keepdim=True)
-    colors[:, 1] = torch.lerp(colors[:, 1], color.clamp(0, 1), (deep.mean((1, 2)) / 0.15).clamp(max=1))
+    color = (inside * inside.mean(-1, keepdim=True) * deep).sum((1, 2))  # the dark has no colour to speak of
+    color = color / color.mean(-1, keepdim=True).clamp(min=1e-3) * colors[:, 1].mean(-1, keepdim=True)
+    colors[:, 1] = torch.lerp(colors[:, 1], color.clamp(0, 1), (4 * deep.mean((1, 2))).clamp(max=0.7))
     return torch.cat([colors, row], 1)
 
 

@@ -205,7 +205,7 @@ def _as_own(planes: np.ndarray, own: Own, frame: Frame, share: np.ndarray) -> tu
     seen = weight > 0.9
     if seen.any():
         ratio = own.light[seen] / np.interp(at[seen], share, planes[2]).clip(0.3)
-        planes[2] *= 1 + known * (np.interp(share, at[seen], ratio).clip(0.6, 1.1) - 1)
+        planes[2] *= 1 + known * (np.interp(share, at[seen], ratio).clip(0.6, 1.8) - 1)
     return planes, known
 
 
@@ -271,7 +271,7 @@ def paint(
     fang = b - low_edge  # how far below the edges of the lower teeth
     # All that goes smoothly from 0 to 1 at once: a value, where it begins, and where it ends.
     steps = (
-        (down - 0.34 * across, 0.36, 0.62), (down - 0.3 * across, 0.45, 1.0), (height, 0.5 * cm, 1.6 * cm), (down, 0.0, 0.6), (above, 0.0, 0.5 * cm),
+        (down - 0.40 * across, 0.34, 0.60), (down - 0.34 * across, 0.42, 0.95), (height, 0.5 * cm, 1.5 * cm), (down, 0.0, 0.6), (above, 0.0, 0.5 * cm),
         (hangs, -soft, soft), (gum - b, -2 * soft, 2 * soft), (crown, 0.0, 0.35), (below, 0.0, 0.35 * cm), (crown, 0.5, 0.0),
         (corner, 0.0, 0.24 - 0.12 * row.known), (height, 0.06 * cm, 0.30 * cm), (light, 0.02, 0.15), (corner, 0.24, 0.04), (near, fine, border),
         (fang, -soft, soft), (height, 0.35 * cm, 0.9 * cm), (low_light, 0.02, 0.15), (height, 0.4 * cm, 1.8 * cm),
@@ -283,8 +283,8 @@ def paint(
     )
     # The depth of a mouth is dark under the upper lip. The back of the tongue comes out of it, with a furrow along its middle, and is
     # the lighter the nearer it comes.
-    furrow = 1 - 0.16 * (-(across / 0.01)).exp() * (1 - near_tip)
-    tongue = (0.42 + 0.46 * near_tip) * (1 - 0.4 * across).clamp_(min=0) * furrow
+    furrow = 1 - 0.14 * (across / -0.02).exp() * (1 - near_tip)
+    tongue = (0.40 + 0.60 * near_tip) * (1 - 0.5 * across).clamp_(min=0) * furrow
     depth = torch.lerp(0.15 + 0.09 * deep, tongue, raised * wide)
     # The inner side of the lower lip comes out of the dark towards its edge.
     depth = torch.maximum(depth * (0.5 + 0.5 * off_lip), 0.55 * (1 - off_lip) ** 2 * down)

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from flow_core.faces.landmarks import AT, LIPS_INNER
-from flow_core.faces.mouth import mouth_colors
+from flow_core.faces.mouth import COLUMNS, mouth_colors
 from flow_core.fields.anatomy import MovedFace
 from flow_core.fields.base import Sample
 from flow_core.fields.expressions import preset
@@ -145,7 +145,7 @@ def test_fine_lines_are_not_drawn_into_small_pictures(closed: Crop) -> None:
 
 def test_teeth_have_the_light_of_the_picture(astronaut: Tensor, crop: Crop) -> None:
     seen, dim = mouth_colors(astronaut, crop), mouth_colors(astronaut / 8, crop)
-    assert seen.shape == (1, 3, 3)
+    assert seen.shape == (1, 3 + COLUMNS, 3)
     assert 0.3 < seen[0, 0].mean() < 0.95
     assert dim[0, 0].mean() < 0.2
     grey = mouth_colors(astronaut.mean(1, keepdim=True).expand(-1, 3, -1, -1), crop)
