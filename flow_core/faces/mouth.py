@@ -14,15 +14,17 @@ from ..geometry.crop import Crop
 from ..geometry.sampling import sample_image
 from .landmarks import AT, CHEEKS, EYES, LIPS, LIPS_INNER
 
-SIZE = 128  # pixels a side of the face square that is looked at, and of twice as many for the row of teeth
-COLUMNS, ROWS = 19, 16  # where it is looked between the lips: from corner to corner, and from the upper lip to the lower one
+SIZE = 128  # pixels a side of the face square that is looked at
+COLUMNS, ROWS = 19, 16  # where it is looked between the lips: from corner to corner, and from the upper lip to the lower one;
+SUB = 3  # and of how many places each row is the mean
 TEETH = (
     0.43,
     0.21,
     0.30,
 )  # lightness of teeth: a constant, and the parts of the cheeks and of the white of the eyes in it
 TINT = 0.36  # exponent of the skin's tint, for teeth
-LEAST = 0.35  # which part of a mouth lower teeth or a tongue span at least
+NOISE = 0.1  # of the opening, by which the edges of neighbouring teeth differ at most
+LEAST = 0.45  # which part of a mouth lower teeth or a tongue span at least
 TONGUE = 0.46  # lightness of the tongue, of that of the teeth
 FLESH = 1.34, 0.82, 0.84  # its colour in white light
 FACING = (81, 178), (82, 87), (13, 14), (312, 317), (311, 402)  # points of the upper and the lower lip that meet
@@ -41,8 +43,7 @@ def mouth_colors(image: Tensor, crop: Crop) -> Tensor:
         image: pictures ``[pictures,3,H,W]``.
         crop: B faces with landmarks.
     """
-    fine, places = crop.aligned(image, 2 * SIZE).float().clamp(0, 1).cpu(), crop.places.float().cpu()
-    aligned = F.avg_pool2d(fine, 2)
+    aligned, places = crop.aligned(image, SIZE).float().clamp(0, 1).cpu(), crop.places.float().cpu()
 
     def at(*numbers: int) -> Tensor:
         return places[:, [AT[i] for i in numbers]]
@@ -66,16 +67,29 @@ def mouth_colors(image: Tensor, crop: Crop) -> Tensor:
     colors = torch.stack([teeth, tongue, between], 1).clamp(0, 1)
     inner = places[:, [AT[i] for i in LIPS_INNER]]
     upper, lower = (columns(torch.cat(parts, 1)) for parts in ((inner[:, :1], inner[:, 10:].flip(1)), (inner[:, :11],)))
-    down = (torch.arange(ROWS) + 0.5)[:, None, None] / ROWS
-    grid = torch.lerp(upper[:, None], lower[:, None], down)  # [B,ROWS,COLUMNS,2]
-    inside = sample_image(fine, grid * 2 * SIZE).movedim(1, -1)
+    down = (torch.arange(SUB * ROWS) + 0.5)[:, None, None] / (SUB * ROWS)
+    inside = _sampled(image, crop, torch.lerp(upper[:, None], lower[:, None], down)).unflatten(1, (ROWS, SUB)).mean(2)
     row = _row(inside, between, lips, teeth)
     # A mouth that is open already says which colour it has inside.
-    deep = (down.squeeze(-1) > row[:, None, :, 2]).float()[..., None]
+    deep = (down[SUB // 2 :: SUB, :, 0] > row[:, None, :, 2]).float()[..., None]
     color = (inside * inside.mean(-1, keepdim=True) * deep).sum((1, 2))  # the dark has no colour to speak of
     color = color / color.mean(-1, keepdim=True).clamp(min=1e-3) * colors[:, 1].mean(-1, keepdim=True)
     colors[:, 1] = torch.lerp(colors[:, 1], color.clamp(0, 1), (4 * deep.mean((1, 2))).clamp(max=0.7))
     return torch.cat([colors, row], 1)
+
+
+def _sampled(image: Tensor, crop: Crop, points: Tensor) -> Tensor:
+    """Colours 0..1 ``[B,h,w,3]`` on the CPU of pictures at crop points ``[B,h,w,2]`` of faces, which lie near each other."""
+    places = crop.to_image(points.to(crop.matrix)).to(image.device)
+    found = []
+    for i, at in enumerate(places.split(1)):
+        of = crop.of_picture[i] if len(image) > 1 else 0
+        first = (at.amin((0, 1, 2)).floor().long() - 1).clamp(min=0).minimum(at.new_tensor([image.shape[3] - 1, image.shape[2] - 1]).long())
+        (x0, y0), (x1, y1) = first.tolist(), (at.amax((0, 1, 2)).long() + 3).tolist()
+        part = image[of : of + 1, :, y0 : max(y1, y0 + 1), x0 : max(x1, x0 + 1)]
+        part = part.float() if part.is_floating_point() else part.float() / 255
+        found.append(sample_image(part, at - first).movedim(1, -1).cpu())
+    return torch.cat(found).clamp(0, 1)
 
 
 def columns(edge: Tensor) -> Tensor:
@@ -99,10 +113,9 @@ def _row(seen: Tensor, lightest: Tensor, lips: Tensor, teeth: Tensor) -> Tensor:
     low, high = (torch.lerp(of_lips, of_light, t)[:, None, None] for t in (0.2, 0.6))
     light = green / lightest[:, None, None, 1].clamp(min=0.02)
     tooth = ((light - 0.45) / 0.25).clamp(0, 1) * ((grey - low) / (high - low).clamp(min=0.05)).clamp(0, 1)
-    # Old teeth in warm light are as red as a tongue, but yellow.
-    red = of_teeth - of_light > 0.6 * (of_teeth - of_lips).clamp(min=0.05)
+    # A tongue is redder than teeth; old teeth in warm light are as red, but yellow.
     blue, of_white = (v[:, 2] / v[:, 1].clamp(min=0.02) for v in (lightest, teeth))
-    tongue = red & (blue > of_white)
+    tongue = (of_light < 0.74 * of_teeth) & (blue > 0.93 * of_white)
     tooth = tooth * ~tongue[:, None, None]
     best = tooth.cummax(1).values
     ended = (best > 0.5) & (tooth < 0.5 * best)
@@ -116,11 +129,17 @@ def _row(seen: Tensor, lightest: Tensor, lips: Tensor, teeth: Tensor) -> Tensor:
     below = torch.where(count < torch.where(none, 0, reach)[:, None], 9.0, light)
     least, at = below.min(1)
     after = torch.where(count > at[:, None], light, 0.0).amax(1)
-    split = torch.where((after - least > 0.12) & (none | ((best[:, -1] > 0.5) & (reach < ROWS))), (at + 0.5) / ROWS, 1.0)
+    clear = after - least > 0.12 + 0.05 / lightest[:, 1:2].clamp(min=0.02)
+    split = torch.where(clear & (none | ((best[:, -1] > 0.5) & (reach < ROWS))), (at + 0.5) / ROWS, 1.0)
     split = torch.where(none & tongue[:, None] & (split == 1), 0.0, split)
     split = _around(split, 7).median(-1).values  # a few columns alone are no row
     split = torch.where((split < 1).float().mean(1, keepdim=True) < LEAST, 1.0, _around(split, 5).mean(-1))
-    return torch.stack([reach / ROWS, tone.clamp(max=1), split], -1)
+    # In noise there is nothing to be seen; teeth end in a line.
+    reach, line = reach / ROWS, _around(reach / ROWS, 5).median(-1).values
+    steps = line.diff(dim=1).abs() * torch.minimum(tone[:, 1:], tone[:, :-1])
+    clear = (((reach - line).abs().mean(1) < NOISE) & (steps.amax(1) < 3 * NOISE))[:, None]
+    found = torch.where(none, reach, line), tone.clamp(max=1) * clear, torch.where(clear, split, 1.0)
+    return torch.stack(found, -1)
 
 
 def _lightest(colors: Tensor, count: int) -> Tensor:

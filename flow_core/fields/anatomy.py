@@ -547,7 +547,10 @@ def _mouth(
             own, below = _looked(skull.colors[3:].double().cpu().numpy(), upper_seen, lower_seen, source)
             own = replace(own, edges=own.edges + [[teeth[0]], [teeth[1] + lift]], light=own.light * shows * smoothstep(gap, *PARTED))
             tables = torch.cat([tables, torch.from_numpy(below.astype(np.float32)).to(device)])
-            jaw = skull.dropped if below[0].min() < BEYOND else None
+            if below[0].min() < BEYOND:
+                at = [AT[i] for i in (87, 14, 317)]
+                beyond = (moved[at] - landmarks[at]).mean(0)[1] - skull.dropped[1]
+                jaw = skull.dropped[0], skull.dropped[1] + beyond * (1.0 if beyond > 0 else COVER)
     made = row(skull, target, curves[1].max(), teeth, pixel, device, own) if skull is not None and opens else None
     edge = max(EDGE, min(2 * pixel, SEAM))  # in small pictures a narrower border would be a staircase
     return Mouth(target, source, tables[:2], tables[2:4], tables[4:], gap, pit, lift, box, edge, made, shows, jaw)
@@ -568,8 +571,11 @@ def _looked(columns: np.ndarray, upper: np.ndarray, lower: np.ndarray, source: F
     a, b = source.to(*borders.T)
     at = np.maximum.accumulate(a / source.length)
     below = np.interp(_SAMPLES, at, np.where(split < 1, b, BEYOND))
+    # Where no row is found all but a trace of lip above a tongue may belong to one.
+    row = light.max() > 0.1
+    teeth = np.interp(_SAMPLES, at, (2 * light if row else 6 * split - 0.8).clip(0, 1), *((0, 0) if row else ()))
     cut = np.hypot(*(last - first).T) * (reach > 0.95)
-    return Own(edges.T, light, cut), np.stack([below, np.interp(_SAMPLES, at, (2 * light).clip(0, 1), 0, 0)])
+    return Own(edges.T, light, cut), np.stack([below, teeth])
 
 
 def _off_teeth(mouth: Mouth, points: Tensor, source: Tensor) -> Tensor:
@@ -625,7 +631,7 @@ def _ask_mouth(
         jaw = _read(mouth.seen[:, None], (ja / length)[None])[:, 0]
         over, under = looked[0] - sb, jb - jaw[2]
         lower_part = under > over
-        apart = 1 - smoothstep(torch.maximum(over, under), -EDGE, ROLL)
+        apart = 1 - torch.maximum(smoothstep(over, -EDGE, EDGE), smoothstep(under, -EDGE, ROLL))
         sa, sb = torch.where(lower_part, ja, sa), torch.where(lower_part, jb, sb)
         upper, lower, looked[1] = (torch.where(lower_part, v, w) for v, w in ((jaw[0], upper), (jaw[1], lower), (1.0, looked[1])))
     gap = (lower - upper).clamp_(min=0)

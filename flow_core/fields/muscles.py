@@ -541,15 +541,12 @@ def moved_face(
             fading = (gone / GONE).clamp(max=1) @ lit.creases.to(shown)
             shift = torch.cat([shift, fading.clamp(max=FADED)[:, None]], 1)
         at = [AT[LIPS_INNER[15]], AT[LIPS_INNER[5]]]  # the middles of the upper and of the lower lip
-        mesh = part.units[:, part.landmark_index[at]].movedim(1, 0)  # [2,U,3,3]
-        moves = torch.einsum("kv,kuvc->kuc", part.landmark_weight[at], mesh) * part.gain[:, None]
-        jaw, tilts = _jaw(load_rig())
-        # where lips are at rest, how the jaw has moved, and how it moves
-        rest = landmarks[at] - face.turned(((shown * _on_mesh(names).to(shown)) @ moves)[None])[0, :, :2]
-        dropped = face.turned((torch.stack([after, after - shown]) @ jaw.to(shown))[None])[0, :, :2]
-        axes = face.turned(torch.eye(3).to(shown)[None])[0, :, :2]
-        lip, low, dropped, axes = (v.double().cpu().numpy() for v in (rest[0], rest[1] + dropped[0], dropped[1], axes))
-        skull = Skull(lip, axes, colors, low, float(after @ tilts.to(after)), tuple(dropped.tolist()))
+        lips, jaw, tilts = (v.to(shown) for v in _lips_and_jaw(load_rig()))
+        # Where lips are at rest, how the jaw has moved, how it moves, and a centimetre along each axis.
+        moves = (*(shown @ lips), after @ jaw, (after - shown) @ jaw, *torch.eye(3).to(shown))
+        turned = face.turned(torch.stack(moves)[None])[0, :, :2].double().cpu().numpy()
+        lip, low = landmarks[at].double().cpu().numpy() - turned[:2]
+        skull = Skull(lip, turned[4:], colors, low + turned[2], float(after @ tilts), tuple(turned[3].tolist()))
     return MovedFace(landmarks, moved, shift, part.triangles, seen, lids, gaze, teeth, glasses, pixel, skull, creases)
 
 
@@ -561,16 +558,20 @@ def _on_mesh(names: tuple[str, ...]) -> Tensor:
 
 
 @functools.lru_cache(maxsize=1)
-def _jaw(rig: Rig) -> tuple[Tensor, Tensor]:
-    """How each unit moves the lower front teeth ``[U,3]``, centimetres, and by how much less it lowers teeth a centimetre behind ``[U]``."""
+def _lips_and_jaw(rig: Rig) -> tuple[Tensor, Tensor, Tensor]:
+    """How each unit moves the middles of the upper and of the lower lip ``[2,U,3]`` and the lower front teeth ``[U,3]``, centimetres, and
+    by how much less it lowers teeth a centimetre behind those ``[U]``."""
     with torch.inference_mode(False):
-        at = rig.vertices_of("teeth_lower")
-        edge = at[rig.neutral[at, 1] < 5.5]
+        gain = rig.gain[:, None] * _on_mesh(rig.unit_names)[:, None]
+        at = [AT[LIPS_INNER[15]], AT[LIPS_INNER[5]]]
+        lips = (rig.units[:, rig.landmark_index[at]] * rig.landmark_weight[at][..., None]).sum(2) * gain[:, None]
+        edge = rig.vertices_of("teeth_lower")
+        edge = edge[rig.neutral[edge, 1] < rig.neutral[edge, 1].min() + 0.7]
         depth = rig.neutral[edge, 2]
         front, back = edge[depth > depth.max() - 0.2], edge[depth < depth.min() + 0.5]
-        first, last = (rig.units[:, v].mean(1) * rig.gain[:, None] for v in (front, back))
+        first, last = (rig.units[:, v].mean(1) * gain for v in (front, back))
         behind = rig.neutral[front, 2].mean() - rig.neutral[back, 2].mean()
-        return first, (first - last)[:, 1] / behind
+        return lips.movedim(1, 0).contiguous(), first, (first - last)[:, 1] / behind
 
 
 @functools.lru_cache(maxsize=1)
