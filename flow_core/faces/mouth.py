@@ -138,7 +138,7 @@ def _row(seen: Tensor, lightest: Tensor, lips: Tensor, teeth: Tensor) -> Tensor:
     reach, line = reach / ROWS, _around(reach / ROWS, 5).median(-1).values
     steps = line.diff(dim=1).abs() * torch.minimum(tone[:, 1:], tone[:, :-1])
     clear = (((reach - line).abs().mean(1) < NOISE) & (steps.amax(1) < 3 * NOISE))[:, None]
-    found = torch.where(none, reach, line), tone.clamp(max=1) * clear, torch.where(clear, split, 1.0)
+    found = torch.where(none, reach, line), tone.clamp(max=1.3) * clear, torch.where(clear, split, 1.0)
     return torch.stack(found, -1)
 
 

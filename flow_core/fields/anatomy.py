@@ -574,7 +574,7 @@ def _looked(columns: np.ndarray, upper: np.ndarray, lower: np.ndarray, source: F
     # Where no row is found all but a trace of lip above a tongue may belong to one.
     row = light.max() > 0.1
     teeth = np.interp(_SAMPLES, at, (2 * light if row else 6 * split - 0.8).clip(0, 1), *((0, 0) if row else ()))
-    cut = np.hypot(*(last - first).T) * (reach > 0.95)
+    cut = np.hypot(*(last - first).T) * (reach > 0.85)
     return Own(edges.T, light, cut), np.stack([below, teeth])
 
 

@@ -37,6 +37,7 @@ SPEE = 0.04  # how the edges rise to the sides: of the square of the distance fr
 GROOVE, GROOVED = 0.03, 0.2  # half width of the line between two teeth, and by how much it is darker
 BARED = 0.35  # centimetres of lower teeth that are seen at most
 LOWER = 0.14  # centimetres by which the edges of the lower teeth lie below the lower lip's at rest
+TALL = 0.6, 0.95  # centimetres of teeth above a lip up to which they go on behind it, and from which on that is all of them
 CUT = 0.25  # of an opening, within which teeth end softly where a lip has cut them
 LIGHTER = 0.4  # how far teeth of the picture that are darker than the light allows are so only by the shadow of lips
 DIM, WHOLE = (0.15, 0.25), (0.35, 0.6)  # the same of what looks like a row of teeth, and which part of a mouth that spans
@@ -170,7 +171,7 @@ def row(
     planes[4] = planes[4] + max(bare, 0.0) - most * np.tanh(max(bare, 0.0) / most)
     planes, colors, known = np.stack(planes), skull.colors.to(device), 0.0
     if own is not None:
-        planes, known = _as_own(planes, own, frame, share)
+        planes, known = _as_own(planes, own, frame, share, float(np.abs(skull.axes[1]).max()))
         colors = colors.clone()
         # Teeth in the shadow of lips get more light when those open.
         lighter = (colors[0] / colors[2].clamp(min=0.02)).clamp(min=1) ** LIGHTER
@@ -182,8 +183,12 @@ def row(
     return Row(columns, float(np.abs(skull.axes[1]).max()), colors, pixel, known)
 
 
-def _as_own(planes: np.ndarray, own: Own, frame: Frame, share: np.ndarray) -> tuple[np.ndarray, float]:
-    """The planes of a row moved onto a picture's own teeth, and how far there are enough of those to say where, 0..1."""
+def _as_own(planes: np.ndarray, own: Own, frame: Frame, share: np.ndarray, cm: float) -> tuple[np.ndarray, float]:
+    """The planes of a row moved onto a picture's own teeth, and how far there are enough of those to say where, 0..1.
+
+    Args:
+        cm: a centimetre, crop fractions.
+    """
     a, b = frame.to(*own.edges)
     at = np.maximum.accumulate(a / frame.length)
     weight = own.light.clip(0, 0.5) * 2
@@ -191,7 +196,9 @@ def _as_own(planes: np.ndarray, own: Own, frame: Frame, share: np.ndarray) -> tu
     if not known:
         return planes, 0.0
     miss = b - np.interp(at, share, planes[0])
-    miss = np.where(own.cut > 0, miss.clip(min=0), miss)  # behind a lip they may go on
+    # Teeth go on behind the lip that cuts them, if not much of them is seen.
+    ends = np.where(own.cut > 0, np.array([_smooth(c / cm, *TALL) for c in own.cut]), 1.0)
+    miss = np.where(miss < 0, miss * ends, miss)
     x = 2 * at - 1
     basis = np.stack([np.ones_like(x), x, x * x], 1)
     normal = basis.T @ (weight[:, None] * basis) + np.diag([1e-3, 0.3, 0.6])
@@ -199,7 +206,7 @@ def _as_own(planes: np.ndarray, own: Own, frame: Frame, share: np.ndarray) -> tu
     x = (2 * share - 1).clip(min(x[0], -1), max(x[-1], 1))
     planes = planes.copy()
     planes[:2] += known * (moved[0] + moved[1] * x + moved[2] * x * x)
-    here = known * np.interp(share, at, weight, 0.0, 0.0)
+    here = known * np.interp(share, at, weight * ends, 0.0, 0.0)
     # Where a lip has cut them what is seen of them ends softly, and nothing painted is to come out below.
     planes[0] += here * (np.interp(share, at, b - CUT * own.cut) - planes[0])
     seen = weight > 0.9
