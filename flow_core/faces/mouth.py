@@ -24,7 +24,7 @@ TEETH = (
 )  # lightness of teeth: a constant, and the parts of the cheeks and of the white of the eyes in it
 TINT = 0.36  # exponent of the skin's tint, for teeth
 NOISE = 0.1  # of the opening, by which the edges of neighbouring teeth differ at most
-LEAST = 0.45  # which part of a mouth lower teeth or a tongue span at least
+LEAST = 0.4  # which part of a mouth lower teeth or a tongue span at least
 TONGUE = 0.46  # lightness of the tongue, of that of the teeth
 FLESH = 1.34, 0.82, 0.84  # its colour in white light
 FACING = (81, 178), (82, 87), (13, 14), (312, 317), (311, 402)  # points of the upper and the lower lip that meet
@@ -111,8 +111,10 @@ def _row(seen: Tensor, lightest: Tensor, lips: Tensor, teeth: Tensor) -> Tensor:
     # Teeth are light, and not as red as lips are.
     grey, of_light, of_lips, of_teeth = (v[..., 1] / v[..., 0].clamp(min=0.02) for v in (seen, lightest, lips, teeth))
     low, high = (torch.lerp(of_lips, of_light, t)[:, None, None] for t in (0.2, 0.6))
+    whiter = ((grey - low) / (high - low).clamp(min=0.05)).clamp(0, 1)
+    tells = ((of_light - of_lips) / 0.1).clamp(0, 1)[:, None, None]  # not in grey pictures
     light = green / lightest[:, None, None, 1].clamp(min=0.02)
-    tooth = ((light - 0.45) / 0.25).clamp(0, 1) * ((grey - low) / (high - low).clamp(min=0.05)).clamp(0, 1)
+    tooth = ((light - 0.45) / 0.25).clamp(0, 1) * torch.lerp(torch.ones_like(whiter), whiter, tells)
     # A tongue is redder than teeth; old teeth in warm light are as red, but yellow.
     blue, of_white = (v[:, 2] / v[:, 1].clamp(min=0.02) for v in (lightest, teeth))
     tongue = (of_light < 0.74 * of_teeth) & (blue > 0.93 * of_white)
@@ -129,7 +131,7 @@ def _row(seen: Tensor, lightest: Tensor, lips: Tensor, teeth: Tensor) -> Tensor:
     below = torch.where(count < torch.where(none, 0, reach)[:, None], 9.0, light)
     least, at = below.min(1)
     after = torch.where(count > at[:, None], light, 0.0).amax(1)
-    clear = after - least > 0.12 + 0.05 / lightest[:, 1:2].clamp(min=0.02)
+    clear = after - least > 0.12 + 0.04 / lightest[:, 1:2].clamp(min=0.02)
     split = torch.where(clear & (none | ((best[:, -1] > 0.5) & (reach < ROWS))), (at + 0.5) / ROWS, 1.0)
     split = torch.where(none & tongue[:, None] & (split == 1), 0.0, split)
     split = _around(split, 7).median(-1).values  # a few columns alone are no row
