@@ -114,7 +114,8 @@ def _row(seen: Tensor, lightest: Tensor, lips: Tensor, teeth: Tensor) -> Tensor:
     whiter = ((grey - low) / (high - low).clamp(min=0.05)).clamp(0, 1)
     tells = ((of_light - of_lips) / 0.1).clamp(0, 1)[:, None, None]  # not in grey pictures
     light = green / lightest[:, None, None, 1].clamp(min=0.02)
-    tooth = ((light - 0.45) / 0.25).clamp(0, 1) * torch.lerp(torch.ones_like(whiter), whiter, tells)
+    bright = ((lightest[:, 1] / teeth[:, 1].clamp(min=0.02) - 0.38) / 0.1).clamp(0, 1)[:, None, None]
+    tooth = ((light - 0.45) / 0.25).clamp(0, 1) * torch.lerp(bright, whiter, tells)
     # A tongue is redder than teeth; old teeth in warm light are as red, but yellow.
     blue, of_white = (v[:, 2] / v[:, 1].clamp(min=0.02) for v in (lightest, teeth))
     tongue = (of_light < 0.74 * of_teeth) & (blue > 0.93 * of_white)
