@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -59,6 +59,7 @@ PIT, GRIN = (
     (0.12, 0.0045),
     (0.01, 0.03),
 )  # width of mouths, and half height, of the dark at their corners; opening with which it is there
+TORN = 0.01  # by which a jaw drops, from where on what it carries has a border of its own
 BEYOND = 9.0  # below all that is seen
 PARTED = (0.008, 0.018)  # largest opening below which lips may as well be shut, and above which they are known to part
 TEETH_SEEN = (0.004, 0.012)  # opening of a mouth below which nothing inside is seen, and above which it is
@@ -167,7 +168,7 @@ class Mouth:
     source: Frame
     lips: Tensor  # [2,TABLE] target: edge of the upper and of the lower lip
     across: Tensor  # [2,TABLE] the cosines of their slopes
-    seen: Tensor  # [4,TABLE] source: the same; from where on it goes with the jaw; and how far its teeth are seen, 0..1
+    seen: Tensor  # [2,TABLE] source: the same; [4,TABLE] with what :func:`_looked` says, where somebody did
     gap: float  # largest opening before
     pit: float  # half height of the dark at the corners of a grin that shuts
     lift: float  # how far the teeth go down with the upper lip
@@ -544,26 +545,30 @@ def _mouth(
     if skull is not None and opens:
         shows = shows_teeth(skull)
         if gap > PARTED[0] and len(skull.colors) > 3:
-            own, below = _looked(skull.colors[3:].double().cpu().numpy(), upper_seen, lower_seen, source)
-            own = replace(own, edges=own.edges + [[teeth[0]], [teeth[1] + lift]], light=own.light * shows * smoothstep(gap, *PARTED))
+            columns = skull.colors[3:].double().cpu().numpy() * [1, shows * smoothstep(gap, *PARTED), 1]
+            own, below = _looked(columns, upper_seen, lower_seen, source, np.array([teeth[0], teeth[1] + lift]))
             tables = torch.cat([tables, torch.from_numpy(below.astype(np.float32)).to(device)])
             if below[0].min() < BEYOND:
+                # What is seen goes along with a lower lip that goes farther down than the jaw: nobody knows what lies below.
                 at = [AT[i] for i in (87, 14, 317)]
-                beyond = (moved[at] - landmarks[at]).mean(0)[1] - skull.dropped[1]
-                jaw = skull.dropped[0], skull.dropped[1] + beyond * (1.0 if beyond > 0 else COVER)
+                (x, y), beyond = skull.dropped, (moved[at] - landmarks[at]).mean(0)[1] - skull.dropped[1]
+                jaw = x, float(y + beyond * (1.0 if beyond > 0 else COVER))
     made = row(skull, target, curves[1].max(), teeth, pixel, device, own) if skull is not None and opens else None
     edge = max(EDGE, min(2 * pixel, SEAM))  # in small pictures a narrower border would be a staircase
     return Mouth(target, source, tables[:2], tables[2:4], tables[4:], gap, pit, lift, box, edge, made, shows, jaw)
 
 
-def _looked(columns: np.ndarray, upper: np.ndarray, lower: np.ndarray, source: Frame) -> tuple[Own, np.ndarray]:
-    """What was seen between lips: the upper teeth; and tables ``[2,TABLE]`` in the frame of the mouth, of the height below which all goes
-    with the jaw and of how far teeth are seen.
+def _looked(
+    columns: np.ndarray, upper: np.ndarray, lower: np.ndarray, source: Frame, shift: np.ndarray
+) -> tuple[Own, np.ndarray]:
+    """What was seen between lips: the upper teeth, where they are after; and tables ``[2,TABLE]`` in the frame of the mouth before, of the
+    height below which all goes with the jaw and of how far teeth are seen.
 
     Args:
         columns: ``[K,3]`` of :func:`flow_core.faces.mouth.mouth_colors`.
         upper: ``[11,2]`` edges of the lips, and
         lower: the same.
+        shift: x and y by which teeth move.
     """
     reach, light, split = columns.T
     first, last = (along(torch.from_numpy(edge)).numpy() for edge in (upper, lower))
@@ -575,7 +580,7 @@ def _looked(columns: np.ndarray, upper: np.ndarray, lower: np.ndarray, source: F
     row = light.max() > 0.1
     teeth = np.interp(_SAMPLES, at, (2 * light if row else 6 * split - 0.8).clip(0, 1), *((0, 0) if row else ()))
     cut = np.hypot(*(last - first).T) * (reach > 0.85)
-    return Own(edges.T, light, cut), np.stack([below, teeth])
+    return Own((edges + shift).T, light, cut), np.stack([below, teeth])
 
 
 def _off_teeth(mouth: Mouth, points: Tensor, source: Tensor) -> Tensor:
@@ -632,8 +637,11 @@ def _ask_mouth(
         over, under = looked[0] - sb, jb - jaw[2]
         lower_part = under > over
         apart = 1 - torch.maximum(smoothstep(over, -EDGE, EDGE), smoothstep(under, -EDGE, ROLL))
+        apart = apart * smoothstep(mouth.jaw[1], 0.0, TORN)
         sa, sb = torch.where(lower_part, ja, sa), torch.where(lower_part, jb, sb)
-        upper, lower, looked[1] = (torch.where(lower_part, v, w) for v, w in ((jaw[0], upper), (jaw[1], lower), (1.0, looked[1])))
+        upper, lower, looked[1] = (
+            torch.where(lower_part, v, w) for v, w in ((jaw[0], upper), (jaw[1], lower), (1.0, looked[1]))
+        )
     gap = (lower - upper).clamp_(min=0)
     # How far the lips show more than they did, at this place: where they do not, everything stays as it was seen.
     shift = sb - b

@@ -1,7 +1,8 @@
-"""What is painted into a mouth that opens where the picture shows nothing: upper teeth, the tongue, and the depth behind them.
+"""What is painted into a mouth that opens where the picture shows nothing: teeth, the tongue, and the depth behind them.
 
-The teeth are an arch of the sizes that textbooks give (Nelson, Wheeler's Dental Anatomy, Physiology, and Occlusion), on the curve
-of the rig's own, fixed to the skull of a fitted face: lips and jaw move before it. Only lengths of the arch and distances
+The teeth are two arches of the sizes that textbooks give (Nelson, Wheeler's Dental Anatomy, Physiology, and Occlusion), on the curve
+of the rig's own, one fixed to the skull of a fitted face and one to its jaw: lips move before them. Where the picture shows upper
+teeth of its own, these stay, and the painted row goes on beside them: at the height of their edges, and in their colour. Only lengths of the arch and distances
 from the lips are asked, so nothing here knows a resolution but for the pixel over which finest lines are averaged. The colours
 are those of the picture's own light, see :mod:`flow_core.faces.mouth`.
 """
@@ -37,10 +38,16 @@ SPEE = 0.04  # how the edges rise to the sides: of the square of the distance fr
 GROOVE, GROOVED = 0.03, 0.2  # half width of the line between two teeth, and by how much it is darker
 BARED = 0.35  # centimetres of lower teeth that are seen at most
 LOWER = 0.14  # centimetres by which the edges of the lower teeth lie below the lower lip's at rest
-TALL = 0.6, 0.95  # centimetres of teeth above a lip up to which they go on behind it, and from which on that is all of them
+TALL = (
+    0.6,
+    0.95,
+)  # centimetres of teeth above a lip up to which they go on behind it, and from which on that is all of them
 CUT = 0.25  # of an opening, within which teeth end softly where a lip has cut them
 LIGHTER = 0.4  # how far teeth of the picture that are darker than the light allows are so only by the shadow of lips
-DIM, WHOLE = (0.15, 0.25), (0.35, 0.6)  # the same of what looks like a row of teeth, and which part of a mouth that spans
+DIM, WHOLE = (
+    (0.15, 0.25),
+    (0.35, 0.6),
+)  # the same of what looks like a row of teeth, and which part of a mouth that spans
 SEEN = 0.32, 0.44  # green between parted lips, of that of teeth, from which teeth may be seen there, and are
 
 
@@ -285,9 +292,27 @@ def paint(
     )  # fmt: skip
     values, begins, ends = zip(*steps, strict=True)
     begins, ends = (x.new_tensor(v)[:, None] for v in (begins, ends))
-    raised, near_tip, wide, deep, off_lip, is_tooth, is_gum, off_edge, off_upper, at_edge, inner, opened_up, lit, aside, off, is_low, low_up, low_lit, bright = (
-        _smooth(torch.stack(values), begins, ends).unbind()
-    )
+    (
+        raised,
+        near_tip,
+        wide,
+        deep,
+        off_lip,
+        is_tooth,
+        is_gum,
+        off_edge,
+        off_upper,
+        at_edge,
+        inner,
+        opened_up,
+        lit,
+        aside,
+        off,
+        is_low,
+        low_up,
+        low_lit,
+        bright,
+    ) = _smooth(torch.stack(values), begins, ends).unbind()
     # The depth of a mouth is dark under the upper lip. The back of the tongue comes out of it, with a furrow along its middle, and is
     # the lighter the nearer it comes.
     furrow = 1 - 0.14 * (across / -0.02).exp() * (1 - near_tip)
