@@ -2,7 +2,7 @@
 teeth reach, and where lower teeth or a tongue begin.
 
 How light teeth are was fitted to 47 portraits that show some, among 446 of the SFHQ dataset: least squares on the lightness of cheeks and of
-the white of the eyes misses by 0.11 of 1, root mean square. Their tint is a third of that of the skin: light and enamel.
+the white of the eyes misses by 0.11 of 1, root mean square; on the logarithm of their tints, in 66 portraits, by 0.06.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ TEETH = (
     0.21,
     0.30,
 )  # lightness of teeth: a constant, and the parts of the cheeks and of the white of the eyes in it
-TINT = 0.36  # exponent of the skin's tint, for teeth
+TINT = 0.21, 0.46  # exponents of the tints of the skin and of the white of the eyes, for teeth
 NOISE = 0.1  # of the opening, by which the edges of neighbouring teeth differ at most
 LEAST = 0.4  # which part of a mouth lower teeth or a tongue span at least
 TONGUE = 0.46  # lightness of the tongue, of that of the teeth
@@ -64,7 +64,7 @@ def mouth_colors(image: Tensor, crop: Crop) -> Tensor:
     grey, of_white, of_lips = (v.mean(-1, keepdim=True).clamp(min=0.01) for v in (skin, white, lips))
     brightest = aligned[..., MIDDLE, MIDDLE].mean(1).flatten(1).quantile(0.99, 1, keepdim=True)
     light = (TEETH[0] + TEETH[1] * grey + TEETH[2] * of_white).minimum(brightest)
-    teeth = light * (skin / grey) ** TINT
+    teeth = light * (skin / grey) ** TINT[0] * (white / of_white) ** TINT[1]
     # Pale lips or skin make no pale tongue; but a grey picture has a grey one.
     colored = ((1 - skin.amin(-1, keepdim=True) / skin.amax(-1, keepdim=True).clamp(min=0.01)) / 0.2).clamp(0, 1)
     tongue = TONGUE * light * (skin / grey) ** 0.3 * (lips / of_lips) ** 0.5 * skin.new_tensor(FLESH) ** colored
