@@ -635,7 +635,7 @@ def _ask_mouth(
         ja, jb = mouth.source.to(x - teeth[0] - mouth.jaw[0], y - teeth[1] - mouth.jaw[1])
         jaw = _read(mouth.seen[:, None], (ja / length)[None])[:, 0]
         over, under = looked[0] - sb, jb - jaw[2]
-        lower_part = under > over
+        lower_part = under > over if mouth.jaw[1] > 0 else over < 0
         apart = 1 - torch.maximum(smoothstep(over, -EDGE, EDGE), smoothstep(under, -EDGE, ROLL))
         apart = apart * smoothstep(mouth.jaw[1], 0.0, TORN)
         sa, sb = torch.where(lower_part, ja, sa), torch.where(lower_part, jb, sb)
@@ -681,5 +681,6 @@ def _ask_mouth(
         if looked:
             seen = seen * looked[1]
         visible, low = 1 - more * (1 - seen * own), mouth.jaw is None
-        made = paint(mouth.row, share, b, top, bottom, alpha, visible, 1 - own, own * narrowed, low)
+        fell = smoothstep(top + shift - upper, 0.0, TORN)
+        made = paint(mouth.row, share, b, top, bottom, alpha, visible, fell, 1 - own, own * narrowed, low)
     return alpha, follows, torch.stack(mouth.source.back(sa, sb_seen)), shade, made

@@ -37,6 +37,10 @@ DROP = 0.25  # centimetres by which the front teeth's edges hang below the lip a
 SPEE = 0.04  # how the edges rise to the sides: of the square of the distance from the middle
 GROOVE, GROOVED = 0.03, 0.2  # half width of the line between two teeth, and by how much it is darker
 BARED = 0.35  # centimetres of lower teeth that are seen at most
+LIP_SHADOW, LIP_SHADE = (
+    0.2,
+    0.6,
+)  # the shadow of an upper lip on teeth it comes down over: its height in centimetres, and how dark it is
 LOWER = 0.14  # centimetres by which the edges of the lower teeth lie below the lower lip's at rest
 TALL = (
     0.6,
@@ -245,6 +249,7 @@ def paint(
     bottom: Tensor,
     opened: Tensor,
     seen: Tensor,
+    fell: Tensor,
     closed: float,
     drawn: float,
     lower: bool = True,
@@ -258,6 +263,7 @@ def paint(
         bottom: of it.
         opened: 0..1, how far the mouth opens there, and
         seen: 0..1, how far the picture shows it.
+        fell: 0..1, how far the upper lip lies over what it showed there: that has its shadow now.
         closed: 0..1, how far it shows no teeth of its own.
         drawn: 0..1, how far the corners of the mouth come together: teeth of the picture that lay between them are in their shadow.
         lower: whether there are lower teeth; not where the picture shows what lies there.
@@ -266,7 +272,8 @@ def paint(
         ``[4,N]`` colours times cover, and cover.
     """
     at, count = opened.nonzero()[:, 0], len(opened)  # elsewhere nothing is painted
-    share, b, top, bottom, opened, seen = torch.stack([share, b, top, bottom, opened, seen]).index_select(1, at)
+    stacked = torch.stack([share, b, top, bottom, opened, seen, fell]).index_select(1, at)
+    share, b, top, bottom, opened, seen, fell = stacked
     cm, height, below, above = row.centimetre, bottom - top, b - top, bottom - b
     x = (share * COLUMNS - 0.5).clamp(0, COLUMNS - 1)
     i = x.long().clamp_(max=COLUMNS - 2)
@@ -285,34 +292,17 @@ def paint(
     fang = b - low_edge  # how far below the edges of the lower teeth
     # All that goes smoothly from 0 to 1 at once: a value, where it begins, and where it ends.
     steps = (
-        (down - 0.40 * across, 0.34, 0.60), (down - 0.34 * across, 0.42, 0.95), (height, 0.5 * cm, 1.5 * cm), (down, 0.0, 0.6), (above, 0.0, 0.5 * cm),
-        (hangs, -soft, soft), (gum - b, -2 * soft, 2 * soft), (crown, 0.0, 0.35), (below, 0.0, 0.35 * cm), (crown, 0.5, 0.0),
-        (corner, 0.0, 0.24 - 0.12 * row.known), (height, 0.06 * cm, 0.30 * cm), (light, 0.02, 0.15), (corner, 0.24, 0.04), (near, fine, border),
-        (fang, -soft, soft), (height, 0.35 * cm, 0.9 * cm), (low_light, 0.02, 0.15), (height, 0.4 * cm, 1.8 * cm),
+        (down - 0.40 * across, 0.34, 0.60), (down - 0.34 * across, 0.42, 0.95), (height, 0.5 * cm, 1.5 * cm), (down, 0.0, 0.6),
+        (above, 0.0, 0.5 * cm), (hangs, -soft, soft), (gum - b, -2 * soft, 2 * soft), (crown, 0.0, 0.35), (below, 0.0, 0.35 * cm),
+        (crown, 0.5, 0.0), (corner, 0.0, 0.24 - 0.12 * row.known), (height, 0.06 * cm, 0.30 * cm), (light, 0.02, 0.15),
+        (corner, 0.24, 0.04), (near, fine, border), (below, max(LIP_SHADOW * cm, 2 * row.pixel), 0.0), (fang, -soft, soft),
+        (height, 0.35 * cm, 0.9 * cm), (low_light, 0.02, 0.15), (height, 0.4 * cm, 1.8 * cm),
     )  # fmt: skip
     values, begins, ends = zip(*steps, strict=True)
     begins, ends = (x.new_tensor(v)[:, None] for v in (begins, ends))
-    (
-        raised,
-        near_tip,
-        wide,
-        deep,
-        off_lip,
-        is_tooth,
-        is_gum,
-        off_edge,
-        off_upper,
-        at_edge,
-        inner,
-        opened_up,
-        lit,
-        aside,
-        off,
-        is_low,
-        low_up,
-        low_lit,
-        bright,
-    ) = _smooth(torch.stack(values), begins, ends).unbind()
+    found = _smooth(torch.stack(values), begins, ends).unbind()
+    raised, near_tip, wide, deep, off_lip, is_tooth, is_gum, off_edge, off_upper, at_edge = found[:10]
+    inner, opened_up, lit, aside, off, at_lip, is_low, low_up, low_lit, bright = found[10:]
     # The depth of a mouth is dark under the upper lip. The back of the tongue comes out of it, with a furrow along its middle, and is
     # the lighter the nearer it comes.
     furrow = 1 - 0.14 * (across / -0.02).exp() * (1 - near_tip)
@@ -336,7 +326,9 @@ def paint(
         low_tooth = row.colors[0][:, None] * light * (flesh * (0.5 - 0.5 * light)).exp()
         inside = torch.lerp(inside, low_tooth, is_low * low_up * low_lit)
     made = torch.lerp(inside, tooth, is_tooth * ((closed + row.known - closed * row.known) * opened_up * lit))
-    return made.new_zeros(4, count).index_copy_(1, at, torch.cat([made * cover, cover[None]]))
+    shadow = LIP_SHADE * opened * fell * at_lip * (1 - cover)
+    made = made * cover + 0.15 * row.colors[1][:, None] * shadow
+    return made.new_zeros(4, count).index_copy_(1, at, torch.cat([made, (cover + shadow)[None]]))
 
 
 def _smooth(x: Any, low: Any, high: Any) -> Any:
