@@ -78,7 +78,7 @@ def mouth_colors(image: Tensor, crop: Crop) -> Tensor:
     deep = (down[SUB // 2 :: SUB, :, 0] > row[:, None, :, 2]).float()[..., None]
     color = (inside * inside.mean(-1, keepdim=True) * deep).sum((1, 2))  # the dark has no colour to speak of
     color = color / color.mean(-1, keepdim=True).clamp(min=1e-3) * colors[:, 1].mean(-1, keepdim=True)
-    colors[:, 1] = torch.lerp(colors[:, 1], color.clamp(0, 1), (4 * deep.mean((1, 2))).clamp(max=0.7))
+    colors[:, 1] = torch.lerp(colors[:, 1], color.clamp(0, 1), (4 * deep.mean((1, 2))).clamp(max=0.5))
     return torch.cat([colors, row], 1)
 
 

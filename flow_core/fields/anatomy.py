@@ -168,7 +168,7 @@ class Mouth:
     source: Frame
     lips: Tensor  # [2,TABLE] target: edge of the upper and of the lower lip
     across: Tensor  # [2,TABLE] the cosines of their slopes
-    seen: Tensor  # [2,TABLE] source: the same; [4,TABLE] with what :func:`_looked` says, where somebody did
+    seen: Tensor  # [2,TABLE] source: the same; [5,TABLE] with what :func:`_looked` says, where somebody did
     gap: float  # largest opening before
     pit: float  # half height of the dark at the corners of a grin that shuts
     lift: float  # how far the teeth go down with the upper lip
@@ -561,8 +561,8 @@ def _mouth(
 def _looked(
     columns: np.ndarray, upper: np.ndarray, lower: np.ndarray, source: Frame, shift: np.ndarray
 ) -> tuple[Own, np.ndarray]:
-    """What was seen between lips: the upper teeth, where they are after; and tables ``[2,TABLE]`` in the frame of the mouth before, of the
-    height below which all goes with the jaw and of how far teeth are seen.
+    """What was seen between lips: the upper teeth, where they are after; and tables ``[3,TABLE]`` in the frame of the mouth before: of the
+    height below which all goes with the jaw, of how far teeth are seen, and of the height at which those end.
 
     Args:
         columns: ``[K,3]`` of :func:`flow_core.faces.mouth.mouth_colors`.
@@ -580,7 +580,9 @@ def _looked(
     row = light.max() > 0.1
     teeth = np.interp(_SAMPLES, at, (2 * light if row else 6 * split - 0.8).clip(0, 1), *((0, 0) if row else ()))
     cut = np.hypot(*(last - first).T) * (reach > 0.85)
-    return Own((edges + shift).T, light, cut), np.stack([below, teeth])
+    a, b = source.to(*edges.T)
+    ends = np.interp(_SAMPLES, np.maximum.accumulate(a / source.length), b if row else 0 * b + BEYOND)
+    return Own((edges + shift).T, light, cut), np.stack([below, teeth, ends])
 
 
 def _off_teeth(mouth: Mouth, points: Tensor, source: Tensor) -> Tensor:
@@ -637,7 +639,10 @@ def _ask_mouth(
         over, under = looked[0] - sb, jb - jaw[2]
         lower_part = under > over if mouth.jaw[1] > 0 else over < 0
         apart = 1 - torch.maximum(smoothstep(over, -EDGE, EDGE), smoothstep(under, -EDGE, ROLL))
-        apart = apart * smoothstep(mouth.jaw[1], 0.0, TORN)
+        torn = smoothstep(mouth.jaw[1], 0.0, TORN)
+        apart = apart * torn
+        # The dark that hung between two rows is no part of either.
+        looked[1] = looked[1] * (1 - torn * smoothstep(sb - looked[2], 0.5 * EDGE, 3 * EDGE))
         sa, sb = torch.where(lower_part, ja, sa), torch.where(lower_part, jb, sb)
         upper, lower, looked[1] = (
             torch.where(lower_part, v, w) for v, w in ((jaw[0], upper), (jaw[1], lower), (1.0, looked[1]))
