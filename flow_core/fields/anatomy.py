@@ -59,7 +59,7 @@ PIT, GRIN = (
     (0.12, 0.0045),
     (0.01, 0.03),
 )  # width of mouths, and half height, of the dark at their corners; opening with which it is there
-TORN = 0.01  # by which a jaw drops, from where on what it carries has a border of its own
+TORN = 0.01  # by which a jaw drops from the upper teeth, from where on what it carries has a border of its own
 BEYOND = 9.0  # below all that is seen
 PARTED = (0.008, 0.018)  # largest opening below which lips may as well be shut, and above which they are known to part
 TEETH_SEEN = (0.004, 0.012)  # opening of a mouth below which nothing inside is seen, and above which it is
@@ -637,12 +637,14 @@ def _ask_mouth(
         ja, jb = mouth.source.to(x - teeth[0] - mouth.jaw[0], y - teeth[1] - mouth.jaw[1])
         jaw = _read(mouth.seen[:, None], (ja / length)[None])[:, 0]
         over, under = looked[0] - sb, jb - jaw[2]
-        lower_part = under > over if mouth.jaw[1] > 0 else over < 0
+        farther = mouth.jaw[1] - mouth.lift
+        lower_part = under > over if farther > 0 else over < 0
         apart = 1 - torch.maximum(smoothstep(over, -EDGE, EDGE), smoothstep(under, -EDGE, ROLL))
-        torn = smoothstep(mouth.jaw[1], 0.0, TORN)
+        torn = smoothstep(farther, 0.0, TORN)
         apart = apart * torn
         # The dark that hung between two rows is no part of either.
         looked[1] = looked[1] * (1 - torn * smoothstep(sb - looked[2], 0.5 * EDGE, 3 * EDGE))
+        split = torch.where(lower_part, jaw[2], looked[0])
         sa, sb = torch.where(lower_part, ja, sa), torch.where(lower_part, jb, sb)
         upper, lower, looked[1] = (
             torch.where(lower_part, v, w) for v, w in ((jaw[0], upper), (jaw[1], lower), (1.0, looked[1]))
@@ -658,13 +660,15 @@ def _ask_mouth(
     seen = seen * smoothstep(torch.minimum(sa, length - sa), 0.0, 0.08 * length) * smoothstep(gap, 0.002, 0.007)
     seen = seen * (1 - smoothstep(upper - sb, 0.015, 0.035)) * shown
     if apart is not None:
-        seen = seen * (1 - apart)
+        seen, more = seen * (1 - apart), torch.maximum(more, apart)
     # What lies beyond what the picture showed is not to be its last row, drawn out.
     last = torch.minimum(0.15 * gap, 2 * deeper)
     more = torch.maximum(more, smoothstep(sb - lower + last, 0.0, 0.006) * smoothstep(deeper, 0.0, 0.006))
     hidden = (1 - seen) * more
     sb_seen = torch.maximum(sb, upper + torch.minimum(0.15 * gap, 2 * higher))
     sb_seen = torch.minimum(sb_seen, lower - torch.minimum(0.15 * gap, 2 * deeper))
+    if apart is not None:  # neither row is seen a second time beyond what parts them
+        sb_seen = torch.where(lower_part, torch.maximum(sb_seen, split), torch.minimum(sb_seen, split))
     # What nobody saw stays with the lips, and is dark: on the way from there to teeth a border would show all that lies between.
     follows = alpha * (1 - hidden * hidden)
     height = (bottom - top).clamp_(min=1e-4)
