@@ -44,7 +44,7 @@ from .reach import (
     reached,
     shutting,
 )
-from .teeth import Skull
+from .teeth import BARED, Skull
 
 if TYPE_CHECKING:
     from ..geometry.crop import Crop
@@ -61,6 +61,7 @@ SMALL, COARSE = 450, RASTER // 2
 LIGHT, LIGHTEST = 1.5, 0.28
 GONE = 0.8  # of a unit that relaxes, from which on its creases are gone,
 FADED = 0.8  # but for a trace, which a face at rest has too
+PURSED = 0.8  # how far lips that are drawn together cover the lower teeth that would be seen otherwise
 BORDER = 0.6  # centimetres around the outline of the face that belong to it
 # Rig units for one unit as the reader reads it (MediaPipe's), so that an expression lands on another face as it was read
 READ_SCALE = {
@@ -546,7 +547,9 @@ def moved_face(
         moves = (*(shown @ lips), after @ jaw, (after - shown) @ jaw, *torch.eye(3).to(shown))
         turned = face.turned(torch.stack(moves)[None])[0, :, :2].double().cpu().numpy()
         lip, low = landmarks[at].double().cpu().numpy() - turned[:2]
-        skull = Skull(lip, turned[4:], colors, low + turned[2], float(after @ tilts), tuple(turned[3].tolist()))
+        pursed = sum(after[names.index(n)].clamp(0, 1).item() for n in ("mouthPucker", "mouthFunnel"))
+        bared = BARED * (1 - PURSED * min(pursed, 1.0))
+        skull = Skull(lip, turned[4:], colors, low + turned[2], float(after @ tilts), tuple(turned[3].tolist()), bared)
     return MovedFace(landmarks, moved, shift, part.triangles, seen, lids, gaze, teeth, glasses, pixel, skull, creases)
 
 

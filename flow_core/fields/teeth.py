@@ -99,6 +99,7 @@ class Skull:
         jaw: x, y of the middle of the edges of the lower front teeth when the muscles have moved, crop points.
         tilt: by how much more than those the edges rise for each centimetre behind them, since a jaw turns as it drops.
         dropped: x, y by which the jaw has moved, crop fractions.
+        bared: centimetres of lower teeth that lips let see at most.
     """
 
     lip: np.ndarray
@@ -107,6 +108,7 @@ class Skull:
     jaw: np.ndarray
     tilt: float
     dropped: tuple[float, float]
+    bared: float = BARED
 
 
 @dataclass(frozen=True)
@@ -178,7 +180,7 @@ def row(
         planes += found
     # Lips that are pulled from teeth by more than that are thicker than the rig's, and cover them all the same.
     bare = lowest - planes[4][COLUMNS // 2]
-    most = BARED * np.abs(skull.axes[1]).max()
+    most = skull.bared * np.abs(skull.axes[1]).max()
     planes[4] = planes[4] + max(bare, 0.0) - most * np.tanh(max(bare, 0.0) / most)
     planes, colors, known = np.stack(planes), skull.colors.to(device), 0.0
     if own is not None:
