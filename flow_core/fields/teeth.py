@@ -2,9 +2,9 @@
 
 The teeth are two arches of the sizes that textbooks give (Nelson, Wheeler's Dental Anatomy, Physiology, and Occlusion), on the curve
 of the rig's own, one fixed to the skull of a fitted face and one to its jaw: lips move before them. Where the picture shows upper
-teeth of its own, these stay, and the painted row goes on beside them: at the height of their edges, and in their colour. Only lengths of the arch and distances
-from the lips are asked, so nothing here knows a resolution but for the pixel over which finest lines are averaged. The colours
-are those of the picture's own light, see :mod:`flow_core.faces.mouth`.
+teeth of its own, these stay, and the painted row goes on beside them, at the height of their edges and in their colour. Only lengths
+of the arch and distances from the lips are asked, so nothing here knows a resolution but for the pixel over which finest lines are
+averaged. The colours are those of the picture's own light, see :mod:`flow_core.faces.mouth`.
 """
 
 from __future__ import annotations
@@ -37,22 +37,16 @@ DROP = 0.25  # centimetres by which the front teeth's edges hang below the lip a
 SPEE = 0.04  # how the edges rise to the sides: of the square of the distance from the middle
 GROOVE, GROOVED = 0.03, 0.2  # half width of the line between two teeth, and by how much it is darker
 BARED = 0.35  # centimetres of lower teeth that are seen at most
-LIP_SHADOW, LIP_SHADE = (
-    0.2,
-    0.6,
-)  # the shadow of an upper lip on teeth it comes down over: its height in centimetres, and how dark it is
+# The shadow of an upper lip on teeth it comes down over: its height in centimetres, and how dark it is.
+LIP_SHADOW, LIP_SHADE = 0.2, 0.6
 LOWER = 0.14  # centimetres by which the edges of the lower teeth lie below the lower lip's at rest
-TALL = (
-    0.6,
-    0.95,
-)  # centimetres of teeth above a lip up to which they go on behind it, and from which on that is all of them
+# Centimetres of teeth above a lip up to which they go on behind it, and from which on that is all of them.
+TALL = 0.6, 0.95
 CUT = 0.25  # of an opening, within which teeth end softly where a lip has cut them
 LIGHTER = 0.4  # how far teeth of the picture that are darker than the light allows are so only by the shadow of lips
-DIM, WHOLE = (
-    (0.15, 0.25),
-    (0.35, 0.6),
-)  # the same of what looks like a row of teeth, and which part of a mouth that spans
 SEEN = 0.32, 0.44  # green between parted lips, of that of teeth, from which teeth may be seen there, and are
+# The same of what looks like a row of teeth, and which part of a mouth that spans.
+DIM, WHOLE = (0.15, 0.25), (0.35, 0.6)
 
 
 @functools.lru_cache(maxsize=2)
