@@ -302,8 +302,8 @@ def paint(
     # The depth of a mouth is dark under the upper lip. The back of the tongue comes out of it, with a furrow along its middle, and is
     # the lighter the nearer it comes.
     furrow = 1 - 0.14 * (across / -0.02).exp() * (1 - near_tip)
-    tongue = (0.40 + 0.60 * near_tip) * (1 - 0.5 * across).clamp_(min=0) * furrow
-    depth = torch.lerp(0.15 + 0.09 * deep, tongue, raised * wide)
+    tongue = (0.34 + 0.46 * near_tip) * (1 - 0.5 * across).clamp_(min=0) * furrow
+    depth = torch.lerp(0.14 + 0.08 * deep, tongue, raised * wide)
     # The inner side of the lower lip comes out of the dark towards its edge.
     depth = torch.maximum(depth * (0.5 + 0.5 * off_lip), 0.55 * (1 - off_lip) ** 2 * down)
     inside = row.colors[1][:, None] * depth
