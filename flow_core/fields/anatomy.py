@@ -19,11 +19,12 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..faces.landmarks import AT, BROWS, EYES, IRISES, LIPS_INNER, OVAL
+from ..faces.mouth import columns as along
 from ..faces.shading import GAMMA, TINT
 from ..geometry.grid import pixel_centers
 from ..geometry.mesh import barycentric, polygon_distance
 from ..geometry.sampling import interpolate, sample_image
-from .teeth import Row, Skull, paint, row, shows_teeth
+from .teeth import Own, Row, Skull, paint, row, shows_teeth
 
 RASTER = 192  # pixels a side of the raster of the skin's offsets, six times a power of two; 384 gives the same picture
 _COARSE = 28  # pixels a side of the raster on which the distance to the outline is computed
@@ -51,7 +52,7 @@ ROLL, ROLLED = (
 MOUTH_SHADE = 0.018  # width of the soft shadow inside lips
 DARK, TONGUE = 0.9, 0.08  # how much of the light is lost in the depth of a mouth, and how much less on the tongue
 FOLLOW = 0.8  # share of the upper lip's way that teeth go along where it rises;
-COVER = 0.15  # where it comes down it covers gums and teeth
+COVER = 0.45  # and where it comes down: it covers the rest of them
 LIP_EDGE = 0.012  # of a lip, which gathers at its edge where lips close
 SEAM = 0.025  # how far from lips their seam is felt: some pixels of the raster
 SEAMED = 0.35  # light that is lost in the seam of lips that have met
@@ -59,6 +60,8 @@ PIT, GRIN = (
     (0.12, 0.0045),
     (0.01, 0.03),
 )  # width of mouths, and half height, of the dark at their corners; opening with which it is there
+TORN = 0.01  # by which a jaw drops from the upper teeth, from where on what it carries has a border of its own
+BEYOND = 9.0  # below all that is seen
 PARTED = (0.008, 0.018)  # largest opening below which lips may as well be shut, and above which they are known to part
 TEETH_SEEN = (0.004, 0.012)  # opening of a mouth below which nothing inside is seen, and above which it is
 
@@ -166,7 +169,7 @@ class Mouth:
     source: Frame
     lips: Tensor  # [2,TABLE] target: edge of the upper and of the lower lip
     across: Tensor  # [2,TABLE] the cosines of their slopes
-    seen: Tensor  # [2,TABLE] source: the same
+    seen: Tensor  # [2,TABLE] source: the same; [5,TABLE] with what :func:`_looked` says, where somebody did
     gap: float  # largest opening before
     pit: float  # half height of the dark at the corners of a grin that shuts
     lift: float  # how far the teeth go down with the upper lip
@@ -174,6 +177,7 @@ class Mouth:
     edge: float  # width of its border
     row: Row | None  # the teeth that are painted where the picture shows none
     shows: float  # how far what it shows between the lips may be teeth
+    jaw: tuple[float, float] | None  # by which what goes with the jaw moves; None where nothing is seen of that
 
 
 def _box(frame: Frame, top: float, bottom: float, beside: float = 0.0) -> Box:
@@ -548,10 +552,48 @@ def _mouth(
     pit = PIT[1] * smoothstep(gap, *GRIN) * (1 - smoothstep(after, *TEETH_SEEN))
     box = _box(target, curves[0].min() - SEAM, curves[1].max() + SEAM, PIT[0] * target.length if pit else 0.0)
     opens = after > 0.2 * EDGE
-    made = row(skull, target, teeth, pixel, device) if skull is not None and opens else None
+    shows, own, jaw = 1.0, None, None
+    if skull is not None and opens:
+        shows = shows_teeth(skull)
+        if gap > PARTED[0] and len(skull.colors) > 3:
+            columns = skull.colors[3:].double().cpu().numpy() * [1, shows * smoothstep(gap, *PARTED), 1]
+            own, below = _looked(columns, upper_seen, lower_seen, source, np.array([teeth[0], teeth[1] + lift]))
+            tables = torch.cat([tables, torch.from_numpy(below.astype(np.float32)).to(device)])
+            if below[0].min() < BEYOND:
+                # What is seen goes along with a lower lip that goes farther down than the jaw: nobody knows what lies below.
+                at = [AT[i] for i in (87, 14, 317)]
+                (x, y), beyond = skull.dropped, (moved[at] - landmarks[at]).mean(0)[1] - skull.dropped[1]
+                jaw = x, float(y + beyond * (1.0 if beyond > 0 else COVER))
+    made = row(skull, target, curves[1].max(), teeth, pixel, device, own) if skull is not None and opens else None
     edge = max(EDGE, min(2 * pixel, SEAM))  # in small pictures a narrower border would be a staircase
-    shows = 1.0 if made is None else shows_teeth(made)
-    return Mouth(target, source, tables[:2], tables[2:4], tables[4:], gap, pit, lift, box, edge, made, shows)
+    return Mouth(target, source, tables[:2], tables[2:4], tables[4:], gap, pit, lift, box, edge, made, shows, jaw)
+
+
+def _looked(
+    columns: np.ndarray, upper: np.ndarray, lower: np.ndarray, source: Frame, shift: np.ndarray
+) -> tuple[Own, np.ndarray]:
+    """What was seen between lips: the upper teeth, where they are after; and tables ``[3,TABLE]`` in the frame of the mouth before: of the
+    height below which all goes with the jaw, of how far teeth are seen, and of the height at which those end.
+
+    Args:
+        columns: ``[K,3]`` of :func:`flow_core.faces.mouth.mouth_colors`.
+        upper: ``[11,2]`` edges of the lips, and
+        lower: the same.
+        shift: x and y by which teeth move.
+    """
+    reach, light, split = columns.T
+    first, last = (along(torch.from_numpy(edge)).numpy() for edge in (upper, lower))
+    edges, borders = (first + (last - first) * part[:, None] for part in (reach, split))
+    a, b = source.to(*borders.T)
+    at = np.maximum.accumulate(a / source.length)
+    below = np.interp(_SAMPLES, at, np.where(split < 1, b, BEYOND))
+    # Where no row is found all but a trace of lip above a tongue may belong to one.
+    row = light.max() > 0.1
+    teeth = np.interp(_SAMPLES, at, (2 * light if row else 6 * split - 0.8).clip(0, 1), *((0, 0) if row else ()))
+    cut = np.hypot(*(last - first).T) * (reach > 0.85)
+    a, b = source.to(*edges.T)
+    ends = np.interp(_SAMPLES, np.maximum.accumulate(a / source.length), b if row else 0 * b + BEYOND)
+    return Own((edges + shift).T, light, cut), np.stack([below, teeth, ends])
 
 
 def _off_teeth(mouth: Mouth, points: Tensor, source: Tensor) -> Tensor:
@@ -562,7 +604,7 @@ def _off_teeth(mouth: Mouth, points: Tensor, source: Tensor) -> Tensor:
     a, b = mouth.target.to(*points)
     top, bottom = _read(mouth.lips[:, None], (a / mouth.target.length)[None])[:, 0]
     sa, sb = mouth.source.to(*source)
-    upper, lower = _read(mouth.seen[:, None], (sa / mouth.source.length)[None])[:, 0]
+    upper, lower = _read(mouth.seen[:2, None], (sa / mouth.source.length)[None])[:, 0]
     # The corners of an open mouth are a dark pit that goes on beyond those of the lips.
     beside = torch.minimum(sa, mouth.source.length - sa).abs() / (PIT[0] * mouth.source.length)
     pit = mouth.pit * (1 - beside.clamp(max=1).square()).square()
@@ -599,7 +641,25 @@ def _ask_mouth(
     alpha = alpha * smoothstep(bottom - top, 0.0, mouth.edge)
     sa, sb = mouth.source.to(x - teeth[0], y - (teeth[1] + mouth.lift))
     length = mouth.source.length
-    upper, lower = _read(mouth.seen[:, None], (sa / length)[None])[:, 0]
+    upper, lower, *looked = _read(mouth.seen[:, None], (sa / length)[None])[:, 0]
+    apart = None
+    if mouth.jaw is not None:
+        # Lower teeth and a tongue go with the jaw. Between them and the upper teeth it is dark; where a mouth shuts one row hides the other.
+        ja, jb = mouth.source.to(x - teeth[0] - mouth.jaw[0], y - teeth[1] - mouth.jaw[1])
+        jaw = _read(mouth.seen[:, None], (ja / length)[None])[:, 0]
+        over, under = looked[0] - sb, jb - jaw[2]
+        farther = mouth.jaw[1] - mouth.lift
+        lower_part = under > over if farther > 0 else over < 0
+        apart = 1 - torch.maximum(smoothstep(over, -EDGE, EDGE), smoothstep(under, -EDGE, ROLL))
+        torn = smoothstep(farther, 0.0, TORN)
+        apart = apart * torn
+        # The dark that hung between two rows is no part of either.
+        looked[1] = looked[1] * (1 - torn * smoothstep(sb - looked[2], 0.5 * EDGE, 3 * EDGE))
+        split = torch.where(lower_part, jaw[2], looked[0])
+        sa, sb = torch.where(lower_part, ja, sa), torch.where(lower_part, jb, sb)
+        upper, lower, looked[1] = (
+            torch.where(lower_part, v, w) for v, w in ((jaw[0], upper), (jaw[1], lower), (1.0, looked[1]))
+        )
     gap = (lower - upper).clamp_(min=0)
     # How far the lips show more than they did, at this place: where they do not, everything stays as it was seen.
     shift = sb - b
@@ -610,12 +670,16 @@ def _ask_mouth(
     seen = smoothstep(lower - sb, 0.0, 1e-4 + (3 * deeper).clamp_(max=0.25 * mouth.gap))
     seen = seen * smoothstep(torch.minimum(sa, length - sa), 0.0, 0.08 * length) * smoothstep(gap, 0.002, 0.007)
     seen = seen * (1 - smoothstep(upper - sb, 0.015, 0.035)) * shown
+    if apart is not None:
+        seen, more = seen * (1 - apart), torch.maximum(more, apart)
     # What lies beyond what the picture showed is not to be its last row, drawn out.
     last = torch.minimum(0.15 * gap, 2 * deeper)
     more = torch.maximum(more, smoothstep(sb - lower + last, 0.0, 0.006) * smoothstep(deeper, 0.0, 0.006))
     hidden = (1 - seen) * more
     sb_seen = torch.maximum(sb, upper + torch.minimum(0.15 * gap, 2 * higher))
     sb_seen = torch.minimum(sb_seen, lower - torch.minimum(0.15 * gap, 2 * deeper))
+    if apart is not None:  # neither row is seen a second time beyond what parts them
+        sb_seen = torch.where(lower_part, torch.maximum(sb_seen, split), torch.minimum(sb_seen, split))
     # What nobody saw stays with the lips, and is dark: on the way from there to teeth a border would show all that lies between.
     follows = alpha * (1 - hidden * hidden)
     height = (bottom - top).clamp_(min=1e-4)
@@ -634,5 +698,9 @@ def _ask_mouth(
         # Between lips that the picture parts it may show teeth, which stay, or the dark.
         own = shown * mouth.shows
         narrowed = smoothstep(1 - mouth.target.length / length, 0.05, 0.20)
-        made = paint(mouth.row, share, b, top, bottom, alpha, 1 - more * (1 - seen * own), 1 - own, own * narrowed)
+        if looked:
+            seen = seen * looked[1]
+        visible, low = 1 - more * (1 - seen * own), mouth.jaw is None
+        fell = smoothstep(top + shift - upper, 0.0, TORN)
+        made = paint(mouth.row, share, b, top, bottom, alpha, visible, fell, 1 - own, own * narrowed, low)
     return alpha, follows, torch.stack(mouth.source.back(sa, sb_seen)), shade, made

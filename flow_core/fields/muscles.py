@@ -44,7 +44,7 @@ from .reach import (
     reached,
     shutting,
 )
-from .teeth import Skull
+from .teeth import BARED, Skull
 
 if TYPE_CHECKING:
     from ..geometry.crop import Crop
@@ -62,6 +62,7 @@ LIGHT, LIGHTEST = 1.5, 0.28
 GONE = 0.8  # of a unit that relaxes, from which on its creases are gone,
 FADED = 0.8  # but for a trace, which a face at rest has too;
 TRACE = 0.005  # and up to which nobody sees that they fade
+PURSED = 0.8  # how far lips that are drawn together cover the lower teeth that would be seen otherwise
 BORDER = 0.6  # centimetres around the outline of the face that belong to it
 # Rig units for one unit as the reader reads it (MediaPipe's), so that an expression lands on another face as it was read
 READ_SCALE = {
@@ -546,11 +547,15 @@ def moved_face(
             fading = (gone / GONE).clamp(max=1) @ lit.creases.to(shown)
             if fading.max() > TRACE:
                 shift = torch.cat([shift, fading.clamp(max=FADED)[:, None]], 1)
-        at = AT[LIPS_INNER[15]]
-        shows = (shown * _on_mesh(names).to(shown) * part.gain) @ part.units[:, part.landmark_index[at]].flatten(1)
-        lip = landmarks[at] - face.turned((part.landmark_weight[at] @ shows.view(3, 3))[None, None])[0, 0, :2]
-        axes = face.turned(torch.eye(3).to(lip)[None])[0, :, :2]
-        skull = Skull(lip.double().cpu().numpy(), axes.double().cpu().numpy(), colors)
+        at = [AT[LIPS_INNER[15]], AT[LIPS_INNER[5]]]  # the middles of the upper and of the lower lip
+        lips, jaw, tilts = (v.to(shown) for v in _lips_and_jaw(load_rig()))
+        # Where lips are at rest, how the jaw has moved, how it moves, and a centimetre along each axis.
+        moves = (*(shown @ lips), after @ jaw, (after - shown) @ jaw, *torch.eye(3).to(shown))
+        turned = face.turned(torch.stack(moves)[None])[0, :, :2].double().cpu().numpy()
+        lip, low = landmarks[at].double().cpu().numpy() - turned[:2]
+        pursed = sum(after[names.index(n)].clamp(0, 1).item() for n in ("mouthPucker", "mouthFunnel"))
+        bared = BARED * (1 - PURSED * min(pursed, 1.0))
+        skull = Skull(lip, turned[4:], colors, low + turned[2], float(after @ tilts), tuple(turned[3].tolist()), bared)
     return MovedFace(landmarks, moved, shift, part.triangles, seen, lids, gaze, teeth, glasses, pixel, skull, creases)
 
 
@@ -559,6 +564,23 @@ def _on_mesh(names: tuple[str, ...]) -> Tensor:
     """``[U]``: 1 for units that move the mesh, 0 for those that curves of the lids describe."""
     with torch.inference_mode(False):
         return torch.tensor([float(not n.startswith(LID_UNITS)) for n in names])
+
+
+@functools.lru_cache(maxsize=1)
+def _lips_and_jaw(rig: Rig) -> tuple[Tensor, Tensor, Tensor]:
+    """How each unit moves the middles of the upper and of the lower lip ``[2,U,3]`` and the lower front teeth ``[U,3]``, centimetres, and
+    by how much less it lowers teeth a centimetre behind those ``[U]``."""
+    with torch.inference_mode(False):
+        gain = rig.gain[:, None] * _on_mesh(rig.unit_names)[:, None]
+        at = [AT[LIPS_INNER[15]], AT[LIPS_INNER[5]]]
+        lips = (rig.units[:, rig.landmark_index[at]] * rig.landmark_weight[at][..., None]).sum(2) * gain[:, None]
+        edge = rig.vertices_of("teeth_lower")
+        edge = edge[rig.neutral[edge, 1] < rig.neutral[edge, 1].min() + 0.7]
+        depth = rig.neutral[edge, 2]
+        front, back = edge[depth > depth.max() - 0.2], edge[depth < depth.min() + 0.5]
+        first, last = (rig.units[:, v].mean(1) * gain for v in (front, back))
+        behind = rig.neutral[front, 2].mean() - rig.neutral[back, 2].mean()
+        return lips.movedim(1, 0).contiguous(), first, (first - last)[:, 1] / behind
 
 
 @functools.lru_cache(maxsize=1)

@@ -1,9 +1,10 @@
-"""What is painted into a mouth that opens where the picture shows nothing: upper teeth, the tongue, and the depth behind them.
+"""What is painted into a mouth that opens where the picture shows nothing: teeth, the tongue, and the depth behind them.
 
-The teeth are an arch of the sizes that textbooks give (Nelson, Wheeler's Dental Anatomy, Physiology, and Occlusion), on the curve
-of the rig's own, fixed to the skull of a fitted face: lips and jaw move before it. Only lengths of the arch and distances
-from the lips are asked, so nothing here knows a resolution but for the pixel over which finest lines are averaged. The colours
-are those of the picture's own light, see :mod:`flow_core.faces.mouth`.
+The teeth are two arches of the sizes that textbooks give (Nelson, Wheeler's Dental Anatomy, Physiology, and Occlusion), on the curve
+of the rig's own, one fixed to the skull of a fitted face and one to its jaw: lips move before them. Where the picture shows upper
+teeth of its own, these stay, and the painted row goes on beside them, at the height of their edges and in their colour. Only lengths
+of the arch and distances from the lips are asked, so nothing here knows a resolution but for the pixel over which finest lines are
+averaged. The colours are those of the picture's own light, see :mod:`flow_core.faces.mouth`.
 """
 
 from __future__ import annotations
@@ -29,26 +30,38 @@ ROUND = np.array([0.07, 0.09, 0.13, 0.11, 0.10, 0.08])  # how much a crown's cor
 # Light that each reflects, and how much lower its edge is: no two sides of a mouth are the same.
 TONES = np.array([[0.985, 0.955, 0.90, 0.88, 0.83, 0.78], [1.0, 0.94, 0.915, 0.87, 0.84, 0.78]])
 UNEVEN = np.array([[0.0, 0.012, -0.01, 0.01, 0.0, 0.0], [0.008, -0.006, 0.008, -0.008, 0.0, 0.0]])
+LOWER_WIDTHS = np.array([0.54, 0.59, 0.69, 0.70, 0.71, 1.1])  # the same of the lower row; its edges are nearly level
 LIP = np.array([0.0, 5.33, 15.4])  # the rig's upper lip where the two lips meet, centimetres
 FRONT = 14.34  # the rig's depth of its front teeth
 DROP = 0.25  # centimetres by which the front teeth's edges hang below the lip at rest
 SPEE = 0.04  # how the edges rise to the sides: of the square of the distance from the middle
 GROOVE, GROOVED = 0.03, 0.2  # half width of the line between two teeth, and by how much it is darker
+BARED = 0.35  # centimetres of lower teeth that are seen at most
+# The shadow of an upper lip on teeth it comes down over: its height in centimetres, and how dark it is.
+LIP_SHADOW, LIP_SHADE = 0.2, 0.6
+LOWER = 0.14  # centimetres by which the edges of the lower teeth lie below the lower lip's at rest
+# Centimetres of teeth above a lip up to which they go on behind it, and from which on that is all of them.
+TALL = 0.6, 0.95
+CUT = 0.25  # of an opening, within which teeth end softly where a lip has cut them
+LIGHTER = 0.4  # how far teeth of the picture that are darker than the light allows are so only by the shadow of lips
 SEEN = 0.32, 0.44  # green between parted lips, of that of teeth, from which teeth may be seen there, and are
+# The same of what looks like a row of teeth, and which part of a mouth that spans.
+DIM, WHOLE = (0.15, 0.25), (0.35, 0.6)
 
 
-@functools.lru_cache(maxsize=1)
-def _arch() -> tuple[np.ndarray, ...]:
-    """Samples along the upper arch from the viewer's left to the right: points ``[N,3]`` of the rig less that of the lip, at the height of the
+@functools.lru_cache(maxsize=2)
+def _arch(lower: bool) -> tuple[np.ndarray, ...]:
+    """Samples along an arch from the viewer's left to the right: points ``[N,3]`` of the rig less that of the lip, at the height of the
     edges and of the gum; the light that comes back from there, and how much of a line between two teeth it is."""
+    widths = LOWER_WIDTHS if lower else WIDTHS
     grid = np.linspace(0, 3.6, 2000)
     back = 0.10 * grid**2 + 0.0206 * grid**4  # how far the arch of the rig lies behind its front
     along = np.concatenate([[0], np.hypot(np.diff(grid), np.diff(back)).cumsum()])
-    ends = WIDTHS.cumsum()
+    ends = widths.cumsum()
     arc = np.linspace(-ends[-1], ends[-1], 3 * COLUMNS)
     far, side = np.abs(arc), (arc > 0).astype(int)
     tooth = np.searchsorted(ends, far).clip(0, len(ends) - 1)
-    share = 1 - (ends[tooth] - far) / WIDTHS[tooth]  # from a tooth's inner side to its outer one
+    share = 1 - (ends[tooth] - far) / widths[tooth]  # from a tooth's inner side to its outer one
     aside = np.abs(2 * share - 1)
     x = np.interp(far, along, grid)
     depth = np.interp(x, grid, back)
@@ -57,7 +70,10 @@ def _arch() -> tuple[np.ndarray, ...]:
     corners = np.where(tooth == 2, aside**1.5, np.where(share > 0.5, 1.3, 0.7) * aside**4)
     edge = DROP - SPEE * x**2 - RAISED[tooth] - ROUND[tooth] * corners + UNEVEN[side, tooth]
     gum = DROP - SPEE * x**2 - HEIGHTS[tooth] + 0.14 * aside**2
-    groove = np.exp(-(((1 - aside) / 2 * WIDTHS[tooth] / GROOVE) ** 2))
+    if lower:
+        edge = LOWER + 0.5 * ROUND[tooth] * corners + UNEVEN[1 - side, tooth]
+        gum = edge + HEIGHTS[tooth]
+    groove = np.exp(-(((1 - aside) / 2 * widths[tooth] / GROOVE) ** 2))
     light = TONES[side, tooth] * (0.3 + 0.7 * facing) * np.exp(-depth / 1.3)
     light = light * (1.03 - 0.24 * np.abs(share - 0.42) ** 1.5 - 0.12 * aside**6)
     light = light * ((ends[-1] - far) / 0.5).clip(0, 1)
@@ -73,51 +89,138 @@ class Skull:
     Attributes:
         lip: x, y of the middle of the upper lip's lower edge as it is at rest, crop points.
         axes: ``[3,2]`` how a centimetre along each axis of the rig is seen, crop fractions.
-        colors: ``[3,3]`` of teeth and of the tongue in full light, and of the lightest seen between the lips.
+        colors: ``[3 or more,3]``, see :func:`flow_core.faces.mouth.mouth_colors`.
+        jaw: x, y of the middle of the edges of the lower front teeth when the muscles have moved, crop points.
+        tilt: by how much more than those the edges rise for each centimetre behind them, since a jaw turns as it drops.
+        dropped: x, y by which the jaw has moved, crop fractions.
+        bared: centimetres of lower teeth that lips let see at most.
     """
 
     lip: np.ndarray
     axes: np.ndarray
     colors: Tensor
+    jaw: np.ndarray
+    tilt: float
+    dropped: tuple[float, float]
+    bared: float = BARED
+
+
+@dataclass(frozen=True)
+class Own:
+    """The upper teeth that a picture shows, in columns from corner to corner of its opening.
+
+    Attributes:
+        edges: ``[2,K]`` crop points to which their edges come.
+        light: ``[K]`` 0..1 of the lightest, 0 where there are none.
+        cut: ``[K]`` how high the opening is where it is the lower lip that ends them, 0 elsewhere; crop fractions.
+    """
+
+    edges: np.ndarray
+    light: np.ndarray
+    cut: np.ndarray
 
 
 @dataclass(frozen=True)
 class Row:
-    """The upper teeth as they are seen behind the opening of a mouth.
+    """The teeth as they are seen behind the opening of a mouth.
 
     Attributes:
-        columns: ``[4,COLUMNS]`` over the width of the mouth: height ``b`` of the edges and of the gum in the mouth's frame, the light, and
-            the lines between teeth.
+        columns: ``[7,COLUMNS]`` over the width of the mouth: of the upper teeth height ``b`` of the edges and of the gum in the mouth's
+            frame, the light, and the lines between teeth; of the lower ones the same without the gum.
         centimetre: in crop fractions.
         colors: see :class:`Skull`.
         pixel: side of a pixel of the picture, crop fractions.
+        known: 0..1, how far the picture's own teeth say where the row is and how light.
     """
 
     columns: Tensor
     centimetre: float
     colors: Tensor
     pixel: float
+    known: float
 
 
-def row(skull: Skull, frame: Frame, shift: tuple[float, float], pixel: float, device: torch.device) -> Row:
+def row(
+    skull: Skull,
+    frame: Frame,
+    lowest: float,
+    shift: tuple[float, float],
+    pixel: float,
+    device: torch.device,
+    own: Own | None = None,
+) -> Row:
     """The teeth of a skull in the frame of a mouth.
 
     Args:
+        lowest: height ``b`` of the lower lip's edge where it is lowest.
         shift: x and y by which an edit of the shape of a face moves them, crop fractions.
         pixel: see :class:`Row`.
+        own: upper teeth that are seen where they are after the edit: the row is theirs, and goes on beside them.
     """
-    edge, gum, *tones = _arch()
-    places = [skull.lip + np.array(shift) + points @ skull.axes for points in (edge, gum)]
-    (a, edge_b), (_, gum_b) = (frame.to(*points.T) for points in places)
-    a = np.maximum.accumulate(a / frame.length)  # of a turned head the far end lies behind the rest
     share = (np.arange(COLUMNS) + 0.5) / COLUMNS
-    planes = np.stack([np.interp(share, a, v) for v in (edge_b, gum_b, *tones)])
-    planes[2] *= (share > a[0]) & (share < a[-1])
+    planes = []
+    for lower in (False, True):
+        edge, gum, *tones = _arch(lower)
+        if lower:
+            behind = edge[:, 2] - edge[:, 2].max()
+            down = np.stack([0 * behind, skull.tilt * behind, 0 * behind], 1)
+            places = [skull.jaw + np.array(shift) + (edge + down) @ skull.axes]
+        else:
+            places = [skull.lip + np.array(shift) + points @ skull.axes for points in (edge, gum)]
+        (a, *_), *_ = heights = [frame.to(*points.T) for points in places]
+        a = np.maximum.accumulate(a / frame.length)  # of a turned head the far end lies behind the rest
+        found = [np.interp(share, a, v) for v in (*(b for _, b in heights), *tones)]
+        found[-2] *= (share > a[0]) & (share < a[-1])
+        planes += found
+    # Lips that are pulled from teeth by more than that are thicker than the rig's, and cover them all the same.
+    bare = lowest - planes[4][COLUMNS // 2]
+    most = skull.bared * np.abs(skull.axes[1]).max()
+    planes[4] = planes[4] + max(bare, 0.0) - most * np.tanh(max(bare, 0.0) / most)
+    planes, colors, known = np.stack(planes), skull.colors.to(device), 0.0
+    if own is not None:
+        planes, known = _as_own(planes, own, frame, share, float(np.abs(skull.axes[1]).max()))
+        colors = colors.clone()
+        # Teeth in the shadow of lips get more light when those open.
+        lighter = (colors[0] / colors[2].clamp(min=0.02)).clamp(min=1) ** LIGHTER
+        colors[0] = torch.lerp(colors[0], colors[2] * lighter, known)
     wide = int(pixel / frame.length * COLUMNS)
     if wide > 1:
         planes = _means(planes, min(wide, COLUMNS // 4))
     columns = torch.from_numpy(planes.astype(np.float32)).to(device)
-    return Row(columns, float(np.abs(skull.axes[1]).max()), skull.colors.to(device), pixel)
+    return Row(columns, float(np.abs(skull.axes[1]).max()), colors, pixel, known)
+
+
+def _as_own(planes: np.ndarray, own: Own, frame: Frame, share: np.ndarray, cm: float) -> tuple[np.ndarray, float]:
+    """The planes of a row moved onto a picture's own teeth, and how far there are enough of those to say where, 0..1.
+
+    Args:
+        cm: a centimetre, crop fractions.
+    """
+    a, b = frame.to(*own.edges)
+    at = np.maximum.accumulate(a / frame.length)
+    weight = own.light.clip(0, 0.5) * 2
+    known = _smooth(weight.mean(), 0.15, 0.35)
+    if not known:
+        return planes, 0.0
+    miss = b - np.interp(at, share, planes[0])
+    # Teeth go on behind the lip that cuts them, if not much of them is seen.
+    ends = np.where(own.cut > 0, np.array([_smooth(c / cm, *TALL) for c in own.cut]), 1.0)
+    miss = np.where(miss < 0, miss * ends, miss)
+    x = 2 * at - 1
+    basis = np.stack([np.ones_like(x), x, x * x], 1)
+    normal = basis.T @ (weight[:, None] * basis) + np.diag([1e-3, 0.3, 0.6])
+    moved = np.linalg.solve(normal, basis.T @ (weight * miss))
+    x = (2 * share - 1).clip(min(x[0], -1), max(x[-1], 1))
+    planes = planes.copy()
+    planes[:2] += known * (moved[0] + moved[1] * x + moved[2] * x * x)
+    here = known * np.interp(share, at, weight * ends, 0.0, 0.0)
+    # Where a lip has cut them what is seen of them ends softly, and nothing painted is to come out below.
+    planes[0] += here * (np.interp(share, at, b - CUT * own.cut) - planes[0])
+    seen = weight > 0.9
+    if seen.any():
+        ratio = own.light[seen] / np.interp(at[seen], share, planes[2]).clip(0.3)
+        planes[2] *= 1 + known * (np.interp(share, at[seen], ratio).clip(0.6, 1.8) - 1)
+    return planes, known
 
 
 def _means(planes: np.ndarray, wide: int) -> np.ndarray:
@@ -127,9 +230,11 @@ def _means(planes: np.ndarray, wide: int) -> np.ndarray:
     return (padded[:, wide:] - padded[:, :-wide]) / wide
 
 
-def shows_teeth(row: Row) -> float:
+def shows_teeth(skull: Skull) -> float:
     """How far the lightest that a picture shows between lips may be its own teeth, 0..1."""
-    return _smooth(row.colors[2, 1].item() / max(row.colors[0, 1].item(), 1e-3), *SEEN)  # lips are dark in green
+    light = skull.colors[2, 1].item() / max(skull.colors[0, 1].item(), 1e-3)  # lips are dark in green
+    row = (2 * skull.colors[3:, 1]).clamp(max=1).mean().item() if len(skull.colors) > 3 else 0.0
+    return max(_smooth(light, *SEEN), _smooth(light, *DIM) * _smooth(row, *WHOLE))
 
 
 def paint(
@@ -140,8 +245,10 @@ def paint(
     bottom: Tensor,
     opened: Tensor,
     seen: Tensor,
+    fell: Tensor,
     closed: float,
     drawn: float,
+    lower: bool = True,
 ) -> Tensor:
     """What is painted at points ``[N]`` of an open mouth.
 
@@ -152,19 +259,22 @@ def paint(
         bottom: of it.
         opened: 0..1, how far the mouth opens there, and
         seen: 0..1, how far the picture shows it.
+        fell: 0..1, how far the upper lip lies over what it showed there: that has its shadow now.
         closed: 0..1, how far it shows no teeth of its own.
         drawn: 0..1, how far the corners of the mouth come together: teeth of the picture that lay between them are in their shadow.
+        lower: whether there are lower teeth; not where the picture shows what lies there.
 
     Returns:
         ``[4,N]`` colours times cover, and cover.
     """
     at, count = opened.nonzero()[:, 0], len(opened)  # elsewhere nothing is painted
-    share, b, top, bottom, opened, seen = torch.stack([share, b, top, bottom, opened, seen]).index_select(1, at)
+    stacked = torch.stack([share, b, top, bottom, opened, seen, fell]).index_select(1, at)
+    share, b, top, bottom, opened, seen, fell = stacked
     cm, height, below, above = row.centimetre, bottom - top, b - top, bottom - b
     x = (share * COLUMNS - 0.5).clamp(0, COLUMNS - 1)
     i = x.long().clamp_(max=COLUMNS - 2)
     low, high = row.columns.index_select(1, i), row.columns.index_select(1, i + 1)
-    edge, gum, light, groove = torch.lerp(low, high, x - i)
+    edge, gum, light, groove, low_edge, low_light, low_groove = torch.lerp(low, high, x - i)
     across = (2 * share - 1).square()
     down = (below / height.clamp(min=1e-4)).clamp(0, 1)
     hangs = edge - b
@@ -175,24 +285,31 @@ def paint(
     # A line finer than a pixel is no line of pixels.
     border = (0.09 - 0.07 * (1 - closed)) * cm
     fine, border = min(border - row.pixel, 0.0), max(border, 0.6 * row.pixel)
+    fang = b - low_edge  # how far below the edges of the lower teeth
     # All that goes smoothly from 0 to 1 at once: a value, where it begins, and where it ends.
     steps = (
-        (down - 0.30 * across, 0.30, 0.95), (height, 0.5 * cm, 1.8 * cm), (down, 0.0, 0.6), (above, 0.0, 0.5 * cm),
-        (hangs, -soft, soft), (gum - b, -2 * soft, 2 * soft), (crown, 0.0, 0.35), (below, 0.0, 0.35 * cm), (crown, 0.5, 0.0),
-        (corner, 0.0, 0.24), (height, 0.06 * cm, 0.30 * cm), (light, 0.02, 0.15), (corner, 0.24, 0.04), (near, fine, border),
+        (down - 0.40 * across, 0.34, 0.60), (down - 0.34 * across, 0.42, 0.95), (height, 0.5 * cm, 1.5 * cm), (down, 0.0, 0.6),
+        (above, 0.0, 0.5 * cm), (hangs, -soft, soft), (gum - b, -2 * soft, 2 * soft), (crown, 0.0, 0.35), (below, 0.0, 0.35 * cm),
+        (crown, 0.5, 0.0), (corner, 0.0, 0.24 - 0.12 * row.known), (height, 0.06 * cm, 0.30 * cm), (light, 0.02, 0.15),
+        (corner, 0.24, 0.04), (near, fine, border), (below, max(LIP_SHADOW * cm, 2 * row.pixel), 0.0), (fang, -soft, soft),
+        (height, 0.35 * cm, 0.9 * cm), (low_light, 0.02, 0.15), (height, 0.4 * cm, 1.8 * cm),
     )  # fmt: skip
     values, begins, ends = zip(*steps, strict=True)
     begins, ends = (x.new_tensor(v)[:, None] for v in (begins, ends))
-    raised, wide, deep, off_lip, is_tooth, is_gum, off_edge, off_upper, at_edge, inner, opened_up, lit, aside, off = (
-        _smooth(torch.stack(values), begins, ends).unbind()
-    )
-    # The depth of a mouth is dark under the upper lip; the tongue lies in the light of a wide opening.
-    depth = 0.18 + 0.10 * deep + 0.50 * raised * wide * (1 - across).clamp_(min=0)
+    found = _smooth(torch.stack(values), begins, ends).unbind()
+    raised, near_tip, wide, deep, off_lip, is_tooth, is_gum, off_edge, off_upper, at_edge = found[:10]
+    inner, opened_up, lit, aside, off, at_lip, is_low, low_up, low_lit, bright = found[10:]
+    # The depth of a mouth is dark under the upper lip. The back of the tongue comes out of it, with a furrow along its middle, and is
+    # the lighter the nearer it comes.
+    furrow = 1 - 0.14 * (across / -0.02).exp() * (1 - near_tip)
+    tongue = (0.34 + 0.46 * near_tip) * (1 - 0.5 * across).clamp_(min=0) * furrow
+    depth = torch.lerp(0.14 + 0.08 * deep, tongue, raised * wide)
     # The inner side of the lower lip comes out of the dark towards its edge.
-    depth = torch.maximum(depth * (0.5 + 0.5 * off_lip), 0.4 * (1 - off_lip) ** 2 * down)
+    depth = torch.maximum(depth * (0.5 + 0.5 * off_lip), 0.55 * (1 - off_lip) ** 2 * down)
     inside = row.colors[1][:, None] * depth
     # Teeth: less light under the lip and in the corners; their edges let some through; they touch above their edges.
-    light = light * (0.84 + 0.16 * off_edge) * (0.35 + 0.65 * off_upper) * (0.35 + 0.65 * inner)
+    dim = 0.35 + 0.3 * row.known
+    light = light * (0.84 + 0.16 * off_edge) * (dim + (1 - dim) * off_upper) * (0.35 + 0.65 * inner)
     light = light * (1 - GROOVED * groove * (0.35 + 0.65 * at_edge))
     # Light that comes from lips and gums is as red as they.
     flesh = (row.colors[1] / row.colors[1].mean().clamp(min=1e-3)).clamp(min=0.01).log()[:, None]
@@ -200,8 +317,14 @@ def paint(
         torch.lerp(row.colors[0][:, None], row.colors[1][:, None], is_gum) * light * (flesh * (0.5 - 0.5 * light)).exp()
     )
     cover = opened * (1 - seen * (1 - drawn * aside)) * off
-    made = torch.lerp(inside, tooth, is_tooth * (closed * opened_up * lit))
-    return made.new_zeros(4, count).index_copy_(1, at, torch.cat([made * cover, cover[None]]))
+    if lower:  # it leans inwards, and gets its light through the opening
+        light = low_light * (0.55 + 0.27 * bright) * (0.35 + 0.65 * inner) * (1 - 0.7 * GROOVED * low_groove)
+        low_tooth = row.colors[0][:, None] * light * (flesh * (0.5 - 0.5 * light)).exp()
+        inside = torch.lerp(inside, low_tooth, is_low * low_up * low_lit)
+    made = torch.lerp(inside, tooth, is_tooth * ((closed + row.known - closed * row.known) * opened_up * lit))
+    shadow = LIP_SHADE * opened * fell * at_lip * (1 - cover)
+    made = made * cover + 0.15 * row.colors[1][:, None] * shadow
+    return made.new_zeros(4, count).index_copy_(1, at, torch.cat([made, (cover + shadow)[None]]))
 
 
 def _smooth(x: Any, low: Any, high: Any) -> Any:

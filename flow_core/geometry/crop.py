@@ -61,8 +61,9 @@ class Crop:
         glasses: whether each face wears glasses, which do not bend; empty where nobody looked.
         covered: ``[B,1,n,n]`` how much of each place of the crop frame something covers that is no face, 0..1; None where nothing
             does, or nobody looked.
-        mouth: ``[B,3,3]`` sRGB 0..1 of teeth and the tongue in the light of each face and of what its lips let see, as of :func:`flow_core.faces.mouth.mouth_colors`; None
-            where nobody looked: then nothing is painted into mouths that open.
+        mouth: ``[B,3 or more,3]`` sRGB 0..1 of teeth and the tongue in the light of each face and of what its lips let see, and what lies
+            between them column by column, as of :func:`flow_core.faces.mouth.mouth_colors`; the columns may be left out. None where
+            nobody looked: then nothing is painted into mouths that open.
         creases: ``[B,1,n,n]`` by how much places of the crop frame are darker than the skin beside them, as of
             :func:`flow_core.faces.creases.creases`; None where nobody looked: then the lines of an expression that goes stay.
     """

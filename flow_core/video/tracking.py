@@ -304,7 +304,7 @@ class Tracker:
         """Have the crop of a track know the colours of teeth in its light. What open lips show is taken for the face's own teeth:
         they come and go from frame to frame."""
         if track.visible and (track.mouth is None or self.index % LIGHT_EVERY == 0):
-            teeth, tongue, _ = mouth_colors(frame.permute(2, 0, 1)[None], track.observed)[0]
+            teeth, tongue = mouth_colors(frame.permute(2, 0, 1)[None], track.observed)[0, :2]
             seen = torch.stack([teeth, tongue, teeth])[None]
             track.mouth = seen if track.mouth is None else torch.lerp(track.mouth, seen, LIGHT_SHARE)
         track.crop = replace(track.crop, mouth=track.mouth)

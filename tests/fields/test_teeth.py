@@ -9,16 +9,18 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from PIL import Image, ImageDraw
 from torch import Tensor
 
 from flow_core.faces.landmarks import AT, LIPS_INNER
-from flow_core.faces.mouth import mouth_colors
+from flow_core.faces.mouth import COLUMNS, mouth_colors
 from flow_core.fields.anatomy import MovedFace
 from flow_core.fields.base import Sample
 from flow_core.fields.expressions import preset
 from flow_core.fields.muscles import MusclesField
 from flow_core.geometry.crop import Crop
 from flow_core.geometry.grid import pixel_centers
+from flow_core.geometry.sampling import sample_image
 from flow_core.warping.frames import warp_frame
 from flow_core.warping.latent import warp_mask
 from flow_core.warping.stretch import repair_mask
@@ -60,7 +62,7 @@ def test_a_laugh_from_closed_lips_shows_teeth_above_the_dark(closed: Crop) -> No
     assert (cover > 0.9).all()
     teeth, depth = color.mean(1)
     assert 0.3 < teeth < 0.75  # no whiter than the light
-    assert teeth > 2 * depth
+    assert teeth > 1.7 * depth
     assert color[1, 0] > 1.2 * color[1, 2]  # and the depth is red
 
 
@@ -129,6 +131,80 @@ def test_a_pictures_own_teeth_stay(closed: Crop, crop: Crop) -> None:
     assert lightness[1] < 0.05
 
 
+def shows_teeth_and_tongue(crop: Crop, astronaut: Tensor) -> tuple[Tensor, Crop]:
+    """The picture with parted lips between which there are teeth, the dark and a tongue; and its crop, which has looked there."""
+    landmarks = crop.landmarks.clone()
+    lower, upper = (landmarks[0, [AT[i] for i in side]] for side in (LOWER, UPPER))
+    lower[2:9] += 0.05 * crop.side[0] * torch.tensor([0.0, 1.0])
+    landmarks[0, [AT[i] for i in LOWER]] = lower
+    image = Image.fromarray((astronaut[0].permute(1, 2, 0) * 255).round().byte().numpy())
+    for first, last, color in ((0.0, 0.5, (225, 215, 200)), (0.5, 0.7, (40, 15, 15)), (0.7, 1.0, (190, 90, 95))):
+        edges = torch.cat([torch.lerp(upper, lower, first), torch.lerp(upper, lower, last).flip(0)])
+        ImageDraw.Draw(image).polygon([tuple(p) for p in edges.tolist()], fill=color)
+    picture = torch.from_numpy(np.array(image)).permute(2, 0, 1)[None] / 255
+    crop = replace(crop, landmarks=landmarks)
+    return picture, replace(crop, mouth=mouth_colors(picture, crop))
+
+
+def test_a_row_of_teeth_and_what_lies_below_is_found(closed: Crop, astronaut: Tensor) -> None:
+    _, crop = shows_teeth_and_tongue(closed, astronaut)
+    reach, light, split = crop.mouth[0, 3:].T[:, 5:-5]
+    assert (reach - 0.5).abs().max() < 0.1
+    assert light.min() > 0.8
+    assert ((split > 0.45) & (split < 0.75)).all()
+
+
+def test_a_row_goes_on_beside_a_pictures_own_teeth(closed: Crop, astronaut: Tensor) -> None:
+    """In their light and at the height of their edges, which is elsewhere than that of teeth nobody sees."""
+    _, crop = shows_teeth_and_tongue(closed, astronaut)
+    field = MusclesField.of({"mouthSmile": 0.8, "jawOpen": 0.3})
+    face, _, _ = asked(field, crop)
+    row, mouth = face.mouth.row, face.mouth
+    assert row.known > 0.9
+    own = torch.tensor([225, 215, 200]) / 255
+    assert ((row.colors[0] - own) > -0.03).all()
+    assert (row.colors[0] / row.colors[0].mean() - own / own.mean()).abs().max() < 0.03
+    # where the picture shows them nothing is painted, and their edges are the row's
+    seen = mouth.seen[:2, 128].tolist()
+    edge = seen[0] + 0.5 * (seen[1] - seen[0])
+    x, y = mouth.source.back(mouth.source.length / 2, edge)
+    a, b = mouth.target.to(x, y + mouth.lift)
+    middle = row.columns[0, round(a / mouth.target.length * row.columns.shape[1])]
+    assert abs(middle - b) < 0.006
+    blind, _, _ = asked(field, replace(crop, mouth=crop.mouth[:, :3]))
+    assert abs(blind.mouth.row.columns[0, 256] - b) > 0.006
+    _, cover = column(face, crop, field, [0.15])
+    assert cover[0] < 0.1
+    beside = mouth.target.back(0.08 * mouth.target.length, (mouth.lips[:, 20].mean()).item())
+    painted = field.flow(0.0, crop)(torch.tensor(beside)[None, None, None]).painted[0, :, 0, 0]
+    assert painted[3] > 0.5
+
+
+def test_the_lower_teeth_and_the_tongue_go_with_the_jaw(closed: Crop, astronaut: Tensor) -> None:
+    lowered = []
+    for jaw in (0.3, 0.6):
+        face, _, _ = asked(MusclesField.of({"jawOpen": jaw}), closed)
+        lowered.append(face.mouth.target.back(0.0, face.mouth.row.columns[4, 256].item())[1])
+    assert lowered[1] - lowered[0] > 0.02
+    picture, crop = shows_teeth_and_tongue(closed, astronaut)
+    field = MusclesField.of({"jawOpen": 0.4})
+    face, _, _ = asked(field, crop)
+    top, bottom = face.mouth.lips[:, 128].tolist()
+    heights = torch.linspace(top + 0.006, bottom - 0.006, 40)
+    middle = [face.mouth.target.back(face.mouth.target.length / 2, b.item()) for b in heights]
+    points = torch.tensor(middle)[None, None]
+    sample = field.flow(0.0, crop)(points)
+    source = crop.aligned(picture, 256)
+    seen = sample_image(source, (points + sample.offset.movedim(1, -1)) * 256)[0, :, 0]
+    cover = sample.painted[0, 3, 0]
+    teeth, tongue = (seen[2] > 0.7) & (cover < 0.1), (seen[0] > 0.6) & (seen[1] < 0.45) & (cover < 0.1)
+    assert teeth[:8].any()
+    assert not teeth[20:].any()  # they stay with the skull,
+    assert tongue[-8:].any()
+    assert not tongue[:20].any()  # the tongue does not
+    assert (cover[(heights > heights[teeth].max() + 0.01) & (heights < heights[tongue].min() - 0.01)] > 0.5).all()
+
+
 def test_fine_lines_are_not_drawn_into_small_pictures(closed: Crop) -> None:
     """A face of a few pixels gets the mean of its teeth, not a comb."""
 
@@ -145,11 +221,12 @@ def test_fine_lines_are_not_drawn_into_small_pictures(closed: Crop) -> None:
 
 def test_teeth_have_the_light_of_the_picture(astronaut: Tensor, crop: Crop) -> None:
     seen, dim = mouth_colors(astronaut, crop), mouth_colors(astronaut / 8, crop)
-    assert seen.shape == (1, 3, 3)
+    assert seen.shape == (1, 3 + COLUMNS, 3)
     assert 0.3 < seen[0, 0].mean() < 0.95
     assert dim[0, 0].mean() < 0.2
     grey = mouth_colors(astronaut.mean(1, keepdim=True).expand(-1, 3, -1, -1), crop)
-    assert (grey.amax(2) - grey.amin(2)).max() < 0.01
+    assert (grey.amax(2) - grey.amin(2))[:, :3].max() < 0.01
+    assert grey[0, 3:, 1].max() > 0.8  # and its teeth are found all the same
     assert seen[0, 1, 0] > seen[0, 1, 2]  # the tongue is red
 
 
