@@ -32,6 +32,8 @@ TABLE = 256  # samples of a curve across an eye or a mouth
 _SAMPLES = np.arange(TABLE) / (TABLE - 1)
 FADE = 0.16  # fractions of the crop side beyond the face's outline at which its motion has faded
 BEHIND = 1.12  # by which factor eyes behind glasses open at most
+BELOW_RIM = 0.014  # height of the skin above their upper lid that gives way: less than there is up to most rims
+RIM_LASHES = 0.007  # height of the strip of it that moves as a whole
 LASHES = 0.010  # height of the strip along a lid that moves as a whole, with its lashes
 LID = 0.085  # how far above an upper lid the skin gives way when the lid closes
 LOWER_LID = 0.05
@@ -157,7 +159,8 @@ class Eye:
     still: bool  # nothing but the skin moves
     shaded: bool  # it looks elsewhere, opens wider, or shuts
     line: float  # half width of the line between lids that meet
-    reach: float  # how far above the upper lid the skin gives way: up to the brow, or to the rim of glasses
+    reach: float  # how far above the upper lid the skin gives way, up to the brow
+    glasses: bool  # whether it gives way only up to the rim of glasses
     box: Box
 
 
@@ -427,13 +430,13 @@ def _eyes(
         # an iris goes no farther than to the corner
         right = min(max(right, min(room - a + radius, 0.0)), max(length - room - a - radius, 0.0))
         brow = target.to(*moved[[AT[i] for i in BROWS[side][5:]]].T)[1].mean()
-        free = 0.01 if glasses else after[0].mean() - brow + 0.005
+        free = after[0].mean() - brow + 0.005
         # The skin stretches at most so much that it does not fold.
         reach = float(max(min(LID, free), 1.4 * np.abs(up * change).max() + LASHES))
         above, under = min(top.min(), after[0].min()) - reach, max(bottom.max(), after[1].max()) + LOWER_LID
         box = _box(target, above - 0.01, under + 0.01)
         line = max(LINE, min(1.4 * pixel, 4 * LINE))
-        eyes.append((target, source, (a, b, radius), (right, below), still, shaded, line, reach, box))
+        eyes.append((target, source, (a, b, radius), (right, below), still, shaded, line, reach, glasses, box))
     on_device = torch.from_numpy(np.array(tables, np.float32)).to(device)
     return [
         Eye(target, source, table[:4], table[4:], *rest)
@@ -468,7 +471,8 @@ def _ask_eyes(
     # The wet rim of a lower lid is not seen when the lids meet; there is none where the lids end.
     opening0 = (bottom0 - top0).clamp_(min=0)
     lower = (bottom0 - bottom + shut * (0.5 * opening0).clamp(max=RIM)) * _give(under, LOWER_LID)
-    upper = (top0 - top - shut * (0.5 * opening0).clamp(max=LINE)) * _give(above, reach)
+    give = _give_below_rim(above, top - top0) if eyes[0].glasses else _give(above, reach)
+    upper = (top0 - top - shut * (0.5 * opening0).clamp(max=LINE)) * give
     rise = torch.where(above > under, upper, lower).masked_fill_(beyond, 0.0)
     inside = -torch.maximum(above, under) - EDGE * ((top0 - top).abs() > (bottom0 - top0) * 0.8)
     alpha = smoothstep(inside, -EDGE, EDGE).masked_fill_(beyond, 0.0)
@@ -519,6 +523,12 @@ def _give(distance: Tensor, reach: float | Tensor) -> Tensor:
     """1 within the lashes and on the eye's own side, falling to 0 at ``reach``; half linear, so that it is steep nowhere."""
     t = ((distance - LASHES) / (reach - LASHES)).clamp(0, 1)
     return 1 - 0.5 * (t + t * t * (3 - 2 * t))
+
+
+def _give_below_rim(distance: Tensor, way: Tensor) -> Tensor:
+    """The same where glasses are worn, of a lid that went a ``way`` down: what little skin lies between it and the rim is drawn out evenly,
+    which never folds, and the rim stays."""
+    return 1 - ((distance - RIM_LASHES) / (BELOW_RIM - RIM_LASHES + way)).clamp(0, 1)
 
 
 def lip_edges(landmarks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
