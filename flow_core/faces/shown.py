@@ -16,9 +16,12 @@ from ..checkpoint import filled
 from ..geometry.crop import Crop
 from ..once import once
 from .landmarks import FEATURES, POINTS, SIZE, WIDEN, load_landmarks
-from .read import OTHER_SIDE, READ, load_reader, read_units
+from .read import OTHER_SIDE, READ, UNITS, load_reader, read_units
 
 BUILTIN = Path(__file__).parents[1] / "weights" / "shown.safetensors"
+# Parts in which a picture tells more than landmarks. A mouth's landmarks tell most of it, and of mouths that an edit has opened, whose teeth
+# are guessed, the network believes too little; how high eyes look neither tells.
+TRUSTED = ("brow", "eyeBlink", "eyeSquint", "eyeWide", "eyeLookIn", "eyeLookOut")
 VIEW = 2 * SIZE  # pixels a side of the picture that is kept of a face
 
 
@@ -81,9 +84,16 @@ def view(image: Tensor, crop: Crop) -> Tensor:
     return crop.widen(WIDEN).aligned(image, VIEW)
 
 
+def trusted(read: Tensor, in_picture: Tensor) -> Tensor:
+    """Units ``[...,52]`` that were ``read`` off landmarks, with those of :data:`TRUSTED` parts as they were read ``in_picture``."""
+    mine = torch.tensor([n.startswith(TRUSTED) for n in UNITS], device=read.device)
+    return torch.where(mine, in_picture, read)
+
+
 def shown_by(crop: Crop) -> Tensor:
-    """Units ``[B,52]`` that the faces of a crop show: read off their pictures where it has them, else off landmarks."""
-    return read_units(crop.places) if crop.view is None else read_picture(crop.view.to(crop.matrix.device))
+    """Units ``[B,52]`` that the faces of a crop show: read off landmarks, and :func:`trusted` off their pictures where it has them."""
+    read = read_units(crop.places)
+    return read if crop.view is None else trusted(read, read_picture(crop.view.to(read)))
 
 
-__all__ = ["PictureReader", "load_picture_reader", "read_picture", "shown_by", "studied", "view"]
+__all__ = ["PictureReader", "load_picture_reader", "read_picture", "shown_by", "studied", "trusted", "view"]

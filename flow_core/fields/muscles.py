@@ -25,6 +25,7 @@ from ..faces.landmarks import AT, LIPS_INNER, OVAL, WIDEN
 from ..faces.read import UNITS, read_units
 from ..faces.rig import Rig, load_rig
 from ..faces.shading import Shading, shading
+from ..faces.shown import TRUSTED, trusted
 from ..geometry.grid import pixel_centers
 from ..geometry.mesh import polygon_distance, rasterise
 from ..geometry.sampling import sample_image
@@ -64,7 +65,10 @@ SMALL, COARSE = 450, RASTER // 2
 LIGHT, LIGHTEST = 1.5, 0.28
 GONE = 0.8  # of a unit that relaxes, from which on its creases are gone,
 FADED = 0.8  # but for a trace, which a face at rest has too
-LOOKS, MEND = 2, 0.7  # at the picture, and which share of what it then does not show as asked is mended
+TRUST = (
+    0.25  # how far units go to show in the picture what they should show by landmarks: a reader of pictures errs, too
+)
+LOOKS = 1  # at the picture, after each of which what it does not show as asked is mended
 BORDER = 0.6  # centimetres around the outline of the face that belong to it
 # Rig units for one unit as the reader reads it (MediaPipe's), so that an expression lands on another face as it was read
 READ_SCALE = {
@@ -451,6 +455,13 @@ def target_units(shown: Tensor, relax: Tensor, change: Tensor) -> Tensor:
 
 
 @functools.lru_cache(maxsize=1)
+def _trust() -> Tensor:
+    """``[U]``: :data:`TRUST` for units of :data:`TRUSTED` parts, 0 for others."""
+    with torch.inference_mode(False):
+        return TRUST * torch.tensor([float(n.startswith(TRUSTED)) for n in load_rig().unit_names])
+
+
+@functools.lru_cache(maxsize=1)
 def _comes_back() -> Tensor:
     """``[U]``: 1 for units that come up to what is usual at rest where the whole face relaxes; 0 for those that narrow the eyes.
 
@@ -479,22 +490,25 @@ def units_after(face: FittedFace, landmarks: Tensor, relax: Tensor, change: Tens
     if whole == 0:
         return meeting(face, landmarks, shutting(face, landmarks, start, relax, change))
     at = _read_at()
-    read = read_units(landmarks[None])[0] if look is None else look.before
+    read = read_units(landmarks[None])[0]
+    read = read if look is None else trusted(read, look.before)
     rest = _resting().to(landmarks) - read
     rest = torch.minimum(rest, rest * _comes_back().to(rest)[at])
     asked = (whole * rest + change[at] / _read_scale().to(landmarks)) / reaches().to(landmarks)
     now = lips_apart(landmarks)[0]
     parted = lips_wanted(face.rig, change, now) + (1 - whole) * now
-    bounds = start, torch.minimum(_floor().to(shown), shown).minimum(start), shown.clamp(min=MOST)
+    low, high = torch.minimum(_floor().to(shown), shown).minimum(start), shown.clamp(min=MOST)
 
-    def found(missing: Tensor, since: Tensor) -> Tensor:
-        units = reached(face, landmarks, missing, parted, *bounds, since)
+    def found(missing: Tensor, since: Tensor, start: Tensor, low: Tensor, high: Tensor) -> Tensor:
+        units = reached(face, landmarks, missing, parted, start, low, high, since)
         return braked(face, landmarks, looking_together(shown, units, change, face.rig.unit_names))
 
-    after = found(asked, landmarks)
+    first = after = found(asked, landmarks, start, low, high)
+    trust = _trust().to(first)
+    low, high = torch.maximum(low, first - trust), torch.minimum(high, first + trust)
     for _ in range(LOOKS if look is not None else 0):
-        missing = MEND * (read + asked - look.after(after))
-        after = found(missing, landmarks_after(face, landmarks, after[None])[0])
+        missing = trusted(torch.zeros_like(read), read + asked - look.after(after))
+        after = found(missing, landmarks_after(face, landmarks, after[None])[0], first, low, high)
     return after
 
 

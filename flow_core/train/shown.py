@@ -35,6 +35,7 @@ SIDE, WIDE = (
 )  # pixels a side of a stored picture, and that side in those of the crop: jittered views stay inside
 EACH = 7  # pictures of a face: as it is, and moved
 VIEWS = 2  # of each picture: as it is, and jittered
+DROPPED = 0.3  # share of features and points that a step of the training does without
 SHAKE = 0.2  # of a unit, by which an expression strays from the one that was copied
 
 
@@ -155,8 +156,8 @@ class _Objective(nn.Module):
 
     def forward(self, features: Tensor, laid: Tensor, units: Tensor) -> dict[str, Tensor]:
         # what single features and points tell is not to be relied upon
-        features = self.net.usual + F.dropout(features - self.net.usual, 0.2)
-        off = (self.net(features, F.dropout(laid, 0.2)) - units[:, :READ]) * self.weight
+        features = self.net.usual + F.dropout(features - self.net.usual, DROPPED)
+        off = (self.net(features, F.dropout(laid, DROPPED)) - units[:, :READ]) * self.weight
         return {"units": F.smooth_l1_loss(off, torch.zeros_like(off), beta=0.3)}
 
 
