@@ -18,12 +18,13 @@ from torch import Tensor, nn
 from ..atomic import replacing
 from ..faces.align import FaceNotFound, align
 from ..faces.detect import load_detector
-from ..faces.landmarks import SIZE, WIDEN
-from ..faces.read import OTHER_SIDE, READ, UNITS
+from ..faces.landmarks import SIZE, WIDEN, five_points
+from ..faces.read import OTHER_SIDE, READ, UNITS, load_reader
 from ..faces.rig import load_rig
 from ..faces.shown import BUILTIN, PictureReader, load_picture_reader, studied
 from ..fields.expressions import copied, neutral
 from ..fields.muscles import MOST, MusclesField, other_side, read_shown
+from ..geometry.crop import Crop
 from ..warping.warp import warp
 from . import data, loop
 from .reader import blendshapes, correlation
@@ -45,7 +46,9 @@ def mediapipe_teacher(model: Path) -> Teacher:
         import mediapipe
         from mediapipe.tasks.python import BaseOptions, vision
     except ImportError as e:
-        raise SystemExit(f"MediaPipe is asked, which cannot be imported ({e}); install the package mediapipe.") from e
+        raise SystemExit(
+            f"MediaPipe is asked, which cannot be imported ({e}); install the package mediapipe, or leave it out."
+        ) from e
     options = vision.FaceLandmarkerOptions(BaseOptions(str(model)), output_face_blendshapes=True)
     landmarker = vision.FaceLandmarker.create_from_options(options)
 
@@ -76,7 +79,7 @@ def make(faces: data.Faces, count: int, teacher: Teacher, seed: int) -> tuple[Te
     g, detector = torch.Generator().manual_seed(seed), load_detector()
     pictures, units = [], []
 
-    def keep(image: Tensor, crop) -> None:
+    def keep(image: Tensor, crop: Crop) -> None:
         read = teacher(image)
         if read is not None:
             pictures.append((crop.widen(WIDE).aligned(image, SIDE)[0] * 255).round().byte())
@@ -163,9 +166,6 @@ class _Objective(nn.Module):
 
 def stored(faces: data.Faces) -> Tensor:
     """Training faces as stored pictures ``[N,3,160,160]`` uint8."""
-    from ..faces.landmarks import five_points
-    from ..geometry.crop import Crop
-
     parts = []
     for i in range(len(faces)):
         crop = Crop.from_points(five_points(faces.landmarks[i : i + 1]), (data.STORED, data.STORED))
@@ -247,6 +247,7 @@ def main(argv: list[str] | None = None) -> None:
         features, laid, units = seen(pictures, units, 1, o.seed)
         with torch.no_grad():
             kinds[kind] = net(features, laid), units
+            kinds[f"{kind}, landmarks alone"] = load_reader().layers(laid.flatten(1)).sigmoid(), units
     print("\n".join(table(kinds)))
 
 
