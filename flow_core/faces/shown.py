@@ -20,8 +20,8 @@ from .read import OTHER_SIDE, READ, UNITS, load_reader, read_units
 
 BUILTIN = Path(__file__).parents[1] / "weights" / "shown.safetensors"
 # Parts in which a picture tells more than landmarks. A mouth's landmarks tell most of it, and of mouths that an edit has opened, whose teeth
-# are guessed, the network believes too little; how high eyes look neither tells.
-TRUSTED = ("brow", "eyeBlink", "eyeSquint", "eyeWide", "eyeLookIn", "eyeLookOut")
+# are guessed, the network believes too little; and for more of a gaze an iris would be torn.
+TRUSTED = ("brow", "eyeBlink", "eyeSquint", "eyeWide")
 VIEW = 2 * SIZE  # pixels a side of the picture that is kept of a face
 
 
