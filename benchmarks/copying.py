@@ -36,6 +36,7 @@ from flow_core.faces.read import UNITS, read_units
 from flow_core.fields.expressions import expression_of, neutral
 from flow_core.geometry.crop import Crop
 from flow_core.io import picture
+from flow_core.train.shown import mediapipe_teacher
 from flow_core.warping.warp import warp
 
 PEOPLE = Path(__file__).parents[1] / "docs" / "people"
@@ -83,27 +84,6 @@ def own_judge() -> Judge:
             return read_units(align(image, detector)[0].places)[0]
         except FaceNotFound:
             return None
-
-    return judge
-
-
-def mediapipe_judge(model: Path) -> Judge:
-    """MediaPipe's blendshapes, in the order of :data:`UNITS`."""
-    try:
-        import mediapipe
-        from mediapipe.tasks.python import BaseOptions, vision
-    except ImportError as e:
-        raise SystemExit(f"--judge asks MediaPipe, which cannot be imported ({e}); leave it out for the reader.") from e
-    options = vision.FaceLandmarkerOptions(BaseOptions(str(model)), output_face_blendshapes=True)
-    landmarker = vision.FaceLandmarker.create_from_options(options)
-
-    def judge(image: Tensor) -> Tensor | None:
-        array = (image[0].permute(1, 2, 0) * 255).round().byte().contiguous().numpy()
-        found = landmarker.detect(mediapipe.Image(mediapipe.ImageFormat.SRGB, array)).face_blendshapes
-        if not found:
-            return None
-        units = {c.category_name: c.score for c in found[0]}
-        return torch.tensor([units.get(n, 0.0) for n in UNITS])
 
     return judge
 
@@ -156,7 +136,7 @@ def main() -> None:
         "--out", type=Path, metavar="DIR", help="write source, target, result and neutral source side by side"
     )
     o = ap.parse_args()
-    judge = mediapipe_judge(o.judge) if o.judge else own_judge()
+    judge = mediapipe_teacher(o.judge) if o.judge else own_judge()
     if o.data:
         pictures, labels = sheet_of(o.data, o.pairs + o.pairs // 10, o.seed)
     else:

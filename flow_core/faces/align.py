@@ -71,6 +71,7 @@ def align(
     from .glasses import wears_glasses
     from .landmarks import load_landmarks
     from .mouth import mouth_colors
+    from .shown import view
 
     require_finite(image)
     if mask is not None and (mask.shape[1:] != image.shape[2:] or len(mask) not in (1, len(image))):
@@ -104,6 +105,7 @@ def align(
         covered=covered(image, crop),
         mouth=mouth_colors(image, crop),
         creases=creases(image, crop),
+        view=view(image, crop),
     ), found
 
 

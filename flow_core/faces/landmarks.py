@@ -46,6 +46,8 @@ _PAIRS = [
 POINTS = tuple(sorted({*OVAL, *LIPS, *LIPS_INNER, *NOSE, *FOREHEAD, *(i for pair in _PAIRS for i in pair)}))
 AT = {mesh: i for i, mesh in enumerate(POINTS)}  # Face Mesh index -> place in POINTS
 _OTHER = {**dict(_PAIRS), **{b: a for a, b in _PAIRS}}
+KNOWN, SEEN = 192, 8  # numbers by which the network knows the whole face, and sees each point
+FEATURES = len(POINTS) * SEEN + KNOWN
 MIRROR = tuple(AT[_OTHER.get(i, i)] for i in POINTS)  # where each point lies in a mirrored picture
 
 
@@ -86,7 +88,7 @@ class Landmarks(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        known, seen, fine = 192, 8, CHANNELS[1] + CHANNELS[2]
+        known, seen, fine = KNOWN, SEEN, CHANNELS[1] + CHANNELS[2]
         self.tower = NanoTower(squeeze=24, size=SIZE)
         self.known = nn.Sequential(nn.Linear(self.tower.num_features, known), nn.SiLU())
         self.place = nn.Linear(known, 2 * len(POINTS))
@@ -101,6 +103,10 @@ class Landmarks(nn.Module):
 
     def looks(self, picture: Tensor) -> tuple[Tensor, Tensor]:
         """Points as the last map of the tower tells them, and mended."""
+        return self.study(picture)[:2]
+
+    def study(self, picture: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Points as :meth:`looks` gives them, and what of the picture tells where they are: ``[B,FEATURES]``."""
         maps = [self.tower.stem(4 * (picture - 0.5))]
         for stage in self.tower.stages:
             maps.append(stage(maps[-1]))
@@ -112,8 +118,8 @@ class Landmarks(nn.Module):
             there = torch.einsum("bcp,pck->bpk", there, self.seen)
         else:  # which is slow for one face: a product of small matrices for each point
             there = (there.mT[..., None] * self.seen).sum(2)
-        change = self.mend(torch.cat([nn.functional.silu(there).flatten(1), known], 1)).unflatten(1, (-1, 2))
-        return first, first + change / 30
+        features = torch.cat([nn.functional.silu(there).flatten(1), known], 1)
+        return first, first + self.mend(features).unflatten(1, (-1, 2)) / 30, features
 
     @torch.no_grad()
     def find(self, image: Tensor, crop: Crop) -> Tensor:

@@ -17,6 +17,7 @@ import torch
 
 from ..faces.landmarks import pose
 from ..faces.rig import UnknownMuscle, load_rig
+from ..faces.shown import shown_by
 from .base import FieldError
 from .muscles import MOST, RELAX, MusclesField, other_side, read_shown, what_it_does
 
@@ -180,7 +181,7 @@ def expression_of(crop: Crop) -> MusclesField:
     A face that is turned shows its two halves in different lengths, which is read as lopsided: the farther it is turned, the
     more its two sides are made equal, but for the gaze.
     """
-    units, names = read_shown(crop.places).clamp(max=MOST), load_rig().unit_names
+    units, names = read_shown(crop.places, shown_by(crop)).clamp(max=MOST), load_rig().unit_names
     turned = ((pose(crop.places)[:, :1].abs() - TURNED[0]) / (TURNED[1] - TURNED[0])).clamp(0, 1)
     other = units[:, [other_side(n, names) for n in names]]
     sides = torch.tensor([not n.startswith("eyeLook") for n in names], device=units.device)

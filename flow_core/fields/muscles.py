@@ -21,27 +21,31 @@ import torch
 from torch import Tensor
 
 from ..faces.fit import FittedFace, fit_faces
-from ..faces.landmarks import AT, LIPS_INNER, OVAL
+from ..faces.landmarks import AT, LIPS_INNER, OVAL, WIDEN
 from ..faces.read import UNITS, read_units
 from ..faces.rig import Rig, load_rig
 from ..faces.shading import Shading, shading
+from ..faces.shown import TRUSTED, trusted
 from ..geometry.grid import pixel_centers
 from ..geometry.mesh import polygon_distance, rasterise
 from ..geometry.sampling import sample_image
 from . import container
 from .anatomy import RASTER, Box, MovedFace
 from .base import FEATHER, FieldError, Flow, FlowField, Sample, taper
+from .look import Look
 from .opening import rounded
 from .raster import Field
 from .reach import (
     LID_UNITS,
     braked,
     eyelids_and_gaze,
+    landmarks_after,
     lips_apart,
     lips_wanted,
     looking_together,
     meeting,
     reached,
+    reaches,
     shutting,
 )
 from .teeth import BARED, Skull
@@ -63,6 +67,9 @@ GONE = 0.8  # of a unit that relaxes, from which on its creases are gone,
 FADED = 0.8  # but for a trace, which a face at rest has too;
 TRACE = 0.005  # and up to which nobody sees that they fade
 PURSED = 0.8  # how far lips that are drawn together cover the lower teeth that would be seen otherwise
+# How far units go to show in the picture what they should show by landmarks: a reader of pictures errs, too
+TRUST = 0.25
+LOOKS = 1  # at the picture, after each of which what it does not show as asked is mended
 BORDER = 0.6  # centimetres around the outline of the face that belong to it
 # Rig units for one unit as the reader reads it (MediaPipe's), so that an expression lands on another face as it was read
 READ_SCALE = {
@@ -190,7 +197,10 @@ class MusclesField:
             colors = None if crop.mouth is None else crop.mouth[at].to(places)
             one, pixel = self.select(i % self.batch), 1 / crop.side[at].item()
             creases = None if crop.creases is None else crop.creases[at : at + 1].to(places)
-            moved.append(moved_face(faces.select(at), places[at], one, size, glasses, pixel, colors, creases))
+            face, after = faces.select(at), None
+            if crop.view is not None and fitted is None and one.relax.min() > 0:
+                after = looked_at(face, places[at], one, crop.view[at : at + 1].to(places), glasses, colors, creases)
+            moved.append(moved_face(face, places[at], one, size, glasses, pixel, colors, creases, after))
         rest = None if self.rest is None else self.rest.flow(feather, crop)
         return MuscleFlow(moved, rest, feather, None if crop.covered is None else crop.covered.to(self.device))
 
@@ -395,11 +405,11 @@ def fit_shown(landmarks: Tensor, warm: FittedFace | None = None) -> FittedFace:
     return fit_faces(landmarks, warm, read_shown(landmarks).clamp(max=1))
 
 
-def read_shown(landmarks: Tensor) -> Tensor:
-    """Units ``[B,U]`` of the rig that the reader sees in ``landmarks [B,161,2]``, beyond those of faces at rest; above 1 where
-    more is read than one contraction of the rig makes."""
+def read_shown(landmarks: Tensor, read: Tensor | None = None) -> Tensor:
+    """Units ``[B,U]`` of the rig that the reader sees in ``landmarks [B,161,2]``, or that were ``read [B,52]`` otherwise, beyond those of
+    faces at rest; above 1 where more is read than one contraction of the rig makes."""
     rig = load_rig()
-    read = read_units(landmarks)
+    read = read_units(landmarks) if read is None else read
     units = read.new_zeros(len(read), len(rig.unit_names))
     units[:, _read_at()] = _read_scale().to(read) * (read - _resting().to(read))
     return units
@@ -450,6 +460,13 @@ def target_units(shown: Tensor, relax: Tensor, change: Tensor) -> Tensor:
 
 
 @functools.lru_cache(maxsize=1)
+def _trust() -> Tensor:
+    """``[U]``: :data:`TRUST` for units of :data:`TRUSTED` parts, 0 for others."""
+    with torch.inference_mode(False):
+        return TRUST * torch.tensor([float(n.startswith(TRUSTED)) for n in load_rig().unit_names])
+
+
+@functools.lru_cache(maxsize=1)
 def _comes_back() -> Tensor:
     """``[U]``: 1 for units that come up to what is usual at rest where the whole face relaxes; 0 for those that narrow the eyes.
 
@@ -459,7 +476,7 @@ def _comes_back() -> Tensor:
         return torch.tensor([float(not n.startswith(NARROW)) for n in load_rig().unit_names])
 
 
-def units_after(face: FittedFace, landmarks: Tensor, relax: Tensor, change: Tensor) -> Tensor:
+def units_after(face: FittedFace, landmarks: Tensor, relax: Tensor, change: Tensor, look: Look | None = None) -> Tensor:
     """Units ``[U]`` of a face after an edit.
 
     Where the whole face relaxes, an expression is asked for as it was read, that of somebody else or none: then the units are
@@ -470,6 +487,7 @@ def units_after(face: FittedFace, landmarks: Tensor, relax: Tensor, change: Tens
         landmarks: ``[161,2]`` crop points, to which it was fitted.
         relax: ``[U]`` and
         change: ``[U]`` of the field.
+        look: at the face's picture, in which what is asked is to be read; None: in its landmarks alone.
     """
     shown = face.units[0]
     start = braked(face, landmarks, target_units(shown, relax, change))
@@ -477,21 +495,26 @@ def units_after(face: FittedFace, landmarks: Tensor, relax: Tensor, change: Tens
     if whole == 0:
         return meeting(face, landmarks, shutting(face, landmarks, start, relax, change))
     at = _read_at()
-    rest = _resting().to(landmarks) - read_units(landmarks[None])[0]
+    read = read_units(landmarks[None])[0]
+    read = read if look is None else trusted(read, look.before)
+    rest = _resting().to(landmarks) - read
     rest = torch.minimum(rest, rest * _comes_back().to(rest)[at])
-    asked = whole * rest + change[at] / _read_scale().to(landmarks)
+    asked = (whole * rest + change[at] / _read_scale().to(landmarks)) / reaches().to(landmarks)
     now = lips_apart(landmarks)[0]
     parted = lips_wanted(face.rig, change, now) + (1 - whole) * now
-    found = reached(
-        face,
-        landmarks,
-        asked,
-        parted,
-        start,
-        torch.minimum(_floor().to(shown), shown).minimum(start),
-        shown.clamp(min=MOST),
-    )
-    return braked(face, landmarks, looking_together(shown, found, change, face.rig.unit_names))
+    low, high = torch.minimum(_floor().to(shown), shown).minimum(start), shown.clamp(min=MOST)
+
+    def found(missing: Tensor, since: Tensor, start: Tensor, low: Tensor, high: Tensor) -> Tensor:
+        units = reached(face, landmarks, missing, parted, start, low, high, since)
+        return braked(face, landmarks, looking_together(shown, units, change, face.rig.unit_names))
+
+    first = after = found(asked, landmarks, start, low, high)
+    trust = _trust().to(first)
+    low, high = torch.maximum(low, first - trust), torch.minimum(high, first + trust)
+    for _ in range(LOOKS if look is not None else 0):
+        missing = trusted(torch.zeros_like(read), read + asked - look.after(after))
+        after = found(missing, landmarks_after(face, landmarks, after[None])[0], first, low, high)
+    return after
 
 
 def moved_face(
@@ -503,6 +526,7 @@ def moved_face(
     pixel: float = 0.0,
     colors: Tensor | None = None,
     creases: Tensor | None = None,
+    after: Tensor | None = None,
 ) -> MovedFace | None:
     """One fitted face with its muscles and its shape changed; None where nothing changes.
 
@@ -514,6 +538,7 @@ def moved_face(
         glasses: whether the face wears some: what lies under them stays where it is.
         pixel: side of a pixel of the picture, crop fractions: what is finer is not drawn.
         colors: ``[3,3]`` in the mouth, see :attr:`flow_core.geometry.crop.Crop.mouth`; None paints nothing and leaves the light.
+        after: ``[U]`` units; None: those of :func:`units_after`.
     """
     if not field.coefficients().any():
         return None
@@ -523,7 +548,7 @@ def moved_face(
     units, relax, controls = (v[0].to(part.device) for v in (field.units, field.relax, field.controls))
     controls = controls.clamp(-CONTROL_RANGE, CONTROL_RANGE)
     shown = face.units[0]
-    after = units_after(face, landmarks, relax, units)
+    after = units_after(face, landmarks, relax, units) if after is None else after
     points, depth = face.project(face.vertices())
     change = face.turned(part.moved((after - shown) * _on_mesh(names).to(shown), controls)[None])[0]
     rounds = rounded(landmarks, landmarks + part.landmarks(change[:, :2]), points[0] + change[:, :2])
@@ -557,6 +582,28 @@ def moved_face(
         bared = BARED * (1 - PURSED * min(pursed, 1.0))
         skull = Skull(lip, turned[4:], colors, low + turned[2], float(after @ tilts), tuple(turned[3].tolist()), bared)
     return MovedFace(landmarks, moved, shift, part.triangles, seen, lids, gaze, teeth, glasses, pixel, skull, creases)
+
+
+def looked_at(
+    face: FittedFace,
+    landmarks: Tensor,
+    field: MusclesField,
+    view: Tensor,
+    glasses: bool = False,
+    colors: Tensor | None = None,
+    creases: Tensor | None = None,
+) -> Tensor:
+    """:func:`units_after` of a field with which the picture of the face shows what is asked; arguments as of :func:`moved_face`, and
+    ``view [1,3,n,n]`` as of :func:`flow_core.faces.shown.view`."""
+    muscles = replace(field, controls=torch.zeros_like(field.controls), rest=None)
+
+    def drawn(units: Tensor) -> MuscleFlow:
+        pixel = WIDEN / view.shape[-1]
+        one = moved_face(face, landmarks, muscles, COARSE, glasses, pixel, colors, creases, units)
+        return MuscleFlow([one], None, FEATHER)
+
+    relax, change = (v[0].to(landmarks) for v in (field.relax, field.units))
+    return units_after(face, landmarks, relax, change, Look(view, drawn))
 
 
 @functools.lru_cache(maxsize=1)

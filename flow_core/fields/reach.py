@@ -308,7 +308,14 @@ def _parted_by(rig: Rig) -> Tensor:
 
 
 def reached(
-    face: FittedFace, landmarks: Tensor, change: Tensor, parted: Tensor, start: Tensor, low: Tensor, high: Tensor
+    face: FittedFace,
+    landmarks: Tensor,
+    change: Tensor,
+    parted: Tensor,
+    start: Tensor,
+    low: Tensor,
+    high: Tensor,
+    since: Tensor | None = None,
 ) -> Tensor:
     """Units with which a face is read as asked.
 
@@ -321,12 +328,13 @@ def reached(
         start: ``[U]`` units near which the answer lies.
         low: ``[U]`` least units and
         high: ``[U]`` most.
+        since: ``[161,2]`` where the landmarks are from which ``change`` counts; None: ``landmarks``.
 
     Returns:
         ``[U]``.
     """
     weight, seen, away = (t.to(landmarks) for t in _weights(face.rig))
-    goal = read_units(landmarks[None])[0] + change / seen
+    goal = read_units((landmarks if since is None else since)[None])[0] + change / seen
     shut = 1 - (parted / NEARLY).clamp(0, 1)
     over = MEET + OVER * lips_apart(landmarks)[0].clamp(0, 0.3)
     parted = parted - shut * over
@@ -390,14 +398,22 @@ def _of_mesh(rig: Rig) -> Tensor:
 def _weights(rig: Rig) -> tuple[Tensor, Tensor, Tensor]:
     """Weight ``[52]`` of what is read, how much of what is asked is seen ``[52]``, and how far units may go ``[U]``."""
 
-    def of(table: dict[str, float], name: str, otherwise: float) -> float:
-        return next((v for n, v in table.items() if name.startswith(n)), otherwise)
-
     with torch.inference_mode(False):
-        seen = torch.tensor([of(SEEN, n, 1.0) for n in UNITS])
-        reaches = torch.tensor([of(REACHES, n, 1.0) for n in UNITS])
-        weight = torch.tensor([of(AGREE, n, 0.3) for n in UNITS]) * seen / NOISE
-        return weight, seen * reaches, torch.tensor([of(STEADY, n, AWAY) for n in rig.unit_names])
+        seen = torch.tensor([_of(SEEN, n, 1.0) for n in UNITS])
+        weight = torch.tensor([_of(AGREE, n, 0.3) for n in UNITS]) * seen / NOISE
+        return weight, seen, torch.tensor([_of(STEADY, n, AWAY) for n in rig.unit_names])
+
+
+@functools.lru_cache(maxsize=1)
+def reaches() -> Tensor:
+    """:data:`REACHES` in the order of ``UNITS``."""
+    with torch.inference_mode(False):
+        return torch.tensor([_of(REACHES, n, 1.0) for n in UNITS])
+
+
+def _of(table: dict[str, float], name: str, otherwise: float) -> float:
+    """The value of the first entry with which a unit's name begins."""
+    return next((v for n, v in table.items() if name.startswith(n)), otherwise)
 
 
 __all__ = [
@@ -411,5 +427,6 @@ __all__ = [
     "meeting",
     "nearest",
     "reached",
+    "reaches",
     "shutting",
 ]

@@ -66,6 +66,8 @@ class Crop:
             nobody looked: then nothing is painted into mouths that open.
         creases: ``[B,1,n,n]`` by how much places of the crop frame are darker than the skin beside them, as of
             :func:`flow_core.faces.creases.creases`; None where nobody looked: then the lines of an expression that goes stay.
+        view: ``[B,3,n,n]`` the faces themselves, as of :func:`flow_core.faces.shown.view`; None where nobody kept them: then what they
+            show is read off their landmarks, which tell less.
     """
 
     image_size: tuple[int, int]
@@ -79,6 +81,7 @@ class Crop:
     covered: Tensor | None = None
     mouth: Tensor | None = None
     creases: Tensor | None = None
+    view: Tensor | None = None
 
     def __post_init__(self) -> None:
         of = self.of_picture or tuple(range(len(self.matrix)))
@@ -162,6 +165,7 @@ class Crop:
             covered=None if self.covered is None else self.covered[one],
             mouth=None if self.mouth is None else self.mouth[one],
             creases=None if self.creases is None else self.creases[one],
+            view=None if self.view is None else self.view[one],
         )
 
     def faces_of(self, picture: int) -> list[int]:
@@ -193,6 +197,7 @@ class Crop:
             covered=None if self.covered is None else self.covered[index.to(self.covered.device)],
             mouth=None if self.mouth is None else self.mouth[index.to(self.mouth.device)],
             creases=None if self.creases is None else self.creases[index.to(self.creases.device)],
+            view=None if self.view is None else self.view[index.to(self.view.device)],
         )
 
     def widen(self, factor: float) -> Crop:
@@ -200,7 +205,9 @@ class Crop:
         grow = self.matrix.new_tensor(
             [[1 / factor, 0, 0.5 - 0.5 / factor], [0, 1 / factor, 0.5 - 0.5 / factor], [0, 0, 1]]
         )
-        return replace(self, matrix=grow @ self.matrix, covered=None, creases=None)  # which lie in the frame as it was
+        return replace(
+            self, matrix=grow @ self.matrix, covered=None, creases=None, view=None
+        )  # which lie in the frame as it was
 
     def to(self, device: torch.device | str) -> Crop:
         return replace(

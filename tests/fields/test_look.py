@@ -1,0 +1,77 @@
+"""Expressions that are copied, and taken away, are looked for in the picture."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from flow_core.faces.read import UNITS
+from flow_core.faces.shown import read_picture, view
+from flow_core.fields.expressions import expression_of, neutral, preset
+from flow_core.fields.look import Look
+from flow_core.fields.muscles import COARSE, MuscleFlow, MusclesField, fit_shown, looked_at, moved_face, units_after
+from flow_core.geometry.crop import Crop
+from flow_core.warping.warp import warp
+
+
+def test_a_look_sees_what_the_warp_shows(crop: Crop, astronaut: Tensor) -> None:
+    """Drawn small, a face is read as it is read in the picture at its own size."""
+    face, place, field = fit_shown(crop.places), crop.places[0], preset("surprise")
+    after = units_after(face, place, field.relax[0], field.units[0])
+
+    def drawn(units: Tensor) -> MuscleFlow:
+        colors = crop.mouth[0]
+        return MuscleFlow(
+            [moved_face(face, place, field, COARSE, False, 0.004, colors, crop.creases, units)], None, 0.12
+        )
+
+    look = Look(crop.view, drawn)
+    assert torch.allclose(look.before, read_picture(crop.view)[0])
+    whole = read_picture(view(warp(astronaut, crop, field)[0], crop))[0]
+    assert (look.after(after) - whole).abs().max() < 0.12
+    assert (whole - look.before).abs().max() > 0.4
+
+
+def test_a_face_at_rest_shows_less_than_its_landmarks_do(crops: dict[str, Crop], portraits: dict[str, Tensor]) -> None:
+    """Of squints and frowns that are to go, less is left in the picture where it is looked at."""
+    target, name = crops["grace_hopper"], "grace_hopper"
+    chosen = [i for i, n in enumerate(UNITS) if n.startswith(("browDown", "eyeSquint"))]
+    left = []
+    for crop in (replace(target, view=None), target):
+        result = warp(portraits[name], crop, neutral())[0]
+        left.append(read_picture(view(result, crop))[0][chosen].sum())
+    assert left[1] < 0.97 * left[0]
+
+
+def test_only_whole_expressions_are_looked_for(crop: Crop) -> None:
+    """Muscles by name do as they say; strength 0 stays nothing."""
+    for field in (preset("smile"), MusclesField.of({"eyeBlinkLeft": 1.0})):
+        points = crop.to_crop(crop.landmarks[:, None])
+        assert torch.equal(
+            field.flow(crop=crop)(points).offset, field.flow(crop=replace(crop, view=None))(points).offset
+        )
+    assert not neutral(0.0).flow(crop=crop)(crop.to_crop(crop.landmarks[:, None])).offset.any()
+
+
+def test_strength_is_steady(crops: dict[str, Crop]) -> None:
+    """A little more strength moves a face a little."""
+    crop = crops["grace_hopper"]
+    face, field = fit_shown(crop.places), expression_of(crops["astronaut"])
+    rows = [
+        looked_at(face, crop.places[0], field.scale(s), crop.view, False, crop.mouth[0], crop.creases)
+        for s in (0.4, 0.45, 0.95, 1.0)
+    ]
+    for one, other in (rows[:2], rows[2:]):
+        assert (one - other).abs().max() < 0.2
+
+
+def test_a_look_takes_little_time(crop: Crop) -> None:
+    field, times = neutral(), []
+    for _ in range(3):
+        start = time.perf_counter()
+        field.flow(crop=crop)
+        times.append(time.perf_counter() - start)
+    assert min(times) < 1.5  # on a busy machine; 0.1 s on an idle one
