@@ -202,7 +202,8 @@ class MusclesField:
                 after = looked_at(face, places[at], one, crop.view[at : at + 1].to(places), glasses, colors, creases)
             moved.append(moved_face(face, places[at], one, size, glasses, pixel, colors, creases, after))
         rest = None if self.rest is None else self.rest.flow(feather, crop)
-        return MuscleFlow(moved, rest, feather, None if crop.covered is None else crop.covered.to(self.device))
+        covered = None if crop.covered is None else crop.covered.to(self.device)
+        return MuscleFlow(moved, rest, feather, self.device, covered)
 
     def raster(self, size: int | tuple[int, int] | None = None, crop: Crop | None = None) -> Field:
         """The offsets and colours as they are on one face. What the raster cannot hold is what was uncovered: the inside of a
@@ -298,9 +299,10 @@ class MuscleFlow:
     """A muscles field on its faces; see :class:`flow_core.fields.base.Flow`."""
 
     def __init__(
-        self, faces: Sequence[MovedFace | None], rest: Flow | None, feather: float, covered: Tensor | None = None
-    ) -> None:
-        self.faces, self.rest, self.feather, self.covered = faces, rest, feather, covered
+        self, faces: Sequence[MovedFace | None], rest: Flow | None, feather: float, device: torch.device,
+        covered: Tensor | None = None,
+    ) -> None:  # fmt: skip
+        self.faces, self.rest, self.feather, self.device, self.covered = faces, rest, feather, device, covered
         self.matrix: Tensor | None = None
         self.colored = rest is not None and rest.colored
         self.span = 1.0 if rest is None else rest.span
@@ -348,10 +350,6 @@ class MuscleFlow:
 
     def sharp_boxes(self) -> list[Box]:
         return [box for face in self.faces if face is not None for box in face.boxes()]
-
-    @property
-    def device(self) -> torch.device:
-        return next((f.skin.device for f in self.faces if f is not None), torch.device("cpu"))
 
 
 ANTAGONISTS = {  # unit -> which muscles pull the other way, and how much of them for 1 of it
@@ -600,7 +598,7 @@ def looked_at(
     def drawn(units: Tensor) -> MuscleFlow:
         pixel = WIDEN / view.shape[-1]
         one = moved_face(face, landmarks, muscles, COARSE, glasses, pixel, colors, creases, units)
-        return MuscleFlow([one], None, FEATHER)
+        return MuscleFlow([one], None, FEATHER, view.device)
 
     relax, change = (v[0].to(landmarks) for v in (field.relax, field.units))
     return units_after(face, landmarks, relax, change, Look(view, drawn))

@@ -24,9 +24,8 @@ def test_a_look_sees_what_the_warp_shows(crop: Crop, astronaut: Tensor) -> None:
 
     def drawn(units: Tensor) -> MuscleFlow:
         colors = crop.mouth[0]
-        return MuscleFlow(
-            [moved_face(face, place, field, COARSE, False, 0.004, colors, crop.creases, units)], None, 0.12
-        )
+        one = moved_face(face, place, field, COARSE, False, 0.004, colors, crop.creases, units)
+        return MuscleFlow([one], None, 0.12, place.device)
 
     look = Look(crop.view, drawn)
     assert torch.allclose(look.before, read_picture(crop.view)[0])
