@@ -372,8 +372,9 @@ def nearest(
         right = jacobian @ misses[0] + (start - found) / away**2
         step = torch.linalg.solve(normal, right)
         # What would leave its bounds goes as far as they, and the others make up for it.
-        within = torch.minimum(torch.maximum(found + step, low), high) - found
-        free = (within == step).to(step)
+        goal = found + step
+        within = torch.minimum(torch.maximum(goal, low), high) - found
+        free = ((goal >= low) & (goal <= high)).to(step)  # differences of floats would say so by chance
         matrix = normal * free[:, None] * free + torch.diag(1 - free)
         step = torch.linalg.solve(matrix, (right - normal @ (within * (1 - free))) * free) + within * (1 - free)
         found = torch.minimum(torch.maximum(found + step, low), high)
