@@ -160,7 +160,7 @@ def devices() -> None:
     for path in sorted(PEOPLE.glob("*.jpg"))[:6]:
         image = picture.read(path).rgb
         crop, _ = align(image, detector)
-        for name in ("smile", "surprise", "anger", "wink"):
+        for name in ("smile", "surprise", "anger", "wink", "neutral"):
             here, there = (warp(image.to(d), crop, preset(name))[0].cpu() for d in ("cpu", "cuda"))
             worst = max(worst, (here - there).abs().max().item())
     print(f"largest difference between CPU and {torch.cuda.get_device_name()}: {255 * worst:.2f} of 255")
