@@ -62,14 +62,15 @@ _KEPT: deque[Seen] = deque(maxlen=4)
 
 
 def seen_in(landmarks: Tensor, picture: Tensor, size: int, span: float = 1.0, fine: int | None = None) -> Seen:
-    """:class:`Seen`, of the last few faces as it was when they were looked at before: another colour on the same face costs little."""
+    """:class:`Seen`, of the last few faces, singly, as it was when they were looked at before: another colour on the same face costs little."""
     asked = size, span, fine or size, torch.is_inference_mode_enabled()
     for kept in tuple(_KEPT):
         if kept.asked == asked and _same(kept.landmarks, landmarks) and _same(kept.picture, picture):
             return kept
     made = Seen(landmarks, picture.clone(), size, span, fine)
     made.asked = asked
-    _KEPT.appendleft(made)
+    if len(landmarks) == 1:  # some 4 MB; of a batch it would be much that nobody may ask for again
+        _KEPT.appendleft(made)
     return made
 
 
