@@ -128,15 +128,13 @@ def named(guide: Guide, prompt: Prompt) -> Named:
         for (_, weight), found in zip(prompt.parts, parts, strict=True)
         for name, much in found.items()
     ]
-    asked: dict[str, float] = {}
     for name, much, weight in wishes:
-        asked[name] = asked.get(name, 0.0) + much * weight
+        concepts[name] = concepts.get(name, 0.0) + much * weight
     for name, much, weight in wishes:
         meaning = MEANINGS[name]
         kinds[meaning.kind] = max(kinds[meaning.kind], abs(much))
-        concepts[name] = concepts.get(name, 0.0) + much * weight
         if much > 0 or meaning.kind != EXPRESSION:
-            amounts = amounts + much * weight * MusclesField.of(shared(name, asked)).coefficients()
+            amounts = amounts + much * weight * MusclesField.of(shared(name, concepts)).coefficients()
         else:  # what a text wants to be gone is relaxed; its opposite is not asked for
             amounts = amounts - much * weight * MusclesField.of(_relaxed(meaning.amounts)).coefficients()
         for muscle, share in left_out(name, much * weight).items():

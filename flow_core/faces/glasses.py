@@ -21,10 +21,8 @@ from .landmarks import AT, CHEEKS, FOREHEAD
 
 SIZE = 128  # pixels a side of the face square that is looked at
 DARK = 0.05  # added to brightness before its logarithm is taken, so that black is not infinitely far away
-LIT, SHARE = (
-    0.6,
-    0.75,
-)  # brightness of skin above which a line counts no more, and the power of that brightness by which it counts
+LIT = 0.6  # brightness of skin above which a line counts no more, and
+SHARE = 0.75  # the power of that brightness by which it counts
 BRIDGE_USUAL, RIM_USUAL = (0.376, 0.582), (0.0084, 0.0120)  # median and spread on bare faces
 LEAST, MOST = 5.1, 4.0  # score above which glasses are worn; how much one line may count
 
