@@ -88,6 +88,17 @@ def own_judge() -> Judge:
     return judge
 
 
+def mediapipe_judge(model: Path) -> Judge:
+    """MediaPipe's blendshapes."""
+    teacher = mediapipe_teacher(model)
+
+    def judge(image: Tensor) -> Tensor | None:
+        read = teacher(image)
+        return None if read is None else read[0]
+
+    return judge
+
+
 def correlation(a: Tensor, b: Tensor, dim: int) -> Tensor:
     a, b = a - a.mean(dim, keepdim=True), b - b.mean(dim, keepdim=True)
     return (a * b).sum(dim) / (a.norm(dim=dim) * b.norm(dim=dim)).clamp(min=1e-9)
@@ -136,7 +147,7 @@ def main() -> None:
         "--out", type=Path, metavar="DIR", help="write source, target, result and neutral source side by side"
     )
     o = ap.parse_args()
-    judge = mediapipe_teacher(o.judge) if o.judge else own_judge()
+    judge = mediapipe_judge(o.judge) if o.judge else own_judge()
     if o.data:
         pictures, labels = sheet_of(o.data, o.pairs + o.pairs // 10, o.seed)
     else:

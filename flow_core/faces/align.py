@@ -66,13 +66,6 @@ def align(
         FaceNotFound: no picture has a face, or ``index + 1`` of them.
         ValueError: the mask does not fit.
     """
-    from .covered import covered
-    from .creases import creases
-    from .glasses import wears_glasses
-    from .landmarks import load_landmarks
-    from .mouth import mouth_colors
-    from .shown import view
-
     require_finite(image)
     if mask is not None and (mask.shape[1:] != image.shape[2:] or len(mask) not in (1, len(image))):
         raise ValueError(
@@ -98,6 +91,24 @@ def align(
         tuple(i for i, _ in chosen),
         len(image),
     )
+    return studied(image, crop, landmarks), found
+
+
+def studied(image: Tensor, crop: Crop, landmarks: Landmarks | None = None) -> Crop:
+    """A crop aligned anew by the landmarks on it, with all that edits want to know of its faces.
+
+    Args:
+        image: ``[B,3,H,W]``.
+        crop: roughly where the faces are in it.
+        landmarks: as for :func:`align`.
+    """
+    from .covered import covered
+    from .creases import creases
+    from .glasses import wears_glasses
+    from .landmarks import load_landmarks
+    from .mouth import mouth_colors
+    from .shown import view
+
     crop = (landmarks or load_landmarks()).refine(image, crop)
     return replace(
         crop,
@@ -106,7 +117,7 @@ def align(
         mouth=mouth_colors(image, crop),
         creases=creases(image, crop),
         view=view(image, crop),
-    ), found
+    )
 
 
 def _inside(face: Detection, mask: Tensor) -> bool:

@@ -1,7 +1,7 @@
 """What a face shows, as amounts of the 52 face units of ARKit, read off its picture.
 
-Landmarks alone tell less (:mod:`flow_core.faces.read`): a lid or an iris is some pixels. So this looks at what the landmark
-network makes of the picture, beside the places of the points. Left and Right in the names of units are the person's.
+Landmarks alone tell less (:mod:`flow_core.faces.read`): a lid or an iris is some pixels. Left and Right in the names of units
+are the person's.
 """
 
 from __future__ import annotations
@@ -14,35 +14,37 @@ from torch import Tensor, nn
 
 from ..checkpoint import filled
 from ..geometry.crop import Crop
+from ..guides.nano import NanoTower, fused
 from ..once import once
-from .landmarks import FEATURES, POINTS, SIZE, WIDEN, load_landmarks
-from .read import OTHER_SIDE, READ, UNITS, load_reader, read_units
+from .landmarks import WIDEN
+from .read import OTHER_SIDE, READ, UNITS, read_units
 
 BUILTIN = Path(__file__).parents[1] / "weights" / "shown.safetensors"
-# Parts in which a picture tells more than landmarks. A mouth's landmarks tell most of it, and of mouths that an edit has opened, whose teeth
-# are guessed, the network believes too little; and for more of a gaze an iris would be torn.
-TRUSTED = ("brow", "eyeBlink", "eyeSquint", "eyeWide")
-VIEW = 2 * SIZE  # pixels a side of the picture that is kept of a face
+# Of mouths that an edit has opened, whose teeth are guessed, the network believes too little: a search that trusted it would open them
+# until they are black.
+OPENS = ("jawOpen", "mouthLowerDown", "mouthUpperUp")
+VIEW = 256  # pixels a side of the picture that is kept of a face
+SEEN = 192  # and of what the network sees of it
+CHANNELS = (24, 48, 96, 160, 192)
+KNOWN = 256  # numbers by which the network knows a face
 
 
 class PictureReader(nn.Module):
-    """The network: three layers on the landmark network's features and points, which mend what landmarks alone tell."""
+    """The network: a tower like the nano guide's, which sees more than twice as much of lids and lips, and three layers."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.register_buffer("usual", torch.zeros(FEATURES))
-        self.register_buffer("spread", torch.ones(FEATURES))
-        self.layers = nn.Sequential(
-            nn.Linear(FEATURES + 2 * len(POINTS), 256), nn.SiLU(), nn.Linear(256, 160), nn.SiLU(), nn.Linear(160, READ)
-        )
-        nn.init.zeros_(self.layers[-1].weight)
-        nn.init.zeros_(self.layers[-1].bias)
+        self.tower = NanoTower(squeeze=24, size=SEEN, channels=CHANNELS)
+        self.known = nn.Sequential(nn.Linear(self.tower.num_features, KNOWN), nn.SiLU())
+        self.layers = nn.Sequential(nn.Linear(KNOWN, 160), nn.SiLU(), nn.Linear(160, READ))
 
-    def forward(self, features: Tensor, laid: Tensor) -> Tensor:
-        """Units ``[B,51]`` 0..1 of what :meth:`flow_core.faces.landmarks.Landmarks.study` saw ``[B,FEATURES]``, and of its points
-        laid onto the mean face, in its deviations, ``[B,161,2]``."""
-        mend = self.layers(torch.cat([(features - self.usual) / self.spread, laid.flatten(1)], 1))
-        return (load_reader(device=laid.device).layers(laid.flatten(1)) + mend).sigmoid()
+    def study(self, picture: Tensor) -> Tensor:
+        """What pictures ``[B,3,192,192]`` RGB 0..1, as of :func:`view`, tell ``[B,KNOWN]``."""
+        return self.known(self.tower(4 * (picture - 0.5)))
+
+    def forward(self, picture: Tensor) -> Tensor:
+        """Units ``[B,51]`` 0..1 of pictures ``[B,3,192,192]`` RGB 0..1, as of :func:`view`."""
+        return self.layers(self.study(picture)).sigmoid()
 
 
 @once()
@@ -54,14 +56,8 @@ def load_picture_reader(path: Path = BUILTIN, device: torch.device | str = "cpu"
         ValueError: it holds something else.
     """
     with torch.inference_mode(False):
-        return filled(PictureReader, path, "picture reader").to(device)
-
-
-def studied(picture: Tensor) -> tuple[Tensor, Tensor]:
-    """What :class:`PictureReader` is given of pictures ``[B,3,128,128]`` as of :func:`view`."""
-    _, points, features = load_landmarks(device=picture.device).study(picture)
-    reader = load_reader(device=picture.device)
-    return features, (reader.laid(points) - reader.usual) / reader.spread
+        reader = fused(filled(PictureReader, path, "picture reader"))
+        return reader.to(device, memory_format=torch.channels_last).requires_grad_(False)
 
 
 @torch.no_grad()
@@ -72,10 +68,11 @@ def read_picture(view: Tensor) -> Tensor:
         view: ``[B,3,S,S]`` as of :func:`view`; the mean over each face and its mirror image is taken.
     """
     with torch.inference_mode(False):
-        view = F.interpolate(view.clone() if view.is_inference() else view, (SIZE, SIZE), mode="area")
+        view = view.clone() if view.is_inference() else view
+        view = F.interpolate(view, (SEEN, SEEN), mode="bilinear", antialias=True)
         reader = load_picture_reader(device=view.device)
         both = torch.cat([view, view.flip(-1)]).contiguous(memory_format=torch.channels_last)
-        straight, other = F.pad(reader(*studied(both)), (0, 1)).chunk(2)
+        straight, other = F.pad(reader(both), (0, 1)).chunk(2)
         return (straight + other[:, list(OTHER_SIDE)]) / 2
 
 
@@ -84,16 +81,14 @@ def view(image: Tensor, crop: Crop) -> Tensor:
     return crop.widen(WIDEN).aligned(image, VIEW)
 
 
-def trusted(read: Tensor, in_picture: Tensor) -> Tensor:
-    """Units ``[...,52]`` that were ``read`` off landmarks, with those of :data:`TRUSTED` parts as they were read ``in_picture``."""
-    mine = torch.tensor([n.startswith(TRUSTED) for n in UNITS], device=read.device)
-    return torch.where(mine, in_picture, read)
+def mended(missing: Tensor) -> Tensor:
+    """What is ``missing [...,52]`` in the picture of an edited face, without what the network does not believe there."""
+    return missing * torch.tensor([float(not n.startswith(OPENS)) for n in UNITS], device=missing.device)
 
 
 def shown_by(crop: Crop) -> Tensor:
-    """Units ``[B,52]`` that the faces of a crop show: read off landmarks, and :func:`trusted` off their pictures where it has them."""
-    read = read_units(crop.places)
-    return read if crop.view is None else trusted(read, read_picture(crop.view.to(read)))
+    """Units ``[B,52]`` that the faces of a crop show: read off their pictures, or off landmarks where it has none."""
+    return read_units(crop.places) if crop.view is None else read_picture(crop.view.to(crop.places))
 
 
-__all__ = ["PictureReader", "load_picture_reader", "read_picture", "shown_by", "studied", "trusted", "view"]
+__all__ = ["PictureReader", "load_picture_reader", "mended", "read_picture", "shown_by", "view"]

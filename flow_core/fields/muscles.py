@@ -25,7 +25,7 @@ from ..faces.landmarks import AT, LIPS_INNER, OVAL, WIDEN
 from ..faces.read import UNITS, read_units
 from ..faces.rig import Rig, load_rig
 from ..faces.shading import Shading, shading
-from ..faces.shown import TRUSTED, trusted
+from ..faces.shown import mended
 from ..geometry.grid import pixel_centers
 from ..geometry.mesh import polygon_distance, rasterise
 from ..geometry.sampling import sample_image
@@ -68,7 +68,7 @@ FADED = 0.8  # but for a trace, which a face at rest has too;
 TRACE = 0.005  # and up to which nobody sees that they fade
 PURSED = 0.8  # how far lips that are drawn together cover the lower teeth that would be seen otherwise
 # How far units go to show in the picture what they should show by landmarks: a reader of pictures errs, too
-TRUST = 0.25
+TRUST = 0.5
 LOOKS = 1  # at the picture, after each of which what it does not show as asked is mended
 BORDER = 0.6  # centimetres around the outline of the face that belong to it
 # Rig units for one unit as the reader reads it (MediaPipe's), so that an expression lands on another face as it was read
@@ -458,13 +458,6 @@ def target_units(shown: Tensor, relax: Tensor, change: Tensor) -> Tensor:
 
 
 @functools.lru_cache(maxsize=1)
-def _trust() -> Tensor:
-    """``[U]``: :data:`TRUST` for units of :data:`TRUSTED` parts, 0 for others."""
-    with torch.inference_mode(False):
-        return TRUST * torch.tensor([float(n.startswith(TRUSTED)) for n in load_rig().unit_names])
-
-
-@functools.lru_cache(maxsize=1)
 def _comes_back() -> Tensor:
     """``[U]``: 1 for units that come up to what is usual at rest where the whole face relaxes; 0 for those that narrow the eyes.
 
@@ -493,8 +486,7 @@ def units_after(face: FittedFace, landmarks: Tensor, relax: Tensor, change: Tens
     if whole == 0:
         return meeting(face, landmarks, shutting(face, landmarks, start, relax, change))
     at = _read_at()
-    read = read_units(landmarks[None])[0]
-    read = read if look is None else trusted(read, look.before)
+    read = read_units(landmarks[None])[0] if look is None else look.before
     rest = _resting().to(landmarks) - read
     rest = torch.minimum(rest, rest * _comes_back().to(rest)[at])
     asked = (whole * rest + change[at] / _read_scale().to(landmarks)) / reaches().to(landmarks)
@@ -507,10 +499,9 @@ def units_after(face: FittedFace, landmarks: Tensor, relax: Tensor, change: Tens
         return braked(face, landmarks, looking_together(shown, units, change, face.rig.unit_names))
 
     first = after = found(asked, landmarks, start, low, high)
-    trust = _trust().to(first)
-    low, high = torch.maximum(low, first - trust), torch.minimum(high, first + trust)
+    low, high = torch.maximum(low, first - TRUST), torch.minimum(high, first + TRUST)
     for _ in range(LOOKS if look is not None else 0):
-        missing = trusted(torch.zeros_like(read), read + asked - look.after(after))
+        missing = mended(read + asked - look.after(after))
         after = found(missing, landmarks_after(face, landmarks, after[None])[0], first, low, high)
     return after
 

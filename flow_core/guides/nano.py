@@ -48,22 +48,25 @@ class NanoTower(nn.Module):
         squeeze: channels of the flattened map.
         regions: how many regions' colours are seen; 0 leaves that path away.
         size: side of the picture, a multiple of 16.
+        channels: of the maps, each of half the side of the one before; the last has the side of the one before it.
     """
 
-    def __init__(self, squeeze: int = 32, regions: int = 0, size: int = IMAGE_SIZE) -> None:
+    def __init__(
+        self, squeeze: int = 32, regions: int = 0, size: int = IMAGE_SIZE, channels: tuple[int, ...] = CHANNELS
+    ) -> None:
         super().__init__()
         # what open_clip's timm adapter reads
         self.num_features = squeeze * (size // 16) ** 2 + (COLORS if regions else 0)
         self.default_cfg = {"pool_size": None, "input_size": (3, size, size)}
-        self.stem = _down(3, CHANNELS[0], 5)
+        self.stem = _down(3, channels[0], 5)
         stages: list[nn.Module] = []
-        for c_in, c_out in pairwise(CHANNELS[:4]):
+        for c_in, c_out in pairwise(channels[:4]):
             stages += [_down(c_in, c_out), _Residual(c_out)]
-        self.stages = nn.Sequential(*stages, nn.Conv2d(CHANNELS[3], CHANNELS[4], 1), _Residual(CHANNELS[4]))
-        self.squeeze = nn.Sequential(nn.Conv2d(CHANNELS[4], squeeze, 1), nn.SiLU())
+        self.stages = nn.Sequential(*stages, nn.Conv2d(channels[3], channels[4], 1), _Residual(channels[4]))
+        self.squeeze = nn.Sequential(nn.Conv2d(channels[4], squeeze, 1), nn.SiLU())
         if regions:
             self.usual = nn.Parameter(torch.full((1, regions, size // 2, size // 2), -2.0))
-            self.outline = nn.ModuleList(nn.Conv2d(c, regions, 1, bias=False) for c in CHANNELS[:3])
+            self.outline = nn.ModuleList(nn.Conv2d(c, regions, 1, bias=False) for c in channels[:3])
             self.palette = nn.Sequential(nn.Linear(3 * regions, 2 * COLORS), nn.SiLU(), nn.Linear(2 * COLORS, COLORS))
         # without it the mean face outweighs what tells faces apart
         self.norm = nn.BatchNorm1d(self.num_features)

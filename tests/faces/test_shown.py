@@ -31,9 +31,8 @@ def test_a_mirror_exchanges_the_sides(crop: Crop) -> None:
 def test_a_crop_without_its_picture_is_read_off_landmarks(crop: Crop) -> None:
     landmarks, both = shown_by(replace(crop, view=None)), shown_by(crop)
     assert torch.equal(landmarks, read_units(crop.places))
-    differ = {UNITS[i] for i in (both - landmarks).abs()[0].gt(1e-3).nonzero()[:, 0].tolist()}
-    assert "eyeSquintLeft" in differ
-    assert not {n for n in differ if n.startswith(("mouth", "jaw", "eyeLook"))}
+    assert torch.equal(both, read_picture(crop.view))
+    assert 0.02 < (both - landmarks).abs().max() < 0.5
 
 
 def test_inference_mode_changes_nothing(crop: Crop) -> None:
