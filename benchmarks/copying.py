@@ -10,6 +10,7 @@ mediapipe can be imported. The target gets the source's expression, and each sou
 - for each unit that varies among the sources, and for brows, eyes and mouth: the correlation of result and source over pairs
   ("over pairs"; the mean of a group's units), that of the target as it was, and the slope of the change that was made over the
   change that was asked;
+- "all values": the correlation of a group's units of all pairs in one, that of the target as it was in brackets;
 - "within pairs": for each pair the correlation of result and source over a group's units, less each unit's mean over all
   sources; the mean of pairs;
 - neutral: the mean of all units above 0.3 before, and after.
@@ -112,18 +113,25 @@ def report_copies(source: Tensor, target: Tensor, result: Tensor) -> None:
     varies = source.std(0) >= VARIES
     usual = source.mean(0)
     print("| unit | over pairs | as it was | slope |\n|---|---|---|---|")
-    rows, within = {}, {}
+    rows, within, whole = {}, {}, {}
     for group, begins in GROUPS.items():
         chosen = [i for i, n in enumerate(UNITS) if n.startswith(begins) and varies[i]]
         for i in chosen:
             print(f"| {UNITS[i]} | {over[i]:.2f} | {before[i]:.2f} | {slope[i]:.2f} |")
         rows[group] = torch.stack([v[chosen].mean() for v in (over, before, slope)])
+        whole[group] = torch.stack(
+            [correlation(v[:, chosen].flatten(), source[:, chosen].flatten(), 0) for v in (result, target)]
+        )
         within[group] = correlation((result - usual)[:, chosen], (source - usual)[:, chosen], 1).mean()
     rows["mean of the three"] = torch.stack(list(rows.values())).mean(0)
     within["mean of the three"] = torch.stack(list(within.values())).mean()
-    print("\n| group | over pairs | as it was | slope | within pairs |\n|---|---|---|---|---|")
+    whole["mean of the three"] = torch.stack(list(whole.values())).mean(0)
+    print("\n| group | over pairs | as it was | slope | all values | within pairs |\n|---|---|---|---|---|---|")
     for group, values in rows.items():
-        print(f"| {group} | {' | '.join(f'{v:.2f}' for v in values)} | {within[group]:.2f} |")
+        after, before = whole[group]
+        print(
+            f"| {group} | {' | '.join(f'{v:.2f}' for v in values)} | {after:.2f} ({before:.2f}) | {within[group]:.2f} |"
+        )
 
 
 def report_neutral(before: Tensor, after: Tensor) -> None:
