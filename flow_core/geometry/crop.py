@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import torch
@@ -43,6 +44,7 @@ def ffhq_matrix(points: Tensor) -> Tensor:
 
 
 MOST_ALIGNED = 16384  # pixels a side
+OF_FACES = ("points", "matrix", "landmarks", "covered", "mouth", "creases", "view")  # of a crop, a row for each face
 
 
 @dataclass(frozen=True)
@@ -150,23 +152,16 @@ class Crop:
         aside = (p[:, 2, 0] - (eyes[:, 0] + mouth[:, 0]) / 2).abs() / (p[:, 1, 0] - p[:, 0, 0]).abs().clamp(min=1e-3)
         return (1 - 2 * aside).clamp(0, 1)
 
+    def _each(self, change: Callable[[Tensor], Tensor]) -> dict[str, Tensor | None]:
+        """What is known of faces, a row for each, changed."""
+        known = {name: getattr(self, name) for name in OF_FACES}
+        return {name: None if value is None else change(value) for name, value in known.items()}
+
     def select(self, index: int) -> Crop:
         """One face, as of a single picture."""
         one = slice(index, index + 1)
-        return replace(
-            self,
-            points=self.points[one],
-            matrix=self.matrix[one],
-            score=self.score[one],
-            of_picture=(0,),
-            pictures=1,
-            landmarks=None if self.landmarks is None else self.landmarks[one],
-            glasses=self.glasses[one],
-            covered=None if self.covered is None else self.covered[one],
-            mouth=None if self.mouth is None else self.mouth[one],
-            creases=None if self.creases is None else self.creases[one],
-            view=None if self.view is None else self.view[one],
-        )
+        mine = self._each(lambda value: value[one])
+        return replace(self, score=self.score[one], glasses=self.glasses[one], of_picture=(0,), pictures=1, **mine)
 
     def faces_of(self, picture: int) -> list[int]:
         """The numbers of the faces in one picture."""
@@ -184,20 +179,13 @@ class Crop:
             raise ValueError(
                 f"A crop of {self.pictures} pictures does not fit {count}: run Align on these pictures, or on one of them."
             )
-        index = torch.arange(self.batch, device=self.matrix.device).repeat(count)
         return replace(
             self,
-            points=self.points[index],
-            matrix=self.matrix[index],
             score=self.score * count,
-            landmarks=None if self.landmarks is None else self.landmarks[index],
+            glasses=self.glasses * count,
             of_picture=tuple(i for i in range(count) for _ in range(self.batch)),
             pictures=count,
-            glasses=self.glasses * count,
-            covered=None if self.covered is None else self.covered[index.to(self.covered.device)],
-            mouth=None if self.mouth is None else self.mouth[index.to(self.mouth.device)],
-            creases=None if self.creases is None else self.creases[index.to(self.creases.device)],
-            view=None if self.view is None else self.view[index.to(self.view.device)],
+            **self._each(lambda value: value.repeat(count, *[1] * (value.ndim - 1))),
         )
 
     def widen(self, factor: float) -> Crop:
@@ -210,12 +198,7 @@ class Crop:
         )  # which lie in the frame as it was
 
     def to(self, device: torch.device | str) -> Crop:
-        return replace(
-            self,
-            points=self.points.to(device),
-            matrix=self.matrix.to(device),
-            landmarks=None if self.landmarks is None else self.landmarks.to(device),
-        )
+        return replace(self, **self._each(lambda value: value.to(device)))
 
     def to_crop(self, points: Tensor) -> Tensor:
         """Image points ``[B,H,W,2]`` -> crop points."""
