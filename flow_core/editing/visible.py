@@ -170,6 +170,12 @@ class Seen:
         rim = (self.whole.shape[-1] - self.size) // 2
         return F.pad(mask * color_taper(pixel_centers(self.size, self.size, mask.device))[:, None], (rim,) * 4)
 
+    @property
+    def face(self) -> Tensor:
+        """The face with its brow up to the hair, in the whole picture, ``[B,1,n,n]`` 0..1, n = ``size * span``."""
+        face = torch.maximum(self.outline("all", 0.03), self._brow_and_neck()[0])
+        return F.pad(face, ((self.whole.shape[-1] - self.size) // 2,) * 4)
+
     @functools.cached_property
     def found_hair(self) -> tuple[Tensor, Tensor]:
         """:func:`flow_core.faces.hair.find_hair`."""

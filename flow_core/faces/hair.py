@@ -29,6 +29,7 @@ TEXTURE = 0.15, 0.4  # of the texture that most of the hair has: none, and enoug
 BLURRED = (
     0.006  # mean difference of the logarithm of light from that of its neighbours, below which a picture has no texture
 )
+APART = 4.0  # squared distance of two colours in what they vary by, which half tells them apart
 SURE = 1.5  # mean logit where hair is found, below which it may well be a hat or a bald head
 
 
@@ -169,10 +170,11 @@ def middle(picture: Tensor, span: float) -> Tensor:
     return picture if rim == 0 else picture[..., rim:-rim, rim:-rim]
 
 
-def matted(picture: Tensor, mask: Tensor, band: int, noise: float = 0.15) -> Tensor:
-    """A mask ``[B,1,h,w]`` whose border is a matte: near it, how far a pixel's colour is on the way from what lies beyond to the hair.
+def matted(picture: Tensor, mask: Tensor, band: int, noise: float = 0.05) -> Tensor:
+    """A mask ``[B,1,h,w]`` whose border is a matte: near it, how far a pixel's colour is on the way from what lies beyond to the hair,
+    in the direction in which these two differ most for how much each of them varies (Fisher's discriminant, from place to place).
 
-    Where hair and what lies beyond have much the same colour, the mask stays what it is.
+    Where hair and what lies beyond have much the same colours, the mask stays what it is.
 
     Args:
         picture: ``[B,3,S,S]``, as fine as the mask or finer.
@@ -185,27 +187,33 @@ def matted(picture: Tensor, mask: Tensor, band: int, noise: float = 0.15) -> Ten
     """
     size = mask.shape[-1]
     coarse = resized(picture, size)
-    most = torch.cat([-mask, mask], 1)
-    for window, pad in (((2 * band + 1, 1), (band, 0)), ((1, 2 * band + 1), (0, band))):
-        most = F.max_pool2d(most, window, 1, pad)
-    inner, outer = most.split(1, 1)  # less the least of what is near, and the most of it
-    hair, beyond = ((-inner - 0.5) * 2).clamp(min=0), ((0.5 - outer) * 2).clamp(min=0)
-    nearby = blurred(torch.cat([coarse * hair, hair, coarse * beyond, beyond], 1), 2 * band)
-
-    def near(sums: Tensor) -> tuple[Tensor, Tensor]:
-        """The mean colour of a part nearby, and whether there is any."""
-        return sums[:, :3] / sums[:, 3:].clamp(min=1e-4), (20 * sums[:, 3:]).clamp(max=1)
-
-    (of_hair, some), (of_beyond, more) = map(near, nearby.split(4, 1))
+    least, most = (F.max_pool2d(m, 2 * band + 1, 1, band) for m in (1 - mask, mask))
+    hair, beyond = (1 - 2 * least).clamp(min=0), (1 - 2 * most).clamp(min=0)
+    # where a part is too thin to have a middle, what is surest of it tells its colour
+    hair, beyond = hair + 0.05 * mask**8, beyond + 0.05 * (1 - mask) ** 8
+    (of_hair, varies, some), (of_beyond, vary, more) = (_colors(coarse, w, 2 * band) for w in (hair, beyond))
     way = of_hair - of_beyond
-    far = way.square().sum(1, keepdim=True)
-    unsure = (1 - hair - beyond).clamp(0, 1) * some * more * far / (far + noise**2)
-    way = way / far.clamp(min=1e-6)
-    planes = resized(torch.cat([mask, unsure, way, (way * of_beyond).sum(1, keepdim=True)], 1), picture.shape[-1])
-    mask, unsure, way, begin = planes.split((1, 1, 3, 1), 1)
-    alpha = ((picture * way).sum(1, keepdim=True) - begin).clamp(0, 1)
-    # more than the mask had only where it had some
-    return torch.lerp(mask, torch.minimum(((alpha - 0.15) / 0.85).clamp(0, 1), 2.5 * mask), unsure)
+    both = varies + vary + noise**2 * torch.eye(3, device=way.device)
+    along = torch.linalg.solve(both, way[..., None])[..., 0]
+    far = (way * along).sum(-1, keepdim=True)
+    along = along / far.clamp(min=1e-6)
+    begin = (along * of_beyond).sum(-1, keepdim=True)
+    unsure = (2 * torch.minimum(least, most)).clamp(max=1) * (some * more * far / (far + APART)).movedim(-1, 1)
+    near = (3 * blurred(most, max(1, band // 2))).clamp(max=1)
+    planes = torch.cat([mask, unsure, near, torch.cat([along, begin], -1).movedim(-1, 1)], 1)
+    mask, unsure, near, along, begin = resized(planes, picture.shape[-1]).split((1, 1, 1, 3, 1), 1)
+    alpha = (picture * along).sum(1, keepdim=True) - begin
+    return torch.lerp(mask, torch.minimum(((alpha - 0.2) / 0.6).clamp(0, 1), near), unsure)
+
+
+def _colors(picture: Tensor, weight: Tensor, radius: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Of a part ``weight [B,1,h,w]`` of ``[B,3,h,w]`` from place to place: its mean colour ``[B,h,w,3]``, how it varies
+    ``[B,h,w,3,3]``, and whether there is any of it near, ``[B,h,w,1]`` 0..1."""
+    square = (picture[:, :, None] * picture[:, None]).flatten(1, 2)
+    sums = blurred(torch.cat([weight, picture * weight, square * weight], 1), radius).movedim(1, -1)
+    some, mean, square = sums.split((1, 3, 9), -1)
+    mean, square = mean / some.clamp(min=1e-5), square / some.clamp(min=1e-5)
+    return mean, square.unflatten(-1, (3, 3)) - mean[..., None] * mean[..., None, :], (50 * some).clamp(max=1)
 
 
 def trusted(logits: Tensor) -> Tensor:
