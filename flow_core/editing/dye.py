@@ -18,7 +18,7 @@ MOST_LIGHTER, MOST_DARKER = 50.0, 62.0  # L by which a head of hair changes at m
 GAIN = 4.0  # times that contrasts grow at most: beyond, blocks and noise of a dark picture show
 FLAT = 0.7  # of the contrasts that hair has where it is as light: with less it is a cap, and gets less light
 STILL_LIGHTER = 30.0  # L by which flat hair gets lighter all the same
-DARK = 4.0  # L below which shades tell little
+DARK, SHADY = 4.0, 0.5  # L below which shades tell little, and more for each L of the hair
 BLEACHED = 3.0  # times that L + 16 of the hair grows at most
 ROOTS = 0.55  # share of the way that hair goes where it ends in skin, where it gets lighter by ROOTED or more
 GREY_ROOTS = 0.85  # the same where it gets darker
@@ -93,8 +93,8 @@ def look(picture: Tensor, mask: Tensor, at: Tensor, mean: Tensor, square: int, s
     deep = torch.maximum(deep, 0.25 * mask)
     rgb = near + deep * torch.lerp(torch.minimum(torch.maximum(off, -most), most), off, deep)
     lab = rgb_to_lab(rgb)
-    # in logarithms, since gloss on black hair is all that tells its strands in light itself
-    tone = (lab[0].clamp(min=0) + DARK).log()
+    # in logarithms, since gloss on black hair is all that tells its strands in light itself; less so where hair is lighter
+    tone = (lab[0].clamp(min=0) + DARK + SHADY * mean[0]).log()
     tone = tone - (tone * weight).sum()
     width = (tone.square() * weight).sum().sqrt().clamp(min=1e-3)
     spread = ((lab[0] - mean[0]).square() * weight).sum().sqrt()

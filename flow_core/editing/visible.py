@@ -298,7 +298,7 @@ class Seen:
         rim = (self.whole.shape[-1] - self.size) // 2
         spared = F.pad(spared, (rim,) * 4, value=1.0) if rim else spared
         trusted = trusted & ~self._shaven()
-        spared = spared * self._hair_like(resized(mask, spared.shape[-1]) * spared)
+        spared = spared * self._hair_like(resized(mask, spared.shape[-1]) * spared, brow)
         return mask * resized(spared, mask.shape[-1]) * trusted.to(mask)[:, None, None, None]
 
     def _shaven(self) -> Tensor:
@@ -312,9 +312,9 @@ class Seen:
         rough = (_mean(fine, hair) / _mean(fine, skin).clamp(min=1e-6))[:, 0, 0, 0]
         return (apart < SHAVEN[0]) & (rough < SHAVEN[1]) & (_mean(self.lit_skin, hair)[:, 0, 0, 0] > SHAVEN[2])
 
-    def _hair_like(self, mask: Tensor) -> Tensor:
-        """How much pixels of the whole picture have the colour of most of the hair, or lie where hair is expected, ``[B,1,n,n]`` 0..1: a
-        coat or a neck does not. Gloss does, as it is lighter."""
+    def _hair_like(self, mask: Tensor, brow: Tensor) -> Tensor:
+        """How much pixels of the whole picture have the colour of most of the hair, or lie where hair is expected, which is above the
+        ``brow [B,1,2]`` and close to the face, ``[B,1,n,n]`` 0..1: a coat or a neck does not. Gloss does, as it is lighter."""
         lab, sure = self.whole_lab, mask**4 + 1e-6
         lab = torch.cat(
             [lab[:, :1], lab[:, 1:] * (56 / (lab[:, :1] + 16)).clamp(max=1.2)], 1
@@ -329,7 +329,10 @@ class Seen:
             like = 1 - _ramp(off.square().sum(1, keepdim=True).sqrt(), *HAIR_FAR)
         expected = self.outline("hair", 0.05)
         rim = (like.shape[-1] - self.size) // 2
-        return torch.maximum(like, F.pad(expected, (rim,) * 4) if rim else expected)
+        expected = F.pad(expected, (rim,) * 4) if rim else expected
+        rows = (torch.arange(like.shape[-1], device=like.device) + 0.5 - rim) / self.size
+        above = _ramp(brow[..., 1:, None] - rows[:, None], 0.0, 0.05)
+        return torch.maximum(torch.maximum(like, expected), above)
 
     def _lips(self) -> Tensor:
         """Lips without what covers them, and without teeth that the landmarks take for lips: brighter and with less colour than the lips."""

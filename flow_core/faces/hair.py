@@ -29,6 +29,7 @@ TEXTURE = 0.15, 0.4  # of the texture that most of the hair has: none, and enoug
 BLURRED = (
     0.006  # mean difference of the logarithm of light from that of its neighbours, below which a picture has no texture
 )
+HUE = 2.0  # times that shares of red and green count, of what red and green do
 APART = 4.0  # squared distance of two colours in what they vary by, which half tells them apart
 SURE = 1.5  # mean logit where hair is found, below which it may well be a hat or a bald head
 
@@ -107,7 +108,7 @@ def find_hair(picture: Tensor, size: int, span: float = 1.0) -> tuple[Tensor, Te
     small = resized(picture, mask.shape[-1])
     mask = mask * textured(small, mask, max(1, round(0.025 * coarse)))
     mask = guided(small, mask, max(1, round(0.03 * coarse)))
-    mask = ((mask - 0.3) / 0.5).clamp(0, 1)
+    mask = ((mask - 0.35) / 0.4).clamp(0, 1)
     return matted(picture, mask, max(1, round(BAND * coarse))), trusted(logits)
 
 
@@ -170,50 +171,61 @@ def middle(picture: Tensor, span: float) -> Tensor:
     return picture if rim == 0 else picture[..., rim:-rim, rim:-rim]
 
 
-def matted(picture: Tensor, mask: Tensor, band: int, noise: float = 0.05) -> Tensor:
-    """A mask ``[B,1,h,w]`` whose border is a matte: near it, how far a pixel's colour is on the way from what lies beyond to the hair,
-    in the direction in which these two differ most for how much each of them varies (Fisher's discriminant, from place to place).
+def matted(picture: Tensor, mask: Tensor, band: int) -> Tensor:
+    """A mask ``[B,1,h,w]`` whose border is a matte: near it, how far a pixel's colour is on the way from what lies beyond to the hair.
 
-    Where hair and what lies beyond have much the same colours, the mask stays what it is.
+    Where hair and what lies beyond have much the same colours, the mask stays what it is. It is done twice, so that ends of strands are
+    found that lie beyond what the border may be off.
 
     Args:
         picture: ``[B,3,S,S]``, as fine as the mask or finer.
         mask: ``[B,1,h,w]``.
         band: how far the border may be off, in pixels of the mask.
-        noise: difference of colours that tells little.
 
     Returns:
         ``[B,1,S,S]``.
     """
-    size = mask.shape[-1]
-    coarse = resized(picture, size)
-    least, most = (F.max_pool2d(m, 2 * band + 1, 1, band) for m in (1 - mask, mask))
-    hair, beyond = (1 - 2 * least).clamp(min=0), (1 - 2 * most).clamp(min=0)
-    # where a part is too thin to have a middle, what is surest of it tells its colour
-    hair, beyond = hair + 0.05 * mask**8, beyond + 0.05 * (1 - mask) ** 8
-    (of_hair, varies, some), (of_beyond, vary, more) = (_colors(coarse, w, 2 * band) for w in (hair, beyond))
+    # strands are light and dark, and their hue tells them all the same
+    picture = torch.cat([picture, HUE * picture[:, :2] / (picture.sum(1, keepdim=True) + 0.1)], 1)
+    mask = _matted(resized(picture, mask.shape[-1]), mask, band)
+    return _matted(picture, mask, band)
+
+
+def _matted(picture: Tensor, mask: Tensor, band: int, noise: float = 0.05) -> Tensor:
+    """What :func:`matted` does, once: the way is the one on which the two differ most for how much either varies from place to place
+    (Fisher, The use of multiple measurements, 1936)."""
+    side, reach = mask.shape[-1] // 2, max(1, band // 2)
+    coarse, rough = resized(picture, side), resized(mask, side)
+    least, most = (F.max_pool2d(m, 2 * reach + 1, 1, reach) for m in (1 - rough, rough))
+    # where a part is too thin to have a middle, what is surest of it tells its colours
+    hair = (1 - 2 * least).clamp(min=0) + 0.05 * rough**8
+    beyond = (1 - 2 * most).clamp(min=0) + 0.05 * (1 - rough) ** 8
+    (of_hair, varies, some), (of_beyond, vary, more) = (_colors(coarse, w, 2 * reach) for w in (hair, beyond))
     way = of_hair - of_beyond
-    both = varies + vary + noise**2 * torch.eye(3, device=way.device)
+    both = varies + vary + noise**2 * torch.eye(way.shape[-1], device=way.device)
     along = torch.linalg.solve(both, way[..., None])[..., 0]
     far = (way * along).sum(-1, keepdim=True)
     along = along / far.clamp(min=1e-6)
     begin = (along * of_beyond).sum(-1, keepdim=True)
     unsure = (2 * torch.minimum(least, most)).clamp(max=1) * (some * more * far / (far + APART)).movedim(-1, 1)
-    near = (3 * blurred(most, max(1, band // 2))).clamp(max=1)
-    planes = torch.cat([mask, unsure, near, torch.cat([along, begin], -1).movedim(-1, 1)], 1)
-    mask, unsure, near, along, begin = resized(planes, picture.shape[-1]).split((1, 1, 1, 3, 1), 1)
+    near = (3 * blurred(most, max(1, reach // 2))).clamp(max=1)
+    planes = torch.cat([unsure, near, torch.cat([along, begin], -1).movedim(-1, 1)], 1)
+    mask = resized(mask, picture.shape[-1])
+    unsure, near, along, begin = resized(planes, picture.shape[-1]).split((1, 1, way.shape[-1], 1), 1)
     alpha = (picture * along).sum(1, keepdim=True) - begin
-    return torch.lerp(mask, torch.minimum(((alpha - 0.2) / 0.6).clamp(0, 1), near), unsure)
+    return torch.lerp(mask, torch.minimum(((alpha - 0.1) / 0.65).clamp(0, 1), near), unsure)
 
 
 def _colors(picture: Tensor, weight: Tensor, radius: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Of a part ``weight [B,1,h,w]`` of ``[B,3,h,w]`` from place to place: its mean colour ``[B,h,w,3]``, how it varies
-    ``[B,h,w,3,3]``, and whether there is any of it near, ``[B,h,w,1]`` 0..1."""
+    """Of a part ``weight [B,1,h,w]`` of ``[B,C,h,w]`` from place to place: its mean ``[B,h,w,C]``, how it varies ``[B,h,w,C,C]``,
+    and whether there is any of it near, ``[B,h,w,1]`` 0..1."""
+    count = picture.shape[1]
     square = (picture[:, :, None] * picture[:, None]).flatten(1, 2)
     sums = blurred(torch.cat([weight, picture * weight, square * weight], 1), radius).movedim(1, -1)
-    some, mean, square = sums.split((1, 3, 9), -1)
+    some, mean, square = sums.split((1, count, count**2), -1)
     mean, square = mean / some.clamp(min=1e-5), square / some.clamp(min=1e-5)
-    return mean, square.unflatten(-1, (3, 3)) - mean[..., None] * mean[..., None, :], (50 * some).clamp(max=1)
+    vary = square.unflatten(-1, (count, count)) - mean[..., None] * mean[..., None, :]
+    return mean, vary, (50 * some).clamp(max=1)
 
 
 def trusted(logits: Tensor) -> Tensor:
