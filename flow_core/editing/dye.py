@@ -122,18 +122,18 @@ def dyed(hair: Hair, by: Tensor) -> Tensor:
     rich = (hair.spread / usual_spread(mean[0])).clamp(0.5, 1.5).sqrt()
     strands = torch.minimum(rich * usual_spread(new), GAIN * hair.spread)
     light = new + strands * hair.tone / (1 + hair.tone.abs() / 6)
-    light = torch.lerp(own[0] + lift, light, wholly)
     rooted = (lift / ROOTED).clamp(0, 1) * (1 - ROOTS) + (-lift / ROOTED).clamp(0, 1) * (1 - GREY_ROOTS)
     light = torch.lerp(light, own[0], rooted * hair.roots)
-    light = torch.where(light > 85, 85 + 13 * ((light - 85) / 13).tanh(), light).clamp(min=0)
+    light = torch.where(light > 85, 85 + 13 * ((light - 85) / 13).tanh(), light)
+    light = torch.lerp(own[0] + lift, light, wholly).clamp(0, 100)
     # in shade there is less colour, and gloss is as white as the light is
     shade = ((light + 6) / (new + 6).clamp(min=6)).clamp(0, 1)
     gloss = wholly * ((light - new) / (100 - new).clamp(min=10)).clamp(0, 1)
     ruddy = (there[2] / 20).clamp(0, 1) * (FULL - RUDDY)
     full = torch.stack([shade ** (FULL - ruddy), shade**FULL])
-    pale = torch.stack([(1 - 0.9 * gloss), 1 - 0.5 * gloss])
+    pale = torch.stack([1 - 0.9 * gloss, 1 - 0.5 * gloss])
     darker = (new + 16) / (mean[0] + 16)
     paler = (there[1:].norm(dim=0) + 1) / (mean[1:].norm(dim=0) + 1)
     kept = torch.minimum(darker, paler.clamp(min=0.3)).clamp(max=1) * (1 - (1 - KEPT) * wholly)
-    hue = there[1:] * full * pale + (own[1:] - mean[1:] * shade) * kept
+    hue = there[1:] * full * pale + (own[1:] - mean[1:] * full) * kept
     return torch.cat([light[None], hue])

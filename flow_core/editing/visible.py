@@ -294,7 +294,9 @@ class Seen:
         inner = center + INNER * (oval - center)
         inner = torch.stack([inner[..., 0], torch.maximum(inner[..., 1], brow[..., 1])], -1)
         face = blurred(polygon_mask(inner, self.size).to(mask), max(1, round(0.02 * self.size)))
-        spared = 1 - torch.maximum(skin, face)
+        # skin in deep shade or in a grey picture looks like hair, but not to the network that knows what covers a face
+        bare = self.outline("all", 0.03) * self.lit_skin * (1 - self.covered)
+        spared = 1 - torch.maximum(torch.maximum(skin, face), bare)
         rim = (self.whole.shape[-1] - self.size) // 2
         spared = F.pad(spared, (rim,) * 4, value=1.0) if rim else spared
         trusted = trusted & ~self._shaven()
