@@ -73,32 +73,36 @@ def look(picture: Tensor, mask: Tensor, at: Tensor, mean: Tensor, square: int, s
     small, part = resized(picture, side), resized(mask, side)
     grey = 116 * (small.mean(1, keepdim=True).clamp(min=0) ** (2.2 / 3)) - 16
     fine = (grey - blurred(grey, max(1, round(FINE * COARSE)))).abs()
-    inner = ((blurred(part, max(1, round(EDGE * COARSE))) - 0.45) / 0.5).clamp(0, 1)
-    roots = 1 - inner * inner * (3 - 2 * inner)
+    wide, strand = max(1, round(EDGE * COARSE)), max(1, round(FINE * COARSE))
+    inner = ((blurred(part, wide) - 0.45) / 0.5).clamp(0, 1)
+    inner = inner * inner * (3 - 2 * inner)
+    roots = 1 - inner
     if skin is not None:
-        roots = roots * (3 * blurred(resized(skin, side), max(1, round(EDGE * COARSE)))).clamp(max=1)
-    # at its border a pixel is partly what lies beyond, and hair there is taken for what it is deeper within
-    deep = ((blurred(part, max(1, round(FINE * COARSE))) - 0.6) / 0.35).clamp(0, 1)
+        roots = roots * (3 * blurred(resized(skin, side), wide)).clamp(max=1)
+    # at its border hair is partly what lies beyond, and is taken for what it is deeper within, with the strands that it has there
+    deep = ((blurred(part, strand) - 0.6) / 0.35).clamp(0, 1)
     fine = (fine * deep**2).sum() / (deep**2).sum().clamp(min=1e-6)
-    near = blurred(torch.cat([small * deep, deep], 1), max(1, round(NEARBY * COARSE)))
     middle = lab_to_rgb(mean[:, None])[None, :, :, None]
+    near = blurred(torch.cat([small * deep * inner, deep * inner], 1), max(1, round(NEARBY * COARSE)))
     near = (near[:, :3] + 1e-3 * middle) / (near[:, 3:] + 1e-3)
-    planes = resized(torch.cat([roots, deep, near], 1), n).flatten(2)[0][:, at]
-    roots, deep, near = planes[0], planes[1], planes[2:]
+    smooth = blurred(torch.cat([small * part**2, part**2], 1), strand)
+    smooth = (smooth[:, :3] + 1e-3 * near) / (smooth[:, 3:] + 1e-3)
+    planes = resized(torch.cat([roots, deep, smooth, (near - smooth) * (1 - inner)], 1), n).flatten(2)[0][:, at]
+    roots, deep, smooth, away = planes.split((1, 1, 3, 3))
     pixels, mask, mean = picture.flatten(2)[0][:, at], mask.flatten()[at], mean[:, None]
-    weight = mask * deep**2 + 1e-6
+    weight = mask * deep[0] ** 2 + 1e-6
     weight = weight / weight.sum()
-    off = pixels - near
-    most = 2.5 * (off.square() * weight).sum(1, keepdim=True).sqrt()
+    off = pixels - smooth
+    most = 3 * (off.square() * weight).sum(1, keepdim=True).sqrt()
     deep = torch.maximum(deep, 0.25 * mask)
-    rgb = near + deep * torch.lerp(torch.minimum(torch.maximum(off, -most), most), off, deep)
+    rgb = smooth + away + deep * torch.lerp(torch.minimum(torch.maximum(off, -most), most), off, deep)
     lab = rgb_to_lab(rgb)
     # in logarithms, since gloss on black hair is all that tells its strands in light itself; less so where hair is lighter
     tone = (lab[0].clamp(min=0) + DARK + SHADY * mean[0]).log()
     tone = tone - (tone * weight).sum()
     width = (tone.square() * weight).sum().sqrt().clamp(min=1e-3)
     spread = ((lab[0] - mean[0]).square() * weight).sum().sqrt()
-    return Hair(mean, rgb, lab, tone / width, spread, fine, mask, roots)
+    return Hair(mean, rgb, lab, tone / width, spread, fine, mask, roots[0])
 
 
 def usual_spread(light: Tensor) -> Tensor:

@@ -295,8 +295,8 @@ class Seen:
         inner = torch.stack([inner[..., 0], torch.maximum(inner[..., 1], brow[..., 1])], -1)
         face = blurred(polygon_mask(inner, self.size).to(mask), max(1, round(0.02 * self.size)))
         # skin in deep shade or in a grey picture looks like hair, but not to the network that knows what covers a face
-        bare = self.outline("all", 0.03) * self.lit_skin * (1 - self.covered)
-        spared = 1 - torch.maximum(torch.maximum(skin, face), bare)
+        bare = self.outline("all", 0.03) * _ramp(self.lit_skin, 0.5, 0.95) * (1 - self.covered)
+        spared = 1 - torch.maximum(torch.maximum(skin, face) * (1 - self.covered), bare)
         rim = (self.whole.shape[-1] - self.size) // 2
         spared = F.pad(spared, (rim,) * 4, value=1.0) if rim else spared
         trusted = trusted & ~self._shaven()

@@ -30,7 +30,7 @@ BLURRED = (
     0.006  # mean difference of the logarithm of light from that of its neighbours, below which a picture has no texture
 )
 HUE = 2.0  # times that shares of red and green count, of what red and green do
-APART = 4.0  # squared distance of two colours in what they vary by, which half tells them apart
+APART = 8.0  # squared distance of two colours in what they vary by, which half tells them apart
 SURE = 1.5  # mean logit where hair is found, below which it may well be a hat or a bald head
 
 
@@ -207,7 +207,7 @@ def _matted(picture: Tensor, mask: Tensor, band: int, noise: float = 0.05) -> Te
     far = (way * along).sum(-1, keepdim=True)
     along = along / far.clamp(min=1e-6)
     begin = (along * of_beyond).sum(-1, keepdim=True)
-    unsure = (2 * torch.minimum(least, most)).clamp(max=1) * (some * more * far / (far + APART)).movedim(-1, 1)
+    unsure = (2 * torch.minimum(least, most)).clamp(max=1) * (some * more * far**2 / (far**2 + APART**2)).movedim(-1, 1)
     near = (3 * blurred(most, max(1, reach // 2))).clamp(max=1)
     planes = torch.cat([unsure, near, torch.cat([along, begin], -1).movedim(-1, 1)], 1)
     mask = resized(mask, picture.shape[-1])
