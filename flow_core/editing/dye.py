@@ -72,8 +72,8 @@ def look(picture: Tensor, mask: Tensor, at: Tensor, mean: Tensor, square: int, s
     n, side = picture.shape[-1], round(COARSE * picture.shape[-1] / square)
     small, part = resized(picture, side), resized(mask, side)
     grey = 116 * (small.mean(1, keepdim=True).clamp(min=0) ** (2.2 / 3)) - 16
-    fine = (grey - blurred(grey, max(1, round(FINE * COARSE)))).abs()
     wide, strand = max(1, round(EDGE * COARSE)), max(1, round(FINE * COARSE))
+    fine = (grey - blurred(grey, strand)).abs()
     inner = ((blurred(part, wide) - 0.45) / 0.5).clamp(0, 1)
     inner = inner * inner * (3 - 2 * inner)
     roots = 1 - inner
@@ -123,9 +123,10 @@ def dyed(hair: Hair, by: Tensor) -> Tensor:
     warm = WARM * (by[0] - lift).clamp(0, 20) * (by[2] / 30).clamp(0, 1)
     there = torch.stack([mean[0] + lift, mean[1] + by[1] + warm, mean[2] + by[2]])
     new = there[0]
-    rich = (hair.spread / usual_spread(mean[0])).clamp(0.5, 1.5).sqrt()
+    # what has more contrast than usual keeps it, the less of it the more light changes
+    rich = (hair.spread / usual_spread(mean[0])).clamp(0.5, 1.6) ** (1 - 0.5 * (lift.abs() / ROOTED).clamp(max=1))
     strands = torch.minimum(rich * usual_spread(new), GAIN * hair.spread)
-    light = new + strands * hair.tone / (1 + hair.tone.abs() / 6)
+    light = new + strands * hair.tone / (1 + hair.tone.abs() / 8)
     rooted = (lift / ROOTED).clamp(0, 1) * (1 - ROOTS) + (-lift / ROOTED).clamp(0, 1) * (1 - GREY_ROOTS)
     light = torch.lerp(light, own[0], rooted * hair.roots)
     light = torch.where(light > 85, 85 + 13 * ((light - 85) / 13).tanh(), light)

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from ..faces.covered import SIZE as COVERED_SIZE
 from ..faces.covered import load_covered
-from ..faces.hair import blurred, find_hair, guided, middle, resized
+from ..faces.hair import blurred, guided, likely_hair, middle, resized
 from ..faces.landmarks import AT, BROWS, EYES, IRISES, LIPS, OVAL
 from ..faces.regions import polygon_mask, region_mask
 from ..fields.base import color_taper
@@ -44,6 +44,7 @@ COVERED = (0.3, 0.6)  # probability that a place is covered: seen, and spared
 HAIR_LIKE_SKIN = 0.25  # share of the hair that looks like skin, from which on that tells nothing
 HAIR_SPREAD = 10.0, 5.0, 6.0  # standard deviations of the colours of a head of hair, at least, CIE Lab
 HAIR_FAR = 2.5, 3.6  # of these deviations, from where on a colour is not that of the hair
+LIKELY = 0.85, 0.98  # probability of hair: on a face that may be skin, and on one that is none
 SHAVEN = (
     4.8,
     1.3,
@@ -177,9 +178,9 @@ class Seen:
         return F.pad(face, ((self.whole.shape[-1] - self.size) // 2,) * 4)
 
     @functools.cached_property
-    def found_hair(self) -> tuple[Tensor, Tensor]:
-        """:func:`flow_core.faces.hair.find_hair`."""
-        return find_hair(self.picture, self.fine, self.span)
+    def found_hair(self) -> tuple[Tensor, Tensor, Tensor]:
+        """:func:`flow_core.faces.hair.likely_hair`."""
+        return likely_hair(self.picture, self.fine, self.span)
 
     @functools.cached_property
     def covered(self) -> Tensor:
@@ -279,7 +280,7 @@ class Seen:
 
     def _hair(self) -> Tensor:
         """Hair without what looks like skin, where it does not itself, and without the middle of the face, whose shade is dark too."""
-        mask, trusted = self.found_hair
+        mask, trusted, likely = self.found_hair
         own = self.hair
         alike = _mean(self.skin_like, own**4 + 1e-6)
         brow = self.landmarks[:, [AT[i] for c in BROWS for i in c]].mean(1, keepdim=True)
@@ -295,8 +296,9 @@ class Seen:
         inner = torch.stack([inner[..., 0], torch.maximum(inner[..., 1], brow[..., 1])], -1)
         face = blurred(polygon_mask(inner, self.size).to(mask), max(1, round(0.02 * self.size)))
         # skin in deep shade or in a grey picture looks like hair, but not to the network that knows what covers a face
-        bare = self.outline("all", 0.03) * _ramp(self.lit_skin, 0.5, 0.95) * (1 - self.covered)
-        spared = 1 - torch.maximum(torch.maximum(skin, face) * (1 - self.covered), bare)
+        unlikely = 1 - _ramp(resized(middle(likely, self.span), self.size), *LIKELY)
+        bare = self.outline("all", 0.03) * _ramp(self.lit_skin, 0.5, 0.95)
+        spared = 1 - torch.maximum(torch.maximum(skin, face), bare) * (1 - self.covered) * unlikely
         rim = (self.whole.shape[-1] - self.size) // 2
         spared = F.pad(spared, (rim,) * 4, value=1.0) if rim else spared
         trusted = trusted & ~self._shaven()

@@ -83,7 +83,6 @@ def load_hair(path: Path = BUILTIN, device: torch.device | str = "cpu") -> HairN
         return filled(HairNet, path, "hair").to(device)
 
 
-@torch.no_grad()
 def find_hair(picture: Tensor, size: int, span: float = 1.0) -> tuple[Tensor, Tensor]:
     """Hair of the head, without beard and brows.
 
@@ -96,6 +95,12 @@ def find_hair(picture: Tensor, size: int, span: float = 1.0) -> tuple[Tensor, Te
         A mask ``[B,1,n,n]`` 0..1 of the squares, n = ``size * span``, whose border follows the edges of the picture; and whether each
         face has hair and the network is sure of it, ``[B]`` bool.
     """
+    return likely_hair(picture, size, span)[:2]
+
+
+@torch.no_grad()
+def likely_hair(picture: Tensor, size: int, span: float = 1.0) -> tuple[Tensor, Tensor, Tensor]:
+    """What :func:`find_hair` finds, and how likely each place is hair to the network alone, ``[B,1,k,k]`` 0..1 of the squares."""
     picture = picture.detach().float()
     logits = _look(middle(picture, span))
     coarse, side = min(size, COARSE), round(size * span)
@@ -104,12 +109,12 @@ def find_hair(picture: Tensor, size: int, span: float = 1.0) -> tuple[Tensor, Te
         mask = _beyond(picture, mask, span)
     elif span > 1:
         mask = F.pad(mask, (round(coarse * (span - 1) / 2),) * 4, mode="replicate")
-    picture = resized(picture, side)
+    likely, picture = mask, resized(picture, side)
     small = resized(picture, mask.shape[-1])
     mask = mask * textured(small, mask, max(1, round(0.025 * coarse)))
     mask = guided(small, mask, max(1, round(0.03 * coarse)))
     mask = ((mask - 0.35) / 0.4).clamp(0, 1)
-    return matted(picture, mask, max(1, round(BAND * coarse))), trusted(logits)
+    return matted(picture, mask, max(1, round(BAND * coarse))), trusted(logits), likely
 
 
 def _look(aligned: Tensor) -> Tensor:
@@ -260,4 +265,4 @@ def guided(picture: Tensor, mask: Tensor, radius: int, softness: float = 0.05) -
     return (slope * grey + base).clamp(0, 1)
 
 
-__all__ = ["HairNet", "find_hair", "load_hair"]
+__all__ = ["HairNet", "find_hair", "likely_hair", "load_hair"]
