@@ -126,7 +126,9 @@ def dyed(hair: Hair, by: Tensor) -> Tensor:
     # what has more contrast than usual keeps it, the less of it the more light changes
     rich = (hair.spread / usual_spread(mean[0])).clamp(0.5, 1.6) ** (1 - 0.5 * (lift.abs() / ROOTED).clamp(max=1))
     strands = torch.minimum(rich * usual_spread(new), GAIN * hair.spread)
-    light = new + strands * hair.tone / (1 + hair.tone.abs() / 8)
+    # on what is dark, gloss stands out farther than shade goes down
+    base = new + DARK + new**2 / 20
+    light = new + base * ((strands / base * hair.tone / (1 + hair.tone.abs() / 8)).exp() - 1)
     rooted = (lift / ROOTED).clamp(0, 1) * (1 - ROOTS) + (-lift / ROOTED).clamp(0, 1) * (1 - GREY_ROOTS)
     light = torch.lerp(light, own[0], rooted * hair.roots)
     light = torch.where(light > 85, 85 + 13 * ((light - 85) / 13).tanh(), light)
