@@ -101,7 +101,8 @@ def patches(
         one = slice(i, i + 1)
         rgb, hair = picture[i].flatten(1)[:, at], None
         if regions[r] == "hair":
-            hair = look(picture[one], masks[one, r : r + 1], at, mean[i, r], square, None if skin is None else skin[one])
+            face = None if skin is None else skin[one]
+            hair = look(picture[one], masks[one, r : r + 1], at, mean[i, r], square, face)
         made.append(Patch(i, r, at, rgb, rgb_to_lab(rgb) if hair is None else hair.lab, mask[at], hair))
     return made
 
@@ -261,7 +262,8 @@ class RegionColors:
                     light = brightest
                     if name == "irises":
                         light = torch.maximum(seen.eye_white, 0.7 * brightest)
-                    elif name == "hair":  # dark skin in bright light is told by white eyes, and by hair that is light itself
+                    elif name == "hair":
+                        # dark skin in bright light is told by white eyes, and by hair that is light itself
                         light = torch.stack([brightest, 0.9 * seen.eye_white, self.mean[:, r, 0] + 10]).amax(0)
                     there = goal(name, tint.lab, skin[i : i + 1], light[i : i + 1])[0]
                     out[i, r] = shift(name, self.mean[i, r], there, amount * tint.amount)
