@@ -192,31 +192,39 @@ def matted(picture: Tensor, mask: Tensor, band: int) -> Tensor:
     """
     # strands are light and dark, and their hue tells them all the same
     picture = torch.cat([picture, HUE * picture[:, :2] / (picture.sum(1, keepdim=True) + 0.1)], 1)
-    mask = _matted(resized(picture, mask.shape[-1]), mask, band)
-    return _matted(picture, mask, band)
-
-
-def _matted(picture: Tensor, mask: Tensor, band: int, noise: float = 0.05) -> Tensor:
-    """What :func:`matted` does, once: the way is the one on which the two differ most for how much either varies from place to place
-    (Fisher, The use of multiple measurements, 1936)."""
     side, reach = mask.shape[-1] // 2, max(1, band // 2)
     coarse, rough = resized(picture, side), resized(mask, side)
-    least, most = (F.max_pool2d(m, 2 * reach + 1, 1, reach) for m in (1 - rough, rough))
+    first = _on_the_way(coarse, rough, _ways(coarse, rough, reach))
+    mask = mask + resized(first - rough, mask.shape[-1])
+    return _on_the_way(picture, mask, _ways(coarse, first, reach)).clamp(0, 1)
+
+
+def _ways(picture: Tensor, mask: Tensor, reach: int, noise: float = 0.05) -> Tensor:
+    """From place to place, for ``picture [B,C,h,w]`` and ``mask [B,1,h,w]``: how much the border is to be looked for, how much hair
+    there may be, and the way from what lies beyond to the hair with where it begins, ``[B,3+C,h,w]``.
+
+    It is the way on which these two differ most for how much either varies (Fisher, The use of multiple measurements, 1936)."""
+    least, most = (F.max_pool2d(m, 2 * reach + 1, 1, reach) for m in (1 - mask, mask))
     # where a part is too thin to have a middle, what is surest of it tells its colours
-    hair = (1 - 2 * least).clamp(min=0) + 0.05 * rough**8
-    beyond = (1 - 2 * most).clamp(min=0) + 0.05 * (1 - rough) ** 8
-    (of_hair, varies, some), (of_beyond, vary, more) = (_colors(coarse, w, 2 * reach) for w in (hair, beyond))
+    hair = (1 - 2 * least).clamp(min=0) + 0.05 * mask**8
+    beyond = (1 - 2 * most).clamp(min=0) + 0.05 * (1 - mask) ** 8
+    (of_hair, varies, some), (of_beyond, vary, more) = (_colors(picture, w, 2 * reach) for w in (hair, beyond))
     way = of_hair - of_beyond
     both = varies + vary + noise**2 * torch.eye(way.shape[-1], device=way.device)
     along = torch.linalg.solve(both, way[..., None])[..., 0]
     far = (way * along).sum(-1, keepdim=True)
     along = along / far.clamp(min=1e-6)
     begin = (along * of_beyond).sum(-1, keepdim=True)
-    unsure = (2 * torch.minimum(least, most)).clamp(max=1) * (some * more * far**2 / (far**2 + APART**2)).movedim(-1, 1)
+    apart, rest = some * more * far**2 / (far**2 + APART**2), torch.cat([along, begin], -1)
+    unsure = (2 * torch.minimum(least, most)).clamp(max=1) * apart.movedim(-1, 1)
     near = (3 * blurred(most, max(1, reach // 2))).clamp(max=1)
-    planes = torch.cat([unsure, near, torch.cat([along, begin], -1).movedim(-1, 1)], 1)
-    mask = resized(mask, picture.shape[-1])
-    unsure, near, along, begin = resized(planes, picture.shape[-1]).split((1, 1, way.shape[-1], 1), 1)
+    return torch.cat([unsure, near, rest.movedim(-1, 1)], 1)
+
+
+def _on_the_way(picture: Tensor, mask: Tensor, ways: Tensor) -> Tensor:
+    """How far pixels ``[B,C,S,S]`` are on ways from :func:`_ways`, or else what a mask says, ``[B,1,S,S]``."""
+    planes = torch.cat([resized(x, picture.shape[-1]) for x in (mask, ways)], 1)
+    mask, unsure, near, along, begin = planes.split((1, 1, 1, picture.shape[1], 1), 1)
     alpha = (picture * along).sum(1, keepdim=True) - begin
     return torch.lerp(mask, torch.minimum(((alpha - 0.1) / 0.65).clamp(0, 1), near), unsure)
 
@@ -225,11 +233,12 @@ def _colors(picture: Tensor, weight: Tensor, radius: int) -> tuple[Tensor, Tenso
     """Of a part ``weight [B,1,h,w]`` of ``[B,C,h,w]`` from place to place: its mean ``[B,h,w,C]``, how it varies ``[B,h,w,C,C]``,
     and whether there is any of it near, ``[B,h,w,1]`` 0..1."""
     count = picture.shape[1]
-    square = (picture[:, :, None] * picture[:, None]).flatten(1, 2)
-    sums = blurred(torch.cat([weight, picture * weight, square * weight], 1), radius).movedim(1, -1)
-    some, mean, square = sums.split((1, count, count**2), -1)
+    row, column = torch.triu_indices(count, count)  # what varies is symmetric
+    sums = torch.cat([torch.ones_like(weight), picture, picture[:, row] * picture[:, column]], 1)
+    some, mean, square = blurred(sums * weight, radius).movedim(1, -1).split((1, count, len(row)), -1)
     mean, square = mean / some.clamp(min=1e-5), square / some.clamp(min=1e-5)
-    vary = square.unflatten(-1, (count, count)) - mean[..., None] * mean[..., None, :]
+    vary = mean.new_empty(*mean.shape, count)
+    vary[..., row, column] = vary[..., column, row] = square - mean[..., row] * mean[..., column]
     return mean, vary, (50 * some).clamp(max=1)
 
 
