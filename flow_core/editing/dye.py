@@ -128,7 +128,8 @@ def dyed(hair: Hair, by: Tensor) -> Tensor:
     strands = torch.minimum(rich * usual_spread(new), GAIN * hair.spread)
     # on what is dark, gloss stands out farther than shade goes down
     base = new + DARK + new**2 / 20
-    light = new + base * ((strands / base * hair.tone / (1 + hair.tone.abs() / 8)).exp() - 1)
+    tone = hair.tone / (1 + hair.tone.clamp(min=0) / 5 - hair.tone.clamp(max=0) / 8)
+    light = new + base * ((strands / base * tone).exp() - 1)
     rooted = (lift / ROOTED).clamp(0, 1) * (1 - ROOTS) + (-lift / ROOTED).clamp(0, 1) * (1 - GREY_ROOTS)
     light = torch.lerp(light, own[0], rooted * hair.roots)
     light = torch.where(light > 85, 85 + 13 * ((light - 85) / 13).tanh(), light)

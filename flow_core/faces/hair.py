@@ -113,7 +113,7 @@ def likely_hair(picture: Tensor, size: int, span: float = 1.0) -> tuple[Tensor, 
     small = resized(picture, mask.shape[-1])
     mask = mask * textured(small, mask, max(1, round(0.025 * coarse)))
     mask = guided(small, mask, max(1, round(0.03 * coarse)))
-    mask = ((mask - 0.35) / 0.4).clamp(0, 1)
+    mask = ((mask - 0.42) / 0.32).clamp(0, 1)
     return matted(picture, mask, max(1, round(BAND * coarse))), trusted(logits), likely
 
 
