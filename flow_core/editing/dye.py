@@ -25,6 +25,7 @@ GREY_ROOTS = 0.85  # the same where it gets darker
 ROOTED = 40.0
 EDGE, FINE = 0.035, 0.016  # of the square: how far roots reach into the hair, and light changes from strand to strand
 NEARBY = 0.06  # of the square, over which hair has one colour where a pixel is only partly hair
+SCARCE = 0.08  # share of hair nearby that counts as much as all the hair does
 # L by which hair without strands may get darker, or else it is a cap, and more for each L that these differ
 SMOOTH = 26.0, 14.0
 WARM = 0.25  # shift along a for each L that hair cannot be bleached
@@ -79,23 +80,28 @@ def look(picture: Tensor, mask: Tensor, at: Tensor, mean: Tensor, square: int, s
     roots = 1 - inner
     if skin is not None:
         roots = roots * (3 * blurred(resized(skin, side), wide)).clamp(max=1)
-    # at its border hair is partly what lies beyond, and is taken for what it is deeper within, with the strands that it has there
+    # at its border hair is partly what lies beyond; it is taken for what it is deeper within, or all over, with its own strands
     deep = ((blurred(part, strand) - 0.6) / 0.35).clamp(0, 1)
     fine = (fine * deep**2).sum() / (deep**2).sum().clamp(min=1e-6)
     middle = lab_to_rgb(mean[:, None])[None, :, :, None]
     near = blurred(torch.cat([small * deep * inner, deep * inner], 1), max(1, round(NEARBY * COARSE)))
-    near = (near[:, :3] + 1e-3 * middle) / (near[:, 3:] + 1e-3)
-    smooth = blurred(torch.cat([small * part**2, part**2], 1), strand)
+    near = (near[:, :3] + SCARCE * middle) / (near[:, 3:] + SCARCE)
+    smooth = blurred(torch.cat([small * part**2, part**2, small * (1 - part), 1 - part], 1), strand)
+    smooth, beyond = smooth[:, :4], smooth[:, 4:]
     smooth = (smooth[:, :3] + 1e-3 * near) / (smooth[:, 3:] + 1e-3)
-    planes = resized(torch.cat([roots, deep, smooth, (near - smooth) * (1 - inner)], 1), n).flatten(2)[0][:, at]
-    roots, deep, smooth, away = planes.split((1, 1, 3, 3))
+    smooth = torch.lerp(near, smooth, inner)
+    beyond = (beyond[:, :3] + 1e-3 * near) / (beyond[:, 3:] + 1e-3)
+    planes = resized(torch.cat([roots, deep, inner, smooth, beyond - near], 1), n).flatten(2)[0][:, at]
+    roots, deep, inner, smooth, beyond = planes.split((1, 1, 1, 3, 3))
     pixels, mask, mean = picture.flatten(2)[0][:, at], mask.flatten()[at], mean[:, None]
     weight = mask * deep[0] ** 2 + 1e-6
     weight = weight / weight.sum()
     off = pixels - smooth
     most = 3 * (off.square() * weight).sum(1, keepdim=True).sqrt()
     deep = torch.maximum(deep, 0.25 * mask)
-    rgb = smooth + away + deep * torch.lerp(torch.minimum(torch.maximum(off, -most), most), off, deep)
+    off = deep * torch.lerp(torch.minimum(torch.maximum(off, -most), most), off, deep)
+    # what tends to what lies beyond may be it, and what does not is a strand
+    rgb = smooth + torch.where(off * beyond > 0, inner, 1.0) * off
     lab = rgb_to_lab(rgb)
     # in logarithms, since gloss on black hair is all that tells its strands in light itself; less so where hair is lighter
     tone = (lab[0].clamp(min=0) + DARK + SHADY * mean[0]).log()
