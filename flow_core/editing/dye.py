@@ -29,7 +29,7 @@ SCARCE = 0.08  # share of hair nearby that counts as much as all the hair does
 # L by which hair without strands may get darker, or else it is a cap, and more for each L that these differ
 SMOOTH = 26.0, 14.0
 WARM = 0.25  # shift along a for each L that hair cannot be bleached
-RUDDY, FULL = 0.35, 0.7  # exponents by which a and b fall with the light within the shade: that of fair hair is ruddy
+RUDDY, FULL = 0.5, 0.7  # exponents by which a and b fall with the light within the shade: that of fair hair is ruddy
 WHOLLY = 15.0  # shift, CIE Lab, from where on hair is another colour, and not its own a little changed
 KEPT = 0.4  # of how the colours of hair differ from strand to strand, what dye leaves
 COARSE = 96  # pixels a side of the face square, at which what is smooth is computed
@@ -98,10 +98,9 @@ def look(picture: Tensor, mask: Tensor, at: Tensor, mean: Tensor, square: int, s
     weight = weight / weight.sum()
     off = pixels - smooth
     most = 3 * (off.square() * weight).sum(1, keepdim=True).sqrt()
-    deep = torch.maximum(deep, 0.25 * mask)
-    off = deep * torch.lerp(torch.minimum(torch.maximum(off, -most), most), off, deep)
+    off = torch.lerp(torch.minimum(torch.maximum(off, -most), most), off, deep)
     # what tends to what lies beyond may be it, and what does not is a strand
-    rgb = smooth + torch.where(off * beyond > 0, inner, 1.0) * off
+    rgb = smooth + torch.where(off * beyond > 0, inner * deep, mask**2) * off
     lab = rgb_to_lab(rgb)
     # in logarithms, since gloss on black hair is all that tells its strands in light itself; less so where hair is lighter
     tone = (lab[0].clamp(min=0) + DARK + SHADY * mean[0]).log()
