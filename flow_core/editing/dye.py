@@ -18,6 +18,7 @@ MOST_LIGHTER, MOST_DARKER = 50.0, 62.0  # L by which a head of hair changes at m
 GAIN = 4.0  # times that contrasts grow at most: beyond, blocks and noise of a dark picture show
 FLAT = 0.7  # of the contrasts that hair has where it is as light: with less it is a cap, and gets less light
 STILL_LIGHTER = 30.0  # L by which flat hair gets lighter all the same
+GLOSS = 1.8  # standard deviations by which the gloss of hair is lighter than hair, at most: on black hair it is sparse and bright
 DARK, SHADY = 4.0, 0.5  # L below which shades tell little, and more for each L of the hair
 BLEACHED = 3.0  # times that L + 16 of the hair grows at most
 ROOTS = 0.4  # share of the way that hair goes where it ends in skin, where it gets lighter by ROOTED or more
@@ -133,7 +134,7 @@ def dyed(hair: Hair, by: Tensor) -> Tensor:
     strands = torch.minimum(rich * usual_spread(new), GAIN * hair.spread)
     # on what is dark, gloss stands out farther than shade goes down
     base = new + DARK + new**2 / 20
-    tone = hair.tone / (1 + hair.tone.clamp(min=0) / 5 - hair.tone.clamp(max=0) / 8)
+    tone = torch.where(hair.tone > 0, GLOSS * (hair.tone / GLOSS).tanh(), hair.tone / (1 - hair.tone.clamp(max=0) / 8))
     light = new + base * ((strands / base * tone).exp() - 1)
     rooted = (lift / ROOTED).clamp(0, 1) * (1 - ROOTS) + (-lift / ROOTED).clamp(0, 1) * (1 - GREY_ROOTS)
     light = torch.lerp(light, own[0], rooted * hair.roots)
