@@ -211,7 +211,7 @@ def _ways(picture: Tensor, mask: Tensor, reach: int, noise: float = 0.05) -> Ten
     (of_hair, varies, some), (of_beyond, vary, more) = (_colors(picture, w, 2 * reach) for w in (hair, beyond))
     way = of_hair - of_beyond
     both = varies + vary + noise**2 * torch.eye(way.shape[-1], device=way.device)
-    along = torch.linalg.solve(both, way[..., None])[..., 0]
+    along = torch.linalg.solve(both.cpu(), way.cpu()[..., None])[..., 0].to(way)  # not every device solves many at once
     far = (way * along).sum(-1, keepdim=True)
     along = along / far.clamp(min=1e-6)
     begin = (along * of_beyond).sum(-1, keepdim=True)
