@@ -20,6 +20,8 @@ FLAT = 0.7  # of the contrasts that hair has where it is as light: with less it 
 STILL_LIGHTER = 30.0  # L by which flat hair gets lighter all the same
 GLOSS = 1.8  # standard deviations by which the gloss of hair is lighter than hair, at most: on black hair it is sparse and bright
 DARK, SHADY = 4.0, 0.5  # L below which shades tell little, and more for each L of the hair
+BLACK = 6.0  # L of the blackest hair
+DEEPEST = 1.5  # shift along a and b for each L of hair, at most
 BLEACHED = 3.0  # times that L + 16 of the hair grows at most
 ROOTS = 0.4  # share of the way that hair goes where it ends in skin, where it gets lighter by ROOTED or more
 GREY_ROOTS = 0.85  # the same where it gets darker
@@ -120,7 +122,7 @@ def dyed(hair: Hair, by: Tensor) -> Tensor:
     """Hair whose mean colour goes by ``by``, Lab ``[3]``: the new Lab ``[3,N]``."""
     mean, own, by = hair.mean, hair.lab, by[:, None]
     wholly = (by.square().sum() / WHOLLY**2).clamp(max=1)
-    darkest = -(SMOOTH[0] + SMOOTH[1] * hair.fine).clamp(max=MOST_DARKER)
+    darkest = -torch.minimum((SMOOTH[0] + SMOOTH[1] * hair.fine).clamp(max=MOST_DARKER), (mean[0] - BLACK).clamp(min=0))
     # what has no strands that could get light gets less of it
     lightest = (GAIN * hair.spread / (0.22 * FLAT) - 6 - mean[0]).clamp(STILL_LIGHTER, MOST_LIGHTER)
     lightest = torch.minimum(lightest, (BLEACHED - 1) * (mean[0] + 16))
@@ -129,6 +131,8 @@ def dyed(hair: Hair, by: Tensor) -> Tensor:
     warm = WARM * (by[0] - lift).clamp(0, 20) * (by[2] / 30).clamp(0, 1)
     there = torch.stack([mean[0] + lift, mean[1] + by[1] + warm, mean[2] + by[2]])
     new = there[0]
+    most = DEEPEST * (new + 6)  # colour that hair has where it is as dark
+    there = torch.cat([there[:1], there[1:] * (most / there[1:].norm(dim=0).clamp(min=1e-6)).clamp(max=1)])
     # what has more contrast than usual keeps it, the less of it the more light changes
     rich = (hair.spread / usual_spread(mean[0])).clamp(0.5, 1.6) ** (1 - 0.5 * (lift.abs() / ROOTED).clamp(max=1))
     strands = torch.minimum(rich * usual_spread(new), GAIN * hair.spread)
