@@ -14,20 +14,27 @@ from torch import Tensor
 from ..faces.hair import blurred, resized
 from ..geometry.lab import lab_to_rgb, rgb_to_lab
 
-MOST_LIGHTER, MOST_DARKER = 48.0, 58.0  # L by which a head of hair changes at most: nothing bleaches black to white
-CONTRAST = 0.6  # exponent by which contrasts grow with the light of the new colour
-STRANDS = 13.0  # L of the standard deviation that dyed hair has at most
-DARK = 4.0  # L below which shades tell little
-ROOTS = 0.5  # share of the way that hair goes at its border, where it gets lighter by ROOTED or more
-GREY_ROOTS = 0.75  # the same where it gets darker
+MOST_LIGHTER, MOST_DARKER = 50.0, 62.0  # L by which a head of hair changes at most: nothing bleaches black to white
+GAIN = 4.0  # times that contrasts grow at most: beyond, blocks and noise of a dark picture show
+FLAT = 0.7  # of the contrasts that hair has where it is as light: with less it is a cap, and gets less light
+STILL_LIGHTER = 30.0  # L by which flat hair gets lighter all the same
+GLOSS = 1.8  # standard deviations by which the gloss of hair is lighter than hair, at most: on black hair it is sparse and bright
+DARK, SHADY = 4.0, 0.5  # L below which shades tell little, and more for each L of the hair
+BLACK = 6.0  # L of the blackest hair
+DEEPEST = 1.5  # shift along a and b for each L of hair, at most
+BLEACHED = 3.0  # times that L + 16 of the hair grows at most
+ROOTS = 0.4  # share of the way that hair goes where it ends in skin, where it gets lighter by ROOTED or more
+GREY_ROOTS = 0.85  # the same where it gets darker
 ROOTED = 40.0
 EDGE, FINE = 0.035, 0.016  # of the square: how far roots reach into the hair, and light changes from strand to strand
-SMOOTH = (
-    22.0,
-    13.0,
-)  # L by which hair without strands may get darker, or else it is a cap, and more for each L that these differ
+NEARBY = 0.06  # of the square, over which hair has one colour where a pixel is only partly hair
+SCARCE = 0.08  # share of hair nearby that counts as much as all the hair does
+# L by which hair without strands may get darker, or else it is a cap, and more for each L that these differ
+SMOOTH = 26.0, 14.0
 WARM = 0.25  # shift along a for each L that hair cannot be bleached
+RUDDY, FULL = 0.5, 0.7  # exponents by which a and b fall with the light within the shade: that of fair hair is ruddy
 WHOLLY = 15.0  # shift, CIE Lab, from where on hair is another colour, and not its own a little changed
+KEPT = 0.4  # of how the colours of hair differ from strand to strand, what dye leaves
 COARSE = 96  # pixels a side of the face square, at which what is smooth is computed
 
 
@@ -38,23 +45,24 @@ class Hair(NamedTuple):
         mean: Lab ``[3,1]``.
         rgb: what hair is taken to be at each pixel, ``[3,N]``.
         lab: the same.
-        tone: how light each pixel is, ``[N]`` standard deviations of its logarithm, :attr:`width`.
+        tone: how light each pixel is, ``[N]`` standard deviations of its logarithm.
+        spread: L, the standard deviation of the light of the hair.
         fine: L by which light changes from strand to strand.
         mask: how far each pixel is hair, ``[N]``.
-        inner: 0 at the border of the hair, 1 within, ``[N]``.
+        roots: 1 where hair ends in skin, 0 within and where it ends in the open, ``[N]``.
     """
 
     mean: Tensor
     rgb: Tensor
     lab: Tensor
     tone: Tensor
-    width: Tensor
+    spread: Tensor
     fine: Tensor
     mask: Tensor
-    inner: Tensor
+    roots: Tensor
 
 
-def look(picture: Tensor, mask: Tensor, at: Tensor, mean: Tensor, square: int) -> Hair:
+def look(picture: Tensor, mask: Tensor, at: Tensor, mean: Tensor, square: int, skin: Tensor | None = None) -> Hair:
     """A head of hair.
 
     Args:
@@ -63,48 +71,87 @@ def look(picture: Tensor, mask: Tensor, at: Tensor, mean: Tensor, square: int) -
         at: ``[N]`` which of its pixels, row by row, are hair at all.
         mean: Lab ``[3]`` of the hair.
         square: side of the face square in pixels.
+        skin: ``[1,1,k,k]`` 0..1 the face, beside which hair has roots; None = beside all that is no hair.
     """
-    side = round(COARSE * picture.shape[-1] / square)
+    n, side = picture.shape[-1], round(COARSE * picture.shape[-1] / square)
     small, part = resized(picture, side), resized(mask, side)
     grey = 116 * (small.mean(1, keepdim=True).clamp(min=0) ** (2.2 / 3)) - 16
-    fine = (grey - blurred(grey, max(1, round(FINE * COARSE)))).abs()
-    fine = (fine * part**4).sum() / (part**4).sum().clamp(min=1e-6)
-    inner = ((blurred(part, max(1, round(EDGE * COARSE))) - 0.45) / 0.5).clamp(0, 1)
-    inner = resized(inner * inner * (3 - 2 * inner), picture.shape[-1]).flatten()[at]
+    wide, strand = max(1, round(EDGE * COARSE)), max(1, round(FINE * COARSE))
+    fine = (grey - blurred(grey, strand)).abs()
+    inner = ((blurred(part, wide) - 0.45) / 0.5).clamp(0, 1)
+    inner = inner * inner * (3 - 2 * inner)
+    roots = 1 - inner
+    if skin is not None:
+        roots = roots * (3 * blurred(resized(skin, side), wide)).clamp(max=1)
+    # at its border hair is partly what lies beyond; it is taken for what it is deeper within, or all over, with its own strands
+    deep = ((blurred(part, strand) - 0.6) / 0.35).clamp(0, 1)
+    fine = (fine * deep**2).sum() / (deep**2).sum().clamp(min=1e-6)
+    middle = lab_to_rgb(mean[:, None])[None, :, :, None]
+    near = blurred(torch.cat([small * deep * inner, deep * inner], 1), max(1, round(NEARBY * COARSE)))
+    near = (near[:, :3] + SCARCE * middle) / (near[:, 3:] + SCARCE)
+    smooth = blurred(torch.cat([small * part**2, part**2, small * (1 - part), 1 - part], 1), strand)
+    smooth, beyond = smooth[:, :4], smooth[:, 4:]
+    smooth = (smooth[:, :3] + 1e-3 * near) / (smooth[:, 3:] + 1e-3)
+    smooth = torch.lerp(near, smooth, inner)
+    beyond = (beyond[:, :3] + 1e-3 * near) / (beyond[:, 3:] + 1e-3)
+    planes = resized(torch.cat([roots, deep, inner, smooth, beyond - near], 1), n).flatten(2)[0][:, at]
+    roots, deep, inner, smooth, beyond = planes.split((1, 1, 1, 3, 3))
     pixels, mask, mean = picture.flatten(2)[0][:, at], mask.flatten()[at], mean[:, None]
-    weight = mask**4 + 1e-6
+    weight = mask * deep[0] ** 2 + 1e-6
     weight = weight / weight.sum()
-    middle = lab_to_rgb(mean)
-    spread = 2.5 * ((pixels - middle).square() * weight).sum(1, keepdim=True).sqrt()
-    # at its border a pixel is partly what lies beyond
-    rgb = middle + mask * torch.minimum(torch.maximum(pixels - middle, -spread), spread)
+    off = pixels - smooth
+    most = 3 * (off.square() * weight).sum(1, keepdim=True).sqrt()
+    off = torch.lerp(torch.minimum(torch.maximum(off, -most), most), off, deep)
+    # what tends to what lies beyond may be it, and what does not is a strand
+    rgb = smooth + torch.where(off * beyond > 0, inner * deep, mask**2) * off
     lab = rgb_to_lab(rgb)
-    # in logarithms, since gloss on black hair is all that tells its strands in light itself
-    tone = (lab[0].clamp(min=0) + DARK).log()
+    # in logarithms, since gloss on black hair is all that tells its strands in light itself; less so where hair is lighter
+    tone = (lab[0].clamp(min=0) + DARK + SHADY * mean[0]).log()
     tone = tone - (tone * weight).sum()
     width = (tone.square() * weight).sum().sqrt().clamp(min=1e-3)
-    return Hair(mean, rgb, lab, tone / width, width, fine, mask, inner)
+    spread = ((lab[0] - mean[0]).square() * weight).sum().sqrt()
+    return Hair(mean, rgb, lab, tone / width, spread, fine, mask, roots[0])
 
 
-def dyed(hair: Hair, by: Tensor) -> tuple[Tensor, Tensor]:
-    """Hair whose mean colour goes by ``by``, Lab ``[3]``: the new Lab ``[3,N]``, and what share of the way each pixel goes, ``[N]``."""
+def usual_spread(light: Tensor) -> Tensor:
+    """The standard deviation of L within a head of hair of mean L ``light``: measured on portraits with hair of all colours."""
+    return torch.minimum(0.22 * (light + 6), 4 + 0.25 * (100 - light)).clamp(min=1)
+
+
+def dyed(hair: Hair, by: Tensor) -> Tensor:
+    """Hair whose mean colour goes by ``by``, Lab ``[3]``: the new Lab ``[3,N]``."""
     mean, own, by = hair.mean, hair.lab, by[:, None]
     wholly = (by.square().sum() / WHOLLY**2).clamp(max=1)
-    darkest = -(SMOOTH[0] + SMOOTH[1] * hair.fine).clamp(max=MOST_DARKER)
-    lift = torch.maximum(by[0], darkest).clamp(max=MOST_LIGHTER)
+    darkest = -torch.minimum((SMOOTH[0] + SMOOTH[1] * hair.fine).clamp(max=MOST_DARKER), (mean[0] - BLACK).clamp(min=0))
+    # what has no strands that could get light gets less of it
+    lightest = (GAIN * hair.spread / (0.22 * FLAT) - 6 - mean[0]).clamp(STILL_LIGHTER, MOST_LIGHTER)
+    lightest = torch.minimum(lightest, (BLEACHED - 1) * (mean[0] + 16))
+    lift = torch.minimum(torch.maximum(by[0], darkest), lightest)
     # what is bleached is first of all orange
     warm = WARM * (by[0] - lift).clamp(0, 20) * (by[2] / 30).clamp(0, 1)
     there = torch.stack([mean[0] + lift, mean[1] + by[1] + warm, mean[2] + by[2]])
     new = there[0]
-    strands = hair.width * (mean[0] + DARK) * ((new + 10).clamp(min=1) / (mean[0] + 10)).clamp(min=0.05) ** CONTRAST
-    light = new + strands.clamp(max=STRANDS) * hair.tone / (1 + hair.tone.abs() / 5)
+    most = DEEPEST * (new + 6)  # colour that hair has where it is as dark
+    there = torch.cat([there[:1], there[1:] * (most / there[1:].norm(dim=0).clamp(min=1e-6)).clamp(max=1)])
+    # what has more contrast than usual keeps it, the less of it the more light changes
+    rich = (hair.spread / usual_spread(mean[0])).clamp(0.5, 1.6) ** (1 - 0.5 * (lift.abs() / ROOTED).clamp(max=1))
+    strands = torch.minimum(rich * usual_spread(new), GAIN * hair.spread)
+    # on what is dark, gloss stands out farther than shade goes down
+    base = new + DARK + new**2 / 20
+    tone = torch.where(hair.tone > 0, GLOSS * (hair.tone / GLOSS).tanh(), hair.tone / (1 - hair.tone.clamp(max=0) / 8))
+    light = new + base * ((strands / base * tone).exp() - 1)
+    rooted = (lift / ROOTED).clamp(0, 1) * (1 - ROOTS) + (-lift / ROOTED).clamp(0, 1) * (1 - GREY_ROOTS)
+    light = torch.lerp(light, own[0], rooted * hair.roots)
+    light = torch.where(light > 85, 85 + 13 * ((light - 85) / 13).tanh(), light)
     light = torch.lerp(own[0] + lift, light, wholly).clamp(0, 100)
     # in shade there is less colour, and gloss is as white as the light is
-    full = ((light + 6) / (new + 6).clamp(min=6)).clamp(0, 1) ** 0.8
-    gloss = 0.6 * wholly * ((light - new) / (100 - new).clamp(min=10)).clamp(0, 1)
+    shade = ((light + 6) / (new + 6).clamp(min=6)).clamp(0, 1)
+    gloss = wholly * ((light - new) / (100 - new).clamp(min=10)).clamp(0, 1)
+    ruddy = (there[2] / 20).clamp(0, 1) * (FULL - RUDDY)
+    full = torch.stack([shade ** (FULL - ruddy), shade**FULL])
+    pale = torch.stack([1 - 0.9 * gloss, 1 - 0.5 * gloss])
     darker = (new + 16) / (mean[0] + 16)
     paler = (there[1:].norm(dim=0) + 1) / (mean[1:].norm(dim=0) + 1)
-    kept = torch.minimum(darker, paler.clamp(min=0.3)).clamp(max=1)
-    hue = there[1:] * full * (1 - gloss) + (own[1:] - mean[1:] * full) * kept
-    rooted = (lift / ROOTED).clamp(0, 1) * (1 - ROOTS) + (-lift / ROOTED).clamp(0, 1) * (1 - GREY_ROOTS)
-    return torch.cat([light[None], hue]), hair.mask * (1 - rooted * (1 - hair.inner))
+    kept = torch.minimum(darker, paler.clamp(min=0.3)).clamp(max=1) * (1 - (1 - KEPT) * wholly)
+    hue = there[1:] * full * pale + (own[1:] - mean[1:] * full) * kept
+    return torch.cat([light[None], hue])

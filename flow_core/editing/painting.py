@@ -88,8 +88,10 @@ class Patch(NamedTuple):
     hair: Hair | None
 
 
-def patches(picture: Tensor, mean: Tensor, masks: Tensor, regions: Sequence[str], square: int) -> list[Patch]:
-    """What :func:`repaint` needs to know, whatever the colours."""
+def patches(
+    picture: Tensor, mean: Tensor, masks: Tensor, regions: Sequence[str], square: int, skin: Tensor | None = None
+) -> list[Patch]:
+    """What :func:`repaint` needs to know, whatever the colours; ``skin [B,1,k,k]`` of the pictures is where hair has roots."""
     made = []
     for i, r in itertools.product(range(len(masks)), range(len(regions))):
         mask = masks[i, r].flatten()
@@ -99,7 +101,8 @@ def patches(picture: Tensor, mean: Tensor, masks: Tensor, regions: Sequence[str]
         one = slice(i, i + 1)
         rgb, hair = picture[i].flatten(1)[:, at], None
         if regions[r] == "hair":
-            hair = look(picture[one], masks[one, r : r + 1], at, mean[i, r], square)
+            face = None if skin is None else skin[one]
+            hair = look(picture[one], masks[one, r : r + 1], at, mean[i, r], square, face)
         made.append(Patch(i, r, at, rgb, rgb_to_lab(rgb) if hair is None else hair.lab, mask[at], hair))
     return made
 
@@ -126,11 +129,10 @@ def repaint(
     for part in parts:
         by = shifts[part.face, part.region]
         if part.hair is not None:
-            new, share = dyed(part.hair, by)
-            shifted = lab_to_rgb(new)
+            shifted = lab_to_rgb(dyed(part.hair, by))
             # what is taken for partly hair becomes no more than hair, or else skin beside it would glow
             whole_way = shifted - part.rgb
-            change = share * (shifted - part.hair.rgb)
+            change = part.mask * (shifted - part.hair.rgb)
             change = torch.minimum(torch.maximum(change, whole_way.clamp(max=0)), whole_way.clamp(min=0))
         else:
             change = part.mask * (
@@ -244,6 +246,7 @@ class RegionColors:
                 self.masks * painted[..., None, None],
                 self.regions,
                 side,
+                seen.face,
             ),
         )
         self.points = pixel_centers(*masks.shape[2:], masks.device)
@@ -256,7 +259,12 @@ class RegionColors:
         for i, mine in enumerate(tints):
             for r, name in enumerate(self.regions):
                 if (tint := mine.get(name)) is not None:
-                    light = torch.maximum(seen.eye_white, 0.7 * brightest) if name == "irises" else brightest
+                    light = brightest
+                    if name == "irises":
+                        light = torch.maximum(seen.eye_white, 0.7 * brightest)
+                    elif name == "hair":
+                        # dark skin in bright light is told by white eyes, and by hair that is light itself
+                        light = torch.stack([brightest, 0.9 * seen.eye_white, self.mean[:, r, 0] + 10]).amax(0)
                     there = goal(name, tint.lab, skin[i : i + 1], light[i : i + 1])[0]
                     out[i, r] = shift(name, self.mean[i, r], there, amount * tint.amount)
         return out

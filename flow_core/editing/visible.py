@@ -17,7 +17,7 @@ from torch import Tensor
 
 from ..faces.covered import SIZE as COVERED_SIZE
 from ..faces.covered import load_covered
-from ..faces.hair import blurred, find_hair, guided, middle, resized
+from ..faces.hair import blurred, guided, likely_hair, middle, resized
 from ..faces.landmarks import AT, BROWS, EYES, IRISES, LIPS, OVAL
 from ..faces.regions import polygon_mask, region_mask
 from ..fields.base import color_taper
@@ -44,11 +44,9 @@ COVERED = (0.3, 0.6)  # probability that a place is covered: seen, and spared
 HAIR_LIKE_SKIN = 0.25  # share of the hair that looks like skin, from which on that tells nothing
 HAIR_SPREAD = 10.0, 5.0, 6.0  # standard deviations of the colours of a head of hair, at least, CIE Lab
 HAIR_FAR = 2.5, 3.6  # of these deviations, from where on a colour is not that of the hair
-SHAVEN = (
-    4.8,
-    1.3,
-    0.6,
-)  # colour and texture of hair and skin up to which they are alike, and share that looks like lit skin
+LIKELY = 0.85, 0.98  # probability of hair: on a face that may be skin, and on one that is none
+# colour, texture and lightness of hair and skin up to which they are alike, and share that looks like lit skin
+SHAVEN = 4.8, 1.3, 22.0, 0.6
 INNER = 0.85  # of the oval of the face, in which below the brows there is no hair
 TAKEN = 0.7, 0.4  # share of a colour of skin that lips, and brows, do not take
 BROW = 0.95, 1.65  # of the oval's half above the brows, up to where a brow may go on, across and up
@@ -170,10 +168,16 @@ class Seen:
         rim = (self.whole.shape[-1] - self.size) // 2
         return F.pad(mask * color_taper(pixel_centers(self.size, self.size, mask.device))[:, None], (rim,) * 4)
 
+    @property
+    def face(self) -> Tensor:
+        """The face with its brow up to the hair, in the whole picture, ``[B,1,n,n]`` 0..1, n = ``size * span``."""
+        face = torch.maximum(self.outline("all", 0.03), self._brow_and_neck()[0])
+        return F.pad(face, ((self.whole.shape[-1] - self.size) // 2,) * 4)
+
     @functools.cached_property
-    def found_hair(self) -> tuple[Tensor, Tensor]:
-        """:func:`flow_core.faces.hair.find_hair`."""
-        return find_hair(self.picture, self.fine, self.span)
+    def found_hair(self) -> tuple[Tensor, Tensor, Tensor]:
+        """:func:`flow_core.faces.hair.likely_hair`."""
+        return likely_hair(self.picture, self.fine, self.span)
 
     @functools.cached_property
     def covered(self) -> Tensor:
@@ -273,7 +277,7 @@ class Seen:
 
     def _hair(self) -> Tensor:
         """Hair without what looks like skin, where it does not itself, and without the middle of the face, whose shade is dark too."""
-        mask, trusted = self.found_hair
+        mask, trusted, likely = self.found_hair
         own = self.hair
         alike = _mean(self.skin_like, own**4 + 1e-6)
         brow = self.landmarks[:, [AT[i] for c in BROWS for i in c]].mean(1, keepdim=True)
@@ -288,11 +292,14 @@ class Seen:
         inner = center + INNER * (oval - center)
         inner = torch.stack([inner[..., 0], torch.maximum(inner[..., 1], brow[..., 1])], -1)
         face = blurred(polygon_mask(inner, self.size).to(mask), max(1, round(0.02 * self.size)))
-        spared = 1 - torch.maximum(skin, face)
+        # skin in deep shade or in a grey picture looks like hair, but not to the network that knows what covers a face
+        unlikely = 1 - _ramp(resized(middle(likely, self.span), self.size), *LIKELY)
+        bare = self.outline("all", 0.03) * _ramp(self.lit_skin, 0.5, 0.95)
+        spared = 1 - torch.maximum(torch.maximum(skin, face), bare) * (1 - self.covered) * unlikely
         rim = (self.whole.shape[-1] - self.size) // 2
         spared = F.pad(spared, (rim,) * 4, value=1.0) if rim else spared
         trusted = trusted & ~self._shaven()
-        spared = spared * self._hair_like(resized(mask, spared.shape[-1]) * spared)
+        spared = spared * self._hair_like(resized(mask, spared.shape[-1]) * spared, brow)
         return mask * resized(spared, mask.shape[-1]) * trusted.to(mask)[:, None, None, None]
 
     def _shaven(self) -> Tensor:
@@ -304,11 +311,13 @@ class Seen:
         hue = lab[:, 1:] / (lab[:, :1] + 16)
         apart = 60 * (_mean(hue, hair) - _mean(hue, skin)).norm(dim=1)[:, 0, 0]
         rough = (_mean(fine, hair) / _mean(fine, skin).clamp(min=1e-6))[:, 0, 0, 0]
-        return (apart < SHAVEN[0]) & (rough < SHAVEN[1]) & (_mean(self.lit_skin, hair)[:, 0, 0, 0] > SHAVEN[2])
+        darker = (_mean(lab, skin) - _mean(lab, hair))[:, 0, 0, 0]
+        alike = (apart < SHAVEN[0]) & (rough < SHAVEN[1]) & (darker < SHAVEN[2])
+        return alike & (_mean(self.lit_skin, hair)[:, 0, 0, 0] > SHAVEN[3])
 
-    def _hair_like(self, mask: Tensor) -> Tensor:
-        """How much pixels of the whole picture have the colour of most of the hair, or lie where hair is expected, ``[B,1,n,n]`` 0..1: a
-        coat or a neck does not. Gloss does, as it is lighter."""
+    def _hair_like(self, mask: Tensor, brow: Tensor) -> Tensor:
+        """How much pixels of the whole picture have the colour of most of the hair, or lie where hair is expected, which is above the
+        ``brow [B,1,2]`` and close to the face, ``[B,1,n,n]`` 0..1: a coat or a neck does not. Gloss does, as it is lighter."""
         lab, sure = self.whole_lab, mask**4 + 1e-6
         lab = torch.cat(
             [lab[:, :1], lab[:, 1:] * (56 / (lab[:, :1] + 16)).clamp(max=1.2)], 1
@@ -323,7 +332,10 @@ class Seen:
             like = 1 - _ramp(off.square().sum(1, keepdim=True).sqrt(), *HAIR_FAR)
         expected = self.outline("hair", 0.05)
         rim = (like.shape[-1] - self.size) // 2
-        return torch.maximum(like, F.pad(expected, (rim,) * 4) if rim else expected)
+        expected = F.pad(expected, (rim,) * 4) if rim else expected
+        rows = (torch.arange(like.shape[-1], device=like.device) + 0.5 - rim) / self.size
+        above = _ramp(brow[..., 1:, None] - rows[:, None], 0.0, 0.05)
+        return torch.maximum(torch.maximum(like, expected), above)
 
     def _lips(self) -> Tensor:
         """Lips without what covers them, and without teeth that the landmarks take for lips: brighter and with less colour than the lips."""

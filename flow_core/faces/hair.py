@@ -29,6 +29,8 @@ TEXTURE = 0.15, 0.4  # of the texture that most of the hair has: none, and enoug
 BLURRED = (
     0.006  # mean difference of the logarithm of light from that of its neighbours, below which a picture has no texture
 )
+HUE = 2.0  # times that shares of red and green count, of what red and green do
+APART = 8.0  # squared distance of two colours in what they vary by, which half tells them apart
 SURE = 1.5  # mean logit where hair is found, below which it may well be a hat or a bald head
 
 
@@ -81,7 +83,6 @@ def load_hair(path: Path = BUILTIN, device: torch.device | str = "cpu") -> HairN
         return filled(HairNet, path, "hair").to(device)
 
 
-@torch.no_grad()
 def find_hair(picture: Tensor, size: int, span: float = 1.0) -> tuple[Tensor, Tensor]:
     """Hair of the head, without beard and brows.
 
@@ -94,6 +95,12 @@ def find_hair(picture: Tensor, size: int, span: float = 1.0) -> tuple[Tensor, Te
         A mask ``[B,1,n,n]`` 0..1 of the squares, n = ``size * span``, whose border follows the edges of the picture; and whether each
         face has hair and the network is sure of it, ``[B]`` bool.
     """
+    return likely_hair(picture, size, span)[:2]
+
+
+@torch.no_grad()
+def likely_hair(picture: Tensor, size: int, span: float = 1.0) -> tuple[Tensor, Tensor, Tensor]:
+    """What :func:`find_hair` finds, and how likely each place is hair to the network alone, ``[B,1,k,k]`` 0..1 of the squares."""
     picture = picture.detach().float()
     logits = _look(middle(picture, span))
     coarse, side = min(size, COARSE), round(size * span)
@@ -102,12 +109,12 @@ def find_hair(picture: Tensor, size: int, span: float = 1.0) -> tuple[Tensor, Te
         mask = _beyond(picture, mask, span)
     elif span > 1:
         mask = F.pad(mask, (round(coarse * (span - 1) / 2),) * 4, mode="replicate")
-    picture = resized(picture, side)
+    likely, picture = mask, resized(picture, side)
     small = resized(picture, mask.shape[-1])
     mask = mask * textured(small, mask, max(1, round(0.025 * coarse)))
     mask = guided(small, mask, max(1, round(0.03 * coarse)))
-    mask = ((mask - 0.3) / 0.5).clamp(0, 1)
-    return matted(picture, mask, max(1, round(BAND * coarse))), trusted(logits)
+    mask = ((mask - 0.42) / 0.32).clamp(0, 1)
+    return matted(picture, mask, max(1, round(BAND * coarse))), trusted(logits), likely
 
 
 def _look(aligned: Tensor) -> Tensor:
@@ -169,43 +176,70 @@ def middle(picture: Tensor, span: float) -> Tensor:
     return picture if rim == 0 else picture[..., rim:-rim, rim:-rim]
 
 
-def matted(picture: Tensor, mask: Tensor, band: int, noise: float = 0.15) -> Tensor:
+def matted(picture: Tensor, mask: Tensor, band: int) -> Tensor:
     """A mask ``[B,1,h,w]`` whose border is a matte: near it, how far a pixel's colour is on the way from what lies beyond to the hair.
 
-    Where hair and what lies beyond have much the same colour, the mask stays what it is.
+    Where hair and what lies beyond have much the same colours, the mask stays what it is. It is done twice, so that ends of strands are
+    found that lie beyond what the border may be off.
 
     Args:
         picture: ``[B,3,S,S]``, as fine as the mask or finer.
         mask: ``[B,1,h,w]``.
         band: how far the border may be off, in pixels of the mask.
-        noise: difference of colours that tells little.
 
     Returns:
         ``[B,1,S,S]``.
     """
-    size = mask.shape[-1]
-    coarse = resized(picture, size)
-    most = torch.cat([-mask, mask], 1)
-    for window, pad in (((2 * band + 1, 1), (band, 0)), ((1, 2 * band + 1), (0, band))):
-        most = F.max_pool2d(most, window, 1, pad)
-    inner, outer = most.split(1, 1)  # less the least of what is near, and the most of it
-    hair, beyond = ((-inner - 0.5) * 2).clamp(min=0), ((0.5 - outer) * 2).clamp(min=0)
-    nearby = blurred(torch.cat([coarse * hair, hair, coarse * beyond, beyond], 1), 2 * band)
+    # strands are light and dark, and their hue tells them all the same
+    picture = torch.cat([picture, HUE * picture[:, :2] / (picture.sum(1, keepdim=True) + 0.1)], 1)
+    side, reach = mask.shape[-1] // 2, max(1, band // 2)
+    coarse, rough = resized(picture, side), resized(mask, side)
+    first = _on_the_way(coarse, rough, _ways(coarse, rough, reach))
+    mask = mask + resized(first - rough, mask.shape[-1])
+    return _on_the_way(picture, mask, _ways(coarse, first, reach)).clamp(0, 1)
 
-    def near(sums: Tensor) -> tuple[Tensor, Tensor]:
-        """The mean colour of a part nearby, and whether there is any."""
-        return sums[:, :3] / sums[:, 3:].clamp(min=1e-4), (20 * sums[:, 3:]).clamp(max=1)
 
-    (of_hair, some), (of_beyond, more) = map(near, nearby.split(4, 1))
+def _ways(picture: Tensor, mask: Tensor, reach: int, noise: float = 0.05) -> Tensor:
+    """From place to place, for ``picture [B,C,h,w]`` and ``mask [B,1,h,w]``: how much the border is to be looked for, how much hair
+    there may be, and the way from what lies beyond to the hair with where it begins, ``[B,3+C,h,w]``.
+
+    It is the way on which these two differ most for how much either varies (Fisher, The use of multiple measurements, 1936)."""
+    least, most = (F.max_pool2d(m, 2 * reach + 1, 1, reach) for m in (1 - mask, mask))
+    # where a part is too thin to have a middle, what is surest of it tells its colours
+    hair = (1 - 2 * least).clamp(min=0) + 0.05 * mask**8
+    beyond = (1 - 2 * most).clamp(min=0) + 0.05 * (1 - mask) ** 8
+    (of_hair, varies, some), (of_beyond, vary, more) = (_colors(picture, w, 2 * reach) for w in (hair, beyond))
     way = of_hair - of_beyond
-    far = way.square().sum(1, keepdim=True)
-    unsure = (1 - hair - beyond).clamp(0, 1) * some * more * far / (far + noise**2)
-    way = way / far.clamp(min=1e-6)
-    planes = resized(torch.cat([mask, unsure, way, (way * of_beyond).sum(1, keepdim=True)], 1), picture.shape[-1])
-    mask, unsure, way, begin = planes.split((1, 1, 3, 1), 1)
-    alpha = ((picture * way).sum(1, keepdim=True) - begin).clamp(0, 1)
-    # more than the mask had only where it had some
-    return torch.lerp(mask, torch.minimum(((alpha - 0.15) / 0.85).clamp(0, 1), 2.5 * mask), unsure)
+    both = varies + vary + noise**2 * torch.eye(way.shape[-1], device=way.device)
+    along = torch.linalg.solve(both.cpu(), way.cpu()[..., None])[..., 0].to(way)  # not every device solves many at once
+    far = (way * along).sum(-1, keepdim=True)
+    along = along / far.clamp(min=1e-6)
+    begin = (along * of_beyond).sum(-1, keepdim=True)
+    apart, rest = some * more * far**2 / (far**2 + APART**2), torch.cat([along, begin], -1)
+    unsure = (2 * torch.minimum(least, most)).clamp(max=1) * apart.movedim(-1, 1)
+    near = (3 * blurred(most, max(1, reach // 2))).clamp(max=1)
+    return torch.cat([unsure, near, rest.movedim(-1, 1)], 1)
+
+
+def _on_the_way(picture: Tensor, mask: Tensor, ways: Tensor) -> Tensor:
+    """How far pixels ``[B,C,S,S]`` are on ways from :func:`_ways`, or else what a mask says, ``[B,1,S,S]``."""
+    planes = torch.cat([resized(x, picture.shape[-1]) for x in (mask, ways)], 1)
+    mask, unsure, near, along, begin = planes.split((1, 1, 1, picture.shape[1], 1), 1)
+    alpha = (picture * along).sum(1, keepdim=True) - begin
+    return torch.lerp(mask, torch.minimum(((alpha - 0.1) / 0.65).clamp(0, 1), near), unsure)
+
+
+def _colors(picture: Tensor, weight: Tensor, radius: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Of a part ``weight [B,1,h,w]`` of ``[B,C,h,w]`` from place to place: its mean ``[B,h,w,C]``, how it varies ``[B,h,w,C,C]``,
+    and whether there is any of it near, ``[B,h,w,1]`` 0..1."""
+    count = picture.shape[1]
+    row, column = torch.triu_indices(count, count)  # what varies is symmetric
+    sums = torch.cat([torch.ones_like(weight), picture, picture[:, row] * picture[:, column]], 1)
+    some, mean, square = blurred(sums * weight, radius).movedim(1, -1).split((1, count, len(row)), -1)
+    mean, square = mean / some.clamp(min=1e-5), square / some.clamp(min=1e-5)
+    vary = mean.new_empty(*mean.shape, count)
+    vary[..., row, column] = vary[..., column, row] = square - mean[..., row] * mean[..., column]
+    return mean, vary, (50 * some).clamp(max=1)
 
 
 def trusted(logits: Tensor) -> Tensor:
@@ -240,4 +274,4 @@ def guided(picture: Tensor, mask: Tensor, radius: int, softness: float = 0.05) -
     return (slope * grey + base).clamp(0, 1)
 
 
-__all__ = ["HairNet", "find_hair", "load_hair"]
+__all__ = ["HairNet", "find_hair", "likely_hair", "load_hair"]

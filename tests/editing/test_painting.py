@@ -211,9 +211,9 @@ def test_dyed_hair_keeps_its_strands(light: float, goal_light: float) -> None:
     hair, were = after[16:].flatten(), before[16:].flatten()
     assert torch.corrcoef(torch.stack([were, hair]))[0, 1] > 0.95
     assert hair.mean() == pytest.approx(goal_light, abs=4)
-    assert 0.28 * were.std() < hair.std() < 3 * were.std()
+    assert 0.28 * were.std() < hair.std() < 4.1 * were.std()
     assert after[:8].max() < max(65.0, hair.max().item()) + 3
-    assert after[:8].min() > min(65.0, hair.min().item()) - 3
+    assert after[:8].min() > min(65.0, hair.min().item()) - 5
 
 
 def test_hair_goes_no_further_than_hair_can() -> None:
@@ -225,6 +225,35 @@ def test_hair_goes_no_further_than_hair_can() -> None:
 def test_roots_stay_darker() -> None:
     after = dyed(8.0, 50.0, soft=1.0)[1]
     assert after[8:10].mean() < after[40:60].mean() - 5
+
+
+def test_hair_has_roots_beside_skin_alone() -> None:
+    """A band of dark hair with skin above and a wall below: it is dyed up to the wall, and less up to the skin."""
+    mask = torch.zeros(1, 1, 64, 64)
+    mask[:, :, 16:48] = 1
+    skin = torch.zeros(1, 1, 64, 64)
+    skin[:, :, :16] = 1
+    picture = torch.lerp(torch.full((1, 3, 64, 64), 0.6), torch.full((1, 3, 64, 64), 0.08), mask)
+    picture = picture + 0.03 * mask * torch.sin(torch.arange(64) * 0.9)
+    mean = torch.tensor([[[7.0, 0.0, 0.0]]])
+    parts = patches(picture, mean, mask, ["hair"], 64, skin)
+    after = to_lab(picture + repaint(parts, mean, torch.tensor([[[40.0, 0.0, 20.0]]]), (64, 64), 1.0, ["hair"]))[0, 0]
+    assert after[17].mean() < after[46].mean() - 5
+    assert after[46].mean() == pytest.approx(after[32].mean().item(), abs=4)
+
+
+def test_a_light_border_of_dark_hair_does_not_glow() -> None:
+    """The last pixels of a mask are partly a light wall: they must not become the lightest strands of blond hair."""
+    mask = torch.zeros(1, 1, 64, 64)
+    mask[:, :, :40] = 1
+    share = ((41 - torch.arange(64.0)) / 4).clamp(0, 1)[:, None]  # of hair, which the mask takes for whole
+    hair = 0.1 + 0.03 * torch.sin(torch.arange(64) * 0.9)
+    picture = torch.lerp(torch.full((64, 64), 0.8), hair.expand(64, 64), share).expand(1, 3, 64, 64)
+    mean = torch.tensor([[[9.0, 0.0, 0.0]]])
+    parts = patches(picture, mean, mask, ["hair"], 64)
+    light = parts[0].hair.lab[0].unflatten(0, (40, 64)).mean(1)
+    rim, hair = to_lab(picture)[0, 0, 38:40].mean(), light[:24].mean()
+    assert light[38:].mean() - hair < 0.45 * (rim - hair)
 
 
 def test_lips_of_any_light_are_whole(astronaut: Tensor, crop: Crop) -> None:

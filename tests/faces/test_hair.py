@@ -31,6 +31,20 @@ def test_what_lies_beside_dark_hair_is_not_dyed() -> None:
     assert (found <= wide).all()
 
 
+def test_light_strands_are_told_from_skin_by_their_hue() -> None:
+    """The rim of a head of green hair is as light as the skin beside it, and lies beyond what a network found."""
+    hair, deep = disc(RADIUS), disc(RADIUS - 5 / SIZE)
+    skin, dark, light = (
+        torch.tensor(c)[None, :, None, None] for c in ((0.8, 0.6, 0.5), (0.1, 0.4, 0.3), (0.5, 0.72, 0.62))
+    )
+    picture = torch.lerp(torch.lerp(skin, light, hair), dark, deep)
+    picture = picture + 0.03 * torch.randn(1, 3, SIZE, SIZE, generator=torch.Generator().manual_seed(0))
+    found = matted(picture, disc(RADIUS - 2 / SIZE), 3)
+    rim = (hair == 1) & (deep == 0)
+    assert found[rim].mean() > 0.8
+    assert found[disc(RADIUS + 3 / SIZE) == 0].max() < 0.2
+
+
 def test_hair_of_the_colour_of_the_wall_stays_as_it_was_found() -> None:
     wide = disc(RADIUS)
     assert torch.allclose(matted(torch.full((1, 3, SIZE, SIZE), 0.4), wide, 3), wide, atol=0.01)
