@@ -159,6 +159,7 @@ class Eye:
     still: bool  # nothing but the skin moves
     shaded: bool  # it looks elsewhere, opens wider, or shuts
     line: float  # half width of the line between lids that meet
+    edge: float  # and of the border between lids and eyeball
     reach: float  # how far above the upper lid the skin gives way, up to the brow
     glasses: bool  # whether it gives way only up to the rim of glasses
     box: Box
@@ -292,16 +293,20 @@ class MovedFace:
         skull: where teeth may be painted, and in which colours; None: the inside of a mouth is only dark.
         creases: ``[1,3,n,n]`` by how much a place before is darker than the skin beside it, see :func:`flow_core.faces.creases.creases`; what
             fades gets it back.
+        folds: ``[1,1,size,size]`` on the raster of the skin, added to how its light changes.
     """
 
     def __init__(
         self, landmarks: Tensor, moved: Tensor, shift: Tensor, triangles: Tensor, seen: tuple[Tensor, Tensor],
         lids: Sequence[float], gaze: Sequence[tuple[float, float]], teeth: tuple[float, float] = (0.0, 0.0),
         glasses: bool = False, pixel: float = 0.0, skull: Skull | None = None, creases: Tensor | None = None,
+        folds: Tensor | None = None,
     ) -> None:  # fmt: skip
         self.triangles, self.seen, self.teeth = triangles, seen, teeth
         self.paints, self.creases = skull is not None, creases
         self.skin = skin_offsets(shift, triangles, seen, moved[[AT[i] for i in OVAL]])
+        if folds is not None:
+            self.skin[:, 2:3] += _blurred(folds)
         before = landmarks.double().cpu().numpy()
         if glasses:
             points = pixel_centers(*self.skin.shape[2:], landmarks.device)
@@ -436,7 +441,8 @@ def _eyes(
         above, under = min(top.min(), after[0].min()) - reach, max(bottom.max(), after[1].max()) + LOWER_LID
         box = _box(target, above - 0.01, under + 0.01)
         line = max(LINE, min(1.4 * pixel, 4 * LINE))
-        eyes.append((target, source, (a, b, radius), (right, below), still, shaded, line, reach, glasses, box))
+        edge = max(EDGE, min(pixel, 4 * EDGE))  # in small pictures a narrower border would be a staircase
+        eyes.append((target, source, (a, b, radius), (right, below), still, shaded, line, edge, reach, glasses, box))
     on_device = torch.from_numpy(np.array(tables, np.float32)).to(device)
     return [
         Eye(target, source, table[:4], table[4:], *rest)
@@ -456,10 +462,10 @@ def _ask_eyes(
         first, last = max(center - radius + right, 1e-6), max(length - center - radius - right, 1e-6)
         columns.append(
             (*eye.target.origin, *eye.target.axis, eye.target.length, *eye.source.origin, *eye.source.axis, length,
-             middle, *eye.gaze, first, last, eye.reach, eye.line)
+             middle, *eye.gaze, first, last, eye.reach, eye.line, eye.edge)
         )  # fmt: skip
     columns = x.new_tensor(columns).T[..., None]  # each [E,1]
-    x0, y0, c, s, width, u0, v0, sc, ss, length, middle, right, below, first, last, reach, line = columns
+    x0, y0, c, s, width, u0, v0, sc, ss, length, middle, right, below, first, last, reach, line, edge = columns
     dx, dy = x - x0, y - y0
     a, b = c * dx + s * dy, c * dy - s * dx
     share = a / width
@@ -474,8 +480,8 @@ def _ask_eyes(
     give = _give_below_rim(above, top - top0) if eyes[0].glasses else _give(above, reach)
     upper = (top0 - top - shut * (0.5 * opening0).clamp(max=LINE)) * give
     rise = torch.where(above > under, upper, lower).masked_fill_(beyond, 0.0)
-    inside = -torch.maximum(above, under) - EDGE * ((top0 - top).abs() > (bottom0 - top0) * 0.8)
-    alpha = smoothstep(inside, -EDGE, EDGE).masked_fill_(beyond, 0.0)
+    inside = -torch.maximum(above, under) - edge * ((top0 - top).abs() > (bottom0 - top0) * 0.8)
+    alpha = smoothstep(inside, -edge, edge).masked_fill_(beyond, 0.0)
     # The eyeball: the similarity of the corners, then the gaze, then never beyond what the lids showed. Along the eye the iris
     # moves as a whole, and what lies beside it is stretched.
     ratio = length / width

@@ -32,6 +32,7 @@ from ..geometry.sampling import sample_image
 from . import container
 from .anatomy import RASTER, Box, MovedFace
 from .base import FEATHER, FieldError, Flow, FlowField, Sample, taper
+from .frown import frown_light
 from .look import Look
 from .opening import rounded
 from .raster import Field
@@ -560,11 +561,13 @@ def moved_face(
         shaped = face.turned(part.moved(torch.zeros_like(shown), controls)[None])[0]
         teeth = tuple(shaped[corners, :2].mean(0).tolist())
     lids, gaze = eyelids_and_gaze(shown, after, names)
-    skull, shift = None, -change[:, :2]
+    skull, shift, folds = None, -change[:, :2], None
     if colors is not None:
         lit = _shading(load_rig())
         light = LIGHTEST * torch.tanh((after - shown) @ lit.light.to(shown) * (LIGHT / LIGHTEST))
         shift = torch.cat([shift, light[:, None]], 1)
+        drawn = (after - shown)[[names.index("browTogether" + side) for side in ("Left", "Right")]]
+        folds = frown_light(drawn, part.neutral, part.triangles, seen)
         gone = (shown.clamp(min=0) - after.clamp(min=0)).clamp(min=0)
         if creases is not None and gone.any():
             fading = (gone / GONE).clamp(max=1) @ lit.creases.to(shown)
@@ -579,7 +582,7 @@ def moved_face(
         pursed = sum(after[names.index(n)].clamp(0, 1).item() for n in ("mouthPucker", "mouthFunnel"))
         bared = BARED * (1 - PURSED * min(pursed, 1.0))
         skull = Skull(lip, turned[4:], colors, low + turned[2], float(after @ tilts), tuple(turned[3].tolist()), bared)
-    return MovedFace(landmarks, moved, shift, part.triangles, seen, lids, gaze, teeth, glasses, pixel, skull, creases)
+    return MovedFace(landmarks, moved, shift, part.triangles, seen, lids, gaze, teeth, glasses, pixel, skull, creases, folds)
 
 
 def looked_at(
