@@ -67,7 +67,7 @@ LIGHT, LIGHTEST = 1.5, 0.28
 GONE = 0.8  # of a unit that relaxes, from which on its creases are gone,
 FADED = 0.8  # but for a trace, which a face at rest has too;
 TRACE = 0.005  # and up to which nobody sees that they fade
-PURSED = 0.8  # how far lips that are drawn together cover the lower teeth that would be seen otherwise
+PURSED = 0.6  # how far lips that are drawn together cover the lower teeth that would be seen otherwise
 # How far units go to show in the picture what they should show by landmarks: a reader of pictures errs, too
 TRUST = 0.25
 LOOKS = 1  # at the picture, after each of which what it does not show as asked is mended
