@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from ..faces.age import childlike
 from ..faces.fit import FittedFace, fit_faces
 from ..faces.landmarks import AT, LIPS_INNER, OVAL, WIDEN
 from ..faces.read import UNITS, read_units
@@ -581,7 +582,9 @@ def moved_face(
         lip, low = landmarks[at].double().cpu().numpy() - turned[:2]
         pursed = sum(after[names.index(n)].clamp(0, 1).item() for n in ("mouthPucker", "mouthFunnel"))
         bared = BARED * (1 - PURSED * min(pursed, 1.0))
-        skull = Skull(lip, turned[4:], colors, low + turned[2], float(after @ tilts), tuple(turned[3].tolist()), bared)
+        young = childlike(landmarks[None]).item()
+        edges, dropped = low + turned[2], tuple(turned[3].tolist())
+        skull = Skull(lip, turned[4:], colors, edges, float(after @ tilts), dropped, bared, young)
     return MovedFace(landmarks, moved, shift, part.triangles, seen, lids, gaze, teeth, glasses, pixel, skull, creases, folds)
 
 

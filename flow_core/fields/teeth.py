@@ -41,6 +41,9 @@ BARED = 0.45  # centimetres of lower teeth that are seen at most
 # The shadow of an upper lip on teeth it comes down over: its height in centimetres, and how dark it is.
 LIP_SHADOW, LIP_SHADE = 0.2, 0.6
 LOWER = 0.14  # centimetres by which the edges of the lower teeth lie below the lower lip's at rest
+# Of babies: by which part their teeth are narrower, and by how many centimetres upper edges hang less, and lower ones lie deeper.
+MILK, RISEN, HIDDEN = 0.28, 0.12, 0.7
+GUM = 0.6  # light that a bare gum reflects
 # Centimetres of teeth above a lip up to which they go on behind it, and from which on that is all of them.
 TALL = 0.6, 0.95
 CUT = 0.25  # of an opening, within which teeth end softly where a lip has cut them
@@ -95,6 +98,7 @@ class Skull:
         tilt: by how much more than those the edges rise for each centimetre behind them, since a jaw turns as it drops.
         dropped: x, y by which the jaw has moved, crop fractions.
         bared: centimetres of lower teeth that lips let see at most.
+        young: 0..1, how far it is a baby's, see :func:`flow_core.faces.age.childlike`: teeth are smaller, then only gums.
     """
 
     lip: np.ndarray
@@ -104,6 +108,7 @@ class Skull:
     tilt: float
     dropped: tuple[float, float]
     bared: float = BARED
+    young: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -159,9 +164,20 @@ def row(
         own: upper teeth that are seen where they are after the edit: the row is theirs, and goes on beside them.
     """
     share = (np.arange(COLUMNS) + 0.5) / COLUMNS
-    planes = []
+    planes, young = [], skull.young
+    if own is not None:  # teeth that are seen are there
+        young *= 1 - _smooth((own.light.clip(0, 0.5) * 2).mean(), 0.15, 0.35)
     for lower in (False, True):
         edge, gum, *tones = _arch(lower)
+        if young:
+            level = LOWER + 0 * edge[:, 0] if lower else DROP - SPEE * edge[:, 0] ** 2  # a gum has no points, and no lines
+            ridge = np.stack([edge[:, 0], level + (HIDDEN if lower else -RISEN), edge[:, 2]], 1)
+            narrow = np.array([1 - MILK * young, 1.0, 1.0])
+            edge = (edge + (ridge - edge) * young) * narrow
+            gum = gum * narrow
+            gum = gum + (edge - gum) * young
+            lit = GUM * np.exp((ridge[:, 2] - ridge[:, 2].max()) / 1.3) * (tones[0] > 0)
+            tones = [tones[0] + (lit - tones[0]) * young, tones[1] * (1 - young)]
         if lower:
             behind = edge[:, 2] - edge[:, 2].max()
             down = np.stack([0 * behind, skull.tilt * behind, 0 * behind], 1)
