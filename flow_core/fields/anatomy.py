@@ -35,6 +35,9 @@ BEHIND = 1.12  # by which factor eyes behind glasses open at most
 BELOW_RIM = 0.014  # height of the skin above their upper lid that gives way: less than there is up to most rims
 RIM_LASHES = 0.007  # height of the strip of it that moves as a whole
 LASHES = 0.010  # height of the strip along a lid that moves as a whole, with its lashes
+# Of the skin between an upper lid and its brow: what stays with the lid when the brow rises, and what goes with the brow, whose hairs
+# begin below its edge.
+STAYS, BROW_HAIR = 0.45, 0.18
 LID = 0.085  # how far above an upper lid the skin gives way when the lid closes
 LOWER_LID = 0.05
 UPPER_SHUTS, UPPER_OPENS = 0.82, 0.8  # the upper lid's share of a change of an eye's opening
@@ -315,6 +318,8 @@ class MovedFace:
             self.skin[:, 3:] *= still  # but a rim is no crease
             moved = moved + (landmarks - moved) * _under_glasses(before, landmarks)[:, None]
         after = moved.double().cpu().numpy()
+        if not glasses:
+            _keep_lashes(self.skin, before, after)
         self.eyes = _eyes(before, after, lids, gaze, glasses, pixel, landmarks.device)
         self.mouth = _mouth(before, after, teeth, pixel, skull, landmarks.device)
 
@@ -379,6 +384,48 @@ class MovedFace:
         cover = _ask_mouth(self.mouth, x, y, self.teeth)[0]
         eyes = _ask_eyes(self.eyes, x.expand(2, -1), y.expand(2, -1))[1]
         return torch.maximum(cover, eyes.amax(0)).reshape(1, *points.shape[1:3])
+
+
+def _keep_lashes(skin: Tensor, landmarks: np.ndarray, moved: np.ndarray) -> None:
+    """Where brows rise, the skin next to the upper lids stays, with lashes and their shadow, and what lies above it is drawn out instead.
+
+    Args:
+        skin: ``[1,2 or more,n,n]`` from :func:`skin_offsets`, changed in place.
+        landmarks: ``[161,2]`` before, and
+        moved: after.
+    """
+    size = skin.shape[-1]
+    for side in (0, 1):
+        lid = [AT[i] for i in EYES[side][8:]] + [AT[EYES[side][0]]]
+        brow = [AT[i] for i in BROWS[side][5:]]
+        if side == 0:
+            lid, brow = lid[::-1], brow[::-1]
+        frame = Frame.between(moved[lid[0]], moved[lid[-1]])
+        down = np.array([-frame.axis[1], frame.axis[0]])
+        rows = [(frame.to(*moved[at].T), (landmarks[at] - moved[at]) @ down) for at in (lid, brow)]
+        if (rows[1][1].mean() - rows[0][1].mean()) < 1e-3:
+            continue
+        # From the lid to the brow, and half an eye beyond its corners.
+        beside, top = 0.5 * frame.length, min(b.min() for (_, b), _ in rows)
+        corners = np.array([frame.back(a, b) for a in (-beside, frame.length + beside) for b in (top, LASHES)]) * size
+        (x0, y0), (x1, y1) = corners.min(0).clip(0, size - 1).astype(int), corners.max(0).clip(0, size - 1).astype(int) + 1
+        x, y = np.meshgrid((np.arange(x0, x1) + 0.5) / size, (np.arange(y0, y1) + 0.5) / size)
+        a, b = frame.to(x, y)
+        (edge, stays), (end, goes) = (
+            [np.interp(a, np.maximum.accumulate(along), v) for v in (height, shift)] for (along, height), shift in rows
+        )
+        room, above = np.maximum(edge - end, 1e-3), edge - b  # after the brow has moved
+        drawn = np.maximum(goes - stays, 0)
+        skin_before = np.maximum(room - drawn, 0)
+        held, hairs = STAYS * skin_before, room - BROW_HAIR * skin_before
+        share = ((above - held) / np.maximum(hairs - held, 1e-3)).clip(0, 1)
+        share = 0.75 * share + 0.25 * share * share * (3 - 2 * share)
+        here = 1 - np.maximum(-a, a - frame.length).clip(0) / beside
+        here = here.clip(0) * (above < room) * (drawn > 0)
+        part = skin[0, :2, y0:y1, x0:x1]
+        axis, limit, weight = (part.new_tensor(v) for v in (down, stays + drawn * share, here))
+        lower = (part * axis[:, None, None]).sum(0)
+        part -= axis[:, None, None] * (weight * (lower - limit).clamp(min=0))
 
 
 def _meet(box: Box, low: Sequence[float], high: Sequence[float]) -> bool:
