@@ -17,7 +17,10 @@ from .landmarks import AT, IRISES, pose
 WEIGHTS = (65.2, -120.5, -28.0, 30.7, 41.6)
 CONSTANT = 178.9
 CHILD = 4.0, 10.0  # of the sum: up to which a face is no small child's, and from which on it surely is a baby's
-TURNED = 0.12, 0.3  # yaw and pitch as of :func:`flow_core.faces.landmarks.pose`, from which on proportions tell less, and nothing
+TURNED = (
+    0.12,
+    0.3,
+)  # yaw and pitch as of :func:`flow_core.faces.landmarks.pose`, from which on proportions tell less, and nothing
 
 
 def childlike(places: Tensor) -> Tensor:

@@ -408,7 +408,10 @@ def _keep_lashes(skin: Tensor, landmarks: np.ndarray, moved: np.ndarray) -> None
         # From the lid to the brow, and half an eye beyond its corners.
         beside, top = 0.5 * frame.length, min(b.min() for (_, b), _ in rows)
         corners = np.array([frame.back(a, b) for a in (-beside, frame.length + beside) for b in (top, LASHES)]) * size
-        (x0, y0), (x1, y1) = corners.min(0).clip(0, size - 1).astype(int), corners.max(0).clip(0, size - 1).astype(int) + 1
+        (x0, y0), (x1, y1) = (
+            corners.min(0).clip(0, size - 1).astype(int),
+            corners.max(0).clip(0, size - 1).astype(int) + 1,
+        )
         x, y = np.meshgrid((np.arange(x0, x1) + 0.5) / size, (np.arange(y0, y1) + 0.5) / size)
         a, b = frame.to(x, y)
         (edge, stays), (end, goes) = (

@@ -585,7 +585,9 @@ def moved_face(
         young = childlike(landmarks[None]).item()
         edges, dropped = low + turned[2], tuple(turned[3].tolist())
         skull = Skull(lip, turned[4:], colors, edges, float(after @ tilts), dropped, bared, young)
-    return MovedFace(landmarks, moved, shift, part.triangles, seen, lids, gaze, teeth, glasses, pixel, skull, creases, folds)
+    return MovedFace(
+        landmarks, moved, shift, part.triangles, seen, lids, gaze, teeth, glasses, pixel, skull, creases, folds
+    )
 
 
 def looked_at(

@@ -170,7 +170,9 @@ def row(
     for lower in (False, True):
         edge, gum, *tones = _arch(lower)
         if young:
-            level = LOWER + 0 * edge[:, 0] if lower else DROP - SPEE * edge[:, 0] ** 2  # a gum has no points, and no lines
+            level = (
+                LOWER + 0 * edge[:, 0] if lower else DROP - SPEE * edge[:, 0] ** 2
+            )  # a gum has no points, and no lines
             ridge = np.stack([edge[:, 0], level + (HIDDEN if lower else -RISEN), edge[:, 2]], 1)
             narrow = np.array([1 - MILK * young, 1.0, 1.0])
             edge = (edge + (ridge - edge) * young) * narrow
