@@ -56,7 +56,7 @@ OVER = 0.08  # of an opening that shuts: nobody knows the edge of a lip to the p
 LEVEL, ASKED = 0.35, 0.3  # share by which a gaze up or down relaxes, and from which amount on it is what was asked for
 BROW_OVER_LID = (65, 158), (52, 159), (53, 160)  # points of a brow's lower edge, and of the upper lid below it
 # Of the skin between brow and lid: the share that a frown may take, that by which raised brows may stretch it, and up to where both are free
-FROWN, RAISE, FREE = 0.68, 0.7, 0.4
+FROWN, RAISE, FREE = 0.75, 0.7, 0.4
 BROW_UNITS = ("browDown", "browInnerUp", "browOuterUp")
 APART = 0.012  # how exactly lips meet, or part as far as asked, distances of the outer corners of the eyes
 STEPS = 3

@@ -307,7 +307,7 @@ def paint(
     fang = b - low_edge  # how far below the edges of the lower teeth
     # All that goes smoothly from 0 to 1 at once: a value, where it begins, and where it ends.
     steps = (
-        (down - 0.30 * across, 0.30, 0.62), (down - 0.25 * across, 0.38, 0.90), (height, 0.3 * cm, 1.0 * cm), (down, 0.0, 0.6),
+        (down - 0.30 * across, 0.38, 0.70), (down - 0.25 * across, 0.45, 0.92), (height, 0.3 * cm, 1.0 * cm), (down, 0.0, 0.6),
         (above, 0.0, 0.5 * cm), (hangs, -soft, soft), (gum - b, -2 * soft, 2 * soft), (crown, 0.0, 0.35), (below, 0.0, 0.35 * cm),
         (crown, 0.5, 0.0), (corner, 0.0, 0.24 - 0.12 * row.known), (height, 0.06 * cm, 0.30 * cm), (light, 0.02, 0.15),
         (corner, 0.24, 0.04), (near, fine, border), (below, max(LIP_SHADOW * cm, 2 * row.pixel), 0.0), (fang, -soft, soft),
@@ -322,7 +322,7 @@ def paint(
     # the lighter the nearer it comes.
     furrow = 1 - 0.14 * (across / -0.02).exp() * (1 - near_tip)
     tongue = (0.36 + 0.80 * near_tip) * (1 - 0.5 * across).clamp_(min=0) * furrow
-    depth = torch.lerp(0.21 + 0.07 * deep, tongue, raised * wide)
+    depth = torch.lerp(0.19 + 0.07 * deep, tongue, raised * wide)
     # The inner side of the lower lip comes out of the dark towards its edge.
     depth = torch.maximum(depth * (0.7 + 0.3 * off_lip), 0.9 * (1 - off_lip) ** 2 * down)
     inside = row.colors[1][:, None] * depth
