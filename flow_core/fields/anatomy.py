@@ -35,6 +35,9 @@ BEHIND = 1.12  # by which factor eyes behind glasses open at most
 BELOW_RIM = 0.014  # height of the skin above their upper lid that gives way: less than there is up to most rims
 RIM_LASHES = 0.007  # height of the strip of it that moves as a whole
 LASHES = 0.010  # height of the strip along a lid that moves as a whole, with its lashes
+# Of the skin between an upper lid and its brow: what stays with the lid when the brow rises, and what goes with the brow, whose hairs
+# begin below its edge.
+STAYS, BROW_HAIR = 0.45, 0.18
 LID = 0.085  # how far above an upper lid the skin gives way when the lid closes
 LOWER_LID = 0.05
 UPPER_SHUTS, UPPER_OPENS = 0.82, 0.8  # the upper lid's share of a change of an eye's opening
@@ -159,6 +162,7 @@ class Eye:
     still: bool  # nothing but the skin moves
     shaded: bool  # it looks elsewhere, opens wider, or shuts
     line: float  # half width of the line between lids that meet
+    edge: float  # and of the border between lids and eyeball
     reach: float  # how far above the upper lid the skin gives way, up to the brow
     glasses: bool  # whether it gives way only up to the rim of glasses
     box: Box
@@ -292,16 +296,20 @@ class MovedFace:
         skull: where teeth may be painted, and in which colours; None: the inside of a mouth is only dark.
         creases: ``[1,3,n,n]`` by how much a place before is darker than the skin beside it, see :func:`flow_core.faces.creases.creases`; what
             fades gets it back.
+        folds: ``[1,1,size,size]`` on the raster of the skin, added to how its light changes.
     """
 
     def __init__(
         self, landmarks: Tensor, moved: Tensor, shift: Tensor, triangles: Tensor, seen: tuple[Tensor, Tensor],
         lids: Sequence[float], gaze: Sequence[tuple[float, float]], teeth: tuple[float, float] = (0.0, 0.0),
         glasses: bool = False, pixel: float = 0.0, skull: Skull | None = None, creases: Tensor | None = None,
+        folds: Tensor | None = None,
     ) -> None:  # fmt: skip
         self.triangles, self.seen, self.teeth = triangles, seen, teeth
         self.paints, self.creases = skull is not None, creases
         self.skin = skin_offsets(shift, triangles, seen, moved[[AT[i] for i in OVAL]])
+        if folds is not None:
+            self.skin[:, 2:3] += _blurred(folds)
         before = landmarks.double().cpu().numpy()
         if glasses:
             points = pixel_centers(*self.skin.shape[2:], landmarks.device)
@@ -310,6 +318,8 @@ class MovedFace:
             self.skin[:, 3:] *= still  # but a rim is no crease
             moved = moved + (landmarks - moved) * _under_glasses(before, landmarks)[:, None]
         after = moved.double().cpu().numpy()
+        if not glasses:
+            _keep_lashes(self.skin, before, after)
         self.eyes = _eyes(before, after, lids, gaze, glasses, pixel, landmarks.device)
         self.mouth = _mouth(before, after, teeth, pixel, skull, landmarks.device)
 
@@ -376,6 +386,51 @@ class MovedFace:
         return torch.maximum(cover, eyes.amax(0)).reshape(1, *points.shape[1:3])
 
 
+def _keep_lashes(skin: Tensor, landmarks: np.ndarray, moved: np.ndarray) -> None:
+    """Where brows rise, the skin next to the upper lids stays, with lashes and their shadow, and what lies above it is drawn out instead.
+
+    Args:
+        skin: ``[1,2 or more,n,n]`` from :func:`skin_offsets`, changed in place.
+        landmarks: ``[161,2]`` before, and
+        moved: after.
+    """
+    size = skin.shape[-1]
+    for side in (0, 1):
+        lid = [AT[i] for i in EYES[side][8:]] + [AT[EYES[side][0]]]
+        brow = [AT[i] for i in BROWS[side][5:]]
+        if side == 0:
+            lid, brow = lid[::-1], brow[::-1]
+        frame = Frame.between(moved[lid[0]], moved[lid[-1]])
+        down = np.array([-frame.axis[1], frame.axis[0]])
+        rows = [(frame.to(*moved[at].T), (landmarks[at] - moved[at]) @ down) for at in (lid, brow)]
+        if (rows[1][1].mean() - rows[0][1].mean()) < 1e-3:
+            continue
+        # From the lid to the brow, and half an eye beyond its corners.
+        beside, top = 0.5 * frame.length, min(b.min() for (_, b), _ in rows)
+        corners = np.array([frame.back(a, b) for a in (-beside, frame.length + beside) for b in (top, LASHES)]) * size
+        (x0, y0), (x1, y1) = (
+            corners.min(0).clip(0, size - 1).astype(int),
+            corners.max(0).clip(0, size - 1).astype(int) + 1,
+        )
+        x, y = np.meshgrid((np.arange(x0, x1) + 0.5) / size, (np.arange(y0, y1) + 0.5) / size)
+        a, b = frame.to(x, y)
+        (edge, stays), (end, goes) = (
+            [np.interp(a, np.maximum.accumulate(along), v) for v in (height, shift)] for (along, height), shift in rows
+        )
+        room, above = np.maximum(edge - end, 1e-3), edge - b  # after the brow has moved
+        drawn = np.maximum(goes - stays, 0)
+        skin_before = np.maximum(room - drawn, 0)
+        held, hairs = STAYS * skin_before, room - BROW_HAIR * skin_before
+        share = ((above - held) / np.maximum(hairs - held, 1e-3)).clip(0, 1)
+        share = 0.75 * share + 0.25 * share * share * (3 - 2 * share)
+        here = 1 - np.maximum(-a, a - frame.length).clip(0) / beside
+        here = here.clip(0) * (above < room) * (drawn > 0)
+        part = skin[0, :2, y0:y1, x0:x1]
+        axis, limit, weight = (part.new_tensor(v) for v in (down, stays + drawn * share, here))
+        lower = (part * axis[:, None, None]).sum(0)
+        part -= axis[:, None, None] * (weight * (lower - limit).clamp(min=0))
+
+
 def _meet(box: Box, low: Sequence[float], high: Sequence[float]) -> bool:
     """Whether a box reaches into the range of some points."""
     return box[0] <= high[0] and box[1] <= high[1] and box[2] >= low[0] and box[3] >= low[1]
@@ -436,7 +491,8 @@ def _eyes(
         above, under = min(top.min(), after[0].min()) - reach, max(bottom.max(), after[1].max()) + LOWER_LID
         box = _box(target, above - 0.01, under + 0.01)
         line = max(LINE, min(1.4 * pixel, 4 * LINE))
-        eyes.append((target, source, (a, b, radius), (right, below), still, shaded, line, reach, glasses, box))
+        edge = max(EDGE, min(pixel, 4 * EDGE))  # in small pictures a narrower border would be a staircase
+        eyes.append((target, source, (a, b, radius), (right, below), still, shaded, line, edge, reach, glasses, box))
     on_device = torch.from_numpy(np.array(tables, np.float32)).to(device)
     return [
         Eye(target, source, table[:4], table[4:], *rest)
@@ -456,10 +512,10 @@ def _ask_eyes(
         first, last = max(center - radius + right, 1e-6), max(length - center - radius - right, 1e-6)
         columns.append(
             (*eye.target.origin, *eye.target.axis, eye.target.length, *eye.source.origin, *eye.source.axis, length,
-             middle, *eye.gaze, first, last, eye.reach, eye.line)
+             middle, *eye.gaze, first, last, eye.reach, eye.line, eye.edge)
         )  # fmt: skip
     columns = x.new_tensor(columns).T[..., None]  # each [E,1]
-    x0, y0, c, s, width, u0, v0, sc, ss, length, middle, right, below, first, last, reach, line = columns
+    x0, y0, c, s, width, u0, v0, sc, ss, length, middle, right, below, first, last, reach, line, edge = columns
     dx, dy = x - x0, y - y0
     a, b = c * dx + s * dy, c * dy - s * dx
     share = a / width
@@ -474,8 +530,8 @@ def _ask_eyes(
     give = _give_below_rim(above, top - top0) if eyes[0].glasses else _give(above, reach)
     upper = (top0 - top - shut * (0.5 * opening0).clamp(max=LINE)) * give
     rise = torch.where(above > under, upper, lower).masked_fill_(beyond, 0.0)
-    inside = -torch.maximum(above, under) - EDGE * ((top0 - top).abs() > (bottom0 - top0) * 0.8)
-    alpha = smoothstep(inside, -EDGE, EDGE).masked_fill_(beyond, 0.0)
+    inside = -torch.maximum(above, under) - edge * ((top0 - top).abs() > (bottom0 - top0) * 0.8)
+    alpha = smoothstep(inside, -edge, edge).masked_fill_(beyond, 0.0)
     # The eyeball: the similarity of the corners, then the gaze, then never beyond what the lids showed. Along the eye the iris
     # moves as a whole, and what lies beside it is stretched.
     ratio = length / width

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from ..faces.age import childlike
 from ..faces.fit import FittedFace, fit_faces
 from ..faces.landmarks import AT, LIPS_INNER, OVAL, WIDEN
 from ..faces.read import UNITS, read_units
@@ -32,6 +33,7 @@ from ..geometry.sampling import sample_image
 from . import container
 from .anatomy import RASTER, Box, MovedFace
 from .base import FEATHER, FieldError, Flow, FlowField, Sample, taper
+from .frown import frown_light
 from .look import Look
 from .opening import rounded
 from .raster import Field
@@ -66,7 +68,7 @@ LIGHT, LIGHTEST = 1.5, 0.28
 GONE = 0.8  # of a unit that relaxes, from which on its creases are gone,
 FADED = 0.8  # but for a trace, which a face at rest has too;
 TRACE = 0.005  # and up to which nobody sees that they fade
-PURSED = 0.8  # how far lips that are drawn together cover the lower teeth that would be seen otherwise
+PURSED = 0.6  # how far lips that are drawn together cover the lower teeth that would be seen otherwise
 # How far units go to show in the picture what they should show by landmarks: a reader of pictures errs, too
 TRUST = 0.5
 LOOKS = 1  # at the picture, after each of which what it does not show as asked is mended
@@ -551,11 +553,13 @@ def moved_face(
         shaped = face.turned(part.moved(torch.zeros_like(shown), controls)[None])[0]
         teeth = tuple(shaped[corners, :2].mean(0).tolist())
     lids, gaze = eyelids_and_gaze(shown, after, names)
-    skull, shift = None, -change[:, :2]
+    skull, shift, folds = None, -change[:, :2], None
     if colors is not None:
         lit = _shading(load_rig())
         light = LIGHTEST * torch.tanh((after - shown) @ lit.light.to(shown) * (LIGHT / LIGHTEST))
         shift = torch.cat([shift, light[:, None]], 1)
+        drawn = (after - shown)[[names.index("browTogether" + side) for side in ("Left", "Right")]]
+        folds = frown_light(drawn, part.neutral, part.triangles, seen)
         gone = (shown.clamp(min=0) - after.clamp(min=0)).clamp(min=0)
         if creases is not None and gone.any():
             fading = (gone / GONE).clamp(max=1) @ lit.creases.to(shown)
@@ -569,8 +573,12 @@ def moved_face(
         lip, low = landmarks[at].double().cpu().numpy() - turned[:2]
         pursed = sum(after[names.index(n)].clamp(0, 1).item() for n in ("mouthPucker", "mouthFunnel"))
         bared = BARED * (1 - PURSED * min(pursed, 1.0))
-        skull = Skull(lip, turned[4:], colors, low + turned[2], float(after @ tilts), tuple(turned[3].tolist()), bared)
-    return MovedFace(landmarks, moved, shift, part.triangles, seen, lids, gaze, teeth, glasses, pixel, skull, creases)
+        young = childlike(landmarks[None]).item()
+        edges, dropped = low + turned[2], tuple(turned[3].tolist())
+        skull = Skull(lip, turned[4:], colors, edges, float(after @ tilts), dropped, bared, young)
+    return MovedFace(
+        landmarks, moved, shift, part.triangles, seen, lids, gaze, teeth, glasses, pixel, skull, creases, folds
+    )
 
 
 def looked_at(

@@ -36,10 +36,14 @@ FRONT = 14.34  # the rig's depth of its front teeth
 DROP = 0.25  # centimetres by which the front teeth's edges hang below the lip at rest
 SPEE = 0.04  # how the edges rise to the sides: of the square of the distance from the middle
 GROOVE, GROOVED = 0.03, 0.2  # half width of the line between two teeth, and by how much it is darker
-BARED = 0.35  # centimetres of lower teeth that are seen at most
+BEHIND = 0.4  # how dark the tongue is right behind the edges of the lower teeth
+BARED = 0.45  # centimetres of lower teeth that are seen at most
 # The shadow of an upper lip on teeth it comes down over: its height in centimetres, and how dark it is.
 LIP_SHADOW, LIP_SHADE = 0.2, 0.6
 LOWER = 0.14  # centimetres by which the edges of the lower teeth lie below the lower lip's at rest
+# Of babies: by which part their teeth are narrower, and by how many centimetres upper edges hang less, and lower ones lie deeper.
+MILK, RISEN, HIDDEN = 0.28, 0.12, 0.7
+GUM = 0.6  # light that a bare gum reflects
 # Centimetres of teeth above a lip up to which they go on behind it, and from which on that is all of them.
 TALL = 0.6, 0.95
 CUT = 0.25  # of an opening, within which teeth end softly where a lip has cut them
@@ -94,6 +98,7 @@ class Skull:
         tilt: by how much more than those the edges rise for each centimetre behind them, since a jaw turns as it drops.
         dropped: x, y by which the jaw has moved, crop fractions.
         bared: centimetres of lower teeth that lips let see at most.
+        young: 0..1, how far it is a baby's, see :func:`flow_core.faces.age.childlike`: teeth are smaller, then only gums.
     """
 
     lip: np.ndarray
@@ -103,6 +108,7 @@ class Skull:
     tilt: float
     dropped: tuple[float, float]
     bared: float = BARED
+    young: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -158,9 +164,22 @@ def row(
         own: upper teeth that are seen where they are after the edit: the row is theirs, and goes on beside them.
     """
     share = (np.arange(COLUMNS) + 0.5) / COLUMNS
-    planes = []
+    planes, young = [], skull.young
+    if own is not None:  # teeth that are seen are there
+        young *= 1 - _smooth((own.light.clip(0, 0.5) * 2).mean(), 0.15, 0.35)
     for lower in (False, True):
         edge, gum, *tones = _arch(lower)
+        if young:
+            level = (
+                LOWER + 0 * edge[:, 0] if lower else DROP - SPEE * edge[:, 0] ** 2
+            )  # a gum has no points, and no lines
+            ridge = np.stack([edge[:, 0], level + (HIDDEN if lower else -RISEN), edge[:, 2]], 1)
+            narrow = np.array([1 - MILK * young, 1.0, 1.0])
+            edge = (edge + (ridge - edge) * young) * narrow
+            gum = gum * narrow
+            gum = gum + (edge - gum) * young
+            lit = GUM * np.exp((ridge[:, 2] - ridge[:, 2].max()) / 1.3) * (tones[0] > 0)
+            tones = [tones[0] + (lit - tones[0]) * young, tones[1] * (1 - young)]
         if lower:
             behind = edge[:, 2] - edge[:, 2].max()
             down = np.stack([0 * behind, skull.tilt * behind, 0 * behind], 1)
@@ -288,7 +307,7 @@ def paint(
     fang = b - low_edge  # how far below the edges of the lower teeth
     # All that goes smoothly from 0 to 1 at once: a value, where it begins, and where it ends.
     steps = (
-        (down - 0.40 * across, 0.34, 0.60), (down - 0.34 * across, 0.42, 0.95), (height, 0.5 * cm, 1.5 * cm), (down, 0.0, 0.6),
+        (down - 0.30 * across, 0.38, 0.70), (down - 0.25 * across, 0.45, 0.92), (height, 0.3 * cm, 1.0 * cm), (down, 0.0, 0.6),
         (above, 0.0, 0.5 * cm), (hangs, -soft, soft), (gum - b, -2 * soft, 2 * soft), (crown, 0.0, 0.35), (below, 0.0, 0.35 * cm),
         (crown, 0.5, 0.0), (corner, 0.0, 0.24 - 0.12 * row.known), (height, 0.06 * cm, 0.30 * cm), (light, 0.02, 0.15),
         (corner, 0.24, 0.04), (near, fine, border), (below, max(LIP_SHADOW * cm, 2 * row.pixel), 0.0), (fang, -soft, soft),
@@ -302,10 +321,10 @@ def paint(
     # The depth of a mouth is dark under the upper lip. The back of the tongue comes out of it, with a furrow along its middle, and is
     # the lighter the nearer it comes.
     furrow = 1 - 0.14 * (across / -0.02).exp() * (1 - near_tip)
-    tongue = (0.34 + 0.46 * near_tip) * (1 - 0.5 * across).clamp_(min=0) * furrow
-    depth = torch.lerp(0.14 + 0.08 * deep, tongue, raised * wide)
+    tongue = (0.36 + 0.80 * near_tip) * (1 - 0.5 * across).clamp_(min=0) * furrow
+    depth = torch.lerp(0.19 + 0.07 * deep, tongue, raised * wide)
     # The inner side of the lower lip comes out of the dark towards its edge.
-    depth = torch.maximum(depth * (0.5 + 0.5 * off_lip), 0.55 * (1 - off_lip) ** 2 * down)
+    depth = torch.maximum(depth * (0.7 + 0.3 * off_lip), 0.9 * (1 - off_lip) ** 2 * down)
     inside = row.colors[1][:, None] * depth
     # Teeth: less light under the lip and in the corners; their edges let some through; they touch above their edges.
     dim = 0.35 + 0.3 * row.known
@@ -318,8 +337,10 @@ def paint(
     )
     cover = opened * (1 - seen * (1 - drawn * aside)) * off
     if lower:  # it leans inwards, and gets its light through the opening
-        light = low_light * (0.55 + 0.27 * bright) * (0.35 + 0.65 * inner) * (1 - 0.7 * GROOVED * low_groove)
+        light = low_light * (0.62 + 0.27 * bright) * (0.35 + 0.65 * inner) * (1 - 0.7 * GROOVED * low_groove)
         low_tooth = row.colors[0][:, None] * light * (flesh * (0.5 - 0.5 * light)).exp()
+        # The tongue lies behind them, and they throw their shadow on it.
+        inside = inside * (1 - BEHIND * low_up * low_lit * (-((fang + 0.08 * cm) / (0.14 * cm)).square()).exp())
         inside = torch.lerp(inside, low_tooth, is_low * low_up * low_lit)
     made = torch.lerp(inside, tooth, is_tooth * ((closed + row.known - closed * row.known) * opened_up * lit))
     shadow = LIP_SHADE * opened * fell * at_lip * (1 - cover)

@@ -476,16 +476,18 @@ def stiff_brow(base: Base, field: np.ndarray) -> np.ndarray:
 
 
 def brow_together(base: Base) -> np.ndarray:
-    """The left corrugator: the inner end of the brow comes 0.35 cm nearer to the middle and 0.15 cm down, the skin
-    between the brows bulges. Made here; the pack has nothing like it."""
+    """The left corrugator: the inner half of the brow slides 0.35 cm towards the middle as a whole, for the muscle ends in the skin above the
+    middle of the brow; its end comes 0.15 cm down, the skin between the brows bulges. Made here; the pack has nothing like it."""
     x, y, z = base.neutral.T
     side = np.clip(x, 0, None)
     brow = np.exp(-(((y + 3.4) / np.where(y < -3.4, 1.3, 0.85)) ** 2)) * (z > 8) * (x > 0)
-    inward = (side / 1.5) * np.exp(1 - side / 1.5)  # 0 in the middle of the face, 1 at the brow's inner end
-    inward = inward * np.exp(-(np.clip(side - 3.5, 0, None) ** 2) / 1.5)
+    begins, slides = np.clip(side / 1.2, 0, 1), np.clip((5.4 - side) / 2.2, 0, 1)
+    begins = (begins + begins * begins * (3 - 2 * begins)) / 2  # half linear, for what is steep would fold
+    inward = begins * slides * slides * (3 - 2 * slides)
+    down = begins * np.clip((3.8 - side) / 2.6, 0, 1)
     bulge = np.exp(-(((side - 0.9) / 0.55) ** 2)) * np.clip(side / 0.5, 0, 1)
     field = np.zeros_like(base.neutral)
-    field[:, 0], field[:, 1], field[:, 2] = -0.35 * inward * brow, 0.15 * inward * brow, 0.12 * bulge * brow
+    field[:, 0], field[:, 1], field[:, 2] = -0.35 * inward * brow, 0.15 * down * brow, 0.12 * bulge * brow
     field[base.vertices("eyeball_left", "eyeball_right")] = 0
     return field
 

@@ -183,3 +183,13 @@ def test_a_grin_that_shuts_leaves_no_teeth_and_has_a_seam(crop: Crop) -> None:
     down = torch.tensor([0.0, 0.02])
     _, dark = sample(field, crop, *(at.float() + height + k * down for k in (-1, 0, 1)))
     assert dark[1] > 0.2 > max(dark[0], dark[2]) + 0.1
+
+
+def test_lashes_stay_where_brows_rise(crop: Crop) -> None:
+    field = MusclesField.of({"browInnerUp": 1.0, "browOuterUp": 1.0})
+    places, flow = crop.places[0], field.flow(0.0, crop)
+    for lid, brow in ((159, 52), (386, 282)):
+        low, high = places[AT[lid]], places[AT[brow]]
+        rises = [-flow(torch.lerp(low, high, t)[None, None, None]).offset[0, 1].item() for t in (0.3, 1.0)]
+        assert rises[0] > -0.001  # backwards: what is seen a little above the lid comes from there
+        assert -flow(high[None, None, None]).offset[0, 1].item() < -0.01

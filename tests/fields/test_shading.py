@@ -42,6 +42,17 @@ def at(crop: Crop, image: Tensor, place: Tensor) -> Tensor:
     return image[0, :, y, x]
 
 
+def test_brows_drawn_together_stand_upright_folds_between_them(crop: Crop, grey: Tensor) -> None:
+    lit = warp(grey, crop, MusclesField.of({"browTogether": 1.0}))[0][0].mean(0)
+    marks = crop.places[0]
+    ends = marks[AT[55]], marks[AT[285]]
+    row = torch.stack([at(crop, lit[None, None], torch.lerp(*ends, t)) for t in torch.linspace(0.1, 0.9, 41)])[:, 0]
+    middle, sides = row[15:26].max(), (row[:15].min(), row[26:].min())
+    assert max(sides) < GREY - 0.01 < GREY < middle
+    relaxed = warp(grey, crop, MusclesField.of({"browTogether": -1.0}))[0]
+    assert (relaxed - GREY).abs().max() < 0.02
+
+
 def test_a_smile_darkens_folds_and_lights_cheeks(crop: Crop, grey: Tensor) -> None:
     only = MusclesField.of({"mouthSmile": 0.6})
     marks = crop.places[0]

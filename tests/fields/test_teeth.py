@@ -14,6 +14,7 @@ from torch import Tensor
 
 from flow_core.faces.landmarks import AT, LIPS_INNER
 from flow_core.faces.mouth import COLUMNS, mouth_colors
+from flow_core.fields import muscles
 from flow_core.fields.anatomy import MovedFace
 from flow_core.fields.base import Sample
 from flow_core.fields.expressions import preset
@@ -55,6 +56,26 @@ def column(face: MovedFace, crop: Crop, field: MusclesField, depths: list[float]
     return (painted[:3] / painted[3:].clamp(min=1e-3)).T, painted[3]
 
 
+def test_a_babys_mouth_shows_gums_and_no_teeth(closed: Crop, monkeypatch: pytest.MonkeyPatch) -> None:
+    field = MusclesField.of({"mouthSmile": 0.6, "jawOpen": 0.5, "mouthUpperUp": 0.3})
+
+    def palest(young: float) -> float:
+        """Green over red."""
+        monkeypatch.setattr(muscles, "childlike", lambda places: torch.full((len(places),), young))
+        color, _ = column(asked(field, closed)[0], closed, field, [i / 30 for i in range(2, 29)])
+        return (color[:, 1] / color[:, 0].clamp(min=0.02)).max().item()
+
+    assert palest(0.0) > 0.85
+    assert palest(1.0) < 0.7
+
+
+def test_a_tongue_comes_out_of_the_dark_of_a_wide_mouth(closed: Crop) -> None:
+    field = MusclesField.of({"jawOpen": 0.9})
+    color, _ = column(asked(field, closed)[0], closed, field, [0.4, 0.75])
+    dark, tongue = color.mean(1)
+    assert tongue > 2 * dark
+
+
 def test_a_laugh_from_closed_lips_shows_teeth_above_the_dark(closed: Crop) -> None:
     field = MusclesField.of({"mouthSmile": 0.6, "jawOpen": 0.5, "mouthUpperUp": 0.3})
     face, _, _ = asked(field, closed)
@@ -62,7 +83,7 @@ def test_a_laugh_from_closed_lips_shows_teeth_above_the_dark(closed: Crop) -> No
     assert (cover > 0.9).all()
     teeth, depth = color.mean(1)
     assert 0.3 < teeth < 0.75  # no whiter than the light
-    assert teeth > 1.7 * depth
+    assert teeth > 1.5 * depth
     assert color[1, 0] > 1.2 * color[1, 2]  # and the depth is red
 
 

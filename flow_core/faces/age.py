@@ -1,0 +1,42 @@
+"""How far the proportions of a face are a baby's or a toddler's, whose teeth are small or not there yet.
+
+An iris hardly grows after birth, while all around it does: most of all noses, and the face below the eyes. The weights are those of a
+linear discriminant (Fisher, 1936) between babies and toddlers on one side, teenagers and adults on the other: 80 portraits of the SFHQ
+dataset whose file name has an even number. Landmarks alone are asked; nothing here looks at skin, hair or clothes.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from .landmarks import AT, IRISES, pose
+
+# Weights of the logarithms of: an iris and the height of the face over the width of the face; the lengths of the nose, its width, and
+# the way from the eyes to the chin over the distance of the outer corners of the eyes; and a constant.
+WEIGHTS = (65.2, -120.5, -28.0, 30.7, 41.6)
+CONSTANT = 178.9
+CHILD = 4.0, 10.0  # of the sum: up to which a face is no small child's, and from which on it surely is a baby's
+TURNED = (
+    0.12,
+    0.3,
+)  # yaw and pitch as of :func:`flow_core.faces.landmarks.pose`, from which on proportions tell less, and nothing
+
+
+def childlike(places: Tensor) -> Tensor:
+    """``[B]`` 0..1 for landmarks ``[B,161,2]``: 0 for faces of adults and of children at school."""
+
+    def at(number: int) -> Tensor:
+        return places[:, AT[number]]
+
+    def far(a: int, b: int) -> Tensor:
+        return (at(a) - at(b)).norm(dim=-1).clamp(min=1e-6)
+
+    iris = sum(far(eye[1], eye[2]) for eye in IRISES) / 2
+    eyes, width = far(33, 263), far(234, 454)
+    chin = ((at(33) + at(263)) / 2 - at(152)).norm(dim=-1).clamp(min=1e-6)
+    shares = torch.stack([iris / width, far(10, 152) / width, far(168, 2) / eyes, far(98, 327) / eyes, chin / eyes], -1)
+    score = shares.clamp(min=1e-6).log() @ shares.new_tensor(WEIGHTS) + CONSTANT
+    aside = pose(places)[:, :2].abs().amax(1)
+    turned = ((aside - TURNED[0]) / (TURNED[1] - TURNED[0])).clamp(0, 1)
+    return ((score - CHILD[0]) / (CHILD[1] - CHILD[0])).clamp(0, 1) * (1 - turned)
