@@ -12,12 +12,12 @@ import re
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import compress
 
 import torch
 from torch import Tensor
 
 from .meaning import UNDERSTOOD, Meanings
+from .subjects import subject
 from .words import is_word
 
 # ---------------------------------------------------------------------------------------------------------------- slips of the keys
@@ -25,6 +25,7 @@ from .words import is_word
 SHORTEST = 4  # letters of a word that may be mended
 FAR = 7  # letters from which two slips are mended
 _VOWELS = frozenset("aeiouy")
+_ENDINGS = (("iest", "y"), ("est", ""), ("est", "e"), ("ier", "y"), ("ies", "y"), ("ied", "y"), ("ily", "y"), ("ing", ""), ("ly", ""), ("ness", ""))
 
 
 def mended(text: str, vocabulary: frozenset[str], others: frozenset[str] = frozenset()) -> str:
@@ -40,7 +41,7 @@ def mended(text: str, vocabulary: frozenset[str], others: frozenset[str] = froze
 @functools.lru_cache(maxsize=4096)
 def meant(word: str, vocabulary: frozenset[str]) -> str:
     """The word of ``vocabulary`` that a misspelt one stands for; empty where it is a word, or none is near."""
-    if len(word) < SHORTEST or word in vocabulary or is_word(word):
+    if len(word) < SHORTEST or word in vocabulary or is_word(word) or _form(word, vocabulary):
         return ""
     most = 2 if len(word) >= FAR else 1
     letters = set(word)
@@ -54,6 +55,14 @@ def meant(word: str, vocabulary: frozenset[str]) -> str:
     slip, _, found = min(near, default=(9.0, 0, ""))
     # in four letters another letter is another word
     return found if slip <= (1.1 if len(word) == SHORTEST else 1.25 * most) else ""
+
+
+def _form(word: str, vocabulary: frozenset[str]) -> bool:
+    """Whether it is a regular form of a word of the vocabulary, which the guide reads like that."""
+    return any(
+        word.endswith(ending) and len(word) - len(ending) >= SHORTEST - 1 and word.removesuffix(ending) + stem in vocabulary
+        for ending, stem in _ENDINGS
+    )
 
 
 @functools.lru_cache(maxsize=4)
@@ -88,6 +97,39 @@ def slips(one: str, other: str) -> float:
 
 # -------------------------------------------------------------------------------------------------------------------------- comparisons
 
+# What smileys and pictures of faces say.
+_SIGNS = {
+    sign: word
+    for word, signs in {
+        "smiling": ":) :-) =) ^^ 🙂 😊 😀 😃 😄 😁 ☺ ☺️ 😇 🥰 😍 🤗",
+        "laughing": ":D :-D =D xD XD 😆 😂 🤣 😹",
+        "sad": ":( :-( =( :'( :,( T_T TT_TT ;_; 😢 😭 ☹ ☹️ 🙁 😞 😔 😿 🥺",
+        "angry": ">:( >:-( D:< 😠 😡 🤬 😤 💢 👿",
+        "surprised": ":o :O :-o :-O =O o_o O_O o_O O_o 😮 😯 😲 🤯 😳",
+        "frightened": "😨 😱 🙀",
+        "worried": "😰 😟 😥 😓",
+        "disgusted": "🤢 🤮",
+        "neutral": ":| :-| -_- 😐 😑 😶",
+        "smirking": ":-> >:) 😏 😼 😈",
+        "a wink": ";) ;-) 😉",
+        "a kiss": ":* :-* 😘 😗 😙 😚 💋",
+        "tongue out": ":p :P :-p :-P =P xP 😛 😝",
+        "a wink, tongue out": ";p ;P 😜 🤪",
+        "sleepy": "😴 😪 🥱",
+        "eyes closed": "😌",
+        "a grimace": "😬 😖 😣",
+        "looking up": "🙄",
+    }.items()
+    for sign in signs.split()
+}
+_SIGN = re.compile(
+    "|".join(
+        # a smiley stands alone; a picture may stand anywhere
+        rf"(?<!\S){re.escape(sign)}(?=[\s,.!]|$)" if sign.isascii() else re.escape(sign)
+        for sign in sorted(_SIGNS, key=len, reverse=True)
+    )
+)
+
 # An edit starts from the face that is there, so what is to be "happier than before" is to be happier.
 _BEYOND = r"(?: than| then(?= (?:before|now|usual|ever)\b))"
 _COMPARED = [
@@ -98,6 +140,7 @@ _COMPARED = [
             r"\1, less squinting, less raised cheeks",
         ),
         (r"\bno more than\b|\bnothing but\b", "only"),
+        (r"\b(?:trying|tries|struggling|fighting) (?:hard |so hard |desperately )?not to\b", "about to"),
         (r"\b(?:can'?t|can ?not|couldn'?t|could not) (?:be|get|look|feel) (?:any )?(\w+er|more \w+)\b", r"much \1"),
         (
             r"\b(?:can'?t|can ?not|couldn'?t|could not) (?:stop|help|resist|hide|contain|conceal|hold back|suppress|quit)(?: but)? ",
@@ -119,7 +162,8 @@ _COMPARED = [
 
 
 def compared(text: str) -> str:
-    """``text`` without what it compares the face with: "happier than before" is "happier", "twice as sad" is "very sad"."""
+    """``text`` without what it compares the face with: "happier than before" is "happier", "twice as sad" is "very sad"; smileys in words."""
+    text = _SIGN.sub(lambda m: f" {_SIGNS[m[0]]} ", text)
     for pattern, plain in _COMPARED:
         text = pattern.sub(plain, text)
     return " ".join(text.split())
@@ -130,10 +174,9 @@ def compared(text: str) -> str:
 CLEARER = 0.1  # by how much better clauses have to be explained than their whole,
 SURELY = 0.3  # and where the whole seems to ask for what they turn down
 DOUBTED = (0.5, 0.85)  # amounts between these are read of wishes without a degree where the tower is in doubt
-WEAK, WEAKER = (
-    0.6,
-    0.5,
-)  # what is asked for in a weak degree is at most the first; of what the tower reads beyond that the second is meant
+# what is asked for in a weak degree is at most the first; of what the tower reads beyond that the second is meant
+WEAK, WEAKER = 0.6, 0.5
+STRONG, STRONGER = 1.3, 1.5  # likewise of a strong degree, which is at least the first
 NOT, LESS = -1.0, -0.5  # what a wish is worth that is turned down, or of which there shall be less
 
 _JOINTS = re.compile(
@@ -142,15 +185,17 @@ _JOINTS = re.compile(
     r"|\s+(?=(?:without|but not) )",
     re.IGNORECASE,
 )
+_BELONGS = re.compile(r"\s+(?:with|without|while)\b", re.IGNORECASE)
+_NEXT = re.compile(r"\s*[,;.!，。；！、]")
 _TURNED = re.compile(r"\s+(?:instead of|rather than)\s+", re.IGNORECASE)
 _HE = r"(?:he|she|it|they|you|we|i|(?:the|this|a) (?:man|woman|person|face|girl|boy|guy|subject|model))"
 _FORMS = r"(?:look(?! (?:left|right|up|down|away|aside|to|at|into)\b)|looking(?! (?:left|right|up|down|away|aside|to|at|into)\b)|be|being|feel|feeling|seem|appear|show|showing|have|having|get|make (?:him|her|it|them|me)(?: look)?|let (?:him|her|it|them))"
 _ITS = r"(?:(?:all |any )?(?:of )?(?:the |that |those |these |this |his |her |their |your )?)"
-_SEEMS, _FAR = r"is|are|'s|looks?|seems?|appears?", r"(?:way |far |much |a bit |a little |just )?"
+_SEEMS, _FAR = r"is|are|'s|looks?|seems?|appears?", r"(?:way |far |much |a bit |a little |a touch |a tad |slightly |somewhat |just )?"
 _PARTS = r"face|skin|complexion|hair|foreheads?|(?:eye)?brows?|eyes?|(?:eye)?lids?|nose|nostrils?|cheeks?|cheekbones|mouth|lips?|teeth|tongue|chin|jaw(?:line)?|smile|grin|frown|pout"
 _SURE: tuple[tuple[str, float], ...] = (  # patterns of a turned-down wish that can mean nothing else, what it is worth
     (
-        rf"(?:tone down|dial (?:down|back)|ease (?:off|up on)|reduce|soften(?! to| into)|lessen|decrease|diminish|weaken|minimi[sz]e) {_ITS}(?P<a>.+)",
+        rf"(?:tone down|dial (?:down|back)|ease (?:off|up on)|reduce|soften(?! to\b| into\b|.* into\b)|lessen|decrease|diminish|weaken|minimi[sz]e) {_ITS}(?P<a>.+)",
         LESS,
     ),
     (
@@ -170,8 +215,9 @@ _SURE: tuple[tuple[str, float], ...] = (  # patterns of a turned-down wish that 
     ),
 )
 _ENGLISH: tuple[tuple[str, float], ...] = (  # patterns of a turned-down wish
-    (r"(?:make (?:him|her|it|them) )?(?:a )?less (?:of )?(?P<a>.+)", LESS),
-    (r"(?P<a>.+?) (?:that (?:is|are) )?less (?P<b>.+)", LESS),
+    (rf"(?:make (?:him|her|it|them) )?(?:look )?{_FAR}(?:a )?less (?:of )?(?P<a>.+)", LESS),
+    (rf"(?P<a>.+?) (?:(?:that )?(?:is|are) )?{_FAR}less (?P<b>.+)", LESS),
+    (rf"(?P<a>(?!more or ).+?) {_FAR}less", LESS),
     (
         rf"(?:please )?(?:{_HE} )?(?:do not|don'?t|does not|doesn'?t|should not|shouldn'?t|must not|won'?t|never|quit|stop|no longer|cease|avoid|no need to)(?: {_FORMS})? (?P<a>.+)",
         NOT,
@@ -200,12 +246,26 @@ _DEGREE = re.compile(
     r"|somewhat|kind of|kinda|sort of|sorta|partly|vaguely|lightly|just|only|some|fraction|smidge|suggestion|suppress\w*|stifl\w*|hold\w*|bit\w* back|trying|about to"
     r"|verge|start\w*|beginning|less|not)\b|[稍略轻淡浅丝些忍]|微(?!笑)|一点|有点|快要|差点|几乎"
 )
+_PLAIN_LITTLE = r"(?! (?:nose|mouth|chin|face|forehead|lips|jaw|ears|eyes|brows|eyebrows|boy|girl|child|kid)\b)"
 _WEAK = re.compile(
-    r"\b(?:slight(?:ly)?|(?:a|tiny|wee) bit|a tad|a touch|a (?:hint|trace|smidge|suggestion) of|faint(?:ly)?|subt(?:le|ly)|mild(?:ly)?|somewhat|barely|minimally"
-    r"|a little(?! (?:nose|mouth|chin|face|forehead|lips|jaw|ears|eyes|brows|eyebrows|boy|girl|child|kid)\b))\b"
-    r"|稍微|略微|微微|些许|一点点|(?<!再)有点|有一点",
+    r"\b(?:(?:ever so |only |just )?slight(?:ly)?|(?:just )?(?:a|one) (?:(?:tiny|wee|little) bit|bit|tad|touch|notch|smidge|smidgen|trifle|fraction)(?: of(?: an?)?)?"
+    r"|an? (?:hint|trace|suggestion) of(?: an?)?|an? (?:few|couple of) years(?= (?:older|younger))|the (?:tiniest|faintest|slightest)(?: bit)?(?: of)?"
+    r"|just a crack|faint(?:ly)?|subt(?:le|ly)|mild(?:ly)?|somewhat|barely|minimally|marginally|kind of|sort of|kinda|sorta|lightly|fractionally"
+    rf"|a little{_PLAIN_LITTLE})(?!\w)"
+    r"|稍稍|稍微有?些?|稍(?!后|等)|略微|略显|略(?!略)|微微|有点儿?(?!子)|有一点儿?|有些(?!人)|些许|一点点(?=.)|(?<=[轻老大小])几岁|(?<=.)一?点点$",
     re.IGNORECASE,
 )
+_STRONG = re.compile(
+    r"\b(?:very,? very|very|extremely|incredibly|insanely|terribly,? terribly|terribly|awfully|dreadfully|absolutely|utterly|totally|completely|super(?: duper)?"
+    r"|massively|hugely|enormously|tremendously|intensely|deeply|profoundly|exceedingly|immensely|wildly|ridiculously|hella|mega|ultra|overwhelmingly"
+    r"|exceptionally|unbelievably|remarkably|really really|really|so(?= \w+(?: |$))|(?:much|way|far|a lot|considerably|significantly) (?=\w+er\b|more )"
+    r"|(?:tons|loads|heaps|lots|a lot|a double dose|plenty) of|maximum|max)\b"
+    r"|,? (?:a lot|to the max|to the extreme|as much as (?:possible|you can|\w+ can)|as (?:high|wide|far|low|much|big|hard) as \w+ (?:go|goes|can|will go)"
+    r"|(?:dial|turn|crank) it up(?: to eleven)?|like crazy|very much)$"
+    r"|特别|非常|超级|极其|极度|极为|十分|相当|格外|异常|无比|万分|超(?!人|模|市|好看)|极(?=[^了端])|(?<=.)(?:极了|死了|坏了|得要命|得要死|得不行|得很|得不得了|透了|到爆|到极点|很多|多了|至极)$",
+    re.IGNORECASE,
+)
+_NEGATED = re.compile(r"\b(?:not|no|never|without|less)\b|n't\b|不要|没有|(?<!特)别", re.IGNORECASE)
 _FILL = re.compile(
     r"\b(?:so|too|that|as|such an?|quite|very|anymore|any more|any longer|at all|please|longer)\b ?", re.IGNORECASE
 )
@@ -229,15 +289,20 @@ class Clause:
 
 
 def clauses(text: str) -> list[Clause]:
-    """The wishes of a text that stand side by side, as far as its joints tell them."""
+    """The wishes of a text that stand side by side, as far as its joints tell them. What speaks of an animal or a thing, or of what such a
+    one has ("a cat with blue eyes"), is worth nothing."""
     found: list[Clause] = []
-    at, turned = 0, False
+    at, turned, other = 0, False, False
     for joint in (*_JOINTS.finditer(text), None):
         piece = text[at : joint.start() if joint else len(text)].strip()
         if piece:
-            found.append(Clause(piece, NOT) if turned else _clause(piece))
+            other = other or bool(subject(piece))
+            found.append(Clause(piece, 0.0 if other else NOT) if other or turned else _clause(piece))
         if joint:
             at, turned = joint.end(), bool(_TURNED.fullmatch(joint[0]))
+            # what began with it goes on about it until a new sentence or the next tag
+            belongs = _BELONGS.match(joint[0]) or len(found) == sum(w.worth == 0 for w in found)
+            other = other and bool(belongs) and not _NEXT.match(joint[0])
     return found
 
 
@@ -263,22 +328,64 @@ def composed(encode: Callable[[Sequence[str]], Tensor], meanings: Meanings, text
         whole: ``[D]`` unit embedding of the text as the tower reads it.
     """
     wishes = clauses(text)
-    if wishes == [Clause(text, 1.0)]:
-        [alone], _ = meanings.read(whole[None])
-        meant = _certain(alone, text)
-        return whole if meant is alone else meanings.point(meant)
-    read, fit = meanings.read(torch.cat([whole[None], encode([w.text for w in wishes])]))
-    alone, known = read[0], read[1:].abs().amax(1) >= UNDERSTOOD
-    amounts, contrary, wrong = torch.zeros_like(alone), False, False
-    for wish, row in zip(compress(wishes, known), read[1:][known], strict=True):
-        most = row.abs().argmax()
-        opposed = wish.worth < 0 and float(alone[most] * row[most].sign()) >= UNDERSTOOD
+    others = any(w.worth == 0 for w in wishes)  # of these the whole speaks too
+    wishes = [w for w in wishes if w.worth]
+    if others and not wishes:
+        return meanings.neutral
+    single = not others and wishes == [Clause(text, 1.0)]
+    said = [text, *(w.text for w in wishes if not single)]
+    # a degree of one of several wishes is none of the whole
+    bare = [without_degree(t) if n > 0 or single else ("", 1.0) for n, t in enumerate(said)]
+    bare = [b if w.worth > 0 else ("", 1.0) for b, w in zip(bare, (Clause("", 1.0), *wishes), strict=False)]
+    more = [*said[1:], *(b for b, _ in bare if b)]
+    read, fit = meanings.read(torch.cat([whole[None], encode(more)]) if more else whole[None])
+    without = iter(read[len(said) :].unbind())
+    meant = [
+        _graded(row, next(without), t, much) if b else _certain(row, t)
+        for t, row, (b, much) in zip(said, read.unbind()[: len(said)], bare, strict=True)
+    ]
+    if single:
+        return whole if torch.equal(meant[0], read[0]) else meanings.point(meant[0])
+    alone, amounts, contrary, wrong = read[0], torch.zeros_like(read[0]), False, False
+    known = torch.stack(meant[1:]).abs().amax(1) >= UNDERSTOOD
+    for n, wish in enumerate(wishes, 1):
+        if not known[n - 1]:
+            continue
+        most = read[n].abs().argmax()
+        opposed = wish.worth < 0 and float(alone[most] * read[n, most].sign()) >= UNDERSTOOD
         contrary, wrong = contrary or opposed, wrong or (opposed and wish.sure)
-        row = _turned(_certain(row, wish.text), wish.worth, meanings.names)
+        row = _turned(meant[n], wish.worth, meanings.names)
         amounts = torch.where(row.abs() > amounts.abs(), row, amounts)
-    clearer = float(fit[1:][known].mean() - fit[0]) if known.any() else 0.0
-    meant = amounts if wrong or clearer > (SURELY if contrary else CLEARER) else _certain(alone, text)
-    return whole if meant is alone else meanings.point(meant)
+    clearer = float(fit[1 : len(said)][known].mean() - fit[0]) if known.any() else 0.0
+    # of what the whole names as well, the clauses tell better how much
+    graded = any(b for b, _ in bare) and torch.equal(amounts.abs() >= UNDERSTOOD, alone.abs() >= UNDERSTOOD)
+    if others or wrong or graded or clearer > (SURELY if contrary else CLEARER):
+        return meanings.point(amounts)
+    return whole if torch.equal(meant[0], alone) else meanings.point(meant[0])
+
+
+def without_degree(text: str) -> tuple[str, float]:
+    """A wish without the words that say how much, and what these are worth; an empty text where there are none, or several."""
+    found = [(m, much) for pattern, much in ((_WEAK, WEAKER), (_STRONG, STRONGER)) for m in pattern.finditer(text)]
+    if len(found) != 1 or _NEGATED.search(text):
+        return "", 1.0
+    [(match, much)] = found
+    bare = f"{text[: match.start()]} {text[match.end() :]}" if text.isascii() else text[: match.start()] + text[match.end() :]
+    return " ".join(bare.split()).strip(" ,，"), much
+
+
+def _graded(row: Tensor, bare: Tensor, text: str, much: float) -> Tensor:
+    """Amounts ``[C]`` of a text that names a degree, read with it as ``row`` and without it as ``bare``."""
+    most, k = bare.abs().max(dim=0)
+    named, as_well = row.abs().max() >= UNDERSTOOD, row.abs().argmax() == k and row[k] * bare[k] > 0
+    if most < DOUBTED[0] or (named and not as_well):  # the degree is a part of what is meant
+        return _certain(row, text)
+    if much > 1:
+        return row if as_well and row[k].abs() >= STRONG else bare * (max(STRONGER, float(most)) / most)
+    if as_well and row[k].abs() <= WEAK:
+        return row
+    two = bare.abs().topk(2).values[1] >= UNDERSTOOD  # of which one alone may be meant to be weak
+    return _certain(row, text) if two else bare * (WEAKER / most)
 
 
 def _turned(amounts: Tensor, worth: float, names: Sequence[str]) -> Tensor:
