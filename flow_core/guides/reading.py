@@ -239,7 +239,7 @@ _CHINESE: tuple[tuple[str, float], ...] = (
         r"(?:请)?(?:不要|别|不再|停止|没有|去掉|去除|消除|收起|不是|并不|毫无|毫不|无(?![比辜聊精神所])|不(?![会敢过能可屑满安爽耐悦错已好起同知禁惯]))(?:有|再)?(?P<a>.+?)(?:了)?",
         NOT,
     ),
-    (r"(?P<a>.+?)(?:不要|(?<!特)别|没有|并不|不再)(?P<b>.+)", NOT),
+    (r"(?P<a>.+?)(?:不要|(?<!特)别|没有(?!.?表情)|并不|不再)(?P<b>.+)", NOT),
 )
 _DEGREE = re.compile(
     r"\b(?:slight\w*|bit|little|tad|touch|hint|trace|ghost|faint\w*|subtl\w*|half\w*|almost|nearly|barely|hardly|mild\w*|moderate\w*|gentl\w*|soft\w*|(?:small|weak|thin|light) (?:smile|grin|laugh|smirk|frown|pout|kiss)"
@@ -327,41 +327,57 @@ def composed(encode: Callable[[Sequence[str]], Tensor], meanings: Meanings, text
         encode: unit embeddings ``[N,D]`` of texts.
         whole: ``[D]`` unit embedding of the text as the tower reads it.
     """
+    sure = meanings.known(text)
+    if sure is not None:
+        return meanings.point(sure)
     wishes = clauses(text)
     others = any(w.worth == 0 for w in wishes)  # of these the whole speaks too
     wishes = [w for w in wishes if w.worth]
     if others and not wishes:
         return meanings.neutral
-    single = not others and wishes == [Clause(text, 1.0)]
-    said = [text, *(w.text for w in wishes if not single)]
-    # a degree of one of several wishes is none of the whole
-    bare = [without_degree(t) if n > 0 or single else ("", 1.0) for n, t in enumerate(said)]
-    bare = [b if w.worth > 0 else ("", 1.0) for b, w in zip(bare, (Clause("", 1.0), *wishes), strict=False)]
-    more = [*said[1:], *(b for b, _ in bare if b)]
-    read, fit = meanings.read(torch.cat([whole[None], encode(more)]) if more else whole[None])
-    without = iter(read[len(said) :].unbind())
-    meant = [
-        _graded(row, next(without), t, much) if b else _certain(row, t)
-        for t, row, (b, much) in zip(said, read.unbind()[: len(said)], bare, strict=True)
-    ]
-    if single:
-        return whole if torch.equal(meant[0], read[0]) else meanings.point(meant[0])
-    alone, amounts, contrary, wrong = read[0], torch.zeros_like(read[0]), False, False
-    known = torch.stack(meant[1:]).abs().amax(1) >= UNDERSTOOD
-    for n, wish in enumerate(wishes, 1):
-        if not known[n - 1]:
+    if not others and wishes == [Clause(text, 1.0)]:
+        bare, much = without_degree(text)
+        [alone, *without], _ = _read(encode, meanings, [bare] if bare else [], whole)
+        meant = _graded(alone, *without, text, much, meanings.known(bare) is not None) if bare else _certain(alone, text)
+        return whole if torch.equal(meant, alone) else meanings.point(meant)
+    texts = [w.text for w in wishes]
+    bares = [without_degree(w.text) if w.worth > 0 else ("", 1.0) for w in wishes]
+    read, fit = _read(encode, meanings, [*texts, *(b for b, _ in bares if b)], whole)
+    alone, rows, without = read[0], read[1 : len(wishes) + 1], iter(read[len(wishes) + 1 :])
+    amounts, contrary, wrong, fits = torch.zeros_like(alone), False, False, []
+    for n, (wish, row, (bare, much)) in enumerate(zip(wishes, rows, bares, strict=True), 1):
+        sure = meanings.known(wish.text) is not None
+        known_bare = bool(bare) and meanings.known(bare) is not None
+        plain = next(without) if bare else row
+        meant = row if sure else _graded(row, plain, wish.text, much, known_bare) if bare else _certain(row, wish.text)
+        if meant.abs().max() < UNDERSTOOD:
             continue
-        most = read[n].abs().argmax()
-        opposed = wish.worth < 0 and float(alone[most] * read[n, most].sign()) >= UNDERSTOOD
+        fits.append(fit[n])
+        most = row.abs().argmax()
+        opposed = wish.worth < 0 and float(alone[most] * row[most].sign()) >= UNDERSTOOD
         contrary, wrong = contrary or opposed, wrong or (opposed and wish.sure)
-        row = _turned(meant[n], wish.worth, meanings.names)
-        amounts = torch.where(row.abs() > amounts.abs(), row, amounts)
-    clearer = float(fit[1 : len(said)][known].mean() - fit[0]) if known.any() else 0.0
+        meant = _turned(meant, wish.worth, meanings.names)
+        amounts = torch.where(meant.abs() > amounts.abs(), meant, amounts)
+    clearer = sum(fits) / len(fits) - fit[0] if fits else 0.0
     # of what the whole names as well, the clauses tell better how much
-    graded = any(b for b, _ in bare) and torch.equal(amounts.abs() >= UNDERSTOOD, alone.abs() >= UNDERSTOOD)
+    graded = any(b for b, _ in bares) and torch.equal(amounts.abs() >= UNDERSTOOD, alone.abs() >= UNDERSTOOD)
     if others or wrong or graded or clearer > (SURELY if contrary else CLEARER):
         return meanings.point(amounts)
-    return whole if torch.equal(meant[0], alone) else meanings.point(meant[0])
+    meant = _certain(alone, text)
+    return whole if torch.equal(meant, alone) else meanings.point(meant)
+
+
+def _read(
+    encode: Callable[[Sequence[str]], Tensor], meanings: Meanings, texts: list[str], whole: Tensor
+) -> tuple[list[Tensor], list[float]]:
+    """Amounts ``[C]`` that a whole and further texts mean, and how well these explain them; what is known by heart is that."""
+    read, fit = meanings.read(torch.cat([whole[None], encode(texts)]) if texts else whole[None])
+    rows, fits = list(read), fit.tolist()
+    for n, text in enumerate(texts, 1):
+        known = meanings.known(text)
+        if known is not None:
+            rows[n] = known
+    return rows, fits
 
 
 def without_degree(text: str) -> tuple[str, float]:
@@ -374,17 +390,17 @@ def without_degree(text: str) -> tuple[str, float]:
     return " ".join(bare.split()).strip(" ,，"), much
 
 
-def _graded(row: Tensor, bare: Tensor, text: str, much: float) -> Tensor:
-    """Amounts ``[C]`` of a text that names a degree, read with it as ``row`` and without it as ``bare``."""
+def _graded(row: Tensor, bare: Tensor, text: str, much: float, sure: bool) -> Tensor:
+    """Amounts ``[C]`` of a text that names a degree, read with it as ``row`` and without it as ``bare``, of which one may be ``sure``."""
     most, k = bare.abs().max(dim=0)
     named, as_well = row.abs().max() >= UNDERSTOOD, row.abs().argmax() == k and row[k] * bare[k] > 0
-    if most < DOUBTED[0] or (named and not as_well):  # the degree is a part of what is meant
+    if most < DOUBTED[0] or (named and not as_well and not sure):  # the degree is a part of what is meant
         return _certain(row, text)
     if much > 1:
         return row if as_well and row[k].abs() >= STRONG else bare * (max(STRONGER, float(most)) / most)
-    if as_well and row[k].abs() <= WEAK:
+    if as_well and UNDERSTOOD <= row[k].abs() <= WEAK:
         return row
-    two = bare.abs().topk(2).values[1] >= UNDERSTOOD  # of which one alone may be meant to be weak
+    two = bare.abs().topk(2).values[1] >= UNDERSTOOD and not sure  # of which one alone may be meant to be weak
     return _certain(row, text) if two else bare * (WEAKER / most)
 
 

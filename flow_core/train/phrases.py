@@ -10,6 +10,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..guides.phrasebook import Phrasebook
 from .attributes import CONCEPTS
 
 FOLDER = Path(__file__).parent
@@ -87,6 +88,12 @@ def lexicon(language: str) -> Lexicon:
                 Phrase(t.replace("SIDE", side), match[3], says, parts[match[2]] if match[2] else ()) for t in texts
             ]
     return Lexicon(language, tuple(phrases), tuple(nothing))
+
+
+def book() -> Phrasebook:
+    """All phrases that need no name of a part of the face beside them, for a guide to know by heart."""
+    found = [(p.text, p.says) for language in LANGUAGES for p in lexicon(language).phrases if not p.parts]
+    return Phrasebook.of([*found, *((t, ()) for language in LANGUAGES for t in lexicon(language).nothing)])
 
 
 def _says(text: str) -> tuple[tuple[int, float], ...]:

@@ -403,7 +403,7 @@ def main(argv: list[str] | None = None) -> None:
         state = load_file(guide_file)
         state = {k: v for k, v in state.items() if not k.startswith("transformer.")} | tower.tensors()
         known = vocabulary()
-        about = {**about, "vocabulary": json.dumps(known, ensure_ascii=False), "concepts": meanings.dumps()}
+        about = {**about, "vocabulary": json.dumps(known, ensure_ascii=False), "concepts": meanings.dumps(), "phrases": phrases.book().dumps()}
         if o.wordnet:
             lemmas = (word for lemma in wordnet(o.wordnet)[1] for word in lemma.split())
             about["others"] = json.dumps(others(lemmas, frozenset(known)))
