@@ -179,10 +179,12 @@ WEAK, WEAKER = 0.6, 0.5
 STRONG, STRONGER = 1.3, 1.5  # likewise of a strong degree, which is at least the first
 NOT, LESS = -1.0, -0.5  # what a wish is worth that is turned down, or of which there shall be less
 
+_ZH_PARTS = "眼|鼻|嘴|唇|眉|脸|下巴|额|头发|皮肤"
 _JOINTS = re.compile(
     r"\s*(?:[,;.!+&/、，；。！]|并且|而且|同时|还有|加上|但是|但|一边|一面|既|又|也(?=[不没别无]))\s*(?:(?:and|but|with|plus|also|then|和|又|也)\b\s*)?"
     r"|\s+(?:and also|and then|as well as|in addition to|rather than|instead of|even though|although|though|and|(?<!anything\s)(?<!nothing\s)but|(?<!enough\s)with|plus|while|yet|then|&)\s+"
-    r"|\s+(?=(?:without|but not) )",
+    r"|\s+(?=(?:without|but not) )"
+    rf"|(?<=[睛子巴唇毛额发肤])(?=[大小高低厚薄红粉尖圆方长短宽窄蓝绿黑金白细粗翘挺](?:{_ZH_PARTS}))",
     re.IGNORECASE,
 )
 _BELONGS = re.compile(r"\s+(?:with|without|while)\b", re.IGNORECASE)
@@ -234,6 +236,7 @@ _CHINESE_SURE: tuple[tuple[str, float], ...] = (
     ),
 )
 _CHINESE: tuple[tuple[str, float], ...] = (
+    (r"(?P<a>.*?)一点儿?[都也]不(?P<b>.+)", NOT),
     (r"(?P<a>.*?)(?:没那么|不那么|没有那么|别那么|不要那么|别这么|不要这么|别太|不要太)(?P<b>.+)", LESS),
     (
         r"(?:请)?(?:不要|别|不再|停止|没有|去掉|去除|消除|收起|不是|并不|毫无|毫不|无(?![比辜聊精神所])|不(?![会敢过能可屑满安爽耐悦错已好起同知禁惯]))(?:有|再)?(?P<a>.+?)(?:了)?",
@@ -252,7 +255,7 @@ _WEAK = re.compile(
     r"|an? (?:hint|trace|suggestion) of(?: an?)?|an? (?:few|couple of) years(?= (?:older|younger))|the (?:tiniest|faintest|slightest)(?: bit)?(?: of)?"
     r"|just a crack|faint(?:ly)?|subt(?:le|ly)|mild(?:ly)?|somewhat|barely|minimally|marginally|kind of|sort of|kinda|sorta|lightly|fractionally"
     rf"|a little{_PLAIN_LITTLE})(?!\w)"
-    r"|稍稍|稍微有?些?|稍(?!后|等)|略微|略显|略(?!略)|微微|有点儿?(?!子)|有一点儿?|有些(?!人)|些许|一点点(?=.)|(?<=[轻老大小])几岁|(?<=.)一?点点$",
+    r"|稍稍|稍微有?些?|稍(?!后|等)|略微|略显|略(?!略)|微微|有点儿?(?!子)|有一点儿?|有些(?!人)|些许|一点点(?=.)|(?<=[轻老大小])几岁|(?<=.)(?:一?点点|一点儿?|一些)$",
     re.IGNORECASE,
 )
 _STRONG = re.compile(
@@ -267,8 +270,11 @@ _STRONG = re.compile(
 )
 _NEGATED = re.compile(r"\b(?:not|no|never|without|less)\b|n't\b|不要|没有|(?<!特)别", re.IGNORECASE)
 _FILL = re.compile(
-    r"\b(?:so|too|that|as|such an?|quite|very|anymore|any more|any longer|at all|please|longer)\b ?", re.IGNORECASE
+    r"\b(?:so|too|that|as|such an?|quite|very|anymore|any more|any longer|at all|please|longer)\b ?|那么|这么|(?<=.)太(?!阳)",
+    re.IGNORECASE,
 )
+# "laughing so much that ...": what comes before it is felt
+_SO_THAT = re.compile(r"(?P<felt>[^，。]{1,4}?)得(?!意|很|了|到|分|体|知|出).+")
 
 
 _PATTERNS = [
@@ -329,7 +335,13 @@ def composed(encode: Callable[[Sequence[str]], Tensor], meanings: Meanings, text
     """
     sure = meanings.known(text)
     if sure is not None:
-        return meanings.point(sure)
+        bare, much = without_degree(text)
+        plain = meanings.known(bare) if bare else None
+        return meanings.point(sure if plain is None else _graded(sure, plain, text, much, True))
+    felt = _SO_THAT.fullmatch(text)
+    sure = meanings.known(felt["felt"]) if felt else None
+    if sure is not None and sure.any():
+        return meanings.point(sure * without_degree(text)[1])
     wishes = clauses(text)
     others = any(w.worth == 0 for w in wishes)  # of these the whole speaks too
     wishes = [w for w in wishes if w.worth]
