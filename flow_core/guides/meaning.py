@@ -95,7 +95,9 @@ class Meanings:
             numbers = numbers.float().view(len(names) + 2, -1)
         except (KeyError, TypeError, RuntimeError, ValueError) as e:
             raise ValueError(f"no directions of concepts: {e}") from e
-        return cls(names, torch.nn.functional.normalize(numbers[0], dim=0), numbers[1], numbers[2:], Phrasebook.loads(phrases))
+        return cls(
+            names, torch.nn.functional.normalize(numbers[0], dim=0), numbers[1], numbers[2:], Phrasebook.loads(phrases)
+        )
 
 
 def _sparse(y: Tensor, common: Tensor, ways: Tensor) -> Tensor:

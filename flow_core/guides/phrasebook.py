@@ -12,8 +12,34 @@ from dataclasses import dataclass
 Says = tuple[tuple[int, float], ...]  # numbers of concepts and amounts; nothing where a text asks for nothing
 
 # what makes no difference: "lost her job", "lost the job"
-_EMPTY = frozenset(["a", "an", "the", "his", "her", "their", "my", "your", "its", "this", "that", "these", "those", "just", "please", "some"])
-_SAME = {"gray": "grey", "color": "colour", "colors": "colours", "colored": "coloured", "moustache": "mustache", "im": "i'm"}
+_EMPTY = frozenset(
+    [
+        "a",
+        "an",
+        "the",
+        "his",
+        "her",
+        "their",
+        "my",
+        "your",
+        "its",
+        "this",
+        "that",
+        "these",
+        "those",
+        "just",
+        "please",
+        "some",
+    ]
+)
+_SAME = {
+    "gray": "grey",
+    "color": "colour",
+    "colors": "colours",
+    "colored": "coloured",
+    "moustache": "mustache",
+    "im": "i'm",
+}
 _P = r"(?:he|she|it|they|him|them|me|you|man|woman|person|face|guy|lady|subject|model|someone|somebody|people)"
 _LIKE = r"(?:like|as if|as though|if)"
 _BEFORE = re.compile(
@@ -29,8 +55,12 @@ _BEFORE = re.compile(
         )
     )
 )
-_AFTER = re.compile(r" (?:face|expression|look|person|man|woman|guy|lady|portrait|photo|mood|vibe|emotion|on face|looking|now|today)$")
-_ZH_BEFORE = re.compile(r"(?:请|把|将|让|使|给|一个|一张|一副|一脸|满脸|她的?|他的?|人物|看起来|看上去|显得|表情|脸上|变得|变|露出|带着|有|很|更|好像|就像|像|仿佛|刚刚|刚)")
+_AFTER = re.compile(
+    r" (?:face|expression|look|person|man|woman|guy|lady|portrait|photo|mood|vibe|emotion|on face|looking|now|today)$"
+)
+_ZH_BEFORE = re.compile(
+    r"(?:请|把|将|让|使|给|一个|一张|一副|一脸|满脸|她的?|他的?|人物|看起来|看上去|显得|表情|脸上|变得|变|露出|带着|有|很|更|好像|就像|像|仿佛|刚刚|刚)"
+)
 _ZH_AFTER = re.compile(r"(?:的?(?:表情|样子|脸|神情|人|男人|女人|女孩|男孩|神色)|似的|一样|的|了)$")
 
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from .meaning import UNDERSTOOD, Meanings
+from .meaning import SECOND, UNDERSTOOD, Meanings
 from .subjects import subject
 from .words import is_word
 
@@ -25,7 +25,11 @@ from .words import is_word
 SHORTEST = 4  # letters of a word that may be mended
 FAR = 7  # letters from which two slips are mended
 _VOWELS = frozenset("aeiouy")
-_ENDINGS = (("iest", "y"), ("est", ""), ("est", "e"), ("ier", "y"), ("ies", "y"), ("ied", "y"), ("ily", "y"), ("ing", ""), ("ly", ""), ("ness", ""))
+_ENDINGS = (
+    ("iest", "y"),
+    ("est", ""),
+    ("est", "e"),
+)  # others are mended into what the tower knows: "angrier" into "angry"
 
 
 def mended(text: str, vocabulary: frozenset[str], others: frozenset[str] = frozenset()) -> str:
@@ -58,9 +62,11 @@ def meant(word: str, vocabulary: frozenset[str]) -> str:
 
 
 def _form(word: str, vocabulary: frozenset[str]) -> bool:
-    """Whether it is a regular form of a word of the vocabulary, which the guide reads like that."""
+    """Whether it is the superlative of a word of the vocabulary."""
     return any(
-        word.endswith(ending) and len(word) - len(ending) >= SHORTEST - 1 and word.removesuffix(ending) + stem in vocabulary
+        word.endswith(ending)
+        and len(word) - len(ending) >= SHORTEST - 1
+        and word.removesuffix(ending) + stem in vocabulary
         for ending, stem in _ENDINGS
     )
 
@@ -176,6 +182,7 @@ SURELY = 0.3  # and where the whole seems to ask for what they turn down
 DOUBTED = (0.5, 0.85)  # amounts between these are read of wishes without a degree where the tower is in doubt
 # what is asked for in a weak degree is at most the first; of what the tower reads beyond that the second is meant
 WEAK, WEAKER = 0.6, 0.5
+HEARD = 1.1 * SECOND  # share of the largest amount that another wish has at least
 STRONG, STRONGER = 1.3, 1.5  # likewise of a strong degree, which is at least the first
 NOT, LESS = -1.0, -0.5  # what a wish is worth that is turned down, or of which there shall be less
 
@@ -193,7 +200,10 @@ _TURNED = re.compile(r"\s+(?:instead of|rather than)\s+", re.IGNORECASE)
 _HE = r"(?:he|she|it|they|you|we|i|(?:the|this|a) (?:man|woman|person|face|girl|boy|guy|subject|model))"
 _FORMS = r"(?:look(?! (?:left|right|up|down|away|aside|to|at|into)\b)|looking(?! (?:left|right|up|down|away|aside|to|at|into)\b)|be|being|feel|feeling|seem|appear|show|showing|have|having|get|make (?:him|her|it|them|me)(?: look)?|let (?:him|her|it|them))"
 _ITS = r"(?:(?:all |any )?(?:of )?(?:the |that |those |these |this |his |her |their |your )?)"
-_SEEMS, _FAR = r"is|are|'s|looks?|seems?|appears?", r"(?:way |far |much |a bit |a little |a touch |a tad |slightly |somewhat |just )?"
+_SEEMS, _FAR = (
+    r"is|are|'s|looks?|seems?|appears?",
+    r"(?:way |far |much |a bit |a little |a touch |a tad |slightly |somewhat |just )?",
+)
 _PARTS = r"face|skin|complexion|hair|foreheads?|(?:eye)?brows?|eyes?|(?:eye)?lids?|nose|nostrils?|cheeks?|cheekbones|mouth|lips?|teeth|tongue|chin|jaw(?:line)?|smile|grin|frown|pout"
 _SURE: tuple[tuple[str, float], ...] = (  # patterns of a turned-down wish that can mean nothing else, what it is worth
     (
@@ -302,13 +312,14 @@ def clauses(text: str) -> list[Clause]:
     for joint in (*_JOINTS.finditer(text), None):
         piece = text[at : joint.start() if joint else len(text)].strip()
         if piece:
-            other = other or bool(subject(piece))
+            belongs = joint is not None and _BELONGS.match(joint[0])
+            other = other or bool(subject(f"{piece} with" if belongs else piece))
             found.append(Clause(piece, 0.0 if other else NOT) if other or turned else _clause(piece))
         if joint:
             at, turned = joint.end(), bool(_TURNED.fullmatch(joint[0]))
             # what began with it goes on about it until a new sentence or the next tag
-            belongs = _BELONGS.match(joint[0]) or len(found) == sum(w.worth == 0 for w in found)
-            other = other and bool(belongs) and not _NEXT.match(joint[0])
+            goes_on = _BELONGS.match(joint[0]) or not any(w.worth for w in found)
+            other = other and bool(goes_on) and not _NEXT.match(joint[0])
     return found
 
 
@@ -350,7 +361,9 @@ def composed(encode: Callable[[Sequence[str]], Tensor], meanings: Meanings, text
     if not others and wishes == [Clause(text, 1.0)]:
         bare, much = without_degree(text)
         [alone, *without], _ = _read(encode, meanings, [bare] if bare else [], whole)
-        meant = _graded(alone, *without, text, much, meanings.known(bare) is not None) if bare else _certain(alone, text)
+        meant = (
+            _graded(alone, *without, text, much, meanings.known(bare) is not None) if bare else _certain(alone, text)
+        )
         return whole if torch.equal(meant, alone) else meanings.point(meant)
     texts = [w.text for w in wishes]
     bares = [without_degree(w.text) if w.worth > 0 else ("", 1.0) for w in wishes]
@@ -371,12 +384,23 @@ def composed(encode: Callable[[Sequence[str]], Tensor], meanings: Meanings, text
         meant = _turned(meant, wish.worth, meanings.names)
         amounts = torch.where(meant.abs() > amounts.abs(), meant, amounts)
     clearer = sum(fits) / len(fits) - fit[0] if fits else 0.0
-    # of what the whole names as well, the clauses tell better how much
-    graded = any(b for b, _ in bares) and torch.equal(amounts.abs() >= UNDERSTOOD, alone.abs() >= UNDERSTOOD)
-    if others or wrong or graded or clearer > (SURELY if contrary else CLEARER):
-        return meanings.point(amounts)
+    # how much of each is meant the clauses tell better, where they leave out nothing of what the whole names
+    graded = any(b for b, _ in bares) and not ((alone.abs() >= UNDERSTOOD) & (amounts.abs() < UNDERSTOOD)).any()
+    heart = all(meanings.known(t) is not None for t in texts)
+    if others or wrong or graded or heart or clearer > (SURELY if contrary else CLEARER):
+        return meanings.point(_side_by_side(amounts))
     meant = _certain(alone, text)
     return whole if torch.equal(meant, alone) else meanings.point(meant)
+
+
+def _side_by_side(amounts: Tensor) -> Tensor:
+    """Amounts ``[C]`` of several wishes, none so small beside another that it would be taken for noise."""
+    large = amounts.abs().max()
+    if not ((amounts.abs() > UNDERSTOOD / 2) & (amounts.abs() < HEARD * large)).any():
+        return amounts
+    large = large.clamp(max=STRONG)
+    least = torch.where(amounts.abs() > UNDERSTOOD / 2, HEARD * large, 0.0)
+    return amounts.sign() * amounts.abs().clamp(max=large).maximum(least)
 
 
 def _read(
@@ -393,13 +417,14 @@ def _read(
 
 
 def without_degree(text: str) -> tuple[str, float]:
-    """A wish without the words that say how much, and what these are worth; an empty text where there are none, or several."""
+    """A wish without the words that say how much, and what these are worth; an empty text where there are none, or contrary ones."""
     found = [(m, much) for pattern, much in ((_WEAK, WEAKER), (_STRONG, STRONGER)) for m in pattern.finditer(text)]
-    if len(found) != 1 or _NEGATED.search(text):
+    if not 1 <= len(found) <= 2 or len({much for _, much in found}) > 1 or _NEGATED.search(text):
         return "", 1.0
-    [(match, much)] = found
-    bare = f"{text[: match.start()]} {text[match.end() :]}" if text.isascii() else text[: match.start()] + text[match.end() :]
-    return " ".join(bare.split()).strip(" ,，"), much
+    bare = text
+    for match, _ in sorted(found, key=lambda f: -f[0].start()):
+        bare = bare[: match.start()] + " " * text.isascii() + bare[match.end() :]
+    return " ".join(bare.split()).strip(" ,，"), found[0][1]
 
 
 def _graded(row: Tensor, bare: Tensor, text: str, much: float, sure: bool) -> Tensor:

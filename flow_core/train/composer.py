@@ -380,7 +380,9 @@ class Composer:
         if roll < 0.64:
             return rng.choice(_ZH_QUALITIES) + one
         if roll < 0.8:  # what other things look like is asked of no face
-            feelings = [p.text for groups in self.pools["zh"] for g in groups for p in g if p.kind == "adj" and not p.parts]
+            feelings = [
+                p.text for groups in self.pools["zh"] for g in groups for p in g if p.kind == "adj" and not p.parts
+            ]
             how, one = rng.choice(feelings).removesuffix("的"), rng.choice(CHINESE)
             return rng.choice((f"{how}的{one}", f"{how}的{one}", f"一只{how}的{one}", f"一个{how}的{one}", f"{one}很{how}", f"{one}看起来{how}", f"让{one}{how}",
                                f"{how}{one}", f"{how}的{one}图片", f"画一个{how}的{one}"))  # fmt: skip
@@ -436,7 +438,14 @@ class Composer:
                 return rng.choice((f"make the {one} {order}", f"let the {one} {order}", f"the {one} should {order}"))
             if rng.random() < 0.3:
                 doing, _ = self._formed("doing", [], plain=True)
-                return rng.choice((f"{article(one)} {doing}", f"the {one} is {doing}", f"the {one} {doing} {place}", f"a photo of {article(one)} {doing}"))
+                return rng.choice(
+                    (
+                        f"{article(one)} {doing}",
+                        f"the {one} is {doing}",
+                        f"the {one} {doing} {place}",
+                        f"a photo of {article(one)} {doing}",
+                    )
+                )
             quality, _ = self._formed("quality", [], plain=True)
             return rng.choice((f"{article(quality)} {one}", f"{article(quality)} {one}", f"{article(quality)} {one} {place}", f"{quality} {one}", f"{article(one)} {place}", f"the {one} is {quality}",
                                f"the {one} looks {quality}", f"make the {one} {quality}", f"the {quality} {one}", f"a very {quality} {one}",
