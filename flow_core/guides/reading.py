@@ -184,6 +184,7 @@ DOUBTED = (0.5, 0.85)  # amounts between these are read of wishes without a degr
 WEAK, WEAKER = 0.6, 0.5
 HEARD = 1.1 * SECOND  # share of the largest amount that another wish has at least
 STRONG, STRONGER = 1.3, 1.5  # likewise of a strong degree, which is at least the first
+NEARLY = 0.2  # what the tower reads within this of what is known by heart stays as it is
 NOT, LESS = -1.0, -0.5  # what a wish is worth that is turned down, or of which there shall be less
 
 _ZH_PARTS = "眼|鼻|嘴|唇|眉|脸|下巴|额|头发|皮肤"
@@ -348,7 +349,11 @@ def composed(encode: Callable[[Sequence[str]], Tensor], meanings: Meanings, text
     if sure is not None:
         bare, much = without_degree(text)
         plain = meanings.known(bare) if bare else None
-        return meanings.point(sure if plain is None else _graded(sure, plain, text, much, True))
+        meant = sure if plain is None else _graded(sure, plain, text, much, True)
+        [alone], _ = meanings.read(whole[None])
+        read = _certain(alone, text)
+        meant = read if (read - meant).abs().max() <= NEARLY else meant
+        return whole if torch.equal(meant, alone) else meanings.point(meant)
     felt = _SO_THAT.fullmatch(text)
     sure = meanings.known(felt["felt"]) if felt else None
     if sure is not None and sure.any():
