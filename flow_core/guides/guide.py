@@ -200,6 +200,13 @@ class Guide:
             return [said]
         return list(dict.fromkeys([said, *(w.text for w in clauses(said) if w.worth > 0)]))
 
+    def beside_the_face(self, text: str) -> list[str]:
+        """What in a text speaks of an animal or a thing, and is left out by a small guide: "a smiling dog"."""
+        if self.meanings is None:
+            return []
+        known = self.meanings.known(self._said(text))
+        return [] if known is not None and known.any() else [w.text for w in clauses(self._said(text)) if not w.worth]
+
     def encode_prompt(self, text: str, templates: Sequence[str]) -> Tensor:
         """Unit embedding ``[D]`` of what a prompt asks for, averaged over ``templates``. Small guides mend misspelt words, and read wishes
         one by one where that is clearer."""
@@ -326,7 +333,8 @@ def _placed(guide: Guide, device: torch.device | str, precision: str) -> Guide:
 def _told_of_texts(about: dict[str, str]) -> tuple[frozenset[str], Meanings | None, frozenset[str]]:
     """Vocabulary, layout of the text space, and words that are no misspelt ones of the vocabulary, from the metadata of a guide's weights."""
     words, others = (frozenset(jsons.loads(about.get(name, "[]"))) for name in ("vocabulary", "others"))
-    return words, Meanings.loads(about["concepts"]) if "concepts" in about else None, others
+    meanings = Meanings.loads(about["concepts"], about.get("phrases", "{}")) if "concepts" in about else None
+    return words, meanings, others
 
 
 @dataclass(frozen=True)

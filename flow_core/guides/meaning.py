@@ -10,10 +10,12 @@ from __future__ import annotations
 import base64
 import functools
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
+
+from .phrasebook import Phrasebook
 
 UNDERSTOOD = 0.3  # amount of what a text means most below which it means nothing
 MOST = 6  # concepts that a text can mean at once
@@ -33,12 +35,14 @@ class Meanings:
         neutral: ``[D]`` unit embedding of "a face".
         common: ``[D]`` what all texts that ask for something share, in the tangent plane at ``neutral``.
         ways: ``[C,D]`` of the concepts there.
+        phrases: what is known by heart.
     """
 
     names: tuple[str, ...]
     neutral: Tensor
     common: Tensor
     ways: Tensor
+    phrases: Phrasebook = field(default=Phrasebook({}), compare=False)
 
     @functools.cached_property
     def metric(self) -> Tensor:
@@ -58,6 +62,16 @@ class Meanings:
             fit.append(1 - ((y - made).norm() / y.norm().clamp(min=1e-6)).clamp(max=1))
         return torch.stack(found), torch.stack(fit)
 
+    def known(self, text: str) -> Tensor | None:
+        """Amounts ``[C]`` that a text is known to mean by heart, if it is."""
+        says = self.phrases.find(text)
+        if says is None:
+            return None
+        amounts = torch.zeros(len(self.names))
+        for k, amount in says:
+            amounts[k] += amount
+        return amounts
+
     def point(self, amounts: Tensor) -> Tensor:
         """Unit embeddings ``[...,D]`` of texts that mean the concepts with ``amounts [...,C]``."""
         return point(amounts, self.common, self.ways, self.neutral)
@@ -68,8 +82,8 @@ class Meanings:
         return json.dumps({"names": self.names, "directions": base64.b64encode(numbers).decode()})
 
     @classmethod
-    def loads(cls, text: str) -> Meanings:
-        """What :meth:`dumps` wrote.
+    def loads(cls, text: str, phrases: str = "{}") -> Meanings:
+        """What :meth:`dumps` wrote, and :meth:`Phrasebook.dumps <flow_core.guides.phrasebook.Phrasebook.dumps>`.
 
         Raises:
             ValueError: it is not that.
@@ -81,7 +95,9 @@ class Meanings:
             numbers = numbers.float().view(len(names) + 2, -1)
         except (KeyError, TypeError, RuntimeError, ValueError) as e:
             raise ValueError(f"no directions of concepts: {e}") from e
-        return cls(names, torch.nn.functional.normalize(numbers[0], dim=0), numbers[1], numbers[2:])
+        return cls(
+            names, torch.nn.functional.normalize(numbers[0], dim=0), numbers[1], numbers[2:], Phrasebook.loads(phrases)
+        )
 
 
 def _sparse(y: Tensor, common: Tensor, ways: Tensor) -> Tensor:

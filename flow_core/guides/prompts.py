@@ -94,8 +94,9 @@ class Prompt:
             return []
         for text, _ in self.parts:
             if not understands(guide, text):
+                why = ", which is not about a person's face" if guide.beside_the_face(text) else ""
                 raise PromptError(
-                    f"Guide {guide.name} understands nothing in {text!r}. Ask in English or Chinese for what a face can do or be, for instance "
+                    f"Guide {guide.name} understands nothing in {text!r}{why}. Ask in English or Chinese for what a face can do or be, for instance "
                     f"{', '.join(nearest(text))}; the node FaceFlow Pick Prompt and `faceflow guides --wishes` list all. A full guide knows "
                     "any words."
                 )
@@ -137,12 +138,16 @@ def unknown_note(prompts: Iterable[Prompt], guide: Guide) -> str:
     """
     words: dict[str, None] = {}
     slips: dict[str, str] = {}
-    for prompt in dict.fromkeys(prompts):
+    prompts = list(dict.fromkeys(prompts))
+    for prompt in prompts:
         words |= dict.fromkeys(prompt.unknown_words(guide))
         for text, _ in prompt.parts:
             said, read = Guide.words(text), Guide.words(guide.mended(text))
             slips |= {a: b for a, b in zip(said, read, strict=True) if a != b}
     notes = [f"Guide {guide.name} reads {a} as {b}." for a, b in slips.items()]
+    beside = {about: None for prompt in prompts for text, _ in prompt.parts for about in guide.beside_the_face(text)}
+    if beside:
+        notes.append(f"Left out, since it is not about the face: {', '.join(beside)}.")
     if words:
         notes.append(
             f"Guide {guide.name} never learnt {', '.join(words)}, and leaves that out; a full guide knows all words."

@@ -12,12 +12,12 @@ import re
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import compress
 
 import torch
 from torch import Tensor
 
-from .meaning import UNDERSTOOD, Meanings
+from .meaning import SECOND, UNDERSTOOD, Meanings
+from .subjects import subject
 from .words import is_word
 
 # ---------------------------------------------------------------------------------------------------------------- slips of the keys
@@ -25,6 +25,11 @@ from .words import is_word
 SHORTEST = 4  # letters of a word that may be mended
 FAR = 7  # letters from which two slips are mended
 _VOWELS = frozenset("aeiouy")
+_ENDINGS = (
+    ("iest", "y"),
+    ("est", ""),
+    ("est", "e"),
+)  # others are mended into what the tower knows: "angrier" into "angry"
 
 
 def mended(text: str, vocabulary: frozenset[str], others: frozenset[str] = frozenset()) -> str:
@@ -40,7 +45,7 @@ def mended(text: str, vocabulary: frozenset[str], others: frozenset[str] = froze
 @functools.lru_cache(maxsize=4096)
 def meant(word: str, vocabulary: frozenset[str]) -> str:
     """The word of ``vocabulary`` that a misspelt one stands for; empty where it is a word, or none is near."""
-    if len(word) < SHORTEST or word in vocabulary or is_word(word):
+    if len(word) < SHORTEST or word in vocabulary or is_word(word) or _form(word, vocabulary):
         return ""
     most = 2 if len(word) >= FAR else 1
     letters = set(word)
@@ -54,6 +59,16 @@ def meant(word: str, vocabulary: frozenset[str]) -> str:
     slip, _, found = min(near, default=(9.0, 0, ""))
     # in four letters another letter is another word
     return found if slip <= (1.1 if len(word) == SHORTEST else 1.25 * most) else ""
+
+
+def _form(word: str, vocabulary: frozenset[str]) -> bool:
+    """Whether it is the superlative of a word of the vocabulary."""
+    return any(
+        word.endswith(ending)
+        and len(word) - len(ending) >= SHORTEST - 1
+        and word.removesuffix(ending) + stem in vocabulary
+        for ending, stem in _ENDINGS
+    )
 
 
 @functools.lru_cache(maxsize=4)
@@ -88,6 +103,39 @@ def slips(one: str, other: str) -> float:
 
 # -------------------------------------------------------------------------------------------------------------------------- comparisons
 
+# What smileys and pictures of faces say.
+_SIGNS = {
+    sign: word
+    for word, signs in {
+        "smiling": ":) :-) =) ^^ 🙂 😊 😀 😃 😄 😁 ☺ ☺️ 😇 🥰 😍 🤗",
+        "laughing": ":D :-D =D xD XD 😆 😂 🤣 😹",
+        "sad": ":( :-( =( :'( :,( T_T TT_TT ;_; 😢 😭 ☹ ☹️ 🙁 😞 😔 😿 🥺",
+        "angry": ">:( >:-( D:< 😠 😡 🤬 😤 💢 👿",
+        "surprised": ":o :O :-o :-O =O o_o O_O o_O O_o 😮 😯 😲 🤯 😳",
+        "frightened": "😨 😱 🙀",
+        "worried": "😰 😟 😥 😓",
+        "disgusted": "🤢 🤮",
+        "neutral": ":| :-| -_- 😐 😑 😶",
+        "smirking": ":-> >:) 😏 😼 😈",
+        "a wink": ";) ;-) 😉",
+        "a kiss": ":* :-* 😘 😗 😙 😚 💋",
+        "tongue out": ":p :P :-p :-P =P xP 😛 😝",
+        "a wink, tongue out": ";p ;P 😜 🤪",
+        "sleepy": "😴 😪 🥱",
+        "eyes closed": "😌",
+        "a grimace": "😬 😖 😣",
+        "looking up": "🙄",
+    }.items()
+    for sign in signs.split()
+}
+_SIGN = re.compile(
+    "|".join(
+        # a smiley stands alone; a picture may stand anywhere
+        rf"(?<!\S){re.escape(sign)}(?=[\s,.!]|$)" if sign.isascii() else re.escape(sign)
+        for sign in sorted(_SIGNS, key=len, reverse=True)
+    )
+)
+
 # An edit starts from the face that is there, so what is to be "happier than before" is to be happier.
 _BEYOND = r"(?: than| then(?= (?:before|now|usual|ever)\b))"
 _COMPARED = [
@@ -98,6 +146,7 @@ _COMPARED = [
             r"\1, less squinting, less raised cheeks",
         ),
         (r"\bno more than\b|\bnothing but\b", "only"),
+        (r"\b(?:trying|tries|struggling|fighting) (?:hard |so hard |desperately )?not to\b", "about to"),
         (r"\b(?:can'?t|can ?not|couldn'?t|could not) (?:be|get|look|feel) (?:any )?(\w+er|more \w+)\b", r"much \1"),
         (
             r"\b(?:can'?t|can ?not|couldn'?t|could not) (?:stop|help|resist|hide|contain|conceal|hold back|suppress|quit)(?: but)? ",
@@ -119,7 +168,8 @@ _COMPARED = [
 
 
 def compared(text: str) -> str:
-    """``text`` without what it compares the face with: "happier than before" is "happier", "twice as sad" is "very sad"."""
+    """``text`` without what it compares the face with: "happier than before" is "happier", "twice as sad" is "very sad"; smileys in words."""
+    text = _SIGN.sub(lambda m: f" {_SIGNS[m[0]]} ", text)
     for pattern, plain in _COMPARED:
         text = pattern.sub(plain, text)
     return " ".join(text.split())
@@ -130,27 +180,35 @@ def compared(text: str) -> str:
 CLEARER = 0.1  # by how much better clauses have to be explained than their whole,
 SURELY = 0.3  # and where the whole seems to ask for what they turn down
 DOUBTED = (0.5, 0.85)  # amounts between these are read of wishes without a degree where the tower is in doubt
-WEAK, WEAKER = (
-    0.6,
-    0.5,
-)  # what is asked for in a weak degree is at most the first; of what the tower reads beyond that the second is meant
+# what is asked for in a weak degree is at most the first; of what the tower reads beyond that the second is meant
+WEAK, WEAKER = 0.6, 0.5
+HEARD = 1.1 * SECOND  # share of the largest amount that another wish has at least
+STRONG, STRONGER = 1.3, 1.5  # likewise of a strong degree, which is at least the first
+NEARLY = 0.2  # what the tower reads within this of what is known by heart stays as it is
 NOT, LESS = -1.0, -0.5  # what a wish is worth that is turned down, or of which there shall be less
 
+_ZH_PARTS = "眼|鼻|嘴|唇|眉|脸|下巴|额|头发|皮肤"
 _JOINTS = re.compile(
     r"\s*(?:[,;.!+&/、，；。！]|并且|而且|同时|还有|加上|但是|但|一边|一面|既|又|也(?=[不没别无]))\s*(?:(?:and|but|with|plus|also|then|和|又|也)\b\s*)?"
     r"|\s+(?:and also|and then|as well as|in addition to|rather than|instead of|even though|although|though|and|(?<!anything\s)(?<!nothing\s)but|(?<!enough\s)with|plus|while|yet|then|&)\s+"
-    r"|\s+(?=(?:without|but not) )",
+    r"|\s+(?=(?:without|but not) )"
+    rf"|(?<=[睛子巴唇毛额发肤])(?=[大小高低厚薄红粉尖圆方长短宽窄蓝绿黑金白细粗翘挺](?:{_ZH_PARTS}))",
     re.IGNORECASE,
 )
+_BELONGS = re.compile(r"\s+(?:with|without|while)\b", re.IGNORECASE)
+_NEXT = re.compile(r"\s*[,;.!，。；！、]")
 _TURNED = re.compile(r"\s+(?:instead of|rather than)\s+", re.IGNORECASE)
 _HE = r"(?:he|she|it|they|you|we|i|(?:the|this|a) (?:man|woman|person|face|girl|boy|guy|subject|model))"
 _FORMS = r"(?:look(?! (?:left|right|up|down|away|aside|to|at|into)\b)|looking(?! (?:left|right|up|down|away|aside|to|at|into)\b)|be|being|feel|feeling|seem|appear|show|showing|have|having|get|make (?:him|her|it|them|me)(?: look)?|let (?:him|her|it|them))"
 _ITS = r"(?:(?:all |any )?(?:of )?(?:the |that |those |these |this |his |her |their |your )?)"
-_SEEMS, _FAR = r"is|are|'s|looks?|seems?|appears?", r"(?:way |far |much |a bit |a little |just )?"
+_SEEMS, _FAR = (
+    r"is|are|'s|looks?|seems?|appears?",
+    r"(?:way |far |much |a bit |a little |a touch |a tad |slightly |somewhat |just )?",
+)
 _PARTS = r"face|skin|complexion|hair|foreheads?|(?:eye)?brows?|eyes?|(?:eye)?lids?|nose|nostrils?|cheeks?|cheekbones|mouth|lips?|teeth|tongue|chin|jaw(?:line)?|smile|grin|frown|pout"
 _SURE: tuple[tuple[str, float], ...] = (  # patterns of a turned-down wish that can mean nothing else, what it is worth
     (
-        rf"(?:tone down|dial (?:down|back)|ease (?:off|up on)|reduce|soften(?! to| into)|lessen|decrease|diminish|weaken|minimi[sz]e) {_ITS}(?P<a>.+)",
+        rf"(?:tone down|dial (?:down|back)|ease (?:off|up on)|reduce|soften(?! to\b| into\b|.* into\b)|lessen|decrease|diminish|weaken|minimi[sz]e) {_ITS}(?P<a>.+)",
         LESS,
     ),
     (
@@ -170,8 +228,9 @@ _SURE: tuple[tuple[str, float], ...] = (  # patterns of a turned-down wish that 
     ),
 )
 _ENGLISH: tuple[tuple[str, float], ...] = (  # patterns of a turned-down wish
-    (r"(?:make (?:him|her|it|them) )?(?:a )?less (?:of )?(?P<a>.+)", LESS),
-    (r"(?P<a>.+?) (?:that (?:is|are) )?less (?P<b>.+)", LESS),
+    (rf"(?:make (?:him|her|it|them) )?(?:look )?{_FAR}(?:a )?less (?:of )?(?P<a>.+)", LESS),
+    (rf"(?P<a>.+?) (?:(?:that )?(?:is|are) )?{_FAR}less (?P<b>.+)", LESS),
+    (rf"(?P<a>(?!more or ).+?) {_FAR}less", LESS),
     (
         rf"(?:please )?(?:{_HE} )?(?:do not|don'?t|does not|doesn'?t|should not|shouldn'?t|must not|won'?t|never|quit|stop|no longer|cease|avoid|no need to)(?: {_FORMS})? (?P<a>.+)",
         NOT,
@@ -188,27 +247,45 @@ _CHINESE_SURE: tuple[tuple[str, float], ...] = (
     ),
 )
 _CHINESE: tuple[tuple[str, float], ...] = (
+    (r"(?P<a>.*?)一点儿?[都也]不(?P<b>.+)", NOT),
     (r"(?P<a>.*?)(?:没那么|不那么|没有那么|别那么|不要那么|别这么|不要这么|别太|不要太)(?P<b>.+)", LESS),
     (
         r"(?:请)?(?:不要|别|不再|停止|没有|去掉|去除|消除|收起|不是|并不|毫无|毫不|无(?![比辜聊精神所])|不(?![会敢过能可屑满安爽耐悦错已好起同知禁惯]))(?:有|再)?(?P<a>.+?)(?:了)?",
         NOT,
     ),
-    (r"(?P<a>.+?)(?:不要|(?<!特)别|没有|并不|不再)(?P<b>.+)", NOT),
+    (r"(?P<a>.+?)(?:不要|(?<!特)别|没有(?!.?表情)|并不|不再)(?P<b>.+)", NOT),
 )
 _DEGREE = re.compile(
     r"\b(?:slight\w*|bit|little|tad|touch|hint|trace|ghost|faint\w*|subtl\w*|half\w*|almost|nearly|barely|hardly|mild\w*|moderate\w*|gentl\w*|soft\w*|(?:small|weak|thin|light) (?:smile|grin|laugh|smirk|frown|pout|kiss)"
     r"|somewhat|kind of|kinda|sort of|sorta|partly|vaguely|lightly|just|only|some|fraction|smidge|suggestion|suppress\w*|stifl\w*|hold\w*|bit\w* back|trying|about to"
     r"|verge|start\w*|beginning|less|not)\b|[稍略轻淡浅丝些忍]|微(?!笑)|一点|有点|快要|差点|几乎"
 )
+_PLAIN_LITTLE = r"(?! (?:nose|mouth|chin|face|forehead|lips|jaw|ears|eyes|brows|eyebrows|boy|girl|child|kid)\b)"
 _WEAK = re.compile(
-    r"\b(?:slight(?:ly)?|(?:a|tiny|wee) bit|a tad|a touch|a (?:hint|trace|smidge|suggestion) of|faint(?:ly)?|subt(?:le|ly)|mild(?:ly)?|somewhat|barely|minimally"
-    r"|a little(?! (?:nose|mouth|chin|face|forehead|lips|jaw|ears|eyes|brows|eyebrows|boy|girl|child|kid)\b))\b"
-    r"|稍微|略微|微微|些许|一点点|(?<!再)有点|有一点",
+    r"\b(?:(?:ever so |only |just )?slight(?:ly)?|(?:just )?(?:a|one) (?:(?:tiny|wee|little) bit|bit|tad|touch|notch|smidge|smidgen|trifle|fraction)(?: of(?: an?)?)?"
+    r"|an? (?:hint|trace|suggestion) of(?: an?)?|an? (?:few|couple of) years(?= (?:older|younger))|the (?:tiniest|faintest|slightest)(?: bit)?(?: of)?"
+    r"|just a crack|faint(?:ly)?|subt(?:le|ly)|mild(?:ly)?|somewhat|barely|minimally|marginally|kind of|sort of|kinda|sorta|lightly|fractionally"
+    rf"|a little{_PLAIN_LITTLE})(?!\w)"
+    r"|稍稍|稍微有?些?|稍(?!后|等)|略微|略显|略(?!略)|微微|有点儿?(?!子)|有一点儿?|有些(?!人)|些许|一点点(?=.)|(?<=[轻老大小])几岁|(?<=.)(?:一?点点|一点儿?|一些)$",
     re.IGNORECASE,
 )
-_FILL = re.compile(
-    r"\b(?:so|too|that|as|such an?|quite|very|anymore|any more|any longer|at all|please|longer)\b ?", re.IGNORECASE
+_STRONG = re.compile(
+    r"\b(?:very,? very|very|extremely|incredibly|insanely|terribly,? terribly|terribly|awfully|dreadfully|absolutely|utterly|totally|completely|super(?: duper)?"
+    r"|massively|hugely|enormously|tremendously|intensely|deeply|profoundly|exceedingly|immensely|wildly|ridiculously|hella|mega|ultra|overwhelmingly"
+    r"|exceptionally|unbelievably|remarkably|really really|really|so(?= \w+(?: |$))|(?:much|way|far|a lot|considerably|significantly) (?=\w+er\b|more )"
+    r"|(?:tons|loads|heaps|lots|a lot|a double dose|plenty) of|maximum|max)\b"
+    r"|,? (?:a lot|to the max|to the extreme|as much as (?:possible|you can|\w+ can)|as (?:high|wide|far|low|much|big|hard) as \w+ (?:go|goes|can|will go)"
+    r"|(?:dial|turn|crank) it up(?: to eleven)?|like crazy|very much)$"
+    r"|特别|非常|超级|极其|极度|极为|十分|相当|格外|异常|无比|万分|超(?!人|模|市|好看)|极(?=[^了端])|(?<=.)(?:极了|死了|坏了|得要命|得要死|得不行|得很|得不得了|透了|到爆|到极点|很多|多了|至极)$",
+    re.IGNORECASE,
 )
+_NEGATED = re.compile(r"\b(?:not|no|never|without|less)\b|n't\b|不要|没有|(?<!特)别", re.IGNORECASE)
+_FILL = re.compile(
+    r"\b(?:so|too|that|as|such an?|quite|very|anymore|any more|any longer|at all|please|longer)\b ?|那么|这么|(?<=.)太(?!阳)",
+    re.IGNORECASE,
+)
+# "laughing so much that ...": what comes before it is felt
+_SO_THAT = re.compile(r"(?P<felt>[^，。]{1,4}?)得(?!意|很|了|到|分|体|知|出).+")
 
 
 _PATTERNS = [
@@ -229,15 +306,21 @@ class Clause:
 
 
 def clauses(text: str) -> list[Clause]:
-    """The wishes of a text that stand side by side, as far as its joints tell them."""
+    """The wishes of a text that stand side by side, as far as its joints tell them. What speaks of an animal or a thing, or of what such a
+    one has ("a cat with blue eyes"), is worth nothing."""
     found: list[Clause] = []
-    at, turned = 0, False
+    at, turned, other = 0, False, False
     for joint in (*_JOINTS.finditer(text), None):
         piece = text[at : joint.start() if joint else len(text)].strip()
         if piece:
-            found.append(Clause(piece, NOT) if turned else _clause(piece))
+            belongs = joint is not None and _BELONGS.match(joint[0])
+            other = other or bool(subject(f"{piece} with" if belongs else piece))
+            found.append(Clause(piece, 0.0 if other else NOT) if other or turned else _clause(piece))
         if joint:
             at, turned = joint.end(), bool(_TURNED.fullmatch(joint[0]))
+            # what began with it goes on about it until a new sentence or the next tag
+            goes_on = _BELONGS.match(joint[0]) or not any(w.worth for w in found)
+            other = other and bool(goes_on) and not _NEXT.match(joint[0])
     return found
 
 
@@ -262,23 +345,105 @@ def composed(encode: Callable[[Sequence[str]], Tensor], meanings: Meanings, text
         encode: unit embeddings ``[N,D]`` of texts.
         whole: ``[D]`` unit embedding of the text as the tower reads it.
     """
-    wishes = clauses(text)
-    if wishes == [Clause(text, 1.0)]:
+    sure = meanings.known(text)
+    if sure is not None:
+        bare, much = without_degree(text)
+        plain = meanings.known(bare) if bare else None
+        meant = sure if plain is None else _graded(sure, plain, text, much, True)
         [alone], _ = meanings.read(whole[None])
-        meant = _certain(alone, text)
-        return whole if meant is alone else meanings.point(meant)
-    read, fit = meanings.read(torch.cat([whole[None], encode([w.text for w in wishes])]))
-    alone, known = read[0], read[1:].abs().amax(1) >= UNDERSTOOD
-    amounts, contrary, wrong = torch.zeros_like(alone), False, False
-    for wish, row in zip(compress(wishes, known), read[1:][known], strict=True):
+        read = _certain(alone, text)
+        meant = read if (read - meant).abs().max() <= NEARLY else meant
+        return whole if torch.equal(meant, alone) else meanings.point(meant)
+    felt = _SO_THAT.fullmatch(text)
+    sure = meanings.known(felt["felt"]) if felt else None
+    if sure is not None and sure.any():
+        return meanings.point(sure * without_degree(text)[1])
+    wishes = clauses(text)
+    others = any(w.worth == 0 for w in wishes)  # of these the whole speaks too
+    wishes = [w for w in wishes if w.worth]
+    if others and not wishes:
+        return meanings.neutral
+    if not others and wishes == [Clause(text, 1.0)]:
+        bare, much = without_degree(text)
+        [alone, *without], _ = _read(encode, meanings, [bare] if bare else [], whole)
+        meant = (
+            _graded(alone, *without, text, much, meanings.known(bare) is not None) if bare else _certain(alone, text)
+        )
+        return whole if torch.equal(meant, alone) else meanings.point(meant)
+    texts = [w.text for w in wishes]
+    bares = [without_degree(w.text) if w.worth > 0 else ("", 1.0) for w in wishes]
+    read, fit = _read(encode, meanings, [*texts, *(b for b, _ in bares if b)], whole)
+    alone, rows, without = read[0], read[1 : len(wishes) + 1], iter(read[len(wishes) + 1 :])
+    amounts, contrary, wrong, fits = torch.zeros_like(alone), False, False, []
+    for n, (wish, row, (bare, much)) in enumerate(zip(wishes, rows, bares, strict=True), 1):
+        sure = meanings.known(wish.text) is not None
+        known_bare = bool(bare) and meanings.known(bare) is not None
+        plain = next(without) if bare else row
+        meant = row if sure else _graded(row, plain, wish.text, much, known_bare) if bare else _certain(row, wish.text)
+        if meant.abs().max() < UNDERSTOOD:
+            continue
+        fits.append(fit[n])
         most = row.abs().argmax()
         opposed = wish.worth < 0 and float(alone[most] * row[most].sign()) >= UNDERSTOOD
         contrary, wrong = contrary or opposed, wrong or (opposed and wish.sure)
-        row = _turned(_certain(row, wish.text), wish.worth, meanings.names)
-        amounts = torch.where(row.abs() > amounts.abs(), row, amounts)
-    clearer = float(fit[1:][known].mean() - fit[0]) if known.any() else 0.0
-    meant = amounts if wrong or clearer > (SURELY if contrary else CLEARER) else _certain(alone, text)
-    return whole if meant is alone else meanings.point(meant)
+        meant = _turned(meant, wish.worth, meanings.names)
+        amounts = torch.where(meant.abs() > amounts.abs(), meant, amounts)
+    clearer = sum(fits) / len(fits) - fit[0] if fits else 0.0
+    # how much of each is meant the clauses tell better, where they leave out nothing of what the whole names
+    graded = any(b for b, _ in bares) and not ((alone.abs() >= UNDERSTOOD) & (amounts.abs() < UNDERSTOOD)).any()
+    heart = all(meanings.known(t) is not None for t in texts)
+    if others or wrong or graded or heart or clearer > (SURELY if contrary else CLEARER):
+        return meanings.point(_side_by_side(amounts))
+    meant = _certain(alone, text)
+    return whole if torch.equal(meant, alone) else meanings.point(meant)
+
+
+def _side_by_side(amounts: Tensor) -> Tensor:
+    """Amounts ``[C]`` of several wishes, none so small beside another that it would be taken for noise."""
+    large = amounts.abs().max()
+    if not ((amounts.abs() > UNDERSTOOD / 2) & (amounts.abs() < HEARD * large)).any():
+        return amounts
+    large = large.clamp(max=STRONG)
+    least = torch.where(amounts.abs() > UNDERSTOOD / 2, HEARD * large, 0.0)
+    return amounts.sign() * amounts.abs().clamp(max=large).maximum(least)
+
+
+def _read(
+    encode: Callable[[Sequence[str]], Tensor], meanings: Meanings, texts: list[str], whole: Tensor
+) -> tuple[list[Tensor], list[float]]:
+    """Amounts ``[C]`` that a whole and further texts mean, and how well these explain them; what is known by heart is that."""
+    read, fit = meanings.read(torch.cat([whole[None], encode(texts)]) if texts else whole[None])
+    rows, fits = list(read), fit.tolist()
+    for n, text in enumerate(texts, 1):
+        known = meanings.known(text)
+        if known is not None:
+            rows[n] = known
+    return rows, fits
+
+
+def without_degree(text: str) -> tuple[str, float]:
+    """A wish without the words that say how much, and what these are worth; an empty text where there are none, or contrary ones."""
+    found = [(m, much) for pattern, much in ((_WEAK, WEAKER), (_STRONG, STRONGER)) for m in pattern.finditer(text)]
+    if not 1 <= len(found) <= 2 or len({much for _, much in found}) > 1 or _NEGATED.search(text):
+        return "", 1.0
+    bare = text
+    for match, _ in sorted(found, key=lambda f: -f[0].start()):
+        bare = bare[: match.start()] + " " * text.isascii() + bare[match.end() :]
+    return " ".join(bare.split()).strip(" ,，"), found[0][1]
+
+
+def _graded(row: Tensor, bare: Tensor, text: str, much: float, sure: bool) -> Tensor:
+    """Amounts ``[C]`` of a text that names a degree, read with it as ``row`` and without it as ``bare``, of which one may be ``sure``."""
+    most, k = bare.abs().max(dim=0)
+    named, as_well = row.abs().max() >= UNDERSTOOD, row.abs().argmax() == k and row[k] * bare[k] > 0
+    if most < DOUBTED[0] or (named and not as_well and not sure):  # the degree is a part of what is meant
+        return _certain(row, text)
+    if much > 1:
+        return row if as_well and row[k].abs() >= STRONG else bare * (max(STRONGER, float(most)) / most)
+    if as_well and UNDERSTOOD <= row[k].abs() <= WEAK:
+        return row
+    two = bare.abs().topk(2).values[1] >= UNDERSTOOD and not sure  # of which one alone may be meant to be weak
+    return _certain(row, text) if two else bare * (WEAKER / most)
 
 
 def _turned(amounts: Tensor, worth: float, names: Sequence[str]) -> Tensor:

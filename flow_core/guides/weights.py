@@ -71,7 +71,7 @@ def _read(text: str, at: int, closing: str) -> tuple[list[tuple[str, float]], st
         if sign == "\\" and at < len(text) and text[at] in "()[]|":
             plain += text[at]
             at += 1
-        elif sign in "()" and sign != closing and re.search(r"(^|\s)[:;=]-?$", plain):
+        elif sign in "()" and sign != closing and re.search(r"(^|\s)>?[:;=][-',]?$", plain):
             plain += sign  # a smiley
         elif sign in _CLOSING:
             inner, last, at = _read(text, at, _CLOSING[sign])

@@ -9,6 +9,7 @@ import random
 import re
 import string
 
+from ..guides.subjects import ANIMALS, CHINESE, OBJECTS
 from .attributes import CONCEPTS
 from .phrases import (
     BEFORE,
@@ -63,18 +64,6 @@ ZH_TAGS = ("8k", "4k", "高清", "杰作", "最佳质量", "超精细", "写实"
            "1个女孩", "一个男人", "白色背景", "黑色背景", "户外", "室内", "夜晚", "街头", "专业摄影", "大师作品", "油画", "数字艺术", "长发",
            "短发", "卷发", "戴眼镜", "耳环", "帽子", "胡子", "雀斑", "西装", "白衬衫", "红裙子", "细节丰富", "胶片质感", "逆光")  # fmt: skip
 
-ANIMALS = ("dog", "cat", "puppy", "kitten", "horse", "pony", "cow", "pig", "sheep", "goat", "lion", "tiger", "bear", "wolf", "fox", "rabbit",
-           "hamster", "mouse", "rat", "squirrel", "elephant", "giraffe", "monkey", "gorilla", "owl", "eagle", "parrot", "duck", "chicken",
-           "penguin", "fish", "shark", "whale", "dolphin", "frog", "snake", "lizard", "turtle", "dinosaur", "dragon", "unicorn", "spider",
-           "bee", "butterfly", "crocodile", "panda", "koala", "donkey", "camel", "deer", "seal", "bird", "octopus", "snail")  # fmt: skip
-OBJECTS = ("car", "truck", "bus", "train", "bike", "boat", "ship", "plane", "house", "door", "window", "wall", "roof", "tree", "flower", "rose",
-           "leaf", "mountain", "river", "lake", "sea", "ocean", "sky", "cloud", "sun", "moon", "star", "street", "city", "village", "castle",
-           "tower", "bridge", "road", "garden", "field", "table", "chair", "sofa", "bed", "lamp", "mirror", "clock", "phone", "laptop",
-           "computer", "screen", "book", "letter", "box", "bag", "bottle", "cup", "glass of wine", "plate", "knife", "apple", "banana",
-           "tomato", "cake", "pizza", "burger", "soup", "bread", "coffee", "shirt", "dress", "jacket", "coat", "skirt", "hat", "shoes",
-           "boots", "gloves", "sweater", "umbrella", "guitar", "piano", "ball", "toy", "robot", "statue of a horse", "painting", "poster",
-           "logo", "map", "shop", "restaurant", "church", "school", "office", "kitchen", "curtain", "carpet", "pillow", "candle", "ring",
-           "sticker", "pumpkin", "snowman", "sign", "song", "story", "movie", "game", "day", "birthday", "ending", "family photo album")  # fmt: skip
 CLOTHES = ("dress", "shirt", "t-shirt", "jacket", "coat", "hat", "cap", "scarf", "suit", "tie", "hoodie", "sweater", "skirt", "uniform", "apron",
            "helmet", "mask", "blouse", "gown", "kimono", "beanie", "turban", "crown", "veil", "cape", "costume", "backpack", "necklace",
            "bracelet", "watch", "glove", "shoe", "boot", "sock", "belt", "swimsuit", "robe", "vest")  # fmt: skip
@@ -390,6 +379,13 @@ class Composer:
             return rng.choice(("和", "与", "在", "，", "的", "旁边的", "里的")).join((one, rng.choice(listed)))
         if roll < 0.64:
             return rng.choice(_ZH_QUALITIES) + one
+        if roll < 0.8:  # what other things look like is asked of no face
+            feelings = [
+                p.text for groups in self.pools["zh"] for g in groups for p in g if p.kind == "adj" and not p.parts
+            ]
+            how, one = rng.choice(feelings).removesuffix("的"), rng.choice(CHINESE)
+            return rng.choice((f"{how}的{one}", f"{how}的{one}", f"一只{how}的{one}", f"一个{how}的{one}", f"{one}很{how}", f"{one}看起来{how}", f"让{one}{how}",
+                               f"{how}{one}", f"{how}的{one}图片", f"画一个{how}的{one}"))  # fmt: skip
         return one
 
     def _nothing_english(self) -> str:
@@ -434,10 +430,26 @@ class Composer:
                                f"the {thing} is {quality}", f"make the {thing} {quality}", f"{quality} {thing}, {rng.choice(TAGS)}",
                                f"{quality} {thing} and {rng.choice(_QUALITIES)} {other}", f"{rng.choice(COLOURS)} {thing}",
                                f"{article(rng.choice(COLOURS))} {thing}", f"very {quality} {thing}"))  # fmt: skip
-        if kind == "beast":  # what it looks like is asked of no face
+        if (
+            kind == "beast"
+        ):  # what it looks like is asked of no face; not of rare nouns, or a smiling plumber would ask for nothing
+            one = animal if rng.random() < 0.6 else rng.choice(OBJECTS)
+            if rng.random() < 0.3:
+                order, _ = self._formed("order", [], plain=True)
+                return rng.choice((f"make the {one} {order}", f"let the {one} {order}", f"the {one} should {order}"))
+            if rng.random() < 0.3:
+                doing, _ = self._formed("doing", [], plain=True)
+                return rng.choice(
+                    (
+                        f"{article(one)} {doing}",
+                        f"the {one} is {doing}",
+                        f"the {one} {doing} {place}",
+                        f"a photo of {article(one)} {doing}",
+                    )
+                )
             quality, _ = self._formed("quality", [], plain=True)
-            one = animal if rng.random() < 0.75 else rng.choice(OBJECTS)
-            return rng.choice((f"{article(quality)} {one}", f"{article(quality)} {one} {place}", f"{quality} {one}", f"{article(one)} {place}", f"the {one} is {quality}",
+            return rng.choice((f"{article(quality)} {one}", f"{article(quality)} {one}", f"{article(quality)} {one} {place}", f"{quality} {one}", f"{article(one)} {place}", f"the {one} is {quality}",
+                               f"the {one} looks {quality}", f"make the {one} {quality}", f"the {quality} {one}", f"a very {quality} {one}",
                                f"a photo of {article(quality)} {one}", f"two {quality} {one}s {place}", f"my {one}", f"{quality} {one}s",
                                f"{article(one)} and {article(animal)}", f"{article(quality)} {one} with {article(thing)}",
                                f"{article(one)} with {rng.choice(COLOURS)} eyes", f"{article(rng.choice(COLOURS))} {one} {place}"))  # fmt: skip

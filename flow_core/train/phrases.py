@@ -10,11 +10,12 @@ from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..guides.phrasebook import Phrasebook
 from .attributes import CONCEPTS
 
 FOLDER = Path(__file__).parent
 LANGUAGES = ("en", "zh")
-KINDS = ("adj", "noun", "verb", "do", "more", "text")
+KINDS = ("adj", "noun", "verb", "do", "more", "event", "text")
 WEAK, STRONG, LESS = 0.5, 1.5, -0.5
 
 _NUMBER = {c.name: k for k, c in enumerate(CONCEPTS)}
@@ -87,6 +88,12 @@ def lexicon(language: str) -> Lexicon:
                 Phrase(t.replace("SIDE", side), match[3], says, parts[match[2]] if match[2] else ()) for t in texts
             ]
     return Lexicon(language, tuple(phrases), tuple(nothing))
+
+
+def book() -> Phrasebook:
+    """All phrases that need no name of a part of the face beside them, for a guide to know by heart."""
+    found = [(p.text, p.says) for language in LANGUAGES for p in lexicon(language).phrases if not p.parts]
+    return Phrasebook.of([*found, *((t, ()) for language in LANGUAGES for t in lexicon(language).nothing)])
 
 
 def _says(text: str) -> tuple[tuple[int, float], ...]:
@@ -179,7 +186,7 @@ def english(rng: random.Random, p: Phrase) -> Say:
     person, he, him, his = rng.choice(PEOPLE), rng.choice(HE), rng.choice(HIM), rng.choice(HIS)
     roll, says, t = rng.random(), p.says, p.text
     # degrees and negations of what is said once and fully
-    plain = len(says) == 1 and says[0][1] == 1.0 and p.kind != "text"
+    plain = len(says) == 1 and says[0][1] == 1.0 and p.kind not in ("event", "text")
     way = (
         "strong" if roll < 0.09 else "weak" if roll < 0.22 else "not" if roll < 0.35 else "less" if roll < 0.38 else ""
     )
@@ -309,6 +316,11 @@ def english(rng: random.Random, p: Phrase) -> Say:
         return rng.choice((d, d, d, f"make {him} {d}", f"let {him} {d}", f"have {him} {d}", f"{he} should {d}", f"please {d}", f"{he} will {d}",
                            f"{he} wants to {d}", f"i want {him} to {d}", f"ask {him} to {d}", f"about to {d}", f"can you {d}",
                            f"{he} has to {d}", f"try to {d}", f"to {d}")), scaled(says, factor)  # fmt: skip
+    if p.kind == "event":
+        return rng.choice((f"as if {he} had just {t}", f"as if {he} had just {t}", f"as though {he} had {t}", f"as if {he} just {t}", f"like someone who just {t}",
+                           f"like {he} just {t}", f"{he} just {t}", f"{he} has just {t}", f"{he} has {t}", f"{he} looks like {he} just {t}", f"just {t}",
+                           f"a {person} who has just {t}", f"someone who just {t}", f"make {him} look as if {he} had {t}", f"the face of somebody who has {t}",
+                           f"imagine {he} has just {t}", f"as if somebody had {t}", f"when you have just {t}", f"looks as though {he} has just {t}", t)), says  # fmt: skip
     return rng.choice(
         (t, t, t, t, f"a {person}, {t}", f"{he}: {t}", f"make {him} look {t}", f"{he} looks {t}", f"looking {t}")
     ), says
@@ -378,7 +390,7 @@ def chinese(rng: random.Random, p: Phrase) -> Say:
     """A phrase in a Chinese sentence."""
     person, she, her = rng.choice(人), rng.choice(她), rng.choice(的)
     roll, says, t = rng.random(), p.says, p.text
-    plain = len(says) == 1 and says[0][1] == 1.0 and p.kind != "text"
+    plain = len(says) == 1 and says[0][1] == 1.0 and p.kind not in ("event", "text")
     way = "strong" if roll < 0.1 else "weak" if roll < 0.23 else "not" if roll < 0.34 else "less" if roll < 0.37 else ""
     way = way if plain else ""
     factor = {"strong": STRONG, "weak": WEAK, "not": -1.0, "less": LESS, "": 1.0}[way]
@@ -511,4 +523,7 @@ def chinese(rng: random.Random, p: Phrase) -> Say:
             )
         return rng.choice((t, t, t, f"{t}的{person}", f"一个{t}的{person}", f"{she}{t}", f"{she}在{t}", f"正在{t}", f"让{she}{t}", f"请{t}", f"{she}正在{t}",
                            f"使{she}{t}", f"{t}着", f"{t}的样子", f"{t}的表情", f"叫{she}{t}", f"{she}{t}了", f"做出{t}的表情")), scaled(says, factor)  # fmt: skip
+    if p.kind == "event":
+        return rng.choice((f"像{t}一样", f"好像{t}", f"仿佛刚{t}", f"像刚刚{t}一样", f"好像刚{t}似的", f"就像{t}", f"{she}刚{t}", f"刚刚{t}的{person}", f"一副{t}的样子",
+                           f"刚{t}的表情", f"就像刚{t}的{person}", f"{she}看起来像刚{t}", f"仿佛{she}{t}", t)), says  # fmt: skip
     return rng.choice((t, t, t, f"{she}{t}", f"让{she}{t}", f"{t}的{person}")), says

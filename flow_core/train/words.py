@@ -271,7 +271,11 @@ def understood(guide: Guide, texts: list[str]) -> Tensor:
 
 def right(amounts: Tensor, label: str) -> bool:
     """Whether what was read is what a label says: concepts joined by ``&`` all, by ``|``, which binds tighter, either; ``-`` before one
-    takes it away; ``none`` means that the text must be refused."""
+    takes it away; ``none`` means that the text must be refused. After a single wish ``*0.5`` asks for a weak one, ``*1.5`` for a strong one."""
+    label, _, degree = label.partition("*")
+    largest = float(amounts.abs().max())
+    if degree and not (largest <= 0.75 if float(degree) < 1 else largest >= 1.25):
+        return False
     names = [c.name for c in CONCEPTS]
     refused = bool(amounts.abs().max() < UNDERSTOOD)
     if label == "none":
@@ -403,7 +407,12 @@ def main(argv: list[str] | None = None) -> None:
         state = load_file(guide_file)
         state = {k: v for k, v in state.items() if not k.startswith("transformer.")} | tower.tensors()
         known = vocabulary()
-        about = {**about, "vocabulary": json.dumps(known, ensure_ascii=False), "concepts": meanings.dumps()}
+        about = {
+            **about,
+            "vocabulary": json.dumps(known, ensure_ascii=False),
+            "concepts": meanings.dumps(),
+            "phrases": phrases.book().dumps(),
+        }
         if o.wordnet:
             lemmas = (word for lemma in wordnet(o.wordnet)[1] for word in lemma.split())
             about["others"] = json.dumps(others(lemmas, frozenset(known)))

@@ -136,6 +136,45 @@ def test_a_weak_degree_is_about_half(guide: Guide, text: str) -> None:
     assert 0.3 <= max(concepts(guide, text).values()) <= 0.6
 
 
+@pytest.mark.parametrize("much", ["very", "extremely", "incredibly", "absolutely", "terribly", "super"])
+def test_strong_degrees(guide: Guide, much: str) -> None:
+    for name, text in (("anger", "angry"), ("fear", "frightened"), ("disgust", "disgusted")):
+        assert concepts(guide, f"{much} {text}")[name] >= 1.3
+
+
+@pytest.mark.parametrize("much", ["特别", "非常", "超级", "极其", "十分"])
+def test_strong_degrees_in_chinese(guide: Guide, much: str) -> None:
+    for name, text in (("anger", "生气"), ("sadness", "难过"), ("fear", "害怕")):
+        assert concepts(guide, much + text)[name] >= 1.3
+
+
+@pytest.mark.parametrize("much", ["有点", "稍微", "略微", "有些"])
+def test_weak_degrees_in_chinese(guide: Guide, much: str) -> None:
+    for name, text in (("anger", "生气"), ("sadness", "难过"), ("worry", "担心")):
+        assert 0.3 <= concepts(guide, much + text)[name] <= 0.6
+
+
+def test_each_wish_has_a_degree_of_its_own(guide: Guide) -> None:
+    found = concepts(guide, "very angry, slightly open mouth")
+    assert found["anger"] >= 1.2
+    assert 0.3 <= found["mouth open"] <= 0.65
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        (":D", "laugh"),
+        (":(", "sadness"),
+        (">:(", "anger"),
+        ("face 😱", "fear"),
+        ("😴", "sleepy"),
+        ("happy :)", "smile"),
+    ],
+)
+def test_smileys(guide: Guide, text: str, name: str) -> None:
+    assert max(concepts(guide, text).items(), key=lambda item: item[1])[0] == name
+
+
 @pytest.mark.parametrize(
     "text", ["a red car, a dog and a tree", "not a car", "no dogs", "blorf, zxqv", "don't open the door"]
 )

@@ -81,12 +81,20 @@ def test_labels_are_read_strictly() -> None:
     amounts[NAMES.index("old")] = -0.8
     assert words.right(amounts, "-old&smile")
     assert words.right(torch.zeros(len(NAMES)), "none")
+    assert words.right(0.5 * amounts.clamp(min=0), "smile*0.5")
+    assert not words.right(amounts.clamp(min=0), "smile*0.5")
+    assert not words.right(amounts.clamp(min=0), "smile*1.5")
 
 
 @pytest.mark.parametrize(("language", "least"), [("en", 0.9), ("zh", 0.92)])
 def test_phrases_that_others_wrote_are_read_right(guide: Guide, language: str, least: float) -> None:
     score = words.scores(DATA / f"phrases_{language}.tsv", guide)
     assert score.right >= least, score.missed
+
+
+@pytest.mark.parametrize(("name", "least"), [("artists", 0.85), ("artists_tuning", 0.87)])
+def test_prompts_as_artists_type_them_are_read_right(guide: Guide, name: str, least: float) -> None:
+    assert words.scores(DATA / f"phrases_{name}.tsv", guide).right >= least
 
 
 def read(guide: Guide, texts: list[str]) -> torch.Tensor:

@@ -1,0 +1,137 @@
+"""Phrases that a guide knows by heart. A small text tower reads nine in ten of the phrases that it learnt; the others, and what artists put
+around them ("make her look ...", "as if he had just ..."), can be looked up."""
+
+from __future__ import annotations
+
+import functools
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+Says = tuple[tuple[int, float], ...]  # numbers of concepts and amounts; nothing where a text asks for nothing
+
+# what makes no difference: "lost her job", "lost the job"
+_EMPTY = frozenset(
+    [
+        "a",
+        "an",
+        "the",
+        "his",
+        "her",
+        "their",
+        "my",
+        "your",
+        "its",
+        "this",
+        "that",
+        "these",
+        "those",
+        "just",
+        "please",
+        "some",
+    ]
+)
+_SAME = {
+    "gray": "grey",
+    "color": "colour",
+    "colors": "colours",
+    "colored": "coloured",
+    "moustache": "mustache",
+    "im": "i'm",
+}
+_P = r"(?:he|she|it|they|him|them|me|you|man|woman|person|face|guy|lady|subject|model|someone|somebody|people)"
+_LIKE = r"(?:like|as if|as though|if)"
+_BEFORE = re.compile(
+    "|".join(
+        (
+            r"(?:photo|picture|portrait|image|close-up|closeup|photograph|headshot|expression|look|face) of",
+            rf"(?:make|let|have|get|turn|give|keep|i want)(?: {_P})?(?: to)?(?: (?:look|be|feel|seem|appear|looking|into|show|have))?(?: {_LIKE})?(?: {_P})?(?: (?:is|was|were|has|had))?",
+            rf"{_P}(?: who| that)? (?:is|was|looks|looked|seems|feels|appears|has|had|should be|should|must be|with|looking|feeling)(?: {_LIKE})?(?: {_P})?(?: (?:is|was|were|has|had))?",
+            rf"{_P}(?: who's)?",
+            rf"(?:look|looks|looking|seem|seems|feel|feels|feeling|being|be|imagine)(?: {_LIKE})?(?: {_P})?(?: who)?(?: (?:is|was|were|has|had))?",
+            rf"{_LIKE}(?: {_P})?(?: who)?(?: (?:is|was|were|has|had))?",
+            r"(?:with|having|show|showing|add|wearing|get|who is|who|i'm|more)",
+        )
+    )
+)
+_AFTER = re.compile(
+    r" (?:face|expression|look|person|man|woman|guy|lady|portrait|photo|mood|vibe|emotion|on face|looking|now|today)$"
+)
+_ZH_BEFORE = re.compile(
+    r"(?:请|把|将|让|使|给|一个|一张|一副|一脸|满脸|她的?|他的?|人物|看起来|看上去|显得|表情|脸上|变得|变|露出|带着|有|很|更|好像|就像|像|仿佛|刚刚|刚)"
+)
+_ZH_AFTER = re.compile(r"(?:的?(?:表情|样子|脸|神情|人|男人|女人|女孩|男孩|神色)|似的|一样|的|了)$")
+
+
+@dataclass(frozen=True)
+class Phrasebook:
+    """Phrases and what they say.
+
+    Attributes:
+        known: what each says, by its words alone (:func:`plain`).
+    """
+
+    known: Mapping[str, Says]
+
+    def find(self, text: str) -> Says | None:
+        """What a text says, if the phrase that it is made of is known."""
+        return next((self.known[t] for t in _inside(plain(text)) if t in self.known), None)
+
+    @classmethod
+    def of(cls, phrases: Iterable[tuple[str, Says]]) -> Phrasebook:
+        """Of phrases and what they say; those that say two things are left out."""
+        found: dict[str, Says | None] = {}
+        for text, says in phrases:
+            if key := plain(text):
+                found[key] = says if found.get(key, says) == says else None
+        return cls({key: says for key, says in found.items() if says is not None})
+
+    def dumps(self) -> str:
+        """As text, for the metadata of a file of weights."""
+        by_says: dict[str, list[str]] = {}
+        for text, says in self.known.items():
+            by_says.setdefault(" ".join(f"{k}*{a:g}" for k, a in says), []).append(text)
+        return json.dumps({says: "\n".join(texts) for says, texts in by_says.items()}, ensure_ascii=False)
+
+    @classmethod
+    def loads(cls, text: str) -> Phrasebook:
+        """What :meth:`dumps` wrote.
+
+        Raises:
+            ValueError: it is not that.
+        """
+        try:
+            known: dict[str, Says] = {}
+            for says, texts in json.loads(text).items():
+                pairs = (one.split("*") for one in says.split())
+                known |= dict.fromkeys(texts.split("\n"), tuple((int(k), float(a)) for k, a in pairs))
+        except (AttributeError, TypeError, ValueError) as e:
+            raise ValueError(f"no phrases: {e}") from e
+        return cls(known)
+
+
+@functools.lru_cache(maxsize=4096)
+def plain(text: str) -> str:
+    """The words of a text, without those that make no difference."""
+    text = text.lower().strip(" .,!?，。！？")
+    if not text.isascii():
+        return "".join(text.split())
+    return " ".join(_SAME.get(w, w) for w in text.replace("’", "'").split() if w not in _EMPTY)
+
+
+def _inside(text: str) -> Iterator[str]:
+    """A text, and what is left of it without what sentences have around a phrase, step by step."""
+    before, after = (_BEFORE, _AFTER) if text.isascii() else (_ZH_BEFORE, _ZH_AFTER)
+    seen = {text: None}
+    yield text
+    for _ in range(4):
+        for one in list(seen):
+            start = before.match(one)
+            shorter = [after.sub("", one)]
+            if start and (not text.isascii() or one[start.end() : start.end() + 1] == " "):
+                shorter.append(one[start.end() :].strip())
+            for found in shorter:
+                if found and found not in seen:
+                    seen[found] = None
+                    yield found
