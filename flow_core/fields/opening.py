@@ -28,7 +28,7 @@ def rounded(before: Tensor, after: Tensor, points: Tensor) -> Tensor | None:
         after: as muscles leave them.
         points: ``[N,2]``.
     """
-    edges = [lip_edges(at.double().cpu().numpy()) for at in (before, after)]
+    edges = [lip_edges(at) for at in torch.stack([before, after]).double().cpu().numpy()]
     opened = [np.hypot(*(lower - upper).T).max() for upper, lower in edges]
     upper, lower = edges[1]
     frame = Frame.between(*lower[[0, -1]])
