@@ -138,12 +138,12 @@ def polygon_distance(polygon: Tensor, points: Tensor) -> Tensor:
     # The corners come first: what runs over the points is quick, and there are more points than corners.
     (x, y), (along, down) = points.flatten(0, -2).T, (polygon.roll(-1, 0) - polygon).T[..., None]
     dx, dy = x - polygon[:, :1], y - polygon[:, 1:]  # [N,points]
-    # an edge winds around a point if it crosses the point's height on the right side of it
-    under, left = dy >= 0, along * dy > down * dx
-    follows = under.roll(-1, 0)
-    winding = ((under > follows) & left).sum(0) - ((follows > under) > left).sum(0)
+    # An edge winds around a point if it crosses the point's height on the right side of it. Floats take less time than booleans.
+    under = dy.clone().ge_(0)
+    crosses = under - under.roll(-1, 0)
+    winding = (along * dy).addcmul_(down, dx, value=-1).mul_(crosses).gt_(0).mul_(crosses).sum(0)
     t = (dx * along).addcmul_(dy, down).mul_(1 / (along.square() + down.square()).clamp(min=1e-12)).clamp_(0, 1)
     dx.addcmul_(t, along, value=-1)
     dy.addcmul_(t, down, value=-1)
     distance = dx.square_().addcmul_(dy, dy).amin(0).clamp_(min=1e-14).sqrt_()
-    return torch.where(winding > 0, distance, -distance).view(points.shape[:-1])
+    return distance.mul_(winding.gt_(0).mul_(2).sub_(1)).view(points.shape[:-1])
