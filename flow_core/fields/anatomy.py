@@ -372,10 +372,18 @@ class MovedFace:
 def _within(points: Tensor, boxes: Sequence[Box]) -> list[Tensor]:
     """Which points ``[2,H,W]``, row by row, lie in each box."""
     (x, y), (height, width) = points, points.shape[1:]
+    none = torch.zeros(0, dtype=torch.long, device=points.device)
+    low, high = zip(*((least.item(), most.item()) for least, most in (v.aminmax() for v in points)), strict=True)
+    near = [x0 <= high[0] and y0 <= high[1] and x1 >= low[0] and y1 >= low[1] for x0, y0, x1, y1 in boxes]
+    if not any(near):  # most of a large picture
+        return [none] * len(boxes)
     ranges = torch.cat([x.amin(0), x.amax(0), y.amin(1), y.amax(1)]).cpu().numpy()
     left, right, top, bottom = np.split(ranges, [width, 2 * width, 2 * width + height])
     found = []
-    for x0, y0, x1, y1 in boxes:
+    for (x0, y0, x1, y1), is_near in zip(boxes, near, strict=True):
+        if not is_near:
+            found.append(none)
+            continue
         # Few rows and columns reach into a box. Of pixels of an upright face all of these do.
         columns, rows = ((right >= x0) & (left <= x1)).nonzero()[0], ((bottom >= y0) & (top <= y1)).nonzero()[0]
         at = torch.from_numpy((rows[:, None] * width + columns).ravel()).to(points.device)
