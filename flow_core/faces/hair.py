@@ -14,7 +14,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..checkpoint import filled
+from ..guides.nano import fused
 from ..once import once
+from .creases import largest
 
 BUILTIN = Path(__file__).parents[1] / "weights" / "hair.safetensors"
 SIZE = 96  # pixels a side of the face square that the network looks at
@@ -78,7 +80,7 @@ def load_hair(path: Path = BUILTIN, device: torch.device | str = "cpu") -> HairN
         ValueError: it holds something else.
     """
     with torch.inference_mode(False):  # weights made in inference mode would be of no use outside of it
-        return filled(HairNet, path, "hair").to(device)
+        return fused(filled(HairNet, path, "hair")).to(device, memory_format=torch.channels_last)
 
 
 @torch.no_grad()
@@ -107,7 +109,7 @@ def find_hair(picture: Tensor, size: int, span: float = 1.0) -> tuple[Tensor, Te
     mask = mask * textured(small, mask, max(1, round(0.025 * coarse)))
     mask = guided(small, mask, max(1, round(0.03 * coarse)))
     mask = ((mask - 0.3) / 0.5).clamp(0, 1)
-    return matted(picture, mask, max(1, round(BAND * coarse))), trusted(logits)
+    return matted(picture, mask, max(1, round(BAND * coarse)), small=small), trusted(logits)
 
 
 def _look(aligned: Tensor) -> Tensor:
@@ -169,7 +171,7 @@ def middle(picture: Tensor, span: float) -> Tensor:
     return picture if rim == 0 else picture[..., rim:-rim, rim:-rim]
 
 
-def matted(picture: Tensor, mask: Tensor, band: int, noise: float = 0.15) -> Tensor:
+def matted(picture: Tensor, mask: Tensor, band: int, noise: float = 0.15, small: Tensor | None = None) -> Tensor:
     """A mask ``[B,1,h,w]`` whose border is a matte: near it, how far a pixel's colour is on the way from what lies beyond to the hair.
 
     Where hair and what lies beyond have much the same colour, the mask stays what it is.
@@ -179,16 +181,15 @@ def matted(picture: Tensor, mask: Tensor, band: int, noise: float = 0.15) -> Ten
         mask: ``[B,1,h,w]``.
         band: how far the border may be off, in pixels of the mask.
         noise: difference of colours that tells little.
+        small: the picture as coarse as the mask, where it has been made already.
 
     Returns:
         ``[B,1,S,S]``.
     """
-    size = mask.shape[-1]
-    coarse = resized(picture, size)
-    most = torch.cat([-mask, mask], 1)
-    for window, pad in (((2 * band + 1, 1), (band, 0)), ((1, 2 * band + 1), (0, band))):
-        most = F.max_pool2d(most, window, 1, pad)
-    inner, outer = most.split(1, 1)  # less the least of what is near, and the most of it
+    coarse = resized(picture, mask.shape[-1]) if small is None else small
+    inner, outer = largest(torch.cat([-mask, mask], 1), 2 * band + 1).split(
+        1, 1
+    )  # less the least of what is near, and the most of it
     hair, beyond = ((-inner - 0.5) * 2).clamp(min=0), ((0.5 - outer) * 2).clamp(min=0)
     nearby = blurred(torch.cat([coarse * hair, hair, coarse * beyond, beyond], 1), 2 * band)
 

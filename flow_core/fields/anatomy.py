@@ -371,28 +371,40 @@ class MovedFace:
 
 def _within(points: Tensor, boxes: Sequence[Box]) -> list[Tensor]:
     """Which points ``[2,H,W]``, row by row, lie in each box."""
-    (x, y), (height, width) = points, points.shape[1:]
+    flat, (height, width) = points.flatten(1), points.shape[1:]
+    low, high = zip(*((least.item(), most.item()) for least, most in (v.aminmax() for v in flat)), strict=True)
+    met = [b for b in boxes if b[0] <= high[0] and b[1] <= high[1] and b[2] >= low[0] and b[3] >= low[1]]
     none = torch.zeros(0, dtype=torch.long, device=points.device)
-    low, high = zip(*((least.item(), most.item()) for least, most in (v.aminmax() for v in points)), strict=True)
-    near = [x0 <= high[0] and y0 <= high[1] and x1 >= low[0] and y1 >= low[1] for x0, y0, x1, y1 in boxes]
-    if not any(near):  # most of a large picture
+    if not met:  # most of a large picture
         return [none] * len(boxes)
+    if height == 1:  # a list
+        x0, y0, x1, y1 = zip(*met, strict=True)
+        near = _inside(flat, (min(x0), min(y0), max(x1), max(y1)))
+        some = flat.index_select(1, near)
+        return [near.index_select(0, _inside(some, box)) for box in boxes]
+    (x, y), found = points, []
     ranges = torch.cat([x.amin(0), x.amax(0), y.amin(1), y.amax(1)]).cpu().numpy()
     left, right, top, bottom = np.split(ranges, [width, 2 * width, 2 * width + height])
-    found = []
-    for (x0, y0, x1, y1), is_near in zip(boxes, near, strict=True):
-        if not is_near:
+    for box in boxes:
+        if box not in met:
             found.append(none)
             continue
         # Few rows and columns reach into a box. Of pixels of an upright face all of these do.
+        x0, y0, x1, y1 = box
         columns, rows = ((right >= x0) & (left <= x1)).nonzero()[0], ((bottom >= y0) & (top <= y1)).nonzero()[0]
         at = torch.from_numpy((rows[:, None] * width + columns).ravel()).to(points.device)
         whole = (left[columns] >= x0) & (right[columns] <= x1), (top[rows] >= y0) & (bottom[rows] <= y1)
-        if not all(map(np.all, whole)):
-            a, b = points.flatten(1).index_select(1, at)
-            at = at[(a >= x0) & (a <= x1) & (b >= y0) & (b <= y1)]
-        found.append(at)
+        found.append(at if all(map(np.all, whole)) else at[_inside(flat.index_select(1, at), box)])
     return found
+
+
+def _inside(points: Tensor, box: Box) -> Tensor:
+    """Which points ``[2,N]`` lie in a box."""
+    (x0, y0, x1, y1), (x, y) = box, points
+    # the farther of two distances beyond the middle, in sides of the box: fewer passes than four comparisons
+    across = (x - (x0 + x1) / 2).mul_(2 / max(x1 - x0, 1e-9)).abs_()
+    down = (y - (y0 + y1) / 2).mul_(2 / max(y1 - y0, 1e-9)).abs_()
+    return (torch.maximum(across, down) <= 1).nonzero()[:, 0]
 
 
 def _edges(landmarks: np.ndarray, moved: np.ndarray) -> list[tuple[Frame, np.ndarray]]:

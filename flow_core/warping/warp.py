@@ -23,7 +23,10 @@ if TYPE_CHECKING:
     from ..geometry.crop import Crop
 
 _TILE = 256, 512  # rows and columns; a tile stays in the processor's cache, and the memory of a warp small
-_LARGE, _LARGE_TILE = 1 << 22, (384, 768)  # pixels of a face from which on tiles are larger: they are asked at few of their pixels
+_LARGE, _LARGE_TILE = (
+    1 << 22,
+    (384, 768),
+)  # pixels of a face from which on tiles are larger: they are asked at few of their pixels
 _LINES = 256  # rows that are copied at a time
 _MANY = 6  # parts of a picture from which on they are shared out
 _NODES = 1000  # a side of a face, at least, at which a field is asked; between them it is interpolated
