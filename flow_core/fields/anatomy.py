@@ -485,7 +485,7 @@ def _ask_eyes(
     a, b = c * dx + s * dy, c * dy - s * dx
     share = a / width
     top0, bottom0, top, bottom = _read(torch.stack([e.lids for e in eyes], 1), share)
-    beyond = (share < 0) | (share > 1)
+    along = (share - 0.5).abs_().le_(0.5)  # 1 between the corners, 0 beyond; as floats, which take less time
     # Skin above and below gives way to a lid: all of it along the lashes, less and less farther off.
     above, under = top - b, b - bottom
     shut = ((top - top0) / (bottom0 - top0).clamp_(min=1e-4)).clamp_(0, 1)
@@ -494,9 +494,9 @@ def _ask_eyes(
     lower = (bottom0 - bottom + shut * (0.5 * opening0).clamp(max=RIM)) * _give(under, LOWER_LID)
     give = _give_below_rim(above, top - top0) if eyes[0].glasses else _give(above, reach)
     upper = (top0 - top - shut * (0.5 * opening0).clamp(max=LINE)) * give
-    rise = torch.where(above > under, upper, lower).masked_fill_(beyond, 0.0)
+    rise = torch.where(above > under, upper, lower).mul_(along)
     inside = -torch.maximum(above, under) - EDGE * ((top0 - top).abs() > (bottom0 - top0) * 0.8)
-    alpha = smoothstep(inside, -EDGE, EDGE).masked_fill_(beyond, 0.0)
+    alpha = smoothstep(inside, -EDGE, EDGE).mul_(along)
     # The eyeball: the similarity of the corners, then the gaze, then never beyond what the lids showed. Along the eye the iris
     # moves as a whole, and what lies beside it is stretched.
     ratio = length / width
@@ -507,7 +507,7 @@ def _ask_eyes(
     t_top, t_bottom = top * ratio - below, bottom * ratio - below
     height = lower - upper
     room = 0.06 * height.clamp(min=0)
-    margins = [torch.minimum(room, 2 * beyond_seen.clamp(min=0)) for beyond_seen in (upper - t_top, t_bottom - lower)]
+    margins = [torch.minimum(room, 2 * beyond.clamp(min=0)) for beyond in (upper - t_top, t_bottom - lower)]
     # Where a lid shows more than was seen, what was seen is stretched between the lid and the middle of the eye.
     half = torch.minimum(torch.maximum(middle, upper + 0.3 * height), lower - 0.3 * height)
     above_half = sb < half
@@ -543,8 +543,8 @@ def _gather(distance: Tensor, wanted: Tensor, shown: Tensor) -> Tensor:
 
 def _give(distance: Tensor, reach: float | Tensor) -> Tensor:
     """1 within the lashes and on the eye's own side, falling to 0 at ``reach``; half linear, so that it is steep nowhere."""
-    t = ((distance - LASHES) / (reach - LASHES)).clamp(0, 1)
-    return 1 - 0.5 * (t + t * t * (3 - 2 * t))
+    t = ((distance - LASHES) / (reach - LASHES)).clamp_(0, 1)
+    return (t - 1.5).mul_(t).sub_(0.5).mul_(t).add_(1)  # 1 less the mean of t and its smoothstep
 
 
 def _give_below_rim(distance: Tensor, way: Tensor) -> Tensor:

@@ -33,7 +33,7 @@ def rounded(before: Tensor, after: Tensor, points: Tensor) -> Tensor | None:
     upper, lower = edges[1]
     frame = Frame.between(*lower[[0, -1]])
     width = frame.length
-    t = np.clip(((opened[1] - opened[0]) / width - OPENS[0]) / (OPENS[1] - OPENS[0]), 0, 1)
+    t = min(max(((opened[1] - opened[0]) / width - OPENS[0]) / (OPENS[1] - OPENS[0]), 0.0), 1.0)
     if t == 0:
         return None
     share = np.linspace(0, 1, SAMPLES)
