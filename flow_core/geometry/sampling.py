@@ -54,7 +54,7 @@ def interpolate(values: Tensor, points: Tensor, mode: str = "bicubic") -> Tensor
     Args:
         values: ``[B,C,h,w]`` at pixel centres.
         points: ``[B or 1,H,W,2]`` crop points.
-        mode: ``bilinear`` where the raster is so fine that nobody sees the difference.
+        mode: ``bilinear`` keeps what does not fold between pixels from folding, as :func:`between_nodes`.
 
     Returns:
         ``[B,C,H,W]``, differentiable in ``values``.
