@@ -32,14 +32,14 @@ def creases(image: Tensor, crop: Crop, size: int = SIZE) -> Tensor:
     """
     light = crop.aligned(image, size).cpu().add_(DARK).log_()
     wide, around = (2 * round(share * size / 2) + 1 for share in (WIDE, AROUND))
-    closed = -_largest(-_largest(light, wide), wide)
+    closed = -largest(-largest(light, wide), wide)
     depth = (closed - light).clamp_(min=0)
     coarse = F.avg_pool2d(depth, 4)
     coarse = F.avg_pool2d(coarse, around // 4, 1, around // 8, count_include_pad=False)
     return (depth - F.interpolate(coarse, (size, size), mode="bilinear")).clamp_(min=0)
 
 
-def _largest(values: Tensor, count: int) -> Tensor:
+def largest(values: Tensor, count: int) -> Tensor:
     """The largest of ``count`` (odd) values around each along both axes; windows of twice the length are made of two."""
     values = F.pad(values, [count // 2] * 4, mode="replicate")
     for axis in (2, 3):

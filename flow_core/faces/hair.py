@@ -14,7 +14,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..checkpoint import filled
+from ..guides.nano import fused
 from ..once import once
+from .creases import largest
 
 BUILTIN = Path(__file__).parents[1] / "weights" / "hair.safetensors"
 SIZE = 96  # pixels a side of the face square that the network looks at
@@ -80,7 +82,7 @@ def load_hair(path: Path = BUILTIN, device: torch.device | str = "cpu") -> HairN
         ValueError: it holds something else.
     """
     with torch.inference_mode(False):  # weights made in inference mode would be of no use outside of it
-        return filled(HairNet, path, "hair").to(device)
+        return fused(filled(HairNet, path, "hair")).to(device, memory_format=torch.channels_last)
 
 
 def find_hair(picture: Tensor, size: int, span: float = 1.0) -> tuple[Tensor, Tensor]:
@@ -204,7 +206,7 @@ def _ways(picture: Tensor, mask: Tensor, reach: int, noise: float = 0.05) -> Ten
     there may be, and the way from what lies beyond to the hair with where it begins, ``[B,3+C,h,w]``.
 
     It is the way on which these two differ most for how much either varies (Fisher, The use of multiple measurements, 1936)."""
-    least, most = (F.max_pool2d(m, 2 * reach + 1, 1, reach) for m in (1 - mask, mask))
+    least, most = largest(torch.cat([1 - mask, mask], 1), 2 * reach + 1).split(1, 1)
     # where a part is too thin to have a middle, what is surest of it tells its colours
     hair = (1 - 2 * least).clamp(min=0) + 0.05 * mask**8
     beyond = (1 - 2 * most).clamp(min=0) + 0.05 * (1 - mask) ** 8

@@ -24,6 +24,7 @@ from ..faces.shading import GAMMA, TINT
 from ..geometry.grid import pixel_centers
 from ..geometry.mesh import barycentric, polygon_distance
 from ..geometry.sampling import interpolate, sample_image
+from .smooth import smoothstep, smoothsteps
 from .teeth import Own, Row, Skull, paint, row, shows_teeth
 
 RASTER = 192  # pixels a side of the raster of the skin's offsets, six times a power of two; 384 gives the same picture
@@ -70,19 +71,13 @@ BEYOND = 9.0  # below all that is seen
 PARTED = (0.008, 0.018)  # largest opening below which lips may as well be shut, and above which they are known to part
 TEETH_SEEN = (0.004, 0.012)  # opening of a mouth below which nothing inside is seen, and above which it is
 
+# Rows of the landmarks, from the viewer's left to the right: of the upper and the lower lid of either eye, and of the edges of the lips
+_LEFT, _RIGHT, _INNER = ([AT[i] for i in ring] for ring in (*EYES, LIPS_INNER))
+_LIPS = [_INNER[0], *_INNER[:9:-1]], _INNER[:11]
+_EDGES = ([_LEFT[0], *_LEFT[:7:-1]], _LEFT[:9]), (_RIGHT[8:] + _RIGHT[:1], _RIGHT[8::-1]), _LIPS
+
 Box: TypeAlias = tuple[float, float, float, float]
 """Least x and y and largest x and y of some crop points."""
-
-
-def smoothstep(x: Any, low: float | Tensor, high: float | Tensor) -> Any:
-    """0 below ``low``, 1 above ``high``, cubic between; of a tensor or a number."""
-    t = (x - low) / (high - low)
-    if not isinstance(t, Tensor):
-        t = min(max(t, 0.0), 1.0)
-        return t * t * (3 - 2 * t)
-    t = t.clamp_(0, 1)
-    square = t * t
-    return (3 * square).addcmul_(square, t, value=-2)
 
 
 class Frame(NamedTuple):
@@ -109,13 +104,17 @@ class Frame(NamedTuple):
         return c * a - s * b + self.origin[0], s * a + c * b + self.origin[1]
 
 
-def _curves(frames: Sequence[Frame], arcs: Sequence[np.ndarray]) -> np.ndarray:
-    """Heights ``b`` of arcs ``[N,2]`` from corner to corner in their frames, as tables over ``a`` in 0..length: ``[K,TABLE]``.
+def _curves(edges: Sequence[tuple[Frame, np.ndarray]]) -> np.ndarray:
+    """Heights ``b`` of arcs ``[N,2]`` (N may differ) from corner to corner in their frames, as tables over ``a`` in 0..length: ``[K,TABLE]``.
 
     Cubic Hermite interpolation with slopes of finite differences, limited so that it hardly overshoots (Fritsch and
     Carlson, Monotone piecewise cubic interpolation, 1980). A few hundred numbers: NumPy takes them several times as quickly.
     """
+    frames, arcs = zip(*edges, strict=True)
     origins, axes, lengths = (np.array(v, np.float64) for v in zip(*frames, strict=True))
+    most = max(map(len, arcs))
+    # the shorter ones go straight on
+    arcs = [np.concatenate([p, p[-1] + (p[-1] - p[-2]) * np.arange(1, most + 1 - len(p))[:, None]]) for p in arcs]
     (dx, dy), (c, s) = (np.stack(arcs) - origins[:, None]).transpose(2, 0, 1), axes.T[..., None]
     a, b = (c * dx + s * dy) / lengths[:, None], c * dy - s * dx
     a = np.maximum.accumulate(a, 1) + np.arange(a.shape[1]) * 1e-5
@@ -174,8 +173,7 @@ class Mouth:
 
     target: Frame
     source: Frame
-    lips: Tensor  # [2,TABLE] target: edge of the upper and of the lower lip
-    across: Tensor  # [2,TABLE] the cosines of their slopes
+    after: Tensor  # [4,TABLE] target: edge of the upper and of the lower lip, and the cosines of their slopes
     seen: Tensor  # [2,TABLE] source: the same; [5,TABLE] with what :func:`_looked` says, where somebody did
     gap: float  # largest opening before
     pit: float  # half height of the dark at the corners of a grin that shuts
@@ -185,6 +183,11 @@ class Mouth:
     row: Row | None  # the teeth that are painted where the picture shows none
     shows: float  # how far what it shows between the lips may be teeth
     jaw: tuple[float, float] | None  # by which what goes with the jaw moves; None where nothing is seen of that
+
+    @property
+    def lips(self) -> Tensor:
+        """``[2,TABLE]`` target: edge of the upper and of the lower lip."""
+        return self.after[:2]
 
 
 def _box(frame: Frame, top: float, bottom: float, beside: float = 0.0) -> Box:
@@ -215,7 +218,8 @@ def skin_offsets(shift: Tensor, triangles: Tensor, seen: tuple[Tensor, Tensor], 
         outline: ``[N,2]`` crop points of the face's outline after, clockwise.
 
     Returns:
-        ``[1,2 or 3,size,size]``, continued smoothly where no skin is seen.
+        ``[1,2 or 3,size,size]``, continued smoothly where no skin is seen. It is linear between pixels: curves that go through all of them
+        would overshoot beside steep places, and fold the skin.
     """
     index, weights = seen
     size = len(index)
@@ -310,64 +314,58 @@ class MovedFace:
         self.skin = skin_offsets(shift, triangles, seen, moved[[AT[i] for i in OVAL]])
         if folds is not None:
             self.skin[:, 2:3] += _blurred(folds)
-        before = landmarks.double().cpu().numpy()
+        before, after = torch.stack([landmarks, moved]).double().cpu().numpy()
         if glasses:
             points = pixel_centers(*self.skin.shape[2:], landmarks.device)
             still = (1 - _under_glasses(before, points))[:, None]
             self.skin[:, :2] *= still  # light passes,
             self.skin[:, 3:] *= still  # but a rim is no crease
-            moved = moved + (landmarks - moved) * _under_glasses(before, landmarks)[:, None]
-        after = moved.double().cpu().numpy()
-        if not glasses:
+            after += (before - after) * _under_glasses(before, torch.from_numpy(before)).numpy()[:, None]
+        else:
             _keep_lashes(self.skin, before, after)
-        self.eyes = _eyes(before, after, lids, gaze, glasses, pixel, landmarks.device)
-        self.mouth = _mouth(before, after, teeth, pixel, skull, landmarks.device)
+        edges = _edges(before, after)
+        curves = _curves(edges)
+        self.eyes = _eyes(before, after, edges[:8], curves[:8], lids, gaze, glasses, pixel, landmarks.device)
+        self.mouth = _mouth(before, after, edges[8:], curves[8:], teeth, pixel, skull, landmarks.device)
 
     def __call__(self, points: Tensor) -> tuple[Tensor, Tensor | None, Tensor | None, Tensor | None]:
         """Offset ``[1,2,H,W]``, how much is uncovered ``[1,1,H,W]``, what is painted there ``[1,4,H,W]`` and the light ``[1,3,H,W]``, None
         for nothing, at crop points ``[1,H,W,2]``; see :class:`flow_core.fields.base.Sample`."""
-        skin = interpolate(self.skin, points)
+        skin = interpolate(self.skin, points, "bilinear")
         skin, light, fading = skin[:, :2], skin[:, 2:3] if skin.shape[1] > 2 else None, skin[:, 3:]
         if light is not None:
             light = light * (light.new_tensor(TINT)[:, None, None] / GAMMA)
             if self.creases is not None and fading.shape[1]:
                 source = (points + skin.movedim(1, -1)) * self.creases.shape[-1]
                 light = light + fading.clamp(0, 1) * sample_image(self.creases, source)
-        flat = points.movedim(-1, 0).contiguous().flatten(1)  # planes: of pairs all would take several times as long
-        low, high = zip(*((least.item(), most.item()) for least, most in (v.aminmax() for v in flat)), strict=True)
-        parts = [part for part in self._parts() if _meet(part.box, low, high)]
-        if not parts:  # most of a large picture
-            return skin, None, None, light
-        boxes = [part.box for part in parts]
-        x0, y0, x1, y1 = zip(*boxes, strict=True)
-        near = _within(flat, (min(x0), min(y0), max(x1), max(y1)))
-        flat = flat.index_select(1, near)
-        inner, dark, painted = skin.view(2, -1).index_select(1, near), None, None
-        found = [_within(flat, box) for box in boxes]
+        planes = points[0].movedim(-1, 0).contiguous()  # of pairs all would take several times as long
+        parts = self._parts()
+        found = _within(planes, self.boxes())
+        flat, moves, dark, painted = planes.flatten(1), skin.view(2, -1), None, None
         eyes = [(part, at) for part, at in zip(parts, found, strict=True) if isinstance(part, Eye) and len(at)]
         if eyes:
             most = max(len(at) for _, at in eyes)
             # both eyes at once; of the smaller one the last point is asked again
             at = torch.stack([at[torch.arange(most, device=at.device).clamp_(max=len(at) - 1)] for _, at in eyes])
-            x, y = flat.index_select(1, at.flatten()).unflatten(1, at.shape)
-            (dx, dy), cover, source, shade = _ask_eyes([eye for eye, _ in eyes], x, y, self.paints)
-            under = interpolate(self.skin[:, :2], torch.stack([x + dx, y + dy], -1)[None])[0] + torch.stack([dx, dy])
-            inner.index_copy_(1, at.flatten(), torch.lerp(under, source - torch.stack([x, y]), cover).flatten(1))
+            here = flat.index_select(1, at.flatten()).unflatten(1, at.shape)
+            rise, cover, source, shade = _ask_eyes([eye for eye, _ in eyes], *here, self.paints)
+            under = interpolate(self.skin[:, :2], (here + rise).movedim(0, -1)[None], "bilinear")[0] + rise
+            moves.index_copy_(1, at.flatten(), torch.lerp(under, source - here, cover).flatten(1))
             if shade is not None:
                 painted = skin.new_zeros(1, 4, *skin.shape[2:])
-                painted.view(4, -1)[3, near[at]] = shade
-        if isinstance(parts[-1], Mouth):
-            at = found[-1]
-            _, cover, source, shade, paints = _ask_mouth(self.mouth, *flat.index_select(1, at), self.teeth)
+                painted.view(4, -1)[3, at] = shade
+        at = found[-1]
+        if len(at):
             here = flat.index_select(1, at)
-            skin_here = _off_teeth(self.mouth, here, here + inner.index_select(1, at)) - here
-            inner.index_copy_(1, at, torch.lerp(skin_here, source - here, cover))
+            lips = _lips(self.mouth, *here)
+            _, cover, source, shade, paints = _ask_mouth(self.mouth, lips, *here, self.teeth)
+            skin_here = _off_teeth(self.mouth, lips, here + moves.index_select(1, at)) - here
+            moves.index_copy_(1, at, torch.lerp(skin_here, source - here, cover))
             dark = skin.new_zeros(1, 1, *skin.shape[2:])
-            dark.view(-1).index_copy_(0, near[at], shade)
+            dark.view(-1).index_copy_(0, at, shade)
             if paints is not None:
                 painted = skin.new_zeros(1, 4, *skin.shape[2:]) if painted is None else painted
-                painted.view(4, -1)[:, near[at]] = paints
-        skin.view(2, -1).index_copy_(1, near, inner)
+                painted.view(4, -1)[:, at] = paints
         return skin, dark, painted, light
 
     def _parts(self) -> list[Eye | Mouth]:
@@ -381,7 +379,7 @@ class MovedFace:
     def opening(self, points: Tensor) -> Tensor:
         """How much of an eyeball or of the inside of the mouth is seen instead of skin, 0..1, at crop points ``[1,H,W,2]``."""
         x, y = points.movedim(-1, 0).flatten(1)
-        cover = _ask_mouth(self.mouth, x, y, self.teeth)[0]
+        cover = _ask_mouth(self.mouth, _lips(self.mouth, x, y), x, y, self.teeth)[0]
         eyes = _ask_eyes(self.eyes, x.expand(2, -1), y.expand(2, -1))[1]
         return torch.maximum(cover, eyes.amax(0)).reshape(1, *points.shape[1:3])
 
@@ -431,12 +429,36 @@ def _keep_lashes(skin: Tensor, landmarks: np.ndarray, moved: np.ndarray) -> None
         part -= axis[:, None, None] * (weight * (lower - limit).clamp(min=0))
 
 
-def _meet(box: Box, low: Sequence[float], high: Sequence[float]) -> bool:
-    """Whether a box reaches into the range of some points."""
-    return box[0] <= high[0] and box[1] <= high[1] and box[2] >= low[0] and box[3] >= low[1]
+def _within(points: Tensor, boxes: Sequence[Box]) -> list[Tensor]:
+    """Which points ``[2,H,W]``, row by row, lie in each box."""
+    flat, (height, width) = points.flatten(1), points.shape[1:]
+    low, high = zip(*((least.item(), most.item()) for least, most in (v.aminmax() for v in flat)), strict=True)
+    met = [b for b in boxes if b[0] <= high[0] and b[1] <= high[1] and b[2] >= low[0] and b[3] >= low[1]]
+    none = torch.zeros(0, dtype=torch.long, device=points.device)
+    if not met:  # most of a large picture
+        return [none] * len(boxes)
+    if height == 1:  # a list
+        x0, y0, x1, y1 = zip(*met, strict=True)
+        near = _inside(flat, (min(x0), min(y0), max(x1), max(y1)))
+        some = flat.index_select(1, near)
+        return [near.index_select(0, _inside(some, box)) for box in boxes]
+    (x, y), found = points, []
+    ranges = torch.cat([x.amin(0), x.amax(0), y.amin(1), y.amax(1)]).cpu().numpy()
+    left, right, top, bottom = np.split(ranges, [width, 2 * width, 2 * width + height])
+    for box in boxes:
+        if box not in met:
+            found.append(none)
+            continue
+        # Few rows and columns reach into a box. Of pixels of an upright face all of these do.
+        x0, y0, x1, y1 = box
+        columns, rows = ((right >= x0) & (left <= x1)).nonzero()[0], ((bottom >= y0) & (top <= y1)).nonzero()[0]
+        at = torch.from_numpy((rows[:, None] * width + columns).ravel()).to(points.device)
+        whole = (left[columns] >= x0) & (right[columns] <= x1), (top[rows] >= y0) & (bottom[rows] <= y1)
+        found.append(at if all(map(np.all, whole)) else at[_inside(flat.index_select(1, at), box)])
+    return found
 
 
-def _within(points: Tensor, box: Box) -> Tensor:
+def _inside(points: Tensor, box: Box) -> Tensor:
     """Which points ``[2,N]`` lie in a box."""
     (x0, y0, x1, y1), (x, y) = box, points
     # the farther of two distances beyond the middle, in sides of the box: fewer passes than four comparisons
@@ -445,32 +467,36 @@ def _within(points: Tensor, box: Box) -> Tensor:
     return (torch.maximum(across, down) <= 1).nonzero()[:, 0]
 
 
+def _edges(landmarks: np.ndarray, moved: np.ndarray) -> list[tuple[Frame, np.ndarray]]:
+    """Of the viewer's left and right eye, and of the mouth, the edges of lids and lips ``[N,2]`` and their frames: upper and lower one after,
+    and before."""
+    found = []
+    for rows in _EDGES:
+        for at in (moved, landmarks):
+            upper, lower = at[rows[0]], at[rows[1]]
+            frame = Frame.between(lower[0], lower[-1])
+            found += [(frame, upper), (frame, lower)]
+    return found
+
+
 def _eyes(
     landmarks: np.ndarray,
     moved: np.ndarray,
+    edges: Sequence[tuple[Frame, np.ndarray]],
+    curves: np.ndarray,
     lids: Sequence[float],
     gaze: Sequence[tuple[float, float]],
     glasses: bool,
     pixel: float,
     device: torch.device,
 ) -> list[Eye]:
-    """The eyes on the viewer's left and right."""
-    frames, arcs, contours = [], [], []
-    for side in (0, 1):
-        contour = [AT[i] for i in EYES[side]]
-        lower, upper = contour[:9], [*contour[8:], contour[0]]
-        lower, upper = (lower, upper[::-1]) if side == 0 else (lower[::-1], upper)
-        target, source = (Frame.between(at[lower[0]], at[lower[-1]]) for at in (moved, landmarks))
-        frames += [target, target, source, source]
-        arcs += [moved[upper], moved[lower], landmarks[upper], landmarks[lower]]
-        contours.append(contour)
-    curves = _curves(frames, arcs).reshape(2, 4, TABLE)
+    """The eyes on the viewer's left and right, with ``edges`` as of :func:`_edges`, and their curves."""
     tables, eyes = [], []
     for side in (0, 1):
-        (target, source), contour, factor = frames[4 * side + 1 : 4 * side + 3], contours[side], lids[side]
+        target, source, contour, factor = edges[4 * side][0], edges[4 * side + 2][0], (_LEFT, _RIGHT)[side], lids[side]
         if glasses:  # whose upper rim is close above many lids
             factor = min(factor, BEHIND)
-        top, bottom, *seen = curves[side]
+        top, bottom, *seen = curves[4 * side : 4 * side + 4]
         change = (factor - 1) * (bottom - top).clip(min=0)
         up = UPPER_SHUTS if factor < 1 else UPPER_OPENS
         down = 1 - up
@@ -502,8 +528,8 @@ def _eyes(
 
 def _ask_eyes(
     eyes: Sequence[Eye], x: Tensor, y: Tensor, shaded: bool = False
-) -> tuple[tuple[Tensor, Tensor], Tensor, Tensor, Tensor | None]:
-    """What eyes show at points ``[E,N]`` of each: the shift of the skin ``[E,N]`` along x and y, how much of the eyeball is seen
+) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
+    """What eyes show at points ``[E,N]`` of each: the shift of the skin ``[2,E,N]``, how much of the eyeball is seen
     ``[E,N]``, where that comes from ``[2,E,N]``, and, where it is to be ``shaded``, how much of its light lids and
     corners take ``[E,N]``."""
     columns = []
@@ -520,7 +546,7 @@ def _ask_eyes(
     a, b = c * dx + s * dy, c * dy - s * dx
     share = a / width
     top0, bottom0, top, bottom = _read(torch.stack([e.lids for e in eyes], 1), share)
-    beyond = (share < 0) | (share > 1)
+    along = (share - 0.5).abs_().le_(0.5)  # 1 between the corners, 0 beyond; as floats, which take less time
     # Skin above and below gives way to a lid: all of it along the lashes, less and less farther off.
     above, under = top - b, b - bottom
     shut = ((top - top0) / (bottom0 - top0).clamp_(min=1e-4)).clamp_(0, 1)
@@ -529,9 +555,9 @@ def _ask_eyes(
     lower = (bottom0 - bottom + shut * (0.5 * opening0).clamp(max=RIM)) * _give(under, LOWER_LID)
     give = _give_below_rim(above, top - top0) if eyes[0].glasses else _give(above, reach)
     upper = (top0 - top - shut * (0.5 * opening0).clamp(max=LINE)) * give
-    rise = torch.where(above > under, upper, lower).masked_fill_(beyond, 0.0)
+    rise = torch.where(above > under, upper, lower).mul_(along)
     inside = -torch.maximum(above, under) - edge * ((top0 - top).abs() > (bottom0 - top0) * 0.8)
-    alpha = smoothstep(inside, -edge, edge).masked_fill_(beyond, 0.0)
+    alpha = smoothstep(inside, -edge, edge).mul_(along)
     # The eyeball: the similarity of the corners, then the gaze, then never beyond what the lids showed. Along the eye the iris
     # moves as a whole, and what lies beside it is stretched.
     ratio = length / width
@@ -542,7 +568,7 @@ def _ask_eyes(
     t_top, t_bottom = top * ratio - below, bottom * ratio - below
     height = lower - upper
     room = 0.06 * height.clamp(min=0)
-    margins = [torch.minimum(room, 2 * beyond_seen.clamp(min=0)) for beyond_seen in (upper - t_top, t_bottom - lower)]
+    margins = [torch.minimum(room, 2 * beyond.clamp(min=0)) for beyond in (upper - t_top, t_bottom - lower)]
     # Where a lid shows more than was seen, what was seen is stretched between the lid and the middle of the eye.
     half = torch.minimum(torch.maximum(middle, upper + 0.3 * height), lower - 0.3 * height)
     above_half = sb < half
@@ -550,8 +576,9 @@ def _ask_eyes(
     wanted = torch.where(above_half, half - t_top, t_bottom - half)
     distance = _gather((sb - half).abs(), wanted, shown)
     sb = half + torch.where(above_half, -distance, distance)
+    shift, source = torch.stack([-s * rise, c * rise]), torch.stack([sc * sa - ss * sb + u0, ss * sa + sc * sb + v0])
     if not (shaded and any(eye.shaded for eye in eyes)):
-        return (-s * rise, c * rise), alpha, torch.stack([sc * sa - ss * sb + u0, ss * sa + sc * sb + v0]), None
+        return shift, alpha, source, None
     # The shadow along the lids went with the eyeball, or was never there: where the white comes to lie beside skin it would shine.
     opening, opening0 = (bottom - top).clamp_(min=1e-4), opening0.clamp_(min=1e-4)
     went = smoothstep(torch.hypot(right, below) / length, 0.0, 0.10)
@@ -564,7 +591,7 @@ def _ask_eyes(
     met = (1 - opening / (2 * line)).clamp_(0, 1) * smoothstep(opening0, 2 * LINE, 5 * LINE)
     met = met * smoothstep(1 - opening / opening0, 0.7, 0.95)
     shade = shade + LASHED * met * (-((above - under) / (2 * line)).square()).exp()
-    return (-s * rise, c * rise), alpha, torch.stack([sc * sa - ss * sb + u0, ss * sa + sc * sb + v0]), shade
+    return shift, alpha, source, shade
 
 
 def _gather(distance: Tensor, wanted: Tensor, shown: Tensor) -> Tensor:
@@ -577,8 +604,8 @@ def _gather(distance: Tensor, wanted: Tensor, shown: Tensor) -> Tensor:
 
 def _give(distance: Tensor, reach: float | Tensor) -> Tensor:
     """1 within the lashes and on the eye's own side, falling to 0 at ``reach``; half linear, so that it is steep nowhere."""
-    t = ((distance - LASHES) / (reach - LASHES)).clamp(0, 1)
-    return 1 - 0.5 * (t + t * t * (3 - 2 * t))
+    t = ((distance - LASHES) / (reach - LASHES)).clamp_(0, 1)
+    return (t - 1.5).mul_(t).sub_(0.5).mul_(t).add_(1)  # 1 less the mean of t and its smoothstep
 
 
 def _give_below_rim(distance: Tensor, way: Tensor) -> Tensor:
@@ -589,21 +616,20 @@ def _give_below_rim(distance: Tensor, way: Tensor) -> Tensor:
 
 def lip_edges(landmarks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The edges of the upper and of the lower lip where the two meet, ``[11,2]`` from the viewer's left corner to the right one."""
-    inner = landmarks[[AT[i] for i in LIPS_INNER]]
-    return np.concatenate([inner[:1], inner[:9:-1]]), inner[:11]
+    return landmarks[_LIPS[0]], landmarks[_LIPS[1]]
 
 
 def _mouth(
     landmarks: np.ndarray,
     moved: np.ndarray,
+    edges: Sequence[tuple[Frame, np.ndarray]],
+    curves: np.ndarray,
     teeth: tuple[float, float],
     pixel: float,
     skull: Skull | None,
     device: torch.device,
 ) -> Mouth:
-    (upper, lower), (upper_seen, lower_seen) = (lip_edges(at) for at in (moved, landmarks))
-    target, source = Frame.between(*lower[[0, -1]]), Frame.between(*lower_seen[[0, -1]])
-    curves = _curves([target, target, source, source], [upper, lower, upper_seen, lower_seen])
+    (target, _), _, (source, upper_seen), (_, lower_seen) = edges
     gap = max((curves[3] - curves[2]).max().item(), 0.0)
     # Teeth belong to the skull; but nobody knows what lies above and below what an opening showed, so they go along with most of
     # what its upper edge does.
@@ -632,7 +658,7 @@ def _mouth(
                 jaw = x, float(y + beyond * (1.0 if beyond > 0 else COVER))
     made = row(skull, target, curves[1].max(), teeth, pixel, device, own) if skull is not None and opens else None
     edge = max(EDGE, min(2 * pixel, SEAM))  # in small pictures a narrower border would be a staircase
-    return Mouth(target, source, tables[:2], tables[2:4], tables[4:], gap, pit, lift, box, edge, made, shows, jaw)
+    return Mouth(target, source, tables[:4], tables[4:], gap, pit, lift, box, edge, made, shows, jaw)
 
 
 def _looked(
@@ -662,13 +688,29 @@ def _looked(
     return Own((edges + shift).T, light, cut), np.stack([below, teeth, ends])
 
 
-def _off_teeth(mouth: Mouth, points: Tensor, source: Tensor) -> Tensor:
-    """Where skin at ``points [2,N]`` comes from, ``source [2,N]``, but never from between lips that close: a smooth raster would show
+class Lips(NamedTuple):
+    """Points ``[N]`` of each in the frame of a mouth after: where they lie, in its axes, the edges of the upper and of the lower lip at
+    their ``a``, and the cosines of the slopes of these."""
+
+    a: Tensor
+    b: Tensor
+    top: Tensor
+    bottom: Tensor
+    across: tuple[Tensor, Tensor]
+
+
+def _lips(mouth: Mouth, x: Tensor, y: Tensor) -> Lips:
+    a, b = mouth.target.to(x, y)
+    top, bottom, *across = _read(mouth.after[:, None], (a / mouth.target.length)[None])[:, 0]
+    return Lips(a, b, top, bottom, tuple(across))
+
+
+def _off_teeth(mouth: Mouth, lips: Lips, source: Tensor) -> Tensor:
+    """Where skin at points comes from, ``source [2,N]``, but never from between lips that close: a smooth raster would show
     what lay there, squeezed into the seam."""
     if mouth.gap <= TEETH_SEEN[0]:
         return source
-    a, b = mouth.target.to(*points)
-    top, bottom = _read(mouth.lips[:, None], (a / mouth.target.length)[None])[:, 0]
+    _, b, top, bottom, _ = lips
     sa, sb = mouth.source.to(*source)
     upper, lower = _read(mouth.seen[:2, None], (sa / mouth.source.length)[None])[:, 0]
     # The corners of an open mouth are a dark pit that goes on beyond those of the lips.
@@ -689,22 +731,17 @@ def _off_teeth(mouth: Mouth, points: Tensor, source: Tensor) -> Tensor:
 
 
 def _ask_mouth(
-    mouth: Mouth, x: Tensor, y: Tensor, teeth: tuple[float, float]
+    mouth: Mouth, lips: Lips, x: Tensor, y: Tensor, teeth: tuple[float, float]
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor | None]:
     """How much of the inside of the mouth is seen ``[N]``, how much of it the picture shows ``[N]``, where ``[2,N]``, how dark it is
     ``[N]``, and what is painted there ``[4,N]``, if anything."""
-    a, b = mouth.target.to(x, y)
+    a, b, top, bottom, across = lips
     share = a / mouth.target.length
-    top, bottom, *across = _read(torch.cat([mouth.lips, mouth.across])[:, None], share[None])[:, 0]
-    below, above = b - top, bottom - b
+    below, above, opening = b - top, bottom - b, bottom - top
     # Of a turned head the far lips end one above the other.
     inside = torch.minimum(
         torch.minimum(below * across[0], above * across[1]), torch.minimum(a, mouth.target.length - a)
     )
-    # The shadow begins before what is seen changes, so that no light shows between.
-    alpha = smoothstep(inside, (EDGE - mouth.edge) / 2, (EDGE + mouth.edge) / 2)
-    # What opens by less than its border is wide is no more than a trace.
-    alpha = alpha * smoothstep(bottom - top, 0.0, mouth.edge)
     sa, sb = mouth.source.to(x - teeth[0], y - (teeth[1] + mouth.lift))
     length = mouth.source.length
     upper, lower, *looked = _read(mouth.seen[:, None], (sa / length)[None])[:, 0]
@@ -727,37 +764,46 @@ def _ask_mouth(
             torch.where(lower_part, v, w) for v, w in ((jaw[0], upper), (jaw[1], lower), (1.0, looked[1]))
         )
     gap = (lower - upper).clamp_(min=0)
-    # How far the lips show more than they did, at this place: where they do not, everything stays as it was seen.
     shift = sb - b
-    parted = smoothstep(bottom - top - gap, 0.3 * ROLL, 4 * ROLL)
     higher, deeper = (upper - (top + shift)).clamp_(min=0), (bottom + shift - lower).clamp_(min=0)
-    more = smoothstep(bottom - top - gap, 0.0, 0.010)
+    # How far the lips show more than they did, at this place: where they do not, everything stays as it was seen.
+    wider, last = opening - gap, torch.minimum(0.15 * gap, 2 * deeper)
+    height = opening.clamp(min=1e-4)
     shown = smoothstep(mouth.gap, *PARTED)
-    seen = smoothstep(lower - sb, 0.0, 1e-4 + (3 * deeper).clamp_(max=0.25 * mouth.gap))
-    seen = seen * smoothstep(torch.minimum(sa, length - sa), 0.0, 0.08 * length) * smoothstep(gap, 0.002, 0.007)
-    seen = seen * (1 - smoothstep(upper - sb, 0.015, 0.035)) * shown
+    # The shadow begins before what is seen changes, so that no light shows between.
+    border = (EDGE - mouth.edge) / 2, (EDGE + mouth.edge) / 2
+    (alpha, opened, parted, more, was_seen, from_corner, was_open, too_high, beyond, goes_on,
+     tongue, off_upper, off_lower, seam, closed, fell) = smoothsteps(
+        (inside, *border), (opening, 0.0, mouth.edge), (wider, 0.3 * ROLL, 4 * ROLL), (wider, 0.0, 0.010),
+        ((lower - sb) / (3 * deeper).clamp_(max=0.25 * mouth.gap).add_(1e-4), 0.0, 1.0),
+        (torch.minimum(sa, length - sa), 0.0, 0.08 * length), (gap, 0.002, 0.007), (upper - sb, 0.015, 0.035),
+        (sb - lower + last, 0.0, 0.006), (deeper, 0.0, 0.006), (below / height, 0.4, 1.0), (below, 0.0, MOUTH_SHADE),
+        (above, 0.0, MOUTH_SHADE), (opening, mouth.edge, mouth.edge - EDGE), (wider, -TEETH_SEEN[0], -TEETH_SEEN[1]),
+        (top + shift - upper, 0.0, TORN),
+    )  # fmt: skip
+    # What opens by less than its border is wide is no more than a trace.
+    alpha = alpha * opened
+    seen = was_seen * from_corner * was_open * (1 - too_high) * shown
     if apart is not None:
         seen, more = seen * (1 - apart), torch.maximum(more, apart)
     # What lies beyond what the picture showed is not to be its last row, drawn out.
-    last = torch.minimum(0.15 * gap, 2 * deeper)
-    more = torch.maximum(more, smoothstep(sb - lower + last, 0.0, 0.006) * smoothstep(deeper, 0.0, 0.006))
+    more = torch.maximum(more, beyond * goes_on)
     hidden = (1 - seen) * more
     sb_seen = torch.maximum(sb, upper + torch.minimum(0.15 * gap, 2 * higher))
-    sb_seen = torch.minimum(sb_seen, lower - torch.minimum(0.15 * gap, 2 * deeper))
+    sb_seen = torch.minimum(sb_seen, lower - last)
     if apart is not None:  # neither row is seen a second time beyond what parts them
         sb_seen = torch.where(lower_part, torch.maximum(sb_seen, split), torch.minimum(sb_seen, split))
     # What nobody saw stays with the lips, and is dark: on the way from there to teeth a border would show all that lies between.
     follows = alpha * (1 - hidden * hidden)
-    height = (bottom - top).clamp_(min=1e-4)
-    tongue = smoothstep(below / height, 0.4, 1.0) * (1 - (2 * share - 1).square()).clamp_(min=0)
+    tongue = tongue * (1 - (2 * share - 1).square()).clamp_(min=0)
     # Lips throw their shadow from their very edge on, the upper one a darker one.
-    depth = (0.75 + 0.25 * smoothstep(below, 0.0, MOUTH_SHADE)) * (0.5 + 0.5 * smoothstep(above, 0.0, MOUTH_SHADE))
+    depth = (0.75 + 0.25 * off_upper) * (0.5 + 0.5 * off_lower)
     shade = alpha * depth * hidden.clamp(min=1e-6).sqrt() * (DARK - TONGUE * tongue)
     # Parted lips are round, and turn away from the light towards the dark.
     turned = (1 + inside / ROLL).clamp_(0, 1) * (1 - alpha)
     # Lips that have met show a seam, where teeth were.
-    line = (-((below - above) / (2 * mouth.edge)).square()).exp() * smoothstep(mouth.edge - bottom + top, 0.0, EDGE)
-    shade = shade + SEAMED * line * smoothstep(gap - bottom + top, *TEETH_SEEN)
+    line = ((below - above) / (2 * mouth.edge)).square().neg_().exp_()
+    shade = shade + SEAMED * line * seam * closed
     shade = shade + torch.where(below < above, ROLLED[0], ROLLED[1]) * turned * turned * parted
     made = None
     if mouth.row is not None:
@@ -767,6 +813,5 @@ def _ask_mouth(
         if looked:
             seen = seen * looked[1]
         visible, low = 1 - more * (1 - seen * own), mouth.jaw is None
-        fell = smoothstep(top + shift - upper, 0.0, TORN)
         made = paint(mouth.row, share, b, top, bottom, alpha, visible, fell, 1 - own, own * narrowed, low)
     return alpha, follows, torch.stack(mouth.source.back(sa, sb_seen)), shade, made

@@ -535,20 +535,26 @@ def moved_face(
         return None
     part, vertices = front(face.rig)
     names = part.unit_names
-    face = replace(face, rig=part, correction=face.correction[:, vertices])
+    face = replace(face, rig=part, correction=face.correction.index_select(1, vertices))
     units, relax, controls = (v[0].to(part.device) for v in (field.units, field.relax, field.controls))
     controls = controls.clamp(-CONTROL_RANGE, CONTROL_RANGE)
     shown = face.units[0]
     after = units_after(face, landmarks, relax, units) if after is None else after
-    points, depth = face.project(face.vertices())
-    change = face.turned(part.moved((after - shown) * _on_mesh(names).to(shown), controls)[None])[0]
-    rounds = rounded(landmarks, landmarks + part.landmarks(change[:, :2]), points[0] + change[:, :2])
+    shaping = bool(controls.any())
+    mesh = face.vertices(  # before and after, read from the rig at once
+        torch.stack([shown, shown + (after - shown) * _on_mesh(names).to(shown)]),
+        torch.stack([torch.zeros_like(controls), controls]) if shaping else None,
+    )
+    points, depth = face.project(mesh[:1])
+    change = face.turned(mesh[1:] - mesh[:1])[0]
+    moved = landmarks + part.landmarks(change[:, :2])
+    rounds = rounded(landmarks, moved, points[0] + change[:, :2])
     if rounds is not None:
         change[:, :2] += rounds
+        moved = landmarks + part.landmarks(change[:, :2])
     seen = rasterise(points[0] + change[:, :2], depth[0] + change[:, 2], part.triangles, size)
-    moved = landmarks + part.landmarks(change[:, :2])
     teeth = 0.0, 0.0
-    if controls.any():  # teeth go where the shape takes the mouth
+    if shaping:  # teeth go where the shape takes the mouth
         corners = torch.cat([part.rings["lips_inner_upper"][[0, -1]], part.rings["lips_outer_upper"][[0, -1]]])
         shaped = face.turned(part.moved(torch.zeros_like(shown), controls)[None])[0]
         teeth = tuple(shaped[corners, :2].mean(0).tolist())

@@ -28,12 +28,12 @@ def rounded(before: Tensor, after: Tensor, points: Tensor) -> Tensor | None:
         after: as muscles leave them.
         points: ``[N,2]``.
     """
-    edges = [lip_edges(at.double().cpu().numpy()) for at in (before, after)]
+    edges = [lip_edges(at) for at in torch.stack([before, after]).double().cpu().numpy()]
     opened = [np.hypot(*(lower - upper).T).max() for upper, lower in edges]
     upper, lower = edges[1]
     frame = Frame.between(*lower[[0, -1]])
     width = frame.length
-    t = np.clip(((opened[1] - opened[0]) / width - OPENS[0]) / (OPENS[1] - OPENS[0]), 0, 1)
+    t = min(max(((opened[1] - opened[0]) / width - OPENS[0]) / (OPENS[1] - OPENS[0]), 0.0), 1.0)
     if t == 0:
         return None
     share = np.linspace(0, 1, SAMPLES)

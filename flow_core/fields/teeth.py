@@ -11,11 +11,13 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch import Tensor
+
+from .smooth import smoothstep, smoothsteps
 
 if TYPE_CHECKING:
     from .anatomy import Frame
@@ -218,12 +220,12 @@ def _as_own(planes: np.ndarray, own: Own, frame: Frame, share: np.ndarray, cm: f
     a, b = frame.to(*own.edges)
     at = np.maximum.accumulate(a / frame.length)
     weight = own.light.clip(0, 0.5) * 2
-    known = _smooth(weight.mean(), 0.15, 0.35)
+    known = smoothstep(weight.mean(), 0.15, 0.35)
     if not known:
         return planes, 0.0
     miss = b - np.interp(at, share, planes[0])
     # Teeth go on behind the lip that cuts them, if not much of them is seen.
-    ends = np.where(own.cut > 0, np.array([_smooth(c / cm, *TALL) for c in own.cut]), 1.0)
+    ends = np.where(own.cut > 0, np.array([smoothstep(c / cm, *TALL) for c in own.cut]), 1.0)
     miss = np.where(miss < 0, miss * ends, miss)
     x = 2 * at - 1
     basis = np.stack([np.ones_like(x), x, x * x], 1)
@@ -253,7 +255,7 @@ def shows_teeth(skull: Skull) -> float:
     """How far the lightest that a picture shows between lips may be its own teeth, 0..1."""
     light = skull.colors[2, 1].item() / max(skull.colors[0, 1].item(), 1e-3)  # lips are dark in green
     row = (2 * skull.colors[3:, 1]).clamp(max=1).mean().item() if len(skull.colors) > 3 else 0.0
-    return max(_smooth(light, *SEEN), _smooth(light, *DIM) * _smooth(row, *WHOLE))
+    return max(smoothstep(light, *SEEN), smoothstep(light, *DIM) * smoothstep(row, *WHOLE))
 
 
 def paint(
@@ -306,16 +308,13 @@ def paint(
     fine, border = min(border - row.pixel, 0.0), max(border, 0.6 * row.pixel)
     fang = b - low_edge  # how far below the edges of the lower teeth
     # All that goes smoothly from 0 to 1 at once: a value, where it begins, and where it ends.
-    steps = (
+    found = smoothsteps(
         (down - 0.30 * across, 0.38, 0.70), (down - 0.25 * across, 0.45, 0.92), (height, 0.3 * cm, 1.0 * cm), (down, 0.0, 0.6),
         (above, 0.0, 0.5 * cm), (hangs, -soft, soft), (gum - b, -2 * soft, 2 * soft), (crown, 0.0, 0.35), (below, 0.0, 0.35 * cm),
         (crown, 0.5, 0.0), (corner, 0.0, 0.24 - 0.12 * row.known), (height, 0.06 * cm, 0.30 * cm), (light, 0.02, 0.15),
         (corner, 0.24, 0.04), (near, fine, border), (below, max(LIP_SHADOW * cm, 2 * row.pixel), 0.0), (fang, -soft, soft),
         (height, 0.35 * cm, 0.9 * cm), (low_light, 0.02, 0.15), (height, 0.4 * cm, 1.8 * cm),
     )  # fmt: skip
-    values, begins, ends = zip(*steps, strict=True)
-    begins, ends = (x.new_tensor(v)[:, None] for v in (begins, ends))
-    found = _smooth(torch.stack(values), begins, ends).unbind()
     raised, near_tip, wide, deep, off_lip, is_tooth, is_gum, off_edge, off_upper, at_edge = found[:10]
     inner, opened_up, lit, aside, off, at_lip, is_low, low_up, low_lit, bright = found[10:]
     # The depth of a mouth is dark under the upper lip. The back of the tongue comes out of it, with a furrow along its middle, and is
@@ -346,10 +345,3 @@ def paint(
     shadow = LIP_SHADE * opened * fell * at_lip * (1 - cover)
     made = made * cover + 0.15 * row.colors[1][:, None] * shadow
     return made.new_zeros(4, count).index_copy_(1, at, torch.cat([made, (cover + shadow)[None]]))
-
-
-def _smooth(x: Any, low: Any, high: Any) -> Any:
-    """0 below ``low``, 1 above ``high``, cubic between."""
-    t = (x - low) / (high - low)
-    t = t.clamp_(0, 1) if isinstance(t, Tensor) else min(max(t, 0.0), 1.0)
-    return t * t * (3 - 2 * t)

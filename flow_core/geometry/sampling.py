@@ -45,8 +45,8 @@ def between_nodes(values: Tensor, points: Tensor) -> Tensor:
     return grid_sample(values, grid_of(points), "bilinear", "border", align_corners=True)
 
 
-def interpolate(values: Tensor, points: Tensor) -> Tensor:
-    """Bicubic value of a raster at any crop point; outside 0..1 the border value holds.
+def interpolate(values: Tensor, points: Tensor, mode: str = "bicubic") -> Tensor:
+    """Value of a raster at any crop point; outside 0..1 the border value holds.
 
     The one place that turns control points into a continuous field, so that a preview, the optimiser and the
     final warp of a large photo all see the same field.
@@ -54,16 +54,17 @@ def interpolate(values: Tensor, points: Tensor) -> Tensor:
     Args:
         values: ``[B,C,h,w]`` at pixel centres.
         points: ``[B or 1,H,W,2]`` crop points.
+        mode: ``bilinear`` keeps what does not fold between pixels from folding, as :func:`between_nodes`.
 
     Returns:
         ``[B,C,H,W]``, differentiable in ``values``.
     """
-    if values.device.type == "mps":  # bicubic grid_sample has no MPS kernel
-        return interpolate(values.cpu(), points.cpu()).to(values.device)
+    if values.device.type == "mps":  # grid_sample has neither a bicubic kernel there nor padding_mode="border"
+        return interpolate(values.cpu(), points.cpu(), mode).to(values.device)
     batch = max(values.shape[0], points.shape[0])
     values = values.expand(batch, -1, -1, -1)
     points = points.expand(batch, -1, -1, -1)
-    return grid_sample(values, grid_of(points), "bicubic", "border")
+    return grid_sample(values, grid_of(points), mode, "border")
 
 
 def grid_of(points: Tensor) -> Tensor:

@@ -18,6 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ..checkpoint import filled
 from ..faces.hair import BUILTIN, LEAST, SIZE, HairNet, load_hair, trusted
 from ..faces.landmarks import AT, BROWS
 from ..faces.regions import region_mask
@@ -317,7 +318,7 @@ def main(argv: list[str] | None = None) -> None:
     if not o.validate:
         net = HairNet().to(o.device)
         if o.start:
-            net.load_state_dict(load_hair(o.start).state_dict())
+            net.load_state_dict(filled(HairNet, o.start, "hair").state_dict())
         scenes = Scenes(train, o.seed)
         drawn = [scenes.draw(40) for _ in range(0, SCENES, 40)]
         pictures, hair = ((255 * torch.cat(part)).byte() for part in zip(*drawn, strict=True))

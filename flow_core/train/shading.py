@@ -21,8 +21,8 @@ from ..faces.landmarks import AT, BROWS, EYES, LIPS, NOSTRILS, OVAL, pose
 from ..faces.read import UNITS
 from ..faces.rig import Rig, load_rig
 from ..faces.shading import BUILTIN, GAMMA
-from ..fields.anatomy import smoothstep
 from ..fields.muscles import READ_SCALE, fit_shown, front
+from ..fields.smooth import smoothstep
 from ..geometry.mesh import polygon_distance
 from ..geometry.sampling import sample_image
 from . import data

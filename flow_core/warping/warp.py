@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from ..geometry.crop import Crop
 
 _TILE = 256, 512  # rows and columns; a tile stays in the processor's cache, and the memory of a warp small
+_LARGE, _LARGE_TILE = (
+    1 << 22,
+    (384, 768),
+)  # pixels of a face from which on tiles are larger: they are asked at few of their pixels
 _LINES = 256  # rows that are copied at a time
 _MANY = 6  # parts of a picture from which on they are shared out
 _NODES = 1000  # a side of a face, at least, at which a field is asked; between them it is interpolated
@@ -180,8 +184,9 @@ class _Face:
 def _tiles(faces: list[_Face]) -> Iterator[tuple[tuple[int, int, int, int], list[_Face]]]:
     """Boxes (x0, y0, x1, y1) that together cover all faces, and the faces that each may show."""
     for k, (x0, y0, x1, y1) in enumerate(face.box for face in faces):
-        for top, left in itertools.product(range(y0, y1, _TILE[0]), range(x0, x1, _TILE[1])):
-            right, bottom = min(x1, left + _TILE[1]), min(y1, top + _TILE[0])
+        height, width = _LARGE_TILE if (y1 - y0) * (x1 - x0) >= _LARGE else _TILE
+        for top, left in itertools.product(range(y0, y1, height), range(x0, x1, width)):
+            right, bottom = min(x1, left + width), min(y1, top + height)
             if any(a <= left and b <= top and right <= c and bottom <= d for a, b, c, d in (f.box for f in faces[:k])):
                 continue  # done with an earlier face
             here = [f for f in faces if f.box[0] < right and left < f.box[2] and f.box[1] < bottom and top < f.box[3]]
