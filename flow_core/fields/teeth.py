@@ -168,7 +168,7 @@ def row(
     share = (np.arange(COLUMNS) + 0.5) / COLUMNS
     planes, young = [], skull.young
     if own is not None:  # teeth that are seen are there
-        young *= 1 - _smooth((own.light.clip(0, 0.5) * 2).mean(), 0.15, 0.35)
+        young *= 1 - smoothstep(float((own.light.clip(0, 0.5) * 2).mean()), 0.15, 0.35)
     for lower in (False, True):
         edge, gum, *tones = _arch(lower)
         if young:
