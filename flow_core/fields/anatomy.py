@@ -422,11 +422,12 @@ def _keep_lashes(skin: Tensor, landmarks: np.ndarray, moved: np.ndarray) -> None
         share = ((above - held) / np.maximum(hairs - held, 1e-3)).clip(0, 1)
         share = 0.75 * share + 0.25 * share * share * (3 - 2 * share)
         here = 1 - np.maximum(-a, a - frame.length).clip(0) / beside
-        here = here.clip(0) * (above < room) * (drawn > 0)
+        here = here.clip(0) * (1 + above / LASHES).clip(0, 1) * (above < room)
         part = skin[0, :2, y0:y1, x0:x1]
-        axis, limit, weight = (part.new_tensor(v) for v in (down, stays + drawn * share, here))
+        # Skin that something else moves, such as a cheek, is held back by no more than the brow draws it.
+        axis, limit, most = (part.new_tensor(v) for v in (down, stays + drawn * share, here * drawn))
         lower = (part * axis[:, None, None]).sum(0)
-        part -= axis[:, None, None] * (weight * (lower - limit).clamp(min=0))
+        part -= axis[:, None, None] * (lower - limit).clamp(min=0).minimum(most)
 
 
 def _within(points: Tensor, boxes: Sequence[Box]) -> list[Tensor]:

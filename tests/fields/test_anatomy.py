@@ -164,7 +164,7 @@ def test_lips_go_where_the_mesh_takes_them(crop: Crop) -> None:
     assert lip[1] - 0.004 < source[1] < chin[1] + 0.004
 
 
-@pytest.mark.parametrize("name", ["wink", "eyes closed", "surprise"])
+@pytest.mark.parametrize("name", ["wink", "eyes closed", "surprise", "laugh"])
 def test_skin_does_not_step_at_the_corners_of_an_eye(crop: Crop, name: str) -> None:
     """Skin below a lid that shuts goes up with it, and goes out to nothing where the lid ends."""
     outer, inner = (crop.places[0][AT[i]] for i in (EYES[1][0], EYES[1][8]))
