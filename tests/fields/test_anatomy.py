@@ -185,6 +185,16 @@ def test_a_grin_that_shuts_leaves_no_teeth_and_has_a_seam(crop: Crop) -> None:
     assert dark[1] > max(0.2, max(dark[0], dark[2]) + 0.1)
 
 
+def test_a_brow_that_hardly_rises_hardly_moves_anything(crop: Crop) -> None:
+    """Least of all the skin that a cheek lifts beside the eye."""
+    cheeks = {"cheekSquint": 1.0, "mouthSmile": 0.8}
+    still, raised = (
+        moved_face(fit_shown(crop.places), crop.places[0], MusclesField.of(named)).skin
+        for named in (cheeks, {**cheeks, "browOuterUp": 0.1})
+    )
+    assert 0 < (raised - still).abs().max() < 0.006
+
+
 def test_lashes_stay_where_brows_rise(crop: Crop) -> None:
     field = MusclesField.of({"browInnerUp": 1.0, "browOuterUp": 1.0})
     places, flow = crop.places[0], field.flow(0.0, crop)
