@@ -51,8 +51,8 @@ PRESETS: dict[str, dict[str, float]] = {
     "anger": {**_SHUT_MOUTH, **_RELAX_RAISED, "browDown": 0.95, "browTogether": 1.35, "browAngle": 0.5, "noseSneer": 0.5, "eyeSquint": 0.28,
               "mouthFrown": 0.2, "mouthUpperUp": 0.33, "mouthLowerDown": 0.48, "mouthStretch": 0.25, "jawOpen": 0.17},
     # A pursed mouth makes the opening round, the jaw alone makes it a lozenge; lids that part are helped by taller eyes.
-    "surprise": {**_RELAX_MOUTH, "relax browDown": 0.8, "browInnerUp": 1.0, "browOuterUp": 1.0, "eyeWide": 1.2, "eyeTaller": 0.3,
-                 "jawOpen": 0.46, "mouthLowerDown": 0.25, "mouthPucker": 0.55, "mouthFunnel": 0.12, "mouthUpperUp": 0.15},
+    "surprise": {**_RELAX_MOUTH, "relax browDown": 0.8, "browInnerUp": 1.0, "browOuterUp": 1.0, "eyeWide": 1.2, "eyeTaller": 0.35,
+                 "jawOpen": 0.5, "mouthLowerDown": 0.25, "mouthPucker": 0.65},
     # Brows whose inner ends rise while they are drawn together: of all muscles that says most of sorrow.
     "sadness": {**_SHUT_MOUTH, "relax browOuterUp": 0.8, "browInnerUp": 1.0, "browTogether": 1.0, "browDown": 0.1, "browAngle": -0.5,
                 "mouthFrown": 0.64, "mouthStretch": 0.22, "mouthShrugLower": 0.1, "cheekSquint": 0.1, "eyeBlink": 0.27, "eyeLookDown": 0.2},
