@@ -6,6 +6,7 @@ are the person's.
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 
 import torch
@@ -82,13 +83,26 @@ def view(image: Tensor, crop: Crop) -> Tensor:
 
 
 def mended(missing: Tensor) -> Tensor:
-    """What is ``missing [...,52]`` in the picture of an edited face, without what the network does not believe there."""
-    return missing * torch.tensor([float(not n.startswith(OPENS)) for n in UNITS], device=missing.device)
+    """What is ``missing [...,52]`` in the picture of an edited face, without what the network does not believe there; of both sides as
+    much, for what is read of one lid alone would make eyes unlike."""
+    both = (missing + missing[..., list(OTHER_SIDE)]) / 2
+    missing = torch.where(_chosen(("eyeLook",)).to(missing.device), missing, both)
+    return missing.masked_fill(_chosen(OPENS).to(missing.device), 0.0)
+
+
+@functools.lru_cache
+def _chosen(begins: tuple[str, ...]) -> Tensor:
+    with torch.inference_mode(False):
+        return torch.tensor([n.startswith(begins) for n in UNITS])
 
 
 def shown_by(crop: Crop) -> Tensor:
-    """Units ``[B,52]`` that the faces of a crop show: read off their pictures, or off landmarks where it has none."""
-    return read_units(crop.places) if crop.view is None else read_picture(crop.view.to(crop.places))
+    """Units ``[B,52]`` that the faces of a crop show: read off their pictures, but off landmarks how far mouths are open, and all where
+    it has no pictures."""
+    read = read_units(crop.places)
+    if crop.view is None:
+        return read
+    return torch.where(_chosen(OPENS).to(read.device), read, read_picture(crop.view.to(read)))
 
 
 __all__ = ["PictureReader", "load_picture_reader", "mended", "read_picture", "shown_by", "view"]

@@ -39,6 +39,7 @@ from .opening import rounded
 from .raster import Field
 from .reach import (
     LID_UNITS,
+    bared,
     braked,
     eyelids_and_gaze,
     landmarks_after,
@@ -495,6 +496,7 @@ def units_after(face: FittedFace, landmarks: Tensor, relax: Tensor, change: Tens
     now = lips_apart(landmarks)[0]
     parted = lips_wanted(face.rig, change, now) + (1 - whole) * now
     low, high = torch.minimum(_floor().to(shown), shown).minimum(start), shown.clamp(min=MOST)
+    high = torch.maximum(bared(face, start, high), low)
 
     def found(missing: Tensor, since: Tensor, start: Tensor, low: Tensor, high: Tensor) -> Tensor:
         units = reached(face, landmarks, missing, parted, start, low, high, since)

@@ -58,6 +58,8 @@ BROW_OVER_LID = (65, 158), (52, 159), (53, 160)  # points of a brow's lower edge
 # Of the skin between brow and lid: the share that a frown may take, that by which raised brows may stretch it, and up to where both are free
 FROWN, RAISE, FREE = 0.75, 0.7, 0.4
 BROW_UNITS = ("browDown", "browInnerUp", "browOuterUp")
+LIFT = 0.6  # centimetres by which an upper lip rises at most: teeth are bared by then, and gums would be next
+GRIN = 1.0  # of a smile that was asked for as a smaller one: corners that go farther are a clown's
 APART = 0.012  # how exactly lips meet, or part as far as asked, distances of the outer corners of the eyes
 STEPS = 3
 PLACE = 0.003  # how exactly landmarks of a clip are known, fractions of the crop side
@@ -254,6 +256,22 @@ def shutting(face: FittedFace, landmarks: Tensor, units: Tensor, relax: Tensor, 
     return units + (more - units) * share * (too_far / (apart[0] - apart[1]).clamp(min=1e-6)).clamp(0, 1)
 
 
+def bared(face: FittedFace, start: Tensor, high: Tensor) -> Tensor:
+    """Most units ``[U]``: no more of those that lift the upper lip than bares the teeth behind it, with what else of ``start [U]`` lifts it.
+
+    A smile on lips that hardly part is read as a smaller one, so that a search for the same reading would lift the lip to the nose,
+    and then draw the corners of the mouth out.
+    """
+    names, shown = face.rig.unit_names, face.units[0]
+    up = -_moves(face.rig)[:, AT[FACING[0][0]], 1].to(start)  # the middle of the upper lip
+    lifting = torch.tensor([n.startswith(("mouthUpperUp", "mouthShrugUpper")) for n in names], device=start.device)
+    room = (LIFT - (start * up * ~lifting).sum().clamp(min=0)).clamp(min=0)
+    of_both = (up * torch.tensor([n.startswith("mouthUpperUp") for n in names], device=start.device)).sum()
+    smiling = torch.tensor([n.startswith("mouthSmile") for n in names], device=start.device)
+    high = torch.where(smiling, torch.minimum(high, torch.maximum(start, shown).clamp(min=GRIN)), high)
+    return torch.where(lifting, torch.minimum(high, torch.maximum(room / of_both, shown)), high)
+
+
 def braked(face: FittedFace, landmarks: Tensor, units: Tensor) -> Tensor:
     """Units ``[U]`` whose brows go no farther than the skin between them and the lids allows: low brows have less room for a frown, and
     less skin that a raise could stretch.
@@ -418,6 +436,7 @@ def _of(table: dict[str, float], name: str, otherwise: float) -> float:
 
 
 __all__ = [
+    "bared",
     "braked",
     "eyelids_and_gaze",
     "followed",

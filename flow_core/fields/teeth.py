@@ -42,6 +42,7 @@ BEHIND = 0.4  # how dark the tongue is right behind the edges of the lower teeth
 BARED = 0.45  # centimetres of lower teeth that are seen at most
 # The shadow of an upper lip on teeth it comes down over: its height in centimetres, and how dark it is.
 LIP_SHADOW, LIP_SHADE = 0.2, 0.6
+SHADED = 0.9  # centimetres of an opening from which on its shade is of full height
 LOWER = 0.14  # centimetres by which the edges of the lower teeth lie below the lower lip's at rest
 # Of babies: by which part their teeth are narrower, and by how many centimetres upper edges hang less, and lower ones lie deeper.
 MILK, RISEN, HIDDEN = 0.28, 0.12, 0.7
@@ -306,13 +307,14 @@ def paint(
     # A line finer than a pixel is no line of pixels.
     border = (0.09 - 0.07 * (1 - closed)) * cm
     fine, border = min(border - row.pixel, 0.0), max(border, 0.6 * row.pixel)
+    under = below / (height / (SHADED * cm)).clamp(0.2, 1)  # a small opening is shaded in its upper part alone
     fang = b - low_edge  # how far below the edges of the lower teeth
     # All that goes smoothly from 0 to 1 at once: a value, where it begins, and where it ends.
     found = smoothsteps(
         (down - 0.30 * across, 0.38, 0.70), (down - 0.25 * across, 0.45, 0.92), (height, 0.3 * cm, 1.0 * cm), (down, 0.0, 0.6),
-        (above, 0.0, 0.5 * cm), (hangs, -soft, soft), (gum - b, -2 * soft, 2 * soft), (crown, 0.0, 0.35), (below, 0.0, 0.35 * cm),
-        (crown, 0.5, 0.0), (corner, 0.0, 0.24 - 0.12 * row.known), (height, 0.06 * cm, 0.30 * cm), (light, 0.02, 0.15),
-        (corner, 0.24, 0.04), (near, fine, border), (below, max(LIP_SHADOW * cm, 2 * row.pixel), 0.0), (fang, -soft, soft),
+        (above, 0.0, 0.5 * cm), (hangs, -soft, soft), (gum - b, -2 * soft, 2 * soft), (crown, 0.0, 0.35), (under, 0.0, 0.35 * cm),
+        (crown, 0.5, 0.0), (corner, 0.0, 0.24 - 0.12 * row.known), (height, 0.04 * cm, 0.18 * cm), (light, 0.02, 0.15),
+        (corner, 0.24, 0.04), (near, fine, border), (under, max(LIP_SHADOW * cm, 2 * row.pixel), 0.0), (fang, -soft, soft),
         (height, 0.35 * cm, 0.9 * cm), (low_light, 0.02, 0.15), (height, 0.4 * cm, 1.8 * cm),
     )  # fmt: skip
     raised, near_tip, wide, deep, off_lip, is_tooth, is_gum, off_edge, off_upper, at_edge = found[:10]

@@ -7,7 +7,7 @@ from dataclasses import replace
 import torch
 
 from flow_core.faces.read import OTHER_SIDE, UNITS, read_units
-from flow_core.faces.shown import read_picture, shown_by
+from flow_core.faces.shown import OPENS, read_picture, shown_by
 from flow_core.geometry.crop import Crop
 
 
@@ -31,7 +31,9 @@ def test_a_mirror_exchanges_the_sides(crop: Crop) -> None:
 def test_a_crop_without_its_picture_is_read_off_landmarks(crop: Crop) -> None:
     landmarks, both = shown_by(replace(crop, view=None)), shown_by(crop)
     assert torch.equal(landmarks, read_units(crop.places))
-    assert torch.equal(both, read_picture(crop.view))
+    opens = torch.tensor([n.startswith(OPENS) for n in UNITS])
+    assert torch.equal(both[:, opens], landmarks[:, opens])  # how far a mouth is open they tell better
+    assert torch.equal(both[:, ~opens], read_picture(crop.view)[:, ~opens])
     assert 0.02 < (both - landmarks).abs().max() < 0.5
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
 import torch
 from torch import Tensor
 
 from flow_core.faces.align import align
 from flow_core.faces.detect import Detector
 from flow_core.faces.read import UNITS
-from flow_core.faces.shown import read_picture, view
+from flow_core.faces.shown import mended, read_picture, view
 from flow_core.fields.expressions import expression_of, neutral, preset
 from flow_core.fields.look import Look
 from flow_core.fields.muscles import COARSE, MuscleFlow, MusclesField, fit_shown, looked_at, moved_face, units_after
@@ -70,4 +71,24 @@ def test_strength_is_steady(crops: dict[str, Crop]) -> None:
         for s in (0.4, 0.45, 0.95, 1.0)
     ]
     for one, other in (rows[:2], rows[2:]):
-        assert (one - other).abs().max() < 0.2
+        assert (one - other).abs().max() < 0.25
+
+
+def test_a_copied_laugh_bares_teeth_and_no_gums(crops: dict[str, Crop]) -> None:
+    """On lips that are closed, a search for what a laugh is read as would lift the upper lip to the nose."""
+    target = crops["grace_hopper"]
+    face, laugh = fit_shown(target.places), expression_of(crops["astronaut"])
+    names = face.rig.unit_names
+    after = units_after(face, target.places[0], laugh.relax[0], laugh.units[0])
+    assert after[names.index("mouthSmileLeft")] > 0.5
+    assert 0.1 < after[names.index("mouthUpperUpLeft")] < 0.65
+
+
+def test_what_is_missing_is_mended_on_both_sides() -> None:
+    missing = torch.zeros(52)
+    for name in ("eyeBlinkLeft", "eyeLookUpLeft", "jawOpen"):
+        missing[UNITS.index(name)] = 0.4
+    change = dict(zip(UNITS, mended(missing).tolist(), strict=True))
+    assert change["eyeBlinkLeft"] == change["eyeBlinkRight"] == pytest.approx(0.2)
+    assert change["eyeLookUpLeft"] == pytest.approx(0.4)
+    assert change["jawOpen"] == 0
