@@ -79,21 +79,26 @@ class Detector:
         with torch.inference_mode(False), torch.no_grad():  # ordinary tensors come out in either mode
             levels = _levels(image.to(self.device))
             rows = self._find(levels, threshold)
-            # enough to find a face in; the landmarks are found in the image itself
-            large = levels[1]
-            share = min(1.0, TURNED / (large.shape[2] * large.shape[3]) ** 0.5)
-            small = _resize(large, [max(1, round(side * share)) for side in large.shape[2:]])
-            for i, angle in enumerate(TURNS if turned else ()):
-                if len(rows):
-                    break
-                if watch is not None:
-                    watch(i + 1, len(TURNS) + 1)
-                view, back = _turned(small, angle)
-                sizes = ([max(1, side // part) for side in view.shape[2:]] for part in (1, 2, 4))
-                rows = self._find([view, *(_resize(view, size) for size in sizes)], threshold)
-                rows = _turned_back(rows, back, _size(levels[0]) / _size(small))
+            if turned and not len(rows):
+                rows = self._find_turned(levels, threshold, watch)
             rows = rows[_area(rows).argsort(descending=True)].to(image.device)
             return [Detection(row[:4].clone(), row[4:14].reshape(5, 2).clone(), float(row[14])) for row in rows]
+
+    def _find_turned(self, levels: list[Tensor], threshold: float, watch: Callable[[int, int], None] | None) -> Tensor:
+        """As :meth:`_find`, of the first turn that shows a face."""
+        # enough to find a face in; the landmarks are found in the image itself
+        large = levels[1]
+        share = min(1.0, TURNED / (large.shape[2] * large.shape[3]) ** 0.5)
+        small = _resize(large, [max(1, round(side * share)) for side in large.shape[2:]])
+        for i, angle in enumerate(TURNS):
+            if watch is not None:
+                watch(i + 1, len(TURNS) + 1)
+            view, back = _turned(small, angle)
+            sizes = ([max(1, side // part) for side in view.shape[2:]] for part in (1, 2, 4))
+            rows = self._find([view, *(_resize(view, size) for size in sizes)], threshold)
+            if len(rows):
+                break
+        return _turned_back(rows, back, _size(levels[0]) / _size(small))
 
     def _find(self, levels: list[Tensor], threshold: float) -> Tensor:
         """Rows ``[N,15]`` (box and points in pixels of the first level, score) of the faces of an image."""

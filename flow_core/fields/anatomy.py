@@ -394,10 +394,7 @@ def _keep_lashes(skin: Tensor, landmarks: np.ndarray, moved: np.ndarray) -> None
     """
     size = skin.shape[-1]
     for side in (0, 1):
-        lid = [AT[i] for i in EYES[side][8:]] + [AT[EYES[side][0]]]
-        brow = [AT[i] for i in BROWS[side][5:]]
-        if side == 0:
-            lid, brow = lid[::-1], brow[::-1]
+        lid, brow = _EDGES[side][0], [AT[i] for i in BROWS[side][5:]][:: 2 * side - 1]
         frame = Frame.between(moved[lid[0]], moved[lid[-1]])
         down = np.array([-frame.axis[1], frame.axis[0]])
         rows = [(frame.to(*moved[at].T), (landmarks[at] - moved[at]) @ down) for at in (lid, brow)]

@@ -16,7 +16,7 @@ from torch import Tensor, multiprocessing, nn
 
 from ..atomic import replacing
 from ..faces.align import studied
-from ..faces.landmarks import WIDEN, five_points
+from ..faces.landmarks import SIZE, WIDEN, five_points, load_landmarks
 from ..faces.read import OTHER_SIDE, READ, UNITS, read_units
 from ..faces.rig import load_rig
 from ..faces.shown import BUILTIN, KNOWN, SEEN, PictureReader, load_picture_reader
@@ -219,8 +219,6 @@ def table(kinds: dict[str, tuple[Tensor, Tensor]]) -> list[str]:
 @torch.no_grad()
 def validate(path: Path, made: dict[str, Tensor]) -> list[str]:
     """The table for weights, on what :func:`load_made` loaded."""
-    from ..faces.landmarks import SIZE, load_landmarks
-
     net, marks, read, points = load_picture_reader(path), load_landmarks(), [], []
     for part in made["pictures"].split(64):
         view = inner(part).contiguous(memory_format=torch.channels_last)

@@ -99,7 +99,7 @@ def warp(
 
     field = field.require_finite().scale(shape, color).to(image.device)
     hold_memory()
-    out, changed, limits, faces = _empty(image, image.shape), _zeros(image, (b, h, w)), [], []
+    out, changed, limits, faces = _empty(image, image.shape), _zeros(image, (b, h, w)), [[] for _ in range(b)], []
 
     def find_faces() -> None:
         for k in range(every.batch):
@@ -107,7 +107,7 @@ def warp(
 
     def copy(i: int, source: Tensor, target: Tensor) -> None:
         target.copy_(source)
-        limits.append((i, *(v.item() for v in source.aminmax())))
+        limits[i].extend(v.item() for v in source.aminmax())
 
     parts = [
         functools.partial(copy, i, *part)
@@ -119,10 +119,7 @@ def warp(
         require_finite(image)
     for i in range(b):
         # Bicubic weights and colour offsets may overshoot; pictures beyond 0..1 (HDR) keep their own range.
-        limit = (
-            min(0.0, *(low for of, low, _ in limits if of == i)),
-            max(1.0, *(high for of, _, high in limits if of == i)),
-        )
+        limit = min(0.0, *limits[i]), max(1.0, *limits[i])
         m = None if mask is None else mask[i if len(mask) > 1 else 0].to(image)
         work = functools.partial(_warp_tile, image[i : i + 1], out[i : i + 1], changed[i], m, limit)
         _each(image, work, list(_tiles([faces[k] for k in every.faces_of(i)])))
