@@ -165,14 +165,17 @@ class Seen:
         mask = self.region(name)
         if self.span == 1 or name == "hair":
             return mask
+        return self._around(mask * color_taper(pixel_centers(self.size, self.size, mask.device))[:, None])
+
+    def _around(self, mask: Tensor, value: float = 0.0) -> Tensor:
+        """A mask of the face square in the whole picture, with one value around it."""
         rim = (self.whole.shape[-1] - self.size) // 2
-        return F.pad(mask * color_taper(pixel_centers(self.size, self.size, mask.device))[:, None], (rim,) * 4)
+        return F.pad(mask, (rim,) * 4, value=value) if rim else mask
 
     @property
     def face(self) -> Tensor:
         """The face with its brow up to the hair, in the whole picture, ``[B,1,n,n]`` 0..1, n = ``size * span``."""
-        face = torch.maximum(self.outline("all", 0.03), self._brow_and_neck()[0])
-        return F.pad(face, ((self.whole.shape[-1] - self.size) // 2,) * 4)
+        return self._around(torch.maximum(self.outline("all", 0.03), self._brow_and_neck[0]))
 
     @functools.cached_property
     def found_hair(self) -> tuple[Tensor, Tensor, Tensor]:
@@ -229,7 +232,7 @@ class Seen:
 
     def _skin(self) -> Tensor:
         # it goes on beyond the landmarks: brow, ears and neck, and the crown of a bald head
-        brow, neck = self._brow_and_neck()
+        brow, neck = self._brow_and_neck
         inside = torch.maximum(self.outline("all", 0.03), brow)
         near = torch.maximum(
             region_mask(self.landmarks, "all", self.size, SKIN_MARGIN).to(self.rgb),
@@ -253,10 +256,15 @@ class Seen:
         mask = mask * (1 - 1.5 * torch.maximum((mouth - lips).clamp(min=0), eyes)).clamp(min=0)
         return mask * (1 - TAKEN[0] * lips) * (1 - TAKEN[1] * brows)
 
+    @functools.cached_property
+    def _brows(self) -> Tensor:
+        """The middle of the brows, ``[B,1,2]``."""
+        return self.landmarks[:, [AT[i] for c in BROWS for i in c]].mean(1, keepdim=True)
+
+    @functools.cached_property
     def _brow_and_neck(self) -> list[Tensor]:
         """Where a brow goes on up to the hair, and a neck down to the collar, ``[B,1,size,size]`` 0..1."""
-        oval = self.landmarks[:, [AT[i] for i in OVAL]]
-        brow = self.landmarks[:, [AT[i] for c in BROWS for i in c]].mean(1, keepdim=True)
+        oval, brow = self.landmarks[:, [AT[i] for i in OVAL]], self._brows
         upper = brow + (oval - brow) * oval.new_tensor(BROW)
         upper = torch.stack([upper[..., 0], torch.minimum(upper[..., 1], brow[..., 1])], -1)
         left, right, chin = (self.landmarks[:, AT[i]] for i in (172, 397, 152))
@@ -280,7 +288,7 @@ class Seen:
         mask, trusted, likely = self.found_hair
         own = self.hair
         alike = _mean(self.skin_like, own**4 + 1e-6)
-        brow = self.landmarks[:, [AT[i] for c in BROWS for i in c]].mean(1, keepdim=True)
+        brow = self._brows
         below = _ramp(
             pixel_centers(self.size, self.size, mask.device)[:, None, ..., 1],
             brow[..., 1:, None],
@@ -296,10 +304,9 @@ class Seen:
         unlikely = 1 - _ramp(resized(middle(likely, self.span), self.size), *LIKELY)
         bare = self.outline("all", 0.03) * _ramp(self.lit_skin, 0.5, 0.95)
         spared = 1 - torch.maximum(torch.maximum(skin, face), bare) * (1 - self.covered) * unlikely
-        rim = (self.whole.shape[-1] - self.size) // 2
-        spared = F.pad(spared, (rim,) * 4, value=1.0) if rim else spared
+        spared = self._around(spared, 1.0)
         trusted = trusted & ~self._shaven()
-        spared = spared * self._hair_like(resized(mask, spared.shape[-1]) * spared, brow)
+        spared = spared * self._hair_like(resized(mask, spared.shape[-1]) * spared)
         return mask * resized(spared, mask.shape[-1]) * trusted.to(mask)[:, None, None, None]
 
     def _shaven(self) -> Tensor:
@@ -315,9 +322,9 @@ class Seen:
         alike = (apart < SHAVEN[0]) & (rough < SHAVEN[1]) & (darker < SHAVEN[2])
         return alike & (_mean(self.lit_skin, hair)[:, 0, 0, 0] > SHAVEN[3])
 
-    def _hair_like(self, mask: Tensor, brow: Tensor) -> Tensor:
+    def _hair_like(self, mask: Tensor) -> Tensor:
         """How much pixels of the whole picture have the colour of most of the hair, or lie where hair is expected, which is above the
-        ``brow [B,1,2]`` and close to the face, ``[B,1,n,n]`` 0..1: a coat or a neck does not. Gloss does, as it is lighter."""
+        brows and close to the face, ``[B,1,n,n]`` 0..1: a coat or a neck does not. Gloss does, as it is lighter."""
         lab, sure = self.whole_lab, mask**4 + 1e-6
         lab = torch.cat(
             [lab[:, :1], lab[:, 1:] * (56 / (lab[:, :1] + 16)).clamp(max=1.2)], 1
@@ -331,10 +338,9 @@ class Seen:
             off = torch.cat([torch.where(off[:, :1] > 0, 0.5, 1.0) * off[:, :1], off[:, 1:]], 1)
             like = 1 - _ramp(off.square().sum(1, keepdim=True).sqrt(), *HAIR_FAR)
         expected = self.outline("hair", 0.05)
-        rim = (like.shape[-1] - self.size) // 2
-        expected = F.pad(expected, (rim,) * 4) if rim else expected
+        expected, rim = self._around(expected), (like.shape[-1] - self.size) // 2
         rows = (torch.arange(like.shape[-1], device=like.device) + 0.5 - rim) / self.size
-        above = _ramp(brow[..., 1:, None] - rows[:, None], 0.0, 0.05)
+        above = _ramp(self._brows[..., 1:, None] - rows[:, None], 0.0, 0.05)
         return torch.maximum(torch.maximum(like, expected), above)
 
     def _lips(self) -> Tensor:
