@@ -9,6 +9,7 @@ from torch import Tensor
 from ..fields.base import FEATHER, Flow, FlowField, Sample
 from ..geometry.crop import Crop
 from ..geometry.sampling import normalized
+from .borders import blended, torn
 from .pixels import edited_pixels, hold_memory
 
 LATTICE = 128  # points along a crop's side at which the field is asked; linear between them
@@ -46,11 +47,9 @@ def warp_frame(
     side = crop.side.item()
     cell = max(1, round(side / LATTICE))
     rows, columns = -(-(y1 - y0) // cell), -(-(x1 - x0) // cell)
-    places = x0 + (torch.arange(columns) + 0.5) * cell, y0 + (torch.arange(rows) + 0.5) * cell
-    boxes = crop.boxes_in_image(flow.sharp_boxes()) if cell > 1 else []
-    (shift, color, uncovered, painted, light), *sharp = _asked(
-        flow, crop, [places, *map(_centers, boxes)], 1.5 * cell / side
-    )
+    places = x0 + (torch.arange(columns) + 0.5) * cell, (y0 + (torch.arange(rows) + 0.5) * cell)[:, None]
+    boxes = crop.boxes_in_image(flow.sharp_boxes())
+    (shift, color, uncovered, _, light), *sharp = _asked(flow, crop, [places, *map(_centers, boxes)], 1.5 * cell / side)
     tinted = flow.colored and bool(color.abs().amax() > STILL_COLOR)
     strong = shift.abs().amax(1)[0] > STILL
     if tinted:
@@ -82,23 +81,36 @@ def warp_frame(
     left, right = min(max(x0 + low[0] - 2, 0), w - 1), max(min(x1 + high[0] + 2, w), 1)
     top, bottom = min(max(y0 + low[1] - 2, 0), h - 1), max(min(y1 + high[1] + 2, h), 1)
     part = frame[top:bottom, left:right].float().permute(2, 0, 1)[None]
-    source = values[:, :2]
-    source[:, 0] += torch.arange(x0 - left, x1 - left) + 0.5
-    source[:, 1] += (torch.arange(y0 - top, y1 - top) + 0.5)[:, None]
     whole = 255.0 if frame.dtype == torch.uint8 else 1.0
-    new = edited_pixels(
-        part,
-        normalized(part, source.movedim(1, -1), interpolation),
-        values[:, 2:5] * whole if tinted else None,
-        None if uncovered is None else values[:, -1:],
-        (0.0, whole) if tinted or light is not None or interpolation == "bicubic" else None,
-        interpolation,
-        light=None if light is None else values[:, (5 if tinted else 2) :][:, :3],
-        white=whole,
-    )
-    # What is painted lies in the boxes of layers; at one pixel a cell all has been asked at every pixel.
-    at = [(box, sample.painted) for box, sample in zip(boxes, sharp, strict=True)] or [(whole_box, painted)]
-    _paint(new, (x0, y0, x1, y1), at, whole)
+
+    def pixels(sample: Sample, x: Tensor, y: Tensor) -> Tensor:
+        source, color, uncovered, painted, light = sample
+        source[:, 0] += x - left
+        source[:, 1] += y - top
+        if painted is not None:
+            painted[:, :3] *= whole
+        return edited_pixels(
+            part,
+            normalized(part, source.movedim(1, -1), interpolation),
+            color * whole if tinted else None,
+            uncovered,
+            (0.0, whole) if tinted or light is not None or interpolation == "bicubic" else None,
+            interpolation,
+            painted=painted,
+            light=light,
+            white=whole,
+        )
+
+    def asked(x: Tensor, y: Tensor) -> Tensor:
+        return pixels(*_asked(flow, crop, [(x, y[None])], 1.5 * cell / side), x, y)[:, :, 0]
+
+    rows, columns = _borders((x0, y0, x1, y1), boxes, sharp)
+    color, values_light = values[:, 2:5], None if light is None else values[:, (5 if tinted else 2) :][:, :3]
+    all_at = Sample(values[:, :2], color, None if uncovered is None else values[:, -1:], light=values_light)
+    new = pixels(all_at, *_centers((x0, y0, x1, y1)))
+    _paint(new, (x0, y0, x1, y1), [(box, sample.painted) for box, sample in zip(boxes, sharp, strict=True)], whole)
+    if len(rows):
+        new[..., rows, columns] = blended(asked, x0 + columns + 0.5, y0 + rows + 0.5)
     target = out[y0:y1, x0:x1]
     if frame.dtype == torch.uint8:
         for channel, plane in zip(target.unbind(2), new[0].add_(0.5), strict=True):
@@ -109,11 +121,11 @@ def warp_frame(
 
 
 def _asked(flow: Flow, crop: Crop, places: list[tuple[Tensor, Tensor]], margin: float) -> list[Sample]:
-    """What a flow does at columns ``[w]`` and rows ``[h]`` of pixels of several rasters, asked at once; offsets in pixels, and nothing
+    """What a flow does at pixels ``x`` and ``y`` of several rasters, of shapes that broadcast to ``[h,w]``, asked at once; offsets in pixels, and nothing
     at the border of the crop: between points nothing may reach beyond it."""
     # Coordinates are kept as planes: of pairs everything would take several times as long.
     (a, b, u), (c, d, v), _ = crop.matrix[0].tolist()
-    parts = [torch.stack([a * x + (b * y[:, None] + u), c * x + (d * y[:, None] + v)]) for x, y in places]
+    parts = [torch.stack([a * x + (b * y + u), c * x + (d * y + v)]) for x, y in places]
     together = parts[0] if len(parts) == 1 else torch.cat([p.flatten(1) for p in parts], 1)[:, None]
     offset, color, *others = flow.times(crop.inverse[0, :2, :2])(together[None].movedim(1, -1))
     if others[-1] is not None:
@@ -143,9 +155,9 @@ def _planes(sample: Sample, tinted: bool) -> Tensor:
 
 
 def _centers(box: tuple[int, int, int, int]) -> tuple[Tensor, Tensor]:
-    """Columns ``[w]`` and rows ``[h]`` of the pixel centres of a box."""
+    """Columns ``[w]`` and rows ``[h,1]`` of the pixel centres of a box."""
     x0, y0, x1, y1 = box
-    return torch.arange(x0, x1) + 0.5, torch.arange(y0, y1) + 0.5
+    return torch.arange(x0, x1) + 0.5, (torch.arange(y0, y1) + 0.5)[:, None]
 
 
 def _write(
@@ -163,6 +175,19 @@ def _write(
     strong = (found[0, :2].abs().amax(0) > STILL) | (found[0, 2:].abs().sum(0) > STILL_COLOR)
     here = (..., slice(y0 - whole[1], y1 - whole[1]), slice(x0 - whole[0], x1 - whole[0]))
     values[here], moved[here] = found * strong, strong
+
+
+def _borders(
+    at: tuple[int, int, int, int], boxes: list[tuple[int, int, int, int]], sharp: list[Sample]
+) -> tuple[Tensor, Tensor]:
+    """Rows ``[N]`` and columns ``[N]``, in the box ``at``, of pixels that two layers share."""
+    found = torch.zeros(at[3] - at[1], at[2] - at[0], dtype=torch.bool)
+    for (x0, y0, x1, y1), sample in zip(boxes, sharp, strict=True):
+        left, top = max(at[0] - x0, 0), max(at[1] - y0, 0)
+        here = found[max(y0 - at[1], 0) : max(y1 - at[1], 0), max(x0 - at[0], 0) : max(x1 - at[0], 0)]
+        if here.numel():
+            here |= torn(sample.offset[0])[top : top + here.shape[0], left : left + here.shape[1]]
+    return found.nonzero(as_tuple=True)
 
 
 def _paint(

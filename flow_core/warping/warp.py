@@ -17,6 +17,7 @@ from ..fields.base import FEATHER, FlowField, Sample, taper
 from ..geometry.grid import pixel_centers
 from ..geometry.sampling import require_finite
 from ..threads import share_out, yielding
+from .borders import blended, torn
 from .pixels import edited_pixels, hold_memory, recolored
 
 if TYPE_CHECKING:
@@ -169,12 +170,12 @@ class _Face:
         return 2 * self.step if self.step > 1 and self.sharp and far else self.step
 
     def sample(self, x: Tensor, y: Tensor) -> Sample:
-        """The flow at all pixels of columns ``x [w]`` and rows ``y [h]``."""
+        """The flow at pixels ``x`` and ``y``, of shapes that broadcast to ``[h,w]``."""
         # Coordinates are kept as planes, as grid_sample likes them; matrix products for each pixel would cost more than it.
         (a, b, u), (c, d, v), _ = self.crop.matrix[0].tolist()
-        points = torch.empty(1, 2, len(y), len(x), device=x.device)
-        torch.add(a * x, b * y[:, None] + u, out=points[0, 0])
-        torch.add(c * x, d * y[:, None] + v, out=points[0, 1])
+        points = torch.empty(1, 2, *torch.broadcast_shapes(x.shape, y.shape), device=x.device)
+        torch.add(a * x, b * y + u, out=points[0, 0])
+        torch.add(c * x, d * y + v, out=points[0, 1])
         return self.flow(points.movedim(1, -1))
 
 
@@ -219,11 +220,9 @@ def _warp_tile(
     x0, y0, x1, y1 = box
     step = min(face.step_in(*box) for face in faces)
     x, y = (_every(first, last, step, image.device) for first, last in ((x0, x1), (y0, y1)))
-    edit, counts = _together(faces, [face.sample(x, y) for face in faces])
-    if counts[-1]:
-        light = edit[:, -3:].expm1_()  # here, where there are fewer points than pixels
-        if light.abs().max() < _STILL[1]:  # most of a picture
-            edit, counts[-1] = edit[:, :-3], 0
+    edit, counts = _together(faces, x, y[:, None])
+    if counts[-1] and edit[:, -3:].abs().max() < _STILL[1]:  # most of a picture keeps its light
+        edit, counts[-1] = edit[:, :-3], 0
     if mask is not None:
         edit = _between(edit, step, box) * mask[y0:y1, x0:x1]
         x, y, step = _every(x0, x1, 1, image.device), _every(y0, y1, 1, image.device), 1
@@ -242,31 +241,25 @@ def _warp_tile(
     moved, edit = moved[top:bottom, left:right], edit[..., top : bottom + more, left : right + more]
     x, y = x[left : right + more], y[top : bottom + more]
     longest = [sum(face.max_offset[axis] for face in faces) for axis in (0, 1)]
-    # Sampling from the part of the photo that is needed keeps coordinates exact.
-    (px0, px1), (py0, py1) = _span(x0, x1, longest[0], image.shape[3]), _span(y0, y1, longest[1], image.shape[2])
+    source = _Source(image, box, longest, limits)
     x0, x1, y0, y1 = x0 + left * step, min(x1, x0 + right * step), y0 + top * step, min(y1, y0 + bottom * step)
     box, tile, all_moved = (x0, y0, x1, y1), (..., slice(y0, y1), slice(x0, x1)), moved.all()
-    grid = None
     if any(longest):
-        kx, ky = 2 / (px1 - px0), 2 / (py1 - py0)
-        torch.add((x - px0) * kx - 1, edit[0, 0], alpha=kx, out=edit[0, 0])
-        torch.add(((y - py0) * ky - 1)[:, None], edit[0, 1], alpha=ky, out=edit[0, 1])
-        edit = _between(edit, step, box)
-        grid = edit[:, :2]
-        inner = px0 > 0 and px1 < image.shape[3] and py0 > 0 and py1 < image.shape[2]
-        if not inner:
-            grid[0, 0].clamp_(kx / 2 - 1, 1 - kx / 2)
-            grid[0, 1].clamp_(ky / 2 - 1, 1 - ky / 2)
+        borders = _borders(edit[0, :2], box, faces) if step == 1 else None
+        new = source.pixels(_between(source.places(edit, x, y[:, None]), step, box), counts)
+        if borders is not None:
+
+            def asked(x: Tensor, y: Tensor) -> Tensor:
+                edit, counts = _together(faces, x, y[None])
+                if mask is not None:
+                    edit *= mask[y.long(), x.long()]
+                return source.pixels(source.places(edit, x, y), counts)[:, :, 0]
+
+            rows, columns = borders
+            new[..., rows, columns] = blended(asked, x[columns], y[rows])
     else:
-        edit = _between(edit, step, box)
-    color, uncovered, painted, light = (p if p.shape[1] else None for p in edit[:, 2:].split(counts, 1))
-    if grid is None:
+        color, uncovered, painted, light = _named(_between(edit, step, box), counts)
         new = recolored(image[tile].clone(), color, uncovered, limits, painted, light)
-    else:
-        part, padding = image[:, :, py0:py1, px0:px1], "zeros" if inner else "border"
-        new = edited_pixels(
-            part, grid.movedim(1, -1), color, uncovered, limits, padding=padding, painted=painted, light=light
-        )
     if all_moved:
         out[tile], changed[tile] = new, 1
         return
@@ -277,9 +270,61 @@ def _warp_tile(
     changed[tile] = moved
 
 
-def _together(faces: list[_Face], samples: list[Sample]) -> tuple[Tensor, list[int]]:
-    """What all faces do at some points, as planes ``[1,n,h,w]``: the sum of the offsets, and what there is of the sum of the colours,
-    what is uncovered, what is painted, and the light. And how many planes there are of these four."""
+class _Source:
+    """The part of a photo that the pixels of a box (x0, y0, x1, y1) come from, which move by up to ``reach`` along x and y. Sampling from no
+    more than what is needed keeps coordinates exact."""
+
+    def __init__(
+        self, image: Tensor, box: tuple[int, int, int, int], reach: Sequence[float], limits: tuple[float, float]
+    ) -> None:
+        (x0, x1), (y0, y1) = (
+            _span(box[0], box[2], reach[0], image.shape[3]),
+            _span(box[1], box[3], reach[1], image.shape[2]),
+        )
+        self.start, self.scale, self.limits = (x0, y0), (2 / (x1 - x0), 2 / (y1 - y0)), limits
+        self.part, self.inner = (
+            image[:, :, y0:y1, x0:x1],
+            x0 > 0 and x1 < image.shape[3] and y0 > 0 and y1 < image.shape[2],
+        )
+
+    def places(self, edit: Tensor, x: Tensor, y: Tensor) -> Tensor:
+        """An edit, its offsets in pixels turned, in place, into where in the part they lead from ``x`` and ``y``, -1..1."""
+        for plane, at, start, k in zip(edit[0, :2], (x, y), self.start, self.scale, strict=True):
+            torch.add((at - start) * k - 1, plane, alpha=k, out=plane)
+        return edit
+
+    def pixels(self, edit: Tensor, counts: list[int]) -> Tensor:
+        """New pixels, of an edit with :meth:`places`."""
+        grid, (color, uncovered, painted, light) = edit[:, :2], _named(edit, counts)
+        if not self.inner:
+            for plane, k in zip(grid[0], self.scale, strict=True):
+                plane.clamp_(k / 2 - 1, 1 - k / 2)
+        padding = "zeros" if self.inner else "border"
+        return edited_pixels(
+            self.part, grid.movedim(1, -1), color, uncovered, self.limits, padding=padding, painted=painted, light=light
+        )
+
+
+def _borders(offset: Tensor, box: tuple[int, int, int, int], faces: list[_Face]) -> tuple[Tensor, Tensor] | None:
+    """Rows and columns, in a box, of pixels that two layers share, of offsets ``[2,h,w]`` in pixels; None where no layers meet."""
+    found = torch.zeros_like(offset[0], dtype=torch.bool)
+    for x0, y0, x1, y1 in itertools.chain(*(face.sharp for face in faces)):
+        here = slice(max(y0 - box[1], 0), max(y1 - box[1], 0)), slice(max(x0 - box[0], 0), max(x1 - box[0], 0))
+        if found[here].numel():
+            found[here] |= torn(offset[(slice(None), *here)])
+    rows, columns = found.nonzero(as_tuple=True)
+    return (rows, columns) if len(rows) else None
+
+
+def _named(edit: Tensor, counts: list[int]) -> list[Tensor | None]:
+    """Of the planes of an edit: its colours, what is uncovered, what is painted, and the light; None for what there is none of."""
+    return [p if p.shape[1] else None for p in edit[:, 2:].split(counts, 1)]
+
+
+def _together(faces: list[_Face], x: Tensor, y: Tensor) -> tuple[Tensor, list[int]]:
+    """What all faces do at pixels, see :meth:`_Face.sample`, as planes ``[1,n,h,w]``: the sum of the offsets, and what there is of the sum of
+    the colours, what is uncovered, what is painted, and the light as :func:`edited_pixels` takes it. And how many planes there are of these four."""
+    samples = [face.sample(x, y) for face in faces]
     colors = [sample.color for face, sample in zip(faces, samples, strict=True) if face.flow.colored]
     uncovered = [sample.uncovered for sample in samples if sample.uncovered is not None]
     painted = [sample.painted for sample in samples if sample.painted is not None]
@@ -288,6 +333,8 @@ def _together(faces: list[_Face], samples: list[Sample]) -> tuple[Tensor, list[i
     for found, joined in ((colors, torch.add), (uncovered, torch.maximum), (painted, _over), (light, torch.add)):
         planes += [functools.reduce(joined, found)] if found else []
         counts.append(planes[-1].shape[1] if found else 0)
+    if light:
+        planes[-1] = planes[-1].expm1()  # here, where there are fewer points than pixels
     return torch.cat(planes, 1), counts
 
 

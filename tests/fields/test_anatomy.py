@@ -203,3 +203,14 @@ def test_lashes_stay_where_brows_rise(crop: Crop) -> None:
         rises = [-flow(torch.lerp(low, high, t)[None, None, None]).offset[0, 1].item() for t in (0.3, 1.0)]
         assert rises[0] > -0.001  # backwards: what is seen a little above the lid comes from there
         assert -flow(high[None, None, None]).offset[0, 1].item() < -0.01
+
+
+def test_lids_that_meet_have_no_staircase_between_them(astronaut: Tensor, crop: Crop) -> None:
+    """Pixels in which both lids lie are a mixture of the two, however small the picture is."""
+    lids = crop.places[0][[AT[i] for i in EYES[0]]]
+    ((x0, y0, x1, y1),) = crop.boxes_in_image([(*lids.amin(0).tolist(), *lids.amax(0).tolist())])
+    picture, middle = torch.ones_like(astronaut), (y0 + y1) // 2
+    picture[..., :middle, :] = 0
+    seam = warp(picture, crop, preset("eyes closed"))[0][0, 0, y0:y1, x0:x1]
+    mixed = ((seam > 0.12) & (seam < 0.5)).any(0)
+    assert mixed.float().mean() > 0.5
