@@ -41,6 +41,7 @@ from .reach import (
     LID_UNITS,
     bared,
     braked,
+    camera_aside,
     eyelids_and_gaze,
     landmarks_after,
     lips_apart,
@@ -470,6 +471,14 @@ def _comes_back() -> Tensor:
         return torch.tensor([float(not n.startswith(NARROW)) for n in load_rig().unit_names])
 
 
+@functools.lru_cache(maxsize=1)
+def _parts_lids() -> Tensor:
+    """``[2,U]``: 1 for units that part the lids as they relax, and for those that part them as they contract."""
+    with torch.inference_mode(False):
+        names = load_rig().unit_names
+        return torch.tensor([[float(n.startswith(of)) for n in names] for of in (NARROW[:2], ("eyeWide",))])
+
+
 def units_after(face: FittedFace, landmarks: Tensor, relax: Tensor, change: Tensor, look: Look | None = None) -> Tensor:
     """Units ``[U]`` of a face after an edit.
 
@@ -496,11 +505,17 @@ def units_after(face: FittedFace, landmarks: Tensor, relax: Tensor, change: Tens
     now = lips_apart(landmarks)[0]
     parted = lips_wanted(face.rig, change, now) + (1 - whole) * now
     low, high = torch.minimum(_floor().to(shown), shown).minimum(start), shown.clamp(min=MOST)
+    # Narrow eyes are read as lids half shut; opened until they are not, they would be somebody else's.
+    parts, widens = _parts_lids().to(shown)
+    low = torch.where(parts > 0, torch.minimum(shown, start).clamp(max=0), low)
+    high = torch.where(widens > 0, torch.maximum(shown, start).clamp(min=0), high)
     high = torch.maximum(bared(face, start, high), low)
+
+    camera = camera_aside(face)[0]
 
     def found(missing: Tensor, since: Tensor, start: Tensor, low: Tensor, high: Tensor) -> Tensor:
         units = reached(face, landmarks, missing, parted, start, low, high, since)
-        return braked(face, landmarks, looking_together(shown, units, change, face.rig.unit_names))
+        return braked(face, landmarks, looking_together(shown, units, change, face.rig.unit_names, camera))
 
     first = after = found(asked, landmarks, start, low, high)
     low, high = torch.maximum(low, first - TRUST), torch.minimum(high, first + TRUST)

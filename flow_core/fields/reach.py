@@ -10,6 +10,7 @@ chapter 10). With landmarks in the place of what is read, the same follows one f
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable, Sequence
 
 import torch
@@ -25,6 +26,7 @@ LID_UNITS = ("eyeBlink", "eyeWide", "eyeLook")  # what these do is described by 
 WIDE, LOOK_UP, LOOK_DOWN = 0.32, 0.10, 0.40  # shares of an eye's opening
 REOPEN = 0.3  # share by which the lids may part farther than they are: a picture shows no more of the eye
 LOOK_ASIDE, LOOK_HIGH = 0.23, 0.15  # widths of the eye by which an iris goes: 35 and 25 degrees of an eyeball of 24 mm
+LOOKS_ASIDE = math.radians(35)
 
 # What MediaPipe reads in warped pictures for 1 that is read in landmarks moved as the rig moves them: slopes on 110 copies, left and
 # right as one. It knows faces, and believes half of what lids and irises do alone.
@@ -95,29 +97,43 @@ def eyelids_and_gaze(
     return factors, shifts
 
 
-def looking_together(before: Tensor, after: Tensor, asked: Tensor, names: Sequence[str]) -> Tensor:
-    """Units ``[U]`` with which both eyes turn aside by as much: what is read of one iris is too uncertain to turn eyes apart. Less still is known
-    of how high they look, so a gaze that nobody asks for only relaxes a little.
+def looking_together(
+    before: Tensor, after: Tensor, asked: Tensor, names: Sequence[str], camera: Tensor | float = 0.0
+) -> Tensor:
+    """Units ``[U]`` with which both eyes turn aside by as much: what is read of one iris is too uncertain to turn eyes apart.
+
+    A gaze that nobody asks for relaxes until the eyes look straight ahead or into the camera: who turns the head away and looks at us still
+    does. Less is known of how high eyes look, so that relaxes only a little.
 
     Args:
         before: ``[U]`` units and
         after: ``[U]``.
         asked: ``[U]`` what an edit asks for beside relaxing.
         names: of the units.
+        camera: how far aside, to the viewer's right, eyes look that look into the camera; see :func:`camera_aside`.
     """
-    left, back_left, right, back_right = (
-        names.index(n) for n in ("eyeLookOutLeft", "eyeLookInLeft", "eyeLookInRight", "eyeLookOutRight")
-    )
+    sideways = [names.index(n) for n in ("eyeLookOutLeft", "eyeLookInLeft", "eyeLookInRight", "eyeLookOutRight")]
     change, after = after - before, after.clone()
-    apart = (change[left] - change[back_left] - change[right] + change[back_right]) / 4
-    for unit, sign in ((left, -1), (back_left, 1), (right, 1), (back_right, -1)):
-        after[unit] += sign * apart
+    left, back_left, right, back_right = change[sideways]
+    apart = (left - back_left - right + back_right) / 4
+    after[sideways] += apart * apart.new_tensor([-1.0, 1, 1, -1])
+    was, now, wish = (((v[0] - v[1]) + (v[2] - v[3])) / 2 for v in (before[sideways], after[sideways], asked[sideways]))
+    camera = torch.as_tensor(camera).to(was)
+    kept = was.clamp(camera.clamp(max=0), camera.clamp(min=0))
+    relaxed = now.clamp(torch.minimum(was, kept), torch.maximum(was, kept))
+    back = (relaxed - now) * (1 - (wish.abs() / ASKED).clamp(max=1))
+    after[sideways] += back * back.new_tensor([0.5, -0.5, 0.5, -0.5])
     for side in ("Left", "Right"):
         up, down = names.index("eyeLookUp" + side), names.index("eyeLookDown" + side)
         share = LEVEL + (1 - LEVEL) * ((asked[up] - asked[down]).abs() / ASKED).clamp(max=1)
         for unit in (up, down):
             after[unit] = before[unit] + share * (after[unit] - before[unit])
     return after
+
+
+def camera_aside(face: FittedFace) -> Tensor:
+    """How far aside, to the viewer's right and in units of gaze, the eyes of a face ``[B]`` look into the camera: against the turn of its head."""
+    return -face.rotation[:, 0, 2].clamp(-1, 1).asin() / LOOKS_ASIDE
 
 
 def landmarks_after(face: FittedFace, landmarks: Tensor, units: Tensor) -> Tensor:
@@ -438,6 +454,7 @@ def _of(table: dict[str, float], name: str, otherwise: float) -> float:
 __all__ = [
     "bared",
     "braked",
+    "camera_aside",
     "eyelids_and_gaze",
     "followed",
     "landmarks_after",
