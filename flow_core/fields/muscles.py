@@ -476,7 +476,7 @@ def _parts_lids() -> Tensor:
     """``[2,U]``: 1 for units that part the lids as they relax, and for those that part them as they contract."""
     with torch.inference_mode(False):
         names = load_rig().unit_names
-        return torch.tensor([[float(n.startswith(of)) for n in names] for of in (NARROW[:2], ("eyeWide",))])
+        return torch.tensor([[float(n.startswith(of)) for n in names] for of in (("eyeBlink",), ("eyeWide",))])
 
 
 def units_after(face: FittedFace, landmarks: Tensor, relax: Tensor, change: Tensor, look: Look | None = None) -> Tensor:

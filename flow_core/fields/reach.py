@@ -55,7 +55,7 @@ BESIDE = 0.05  # and beside those units, once lips are apart
 UNSEEN = 0.5  # share of what people part their lips more, where nothing is known of what lies behind
 NEARLY, MEET = 0.04, 0.006  # opening up to which lips are to meet, and how far they then lie over one another
 OVER = 0.08  # of an opening that shuts: nobody knows the edge of a lip to the pixel, and teeth would be seen between
-LEVEL, ASKED = 0.35, 0.3  # share by which a gaze up or down relaxes, and from which amount on it is what was asked for
+LEVEL, ASKED = 0.6, 0.3  # share by which a gaze up or down relaxes, and from which amount on it is what was asked for
 BROW_OVER_LID = (65, 158), (52, 159), (53, 160)  # points of a brow's lower edge, and of the upper lid below it
 # Of the skin between brow and lid: the share that a frown may take, that by which raised brows may stretch it, and up to where both are free
 FROWN, RAISE, FREE = 0.75, 0.7, 0.4
