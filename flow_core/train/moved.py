@@ -21,6 +21,7 @@ from ..faces.landmarks import AT, EYES, IRISES
 from ..faces.rig import load_rig
 from ..fields.anatomy import TABLE, MovedFace
 from ..fields.expressions import PRESETS
+from ..fields.face import Face
 from ..fields.muscles import (
     COARSE,
     CONTROL_RANGE,
@@ -158,7 +159,7 @@ def render(views: Views, index: Tensor, field: MusclesField) -> Moved:
     landmarks = [rig.landmarks(faces.project(faces.vertices(*muscles))[0]) for muscles in ((), (mesh, field.controls))]
     moved = places + landmarks[1] - landmarks[0]
     for i in range(len(index)):
-        one = moved_face(faces.select(i), places[i], field.select(i), COARSE)
+        one = moved_face(Face(faces.select(i), places[i]), field.select(i), COARSE)
         if one is not None:
             found, shade, *_ = one(center)
             offset[i] = found[0] * near
