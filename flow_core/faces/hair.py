@@ -121,9 +121,7 @@ def likely_hair(picture: Tensor, size: int, span: float = 1.0) -> tuple[Tensor, 
 
 
 def _look(aligned: Tensor) -> Tensor:
-    small = resized(aligned, SIZE)
-    with torch.inference_mode(False):
-        return load_hair(device=aligned.device)(small.clone())
+    return load_hair(device=aligned.device)(resized(aligned, SIZE))
 
 
 def _beyond(picture: Tensor, inside: Tensor, span: float) -> Tensor:
