@@ -38,7 +38,6 @@ from .look import Look
 from .opening import rounded
 from .raster import Field
 from .reach import (
-    LID_UNITS,
     bared,
     braked,
     eyelids_and_gaze,
@@ -47,6 +46,7 @@ from .reach import (
     lips_wanted,
     looking_together,
     meeting,
+    of_mesh,
     reached,
     reaches,
     shutting,
@@ -522,7 +522,7 @@ def moved_face(face: Face, field: MusclesField, size: int = RASTER, after: Tenso
     controls = controls.clamp(-CONTROL_RANGE, CONTROL_RANGE)
     after = units_after(fitted, landmarks, relax, units) if after is None else after
     points, depth = face.mesh
-    change = fitted.turned(part.moved((after - shown) * _on_mesh(names).to(shown), controls)[None])[0]
+    change = fitted.turned(part.moved((after - shown) * of_mesh(part), controls)[None])[0]
     moved = landmarks + part.landmarks(change[:, :2])
     rounds = rounded(landmarks, moved, points + change[:, :2])
     if rounds is not None:
@@ -580,18 +580,11 @@ def looked_at(face: Face, field: MusclesField) -> Tensor:
 
 
 @functools.lru_cache(maxsize=1)
-def _on_mesh(names: tuple[str, ...]) -> Tensor:
-    """``[U]``: 1 for units that move the mesh, 0 for those that curves of the lids describe."""
-    with torch.inference_mode(False):
-        return torch.tensor([float(not n.startswith(LID_UNITS)) for n in names])
-
-
-@functools.lru_cache(maxsize=1)
 def _lips_and_jaw(rig: Rig) -> tuple[Tensor, Tensor, Tensor]:
     """How each unit moves the middles of the upper and of the lower lip ``[2,U,3]`` and the lower front teeth ``[U,3]``, centimetres, and
     by how much less it lowers teeth a centimetre behind those ``[U]``."""
     with torch.inference_mode(False):
-        gain = rig.gain[:, None] * _on_mesh(rig.unit_names)[:, None]
+        gain = rig.gain[:, None] * of_mesh(rig)[:, None]
         at = [AT[LIPS_INNER[15]], AT[LIPS_INNER[5]]]
         lips = (rig.units[:, rig.landmark_index[at]] * rig.landmark_weight[at][..., None]).sum(2) * gain[:, None]
         edge = rig.vertices_of("teeth_lower")
