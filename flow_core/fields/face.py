@@ -59,12 +59,6 @@ class Face:
         part, vertices = front(self.fitted.rig)
         return replace(self.fitted, rig=part, correction=self.fitted.correction.index_select(1, vertices))
 
-    @functools.cached_property
-    def mesh(self) -> tuple[Tensor, Tensor]:
-        """Where the vertices of the front are seen: crop points ``[V,2]`` and depth ``[V]``."""
-        points, depth = self.front.project(self.front.vertices())
-        return points[0], depth[0]
-
 
 @functools.lru_cache(maxsize=2)
 def front(rig: Rig) -> tuple[Rig, Tensor]:

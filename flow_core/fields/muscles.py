@@ -521,16 +521,21 @@ def moved_face(face: Face, field: MusclesField, size: int = RASTER, after: Tenso
     units, relax, controls = (v[0].to(part.device) for v in (field.units, field.relax, field.controls))
     controls = controls.clamp(-CONTROL_RANGE, CONTROL_RANGE)
     after = units_after(fitted, landmarks, relax, units) if after is None else after
-    points, depth = face.mesh
-    change = fitted.turned(part.moved((after - shown) * of_mesh(part), controls)[None])[0]
+    shaping = bool(controls.any())
+    mesh = fitted.vertices(  # before and after, read from the rig at once
+        torch.stack([shown, shown + (after - shown) * of_mesh(part)]),
+        torch.stack([torch.zeros_like(controls), controls]) if shaping else None,
+    )
+    points, depth = fitted.project(mesh[:1])
+    change = fitted.turned(mesh[1:] - mesh[:1])[0]
     moved = landmarks + part.landmarks(change[:, :2])
-    rounds = rounded(landmarks, moved, points + change[:, :2])
+    rounds = rounded(landmarks, moved, points[0] + change[:, :2])
     if rounds is not None:
         change[:, :2] += rounds
         moved = landmarks + part.landmarks(change[:, :2])
-    seen = rasterise(points + change[:, :2], depth + change[:, 2], part.triangles, size)
+    seen = rasterise(points[0] + change[:, :2], depth[0] + change[:, 2], part.triangles, size)
     teeth = 0.0, 0.0
-    if controls.any():  # teeth go where the shape takes the mouth
+    if shaping:  # teeth go where the shape takes the mouth
         corners = torch.cat([part.rings["lips_inner_upper"][[0, -1]], part.rings["lips_outer_upper"][[0, -1]]])
         shaped = fitted.turned(part.moved(torch.zeros_like(shown), controls)[None])[0]
         teeth = tuple(shaped[corners, :2].mean(0).tolist())
