@@ -246,7 +246,7 @@ class RegionColors:
                 self.masks * painted[..., None, None],
                 self.regions,
                 side,
-                seen.face,
+                seen.face if "hair" in regions else None,
             ),
         )
         self.points = pixel_centers(*masks.shape[2:], masks.device)
