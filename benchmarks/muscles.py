@@ -27,6 +27,7 @@ from flow_core.faces.align import FaceNotFound, align
 from flow_core.faces.detect import load_detector
 from flow_core.faces.landmarks import AT, OVAL
 from flow_core.fields.expressions import PRESETS, preset
+from flow_core.fields.face import Face
 from flow_core.fields.muscles import COARSE, fit_shown, moved_face
 from flow_core.geometry.crop import Crop
 from flow_core.geometry.grid import pixel_centers
@@ -67,7 +68,7 @@ def folds() -> None:
 def _determinant(crop: Crop, name: str, strength: float) -> Tensor:
     """Determinants ``[n]`` at the points of the visible skin."""
     places = crop.places[0]
-    face = moved_face(fit_shown(places[None]), places, preset(name).scale(strength, strength))
+    face = moved_face(Face(fit_shown(places[None]), places), preset(name).scale(strength, strength))
     if face is None:
         return torch.ones(1)
     size = face.skin.shape[-1]
@@ -81,17 +82,18 @@ def _determinant(crop: Crop, name: str, strength: float) -> Tensor:
     return determinant[skin]
 
 
+@torch.inference_mode()  # as the nodes and the command do
 def speed() -> None:
     from flow_core.cli.demo import portraits
 
     photo = portraits()["astronaut"]
     places = align(photo, load_detector())[0].places
     smile, fitted, points = preset("smile"), fit_shown(places), pixel_centers(256, 256)
-    moved = moved_face(fitted, places[0], smile, COARSE)
+    moved = moved_face(Face(fitted, places[0]), smile, COARSE)
     for name, run in (
         ("fit a face", lambda: fit_shown(places)),
-        ("move it", lambda: moved_face(fitted, places[0], smile, COARSE)),
-        ("move it, on a large picture", lambda: moved_face(fitted, places[0], smile)),
+        ("move it", lambda: moved_face(Face(fitted, places[0]), smile, COARSE)),
+        ("move it, on a large picture", lambda: moved_face(Face(fitted, places[0]), smile)),
         ("ask its field at 256 px", lambda: moved(points)),
     ):
         print(f"{name}: {_least(run):.1f} ms")

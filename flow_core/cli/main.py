@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+import torch
 from torch import Tensor
 
 from ..atomic import require_target
@@ -187,7 +188,8 @@ def main(argv: list[str] | None = None) -> int:
             "import": _import, "video": cli_video.video, "live": cli_video.live,
             "muscles": cli_muscles.muscles, "read": cli_muscles.read, "copy": cli_muscles.copy, "drive": cli_muscles.drive,
         }  # fmt: skip
-        run[o.command](o)
+        with torch.inference_mode():  # small operations take a fifth less time; what optimises leaves it for that
+            run[o.command](o)
     except (ValueError, GuideError, PredictorError, OSError) as e:
         warn(str(e))
         return 2

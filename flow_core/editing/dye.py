@@ -94,9 +94,9 @@ def look(picture: Tensor, mask: Tensor, at: Tensor, mean: Tensor, square: int, s
     smooth = (smooth[:, :3] + 1e-3 * near) / (smooth[:, 3:] + 1e-3)
     smooth = torch.lerp(near, smooth, inner)
     beyond = (beyond[:, :3] + 1e-3 * near) / (beyond[:, 3:] + 1e-3)
-    planes = resized(torch.cat([roots, deep, inner, smooth, beyond - near], 1), n).flatten(2)[0][:, at]
+    planes = resized(torch.cat([roots, deep, inner, smooth, beyond - near], 1), n).flatten(2)[0].index_select(1, at)
     roots, deep, inner, smooth, beyond = planes.split((1, 1, 1, 3, 3))
-    pixels, mask, mean = picture.flatten(2)[0][:, at], mask.flatten()[at], mean[:, None]
+    pixels, mask, mean = picture.flatten(2)[0].index_select(1, at), mask.flatten()[at], mean[:, None]
     weight = mask * deep[0] ** 2 + 1e-6
     weight = weight / weight.sum()
     off = pixels - smooth

@@ -22,7 +22,8 @@ from ..faces.fit import FittedFace
 from ..faces.hair import middle
 from ..fields.algebra import mix
 from ..fields.base import FEATHER, FlowField, Sample, color_taper, taper
-from ..fields.muscles import MOST, MusclesField, fit_shown, front, front_triangles, moved_face
+from ..fields.face import Face, front, front_triangles
+from ..fields.muscles import MOST, MusclesField, fit_shown, moved_face
 from ..fields.raster import Field
 from ..geometry.crop import Crop
 from ..geometry.grid import pixel_centers
@@ -233,7 +234,7 @@ def rasterised(face: FittedFace, place: Tensor, one: MusclesField, lattice: Tens
         weight: ``[1,1,n,n]`` how far the edit reaches there, see :func:`flow_core.fields.base.taper`.
     """
     size = lattice.shape[1]
-    moved = moved_face(face, place, one, size)
+    moved = moved_face(Face(face, place), one, size)
     if moved is None:
         points, depth = face.project(face.vertices())
         seen = rasterise(points[0], depth[0], front_triangles(face.rig), size)  # numbered as those of the front

@@ -99,7 +99,7 @@ def patches(
         if not len(at):
             continue
         one = slice(i, i + 1)
-        rgb, hair = picture[i].flatten(1)[:, at], None
+        rgb, hair = picture[i].flatten(1).index_select(1, at), None
         if regions[r] == "hair":
             face = None if skin is None else skin[one]
             hair = look(picture[one], masks[one, r : r + 1], at, mean[i, r], square, face)
@@ -246,7 +246,7 @@ class RegionColors:
                 self.masks * painted[..., None, None],
                 self.regions,
                 side,
-                seen.face,
+                seen.face if "hair" in regions else None,
             ),
         )
         self.points = pixel_centers(*masks.shape[2:], masks.device)

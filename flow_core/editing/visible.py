@@ -211,14 +211,13 @@ class Seen:
         rgb = self.rgb.clamp(min=0) + 0.02
         total = rgb.sum(1, keepdim=True)
         values = torch.cat([rgb[:, :2] / total, total.log()], 1)
-        for _ in range(3):  # what does not look like most of it is no skin
-            mean = _mean(values, seed)
-            spread = (_mean((values - mean).square(), seed)).sqrt()
-            least = values.new_tensor([HUE_SPREAD / 2, HUE_SPREAD / 2, LIGHT_SPREAD / 2])[:, None, None]
-            seed = seed * torch.exp(
-                -0.5 * ((values - mean) / (2 * torch.maximum(spread, least))).square().sum(1, keepdim=True)
-            )
         wide = values.new_tensor([HUE_SPREAD, HUE_SPREAD, LIGHT_SPREAD])[:, None, None]
+        at = seed.flatten(1).any(0).nonzero()[:, 0]  # few
+        few, seed = (planes.flatten(2).index_select(2, at)[..., None] for planes in (values, seed))
+        for _ in range(3):  # what does not look like most of it is no skin
+            mean = _mean(few, seed)
+            spread = torch.maximum(_mean((few - mean).square(), seed).sqrt(), wide / 2)
+            seed = seed * torch.exp(-0.5 * ((few - mean) / (2 * spread)).square().sum(1, keepdim=True))
         off = (values - mean) / wide
         strict = torch.exp(-0.5 * off.square().sum(1, keepdim=True))
         # gloss is as white as the light is, and shade may be deep

@@ -12,6 +12,9 @@ from torch import Tensor
 
 from .landmarks import AT, IRISES, pose
 
+# Ends of the distances that tell: of the eyes, the width and the height of the face, the length of the nose and its width, both irises;
+# and the chin.
+WAYS, CHIN = ((33, 263), (234, 454), (10, 152), (168, 2), (98, 327), *(eye[1:] for eye in IRISES)), 152
 # Weights of the logarithms of: an iris and the height of the face over the width of the face; the lengths of the nose, its width, and
 # the way from the eyes to the chin over the distance of the outer corners of the eyes; and a constant.
 WEIGHTS = (65.2, -120.5, -28.0, 30.7, 41.6)
@@ -25,17 +28,11 @@ TURNED = (
 
 def childlike(places: Tensor) -> Tensor:
     """``[B]`` 0..1 for landmarks ``[B,161,2]``: 0 for faces of adults and of children at school."""
-
-    def at(number: int) -> Tensor:
-        return places[:, AT[number]]
-
-    def far(a: int, b: int) -> Tensor:
-        return (at(a) - at(b)).norm(dim=-1).clamp(min=1e-6)
-
-    iris = sum(far(eye[1], eye[2]) for eye in IRISES) / 2
-    eyes, width = far(33, 263), far(234, 454)
-    chin = ((at(33) + at(263)) / 2 - at(152)).norm(dim=-1).clamp(min=1e-6)
-    shares = torch.stack([iris / width, far(10, 152) / width, far(168, 2) / eyes, far(98, 327) / eyes, chin / eyes], -1)
+    first, last = (places[:, [AT[i] for i in row]] for row in zip(*WAYS, strict=True))
+    # from the middle between the eyes to the chin, too
+    across = torch.cat([last - first, places[:, [AT[CHIN]]] - (first[:, :1] + last[:, :1]) / 2], 1)
+    eyes, width, height, nose, nostrils, left, right, chin = across.norm(dim=-1).clamp(min=1e-6).unbind(-1)
+    shares = torch.stack([(left + right) / 2 / width, height / width, nose / eyes, nostrils / eyes, chin / eyes], -1)
     score = shares.clamp(min=1e-6).log() @ shares.new_tensor(WEIGHTS) + CONSTANT
     aside = pose(places)[:, :2].abs().amax(1)
     turned = ((aside - TURNED[0]) / (TURNED[1] - TURNED[0])).clamp(0, 1)

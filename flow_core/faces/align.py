@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from ..geometry.crop import Crop
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from .detect import Detection, Detector
     from .landmarks import Landmarks
 
+ENOUGH = 768  # pixels a side of a face square, twice as many as any look at it wants
+MARGIN = 1.4  # sides of it around it that are kept for looks at faces that are not aligned yet
 ORDERS = ("largest", "left-right", "right-left", "top-bottom", "bottom-top", "confidence")
 
 
@@ -105,19 +108,41 @@ def studied(image: Tensor, crop: Crop, landmarks: Landmarks | None = None) -> Cr
     from .covered import covered
     from .creases import creases
     from .glasses import wears_glasses
-    from .landmarks import load_landmarks
+    from .landmarks import five_points, load_landmarks
     from .mouth import mouth_colors
     from .shown import view
 
-    crop = (landmarks or load_landmarks()).refine(image, crop)
+    # All looks are at the faces alone, and none at more pixels: a large photo is read once.
+    image, corner, times = close_up(image, crop)
+    near = _at(crop, (crop.points - corner) / times, tuple(image.shape[2:]))
+    near = (landmarks or load_landmarks()).refine(image, near)
+    places = near.landmarks * times + corner
     return replace(
-        crop,
-        glasses=wears_glasses(image, crop),
-        covered=covered(image, crop),
-        mouth=mouth_colors(image, crop),
-        creases=creases(image, crop),
-        view=view(image, crop),
+        _at(crop, five_points(places), crop.image_size),
+        landmarks=places,
+        glasses=wears_glasses(image, near),
+        covered=covered(image, near),
+        mouth=mouth_colors(image, near),
+        creases=creases(image, near),
+        view=view(image, near),
     )
+
+
+def close_up(image: Tensor, crop: Crop) -> tuple[Tensor, Tensor, int]:
+    """The part of pictures in which the faces of a crop lie, reduced by a whole number so far that every face square keeps
+    :data:`ENOUGH` pixels; where it lies in them ``[2]``, and that number. Where that is 1 they are the pictures themselves."""
+    times, wide = int(crop.side.min().item() / ENOUGH), crop.widen(MARGIN)
+    x0, y0, x1, y1 = zip(*(wide.select(i).bounds() for i in range(crop.batch)), strict=True)
+    part, corner = image[..., min(y0) : max(y1), min(x0) : max(x1)], crop.points.new_zeros(2)
+    if times < 2 or min(part.shape[2:]) < times:
+        return image, corner, 1
+    part = part.float() if part.is_floating_point() else part.float() / 255
+    return F.avg_pool2d(part, times), corner + corner.new_tensor([min(x0), min(y0)]), times
+
+
+def _at(crop: Crop, points: Tensor, image_size: tuple[int, int]) -> Crop:
+    """The faces of a crop at other points ``[B,5,2]``, and nothing else that is known of them."""
+    return Crop.from_points(points, image_size, crop.score, crop.of_picture, crop.pictures)
 
 
 def _inside(face: Detection, mask: Tensor) -> bool:

@@ -7,6 +7,7 @@ not hair to it. The card is ``weights/hair.md``.
 from __future__ import annotations
 
 import functools
+import math
 from pathlib import Path
 
 import torch
@@ -120,9 +121,7 @@ def likely_hair(picture: Tensor, size: int, span: float = 1.0) -> tuple[Tensor, 
 
 
 def _look(aligned: Tensor) -> Tensor:
-    small = resized(aligned, SIZE)
-    with torch.inference_mode(False):
-        return load_hair(device=aligned.device)(small.clone())
+    return load_hair(device=aligned.device)(resized(aligned, SIZE))
 
 
 def _beyond(picture: Tensor, inside: Tensor, span: float) -> Tensor:
@@ -196,31 +195,35 @@ def matted(picture: Tensor, mask: Tensor, band: int) -> Tensor:
     picture = torch.cat([picture, HUE * picture[:, :2] / (picture.sum(1, keepdim=True) + 0.1)], 1)
     side, reach = mask.shape[-1] // 2, max(1, band // 2)
     coarse, rough = resized(picture, side), resized(mask, side)
-    first = _on_the_way(coarse, rough, _ways(coarse, rough, reach))
+    row, column = torch.triu_indices(coarse.shape[1], coarse.shape[1], device=coarse.device)
+    sums = torch.cat([torch.ones_like(rough), coarse, coarse[:, row] * coarse[:, column]], 1)
+    first = _on_the_way(coarse, rough, _ways(sums, rough, reach))
     mask = mask + resized(first - rough, mask.shape[-1])
-    return _on_the_way(picture, mask, _ways(coarse, first, reach)).clamp(0, 1)
+    return _on_the_way(picture, mask, _ways(sums, first, reach)).clamp(0, 1)
 
 
-def _ways(picture: Tensor, mask: Tensor, reach: int, noise: float = 0.05) -> Tensor:
-    """From place to place, for ``picture [B,C,h,w]`` and ``mask [B,1,h,w]``: how much the border is to be looked for, how much hair
-    there may be, and the way from what lies beyond to the hair with where it begins, ``[B,3+C,h,w]``.
+def _ways(sums: Tensor, mask: Tensor, reach: int, noise: float = 0.05) -> Tensor:
+    """From place to place of a picture of C colours: how much the border is to be looked for, how much hair there may be, and the way from
+    what lies beyond to the hair with where it begins, ``[B,3+C,h,w]``; of ``mask [B,1,h,w]``, and of ones, the colours, and their products
+    by pairs, ``sums [B,1+C+C(C+1)/2,h,w]``.
 
     It is the way on which these two differ most for how much either varies (Fisher, The use of multiple measurements, 1936)."""
     least, most = largest(torch.cat([1 - mask, mask], 1), 2 * reach + 1).split(1, 1)
     # where a part is too thin to have a middle, what is surest of it tells its colours
     hair = (1 - 2 * least).clamp(min=0) + 0.05 * mask**8
     beyond = (1 - 2 * most).clamp(min=0) + 0.05 * (1 - mask) ** 8
-    (of_hair, varies, some), (of_beyond, vary, more) = (_colors(picture, w, 2 * reach) for w in (hair, beyond))
+    (some, more), (of_hair, of_beyond), vary = _colors(sums, torch.stack([hair, beyond]), 2 * reach)
     way = of_hair - of_beyond
-    both = varies + vary + noise**2 * torch.eye(way.shape[-1], device=way.device)
-    along = torch.linalg.solve(both.cpu(), way.cpu()[..., None])[..., 0].to(way)  # not every device solves many at once
-    far = (way * along).sum(-1, keepdim=True)
+    both = vary.movedim((1, 2), (-2, -1)) + noise**2 * torch.eye(way.shape[1], device=way.device)
+    along = torch.linalg.solve(both.cpu(), way.movedim(1, -1)[..., None].cpu())  # not every device solves many at once
+    along = along[..., 0].movedim(-1, 1).to(way)
+    far = (way * along).sum(1, keepdim=True)
     along = along / far.clamp(min=1e-6)
-    begin = (along * of_beyond).sum(-1, keepdim=True)
-    apart, rest = some * more * far**2 / (far**2 + APART**2), torch.cat([along, begin], -1)
-    unsure = (2 * torch.minimum(least, most)).clamp(max=1) * apart.movedim(-1, 1)
+    begin = (along * of_beyond).sum(1, keepdim=True)
+    apart = some * more * far**2 / (far**2 + APART**2)
+    unsure = (2 * torch.minimum(least, most)).clamp(max=1) * apart
     near = (3 * blurred(most, max(1, reach // 2))).clamp(max=1)
-    return torch.cat([unsure, near, rest.movedim(-1, 1)], 1)
+    return torch.cat([unsure, near, along, begin], 1)
 
 
 def _on_the_way(picture: Tensor, mask: Tensor, ways: Tensor) -> Tensor:
@@ -231,17 +234,17 @@ def _on_the_way(picture: Tensor, mask: Tensor, ways: Tensor) -> Tensor:
     return torch.lerp(mask, torch.minimum(((alpha - 0.1) / 0.65).clamp(0, 1), near), unsure)
 
 
-def _colors(picture: Tensor, weight: Tensor, radius: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Of a part ``weight [B,1,h,w]`` of ``[B,C,h,w]`` from place to place: its mean ``[B,h,w,C]``, how it varies ``[B,h,w,C,C]``,
-    and whether there is any of it near, ``[B,h,w,1]`` 0..1."""
-    count = picture.shape[1]
-    row, column = torch.triu_indices(count, count)  # what varies is symmetric
-    sums = torch.cat([torch.ones_like(weight), picture, picture[:, row] * picture[:, column]], 1)
-    some, mean, square = blurred(sums * weight, radius).movedim(1, -1).split((1, count, len(row)), -1)
+def _colors(sums: Tensor, weight: Tensor, radius: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Of parts ``weight [P,B,1,h,w]`` of a picture, with ``sums`` as of :func:`_ways`, from place to place: whether there is any of a part near
+    ``[P,B,1,h,w]`` 0..1, its mean ``[P,B,C,h,w]``, and how much all parts vary within themselves ``[B,C,C,h,w]``."""
+    count = math.isqrt(2 * sums.shape[1]) - 1
+    row, column = torch.triu_indices(count, count, device=sums.device)  # what varies is symmetric
+    some, mean, square = blurred(sums * weight, radius).split((1, count, len(row)), 2)
     mean, square = mean / some.clamp(min=1e-5), square / some.clamp(min=1e-5)
-    vary = mean.new_empty(*mean.shape, count)
-    vary[..., row, column] = vary[..., column, row] = square - mean[..., row] * mean[..., column]
-    return mean, vary, (50 * some).clamp(max=1)
+    vary = (square - mean.index_select(2, row) * mean.index_select(2, column)).sum(0)
+    at = torch.empty(count, count, dtype=torch.long, device=sums.device)
+    at[row, column] = at[column, row] = torch.arange(len(row), device=sums.device)
+    return (50 * some).clamp(max=1), mean, vary[:, at]
 
 
 def trusted(logits: Tensor) -> Tensor:

@@ -127,7 +127,8 @@ class Landmarks(nn.Module):
         with torch.inference_mode(False):
             wide = crop.widen(WIDEN)
             view = wide.aligned(image, SIZE).to(next(self.parameters()).device)
-            straight, mirrored = self(view), self(view.flip(-1))[:, list(MIRROR)]
+            straight, mirrored = self(torch.cat([view, view.flip(-1)])).chunk(2)
+            mirrored = mirrored[:, list(MIRROR)]
             mirrored = torch.stack([1 - mirrored[..., 0], mirrored[..., 1]], -1)
             return wide.to_image((straight + mirrored)[:, None].to(wide.matrix) / 2)[:, 0]
 

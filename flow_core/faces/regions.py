@@ -51,6 +51,7 @@ def polygon_mask(contours: Tensor, size: int) -> Tensor:
 
 
 _OVERSAMPLE = 2
+_WIDE = 3.0  # pixels of the drawn mask
 
 
 def _draw(points: np.ndarray, region: str, size: int, feather: float) -> np.ndarray:
@@ -135,9 +136,10 @@ def _softened(mask: Image.Image, size: int, radius: float) -> np.ndarray:
     reach = math.ceil(3 * radius) + 4  # the blur is three boxes, each hardly wider than its radius
     x0, y0 = (max(0, v - reach) // _OVERSAMPLE for v in box[:2])
     x1, y1 = (min(size, -(-(v + reach) // _OVERSAMPLE)) for v in box[2:])
-    part = mask.crop(tuple(_OVERSAMPLE * v for v in (x0, y0, x1, y1)))
-    if radius > 0:
-        part = part.filter(ImageFilter.GaussianBlur(radius))
-    part = part.resize((x1 - x0, y1 - y0), Image.Resampling.BOX)
+    part, reduced = mask.crop(tuple(_OVERSAMPLE * v for v in (x0, y0, x1, y1))), (x1 - x0, y1 - y0)
+    if radius >= _WIDE:  # what is blurred widely may be coarse
+        part = part.resize(reduced, Image.Resampling.BOX).filter(ImageFilter.GaussianBlur(radius / _OVERSAMPLE))
+    else:
+        part = part.filter(ImageFilter.GaussianBlur(radius)).resize(reduced, Image.Resampling.BOX)
     np.divide(np.asarray(part), 255, out=out[y0:y1, x0:x1], dtype=np.float32)
     return out

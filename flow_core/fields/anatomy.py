@@ -11,7 +11,7 @@ import functools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
 import torch
@@ -26,6 +26,9 @@ from ..geometry.mesh import barycentric, polygon_distance
 from ..geometry.sampling import interpolate, sample_image
 from .smooth import smoothstep, smoothsteps
 from .teeth import Own, Row, Skull, paint, row, shows_teeth
+
+if TYPE_CHECKING:
+    from .face import Face
 
 RASTER = 192  # pixels a side of the raster of the skin's offsets, six times a power of two; 384 gives the same picture
 _COARSE = 28  # pixels a side of the raster on which the distance to the outline is computed
@@ -285,8 +288,8 @@ class MovedFace:
     """One face whose muscles have moved, ready to be asked at any crop point.
 
     Args:
-        landmarks: ``[161,2]`` crop points before.
-        moved: the same after.
+        face: as it was.
+        moved: ``[161,2]`` its landmarks after, crop points.
         shift: ``[V,2]`` where the mesh's vertices were before, less where they are after, crop fractions, without what eyelids and
             eyeballs do; or ``[V,3]`` with how their light changes, see :func:`skin_offsets`; or ``[V,4]`` with how far their
             creases fade, 0..1.
@@ -295,28 +298,23 @@ class MovedFace:
         lids: by which factor the opening of the viewer's left and right eye changes.
         gaze: shift of either iris, x and y, in widths of the eye.
         teeth: x and y by which the skull's teeth move, crop fractions.
-        glasses: whether the face wears some; what lies under them stays, but for lids and gaze.
-        pixel: side of a pixel of the picture, crop fractions.
         skull: where teeth may be painted, and in which colours; None: the inside of a mouth is only dark.
-        creases: ``[1,3,n,n]`` by how much a place before is darker than the skin beside it, see :func:`flow_core.faces.creases.creases`; what
-            fades gets it back.
         folds: ``[1,1,size,size]`` on the raster of the skin, added to how its light changes.
     """
 
     def __init__(
-        self, landmarks: Tensor, moved: Tensor, shift: Tensor, triangles: Tensor, seen: tuple[Tensor, Tensor],
+        self, face: Face, moved: Tensor, shift: Tensor, triangles: Tensor, seen: tuple[Tensor, Tensor],
         lids: Sequence[float], gaze: Sequence[tuple[float, float]], teeth: tuple[float, float] = (0.0, 0.0),
-        glasses: bool = False, pixel: float = 0.0, skull: Skull | None = None, creases: Tensor | None = None,
-        folds: Tensor | None = None,
+        skull: Skull | None = None, folds: Tensor | None = None,
     ) -> None:  # fmt: skip
-        self.triangles, self.seen, self.teeth = triangles, seen, teeth
-        self.paints, self.creases = skull is not None, creases
+        self.seen, self.teeth, self.creases = seen, teeth, face.creases
+        self.paints, device = skull is not None, moved.device
         self.skin = skin_offsets(shift, triangles, seen, moved[[AT[i] for i in OVAL]])
         if folds is not None:
             self.skin[:, 2:3] += _blurred(folds)
-        before, after = torch.stack([landmarks, moved]).double().cpu().numpy()
-        if glasses:
-            points = pixel_centers(*self.skin.shape[2:], landmarks.device)
+        before, after = torch.stack([face.landmarks, moved]).double().cpu().numpy()
+        if face.glasses:
+            points = pixel_centers(*self.skin.shape[2:], device)
             still = (1 - _under_glasses(before, points))[:, None]
             self.skin[:, :2] *= still  # light passes,
             self.skin[:, 3:] *= still  # but a rim is no crease
@@ -325,8 +323,8 @@ class MovedFace:
             _keep_lashes(self.skin, before, after)
         edges = _edges(before, after)
         curves = _curves(edges)
-        self.eyes = _eyes(before, after, edges[:8], curves[:8], lids, gaze, glasses, pixel, landmarks.device)
-        self.mouth = _mouth(before, after, edges[8:], curves[8:], teeth, pixel, skull, landmarks.device)
+        self.eyes = _eyes(before, after, edges[:8], curves[:8], lids, gaze, face.glasses, face.pixel, device)
+        self.mouth = _mouth(before, after, edges[8:], curves[8:], teeth, face.pixel, skull, device)
 
     def __call__(self, points: Tensor) -> tuple[Tensor, Tensor | None, Tensor | None, Tensor | None]:
         """Offset ``[1,2,H,W]``, how much is uncovered ``[1,1,H,W]``, what is painted there ``[1,4,H,W]`` and the light ``[1,3,H,W]``, None
@@ -346,7 +344,7 @@ class MovedFace:
         if eyes:
             most = max(len(at) for _, at in eyes)
             # both eyes at once; of the smaller one the last point is asked again
-            at = torch.stack([at[torch.arange(most, device=at.device).clamp_(max=len(at) - 1)] for _, at in eyes])
+            at = torch.stack([torch.cat([at, at[-1:].expand(most - len(at))]) for _, at in eyes])
             here = flat.index_select(1, at.flatten()).unflatten(1, at.shape)
             rise, cover, source, shade = _ask_eyes([eye for eye, _ in eyes], *here, self.paints)
             under = interpolate(self.skin[:, :2], (here + rise).movedim(0, -1)[None], "bilinear")[0] + rise
@@ -430,29 +428,21 @@ def _keep_lashes(skin: Tensor, landmarks: np.ndarray, moved: np.ndarray) -> None
 def _within(points: Tensor, boxes: Sequence[Box]) -> list[Tensor]:
     """Which points ``[2,H,W]``, row by row, lie in each box."""
     flat, (height, width) = points.flatten(1), points.shape[1:]
-    low, high = zip(*((least.item(), most.item()) for least, most in (v.aminmax() for v in flat)), strict=True)
-    met = [b for b in boxes if b[0] <= high[0] and b[1] <= high[1] and b[2] >= low[0] and b[3] >= low[1]]
-    none = torch.zeros(0, dtype=torch.long, device=points.device)
-    if not met:  # most of a large picture
-        return [none] * len(boxes)
     if height == 1:  # a list
-        x0, y0, x1, y1 = zip(*met, strict=True)
+        x0, y0, x1, y1 = zip(*boxes, strict=True)
         near = _inside(flat, (min(x0), min(y0), max(x1), max(y1)))
         some = flat.index_select(1, near)
         return [near.index_select(0, _inside(some, box)) for box in boxes]
     (x, y), found = points, []
     ranges = torch.cat([x.amin(0), x.amax(0), y.amin(1), y.amax(1)]).cpu().numpy()
     left, right, top, bottom = np.split(ranges, [width, 2 * width, 2 * width + height])
-    for box in boxes:
-        if box not in met:
-            found.append(none)
-            continue
-        # Few rows and columns reach into a box. Of pixels of an upright face all of these do.
-        x0, y0, x1, y1 = box
+    for x0, y0, x1, y1 in boxes:
+        # Few rows and columns reach into a box, and none in most of a large picture. Of pixels of an upright face all of these do.
         columns, rows = ((right >= x0) & (left <= x1)).nonzero()[0], ((bottom >= y0) & (top <= y1)).nonzero()[0]
         at = torch.from_numpy((rows[:, None] * width + columns).ravel()).to(points.device)
         whole = (left[columns] >= x0) & (right[columns] <= x1), (top[rows] >= y0) & (bottom[rows] <= y1)
-        found.append(at if all(map(np.all, whole)) else at[_inside(flat.index_select(1, at), box)])
+        within = all(map(np.all, whole))
+        found.append(at if within else at[_inside(flat.index_select(1, at), (x0, y0, x1, y1))])
     return found
 
 

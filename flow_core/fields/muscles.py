@@ -20,25 +20,24 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from ..faces.age import childlike
 from ..faces.fit import FittedFace, fit_faces
-from ..faces.landmarks import AT, LIPS_INNER, OVAL, WIDEN
+from ..faces.landmarks import AT, LIPS_INNER, WIDEN
 from ..faces.read import UNITS, read_units
 from ..faces.rig import Rig, load_rig
 from ..faces.shading import Shading, shading
 from ..faces.shown import mended
 from ..geometry.grid import pixel_centers
-from ..geometry.mesh import polygon_distance, rasterise
+from ..geometry.mesh import rasterise
 from ..geometry.sampling import sample_image
 from . import container
 from .anatomy import RASTER, Box, MovedFace
 from .base import FEATHER, FieldError, Flow, FlowField, Sample, taper
+from .face import Face, front, front_triangles
 from .frown import frown_light
 from .look import Look
 from .opening import rounded
 from .raster import Field
 from .reach import (
-    LID_UNITS,
     bared,
     braked,
     camera_aside,
@@ -48,6 +47,7 @@ from .reach import (
     lips_wanted,
     looking_together,
     meeting,
+    of_mesh,
     reached,
     reaches,
     shutting,
@@ -74,7 +74,6 @@ PURSED = 0.6  # how far lips that are drawn together cover the lower teeth that 
 # How far units go to show in the picture what they should show by landmarks: a reader of pictures errs, too
 TRUST = 0.5
 LOOKS = 1  # at the picture, after each of which what it does not show as asked is mended
-BORDER = 0.6  # centimetres around the outline of the face that belong to it
 # Rig units for one unit as the reader reads it (MediaPipe's), so that an expression lands on another face as it was read
 READ_SCALE = {
     "browDown": 1.6, "browInnerUp": 1.7, "browOuterUp": 1.7, "eyeBlink": 2.0, "eyeSquint": 2.0, "eyeLookIn": 1.8, "eyeLookOut": 1.8,
@@ -197,14 +196,9 @@ class MusclesField:
         for i in range(count):
             at = i if crop.batch > 1 else 0
             size = RASTER if crop.side[at] > SMALL else COARSE
-            glasses = crop.glasses[at] if crop.glasses else False
-            colors = None if crop.mouth is None else crop.mouth[at].to(places)
-            one, pixel = self.select(i % self.batch), 1 / crop.side[at].item()
-            creases = None if crop.creases is None else crop.creases[at : at + 1].to(places)
-            face, after = faces.select(at), None
-            if crop.view is not None and fitted is None and one.relax.min() > 0:
-                after = looked_at(face, places[at], one, crop.view[at : at + 1].to(places), glasses, colors, creases)
-            moved.append(moved_face(face, places[at], one, size, glasses, pixel, colors, creases, after))
+            face, one = Face.of(crop, at, faces), self.select(i % self.batch)
+            looks = face.view is not None and fitted is None and one.relax.min() > 0
+            moved.append(moved_face(face, one, size, looked_at(face, one) if looks else None))
         rest = None if self.rest is None else self.rest.flow(feather, crop)
         covered = None if crop.covered is None else crop.covered.to(self.device)
         return MuscleFlow(moved, rest, feather, self.device, covered)
@@ -525,45 +519,30 @@ def units_after(face: FittedFace, landmarks: Tensor, relax: Tensor, change: Tens
     return after
 
 
-def moved_face(
-    face: FittedFace,
-    landmarks: Tensor,
-    field: MusclesField,
-    size: int = RASTER,
-    glasses: bool = False,
-    pixel: float = 0.0,
-    colors: Tensor | None = None,
-    creases: Tensor | None = None,
-    after: Tensor | None = None,
-) -> MovedFace | None:
-    """One fitted face with its muscles and its shape changed; None where nothing changes.
+def moved_face(face: Face, field: MusclesField, size: int = RASTER, after: Tensor | None = None) -> MovedFace | None:
+    """A face with its muscles and its shape changed; None where nothing changes.
 
     Args:
-        face: batch 1.
-        landmarks: ``[161,2]`` crop points, to which it was fitted.
+        face: the face.
         field: batch 1.
         size: of the raster of the skin's offsets, pixels a side.
-        glasses: whether the face wears some: what lies under them stays where it is.
-        pixel: side of a pixel of the picture, crop fractions: what is finer is not drawn.
-        colors: ``[3,3]`` in the mouth, see :attr:`flow_core.geometry.crop.Crop.mouth`; None paints nothing and leaves the light.
         after: ``[U]`` units; None: those of :func:`units_after`.
     """
     if not field.coefficients().any():
         return None
-    part, vertices = front(face.rig)
+    fitted, landmarks = face.front, face.landmarks
+    part, shown = fitted.rig, fitted.units[0]
     names = part.unit_names
-    face = replace(face, rig=part, correction=face.correction.index_select(1, vertices))
     units, relax, controls = (v[0].to(part.device) for v in (field.units, field.relax, field.controls))
     controls = controls.clamp(-CONTROL_RANGE, CONTROL_RANGE)
-    shown = face.units[0]
-    after = units_after(face, landmarks, relax, units) if after is None else after
+    after = units_after(fitted, landmarks, relax, units) if after is None else after
     shaping = bool(controls.any())
-    mesh = face.vertices(  # before and after, read from the rig at once
-        torch.stack([shown, shown + (after - shown) * _on_mesh(names).to(shown)]),
+    mesh = fitted.vertices(  # before and after, read from the rig at once
+        torch.stack([shown, shown + (after - shown) * of_mesh(part)]),
         torch.stack([torch.zeros_like(controls), controls]) if shaping else None,
     )
-    points, depth = face.project(mesh[:1])
-    change = face.turned(mesh[1:] - mesh[:1])[0]
+    points, depth = fitted.project(mesh[:1])
+    change = fitted.turned(mesh[1:] - mesh[:1])[0]
     moved = landmarks + part.landmarks(change[:, :2])
     rounds = rounded(landmarks, moved, points[0] + change[:, :2])
     if rounds is not None:
@@ -573,64 +552,51 @@ def moved_face(
     teeth = 0.0, 0.0
     if shaping:  # teeth go where the shape takes the mouth
         corners = torch.cat([part.rings["lips_inner_upper"][[0, -1]], part.rings["lips_outer_upper"][[0, -1]]])
-        shaped = face.turned(part.moved(torch.zeros_like(shown), controls)[None])[0]
+        shaped = fitted.turned(part.moved(torch.zeros_like(shown), controls)[None])[0]
         teeth = tuple(shaped[corners, :2].mean(0).tolist())
     lids, gaze = eyelids_and_gaze(shown, after, names)
     skull, shift, folds = None, -change[:, :2], None
-    if colors is not None:
+    if face.colors is not None:
         lit = _shading(load_rig())
         light = LIGHTEST * torch.tanh((after - shown) @ lit.light.to(shown) * (LIGHT / LIGHTEST))
         shift = torch.cat([shift, light[:, None]], 1)
         drawn = (after - shown)[[names.index("browTogether" + side) for side in ("Left", "Right")]]
         folds = frown_light(drawn, part.neutral, part.triangles, seen)
         gone = (shown.clamp(min=0) - after.clamp(min=0)).clamp(min=0)
-        if creases is not None and gone.any():
+        if face.creases is not None and gone.any():
             fading = (gone / GONE).clamp(max=1) @ lit.creases.to(shown)
             if fading.max() > TRACE:
                 shift = torch.cat([shift, fading.clamp(max=FADED)[:, None]], 1)
-        at = [AT[LIPS_INNER[15]], AT[LIPS_INNER[5]]]  # the middles of the upper and of the lower lip
-        lips, jaw, tilts = (v.to(shown) for v in _lips_and_jaw(load_rig()))
-        # Where lips are at rest, how the jaw has moved, how it moves, and a centimetre along each axis.
-        moves = (*(shown @ lips), after @ jaw, (after - shown) @ jaw, *torch.eye(3).to(shown))
-        turned = face.turned(torch.stack(moves)[None])[0, :, :2].double().cpu().numpy()
-        lip, low = landmarks[at].double().cpu().numpy() - turned[:2]
-        pursed = sum(after[names.index(n)].clamp(0, 1).item() for n in ("mouthPucker", "mouthFunnel"))
-        bared = BARED * (1 - PURSED * min(pursed, 1.0))
-        young = childlike(landmarks[None]).item()
-        edges, dropped = low + turned[2], tuple(turned[3].tolist())
-        skull = Skull(lip, turned[4:], colors, edges, float(after @ tilts), dropped, bared, young)
-    return MovedFace(
-        landmarks, moved, shift, part.triangles, seen, lids, gaze, teeth, glasses, pixel, skull, creases, folds
-    )
+        skull = _skull(face, after)
+    return MovedFace(face, moved, shift, part.triangles, seen, lids, gaze, teeth, skull, folds)
 
 
-def looked_at(
-    face: FittedFace,
-    landmarks: Tensor,
-    field: MusclesField,
-    view: Tensor,
-    glasses: bool = False,
-    colors: Tensor | None = None,
-    creases: Tensor | None = None,
-) -> Tensor:
-    """:func:`units_after` of a field with which the picture of the face shows what is asked; arguments as of :func:`moved_face`, and
-    ``view [1,3,n,n]`` as of :func:`flow_core.faces.shown.view`."""
+def _skull(face: Face, after: Tensor) -> Skull:
+    """What of a face with colours stays where it is where it has units ``after [U]``."""
+    shown, names = face.fitted.units[0], face.fitted.rig.unit_names
+    at = [AT[LIPS_INNER[15]], AT[LIPS_INNER[5]]]  # the middles of the upper and of the lower lip
+    lips, jaw, tilts = (v.to(shown) for v in _lips_and_jaw(load_rig()))
+    # Where lips are at rest, how the jaw has moved, how it moves, and a centimetre along each axis.
+    moves = (*(shown @ lips), after @ jaw, (after - shown) @ jaw, *torch.eye(3).to(shown))
+    turned = face.fitted.turned(torch.stack(moves)[None])[0, :, :2].double().cpu().numpy()
+    lip, low = face.landmarks[at].double().cpu().numpy() - turned[:2]
+    pursed = sum(after[names.index(n)].clamp(0, 1).item() for n in ("mouthPucker", "mouthFunnel"))
+    return Skull(
+        lip, turned[4:], face.colors, low + turned[2], float(after @ tilts), tuple(turned[3].tolist()),
+        BARED * (1 - PURSED * min(pursed, 1.0)), face.landmarks,
+    )  # fmt: skip
+
+
+def looked_at(face: Face, field: MusclesField) -> Tensor:
+    """:func:`units_after` of a field, batch 1, with which the picture of a face, its view, shows what is asked."""
     muscles = replace(field, controls=torch.zeros_like(field.controls), rest=None)
+    small = replace(face, pixel=WIDEN / face.view.shape[-1])
 
     def drawn(units: Tensor) -> MuscleFlow:
-        pixel = WIDEN / view.shape[-1]
-        one = moved_face(face, landmarks, muscles, COARSE, glasses, pixel, colors, creases, units)
-        return MuscleFlow([one], None, FEATHER, view.device)
+        return MuscleFlow([moved_face(small, muscles, COARSE, units)], None, FEATHER, face.view.device)
 
-    relax, change = (v[0].to(landmarks) for v in (field.relax, field.units))
-    return units_after(face, landmarks, relax, change, Look(view, drawn))
-
-
-@functools.lru_cache(maxsize=1)
-def _on_mesh(names: tuple[str, ...]) -> Tensor:
-    """``[U]``: 1 for units that move the mesh, 0 for those that curves of the lids describe."""
-    with torch.inference_mode(False):
-        return torch.tensor([float(not n.startswith(LID_UNITS)) for n in names])
+    relax, change = (v[0].to(face.landmarks) for v in (field.relax, field.units))
+    return units_after(face.front, face.landmarks, relax, change, Look(face.view, drawn))
 
 
 @functools.lru_cache(maxsize=1)
@@ -638,7 +604,7 @@ def _lips_and_jaw(rig: Rig) -> tuple[Tensor, Tensor, Tensor]:
     """How each unit moves the middles of the upper and of the lower lip ``[2,U,3]`` and the lower front teeth ``[U,3]``, centimetres, and
     by how much less it lowers teeth a centimetre behind those ``[U]``."""
     with torch.inference_mode(False):
-        gain = rig.gain[:, None] * _on_mesh(rig.unit_names)[:, None]
+        gain = rig.gain[:, None] * of_mesh(rig)[:, None]
         at = [AT[LIPS_INNER[15]], AT[LIPS_INNER[5]]]
         lips = (rig.units[:, rig.landmark_index[at]] * rig.landmark_weight[at][..., None]).sum(2) * gain[:, None]
         edge = rig.vertices_of("teeth_lower")
@@ -652,28 +618,8 @@ def _lips_and_jaw(rig: Rig) -> tuple[Tensor, Tensor, Tensor]:
 
 @functools.lru_cache(maxsize=1)
 def _shading(rig: Rig) -> Shading:
-    """How units change the light at the vertices of :func:`front`."""
+    """How units change the light at the vertices of the front, see :func:`flow_core.fields.face.front`."""
     return shading(rig, front(rig)[1])
-
-
-@functools.lru_cache(maxsize=2)
-def front(rig: Rig) -> tuple[Rig, Tensor]:
-    """The part of a rig that edits ask for: the triangles of the face itself, landmarks and rings; and its vertices ``[n]``."""
-    with torch.inference_mode(False):
-        triangles = front_triangles(rig)
-        vertices = torch.cat([triangles.flatten(), rig.landmark_index.flatten(), *rig.rings.values()]).unique()
-        return rig.part_of(vertices, triangles), vertices
-
-
-@functools.lru_cache(maxsize=2)
-def front_triangles(rig: Rig) -> Tensor:
-    """The triangles of the face itself, without scalp, ears and neck: with a corner inside the outline of the unturned head."""
-    with torch.inference_mode(False):
-        outline = rig.landmarks(rig.neutral)[[AT[i] for i in OVAL], :2]
-        triangles = rig.triangles_of("skin", "lips")
-        inside = polygon_distance(outline, rig.neutral[:, :2]) > -BORDER
-        near = inside & (rig.neutral[:, 2] > 0)
-        return triangles[near[triangles].any(1)]
 
 
 def other_side(name: str, names: Sequence[str]) -> int:

@@ -149,9 +149,9 @@ def landmarks_after(face: FittedFace, landmarks: Tensor, units: Tensor) -> Tenso
     """
     rig, shown = face.rig, face.units[0]
     moves = (_moves(rig) @ face.rotation[0].mT)[..., :2] * face.scale[0]
-    moved = landmarks + torch.tensordot((units - shown) * _of_mesh(rig), moves, 1)
+    moved = landmarks + torch.tensordot((units - shown) * of_mesh(rig), moves, 1)
     # Few of many rows differ in the units of lids and gaze.
-    of_lids, which = torch.where(_of_mesh(rig) > 0, shown, units).unique(dim=0, return_inverse=True)
+    of_lids, which = torch.where(of_mesh(rig), shown, units).unique(dim=0, return_inverse=True)
     rows = [eyelids_and_gaze(shown, row, rig.unit_names) for row in of_lids]
     lids, gaze = (moved.new_tensor(v)[which] for v in zip(*rows, strict=True))
     for side in (0, 1):
@@ -261,7 +261,7 @@ def shutting(face: FittedFace, landmarks: Tensor, units: Tensor, relax: Tensor, 
         change: ``[U]`` of the edit.
     """
     names = face.rig.unit_names
-    share = relax[[i for i, n in enumerate(names) if n.startswith(tuple(PARTING))]].min().clamp(0, 1)
+    share = relax[_named(face.rig, *PARTING)].min().clamp(0, 1)
     if share == 0:
         return units
     close = names.index("mouthClose")
@@ -278,12 +278,13 @@ def bared(face: FittedFace, start: Tensor, high: Tensor) -> Tensor:
     A smile on lips that hardly part is read as a smaller one, so that a search for the same reading would lift the lip to the nose,
     and then draw the corners of the mouth out.
     """
-    names, shown = face.rig.unit_names, face.units[0]
+    shown = face.units[0]
     up = -_moves(face.rig)[:, AT[FACING[0][0]], 1].to(start)  # the middle of the upper lip
-    lifting = torch.tensor([n.startswith(("mouthUpperUp", "mouthShrugUpper")) for n in names], device=start.device)
+    both, lifting, smiling = (
+        _named(face.rig, *n) for n in (("mouthUpperUp",), ("mouthUpperUp", "mouthShrugUpper"), ("mouthSmile",))
+    )
     room = (LIFT - (start * up * ~lifting).sum().clamp(min=0)).clamp(min=0)
-    of_both = (up * torch.tensor([n.startswith("mouthUpperUp") for n in names], device=start.device)).sum()
-    smiling = torch.tensor([n.startswith("mouthSmile") for n in names], device=start.device)
+    of_both = (up * both).sum()
     high = torch.where(smiling, torch.minimum(high, torch.maximum(start, shown).clamp(min=GRIN)), high)
     return torch.where(lifting, torch.minimum(high, torch.maximum(room / of_both, shown)), high)
 
@@ -330,7 +331,7 @@ def _over_lids(points: Tensor) -> Tensor:
 def _brows_over_lids(rig: Rig) -> Tensor:
     """``[U,2,3]`` centimetres by which each unit at 1 moves both brows against the lids as they are."""
     with torch.inference_mode(False):
-        return _over_lids(_moves(rig)) * _of_mesh(rig)[:, None, None]
+        return _over_lids(_moves(rig)) * of_mesh(rig)[:, None, None]
 
 
 @functools.lru_cache(maxsize=2)
@@ -422,11 +423,18 @@ def _moves(rig: Rig) -> Tensor:
         return rig.landmarks(rig.units * rig.gain[:, None, None])
 
 
-@functools.lru_cache(maxsize=2)
-def _of_mesh(rig: Rig) -> Tensor:
-    """``[U]``: 1 for units that move the mesh, 0 for those of the lids' curves."""
+@functools.lru_cache(maxsize=16)
+def _named(rig: Rig, *begins: str) -> Tensor:
+    """``[U]``: whether the names of units begin so."""
     with torch.inference_mode(False):
-        return torch.tensor([float(not n.startswith(LID_UNITS)) for n in rig.unit_names], device=rig.device)
+        return torch.tensor([n.startswith(begins) for n in rig.unit_names], device=rig.device)
+
+
+@functools.lru_cache(maxsize=2)
+def of_mesh(rig: Rig) -> Tensor:
+    """``[U]``: whether units move the mesh, and not the lids' curves."""
+    with torch.inference_mode(False):
+        return ~_named(rig, *LID_UNITS)
 
 
 @functools.lru_cache(maxsize=2)
@@ -463,6 +471,7 @@ __all__ = [
     "looking_together",
     "meeting",
     "nearest",
+    "of_mesh",
     "reached",
     "reaches",
     "shutting",

@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..faces.age import childlike
 from .smooth import smoothstep, smoothsteps
 
 if TYPE_CHECKING:
@@ -101,7 +102,7 @@ class Skull:
         tilt: by how much more than those the edges rise for each centimetre behind them, since a jaw turns as it drops.
         dropped: x, y by which the jaw has moved, crop fractions.
         bared: centimetres of lower teeth that lips let see at most.
-        young: 0..1, how far it is a baby's, see :func:`flow_core.faces.age.childlike`: teeth are smaller, then only gums.
+        landmarks: ``[161,2]`` of the face, crop points.
     """
 
     lip: np.ndarray
@@ -110,8 +111,13 @@ class Skull:
     jaw: np.ndarray
     tilt: float
     dropped: tuple[float, float]
-    bared: float = BARED
-    young: float = 0.0
+    bared: float
+    landmarks: Tensor
+
+    @functools.cached_property
+    def young(self) -> float:
+        """0..1, how far it is a baby's: teeth are smaller, then only gums."""
+        return childlike(self.landmarks[None]).item()
 
 
 @dataclass(frozen=True)

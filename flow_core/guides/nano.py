@@ -95,11 +95,11 @@ class NanoTower(nn.Module):
 
 
 class _Convolution(nn.Conv2d):
-    """A convolution that oneDNN does for a single picture of few pixels, too. With several threads torch's own choice takes
-    several times as long there."""
+    """A convolution that oneDNN does for a single picture of few pixels, too. Torch's own choice takes several times as long there with several
+    threads, and no less with one."""
 
     def _conv_forward(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-        small = len(x) == 1 and x.dtype == torch.float32 and x.device.type == "cpu" and torch.get_num_threads() > 1
+        small = len(x) == 1 and x.dtype == torch.float32 and x.device.type == "cpu"
         if (
             not small
             or torch.is_grad_enabled()

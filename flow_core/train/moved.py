@@ -21,15 +21,16 @@ from ..faces.landmarks import AT, EYES, IRISES
 from ..faces.rig import load_rig
 from ..fields.anatomy import TABLE, MovedFace
 from ..fields.expressions import PRESETS
+from ..fields.face import Face
 from ..fields.muscles import (
     COARSE,
     CONTROL_RANGE,
-    LID_UNITS,
     MusclesField,
     fit_shown,
     moved_face,
     units_after,
 )
+from ..fields.reach import of_mesh
 from ..geometry.grid import pixel_centers
 from ..geometry.sampling import sample_image
 from . import data
@@ -146,19 +147,17 @@ def render(views: Views, index: Tensor, field: MusclesField) -> Moved:
     """Faces ``index [n]`` moved by a field of batch n."""
     places = views.points[index]
     faces, rig = fit_shown(places), load_rig()
-    names = rig.unit_names
-    of_lids = torch.tensor([n.startswith(LID_UNITS) for n in names])
     center = 0.5 + WIDEN * (pixel_centers(SIDE, SIDE) - 0.5)
     near = (1.04 - 2 * (center - 0.5).abs().amax(-1)).div(0.16).clamp(0, 1)  # edits fade out towards the crop's border
     offset, dark = torch.zeros(len(index), 2, SIDE, SIDE), torch.zeros(len(index), 1, SIDE, SIDE)
     after = torch.stack(
         [units_after(faces.select(i), places[i], field.relax[i], field.units[i]) for i in range(len(index))]
     )
-    mesh = torch.where(of_lids, faces.units, after)
+    mesh = torch.where(of_mesh(rig), after, faces.units)
     landmarks = [rig.landmarks(faces.project(faces.vertices(*muscles))[0]) for muscles in ((), (mesh, field.controls))]
     moved = places + landmarks[1] - landmarks[0]
     for i in range(len(index)):
-        one = moved_face(faces.select(i), places[i], field.select(i), COARSE)
+        one = moved_face(Face(faces.select(i), places[i]), field.select(i), COARSE)
         if one is not None:
             found, shade, *_ = one(center)
             offset[i] = found[0] * near

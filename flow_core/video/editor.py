@@ -160,7 +160,7 @@ class Editor:
                 yield frame, self.draw(look)
 
     @alone()
-    @torch.no_grad()
+    @torch.inference_mode()
     def look(self, frame: Tensor, seconds: float | None = None) -> Look:
         """The first half of :meth:`edit`: follow the faces, and find what is to be done to each. Frame after frame; the second half,
         :meth:`draw`, may be done meanwhile in another thread."""
@@ -199,7 +199,7 @@ class Editor:
         shown = tuple(replace(t) for t in self.tracks if t.visible or t.presence > 0)  # as they are now
         return Look(frame, shown, tuple(asked), cut)
 
-    @torch.no_grad()
+    @torch.inference_mode()
     def draw(self, look: Look) -> Edited:
         """The second half of :meth:`edit`: the edited frame."""
         s, out, changed = self.settings, look.frame, []
@@ -209,7 +209,9 @@ class Editor:
                 with self._stage("field"):
                     flow = wanted.flow(s.feather, crop, *([fitted] if wanted.needs_face else []))
                 with self._stage("warp"):
-                    out = out.clone() if out is look.frame else out
+                    if out is look.frame:
+                        with torch.inference_mode(False):  # an ordinary tensor, whatever its owner does with it
+                            out = out.clone()
                     if box := warp_frame(look.frame, out, crop, flow, s.feather, s.interpolation):
                         changed.append(box)
         return Edited(out, look.faces, tuple(changed), look.cut)

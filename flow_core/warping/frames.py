@@ -65,7 +65,6 @@ def warp_frame(
     # What is not moved keeps its pixels.
     values = _planes(Sample(shift, color, uncovered, light=light), tinted) * strong
     values = values[:, :, i0:i1, j0:j1].contiguous()  # or it is slow
-    low, high = values[0, :2].amin((1, 2)).floor().int().tolist(), values[0, :2].amax((1, 2)).ceil().int().tolist()
     moved = _around(strong[i0:i1, j0:j1])  # a weak place beside a strong one moves halfway
     x0, y0, x1, y1 = x0 + j0 * cell, y0 + i0 * cell, min(x1, x0 + j1 * cell), min(y1, y0 + i1 * cell)
     width, height = x1 - x0, y1 - y0
@@ -75,7 +74,7 @@ def warp_frame(
         moved = moved.contiguous()
         for box, sample in zip(boxes, sharp, strict=True):
             _write(values, moved, (x0, y0, x1, y1), box, _planes(sample, tinted))
-        low, high = values[0, :2].amin((1, 2)).floor().int().tolist(), values[0, :2].amax((1, 2)).ceil().int().tolist()
+    low, high = values[0, :2].amin((1, 2)).floor().int().tolist(), values[0, :2].amax((1, 2)).ceil().int().tolist()
 
     h, w = crop.image_size
     left, right = min(max(x0 + low[0] - 2, 0), w - 1), max(min(x1 + high[0] + 2, w), 1)

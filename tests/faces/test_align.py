@@ -10,8 +10,10 @@ import torch.nn.functional as F
 from helpers import FACE, Remembering, smooth_field, square_crop, turn
 from torch import Tensor
 
-from flow_core.faces.align import ORDERS, FaceNotFound, align, sort_faces
-from flow_core.faces.detect import Detection
+from flow_core.faces.align import ENOUGH, ORDERS, FaceNotFound, align, close_up, sort_faces, studied
+from flow_core.faces.detect import Detection, Detector
+from flow_core.faces.landmarks import load_landmarks
+from flow_core.faces.shown import view
 from flow_core.geometry.crop import Crop, ffhq_matrix
 from flow_core.geometry.grid import pixel_centers
 from flow_core.geometry.sampling import sample_image
@@ -335,3 +337,20 @@ def test_works_in_inference_mode(astronaut: Tensor, finder: Remembering, crop: C
         found, _ = align(astronaut.clone(), finder)
         assert torch.equal(found.points, crop.points)
         assert found.aligned(astronaut, 32).shape == (1, 3, 32, 32)
+
+
+def test_a_large_photo_is_read_once_and_tells_the_same(finder: Detector, astronaut: Tensor) -> None:
+    """Looks at a face of thousands of pixels are looks at a smaller picture of it, and find what they would find in the photo."""
+    crop, _ = align(astronaut, finder)
+    times = 2 * ENOUGH / crop.side.item()
+    size = [round(n * times) for n in astronaut.shape[2:]]
+    photo = F.interpolate(astronaut, size, mode="bilinear")
+    rough = Crop.from_points(crop.points * (size[0] / astronaut.shape[2]) + 3, tuple(size))
+    near, corner, reduced = close_up(photo, rough)
+    assert reduced >= 2
+    assert near.shape[3] * reduced < photo.shape[3]
+    assert ((rough.points[0, 2] - corner) / reduced - near.shape[3] / 2).abs().max() < near.shape[3] / 4
+    found = studied(photo, rough)
+    whole = load_landmarks().refine(photo, rough)
+    assert (found.places - whole.places).abs().max() < 1e-3
+    assert (found.view - view(photo, whole)).abs().mean() < 0.004

@@ -9,6 +9,7 @@ from torch import Tensor
 from flow_core.faces.landmarks import AT, EYES, IRISES, LIPS, LIPS_INNER
 from flow_core.faces.rig import load_rig
 from flow_core.fields.expressions import PRESETS, preset
+from flow_core.fields.face import Face
 from flow_core.fields.muscles import MusclesField, fit_shown, moved_face, target_units
 from flow_core.geometry.crop import Crop
 from flow_core.geometry.grid import pixel_centers
@@ -56,7 +57,7 @@ def test_a_little_strength_changes_little(astronaut: Tensor, crop: Crop) -> None
 
 def test_a_smile_takes_the_corners_up_and_out(crop: Crop) -> None:
     fitted = fit_shown(crop.places)
-    face = moved_face(fitted, crop.places[0], preset("smile"))
+    face = moved_face(Face(fitted, crop.places[0]), preset("smile"))
     left, right = face.mouth.target.origin, face.mouth.target.back(face.mouth.target.length, 0.0)
     before = crop.places[0][[AT[LIPS_INNER[0]], AT[LIPS_INNER[10]]]]
     assert left[0] < before[0, 0] - 0.004
@@ -66,18 +67,18 @@ def test_a_smile_takes_the_corners_up_and_out(crop: Crop) -> None:
 
 
 def test_shut_lids_hide_the_eyeballs(crop: Crop) -> None:
-    face = moved_face(fit_shown(crop.places), crop.places[0], MusclesField.of({"eyeBlink": 1.0}))
+    face = moved_face(Face(fit_shown(crop.places), crop.places[0]), MusclesField.of({"eyeBlink": 1.0}))
     points = pixel_centers(400, 400)
     for side in (0, 1):
         iris = crop.places[0][AT[IRISES[side][0]]]
         near = (points - iris).norm(dim=-1) < 0.04
         assert face.opening(points)[near].mean() < 0.02
-        open_ = moved_face(fit_shown(crop.places), crop.places[0], MusclesField.of({"browDown": 0.3}))
+        open_ = moved_face(Face(fit_shown(crop.places), crop.places[0]), MusclesField.of({"browDown": 0.3}))
         assert open_.opening(points)[near].mean() > 0.1
 
 
 def test_a_wink_is_the_persons_left_eye(crop: Crop) -> None:
-    face = moved_face(fit_shown(crop.places), crop.places[0], MusclesField.of({"eyeBlinkLeft": 1.0}))
+    face = moved_face(Face(fit_shown(crop.places), crop.places[0]), MusclesField.of({"eyeBlinkLeft": 1.0}))
     shut, open_ = face.eyes[1], face.eyes[0]  # the person's left eye is the viewer's right one
     assert (shut.lids[3] - shut.lids[2]).max() < 0.002
     assert open_.still
@@ -95,7 +96,7 @@ def test_gaze_moves_irises_and_not_lids(crop: Crop) -> None:
 
 def test_an_opened_mouth_is_dark_inside_and_nowhere_else(astronaut: Tensor, crop: Crop) -> None:
     field = MusclesField.of({"jawOpen": 0.7})
-    face = moved_face(fit_shown(crop.places), crop.places[0], field)
+    face = moved_face(Face(fit_shown(crop.places), crop.places[0]), field)
     middle = torch.tensor(face.mouth.target.back(face.mouth.target.length / 2, face.mouth.lips[:, 128].mean().item()))
     (_, cheek), dark = sample(field, crop, middle, place(crop, 50, 205))
     assert dark[1] == 0
@@ -109,7 +110,7 @@ def test_an_opened_mouth_is_dark_inside_and_nowhere_else(astronaut: Tensor, crop
 def test_teeth_keep_their_size(crop: Crop) -> None:
     """Where teeth were seen they come from where they are in the skull: two points of a tooth keep their distance."""
     opened = fit_shown(crop.places)
-    face = moved_face(opened, crop.places[0], MusclesField.of({"jawOpen": 0.3}))
+    face = moved_face(Face(opened, crop.places[0]), MusclesField.of({"jawOpen": 0.3}))
     if face.mouth.gap < 0.012:
         pytest.skip("this face shows no teeth")
     top = face.mouth.lips[0, 128].item()
@@ -142,7 +143,7 @@ def test_visible_skin_does_not_fold(name: str, strength: float, crops: dict[str,
 
     for crop in crops.values():
         places = crop.places[0]
-        face = moved_face(fit_shown(crop.places), places, preset(name).scale(strength, strength))
+        face = moved_face(Face(fit_shown(crop.places), places), preset(name).scale(strength, strength))
         size = face.skin.shape[-1]
         dx, dy = face.skin.diff(dim=3)[:, :, :-1] * size, face.skin.diff(dim=2)[..., :-1] * size
         determinant = (1 + dx[:, 0]) * (1 + dy[:, 1]) - dx[:, 1] * dy[:, 0]
@@ -156,7 +157,7 @@ def test_visible_skin_does_not_fold(name: str, strength: float, crops: dict[str,
 def test_lips_go_where_the_mesh_takes_them(crop: Crop) -> None:
     """The skin just outside of a lip's edge comes from just outside of that edge."""
     field = MusclesField.of({"jawOpen": 0.5})
-    face = moved_face(fit_shown(crop.places), crop.places[0], field)
+    face = moved_face(Face(fit_shown(crop.places), crop.places[0]), field)
     below = torch.tensor(face.mouth.target.back(face.mouth.target.length / 2, face.mouth.lips[1, 128].item() + 0.006))
     (offset,), _ = sample(field, crop, below)
     source = below + offset
@@ -177,7 +178,7 @@ def test_skin_does_not_step_at_the_corners_of_an_eye(crop: Crop, name: str) -> N
 def test_a_grin_that_shuts_leaves_no_teeth_and_has_a_seam(crop: Crop) -> None:
     """The astronaut smiles with her teeth; a seam is darker than the lips above and below."""
     field = preset("neutral")
-    face = moved_face(fit_shown(crop.places), crop.places[0], field)
+    face = moved_face(Face(fit_shown(crop.places), crop.places[0]), field)
     at = torch.tensor(face.mouth.target.back(face.mouth.target.length / 2, 0.0))
     height = (face.mouth.lips[:, 128].mean() * torch.tensor([0.0, 1.0])).float()
     down = torch.tensor([0.0, 0.02])
@@ -189,7 +190,7 @@ def test_a_brow_that_hardly_rises_hardly_moves_anything(crop: Crop) -> None:
     """Least of all the skin that a cheek lifts beside the eye."""
     cheeks = {"cheekSquint": 1.0, "mouthSmile": 0.8}
     still, raised = (
-        moved_face(fit_shown(crop.places), crop.places[0], MusclesField.of(named)).skin
+        moved_face(Face(fit_shown(crop.places), crop.places[0]), MusclesField.of(named)).skin
         for named in (cheeks, {**cheeks, "browOuterUp": 0.1})
     )
     assert 0 < (raised - still).abs().max() < 0.006

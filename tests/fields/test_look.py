@@ -14,6 +14,7 @@ from flow_core.faces.detect import Detector
 from flow_core.faces.read import UNITS
 from flow_core.faces.shown import mended, read_picture, view
 from flow_core.fields.expressions import expression_of, neutral, preset
+from flow_core.fields.face import Face
 from flow_core.fields.look import Look
 from flow_core.fields.muscles import COARSE, MuscleFlow, MusclesField, fit_shown, looked_at, moved_face, units_after
 from flow_core.geometry.crop import Crop
@@ -29,9 +30,9 @@ def test_a_look_sees_what_the_warp_shows(crop: Crop, astronaut: Tensor) -> None:
     after = units_after(face, place, field.relax[0], field.units[0])
 
     def drawn(units: Tensor) -> MuscleFlow:
-        colors = crop.mouth[0]
-        one = moved_face(face, place, field, COARSE, False, 0.004, colors, crop.creases, units)
-        return MuscleFlow([one], None, 0.12, place.device)
+        return MuscleFlow(
+            [moved_face(replace(Face.of(crop, 0, face), pixel=0.004), field, COARSE, units)], None, 0.12, place.device
+        )
 
     look = Look(crop.view, drawn)
     assert torch.allclose(look.before, read_picture(crop.view)[0])
@@ -66,10 +67,8 @@ def test_strength_is_steady(crops: dict[str, Crop]) -> None:
     """A little more strength moves a face a little."""
     crop = crops["grace_hopper"]
     face, field = fit_shown(crop.places), expression_of(crops["astronaut"])
-    rows = [
-        looked_at(face, crop.places[0], field.scale(s), crop.view, False, crop.mouth[0], crop.creases)
-        for s in (0.4, 0.45, 0.95, 1.0)
-    ]
+    face = replace(Face.of(crop, 0, face), glasses=False)
+    rows = [looked_at(face, field.scale(s)) for s in (0.4, 0.45, 0.95, 1.0)]
     for one, other in (rows[:2], rows[2:]):
         assert (one - other).abs().max() < 0.25
 

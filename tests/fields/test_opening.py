@@ -8,6 +8,7 @@ from torch import Tensor
 
 from flow_core.faces.landmarks import AT, LIPS_INNER
 from flow_core.fields.expressions import preset
+from flow_core.fields.face import Face
 from flow_core.fields.muscles import fit_shown, moved_face
 from flow_core.fields.opening import rounded
 from flow_core.geometry.crop import Crop
@@ -27,7 +28,7 @@ def almond(places: Tensor, opening: float) -> Tensor:
 @pytest.mark.parametrize("name", ["surprise", "scream"])
 def test_an_open_mouth_is_no_lozenge(crop: Crop, name: str) -> None:
     """A tenth of the way across, the opening is half as high as in the middle; as in photographs of open mouths."""
-    mouth = moved_face(fit_shown(crop.places), crop.places[0], preset(name)).mouth
+    mouth = moved_face(Face(fit_shown(crop.places), crop.places[0]), preset(name)).mouth
     top, bottom = mouth.lips
     opening = (bottom - top) / (bottom - top).max()
     assert 0.42 < opening[25] < 0.75

@@ -14,7 +14,6 @@ from torch import Tensor
 
 from flow_core.faces.landmarks import AT, LIPS_INNER
 from flow_core.faces.mouth import COLUMNS, mouth_colors
-from flow_core.fields import muscles
 from flow_core.fields.anatomy import MovedFace
 from flow_core.fields.base import Sample
 from flow_core.fields.expressions import preset
@@ -61,7 +60,7 @@ def test_a_babys_mouth_shows_gums_and_no_teeth(closed: Crop, monkeypatch: pytest
 
     def palest(young: float) -> float:
         """Green over red."""
-        monkeypatch.setattr(muscles, "childlike", lambda places: torch.full((len(places),), young))
+        monkeypatch.setattr("flow_core.fields.teeth.childlike", lambda places: torch.full((len(places),), young))
         color, _ = column(asked(field, closed)[0], closed, field, [i / 30 for i in range(2, 29)])
         return (color[:, 1] / color[:, 0].clamp(min=0.02)).max().item()
 

@@ -1,0 +1,83 @@
+"""One face as muscles fields move it: the rig that was fitted to it, and what is known of its picture."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from ..faces.fit import FittedFace
+from ..faces.landmarks import AT, OVAL
+from ..faces.rig import Rig
+from ..geometry.mesh import polygon_distance
+
+if TYPE_CHECKING:
+    from ..geometry.crop import Crop
+
+BORDER = 0.6  # centimetres around the outline of the face that belong to it
+
+
+@dataclass(frozen=True, eq=False)
+class Face:
+    """A face.
+
+    Attributes:
+        fitted: batch 1.
+        landmarks: ``[161,2]`` crop points, to which it was fitted.
+        pixel: side of a pixel of the picture, crop fractions: what is finer is not drawn.
+        glasses: whether it wears some: what lies under them stays where it is.
+        colors: ``[3 or more,3]`` in the mouth, see :attr:`flow_core.geometry.crop.Crop.mouth`; None paints nothing and leaves the light.
+        creases: ``[1,3,n,n]``, see :attr:`flow_core.geometry.crop.Crop.creases`; what fades gets its light back.
+        view: ``[1,3,n,n]``, see :attr:`flow_core.geometry.crop.Crop.view`.
+    """
+
+    fitted: FittedFace
+    landmarks: Tensor
+    pixel: float = 0.0
+    glasses: bool = False
+    colors: Tensor | None = None
+    creases: Tensor | None = None
+    view: Tensor | None = None
+
+    @classmethod
+    def of(cls, crop: Crop, index: int, fitted: FittedFace) -> Face:
+        """A face of a crop with landmarks, to all of whose faces the rig was ``fitted``."""
+        one, places = slice(index, index + 1), crop.places[index]
+        glasses = bool(crop.glasses) and crop.glasses[index]
+        colors, *planes = (
+            None if rows is None else rows[one].to(places) for rows in (crop.mouth, crop.creases, crop.view)
+        )
+        colors = None if colors is None else colors[0]
+        return cls(fitted.select(index), places, 1 / crop.side[index].item(), glasses, colors, *planes)
+
+    @functools.cached_property
+    def front(self) -> FittedFace:
+        """The fit with the part of the rig that edits ask for, see :func:`front`."""
+        part, vertices = front(self.fitted.rig)
+        return replace(self.fitted, rig=part, correction=self.fitted.correction.index_select(1, vertices))
+
+
+@functools.lru_cache(maxsize=2)
+def front(rig: Rig) -> tuple[Rig, Tensor]:
+    """The part of a rig that edits ask for: the triangles of the face itself, landmarks and rings; and its vertices ``[n]``."""
+    with torch.inference_mode(False):
+        triangles = front_triangles(rig)
+        vertices = torch.cat([triangles.flatten(), rig.landmark_index.flatten(), *rig.rings.values()]).unique()
+        return rig.part_of(vertices, triangles), vertices
+
+
+@functools.lru_cache(maxsize=2)
+def front_triangles(rig: Rig) -> Tensor:
+    """The triangles of the face itself, without scalp, ears and neck: with a corner inside the outline of the unturned head."""
+    with torch.inference_mode(False):
+        outline = rig.landmarks(rig.neutral)[[AT[i] for i in OVAL], :2]
+        triangles = rig.triangles_of("skin", "lips")
+        inside = polygon_distance(outline, rig.neutral[:, :2]) > -BORDER
+        near = inside & (rig.neutral[:, 2] > 0)
+        return triangles[near[triangles].any(1)]
+
+
+__all__ = ["Face", "front", "front_triangles"]
