@@ -308,6 +308,7 @@ class MovedFace:
         skull: Skull | None = None, folds: Tensor | None = None,
     ) -> None:  # fmt: skip
         self.seen, self.teeth, self.creases = seen, teeth, face.creases
+        self.tint = [1.0] * 3 if face.grey else TINT
         self.paints, device = skull is not None, moved.device
         self.skin = skin_offsets(shift, triangles, seen, moved[[AT[i] for i in OVAL]])
         if folds is not None:
@@ -332,7 +333,7 @@ class MovedFace:
         skin = interpolate(self.skin, points, "bilinear")
         skin, light, fading = skin[:, :2], skin[:, 2:3] if skin.shape[1] > 2 else None, skin[:, 3:]
         if light is not None:
-            light = light * (light.new_tensor(TINT)[:, None, None] / GAMMA)
+            light = light * (light.new_tensor(self.tint)[:, None, None] / GAMMA)
             if self.creases is not None and fading.shape[1]:
                 source = (points + skin.movedim(1, -1)) * self.creases.shape[-1]
                 light = light + fading.clamp(0, 1) * sample_image(self.creases, source)

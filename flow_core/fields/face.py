@@ -17,6 +17,7 @@ from ..geometry.mesh import polygon_distance
 if TYPE_CHECKING:
     from ..geometry.crop import Crop
 
+GREY = 0.5 / 255  # difference of the channels below which a colour is none
 BORDER = 0.6  # centimetres around the outline of the face that belong to it
 
 
@@ -52,6 +53,11 @@ class Face:
         )
         colors = None if colors is None else colors[0]
         return cls(fitted.select(index), places, 1 / crop.side[index].item(), glasses, colors, *planes)
+
+    @functools.cached_property
+    def grey(self) -> bool:
+        """Whether the picture has no colours, in which light has no tint either."""
+        return self.colors is not None and bool((self.colors[:3].amax(-1) - self.colors[:3].amin(-1)).amax() < GREY)
 
     @functools.cached_property
     def front(self) -> FittedFace:

@@ -8,7 +8,9 @@ import pytest
 import torch
 from torch import Tensor
 
+from flow_core.faces.align import align
 from flow_core.faces.creases import creases
+from flow_core.faces.detect import Detector
 from flow_core.faces.landmarks import AT
 from flow_core.faces.rig import load_rig
 from flow_core.faces.shading import load_shading, shading
@@ -144,6 +146,14 @@ def test_a_grey_picture_gets_the_luminance(crop: Crop, grey: Tensor) -> None:
     weights = torch.tensor([0.2126, 0.7152, 0.0722])[:, None, None]
     luminance = (lit[0].pow(2.2) * weights).sum(0).pow(1 / 2.2)
     assert (luminance - one[0, 0]).abs().max() < 0.015
+
+
+@pytest.mark.parametrize("name", ["laugh", "surprise", "anger", "neutral"])
+def test_a_photograph_without_colours_gets_none(name: str, astronaut: Tensor, detector: Detector) -> None:
+    grey = astronaut.mean(1, keepdim=True).expand(-1, 3, -1, -1).contiguous()
+    edited = warp(grey, align(grey, detector)[0], preset(name))[0]
+    assert (edited - grey).abs().max() > 0.1
+    assert (edited.amax(1) - edited.amin(1)).max() < 1e-3
 
 
 def test_sides_mirror_each_other() -> None:
