@@ -66,7 +66,7 @@ LIP_EDGE = 0.012  # of a lip, which gathers at its edge where lips close
 SEAM = 0.025  # how far from lips their seam is felt: some pixels of the raster
 SEAMED = 0.35  # light that is lost in the seam of lips that have met
 PIT, GRIN = (
-    (0.12, 0.0045),
+    (0.14, 0.008),
     (0.01, 0.03),
 )  # width of mouths, and half height, of the dark at their corners; opening with which it is there
 TORN = 0.01  # by which a jaw drops from the upper teeth, from where on what it carries has a border of its own
@@ -334,9 +334,6 @@ class MovedFace:
         skin, light, fading = skin[:, :2], skin[:, 2:3] if skin.shape[1] > 2 else None, skin[:, 3:]
         if light is not None:
             light = light * (light.new_tensor(self.tint)[:, None, None] / GAMMA)
-            if self.creases is not None and fading.shape[1]:
-                source = (points + skin.movedim(1, -1)) * self.creases.shape[-1]
-                light = light + fading.clamp(0, 1) * sample_image(self.creases, source)
         planes = points[0].movedim(-1, 0).contiguous()  # of pairs all would take several times as long
         parts = self._parts()
         found = _within(planes, self.boxes())
@@ -365,6 +362,9 @@ class MovedFace:
             if paints is not None:
                 painted = skin.new_zeros(1, 4, *skin.shape[2:]) if painted is None else painted
                 painted.view(4, -1)[:, at] = paints
+        if light is not None and self.creases is not None and fading.shape[1]:
+            source = (points + skin.movedim(1, -1)) * self.creases.shape[-1]
+            light = light + fading.clamp(0, 1) * sample_image(self.creases, source)
         return skin, dark, painted, light
 
     def _parts(self) -> list[Eye | Mouth]:
@@ -790,8 +790,9 @@ def _ask_mouth(
     shade = alpha * depth * hidden.clamp(min=1e-6).sqrt() * (DARK - TONGUE * tongue)
     # Parted lips are round, and turn away from the light towards the dark.
     turned = (1 + inside / ROLL).clamp_(0, 1) * (1 - alpha)
-    # Lips that have met show a seam, where teeth were.
+    # Lips that have met show a seam, where teeth were; it runs out towards the corners.
     line = ((below - above) / (2 * mouth.edge)).square().neg_().exp_()
+    line = line * smoothstep(torch.minimum(share, 1 - share), 0.0, PIT[0])
     shade = shade + SEAMED * line * seam * closed
     shade = shade + torch.where(below < above, ROLLED[0], ROLLED[1]) * turned * turned * parted
     made = None
