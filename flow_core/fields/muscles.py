@@ -42,6 +42,7 @@ from .reach import (
     braked,
     camera_aside,
     eyelids_and_gaze,
+    eyes_open,
     landmarks_after,
     lips_apart,
     lips_wanted,
@@ -466,11 +467,11 @@ def _comes_back() -> Tensor:
 
 
 @functools.lru_cache(maxsize=1)
-def _parts_lids() -> Tensor:
-    """``[2,U]``: 1 for units that part the lids as they relax, and for those that part them as they contract."""
+def _lids() -> Tensor:
+    """``[3,U]``: 1 for units that shut the lids, that part them, and that take them together in any way."""
     with torch.inference_mode(False):
         names = load_rig().unit_names
-        return torch.tensor([[float(n.startswith(of)) for n in names] for of in (("eyeBlink",), ("eyeWide",))])
+        return torch.tensor([[float(n.startswith(of)) for n in names] for of in ("eyeBlink", "eyeWide", NARROW)])
 
 
 def units_after(face: FittedFace, landmarks: Tensor, relax: Tensor, change: Tensor, look: Look | None = None) -> Tensor:
@@ -500,9 +501,14 @@ def units_after(face: FittedFace, landmarks: Tensor, relax: Tensor, change: Tens
     parted = lips_wanted(face.rig, change, now) + (1 - whole) * now
     low, high = torch.minimum(_floor().to(shown), shown).minimum(start), shown.clamp(min=MOST)
     # Narrow eyes are read as lids half shut; opened until they are not, they would be somebody else's.
-    parts, widens = _parts_lids().to(shown)
-    low = torch.where(parts > 0, torch.minimum(shown, start).clamp(max=0), low)
+    blinks, widens, narrows = _lids().to(shown)
+    low = torch.where(blinks > 0, torch.minimum(shown, start).clamp(max=0), low)
     high = torch.where(widens > 0, torch.maximum(shown, start).clamp(min=0), high)
+    # What is shut stays so: nobody knows the eye behind. It may be shut more.
+    shares = eyes_open(shown, face.rig.unit_names)
+    asked = asked * torch.where(asked > 0, torch.maximum(shares, narrows)[at], shares[at])
+    low, high = shown + shares * (low - shown), shown + torch.maximum(shares, narrows) * (high - shown)
+    start = start.clamp(low, high)
     high = torch.maximum(bared(face, start, high), low)
 
     camera = camera_aside(face)[0]

@@ -25,6 +25,8 @@ from .anatomy import IRIS, MARGIN, UPPER_OPENS, UPPER_SHUTS
 LID_UNITS = ("eyeBlink", "eyeWide", "eyeLook")  # what these do is described by the curves of the lids, not by the mesh
 WIDE, LOOK_UP, LOOK_DOWN = 0.32, 0.10, 0.40  # shares of an eye's opening
 REOPEN = 0.3  # share by which the lids may part farther than they are: a picture shows no more of the eye
+# Of a blink: up to where that is so, and from where on there is no eye to be shown; and what eyes that are cast down add to it
+SHUT, LOWERED = (0.35, 0.6), 0.25
 LOOK_ASIDE, LOOK_HIGH = 0.23, 0.15  # widths of the eye by which an iris goes: 35 and 25 degrees of an eyeball of 24 mm
 LOOKS_ASIDE = math.radians(35)
 
@@ -90,11 +92,25 @@ def eyelids_and_gaze(
             for name in ("eyeWide", "eyeLookUp", "eyeLookDown", "eyeLookOut", "eyeLookIn")
         )
         shut, shuts = (min(units[at["eyeBlink" + side]], 1.0) for units in (before, after))
-        factor = min((1 - shuts) / max(1 - shut, 0.1), 1 + REOPEN) * (1 + WIDE * wide)
-        factor *= 1 + LOOK_UP * up - LOOK_DOWN * down
+        factor = (1 - shuts) / max(1 - shut, 0.1) * (1 + LOOK_UP * up - LOOK_DOWN * down)
+        factor = min(factor, 1 + REOPEN * _open(shut, before[at["eyeLookDown" + side]])) * (1 + WIDE * wide)
         factors.append(min(max(factor, 0.0), 1.6))
         shifts.append((LOOK_ASIDE * out * (outwards - inwards), LOOK_HIGH * (down - up)))
     return factors, shifts
+
+
+def _open(shut: float, cast_down: float) -> float:
+    """0..1: whether there is an eye to be shown between lids that are ``shut`` and look ``cast_down`` by so much of these units."""
+    return min(max((SHUT[1] - shut - LOWERED * max(cast_down, 0.0)) / (SHUT[1] - SHUT[0]), 0.0), 1.0)
+
+
+def eyes_open(shown: Tensor, names: Sequence[str]) -> Tensor:
+    """``[U]`` of units ``shown [U]``: for those of either eye, 0..1, whether there is an eye to be shown; 1 for all others."""
+    at, shares = {n: i for i, n in enumerate(names)}, torch.ones_like(shown)
+    for side in ("Left", "Right"):
+        share = _open(shown[at["eyeBlink" + side]].item(), shown[at["eyeLookDown" + side]].item())
+        shares[[i for n, i in at.items() if n.startswith("eye") and n.endswith(side)]] = share
+    return shares
 
 
 def looking_together(
@@ -464,6 +480,7 @@ __all__ = [
     "braked",
     "camera_aside",
     "eyelids_and_gaze",
+    "eyes_open",
     "followed",
     "landmarks_after",
     "lips_apart",
