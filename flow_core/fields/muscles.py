@@ -62,6 +62,7 @@ MOST = 1.35  # of a unit after the edit; a face can overdo a little
 RELAX = "relax"  # in named amounts: "relax mouthSmile" takes a share of what a face shows away, "relax" of all units
 DID = "did"  # in metadata: what an edit does, by name
 CONTROL_RANGE = 2.0
+SHUTS = 0.5, 0.75  # of a blink that is copied: from where on lids begin to shut whatever is read of them, and do
 NARROW = ("eyeBlink", "eyeSquint", "eyeLookDown")  # units that take the lids together
 # A face square of up to so many pixels, as in video, needs no finer raster of its skin. Half of the usual one, so that what lies beyond the
 # face is continued alike.
@@ -468,10 +469,10 @@ def _comes_back() -> Tensor:
 
 @functools.lru_cache(maxsize=1)
 def _lids() -> Tensor:
-    """``[3,U]``: 1 for units that shut the lids, that part them, and that take them together in any way."""
+    """``[4,U]``: 1 for units of eyes, for those that shut the lids, for squints, and for all that take the lids together."""
     with torch.inference_mode(False):
         names = load_rig().unit_names
-        return torch.tensor([[float(n.startswith(of)) for n in names] for of in ("eyeBlink", "eyeWide", NARROW)])
+        return torch.tensor([[float(n.startswith(of)) for n in names] for of in ("eye", *NARROW[:2], NARROW)])
 
 
 def units_after(face: FittedFace, landmarks: Tensor, relax: Tensor, change: Tensor, look: Look | None = None) -> Tensor:
@@ -500,10 +501,13 @@ def units_after(face: FittedFace, landmarks: Tensor, relax: Tensor, change: Tens
     now = lips_apart(landmarks)[0]
     parted = lips_wanted(face.rig, change, now) + (1 - whole) * now
     low, high = torch.minimum(_floor().to(shown), shown).minimum(start), shown.clamp(min=MOST)
-    # Narrow eyes are read as lids half shut; opened until they are not, they would be somebody else's.
-    blinks, widens, narrows = _lids().to(shown)
-    low = torch.where(blinks > 0, torch.minimum(shown, start).clamp(max=0), low)
-    high = torch.where(widens > 0, torch.maximum(shown, start).clamp(min=0), high)
+    # Eyes go where they are asked to and no farther, whatever is read of them: narrow ones are read as half shut, and opened until they are not
+    # they would be somebody else's; and lids that are asked to shut do.
+    eyes, blinks, squints, narrows = _lids().to(shown)
+    low = torch.where(eyes > squints, torch.minimum(shown, start), low)
+    shut = blinks * ((start - SHUTS[0]) / (SHUTS[1] - SHUTS[0])).clamp(0, 1)
+    low = torch.lerp(low, start.clamp(min=1), shut)
+    high = torch.where(eyes > 0, torch.maximum(shown, start), high).maximum(low)
     # What is shut stays so: nobody knows the eye behind. It may be shut more.
     shares = eyes_open(shown, face.rig.unit_names)
     asked = asked * torch.where(asked > 0, torch.maximum(shares, narrows)[at], shares[at])
