@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from ..fields.base import FEATHER, FlowField, Sample, taper
 from ..geometry.grid import pixel_centers
-from ..geometry.sampling import require_finite
+from ..geometry.sampling import enlarged, require_finite
 from ..threads import share_out, yielding
 from .pixels import edited_pixels, hold_memory, recolored
 
@@ -306,8 +305,8 @@ def _between(planes: Tensor, step: int, box: tuple[int, int, int, int]) -> Tenso
     """Values at all pixels of a box, between those ``[B,C,n,m]`` at every ``step``-th."""
     if step == 1:
         return planes
-    size = [(n - 1) * step + 1 for n in planes.shape[2:]]
-    planes = F.interpolate(planes, size, mode="bilinear", align_corners=True)
+    height, width = ((n - 1) * step + 1 for n in planes.shape[2:])
+    planes = enlarged(planes, (height, width), align_corners=True)
     return planes[..., : box[3] - box[1], : box[2] - box[0]]
 
 
