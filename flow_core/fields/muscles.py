@@ -29,6 +29,7 @@ from ..faces.shown import mended
 from ..geometry.grid import pixel_centers
 from ..geometry.mesh import rasterise
 from ..geometry.sampling import sample_image
+from ..threads import alone
 from . import container
 from .anatomy import RASTER, Box, MovedFace
 from .base import FEATHER, FieldError, Flow, FlowField, Sample, taper
@@ -504,6 +505,7 @@ def units_after(face: FittedFace, landmarks: Tensor, relax: Tensor, change: Tens
     return after
 
 
+@alone()  # hundreds of small operations
 def moved_face(face: Face, field: MusclesField, size: int = RASTER, after: Tensor | None = None) -> MovedFace | None:
     """A face with its muscles and its shape changed; None where nothing changes.
 
