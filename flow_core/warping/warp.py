@@ -15,7 +15,7 @@ from torch import Tensor
 from ..fields.base import FEATHER, FlowField, Sample, taper
 from ..geometry.grid import pixel_centers
 from ..geometry.sampling import enlarged, require_finite
-from ..threads import share_out, yielding
+from ..threads import alone, share_out, yielding
 from .pixels import edited_pixels, hold_memory, recolored
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ _LARGE, _LARGE_TILE = (
     1 << 22,
     (384, 768),
 )  # pixels of a face from which on tiles are larger: they are asked at few of their pixels
+_SMALL = 640 * 640  # pixels of pictures up to which one core warps them as quickly as more would
 _LINES = 256  # rows that are copied at a time
 _MANY = 6  # parts of a picture from which on they are shared out
 _NODES = 1000  # a side of a face, at least, at which a field is asked; between them it is interpolated
@@ -48,7 +49,6 @@ def taper_mask(crop: Crop, feather: float = FEATHER) -> Tensor:
     return masks
 
 
-@yielding()
 def warp(
     image: Tensor,
     crop: Crop,
@@ -97,6 +97,13 @@ def warp(
         raise ValueError("A strength or the mask is NaN or infinite; give finite numbers.")
 
     field = field.require_finite().scale(shape, color).to(image.device)
+    with alone() if b * h * w <= _SMALL else yielding():
+        return _warped(image, every, field, mask, feather)
+
+
+def _warped(image: Tensor, every: Crop, field: FlowField, mask: Tensor | None, feather: float) -> tuple[Tensor, Tensor]:
+    """:func:`warp` of faces in as many pictures as there are."""
+    b, _, h, w = image.shape
     hold_memory()
     out, changed, limits, faces = _empty(image, image.shape), _zeros(image, (b, h, w)), [[] for _ in range(b)], []
 
