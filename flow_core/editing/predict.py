@@ -29,7 +29,7 @@ from ..guides.guide import Guide
 from ..guides.nano import IMAGE_SIZE
 from ..guides.prompts import Prompt, directions, embed
 from ..randomness import OwnRandom
-from ..threads import alone, yielding
+from ..threads import suited, yielding
 from .gates import COLOR_REGIONS, Gates, open_gates
 from .named import covariance, named
 from .optimize import Settings
@@ -311,7 +311,7 @@ class Bound:
             fitted: the faces, where they have been fitted already, as from frame to frame of a clip.
             span: side of ``aligned`` in sides of the face squares, around whose middle it lies: hair is dyed beyond them.
         """
-        with alone() if len(aligned) == 1 else yielding():  # what is done for one face are small operations
+        with suited(len(aligned) == 1):  # what is done for one face are small operations
             return self._field_for(aligned, landmarks, fitted, span)
 
     __call__ = field_for

@@ -15,7 +15,7 @@ from torch import Tensor
 from ..fields.base import FEATHER, FlowField, Sample, taper
 from ..geometry.grid import pixel_centers
 from ..geometry.sampling import enlarged, require_finite
-from ..threads import alone, share_out, yielding
+from ..threads import share_out, suited
 from .pixels import edited_pixels, hold_memory, recolored
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ def warp(
         raise ValueError("A strength or the mask is NaN or infinite; give finite numbers.")
 
     field = field.require_finite().scale(shape, color).to(image.device)
-    with alone() if b * h * w <= _SMALL else yielding():
+    with suited(b * h * w <= _SMALL):
         return _warped(image, every, field, mask, feather)
 
 
