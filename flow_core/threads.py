@@ -22,7 +22,7 @@ import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import TypeVar
 
 import torch
@@ -73,6 +73,11 @@ def alone() -> Iterator[None]:
             yield
         finally:
             openmp.omp_set_num_threads(team)
+
+
+def suited(small: bool) -> AbstractContextManager[None]:
+    """:func:`alone` for work of small operations, :func:`yielding` for other work."""
+    return alone() if small else yielding()
 
 
 def share_out(work: Callable[[T], None], items: Sequence[T]) -> None:

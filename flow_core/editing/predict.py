@@ -29,7 +29,7 @@ from ..guides.guide import Guide
 from ..guides.nano import IMAGE_SIZE
 from ..guides.prompts import Prompt, directions, embed
 from ..randomness import OwnRandom
-from ..threads import yielding
+from ..threads import suited, yielding
 from .gates import COLOR_REGIONS, Gates, open_gates
 from .named import covariance, named
 from .optimize import Settings
@@ -311,6 +311,12 @@ class Bound:
             fitted: the faces, where they have been fitted already, as from frame to frame of a clip.
             span: side of ``aligned`` in sides of the face squares, around whose middle it lies: hair is dyed beyond them.
         """
+        with suited(len(aligned) == 1):  # what is done for one face are small operations
+            return self._field_for(aligned, landmarks, fitted, span)
+
+    __call__ = field_for
+
+    def _field_for(self, aligned: Tensor, landmarks: Tensor, fitted: FittedFace | None, span: float) -> MusclesField:
         device, count = self.predictor.unit.device, len(aligned)
         aligned, landmarks = aligned.to(device), landmarks.to(device)
         fitted = fit_shown(landmarks) if fitted is None else fitted
@@ -328,8 +334,6 @@ class Bound:
             made = replace(made, rest=Field(painted.new_zeros(count, 2, *painted.shape[2:]), painted, span=span))
             meta |= {"note": colors.note} if colors.note else {}
         return made.scale(self.amount, self.amount).with_meta(**meta)
-
-    __call__ = field_for
 
 
 def features(fitted: FittedFace) -> Tensor:

@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..geometry.crop import Crop
+from ..geometry.sampling import enlarged
 
 SIZE = 384  # pixels a side of the face square that is looked at
 WIDE = 0.05  # of it: what is wider is no crease
@@ -36,7 +37,7 @@ def creases(image: Tensor, crop: Crop, size: int = SIZE) -> Tensor:
     depth = (closed - light).clamp_(min=0)
     coarse = F.avg_pool2d(depth, 4)
     coarse = F.avg_pool2d(coarse, around // 4, 1, around // 8, count_include_pad=False)
-    return (depth - F.interpolate(coarse, (size, size), mode="bilinear")).clamp_(min=0)
+    return (depth - enlarged(coarse, (size, size))).clamp_(min=0)
 
 
 def largest(values: Tensor, count: int) -> Tensor:

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from ..checkpoint import read_weights
 from ..geometry.grid import pixel_centers
-from ..geometry.sampling import sample_image
+from ..geometry.sampling import enlarged, sample_image
 from ..guides.nano import fused
 from ..randomness import OwnRandom
 from ..threads import yielding
@@ -260,8 +260,9 @@ def _size(image: Tensor) -> Tensor:
 
 def _resize(image: Tensor, shape: Sequence[int]) -> Tensor:
     image = image.float().clamp(0, 1)
-    smaller = shape[0] < image.shape[2] or shape[1] < image.shape[3]
-    return F.interpolate(image, tuple(shape), mode="bilinear", align_corners=False, antialias=smaller)
+    if shape[0] >= image.shape[2] and shape[1] >= image.shape[3]:
+        return enlarged(image, tuple(shape))
+    return F.interpolate(image, tuple(shape), mode="bilinear", align_corners=False, antialias=True)
 
 
 def _distinct(rows: Tensor) -> Tensor:

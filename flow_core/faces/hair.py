@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..checkpoint import filled
+from ..geometry.sampling import enlarged
 from ..guides.nano import fused
 from ..once import once
 from .creases import largest
@@ -258,8 +259,9 @@ def resized(picture: Tensor, size: int) -> Tensor:
     """Pictures ``[B,C,S,S]`` with ``size`` pixels a side."""
     if picture.shape[2:] == (size, size):
         return picture
-    smaller = size < picture.shape[-1]
-    return F.interpolate(picture, (size, size), mode="bilinear", antialias=smaller, align_corners=False)
+    if size > picture.shape[-1]:
+        return enlarged(picture, (size, size))
+    return F.interpolate(picture, (size, size), mode="bilinear", antialias=True, align_corners=False)
 
 
 def guided(picture: Tensor, mask: Tensor, radius: int, softness: float = 0.05) -> Tensor:

@@ -23,7 +23,7 @@ from ..faces.mouth import columns as along
 from ..faces.shading import GAMMA, TINT
 from ..geometry.grid import pixel_centers
 from ..geometry.mesh import barycentric, polygon_distance
-from ..geometry.sampling import interpolate, sample_image
+from ..geometry.sampling import enlarged, interpolate, sample_image
 from .smooth import smoothstep, smoothsteps
 from .teeth import Own, Row, Skull, paint, row, shows_teeth
 
@@ -229,7 +229,7 @@ def skin_offsets(shift: Tensor, triangles: Tensor, seen: tuple[Tensor, Tensor], 
     offset = barycentric(shift, triangles, index, weights).permute(2, 0, 1)[None]
     # A distance is smooth enough to be asked on a coarse raster.
     coarse = polygon_distance(outline, _coarse(outline.device))[None]
-    distance = F.interpolate(coarse, (size, size), mode="bilinear", align_corners=False)
+    distance = enlarged(coarse, (size, size))
     known = (index >= 0)[None, None] & (distance > -0.01)
     # What is not known is smooth, so half the resolution does for it. It joins what is known without a step.
     share = F.avg_pool2d(known.float(), 2)
@@ -237,7 +237,7 @@ def skin_offsets(shift: Tensor, triangles: Tensor, seen: tuple[Tensor, Tensor], 
     around, means = _filled(half, share), _means(size // 2, 2, half.device)
     for _ in range(2):
         around = torch.where(share > 0, half, means @ around @ means.T)
-    around = F.interpolate(around, (size, size), mode="bilinear", align_corners=False)
+    around = enlarged(around, (size, size))
     offset = _blurred(torch.where(known, offset, around))  # facets of the mesh are not to be seen
     return offset * smoothstep(distance, -FADE, 0.0)
 
@@ -280,7 +280,7 @@ def _filled(values: Tensor, known: Tensor) -> Tensor:
     v, k = levels[-1]
     out = v / k.clamp(min=1e-6)
     for v, k in reversed(levels[:-1]):
-        out = v + (1 - k) * F.interpolate(out, scale_factor=2.0, mode="bilinear", align_corners=False)
+        out = v + (1 - k) * enlarged(out, v.shape[2:])
     return out
 
 

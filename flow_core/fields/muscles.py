@@ -29,6 +29,7 @@ from ..faces.shown import mended
 from ..geometry.grid import pixel_centers
 from ..geometry.mesh import rasterise
 from ..geometry.sampling import sample_image
+from ..threads import alone, suited
 from . import container
 from .anatomy import RASTER, Box, MovedFace
 from .base import FEATHER, FieldError, Flow, FlowField, Sample, taper
@@ -400,7 +401,8 @@ def fit_shown(landmarks: Tensor, warm: FittedFace | None = None) -> FittedFace:
         landmarks: ``[B,161,2]`` crop points.
         warm: the fit of the same faces a frame earlier.
     """
-    return fit_faces(landmarks, warm, read_shown(landmarks).clamp(max=1))
+    with suited(len(landmarks) == 1):
+        return fit_faces(landmarks, warm, read_shown(landmarks).clamp(max=1))
 
 
 def read_shown(landmarks: Tensor, read: Tensor | None = None) -> Tensor:
@@ -529,6 +531,7 @@ def units_after(face: FittedFace, landmarks: Tensor, relax: Tensor, change: Tens
     return after
 
 
+@alone()  # hundreds of small operations
 def moved_face(face: Face, field: MusclesField, size: int = RASTER, after: Tensor | None = None) -> MovedFace | None:
     """A face with its muscles and its shape changed; None where nothing changes.
 

@@ -119,6 +119,16 @@ def sample_grid(image: Tensor, grid: Tensor, mode: str, padding: str = "border")
     return grid_sample(image, grid, mode, "zeros")
 
 
+def enlarged(planes: Tensor, size: tuple[int, int], align_corners: bool = False) -> Tensor:
+    """Planes ``[B,C,h,w]`` with as many pixels as ``size`` or more than they have, linear between them.
+
+    One by one: torch takes three for the colours of a picture, lays these side by side and apart again, and needs twice as long.
+    """
+    single = planes.flatten(0, 1)[:, None]
+    found = F.interpolate(single, size, mode="bilinear", align_corners=align_corners)
+    return found.view(*planes.shape[:2], *size)
+
+
 def downscaled(image: Tensor, scale: float) -> Tensor:
     """Pictures ``[B,C,H,W]``, floats 0..1 or uint8, as float32 0..1, made smaller by ``scale`` with antialiasing; as large as they
     are where that is 1 or more."""

@@ -22,7 +22,7 @@ from ..faces.landmarks import Landmarks
 from ..fields.base import FlowField
 from ..fields.muscles import MusclesField, fit_shown
 from ..geometry.crop import Crop
-from ..threads import alone, yielding
+from ..threads import alone, suited
 from ..warping.frames import warp_frame
 from .clips import Frame, ahead
 from .settings import VideoSettings
@@ -203,8 +203,7 @@ class Editor:
     def draw(self, look: Look) -> Edited:
         """The second half of :meth:`edit`: the edited frame."""
         s, out, changed = self.settings, look.frame, []
-        large = any(crop.side.item() > SMALL for _, crop, _ in look.asked)
-        with yielding() if large else alone():
+        with suited(all(crop.side.item() <= SMALL for _, crop, _ in look.asked)):
             for wanted, crop, fitted in look.asked:
                 with self._stage("field"):
                     flow = wanted.flow(s.feather, crop, *([fitted] if wanted.needs_face else []))

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from ..fields.base import FEATHER, Flow, FlowField, Sample
 from ..geometry.crop import Crop
-from ..geometry.sampling import normalized
+from ..geometry.sampling import enlarged, normalized
 from .borders import blended, torn
 from .pixels import edited_pixels, hold_memory
 
@@ -64,12 +63,12 @@ def warp_frame(
     j0, j1 = _span(strong.any(0), columns)
     # What is not moved keeps its pixels.
     values = _planes(Sample(shift, color, uncovered, light=light), tinted) * strong
-    values = values[:, :, i0:i1, j0:j1].contiguous()  # or it is slow
+    values = values[:, :, i0:i1, j0:j1]
     moved = _around(strong[i0:i1, j0:j1])  # a weak place beside a strong one moves halfway
     x0, y0, x1, y1 = x0 + j0 * cell, y0 + i0 * cell, min(x1, x0 + j1 * cell), min(y1, y0 + i1 * cell)
     width, height = x1 - x0, y1 - y0
     moved = moved.repeat_interleave(cell, 0).repeat_interleave(cell, 1)[:height, :width]
-    values = F.interpolate(values, scale_factor=cell, mode="bilinear", align_corners=False)[:, :, :height, :width]
+    values = enlarged(values, ((i1 - i0) * cell, (j1 - j0) * cell))[:, :, :height, :width]
     if boxes:
         moved = moved.contiguous()
         for box, sample in zip(boxes, sharp, strict=True):

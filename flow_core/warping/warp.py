@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from ..fields.base import FEATHER, FlowField, Sample, taper
 from ..geometry.grid import pixel_centers
-from ..geometry.sampling import require_finite
-from ..threads import share_out, yielding
+from ..geometry.sampling import enlarged, require_finite
+from ..threads import share_out, suited
 from .borders import blended, torn
 from .pixels import edited_pixels, hold_memory, recolored
 
@@ -28,6 +27,7 @@ _LARGE, _LARGE_TILE = (
     1 << 22,
     (384, 768),
 )  # pixels of a face from which on tiles are larger: they are asked at few of their pixels
+_SMALL = 640 * 640  # pixels of pictures up to which one core warps them as quickly as more would
 _LINES = 256  # rows that are copied at a time
 _MANY = 6  # parts of a picture from which on they are shared out
 _NODES = 1000  # a side of a face, at least, at which a field is asked; between them it is interpolated
@@ -50,7 +50,6 @@ def taper_mask(crop: Crop, feather: float = FEATHER) -> Tensor:
     return masks
 
 
-@yielding()
 def warp(
     image: Tensor,
     crop: Crop,
@@ -99,6 +98,13 @@ def warp(
         raise ValueError("A strength or the mask is NaN or infinite; give finite numbers.")
 
     field = field.require_finite().scale(shape, color).to(image.device)
+    with suited(b * h * w <= _SMALL):
+        return _warped(image, every, field, mask, feather)
+
+
+def _warped(image: Tensor, every: Crop, field: FlowField, mask: Tensor | None, feather: float) -> tuple[Tensor, Tensor]:
+    """:func:`warp` of faces in as many pictures as there are."""
+    b, _, h, w = image.shape
     hold_memory()
     out, changed, limits, faces = _empty(image, image.shape), _zeros(image, (b, h, w)), [[] for _ in range(b)], []
 
@@ -353,8 +359,8 @@ def _between(planes: Tensor, step: int, box: tuple[int, int, int, int]) -> Tenso
     """Values at all pixels of a box, between those ``[B,C,n,m]`` at every ``step``-th."""
     if step == 1:
         return planes
-    size = [(n - 1) * step + 1 for n in planes.shape[2:]]
-    planes = F.interpolate(planes, size, mode="bilinear", align_corners=True)
+    height, width = ((n - 1) * step + 1 for n in planes.shape[2:])
+    planes = enlarged(planes, (height, width), align_corners=True)
     return planes[..., : box[3] - box[1], : box[2] - box[0]]
 
 
