@@ -49,6 +49,7 @@ TOPICS = {
     "20",
     "27",
 }  # WordNet's files of animals, artifacts, food, places, objects, plants, substances
+PERSONS = "18"
 
 
 class Encoder:
@@ -209,11 +210,13 @@ def table(teacher: Encoder | None, width: int, seed: int) -> Tensor:
     return start
 
 
-def wordnet(folder: Path) -> tuple[tuple[str, ...], list[str], tuple[str, ...]]:
-    """Nouns of other topics, all words, and short descriptions of other topics, of WordNet's data files (Princeton, WordNet licence)."""
-    lexical = phrases.lexicon("en").words()
+def wordnet(folder: Path) -> tuple[tuple[str, ...], list[str], tuple[str, ...], tuple[str, ...]]:
+    """Nouns of other topics, all words, short descriptions of other topics, and what persons are called, of WordNet's data files (Princeton,
+    WordNet licence)."""
+    known = phrases.book()
+    lexical = {w for text in known.known if len(said := text.split()) < 3 for w in said}
     face = {w for part in composer.PARTS for w in part.split()}
-    things, lemmas, glosses = [], [], []
+    things, lemmas, glosses, persons = [], [], [], []
     for part in ("adj", "noun", "verb", "adv"):
         for line in (folder / f"data.{part}").read_text(encoding="utf-8").splitlines():
             if line.startswith("  "):
@@ -227,8 +230,11 @@ def wordnet(folder: Path) -> tuple[tuple[str, ...], list[str], tuple[str, ...]]:
                 said = re.findall(r"[a-z]+", gloss)
                 if 3 <= len(said) <= 9 and "(" not in gloss and not face & {w.removesuffix("s") for w in said}:
                     glosses.append(gloss)
+            if columns[1] == PERSONS and part == "noun":
+                common = [w for w, written in zip(words[:2], columns[4::2], strict=False) if written.islower() and w.replace(" ", "").isalpha()]
+                persons += [w for w in common if not any(known.find(one) for one in (w, *w.split()))]
             lemmas += [w for w in words[:3] if w.replace(" ", "").isalpha()]
-    return tuple(dict.fromkeys(things)), list(dict.fromkeys(lemmas)), tuple(dict.fromkeys(glosses))
+    return tuple(map(tuple, map(dict.fromkeys, (things, lemmas, glosses, persons))))
 
 
 def vocabulary() -> list[str]:
@@ -441,7 +447,7 @@ def fit(config: dict, tokenizer: Words, meanings: Meanings, o: argparse.Namespac
 
     clock = time.time()
     teacher = Encoder(o.minilm) if o.minilm else None
-    things, words, glosses = wordnet(o.wordnet) if o.wordnet else ((), [], ())
+    things, words, glosses, persons = wordnet(o.wordnet) if o.wordnet else ((), (), (), ())
     torch.manual_seed(o.seed)
     left_out = held_out(o.check) if o.check else frozenset()
     shipped = load_file(o.start) if o.start and o.start.suffix == ".safetensors" else {}
@@ -482,7 +488,7 @@ def fit(config: dict, tokenizer: Words, meanings: Meanings, o: argparse.Namespac
         taught = torch.stack([lessons.get(t, nothing) for t in texts])
         return tuple(x.to(o.device) for x in (tokenizer(texts), amounts, known, taught))
 
-    made = composer.Composer(o.seed, things, left_out, glosses=glosses)
+    made = composer.Composer(o.seed, things, left_out, glosses=glosses, persons=persons)
     tower.to(o.device)
     seconds = loop.fit(tower, batch, o)
     tower.cpu()
