@@ -198,14 +198,14 @@ class Guide:
         said = self._said(text)
         if self.meanings is None:
             return [said]
-        return list(dict.fromkeys([said, *(w.text for w in clauses(said) if w.worth > 0)]))
+        return list(dict.fromkeys([said, *(w.text for w in clauses(said, self.meanings.phrases.find) if w.worth > 0)]))
 
     def beside_the_face(self, text: str) -> list[str]:
         """What in a text speaks of an animal or a thing, and is left out by a small guide: "a smiling dog"."""
         if self.meanings is None:
             return []
-        known = self.meanings.known(self._said(text))
-        return [] if known is not None and known.any() else [w.text for w in clauses(self._said(text)) if not w.worth]
+        said, known = self._said(text), self.meanings.phrases.find
+        return [] if known(said) else [w.text for w in clauses(said, known) if not w.worth]
 
     def encode_prompt(self, text: str, templates: Sequence[str]) -> Tensor:
         """Unit embedding ``[D]`` of what a prompt asks for, averaged over ``templates``. Small guides mend misspelt words, and read wishes

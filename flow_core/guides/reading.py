@@ -162,6 +162,7 @@ _COMPARED = [
             r"比(?:现在|目前|之前|以前|原来|原先|原图|照片|图片|刚才|本来|平时)(?:里|中|上)?的?(?:更加|更|还要|还|再)?",
             "",
         ),
+        (r"一点儿?(.{1,4}?)[都也]没有?$", r"没有\1"),
         (r"再(?=[^，,。]{1,3}(?:一点|一些|点|些))", ""),
     )
 ]
@@ -185,6 +186,7 @@ WEAK, WEAKER = 0.6, 0.5
 HEARD = 1.1 * SECOND  # share of the largest amount that another wish has at least
 STRONG, STRONGER = 1.3, 1.5  # likewise of a strong degree, which is at least the first
 NEARLY = 0.2  # what the tower reads within this of what is known by heart stays as it is
+LONGEST = 3  # joints that a phrase which is known has at most
 NOT, LESS = -1.0, -0.5  # what a wish is worth that is turned down, or of which there shall be less
 
 _ZH_PARTS = "眼|鼻|嘴|唇|眉|脸|下巴|额|头发|皮肤"
@@ -206,9 +208,12 @@ _SEEMS, _FAR = (
     r"(?:way |far |much |a bit |a little |a touch |a tad |slightly |somewhat |just )?",
 )
 _PARTS = r"face|skin|complexion|hair|foreheads?|(?:eye)?brows?|eyes?|(?:eye)?lids?|nose|nostrils?|cheeks?|cheekbones|mouth|lips?|teeth|tongue|chin|jaw(?:line)?|smile|grin|frown|pout"
+# "reduce the nose" wants a smaller one, and "drop the jaw" an open mouth
+_SHAPED = r"face|foreheads?|hairline|(?:eye)?brows?|eyes?|(?:eye)?lids?|nose|nostrils?|cheeks?|cheekbones|mouth|(?:mouth |lip )?corners?(?: of the (?:mouth|lips))?|lips?|chin|jaw(?:line)?|features|shoulders"
+_LESS_OF = rf"(?!{_ITS}(?:(?:upper|lower|left|right|top|bottom) )?(?:{_SHAPED})$)"
 _SURE: tuple[tuple[str, float], ...] = (  # patterns of a turned-down wish that can mean nothing else, what it is worth
     (
-        rf"(?:tone down|dial (?:down|back)|ease (?:off|up on)|reduce|soften(?! to\b| into\b|.* into\b)|lessen|decrease|diminish|weaken|minimi[sz]e) {_ITS}(?P<a>.+)",
+        rf"(?:tone down|dial (?:down|back)|ease (?:off|up on)|reduce|soften(?! to\b| into\b|.* into\b)|lessen|decrease|diminish|weaken|minimi[sz]e) {_LESS_OF}{_ITS}(?P<a>.+)",
         LESS,
     ),
     (
@@ -216,7 +221,7 @@ _SURE: tuple[tuple[str, float], ...] = (  # patterns of a turned-down wish that 
         NOT,
     ),
     (
-        rf"(?:remove|delete|erase|take off|lose|drop|get rid of|take away|wipe away|wipe off|eliminate|hide|conceal|cover up|smooth (?:out|away)) {_ITS}(?P<a>.+)",
+        rf"(?:remove|delete|erase|take off|lose|drop|get rid of|take away|wipe away|wipe off|eliminate|hide|conceal|cover up|smooth (?:out|away)) {_LESS_OF}{_ITS}(?P<a>.+)",
         NOT,
     ),
     (r"(?:his|her|the|their|these|those|my|your|all) (?P<a>.+?) (?:is|are|be|has|have) gone", NOT),
@@ -274,7 +279,7 @@ _STRONG = re.compile(
     r"|massively|hugely|enormously|tremendously|intensely|deeply|profoundly|exceedingly|immensely|wildly|ridiculously|hella|mega|ultra|overwhelmingly"
     r"|exceptionally|unbelievably|remarkably|really really|really|so(?= \w+(?: |$))|(?:much|way|far|a lot|considerably|significantly) (?=\w+er\b|more )"
     r"|(?:tons|loads|heaps|lots|a lot|a double dose|plenty) of|maximum|max)\b"
-    r"|,? (?:a lot|to the max|to the extreme|as much as (?:possible|you can|\w+ can)|as (?:high|wide|far|low|much|big|hard) as \w+ (?:go|goes|can|will go)"
+    r"|,? (?:as hell|as fuck|af|beyond (?:words|belief)|a lot|to the max|to the extreme|as much as (?:possible|you can|\w+ can)|as (?:high|wide|far|low|much|big|hard) as \w+ (?:go|goes|can|will go)"
     r"|(?:dial|turn|crank) it up(?: to eleven)?|like crazy|very much)$"
     r"|特别|非常|超级|极其|极度|极为|十分|相当|格外|异常|无比|万分|超(?!人|模|市|好看)|极(?=[^了端])|(?<=.)(?:极了|死了|坏了|得要命|得要死|得不行|得很|得不得了|透了|到爆|到极点|很多|多了|至极)$",
     re.IGNORECASE,
@@ -305,13 +310,18 @@ class Clause:
     sure: bool = False
 
 
-def clauses(text: str) -> list[Clause]:
-    """The wishes of a text that stand side by side, as far as its joints tell them. What speaks of an animal or a thing, or of what such a
-    one has ("a cat with blue eyes"), is worth nothing."""
+def clauses(text: str, known: Callable[[str], object] = lambda _: None) -> list[Clause]:
+    """The wishes of a text that stand side by side, as far as its joints tell them; what is ``known`` is not cut ("red with anger"). What speaks
+    of an animal or a thing, or of what such a one has ("a cat with blue eyes"), is worth nothing."""
     found: list[Clause] = []
     at, turned, other = 0, False, False
-    for joint in (*_JOINTS.finditer(text), None):
-        piece = text[at : joint.start() if joint else len(text)].strip()
+    joints = [*_JOINTS.finditer(text)]
+    ends = [*(joint.start() for joint in joints), len(text)]
+    n = 0
+    while n < len(ends):
+        n = next((m for m in range(min(n + LONGEST, len(joints)), n, -1) if known(text[at : ends[m]].strip())), n)
+        joint = joints[n] if n < len(joints) else None
+        piece = text[at : ends[n]].strip()
         if piece:
             belongs = joint is not None and _BELONGS.match(joint[0])
             other = other or bool(subject(f"{piece} with" if belongs else piece))
@@ -321,6 +331,7 @@ def clauses(text: str) -> list[Clause]:
             # what began with it goes on about it until a new sentence or the next tag
             goes_on = _BELONGS.match(joint[0]) or not any(w.worth for w in found)
             other = other and bool(goes_on) and not _NEXT.match(joint[0])
+        n += 1
     return found
 
 
@@ -358,7 +369,7 @@ def composed(encode: Callable[[Sequence[str]], Tensor], meanings: Meanings, text
     sure = meanings.known(felt["felt"]) if felt else None
     if sure is not None and sure.any():
         return meanings.point(sure * without_degree(text)[1])
-    wishes = clauses(text)
+    wishes = clauses(text, meanings.phrases.find)
     others = any(w.worth == 0 for w in wishes)  # of these the whole speaks too
     wishes = [w for w in wishes if w.worth]
     if others and not wishes:
