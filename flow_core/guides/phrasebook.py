@@ -41,7 +41,7 @@ _SAME = {
     "moustache": "mustache",
     "im": "i'm",
 }
-_P = r"(?:he|she|it|they|him|them|me|you|man|woman|person|face|guy|lady|subject|model|someone|somebody|people)"
+_P = r"(?:he|she|it|they|him|them|me|you|man|woman|person|face|guy|lady|subject|model|someone|somebody|people|photo|picture|image|portrait)"
 _LIKE = r"(?:like|as if|as though|if)"
 _BEFORE = re.compile(
     "|".join(
@@ -50,6 +50,10 @@ _BEFORE = re.compile(
             rf"(?:make|let|have|get|turn|give|keep|i want)(?: {_P})?(?: to)?(?: (?:look|be|feel|seem|appear|looking|into|show|have))?(?: {_LIKE})?(?: {_P})?(?: (?:is|was|were|has|had))?",
             rf"{_P}(?: who| that)? (?:is|was|looks|looked|seems|feels|appears|has|had|should be|should|must be|with|looking|feeling)(?: {_LIKE})?(?: {_P})?(?: (?:is|was|were|has|had))?",
             rf"{_P}(?: who's)?",
+            r"(?:\w+ )?\w+ who(?:'s| is| was| looks| feels| seems| has| had)?",
+            rf"(?:(?:can|could|would|will) you|(?:{_P} )?(?:should|must|needs? to|has to|ought to|supposed to|tries to|wants to)|i'd like|i need|try to)(?: {_P})?(?: to)?"
+            r"(?: (?:look|be|feel|seem|appear|make|have|show))?",
+            r".{3,60}? so (?:he|she|they|it) (?:looks?|seems?|is|are|feels?)",
             rf"(?:look|looks|looking|seem|seems|feel|feels|feeling|being|be|imagine)(?: {_LIKE})?(?: {_P})?(?: who)?(?: (?:is|was|were|has|had))?",
             rf"{_LIKE}(?: {_P})?(?: who)?(?: (?:is|was|were|has|had))?",
             r"(?:with|having|show|showing|add|wearing|get|who is|who|i'm|more)",
@@ -60,13 +64,13 @@ _BEFORE = re.compile(
     )
 )
 _AFTER = re.compile(
-    r" (?:face|expression|look|person|man|woman|guy|lady|portrait|photo|mood|vibes?|energy|mode|attitude|emotion|on face|in eyes|looking|now|today)$"
+    r" (?:face|expression|look|person|man|woman|guy|lady|portrait|photo|mood|vibes?|energy|mode|attitude|emotion|on face|in eyes|looking|now|today|ever|alive|possible|in world|on earth)$"
 )
 _ENDING = re.compile(r"(?:iness|ness|ily|ly|ies|ied|ing|ed|es|s|y|e)$")
 _QUALITY = re.compile(r"(?:ly|ness)$")
 _IRREGULAR = {
-    form: stem
-    for stem, forms in {
+    form: common
+    for common, forms in {
         "be": "am are been being is was were", "break": "broke broken", "catch": "caught", "com": "came", "drink": "drank drunk",
         "eat": "ate eaten", "fall": "fallen fell", "feel": "felt", "fight": "fought", "find": "found", "forget": "forgot forgotten",
         "get": "got gotten", "go": "goes gone went", "hear": "heard", "know": "knew known", "lo": "lose loses losing lost", "mak": "made",
@@ -152,14 +156,17 @@ def stems(text: str) -> str:
     """The stems of the words of a plain English text, so that "grins" and "grinning" are the same. A single word stays as it is: "stoned" is
     no stone."""
     words = text.split()
-    return text if len(words) < 2 or not text.isascii() else " ".join(_IRREGULAR.get(w) or _stem(w) for w in words)
+    return text if len(words) < 2 or not text.isascii() else " ".join(map(stem, words))
 
 
-def _stem(word: str) -> str:
-    stem = _ENDING.sub("", word) if len(word) > 4 else word
-    if len(stem) < 3:
+def stem(word: str) -> str:
+    """What forms of an English word have in common."""
+    if word in _IRREGULAR:
+        return _IRREGULAR[word]
+    found = _ENDING.sub("", word) if len(word) > 4 else word
+    if len(found) < 3:
         return word
-    return stem[:-1] if len(stem) > 3 and stem[-1] == stem[-2] and stem[-1] not in "ls" else stem
+    return found[:-1] if len(found) > 3 and found[-1] == found[-2] and found[-1] not in "ls" else found
 
 
 def _adjectives(word: str) -> tuple[str, ...]:

@@ -25,11 +25,8 @@ from .words import is_word
 SHORTEST = 4  # letters of a word that may be mended
 FAR = 7  # letters from which two slips are mended
 _VOWELS = frozenset("aeiouy")
-_ENDINGS = (
-    ("iest", "y"),
-    ("est", ""),
-    ("est", "e"),
-)  # others are mended into what the tower knows: "angrier" into "angry"
+_ENDINGS = (("iest", "y"), ("est", ""), ("est", "e"))  # others are mended into what the tower knows: "angrier" into "angry"
+_NO_FORMS = frozenset(("earnest", "forest", "harvest", "honest", "interest", "modest", "priest", "request"))
 
 
 def mended(text: str, vocabulary: frozenset[str], others: frozenset[str] = frozenset()) -> str:
@@ -61,14 +58,18 @@ def meant(word: str, vocabulary: frozenset[str]) -> str:
     return found if slip <= (1.1 if len(word) == SHORTEST else 1.25 * most) else ""
 
 
-def _form(word: str, vocabulary: frozenset[str]) -> bool:
-    """Whether it is the superlative of a word of the vocabulary."""
-    return any(
-        word.endswith(ending)
-        and len(word) - len(ending) >= SHORTEST - 1
-        and word.removesuffix(ending) + stem in vocabulary
-        for ending, stem in _ENDINGS
-    )
+def _form(word: str, vocabulary: frozenset[str]) -> str:
+    """The word of the vocabulary of which a word is the superlative, if it is one."""
+    if word in _NO_FORMS:
+        return ""
+    stems = [(word.removesuffix(ending), stem) for ending, stem in _ENDINGS if word.endswith(ending)]
+    stems += [(word[:-4], "")] if word.endswith("est") and word[-4:-3] == word[-5:-4] else []
+    return next((b + stem for b, stem in stems if len(b) >= SHORTEST - 1 and b + stem in vocabulary), "")
+
+
+def superlatives(text: str, vocabulary: frozenset[str]) -> str:
+    """``text`` with "very sad" for "saddest"."""
+    return re.sub(r"[a-zA-Z]{4,}est\b", lambda m: f"very {base}" if (base := _form(m[0].lower(), vocabulary)) else m[0], text)
 
 
 @functools.lru_cache(maxsize=4)
@@ -180,6 +181,7 @@ def compared(text: str) -> str:
 
 CLEARER = 0.1  # by how much better clauses have to be explained than their whole,
 SURELY = 0.3  # and where the whole seems to ask for what they turn down
+UNSURE = (0.2, 0.7)  # amounts between which the tower may not know what a wish means
 DOUBTED = (0.5, 0.85)  # amounts between these are read of wishes without a degree where the tower is in doubt
 # what is asked for in a weak degree is at most the first; of what the tower reads beyond that the second is meant
 WEAK, WEAKER = 0.6, 0.5
@@ -310,9 +312,10 @@ class Clause:
     sure: bool = False
 
 
-def clauses(text: str, known: Callable[[str], object] = lambda _: None) -> list[Clause]:
-    """The wishes of a text that stand side by side, as far as its joints tell them; what is ``known`` is not cut ("red with anger"). What speaks
-    of an animal or a thing, or of what such a one has ("a cat with blue eyes"), is worth nothing."""
+def clauses(text: str, meanings: Meanings | None = None) -> list[Clause]:
+    """The wishes of a text that stand side by side, as far as its joints tell them; what is known by heart is not cut ("red with anger"). What
+    speaks of an animal or a thing, or of what such a one has ("a cat with blue eyes"), is worth nothing."""
+    known, things = (meanings.phrases.find, meanings.things) if meanings else (lambda _: None, frozenset())
     found: list[Clause] = []
     at, turned, other = 0, False, False
     joints = [*_JOINTS.finditer(text)]
@@ -324,7 +327,7 @@ def clauses(text: str, known: Callable[[str], object] = lambda _: None) -> list[
         piece = text[at : ends[n]].strip()
         if piece:
             belongs = joint is not None and _BELONGS.match(joint[0])
-            other = other or bool(subject(f"{piece} with" if belongs else piece))
+            other = other or bool(not known(piece) and subject(f"{piece} with" if belongs else piece, things))
             found.append(Clause(piece, 0.0 if other else NOT) if other or turned else _clause(piece))
         if joint:
             at, turned = joint.end(), bool(_TURNED.fullmatch(joint[0]))
@@ -346,7 +349,13 @@ def _clause(text: str) -> Clause:
     return Clause(text, 1.0)
 
 
-def composed(encode: Callable[[Sequence[str]], Tensor], meanings: Meanings, text: str, whole: Tensor) -> Tensor:
+def composed(
+    encode: Callable[[Sequence[str]], Tensor],
+    meanings: Meanings,
+    text: str,
+    whole: Tensor,
+    likely: Callable[[str], Tensor | None] = lambda _: None,
+) -> Tensor:
     """Unit embedding ``[D]`` of what a text asks for, its wishes read one by one where that is clearer.
 
     The whole is better where what is read from it explains its embedding about as well as the embeddings of the clauses are explained:
@@ -355,6 +364,7 @@ def composed(encode: Callable[[Sequence[str]], Tensor], meanings: Meanings, text
     Args:
         encode: unit embeddings ``[N,D]`` of texts.
         whole: ``[D]`` unit embedding of the text as the tower reads it.
+        likely: amounts ``[C]`` that a wish is likely to mean of which the tower is unsure, if they are known.
     """
     sure = meanings.known(text)
     if sure is not None:
@@ -369,7 +379,7 @@ def composed(encode: Callable[[Sequence[str]], Tensor], meanings: Meanings, text
     sure = meanings.known(felt["felt"]) if felt else None
     if sure is not None and sure.any():
         return meanings.point(sure * without_degree(text)[1])
-    wishes = clauses(text, meanings.phrases.find)
+    wishes = clauses(text, meanings)
     others = any(w.worth == 0 for w in wishes)  # of these the whole speaks too
     wishes = [w for w in wishes if w.worth]
     if others and not wishes:
@@ -377,10 +387,11 @@ def composed(encode: Callable[[Sequence[str]], Tensor], meanings: Meanings, text
     if not others and wishes == [Clause(text, 1.0)]:
         bare, much = without_degree(text)
         [alone, *without], _ = _read(encode, meanings, [bare] if bare else [], whole)
+        read, alone = alone, _likely(alone, text, likely)
         meant = (
             _graded(alone, *without, text, much, meanings.known(bare) is not None) if bare else _certain(alone, text)
         )
-        return whole if torch.equal(meant, alone) else meanings.point(meant)
+        return whole if torch.equal(meant, read) else meanings.point(meant)
     texts = [w.text for w in wishes]
     bares = [without_degree(w.text) if w.worth > 0 else ("", 1.0) for w in wishes]
     read, fit = _read(encode, meanings, [*texts, *(b for b, _ in bares if b)], whole)
@@ -390,6 +401,7 @@ def composed(encode: Callable[[Sequence[str]], Tensor], meanings: Meanings, text
         sure = meanings.known(wish.text) is not None
         known_bare = bool(bare) and meanings.known(bare) is not None
         plain = next(without) if bare else row
+        row = row if sure else _likely(row, wish.text, likely)
         meant = row if sure else _graded(row, plain, wish.text, much, known_bare) if bare else _certain(row, wish.text)
         if meant.abs().max() < UNDERSTOOD:
             continue
@@ -430,6 +442,14 @@ def _read(
         if known is not None:
             rows[n] = known
     return rows, fits
+
+
+def _likely(row: Tensor, text: str, likely: Callable[[str], Tensor | None]) -> Tensor:
+    """Amounts ``[C]`` of a text that is read as ``row``, or what it is likely to mean where the tower is unsure. What lies as near to nothing
+    as other topics do is left there."""
+    unsure = UNSURE[0] <= float(row.abs().max()) < UNSURE[1] and not (_WEAK.search(text) or _NEGATED.search(text))
+    found = likely(text) if unsure else None
+    return row if found is None else found
 
 
 def without_degree(text: str) -> tuple[str, float]:

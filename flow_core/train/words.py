@@ -29,8 +29,10 @@ from torch import Tensor, nn
 from ..guides.guide import BUILTIN, WEIGHTS, Guide
 from ..guides.meaning import UNDERSTOOD, Meanings, log_map, point
 from ..guides.own import NanoGuide
+from ..guides.phrasebook import plain
 from ..guides.prompts import embed
 from ..guides.reading import meant
+from ..guides.subjects import CORE
 from ..guides.words import BYTES, MERGES, Words, word_tokens
 from . import captions, composer, loop, phrases, targets
 from .attributes import CONCEPTS
@@ -50,6 +52,9 @@ TOPICS = {
     "27",
 }  # WordNet's files of animals, artifacts, food, places, objects, plants, substances
 PERSONS = "18"
+NO_THINGS = {PERSONS, "04", "07", "08", "09", "12", "26"}  # persons, acts, attributes, body, cognition, feelings, states
+LIKENESSES = ("avatar", "bust", "caricature", "cartoon", "close-up", "closeup", "doll", "figure", "figurine", "frame", "headshot", "icon", "image", "mannequin",
+              "mugshot", "photo", "photograph", "picture", "portrait", "print", "selfie", "shot", "sketch", "snapshot")  # fmt: skip
 
 
 class Encoder:
@@ -237,6 +242,26 @@ def wordnet(folder: Path) -> tuple[tuple[str, ...], list[str], tuple[str, ...], 
     return tuple(map(tuple, map(dict.fromkeys, (things, lemmas, glosses, persons))))
 
 
+def things(folder: Path) -> list[str]:
+    """What animals, things, food, plants, places and substances are called in WordNet's data files, but for what persons are called too, for
+    parts of the body, and for what phrases about a face speak of."""
+    named: dict[bool, set[str]] = {True: set(), False: {*LIKENESSES}}
+    for line in (folder / "data.noun").read_text(encoding="utf-8").splitlines():
+        columns = line.partition(" | ")[0].split()
+        if not line.startswith("  ") and (columns[1] in TOPICS or columns[1] in NO_THINGS):
+            written = columns[4 : 4 + 2 * int(columns[3], 16) : 2]
+            named[columns[1] in TOPICS] |= {w for w in written if w.islower() and w.isalpha()}
+    for line in (folder / "data.adj").read_text(encoding="utf-8").splitlines():
+        columns = line.partition(" | ")[0].split()
+        if not line.startswith("  "):
+            named[False] |= {w.split("(")[0] for w in columns[4 : 4 + 2 * int(columns[3], 16) : 2]}
+    looks = [p for p in phrases.lexicon("en").phrases if p.kind in ("adj", "noun", "text")]
+    short = (plain(p.text).split() for p in looks)
+    named[False] |= {said[-1] for said in short if 0 < len(said) < 3 and said[0] != "like"}
+    named[False] |= {w for p in looks for part in p.parts for w in part.split()}
+    return sorted(w for w in named[True] - named[False] - CORE if len(w) > 2)
+
+
 def vocabulary() -> list[str]:
     """Every word, and every Chinese character, that texts were composed of."""
     words = set(captions.vocabulary()) | phrases.lexicon("en").words()
@@ -422,6 +447,7 @@ def main(argv: list[str] | None = None) -> None:
         if o.wordnet:
             lemmas = (word for lemma in wordnet(o.wordnet)[1] for word in lemma.split())
             about["others"] = json.dumps(others(lemmas, frozenset(known)))
+            about["things"] = "\n".join(things(o.wordnet))
         loop.save(_Holder(state), o.out, about)
         if guide_file != o.out:
             o.out.with_suffix(".json").write_bytes(guide_file.with_suffix(".json").read_bytes())
@@ -447,7 +473,7 @@ def fit(config: dict, tokenizer: Words, meanings: Meanings, o: argparse.Namespac
 
     clock = time.time()
     teacher = Encoder(o.minilm) if o.minilm else None
-    things, words, glosses, persons = wordnet(o.wordnet) if o.wordnet else ((), (), (), ())
+    topics, words, glosses, persons = wordnet(o.wordnet) if o.wordnet else ((), (), (), ())
     torch.manual_seed(o.seed)
     left_out = held_out(o.check) if o.check else frozenset()
     shipped = load_file(o.start) if o.start and o.start.suffix == ".safetensors" else {}
@@ -469,7 +495,7 @@ def fit(config: dict, tokenizer: Words, meanings: Meanings, o: argparse.Namespac
         axes = torch.linalg.eigh(seen.T @ seen).eigenvectors[:, -TEACHER_DIM:]
         lessons = dict(zip(taught, F.normalize(seen @ axes, dim=-1), strict=True))
     print(
-        f"{len(lessons)} texts of the sentence encoder, {len(things)} other topics: {time.time() - clock:.0f} s",
+        f"{len(lessons)} texts of the sentence encoder, {len(topics)} other topics: {time.time() - clock:.0f} s",
         flush=True,
     )
     unread = list(lessons)
@@ -488,7 +514,7 @@ def fit(config: dict, tokenizer: Words, meanings: Meanings, o: argparse.Namespac
         taught = torch.stack([lessons.get(t, nothing) for t in texts])
         return tuple(x.to(o.device) for x in (tokenizer(texts), amounts, known, taught))
 
-    made = composer.Composer(o.seed, things, left_out, glosses=glosses, persons=persons)
+    made = composer.Composer(o.seed, topics, left_out, glosses=glosses, persons=persons)
     tower.to(o.device)
     seconds = loop.fit(tower, batch, o)
     tower.cpu()
