@@ -26,6 +26,7 @@ from .hub import Unreachable, fetched, require_tokenizer
 from .likeness import Likeness
 from .meaning import Meanings
 from .own import load as load_builtin
+from .phrasebook import plain
 from .reading import clauses, compared, composed, mended, superlatives
 from .words import Words
 
@@ -220,19 +221,25 @@ class Guide:
             with torch.inference_mode(False), torch.no_grad():
                 found = F.normalize(self.encode_text([t.format(said) for t in templates]).mean(0), dim=-1).cpu()
                 if self.meanings is not None:
-                    found = composed(lambda texts: self.encode_group(texts).cpu(), self.meanings, said, found, self._likely)
+                    found = composed(
+                        lambda texts: self.encode_group(texts).cpu(), self.meanings, said, found, self._likely
+                    )
                 self._prompts[key] = found
         return self._prompts[key].to(self.device)
 
     def _likely(self, text: str) -> Tensor | None:
-        return self._likeness.read(text)
+        """What a text is likely to mean whose words all mean nothing by themselves."""
+        known = self.meanings.phrases.known
+        return None if any(known.get(word) for word in plain(text).split()) else self._likeness.read(text)
 
     @functools.cached_property
     def _likeness(self) -> Likeness:
         """The phrases that the guide knows by heart, by their words; made when a text is met of which the tower is unsure."""
         table = self.model.get_parameter("token_embedding.weight").float().cpu()
         known, concepts = self.meanings.phrases.known, len(self.meanings.names)
-        return Likeness(known, self.vocabulary, concepts, lambda numbers: table[torch.tensor(numbers, dtype=torch.long)])
+        return Likeness(
+            known, self.vocabulary, concepts, lambda numbers: table[torch.tensor(numbers, dtype=torch.long)]
+        )
 
     def unknown_words(self, text: str) -> list[str]:
         """Words of ``text`` outside a small guide's vocabulary, but for misspelt ones; always empty for large models."""
@@ -349,7 +356,11 @@ def _placed(guide: Guide, device: torch.device | str, precision: str) -> Guide:
 def _told_of_texts(about: dict[str, str]) -> tuple[frozenset[str], Meanings | None, frozenset[str]]:
     """Vocabulary, layout of the text space, and words that are no misspelt ones of the vocabulary, from the metadata of a guide's weights."""
     words, others = (frozenset(jsons.loads(about.get(name, "[]"))) for name in ("vocabulary", "others"))
-    meanings = Meanings.loads(about["concepts"], about.get("phrases", "{}"), about.get("things", "")) if "concepts" in about else None
+    meanings = (
+        Meanings.loads(about["concepts"], about.get("phrases", "{}"), about.get("things", ""))
+        if "concepts" in about
+        else None
+    )
     return words, meanings, others
 
 

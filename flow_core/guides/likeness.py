@@ -8,6 +8,7 @@ A small text tower that never met a slug in a salad does not tell what it means;
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 
@@ -20,7 +21,10 @@ from .words import is_word
 
 NEIGHBOURS = 12
 SPREAD = 0.05  # of the likeness of neighbours, below which one counts much less than another
-ALIKE, AGREED = 0.6, 0.6  # how like it the nearest phrase has to be, and how much of its meaning its neighbours have to share
+ALIKE, AGREED = (
+    0.6,
+    0.6,
+)  # how like it the nearest phrase has to be, and how much of its meaning its neighbours have to share
 NOISE = 0.4  # share of the largest amount, below which another is none
 
 
@@ -35,7 +39,11 @@ class Likeness:
     """
 
     def __init__(
-        self, known: Mapping[str, Says], words: frozenset[str], concepts: int, embedded: Callable[[Sequence[int]], Tensor]
+        self,
+        known: Mapping[str, Says],
+        words: frozenset[str],
+        concepts: int,
+        embedded: Callable[[Sequence[int]], Tensor],
     ) -> None:
         english = [(_stems(text), says) for text, says in known.items() if text.isascii()]
         seen = Counter(one for said, _ in english for one in set(said))
@@ -60,7 +68,7 @@ class Likeness:
 
     def read(self, text: str) -> Tensor | None:
         """Amounts ``[C]`` that an English text is likely to mean, of which the largest is 1; None where too little is like it."""
-        said = plain(text).split()
+        said = re.findall(r"[\w'-]+", plain(text))
         if not said or not text.isascii():
             return None
         new = [one for one in said if stem(one) not in self.number]
@@ -68,7 +76,9 @@ class Likeness:
         vectors = [self.table[[self.number[stem(one)] for one in said if stem(one) in self.number]]]
         vectors.append(F.normalize(self.embedded(tokens) - self.mean, dim=1) * self.most)
         vectors.append(F.normalize(_anything(len(new) - len(tokens), len(self.mean), seed=1), dim=1) * self.most)
-        likeness, nearest = (self.phrases @ F.normalize(torch.cat(vectors).sum(0), dim=0)).topk(NEIGHBOURS)
+        likeness, nearest = (self.phrases @ F.normalize(torch.cat(vectors).sum(0), dim=0)).topk(
+            min(NEIGHBOURS, len(self.says))
+        )
         amounts = (likeness / SPREAD).softmax(0) @ self.says[nearest]
         most = amounts.abs().max()
         if likeness[0] < ALIKE or most < AGREED:

@@ -25,7 +25,11 @@ from .words import is_word
 SHORTEST = 4  # letters of a word that may be mended
 FAR = 7  # letters from which two slips are mended
 _VOWELS = frozenset("aeiouy")
-_ENDINGS = (("iest", "y"), ("est", ""), ("est", "e"))  # others are mended into what the tower knows: "angrier" into "angry"
+_ENDINGS = (
+    ("iest", "y"),
+    ("est", ""),
+    ("est", "e"),
+)  # others are mended into what the tower knows: "angrier" into "angry"
 _NO_FORMS = frozenset(("earnest", "forest", "harvest", "honest", "interest", "modest", "priest", "request"))
 
 
@@ -69,7 +73,9 @@ def _form(word: str, vocabulary: frozenset[str]) -> str:
 
 def superlatives(text: str, vocabulary: frozenset[str]) -> str:
     """``text`` with "very sad" for "saddest"."""
-    return re.sub(r"[a-zA-Z]{4,}est\b", lambda m: f"very {base}" if (base := _form(m[0].lower(), vocabulary)) else m[0], text)
+    return re.sub(
+        r"[a-zA-Z]{4,}est\b", lambda m: f"very {base}" if (base := _form(m[0].lower(), vocabulary)) else m[0], text
+    )
 
 
 @functools.lru_cache(maxsize=4)

@@ -5,6 +5,7 @@ A guide brings along more names of these than stand here."""
 from __future__ import annotations
 
 import functools
+import itertools
 import re
 
 ANIMALS = ("dog", "cat", "puppy", "kitten", "horse", "pony", "cow", "pig", "sheep", "goat", "lion", "tiger", "bear", "wolf", "fox", "rabbit",
@@ -127,8 +128,14 @@ def subject(wish: str, things: frozenset[str] = frozenset()) -> str:
     wish = wish.strip()
     if wish.isascii():
         words = wish.lower().replace(",", " ").split()
-        named = [w for w in (*map(" ".join, zip(words, words[1:], strict=False)), *words) if any(o in CORE or o in things for o in _one(w))]
-        match = next(filter(None, (p.match(wish) for p in _english(tuple(dict.fromkeys(named))))), None) if named else None
+        named = [
+            w
+            for w in (*map(" ".join, itertools.pairwise(words)), *words)
+            if any(o in CORE or o in things for o in _one(w))
+        ]
+        match = (
+            next(filter(None, (p.match(wish) for p in _english(tuple(dict.fromkeys(named))))), None) if named else None
+        )
         told = match and not _OF_A_PERSON.match(wish, match.end()) and not _CALLED.match(wish)
         return match["thing"] if match and told else ""
     if re.search("[像如似]|一样|[一那这]般", wish):  # what a face is compared with

@@ -52,7 +52,15 @@ TOPICS = {
     "27",
 }  # WordNet's files of animals, artifacts, food, places, objects, plants, substances
 PERSONS = "18"
-NO_THINGS = {PERSONS, "04", "07", "08", "09", "12", "26"}  # persons, acts, attributes, body, cognition, feelings, states
+NO_THINGS = {
+    PERSONS,
+    "04",
+    "07",
+    "08",
+    "09",
+    "12",
+    "26",
+}  # persons, acts, attributes, body, cognition, feelings, states
 LIKENESSES = ("avatar", "bust", "caricature", "cartoon", "close-up", "closeup", "doll", "figure", "figurine", "frame", "headshot", "icon", "image", "mannequin",
               "mugshot", "photo", "photograph", "picture", "portrait", "print", "selfie", "shot", "sketch", "snapshot")  # fmt: skip
 
@@ -236,7 +244,11 @@ def wordnet(folder: Path) -> tuple[tuple[str, ...], list[str], tuple[str, ...], 
                 if 3 <= len(said) <= 9 and "(" not in gloss and not face & {w.removesuffix("s") for w in said}:
                     glosses.append(gloss)
             if columns[1] == PERSONS and part == "noun":
-                common = [w for w, written in zip(words[:2], columns[4::2], strict=False) if written.islower() and w.replace(" ", "").isalpha()]
+                common = [
+                    w
+                    for w, written in zip(words[:2], columns[4::2], strict=False)
+                    if written.islower() and w.replace(" ", "").isalpha()
+                ]
                 persons += [w for w in common if not any(known.find(one) for one in (w, *w.split()))]
             lemmas += [w for w in words[:3] if w.replace(" ", "").isalpha()]
     return tuple(map(tuple, map(dict.fromkeys, (things, lemmas, glosses, persons))))
