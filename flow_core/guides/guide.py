@@ -228,9 +228,10 @@ class Guide:
         return self._prompts[key].to(self.device)
 
     def _likely(self, text: str) -> Tensor | None:
-        """What a text is likely to mean whose words all mean nothing by themselves."""
-        known = self.meanings.phrases.known
-        return None if any(known.get(word) for word in plain(text).split()) else self._likeness.read(text)
+        """What a text is likely to mean. Of a person with a quality ("a smiling cyclist") the quality counts, which the tower knows."""
+        known, words = self.meanings.phrases.known, plain(text).split()
+        of_a_person = len(words) < 4 and any(known.get(word) for word in words)
+        return None if of_a_person else self._likeness.read(text)
 
     @functools.cached_property
     def _likeness(self) -> Likeness:
