@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import gc
 import hashlib
 import logging
+import re
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -21,9 +23,11 @@ from .. import jsons
 from ..randomness import OwnRandom
 from . import nano
 from .hub import Unreachable, fetched, require_tokenizer
+from .likeness import Likeness
 from .meaning import Meanings
 from .own import load as load_builtin
-from .reading import clauses, compared, composed, mended
+from .phrasebook import plain
+from .reading import clauses, compared, composed, mended, superlatives
 from .words import Words
 
 BUILTIN = "nano"
@@ -191,21 +195,22 @@ class Guide:
         return mended(text, self.vocabulary, self.others) if self.vocabulary else text
 
     def _said(self, text: str) -> str:
-        return compared(self.mended(text)) if self.meanings is not None else self.mended(text)
+        text = self.mended(text)
+        return compared(superlatives(text, self.vocabulary)) if self.meanings is not None else text
 
     def wishes(self, text: str) -> list[str]:
         """A text as a small guide reads it, and the wishes that stand side by side in it; of a large model, the text."""
         said = self._said(text)
         if self.meanings is None:
             return [said]
-        return list(dict.fromkeys([said, *(w.text for w in clauses(said) if w.worth > 0)]))
+        return list(dict.fromkeys([said, *(w.text for w in clauses(said, self.meanings) if w.worth > 0)]))
 
     def beside_the_face(self, text: str) -> list[str]:
         """What in a text speaks of an animal or a thing, and is left out by a small guide: "a smiling dog"."""
         if self.meanings is None:
             return []
-        known = self.meanings.known(self._said(text))
-        return [] if known is not None and known.any() else [w.text for w in clauses(self._said(text)) if not w.worth]
+        said = self._said(text)
+        return [] if self.meanings.phrases.find(said) else [w.text for w in clauses(said, self.meanings) if not w.worth]
 
     def encode_prompt(self, text: str, templates: Sequence[str]) -> Tensor:
         """Unit embedding ``[D]`` of what a prompt asks for, averaged over ``templates``. Small guides mend misspelt words, and read wishes
@@ -216,15 +221,33 @@ class Guide:
             with torch.inference_mode(False), torch.no_grad():
                 found = F.normalize(self.encode_text([t.format(said) for t in templates]).mean(0), dim=-1).cpu()
                 if self.meanings is not None:
-                    found = composed(lambda texts: self.encode_group(texts).cpu(), self.meanings, said, found)
+                    found = composed(
+                        lambda texts: self.encode_group(texts).cpu(), self.meanings, said, found, self._likely
+                    )
                 self._prompts[key] = found
         return self._prompts[key].to(self.device)
+
+    def _likely(self, text: str) -> Tensor | None:
+        """What a text is likely to mean. Of a person with a quality ("a smiling cyclist") the quality counts, which the tower knows."""
+        known, words = self.meanings.phrases.known, plain(text).split()
+        of_a_person = len(words) < 4 and any(known.get(word) for word in words)
+        return None if of_a_person else self._likeness.read(text)
+
+    @functools.cached_property
+    def _likeness(self) -> Likeness:
+        """The phrases that the guide knows by heart, by their words; made when a text is met of which the tower is unsure."""
+        table = self.model.get_parameter("token_embedding.weight").float().cpu()
+        known, concepts = self.meanings.phrases.known, len(self.meanings.names)
+        return Likeness(
+            known, self.vocabulary, concepts, lambda numbers: table[torch.tensor(numbers, dtype=torch.long)]
+        )
 
     def unknown_words(self, text: str) -> list[str]:
         """Words of ``text`` outside a small guide's vocabulary, but for misspelt ones; always empty for large models."""
         if not self.vocabulary:
             return []
-        return [w for w in dict.fromkeys(self.words(self.mended(text))) if w not in self.vocabulary]
+        read = superlatives(self.mended(text), self.vocabulary)
+        return [w for w in dict.fromkeys(self.words(read)) if w not in self.vocabulary]
 
     def reads_whole(self, text: str) -> bool:
         """Whether no end of ``text`` is cut off for want of tokens."""
@@ -236,8 +259,9 @@ class Guide:
 
     @staticmethod
     def words(text: str) -> list[str]:
-        """The words of a text, as a vocabulary has them; Chinese characters one by one."""
-        apart = (f" {c} " if "\u4e00" <= c <= "\u9fff" else c if c.isalpha() else " " for c in text.lower())
+        """The words of a text, as a vocabulary has them, without such as "35mm"; Chinese characters one by one."""
+        text = re.sub(r"[a-z]*[0-9][a-z0-9]*", " ", text.lower())
+        apart = (f" {c} " if "\u4e00" <= c <= "\u9fff" else c if c.isalpha() else " " for c in text)
         return "".join(apart).split()
 
 
@@ -333,7 +357,11 @@ def _placed(guide: Guide, device: torch.device | str, precision: str) -> Guide:
 def _told_of_texts(about: dict[str, str]) -> tuple[frozenset[str], Meanings | None, frozenset[str]]:
     """Vocabulary, layout of the text space, and words that are no misspelt ones of the vocabulary, from the metadata of a guide's weights."""
     words, others = (frozenset(jsons.loads(about.get(name, "[]"))) for name in ("vocabulary", "others"))
-    meanings = Meanings.loads(about["concepts"], about.get("phrases", "{}")) if "concepts" in about else None
+    meanings = (
+        Meanings.loads(about["concepts"], about.get("phrases", "{}"), about.get("things", ""))
+        if "concepts" in about
+        else None
+    )
     return words, meanings, others
 
 

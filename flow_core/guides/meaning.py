@@ -36,6 +36,7 @@ class Meanings:
         common: ``[D]`` what all texts that ask for something share, in the tangent plane at ``neutral``.
         ways: ``[C,D]`` of the concepts there.
         phrases: what is known by heart.
+        things: what animals and things are called, of which nothing can be asked.
     """
 
     names: tuple[str, ...]
@@ -43,6 +44,7 @@ class Meanings:
     common: Tensor
     ways: Tensor
     phrases: Phrasebook = field(default=Phrasebook({}), compare=False)
+    things: frozenset[str] = field(default=frozenset(), compare=False)
 
     @functools.cached_property
     def metric(self) -> Tensor:
@@ -82,8 +84,8 @@ class Meanings:
         return json.dumps({"names": self.names, "directions": base64.b64encode(numbers).decode()})
 
     @classmethod
-    def loads(cls, text: str, phrases: str = "{}") -> Meanings:
-        """What :meth:`dumps` wrote, and :meth:`Phrasebook.dumps <flow_core.guides.phrasebook.Phrasebook.dumps>`.
+    def loads(cls, text: str, phrases: str = "{}", things: str = "") -> Meanings:
+        """What :meth:`dumps` wrote, :meth:`Phrasebook.dumps <flow_core.guides.phrasebook.Phrasebook.dumps>`, and names of things, a line each.
 
         Raises:
             ValueError: it is not that.
@@ -96,8 +98,9 @@ class Meanings:
         except (KeyError, TypeError, RuntimeError, ValueError) as e:
             raise ValueError(f"no directions of concepts: {e}") from e
         return cls(
-            names, torch.nn.functional.normalize(numbers[0], dim=0), numbers[1], numbers[2:], Phrasebook.loads(phrases)
-        )
+            names, torch.nn.functional.normalize(numbers[0], dim=0), numbers[1], numbers[2:], Phrasebook.loads(phrases),
+            frozenset(things.splitlines()),
+        )  # fmt: skip
 
 
 def _sparse(y: Tensor, common: Tensor, ways: Tensor) -> Tensor:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import functools
 import json
 import re
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
@@ -40,7 +41,7 @@ _SAME = {
     "moustache": "mustache",
     "im": "i'm",
 }
-_P = r"(?:he|she|it|they|him|them|me|you|man|woman|person|face|guy|lady|subject|model|someone|somebody|people)"
+_P = r"(?:he|she|it|they|him|them|me|you|man|woman|person|face|guy|lady|subject|model|someone|somebody|people|photo|picture|image|portrait)"
 _LIKE = r"(?:like|as if|as though|if)"
 _BEFORE = re.compile(
     "|".join(
@@ -49,19 +50,41 @@ _BEFORE = re.compile(
             rf"(?:make|let|have|get|turn|give|keep|i want)(?: {_P})?(?: to)?(?: (?:look|be|feel|seem|appear|looking|into|show|have))?(?: {_LIKE})?(?: {_P})?(?: (?:is|was|were|has|had))?",
             rf"{_P}(?: who| that)? (?:is|was|looks|looked|seems|feels|appears|has|had|should be|should|must be|with|looking|feeling)(?: {_LIKE})?(?: {_P})?(?: (?:is|was|were|has|had))?",
             rf"{_P}(?: who's)?",
+            r"(?:\w+ )?\w+ who(?:'s| is| was| looks| feels| seems| has| had)?",
+            rf"(?:(?:can|could|would|will) you|(?:{_P} )?(?:should|must|needs? to|has to|ought to|supposed to|tries to|wants to)|i'd like|i need|try to)(?: {_P})?(?: to)?"
+            r"(?: (?:look|be|feel|seem|appear|make|have|show))?",
+            r".{3,60}? so (?:he|she|they|it) (?:looks?|seems?|is|are|feels?)",
             rf"(?:look|looks|looking|seem|seems|feel|feels|feeling|being|be|imagine)(?: {_LIKE})?(?: {_P})?(?: who)?(?: (?:is|was|were|has|had))?",
             rf"{_LIKE}(?: {_P})?(?: who)?(?: (?:is|was|were|has|had))?",
             r"(?:with|having|show|showing|add|wearing|get|who is|who|i'm|more)",
+            r"(?:full of|filled with|overcome (?:with|by)|consumed (?:with|by)|radiating|expressing|expression of|sense of|air of|state of|in state of)",
+            r"(?:facial expression|expression|emotion|mood|vibe|feeling|face|look|pov):",
+            r"(?:(?:me|face|feeling|moment|look|tfw|mfw)(?: you (?:make|get))? )?when(?: (?:you|he|she|they|i))?(?: (?:is|are|have|has|had))?",
         )
     )
 )
 _AFTER = re.compile(
-    r" (?:face|expression|look|person|man|woman|guy|lady|portrait|photo|mood|vibe|emotion|on face|looking|now|today)$"
+    r" (?:face|expression|look|person|man|woman|guy|lady|portrait|photo|mood|vibes?|energy|mode|attitude|emotion|on face|in eyes|looking|now|today|ever|alive|possible|in world|on earth)$"
 )
+_ENDING = re.compile(r"(?:iness|ness|ily|ly|ies|ied|ing|ed|es|s|y|e)$")
+_QUALITY = re.compile(r"(?:ly|ness)$")
+_IRREGULAR = {
+    form: common
+    for common, forms in {
+        "be": "am are been being is was were", "break": "broke broken", "catch": "caught", "com": "came", "drink": "drank drunk",
+        "eat": "ate eaten", "fall": "fallen fell", "feel": "felt", "fight": "fought", "find": "found", "forget": "forgot forgotten",
+        "get": "got gotten", "go": "goes gone went", "hear": "heard", "know": "knew known", "lo": "lose loses losing lost", "mak": "made",
+        "meet": "met", "see": "saw seen", "say": "said", "sleep": "slept", "stand": "stood", "tak": "taken took", "tell": "told",
+        "wak": "woke woken", "weep": "wept", "win": "won",
+    }.items()
+    for form in forms.split()
+}  # fmt: skip
 _ZH_BEFORE = re.compile(
-    r"(?:请|把|将|让|使|给|一个|一张|一副|一脸|满脸|她的?|他的?|人物|看起来|看上去|显得|表情|脸上|变得|变|露出|带着|有|很|更|好像|就像|像|仿佛|刚刚|刚)"
+    r"(?:请|把|将|让|使|给|一个|一张|一副|一脸|满脸|她的?|他的?|人物|看起来|看上去|显得|表情|脸上|变得|变|露出|带着|有|很|更|好像|就像|像|仿佛|刚刚|刚才|刚|表情是|一种|充满|流露出|显出|做出|摆出|神情)"
 )
-_ZH_AFTER = re.compile(r"(?:的?(?:表情|样子|脸|神情|人|男人|女人|女孩|男孩|神色)|似的|一样|的|了)$")
+_ZH_AFTER = re.compile(
+    r"(?:的?(?:表情|样子|脸|神情|人|男人|女人|女孩|男孩|神色)|似的|一样|的|了|模样|神色|状|状态|吧|啊|呀|哦)$"
+)
 
 
 @dataclass(frozen=True)
@@ -69,23 +92,33 @@ class Phrasebook:
     """Phrases and what they say.
 
     Attributes:
-        known: what each says, by its words alone (:func:`plain`).
+        known: what each says, by the stems of its words (:func:`stems`), or by its words alone (:func:`plain`) where that makes a difference.
     """
 
     known: Mapping[str, Says]
 
     def find(self, text: str) -> Says | None:
-        """What a text says, if the phrase that it is made of is known."""
-        return next((self.known[t] for t in _inside(plain(text)) if t in self.known), None)
+        """What a text says, if the phrase that it is made of is known, be it in another form of its words: "stared daggers"."""
+        known = self.known
+        for found in _inside(plain(text)):
+            key = found if found in known else stems(found)
+            if key in known:
+                return known[key]
+            if adjective := next((a for a in _adjectives(found) if known.get(a)), ""):
+                return known[adjective]
+        return None
 
     @classmethod
     def of(cls, phrases: Iterable[tuple[str, Says]]) -> Phrasebook:
         """Of phrases and what they say; those that say two things are left out."""
-        found: dict[str, Says | None] = {}
+        exact, stemmed = defaultdict(set), defaultdict(set)
         for text, says in phrases:
             if key := plain(text):
-                found[key] = says if found.get(key, says) == says else None
-        return cls({key: says for key, says in found.items() if says is not None})
+                exact[key].add(says)
+                stemmed[stems(key)].add(says)
+        known = {key: next(iter(says)) for key, says in stemmed.items() if len(says) == 1}
+        known |= {key: next(iter(says)) for key, says in exact.items() if len(says) == 1 and stems(key) not in known}
+        return cls(known)
 
     def dumps(self) -> str:
         """As text, for the metadata of a file of weights."""
@@ -118,6 +151,32 @@ def plain(text: str) -> str:
     if not text.isascii():
         return "".join(text.split())
     return " ".join(_SAME.get(w, w) for w in text.replace("’", "'").split() if w not in _EMPTY)
+
+
+@functools.lru_cache(maxsize=4096)
+def stems(text: str) -> str:
+    """The stems of the words of a plain English text, so that "grins" and "grinning" are the same. A single word stays as it is: "stoned" is
+    no stone."""
+    words = text.split()
+    return text if len(words) < 2 or not text.isascii() else " ".join(map(stem, words))
+
+
+def stem(word: str) -> str:
+    """What forms of an English word have in common."""
+    if word in _IRREGULAR:
+        return _IRREGULAR[word]
+    found = _ENDING.sub("", word) if len(word) > 4 else word
+    if len(found) < 3:
+        return word
+    return found[:-1] if len(found) > 3 and found[-1] == found[-2] and found[-1] not in "ls" else found
+
+
+def _adjectives(word: str) -> tuple[str, ...]:
+    """What an adverb or the name of a quality may come from: "gloomily" and "gloominess" from "gloomy"."""
+    bare = _QUALITY.sub("", word)
+    if bare == word or len(bare) < 3 or not bare.isalpha():
+        return ()
+    return (f"{bare[:-1]}y",) if bare[-1] == "i" else (bare, f"{bare}le")
 
 
 def _inside(text: str) -> Iterator[str]:

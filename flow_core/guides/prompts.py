@@ -150,7 +150,7 @@ def unknown_note(prompts: Iterable[Prompt], guide: Guide) -> str:
         notes.append(f"Left out, since it is not about the face: {', '.join(beside)}.")
     if words:
         notes.append(
-            f"Guide {guide.name} never learnt {', '.join(words)}, and leaves that out; a full guide knows all words."
+            f"Guide {guide.name} never learnt {', '.join(words)}, and may miss what that says; a full guide knows all words."
         )
     return " ".join(notes)
 

@@ -30,6 +30,7 @@ _ENDINGS = (
     ("est", ""),
     ("est", "e"),
 )  # others are mended into what the tower knows: "angrier" into "angry"
+_NO_FORMS = frozenset(("earnest", "forest", "harvest", "honest", "interest", "modest", "priest", "request"))
 
 
 def mended(text: str, vocabulary: frozenset[str], others: frozenset[str] = frozenset()) -> str:
@@ -61,13 +62,19 @@ def meant(word: str, vocabulary: frozenset[str]) -> str:
     return found if slip <= (1.1 if len(word) == SHORTEST else 1.25 * most) else ""
 
 
-def _form(word: str, vocabulary: frozenset[str]) -> bool:
-    """Whether it is the superlative of a word of the vocabulary."""
-    return any(
-        word.endswith(ending)
-        and len(word) - len(ending) >= SHORTEST - 1
-        and word.removesuffix(ending) + stem in vocabulary
-        for ending, stem in _ENDINGS
+def _form(word: str, vocabulary: frozenset[str]) -> str:
+    """The word of the vocabulary of which a word is the superlative, if it is one."""
+    if word in _NO_FORMS:
+        return ""
+    stems = [(word.removesuffix(ending), stem) for ending, stem in _ENDINGS if word.endswith(ending)]
+    stems += [(word[:-4], "")] if word.endswith("est") and word[-4:-3] == word[-5:-4] else []
+    return next((b + stem for b, stem in stems if len(b) >= SHORTEST - 1 and b + stem in vocabulary), "")
+
+
+def superlatives(text: str, vocabulary: frozenset[str]) -> str:
+    """``text`` with "very sad" for "saddest"."""
+    return re.sub(
+        r"[a-zA-Z]{4,}est\b", lambda m: f"very {base}" if (base := _form(m[0].lower(), vocabulary)) else m[0], text
     )
 
 
@@ -162,6 +169,7 @@ _COMPARED = [
             r"比(?:现在|目前|之前|以前|原来|原先|原图|照片|图片|刚才|本来|平时)(?:里|中|上)?的?(?:更加|更|还要|还|再)?",
             "",
         ),
+        (r"一点儿?(.{1,4}?)[都也]没有?$", r"没有\1"),
         (r"再(?=[^，,。]{1,3}(?:一点|一些|点|些))", ""),
     )
 ]
@@ -179,12 +187,14 @@ def compared(text: str) -> str:
 
 CLEARER = 0.1  # by how much better clauses have to be explained than their whole,
 SURELY = 0.3  # and where the whole seems to ask for what they turn down
+UNSURE = (0.2, 0.7)  # amounts between which the tower may not know what a wish means
 DOUBTED = (0.5, 0.85)  # amounts between these are read of wishes without a degree where the tower is in doubt
 # what is asked for in a weak degree is at most the first; of what the tower reads beyond that the second is meant
 WEAK, WEAKER = 0.6, 0.5
 HEARD = 1.1 * SECOND  # share of the largest amount that another wish has at least
 STRONG, STRONGER = 1.3, 1.5  # likewise of a strong degree, which is at least the first
 NEARLY = 0.2  # what the tower reads within this of what is known by heart stays as it is
+LONGEST = 3  # joints that a phrase which is known has at most
 NOT, LESS = -1.0, -0.5  # what a wish is worth that is turned down, or of which there shall be less
 
 _ZH_PARTS = "眼|鼻|嘴|唇|眉|脸|下巴|额|头发|皮肤"
@@ -206,9 +216,12 @@ _SEEMS, _FAR = (
     r"(?:way |far |much |a bit |a little |a touch |a tad |slightly |somewhat |just )?",
 )
 _PARTS = r"face|skin|complexion|hair|foreheads?|(?:eye)?brows?|eyes?|(?:eye)?lids?|nose|nostrils?|cheeks?|cheekbones|mouth|lips?|teeth|tongue|chin|jaw(?:line)?|smile|grin|frown|pout"
+# "reduce the nose" wants a smaller one, and "drop the jaw" an open mouth
+_SHAPED = r"face|foreheads?|hairline|(?:eye)?brows?|eyes?|(?:eye)?lids?|nose|nostrils?|cheeks?|cheekbones|mouth|(?:mouth |lip )?corners?(?: of the (?:mouth|lips))?|lips?|chin|jaw(?:line)?|features|shoulders"
+_LESS_OF = rf"(?!{_ITS}(?:(?:upper|lower|left|right|top|bottom) )?(?:{_SHAPED})$)"
 _SURE: tuple[tuple[str, float], ...] = (  # patterns of a turned-down wish that can mean nothing else, what it is worth
     (
-        rf"(?:tone down|dial (?:down|back)|ease (?:off|up on)|reduce|soften(?! to\b| into\b|.* into\b)|lessen|decrease|diminish|weaken|minimi[sz]e) {_ITS}(?P<a>.+)",
+        rf"(?:tone down|dial (?:down|back)|ease (?:off|up on)|reduce|soften(?! to\b| into\b|.* into\b)|lessen|decrease|diminish|weaken|minimi[sz]e) {_LESS_OF}{_ITS}(?P<a>.+)",
         LESS,
     ),
     (
@@ -216,7 +229,7 @@ _SURE: tuple[tuple[str, float], ...] = (  # patterns of a turned-down wish that 
         NOT,
     ),
     (
-        rf"(?:remove|delete|erase|take off|lose|drop|get rid of|take away|wipe away|wipe off|eliminate|hide|conceal|cover up|smooth (?:out|away)) {_ITS}(?P<a>.+)",
+        rf"(?:remove|delete|erase|take off|lose|drop|get rid of|take away|wipe away|wipe off|eliminate|hide|conceal|cover up|smooth (?:out|away)) {_LESS_OF}{_ITS}(?P<a>.+)",
         NOT,
     ),
     (r"(?:his|her|the|their|these|those|my|your|all) (?P<a>.+?) (?:is|are|be|has|have) gone", NOT),
@@ -274,7 +287,7 @@ _STRONG = re.compile(
     r"|massively|hugely|enormously|tremendously|intensely|deeply|profoundly|exceedingly|immensely|wildly|ridiculously|hella|mega|ultra|overwhelmingly"
     r"|exceptionally|unbelievably|remarkably|really really|really|so(?= \w+(?: |$))|(?:much|way|far|a lot|considerably|significantly) (?=\w+er\b|more )"
     r"|(?:tons|loads|heaps|lots|a lot|a double dose|plenty) of|maximum|max)\b"
-    r"|,? (?:a lot|to the max|to the extreme|as much as (?:possible|you can|\w+ can)|as (?:high|wide|far|low|much|big|hard) as \w+ (?:go|goes|can|will go)"
+    r"|,? (?:as hell|as fuck|af|beyond (?:words|belief)|a lot|to the max|to the extreme|as much as (?:possible|you can|\w+ can)|as (?:high|wide|far|low|much|big|hard) as \w+ (?:go|goes|can|will go)"
     r"|(?:dial|turn|crank) it up(?: to eleven)?|like crazy|very much)$"
     r"|特别|非常|超级|极其|极度|极为|十分|相当|格外|异常|无比|万分|超(?!人|模|市|好看)|极(?=[^了端])|(?<=.)(?:极了|死了|坏了|得要命|得要死|得不行|得很|得不得了|透了|到爆|到极点|很多|多了|至极)$",
     re.IGNORECASE,
@@ -305,22 +318,29 @@ class Clause:
     sure: bool = False
 
 
-def clauses(text: str) -> list[Clause]:
-    """The wishes of a text that stand side by side, as far as its joints tell them. What speaks of an animal or a thing, or of what such a
-    one has ("a cat with blue eyes"), is worth nothing."""
+def clauses(text: str, meanings: Meanings | None = None) -> list[Clause]:
+    """The wishes of a text that stand side by side, as far as its joints tell them; what is known by heart is not cut ("red with anger"). What
+    speaks of an animal or a thing, or of what such a one has ("a cat with blue eyes"), is worth nothing."""
+    known, things = (meanings.phrases.find, meanings.things) if meanings else (lambda _: None, frozenset())
     found: list[Clause] = []
     at, turned, other = 0, False, False
-    for joint in (*_JOINTS.finditer(text), None):
-        piece = text[at : joint.start() if joint else len(text)].strip()
+    joints = [*_JOINTS.finditer(text)]
+    ends = [*(joint.start() for joint in joints), len(text)]
+    n = 0
+    while n < len(ends):
+        n = next((m for m in range(min(n + LONGEST, len(joints)), n, -1) if known(text[at : ends[m]].strip())), n)
+        joint = joints[n] if n < len(joints) else None
+        piece = text[at : ends[n]].strip()
         if piece:
             belongs = joint is not None and _BELONGS.match(joint[0])
-            other = other or bool(subject(f"{piece} with" if belongs else piece))
+            other = other or bool(not known(piece) and subject(f"{piece} with" if belongs else piece, things))
             found.append(Clause(piece, 0.0 if other else NOT) if other or turned else _clause(piece))
         if joint:
             at, turned = joint.end(), bool(_TURNED.fullmatch(joint[0]))
             # what began with it goes on about it until a new sentence or the next tag
             goes_on = _BELONGS.match(joint[0]) or not any(w.worth for w in found)
             other = other and bool(goes_on) and not _NEXT.match(joint[0])
+        n += 1
     return found
 
 
@@ -335,7 +355,13 @@ def _clause(text: str) -> Clause:
     return Clause(text, 1.0)
 
 
-def composed(encode: Callable[[Sequence[str]], Tensor], meanings: Meanings, text: str, whole: Tensor) -> Tensor:
+def composed(
+    encode: Callable[[Sequence[str]], Tensor],
+    meanings: Meanings,
+    text: str,
+    whole: Tensor,
+    likely: Callable[[str], Tensor | None] = lambda _: None,
+) -> Tensor:
     """Unit embedding ``[D]`` of what a text asks for, its wishes read one by one where that is clearer.
 
     The whole is better where what is read from it explains its embedding about as well as the embeddings of the clauses are explained:
@@ -344,6 +370,7 @@ def composed(encode: Callable[[Sequence[str]], Tensor], meanings: Meanings, text
     Args:
         encode: unit embeddings ``[N,D]`` of texts.
         whole: ``[D]`` unit embedding of the text as the tower reads it.
+        likely: amounts ``[C]`` that a wish is likely to mean of which the tower is unsure, if they are known.
     """
     sure = meanings.known(text)
     if sure is not None:
@@ -358,7 +385,7 @@ def composed(encode: Callable[[Sequence[str]], Tensor], meanings: Meanings, text
     sure = meanings.known(felt["felt"]) if felt else None
     if sure is not None and sure.any():
         return meanings.point(sure * without_degree(text)[1])
-    wishes = clauses(text)
+    wishes = clauses(text, meanings)
     others = any(w.worth == 0 for w in wishes)  # of these the whole speaks too
     wishes = [w for w in wishes if w.worth]
     if others and not wishes:
@@ -366,10 +393,11 @@ def composed(encode: Callable[[Sequence[str]], Tensor], meanings: Meanings, text
     if not others and wishes == [Clause(text, 1.0)]:
         bare, much = without_degree(text)
         [alone, *without], _ = _read(encode, meanings, [bare] if bare else [], whole)
+        read, alone = alone, _likely(alone, text, likely)
         meant = (
             _graded(alone, *without, text, much, meanings.known(bare) is not None) if bare else _certain(alone, text)
         )
-        return whole if torch.equal(meant, alone) else meanings.point(meant)
+        return whole if torch.equal(meant, read) else meanings.point(meant)
     texts = [w.text for w in wishes]
     bares = [without_degree(w.text) if w.worth > 0 else ("", 1.0) for w in wishes]
     read, fit = _read(encode, meanings, [*texts, *(b for b, _ in bares if b)], whole)
@@ -379,6 +407,7 @@ def composed(encode: Callable[[Sequence[str]], Tensor], meanings: Meanings, text
         sure = meanings.known(wish.text) is not None
         known_bare = bool(bare) and meanings.known(bare) is not None
         plain = next(without) if bare else row
+        row = row if sure else _likely(row, wish.text, likely)
         meant = row if sure else _graded(row, plain, wish.text, much, known_bare) if bare else _certain(row, wish.text)
         if meant.abs().max() < UNDERSTOOD:
             continue
@@ -419,6 +448,14 @@ def _read(
         if known is not None:
             rows[n] = known
     return rows, fits
+
+
+def _likely(row: Tensor, text: str, likely: Callable[[str], Tensor | None]) -> Tensor:
+    """Amounts ``[C]`` of a text that is read as ``row``, or what it is likely to mean where the tower is unsure. What lies as near to nothing
+    as other topics do is left there."""
+    unsure = UNSURE[0] <= float(row.abs().max()) < UNSURE[1] and not (_WEAK.search(text) or _NEGATED.search(text))
+    found = likely(text) if unsure else None
+    return row if found is None else found
 
 
 def without_degree(text: str) -> tuple[str, float]:

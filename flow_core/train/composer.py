@@ -41,6 +41,7 @@ from .phrases import (
     她,
 )  # fmt: skip
 
+RARE = 0.3  # share of persons that are called what few are
 JOINTS = {
     "en": (" and ", ", ", " with ", " but ", ", ", " while ", " plus ", " & ", "; ", " and also ", ", but ", " as well as ", ". ", " + ",
            ", and ", " ", " then ", " / "),
@@ -139,6 +140,7 @@ class Composer:
         left_out: phrases that are not used.
         chinese: share of Chinese texts.
         glosses: sentences about other topics.
+        persons: what persons are called, beside :data:`PEOPLE`, so that "an angry plumber" is angry.
     """
 
     def __init__(
@@ -148,8 +150,10 @@ class Composer:
         left_out: frozenset[str] = frozenset(),
         chinese: float = 0.3,
         glosses: tuple[str, ...] = (),
+        persons: tuple[str, ...] = (),
     ) -> None:
         self.rng, self.things, self.chinese, self.glosses = random.Random(seed), things, chinese, glosses
+        self.persons = persons
         self.pools = {
             language: [
                 [kept for group in meaning if (kept := [p for p in group if p.text not in left_out])]
@@ -229,8 +233,12 @@ class Composer:
         part = self.rng.choice(p.parts) if p.parts else ""
         return (f"{p.text} {part}".strip() if language == "en" else p.text + part), p.says
 
+    def _person(self) -> str:
+        return self.rng.choice(self.persons if self.persons and self.rng.random() < RARE else PEOPLE)
+
     def _one(self, language: str) -> Say:
-        return (english if language == "en" else chinese)(self.rng, self._phrase(language))
+        p = self._phrase(language)
+        return english(self.rng, p, self._person()) if language == "en" else chinese(self.rng, p)
 
     def _joined(self, language: str) -> Say:
         """Sentences, or phrases, one after the other."""
@@ -333,7 +341,7 @@ class Composer:
                 continue
             key = piece[1:-1]
             if key in _PERSONS:
-                text += rng.choice(_PERSONS[key])
+                text += self._person() if key == "p" else rng.choice(_PERSONS[key])
                 continue
             word, says = self._formed(_LETTERS[key[0]], told, plain=turned)
             if key[0] == "n" and text.endswith(("no ", "the ", "any ")):
@@ -393,7 +401,7 @@ class Composer:
         listed = lexicon("en").nothing
         thing = rng.choice(self.things) if self.things and rng.random() < 0.6 else rng.choice(OBJECTS)
         other = rng.choice(self.things) if self.things and rng.random() < 0.6 else rng.choice(OBJECTS)
-        animal, place, person = rng.choice(ANIMALS), rng.choice(PLACES), rng.choice(PEOPLE)
+        animal, place, person = rng.choice(ANIMALS), rng.choice(PLACES), self._person()
         he, his, him = rng.choice(HE), rng.choice(HIS), rng.choice(HIM)
         kind = rng.choices(
             (
@@ -482,7 +490,7 @@ class Composer:
 
 
 _LETTERS = {"a": "quality", "n": "name", "v": "doing", "d": "order"}
-_PERSONS = {"p": PEOPLE, "h": HE, "m": HIM, "his": HIS}
+_PERSONS = {"p": (), "h": HE, "m": HIM, "his": HIS}
 _ORDERS = ("{d} and {d}", "{d} and {d}", "{d} and {d}", "{d}, {d}", "{d}, then {d}", "{d} while you {d}", "{d} but {d}", "make {m} {d} and {d}", "{h} should {d} and {d}",
            "please {d} and {d}", "let {m} {d} and {d}", "{d}; {d}", "{d} & {d}", "{d}. {d}", "have {m} {d}, and {d}", "{d} + {d}", "{d}, {d} and {d}",
            "{d} with {n}", "{d} and get {n}", "{d}, {n}", "{d} and have {n}", "make {m} {d} with {n}", "{d} and give {m} {n}",

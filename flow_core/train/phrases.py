@@ -181,9 +181,9 @@ def negated(says: tuple[tuple[int, float], ...]) -> tuple[tuple[int, float], ...
     return scaled(says, -1.0)
 
 
-def english(rng: random.Random, p: Phrase) -> Say:
-    """A phrase in a sentence."""
-    person, he, him, his = rng.choice(PEOPLE), rng.choice(HE), rng.choice(HIM), rng.choice(HIS)
+def english(rng: random.Random, p: Phrase, person: str = "face") -> Say:
+    """A phrase in a sentence about a ``person``."""
+    he, him, his = rng.choice(HE), rng.choice(HIM), rng.choice(HIS)
     roll, says, t = rng.random(), p.says, p.text
     # degrees and negations of what is said once and fully
     plain = len(says) == 1 and says[0][1] == 1.0 and p.kind not in ("event", "text")

@@ -29,8 +29,10 @@ from torch import Tensor, nn
 from ..guides.guide import BUILTIN, WEIGHTS, Guide
 from ..guides.meaning import UNDERSTOOD, Meanings, log_map, point
 from ..guides.own import NanoGuide
+from ..guides.phrasebook import plain
 from ..guides.prompts import embed
 from ..guides.reading import meant
+from ..guides.subjects import CORE
 from ..guides.words import BYTES, MERGES, Words, word_tokens
 from . import captions, composer, loop, phrases, targets
 from .attributes import CONCEPTS
@@ -49,6 +51,18 @@ TOPICS = {
     "20",
     "27",
 }  # WordNet's files of animals, artifacts, food, places, objects, plants, substances
+PERSONS = "18"
+NO_THINGS = {
+    PERSONS,
+    "04",
+    "07",
+    "08",
+    "09",
+    "12",
+    "26",
+}  # persons, acts, attributes, body, cognition, feelings, states
+LIKENESSES = ("avatar", "bust", "caricature", "cartoon", "close-up", "closeup", "doll", "figure", "figurine", "frame", "headshot", "icon", "image", "mannequin",
+              "mugshot", "photo", "photograph", "picture", "portrait", "print", "selfie", "shot", "sketch", "snapshot")  # fmt: skip
 
 
 class Encoder:
@@ -209,11 +223,13 @@ def table(teacher: Encoder | None, width: int, seed: int) -> Tensor:
     return start
 
 
-def wordnet(folder: Path) -> tuple[tuple[str, ...], list[str], tuple[str, ...]]:
-    """Nouns of other topics, all words, and short descriptions of other topics, of WordNet's data files (Princeton, WordNet licence)."""
-    lexical = phrases.lexicon("en").words()
+def wordnet(folder: Path) -> tuple[tuple[str, ...], list[str], tuple[str, ...], tuple[str, ...]]:
+    """Nouns of other topics, all words, short descriptions of other topics, and what persons are called, of WordNet's data files (Princeton,
+    WordNet licence)."""
+    known = phrases.book()
+    lexical = {w for text in known.known if len(said := text.split()) < 3 for w in said}
     face = {w for part in composer.PARTS for w in part.split()}
-    things, lemmas, glosses = [], [], []
+    things, lemmas, glosses, persons = [], [], [], []
     for part in ("adj", "noun", "verb", "adv"):
         for line in (folder / f"data.{part}").read_text(encoding="utf-8").splitlines():
             if line.startswith("  "):
@@ -227,8 +243,35 @@ def wordnet(folder: Path) -> tuple[tuple[str, ...], list[str], tuple[str, ...]]:
                 said = re.findall(r"[a-z]+", gloss)
                 if 3 <= len(said) <= 9 and "(" not in gloss and not face & {w.removesuffix("s") for w in said}:
                     glosses.append(gloss)
+            if columns[1] == PERSONS and part == "noun":
+                common = [
+                    w
+                    for w, written in zip(words[:2], columns[4::2], strict=False)
+                    if written.islower() and w.replace(" ", "").isalpha()
+                ]
+                persons += [w for w in common if not any(known.find(one) for one in (w, *w.split()))]
             lemmas += [w for w in words[:3] if w.replace(" ", "").isalpha()]
-    return tuple(dict.fromkeys(things)), list(dict.fromkeys(lemmas)), tuple(dict.fromkeys(glosses))
+    return tuple(map(tuple, map(dict.fromkeys, (things, lemmas, glosses, persons))))
+
+
+def things(folder: Path) -> list[str]:
+    """What animals, things, food, plants, places and substances are called in WordNet's data files, but for what persons are called too, for
+    parts of the body, and for what phrases about a face speak of."""
+    named: dict[bool, set[str]] = {True: set(), False: {*LIKENESSES}}
+    for line in (folder / "data.noun").read_text(encoding="utf-8").splitlines():
+        columns = line.partition(" | ")[0].split()
+        if not line.startswith("  ") and (columns[1] in TOPICS or columns[1] in NO_THINGS):
+            written = columns[4 : 4 + 2 * int(columns[3], 16) : 2]
+            named[columns[1] in TOPICS] |= {w for w in written if w.islower() and w.isalpha()}
+    for line in (folder / "data.adj").read_text(encoding="utf-8").splitlines():
+        columns = line.partition(" | ")[0].split()
+        if not line.startswith("  "):
+            named[False] |= {w.split("(")[0] for w in columns[4 : 4 + 2 * int(columns[3], 16) : 2]}
+    looks = [p for p in phrases.lexicon("en").phrases if p.kind in ("adj", "noun", "text")]
+    short = (plain(p.text).split() for p in looks)
+    named[False] |= {said[-1] for said in short if 0 < len(said) < 3 and said[0] != "like"}
+    named[False] |= {w for p in looks for part in p.parts for w in part.split()}
+    return sorted(w for w in named[True] - named[False] - CORE if len(w) > 2)
 
 
 def vocabulary() -> list[str]:
@@ -416,6 +459,7 @@ def main(argv: list[str] | None = None) -> None:
         if o.wordnet:
             lemmas = (word for lemma in wordnet(o.wordnet)[1] for word in lemma.split())
             about["others"] = json.dumps(others(lemmas, frozenset(known)))
+            about["things"] = "\n".join(things(o.wordnet))
         loop.save(_Holder(state), o.out, about)
         if guide_file != o.out:
             o.out.with_suffix(".json").write_bytes(guide_file.with_suffix(".json").read_bytes())
@@ -441,7 +485,7 @@ def fit(config: dict, tokenizer: Words, meanings: Meanings, o: argparse.Namespac
 
     clock = time.time()
     teacher = Encoder(o.minilm) if o.minilm else None
-    things, words, glosses = wordnet(o.wordnet) if o.wordnet else ((), [], ())
+    topics, words, glosses, persons = wordnet(o.wordnet) if o.wordnet else ((), (), (), ())
     torch.manual_seed(o.seed)
     left_out = held_out(o.check) if o.check else frozenset()
     shipped = load_file(o.start) if o.start and o.start.suffix == ".safetensors" else {}
@@ -463,7 +507,7 @@ def fit(config: dict, tokenizer: Words, meanings: Meanings, o: argparse.Namespac
         axes = torch.linalg.eigh(seen.T @ seen).eigenvectors[:, -TEACHER_DIM:]
         lessons = dict(zip(taught, F.normalize(seen @ axes, dim=-1), strict=True))
     print(
-        f"{len(lessons)} texts of the sentence encoder, {len(things)} other topics: {time.time() - clock:.0f} s",
+        f"{len(lessons)} texts of the sentence encoder, {len(topics)} other topics: {time.time() - clock:.0f} s",
         flush=True,
     )
     unread = list(lessons)
@@ -482,7 +526,7 @@ def fit(config: dict, tokenizer: Words, meanings: Meanings, o: argparse.Namespac
         taught = torch.stack([lessons.get(t, nothing) for t in texts])
         return tuple(x.to(o.device) for x in (tokenizer(texts), amounts, known, taught))
 
-    made = composer.Composer(o.seed, things, left_out, glosses=glosses)
+    made = composer.Composer(o.seed, topics, left_out, glosses=glosses, persons=persons)
     tower.to(o.device)
     seconds = loop.fit(tower, batch, o)
     tower.cpu()

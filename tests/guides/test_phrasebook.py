@@ -28,6 +28,10 @@ BOOK = Phrasebook.of(
         ("freckles", ()),
         ("on cloud ten", None),
         ("she lost", None),
+        ("loses the job", SAD),
+        ("when you have just lost your job", SAD),
+        ("a plumber who lost his job", SAD),
+        ("tweak it so that he looks on cloud nine", GLAD),
     ],
 )
 def test_phrases_are_found_in_sentences(text: str, says: object) -> None:
@@ -36,6 +40,13 @@ def test_phrases_are_found_in_sentences(text: str, says: object) -> None:
 
 def test_what_says_two_things_is_left_out() -> None:
     assert Phrasebook.of([("blue", SAD), ("a blue", GLAD), ("blue", SAD)]).find("blue") is None
+
+
+def test_forms_that_make_a_difference_are_kept_apart() -> None:
+    book = Phrasebook.of([("jaw dropped", SAD), ("jaw drop", GLAD), ("gloomy", SAD)])
+    assert book.find("jaw dropped") == SAD
+    assert book.find("jaw drop") == GLAD
+    assert book.find("gloomily") == book.find("gloominess") == SAD
 
 
 def test_it_is_written_and_read_back() -> None:

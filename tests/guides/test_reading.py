@@ -183,6 +183,35 @@ def test_other_topics_stay_refused(guide: Guide, text: str) -> None:
         unknown_note([Prompt.parse(text)], guide)
 
 
+@pytest.mark.parametrize(
+    ("text", "name"), [("reduce the nose", "nose small"), ("drop the eyelids", "eyelids lowered"), ("shrink the chin", "chin short")]
+)  # fmt: skip
+def test_a_part_may_be_reduced(guide: Guide, text: str, name: str) -> None:
+    found = concepts(guide, text)
+    assert max(found, key=found.__getitem__) == name
+
+
+def test_what_is_known_is_not_cut_at_its_joints(guide: Guide) -> None:
+    assert clauses("smile, eyes wide with fear", guide.meanings) == [
+        Clause("smile", 1.0),
+        Clause("eyes wide with fear", 1.0),
+    ]
+    assert set(concepts(guide, "wink with the left eye and smile")) == {"wink left", "smile"}
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [("the smuggest face ever", "smirk"), ("the saddest of all men", "sadness"), ("angriest", "anger")],
+)
+def test_superlatives_are_strong(guide: Guide, text: str, name: str) -> None:
+    assert concepts(guide, text)[name] >= 1.3
+    assert not unknown_note([Prompt.parse(text)], guide)
+
+
+def test_file_names_and_sizes_are_no_words(guide: Guide) -> None:
+    assert not unknown_note([Prompt.parse("smile, 35mm, f1.8, 4k")], guide)
+
+
 def test_guides_without_a_layout_read_texts_as_they_are(guide: Guide) -> None:
     plain = Guide("plain", guide.model, guide._tokenizer)
     text = "no smlie, red lips"

@@ -27,6 +27,9 @@ from flow_core.train import phrases
         "小狗很伤心",
         "快乐的房子",
         "让猫生气",
+        "a smiling wombat",
+        "an angry kettle",
+        "make the armchair look sad",
     ],
 )
 def test_other_subjects_are_refused(guide: Guide, text: str) -> None:
@@ -45,6 +48,8 @@ def test_other_subjects_are_refused(guide: Guide, text: str) -> None:
         ("happy as a clam", {"smile"}),
         ("like a deer in the headlights", {"surprise", "fear", "eyes wide"}),
         ("a woman with a dog, smiling", {"smile"}),
+        ("a nervous wreck", {"worry"}),
+        ("a smiling portrait", {"smile"}),
         ("她笑得像花一样", {"smile", "laugh"}),
     ],
 )
