@@ -451,7 +451,7 @@ def target_units(shown: Tensor, relax: Tensor, change: Tensor) -> Tensor:
     """Units ``[U]`` after an edit, within what a face can do; what it shows already is never a reason to change it."""
     # Single muscles that relax lose tension; only with the whole face do they also come back up to what is usual at rest.
     whole = relax.min().clamp(0, 1)
-    kept = torch.where(shown < 0, shown * (1 - whole * _comes_back().to(shown)), shown * (1 - relax).clamp(0, 2))
+    kept = torch.where(shown < 0, shown * (1 - whole * _comes_back(bool(change.any())).to(shown)), shown * (1 - relax).clamp(0, 2))
     # A full contraction is one, however slack the muscle was.
     wanted = kept + change + (-kept).clamp(min=0) * change.clamp(0, 1)
     floor = torch.minimum(_floor().to(wanted), shown)
@@ -459,14 +459,16 @@ def target_units(shown: Tensor, relax: Tensor, change: Tensor) -> Tensor:
     return torch.minimum(wanted, shown.clamp(min=MOST))
 
 
-@functools.lru_cache(maxsize=1)
-def _comes_back() -> Tensor:
+@functools.lru_cache(maxsize=2)
+def _comes_back(copied: bool) -> Tensor:
     """``[U]``: 1 for units that come up to what is usual at rest where the whole face relaxes; 0 for those that narrow the eyes.
 
-    Eyes of children and of many others are wider at rest than the mean is, and nobody asks for sleepy ones.
+    Eyes of children and of many others are wider at rest than the mean is, and nobody asks for sleepy ones. Nor for a sterner face, where an
+    expression is only taken away; an expression that is ``copied`` may be a sterner one.
     """
+    stays = NARROW if copied else (*NARROW, "browDown")
     with torch.inference_mode(False):
-        return torch.tensor([float(not n.startswith(NARROW)) for n in load_rig().unit_names])
+        return torch.tensor([float(not n.startswith(stays)) for n in load_rig().unit_names])
 
 
 @functools.lru_cache(maxsize=1)
@@ -498,7 +500,7 @@ def units_after(face: FittedFace, landmarks: Tensor, relax: Tensor, change: Tens
     at = _read_at()
     read = read_units(landmarks[None])[0] if look is None else look.before
     rest = _resting().to(landmarks) - read
-    rest = torch.minimum(rest, rest * _comes_back().to(rest)[at])
+    rest = torch.minimum(rest, rest * _comes_back(bool(change.any())).to(rest)[at])
     asked = (whole * rest + change[at] / _read_scale().to(landmarks)) / reaches().to(landmarks)
     now = lips_apart(landmarks)[0]
     parted = lips_wanted(face.rig, change, now) + (1 - whole) * now
