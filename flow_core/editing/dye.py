@@ -18,7 +18,7 @@ MOST_LIGHTER, MOST_DARKER = 50.0, 62.0  # L by which a head of hair changes at m
 GAIN = 4.0  # times that contrasts grow at most: beyond, blocks and noise of a dark picture show
 FLAT = 0.7  # of the contrasts that hair has where it is as light: with less it is a cap, and gets less light
 STILL_LIGHTER = 30.0  # L by which flat hair gets lighter all the same
-GLOSS = 1.8, 1.1  # standard deviations by which gloss is lighter than hair, at most, and of hair that gets lighter by ROOTED: on black hair it is sparse and bright
+GLOSS = 3.0, 1.0  # standard deviations by which gloss is lighter than hair, at most, and of hair that gets lighter by ROOTED: on black hair it is sparse and bright
 DARK, SHADY = 4.0, 0.5  # L below which shades tell little, and more for each L of the hair
 BLACK = 6.0  # L of the blackest hair
 DEEPEST = 1.5  # shift along a and b for each L of hair, at most
@@ -35,6 +35,7 @@ WARM = 0.25  # shift along a for each L that hair cannot be bleached
 RUDDY, FULL = 0.5, 0.7  # exponents by which a and b fall with the light within the shade: that of fair hair is ruddy
 WHOLLY = 15.0  # shift, CIE Lab, from where on hair is another colour, and not its own a little changed
 EVEN = 0.6  # of how light changes over the head, what hair loses that gets lighter by ROOTED or more
+LEAST = 0.7  # of the contrasts that is left then, below which they are not restored
 CALM = 0.2  # of the contrasts of such hair, what it loses too
 COLORLESS = 12.0  # chroma up to which light hair is grey, the less the more of it
 KEPT = 0.4  # of how the colours of hair differ from strand to strand, what dye leaves
@@ -150,8 +151,9 @@ def dyed(hair: Hair, by: Tensor) -> Tensor:
     # on what is dark, gloss stands out farther than shade goes down
     base = new + DARK + new**2 / 20
     tone = hair.tone - EVEN * far * hair.wide
+    tone = tone / ((tone.square() * hair.mask).sum() / hair.mask.sum().clamp(min=1e-6)).sqrt().clamp(LEAST, 1)
     gloss = GLOSS[0] + (GLOSS[1] - GLOSS[0]) * far
-    tone = torch.where(tone > 0, gloss * (tone / gloss).tanh(), tone / (1 - tone.clamp(max=0) / 8))
+    tone = torch.where(tone > 0, gloss * (tone.clamp(min=0) / gloss).log1p(), tone / (1 - tone.clamp(max=0) * (1 + 2 * far) / 8))
     light = new + base * ((strands / base * tone).exp() - 1)
     rooted = far * (1 - ROOTS) + (-lift / ROOTED).clamp(0, 1) * (1 - GREY_ROOTS)
     light = torch.where(light > 85, 85 + 13 * ((light - 85) / 13).tanh(), light)

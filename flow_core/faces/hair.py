@@ -19,8 +19,8 @@ from ..once import once
 from .creases import largest
 
 BUILTIN = Path(__file__).parents[1] / "weights" / "hair.safetensors"
-SIZE = 96  # pixels a side of the face square that the network looks at
-CHANNELS = (12, 28, 44, 52)
+SIZE = 128  # pixels a side of the face square that the network looks at
+CHANNELS = (12, 28, 44, 96)
 LEAST = 0.03  # share of the square above which a face has hair that can be dyed; a shaven head shows a rim of some
 BAND = 0.03  # of the square, by which the border of what the network finds may be off
 COARSE = 128  # pixels a side at most, at which the border is looked for; how far each pixel belongs to hair is finer
@@ -62,7 +62,7 @@ class HairNet(nn.Module):
         self.last = nn.Conv2d(a, 1, 3, padding=1)
 
     def forward(self, aligned: Tensor) -> Tensor:
-        """Face squares ``[B,3,96,96]`` RGB 0..1 -> logits ``[B,1,48,48]`` of hair."""
+        """Face squares ``[B,3,128,128]`` RGB 0..1 -> logits ``[B,1,64,64]`` of hair."""
         x, maps = 4 * (aligned - 0.5), []
         for step in self.down:
             x = step(x)
