@@ -77,7 +77,7 @@ def look(picture: Tensor, mask: Tensor, at: Tensor, mean: Tensor, square: int, s
         at: ``[N]`` which of its pixels, row by row, are hair at all.
         mean: Lab ``[3]`` of the hair.
         square: side of the face square in pixels.
-        skin: ``[1,1,k,k]`` 0..1 the face, beside which hair has roots; None = beside all that is no hair.
+        skin: ``[1,2,k,k]`` 0..1 the face, beside which hair has roots, and where it grows out of it; None = beside all that is no hair.
     """
     n, side = picture.shape[-1], round(COARSE * picture.shape[-1] / square)
     small, part = resized(picture, side), resized(mask, side)
@@ -88,7 +88,8 @@ def look(picture: Tensor, mask: Tensor, at: Tensor, mean: Tensor, square: int, s
     inner = inner * inner * (3 - 2 * inner)
     roots = 1 - inner
     if skin is not None:
-        roots = roots * (3 * blurred(resized(skin, side), wide)).clamp(max=1)
+        face, grown = resized(skin, side).split(1, 1)
+        roots = roots * (3 * blurred(face, wide)).clamp(max=1) * grown
     # at its border hair is partly what lies beyond; it is taken for what it is deeper within, or all over, with its own strands
     deep = ((blurred(part, strand) - 0.6) / 0.35).clamp(0, 1)
     fine = (fine * deep**2).sum() / (deep**2).sum().clamp(min=1e-6)

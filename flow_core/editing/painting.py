@@ -92,7 +92,7 @@ class Patch(NamedTuple):
 def patches(
     picture: Tensor, mean: Tensor, masks: Tensor, regions: Sequence[str], square: int, skin: Tensor | None = None
 ) -> list[Patch]:
-    """What :func:`repaint` needs to know, whatever the colours; ``skin [B,1,k,k]`` of the pictures is where hair has roots."""
+    """What :func:`repaint` needs to know, whatever the colours; ``skin [B,2,k,k]`` as in :func:`flow_core.editing.dye.look`."""
     made = []
     for i, r in itertools.product(range(len(masks)), range(len(regions))):
         mask = masks[i, r].flatten()
@@ -249,7 +249,7 @@ class RegionColors:
                 self.masks * painted[..., None, None],
                 self.regions,
                 side,
-                seen.face,
+                torch.cat([seen.face, seen.rooted], 1),
             ),
         )
         self.points = pixel_centers(*masks.shape[2:], masks.device)

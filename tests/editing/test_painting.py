@@ -228,18 +228,20 @@ def test_roots_stay_darker() -> None:
 
 
 def test_hair_has_roots_beside_skin_alone() -> None:
-    """A band of dark hair with skin above and a wall below: it is dyed up to the wall, and less up to the skin."""
+    """A band of dark hair with skin above and a wall below: it is dyed up to the wall, and less up to the skin, but where a fringe ends."""
     mask = torch.zeros(1, 1, 64, 64)
     mask[:, :, 16:48] = 1
-    skin = torch.zeros(1, 1, 64, 64)
-    skin[:, :, :16] = 1
+    skin = torch.zeros(1, 2, 64, 64)
+    skin[:, 0, :16] = 1
+    skin[:, 1, :, :32] = 1  # there it grows, and further right a fringe ends
     picture = torch.lerp(torch.full((1, 3, 64, 64), 0.6), torch.full((1, 3, 64, 64), 0.08), mask)
     picture = picture + 0.03 * mask * torch.sin(torch.arange(64) * 0.9)
     mean = torch.tensor([[[7.0, 0.0, 0.0]]])
     parts = patches(picture, mean, mask, ["hair"], 64, skin)
     after = to_lab(picture + repaint(parts, mean, torch.tensor([[[40.0, 0.0, 20.0]]]), (64, 64), 1.0, ["hair"]))[0, 0]
-    assert after[17].mean() < after[46].mean() - 5
+    assert after[17, :28].mean() < after[46, :28].mean() - 5
     assert after[46].mean() == pytest.approx(after[32].mean().item(), abs=4)
+    assert after[17, 36:].mean() == pytest.approx(after[46, 36:].mean().item(), abs=4)
 
 
 def test_a_light_border_of_dark_hair_does_not_glow() -> None:
