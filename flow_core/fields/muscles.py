@@ -60,6 +60,7 @@ MOST = 1.35  # of a unit after the edit; a face can overdo a little
 RELAX = "relax"  # in named amounts: "relax mouthSmile" takes a share of what a face shows away, "relax" of all units
 DID = "did"  # in metadata: what an edit does, by name
 CONTROL_RANGE = 2.0
+HAIRS = 192  # pixels of a raster along the face square, from which on its colours are those of hair, which needs as many
 NARROW = ("eyeBlink", "eyeSquint", "eyeLookDown")  # units that take the lids together
 # A face square of up to so many pixels, as in video, needs no finer raster of its skin. Half of the usual one, so that what lies beyond the
 # face is continued alike.
@@ -206,7 +207,8 @@ class MusclesField:
             moved.append(moved_face(face, places[at], one, size, glasses, pixel, colors, creases, after))
         rest = None if self.rest is None else self.rest.flow(feather, crop)
         covered = None if crop.covered is None else crop.covered.to(self.device)
-        return MuscleFlow(moved, rest, feather, self.device, covered)
+        dyed = self.rest is not None and self.rest.size[0] >= HAIRS * self.rest.span
+        return MuscleFlow(moved, rest, feather, self.device, covered, dyed)
 
     def raster(self, size: int | tuple[int, int] | None = None, crop: Crop | None = None) -> Field:
         """The offsets and colours as they are on one face. What the raster cannot hold is what was uncovered: the inside of a
@@ -303,11 +305,12 @@ class MuscleFlow:
 
     def __init__(
         self, faces: Sequence[MovedFace | None], rest: Flow | None, feather: float, device: torch.device,
-        covered: Tensor | None = None,
+        covered: Tensor | None = None, dyed: bool = False,
     ) -> None:  # fmt: skip
         self.faces, self.rest, self.feather, self.device, self.covered = faces, rest, feather, device, covered
         self.matrix: Tensor | None = None
         self.colored = rest is not None and rest.colored
+        self.dyed = dyed  # hair: a fringe covers the face as well, and is told from a hand when its colours are made
         self.span = 1.0 if rest is None else rest.span
 
     def __call__(self, points: Tensor) -> Sample:
@@ -331,7 +334,7 @@ class MuscleFlow:
             more = self.rest(points + offset.movedim(1, -1))
             if self.colored:
                 color = _covered(more.color, dark)
-                color = color if self.covered is None else color * clear
+                color = color if self.covered is None or self.dyed else color * clear
             offset = offset + more.offset
         if self.matrix is not None:
             offset = (self.matrix @ offset.flatten(2)).view_as(offset)
