@@ -52,7 +52,7 @@ TAKEN = 0.7, 0.4  # share of a colour of skin that lips, and brows, do not take
 BROW = 0.95, 1.65  # of the oval's half above the brows, up to where a brow may go on, across and up
 NECK = 0.15  # of the square, by which a neck may go on below the chin
 WALL = 0.1, 0.3  # share of what lies beside a face that looks like skin: none, and too much
-FRINGE = 0.5, 0.95  # of the way up from the brows to the top of the face, between which a fringe may end and hair begin
+FRINGE = 0.65, 1.0  # of the way up from the brows to the top of the face, between which a fringe may end and hair begin
 BESIDE = 0.75, 0.95  # of the half width of the face, beyond which no fringe ends
 IRIS = 0.024  # radius, fractions of the crop side
 
