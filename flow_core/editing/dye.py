@@ -18,7 +18,10 @@ MOST_LIGHTER, MOST_DARKER = 50.0, 62.0  # L by which a head of hair changes at m
 GAIN = 4.0  # times that contrasts grow at most: beyond, blocks and noise of a dark picture show
 FLAT = 0.7  # of the contrasts that hair has where it is as light: with less it is a cap, and gets less light
 STILL_LIGHTER = 30.0  # L by which flat hair gets lighter all the same
-GLOSS = 3.0, 1.0  # standard deviations by which gloss is lighter than hair, at most, and of hair that gets lighter by ROOTED: on black hair it is sparse and bright
+GLOSS = (
+    3.0,
+    1.0,
+)  # standard deviations by which gloss is lighter than hair, at most, and of hair that gets lighter by ROOTED: on black hair it is sparse and bright
 DARK, SHADY = 4.0, 0.5  # L below which shades tell little, and more for each L of the hair
 BLACK = 6.0  # L of the blackest hair
 DEEPEST = 1.5  # shift along a and b for each L of hair, at most
@@ -154,7 +157,9 @@ def dyed(hair: Hair, by: Tensor) -> Tensor:
     tone = hair.tone - EVEN * far * hair.wide
     tone = tone / ((tone.square() * hair.mask).sum() / hair.mask.sum().clamp(min=1e-6)).sqrt().clamp(LEAST, 1)
     gloss = GLOSS[0] + (GLOSS[1] - GLOSS[0]) * far
-    tone = torch.where(tone > 0, gloss * (tone.clamp(min=0) / gloss).log1p(), tone / (1 - tone.clamp(max=0) * (1 + 2 * far) / 8))
+    tone = torch.where(
+        tone > 0, gloss * (tone.clamp(min=0) / gloss).log1p(), tone / (1 - tone.clamp(max=0) * (1 + 2 * far) / 8)
+    )
     light = new + base * ((strands / base * tone).exp() - 1)
     rooted = far * (1 - ROOTS) + (-lift / ROOTED).clamp(0, 1) * (1 - GREY_ROOTS)
     light = torch.where(light > 85, 85 + 13 * ((light - 85) / 13).tanh(), light)
