@@ -1,7 +1,7 @@
 """Dyed hair: what a head of hair looks like in another colour, with its strands, its shades and its roots.
 
-Paint that shifts a mean colour makes black hair a flat cap of straw. Hair of a lighter colour has deeper contrasts in light, paler
-gloss, and roots that stay darker towards the skin, where its border is least sure as well.
+Paint that shifts a mean colour makes black hair a flat cap of straw. Hair of a lighter colour has deeper contrasts in light from strand
+to strand, paler gloss, and roots that keep their colour towards the skin, where its border is least sure as well.
 """
 
 from __future__ import annotations
@@ -18,10 +18,9 @@ MOST_LIGHTER, MOST_DARKER = 50.0, 62.0  # L by which a head of hair changes at m
 GAIN = 4.0  # times that contrasts grow at most: beyond, blocks and noise of a dark picture show
 FLAT = 0.7  # of the contrasts that hair has where it is as light: with less it is a cap, and gets less light
 STILL_LIGHTER = 30.0  # L by which flat hair gets lighter all the same
-GLOSS = (
-    3.0,
-    1.0,
-)  # standard deviations by which gloss is lighter than hair, at most, and of hair that gets lighter by ROOTED: on black hair it is sparse and bright
+# standard deviations from where on gloss grows slowly, and where hair gets lighter by ROOTED: on black hair it is sparse and bright
+GLOSS = 3.0, 1.0
+SHADES = 8.0, 2.7  # the same of shade
 DARK, SHADY = 4.0, 0.5  # L below which shades tell little, and more for each L of the hair
 BLACK = 6.0  # L of the blackest hair
 DEEPEST = 1.5  # shift along a and b for each L of hair, at most
@@ -146,8 +145,8 @@ def dyed(hair: Hair, by: Tensor) -> Tensor:
     warm = WARM * (by[0] - lift).clamp(0, 20) * (by[2] / 30).clamp(0, 1)
     there = torch.stack([mean[0] + lift, mean[1] + by[1] + warm, mean[2] + by[2]])
     new = there[0]
-    most = DEEPEST * (new + 6)  # colour that hair has where it is as dark
-    there = torch.cat([there[:1], there[1:] * (most / there[1:].norm(dim=0).clamp(min=1e-6)).clamp(max=1)])
+    deepest = DEEPEST * (new + 6)  # colour that hair has where it is as dark
+    there = torch.cat([there[:1], there[1:] * (deepest / there[1:].norm(dim=0).clamp(min=1e-6)).clamp(max=1)])
     far = (lift / ROOTED).clamp(0, 1)
     # what has more contrast than usual keeps it, the less of it the more light changes
     rich = (hair.spread / usual_spread(mean[0])).clamp(0.5, 1.6) ** (1 - 0.5 * (lift.abs() / ROOTED).clamp(max=1))
@@ -156,10 +155,8 @@ def dyed(hair: Hair, by: Tensor) -> Tensor:
     base = new + DARK + new**2 / 20
     tone = hair.tone - EVEN * far * hair.wide
     tone = tone / ((tone.square() * hair.mask).sum() / hair.mask.sum().clamp(min=1e-6)).sqrt().clamp(LEAST, 1)
-    gloss = GLOSS[0] + (GLOSS[1] - GLOSS[0]) * far
-    tone = torch.where(
-        tone > 0, gloss * (tone.clamp(min=0) / gloss).log1p(), tone / (1 - tone.clamp(max=0) * (1 + 2 * far) / 8)
-    )
+    most, least = (torch.lerp(by.new_tensor(a), by.new_tensor(b), far) for a, b in (GLOSS, SHADES))
+    tone = torch.where(tone > 0, most * (tone.clamp(min=0) / most).log1p(), tone / (1 - tone.clamp(max=0) / least))
     light = new + base * ((strands / base * tone).exp() - 1)
     rooted = far * (1 - ROOTS) + (-lift / ROOTED).clamp(0, 1) * (1 - GREY_ROOTS)
     light = torch.where(light > 85, 85 + 13 * ((light - 85) / 13).tanh(), light)

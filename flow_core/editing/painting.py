@@ -20,12 +20,8 @@ from .visible import Seen, seen_in
 
 COLOR_RASTER = 128  # a side, of the raster in which colours are kept: outlines are finer than movements
 HAIR_RASTER = 256  # and of hair, whose strands are finer still
-SPANS = (
-    1.0,
-    1.125,
-    1.25,
-    1.5,
-)  # sides of the face square in which hair may be dyed; multiples of 1/8 keep the rasters even
+# sides of the face square in which hair may be dyed; multiples of 1/8 keep the rasters even
+SPANS = 1.0, 1.125, 1.25, 1.5
 MARGIN = 0.09  # of the face square, by which these go beyond a picture, whose hair fades over the last of them
 LEAST_MASK = 1 / 512  # of a mask, below which nothing is painted: less than any format keeps
 REFERENCE_AREA = 0.012  # share of the face square that lips cover, on which a colour costs no more than what it is

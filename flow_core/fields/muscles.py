@@ -60,9 +60,7 @@ MOST = 1.35  # of a unit after the edit; a face can overdo a little
 RELAX = "relax"  # in named amounts: "relax mouthSmile" takes a share of what a face shows away, "relax" of all units
 DID = "did"  # in metadata: what an edit does, by name
 CONTROL_RANGE = 2.0
-HAIRS = (
-    192  # pixels of a raster along the face square, from which on its colours are those of hair, which needs as many
-)
+HAIRS = 192  # pixels of a raster along the face square, from which on its colours are those of hair
 NARROW = ("eyeBlink", "eyeSquint", "eyeLookDown")  # units that take the lids together
 # A face square of up to so many pixels, as in video, needs no finer raster of its skin. Half of the usual one, so that what lies beyond the
 # face is continued alike.
