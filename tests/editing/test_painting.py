@@ -82,6 +82,13 @@ def test_colors_go_most_of_the_way(portraits: dict, crops: dict, guide: Guide, t
     assert left < 0.4 * far
 
 
+def test_a_grey_picture_is_in_no_blue_light() -> None:
+    skin = torch.tensor([[65.0, 0.0, 0.0], [56.0, 14.0, 15.0], [56.0, 0.0, -25.0]])
+    grey, white, blue = goal("hair", COLORS["hair grey"][1], skin, torch.full((3,), 80.0))
+    assert (grey - white)[1:].norm() < 1
+    assert blue[2] < white[2] - 5
+
+
 def test_a_dim_face_gets_dim_lips(portraits: dict, crops: dict, guide: Guide) -> None:
     """In a third of the light red lips have a third of the light, and not the red of a bright picture."""
     crop, bright = crops["astronaut"], portraits["astronaut"]
