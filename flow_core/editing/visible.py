@@ -314,7 +314,7 @@ class Seen:
         face = blurred(polygon_mask(inner, self.size).to(mask), max(1, round(0.02 * self.size)))
         # skin in deep shade or in a grey picture looks like hair, but not to the network that knows what covers a face
         unlikely = 1 - _ramp(resized(middle(likely, self.span), self.size), *LIKELY)
-        bare = self.outline("all", 0.03) * _ramp(self.lit_skin, 0.5, 0.95)
+        bare = torch.maximum(self.outline("all", 0.03), self._brow_and_neck[0]) * _ramp(self.lit_skin, 0.5, 0.95)
         spared = 1 - torch.maximum(torch.maximum(skin, face), bare) * (1 - self.covered) * unlikely
         spared = self._around(spared, 1.0)
         trusted = trusted & ~self._shaven()

@@ -33,7 +33,7 @@ BLURRED = (
 )
 HUE = 2.0  # times that shares of red and green count, of what red and green do
 APART = 8.0  # squared distance of two colours in what they vary by, which half tells them apart
-SURE = 1.5  # mean logit where hair is found, below which it may well be a hat or a bald head
+SURE = 1.7  # mean logit where hair is found, below which it may well be a hat or a bald head
 
 
 class _Step(nn.Sequential):
@@ -114,8 +114,7 @@ def likely_hair(picture: Tensor, size: int, span: float = 1.0) -> tuple[Tensor, 
     likely, picture = mask, resized(picture, side)
     small = resized(picture, mask.shape[-1])
     mask = mask * textured(small, mask, max(1, round(0.025 * coarse)))
-    mask = guided(small, mask, max(1, round(0.03 * coarse)))
-    mask = ((mask - 0.42) / 0.32).clamp(0, 1)
+    mask = ((mask - 0.4) / 0.32).clamp(0, 1)
     return matted(picture, mask, max(1, round(BAND * coarse))), trusted(logits), likely
 
 
@@ -218,9 +217,10 @@ def _ways(picture: Tensor, mask: Tensor, reach: int, noise: float = 0.05) -> Ten
     along = along / far.clamp(min=1e-6)
     begin = (along * of_beyond).sum(-1, keepdim=True)
     apart, rest = some * more * far**2 / (far**2 + APART**2), torch.cat([along, begin], -1)
-    unsure = (2 * torch.minimum(least, most)).clamp(max=1) * apart.movedim(-1, 1)
+    smooth = resized(torch.cat([apart, rest], -1).movedim(-1, 1), mask.shape[-1])
+    unsure = (2 * torch.minimum(least, most)).clamp(max=1) * smooth[:, :1]
     near = (3 * blurred(most, max(1, reach // 2))).clamp(max=1)
-    return torch.cat([unsure, near, rest.movedim(-1, 1)], 1)
+    return torch.cat([unsure, near, smooth[:, 1:]], 1)
 
 
 def _on_the_way(picture: Tensor, mask: Tensor, ways: Tensor) -> Tensor:
@@ -232,12 +232,13 @@ def _on_the_way(picture: Tensor, mask: Tensor, ways: Tensor) -> Tensor:
 
 
 def _colors(picture: Tensor, weight: Tensor, radius: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Of a part ``weight [B,1,h,w]`` of ``[B,C,h,w]`` from place to place: its mean ``[B,h,w,C]``, how it varies ``[B,h,w,C,C]``,
-    and whether there is any of it near, ``[B,h,w,1]`` 0..1."""
+    """Of a part ``weight [B,1,h,w]`` of ``[B,C,h,w]`` from place to place, which are half as many a side: its mean ``[B,y,x,C]``, how it
+    varies ``[B,y,x,C,C]``, and whether there is any of it near, ``[B,y,x,1]`` 0..1."""
     count = picture.shape[1]
     row, column = torch.triu_indices(count, count)  # what varies is symmetric
     sums = torch.cat([torch.ones_like(weight), picture, picture[:, row] * picture[:, column]], 1)
-    some, mean, square = blurred(sums * weight, radius).movedim(1, -1).split((1, count, len(row)), -1)
+    sums = F.avg_pool2d(blurred(sums * weight, radius), 2, ceil_mode=True)
+    some, mean, square = sums.movedim(1, -1).split((1, count, len(row)), -1)
     mean, square = mean / some.clamp(min=1e-5), square / some.clamp(min=1e-5)
     vary = mean.new_empty(*mean.shape, count)
     vary[..., row, column] = vary[..., column, row] = square - mean[..., row] * mean[..., column]
