@@ -1,7 +1,7 @@
 """Train the network that finds hair: ``python -m flow_core.train hair --data DIR``.
 
 ``DIR`` holds the portraits of :mod:`flow_core.train.data`, and ``portraits_hair.npz`` with what is where in their stored squares:
-``index [M]`` of those that are labelled, and ``hair`` and ``person`` ``[M,s,s]`` uint8, 255 where there is some.
+``index [M]`` of those that are labelled, and ``hair`` and ``person`` ``[M,96,96]`` uint8, 255 where there is some.
 ``weights/hair.md`` says who told.
 
 Hardly any of these faces is bald or wears a hat, and those that do are held out. So heads are shaved, hatted and veiled here, hair is dyed, and walls are put behind it that
@@ -27,8 +27,8 @@ from . import data, loop
 from .colors import mean_color, to_lab, to_rgb
 from .views import Views
 
-SHARE = {"shaved": 0.14, "hat": 0.16, "veil": 0.2, "dyed": 0.18, "wall": 0.25}  # of the views that each is done to
-SCENES = 3000  # drawn before the training, which looks at each several times, in other light and mirrored
+SHARE = {"shaved": 0.16, "hat": 0.18, "veil": 0.24, "dyed": 0.18, "wall": 0.3}  # of the views that each is done to
+SCENES = 6000  # drawn before the training, which looks at each several times, in other light and mirrored
 
 
 def labelled(folder: Path) -> tuple[data.Faces, data.Faces]:
@@ -39,7 +39,7 @@ def labelled(folder: Path) -> tuple[data.Faces, data.Faces]:
     """
     path = folder / "portraits_hair.npz"
     if not path.is_file():
-        raise SystemExit(f"{folder} holds no {path.name}: index [M], hair and person [M,s,s] of the stored squares.")
+        raise SystemExit(f"{folder} holds no {path.name}: index [M], hair and person [M,96,96] of the stored squares.")
     stored = np.load(path)
     index = torch.from_numpy(stored["index"].astype(np.int64))
     faces = data.READERS["portraits"](folder)
@@ -64,7 +64,7 @@ class Scenes:
         self.generator, self.share = self.views.generator, SHARE
 
     def draw(self, count: int) -> tuple[Tensor, Tensor]:
-        """Pictures ``[count,3,128,128]`` and the share of hair ``[count,1,64,64]`` in each pixel of the network's answer."""
+        """Pictures ``[count,3,96,96]`` and the share of hair ``[count,1,48,48]`` in each pixel of the network's answer."""
         use = self.views.usable
         index = use[torch.randint(len(use), (count,), generator=self.generator)]
         picture, _, seen = self.views.view(index, False, 1.3)
@@ -92,7 +92,7 @@ class Scenes:
         return F.interpolate(noise, (SIZE, SIZE), mode="bicubic", align_corners=False)
 
     def _cloth(self, picture: Tensor, like: Tensor, seen: Tensor, loud: Tensor) -> Tensor:
-        """Cloth ``[n,3,128,128]``: one colour or two, folds across or along the face, and the light of what ``like [n,1,128,128]`` it
+        """Cloth ``[n,3,96,96]``: one colour or two, folds across or along the face, and the light of what ``like [n,1,96,96]`` it
         lies on: with all its fine shades it is silk with the sheen of hair. ``loud [n,1,1,1]``: it has a colour that hair has not."""
         n = len(picture)
         first, second = (self._uniform(0.02, 1, n, 3, 1, 1) for _ in range(2))
@@ -138,7 +138,7 @@ class Scenes:
         return torch.rand(count, 1, 1, 1, generator=self.generator) < share
 
     def _head(self, seen: Tensor) -> Tensor:
-        """The skull above the brows, ``[n,1,128,128]``: an ellipse about the face, soft at its border."""
+        """The skull above the brows, ``[n,1,96,96]``: an ellipse about the face, soft at its border."""
         points = pixel_centers(SIZE, SIZE)
         ears = (seen[:, AT[234]], seen[:, AT[454]])
         middle = (ears[0] + ears[1]) / 2
@@ -270,7 +270,7 @@ class _Objective(nn.Module):
 
 @torch.no_grad()
 def found(net: nn.Module, faces: data.Faces) -> tuple[Tensor, Tensor]:
-    """Of each usable face the logits of hair, and hair as labelled, ``[N,1,64,64]``."""
+    """Of each usable face the logits of hair, and hair as labelled, ``[N,1,48,48]``."""
     views = Views(faces, 0, SIZE)
     parts = []
     for index in views.usable.split(64):
