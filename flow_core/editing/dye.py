@@ -1,7 +1,7 @@
 """Dyed hair: what a head of hair looks like in another colour, with its strands, its shades and its roots.
 
-Paint that shifts a mean colour makes black hair a flat cap of straw. Hair of a lighter colour has deeper contrasts in light, paler
-gloss, and roots that stay darker towards the skin, where its border is least sure as well.
+Paint that shifts a mean colour makes black hair a flat cap of straw. Hair of a lighter colour has deeper contrasts in light from strand
+to strand, paler gloss, and roots that keep their colour towards the skin, where its border is least sure as well.
 """
 
 from __future__ import annotations
@@ -18,15 +18,17 @@ MOST_LIGHTER, MOST_DARKER = 50.0, 62.0  # L by which a head of hair changes at m
 GAIN = 4.0  # times that contrasts grow at most: beyond, blocks and noise of a dark picture show
 FLAT = 0.7  # of the contrasts that hair has where it is as light: with less it is a cap, and gets less light
 STILL_LIGHTER = 30.0  # L by which flat hair gets lighter all the same
-GLOSS = 1.8  # standard deviations by which the gloss of hair is lighter than hair, at most: on black hair it is sparse and bright
+# standard deviations from where on gloss grows slowly, and where hair gets lighter by ROOTED: on black hair it is sparse and bright
+GLOSS = 3.0, 1.0
+SHADES = 8.0, 2.7  # the same of shade
 DARK, SHADY = 4.0, 0.5  # L below which shades tell little, and more for each L of the hair
 BLACK = 6.0  # L of the blackest hair
 DEEPEST = 1.5  # shift along a and b for each L of hair, at most
 BLEACHED = 3.0  # times that L + 16 of the hair grows at most
-ROOTS = 0.4  # share of the way that hair goes where it ends in skin, where it gets lighter by ROOTED or more
+ROOTS = 0.2  # share of the way that hair goes where it ends in skin, where it gets lighter by ROOTED or more
 GREY_ROOTS = 0.85  # the same where it gets darker
 ROOTED = 40.0
-EDGE, FINE = 0.035, 0.016  # of the square: how far roots reach into the hair, and light changes from strand to strand
+EDGE, FINE = 0.045, 0.016  # of the square: how far roots reach into the hair, and light changes from strand to strand
 NEARBY = 0.06  # of the square, over which hair has one colour where a pixel is only partly hair
 SCARCE = 0.08  # share of hair nearby that counts as much as all the hair does
 # L by which hair without strands may get darker, or else it is a cap, and more for each L that these differ
@@ -34,6 +36,10 @@ SMOOTH = 26.0, 14.0
 WARM = 0.25  # shift along a for each L that hair cannot be bleached
 RUDDY, FULL = 0.5, 0.7  # exponents by which a and b fall with the light within the shade: that of fair hair is ruddy
 WHOLLY = 15.0  # shift, CIE Lab, from where on hair is another colour, and not its own a little changed
+EVEN = 0.6  # of how light changes over the head, what hair loses that gets lighter by ROOTED or more
+LEAST = 0.7  # of the contrasts that is left then, below which they are not restored
+CALM = 0.2  # of the contrasts of such hair, what it loses too
+COLORLESS = 12.0  # chroma up to which light hair is grey, the less the more of it
 KEPT = 0.4  # of how the colours of hair differ from strand to strand, what dye leaves
 COARSE = 96  # pixels a side of the face square, at which what is smooth is computed
 
@@ -46,6 +52,7 @@ class Hair(NamedTuple):
         rgb: what hair is taken to be at each pixel, ``[3,N]``.
         lab: the same.
         tone: how light each pixel is, ``[N]`` standard deviations of its logarithm.
+        wide: the same of what is around each pixel, ``[N]``.
         spread: L, the standard deviation of the light of the hair.
         fine: L by which light changes from strand to strand.
         mask: how far each pixel is hair, ``[N]``.
@@ -56,6 +63,7 @@ class Hair(NamedTuple):
     rgb: Tensor
     lab: Tensor
     tone: Tensor
+    wide: Tensor
     spread: Tensor
     fine: Tensor
     mask: Tensor
@@ -71,7 +79,7 @@ def look(picture: Tensor, mask: Tensor, at: Tensor, mean: Tensor, square: int, s
         at: ``[N]`` which of its pixels, row by row, are hair at all.
         mean: Lab ``[3]`` of the hair.
         square: side of the face square in pixels.
-        skin: ``[1,1,k,k]`` 0..1 the face, beside which hair has roots; None = beside all that is no hair.
+        skin: ``[1,2,k,k]`` 0..1 the face, beside which hair has roots, and where it grows out of it; None = beside all that is no hair.
     """
     n, side = picture.shape[-1], round(COARSE * picture.shape[-1] / square)
     small, part = resized(picture, side), resized(mask, side)
@@ -82,7 +90,8 @@ def look(picture: Tensor, mask: Tensor, at: Tensor, mean: Tensor, square: int, s
     inner = inner * inner * (3 - 2 * inner)
     roots = 1 - inner
     if skin is not None:
-        roots = roots * (3 * blurred(resized(skin, side), wide)).clamp(max=1)
+        face, grown = resized(skin, side).split(1, 1)
+        roots = roots * (3 * blurred(face, wide)).clamp(max=1) * grown
     # at its border hair is partly what lies beyond; it is taken for what it is deeper within, or all over, with its own strands
     deep = ((blurred(part, strand) - 0.6) / 0.35).clamp(0, 1)
     fine = (fine * deep**2).sum() / (deep**2).sum().clamp(min=1e-6)
@@ -109,8 +118,10 @@ def look(picture: Tensor, mask: Tensor, at: Tensor, mean: Tensor, square: int, s
     tone = (lab[0].clamp(min=0) + DARK + SHADY * mean[0]).log()
     tone = tone - (tone * weight).sum()
     width = (tone.square() * weight).sum().sqrt().clamp(min=1e-3)
+    around = (rgb_to_lab(smooth)[0].clamp(min=0) + DARK + SHADY * mean[0]).log()
+    around = around - (around * weight).sum()
     spread = ((lab[0] - mean[0]).square() * weight).sum().sqrt()
-    return Hair(mean, rgb, lab, tone / width, spread, fine, mask, roots[0])
+    return Hair(mean, rgb, lab, tone / width, around / width, spread, fine, mask, roots[0])
 
 
 def usual_spread(light: Tensor) -> Tensor:
@@ -127,21 +138,27 @@ def dyed(hair: Hair, by: Tensor) -> Tensor:
     lightest = (GAIN * hair.spread / (0.22 * FLAT) - 6 - mean[0]).clamp(STILL_LIGHTER, MOST_LIGHTER)
     lightest = torch.minimum(lightest, (BLEACHED - 1) * (mean[0] + 16))
     lift = torch.minimum(torch.maximum(by[0], darkest), lightest)
+    # hair that is lighter than grey is grey as it is
+    grey = (1 - (mean + by)[1:].norm(dim=0) / COLORLESS).clamp(0, 1) * ((mean[0] + by[0] - 58) / 10).clamp(0, 1)
+    lift = torch.where(lift < 0, lift * (1 - grey), lift)
     # what is bleached is first of all orange
     warm = WARM * (by[0] - lift).clamp(0, 20) * (by[2] / 30).clamp(0, 1)
     there = torch.stack([mean[0] + lift, mean[1] + by[1] + warm, mean[2] + by[2]])
     new = there[0]
-    most = DEEPEST * (new + 6)  # colour that hair has where it is as dark
-    there = torch.cat([there[:1], there[1:] * (most / there[1:].norm(dim=0).clamp(min=1e-6)).clamp(max=1)])
+    deepest = DEEPEST * (new + 6)  # colour that hair has where it is as dark
+    there = torch.cat([there[:1], there[1:] * (deepest / there[1:].norm(dim=0).clamp(min=1e-6)).clamp(max=1)])
+    far = (lift / ROOTED).clamp(0, 1)
     # what has more contrast than usual keeps it, the less of it the more light changes
     rich = (hair.spread / usual_spread(mean[0])).clamp(0.5, 1.6) ** (1 - 0.5 * (lift.abs() / ROOTED).clamp(max=1))
-    strands = torch.minimum(rich * usual_spread(new), GAIN * hair.spread)
+    strands = torch.minimum(rich * (1 - CALM * far) * usual_spread(new), GAIN * hair.spread)
     # on what is dark, gloss stands out farther than shade goes down
     base = new + DARK + new**2 / 20
-    tone = torch.where(hair.tone > 0, GLOSS * (hair.tone / GLOSS).tanh(), hair.tone / (1 - hair.tone.clamp(max=0) / 8))
+    tone = hair.tone - EVEN * far * hair.wide
+    tone = tone / ((tone.square() * hair.mask).sum() / hair.mask.sum().clamp(min=1e-6)).sqrt().clamp(LEAST, 1)
+    most, least = (torch.lerp(by.new_tensor(a), by.new_tensor(b), far) for a, b in (GLOSS, SHADES))
+    tone = torch.where(tone > 0, most * (tone.clamp(min=0) / most).log1p(), tone / (1 - tone.clamp(max=0) / least))
     light = new + base * ((strands / base * tone).exp() - 1)
-    rooted = (lift / ROOTED).clamp(0, 1) * (1 - ROOTS) + (-lift / ROOTED).clamp(0, 1) * (1 - GREY_ROOTS)
-    light = torch.lerp(light, own[0], rooted * hair.roots)
+    rooted = far * (1 - ROOTS) + (-lift / ROOTED).clamp(0, 1) * (1 - GREY_ROOTS)
     light = torch.where(light > 85, 85 + 13 * ((light - 85) / 13).tanh(), light)
     light = torch.lerp(own[0] + lift, light, wholly).clamp(0, 100)
     # in shade there is less colour, and gloss is as white as the light is
@@ -154,4 +171,4 @@ def dyed(hair: Hair, by: Tensor) -> Tensor:
     paler = (there[1:].norm(dim=0) + 1) / (mean[1:].norm(dim=0) + 1)
     kept = torch.minimum(darker, paler.clamp(min=0.3)).clamp(max=1) * (1 - (1 - KEPT) * wholly)
     hue = there[1:] * full * pale + (own[1:] - mean[1:] * full) * kept
-    return torch.cat([light[None], hue])
+    return torch.lerp(torch.cat([light[None], hue]), own, rooted * hair.roots)

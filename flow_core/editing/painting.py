@@ -20,7 +20,9 @@ from .visible import Seen, seen_in
 
 COLOR_RASTER = 128  # a side, of the raster in which colours are kept: outlines are finer than movements
 HAIR_RASTER = 256  # and of hair, whose strands are finer still
-SPANS = 1.0, 1.125, 1.5  # sides of the face square in which hair may be dyed; multiples of 1/8 keep the rasters even
+# sides of the face square in which hair may be dyed; multiples of 1/8 keep the rasters even
+SPANS = 1.0, 1.125, 1.25, 1.5
+MARGIN = 0.09  # of the face square, by which these go beyond a picture, whose hair fades over the last of them
 LEAST_MASK = 1 / 512  # of a mask, below which nothing is painted: less than any format keeps
 REFERENCE_AREA = 0.012  # share of the face square that lips cover, on which a colour costs no more than what it is
 SAID = {  # region -> what is wrong where there is none of it
@@ -91,7 +93,7 @@ class Patch(NamedTuple):
 def patches(
     picture: Tensor, mean: Tensor, masks: Tensor, regions: Sequence[str], square: int, skin: Tensor | None = None
 ) -> list[Patch]:
-    """What :func:`repaint` needs to know, whatever the colours; ``skin [B,1,k,k]`` of the pictures is where hair has roots."""
+    """What :func:`repaint` needs to know, whatever the colours; ``skin [B,2,k,k]`` as in :func:`flow_core.editing.dye.look`."""
     made = []
     for i, r in itertools.product(range(len(masks)), range(len(regions))):
         mask = masks[i, r].flatten()
@@ -133,7 +135,9 @@ def repaint(
             # what is taken for partly hair becomes no more than hair, or else skin beside it would glow
             whole_way = shifted - part.rgb
             change = part.mask * (shifted - part.hair.rgb)
-            change = torch.minimum(torch.maximum(change, whole_way.clamp(max=0)), whole_way.clamp(min=0))
+            within = torch.minimum(torch.maximum(change, whole_way.clamp(max=0)), whole_way.clamp(min=0))
+            # all channels alike, or else skin beside blue hair turns pink
+            change = change * (within.abs().sum(0) / change.abs().sum(0).clamp(min=1e-6))
         else:
             change = part.mask * (
                 lab_to_rgb(
@@ -183,7 +187,7 @@ def hair_span(crop: Crop) -> float:
     h, w = crop.image_size
     corners = crop.to_crop(crop.matrix.new_tensor([[[0.0, 0], [w, 0], [w, h], [0, h]]])[:, None])
     reach = 2 * (corners - 0.5).abs().max().item() if crop.batch else 1.0
-    return next((span for span in SPANS if span >= reach), SPANS[-1])
+    return next((span for span in SPANS if span >= reach + MARGIN), SPANS[-1])
 
 
 def colored(gates: Sequence[Gates]) -> list[str]:
@@ -246,7 +250,7 @@ class RegionColors:
                 self.masks * painted[..., None, None],
                 self.regions,
                 side,
-                seen.face if "hair" in regions else None,
+                torch.cat([seen.face, seen.rooted], 1) if "hair" in regions else None,
             ),
         )
         self.points = pixel_centers(*masks.shape[2:], masks.device)

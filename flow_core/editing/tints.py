@@ -197,7 +197,9 @@ def goal(region: str, lab: tuple[float, float, float], skin: Tensor, brightest: 
         cast = 0.9 * (skin - light[:, None] * usual) * hue  # of coloured light
     else:
         light = ((brightest + 16) / (BRIGHTEST + 16)).clamp(0.3, 1)
-        off = (skin - light[:, None] * usual) * hue  # nobody's skin is that far from the usual in white light
+        # nobody's skin is far from the usual in white light, or from grey in a picture without colours
+        own = light[:, None] * usual * hue
+        off = skin * hue - own * ((skin * own).sum(1) / own.square().sum(1)).clamp(0, 1)[:, None]
         cast = off * (1 - OWN_HUE / off.norm(dim=1, keepdim=True).clamp(min=OWN_HUE))
     cast = cast * (color[0] + 16) / (SKIN + 16)  # what is dark takes less of it
     return (light[:, None] * (color + dark) - dark + cast).clamp(min=light.new_tensor([1.0, -110, -110]))

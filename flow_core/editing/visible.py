@@ -52,6 +52,8 @@ TAKEN = 0.7, 0.4  # share of a colour of skin that lips, and brows, do not take
 BROW = 0.95, 1.65  # of the oval's half above the brows, up to where a brow may go on, across and up
 NECK = 0.15  # of the square, by which a neck may go on below the chin
 WALL = 0.1, 0.3  # share of what lies beside a face that looks like skin: none, and too much
+FRINGE = 0.65, 1.0  # of the way up from the brows to the top of the face, between which a fringe may end and hair begin
+BESIDE = 0.75, 0.95  # of the half width of the face, beyond which no fringe ends
 IRIS = 0.024  # radius, fractions of the crop side
 
 
@@ -176,6 +178,16 @@ class Seen:
     def face(self) -> Tensor:
         """The face with its brow up to the hair, in the whole picture, ``[B,1,n,n]`` 0..1, n = ``size * span``."""
         return self._around(torch.maximum(self.outline("all", 0.03), self._brow_and_neck[0]))
+
+    @property
+    def rooted(self) -> Tensor:
+        """Where hair beside the face grows out of it, in the whole picture, ``[B,1,n,n]`` 0..1: not where a fringe ends."""
+        points = pixel_centers(self.size, self.size, self.rgb.device)
+        brow, top, left, right = self._brows, *(self.landmarks[:, AT[i], None] for i in (10, 234, 454))
+        height = (brow - points.flatten(1, 2))[..., 1] / (brow - top)[..., 1].clamp(min=0.02)
+        off = (points.flatten(1, 2) - (left + right) / 2)[..., 0].abs() / ((right - left)[..., 0] / 2).clamp(min=0.02)
+        grown = torch.maximum(_ramp(height, *FRINGE), _ramp(off, *BESIDE))
+        return self._around(grown.unflatten(1, (self.size, self.size))[:, None], 1.0)
 
     @functools.cached_property
     def found_hair(self) -> tuple[Tensor, Tensor, Tensor]:

@@ -222,9 +222,10 @@ def _ways(sums: Tensor, mask: Tensor, reach: int, noise: float = 0.05) -> Tensor
     along = along / far.clamp(min=1e-6)
     begin = (along * of_beyond).sum(1, keepdim=True)
     apart = some * more * far**2 / (far**2 + APART**2)
+    apart, way = resized(torch.cat([apart, along, begin], 1), mask.shape[-1]).tensor_split((1,), 1)
     unsure = (2 * torch.minimum(least, most)).clamp(max=1) * apart
     near = (3 * blurred(most, max(1, reach // 2))).clamp(max=1)
-    return torch.cat([unsure, near, along, begin], 1)
+    return torch.cat([unsure, near, way], 1)
 
 
 def _on_the_way(picture: Tensor, mask: Tensor, ways: Tensor) -> Tensor:
@@ -236,11 +237,14 @@ def _on_the_way(picture: Tensor, mask: Tensor, ways: Tensor) -> Tensor:
 
 
 def _colors(sums: Tensor, weight: Tensor, radius: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Of parts ``weight [P,B,1,h,w]`` of a picture, with ``sums`` as of :func:`_ways`, from place to place: whether there is any of a part near
-    ``[P,B,1,h,w]`` 0..1, its mean ``[P,B,C,h,w]``, and how much all parts vary within themselves ``[B,C,C,h,w]``."""
+    """Of parts ``weight [P,B,1,h,w]`` of a picture, with ``sums`` as of :func:`_ways`, from place to place, which are half as
+    many a side (``y`` and ``x``): whether there is any of a part near ``[P,B,1,y,x]`` 0..1, its mean ``[P,B,C,y,x]``, and how much all parts vary
+    within themselves ``[B,C,C,y,x]``."""
     count = math.isqrt(2 * sums.shape[1]) - 1
     row, column = torch.triu_indices(count, count, device=sums.device)  # what varies is symmetric
-    some, mean, square = blurred(sums * weight, radius).split((1, count, len(row)), 2)
+    sums = blurred(sums * weight, radius)
+    sums = F.avg_pool2d(sums.flatten(0, 1), 2, ceil_mode=True).unflatten(0, sums.shape[:2])
+    some, mean, square = sums.split((1, count, len(row)), 2)
     mean, square = mean / some.clamp(min=1e-5), square / some.clamp(min=1e-5)
     vary = (square - mean.index_select(2, row) * mean.index_select(2, column)).sum(0)
     at = torch.empty(count, count, dtype=torch.long, device=sums.device)

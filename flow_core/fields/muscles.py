@@ -64,6 +64,7 @@ RELAX = "relax"  # in named amounts: "relax mouthSmile" takes a share of what a 
 DID = "did"  # in metadata: what an edit does, by name
 CONTROL_RANGE = 2.0
 SHUTS = 0.5, 0.75  # of a blink that is copied: from where on lids begin to shut whatever is read of them, and do
+HAIRS = 192  # pixels of a raster along the face square, from which on its colours are those of hair
 NARROW = ("eyeBlink", "eyeSquint", "eyeLookDown")  # units that take the lids together
 # A face square of up to so many pixels, as in video, needs no finer raster of its skin. Half of the usual one, so that what lies beyond the
 # face is continued alike.
@@ -204,7 +205,8 @@ class MusclesField:
             moved.append(moved_face(face, one, size, looked_at(face, one) if looks else None))
         rest = None if self.rest is None else self.rest.flow(feather, crop)
         covered = None if crop.covered is None else crop.covered.to(self.device)
-        return MuscleFlow(moved, rest, feather, self.device, covered)
+        dyed = self.rest is not None and self.rest.size[0] >= HAIRS * self.rest.span
+        return MuscleFlow(moved, rest, feather, self.device, covered, dyed)
 
     def raster(self, size: int | tuple[int, int] | None = None, crop: Crop | None = None) -> Field:
         """The offsets and colours as they are on one face. What the raster cannot hold is what was uncovered: the inside of a
@@ -301,11 +303,12 @@ class MuscleFlow:
 
     def __init__(
         self, faces: Sequence[MovedFace | None], rest: Flow | None, feather: float, device: torch.device,
-        covered: Tensor | None = None,
+        covered: Tensor | None = None, dyed: bool = False,
     ) -> None:  # fmt: skip
         self.faces, self.rest, self.feather, self.device, self.covered = faces, rest, feather, device, covered
         self.matrix: Tensor | None = None
         self.colored = rest is not None and rest.colored
+        self.dyed = dyed  # hair: a fringe covers the face as well, and is told from a hand when its colours are made
         self.span = 1.0 if rest is None else rest.span
 
     def __call__(self, points: Tensor) -> Sample:
@@ -329,7 +332,7 @@ class MuscleFlow:
             more = self.rest(points + offset.movedim(1, -1))
             if self.colored:
                 color = _covered(more.color, dark)
-                color = color if self.covered is None else color * clear
+                color = color if self.covered is None or self.dyed else color * clear
             offset = offset + more.offset
         if self.matrix is not None:
             offset = (self.matrix @ offset.flatten(2)).view_as(offset)
@@ -451,7 +454,9 @@ def target_units(shown: Tensor, relax: Tensor, change: Tensor) -> Tensor:
     """Units ``[U]`` after an edit, within what a face can do; what it shows already is never a reason to change it."""
     # Single muscles that relax lose tension; only with the whole face do they also come back up to what is usual at rest.
     whole = relax.min().clamp(0, 1)
-    kept = torch.where(shown < 0, shown * (1 - whole * _comes_back(bool(change.any())).to(shown)), shown * (1 - relax).clamp(0, 2))
+    kept = torch.where(
+        shown < 0, shown * (1 - whole * _comes_back(bool(change.any())).to(shown)), shown * (1 - relax).clamp(0, 2)
+    )
     # A full contraction is one, however slack the muscle was.
     wanted = kept + change + (-kept).clamp(min=0) * change.clamp(0, 1)
     floor = torch.minimum(_floor().to(wanted), shown)

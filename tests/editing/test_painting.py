@@ -82,6 +82,13 @@ def test_colors_go_most_of_the_way(portraits: dict, crops: dict, guide: Guide, t
     assert left < 0.4 * far
 
 
+def test_a_grey_picture_is_in_no_blue_light() -> None:
+    skin = torch.tensor([[65.0, 0.0, 0.0], [56.0, 14.0, 15.0], [56.0, 0.0, -25.0]])
+    grey, white, blue = goal("hair", COLORS["hair grey"][1], skin, torch.full((3,), 80.0))
+    assert (grey - white)[1:].norm() < 1
+    assert blue[2] < white[2] - 5
+
+
 def test_a_dim_face_gets_dim_lips(portraits: dict, crops: dict, guide: Guide) -> None:
     """In a third of the light red lips have a third of the light, and not the red of a bright picture."""
     crop, bright = crops["astronaut"], portraits["astronaut"]
@@ -213,7 +220,7 @@ def test_dyed_hair_keeps_its_strands(light: float, goal_light: float) -> None:
     assert hair.mean() == pytest.approx(goal_light, abs=4)
     assert 0.28 * were.std() < hair.std() < 4.1 * were.std()
     assert after[:8].max() < max(65.0, hair.max().item()) + 3
-    assert after[:8].min() > min(65.0, hair.min().item()) - 5
+    assert after[:8].min() > min(before[:8].min().item(), hair.min().item()) - 5
 
 
 def test_hair_goes_no_further_than_hair_can() -> None:
@@ -228,18 +235,20 @@ def test_roots_stay_darker() -> None:
 
 
 def test_hair_has_roots_beside_skin_alone() -> None:
-    """A band of dark hair with skin above and a wall below: it is dyed up to the wall, and less up to the skin."""
+    """A band of dark hair with skin above and a wall below: it is dyed up to the wall, and less up to the skin, but where a fringe ends."""
     mask = torch.zeros(1, 1, 64, 64)
     mask[:, :, 16:48] = 1
-    skin = torch.zeros(1, 1, 64, 64)
-    skin[:, :, :16] = 1
+    skin = torch.zeros(1, 2, 64, 64)
+    skin[:, 0, :16] = 1
+    skin[:, 1, :, :32] = 1  # there it grows, and further right a fringe ends
     picture = torch.lerp(torch.full((1, 3, 64, 64), 0.6), torch.full((1, 3, 64, 64), 0.08), mask)
     picture = picture + 0.03 * mask * torch.sin(torch.arange(64) * 0.9)
     mean = torch.tensor([[[7.0, 0.0, 0.0]]])
     parts = patches(picture, mean, mask, ["hair"], 64, skin)
     after = to_lab(picture + repaint(parts, mean, torch.tensor([[[40.0, 0.0, 20.0]]]), (64, 64), 1.0, ["hair"]))[0, 0]
-    assert after[17].mean() < after[46].mean() - 5
+    assert after[17, :28].mean() < after[46, :28].mean() - 5
     assert after[46].mean() == pytest.approx(after[32].mean().item(), abs=4)
+    assert after[17, 36:].mean() == pytest.approx(after[46, 36:].mean().item(), abs=4)
 
 
 def test_a_light_border_of_dark_hair_does_not_glow() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from helpers import Remembering
@@ -10,6 +12,8 @@ from torch import Tensor
 from flow_core.faces.align import align
 from flow_core.faces.doubts import doubts
 from flow_core.fields.expressions import preset
+from flow_core.fields.muscles import MusclesField
+from flow_core.fields.raster import Field
 from flow_core.geometry.crop import Crop
 from flow_core.geometry.grid import pixel_centers
 from flow_core.warping.warp import warp
@@ -41,6 +45,15 @@ def test_a_microphone_stays_as_it_is(astronaut: Tensor, crop: Crop, finder: Reme
     assert change[there].mean() < 0.25 * change[~there & (change > 0)].mean()
     bare, _ = warp(photo, found.select(0).widen(1.0), preset("smile"))
     assert (bare - photo).abs().amax(1)[0][there].mean() > 4 * change[there].mean()  # without it the microphone bends
+
+
+@pytest.mark.parametrize(("side", "painted"), [(128, 0.0), (256, 0.2)])
+def test_hair_before_a_face_is_dyed_and_a_hand_is_not(crop: Crop, side: int, painted: float) -> None:
+    """Colours on a raster as fine as that of hair spare what covers the face themselves, if it is no fringe."""
+    under = replace(crop, covered=torch.ones(1, 1, 48, 48))
+    color = Field(torch.zeros(1, 2, side, side), torch.full((1, 3, side, side), 0.2))
+    found = replace(MusclesField.zeros(), rest=color).flow(crop=under)(torch.full((1, 1, 1, 2), 0.5))
+    assert found.color.flatten().tolist() == pytest.approx([painted] * 3)
 
 
 @pytest.mark.parametrize("name", ["astronaut", "grace_hopper"])
