@@ -179,7 +179,7 @@ class _Face:
         """The flow at pixels ``x`` and ``y``, of shapes that broadcast to ``[h,w]``."""
         # Coordinates are kept as planes, as grid_sample likes them; matrix products for each pixel would cost more than it.
         (a, b, u), (c, d, v), _ = self.crop.matrix[0].tolist()
-        points = torch.empty(1, 2, *torch.broadcast_shapes(x.shape, y.shape), device=x.device)
+        points = torch.empty(1, 2, *np.broadcast_shapes(x.shape, y.shape), device=x.device)
         torch.add(a * x, b * y + u, out=points[0, 0])
         torch.add(c * x, d * y + v, out=points[0, 1])
         return self.flow(points.movedim(1, -1))
