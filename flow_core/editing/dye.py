@@ -28,6 +28,8 @@ BLEACHED = 3.0  # times that L + 16 of the hair grows at most
 ROOTS = 0.2  # share of the way that hair goes where it ends in skin, where it gets lighter by ROOTED or more
 GREY_ROOTS = 0.85  # the same where it gets darker
 ROOTED = 40.0
+# Least and most a and b of hair as it grows, in warm and in cold light, and how far beyond these it is certainly dyed
+GROWN, UNLIKE = ((-4.0, -8.0), (28.0, 45.0)), 8.0
 EDGE, FINE = 0.045, 0.016  # of the square: how far roots reach into the hair, and light changes from strand to strand
 NEARBY = 0.06  # of the square, over which hair has one colour where a pixel is only partly hair
 SCARCE = 0.08  # share of hair nearby that counts as much as all the hair does
@@ -171,4 +173,6 @@ def dyed(hair: Hair, by: Tensor) -> Tensor:
     paler = (there[1:].norm(dim=0) + 1) / (mean[1:].norm(dim=0) + 1)
     kept = torch.minimum(darker, paler.clamp(min=0.3)).clamp(max=1) * (1 - (1 - KEPT) * wholly)
     hue = there[1:] * full * pale + (own[1:] - mean[1:] * full) * kept
-    return torch.lerp(torch.cat([light[None], hue]), own, rooted * hair.roots)
+    # no head grows green hair: it was dyed before, roots and all
+    dyed_before = ((mean[1:] - mean[1:].clamp(*mean.new_tensor(GROWN)[..., None])).norm() / UNLIKE).clamp(max=1)
+    return torch.lerp(torch.cat([light[None], hue]), own, rooted * hair.roots * (1 - dyed_before))
