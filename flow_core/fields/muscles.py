@@ -39,17 +39,18 @@ from .look import Look
 from .opening import rounded
 from .raster import Field
 from .reach import (
+    NARROW,
     bared,
     braked,
     camera_aside,
     eyelids_and_gaze,
-    eyes_open,
     landmarks_after,
     lips_apart,
     lips_wanted,
     looking_together,
     meeting,
     of_mesh,
+    own_eyes,
     reached,
     reaches,
     shutting,
@@ -63,9 +64,7 @@ MOST = 1.35  # of a unit after the edit; a face can overdo a little
 RELAX = "relax"  # in named amounts: "relax mouthSmile" takes a share of what a face shows away, "relax" of all units
 DID = "did"  # in metadata: what an edit does, by name
 CONTROL_RANGE = 2.0
-SHUTS = 0.5, 0.75  # of a blink that is copied: from where on lids begin to shut whatever is read of them, and do
 HAIRS = 192  # pixels of a raster along the face square, from which on its colours are those of hair
-NARROW = ("eyeBlink", "eyeSquint", "eyeLookDown")  # units that take the lids together
 # A face square of up to so many pixels, as in video, needs no finer raster of its skin. Half of the usual one, so that what lies beyond the
 # face is continued alike.
 SMALL, COARSE = 450, RASTER // 2
@@ -476,14 +475,6 @@ def _comes_back(copied: bool) -> Tensor:
         return torch.tensor([float(not n.startswith(stays)) for n in load_rig().unit_names])
 
 
-@functools.lru_cache(maxsize=1)
-def _lids() -> Tensor:
-    """``[4,U]``: 1 for units of eyes, for those that shut the lids, for squints, and for all that take the lids together."""
-    with torch.inference_mode(False):
-        names = load_rig().unit_names
-        return torch.tensor([[float(n.startswith(of)) for n in names] for of in ("eye", *NARROW[:2], NARROW)])
-
-
 def units_after(face: FittedFace, landmarks: Tensor, relax: Tensor, change: Tensor, look: Look | None = None) -> Tensor:
     """Units ``[U]`` of a face after an edit.
 
@@ -510,18 +501,8 @@ def units_after(face: FittedFace, landmarks: Tensor, relax: Tensor, change: Tens
     now = lips_apart(landmarks)[0]
     parted = lips_wanted(face.rig, change, now) + (1 - whole) * now
     low, high = torch.minimum(_floor().to(shown), shown).minimum(start), shown.clamp(min=MOST)
-    # Eyes go where they are asked to and no farther, whatever is read of them: narrow ones are read as half shut, and opened until they are not
-    # they would be somebody else's; and lids that are asked to shut do.
-    eyes, blinks, squints, narrows = _lids().to(shown)
-    low = torch.where(eyes > squints, torch.minimum(shown, start), low)
-    shut = blinks * ((start - SHUTS[0]) / (SHUTS[1] - SHUTS[0])).clamp(0, 1)
-    low = torch.lerp(low, start.clamp(min=1), shut)
-    high = torch.where(eyes > 0, torch.maximum(shown, start), high).maximum(low)
-    # What is shut stays so: nobody knows the eye behind. It may be shut more.
-    shares = eyes_open(shown, face.rig.unit_names)
-    asked = asked * torch.where(asked > 0, torch.maximum(shares, narrows)[at], shares[at])
-    low, high = shown + shares * (low - shown), shown + torch.maximum(shares, narrows) * (high - shown)
-    start = start.clamp(low, high)
+    low, high, shares = own_eyes(shown, start, low, high, face.rig.unit_names)
+    asked, start = asked * torch.where(asked > 0, *shares[:, at]), start.clamp(low, high)
     high = torch.maximum(bared(face, start, high), low)
 
     camera = camera_aside(face)[0]

@@ -23,6 +23,8 @@ from ..faces.rig import Rig
 from .anatomy import IRIS, MARGIN, UPPER_OPENS, UPPER_SHUTS
 
 LID_UNITS = ("eyeBlink", "eyeWide", "eyeLook")  # what these do is described by the curves of the lids, not by the mesh
+NARROW = ("eyeBlink", "eyeSquint", "eyeLookDown")  # units that take the lids together
+SHUTS = 0.5, 0.75  # of a blink that is copied: from where on lids begin to shut whatever is read of them, and do
 WIDE, LOOK_UP, LOOK_DOWN = 0.32, 0.10, 0.40  # shares of an eye's opening
 REOPEN = 0.3  # share by which the lids may part farther than they are: a picture shows no more of the eye
 # Of a blink: up to where that is so, and from where on there is no eye to be shown; and what eyes that are cast down add to it
@@ -104,13 +106,41 @@ def _open(shut: float, cast_down: float) -> float:
     return min(max((SHUT[1] - shut - LOWERED * max(cast_down, 0.0)) / (SHUT[1] - SHUT[0]), 0.0), 1.0)
 
 
-def eyes_open(shown: Tensor, names: Sequence[str]) -> Tensor:
-    """``[U]`` of units ``shown [U]``: for those of either eye, 0..1, whether there is an eye to be shown; 1 for all others."""
+def own_eyes(
+    shown: Tensor, start: Tensor, low: Tensor, high: Tensor, names: Sequence[str]
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Least and most units ``[U]`` with which a face that shows something else keeps its eyes.
+
+    Eyes go where they are asked to and no farther, whatever is read of them: narrow ones are read as half shut, and opened until they are not
+    they would be somebody else's. Lids that are asked to shut do. What is shut stays so, for nobody knows the eye behind, but may be shut more.
+
+    Args:
+        shown: ``[U]`` units of the face, and
+        start: what an edit asks for.
+        low: ``[U]`` the bounds for other reasons, and
+        high: ``[U]``.
+        names: of the units.
+
+    Returns:
+        The bounds, and ``[2,U]``: which share of what is asked can be shown, where it is more and where it is less of a unit.
+    """
+    eyes, blinks, squints, narrows = _lids(tuple(names)).to(shown)
     at, shares = {n: i for i, n in enumerate(names)}, torch.ones_like(shown)
     for side in ("Left", "Right"):
         share = _open(shown[at["eyeBlink" + side]].item(), shown[at["eyeLookDown" + side]].item())
         shares[[i for n, i in at.items() if n.startswith("eye") and n.endswith(side)]] = share
-    return shares
+    low = torch.where(eyes > squints, torch.minimum(shown, start), low)
+    low = torch.lerp(low, start.clamp(min=1), blinks * ((start - SHUTS[0]) / (SHUTS[1] - SHUTS[0])).clamp(0, 1))
+    high = torch.where(eyes > 0, torch.maximum(shown, start), high).maximum(low)
+    shares = torch.stack([torch.maximum(shares, narrows), shares])
+    return shown + shares[1] * (low - shown), shown + shares[0] * (high - shown), shares
+
+
+@functools.lru_cache(maxsize=2)
+def _lids(names: tuple[str, ...]) -> Tensor:
+    """``[4,U]``: 1 for units of eyes, for those that shut the lids, for squints, and for all that take the lids together."""
+    with torch.inference_mode(False):
+        return torch.tensor([[float(n.startswith(of)) for n in names] for of in ("eye", *NARROW[:2], NARROW)])
 
 
 def looking_together(
@@ -480,7 +510,6 @@ __all__ = [
     "braked",
     "camera_aside",
     "eyelids_and_gaze",
-    "eyes_open",
     "followed",
     "landmarks_after",
     "lips_apart",
@@ -489,6 +518,7 @@ __all__ = [
     "meeting",
     "nearest",
     "of_mesh",
+    "own_eyes",
     "reached",
     "reaches",
     "shutting",

@@ -67,6 +67,15 @@ def test_a_face_at_rest_has_its_own_eyes(crop: Crop, shut: float) -> None:
         assert factor < {0.0: 1.15, 0.3: 1.31, 0.9: 1.001}[shut]
 
 
+@pytest.mark.parametrize(("blink", "least", "most"), [(0.3, 0.4, 0.95), (0.8, 0.0, 0.1)])
+def test_copied_lids_go_as_far_as_those_of_the_other(crop: Crop, blink: float, least: float, most: float) -> None:
+    """MediaPipe believes half of what lids do, so that a search for the same reading would shut every eye that is to narrow."""
+    face = Face.of(crop, 0, fit_shown(crop.places))
+    after = looked_at(face, MusclesField.of({"relax": 1.0, "eyeBlink": blink}))
+    for factor in eyelids_and_gaze(face.fitted.units[0], after, face.fitted.rig.unit_names)[0]:
+        assert least <= factor <= most
+
+
 def test_only_whole_expressions_are_looked_for(crop: Crop) -> None:
     """Muscles by name do as they say; strength 0 stays nothing."""
     for field in (preset("smile"), MusclesField.of({"eyeBlinkLeft": 1.0})):
