@@ -4,8 +4,8 @@ Every face of ``--faces DIR`` (the twenty of docs/people, which do not exist) ge
 judge is run: any command that reads the list of pairs and writes a table, with ``{pairs}`` and ``{csv}`` in their places; the
 columns are told in ``benchmarks/face_judge.py``, the judge that ``make judge`` installs into ``.venv-judge`` and runs. Printed in
 Markdown: the table of the README, a row for each prompt of shape, how evenly strength acts (R² of a line through ``hit`` at strengths 0,
-0.25, 0.5, 0.75 and 1, the mean over the emotions on the first faces), and the seconds an edit takes. Edits that exist already
-in ``--out DIR`` are not made again.
+0.25, 0.5, 0.75 and 1, the mean over the emotions on the first faces), and the seconds an edit takes. With
+``--resume`` edits that are in ``--out DIR`` already are not made again; they may be those of another version.
 """
 
 from __future__ import annotations
@@ -56,7 +56,9 @@ def save(image: Tensor, path: Path) -> None:
     picture.write(picture.Picture(image), path)
 
 
-def make(faces: list[Path], methods: list[str], out: Path) -> tuple[list[dict[str, str]], dict[str, float]]:
+def make(
+    faces: list[Path], methods: list[str], out: Path, resume: bool = False
+) -> tuple[list[dict[str, str]], dict[str, float]]:
     """Edit all, and return the pairs and the mean seconds of each method's edits that were made now."""
     guide, detector, pairs, seconds = load_guide(), load_detector(), [], {m: [] for m in methods}
     for number, path in enumerate(faces):
@@ -71,7 +73,7 @@ def make(faces: list[Path], methods: list[str], out: Path) -> tuple[list[dict[st
                 pairs += [
                     {"name": n, "before": before.name, "after": f"{n}.png", "prompt": prompt} for n in names.values()
                 ]
-                if all((out / f"{n}.png").exists() for n in names.values()):
+                if resume and all((out / f"{n}.png").exists() for n in names.values()):
                     continue
                 start = time.perf_counter()
                 field = make_field(photo, crop, guide, Prompt.parse(prompt), method)
@@ -133,10 +135,11 @@ def main() -> None:
     parser.add_argument("--count", type=int, help="only so many faces")
     parser.add_argument("--methods", nargs="+", choices=list(METHODS), default=list(METHODS))
     parser.add_argument("--out", type=Path, default=ROOT / "out" / "judge")
+    parser.add_argument("--resume", action="store_true", help="keep the edits that are there")
     parser.add_argument("--judge", metavar="COMMAND", help="command of the judge; without it only the edits are made")
     o = parser.parse_args()
     o.out.mkdir(parents=True, exist_ok=True)
-    pairs, seconds = make(pictures(o.faces, o.count), o.methods, o.out)
+    pairs, seconds = make(pictures(o.faces, o.count), o.methods, o.out, o.resume)
     listed, judged = o.out / "pairs.json", o.out / "judged.csv"
     listed.write_text(json.dumps(pairs, indent=1))
     print("".join(f"{METHODS[m]}: {s:.2f} s an edit\n" for m, s in seconds.items()))
