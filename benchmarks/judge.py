@@ -147,6 +147,7 @@ def main() -> None:
         print(f"{len(pairs)} pairs are listed in {listed}; name a judge with --judge, or run: make judge")
         return
     # split first, so that a path with spaces stays one word
+    judged.unlink(missing_ok=True)
     words = [w.format(pairs=listed, csv=judged) for w in shlex.split(o.judge)]
     ran = subprocess.run(words, check=False)
     if not judged.exists():
