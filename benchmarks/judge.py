@@ -146,8 +146,8 @@ def main() -> None:
     if not o.judge:
         print(f"{len(pairs)} pairs are listed in {listed}; name a judge with --judge, or run: make judge")
         return
-    # split first, so that a path with spaces stays one word
     judged.unlink(missing_ok=True)
+    # split first, so that a path with spaces stays one word
     words = [w.format(pairs=listed, csv=judged) for w in shlex.split(o.judge)]
     ran = subprocess.run(words, check=False)
     if not judged.exists():
