@@ -3,16 +3,36 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from typing import TypeAlias
 
 import torch
 from torch import Tensor
+
+Box: TypeAlias = tuple[int, int, int, int]
+"""x0, y0, x1, y1 of pixels."""
 
 ACROSS = 3  # points along each axis whose mean such a pixel is
 TORN = 2.0  # pixels by which the offsets of neighbours differ where they belong to different layers; skin hardly moves like that
 
 
-def torn(offset: Tensor) -> Tensor:
+def shared(offset: Tensor, at: Box, boxes: Iterable[Box]) -> tuple[Tensor, Tensor]:
+    """Rows ``[N]`` and columns ``[N]``, in a box of pixels, of those that two layers share.
+
+    Args:
+        offset: ``[2,h,w]`` in pixels, of the box ``at``.
+        at: where it lies in the picture.
+        boxes: where layers meet in the picture.
+    """
+    found = torch.zeros_like(offset[0], dtype=torch.bool)
+    for x0, y0, x1, y1 in boxes:
+        rows, columns = slice(max(y0 - at[1], 0), max(y1 - at[1], 0)), slice(max(x0 - at[0], 0), max(x1 - at[0], 0))
+        if found[rows, columns].numel():
+            found[rows, columns] |= _torn(offset[:, rows, columns])
+    return found.nonzero(as_tuple=True)
+
+
+def _torn(offset: Tensor) -> Tensor:
     """Pixels on either side of a border ``[h,w]``, of offsets ``[2,h,w]`` in pixels."""
     found = torch.zeros_like(offset[0], dtype=torch.bool)
     for axis in (0, 1):
@@ -30,4 +50,4 @@ def blended(asked: Callable[[Tensor, Tensor], Tensor], x: Tensor, y: Tensor) -> 
     return asked(*points.unbind(-1)).unflatten(-1, (len(inside), len(x))).mean(-2)
 
 
-__all__ = ["blended", "torn"]
+__all__ = ["blended", "shared"]

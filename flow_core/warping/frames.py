@@ -8,7 +8,7 @@ from torch import Tensor
 from ..fields.base import FEATHER, Flow, FlowField, Sample
 from ..geometry.crop import Crop
 from ..geometry.sampling import enlarged, normalized
-from .borders import blended, torn
+from .borders import blended, shared
 from .pixels import edited_pixels, hold_memory
 
 LATTICE = 128  # points along a crop's side at which the field is asked; linear between them
@@ -102,7 +102,7 @@ def warp_frame(
     def asked(x: Tensor, y: Tensor) -> Tensor:
         return pixels(*_asked(flow, crop, [(x, y[None])], 1.5 * cell / side), x, y)[:, :, 0]
 
-    rows, columns = _borders((x0, y0, x1, y1), boxes, sharp)
+    rows, columns = shared(values[0, :2], (x0, y0, x1, y1), boxes)
     color, values_light = values[:, 2:5], None if light is None else values[:, (5 if tinted else 2) :][:, :3]
     all_at = Sample(values[:, :2], color, None if uncovered is None else values[:, -1:], light=values_light)
     new = pixels(all_at, *_centers((x0, y0, x1, y1)))
@@ -173,19 +173,6 @@ def _write(
     strong = (found[0, :2].abs().amax(0) > STILL) | (found[0, 2:].abs().sum(0) > STILL_COLOR)
     here = (..., slice(y0 - whole[1], y1 - whole[1]), slice(x0 - whole[0], x1 - whole[0]))
     values[here], moved[here] = found * strong, strong
-
-
-def _borders(
-    at: tuple[int, int, int, int], boxes: list[tuple[int, int, int, int]], sharp: list[Sample]
-) -> tuple[Tensor, Tensor]:
-    """Rows ``[N]`` and columns ``[N]``, in the box ``at``, of pixels that two layers share."""
-    found = torch.zeros(at[3] - at[1], at[2] - at[0], dtype=torch.bool)
-    for (x0, y0, x1, y1), sample in zip(boxes, sharp, strict=True):
-        left, top = max(at[0] - x0, 0), max(at[1] - y0, 0)
-        here = found[max(y0 - at[1], 0) : max(y1 - at[1], 0), max(x0 - at[0], 0) : max(x1 - at[0], 0)]
-        if here.numel():
-            here |= torn(sample.offset[0])[top : top + here.shape[0], left : left + here.shape[1]]
-    return found.nonzero(as_tuple=True)
 
 
 def _paint(

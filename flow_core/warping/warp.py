@@ -16,7 +16,7 @@ from ..fields.base import FEATHER, FlowField, Sample, taper
 from ..geometry.grid import pixel_centers
 from ..geometry.sampling import enlarged, require_finite
 from ..threads import share_out, suited
-from .borders import blended, torn
+from .borders import blended, shared
 from .pixels import edited_pixels, hold_memory, recolored
 
 if TYPE_CHECKING:
@@ -251,9 +251,10 @@ def _warp_tile(
     x0, x1, y0, y1 = x0 + left * step, min(x1, x0 + right * step), y0 + top * step, min(y1, y0 + bottom * step)
     box, tile, all_moved = (x0, y0, x1, y1), (..., slice(y0, y1), slice(x0, x1)), moved.all()
     if any(longest):
-        borders = _borders(edit[0, :2], box, faces) if step == 1 else None
+        sharp = itertools.chain(*(face.sharp for face in faces))
+        rows, columns = shared(edit[0, :2], box, sharp) if step == 1 else ((), ())
         new = source.pixels(_between(source.places(edit, x, y[:, None]), step, box), counts)
-        if borders is not None:
+        if len(rows):
 
             def asked(x: Tensor, y: Tensor) -> Tensor:
                 edit, counts = _together(faces, x, y[None])
@@ -261,7 +262,6 @@ def _warp_tile(
                     edit *= mask[y.long(), x.long()]
                 return source.pixels(source.places(edit, x, y), counts)[:, :, 0]
 
-            rows, columns = borders
             new[..., rows, columns] = blended(asked, x[columns], y[rows])
     else:
         color, uncovered, painted, light = _named(_between(edit, step, box), counts)
@@ -309,17 +309,6 @@ class _Source:
         return edited_pixels(
             self.part, grid.movedim(1, -1), color, uncovered, self.limits, padding=padding, painted=painted, light=light
         )
-
-
-def _borders(offset: Tensor, box: tuple[int, int, int, int], faces: list[_Face]) -> tuple[Tensor, Tensor] | None:
-    """Rows and columns, in a box, of pixels that two layers share, of offsets ``[2,h,w]`` in pixels; None where no layers meet."""
-    found = torch.zeros_like(offset[0], dtype=torch.bool)
-    for x0, y0, x1, y1 in itertools.chain(*(face.sharp for face in faces)):
-        here = slice(max(y0 - box[1], 0), max(y1 - box[1], 0)), slice(max(x0 - box[0], 0), max(x1 - box[0], 0))
-        if found[here].numel():
-            found[here] |= torn(offset[(slice(None), *here)])
-    rows, columns = found.nonzero(as_tuple=True)
-    return (rows, columns) if len(rows) else None
 
 
 def _named(edit: Tensor, counts: list[int]) -> list[Tensor | None]:
