@@ -501,7 +501,7 @@ def units_after(face: FittedFace, landmarks: Tensor, relax: Tensor, change: Tens
     now = lips_apart(landmarks)[0]
     parted = lips_wanted(face.rig, change, now) + (1 - whole) * now
     low, high = torch.minimum(_floor().to(shown), shown).minimum(start), shown.clamp(min=MOST)
-    low, high, shares = own_eyes(shown, start, low, high, face.rig.unit_names)
+    low, high, shares = own_eyes(face.rig, shown, start, low, high)
     asked, start = asked * torch.where(asked > 0, *shares[:, at]), start.clamp(low, high)
     high = torch.maximum(bared(face, start, high), low)
 

@@ -106,41 +106,32 @@ def _open(shut: float, cast_down: float) -> float:
     return min(max((SHUT[1] - shut - LOWERED * max(cast_down, 0.0)) / (SHUT[1] - SHUT[0]), 0.0), 1.0)
 
 
-def own_eyes(
-    shown: Tensor, start: Tensor, low: Tensor, high: Tensor, names: Sequence[str]
-) -> tuple[Tensor, Tensor, Tensor]:
+def own_eyes(rig: Rig, shown: Tensor, start: Tensor, low: Tensor, high: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Least and most units ``[U]`` with which a face that shows something else keeps its eyes.
 
     Eyes go where they are asked to and no farther, whatever is read of them: narrow ones are read as half shut, and opened until they are not
     they would be somebody else's. Lids that are asked to shut do. What is shut stays so, for nobody knows the eye behind, but may be shut more.
 
     Args:
+        rig: whose units these are.
         shown: ``[U]`` units of the face, and
         start: what an edit asks for.
         low: ``[U]`` the bounds for other reasons, and
         high: ``[U]``.
-        names: of the units.
 
     Returns:
         The bounds, and ``[2,U]``: which share of what is asked can be shown, where it is more and where it is less of a unit.
     """
-    eyes, blinks, squints, narrows = _lids(tuple(names)).to(shown)
-    at, shares = {n: i for i, n in enumerate(names)}, torch.ones_like(shown)
+    names, shares = rig.unit_names, torch.ones_like(shown)
     for side in ("Left", "Right"):
-        share = _open(shown[at["eyeBlink" + side]].item(), shown[at["eyeLookDown" + side]].item())
-        shares[[i for n, i in at.items() if n.startswith("eye") and n.endswith(side)]] = share
-    low = torch.where(eyes > squints, torch.minimum(shown, start), low)
+        share = _open(*(shown[names.index(n + side)].item() for n in ("eyeBlink", "eyeLookDown")))
+        shares[[i for i, n in enumerate(names) if n.startswith("eye") and n.endswith(side)]] = share
+    eyes, blinks, squints = (_named(rig, n) for n in ("eye", "eyeBlink", "eyeSquint"))
+    low = torch.where(eyes & ~squints, torch.minimum(shown, start), low)
     low = torch.lerp(low, start.clamp(min=1), blinks * ((start - SHUTS[0]) / (SHUTS[1] - SHUTS[0])).clamp(0, 1))
-    high = torch.where(eyes > 0, torch.maximum(shown, start), high).maximum(low)
-    shares = torch.stack([torch.maximum(shares, narrows), shares])
+    high = torch.where(eyes, torch.maximum(shown, start), high).maximum(low)
+    shares = torch.stack([shares.masked_fill(_named(rig, *NARROW), 1.0), shares])
     return shown + shares[1] * (low - shown), shown + shares[0] * (high - shown), shares
-
-
-@functools.lru_cache(maxsize=2)
-def _lids(names: tuple[str, ...]) -> Tensor:
-    """``[4,U]``: 1 for units of eyes, for those that shut the lids, for squints, and for all that take the lids together."""
-    with torch.inference_mode(False):
-        return torch.tensor([[float(n.startswith(of)) for n in names] for of in ("eye", *NARROW[:2], NARROW)])
 
 
 def looking_together(
@@ -469,7 +460,7 @@ def _moves(rig: Rig) -> Tensor:
         return rig.landmarks(rig.units * rig.gain[:, None, None])
 
 
-@functools.lru_cache(maxsize=16)
+@functools.lru_cache(maxsize=32)
 def _named(rig: Rig, *begins: str) -> Tensor:
     """``[U]``: whether the names of units begin so."""
     with torch.inference_mode(False):
