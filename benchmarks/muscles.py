@@ -136,20 +136,24 @@ def photo() -> None:
     )
 
 
-def video(count: int = 120) -> None:
+def video(count: int = 300) -> None:
     from flow_core.cli.demo import portraits
 
     frames = list(islice(synthetic(portraits()["grace_hopper"], (720, 1280), 30, noise=1.0), count))
     detector = load_detector()
     for name, field in (("nothing", preset("smile").scale(0.0, 0.0)), ("a smile", preset("smile"))):
         editor = Editor(field, detector)
+        edits = editor.edits(frames)
         start = time.perf_counter()
-        for _ in editor.edits(frames):
+        next(edits)  # for which the face is looked for in full size
+        begun = time.perf_counter()
+        for _ in edits:
             pass
-        seconds = time.perf_counter() - start
+        seconds = time.perf_counter() - begun
         stages = ", ".join(f"{k} {1e3 * v / count:.1f}" for k, v in editor.seconds.items())
         print(
-            f"1280x720 edited with {name}: {count / seconds:.1f} frames a second (ms of processor time a frame: {stages})"
+            f"1280x720 edited with {name}: the first frame after {begun - start:.2f} s, then {(count - 1) / seconds:.1f} frames a second "
+            f"(ms of processor time a frame: {stages})"
         )
 
 

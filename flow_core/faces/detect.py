@@ -55,7 +55,7 @@ class Detector:
     Called with an image ``[3,H,W]`` (RGB float 0..1, any size) it returns the faces of at least the score
     ``threshold``, the largest first; an empty list where there is none. With ``turned`` an image without an upright face is
     turned, by eighths, until one is found, which takes up to four times as long; before each turn ``watch`` is called with the number of
-    looks that are done, and of all.
+    looks that are done, and of all. It is looked at up to ``enlarged`` times as large as it is: the larger, the smaller the faces that are found.
 
     Raises:
         ValueError: the image or the threshold is not of that kind.
@@ -74,10 +74,11 @@ class Detector:
         threshold: float = 0.8,
         turned: bool = False,
         watch: Callable[[int, int], None] | None = None,
+        enlarged: float = 2.0,
     ) -> list[Detection]:
         _check(image, threshold)
         with torch.inference_mode(False), torch.no_grad():  # ordinary tensors come out in either mode
-            levels = _levels(image.to(self.device))
+            levels = _levels(image.to(self.device), enlarged)
             rows = self._find(levels, threshold)
             if turned and not len(rows):
                 rows = self._find_turned(levels, threshold, watch)
@@ -202,13 +203,13 @@ def _check(image: Tensor, threshold: float) -> None:
         raise ValueError(f"The threshold is a score above 0 and up to 1, got {threshold}.")
 
 
-def _levels(image: Tensor) -> list[Tensor]:
-    """The image ``[1,3,H,W]`` as it is, then the sizes of it to look at, the largest first; none is more than doubled."""
+def _levels(image: Tensor, enlarged: float) -> list[Tensor]:
+    """The image ``[1,3,H,W]`` as it is, then the sizes of it to look at, the largest first; none is more than ``enlarged`` times as large."""
     longest = max(image.shape[1:])
     more = max(1.0, longest / min(image.shape[1:]) / LONG) ** 0.5  # a panorama's faces are small beside its length
-    sides = [side for side in (round(side * more) for side in SIDES) if side <= 2 * longest]
-    if not sides or (len(sides) < len(SIDES) and 2 * longest > 1.2 * sides[-1]):
-        sides.append(2 * longest)
+    sides = [side for side in (round(side * more) for side in SIDES) if side <= enlarged * longest]
+    if not sides or (len(sides) < len(SIDES) and enlarged * longest > 1.2 * sides[-1]):
+        sides.append(round(enlarged * longest))
     levels, source = [image[None]], image[None]
     if (shrink := int(longest / (2 * SIDES[-1] * more))) > 1 and min(image.shape[1:]) >= shrink:
         source = F.avg_pool2d(source.float(), shrink)  # quick, and plenty for what is looked at

@@ -154,9 +154,9 @@ def test_float_frames_keep_what_is_not_reached(frames: list[Tensor], detector: D
 def test_follows_a_moving_face(frames: list[Tensor], detector: Detector, portraits: dict[str, Tensor]) -> None:
     calls: list[int] = []
 
-    def counting(image: Tensor, *threshold: float) -> list:
+    def counting(image: Tensor, *given: float, **options: float) -> list:
         calls.append(len(editor_frames))
-        return detector(image, *threshold)
+        return detector(image, *given, **options)
 
     editor, editor_frames, gaps = Editor(FIELD, counting), [], []
     for i, frame in enumerate(frames):
