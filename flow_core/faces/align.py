@@ -109,6 +109,7 @@ def studied(image: Tensor, crop: Crop, landmarks: Landmarks | None = None) -> Cr
     from .creases import creases
     from .glasses import wears_glasses
     from .landmarks import five_points, load_landmarks
+    from .lids import lid_colors
     from .mouth import mouth_colors
     from .shown import view
 
@@ -116,7 +117,7 @@ def studied(image: Tensor, crop: Crop, landmarks: Landmarks | None = None) -> Cr
     image, corner, times = close_up(image, crop)
     near = _at(crop, (crop.points - corner) / times, tuple(image.shape[2:]))
     near = (landmarks or load_landmarks()).refine(image, near)
-    places = near.landmarks * times + corner
+    places, seen = near.landmarks * times + corner, view(image, near)
     return replace(
         _at(crop, five_points(places), crop.image_size),
         landmarks=places,
@@ -124,7 +125,8 @@ def studied(image: Tensor, crop: Crop, landmarks: Landmarks | None = None) -> Cr
         covered=covered(image, near),
         mouth=mouth_colors(image, near),
         creases=creases(image, near),
-        view=view(image, near),
+        lids=lid_colors(seen, near.places.to(seen)),
+        view=seen,
     )
 
 

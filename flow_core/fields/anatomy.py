@@ -19,6 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..faces.landmarks import AT, BROWS, EYES, IRISES, LIPS_INNER, OVAL
+from ..faces.lids import terms
 from ..faces.mouth import columns as along
 from ..faces.shading import GAMMA, TINT
 from ..geometry.grid import pixel_centers
@@ -51,6 +52,12 @@ SHUTS, LASHED = (
     0.2,
     0.35,
 )  # of its opening below which an eye is all but shut, and how much light the line of its lashes takes
+# Shares of an eye's opening at which a lid that shuts shows nothing but its own skin, and up to which it shows what was seen; how far that skin
+# covers what was seen; and above which part of the lashes' strip
+SHUTTING = 0.2, 0.7
+LID_BARE, LASHED_SKIN, LID_TOP, LID_ENDS = 0.75, 0.003, (0.4, 1.0), 0.08
+# Of the line of lashes that meet: how far it covers what was there, its light, of that of the lid, and the share of the eye in which it runs out
+LASH_COVER, LASH_TONE, LASH_ENDS = 0.7, 0.6, 0.2
 RIM = 0.008  # height of the wet rim of a lower lid
 SHADE = 0.45  # how much of the light on an eyeball its lids take at their edge
 EDGE = 0.0026  # half width of the border between two layers
@@ -168,6 +175,7 @@ class Eye:
     reach: float  # how far above the upper lid the skin gives way, up to the brow
     glasses: bool  # whether it gives way only up to the rim of glasses
     box: Box
+    skin: Tensor | None  # [6,3] colours of the upper lid, see :func:`flow_core.faces.lids.lid_colors`
 
 
 @dataclass(frozen=True)
@@ -324,7 +332,7 @@ class MovedFace:
             _keep_lashes(self.skin, before, after)
         edges = _edges(before, after)
         curves = _curves(edges)
-        self.eyes = _eyes(before, after, edges[:8], curves[:8], lids, gaze, face.glasses, face.pixel, device)
+        self.eyes = _eyes(before, after, edges[:8], curves[:8], lids, gaze, face, device)
         self.mouth = _mouth(before, after, edges[8:], curves[8:], teeth, face.pixel, skull, device)
 
     def __call__(self, points: Tensor) -> tuple[Tensor, Tensor | None, Tensor | None, Tensor | None]:
@@ -349,7 +357,7 @@ class MovedFace:
             moves.index_copy_(1, at.flatten(), torch.lerp(under, source - here, cover).flatten(1))
             if shade is not None:
                 painted = skin.new_zeros(1, 4, *skin.shape[2:])
-                painted.view(4, -1)[3, at] = shade
+                painted.view(4, -1)[:, at] = shade
         at = found[-1]
         if len(at):
             here = flat.index_select(1, at)
@@ -475,12 +483,11 @@ def _eyes(
     curves: np.ndarray,
     lids: Sequence[float],
     gaze: Sequence[tuple[float, float]],
-    glasses: bool,
-    pixel: float,
+    face: Face,
     device: torch.device,
 ) -> list[Eye]:
     """The eyes on the viewer's left and right, with ``edges`` as of :func:`_edges`, and their curves."""
-    tables, eyes = [], []
+    tables, eyes, glasses, pixel = [], [], face.glasses, face.pixel
     for side in (0, 1):
         target, source, contour, factor = edges[4 * side][0], edges[4 * side + 2][0], (_LEFT, _RIGHT)[side], lids[side]
         if glasses:  # whose upper rim is close above many lids
@@ -507,7 +514,23 @@ def _eyes(
         box = _box(target, above - 0.01, under + 0.01)
         line = max(LINE, min(1.4 * pixel, 4 * LINE))
         edge = max(EDGE, min(pixel, 4 * EDGE))  # in small pictures a narrower border would be a staircase
-        eyes.append((target, source, (a, b, radius), (right, below), still, shaded, line, edge, reach, glasses, box))
+        skin = face.lids[0, side] if face.lids is not None and factor < SHUTTING[1] else None
+        eyes.append(
+            (
+                target,
+                source,
+                (a, b, radius),
+                (right, below),
+                still,
+                shaded or skin is not None,
+                line,
+                edge,
+                reach,
+                glasses,
+                box,
+                skin,
+            )
+        )
     on_device = torch.from_numpy(np.array(tables, np.float32)).to(device)
     return [
         Eye(target, source, table[:4], table[4:], *rest)
@@ -519,8 +542,8 @@ def _ask_eyes(
     eyes: Sequence[Eye], x: Tensor, y: Tensor, shaded: bool = False
 ) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
     """What eyes show at points ``[E,N]`` of each: the shift of the skin ``[2,E,N]``, how much of the eyeball is seen
-    ``[E,N]``, where that comes from ``[2,E,N]``, and, where it is to be ``shaded``, how much of its light lids and
-    corners take ``[E,N]``."""
+    ``[E,N]``, where that comes from ``[2,E,N]``, and, where it is to be ``shaded``, what is painted there ``[4,E,N]``: the shade of lids
+    and corners, and the skin of lids that shut."""
     columns = []
     for eye in eyes:
         (center, middle, radius), (right, _), length = eye.iris, eye.gaze, eye.source.length
@@ -579,8 +602,24 @@ def _ask_eyes(
     # Lids that meet are joined by the line of their lashes.
     met = (1 - opening / (2 * line)).clamp_(0, 1) * smoothstep(opening0, 2 * LINE, 5 * LINE)
     met = met * smoothstep(1 - opening / opening0, 0.7, 0.95)
-    shade = shade + LASHED * met * (-((above - under) / (2 * line)).square()).exp()
-    return shift, alpha, source, shade
+    lashes = met * (-((above - under) / (2 * line)).square()).exp()
+    shade = shade + LASHED * lashes
+    laid = torch.cat([torch.zeros_like(shade).expand(3, -1, -1), shade[None]])
+    if all(eye.skin is None for eye in eyes):
+        return shift, alpha, source, laid
+    # What a lid that shuts brings to light, from above its lashes to where the skin is as it was.
+    skins = torch.stack([torch.zeros(6, 3).to(x) if eye.skin is None else eye.skin for eye in eyes])
+    there = x.new_tensor([[eye.skin is not None] for eye in eyes])
+    up = (above / reach).clamp(0, 1)
+    colors = (terms(share.clamp(0, 1), up) @ skins).movedim(-1, 0).clamp(0, 1)  # [3,E,N]
+    dome = (above - LASHED_SKIN) / ((reach - LASHED_SKIN) * (1 - (2 * share - 1).abs() ** 2.5).clamp(min=1e-3))
+    bare = 1 - smoothstep(opening / opening0, *SHUTTING)
+    bare = LID_BARE * there * bare * smoothstep(above, LASHED_SKIN, 3 * LASHED_SKIN) * (1 - smoothstep(dome, *LID_TOP))
+    bare = bare * smoothstep(torch.minimum(share, 1 - share), 0.0, LID_ENDS)
+    # Between lashes that meet neither the eye nor a wet rim shines.
+    line = LASH_COVER * there * lashes * (1 - bare) * smoothstep(torch.minimum(share, 1 - share), 0.0, LASH_ENDS)
+    covers, laid = bare + line, bare + LASH_TONE * line
+    return shift, alpha, source, torch.cat([colors * laid * (1 - shade), 1 - (1 - covers[None]) * (1 - shade)])
 
 
 def _gather(distance: Tensor, wanted: Tensor, shown: Tensor) -> Tensor:

@@ -32,6 +32,7 @@ class Face:
         glasses: whether it wears some: what lies under them stays where it is.
         colors: ``[3 or more,3]`` in the mouth, see :attr:`flow_core.geometry.crop.Crop.mouth`; None paints nothing and leaves the light.
         creases: ``[1,3,n,n]``, see :attr:`flow_core.geometry.crop.Crop.creases`; what fades gets its light back.
+        lids: ``[1,2,6,3]``, see :attr:`flow_core.geometry.crop.Crop.lids`.
         view: ``[1,3,n,n]``, see :attr:`flow_core.geometry.crop.Crop.view`.
     """
 
@@ -41,6 +42,7 @@ class Face:
     glasses: bool = False
     colors: Tensor | None = None
     creases: Tensor | None = None
+    lids: Tensor | None = None
     view: Tensor | None = None
 
     @classmethod
@@ -49,7 +51,7 @@ class Face:
         one, places = slice(index, index + 1), crop.places[index]
         glasses = bool(crop.glasses) and crop.glasses[index]
         colors, *planes = (
-            None if rows is None else rows[one].to(places) for rows in (crop.mouth, crop.creases, crop.view)
+            None if rows is None else rows[one].to(places) for rows in (crop.mouth, crop.creases, crop.lids, crop.view)
         )
         colors = None if colors is None else colors[0]
         return cls(fitted.select(index), places, 1 / crop.side[index].item(), glasses, colors, *planes)

@@ -44,7 +44,16 @@ def ffhq_matrix(points: Tensor) -> Tensor:
 
 
 MOST_ALIGNED = 16384  # pixels a side
-OF_FACES = ("points", "matrix", "landmarks", "covered", "mouth", "creases", "view")  # of a crop, a row for each face
+OF_FACES = (
+    "points",
+    "matrix",
+    "landmarks",
+    "covered",
+    "mouth",
+    "creases",
+    "lids",
+    "view",
+)  # of a crop, a row for each face
 
 
 @dataclass(frozen=True)
@@ -68,6 +77,8 @@ class Crop:
             nobody looked: then nothing is painted into mouths that open.
         creases: ``[B,1,n,n]`` by how much places of the crop frame are darker than the skin beside them, as of
             :func:`flow_core.faces.creases.creases`; None where nobody looked: then the lines of an expression that goes stay.
+        lids: ``[B,2,6,3]`` colours of eyelids, as of :func:`flow_core.faces.lids.lid_colors`; None where nobody looked: then lids that
+            shut are drawn out of what is seen above the eye.
         view: ``[B,3,n,n]`` the faces themselves, as of :func:`flow_core.faces.shown.view`; None where nobody kept them: then what they
             show is read off their landmarks, which tell less.
     """
@@ -83,6 +94,7 @@ class Crop:
     covered: Tensor | None = None
     mouth: Tensor | None = None
     creases: Tensor | None = None
+    lids: Tensor | None = None
     view: Tensor | None = None
 
     def __post_init__(self) -> None:

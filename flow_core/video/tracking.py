@@ -18,7 +18,9 @@ from ..faces.detect import Detection, Detector
 from ..faces.fit import FittedFace
 from ..faces.glasses import wears_glasses
 from ..faces.landmarks import SIZE, WIDEN, Landmarks, five_points, load_landmarks, pose
+from ..faces.lids import lid_colors
 from ..faces.mouth import mouth_colors
+from ..faces.shown import VIEW
 from ..geometry.crop import Crop
 from ..geometry.sampling import downscaled
 from .clips import DamagedClip
@@ -61,7 +63,7 @@ class Track:
         fitted: the rig as it was fitted in the last frame, for fields that need a face.
         glasses: whether it wears glasses; None where nobody has looked.
         looks: what the looks for glasses saw; empty where it is known.
-        mouth: colours in its mouth, see :attr:`flow_core.geometry.crop.Crop.mouth`; None where nobody has looked.
+        colors: in its mouth and of its lids, see :attr:`flow_core.geometry.crop.Crop.mouth` and ``lids``; empty where nobody has looked.
         cover: what covers it.
     """
 
@@ -76,7 +78,7 @@ class Track:
     fitted: FittedFace | None = None
     glasses: bool | None = None
     looks: list[bool] = field(default_factory=list)
-    mouth: Tensor | None = None
+    colors: tuple[Tensor, ...] = ()
     cover: Cover = field(default_factory=lambda: Cover())
 
     def filter(self, name: str, smooth: float, beta: float, shared: bool = False) -> OneEuro:
@@ -302,14 +304,22 @@ class Tracker:
         if track.glasses is not None:
             track.crop = replace(track.crop, glasses=(track.glasses,))
 
-    def look_into_mouth(self, frame: Tensor, track: Track) -> None:
-        """Have the crop of a track know the colours of teeth in its light. What open lips show is taken for the face's own teeth:
+    def look_for_colors(self, frame: Tensor, track: Track) -> None:
+        """Have the crop of a track know the colours of teeth and eyelids in its light. What open lips show is taken for the face's own teeth:
         they come and go from frame to frame."""
-        if track.visible and (track.mouth is None or self.index % LIGHT_EVERY == 0):
-            teeth, tongue = mouth_colors(frame.permute(2, 0, 1)[None], track.observed)[0, :2]
-            seen = torch.stack([teeth, tongue, teeth])[None]
-            track.mouth = seen if track.mouth is None else torch.lerp(track.mouth, seen, LIGHT_SHARE)
-        track.crop = replace(track.crop, mouth=track.mouth)
+        if track.visible and (not track.colors or self.index % LIGHT_EVERY == 0):
+            picture, crop = frame.permute(2, 0, 1)[None], track.observed
+            teeth, tongue = mouth_colors(picture, crop)[0, :2]
+            seen = (
+                torch.stack([teeth, tongue, teeth])[None],
+                lid_colors(square(frame, crop.widen(WIDEN), VIEW), crop.places),
+            )
+            track.colors = tuple(
+                new if old is None else torch.lerp(old, new, LIGHT_SHARE)
+                for old, new in zip(track.colors or (None, None), seen, strict=True)
+            )
+        if track.colors:
+            track.crop = replace(track.crop, mouth=track.colors[0], lids=track.colors[1])
 
     def look_for_covers(self, frame: Tensor, track: Track, dt: float) -> None:
         """Have the crop of a track say what covers the face: looked for now and then, and smoothed over time."""

@@ -1,0 +1,84 @@
+"""Which colour the skin of closed eyelids has in the light of a picture.
+
+An open eye hides most of its upper lid, and what is seen above its lashes is a strip between crease and brow: drawn out over a lid that shuts, it
+would show both again, and streaks. So a smooth surface is fitted to the colours of that strip, from which hairs, creases and paint, which are
+darker, are left out (iteratively reweighted least squares).
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ..geometry.sampling import sample_image
+from .landmarks import AT, BROWS, CHEEKS, EYES, WIDEN
+
+COLUMNS, ROWS = 15, 12  # where it is looked: from corner to corner, and from the lashes to the brow
+BETWEEN = 0.12, 0.85  # shares of the way from lid to brow without lashes and without hairs
+LIGHT = 0.6  # quantile of the lightness there that is skin
+DARKER, SOFT = 0.7, 0.06  # of that, which is half believed to be skin at first, and how gradually
+REDDEST = 3.0  # red to blue, up to which skin is believed to be redder for want of light
+NEAR = 0.12, 0.25  # by which skin is darker, and lighter, than the surface, one standard deviation
+ROUNDS = 3
+LEVEL = 0.0, 0.01, 0.01, 0.04, 0.04, 0.04  # of all places, by which the surface is held level, of each of :func:`terms`
+SKIN = 0.9  # lightness of lids, of that of cheeks, where nothing else is known,
+KNOWN = 0.02  # which weighs as much as this share of the places
+
+
+def terms(across: Tensor, up: Tensor) -> Tensor:
+    """``[...,6]`` by which :func:`lid_colors` are to be multiplied, at shares of the way from the left to the right corner of the eye, and from the
+    lashes to the brow."""
+    x, y = across - 0.5, up - 0.5
+    return torch.stack([torch.ones_like(x), x, y, x * x, x * y, y * y], -1)
+
+
+@torch.no_grad()
+def lid_colors(view: Tensor, places: Tensor) -> Tensor:
+    """Colours of the upper lids of the eyes on the viewer's left and right, sRGB in the last axis of ``[B,2,6,3]``: see :func:`terms`.
+
+    Args:
+        view: faces ``[B,3,n,n]`` as of :func:`flow_core.faces.shown.view`.
+        places: ``[B,161,2]`` their landmarks, crop points.
+    """
+
+    def seen(points: Tensor) -> Tensor:
+        return sample_image(view, ((points - 0.5) / WIDEN + 0.5) * view.shape[-1]).movedim(1, -1)
+
+    cheeks = seen(places[:, None, [AT[i] for side in CHEEKS for i in side]])[:, 0].median(1).values[:, None]  # [B,1,3]
+    up = torch.linspace(*BETWEEN, ROWS).to(view)
+    across = (torch.arange(COLUMNS).to(view) + 0.5) / COLUMNS
+    known = terms(*(v.flatten() for v in torch.meshgrid(across, up, indexing="xy")))  # [N,6]
+    level = torch.diag(known.new_tensor(LEVEL)) * len(known)
+    level[0, 0] = KNOWN * len(known)
+    expected = F.pad(SKIN * cheeks, (0, 0, 0, 5))
+    found = []
+    for side in (0, 1):
+        ring = EYES[side]
+        rows = (ring[0], *ring[:7:-1])[:: 1 - 2 * side], BROWS[side][5:][:: 2 * side - 1]  # from the viewer's left
+        low, high = (_along(places[:, [AT[i] for i in row]]) for row in rows)
+        colors = seen(torch.lerp(low[:, None], high[:, None], up[:, None, None])).flatten(1, 2)  # [B,N,3]
+        light = _light(colors)
+        first = light / light.quantile(LIGHT, 1, keepdim=True).clamp(min=1e-3)
+        sure = first = ((first - DARKER) / SOFT).sigmoid()
+        for _ in range(ROUNDS):
+            weighted = (known * sure[..., None]).mT  # [B,6,N]
+            surface = torch.linalg.solve(weighted @ known + level, weighted @ colors + level @ expected)
+            off = light / _light(known @ surface) - 1
+            sure = first * (-(off / torch.where(off < 0, *off.new_tensor(NEAR))).square()).exp()
+        found.append(surface)
+    return torch.stack(found, 1)
+
+
+def _light(colors: Tensor) -> Tensor:
+    """How light colours ``[...,3]`` are, for skin: redder in the shade, in which hairs and paint are not."""
+    red, _, blue = colors.clamp(min=0.02).unbind(-1)
+    return colors.mean(-1).clamp(min=0.02) * (red / blue).clamp(max=REDDEST)
+
+
+def _along(row: Tensor) -> Tensor:
+    """``[B,N,2]`` points along a row, as :data:`COLUMNS` points."""
+    return F.interpolate(row.mT, COLUMNS, mode="linear", align_corners=False).mT
+
+
+__all__ = ["lid_colors", "terms"]
