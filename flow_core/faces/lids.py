@@ -22,7 +22,8 @@ REDDEST = 3.0  # red to blue, up to which skin is believed to be redder for want
 NEAR = 0.12, 0.25  # by which skin is darker, and lighter, than the surface, one standard deviation
 ROUNDS = 3
 LEVEL = 0.0, 0.01, 0.01, 0.04, 0.04, 0.04  # of all places, by which the surface is held level, of each of :func:`terms`
-SKIN = 0.9  # lightness of lids, of that of cheeks, where nothing else is known,
+MOST = 0.95  # lightness of lids, of that of cheeks, at the most,
+SKIN = 0.9  # and where nothing else is known,
 KNOWN = 0.02  # which weighs as much as this share of the places
 
 
@@ -66,7 +67,9 @@ def lid_colors(view: Tensor, places: Tensor) -> Tensor:
             surface = torch.linalg.solve(weighted @ known + level, weighted @ colors + level @ expected)
             off = light / _light(known @ surface) - 1
             sure = first * (-(off / torch.where(off < 0, *off.new_tensor(NEAR))).square()).exp()
-        found.append(surface)
+        # The light of a bulge under the brow, or of a grey brow, is not that of a lid, which is hardly lighter than cheeks.
+        light = surface[:, :1].mean(-1, keepdim=True).clamp(min=0.02)
+        found.append(surface * (MOST * cheeks.mean(-1, keepdim=True) / light).clamp(max=1))
     return torch.stack(found, 1)
 
 

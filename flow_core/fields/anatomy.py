@@ -55,7 +55,7 @@ SHUTS, LASHED = (
 # Shares of an eye's opening at which a lid that shuts shows nothing but its own skin, and up to which it shows what was seen; how far that skin
 # covers what was seen; and above which part of the lashes' strip
 SHUTTING = 0.2, 0.7
-LID_BARE, LASHED_SKIN, LID_TOP, LID_ENDS = 0.75, 0.003, (0.4, 1.0), 0.08
+LID_BARE, LASHED_SKIN, LID_TOP, LID_ENDS = 0.68, 0.003, (0.4, 1.0), 0.08
 # Of the line of lashes that meet: how far it covers what was there, its light, of that of the lid, and the share of the eye in which it runs out
 LASH_COVER, LASH_TONE, LASH_ENDS = 0.7, 0.6, 0.2
 RIM = 0.008  # height of the wet rim of a lower lid

@@ -1,0 +1,82 @@
+"""The colour of eyelids: skin's, whatever paint, hairs and creases lie beside it; and what lids show that shut."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import Tensor
+
+from flow_core.faces.landmarks import AT, EYES
+from flow_core.faces.lids import lid_colors, terms
+from flow_core.fields.expressions import preset
+from flow_core.fields.muscles import MusclesField
+from flow_core.geometry.crop import Crop
+from flow_core.geometry.sampling import sample_image
+from flow_core.warping.warp import warp
+
+
+def middle(colors: Tensor, up: float = 0.5) -> Tensor:
+    """Colours ``[B,2,3]`` in the middle of lids."""
+    return terms(torch.tensor(0.5), torch.tensor(up)) @ colors
+
+
+def above_eyes(crop: Crop) -> slice:
+    """Rows of a view that show eyes and brows."""
+    eyes = int(256 * crop.places[0, [AT[i] for ring in EYES for i in ring], 1].mean())
+    return slice(eyes - 60, eyes + 10)
+
+
+def between_the_lids(picture: Tensor, crop: Crop, least: float, most: float) -> Tensor:
+    """``[N,3]`` colours of a picture from shares of the way from the upper to the lower lid of both open eyes, in their middle half."""
+    points = crop.landmarks[0]
+    found = []
+    for ring in EYES:
+        for upper, lower in ((13, 3), (12, 4), (11, 5)):
+            a, b = points[AT[ring[upper]]], points[AT[ring[lower]]]
+            found += [torch.lerp(a, b, t) for t in torch.linspace(least, most, 5)]
+    return sample_image(picture, torch.stack(found)[None, None])[0, :, 0].T
+
+
+def test_paint_and_hairs_are_no_skin(crop: Crop) -> None:
+    skin, paint = torch.tensor([0.70, 0.50, 0.42]), torch.tensor([0.16, 0.13, 0.13])
+    view = skin[None, :, None, None].expand(1, 3, 256, 256).clone()
+    plain = lid_colors(view, crop.places)
+    assert torch.allclose(
+        middle(plain), 0.95 * skin.expand(1, 2, 3), atol=0.01
+    )  # cheeks are as light here, and lids a little less
+    view[:, :, above_eyes(crop)][:, :, ::3] = paint[:, None, None]  # a third of it, as creases and lashes are
+    assert torch.allclose(middle(lid_colors(view, crop.places)), middle(plain), atol=0.03)
+
+
+def test_shade_is_skin(crop: Crop) -> None:
+    """Deep under a brow skin is darker and redder, and so is the lid."""
+    skin, shade = torch.tensor([0.70, 0.50, 0.42]), torch.tensor([0.35, 0.18, 0.12])
+    view = skin[None, :, None, None].expand(1, 3, 256, 256).clone()
+    view[:, :, above_eyes(crop)] = shade[:, None, None]
+    assert torch.allclose(middle(lid_colors(view, crop.places)), shade.expand(1, 2, 3), atol=0.03)
+
+
+def test_lids_that_shut_are_smooth_skin(portraits: dict[str, Tensor], crops: dict[str, Crop]) -> None:
+    for name, crop in crops.items():
+        shut, drawn = (warp(portraits[name], c, preset("eyes closed"))[0] for c in (crop, replace(crop, lids=None)))
+        new, old = (between_the_lids(p, crop, 0.0, 0.4) for p in (shut, drawn))
+        wanted = middle(crop.lids, 0.15)[0].mean(0)
+        assert (new.mean(0) - wanted).abs().max() < 0.12
+        assert new.std(0).mean() <= old.std(0).mean()
+
+
+@pytest.mark.parametrize("closing", [0.0, 0.2])
+def test_open_eyes_have_no_new_lids(portraits: dict[str, Tensor], crop: Crop, closing: float) -> None:
+    field = MusclesField.of({"eyeBlink": closing, "mouthSmile": 0.5})
+    with_lids, without = (warp(portraits["astronaut"], c, field)[0] for c in (crop, replace(crop, lids=None)))
+    assert torch.equal(with_lids, without)
+
+
+def test_lids_of_grey_photographs_are_grey(portraits: dict[str, Tensor], crop: Crop) -> None:
+    from flow_core.faces.align import studied
+
+    grey = portraits["astronaut"].mean(1, keepdim=True).expand(-1, 3, -1, -1).contiguous()
+    shut = warp(grey, studied(grey, crop), preset("eyes closed"))[0]
+    assert (shut.amax(1) - shut.amin(1)).max() < 1e-4
