@@ -26,8 +26,8 @@ GAMMA = 2.2  # from the logarithm of sRGB values to that of light
 
 @once()
 def load_shading(path: Path = BUILTIN) -> tuple[tuple[str, ...], dict[str, Tensor]]:
-    """The names of the units that change light, and for these, in that order, at the rig's ``vertices [n]``: ``light [K,n]``, and
-    ``creases [K,n]``, see :class:`Shading`.
+    """The names of the units that change light, and for these, in that order, at the rig's ``vertices [n]``: ``light [K,n]``,
+    ``creases [K,n]``, ``years [n]`` and ``skin [n]``, see :class:`Shading`.
 
     Raises:
         ValueError: the file holds something else.
@@ -38,7 +38,7 @@ def load_shading(path: Path = BUILTIN) -> tuple[tuple[str, ...], dict[str, Tenso
         try:
             with safe_open(path, "pt") as file:
                 names = tuple(json.loads((file.metadata() or {})["faceflow"])["units"])
-                found = {k: file.get_tensor(k).float() for k in ("light", "creases")}
+                found = {k: file.get_tensor(k).float() for k in ("light", "creases", "years", "skin")}
                 return names, {**found, "vertices": file.get_tensor("vertices").long()}
         except Exception as e:
             raise ValueError(f"{path} holds no shading ({e}); install FaceFlow again.") from e
@@ -50,10 +50,14 @@ class Shading(NamedTuple):
     Attributes:
         light: ``[U,n]`` logarithm of the factor of luminance for 1 of a unit.
         creases: ``[U,n]`` 0..1, whether lines there are a unit's.
+        years: ``[n]`` logarithm of the factor of luminance between grown-ups and the old.
+        skin: ``[n]`` 0..1, whether lines there are those of skin at all, and not of lids, lips or nostrils.
     """
 
     light: Tensor
     creases: Tensor
+    years: Tensor
+    skin: Tensor
 
 
 def shading(rig: Rig, vertices: Tensor) -> Shading:
@@ -64,4 +68,7 @@ def shading(rig: Rig, vertices: Tensor) -> Shading:
         dense = stored["light"].new_zeros(2, len(rig.unit_names), len(rig.neutral))
         for plane, kind in zip(dense, ("light", "creases"), strict=True):
             plane[torch.tensor(units)[:, None], stored["vertices"]] = stored[kind]
-        return Shading(*dense[..., vertices.cpu()].to(rig.device))
+        others = stored["years"].new_zeros(2, len(rig.neutral))
+        for plane, kind in zip(others, ("years", "skin"), strict=True):
+            plane[stored["vertices"]] = stored[kind]
+        return Shading(*(p[..., vertices.cpu()].to(rig.device) for p in (*dense, *others)))

@@ -300,7 +300,7 @@ class MovedFace:
         moved: ``[161,2]`` its landmarks after, crop points.
         shift: ``[V,2]`` where the mesh's vertices were before, less where they are after, crop fractions, without what eyelids and
             eyeballs do; or ``[V,3]`` with how their light changes, see :func:`skin_offsets`; or ``[V,4]`` with how far their
-            creases fade, 0..1.
+            creases fade, 0..1, or deepen, to -1.
         triangles: ``[T,3]`` of the face.
         seen: triangles and weights on the raster of the skin's offsets; see :func:`skin_offsets`.
         lids: by which factor the opening of the viewer's left and right eye changes.
@@ -372,7 +372,7 @@ class MovedFace:
                 painted.view(4, -1)[:, at] = paints
         if light is not None and self.creases is not None and fading.shape[1]:
             source = (points + skin.movedim(1, -1)) * self.creases.shape[-1]
-            light = light + fading.clamp(0, 1) * sample_image(self.creases, source)
+            light = light + fading.clamp(-1, 1) * sample_image(self.creases, source)
         return skin, dark, painted, light
 
     def _parts(self) -> list[Eye | Mouth]:

@@ -27,7 +27,7 @@ from ..faces.rig import Rig, load_rig
 from ..faces.shading import Shading, shading
 from ..faces.shown import mended
 from ..geometry.grid import pixel_centers
-from ..geometry.mesh import rasterise
+from ..geometry.mesh import rasterise, vertex_normals
 from ..geometry.sampling import sample_image
 from ..threads import alone, suited
 from . import container
@@ -55,6 +55,7 @@ from .reach import (
     reaches,
     shutting,
 )
+from .smooth import smoothstep
 from .teeth import BARED, Skull
 
 if TYPE_CHECKING:
@@ -73,6 +74,11 @@ LIGHT, LIGHTEST = 1.5, 0.28
 GONE = 0.8  # of a unit that relaxes, from which on its creases are gone,
 FADED = 0.8  # but for a trace, which a face at rest has too;
 TRACE = 0.005  # and up to which nobody sees that they fade
+# Controls that add years and take them away; how much of what years do to the light a whole one of them does; and by how much one
+# deepens the lines that a face has, or lets them fade; in either direction. And the most that years do to the light
+YEARS = {"faceOlder": 1.0, "older": 1.0, "younger": -1.0}
+YEARS_LIGHT, YEARS_LINES, DARKEST = (1.3, 0.4), (0.6, 0.7), 0.6
+FACING = 0.2, 0.7  # cosines between skin and view, from where on years are seen, and where they are seen as they are
 PURSED = 0.6  # how far lips that are drawn together cover the lower teeth that would be seen otherwise
 # How far units go to show in the picture what they should show by landmarks: a reader of pictures errs, too
 TRUST = 0.5
@@ -162,10 +168,11 @@ class MusclesField:
         # The shortest decimal that is the same float32, so that files are readable and load to the bit.
         return [{n: float(str(v)) for n, v in zip(names, row, strict=True) if v} for row in rows]
 
-    def relaxes(self, shown: Tensor, least: float = 0.1) -> bool:
-        """Whether more than a little of what faces show, ``[B,U]``, may be taken away."""
+    def changes_lines(self, shown: Tensor, least: float = 0.1) -> bool:
+        """Whether more than a little of what faces show, ``[B,U]``, may be taken away, or of their years; creases go with it."""
+        years = [load_rig().control_names.index(n) for n in YEARS]
         gone = self.relax.clamp(min=0) * shown.clamp(min=0) + (-self.units).clamp(min=0).minimum(shown.clamp(min=0))
-        return bool((gone > least).any())
+        return bool((gone > least).any() or self.controls[:, years].any())
 
     @property
     def batch(self) -> int:
@@ -558,18 +565,29 @@ def moved_face(face: Face, field: MusclesField, size: int = RASTER, after: Tenso
     lids, gaze = eyelids_and_gaze(shown, after, names)
     skull, shift, folds = None, -change[:, :2], None
     if face.colors is not None:
-        lit = _shading(load_rig())
-        light = LIGHTEST * torch.tanh((after - shown) @ lit.light.to(shown) * (LIGHT / LIGHTEST))
-        shift = torch.cat([shift, light[:, None]], 1)
+        shift = torch.cat([shift, _lit(face, after, controls)], 1)
         drawn = (after - shown)[[names.index("browTogether" + side) for side in ("Left", "Right")]]
         folds = frown_light(drawn, part.neutral, part.triangles, seen)
-        gone = (shown.clamp(min=0) - after.clamp(min=0)).clamp(min=0)
-        if face.creases is not None and gone.any():
-            fading = (gone / GONE).clamp(max=1) @ lit.creases.to(shown)
-            if fading.max() > TRACE:
-                shift = torch.cat([shift, fading.clamp(max=FADED)[:, None]], 1)
         skull = _skull(face, after)
     return MovedFace(face, moved, shift, part.triangles, seen, lids, gaze, teeth, skull, folds)
+
+
+def _lit(face: Face, after: Tensor, controls: Tensor) -> Tensor:
+    """How the light changes at the vertices of a face with units ``after [U]`` and ``controls [C]``, ``[n,1]``; ``[n,2]`` with how far creases fade
+    where any do, or deepen, see :class:`flow_core.fields.anatomy.MovedFace`."""
+    fitted, lit = face.front, _shading(load_rig())
+    shown, part = fitted.units[0], fitted.rig
+    light = LIGHTEST * torch.tanh((after - shown) @ lit.light.to(shown) * (LIGHT / LIGHTEST))
+    years = sum(share * controls[part.control_names.index(n)].item() for n, share in YEARS.items())
+    way = int(years < 0)
+    gone = (shown.clamp(min=0) - after.clamp(min=0)).clamp(min=0)
+    fading = ((gone / GONE).clamp(max=1) @ lit.creases.to(shown)).clamp(max=FADED)
+    if years:  # less of them where a cheek that turns away from us is all in a few pixels
+        seen = years * smoothstep(_normals(part) @ fitted.rotation[0, 2], *FACING)
+        light = light + DARKEST * torch.tanh(YEARS_LIGHT[way] * seen * lit.years.to(shown) / DARKEST)
+        fading = (fading - YEARS_LINES[way] * seen * lit.skin.to(shown)).clamp(-1, FADED)
+    fades = face.creases is not None and fading.abs().max() > TRACE
+    return torch.stack([light, fading] if fades else [light], 1)
 
 
 def _skull(face: Face, after: Tensor) -> Skull:
@@ -615,6 +633,12 @@ def _lips_and_jaw(rig: Rig) -> tuple[Tensor, Tensor, Tensor]:
         first, last = (rig.units[:, v].mean(1) * gain for v in (front, back))
         behind = rig.neutral[front, 2].mean() - rig.neutral[back, 2].mean()
         return lips.movedim(1, 0).contiguous(), first, (first - last)[:, 1] / behind
+
+
+@functools.lru_cache(maxsize=2)
+def _normals(part: Rig) -> Tensor:
+    with torch.inference_mode(False):
+        return vertex_normals(part.neutral, part.triangles)
 
 
 @functools.lru_cache(maxsize=1)

@@ -122,6 +122,15 @@ def barycentric(values: Tensor, triangles: Tensor, index: Tensor, weights: Tenso
     return found.new_zeros(len(found), len(flat)).index_copy(1, at, found).view(-1, *index.shape).movedim(0, -1)
 
 
+def vertex_normals(vertices: Tensor, triangles: Tensor) -> Tensor:
+    """Unit normals ``[V,3]`` outwards, at vertices ``[V,3]`` of triangles ``[T,3]`` (clockwise from outside): means of those of the triangles around each,
+    by their areas."""
+    corners = vertices[triangles]
+    facets = -torch.linalg.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+    normals = torch.zeros_like(vertices).index_add_(0, triangles.flatten(), facets.repeat_interleave(3, 0))
+    return torch.nn.functional.normalize(normals, dim=-1)
+
+
 def polygon_distance(polygon: Tensor, points: Tensor) -> Tensor:
     """Signed distance to a closed polygon, positive inside.
 

@@ -5,6 +5,8 @@ light that comes from somewhere explains (nine spherical harmonics of the normal
 what is wider than a fold. The rest is explained by a ridge regression from what MediaPipe's blendshape network says that the faces
 show; brows drawn together and a sneer, which it hardly sees, by the labels anger and disgust. The light itself is among the
 causes, so that athletes who shout in the sun do not make its shadows part of anger. Left and right are made equal.
+
+What years do is told by the portraits: the mean of the old less that of grown-ups and teenagers.
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ from ..faces.rig import Rig, load_rig
 from ..faces.shading import BUILTIN, GAMMA
 from ..fields.muscles import READ_SCALE, fit_shown, front
 from ..fields.smooth import smoothstep
-from ..geometry.mesh import polygon_distance
+from ..geometry.mesh import polygon_distance, vertex_normals
 from ..geometry.sampling import sample_image
 from . import data
 from .reader import blendshapes
@@ -56,6 +58,8 @@ LABELS = {
     "sadness": "",
     "fear": "",
 }  # label -> unit of the rig
+OLD, NOT_OLD = ("70 year old",), ("adult", "teenager")  # in labels of portraits
+TURNED = 0.2  # yaw up to which portraits, which are few, count
 BLUR = 2  # pixels of the stored squares around which a luminance is the mean
 REACH = 0.7  # centimetres around a change of light in which a unit's creases lie, where its light changes by
 CREASES = 0.06  # or more
@@ -78,10 +82,7 @@ def luminance(faces: data.Faces, vertices: Tensor, batch: int = 64) -> Tensor:
 
 def harmonics(rig: Rig, vertices: Tensor) -> Tensor:
     """The first nine spherical harmonics ``[n,9]``, up to factors, of the mean head's normals."""
-    corners = rig.neutral[rig.triangles]
-    facets = -torch.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0], dim=-1)
-    normals = torch.zeros_like(rig.neutral).index_add_(0, rig.triangles.flatten(), facets.repeat_interleave(3, 0))
-    x, y, z = F.normalize(normals[vertices], dim=-1).unbind(-1)
+    x, y, z = vertex_normals(rig.neutral, rig.triangles)[vertices].unbind(-1)
     return torch.stack([torch.ones_like(x), x, y, z, x * y, x * z, y * z, x * x - y * y, 3 * z * z - 1], -1)
 
 
@@ -117,28 +118,70 @@ def causes(units: Tensor, labels: tuple[str, ...]) -> tuple[Tensor, Tensor]:
     )
 
 
+class Surface:
+    """The front of the rig, on which light is compared.
+
+    Attributes:
+        vertices: ``[n]`` of the rig.
+        places: ``[n,3]`` of the mean head, centimetres.
+        apart: ``[n,n]`` distances of these.
+        facing: ``[n]`` whether they face the viewer.
+    """
+
+    def __init__(self, rig: Rig) -> None:
+        self.vertices = front(rig)[1]
+        self.places = rig.neutral[self.vertices]
+        self.apart = torch.cdist(self.places, self.places)
+        self._harmonics = harmonics(rig, self.vertices)
+        self.facing = self._harmonics[:, 3] > 0.15
+        at = torch.full((len(rig.neutral),), -1)
+        at[self.vertices] = torch.arange(len(self.vertices))
+        self._mirror = at[rig.mirror[self.vertices]]
+
+    def folds(self, light: Tensor) -> tuple[Tensor, Tensor]:
+        """Of the logarithm of luminance ``[N,n]`` what is neither the light's nor wider than a fold; and the light ``[N,9]``."""
+        from_light = light[:, self.facing] @ torch.linalg.pinv(self._harmonics[self.facing]).T
+        near = torch.exp(-((self.apart / WIDEST) ** 2) / 2) * self.facing
+        folds = light - from_light @ self._harmonics.T
+        return (folds - folds @ (near / near.sum(1, keepdim=True)).T).clamp_(-LARGEST, LARGEST), from_light
+
+    def even(self, values: Tensor) -> Tensor:
+        """Values ``[...,n]`` with left and right made equal; 0 at what faces aside, or has no other side."""
+        values = values.masked_fill(self._mirror < 0, 0.0)
+        return (values + values[..., self._mirror.clamp(min=0)]) / 2 * self.facing
+
+
+def of_years(folder: Path, surface: Surface, plain: Tensor) -> Tensor:
+    """``[n]`` by how much the light on old faces differs, on ``plain [n]`` skin; prints how well held-out faces are told by it."""
+    faces = data.READERS["portraits"](folder)
+    chosen = (pose(faces.landmarks)[:, 0].abs() < TURNED).nonzero()[:, 0]
+    out_of, faces = data.held_out("portraits", len(faces))[chosen], faces.select(chosen)
+    old, not_old = (torch.tensor([any(n in label for n in of) for label in faces.label]) for of in (OLD, NOT_OLD))
+    folds = surface.folds(luminance(faces, surface.vertices))[0]
+
+    def learnt(old: Tensor, not_old: Tensor) -> Tensor:
+        return surface.even(folds[old].mean(0) - folds[not_old].mean(0)) * plain
+
+    told = folds @ learnt(old & ~out_of, not_old & ~out_of)
+    a, b = told[old & out_of], told[not_old & out_of]
+    print(
+        f"{int(old.sum())} old and {int(not_old.sum())} other portraits; held out {len(a)} and {len(b)}: {(a[:, None] > b).float().mean():.0%} of pairs told apart"
+    )
+    return learnt(old, not_old)
+
+
 def learn(folder: Path, out: Path) -> None:
     """Write the file of :mod:`flow_core.faces.shading`, and print how much of held-out faces it explains."""
     from safetensors.torch import save_file
 
     rig = load_rig()
-    vertices = front(rig)[1]
-    sh, neutral = harmonics(rig, vertices), rig.neutral[vertices]
+    surface = Surface(rig)
+    vertices, neutral, apart = surface.vertices, surface.places, surface.apart
     faces, units = data.READERS["expressions"](folder), blendshapes(folder)
     chosen = ((pose(faces.landmarks)[:, 0].abs() < FRONTAL) & units.isfinite().all(1)).nonzero()[:, 0]
     out_of = data.held_out("expressions", len(faces))[chosen]
     faces, units = faces.select(chosen), units[chosen]
-    facing = sh[:, 3] > 0.15
-    light = luminance(faces, vertices)
-    from_light = light[:, facing] @ torch.linalg.pinv(sh[facing]).T  # [N,9]
-    apart = torch.cdist(neutral, neutral)
-    near = torch.exp(-((apart / WIDEST) ** 2) / 2) * facing
-    folds = light - from_light @ sh.T
-    folds = (folds - folds @ (near / near.sum(1, keepdim=True)).T).clamp_(-LARGEST, LARGEST)
-    mirror = rig.mirror[vertices]
-    places = torch.full((len(rig.neutral),), -1)
-    places[vertices] = torch.arange(len(vertices))
-    mirror = places[mirror]
+    folds, from_light = surface.folds(luminance(faces, vertices))
     by_unit, by_label = causes(units, faces.label)
     turned = (from_light - from_light.mean(0)) / from_light.std(0)
     by_light = torch.cat([turned, turned.square() - 1, turned[:, 2:3] * turned[:, 1:4:2]], 1)
@@ -154,8 +197,7 @@ def learn(folder: Path, out: Path) -> None:
         table[train].T @ table[train] + torch.tensor(ridge).diag(), table[train].T @ folds[train]
     )
     plain, upper, lower = skin(rig, vertices)
-    effect[:, mirror < 0] = 0
-    effect = (effect + effect[:, mirror.clamp(min=0)]) / 2 * plain * facing
+    effect = surface.even(effect) * plain
     print(f"{int(train.sum())} faces, {len(vertices)} vertices; held out: {int(test.sum())} faces")
     counted = plain > 0.5
     rest = table.clone()
@@ -183,6 +225,8 @@ def learn(folder: Path, out: Path) -> None:
         {
             "light": torch.stack(rows).half().contiguous(),
             "creases": torch.stack(lines).half().contiguous(),
+            "years": of_years(folder, surface, plain).half(),
+            "skin": beside.half(),
             "vertices": vertices.short().contiguous(),
         },
         out,

@@ -191,7 +191,7 @@ class Editor:
                     self.tracker.look_for_colors(frame, track)
                     self.tracker.look_for_covers(frame, track, dt)
                     track.fitted = self._fit(track, dt) if fitted is None else fitted
-                    if wanted.relaxes(track.fitted.units):
+                    if wanted.changes_lines(track.fitted.units):
                         self.tracker.look_for_creases(frame, track)
                 asked.append((wanted, track.crop, track.fitted))
         self._time = now

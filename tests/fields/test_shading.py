@@ -160,7 +160,9 @@ def test_sides_mirror_each_other() -> None:
     rig = load_rig()
     names = [n.removesuffix("Left") for n in load_shading()[0] if n.endswith("Left")]
     assert len(names) >= 8
-    for table in shading(rig, torch.arange(len(rig.neutral))):
+    found = shading(rig, torch.arange(len(rig.neutral)))
+    assert torch.allclose(found.years, found.years[rig.mirror], atol=0.01)
+    for table in found[:2]:
         known = table.abs().sum(0) > 0
         for name in names:
             left, right = (table[rig.unit_names.index(name + s)] for s in ("Left", "Right"))
@@ -172,3 +174,31 @@ def test_without_a_look_into_the_picture_nothing_is_lit(crop: Crop, grey: Tensor
     blind, lit = (at(crop, warp(grey, c, field)[0], cheek) for c in (replace(crop, mouth=None), crop))
     assert torch.allclose(blind, torch.full((3,), GREY), atol=1e-4)
     assert (lit - GREY).abs().max() > 0.005
+
+
+def test_years_deepen_folds_and_youth_does_not(crop: Crop, grey: Tensor) -> None:
+    marks = crop.places[0]
+    older, younger = (warp(grey, crop, MusclesField.of({name: 1.0}))[0] for name in ("faceOlder", "younger"))
+    for a, b in FOLD:
+        place = torch.lerp(marks[AT[a]], marks[AT[b]], 0.5)
+        assert at(crop, older, place).mean() < GREY - 0.03
+        assert at(crop, younger, place).mean() > GREY
+    assert (older - GREY).abs().max() < 0.2  # soft shades, no lines
+
+
+def test_lines_deepen_with_years_and_fade_with_youth(crop: Crop, grey: Tensor) -> None:
+    """A line on the forehead, which an edit without years leaves as it is."""
+    photo, forehead = grey.clone(), crop.places[0, AT[151]]
+    x, y = (crop.inverse[0, :2, :2] @ forehead + crop.inverse[0, :2, 2]).round().long().tolist()
+    photo[:, :, y - 1 : y + 2, x - 60 : x + 60] *= 0.8
+    lined = replace(crop, creases=creases(photo, crop))
+
+    def depth(name: str, amount: float) -> float:
+        new = warp(photo, lined, MusclesField.of({name: amount}))[0][0].mean(0)
+        near = new[y - 15 : y + 16, x - 5 : x + 6].mean(1)  # a shape moves the line a little
+        return (near.median() - near.min()).item()
+
+    before = depth("chinLonger", 0.5)
+    assert before > 0.05
+    assert depth("younger", 1.0) < 0.6 * before
+    assert depth("older", 1.0) > 1.2 * before
