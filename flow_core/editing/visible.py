@@ -32,6 +32,7 @@ SPARED = {  # what a soft border must not tint
     "under-eyes": ("irises",),
     "eyelids": ("brows", "irises"),
 }
+BROW_END = 0.3, 0.3  # how much of a colour the inner end of a brow takes, and the share of its length from where on it takes all
 SKIN_MARGIN = 0.1  # how far skin (brow, ears, neck) may lie beyond the landmarks, fractions of the crop side
 HUE_SPREAD, LIGHT_SPREAD = (
     0.028,
@@ -116,6 +117,8 @@ class Seen:
                 mask = self.outline(name, EDGE.get(name, SHARP)) * (1 - self.hair)
                 if name == "cheeks":
                     mask = mask * self.skin_like.clamp(min=0.05).sqrt() * self.outline("all", 0.03)
+                elif name == "brows":
+                    mask = mask * self._brow_length()
                 elif name in ("eyelids", "under-eyes"):
                     mask = mask * self._bare_eyes()
                     if name == "eyelids":  # most on the lid, least below the brow
@@ -266,6 +269,15 @@ class Seen:
         lips, brows = self.outline("lips"), self.outline("brows") * (1 - _ramp(self.skin_like, 0.65, 0.95))
         mask = mask * (1 - 1.5 * torch.maximum((mouth - lips).clamp(min=0), eyes)).clamp(min=0)
         return mask * (1 - TAKEN[0] * lips) * (1 - TAKEN[1] * brows)
+
+    def _brow_length(self) -> Tensor:
+        """Less than 1 at the inner ends of the brows, whose hairs are few and begin nowhere in particular, ``[B,1,size,size]``."""
+        points, least = pixel_centers(self.size, self.size, self.landmarks.device), []
+        for brow in BROWS:
+            inner, outer = (self.landmarks[:, None, [AT[i] for i in brow[a:b]]].mean(2) for a, b in ((4, 6), (0, 1)))
+            along = (outer - inner)[:, None]
+            least.append(((points - inner[:, None]) * along).sum(-1) / along.square().sum(-1).clamp(min=1e-9))
+        return BROW_END[0] + (1 - BROW_END[0]) * _ramp(torch.maximum(*least), 0.0, BROW_END[1])[:, None]
 
     @functools.cached_property
     def _brows(self) -> Tensor:
