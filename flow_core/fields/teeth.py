@@ -317,7 +317,7 @@ def paint(
     fang = b - low_edge  # how far below the edges of the lower teeth
     # All that goes smoothly from 0 to 1 at once: a value, where it begins, and where it ends.
     found = smoothsteps(
-        (down - 0.30 * across, 0.38, 0.70), (down - 0.25 * across, 0.45, 0.92), (height, 0.3 * cm, 1.0 * cm), (down, 0.0, 0.6),
+        (down - 0.30 * across, 0.38, 0.70), (down - 0.25 * across, 0.40, 0.88), (height, 0.3 * cm, 1.0 * cm), (down, 0.0, 0.6),
         (above, 0.0, 0.5 * cm), (hangs, -soft, soft), (gum - b, -2 * soft, 2 * soft), (crown, 0.0, 0.35), (under, 0.0, 0.35 * cm),
         (crown, 0.5, 0.0), (corner, 0.0, 0.24 - 0.12 * row.known), (height, 0.04 * cm, 0.18 * cm), (light, 0.02, 0.15),
         (corner, 0.24, 0.04), (near, fine, border), (under, max(LIP_SHADOW * cm, 2 * row.pixel), 0.0), (fang, -soft, soft),
@@ -328,7 +328,7 @@ def paint(
     # The depth of a mouth is dark under the upper lip. The back of the tongue comes out of it, with a furrow along its middle, and is
     # the lighter the nearer it comes.
     furrow = 1 - 0.14 * (across / -0.02).exp() * (1 - near_tip)
-    tongue = (0.36 + 0.80 * near_tip) * (1 - 0.5 * across).clamp_(min=0) * furrow
+    tongue = (0.44 + 0.72 * near_tip) * (1 - 0.5 * across).clamp_(min=0) * furrow
     depth = torch.lerp(0.19 + 0.07 * deep, tongue, raised * wide)
     # The inner side of the lower lip comes out of the dark towards its edge.
     depth = torch.maximum(depth * (0.7 + 0.3 * off_lip), 0.9 * (1 - off_lip) ** 2 * down)
