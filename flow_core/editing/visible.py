@@ -32,7 +32,10 @@ SPARED = {  # what a soft border must not tint
     "under-eyes": ("irises",),
     "eyelids": ("brows", "irises"),
 }
-BROW_END = 0.3, 0.3  # how much of a colour the inner end of a brow takes, and the share of its length from where on it takes all
+BROW_END = (
+    0.3,
+    0.3,
+)  # how much of a colour the inner end of a brow takes, and the share of its length from where on it takes all
 SKIN_MARGIN = 0.1  # how far skin (brow, ears, neck) may lie beyond the landmarks, fractions of the crop side
 HUE_SPREAD, LIGHT_SPREAD = (
     0.028,

@@ -46,7 +46,10 @@ def lid_colors(view: Tensor, places: Tensor) -> Tensor:
     def seen(points: Tensor) -> Tensor:
         return sample_image(view, ((points - 0.5) / WIDEN + 0.5) * view.shape[-1]).movedim(1, -1)
 
-    cheeks = seen(places[:, None, [AT[i] for side in CHEEKS for i in side]])[:, 0].median(1).values[:, None]  # [B,1,3]
+    # Of a turned head one cheek is seen well; before the other there may be hair.
+    cheeks = seen(places[:, [[AT[i] for i in side] for side in CHEEKS]]).median(2).values  # [B,2,3]
+    lighter = cheeks.mean(-1).argmax(1)[:, None, None].expand(-1, -1, 3)
+    cheeks = cheeks.gather(1, lighter)  # [B,1,3]
     up = torch.linspace(*BETWEEN, ROWS).to(view)
     across = (torch.arange(COLUMNS).to(view) + 0.5) / COLUMNS
     known = terms(*(v.flatten() for v in torch.meshgrid(across, up, indexing="xy")))  # [N,6]

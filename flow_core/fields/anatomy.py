@@ -52,9 +52,9 @@ SHUTS, LASHED = (
     0.2,
     0.35,
 )  # of its opening below which an eye is all but shut, and how much light the line of its lashes takes
-# Shares of an eye's opening at which a lid that shuts shows nothing but its own skin, and up to which it shows what was seen; how far that skin
-# covers what was seen; and above which part of the lashes' strip
+# Shares of an eye's opening at which a lid that shuts shows nothing but its own skin, and up to which it shows what was seen
 SHUTTING = 0.2, 0.7
+# How far that skin covers what was seen, how far above the lashes it begins, between which shares of its height it ends, and of the eye at its corners
 LID_BARE, LASHED_SKIN, LID_TOP, LID_ENDS = 0.68, 0.003, (0.4, 1.0), 0.08
 # Of the line of lashes that meet: how far it covers what was there, its light, of that of the lid, and the share of the eye in which it runs out
 LASH_COVER, LASH_TONE, LASH_ENDS = 0.7, 0.6, 0.2
@@ -604,22 +604,36 @@ def _ask_eyes(
     met = met * smoothstep(1 - opening / opening0, 0.7, 0.95)
     lashes = met * (-((above - under) / (2 * line)).square()).exp()
     shade = shade + LASHED * lashes
-    laid = torch.cat([torch.zeros_like(shade).expand(3, -1, -1), shade[None]])
     if all(eye.skin is None for eye in eyes):
-        return shift, alpha, source, laid
-    # What a lid that shuts brings to light, from above its lashes to where the skin is as it was.
-    skins = torch.stack([torch.zeros(6, 3).to(x) if eye.skin is None else eye.skin for eye in eyes])
-    there = x.new_tensor([[eye.skin is not None] for eye in eyes])
-    up = (above / reach).clamp(0, 1)
-    colors = (terms(share.clamp(0, 1), up) @ skins).movedim(-1, 0).clamp(0, 1)  # [3,E,N]
-    dome = (above - LASHED_SKIN) / ((reach - LASHED_SKIN) * (1 - (2 * share - 1).abs() ** 2.5).clamp(min=1e-3))
-    bare = 1 - smoothstep(opening / opening0, *SHUTTING)
-    bare = LID_BARE * there * bare * smoothstep(above, LASHED_SKIN, 3 * LASHED_SKIN) * (1 - smoothstep(dome, *LID_TOP))
-    bare = bare * smoothstep(torch.minimum(share, 1 - share), 0.0, LID_ENDS)
+        return shift, alpha, source, torch.cat([torch.zeros_like(shade).expand(3, -1, -1), shade[None]])
+    room = BELOW_RIM + top - top0 if eyes[0].glasses else reach
+    return shift, alpha, source, _bare_lids(eyes, share, above / room, above, opening / opening0, lashes, shade)
+
+
+def _bare_lids(
+    eyes: Sequence[Eye], share: Tensor, up: Tensor, above: Tensor, opening: Tensor, lashes: Tensor, shade: Tensor
+) -> Tensor:
+    """What lids that shut bring to light, painted ``[4,E,N]`` at points ``[E,N]`` of eyes.
+
+    Args:
+        share: of the way from the left corner to the right one.
+        up: of the way from the upper lid's edge to where the skin is as it was.
+        above: how far above that edge.
+        opening: of the eye, of what it was.
+        lashes: 0..1, how far a point lies on the line of lashes that meet.
+        shade: how much light it loses.
+    """
+    skins = torch.stack([torch.zeros(6, 3).to(share) if eye.skin is None else eye.skin for eye in eyes])
+    there = share.new_tensor([[eye.skin is not None] for eye in eyes])
+    colors = (terms(share.clamp(0, 1), up.clamp(0, 1)) @ skins).movedim(-1, 0).clamp(0, 1)  # [3,E,N]
+    corner = torch.minimum(share, 1 - share)
+    dome = up / (1 - (2 * share - 1).abs() ** 2.5).clamp(min=1e-3)
+    bare = LID_BARE * there * (1 - smoothstep(opening, *SHUTTING)) * (1 - smoothstep(dome, *LID_TOP))
+    bare = bare * smoothstep(above, LASHED_SKIN, 3 * LASHED_SKIN) * smoothstep(corner, 0.0, LID_ENDS)
     # Between lashes that meet neither the eye nor a wet rim shines.
-    line = LASH_COVER * there * lashes * (1 - bare) * smoothstep(torch.minimum(share, 1 - share), 0.0, LASH_ENDS)
-    covers, laid = bare + line, bare + LASH_TONE * line
-    return shift, alpha, source, torch.cat([colors * laid * (1 - shade), 1 - (1 - covers[None]) * (1 - shade)])
+    line = LASH_COVER * there * lashes * (1 - bare) * smoothstep(corner, 0.0, LASH_ENDS)
+    tones, covers = bare + LASH_TONE * line, bare + line
+    return torch.cat([colors * tones * (1 - shade), 1 - (1 - covers[None]) * (1 - shade)])
 
 
 def _gather(distance: Tensor, wanted: Tensor, shown: Tensor) -> Tensor:
