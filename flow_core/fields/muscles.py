@@ -339,6 +339,8 @@ class MuscleFlow:
             if self.colored:
                 color = _covered(more.color, dark)
                 color = color if self.covered is None or self.dyed else color * clear
+                if painted is not None:  # make-up is on the skin of a lid that comes to light, too
+                    painted = torch.cat([painted[:, :3] + color * painted[:, 3:], painted[:, 3:]], 1)
             offset = offset + more.offset
         if self.matrix is not None:
             offset = (self.matrix @ offset.flatten(2)).view_as(offset)

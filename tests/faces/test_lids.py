@@ -12,6 +12,7 @@ from flow_core.faces.landmarks import AT, EYES
 from flow_core.faces.lids import lid_colors, terms
 from flow_core.fields.expressions import preset
 from flow_core.fields.muscles import MusclesField
+from flow_core.fields.raster import Field
 from flow_core.geometry.crop import Crop
 from flow_core.geometry.sampling import sample_image
 from flow_core.warping.warp import warp
@@ -80,3 +81,15 @@ def test_lids_of_grey_photographs_are_grey(portraits: dict[str, Tensor], crop: C
     grey = portraits["astronaut"].mean(1, keepdim=True).expand(-1, 3, -1, -1).contiguous()
     shut = warp(grey, studied(grey, crop), preset("eyes closed"))[0]
     assert (shut.amax(1) - shut.amin(1)).max() < 1e-4
+
+
+def test_make_up_is_on_lids_that_shut(portraits: dict[str, Tensor], crop: Crop) -> None:
+    blue = Field(
+        torch.zeros(1, 2, 8, 8), torch.tensor([-0.1, -0.1, 0.2])[None, :, None, None].expand(1, 3, 8, 8).clone()
+    )
+    shut = preset("eyes closed")
+    plain, made_up = (
+        between_the_lids(warp(portraits["astronaut"], crop, f)[0], crop, 0.0, 0.4)
+        for f in (shut, replace(shut, rest=blue))
+    )
+    assert ((made_up - plain).mean(0) - torch.tensor([-0.1, -0.1, 0.2])).abs().max() < 0.03
