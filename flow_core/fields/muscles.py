@@ -583,12 +583,14 @@ def _lit(face: Face, after: Tensor, controls: Tensor) -> Tensor:
     years = sum(share * controls[part.control_names.index(n)].item() for n, share in YEARS.items())
     way = int(years < 0)
     gone = (shown.clamp(min=0) - after.clamp(min=0)).clamp(min=0)
-    fading = ((gone / GONE).clamp(max=1) @ lit.creases.to(shown)).clamp(max=FADED)
+    fading = None
+    if gone.any():
+        fading = ((gone / GONE).clamp(max=1) @ lit.creases.to(shown)).clamp(max=FADED)
     if years:  # less of them where a cheek that turns away from us is all in a few pixels
         seen = years * smoothstep(_normals(part) @ fitted.rotation[0, 2], *FACING)
         light = light + DARKEST * torch.tanh(YEARS_LIGHT[way] * seen * lit.years.to(shown) / DARKEST)
-        fading = (fading - YEARS_LINES[way] * seen * lit.skin.to(shown)).clamp(-1, FADED)
-    fades = face.creases is not None and fading.abs().max() > TRACE
+        fading = ((0.0 if fading is None else fading) - YEARS_LINES[way] * seen * lit.skin.to(shown)).clamp(-1, FADED)
+    fades = fading is not None and face.creases is not None and fading.abs().max() > TRACE
     return torch.stack([light, fading] if fades else [light], 1)
 
 
