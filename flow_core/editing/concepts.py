@@ -144,7 +144,7 @@ _MEANT: dict[str, tuple[str, dict[str, float]]] = {
     "look up": (EXPRESSION, _look(0, 0.8)),
     "look down": (EXPRESSION, _look(0, -0.8)),
     "cross-eyed": (EXPRESSION, {"eyeLookIn": 0.8}),
-    "cheeks puffed": (EXPRESSION, {"cheekPuff": 1.0}),
+    "cheeks puffed": (EXPRESSION, {"cheekPuff": 1.0, "cheekFuller": 1.2, "faceHeavier": 0.3, "mouthPress": 0.4, "mouthPucker": 0.3}),
     "cheeks raised": (EXPRESSION, {"cheekSquint": 1.0}),
     "nose wrinkled": (EXPRESSION, {"noseSneer": 1.0}),
     "jaw left": (EXPRESSION, {"jawLeft": 1.0}),
