@@ -53,6 +53,7 @@ SHUTS, LASHED = (
 )  # of its opening below which an eye is all but shut, and how much light the line of its lashes takes
 RIM = 0.008  # height of the wet rim of a lower lid
 SHADE = 0.45  # how much of the light on an eyeball its lids take at their edge
+NARROW = 0.22, 0.32  # height of eyes, in their widths, of which hardly anything is seen that would stay as it is, and of which enough is
 EDGE = 0.0026  # half width of the border between two layers
 ROLL, ROLLED = (
     0.016,
@@ -166,6 +167,7 @@ class Eye:
     line: float  # half width of the line between lids that meet
     edge: float  # and of the border between lids and eyeball
     reach: float  # how far above the upper lid the skin gives way, up to the brow
+    narrow: float  # 0..1: how far what is seen of the eyeball is stretched with its lids
     glasses: bool  # whether it gives way only up to the rim of glasses
     box: Box
 
@@ -503,11 +505,12 @@ def _eyes(
         free = after[0].mean() - brow + 0.005
         # The skin stretches at most so much that it does not fold.
         reach = float(max(min(LID, free), 1.4 * np.abs(up * change).max() + LASHES))
+        narrow = 1 - smoothstep(float((seen[1] - seen[0]).max()) / length, *NARROW)
         above, under = min(top.min(), after[0].min()) - reach, max(bottom.max(), after[1].max()) + LOWER_LID
         box = _box(target, above - 0.01, under + 0.01)
         line = max(LINE, min(1.4 * pixel, 4 * LINE))
         edge = max(EDGE, min(pixel, 4 * EDGE))  # in small pictures a narrower border would be a staircase
-        eyes.append((target, source, (a, b, radius), (right, below), still, shaded, line, edge, reach, glasses, box))
+        eyes.append((target, source, (a, b, radius), (right, below), still, shaded, line, edge, reach, narrow, glasses, box))
     on_device = torch.from_numpy(np.array(tables, np.float32)).to(device)
     return [
         Eye(target, source, table[:4], table[4:], *rest)
@@ -527,10 +530,10 @@ def _ask_eyes(
         first, last = max(center - radius + right, 1e-6), max(length - center - radius - right, 1e-6)
         columns.append(
             (*eye.target.origin, *eye.target.axis, eye.target.length, *eye.source.origin, *eye.source.axis, length,
-             middle, *eye.gaze, first, last, eye.reach, eye.line, eye.edge)
+             middle, *eye.gaze, first, last, eye.reach, eye.line, eye.edge, eye.narrow)
         )  # fmt: skip
     columns = x.new_tensor(columns).T[..., None]  # each [E,1]
-    x0, y0, c, s, width, u0, v0, sc, ss, length, middle, right, below, first, last, reach, line, edge = columns
+    x0, y0, c, s, width, u0, v0, sc, ss, length, middle, right, below, first, last, reach, line, edge, narrow = columns
     dx, dy = x - x0, y - y0
     a, b = c * dx + s * dy, c * dy - s * dx
     share = a / width
@@ -556,14 +559,16 @@ def _ask_eyes(
     upper, lower = _read(torch.stack([e.seen for e in eyes], 1), sa / length)
     t_top, t_bottom = top * ratio - below, bottom * ratio - below
     height = lower - upper
-    room = 0.06 * height.clamp(min=0)
+    room = 0.06 * height.clamp(min=0) * (1 - narrow)
     margins = [torch.minimum(room, 2 * beyond.clamp(min=0)) for beyond in (upper - t_top, t_bottom - lower)]
     # Where a lid shows more than was seen, what was seen is stretched between the lid and the middle of the eye.
     half = torch.minimum(torch.maximum(middle, upper + 0.3 * height), lower - 0.3 * height)
     above_half = sb < half
     shown = torch.where(above_half, half - upper - margins[0], lower - margins[1] - half)
     wanted = torch.where(above_half, half - t_top, t_bottom - half)
-    distance = _gather((sb - half).abs(), wanted, shown)
+    distance = (sb - half).abs()
+    drawn_out = distance * (shown / wanted.clamp(min=1e-5)).clamp(0, 1)
+    distance = torch.lerp(_gather(distance, wanted, shown), drawn_out, narrow)
     sb = half + torch.where(above_half, -distance, distance)
     shift, source = torch.stack([-s * rise, c * rise]), torch.stack([sc * sa - ss * sb + u0, ss * sa + sc * sb + v0])
     if not (shaded and any(eye.shaded for eye in eyes)):
@@ -575,7 +580,7 @@ def _ask_eyes(
     beside = torch.minimum(share, 1 - share) / 0.12
     lit = torch.minimum(torch.minimum(-above / (0.30 * opening), 0.5 - under / (0.30 * opening)), beside).clamp_(0, 1)
     lit = lit * lit * (3 - 2 * lit)
-    shade = SHADE * alpha * went * (1 - lit)
+    shade = SHADE * alpha * went * (1 - lit) * (1 - narrow)
     # Lids that meet are joined by the line of their lashes.
     met = (1 - opening / (2 * line)).clamp_(0, 1) * smoothstep(opening0, 2 * LINE, 5 * LINE)
     met = met * smoothstep(1 - opening / opening0, 0.7, 0.95)

@@ -54,6 +54,7 @@ from .reach import (
     reached,
     reaches,
     shutting,
+    unsquinted,
 )
 from .teeth import BARED, Skull
 
@@ -502,6 +503,7 @@ def units_after(face: FittedFace, landmarks: Tensor, relax: Tensor, change: Tens
     parted = lips_wanted(face.rig, change, now) + (1 - whole) * now
     low, high = torch.minimum(_floor().to(shown), shown).minimum(start), shown.clamp(min=MOST)
     low, high, shares = own_eyes(face.rig, shown, start, low, high)
+    low = unsquinted(face, landmarks, start, low)
     asked, start = asked * torch.where(asked > 0, *shares[:, at]), start.clamp(low, high)
     high = torch.maximum(bared(face, start, high), low)
 
