@@ -41,7 +41,7 @@ RIM_LASHES = 0.007  # height of the strip of it that moves as a whole
 LASHES = 0.010  # height of the strip along a lid that moves as a whole, with its lashes
 # Of the skin between an upper lid and its brow: what stays with the lid when the brow rises, and what goes with the brow, whose hairs
 # begin below its edge.
-STAYS, BROW_HAIR = 0.45, 0.18
+STAYS, BROW_HAIR = 0.38, 0.30
 LID = 0.085  # how far above an upper lid the skin gives way when the lid closes
 LOWER_LID = 0.05
 UPPER_SHUTS, UPPER_OPENS = 0.82, 0.8  # the upper lid's share of a change of an eye's opening
@@ -67,7 +67,7 @@ LIP_EDGE = 0.012  # of a lip, which gathers at its edge where lips close
 SEAM = 0.025  # how far from lips their seam is felt: some pixels of the raster
 SEAMED = 0.35  # light that is lost in the seam of lips that have met
 PIT, GRIN = (
-    (0.14, 0.008),
+    (0.14, 0.0055),
     (0.01, 0.03),
 )  # width of mouths, and half height, of the dark at their corners; opening with which it is there
 TORN = 0.01  # by which a jaw drops from the upper teeth, from where on what it carries has a border of its own
