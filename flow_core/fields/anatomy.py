@@ -53,7 +53,10 @@ SHUTS, LASHED = (
 )  # of its opening below which an eye is all but shut, and how much light the line of its lashes takes
 RIM = 0.008  # height of the wet rim of a lower lid
 SHADE = 0.45  # how much of the light on an eyeball its lids take at their edge
-NARROW = 0.22, 0.32  # height of eyes, in their widths, of which hardly anything is seen that would stay as it is, and of which enough is
+NARROW = (
+    0.22,
+    0.32,
+)  # height of eyes, in their widths, of which hardly anything is seen that would stay as it is, and of which enough is
 EDGE = 0.0026  # half width of the border between two layers
 ROLL, ROLLED = (
     0.016,
@@ -510,7 +513,9 @@ def _eyes(
         box = _box(target, above - 0.01, under + 0.01)
         line = max(LINE, min(1.4 * pixel, 4 * LINE))
         edge = max(EDGE, min(pixel, 4 * EDGE))  # in small pictures a narrower border would be a staircase
-        eyes.append((target, source, (a, b, radius), (right, below), still, shaded, line, edge, reach, narrow, glasses, box))
+        eyes.append(
+            (target, source, (a, b, radius), (right, below), still, shaded, line, edge, reach, narrow, glasses, box)
+        )
     on_device = torch.from_numpy(np.array(tables, np.float32)).to(device)
     return [
         Eye(target, source, table[:4], table[4:], *rest)

@@ -44,6 +44,7 @@ from .reach import (
     braked,
     camera_aside,
     eyelids_and_gaze,
+    irises_seen,
     landmarks_after,
     lips_apart,
     lips_wanted,
@@ -74,6 +75,7 @@ LIGHT, LIGHTEST = 1.5, 0.28
 GONE = 0.8  # of a unit that relaxes, from which on its creases are gone,
 FADED = 0.8  # but for a trace, which a face at rest has too;
 TRACE = 0.005  # and up to which nobody sees that they fade
+FULLER = 0.4  # of the control "lipsLowerFuller", that a broad smile takes from the lower lip, and gives back
 PURSED = 0.6  # how far lips that are drawn together cover the lower teeth that would be seen otherwise
 # How far units go to show in the picture what they should show by landmarks: a reader of pictures errs, too
 TRUST = 0.5
@@ -503,15 +505,15 @@ def units_after(face: FittedFace, landmarks: Tensor, relax: Tensor, change: Tens
     parted = lips_wanted(face.rig, change, now) + (1 - whole) * now
     low, high = torch.minimum(_floor().to(shown), shown).minimum(start), shown.clamp(min=MOST)
     low, high, shares = own_eyes(face.rig, shown, start, low, high)
-    low = unsquinted(face, landmarks, start, low)
+    low = unsquinted(face, landmarks, start, change, low)
     asked, start = asked * torch.where(asked > 0, *shares[:, at]), start.clamp(low, high)
     high = torch.maximum(bared(face, start, high), low)
 
-    camera = camera_aside(face)[0]
+    camera, seen = camera_aside(face)[0], irises_seen(landmarks)
 
     def found(missing: Tensor, since: Tensor, start: Tensor, low: Tensor, high: Tensor) -> Tensor:
         units = reached(face, landmarks, missing, parted, start, low, high, since)
-        return braked(face, landmarks, looking_together(shown, units, change, face.rig.unit_names, camera))
+        return braked(face, landmarks, looking_together(shown, units, change, face.rig.unit_names, camera, seen))
 
     first = after = found(asked, landmarks, start, low, high)
     low, high = torch.maximum(low, first - TRUST), torch.minimum(high, first + TRUST)
@@ -539,6 +541,9 @@ def moved_face(face: Face, field: MusclesField, size: int = RASTER, after: Tenso
     units, relax, controls = (v[0].to(part.device) for v in (field.units, field.relax, field.controls))
     controls = controls.clamp(-CONTROL_RANGE, CONTROL_RANGE)
     after = units_after(fitted, landmarks, relax, units) if after is None else after
+    controls = controls + _fuller(part) * (shown - after)[
+        [names.index("mouthSmile" + side) for side in ("Left", "Right")]
+    ].mean().clamp(0, 1)
     shaping = bool(controls.any())
     mesh = fitted.vertices(  # before and after, read from the rig at once
         torch.stack([shown, shown + (after - shown) * of_mesh(part)]),
@@ -572,6 +577,13 @@ def moved_face(face: Face, field: MusclesField, size: int = RASTER, after: Tenso
                 shift = torch.cat([shift, fading.clamp(max=FADED)[:, None]], 1)
         skull = _skull(face, after)
     return MovedFace(face, moved, shift, part.triangles, seen, lids, gaze, teeth, skull, folds)
+
+
+@functools.lru_cache(maxsize=2)
+def _fuller(rig: Rig) -> Tensor:
+    """``[C]``: how the shape of lips changes where a smile goes: it drew the lower one out by a sixth of its height."""
+    with torch.inference_mode(False):
+        return rig.split({"lipsLowerFuller": FULLER})[1].to(rig.device)
 
 
 def _skull(face: Face, after: Tensor) -> Skull:
