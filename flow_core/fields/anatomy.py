@@ -722,7 +722,7 @@ def _off_teeth(mouth: Mouth, lips: Lips, source: Tensor) -> Tensor:
     share = share * smoothstep(gap, *TEETH_SEEN)
     # An edge is known to a pixel or two only, so a little of the lip is left out with what lies behind; lips come nearer and nearer
     # to there.
-    edge = EDGE + 0.05 * gap
+    edge = 2.2 * EDGE + 0.12 * gap
     over = torch.where(b < (top + bottom) / 2, sb - (upper - edge), (lower + edge) - sb) + LIP_EDGE
     back = (over - LIP_EDGE * (1 - (-over.clamp(min=0) / LIP_EDGE).exp())).clamp_(min=0)
     off = torch.where(b < (top + bottom) / 2, sb - back, sb + back)
