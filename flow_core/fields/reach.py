@@ -159,7 +159,7 @@ def unsquinted(face: FittedFace, landmarks: Tensor, start: Tensor, change: Tenso
     share = ((most - squinting) / (wide - squinting).clamp(min=1e-6)).clamp(0, 1)
     left = torch.tensor([n.endswith("Left") for n in face.rig.unit_names], device=low.device)
     bound = shown + torch.where(left, share[1], share[0]) * (low - shown)
-    bound = torch.where(change < 0, torch.minimum(bound, change), bound)
+    bound = torch.lerp(bound, torch.minimum(bound, change), (-change / ASKED).clamp(0, 1))
     return torch.where(squints, bound.maximum(low), low)
 
 
