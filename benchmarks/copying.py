@@ -13,7 +13,8 @@ mediapipe can be imported. The target gets the source's expression, and each sou
 - "all values": the correlation of a group's units of all pairs in one, that of the target as it was in brackets;
 - "within pairs": for each pair the correlation of result and source over a group's units, less each unit's mean over all
   sources; the mean of pairs;
-- neutral: the mean of all units above 0.3 before, and after.
+- neutral: the mean of all units above 0.3 before, and after; and what faces that are labelled neutral show of the same units, for
+  those are read as squinting, and look aside, too.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ from torch import Tensor
 from flow_core.faces.align import FaceNotFound, align
 from flow_core.faces.detect import load_detector
 from flow_core.faces.read import UNITS, read_units
+from flow_core.faces.rig import load_rig
 from flow_core.fields.expressions import expression_of, neutral
 from flow_core.geometry.crop import Crop
 from flow_core.io import picture
@@ -136,13 +138,14 @@ def report_copies(source: Tensor, target: Tensor, result: Tensor) -> None:
 
 def report_neutral(before: Tensor, after: Tensor) -> None:
     """What is left of active units, ``[faces,52]`` each."""
-    active = before > ACTIVE
-    print("\n| made neutral | faces | before | after | fall |\n|---|---|---|---|---|")
+    active, rig = before > ACTIVE, load_rig()
+    labelled = rig.means[rig.emotions.index("neutral")][[rig.unit_names.index(n) for n in UNITS]].expand_as(before)
+    print("\n| made neutral | faces | before | after | fall | labelled neutral |\n|---|---|---|---|---|---|")
     for group, begins in {"all units": ("",), "without gaze": None, **GROUPS}.items():
         of = [not n.startswith("eyeLook") if begins is None else n.startswith(begins) for n in UNITS]
         chosen = active & torch.tensor(of)
-        a, b = before[chosen].mean(), after[chosen].mean()
-        print(f"| {group} | {int(chosen.any(1).sum())} | {a:.2f} | {b:.2f} | {100 * (1 - b / a):.0f} % |")
+        a, b, c = (units[chosen].mean() for units in (before, after, labelled))
+        print(f"| {group} | {int(chosen.any(1).sum())} | {a:.2f} | {b:.2f} | {100 * (1 - b / a):.0f} % | {c:.2f} |")
 
 
 def main() -> None:

@@ -42,7 +42,7 @@ RIM_LASHES = 0.007  # height of the strip of it that moves as a whole
 LASHES = 0.010  # height of the strip along a lid that moves as a whole, with its lashes
 # Of the skin between an upper lid and its brow: what stays with the lid when the brow rises, and what goes with the brow, whose hairs
 # begin below its edge.
-STAYS, BROW_HAIR = 0.45, 0.18
+STAYS, BROW_HAIR = 0.38, 0.30
 LID = 0.085  # how far above an upper lid the skin gives way when the lid closes
 LOWER_LID = 0.05
 UPPER_SHUTS, UPPER_OPENS = 0.82, 0.8  # the upper lid's share of a change of an eye's opening
@@ -60,6 +60,10 @@ LID_BARE, LASHED_SKIN, LID_TOP, LID_ENDS = 0.68, 0.003, (0.4, 1.0), 0.08
 LASH_COVER, LASH_TONE, LASH_ENDS = 0.7, 0.6, 0.2
 RIM = 0.008  # height of the wet rim of a lower lid
 SHADE = 0.45  # how much of the light on an eyeball its lids take at their edge
+NARROW = (
+    0.22,
+    0.32,
+)  # height of eyes, in their widths, of which hardly anything is seen that would stay as it is, and of which enough is
 EDGE = 0.0026  # half width of the border between two layers
 ROLL, ROLLED = (
     0.016,
@@ -73,7 +77,7 @@ LIP_EDGE = 0.012  # of a lip, which gathers at its edge where lips close
 SEAM = 0.025  # how far from lips their seam is felt: some pixels of the raster
 SEAMED = 0.35  # light that is lost in the seam of lips that have met
 PIT, GRIN = (
-    (0.14, 0.008),
+    (0.14, 0.0055),
     (0.01, 0.03),
 )  # width of mouths, and half height, of the dark at their corners; opening with which it is there
 TORN = 0.01  # by which a jaw drops from the upper teeth, from where on what it carries has a border of its own
@@ -173,6 +177,7 @@ class Eye:
     line: float  # half width of the line between lids that meet
     edge: float  # and of the border between lids and eyeball
     reach: float  # how far above the upper lid the skin gives way, up to the brow
+    narrow: float  # 0..1: how far what is seen of the eyeball is stretched with its lids
     glasses: bool  # whether it gives way only up to the rim of glasses
     box: Box
     skin: Tensor | None  # [6,3] colours of the upper lid, see :func:`flow_core.faces.lids.lid_colors`
@@ -510,11 +515,13 @@ def _eyes(
         free = after[0].mean() - brow + 0.005
         # The skin stretches at most so much that it does not fold.
         reach = float(max(min(LID, free), 1.4 * np.abs(up * change).max() + LASHES))
+        narrow = 1 - smoothstep(float((seen[1] - seen[0]).max()) / length, *NARROW)
         above, under = min(top.min(), after[0].min()) - reach, max(bottom.max(), after[1].max()) + LOWER_LID
         box = _box(target, above - 0.01, under + 0.01)
         line = max(LINE, min(1.4 * pixel, 4 * LINE))
         edge = max(EDGE, min(pixel, 4 * EDGE))  # in small pictures a narrower border would be a staircase
         skin = face.lids[0, side] if face.lids is not None and factor < SHUTTING[1] else None
+        shaded = shaded or skin is not None
         eyes.append(
             (
                 target,
@@ -522,10 +529,11 @@ def _eyes(
                 (a, b, radius),
                 (right, below),
                 still,
-                shaded or skin is not None,
+                shaded,
                 line,
                 edge,
                 reach,
+                narrow,
                 glasses,
                 box,
                 skin,
@@ -550,10 +558,10 @@ def _ask_eyes(
         first, last = max(center - radius + right, 1e-6), max(length - center - radius - right, 1e-6)
         columns.append(
             (*eye.target.origin, *eye.target.axis, eye.target.length, *eye.source.origin, *eye.source.axis, length,
-             middle, *eye.gaze, first, last, eye.reach, eye.line, eye.edge)
+             middle, *eye.gaze, first, last, eye.reach, eye.line, eye.edge, eye.narrow)
         )  # fmt: skip
     columns = x.new_tensor(columns).T[..., None]  # each [E,1]
-    x0, y0, c, s, width, u0, v0, sc, ss, length, middle, right, below, first, last, reach, line, edge = columns
+    x0, y0, c, s, width, u0, v0, sc, ss, length, middle, right, below, first, last, reach, line, edge, narrow = columns
     dx, dy = x - x0, y - y0
     a, b = c * dx + s * dy, c * dy - s * dx
     share = a / width
@@ -579,14 +587,16 @@ def _ask_eyes(
     upper, lower = _read(torch.stack([e.seen for e in eyes], 1), sa / length)
     t_top, t_bottom = top * ratio - below, bottom * ratio - below
     height = lower - upper
-    room = 0.06 * height.clamp(min=0)
+    room = 0.06 * height.clamp(min=0) * (1 - narrow)
     margins = [torch.minimum(room, 2 * beyond.clamp(min=0)) for beyond in (upper - t_top, t_bottom - lower)]
     # Where a lid shows more than was seen, what was seen is stretched between the lid and the middle of the eye.
     half = torch.minimum(torch.maximum(middle, upper + 0.3 * height), lower - 0.3 * height)
     above_half = sb < half
     shown = torch.where(above_half, half - upper - margins[0], lower - margins[1] - half)
     wanted = torch.where(above_half, half - t_top, t_bottom - half)
-    distance = _gather((sb - half).abs(), wanted, shown)
+    distance = (sb - half).abs()
+    drawn_out = distance * (shown / wanted.clamp(min=1e-5)).clamp(0, 1)
+    distance = torch.lerp(_gather(distance, wanted, shown), drawn_out, narrow)
     sb = half + torch.where(above_half, -distance, distance)
     shift, source = torch.stack([-s * rise, c * rise]), torch.stack([sc * sa - ss * sb + u0, ss * sa + sc * sb + v0])
     if not (shaded and any(eye.shaded for eye in eyes)):
@@ -598,7 +608,7 @@ def _ask_eyes(
     beside = torch.minimum(share, 1 - share) / 0.12
     lit = torch.minimum(torch.minimum(-above / (0.30 * opening), 0.5 - under / (0.30 * opening)), beside).clamp_(0, 1)
     lit = lit * lit * (3 - 2 * lit)
-    shade = SHADE * alpha * went * (1 - lit)
+    shade = SHADE * alpha * went * (1 - lit) * (1 - narrow)
     # Lids that meet are joined by the line of their lashes.
     met = (1 - opening / (2 * line)).clamp_(0, 1) * smoothstep(opening0, 2 * LINE, 5 * LINE)
     met = met * smoothstep(1 - opening / opening0, 0.7, 0.95)
@@ -765,7 +775,7 @@ def _off_teeth(mouth: Mouth, lips: Lips, source: Tensor) -> Tensor:
     share = share * smoothstep(gap, *TEETH_SEEN)
     # An edge is known to a pixel or two only, so a little of the lip is left out with what lies behind; lips come nearer and nearer
     # to there.
-    edge = EDGE + 0.05 * gap
+    edge = 2.2 * EDGE + 0.12 * gap
     over = torch.where(b < (top + bottom) / 2, sb - (upper - edge), (lower + edge) - sb) + LIP_EDGE
     back = (over - LIP_EDGE * (1 - (-over.clamp(min=0) / LIP_EDGE).exp())).clamp_(min=0)
     off = torch.where(b < (top + bottom) / 2, sb - back, sb + back)

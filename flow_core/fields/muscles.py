@@ -44,6 +44,7 @@ from .reach import (
     braked,
     camera_aside,
     eyelids_and_gaze,
+    irises_seen,
     landmarks_after,
     lips_apart,
     lips_wanted,
@@ -54,6 +55,7 @@ from .reach import (
     reached,
     reaches,
     shutting,
+    unsquinted,
 )
 from .smooth import smoothstep
 from .teeth import BARED, Skull
@@ -79,6 +81,7 @@ TRACE = 0.005  # and up to which nobody sees that they fade
 YEARS = {"faceOlder": 1.0, "older": 1.0, "younger": -1.0}
 YEARS_LIGHT, YEARS_LINES, DARKEST = (1.3, 0.4), (0.6, 0.7), 0.6
 FACING = 0.2, 0.7  # cosines between skin and view, from where on years are seen, and where they are seen as they are
+FULLER = 0.4  # of the control "lipsLowerFuller", that a broad smile takes from the lower lip, and gives back
 PURSED = 0.6  # how far lips that are drawn together cover the lower teeth that would be seen otherwise
 # How far units go to show in the picture what they should show by landmarks: a reader of pictures errs, too
 TRUST = 0.5
@@ -511,14 +514,15 @@ def units_after(face: FittedFace, landmarks: Tensor, relax: Tensor, change: Tens
     parted = lips_wanted(face.rig, change, now) + (1 - whole) * now
     low, high = torch.minimum(_floor().to(shown), shown).minimum(start), shown.clamp(min=MOST)
     low, high, shares = own_eyes(face.rig, shown, start, low, high)
+    low = unsquinted(face, landmarks, start, change, low)
     asked, start = asked * torch.where(asked > 0, *shares[:, at]), start.clamp(low, high)
     high = torch.maximum(bared(face, start, high), low)
 
-    camera = camera_aside(face)[0]
+    camera, seen = camera_aside(face)[0], irises_seen(landmarks)
 
     def found(missing: Tensor, since: Tensor, start: Tensor, low: Tensor, high: Tensor) -> Tensor:
         units = reached(face, landmarks, missing, parted, start, low, high, since)
-        return braked(face, landmarks, looking_together(shown, units, change, face.rig.unit_names, camera))
+        return braked(face, landmarks, looking_together(shown, units, change, face.rig.unit_names, camera, seen))
 
     first = after = found(asked, landmarks, start, low, high)
     low, high = torch.maximum(low, first - TRUST), torch.minimum(high, first + TRUST)
@@ -546,6 +550,9 @@ def moved_face(face: Face, field: MusclesField, size: int = RASTER, after: Tenso
     units, relax, controls = (v[0].to(part.device) for v in (field.units, field.relax, field.controls))
     controls = controls.clamp(-CONTROL_RANGE, CONTROL_RANGE)
     after = units_after(fitted, landmarks, relax, units) if after is None else after
+    controls = controls + _fuller(part) * (shown - after)[
+        [names.index("mouthSmile" + side) for side in ("Left", "Right")]
+    ].mean().clamp(0, 1)
     shaping = bool(controls.any())
     mesh = fitted.vertices(  # before and after, read from the rig at once
         torch.stack([shown, shown + (after - shown) * of_mesh(part)]),
@@ -592,6 +599,13 @@ def _lit(face: Face, after: Tensor, controls: Tensor) -> Tensor:
         fading = ((0.0 if fading is None else fading) - YEARS_LINES[way] * seen * lit.skin.to(shown)).clamp(-1, FADED)
     fades = fading is not None and face.creases is not None and fading.abs().max() > TRACE
     return torch.stack([light, fading] if fades else [light], 1)
+
+
+@functools.lru_cache(maxsize=2)
+def _fuller(rig: Rig) -> Tensor:
+    """``[C]``: how the shape of lips changes where a smile goes: it drew the lower one out by a sixth of its height."""
+    with torch.inference_mode(False):
+        return rig.split({"lipsLowerFuller": FULLER})[1].to(rig.device)
 
 
 def _skull(face: Face, after: Tensor) -> Skull:

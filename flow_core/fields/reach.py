@@ -21,6 +21,7 @@ from ..faces.landmarks import AT, EYES, IRISES, MIRROR
 from ..faces.read import UNITS, read_units
 from ..faces.rig import Rig
 from .anatomy import IRIS, MARGIN, UPPER_OPENS, UPPER_SHUTS
+from .smooth import smoothstep
 
 LID_UNITS = ("eyeBlink", "eyeWide", "eyeLook")  # what these do is described by the curves of the lids, not by the mesh
 NARROW = ("eyeBlink", "eyeSquint", "eyeLookDown")  # units that take the lids together
@@ -29,6 +30,9 @@ WIDE, LOOK_UP, LOOK_DOWN = 0.32, 0.10, 0.40  # shares of an eye's opening
 REOPEN = 0.3  # share by which the lids may part farther than they are: a picture shows no more of the eye
 # Of a blink: up to where that is so, and from where on there is no eye to be shown; and what eyes that are cast down add to it
 SHUT, LOWERED = (0.35, 0.6), 0.25
+# Height of an eye in its widths up to which a squint that relaxes opens it, and by which share at most: with the broadest smiles eyes of 12,000
+# photographs are a sixth narrower than with none, and at rest about so high.
+RELAXED, REOPENED = 0.34, 0.3
 LOOK_ASIDE, LOOK_HIGH = 0.23, 0.15  # widths of the eye by which an iris goes: 35 and 25 degrees of an eyeball of 24 mm
 LOOKS_ASIDE = math.radians(35)
 
@@ -50,7 +54,8 @@ NOISE = 0.05  # of what is read
 # Share of a goal that the search reaches, which is bounded and stays near where it starts: slopes on 100 copies. Mouths reach theirs.
 REACHES = {"brow": 0.8, "eye": 0.8}
 AWAY = 0.35  # how far units may go from where the search starts, one standard deviation; less for those that
-STEADY = {"mouthClose": 0.2, "mouthFunnel": 0.12, "mouthDimple": 0.12, "mouthLeft": 0.12, "mouthRight": 0.12, "noseSneer": 0.12,
+STEADY = {"mouthClose": 0.2, "mouthFrown": 0.12, "mouthFunnel": 0.12, "mouthDimple": 0.12, "mouthLeft": 0.12, "mouthRight": 0.12,
+          "mouthRoll": 0.12, "mouthShrug": 0.15, "noseSneer": 0.12,
           "cheekSquint": 0.12, "tongueOut": 0.01, "jawForward": 0.01, "cheekPuff": 0.01, "browTogether": 0.01}  # fmt: skip
 FACING = (13, 14), (82, 87), (312, 317), (81, 178), (311, 402)  # points of the upper and the lower lip that meet
 # What units of the rig, as the reader sees them, add to the opening of lips: least squares over 172 faces (r = 0.96)
@@ -59,6 +64,7 @@ BESIDE = 0.05  # and beside those units, once lips are apart
 UNSEEN = 0.5  # share of what people part their lips more, where nothing is known of what lies behind
 NEARLY, MEET = 0.04, 0.006  # opening up to which lips are to meet, and how far they then lie over one another
 OVER = 0.08  # of an opening that shuts: nobody knows the edge of a lip to the pixel, and teeth would be seen between
+SLITS = 0.12, 0.24  # height of eyes, in their widths, between whose lids nothing is seen of an iris, and enough
 LEVEL, ASKED = 0.6, 0.3  # share by which a gaze up or down relaxes, and from which amount on it is what was asked for
 BROW_OVER_LID = (65, 158), (52, 159), (53, 160)  # points of a brow's lower edge, and of the upper lid below it
 # Of the skin between brow and lid: the share that a frown may take, that by which raised brows may stretch it, and up to where both are free
@@ -134,8 +140,43 @@ def own_eyes(rig: Rig, shown: Tensor, start: Tensor, low: Tensor, high: Tensor) 
     return shown + shares[1] * (low - shown), shown + shares[0] * (high - shown), shares
 
 
+def unsquinted(face: FittedFace, landmarks: Tensor, start: Tensor, change: Tensor, low: Tensor) -> Tensor:
+    """Least units ``[U]``: squints relax no farther than until eyes are as high as at rest, whatever is read of them: who has narrow eyes is read as
+    squinting all the time, and lids that part until he is not show an eye that nobody has seen.
+
+    Args:
+        face: batch 1.
+        landmarks: ``[161,2]`` crop points, to which it was fitted.
+        start: ``[U]`` what an edit asks for,
+        change: ``[U]`` the part of it that is not only relaxed: eyes that are wide are copied as such, and
+        low: ``[U]`` the bounds for other reasons.
+    """
+    squints = _named(face.rig, "eyeSquint")
+    shown = face.units[0]
+    rows = torch.stack([torch.where(squints, shown, start), torch.where(squints, low, start)])
+    before, squinting, wide = _heights(torch.cat([landmarks[None], landmarks_after(face, landmarks, rows)]))
+    most = torch.maximum(before, (before * (1 + REOPENED)).clamp(max=RELAXED))
+    share = ((most - squinting) / (wide - squinting).clamp(min=1e-6)).clamp(0, 1)
+    left = torch.tensor([n.endswith("Left") for n in face.rig.unit_names], device=low.device)
+    bound = shown + torch.where(left, share[1], share[0]) * (low - shown)
+    bound = torch.lerp(bound, torch.minimum(bound, change), (-change / ASKED).clamp(0, 1))
+    return torch.where(squints, bound.maximum(low), low)
+
+
+def _heights(landmarks: Tensor) -> Tensor:
+    """How far the lids of the eyes on the viewer's left and right are apart in the middle, ``[...,2]`` in widths of the eye; of ``[...,161,2]``."""
+    rings = landmarks[..., [[AT[i] for i in ring] for ring in EYES], :]
+    across, up = rings[..., 8, :] - rings[..., 0, :], rings[..., 12, :] - rings[..., 4, :]
+    return up.norm(dim=-1) / across.norm(dim=-1).clamp(min=1e-6)
+
+
 def looking_together(
-    before: Tensor, after: Tensor, asked: Tensor, names: Sequence[str], camera: Tensor | float = 0.0
+    before: Tensor,
+    after: Tensor,
+    asked: Tensor,
+    names: Sequence[str],
+    camera: Tensor | float = 0.0,
+    seen: Tensor | float = 1.0,
 ) -> Tensor:
     """Units ``[U]`` with which both eyes turn aside by as much: what is read of one iris is too uncertain to turn eyes apart.
 
@@ -148,6 +189,7 @@ def looking_together(
         asked: ``[U]`` what an edit asks for beside relaxing.
         names: of the units.
         camera: how far aside, to the viewer's right, eyes look that look into the camera; see :func:`camera_aside`.
+        seen: share by which a gaze relaxes that nobody asks for; see :func:`irises_seen`.
     """
     sideways = [names.index(n) for n in ("eyeLookOutLeft", "eyeLookInLeft", "eyeLookInRight", "eyeLookOutRight")]
     change, after = after - before, after.clone()
@@ -158,14 +200,21 @@ def looking_together(
     camera = torch.as_tensor(camera).to(was)
     kept = was.clamp(camera.clamp(max=0), camera.clamp(min=0))
     relaxed = now.clamp(torch.minimum(was, kept), torch.maximum(was, kept))
+    relaxed = was + (relaxed - was) * seen
     back = (relaxed - now) * (1 - (wish.abs() / ASKED).clamp(max=1))
     after[sideways] += back * back.new_tensor([0.5, -0.5, 0.5, -0.5])
     for side in ("Left", "Right"):
         up, down = names.index("eyeLookUp" + side), names.index("eyeLookDown" + side)
-        share = LEVEL + (1 - LEVEL) * ((asked[up] - asked[down]).abs() / ASKED).clamp(max=1)
+        level = LEVEL * seen
+        share = level + (1 - level) * ((asked[up] - asked[down]).abs() / ASKED).clamp(max=1)
         for unit in (up, down):
             after[unit] = before[unit] + share * (after[unit] - before[unit])
     return after
+
+
+def irises_seen(landmarks: Tensor) -> Tensor:
+    """0..1: how well it is seen where the eyes of a face look, of ``[161,2]``: between narrow lids an iris is a guess."""
+    return smoothstep(_heights(landmarks).mean(-1), *SLITS)
 
 
 def camera_aside(face: FittedFace) -> Tensor:
@@ -502,6 +551,7 @@ __all__ = [
     "camera_aside",
     "eyelids_and_gaze",
     "followed",
+    "irises_seen",
     "landmarks_after",
     "lips_apart",
     "lips_wanted",
@@ -513,4 +563,5 @@ __all__ = [
     "reached",
     "reaches",
     "shutting",
+    "unsquinted",
 ]

@@ -186,6 +186,34 @@ def test_a_grin_that_shuts_leaves_no_teeth_and_has_a_seam(crop: Crop) -> None:
     assert dark[1] > max(0.2, max(dark[0], dark[2]) + 0.1)
 
 
+def test_narrow_eyes_that_open_have_no_ring(crop: Crop) -> None:
+    """What was seen between narrow lids is stretched up to their edges, and no shadow is drawn along these."""
+    ring, points = EYES[0], pixel_centers(256, 256, crop.places.device)
+    shade = []
+    for narrow in (1.0, 0.5):
+        places = crop.places[0].clone()
+        upper, lower = ([AT[ring[i]] for i in half] for half in (range(15, 8, -1), range(1, 8)))
+        less = (places[lower] - places[upper]) * (1 - narrow) / 2
+        places[upper], places[lower] = places[upper] + less, places[lower] - less
+        face = Face(fit_shown(places[None]), places, colors=torch.full((3, 3), 0.5))
+        painted = moved_face(face, MusclesField.of({"eyeWideRight": 1.0, "eyeLookUpRight": 0.5}))(points)[2]
+        shade.append(0.0 if painted is None else painted[0, 3].max().item())
+    assert shade[0] > 0.2
+    assert shade[1] < 0.05
+
+
+def test_a_lip_that_smiled_gets_its_height_back(crop: Crop) -> None:
+    """A grin draws the lower lip thin."""
+    places = crop.places[0]
+    face = moved_face(Face(fit_shown(crop.places), places), preset("neutral"))
+    down = torch.linspace(-0.05, 0.05, 401)
+    line = places[AT[LIPS[5]]] + torch.stack([torch.zeros_like(down), down], -1)
+    source = line[:, 1] + face(line[None, None])[0][0, 1, 0]
+    bottom = line[(source - places[AT[LIPS[5]], 1]).abs().argmin(), 1]
+    seam = face.mouth.target.back(face.mouth.target.length / 2, face.mouth.lips[:, 128].mean().item())[1]
+    assert bottom - seam > 1.03 * (places[AT[LIPS[5]], 1] - places[LOWER, 1])
+
+
 def test_a_brow_that_hardly_rises_hardly_moves_anything(crop: Crop) -> None:
     """Least of all the skin that a cheek lifts beside the eye."""
     cheeks = {"cheekSquint": 1.0, "mouthSmile": 0.8}

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from flow_core.faces.landmarks import AT, BROWS, EYES
+from flow_core.faces.landmarks import AT, BROWS, EYES, IRISES
 from flow_core.faces.read import UNITS, read_units
 from flow_core.faces.rig import load_rig
 from flow_core.fields.expressions import copied, neutral, preset
@@ -103,6 +103,36 @@ def test_a_neutral_face_keeps_its_eyes_open(crop: Crop, wider: float) -> None:
         for p in (places, after(places, neutral()))
     ]
     assert (opening[1] > 0.85 * opening[0]).all()
+
+
+def heights(places: Tensor) -> Tensor:
+    """How far the lids of both eyes are apart in the middle, in widths of the eye."""
+    rings = [places[[AT[i] for i in ring]] for ring in EYES]
+    return torch.stack([(r[4] - r[12]).norm() / (r[0] - r[8]).norm() for r in rings])
+
+
+@pytest.mark.parametrize("squint", [0.0, 0.5, 1.0])
+def test_a_squint_relaxes_and_opens_nobody_elses_eyes(crop: Crop, squint: float) -> None:
+    """Narrow eyes are read as squinting whatever they do; they part a little, and not until nothing of that is read."""
+    places = posed(crop, eyeSquintLeft=squint, eyeSquintRight=squint)
+    before, now = heights(places), heights(after(places, neutral()))
+    assert (now > 0.95 * before).all()
+    assert (now < 1.35 * before).all()
+
+
+def test_between_narrow_lids_no_gaze_is_guessed(crop: Crop) -> None:
+    irises = [AT[i] for side in IRISES for i in side]
+    shift = []
+    for narrow in (1.0, 0.35):
+        places = crop.places[0].clone()
+        for ring in EYES:
+            upper, lower = ([AT[ring[i]] for i in half] for half in (range(15, 8, -1), range(1, 8)))
+            less = (places[lower] - places[upper]) * (1 - narrow) / 2
+            places[upper], places[lower] = places[upper] + less, places[lower] - less
+        places[irises, 0] += 0.02
+        shift.append((after(places, neutral()) - places)[irises, 0].mean().item())
+    assert shift[0] < -0.003
+    assert abs(shift[1]) < 0.3 * abs(shift[0])
 
 
 @pytest.mark.parametrize("jaw", [0.0, 0.3])
