@@ -45,6 +45,7 @@ HAIR_LIKE_SKIN = 0.25  # share of the hair that looks like skin, from which on t
 HAIR_SPREAD = 10.0, 5.0, 6.0  # standard deviations of the colours of a head of hair, at least, CIE Lab
 HAIR_FAR = 2.5, 3.6  # of these deviations, from where on a colour is not that of the hair
 LIKELY = 0.85, 0.98  # probability of hair: on a face that may be skin, and on one that is none
+LIKELY_ABOVE = 0.6, 0.9  # the same on a forehead
 # colour, texture and lightness of hair and skin up to which they are alike, and share that looks like lit skin
 SHAVEN = 4.8, 1.3, 22.0, 0.6
 INNER = 0.85  # of the oval of the face, in which below the brows there is no hair
@@ -52,7 +53,7 @@ TAKEN = 0.7, 0.4  # share of a colour of skin that lips, and brows, do not take
 BROW = 0.95, 1.65  # of the oval's half above the brows, up to where a brow may go on, across and up
 NECK = 0.15  # of the square, by which a neck may go on below the chin
 WALL = 0.1, 0.3  # share of what lies beside a face that looks like skin: none, and too much
-FRINGE = 0.65, 1.0  # of the way up from the brows to the top of the face, between which a fringe may end and hair begin
+FRINGE = 1.0, 1.4  # of the way up from the brows to the top of the face, between which a fringe may end and hair begin
 BESIDE = 0.75, 0.95  # of the half width of the face, beyond which no fringe ends
 IRIS = 0.024  # radius, fractions of the crop side
 
@@ -312,9 +313,12 @@ class Seen:
         inner = torch.stack([inner[..., 0], torch.maximum(inner[..., 1], brow[..., 1])], -1)
         face = blurred(polygon_mask(inner, self.size).to(mask), max(1, round(0.02 * self.size)))
         # skin in deep shade or in a grey picture looks like hair, but not to the network that knows what covers a face
-        unlikely = 1 - _ramp(resized(middle(likely, self.span), self.size), *LIKELY)
-        bare = self.outline("all", 0.03) * _ramp(self.lit_skin, 0.5, 0.95)
-        spared = 1 - torch.maximum(torch.maximum(skin, face), bare) * (1 - self.covered) * unlikely
+        likely = resized(middle(likely, self.span), self.size)
+        outline, forehead = self.outline("all", 0.03), self._brow_and_neck[0]
+        unlikely, high = 1 - _ramp(likely, *LIKELY), 1 - _ramp(likely, *LIKELY_ABOVE)
+        bare = torch.maximum(outline * unlikely, forehead * high) * _ramp(self.lit_skin, 0.5, 0.95)
+        covered = self.covered * torch.maximum(outline, forehead)  # beyond the face all covers it
+        spared = 1 - torch.maximum(torch.maximum(skin, face) * unlikely, bare) * (1 - covered)
         spared = self._around(spared, 1.0)
         trusted = trusted & ~self._shaven()
         spared = spared * self._hair_like(resized(mask, spared.shape[-1]) * spared)

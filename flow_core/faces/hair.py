@@ -21,8 +21,8 @@ from ..once import once
 from .creases import largest
 
 BUILTIN = Path(__file__).parents[1] / "weights" / "hair.safetensors"
-SIZE = 96  # pixels a side of the face square that the network looks at
-CHANNELS = (12, 28, 44, 52)
+SIZE = 128  # pixels a side of the face square that the network looks at
+CHANNELS = (12, 28, 44, 96)
 LEAST = 0.03  # share of the square above which a face has hair that can be dyed; a shaven head shows a rim of some
 BAND = 0.03  # of the square, by which the border of what the network finds may be off
 COARSE = 128  # pixels a side at most, at which the border is looked for; how far each pixel belongs to hair is finer
@@ -35,7 +35,7 @@ BLURRED = (
 )
 HUE = 2.0  # times that shares of red and green count, of what red and green do
 APART = 8.0  # squared distance of two colours in what they vary by, which half tells them apart
-SURE = 1.5  # mean logit where hair is found, below which it may well be a hat or a bald head
+SURE = 1.7  # mean logit where hair is found, below which it may well be a hat or a bald head
 
 
 class _Step(nn.Sequential):
@@ -64,7 +64,7 @@ class HairNet(nn.Module):
         self.last = nn.Conv2d(a, 1, 3, padding=1)
 
     def forward(self, aligned: Tensor) -> Tensor:
-        """Face squares ``[B,3,96,96]`` RGB 0..1 -> logits ``[B,1,48,48]`` of hair."""
+        """Face squares ``[B,3,128,128]`` RGB 0..1 -> logits ``[B,1,64,64]`` of hair."""
         x, maps = 4 * (aligned - 0.5), []
         for step in self.down:
             x = step(x)
@@ -116,8 +116,7 @@ def likely_hair(picture: Tensor, size: int, span: float = 1.0) -> tuple[Tensor, 
     likely, picture = mask, resized(picture, side)
     small = resized(picture, mask.shape[-1])
     mask = mask * textured(small, mask, max(1, round(0.025 * coarse)))
-    mask = guided(small, mask, max(1, round(0.03 * coarse)))
-    mask = ((mask - 0.42) / 0.32).clamp(0, 1)
+    mask = ((mask - 0.4) / 0.32).clamp(0, 1)
     return matted(picture, mask, max(1, round(BAND * coarse))), trusted(logits), likely
 
 
