@@ -43,9 +43,8 @@ EYE_SKIN = (0.12, 0.3)  # share of skin around eyes that dark glasses leave, and
 COVERED = (0.3, 0.6)  # probability that a place is covered: seen, and spared
 HAIR_LIKE_SKIN = 0.25  # share of the hair that looks like skin, from which on that tells nothing
 HAIR_SPREAD = 10.0, 5.0, 6.0  # standard deviations of the colours of a head of hair, at least, CIE Lab
-HAIR_FAR = 2.5, 3.6  # of these deviations, from where on a colour is not that of the hair
-LIKELY = 0.85, 0.98  # probability of hair: on a face that may be skin, and on one that is none
-LIKELY_ABOVE = 0.6, 0.9  # the same on a forehead
+HAIR_FAR = 3.5, 5.0  # of these deviations, from where on a colour is not that of the hair
+LIKELY = 0.7, 0.9  # probability of hair: on a face that may be skin, and on one that is none
 # colour, texture and lightness of hair and skin up to which they are alike, and share that looks like lit skin
 SHAVEN = 4.8, 1.3, 22.0, 0.6
 INNER = 0.85  # of the oval of the face, in which below the brows there is no hair
@@ -314,11 +313,10 @@ class Seen:
         face = blurred(polygon_mask(inner, self.size).to(mask), max(1, round(0.02 * self.size)))
         # skin in deep shade or in a grey picture looks like hair, but not to the network that knows what covers a face
         likely = resized(middle(likely, self.span), self.size)
-        outline, forehead = self.outline("all", 0.03), self._brow_and_neck[0]
-        unlikely, high = 1 - _ramp(likely, *LIKELY), 1 - _ramp(likely, *LIKELY_ABOVE)
-        bare = torch.maximum(outline * unlikely, forehead * high) * _ramp(self.lit_skin, 0.5, 0.95)
-        covered = self.covered * torch.maximum(outline, forehead)  # beyond the face all covers it
-        spared = 1 - torch.maximum(torch.maximum(skin, face) * unlikely, bare) * (1 - covered)
+        inside = torch.maximum(self.outline("all", 0.03), self._brow_and_neck[0])
+        bare = torch.maximum(torch.maximum(skin, face), inside * _ramp(self.lit_skin, 0.5, 0.95))
+        covered = self.covered * inside  # beyond the face all covers it
+        spared = 1 - bare * (1 - covered) * (1 - _ramp(likely, *LIKELY))
         spared = self._around(spared, 1.0)
         trusted = trusted & ~self._shaven()
         spared = spared * self._hair_like(resized(mask, spared.shape[-1]) * spared)
