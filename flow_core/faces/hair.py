@@ -35,7 +35,10 @@ BLURRED = (
 )
 HUE = 2.0  # times that shares of red and green count, of what red and green do
 APART = 8.0  # squared distance of two colours in what they vary by, which half tells them apart
-SURE = 1.7  # mean logit where hair is found, below which it may well be a hat or a bald head
+# mean logit where hair is found, below which it may well be a hat or a bald head: where it is much of the square, and where it is little,
+# as these are for the most part
+SURE = 1.3, 2.0
+MUCH = 0.12, 0.06
 
 
 class _Step(nn.Sequential):
@@ -254,8 +257,10 @@ def _colors(sums: Tensor, weight: Tensor, radius: int) -> tuple[Tensor, Tensor, 
 def trusted(logits: Tensor) -> Tensor:
     """Whether the hair of logits ``[B,1,h,w]`` is enough and sure, ``[B]`` bool."""
     found = (logits > 0).float()
+    share = found.mean((1, 2, 3))
     sure = (logits * found).sum((1, 2, 3)) / found.sum((1, 2, 3)).clamp(min=1)
-    return (found.mean((1, 2, 3)) >= LEAST) & (sure >= SURE)
+    little = ((MUCH[0] - share) / (MUCH[0] - MUCH[1])).clamp(0, 1)
+    return (share >= LEAST) & (sure >= SURE[0] + (SURE[1] - SURE[0]) * little)
 
 
 def resized(picture: Tensor, size: int) -> Tensor:
