@@ -43,7 +43,7 @@ EYE_SKIN = (0.12, 0.3)  # share of skin around eyes that dark glasses leave, and
 COVERED = (0.3, 0.6)  # probability that a place is covered: seen, and spared
 HAIR_LIKE_SKIN = 0.25  # share of the hair that looks like skin, from which on that tells nothing
 HAIR_SPREAD = 10.0, 5.0, 6.0  # standard deviations of the colours of a head of hair, at least, CIE Lab
-HAIR_FAR = 3.5, 5.0  # of these deviations, from where on a colour is not that of the hair
+HAIR_FAR = 3.0, 4.4  # of these deviations, from where on a colour is not that of the hair
 LIKELY = 0.7, 0.9  # probability of hair: on a face that may be skin, and on one that is none
 # colour, texture and lightness of hair and skin up to which they are alike, and share that looks like lit skin
 SHAVEN = 4.8, 1.3, 22.0, 0.6
