@@ -119,7 +119,7 @@ def likely_hair(picture: Tensor, size: int, span: float = 1.0) -> tuple[Tensor, 
     likely, picture = mask, resized(picture, side)
     small = resized(picture, mask.shape[-1])
     mask = mask * textured(small, mask, max(1, round(0.025 * coarse)))
-    mask = ((mask - 0.4) / 0.32).clamp(0, 1)
+    mask = ((mask - 0.3) / 0.32).clamp(0, 1)
     return matted(picture, mask, max(1, round(BAND * coarse))), trusted(logits), likely
 
 
