@@ -124,7 +124,10 @@ def likely_hair(picture: Tensor, size: int, span: float = 1.0) -> tuple[Tensor, 
 
 
 def _look(aligned: Tensor) -> Tensor:
-    return load_hair(device=aligned.device)(resized(aligned, SIZE))
+    """The mean of the network's answers to faces and to their mirror images, of which it finds now one side better and now the other."""
+    small = resized(aligned, SIZE)
+    seen, mirrored = load_hair(device=aligned.device)(torch.cat([small, small.flip(3)])).chunk(2)
+    return (seen + mirrored.flip(3)) / 2
 
 
 def _beyond(picture: Tensor, inside: Tensor, span: float) -> Tensor:
