@@ -37,7 +37,7 @@ HUE = 2.0  # times that shares of red and green count, of what red and green do
 APART = 8.0  # squared distance of two colours in what they vary by, which half tells them apart
 # mean logit where hair is found, below which it may well be a hat or a bald head: where it is much of the square, and where it is little,
 # as these are for the most part
-SURE = 1.3, 2.0
+SURE = 1.35, 2.0
 MUCH = 0.12, 0.06
 
 
@@ -109,7 +109,7 @@ def find_hair(picture: Tensor, size: int, span: float = 1.0) -> tuple[Tensor, Te
 def likely_hair(picture: Tensor, size: int, span: float = 1.0) -> tuple[Tensor, Tensor, Tensor]:
     """What :func:`find_hair` finds, and how likely each place is hair to the network alone, ``[B,1,k,k]`` 0..1 of the squares."""
     picture = picture.detach().float()
-    logits = _look(middle(picture, span))
+    logits, alone = _look(middle(picture, span))
     coarse, side = min(size, COARSE), round(size * span)
     mask = F.interpolate(logits.sigmoid(), (coarse, coarse), mode="bilinear", align_corners=False)
     if span > NEAR:
@@ -120,14 +120,15 @@ def likely_hair(picture: Tensor, size: int, span: float = 1.0) -> tuple[Tensor, 
     small = resized(picture, mask.shape[-1])
     mask = mask * textured(small, mask, max(1, round(0.025 * coarse)))
     mask = ((mask - 0.3) / 0.32).clamp(0, 1)
-    return matted(picture, mask, max(1, round(BAND * coarse))), trusted(logits), likely
+    return matted(picture, mask, max(1, round(BAND * coarse))), trusted(alone), likely
 
 
-def _look(aligned: Tensor) -> Tensor:
-    """The mean of the network's answers to faces and to their mirror images, of which it finds now one side better and now the other."""
+def _look(aligned: Tensor) -> tuple[Tensor, Tensor]:
+    """The mean of the network's answers to faces and to their mirror images, of which it finds now one side better and now the other; and
+    those to the faces alone, which tell whether it is sure: of a scarf it is so sooner in one of two than in one."""
     small = resized(aligned, SIZE)
     seen, mirrored = load_hair(device=aligned.device)(torch.cat([small, small.flip(3)])).chunk(2)
-    return (seen + mirrored.flip(3)) / 2
+    return (seen + mirrored.flip(3)) / 2, seen
 
 
 def _beyond(picture: Tensor, inside: Tensor, span: float) -> Tensor:
@@ -135,7 +136,7 @@ def _beyond(picture: Tensor, inside: Tensor, span: float) -> Tensor:
 
     From still further away the network knows no face; there hair goes on as it is, and fades."""
     coarse, window = inside.shape[-1], min(span, WINDOW)
-    seen = _look(middle(picture, span / window)).sigmoid()
+    seen = _look(middle(picture, span / window))[0].sigmoid()
     found = F.interpolate(seen, (round(coarse * window),) * 2, mode="bilinear", align_corners=False)
     rim = (round(coarse * span) - found.shape[-1]) // 2
     if rim:

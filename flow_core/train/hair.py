@@ -11,6 +11,7 @@ have its colour. Pictures are made small, blurred, pressed, and lit too little o
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -297,14 +298,22 @@ class _Objective(nn.Module):
 
 
 @torch.no_grad()
-def found(net: nn.Module, faces: data.Faces, bad: bool = False) -> tuple[Tensor, Tensor]:
-    """Of each usable face the logits of hair, and hair as labelled, ``[N,1,64,64]``; ``bad``: in pictures made bad."""
+def found(net: nn.Module, faces: data.Faces, worse: Callable[[Scenes, Tensor], Tensor]) -> tuple[Tensor, Tensor]:
+    """Of each usable face, as ``worse`` makes its picture, the logits of hair, and hair as labelled, ``[N,1,64,64]``."""
     scenes = Scenes(faces, 0)
     parts = []
     for index in scenes.views.usable.split(64):
         picture, hair, _ = scenes.views.view(index, False, 0.0)[0].split((3, 1, 1), 1)
-        parts.append((net(scenes.worn(picture, float(bad))), F.avg_pool2d(hair, 2)))
+        parts.append((net(worse(scenes, picture)), F.avg_pool2d(hair, 2)))
     return torch.cat([p for p, _ in parts]), torch.cat([h for _, h in parts])
+
+
+WORSE = {  # what held-out faces are made for a look
+    "as they are": lambda scenes, x: x,
+    "grey": lambda scenes, x: x.mean(1, keepdim=True).expand_as(x),
+    "40 px a side": lambda scenes, x: resized(resized(x, 40), SIZE),
+    "bad pictures": lambda scenes, x: scenes.worn(x, 1.0),
+}
 
 
 def overlap(one: Tensor, other: Tensor) -> Tensor:
@@ -320,7 +329,7 @@ def validate(net: nn.Module, faces: data.Faces) -> list[str]:
         "| faces | with hair | IoU mean | median | 10 % quantile | refused | without | dyed all the same |",
         "|---|---|---|---|---|---|---|---|",
     ]
-    sets = {"as they are": found(net, faces), "bad pictures": found(net, faces, True)}
+    sets = {name: found(net, faces, worse) for name, worse in WORSE.items()}
     for name in SHARE:
         scenes = Scenes(faces, 1)
         scenes.share = dict.fromkeys(SHARE, 0.0) | {name: 1.0}
