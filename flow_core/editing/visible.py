@@ -45,8 +45,6 @@ HAIR_LIKE_SKIN = 0.25  # share of the hair that looks like skin, from which on t
 HAIR_SPREAD = 10.0, 5.0, 6.0  # standard deviations of the colours of a head of hair, at least, CIE Lab
 HAIR_FAR = 3.0, 4.4  # of these deviations, from where on a colour is not that of the hair
 LIKELY = 0.7, 0.9  # probability of hair: on a face that may be skin, and on one that is none
-# colour, texture and lightness of hair and skin up to which they are alike, and share that looks like lit skin
-SHAVEN = 4.8, 1.3, 22.0, 0.6
 INNER = 0.85  # of the oval of the face, in which below the brows there is no hair
 TAKEN = 0.7, 0.4  # share of a colour of skin that lips, and brows, do not take
 BROW = 0.95, 1.65  # of the oval's half above the brows, up to where a brow may go on, across and up
@@ -318,22 +316,8 @@ class Seen:
         covered = self.covered * inside  # beyond the face all covers it
         spared = 1 - bare * (1 - covered) * (1 - _ramp(likely, *LIKELY))
         spared = self._around(spared, 1.0)
-        trusted = trusted & ~self._shaven()
         spared = spared * self._hair_like(resized(mask, spared.shape[-1]) * spared)
         return mask * resized(spared, mask.shape[-1]) * trusted.to(mask)[:, None, None, None]
-
-    def _shaven(self) -> Tensor:
-        """Whether what is taken for hair has the hue of the skin and no more texture, ``[B]``."""
-        hair, skin = (self.hair * self.outline("hair") > 0.7).float(), self.outline("cheeks") * (1 - self.hair)
-        lab = self.lab
-        tone = (lab[:, :1] + 8).log()
-        fine = (tone - blurred(tone, 1, 1)).abs()
-        hue = lab[:, 1:] / (lab[:, :1] + 16)
-        apart = 60 * (_mean(hue, hair) - _mean(hue, skin)).norm(dim=1)[:, 0, 0]
-        rough = (_mean(fine, hair) / _mean(fine, skin).clamp(min=1e-6))[:, 0, 0, 0]
-        darker = (_mean(lab, skin) - _mean(lab, hair))[:, 0, 0, 0]
-        alike = (apart < SHAVEN[0]) & (rough < SHAVEN[1]) & (darker < SHAVEN[2])
-        return alike & (_mean(self.lit_skin, hair)[:, 0, 0, 0] > SHAVEN[3])
 
     def _hair_like(self, mask: Tensor) -> Tensor:
         """How much pixels of the whole picture have the colour of most of the hair, or lie where hair is expected, which is above the

@@ -109,7 +109,7 @@ def find_hair(picture: Tensor, size: int, span: float = 1.0) -> tuple[Tensor, Te
 def likely_hair(picture: Tensor, size: int, span: float = 1.0) -> tuple[Tensor, Tensor, Tensor]:
     """What :func:`find_hair` finds, and how likely each place is hair to the network alone, ``[B,1,k,k]`` 0..1 of the squares."""
     picture = picture.detach().float()
-    logits, alone = _look(middle(picture, span))
+    logits = _look(middle(picture, span))
     coarse, side = min(size, COARSE), round(size * span)
     mask = F.interpolate(logits.sigmoid(), (coarse, coarse), mode="bilinear", align_corners=False)
     if span > NEAR:
@@ -120,15 +120,11 @@ def likely_hair(picture: Tensor, size: int, span: float = 1.0) -> tuple[Tensor, 
     small = resized(picture, mask.shape[-1])
     mask = mask * textured(small, mask, max(1, round(0.025 * coarse)))
     mask = ((mask - 0.3) / 0.32).clamp(0, 1)
-    return matted(picture, mask, max(1, round(BAND * coarse))), trusted(alone), likely
+    return matted(picture, mask, max(1, round(BAND * coarse))), trusted(logits), likely
 
 
-def _look(aligned: Tensor) -> tuple[Tensor, Tensor]:
-    """The mean of the network's answers to faces and to their mirror images, of which it finds now one side better and now the other; and
-    those to the faces alone, which tell whether it is sure: of a scarf it is so sooner in one of two than in one."""
-    small = resized(aligned, SIZE)
-    seen, mirrored = load_hair(device=aligned.device)(torch.cat([small, small.flip(3)])).chunk(2)
-    return (seen + mirrored.flip(3)) / 2, seen
+def _look(aligned: Tensor) -> Tensor:
+    return load_hair(device=aligned.device)(resized(aligned, SIZE))
 
 
 def _beyond(picture: Tensor, inside: Tensor, span: float) -> Tensor:
@@ -136,7 +132,7 @@ def _beyond(picture: Tensor, inside: Tensor, span: float) -> Tensor:
 
     From still further away the network knows no face; there hair goes on as it is, and fades."""
     coarse, window = inside.shape[-1], min(span, WINDOW)
-    seen = _look(middle(picture, span / window))[0].sigmoid()
+    seen = _look(middle(picture, span / window)).sigmoid()
     found = F.interpolate(seen, (round(coarse * window),) * 2, mode="bilinear", align_corners=False)
     rim = (round(coarse * span) - found.shape[-1]) // 2
     if rim:
@@ -216,9 +212,9 @@ def _ways(sums: Tensor, mask: Tensor, reach: int, noise: float = 0.05) -> Tensor
 
     It is the way on which these two differ most for how much either varies (Fisher, The use of multiple measurements, 1936)."""
     least, most = largest(torch.cat([1 - mask, mask], 1), 2 * reach + 1).split(1, 1)
-    # where a part is too thin to have a middle, what is surest of it tells its colours
-    hair = (1 - 2 * least).clamp(min=0) + 0.05 * mask**8
-    beyond = (1 - 2 * most).clamp(min=0) + 0.05 * (1 - mask) ** 8
+    # where a part is too thin to have a middle, what is surest of it tells its colours; numbers below 1e-38 would be slow
+    hair = (1 - 2 * least).clamp(min=0) + 0.05 * mask**8 + 1e-9
+    beyond = (1 - 2 * most).clamp(min=0) + 0.05 * (1 - mask) ** 8 + 1e-9
     (some, more), (of_hair, of_beyond), vary = _colors(sums, torch.stack([hair, beyond]), 2 * reach)
     way = of_hair - of_beyond
     both = vary.movedim((1, 2), (-2, -1)) + noise**2 * torch.eye(way.shape[1], device=way.device)
