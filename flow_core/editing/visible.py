@@ -47,16 +47,14 @@ EYE_SKIN = (0.12, 0.3)  # share of skin around eyes that dark glasses leave, and
 COVERED = (0.3, 0.6)  # probability that a place is covered: seen, and spared
 HAIR_LIKE_SKIN = 0.25  # share of the hair that looks like skin, from which on that tells nothing
 HAIR_SPREAD = 10.0, 5.0, 6.0  # standard deviations of the colours of a head of hair, at least, CIE Lab
-HAIR_FAR = 2.5, 3.6  # of these deviations, from where on a colour is not that of the hair
-LIKELY = 0.85, 0.98  # probability of hair: on a face that may be skin, and on one that is none
-# colour, texture and lightness of hair and skin up to which they are alike, and share that looks like lit skin
-SHAVEN = 4.8, 1.3, 22.0, 0.6
+HAIR_FAR = 3.0, 4.4  # of these deviations, from where on a colour is not that of the hair
+LIKELY = 0.7, 0.9  # probability of hair: on a face that may be skin, and on one that is none
 INNER = 0.85  # of the oval of the face, in which below the brows there is no hair
 TAKEN = 0.7, 0.4  # share of a colour of skin that lips, and brows, do not take
 BROW = 0.95, 1.65  # of the oval's half above the brows, up to where a brow may go on, across and up
 NECK = 0.15  # of the square, by which a neck may go on below the chin
 WALL = 0.1, 0.3  # share of what lies beside a face that looks like skin: none, and too much
-FRINGE = 0.65, 1.0  # of the way up from the brows to the top of the face, between which a fringe may end and hair begin
+FRINGE = 1.0, 1.4  # of the way up from the brows to the top of the face, between which a fringe may end and hair begin
 BESIDE = 0.75, 0.95  # of the half width of the face, beyond which no fringe ends
 IRIS = 0.024  # radius, fractions of the crop side
 
@@ -327,26 +325,14 @@ class Seen:
         inner = torch.stack([inner[..., 0], torch.maximum(inner[..., 1], brow[..., 1])], -1)
         face = blurred(polygon_mask(inner, self.size).to(mask), max(1, round(0.02 * self.size)))
         # skin in deep shade or in a grey picture looks like hair, but not to the network that knows what covers a face
-        unlikely = 1 - _ramp(resized(middle(likely, self.span), self.size), *LIKELY)
-        bare = self.outline("all", 0.03) * _ramp(self.lit_skin, 0.5, 0.95)
-        spared = 1 - torch.maximum(torch.maximum(skin, face), bare) * (1 - self.covered) * unlikely
+        likely = resized(middle(likely, self.span), self.size)
+        inside = torch.maximum(self.outline("all", 0.03), self._brow_and_neck[0])
+        bare = torch.maximum(torch.maximum(skin, face), inside * _ramp(self.lit_skin, 0.5, 0.95))
+        covered = self.covered * inside  # beyond the face all covers it
+        spared = 1 - bare * (1 - covered) * (1 - _ramp(likely, *LIKELY))
         spared = self._around(spared, 1.0)
-        trusted = trusted & ~self._shaven()
         spared = spared * self._hair_like(resized(mask, spared.shape[-1]) * spared)
         return mask * resized(spared, mask.shape[-1]) * trusted.to(mask)[:, None, None, None]
-
-    def _shaven(self) -> Tensor:
-        """Whether what is taken for hair has the hue of the skin and no more texture, ``[B]``."""
-        hair, skin = (self.hair * self.outline("hair") > 0.7).float(), self.outline("cheeks") * (1 - self.hair)
-        lab = self.lab
-        tone = (lab[:, :1] + 8).log()
-        fine = (tone - blurred(tone, 1, 1)).abs()
-        hue = lab[:, 1:] / (lab[:, :1] + 16)
-        apart = 60 * (_mean(hue, hair) - _mean(hue, skin)).norm(dim=1)[:, 0, 0]
-        rough = (_mean(fine, hair) / _mean(fine, skin).clamp(min=1e-6))[:, 0, 0, 0]
-        darker = (_mean(lab, skin) - _mean(lab, hair))[:, 0, 0, 0]
-        alike = (apart < SHAVEN[0]) & (rough < SHAVEN[1]) & (darker < SHAVEN[2])
-        return alike & (_mean(self.lit_skin, hair)[:, 0, 0, 0] > SHAVEN[3])
 
     def _hair_like(self, mask: Tensor) -> Tensor:
         """How much pixels of the whole picture have the colour of most of the hair, or lie where hair is expected, which is above the

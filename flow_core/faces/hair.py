@@ -21,8 +21,8 @@ from ..once import once
 from .creases import largest
 
 BUILTIN = Path(__file__).parents[1] / "weights" / "hair.safetensors"
-SIZE = 96  # pixels a side of the face square that the network looks at
-CHANNELS = (12, 28, 44, 52)
+SIZE = 128  # pixels a side of the face square that the network looks at
+CHANNELS = (12, 28, 44, 96)
 LEAST = 0.03  # share of the square above which a face has hair that can be dyed; a shaven head shows a rim of some
 BAND = 0.03  # of the square, by which the border of what the network finds may be off
 COARSE = 128  # pixels a side at most, at which the border is looked for; how far each pixel belongs to hair is finer
@@ -35,7 +35,10 @@ BLURRED = (
 )
 HUE = 2.0  # times that shares of red and green count, of what red and green do
 APART = 8.0  # squared distance of two colours in what they vary by, which half tells them apart
-SURE = 1.5  # mean logit where hair is found, below which it may well be a hat or a bald head
+# mean logit where hair is found, below which it may well be a hat or a bald head: where it is much of the square, and where it is little,
+# as these are for the most part
+SURE = 1.35, 2.0
+MUCH = 0.12, 0.06
 
 
 class _Step(nn.Sequential):
@@ -64,7 +67,7 @@ class HairNet(nn.Module):
         self.last = nn.Conv2d(a, 1, 3, padding=1)
 
     def forward(self, aligned: Tensor) -> Tensor:
-        """Face squares ``[B,3,96,96]`` RGB 0..1 -> logits ``[B,1,48,48]`` of hair."""
+        """Face squares ``[B,3,128,128]`` RGB 0..1 -> logits ``[B,1,64,64]`` of hair."""
         x, maps = 4 * (aligned - 0.5), []
         for step in self.down:
             x = step(x)
@@ -116,8 +119,7 @@ def likely_hair(picture: Tensor, size: int, span: float = 1.0) -> tuple[Tensor, 
     likely, picture = mask, resized(picture, side)
     small = resized(picture, mask.shape[-1])
     mask = mask * textured(small, mask, max(1, round(0.025 * coarse)))
-    mask = guided(small, mask, max(1, round(0.03 * coarse)))
-    mask = ((mask - 0.42) / 0.32).clamp(0, 1)
+    mask = ((mask - 0.3) / 0.32).clamp(0, 1)
     return matted(picture, mask, max(1, round(BAND * coarse))), trusted(logits), likely
 
 
@@ -210,9 +212,9 @@ def _ways(sums: Tensor, mask: Tensor, reach: int, noise: float = 0.05) -> Tensor
 
     It is the way on which these two differ most for how much either varies (Fisher, The use of multiple measurements, 1936)."""
     least, most = largest(torch.cat([1 - mask, mask], 1), 2 * reach + 1).split(1, 1)
-    # where a part is too thin to have a middle, what is surest of it tells its colours
-    hair = (1 - 2 * least).clamp(min=0) + 0.05 * mask**8
-    beyond = (1 - 2 * most).clamp(min=0) + 0.05 * (1 - mask) ** 8
+    # where a part is too thin to have a middle, what is surest of it tells its colours; numbers below 1e-38 would be slow
+    hair = (1 - 2 * least).clamp(min=0) + 0.05 * mask**8 + 1e-9
+    beyond = (1 - 2 * most).clamp(min=0) + 0.05 * (1 - mask) ** 8 + 1e-9
     (some, more), (of_hair, of_beyond), vary = _colors(sums, torch.stack([hair, beyond]), 2 * reach)
     way = of_hair - of_beyond
     both = vary.movedim((1, 2), (-2, -1)) + noise**2 * torch.eye(way.shape[1], device=way.device)
@@ -255,8 +257,10 @@ def _colors(sums: Tensor, weight: Tensor, radius: int) -> tuple[Tensor, Tensor, 
 def trusted(logits: Tensor) -> Tensor:
     """Whether the hair of logits ``[B,1,h,w]`` is enough and sure, ``[B]`` bool."""
     found = (logits > 0).float()
+    share = found.mean((1, 2, 3))
     sure = (logits * found).sum((1, 2, 3)) / found.sum((1, 2, 3)).clamp(min=1)
-    return (found.mean((1, 2, 3)) >= LEAST) & (sure >= SURE)
+    little = ((MUCH[0] - share) / (MUCH[0] - MUCH[1])).clamp(0, 1)
+    return (share >= LEAST) & (sure >= SURE[0] + (SURE[1] - SURE[0]) * little)
 
 
 def resized(picture: Tensor, size: int) -> Tensor:

@@ -1,25 +1,28 @@
 """Train the network that finds hair: ``python -m flow_core.train hair --data DIR``.
 
 ``DIR`` holds the portraits of :mod:`flow_core.train.data`, and ``portraits_hair.npz`` with what is where in their stored squares:
-``index [M]`` of those that are labelled, and ``hair`` and ``person`` ``[M,96,96]`` uint8, 255 where there is some.
+``index [M]`` of those that are labelled, and ``hair`` and ``person`` ``[M,s,s]`` uint8, 255 where there is some.
 ``weights/hair.md`` says who told.
 
-Hardly any of these faces is bald or wears a hat, and those that do are held out. So heads are shaved, hatted and veiled here, hair is dyed, and walls are put behind it that
-have its colour.
+Hardly any of these faces is bald or wears a hat. So heads are shaved, hatted and veiled here, hair is dyed, and walls are put behind it that
+have its colour. Pictures are made small, blurred, pressed, and lit too little or too much, as photos are.
 """
 
 from __future__ import annotations
 
+import io
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
 import torch.nn.functional as F
+from PIL import Image
 from torch import Tensor, nn
 
 from ..checkpoint import filled
-from ..faces.hair import BUILTIN, LEAST, SIZE, HairNet, load_hair, trusted
+from ..faces.hair import BUILTIN, LEAST, SIZE, HairNet, blurred, load_hair, resized, trusted
 from ..faces.landmarks import AT, BROWS
 from ..faces.regions import region_mask
 from ..geometry.grid import pixel_centers
@@ -27,8 +30,10 @@ from . import data, loop
 from .colors import mean_color, to_lab, to_rgb
 from .views import Views
 
-SHARE = {"shaved": 0.16, "hat": 0.18, "veil": 0.24, "dyed": 0.18, "wall": 0.3}  # of the views that each is done to
-SCENES = 6000  # drawn before the training, which looks at each several times, in other light and mirrored
+SHARE = {"shaved": 0.14, "hat": 0.16, "veil": 0.2, "dyed": 0.18, "wall": 0.25}  # of the views that each is done to
+BALD = 4  # times that a face without hair is drawn as often as others
+BAD = 0.4  # share of the views that are of a bad picture
+SCENES = 3000  # drawn before the training, which looks at each several times, in other light and mirrored
 
 
 def labelled(folder: Path) -> tuple[data.Faces, data.Faces]:
@@ -39,14 +44,13 @@ def labelled(folder: Path) -> tuple[data.Faces, data.Faces]:
     """
     path = folder / "portraits_hair.npz"
     if not path.is_file():
-        raise SystemExit(f"{folder} holds no {path.name}: index [M], hair and person [M,96,96] of the stored squares.")
+        raise SystemExit(f"{folder} holds no {path.name}: index [M], hair and person [M,s,s] of the stored squares.")
     stored = np.load(path)
     index = torch.from_numpy(stored["index"].astype(np.int64))
     faces = data.READERS["portraits"](folder)
     out = data.held_out("portraits", len(faces))[index]
     chosen = faces.select(index)
     maps = torch.from_numpy(np.stack([stored["hair"], stored["person"]], 1))
-    out |= (maps[:, 0] > 127).float().mean((1, 2)) < LEAST
     maps = F.interpolate(maps.float(), (data.STORED,) * 2, mode="bilinear", align_corners=False).round().byte()
     chosen = replace(chosen, images=torch.cat([chosen.images, maps], 1))
     return chosen.select((~out).nonzero()[:, 0]), chosen.select(out.nonzero()[:, 0])
@@ -62,13 +66,16 @@ class Scenes:
     def __init__(self, faces: data.Faces, seed: int) -> None:
         self.views = Views(faces, seed, SIZE)
         self.generator, self.share = self.views.generator, SHARE
+        bald = (faces.images[:, 3] > 127).float().mean((1, 2)) < LEAST
+        self.drawn = self.views.usable.repeat_interleave(torch.where(bald[self.views.usable], BALD, 1))
 
     def draw(self, count: int) -> tuple[Tensor, Tensor]:
-        """Pictures ``[count,3,96,96]`` and the share of hair ``[count,1,48,48]`` in each pixel of the network's answer."""
-        use = self.views.usable
-        index = use[torch.randint(len(use), (count,), generator=self.generator)]
+        """Pictures ``[count,3,128,128]``, the share of hair ``[count,1,64,64]`` in each pixel of the network's answer, and whether a cover
+        may be told by its colour alone ``[count,1,1,1]``."""
+        index = self.drawn[torch.randint(len(self.drawn), (count,), generator=self.generator)]
         picture, _, seen = self.views.view(index, False, 1.3)
         picture, hair, person = picture.split((3, 1, 1), 1)
+        loud = self._chance(count, 0.35)
         chance = torch.rand(count, generator=self.generator)
         begin = 0.0
         on = {}
@@ -81,8 +88,8 @@ class Scenes:
             picture[wall] = self._wall(picture[wall], hair[wall], person[wall])
         for name, do in (("shaved", self._shaved), ("hat", self._hat), ("veil", self._veil), ("dyed", self._dyed)):
             if len(which := on[name]):
-                picture[which], hair[which] = do(picture[which], hair[which], person[which], seen[which])
-        return picture, F.avg_pool2d(hair, 2)
+                picture[which], hair[which] = do(picture[which], hair[which], person[which], seen[which], loud[which])
+        return picture, F.avg_pool2d(hair, 2), loud
 
     def _uniform(self, low: float, high: float, *shape: int) -> Tensor:
         return low + (high - low) * torch.rand(*shape, generator=self.generator)
@@ -92,7 +99,7 @@ class Scenes:
         return F.interpolate(noise, (SIZE, SIZE), mode="bicubic", align_corners=False)
 
     def _cloth(self, picture: Tensor, like: Tensor, seen: Tensor, loud: Tensor) -> Tensor:
-        """Cloth ``[n,3,96,96]``: one colour or two, folds across or along the face, and the light of what ``like [n,1,96,96]`` it
+        """Cloth ``[n,3,128,128]``: one colour or two, folds across or along the face, and the light of what ``like [n,1,128,128]`` it
         lies on: with all its fine shades it is silk with the sheen of hair. ``loud [n,1,1,1]``: it has a colour that hair has not."""
         n = len(picture)
         first, second = (self._uniform(0.02, 1, n, 3, 1, 1) for _ in range(2))
@@ -138,7 +145,7 @@ class Scenes:
         return torch.rand(count, 1, 1, 1, generator=self.generator) < share
 
     def _head(self, seen: Tensor) -> Tensor:
-        """The skull above the brows, ``[n,1,96,96]``: an ellipse about the face, soft at its border."""
+        """The skull above the brows, ``[n,1,128,128]``: an ellipse about the face, soft at its border."""
         points = pixel_centers(SIZE, SIZE)
         ears = (seen[:, AT[234]], seen[:, AT[454]])
         middle = (ears[0] + ears[1]) / 2
@@ -158,13 +165,15 @@ class Scenes:
         """The picture where ``keep`` is 1, and elsewhere what lies around it, more and more blurred."""
         total, weight = picture * keep, keep
         out, known = total.clone(), weight.clone()
-        for _ in range(6):
-            total, weight = (F.avg_pool2d(F.pad(x, (4,) * 4), 9, 1) for x in (total, weight))
+        for radius in (4, 4, 4, 8, 8, 16, 32, 64):
+            total, weight = (blurred(x, radius, 1) for x in (total, weight))
             more = (1 - known) * (weight > 0.02)
             out, known = out + more * total / weight.clamp(min=1e-3), known + more
         return out
 
-    def _shaved(self, picture: Tensor, hair: Tensor, person: Tensor, seen: Tensor) -> tuple[Tensor, Tensor]:
+    def _shaved(
+        self, picture: Tensor, hair: Tensor, person: Tensor, seen: Tensor, loud: Tensor
+    ) -> tuple[Tensor, Tensor]:
         spread = F.max_pool2d(hair, 5, 1, 2)
         head = self._head(seen)
         face = region_mask(seen, "skin", SIZE, 0.02)
@@ -189,7 +198,7 @@ class Scenes:
         picture = torch.lerp(picture, new, torch.maximum(soft, head * (1 - face)))
         return picture, torch.zeros_like(hair)
 
-    def _hat(self, picture: Tensor, hair: Tensor, person: Tensor, seen: Tensor) -> tuple[Tensor, Tensor]:
+    def _hat(self, picture: Tensor, hair: Tensor, person: Tensor, seen: Tensor, loud: Tensor) -> tuple[Tensor, Tensor]:
         n = len(picture)
         brow = seen[:, [AT[i] for c in BROWS for i in c]].mean(1)[:, :, None, None]
         points = pixel_centers(SIZE, SIZE).movedim(-1, 1)
@@ -206,12 +215,11 @@ class Scenes:
         )
         # a turban or a cap leaves no hair in sight
         tight = F.max_pool2d(torch.maximum(hair, self._head(seen) * above), 3, 1, 1)
-        whole = self._chance(n, 0.35)
-        cover = torch.where(whole, tight, torch.maximum(grown * above, brim.float()))
+        cover = torch.where(loud, tight, torch.maximum(grown * above, brim.float()))
         cover = F.avg_pool2d(F.pad(cover, (1,) * 4, mode="replicate"), 3, 1)
-        return torch.lerp(picture, self._cloth(picture, grown, seen, whole), cover), hair * (1 - cover)
+        return torch.lerp(picture, self._cloth(picture, grown, seen, loud), cover), hair * (1 - cover)
 
-    def _veil(self, picture: Tensor, hair: Tensor, person: Tensor, seen: Tensor) -> tuple[Tensor, Tensor]:
+    def _veil(self, picture: Tensor, hair: Tensor, person: Tensor, seen: Tensor, loud: Tensor) -> tuple[Tensor, Tensor]:
         face = region_mask(seen, "all", SIZE)
         y = pixel_centers(SIZE, SIZE)[..., 1][:, None]
         chin = seen[:, AT[152], 1][:, None, None, None]
@@ -223,15 +231,15 @@ class Scenes:
         )
         # most show no hair: the cloth ends where it does
         cut = cut * (1 - F.max_pool2d(hair, 3, 1, 1) * self._chance(len(seen), 0.7))
-        close = self._chance(len(seen), 0.4)  # it has the outline of hair, so that it must have another colour
+        # a loud one has the outline of hair
         below = low * F.max_pool2d((person > 0.5).float(), 5, 1, 2)
         cover = torch.where(
-            close, torch.maximum(hair, torch.where(self._chance(len(seen), 0.3), low * wide, below)), cover
+            loud, torch.maximum(hair, torch.where(self._chance(len(seen), 0.3), low * wide, below)), cover
         )
         cover = F.avg_pool2d(F.pad(cover * (1 - cut), (1,) * 4, mode="replicate"), 3, 1)
-        return torch.lerp(picture, self._cloth(picture, wide, seen, close), cover), hair * (1 - cover)
+        return torch.lerp(picture, self._cloth(picture, wide, seen, loud), cover), hair * (1 - cover)
 
-    def _dyed(self, picture: Tensor, hair: Tensor, person: Tensor, seen: Tensor) -> tuple[Tensor, Tensor]:
+    def _dyed(self, picture: Tensor, hair: Tensor, person: Tensor, seen: Tensor, loud: Tensor) -> tuple[Tensor, Tensor]:
         n = len(picture)
         lab = to_lab(picture)
         mean = mean_color(lab, hair)[:, :, None, None]
@@ -252,6 +260,27 @@ class Scenes:
         wall = wall + self._uniform(0, 0.15, n, 1, 1, 1) * self._smooth(n, 3, 24)
         return torch.lerp(wall.clamp(0, 1), picture, person)
 
+    def worn(self, picture: Tensor, share: float = BAD) -> Tensor:
+        """Pictures ``[n,3,128,128]``, a share of which were small, or out of focus, pressed as JPEG, and lit too little or too much."""
+        bad = torch.rand(len(picture), generator=self.generator) < share
+        return torch.stack([self._bad(x) if b else x for x, b in zip(picture, bad.tolist(), strict=True)])
+
+    def _bad(self, x: Tensor) -> Tensor:
+        small, blur, press, light = torch.rand(4, generator=self.generator).tolist()
+        side = round(SIZE / 6 ** min(1.0, 1.4 * small)) if small < 0.7 else SIZE
+        x = x * (0.45 + 1.8 * light) if light < 0.5 else x
+        x = resized(x[None].clamp(0, 1), side)
+        if blur < 0.4:
+            r = 1 + round(3 * blur * side / SIZE / 0.4)
+            x = F.avg_pool2d(F.pad(x, (r,) * 4, mode="replicate"), 2 * r + 1, 1)
+        if press < 0.5:
+            file = io.BytesIO()
+            Image.fromarray((255 * x[0]).byte().permute(1, 2, 0).numpy()).save(
+                file, "JPEG", quality=round(15 + 140 * press)
+            )
+            x = torch.from_numpy(np.array(Image.open(file))).permute(2, 0, 1)[None] / 255
+        return resized(x, SIZE)[0]
+
 
 class _Objective(nn.Module):
     def __init__(self, net: HairNet) -> None:
@@ -269,14 +298,22 @@ class _Objective(nn.Module):
 
 
 @torch.no_grad()
-def found(net: nn.Module, faces: data.Faces) -> tuple[Tensor, Tensor]:
-    """Of each usable face the logits of hair, and hair as labelled, ``[N,1,48,48]``."""
-    views = Views(faces, 0, SIZE)
+def found(net: nn.Module, faces: data.Faces, worse: Callable[[Scenes, Tensor], Tensor]) -> tuple[Tensor, Tensor]:
+    """Of each usable face, as ``worse`` makes its picture, the logits of hair, and hair as labelled, ``[N,1,64,64]``."""
+    scenes = Scenes(faces, 0)
     parts = []
-    for index in views.usable.split(64):
-        picture, hair, _ = views.view(index, False, 0.0)[0].split((3, 1, 1), 1)
-        parts.append((net(picture), F.avg_pool2d(hair, 2)))
+    for index in scenes.views.usable.split(64):
+        picture, hair, _ = scenes.views.view(index, False, 0.0)[0].split((3, 1, 1), 1)
+        parts.append((net(worse(scenes, picture)), F.avg_pool2d(hair, 2)))
     return torch.cat([p for p, _ in parts]), torch.cat([h for _, h in parts])
+
+
+WORSE = {  # what held-out faces are made for a look
+    "as they are": lambda scenes, x: x,
+    "grey": lambda scenes, x: x.mean(1, keepdim=True).expand_as(x),
+    "40 px a side": lambda scenes, x: resized(resized(x, 40), SIZE),
+    "bad pictures": lambda scenes, x: scenes.worn(x, 1.0),
+}
 
 
 def overlap(one: Tensor, other: Tensor) -> Tensor:
@@ -292,12 +329,12 @@ def validate(net: nn.Module, faces: data.Faces) -> list[str]:
         "| faces | with hair | IoU mean | median | 10 % quantile | refused | without | dyed all the same |",
         "|---|---|---|---|---|---|---|---|",
     ]
-    sets = {"as they are": found(net, faces)}
+    sets = {name: found(net, faces, worse) for name, worse in WORSE.items()}
     for name in SHARE:
         scenes = Scenes(faces, 1)
         scenes.share = dict.fromkeys(SHARE, 0.0) | {name: 1.0}
         drawn = [scenes.draw(40) for _ in range(5)]
-        picture, truth = (torch.cat(parts) for parts in zip(*drawn, strict=True))
+        picture, truth, _ = (torch.cat(parts) for parts in zip(*drawn, strict=True))
         sets[name] = net(picture), truth
     for name, (logits, truth) in sets.items():
         some = (truth >= 0.5).float().mean((1, 2, 3)) >= LEAST
@@ -316,12 +353,13 @@ def main(argv: list[str] | None = None) -> None:
     torch.manual_seed(o.seed)
     train, test = labelled(o.data)
     if not o.validate:
-        net = HairNet().to(o.device)
+        net = HairNet().to(o.device, memory_format=torch.channels_last)
         if o.start:
             net.load_state_dict(filled(HairNet, o.start, "hair").state_dict())
         scenes = Scenes(train, o.seed)
         drawn = [scenes.draw(40) for _ in range(0, SCENES, 40)]
-        pictures, hair = ((255 * torch.cat(part)).byte() for part in zip(*drawn, strict=True))
+        pictures, hair, loud = (torch.cat(part) for part in zip(*drawn, strict=True))
+        pictures, hair = (255 * pictures).byte(), (255 * hair).byte()
         print(f"{len(pictures)} scenes", flush=True)
 
         def batch(seed: int) -> tuple[Tensor, Tensor]:
@@ -330,7 +368,8 @@ def main(argv: list[str] | None = None) -> None:
             x, y = pictures[index] / 255, hair[index] / 255
             if seed % 2:
                 x, y = x.flip(3), y.flip(3)
-            return scenes.views.light(x, grey=0.25).to(o.device), y.to(o.device)
+            lit = scenes.views.light(x, grey=torch.where(loud[index], 0.0, 0.25))
+            return scenes.worn(lit).to(o.device), y.to(o.device)
 
         seconds = loop.fit(_Objective(net), batch, o)
         if loop.rank():

@@ -218,9 +218,9 @@ class Views:
         picture = sample_image(self.faces.images[index].float() / 255, source)
         return picture, points, seen
 
-    def light(self, x: Tensor, tint: float = 0.18, grey: float = 0.15) -> Tensor:
+    def light(self, x: Tensor, tint: float = 0.18, grey: float | Tensor = 0.15) -> Tensor:
         """Change light, contrast, sharpness and noise at random; ``tint`` is the spread of the light's red and blue,
-        ``grey`` the share of pictures that lose their colours."""
+        ``grey`` the share of pictures that lose their colours, one for all or ``[n,1,1,1]``."""
         n, g = len(x), self.generator
 
         def uniform(low: float, high: float, *shape: int) -> Tensor:

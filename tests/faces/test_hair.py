@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 import torch
 from torch import Tensor
 
-from flow_core.faces.hair import find_hair, matted, middle, textured
+from flow_core.faces.hair import blurred, find_hair, matted, middle, resized, textured
 from flow_core.faces.regions import region_mask
 from flow_core.geometry.crop import Crop
 from flow_core.geometry.grid import pixel_centers
@@ -68,6 +70,19 @@ def test_a_headscarf_is_no_hair(
     scarf = (light * folds * torch.tensor(color)[None, :, None, None]).clamp(0, 1)
     covered = torch.lerp(face, scarf, torch.maximum(wide, hair) * (1 - open_face))
     assert not find_hair(covered, 192)[1].any()
+
+
+@pytest.mark.parametrize(
+    "worse",
+    [lambda x: resized(resized(x, 64), 192), lambda x: blurred(x, 1, 4), lambda x: 0.25 * x, lambda x: (1.7 * x).clamp(max=1),
+     lambda x: x.mean(1, keepdim=True).expand(-1, 3, -1, -1)],
+    ids=["small", "out of focus", "dark", "overexposed", "grey"],
+)  # fmt: skip
+def test_hair_is_found_in_bad_pictures(portraits: dict[str, Tensor], crops: dict[str, Crop], worse: Callable) -> None:
+    face = crops["astronaut"].aligned(portraits["astronaut"], 192)
+    hair, found = (find_hair(x, 192) for x in (face, worse(face)))
+    assert found[1].all()
+    assert torch.minimum(hair[0], found[0]).sum() > 0.65 * torch.maximum(hair[0], found[0]).sum()
 
 
 def test_a_look_from_further_away_agrees(portraits: dict[str, Tensor], crops: dict[str, Crop]) -> None:
