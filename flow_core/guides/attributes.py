@@ -59,6 +59,9 @@ KNOWN: dict[str, tuple[str, ...]] = {
     ),
 }  # fmt: skip
 
+# What a text may mean that cannot be done, or in part only: what is done instead.
+CANNOT = {"tongue out": "A tongue cannot be stuck out: the mouth opens, no more, as for 'an open mouth'."}
+
 # Words of the guide's captions that on their own ask for nothing: who is shown and how, how much, and the parts of a face.
 _EMPTY = frozenset(
     [

@@ -23,11 +23,11 @@ from .. import jsons
 from ..randomness import OwnRandom
 from . import nano
 from .hub import Unreachable, fetched, require_tokenizer
-from .likeness import Likeness
 from .meaning import Meanings
 from .own import load as load_builtin
-from .phrasebook import plain
 from .reading import clauses, compared, composed, mended, superlatives
+from .sentences import Sentences
+from .sentences import load as load_sentences
 from .words import Words
 
 BUILTIN = "nano"
@@ -222,32 +222,29 @@ class Guide:
                 found = F.normalize(self.encode_text([t.format(said) for t in templates]).mean(0), dim=-1).cpu()
                 if self.meanings is not None:
                     found = composed(
-                        lambda texts: self.encode_group(texts).cpu(), self.meanings, said, found, self._likely
+                        lambda texts: self.encode_group(texts).cpu(),
+                        self.meanings,
+                        said,
+                        found,
+                        lambda: self._sentences,
                     )
                 self._prompts[key] = found
         return self._prompts[key].to(self.device)
 
-    def _likely(self, text: str) -> Tensor | None:
-        """What a text is likely to mean. Of a person with a quality ("a smiling cyclist") the quality counts, which the tower knows."""
-        known, words = self.meanings.phrases.known, plain(text).split()
-        of_a_person = len(words) < 4 and any(known.get(word) for word in words)
-        return None if of_a_person else self._likeness.read(text)
-
     @functools.cached_property
-    def _likeness(self) -> Likeness:
-        """The phrases that the guide knows by heart, by their words; made when a text is met of which the tower is unsure."""
-        table = self.model.get_parameter("token_embedding.weight").float().cpu()
-        known, concepts = self.meanings.phrases.known, len(self.meanings.names)
-        return Likeness(
-            known, self.vocabulary, concepts, lambda numbers: table[torch.tensor(numbers, dtype=torch.long)]
-        )
+    def _sentences(self) -> Sentences | None:
+        """What knows sentences about situations, by the concepts that the guide names; read when a text is met that nobody knows by heart."""
+        found = load_sentences(WEIGHTS / "sentences.safetensors")
+        return found if found.names == self.meanings.names else None
 
     def unknown_words(self, text: str) -> list[str]:
         """Words of ``text`` outside a small guide's vocabulary, but for misspelt ones; always empty for large models."""
         if not self.vocabulary:
             return []
         read = superlatives(self.mended(text), self.vocabulary)
-        return [w for w in dict.fromkeys(self.words(read)) if w not in self.vocabulary]
+        new = [w for w in dict.fromkeys(self.words(read)) if w not in self.vocabulary]
+        reader = self._sentences if new and self.meanings is not None else None
+        return [w for w in new if reader is None or w not in reader.pieces.number]
 
     def reads_whole(self, text: str) -> bool:
         """Whether no end of ``text`` is cut off for want of tokens."""

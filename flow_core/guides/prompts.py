@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from .attributes import nearest, says_something
+from .attributes import CANNOT, nearest, says_something
 from .guide import Guide
 from .meaning import UNDERSTOOD
 from .weights import MAX_WEIGHT, PromptError, escaped, split, weighted
@@ -131,7 +131,8 @@ def understands(guide: Guide, text: str) -> bool:
 
 
 def unknown_note(prompts: Iterable[Prompt], guide: Guide) -> str:
-    """A line about the words that a small guide takes for misspelt, or never learnt; empty where it knows all.
+    """A line about the words that a small guide takes for misspelt, or never learnt, and about wishes that cannot be done; empty where it knows
+    and can do all.
 
     Raises:
         PromptError: it knows none.
@@ -152,7 +153,18 @@ def unknown_note(prompts: Iterable[Prompt], guide: Guide) -> str:
         notes.append(
             f"Guide {guide.name} never learnt {', '.join(words)}, and may miss what that says; a full guide knows all words."
         )
+    notes += [CANNOT[name] for name in dict.fromkeys(n for p in prompts for n in _cannot(guide, p))]
     return " ".join(notes)
+
+
+def _cannot(guide: Guide, prompt: Prompt) -> list[str]:
+    """Concepts of :data:`CANNOT` that a prompt asks for."""
+    if guide.meanings is None:
+        return []
+    asked = [embed(guide, text) for text, weight in prompt.parts if weight > 0]
+    amounts = [guide.meanings.read(point[None].cpu())[0][0] for point in asked]
+    numbers = {name: guide.meanings.names.index(name) for name in CANNOT if name in guide.meanings.names}
+    return [name for name, k in numbers.items() if any(float(row[k]) >= UNDERSTOOD for row in amounts)]
 
 
 def lines_note(text: str, faces: int) -> str:

@@ -17,6 +17,8 @@ import torch
 from torch import Tensor
 
 from .meaning import SECOND, UNDERSTOOD, Meanings
+from .phrasebook import plain
+from .sentences import Sentences
 from .subjects import subject
 from .words import is_word
 
@@ -145,15 +147,24 @@ _SIGN = re.compile(
 
 # An edit starts from the face that is there, so what is to be "happier than before" is to be happier.
 _BEYOND = r"(?: than| then(?= (?:before|now|usual|ever)\b))"
+_NOT_TO = r"\b(?:trying|tries|struggling|fighting) (?:hard |so hard |desperately )?not to"
 _COMPARED = [
-    (re.compile(pattern, re.IGNORECASE), plain)
-    for pattern, plain in (
+    (re.compile(pattern, re.IGNORECASE), said)
+    for pattern, said in (
         (
             r"\b(?:fake|forced|false|insincere|phony|artificial|strained) (smile|grin|laugh)\b",
             r"\1, less squinting, less raised cheeks",
         ),
         (r"\bno more than\b|\bnothing but\b", "only"),
-        (r"\b(?:trying|tries|struggling|fighting) (?:hard |so hard |desperately )?not to\b", "about to"),
+        (
+            rf"{_NOT_TO} (?:smile|smiling|grin|smirk)\b",
+            "suppressing a smile",
+        ),
+        (
+            rf"{_NOT_TO} (?:burst out |break out |crack up |lose it )?(?:laugh\w*|giggl\w*|chuckl\w*|crack up)\b",
+            "suppressing a laugh",
+        ),
+        (rf"{_NOT_TO}\b", "about to"),
         (r"\b(?:can'?t|can ?not|couldn'?t|could not) (?:be|get|look|feel) (?:any )?(\w+er|more \w+)\b", r"much \1"),
         (
             r"\b(?:can'?t|can ?not|couldn'?t|could not) (?:stop|help|resist|hide|contain|conceal|hold back|suppress|quit)(?: but)? ",
@@ -178,8 +189,8 @@ _COMPARED = [
 def compared(text: str) -> str:
     """``text`` without what it compares the face with: "happier than before" is "happier", "twice as sad" is "very sad"; smileys in words."""
     text = _SIGN.sub(lambda m: f" {_SIGNS[m[0]]} ", text)
-    for pattern, plain in _COMPARED:
-        text = pattern.sub(plain, text)
+    for pattern, said in _COMPARED:
+        text = pattern.sub(said, text)
     return " ".join(text.split())
 
 
@@ -187,7 +198,14 @@ def compared(text: str) -> str:
 
 CLEARER = 0.1  # by how much better clauses have to be explained than their whole,
 SURELY = 0.3  # and where the whole seems to ask for what they turn down
-UNSURE = (0.2, 0.7)  # amounts between which the tower may not know what a wish means
+UNHEARD, UNSURE = (
+    0.2,
+    0.7,
+)  # amounts below which the tower hears nothing in a wish, and below which it may be wrong about a shape
+QUALITY = 4  # words that somebody with a quality has fewer than, articles left out
+SENTENCE = 3.0  # words that a sentence about a situation has at least
+# chances of what a sentence is likely to be about from which it is believed
+LIKELY, LIKELIER, LIKELIEST, CERTAIN = 0.45, 0.7, 0.9, 0.97
 DOUBTED = (0.5, 0.85)  # amounts between these are read of wishes without a degree where the tower is in doubt
 # what is asked for in a weak degree is at most the first; of what the tower reads beyond that the second is meant
 WEAK, WEAKER = 0.6, 0.5
@@ -200,7 +218,7 @@ NOT, LESS = -1.0, -0.5  # what a wish is worth that is turned down, or of which 
 _ZH_PARTS = "眼|鼻|嘴|唇|眉|脸|下巴|额|头发|皮肤"
 _JOINTS = re.compile(
     r"\s*(?:[,;.!+&/、，；。！]|并且|而且|同时|还有|加上|但是|但|一边|一面|既|又|也(?=[不没别无]))\s*(?:(?:and|but|with|plus|also|then|和|又|也)\b\s*)?"
-    r"|\s+(?:and also|and then|as well as|in addition to|rather than|instead of|even though|although|though|and|(?<!anything\s)(?<!nothing\s)but|(?<!enough\s)with|plus|while|yet|then|&)\s+"
+    r"|\s+(?:and also|and then|as well as|in addition to|rather than|instead of|even though|although|(?<!\bas )though|and|(?<!anything\s)(?<!nothing\s)but|(?<!enough\s)with|plus|while|yet|then|&)\s+"
     r"|\s+(?=(?:without|but not) )"
     rf"|(?<=[睛子巴唇毛额发肤])(?=[大小高低厚薄红粉尖圆方长短宽窄蓝绿黑金白细粗翘挺](?:{_ZH_PARTS}))",
     re.IGNORECASE,
@@ -263,10 +281,10 @@ _CHINESE: tuple[tuple[str, float], ...] = (
     (r"(?P<a>.*?)一点儿?[都也]不(?P<b>.+)", NOT),
     (r"(?P<a>.*?)(?:没那么|不那么|没有那么|别那么|不要那么|别这么|不要这么|别太|不要太)(?P<b>.+)", LESS),
     (
-        r"(?:请)?(?:不要|别|不再|停止|没有|去掉|去除|消除|收起|不是|并不|毫无|毫不|无(?![比辜聊精神所])|不(?![会敢过能可屑满安爽耐悦错已好起同知禁惯]))(?:有|再)?(?P<a>.+?)(?:了)?",
+        r"(?:请)?(?:不要|别|不再|停止|没有|去掉|去除|消除|收起|不是|并不|毫无|毫不|无(?![比辜聊精神所])|不(?![会敢过能可屑满安爽耐悦错已好起同知禁惯]|小心))(?:有|再)?(?P<a>.+?)(?:了)?",
         NOT,
     ),
-    (r"(?P<a>.+?)(?:不要|(?<!特)别|没有(?!.?表情)|并不|不再)(?P<b>.+)", NOT),
+    (r"(?P<a>.+?)(?:不要|(?<![特送告离分道临性个区级辨])别|没有(?!.?表情)|并不|不再)(?P<b>.+)", NOT),
 )
 _DEGREE = re.compile(
     r"\b(?:slight\w*|bit|little|tad|touch|hint|trace|ghost|faint\w*|subtl\w*|half\w*|almost|nearly|barely|hardly|mild\w*|moderate\w*|gentl\w*|soft\w*|(?:small|weak|thin|light) (?:smile|grin|laugh|smirk|frown|pout|kiss)"
@@ -292,6 +310,12 @@ _STRONG = re.compile(
     r"|特别|非常|超级|极其|极度|极为|十分|相当|格外|异常|无比|万分|超(?!人|模|市|好看)|极(?=[^了端])|(?<=.)(?:极了|死了|坏了|得要命|得要死|得不行|得很|得不得了|透了|到爆|到极点|很多|多了|至极)$",
     re.IGNORECASE,
 )
+_SOMEBODY = re.compile(
+    r"\b(?:he|she|they|we|i|you|him|her|them|us|me|his|their|our|my|your|hers|herself|himself|who|whose|somebody|someone|nobody|everyone|everybody|man|woman"
+    r"|girl|boy|guy|lady|kid|child|baby|mother|father|mom|dad|person|people|friend)\b|[他她我你您咱谁]|人|孩|妈|爸|爷|奶",
+    re.IGNORECASE,
+)
+_OF_FACES = re.compile(rf"\b(?:{_PARTS})\b|{_ZH_PARTS}")
 _NEGATED = re.compile(r"\b(?:not|no|never|without|less)\b|n't\b|不要|没有|(?<!特)别", re.IGNORECASE)
 _FILL = re.compile(
     r"\b(?:so|too|that|as|such an?|quite|very|anymore|any more|any longer|at all|please|longer)\b ?|那么|这么|(?<=.)太(?!阳)",
@@ -360,18 +384,81 @@ def composed(
     meanings: Meanings,
     text: str,
     whole: Tensor,
-    likely: Callable[[str], Tensor | None] = lambda _: None,
+    sentences: Callable[[], Sentences | None] = lambda: None,
 ) -> Tensor:
     """Unit embedding ``[D]`` of what a text asks for, its wishes read one by one where that is clearer.
 
     The whole is better where what is read from it explains its embedding about as well as the embeddings of the clauses are explained:
-    so "trying not to laugh" and "raise one eyebrow, the left one" are what the tower learnt that they are.
+    so "raise one eyebrow, the left one" is what the tower learnt that it is.
 
     Args:
         encode: unit embeddings ``[N,D]`` of texts.
         whole: ``[D]`` unit embedding of the text as the tower reads it.
-        likely: amounts ``[C]`` that a wish is likely to mean of which the tower is unsure, if they are known.
+        sentences: gives what knows sentences about situations; asked for texts that it may know better than the tower.
     """
+    found = _clausewise(encode, meanings, text, whole, sentences)
+    told = _situation(text, meanings, sentences)
+    if told is None:
+        return found
+    [row], _ = meanings.read(found[None])
+    return found if _heard(row, told, meanings, sentences) else meanings.point(told * without_degree(text)[1])
+
+
+def _situation(text: str, meanings: Meanings, sentences: Callable[[], Sentences | None]) -> Tensor | None:
+    """Amounts ``[C]`` of a text that is a sentence about a situation as a whole, be it of several clauses or about an animal: "the lights went
+    out and somebody screamed", "her dog ran away"; None where it is not, or wishes of it are known."""
+    wishes = clauses(text, meanings)
+    if (
+        (wishes == [Clause(text, 1.0)] and not without_degree(text)[0])  # is read as a wish like others
+        or _length(text) < SENTENCE + 1
+        or any(meanings.known(t) is not None for t in (text, *(w.text for w in wishes if w.worth != NOT)))
+        or any(w.sure or w.worth == LESS for w in wishes)
+        or (len(wishes) > 1 and _OF_FACES.search(text))
+    ):
+        return None
+    reader = sentences()
+    told = reader and reader.read(text)
+    doubtful = any(w.worth == 0 or meanings.known(w.text) is not None for w in wishes)
+    least = CERTAIN if not _SOMEBODY.search(text) else LIKELIEST if doubtful else LIKELIER
+    if not told or told.nothing or not told.known or told.chance < least:
+        return None
+    # who is "not happy about the gift" is read as happy: that something is turned down was not heard
+    if any(w.worth == NOT and _alike(reader.read(w.text).amounts, told.amounts) for w in wishes):
+        return None
+    return told.amounts
+
+
+def _alike(one: Tensor, other: Tensor) -> bool:
+    """Whether amounts ``[C]`` name the same above all."""
+    k = one.abs().argmax()
+    return bool(one.abs().max() >= UNDERSTOOD and k == other.abs().argmax() and one[k] * other[k] > 0)
+
+
+def _heard(row: Tensor, told: Tensor, meanings: Meanings, sentences: Callable[[], Sentences | None]) -> bool:
+    """Whether what ``told [C]`` names above all is what the amounts ``row [C]`` name, or is named there beside a shape or a colour."""
+    most, top = row.abs().max(dim=0)
+    reader = sentences()
+    beside = (
+        reader is not None
+        and meanings.names[int(top)] not in reader.brought
+        and bool(row[told.argmax()] >= SECOND * most)
+    )
+    return _alike(row, told) or (float(most) >= UNDERSTOOD and beside)
+
+
+def _length(text: str) -> float:
+    """Words of a text; a Chinese one has somewhat more than a character."""
+    return len(text.split()) if text.isascii() else len(re.findall("[\u4e00-\u9fff]", text)) / 1.3
+
+
+def _clausewise(
+    encode: Callable[[Sequence[str]], Tensor],
+    meanings: Meanings,
+    text: str,
+    whole: Tensor,
+    sentences: Callable[[], Sentences | None],
+) -> Tensor:
+    """:func:`composed` of the clauses of a text."""
     sure = meanings.known(text)
     if sure is not None:
         bare, much = without_degree(text)
@@ -393,7 +480,7 @@ def composed(
     if not others and wishes == [Clause(text, 1.0)]:
         bare, much = without_degree(text)
         [alone, *without], _ = _read(encode, meanings, [bare] if bare else [], whole)
-        read, alone = alone, _likely(alone, text, likely)
+        read, alone = alone, _likely(alone, text, meanings, sentences)
         meant = (
             _graded(alone, *without, text, much, meanings.known(bare) is not None) if bare else _certain(alone, text)
         )
@@ -407,7 +494,7 @@ def composed(
         sure = meanings.known(wish.text) is not None
         known_bare = bool(bare) and meanings.known(bare) is not None
         plain = next(without) if bare else row
-        row = row if sure else _likely(row, wish.text, likely)
+        row = row if sure else _likely(row, wish.text, meanings, sentences)
         meant = row if sure else _graded(row, plain, wish.text, much, known_bare) if bare else _certain(row, wish.text)
         if meant.abs().max() < UNDERSTOOD:
             continue
@@ -450,12 +537,28 @@ def _read(
     return rows, fits
 
 
-def _likely(row: Tensor, text: str, likely: Callable[[str], Tensor | None]) -> Tensor:
-    """Amounts ``[C]`` of a text that is read as ``row``, or what it is likely to mean where the tower is unsure. What lies as near to nothing
-    as other topics do is left there."""
-    unsure = UNSURE[0] <= float(row.abs().max()) < UNSURE[1] and not (_WEAK.search(text) or _NEGATED.search(text))
-    found = likely(text) if unsure else None
-    return row if found is None else found
+def _likely(row: Tensor, text: str, meanings: Meanings, sentences: Callable[[], Sentences | None]) -> Tensor:
+    """Amounts ``[C]`` of a wish that the tower reads as ``row``, or, of a sentence, what it is likely to be about. What is likely to be about
+    nothing on a face asks for nothing. Of somebody with a quality that is known by heart ("an angry plumber") that quality counts."""
+    said = plain(text).split()
+    qualities = [q for q in map(meanings.known, said) if q is not None and q.any()] if len(said) < QUALITY else []
+    if any(_alike(row, q) for q in qualities):
+        alone = row.abs().topk(2).values[1] < UNDERSTOOD and not _DEGREE.search(text)
+        return next(q for q in qualities if _alike(row, q)) if alone else row
+    deaf, unsure = (float(row.abs().max()) < most for most in (UNDERSTOOD, UNSURE))
+    short = _length(text) < SENTENCE
+    reader = None if short and (deaf or not unsure) else sentences()
+    if reader is None:
+        return row
+    told = reader.read(text)
+    if told.nothing and qualities:
+        return row
+    least = LIKELIER if short or told.nothing or not told.known or _NEGATED.search(text) else LIKELY
+    least = CERTAIN if deaf and not _SOMEBODY.search(text) else least  # other topics are often as near
+    sure = told.chance >= least
+    return (
+        told.amounts if sure and (told.known or unsure) and not _heard(row, told.amounts, meanings, sentences) else row
+    )
 
 
 def without_degree(text: str) -> tuple[str, float]:

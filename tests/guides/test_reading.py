@@ -113,7 +113,6 @@ def test_what_is_turned_down_is_taken_away(guide: Guide, text: str, gone: str) -
     ("text", "name"),
     [
         ("no emotion whatsoever", "neutral"),
-        ("trying not to laugh", "laugh"),
         ("raise one eyebrow, the right one", "brow up right"),
     ],
 )
@@ -125,7 +124,7 @@ def test_what_only_looks_like_clauses_is_read_as_a_whole(guide: Guide, text: str
 def test_a_plain_wish_in_unusual_words_is_a_whole_wish(guide: Guide) -> None:
     for text in ("sunken cheeks", "a lantern jaw", "flared nostrils", "bloodless lips"):
         assert max(concepts(guide, text).values()) == 1, text
-    for text in ("a hint of a smile", "suppressing a laugh", "slightly angry"):
+    for text in ("a hint of a smile", "about to laugh", "slightly angry"):
         assert max(concepts(guide, text).values()) < 0.8, text
 
 
