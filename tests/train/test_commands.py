@@ -16,5 +16,5 @@ def test_each_command_has_help(command: str, capsys: pytest.CaptureFixture[str])
 
 
 def test_an_unknown_command_is_told_which_there_are() -> None:
-    with pytest.raises(SystemExit, match="guide,words,towers,detector"):
+    with pytest.raises(SystemExit, match="guide,words,sentences,towers,detector"):
         train.main(["everything"])
