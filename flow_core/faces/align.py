@@ -125,7 +125,7 @@ def studied(image: Tensor, crop: Crop, landmarks: Landmarks | None = None) -> Cr
         covered=covered(image, near),
         mouth=mouth_colors(image, near),
         creases=creases(image, near),
-        lids=lid_colors(seen, near.places.to(seen)),
+        lids=lid_colors(seen, near.places),
         view=seen,
     )
 

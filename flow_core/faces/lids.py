@@ -36,12 +36,13 @@ def terms(across: Tensor, up: Tensor) -> Tensor:
 
 @torch.no_grad()
 def lid_colors(view: Tensor, places: Tensor) -> Tensor:
-    """Colours of the upper lids of the eyes on the viewer's left and right, sRGB in the last axis of ``[B,2,6,3]``: see :func:`terms`.
+    """Colours of the upper lids of the eyes on the viewer's left and right, sRGB in the last axis of ``[B,2,6,3]`` on the CPU: see :func:`terms`.
 
     Args:
         view: faces ``[B,3,n,n]`` as of :func:`flow_core.faces.shown.view`.
         places: ``[B,161,2]`` their landmarks, crop points.
     """
+    view, places = view.float().cpu(), places.float().cpu()
 
     def seen(points: Tensor) -> Tensor:
         return sample_image(view, ((points - 0.5) / WIDEN + 0.5) * view.shape[-1]).movedim(1, -1)
