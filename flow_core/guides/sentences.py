@@ -7,7 +7,6 @@ sentence encoder knows of them, so that English and Chinese words of like meanin
 
 from __future__ import annotations
 
-import functools
 import json
 import re
 import unicodedata
@@ -18,6 +17,9 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from ..checkpoint import read_weights
+from ..once import once
 
 DIM, WIDE, HIDDEN = 56, 128, 256
 LONGEST = 40  # pieces of a text that are read
@@ -153,19 +155,16 @@ class Sentences:
         return self._told[text]
 
 
-@functools.cache
+@once()
 def load(path: Path) -> Sentences:
-    """The reader of a ``.safetensors`` file, as :func:`save` wrote it."""
-    from safetensors import safe_open
-
-    with safe_open(str(path), "pt") as f:
-        about = f.metadata()
-        state = {k: f.get_tensor(k) for k in f.keys()}  # noqa: SIM118
+    """The reader of a ``.safetensors`` file, as :func:`save` wrote it; errors as of :func:`flow_core.checkpoint.read_weights`."""
+    state, about = read_weights(path, "sentence reader")
     pieces, names, brought = about["pieces"].split("\n"), *(json.loads(about[k]) for k in ("concepts", "brought"))
     table, step = state.pop("table"), state.pop("step")
-    with torch.device("meta"):  # its numbers are those of the file
-        reader = Reader(len(names))
-    reader.load_state_dict({k: v.float() for k, v in state.items()}, assign=True)
+    with torch.inference_mode(False):
+        with torch.device("meta"):  # its numbers are those of the file
+            reader = Reader(len(names))
+        reader.load_state_dict({k: v.float() for k, v in state.items()}, assign=True)
     return Sentences(tuple(names), frozenset(brought), Pieces(pieces), table, step, reader.requires_grad_(False))
 
 
