@@ -31,6 +31,9 @@ LIPS_INNER = (78, 95, 88, 178, 87, 14, 317, 402, 318, 324, 308, 415, 310, 311, 3
 EYES = ((33, 7, 163, 144, 145, 153, 154, 155, 133, 173, 157, 158, 159, 160, 161, 246),
         (263, 249, 390, 373, 374, 380, 381, 382, 362, 398, 384, 385, 386, 387, 388, 466))  # fmt: skip
 BROWS = ((70, 63, 105, 66, 107, 55, 65, 52, 53, 46), (300, 293, 334, 296, 336, 285, 295, 282, 283, 276))
+# From the viewer's left: upper lids with the corners of the eye, and the lower edges of the brows
+UPPER_LIDS = (EYES[0][0], *EYES[0][:7:-1]), (*EYES[1][8:], EYES[1][0])
+BROW_EDGES = BROWS[0][:4:-1], BROWS[1][5:]
 IRISES = ((468, 470, 472), (473, 475, 477))  # centre, upper and lower end
 NOSE = (168, 6, 197, 195, 5, 4, 1, 2)  # from root to base
 NOSTRILS = ((98, 64, 129, 49, 48), (327, 294, 358, 279, 278))

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..geometry.sampling import sample_image
-from .landmarks import AT, BROWS, CHEEKS, EYES, WIDEN
+from .landmarks import AT, BROW_EDGES, CHEEKS, UPPER_LIDS, WIDEN
 
 COLUMNS, ROWS = 15, 12  # where it is looked: from corner to corner, and from the lashes to the brow
 BETWEEN = 0.12, 0.85  # shares of the way from lid to brow without lashes and without hairs
@@ -58,10 +58,8 @@ def lid_colors(view: Tensor, places: Tensor) -> Tensor:
     level[0, 0] = KNOWN * len(known)
     expected = F.pad(SKIN * cheeks, (0, 0, 0, 5))
     found = []
-    for side in (0, 1):
-        ring = EYES[side]
-        rows = (ring[0], *ring[:7:-1])[:: 1 - 2 * side], BROWS[side][5:][:: 2 * side - 1]  # from the viewer's left
-        low, high = (_along(places[:, [AT[i] for i in row]]) for row in rows)
+    for lid, brow in zip(UPPER_LIDS, BROW_EDGES, strict=True):
+        low, high = (_along(places[:, [AT[i] for i in row]]) for row in (lid, brow))
         colors = seen(torch.lerp(low[:, None], high[:, None], up[:, None, None])).flatten(1, 2)  # [B,N,3]
         light = _light(colors)
         first = light / light.quantile(LIGHT, 1, keepdim=True).clamp(min=1e-3)

@@ -18,7 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..faces.landmarks import AT, BROWS, EYES, IRISES, LIPS_INNER, OVAL
+from ..faces.landmarks import AT, BROW_EDGES, EYES, IRISES, LIPS_INNER, OVAL, UPPER_LIDS
 from ..faces.lids import terms
 from ..faces.mouth import columns as along
 from ..faces.shading import GAMMA, TINT
@@ -88,7 +88,8 @@ TEETH_SEEN = (0.004, 0.012)  # opening of a mouth below which nothing inside is 
 # Rows of the landmarks, from the viewer's left to the right: of the upper and the lower lid of either eye, and of the edges of the lips
 _LEFT, _RIGHT, _INNER = ([AT[i] for i in ring] for ring in (*EYES, LIPS_INNER))
 _LIPS = [_INNER[0], *_INNER[:9:-1]], _INNER[:11]
-_EDGES = ([_LEFT[0], *_LEFT[:7:-1]], _LEFT[:9]), (_RIGHT[8:] + _RIGHT[:1], _RIGHT[8::-1]), _LIPS
+_UPPER = [[AT[i] for i in lid] for lid in UPPER_LIDS]
+_EDGES = (_UPPER[0], _LEFT[:9]), (_UPPER[1], _RIGHT[8::-1]), _LIPS
 
 Box: TypeAlias = tuple[float, float, float, float]
 """Least x and y and largest x and y of some crop points."""
@@ -406,7 +407,7 @@ def _keep_lashes(skin: Tensor, landmarks: np.ndarray, moved: np.ndarray) -> None
     """
     size = skin.shape[-1]
     for side in (0, 1):
-        lid, brow = _EDGES[side][0], [AT[i] for i in BROWS[side][5:]][:: 2 * side - 1]
+        lid, brow = _UPPER[side], [AT[i] for i in BROW_EDGES[side]]
         frame = Frame.between(moved[lid[0]], moved[lid[-1]])
         down = np.array([-frame.axis[1], frame.axis[0]])
         rows = [(frame.to(*moved[at].T), (landmarks[at] - moved[at]) @ down) for at in (lid, brow)]
@@ -511,7 +512,7 @@ def _eyes(
         shaded = bool(max(abs(right), abs(below)) > 1e-5 or factor > 1 or factor < SHUTS)
         # an iris goes no farther than to the corner
         right = min(max(right, min(room - a + radius, 0.0)), max(length - room - a - radius, 0.0))
-        brow = target.to(*moved[[AT[i] for i in BROWS[side][5:]]].T)[1].mean()
+        brow = target.to(*moved[[AT[i] for i in BROW_EDGES[side]]].T)[1].mean()
         free = after[0].mean() - brow + 0.005
         # The skin stretches at most so much that it does not fold.
         reach = float(max(min(LID, free), 1.4 * np.abs(up * change).max() + LASHES))
