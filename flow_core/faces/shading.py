@@ -38,7 +38,7 @@ def load_shading(path: Path = BUILTIN) -> tuple[tuple[str, ...], dict[str, Tenso
         try:
             with safe_open(path, "pt") as file:
                 names = tuple(json.loads((file.metadata() or {})["faceflow"])["units"])
-                found = {k: file.get_tensor(k).float() for k in ("light", "creases", "years", "skin")}
+                found = {k: file.get_tensor(k).float() for k in Shading._fields}
                 return names, {**found, "vertices": file.get_tensor("vertices").long()}
         except Exception as e:
             raise ValueError(f"{path} holds no shading ({e}); install FaceFlow again.") from e
@@ -63,12 +63,14 @@ class Shading(NamedTuple):
 def shading(rig: Rig, vertices: Tensor) -> Shading:
     """For all units, at some vertices ``[n]`` of the whole rig; zero where nothing changes."""
     names, stored = load_shading()
-    units = [rig.unit_names.index(name) for name in names]
+    units = torch.tensor([rig.unit_names.index(name) for name in names])
     with torch.inference_mode(False):
-        dense = stored["light"].new_zeros(2, len(rig.unit_names), len(rig.neutral))
-        for plane, kind in zip(dense, ("light", "creases"), strict=True):
-            plane[torch.tensor(units)[:, None], stored["vertices"]] = stored[kind]
-        others = stored["years"].new_zeros(2, len(rig.neutral))
-        for plane, kind in zip(others, ("years", "skin"), strict=True):
-            plane[stored["vertices"]] = stored[kind]
-        return Shading(*(p[..., vertices.cpu()].to(rig.device) for p in (*dense, *others)))
+        planes = []
+        for kind in Shading._fields:
+            values = stored[kind]
+            if values.ndim > 1:  # of units, of which the others change nothing
+                values = values.new_zeros(len(rig.unit_names), values.shape[1]).index_copy_(0, units, values)
+            dense = values.new_zeros(*values.shape[:-1], len(rig.neutral))
+            dense[..., stored["vertices"]] = values
+            planes.append(dense[..., vertices.cpu()].to(rig.device))
+        return Shading(*planes)
