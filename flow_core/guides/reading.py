@@ -396,18 +396,20 @@ def composed(
         whole: ``[D]`` unit embedding of the text as the tower reads it.
         sentences: gives what knows sentences about situations; asked for texts that it may know better than the tower.
     """
-    found = _clausewise(encode, meanings, text, whole, sentences)
-    told = _situation(text, meanings, sentences)
+    wishes = clauses(text, meanings)
+    found = _clausewise(encode, meanings, text, wishes, whole, sentences)
+    told = _situation(text, wishes, meanings, sentences)
     if told is None:
         return found
     [row], _ = meanings.read(found[None])
     return found if _heard(row, told, meanings, sentences) else meanings.point(told * without_degree(text)[1])
 
 
-def _situation(text: str, meanings: Meanings, sentences: Callable[[], Sentences | None]) -> Tensor | None:
+def _situation(
+    text: str, wishes: list[Clause], meanings: Meanings, sentences: Callable[[], Sentences | None]
+) -> Tensor | None:
     """Amounts ``[C]`` of a text that is a sentence about a situation as a whole, be it of several clauses or about an animal: "the lights went
     out and somebody screamed", "her dog ran away"; None where it is not, or wishes of it are known."""
-    wishes = clauses(text, meanings)
     if (
         (wishes == [Clause(text, 1.0)] and not without_degree(text)[0])  # is read as a wish like others
         or _length(text) < SENTENCE + 1
@@ -455,10 +457,11 @@ def _clausewise(
     encode: Callable[[Sequence[str]], Tensor],
     meanings: Meanings,
     text: str,
+    wishes: list[Clause],
     whole: Tensor,
     sentences: Callable[[], Sentences | None],
 ) -> Tensor:
-    """:func:`composed` of the clauses of a text."""
+    """:func:`composed` of the ``wishes`` that are the clauses of a text."""
     sure = meanings.known(text)
     if sure is not None:
         bare, much = without_degree(text)
@@ -472,7 +475,6 @@ def _clausewise(
     sure = meanings.known(felt["felt"]) if felt else None
     if sure is not None and sure.any():
         return meanings.point(sure * without_degree(text)[1])
-    wishes = clauses(text, meanings)
     others = any(w.worth == 0 for w in wishes)  # of these the whole speaks too
     wishes = [w for w in wishes if w.worth]
     if others and not wishes:
