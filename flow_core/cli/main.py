@@ -423,4 +423,4 @@ def _guides(o: argparse.Namespace) -> None:
 def warn_unknown(prompt: Prompt, guide: Guide) -> None:
     """Say which words a small guide never learnt."""
     if note := unknown_note([prompt], guide):
-        warn(f"{note} For instance: --guide ViT-B-32:laion2b_s34b_b79k" if "full guide" in note else note)
+        warn(note + (" For instance: --guide ViT-B-32:laion2b_s34b_b79k" if prompt.unknown_words(guide) else ""))

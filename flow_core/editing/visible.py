@@ -273,12 +273,12 @@ class Seen:
 
     def _brow_length(self) -> Tensor:
         """Less than 1 at the inner ends of the brows, whose hairs are few and begin nowhere in particular, ``[B,1,size,size]``."""
-        points, least = pixel_centers(self.size, self.size, self.landmarks.device), []
+        points, shares = pixel_centers(self.size, self.size, self.landmarks.device), []
         for brow in BROWS:
-            inner, outer = (self.landmarks[:, None, [AT[i] for i in brow[a:b]]].mean(2) for a, b in ((4, 6), (0, 1)))
-            along = (outer - inner)[:, None]
-            least.append(((points - inner[:, None]) * along).sum(-1) / along.square().sum(-1).clamp(min=1e-9))
-        return BROW_END[0] + (1 - BROW_END[0]) * _ramp(torch.maximum(*least), 0.0, BROW_END[1])[:, None]
+            inner = self.landmarks[:, [AT[i] for i in brow[4:6]]].mean(1)[:, None, None]
+            along = self.landmarks[:, AT[brow[0]]][:, None, None] - inner
+            shares.append(((points - inner) * along).sum(-1) / along.square().sum(-1).clamp(min=1e-9))
+        return BROW_END[0] + (1 - BROW_END[0]) * _ramp(torch.maximum(*shares), 0.0, BROW_END[1])[:, None]
 
     @functools.cached_property
     def _brows(self) -> Tensor:

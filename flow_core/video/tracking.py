@@ -275,8 +275,8 @@ class Tracker:
         h, w = frame.shape[:2]
         scale = min(1.0, (CLOSE_SIDE if closely else DETECT_SIDE) / max(h, w))
         small = downscaled(frame.permute(2, 0, 1)[None], scale)
-        options = {"enlarged": 2.0 if closely else ENLARGED} | ({} if threshold is None else {"threshold": threshold})
-        faces: list[Detection] = self.detector(small[0], **options)
+        options = {} if threshold is None else {"threshold": threshold}
+        faces: list[Detection] = self.detector(small[0], enlarged=2.0 if closely else ENLARGED, **options)
         grow = torch.tensor([w / small.shape[3], h / small.shape[2]])
         return [Crop.from_points((f.points.cpu() * grow)[None], (h, w), (f.score,)) for f in sort_faces(faces)]
 
