@@ -11,8 +11,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from ..faces.hair import blurred, resized
+from ..faces.hair import resized
 from ..geometry.lab import lab_to_rgb, rgb_to_lab
+from ..geometry.neighbours import blurred
 
 MOST_LIGHTER, MOST_DARKER = 50.0, 62.0  # L by which a head of hair changes at most: nothing bleaches black to white
 GAIN = 4.0  # times that contrasts grow at most: beyond, blocks and noise of a dark picture show

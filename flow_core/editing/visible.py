@@ -17,12 +17,13 @@ from torch import Tensor
 
 from ..faces.covered import SIZE as COVERED_SIZE
 from ..faces.covered import load_covered
-from ..faces.hair import blurred, guided, likely_hair, middle, resized
+from ..faces.hair import guided, likely_hair, middle, resized
 from ..faces.landmarks import AT, BROWS, EYES, IRISES, LIPS, OVAL
 from ..faces.regions import polygon_mask, region_mask
 from ..fields.base import color_taper
 from ..geometry.grid import pixel_centers
 from ..geometry.lab import rgb_to_lab
+from ..geometry.neighbours import blurred
 
 # Soft borders of the regions, in fractions of the crop side: make-up on cheeks fades over centimetres, a brow has an edge.
 EDGE = {"cheeks": 0.09, "under-eyes": 0.04, "eyelids": 0.03, "brows": 0.014}

@@ -1,7 +1,8 @@
-"""Where skin is creased: thin dark lines on it, such as the folds beside a mouth that smiles.
+"""How skin would look without its folds: what an expression that goes takes along.
 
-An edit that takes an expression away moves its creases, but a line stays a line. So each crop knows how much lighter the skin
-beside a crease is, and what relaxes gives that light back (:mod:`flow_core.fields.muscles`); the texture of the skin stays.
+An edit that takes an expression away moves its folds, but a line stays a line, and a cheek that was drawn up stays lighter than the skin
+below. So each crop knows by how much the skin of a face is darker or lighter than an even surface through it, and what relaxes gives
+that back (:mod:`flow_core.fields.muscles`); the texture of the skin stays.
 """
 
 from __future__ import annotations
@@ -11,43 +12,62 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..geometry.crop import Crop
+from ..geometry.neighbours import blurred, largest, of_three
 from ..geometry.sampling import enlarged
+from .landmarks import AT
+from .regions import polygon_mask, region_mask
 
 SIZE = 384  # pixels a side of the face square that is looked at
-WIDE = 0.05  # of it: what is wider is no crease
-AROUND = 0.16  # of it: what lies within is compared, so that beards have none
+WIDE = 0.05  # of it: what is wider is no line
+AROUND = 0.16  # of it: what lies within is compared, so that beards have no lines
 DARK = 0.05  # added to sRGB values before their logarithm is taken, so that black is not infinitely far away
+TIMES = 4  # by which an even surface is coarser
+EVEN = 0.035  # of the face square: what of skin is narrower is no part of an even surface
+ODD, ROUNDS = (
+    0.2,
+    3,
+)  # by how much the logarithm of what counts little for it differs from it; and how often it is found
+BRIGHT = 0.5  # share of what is lighter than that surface which counts: a highlight may be the lamp's
+HAIRY = 0.05, 0.12  # spread of the finest texture of skin, and of a beard, which has no surface
+SOFT = 0.01  # of the face square: half the border of skin
+NOSE = (168, 279, 358, 327, 2, 98, 129, 49)  # its outline: a nose has the same shape whatever a face shows
 
 
 @torch.no_grad()
 def creases(image: Tensor, crop: Crop, size: int = SIZE) -> Tensor:
-    """``[B,3,size,size]`` on the CPU: by how much, as a logarithm, the sRGB values of a place, and :data:`DARK`, are below those of the skin beside it.
+    """``[B,3,size,size]`` on the CPU: what is to be added to the logarithm of sRGB values, and :data:`DARK`, so that skin has no folds; 0 elsewhere.
 
-    A closing (dilation, then erosion; Serra, Image Analysis and Mathematical Morphology, 1982) fills lines that are thin. Where all
-    around is full of them, as in a beard, they are none.
+    Lines that are thin are filled by a closing (dilation, then erosion; Serra, Image Analysis and Mathematical Morphology, 1982). Where all
+    around is full of them, as in a beard, they are none. What is left is compared with means of skin around, of which what differs much
+    counts little (normalised convolution; Knutsson and Westin, 1993).
 
     Args:
         image: pictures ``[pictures,3,H,W]``, floats 0..1 or uint8.
-        crop: B faces.
+        crop: B faces, with landmarks.
         size: pixels a side of the face square that is looked at.
     """
     light = crop.aligned(image, size).cpu().add_(DARK).log_()
     wide, around = (2 * round(share * size / 2) + 1 for share in (WIDE, AROUND))
     closed = -largest(-largest(light, wide), wide)
-    depth = (closed - light).clamp_(min=0)
-    coarse = F.avg_pool2d(depth, 4)
+    lines = (closed - light).clamp_(min=0)
+    coarse = F.avg_pool2d(lines, 4)
     coarse = F.avg_pool2d(coarse, around // 4, 1, around // 8, count_include_pad=False)
-    return (depth - enlarged(coarse, (size, size))).clamp_(min=0)
+    lines = (lines - enlarged(coarse, (size, size))).clamp_(min=0)
 
-
-def largest(values: Tensor, count: int) -> Tensor:
-    """The largest of ``count`` (odd) values around each along both axes; windows of twice the length are made of two."""
-    values = F.pad(values, [count // 2] * 4, mode="replicate")
-    for axis in (2, 3):
-        length = 1
-        while length < count:
-            more = min(length, count - length)
-            kept = values.shape[axis] - more
-            values = torch.maximum(values.narrow(axis, 0, kept), values.narrow(axis, more, kept))
-            length += more
-    return values
+    light += lines
+    smooth = of_three(of_three(light))
+    small, count = F.avg_pool2d(smooth, TIMES), size // TIMES
+    rough = blurred(F.avg_pool2d((light - smooth).mean(1, keepdim=True).square_(), TIMES), max(1, round(0.02 * count)))
+    hairy = ((rough.sqrt() - HAIRY[0]) / (HAIRY[1] - HAIRY[0])).clamp_(0, 1)
+    places = crop.places.cpu()
+    skin = region_mask(places, "skin", size, SOFT) * (1 - polygon_mask(places[:, [AT[i] for i in NOSE]], size))
+    known = F.avg_pool2d(skin, TIMES)
+    weight, radius = known, max(1, round(EVEN * count))
+    for _ in range(ROUNDS):
+        means = blurred(torch.cat([small * weight, weight], 1), radius, 3)
+        even = means[:, :3] / means[:, 3:].clamp(min=1e-5)
+        weight = known * (1e-3 + (-((small - even).mean(1, keepdim=True) / ODD).square_()).exp())
+    off = enlarged(even, (size, size)) - smooth
+    off = torch.where(off < 0, BRIGHT * off, off) + lines
+    inner = (2 * of_three(of_three(skin)) - 1).clamp_(min=0)  # what borders on lips, lids or hair stays
+    return off * inner * (1 - enlarged(hairy, (size, size)))

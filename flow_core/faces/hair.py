@@ -6,7 +6,6 @@ not hair to it. The card is ``weights/hair.md``.
 
 from __future__ import annotations
 
-import functools
 import math
 from pathlib import Path
 
@@ -15,10 +14,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..checkpoint import filled
+from ..geometry.neighbours import blurred, largest
 from ..geometry.sampling import enlarged
 from ..guides.nano import fused
 from ..once import once
-from .creases import largest
 
 BUILTIN = Path(__file__).parents[1] / "weights" / "hair.safetensors"
 SIZE = 128  # pixels a side of the face square that the network looks at
@@ -157,21 +156,6 @@ def textured(picture: Tensor, mask: Tensor, radius: int) -> Tensor:
     some = ((fine / usual.clamp(min=1e-4) - TEXTURE[0]) / (TEXTURE[1] - TEXTURE[0])).clamp(0, 1)
     some = torch.where(usual < BLURRED, 1.0, some)
     return torch.lerp(some, torch.ones_like(some), ((mask - 0.9) / 0.08).clamp(0, 1))
-
-
-def blurred(planes: Tensor, radius: int, times: int = 2) -> Tensor:
-    """``[B,C,S,S]``, ``times`` the mean of a square of ``2 radius + 1`` pixels a side, of what of it lies in the picture."""
-    # two products of matrices: pooling takes longer the wider it is
-    band = _band(planes.shape[-1], radius, times).to(planes)
-    return band @ planes @ band.T
-
-
-@functools.lru_cache(maxsize=64)
-def _band(size: int, radius: int, times: int) -> Tensor:
-    with torch.inference_mode(False):
-        at = torch.arange(size)
-        band = ((at - at[:, None]).abs() <= radius).float()
-        return torch.linalg.matrix_power(band / band.sum(1, keepdim=True), times)
 
 
 def middle(picture: Tensor, span: float) -> Tensor:

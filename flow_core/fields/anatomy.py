@@ -24,6 +24,7 @@ from ..faces.mouth import columns as along
 from ..faces.shading import GAMMA, TINT
 from ..geometry.grid import pixel_centers
 from ..geometry.mesh import barycentric, polygon_distance
+from ..geometry.neighbours import of_three
 from ..geometry.sampling import enlarged, interpolate, sample_image
 from .smooth import smoothstep, smoothsteps
 from .teeth import Own, Row, Skull, paint, row, shows_teeth
@@ -252,7 +253,7 @@ def skin_offsets(shift: Tensor, triangles: Tensor, seen: tuple[Tensor, Tensor], 
     for _ in range(2):
         around = torch.where(share > 0, half, means @ around @ means.T)
     around = enlarged(around, (size, size))
-    offset = _blurred(torch.where(known, offset, around))  # facets of the mesh are not to be seen
+    offset = of_three(torch.where(known, offset, around))  # facets of the mesh are not to be seen
     return offset * smoothstep(distance, -FADE, 0.0)
 
 
@@ -269,20 +270,6 @@ def _means(count: int, radius: int, device: torch.device) -> Tensor:
         i = torch.arange(count, device=device)
         near = ((i[:, None] - i).abs() <= radius).float()
         return near / near.sum(1, keepdim=True)
-
-
-def _blurred(values: Tensor) -> Tensor:
-    """Means over squares of three pixels, of what of them lies in the raster: ``avg_pool2d``, several times as quickly."""
-    parts = values.new_full((values.shape[-1],), 3.0)
-    parts[0] = parts[-1] = 2.0
-    for axis in (2, 3):
-        first, last = slice(None, -1), slice(1, None)
-        total = values.clone()
-        for to, of in ((last, first), (first, last)):
-            here, there = ((slice(None),) * axis + (part,) for part in (to, of))
-            total[here] += values[there]
-        values = total
-    return values.div_(parts[:, None] * parts)
 
 
 def _filled(values: Tensor, known: Tensor) -> Tensor:
@@ -326,7 +313,7 @@ class MovedFace:
         self.paints, device = skull is not None, moved.device
         self.skin = skin_offsets(shift, triangles, seen, moved[[AT[i] for i in OVAL]])
         if folds is not None:
-            self.skin[:, 2:3] += _blurred(folds)
+            self.skin[:, 2:3] += of_three(folds)
         before, after = torch.stack([face.landmarks, moved]).double().cpu().numpy()
         if face.glasses:
             points = pixel_centers(*self.skin.shape[2:], device)
@@ -378,7 +365,9 @@ class MovedFace:
                 painted.view(4, -1)[:, at] = paints
         if light is not None and self.creases is not None and fading.shape[1]:
             source = (points + skin.movedim(1, -1)) * self.creases.shape[-1]
-            light = light + fading.clamp(-1, 1) * sample_image(self.creases, source)
+            folds = sample_image(self.creases, source)
+            # what deepens are folds, and no highlights
+            light = light + fading.clamp(0, 1) * folds + fading.clamp(-1, 0) * folds.clamp(min=0)
         return skin, dark, painted, light
 
     def _parts(self) -> list[Eye | Mouth]:

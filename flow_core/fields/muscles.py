@@ -73,8 +73,8 @@ HAIRS = 192  # pixels of a raster along the face square, from which on its colou
 SMALL, COARSE = 450, RASTER // 2
 # A mean of many faces smears their folds, so that a little more is given back; and no fold is darker than that.
 LIGHT, LIGHTEST = 1.5, 0.28
-GONE = 0.8  # of a unit that relaxes, from which on its creases are gone,
-FADED = 0.8  # but for a trace, which a face at rest has too;
+GONE = 0.8  # of a unit that relaxes, from which on its folds are gone,
+FADED = 0.92  # but for a trace, which a face at rest has too;
 TRACE = 0.005  # and up to which nobody sees that they fade
 # Controls that add years and take them away; how much of what years do to the light a whole one of them does; and by how much one
 # deepens the lines that a face has, or lets them fade; in either direction. And the most that years do to the light
@@ -586,13 +586,18 @@ def _lit(face: Face, after: Tensor, controls: Tensor) -> Tensor:
     where any do, or deepen, see :class:`flow_core.fields.anatomy.MovedFace`."""
     fitted, lit = face.front, _shading(load_rig())
     shown, part = fitted.units[0], fitted.rig
-    light = LIGHTEST * torch.tanh((after - shown) @ lit.light.to(shown) * (LIGHT / LIGHTEST))
+    change = (after - shown) @ lit.light.to(shown)
     years = sum(share * controls[part.control_names.index(n)].item() for n, share in YEARS.items())
     way = int(years < 0)
     gone = (shown.clamp(min=0) - after.clamp(min=0)).clamp(min=0)
     fading = None
     if gone.any():
         fading = ((gone / GONE).clamp(max=1) @ lit.creases.to(shown)).clamp(max=FADED)
+        if (
+            face.creases is not None
+        ):  # what the picture shows of an expression goes; a mean of many would go with it a second time
+            change = change + fading * (gone @ lit.light.to(shown))
+    light = LIGHTEST * torch.tanh(change * (LIGHT / LIGHTEST))
     if years:  # less of them where a cheek that turns away from us is all in a few pixels
         seen = years * smoothstep(_normals(part) @ fitted.rotation[0, 2], *FACING)
         light = light + DARKEST * torch.tanh(YEARS_LIGHT[way] * seen * lit.years.to(shown) / DARKEST)

@@ -75,8 +75,8 @@ class Crop:
         mouth: ``[B,3 or more,3]`` sRGB 0..1 of teeth and the tongue in the light of each face and of what its lips let see, and what lies
             between them column by column, as of :func:`flow_core.faces.mouth.mouth_colors`; the columns may be left out. None where
             nobody looked: then nothing is painted into mouths that open.
-        creases: ``[B,1,n,n]`` by how much places of the crop frame are darker than the skin beside them, as of
-            :func:`flow_core.faces.creases.creases`; None where nobody looked: then the lines of an expression that goes stay.
+        creases: ``[B,3,n,n]`` by how much places of the crop frame are darker than skin without folds would be, as of
+            :func:`flow_core.faces.creases.creases`; None where nobody looked: then the folds of an expression that goes stay.
         lids: ``[B,2,6,3]`` colours of eyelids, as of :func:`flow_core.faces.lids.lid_colors`; None where nobody looked: then lids that
             shut are drawn out of what is seen above the eye.
         view: ``[B,3,n,n]`` the faces themselves, as of :func:`flow_core.faces.shown.view`; None where nobody kept them: then what they

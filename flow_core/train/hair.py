@@ -22,10 +22,11 @@ from PIL import Image
 from torch import Tensor, nn
 
 from ..checkpoint import filled
-from ..faces.hair import BUILTIN, LEAST, SIZE, HairNet, blurred, load_hair, resized, trusted
+from ..faces.hair import BUILTIN, LEAST, SIZE, HairNet, load_hair, resized, trusted
 from ..faces.landmarks import AT, BROWS
 from ..faces.regions import region_mask
 from ..geometry.grid import pixel_centers
+from ..geometry.neighbours import blurred
 from . import data, loop
 from .colors import mean_color, to_lab, to_rgb
 from .views import Views

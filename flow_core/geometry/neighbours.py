@@ -1,0 +1,51 @@
+"""Pixels and those around them: the largest and the mean of squares."""
+
+from __future__ import annotations
+
+import functools
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def largest(values: Tensor, count: int) -> Tensor:
+    """The largest of ``count`` (odd) values around each along both axes; windows of twice the length are made of two."""
+    values = F.pad(values, [count // 2] * 4, mode="replicate")
+    for axis in (2, 3):
+        length = 1
+        while length < count:
+            more = min(length, count - length)
+            kept = values.shape[axis] - more
+            values = torch.maximum(values.narrow(axis, 0, kept), values.narrow(axis, more, kept))
+            length += more
+    return values
+
+
+def blurred(planes: Tensor, radius: int, times: int = 2) -> Tensor:
+    """``[B,C,S,S]``, ``times`` the mean of a square of ``2 radius + 1`` pixels a side, of what of it lies in the picture."""
+    # two products of matrices: pooling takes longer the wider it is
+    band = _band(planes.shape[-1], radius, times).to(planes)
+    return band @ planes @ band.T
+
+
+@functools.lru_cache(maxsize=64)
+def _band(size: int, radius: int, times: int) -> Tensor:
+    with torch.inference_mode(False):
+        at = torch.arange(size)
+        band = ((at - at[:, None]).abs() <= radius).float()
+        return torch.linalg.matrix_power(band / band.sum(1, keepdim=True), times)
+
+
+def of_three(values: Tensor) -> Tensor:
+    """Means over squares of three pixels, of what of them lies in the raster: ``avg_pool2d``, several times as quickly."""
+    parts = values.new_full((values.shape[-1],), 3.0)
+    parts[0] = parts[-1] = 2.0
+    for axis in (2, 3):
+        first, last = slice(None, -1), slice(1, None)
+        total = values.clone()
+        for to, of in ((last, first), (first, last)):
+            here, there = ((slice(None),) * axis + (part,) for part in (to, of))
+            total[here] += values[there]
+        values = total
+    return values.div_(parts[:, None] * parts)
