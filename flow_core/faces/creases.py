@@ -28,6 +28,7 @@ ODD, ROUNDS = (
     3,
 )  # by how much the logarithm of what counts little for it differs from it; and how often it is found
 BRIGHT = 0.5  # share of what is lighter than that surface which counts: a highlight may be the lamp's
+GRAIN = 0.04  # by how much texture of skin is lighter or darker than the skin around; what is more is the edge of a fold
 HAIRY = 0.05, 0.12  # spread of the finest texture of skin, and of a beard, which has no surface
 SOFT = 0.01  # of the face square: half the border of skin
 NOSE = (168, 279, 358, 327, 2, 98, 129, 49)  # its outline: a nose has the same shape whatever a face shows
@@ -57,7 +58,8 @@ def creases(image: Tensor, crop: Crop, size: int = SIZE) -> Tensor:
     light += lines
     smooth = of_three(of_three(light))
     small, count = F.avg_pool2d(smooth, TIMES), size // TIMES
-    rough = blurred(F.avg_pool2d((light - smooth).mean(1, keepdim=True).square_(), TIMES), max(1, round(0.02 * count)))
+    fine = light - smooth
+    rough = blurred(F.avg_pool2d(fine.mean(1, keepdim=True).square_(), TIMES), max(1, round(0.02 * count)))
     hairy = ((rough.sqrt() - HAIRY[0]) / (HAIRY[1] - HAIRY[0])).clamp_(0, 1)
     places = crop.places.cpu()
     skin = region_mask(places, "skin", size, SOFT) * (1 - polygon_mask(places[:, [AT[i] for i in NOSE]], size))
@@ -68,6 +70,6 @@ def creases(image: Tensor, crop: Crop, size: int = SIZE) -> Tensor:
         even = means[:, :3] / means[:, 3:].clamp(min=1e-5)
         weight = known * (1e-3 + (-((small - even).mean(1, keepdim=True) / ODD).square_()).exp())
     off = enlarged(even, (size, size)) - smooth
-    off = torch.where(off < 0, BRIGHT * off, off) + lines
+    off = torch.where(off < 0, BRIGHT * off, off) + lines - (fine - fine.clamp(-GRAIN, GRAIN))
     inner = (2 * of_three(of_three(skin)) - 1).clamp_(min=0)  # what borders on lips, lids or hair stays
     return off * inner * (1 - enlarged(hairy, (size, size)))

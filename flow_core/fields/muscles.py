@@ -79,7 +79,7 @@ TRACE = 0.005  # and up to which nobody sees that they fade
 # Controls that add years and take them away; how much of what years do to the light a whole one of them does; and by how much one
 # deepens the lines that a face has, or lets them fade; in either direction. And the most that years do to the light
 YEARS = {"faceOlder": 1.0, "older": 1.0, "younger": -1.0}
-YEARS_LIGHT, YEARS_LINES, DARKEST = (1.3, 0.4), (0.6, 0.7), 0.6
+YEARS_LIGHT, YEARS_LINES, DARKEST = (1.3, 0.4), (0.6, 0.75), 0.6
 FACING = 0.2, 0.7  # cosines between skin and view, from where on years are seen, and where they are seen as they are
 FULLER = 0.4  # of the control "lipsLowerFuller", that a broad smile takes from the lower lip, and gives back
 PURSED = 0.6  # how far lips that are drawn together cover the lower teeth that would be seen otherwise

@@ -94,6 +94,25 @@ def test_lines_go_with_the_smile_that_made_them(crops: dict[str, Crop]) -> None:
     assert torch.equal(warp(picture, crop, relaxed, shape=0.0)[0], picture)
 
 
+def test_the_step_beside_a_smile_goes_with_it(crops: dict[str, Crop]) -> None:
+    """A cheek that was drawn up is lighter than the skin below it; at rest it goes over into that."""
+    face = crops["astronaut"]
+    picture = torch.full((1, 3, *face.image_size), GREY)
+    fold = (face.places[0, AT[205]] + face.places[0, AT[61]]) / 2
+    x, y = (face.inverse[0, :2, :2] @ fold + face.inverse[0, :2, 2]).round().long().tolist()
+    reach = round(0.06 * face.side.item())
+    picture[..., y - reach : y + reach, x - reach : x] *= 1.3
+    relaxed = MusclesField.of({"relax mouthSmile": 1.0})
+    steepest = [
+        warp(picture, replace(face, creases=seen), relaxed)[0][0, 0, y - 8 : y + 9, x - 30 : x + 30]
+        .diff(dim=1)
+        .abs()
+        .amax()
+        for seen in (None, creases(picture, face))
+    ]
+    assert steepest[1] < 0.7 * steepest[0]
+
+
 def test_one_side_leaves_the_other_alone(crop: Crop, grey: Tensor) -> None:
     lit = warp(grey, crop, MusclesField.of({"mouthSmileLeft": 0.6}))[0]
     width = crop.side.item()
