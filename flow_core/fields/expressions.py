@@ -44,8 +44,9 @@ PRESETS: dict[str, dict[str, float]] = {
     "neutral": _ALL,
     # The eyes make a smile; corners drawn out farther than this make a clown's.
     "smile": {**_RELAX_SOUR, "mouthSmile": 0.9, "cheekSquint": 0.85, "eyeSquint": 0.5, "mouthUpperUp": 0.35, "mouthLowerDown": 0.12, "mouthDimple": 0.15},
-    "laugh": {**_RELAX_SOUR, "mouthSmile": 0.8, "cheekSquint": 1.0, "eyeSquint": 0.6, "mouthUpperUp": 0.25, "mouthLowerDown": 0.15,
-              "jawOpen": 0.2, "browOuterUp": 0.1},
+    # Without a jaw that drops it would be one more smile.
+    "laugh": {**_RELAX_SOUR, "mouthSmile": 0.88, "cheekSquint": 1.0, "eyeSquint": 0.65, "mouthUpperUp": 0.42, "mouthLowerDown": 0.33,
+              "jawOpen": 0.34, "browOuterUp": 0.1},
     # Brows slant: their inner ends go down and together, the outer ones hardly. Lips part as in angry words: teeth that are only bared
     # look like disgust, and a jaw that drops looks surprised.
     "anger": {**_SHUT_MOUTH, **_RELAX_RAISED, "browDown": 0.95, "browTogether": 1.35, "browAngle": 0.5, "noseSneer": 0.5, "eyeSquint": 0.28,
