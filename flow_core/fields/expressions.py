@@ -49,7 +49,7 @@ PRESETS: dict[str, dict[str, float]] = {
               "jawOpen": 0.34, "browOuterUp": 0.1},
     # Brows slant: their inner ends go down and together, the outer ones hardly. Lips part as in angry words: teeth that are only bared
     # look like disgust, and a jaw that drops looks surprised.
-    "anger": {**_SHUT_MOUTH, **_RELAX_RAISED, "browDown": 0.95, "browTogether": 1.35, "browAngle": 0.5, "noseSneer": 0.5, "eyeSquint": 0.28,
+    "anger": {**_SHUT_MOUTH, **_RELAX_RAISED, "browDown": 0.95, "browTogether": 1.1, "browAngle": 0.5, "noseSneer": 0.5, "eyeSquint": 0.28,
               "mouthFrown": 0.2, "mouthUpperUp": 0.33, "mouthLowerDown": 0.48, "mouthStretch": 0.25, "jawOpen": 0.17},
     # A pursed mouth makes the opening round, the jaw alone makes it a lozenge; lids that part are helped by taller eyes.
     "surprise": {**_RELAX_MOUTH, "relax browDown": 0.8, "browInnerUp": 0.95, "browOuterUp": 0.8, "eyeWide": 1.2, "eyeTaller": 0.3,
