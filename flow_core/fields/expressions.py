@@ -55,7 +55,7 @@ PRESETS: dict[str, dict[str, float]] = {
     "surprise": {**_RELAX_MOUTH, "relax browDown": 0.8, "browInnerUp": 0.95, "browOuterUp": 0.8, "eyeWide": 1.2, "eyeTaller": 0.3,
                  "jawOpen": 0.48, "mouthLowerDown": 0.25, "mouthPucker": 0.45},
     # Brows whose inner ends rise while they are drawn together: of all muscles that says most of sorrow.
-    "sadness": {**_SHUT_MOUTH, "relax browOuterUp": 0.8, "browInnerUp": 1.0, "browTogether": 0.8, "browDown": 0.1, "browAngle": -0.5,
+    "sadness": {**_SHUT_MOUTH, "relax eyeSquint": 0.8, "relax browOuterUp": 0.8, "browInnerUp": 1.0, "browTogether": 0.8, "browDown": 0.1, "browAngle": -0.5,
                 "mouthFrown": 0.59, "mouthStretch": 0.2, "mouthShrugLower": 0.1, "cheekSquint": 0.1, "eyeBlink": 0.27, "eyeLookDown": 0.2},
     "fear": {**_RELAX_MOUTH, "browInnerUp": 0.8, "browOuterUp": 0.35, "browTogether": 0.6, "eyeWide": 0.85, "mouthStretch": 0.6,
              "mouthLowerDown": 0.3, "jawOpen": 0.2},
