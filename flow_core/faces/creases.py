@@ -28,7 +28,9 @@ ODD, ROUNDS = (
     3,
 )  # by how much the logarithm of what counts little for it differs from it; and how often it is found
 BRIGHT = 0.5  # share of what is lighter than that surface which counts: a highlight may be the lamp's
-GRAIN = 0.04  # by how much texture of skin is lighter or darker than the skin around; what is more is the edge of a fold
+GRAIN = (
+    0.04  # by how much texture of skin is lighter or darker than the skin around; what is more is the edge of a fold
+)
 HAIRY = 0.05, 0.12  # spread of the finest texture of skin, and of a beard, which has no surface
 SOFT = 0.01  # of the face square: half the border of skin
 NOSE = (168, 279, 358, 327, 2, 98, 129, 49)  # its outline: a nose has the same shape whatever a face shows

@@ -69,6 +69,9 @@ LEVEL, ASKED = 0.6, 0.3  # share by which a gaze up or down relaxes, and from wh
 BROW_OVER_LID = (65, 158), (52, 159), (53, 160)  # points of a brow's lower edge, and of the upper lid below it
 # Of the skin between brow and lid: the share that a frown may take, that by which raised brows may stretch it, and up to where both are free
 FROWN, RAISE, FREE = 0.75, 0.7, 0.4
+# How near the inner ends of brows come, in distances of the inner corners of the eyes: some 10 mm; and the share of the way there that they go freely
+NEAREST, ROOMY = 0.30, 0.7
+INNER_BROWS, INNER_CORNERS = (55, 285), (133, 362)  # on the viewer's left and right
 BROW_UNITS = ("browDown", "browInnerUp", "browOuterUp")
 LIFT = 0.6  # centimetres by which an upper lip rises at most: teeth are bared by then, and gums would be next
 GRIN = 1.0  # of a smile that was asked for as a smaller one: corners that go farther are a clown's
@@ -376,14 +379,15 @@ def bared(face: FittedFace, start: Tensor, high: Tensor) -> Tensor:
 
 
 def braked(face: FittedFace, landmarks: Tensor, units: Tensor) -> Tensor:
-    """Units ``[U]`` whose brows go no farther than the skin between them and the lids allows: low brows have less room for a frown, and
-    less skin that a raise could stretch.
+    """Units ``[U]`` whose brows go no farther than the skin around them allows: low brows have less room for a frown, and less skin that
+    a raise could stretch; and what is between brows is not drawn together to nothing.
 
     Args:
         face: batch 1.
         landmarks: ``[161,2]`` crop points, to which it was fitted.
         units: ``[U]`` after an edit.
     """
+    units = _brows_apart(face, landmarks, units)
     names, change = face.rig.unit_names, units - face.units[0]
     at = [i for i, n in enumerate(names) if n.startswith(BROW_UNITS)]
     if not change[at].any():
@@ -403,6 +407,26 @@ def braked(face: FittedFace, landmarks: Tensor, units: Tensor) -> Tensor:
     kept = units.clone()
     kept[at] -= change[at] * (1 - (share * weight).sum(1) / weight.sum(1))
     return kept
+
+
+def _brows_apart(face: FittedFace, landmarks: Tensor, units: Tensor) -> Tensor:
+    """Units ``[U]`` that draw the inner ends of brows together no farther than people can."""
+    together, change = _named(face.rig, "browTogether"), units - face.units[0]
+    if not (change[together] > 0).any():
+        return units
+    ends, corners = ([AT[i] for i in row] for row in (INNER_BROWS, INNER_CORNERS))
+    across = landmarks[corners[1]] - landmarks[corners[0]]
+    apart = across.norm().clamp(min=1e-6)
+    across = across / apart
+    moves = (_moves(face.rig)[:, ends] @ face.rotation[0].mT)[..., :2] @ across * face.scale[0]
+    nearer = moves[:, 0] - moves[:, 1]  # [U]
+    by = (change * nearer).sum()
+    room = ((landmarks[ends[1]] - landmarks[ends[0]]) @ across - NEAREST * apart).clamp(min=1e-6)
+    beyond, soft = by - ROOMY * room, (1 - ROOMY) * room
+    if beyond <= 0:
+        return units
+    excess = (beyond - soft * (beyond / soft).tanh()) / (change * nearer * together).sum().clamp(min=1e-6)
+    return units - change * together * excess.clamp(max=1)
 
 
 def _over_lids(points: Tensor) -> Tensor:

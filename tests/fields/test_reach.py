@@ -236,3 +236,16 @@ def test_units_beside_one_at_its_bound_make_up_for_it() -> None:
         )  # fmt: skip
         assert found[0] == pytest.approx(0.1, abs=1e-4)
         assert found.sum() == pytest.approx(much.item(), abs=1e-3)
+
+
+def test_brows_never_meet(crop: Crop) -> None:
+    """However much is asked for: some 10 mm of skin stay between them, and where little is asked nothing is held back."""
+    marks = crop.places[0]
+
+    def gap(amount: float) -> float:
+        points = after(marks, MusclesField.of({"browTogether": amount}))
+        return ((points[AT[285]] - points[AT[55]]).norm() / (marks[AT[362]] - marks[AT[133]]).norm()).item()
+
+    wide, some, most = gap(0.0), gap(0.3), gap(1.35)
+    assert 0.3 < most < some < wide
+    assert wide - some == pytest.approx(3 * (wide - gap(0.1)), rel=0.05)
