@@ -56,7 +56,11 @@ SHUTS, LASHED = (
 # Shares of an eye's opening at which a lid that shuts shows nothing but its own skin, and up to which it shows what was seen
 SHUTTING = 0.2, 0.7
 # How far that skin covers what was seen, how far above the lashes it begins, between which shares of its height it ends, and of the eye at its corners
-LID_BARE, LASHED_SKIN, LID_TOP, LID_ENDS = 0.68, 0.003, (0.4, 1.0), 0.08
+LID_BARE, LASHED_SKIN, LID_TOP, LID_ENDS, DOME = 0.68, 0.003, (0.4, 1.0), 0.03, 0.92
+DRAWN_OUT = (
+    0.15,
+    0.5,
+)  # by how much skin above a lid is drawn out that still looks like skin, and that needs to be covered
 # Of the line of lashes that meet: how far it covers what was there, its light, of that of the lid, and the share of the eye in which it runs out
 LASH_COVER, LASH_TONE, LASH_ENDS = 0.7, 0.6, 0.2
 RIM = 0.008  # height of the wet rim of a lower lid
@@ -603,16 +607,23 @@ def _ask_eyes(
     met = (1 - opening / (2 * line)).clamp_(0, 1) * smoothstep(opening0, 2 * LINE, 5 * LINE)
     met = met * smoothstep(1 - opening / opening0, 0.7, 0.95)
     lashes = met * (-((above - under) / (2 * line)).square()).exp()
-    shade = shade + LASHED * lashes
+    shade = shade + LASHED * lashes * smoothstep(beside, 0.0, 0.7)
     if all(eye.skin is None for eye in eyes):
         return shift, alpha, source, torch.cat([torch.zeros_like(shade).expand(3, -1, -1), shade[None]])
     room = BELOW_RIM + top - top0 if eyes[0].glasses else reach
-    return shift, alpha, source, _bare_lids(eyes, share, above / room, above, opening / opening0, lashes, shade)
+    drawn_out = torch.stack([(e.lids[2] - e.lids[0]).amax() for e in eyes])[:, None] / reach
+    return (
+        shift,
+        alpha,
+        source,
+        _bare_lids(eyes, share, above / room, above, opening / opening0, drawn_out, lashes, shade),
+    )
 
 
 def _bare_lids(
-    eyes: Sequence[Eye], share: Tensor, up: Tensor, above: Tensor, opening: Tensor, lashes: Tensor, shade: Tensor
-) -> Tensor:
+    eyes: Sequence[Eye], share: Tensor, up: Tensor, above: Tensor, opening: Tensor, drawn_out: Tensor, lashes: Tensor,
+    shade: Tensor,
+) -> Tensor:  # fmt: skip
     """What lids that shut bring to light, painted ``[4,E,N]`` at points ``[E,N]`` of eyes.
 
     Args:
@@ -620,6 +631,7 @@ def _bare_lids(
         up: of the way from the upper lid's edge to where the skin is as it was.
         above: how far above that edge.
         opening: of the eye, of what it was.
+        drawn_out: how far each lid went down, of the height of the skin above it ``[E,1]``.
         lashes: 0..1, how far a point lies on the line of lashes that meet.
         shade: how much light it loses.
     """
@@ -627,9 +639,10 @@ def _bare_lids(
     there = share.new_tensor([[eye.skin is not None] for eye in eyes])
     colors = (terms(share.clamp(0, 1), up.clamp(0, 1)) @ skins).movedim(-1, 0).clamp(0, 1)  # [3,E,N]
     corner = torch.minimum(share, 1 - share)
-    dome = up / (1 - (2 * share - 1).abs() ** 2.5).clamp(min=1e-3)
+    dome = up / (1 - (DOME * (2 * share - 1)).abs() ** 2.5).clamp(min=1e-3)
     bare = LID_BARE * there * (1 - smoothstep(opening, *SHUTTING)) * (1 - smoothstep(dome, *LID_TOP))
     bare = bare * smoothstep(above, LASHED_SKIN, 3 * LASHED_SKIN) * smoothstep(corner, 0.0, LID_ENDS)
+    bare = bare * smoothstep(drawn_out, *DRAWN_OUT)
     # Between lashes that meet neither the eye nor a wet rim shines.
     line = LASH_COVER * there * lashes * (1 - bare) * smoothstep(corner, 0.0, LASH_ENDS)
     tones, covers = bare + LASH_TONE * line, bare + line
