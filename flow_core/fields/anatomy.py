@@ -57,10 +57,8 @@ SHUTS, LASHED = (
 SHUTTING = 0.2, 0.7
 # How far that skin covers what was seen, how far above the lashes it begins, between which shares of its height it ends, and of the eye at its corners
 LID_BARE, LASHED_SKIN, LID_TOP, LID_ENDS, DOME = 0.68, 0.003, (0.4, 1.0), 0.03, 0.92
-DRAWN_OUT = (
-    0.15,
-    0.5,
-)  # by how much skin above a lid is drawn out that still looks like skin, and that needs to be covered
+# By how much skin above a lid is drawn out that still looks like skin, and that needs to be covered
+DRAWN_OUT = 0.22, 0.42
 # Of the line of lashes that meet: how far it covers what was there, its light, of that of the lid, and the share of the eye in which it runs out
 LASH_COVER, LASH_TONE, LASH_ENDS = 0.7, 0.6, 0.2
 RIM = 0.008  # height of the wet rim of a lower lid
