@@ -171,7 +171,7 @@ def fit_faces(
         translation,
         found[:, :shapes],
         found[:, shapes:],
-        (left.mT @ _spread(rig)).mT,  # a product with two long rows is quicker than one with many short ones
+        (left.mT @ spread(rig)).mT,  # a product with two long rows is quicker than one with many short ones
         error,
         rig,
     )
@@ -305,7 +305,7 @@ def _pose(x: Tensor, solid: Tensor, weight: Tensor) -> tuple[Tensor, Tensor, Ten
 
 
 @functools.lru_cache(maxsize=2)
-def _spread(rig: Rig) -> Tensor:
+def spread(rig: Rig) -> Tensor:
     """``[161,V]``: how much of what each landmark is off goes to each vertex."""
     with torch.inference_mode(False):
         # with lips and lids apart their two sides are no neighbours
@@ -338,4 +338,4 @@ def _matern(r: Tensor) -> Tensor:
     return (1 + r + r * r / 3) * (-r).exp()
 
 
-__all__ = ["FittedFace", "fit_faces", "landmark_weights", "pose_jacobian"]
+__all__ = ["FittedFace", "fit_faces", "landmark_weights", "pose_jacobian", "spread"]

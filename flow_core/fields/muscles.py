@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from ..faces.fit import FittedFace, fit_faces
+from ..faces.fit import FittedFace, fit_faces, spread
 from ..faces.landmarks import AT, LIPS_INNER, WIDEN
 from ..faces.read import UNITS, read_units
 from ..faces.rig import Rig, load_rig
@@ -47,6 +47,7 @@ from .reach import (
     irises_seen,
     landmarks_after,
     lips_apart,
+    lips_settled,
     lips_wanted,
     looking_together,
     meeting,
@@ -565,6 +566,10 @@ def moved_face(face: Face, field: MusclesField, size: int = RASTER, after: Tenso
     if rounds is not None:
         change[:, :2] += rounds
         moved = landmarks + part.landmarks(change[:, :2])
+    missed = lips_settled(fitted, landmarks, moved[None], after[None])
+    if missed is not None:
+        change[:, :2] += (missed[0].mT @ _spread_over(face.fitted.rig)).mT
+        moved = landmarks + part.landmarks(change[:, :2])
     seen = rasterise(points[0] + change[:, :2], depth[0] + change[:, 2], part.triangles, size)
     teeth = 0.0, 0.0
     if shaping:  # teeth go where the shape takes the mouth
@@ -599,6 +604,13 @@ def _lit(face: Face, after: Tensor, controls: Tensor) -> Tensor:
         fading = ((0.0 if fading is None else fading) - YEARS_LINES[way] * seen * lit.skin.to(shown)).clamp(-1, FADED)
     fades = fading is not None and face.creases is not None and fading.abs().max() > TRACE
     return torch.stack([light, fading] if fades else [light], 1)
+
+
+@functools.lru_cache(maxsize=2)
+def _spread_over(rig: Rig) -> Tensor:
+    """``[161,n]``: how much of what each landmark is off goes to each vertex of the front."""
+    with torch.inference_mode(False):
+        return spread(rig)[:, front(rig)[1]].contiguous()
 
 
 @functools.lru_cache(maxsize=2)

@@ -21,6 +21,7 @@ from ..faces.landmarks import AT, EYES, IRISES, MIRROR
 from ..faces.read import UNITS, read_units
 from ..faces.rig import Rig
 from .anatomy import IRIS, MARGIN, UPPER_OPENS, UPPER_SHUTS
+from .closing import settled
 from .smooth import smoothstep
 
 LID_UNITS = ("eyeBlink", "eyeWide", "eyeLook")  # what these do is described by the curves of the lids, not by the mesh
@@ -236,6 +237,9 @@ def landmarks_after(face: FittedFace, landmarks: Tensor, units: Tensor) -> Tenso
     rig, shown = face.rig, face.units[0]
     moves = (_moves(rig) @ face.rotation[0].mT)[..., :2] * face.scale[0]
     moved = landmarks + torch.tensordot((units - shown) * of_mesh(rig), moves, 1)
+    missed = lips_settled(face, landmarks, moved, units)
+    if missed is not None:
+        moved = moved + missed
     # Few of many rows differ in the units of lids and gaze.
     of_lids, which = torch.where(of_mesh(rig), shown, units).unique(dim=0, return_inverse=True)
     rows = [eyelids_and_gaze(shown, row, rig.unit_names) for row in of_lids]
@@ -262,6 +266,15 @@ def landmarks_after(face: FittedFace, landmarks: Tensor, units: Tensor) -> Tenso
         shift = aside * across + gaze[:, side, 1:] * _down(across)
         moved[:, [AT[i] for i in IRISES[side]]] += shift[:, None]
     return moved
+
+
+def lips_settled(face: FittedFace, landmarks: Tensor, moved: Tensor, units: Tensor) -> Tensor | None:
+    """:func:`flow_core.fields.closing.settled` of a face, batch 1, whose landmarks its muscles have ``moved [N,161,2]``, with ``units [N,U]`` after."""
+    rig, shown = face.rig, face.units[0]
+    moves = (_moves(rig) @ face.rotation[0].mT)[..., :2] * face.scale[0]
+    relaxed = landmarks - torch.tensordot(shown * of_mesh(rig), moves, 1)
+    smiles = torch.cat([shown[None], units])[:, _named(rig, "mouthSmile")].mean(1)
+    return settled(landmarks, relaxed, moved, smiles)
 
 
 def _down(axis: Tensor) -> Tensor:
