@@ -55,7 +55,7 @@ NOISE = 0.05  # of what is read
 # Share of a goal that the search reaches, which is bounded and stays near where it starts: slopes on 100 copies. Mouths reach theirs.
 REACHES = {"brow": 0.8, "eye": 0.8}
 AWAY = 0.35  # how far units may go from where the search starts, one standard deviation; less for those that
-STEADY = {"mouthClose": 0.2, "mouthFrown": 0.12, "mouthFunnel": 0.12, "mouthDimple": 0.12, "mouthLeft": 0.12, "mouthRight": 0.12,
+STEADY = {"mouthClose": 0.2, "mouthPucker": 0.12, "mouthFrown": 0.12, "mouthFunnel": 0.12, "mouthDimple": 0.12, "mouthLeft": 0.12, "mouthRight": 0.12,
           "mouthRoll": 0.12, "mouthShrug": 0.15, "noseSneer": 0.12,
           "cheekSquint": 0.12, "tongueOut": 0.01, "jawForward": 0.01, "cheekPuff": 0.01, "browTogether": 0.01}  # fmt: skip
 FACING = (13, 14), (82, 87), (312, 317), (81, 178), (311, 402)  # points of the upper and the lower lip that meet
