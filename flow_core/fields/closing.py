@@ -12,8 +12,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..faces.landmarks import AT, LIPS, LIPS_INNER
-from .anatomy import GRIN, Frame
+from .anatomy import GRIN
+from .curves import Frame
+from .lips import EDGES
 from .smooth import smoothstep
 
 # Shares of a mouth from either corner to its middle, and there the height of the upper and of the lower lip at rest, of that in a grin
@@ -23,10 +24,7 @@ LOWER = 0.3, 0.36, 0.51, 0.63, 0.81, 0.93, 1.02, 1.05
 NARROWS = 0.27  # of its width, by which a mouth with a full smile narrows
 SMILE = 0.2, 0.8  # of a smile with teeth, from where on it is a grin, and where it is one
 
-_OUTER, _INNER = ([AT[i] for i in ring] for ring in (LIPS, LIPS_INNER))
-# Rows of the landmarks from the viewer's left corner to the right one: outer and inner edge of the upper lip, and of the lower one
-_EDGES = [_OUTER[0], *_OUTER[:9:-1]], [_INNER[0], *_INNER[:9:-1]], _OUTER[:11], _INNER[:11]
-_MIDDLES = [_EDGES[1][5], _EDGES[3][5]]
+_MIDDLES = [EDGES[1][5], EDGES[3][5]]
 
 
 def settled(before: Tensor, relaxed: Tensor, moved: Tensor, smiles: Tensor) -> Tensor | None:
@@ -59,9 +57,9 @@ def at_rest(before: np.ndarray, relaxed: np.ndarray, smile: float) -> np.ndarray
     """
     edges, widths = [], []
     for at in (before, relaxed):
-        frame = Frame.between(*at[[_OUTER[0], _OUTER[10]]])
+        frame = Frame.between(*at[EDGES[0]][[0, -1]])
         widths.append(frame.length)
-        rows = (frame.to(*at[edge].T) for edge in _EDGES)
+        rows = (frame.to(*at[edge].T) for edge in EDGES)
         edges.append([(np.maximum.accumulate(a) / frame.length, b) for a, b in rows])
     was, now = edges
     # Where lips meet is a parabola, as high as the middle of the opening was.
@@ -70,7 +68,7 @@ def at_rest(before: np.ndarray, relaxed: np.ndarray, smile: float) -> np.ndarray
     raised = frame.to(*before[_MIDDLES].mean(0))[1] - line(share[5])
     narrows = (1 - NARROWS * smile) * widths[0] - widths[1]
     across, down = np.zeros((2, len(before)))
-    for rows, (outer, inner), ratios in ((_EDGES[:2], (0, 1), UPPER), (_EDGES[2:], (2, 3), LOWER)):
+    for rows, (outer, inner), ratios in ((EDGES[:2], (0, 1), UPPER), (EDGES[2:], (2, 3), LOWER)):
         share, height = now[inner]
         across[rows[1]] = narrows * (share - 0.5)
         middle = (height + np.interp(share, *now[4 - inner])) / 2
