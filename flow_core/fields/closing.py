@@ -2,8 +2,7 @@
 
 A grin draws lips out and rolls them over teeth. The muscles of a rig that let go give back neither their heights nor their taper: what
 fits a grin badly stays, and a lower lip whose ends were drawn up beside the teeth would end like a box. What lips do then is known from
-people: heights in 1,121 grins and in 1,019 mouths at rest, of 12,186 photographs of faces, seen from the front. Where they meet lies where
-the middle of the opening was.
+people: heights in 1,121 grins and in 1,019 mouths at rest, of 12,186 photographs of faces, seen from the front.
 """
 
 from __future__ import annotations
@@ -22,6 +21,7 @@ SHARES = 0.0, 0.04, 0.08, 0.12, 0.18, 0.25, 0.35, 0.5
 UPPER = 0.5, 0.64, 0.91, 1.06, 1.20, 1.25, 1.25, 1.25
 LOWER = 0.3, 0.36, 0.51, 0.63, 0.81, 0.93, 1.02, 1.05
 NARROWS = 0.27  # of its width, by which a mouth with a full smile narrows
+RAISES = 0.028  # crop fractions by which such a smile raises the edge of the upper lip
 SMILE = 0.2, 0.8  # of a smile with teeth, from where on it is a grin, and where it is one
 
 _MIDDLES = [EDGES[1][5], EDGES[3][5]]
@@ -62,10 +62,10 @@ def at_rest(before: np.ndarray, relaxed: np.ndarray, smile: float) -> np.ndarray
         rows = (frame.to(*at[edge].T) for edge in EDGES)
         edges.append([(np.maximum.accumulate(a) / frame.length, b) for a, b in rows])
     was, now = edges
-    # Where lips meet is a parabola, as high as the middle of the opening was.
+    # Where lips meet is a parabola, in the middle as far below the edge of the upper lip as that was raised, however far a jaw was open.
     (share, top), (_, bottom) = now[1], now[3]
     line = np.polynomial.Polynomial.fit([0, *share, 1], [0, *(top + bottom) / 2, 0], 2)
-    raised = frame.to(*before[_MIDDLES].mean(0))[1] - line(share[5])
+    raised = frame.to(*before[_MIDDLES[0]])[1] + RAISES * smile - line(share[5])
     narrows = (1 - NARROWS * smile) * widths[0] - widths[1]
     across, down = np.zeros((2, len(before)))
     for rows, (outer, inner), ratios in ((EDGES[:2], (0, 1), UPPER), (EDGES[2:], (2, 3), LOWER)):
