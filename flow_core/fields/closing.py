@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..faces.landmarks import AT
 from .anatomy import GRIN
 from .curves import Frame
 from .lips import EDGES
@@ -22,13 +23,17 @@ UPPER = 0.5, 0.64, 0.91, 1.06, 1.20, 1.25, 1.25, 1.25
 LOWER = 0.3, 0.36, 0.51, 0.63, 0.81, 0.93, 1.02, 1.05
 NARROWS = 0.27  # of its width, by which a mouth with a full smile narrows
 RAISES = 0.028  # crop fractions by which such a smile raises the edge of the upper lip
+# Share of an opening by which a chin goes up where that shuts, of what is more than a grin alone opens, crop fractions: jaws hardly drop in grins
+CHIN, SHOWS = 0.4, 0.046
 SMILE = 0.2, 0.8  # of a smile with teeth, from where on it is a grin, and where it is one
 
+_JAW = [AT[i] for i in (172, 136, 150, 149, 176, 148, 152, 377, 400, 378, 379, 365, 397)]  # the contour below the mouth
 _MIDDLES = [EDGES[1][5], EDGES[3][5]]
 
 
-def settled(before: Tensor, relaxed: Tensor, moved: Tensor, smiles: Tensor) -> Tensor | None:
-    """By how much muscles miss the lips of faces that grinned, and shut their mouths: ``[N,161,2]`` crop fractions; None where none grinned.
+def settled(before: Tensor, relaxed: Tensor, moved: Tensor, smiles: Tensor) -> tuple[Tensor, Tensor] | None:
+    """How far the grin of a face is gone after edits ``[N]``, 0..1, and by how much muscles miss its lips when all of it is, ``[161,2]`` crop fractions;
+    None where a face did not grin.
 
     Args:
         before: ``[161,2]`` landmarks of a face,
@@ -44,11 +49,11 @@ def settled(before: Tensor, relaxed: Tensor, moved: Tensor, smiles: Tensor) -> T
     missed = at_rest(*torch.stack([before, relaxed]).double().cpu().numpy(), smile)
     apart = moved[:, _MIDDLES[1], 1] - moved[:, _MIDDLES[0], 1]
     gone = grins * (1 - smiles[1:] / smile).clamp(0, 1) * (1 - apart / opening).clamp(0, 1)
-    return gone[:, None, None] * torch.from_numpy(missed).to(before)
+    return gone, torch.from_numpy(missed).to(before)
 
 
 def at_rest(before: np.ndarray, relaxed: np.ndarray, smile: float) -> np.ndarray:
-    """By how much muscles that let go miss the lips at rest: ``[161,2]`` crop fractions, 0 but for lips.
+    """By how much muscles that let go miss the lips at rest: ``[161,2]`` crop fractions, 0 but for lips and the jaw.
 
     Args:
         before: ``[161,2]`` landmarks of a grin, and
@@ -82,4 +87,9 @@ def at_rest(before: np.ndarray, relaxed: np.ndarray, smile: float) -> np.ndarray
         wanted = ends[0] * np.interp(np.minimum(share, 1 - share), SHARES, ratios)
         down[rows[0]] = np.interp(share, now[inner][0], down[rows[1]]) + wanted - ends[1]
     c, s = frame.axis
+    # A reader of landmarks takes some of a grin for a jaw that drops.
+    upwards = before[_JAW] @ [-s, c] - relaxed[_JAW] @ [-s, c]
+    opening = was[3][1][5] - was[1][1][5]
+    rises = CHIN * max(opening - SHOWS, 0.0)
+    down[_JAW] = upwards * (1 - min(rises / max(upwards[len(_JAW) // 2], 1e-6), 1.0)) if upwards[len(_JAW) // 2] > 0 else 0.0
     return across[:, None] * [c, s] + down[:, None] * [-s, c]

@@ -237,9 +237,10 @@ def landmarks_after(face: FittedFace, landmarks: Tensor, units: Tensor) -> Tenso
     rig, shown = face.rig, face.units[0]
     moves = (_moves(rig) @ face.rotation[0].mT)[..., :2] * face.scale[0]
     moved = landmarks + torch.tensordot((units - shown) * of_mesh(rig), moves, 1)
-    missed = lips_settled(face, landmarks, moved, units)
-    if missed is not None:
-        moved = moved + missed
+    grinned = lips_settled(face, landmarks, moved, units)
+    if grinned is not None:
+        gone, missed = grinned
+        moved = moved + gone[:, None, None] * missed
     # Few of many rows differ in the units of lids and gaze.
     of_lids, which = torch.where(of_mesh(rig), shown, units).unique(dim=0, return_inverse=True)
     rows = [eyelids_and_gaze(shown, row, rig.unit_names) for row in of_lids]
@@ -268,7 +269,9 @@ def landmarks_after(face: FittedFace, landmarks: Tensor, units: Tensor) -> Tenso
     return moved
 
 
-def lips_settled(face: FittedFace, landmarks: Tensor, moved: Tensor, units: Tensor) -> Tensor | None:
+def lips_settled(
+    face: FittedFace, landmarks: Tensor, moved: Tensor, units: Tensor
+) -> tuple[Tensor, Tensor] | None:
     """:func:`flow_core.fields.closing.settled` of a face, batch 1, whose landmarks its muscles have ``moved [N,161,2]``, with ``units [N,U]`` after."""
     rig, shown = face.rig, face.units[0]
     moves = (_moves(rig) @ face.rotation[0].mT)[..., :2] * face.scale[0]
