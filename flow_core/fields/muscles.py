@@ -84,7 +84,7 @@ YEARS_LIGHT, YEARS_LINES, DARKEST = (1.3, 0.4), (0.6, 0.7), 0.6
 FACING = 0.2, 0.7  # cosines between skin and view, from where on years are seen, and where they are seen as they are
 FULLER = 0.4  # of the control "lipsLowerFuller", that a broad smile takes from the lower lip, and gives back
 # Centimetres from the middle of a mouth, and below the nose, between which skin is drawn from lips that were a grin's to nose or chin as evenly as skin is
-BETWEEN, BELOW_NOSE = (2.4, 3.6), (-0.2, 0.4)
+BETWEEN, BELOW_NOSE = (3.6, 6.0), (-1.0, 1.0)
 PURSED = 0.6  # how far lips that are drawn together cover the lower teeth that would be seen otherwise
 # How far units go to show in the picture what they should show by landmarks: a reader of pictures errs, too
 TRUST = 0.5
