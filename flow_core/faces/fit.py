@@ -20,6 +20,7 @@ from .rig import Rig, load_rig
 NOISE = 0.12  # how far landmarks lie from the mesh's, centimetres
 READ = 0.08  # how far the units of a reader may be off
 ROUNDS, WARM_ROUNDS = 4, 2
+BRIDGE = 6.0  # centimetres, over which a shift of lips would fade if no other landmark held the skin
 CHIN = (148, 152, 377, 176, 400)
 # The unknowns' own spread, beside what faces show: units that the prior's teacher does not see, or sees badly
 UNSEEN = (
@@ -308,10 +309,7 @@ def _pose(x: Tensor, solid: Tensor, weight: Tensor) -> tuple[Tensor, Tensor, Ten
 def _spread(rig: Rig) -> Tensor:
     """``[161,V]``: how much of what each landmark is off goes to each vertex."""
     with torch.inference_mode(False):
-        # with lips and lids apart their two sides are no neighbours
-        amounts = rig.unit_vector({"jawOpen": 0.6, "eyeWide": 1.0}).cpu()
-        apart = (rig.neutral.cpu() + torch.tensordot(amounts, rig.units.cpu(), 1)).double()
-        at = (apart[rig.landmark_index.cpu()] * rig.landmark_weight.cpu()[..., None].double()).sum(-2)
+        apart, at = _apart(rig)
 
         def kernel(a: Tensor, b: Tensor) -> Tensor:
             far = torch.cdist(a, b)
@@ -333,9 +331,31 @@ def _spread(rig: Rig) -> Tensor:
         return operator.float().T.contiguous().to(rig.device)
 
 
+@functools.lru_cache(maxsize=2)
+def going_along(rig: Rig) -> Tensor:
+    """``[161,V]``: how much of a shift of each landmark, of which its neighbours know nothing, goes to each vertex.
+
+    Less and less of it from one landmark to the next, as on a bridge, and nowhere more than at a landmark: a smoother spread would carry on
+    beyond lips what differs between their two edges.
+    """
+    with torch.inference_mode(False):
+        apart, at = _apart(rig)
+        near, all_ = ((-torch.cdist(at, other) / BRIDGE).exp() for other in (at, apart))
+        noise = torch.full((len(POINTS),), 1e-3, dtype=torch.double)
+        noise[[AT[i] for side in IRISES for i in side]] = 1e4
+        return torch.linalg.solve(near + torch.diag(noise), all_).float().contiguous().to(rig.device)
+
+
+def _apart(rig: Rig) -> tuple[Tensor, Tensor]:
+    """Vertices ``[V,3]`` and landmarks ``[161,3]`` of the rig with lips and lids apart: so their two sides are no neighbours."""
+    amounts = rig.unit_vector({"jawOpen": 0.6, "eyeWide": 1.0}).cpu()
+    apart = (rig.neutral.cpu() + torch.tensordot(amounts, rig.units.cpu(), 1)).double()
+    return apart, (apart[rig.landmark_index.cpu()] * rig.landmark_weight.cpu()[..., None].double()).sum(-2)
+
+
 def _matern(r: Tensor) -> Tensor:
     r = r * 5**0.5
     return (1 + r + r * r / 3) * (-r).exp()
 
 
-__all__ = ["FittedFace", "fit_faces", "landmark_weights", "pose_jacobian"]
+__all__ = ["FittedFace", "fit_faces", "going_along", "landmark_weights", "pose_jacobian"]

@@ -8,10 +8,9 @@ nothing here knows a resolution but the smooth offsets of the skin, which are ke
 from __future__ import annotations
 
 import functools
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import numpy as np
 import torch
@@ -26,6 +25,10 @@ from ..geometry.grid import pixel_centers
 from ..geometry.mesh import barycentric, polygon_distance
 from ..geometry.neighbours import of_three
 from ..geometry.sampling import enlarged, interpolate, sample_image
+from .curves import SAMPLES, TABLE, Frame, curves_of, read
+from .lips import Rims, lips_box
+from .lips import rims as rims_of
+from .lips import shown as shown_lips
 from .smooth import smoothstep, smoothsteps
 from .teeth import Own, Row, Skull, paint, row, shows_teeth
 
@@ -34,8 +37,6 @@ if TYPE_CHECKING:
 
 RASTER = 192  # pixels a side of the raster of the skin's offsets, six times a power of two; 384 gives the same picture
 _COARSE = 28  # pixels a side of the raster on which the distance to the outline is computed
-TABLE = 256  # samples of a curve across an eye or a mouth
-_SAMPLES = np.arange(TABLE) / (TABLE - 1)
 FADE = 0.16  # fractions of the crop side beyond the face's outline at which its motion has faded
 BEHIND = 1.12  # by which factor eyes behind glasses open at most
 BELOW_RIM = 0.014  # height of the skin above their upper lid that gives way: less than there is up to most rims
@@ -83,6 +84,9 @@ PIT, GRIN = (
     (0.14, 0.0055),
     (0.01, 0.03),
 )  # width of mouths, and half height, of the dark at their corners; opening with which it is there
+SHUT = 0.2, 0.7  # of an opening, by which lips come together: not at all as lips that shut, and fully
+# The edge of a lip is known to a pixel or two only, so a little of it is left out with what lies behind: always, and of the opening
+UNSURE = 2.2 * EDGE, 0.12
 TORN = 0.01  # by which a jaw drops from the upper teeth, from where on what it carries has a border of its own
 BEYOND = 9.0  # below all that is seen
 PARTED = (0.008, 0.018)  # largest opening below which lips may as well be shut, and above which they are known to part
@@ -96,74 +100,6 @@ _EDGES = (_UPPER[0], _LEFT[:9]), (_UPPER[1], _RIGHT[8::-1]), _LIPS
 
 Box: TypeAlias = tuple[float, float, float, float]
 """Least x and y and largest x and y of some crop points."""
-
-
-class Frame(NamedTuple):
-    """Axes of an eye or a mouth: ``a`` runs from its left corner (0) to its right one (``length``), ``b`` downwards."""
-
-    origin: tuple[float, float]
-    axis: tuple[float, float]  # unit
-    length: float
-
-    @classmethod
-    def between(cls, left: np.ndarray, right: np.ndarray) -> Frame:
-        across = (right - left).tolist()
-        length = max(math.hypot(*across), 1e-4)
-        return cls(tuple(left.tolist()), (across[0] / length, across[1] / length), length)
-
-    def to(self, x: Any, y: Any) -> tuple[Any, Any]:
-        """Crop coordinates (tensors, arrays or numbers) in the axes of the frame."""
-        (c, s), dx, dy = self.axis, x - self.origin[0], y - self.origin[1]
-        return c * dx + s * dy, c * dy - s * dx
-
-    def back(self, a: Any, b: Any) -> tuple[Any, Any]:
-        """The inverse of :meth:`to`."""
-        c, s = self.axis
-        return c * a - s * b + self.origin[0], s * a + c * b + self.origin[1]
-
-
-def _curves(edges: Sequence[tuple[Frame, np.ndarray]]) -> np.ndarray:
-    """Heights ``b`` of arcs ``[N,2]`` (N may differ) from corner to corner in their frames, as tables over ``a`` in 0..length: ``[K,TABLE]``.
-
-    Cubic Hermite interpolation with slopes of finite differences, limited so that it hardly overshoots (Fritsch and
-    Carlson, Monotone piecewise cubic interpolation, 1980). A few hundred numbers: NumPy takes them several times as quickly.
-    """
-    frames, arcs = zip(*edges, strict=True)
-    origins, axes, lengths = (np.array(v, np.float64) for v in zip(*frames, strict=True))
-    most = max(map(len, arcs))
-    # the shorter ones go straight on
-    arcs = [np.concatenate([p, p[-1] + (p[-1] - p[-2]) * np.arange(1, most + 1 - len(p))[:, None]]) for p in arcs]
-    (dx, dy), (c, s) = (np.stack(arcs) - origins[:, None]).transpose(2, 0, 1), axes.T[..., None]
-    a, b = (c * dx + s * dy) / lengths[:, None], c * dy - s * dx
-    a = np.maximum.accumulate(a, 1) + np.arange(a.shape[1]) * 1e-5
-    step, rise = np.diff(a), np.diff(b)
-    slope = rise / step
-    inner = (slope[:, 1:] * step[:, :-1] + slope[:, :-1] * step[:, 1:]) / (step[:, 1:] + step[:, :-1])
-    least = 3 * np.minimum(np.abs(slope[:, 1:]), np.abs(slope[:, :-1]))
-    inner = np.where(slope[:, 1:] * slope[:, :-1] > 0, inner.clip(-least, least), 0.5 * inner)
-    m = np.concatenate([slope[:, :1], inner, slope[:, -1:]], 1)
-    # the number of the last point that is not beyond each sample
-    begins = np.ceil(a * (TABLE - 1)).clip(0, TABLE).astype(np.int64) + np.arange(len(a))[:, None] * (TABLE + 1)
-    count = np.bincount(begins.ravel(), minlength=len(a) * (TABLE + 1)).reshape(len(a), -1)[:, :TABLE]
-    i = (count.cumsum(1) - 1).clip(0, a.shape[1] - 2) + np.arange(len(a))[:, None] * a.shape[1]
-    a0, b0, b1, m0, m1 = (v.take(j) for v, j in ((a, i), (b, i), (b, i + 1), (m, i), (m, i + 1)))
-    h = a.take(i + 1) - a0
-    t = ((_SAMPLES - a0) / h).clip(0, 1)
-    t2, t3 = t * t, t * t * t
-    return (2 * t3 - 3 * t2 + 1) * b0 + (t3 - 2 * t2 + t) * h * m0 + (3 * t2 - 2 * t3) * b1 + (t3 - t2) * h * m1
-
-
-def _read(tables: Tensor, share: Tensor) -> Tensor:
-    """Tables ``[K,R,TABLE]`` at ``share [R or K,N]`` of the way across, linear between samples, each row in its own: ``[K,R,N]``."""
-    rows = tables.shape[1]
-    x = share.clamp(0, 1) * (TABLE - 1)
-    i = x.long().clamp_(max=TABLE - 2)
-    t = x - i
-    if rows > 1:
-        i = i + torch.arange(rows, device=i.device)[:, None] * TABLE
-    flat, at = tables.flatten(1), i.flatten()
-    low, high = (flat.index_select(1, j).unflatten(1, (rows, -1)) for j in (at, at + 1))
-    return torch.lerp(low, high, t)
 
 
 @dataclass(frozen=True)
@@ -203,6 +139,7 @@ class Mouth:
     row: Row | None  # the teeth that are painted where the picture shows none
     shows: float  # how far what it shows between the lips may be teeth
     jaw: tuple[float, float] | None  # by which what goes with the jaw moves; None where nothing is seen of that
+    rims: Rims | None  # the lips, where they shut
 
     @property
     def lips(self) -> Tensor:
@@ -326,7 +263,7 @@ class MovedFace:
         else:
             _keep_lashes(self.skin, before, after)
         edges = _edges(before, after)
-        curves = _curves(edges)
+        curves = curves_of(edges)
         self.eyes = _eyes(before, after, edges[:8], curves[:8], lids, gaze, face, device)
         self.mouth = _mouth(before, after, edges[8:], curves[8:], teeth, face.pixel, skull, device)
 
@@ -358,7 +295,11 @@ class MovedFace:
             here = flat.index_select(1, at)
             lips = _lips(self.mouth, *here)
             _, cover, source, shade, paints = _ask_mouth(self.mouth, lips, *here, self.teeth)
-            skin_here = _off_teeth(self.mouth, lips, here + moves.index_select(1, at)) - here
+            moved = moves.index_select(1, at)
+            skin_here = _off_teeth(self.mouth, lips, here + moved)
+            if self.mouth.rims is not None:
+                skin_here = shown_lips(self.mouth.rims, here, moved, self._skin_at, skin_here)
+            skin_here = skin_here - here
             moves.index_copy_(1, at, torch.lerp(skin_here, source - here, cover))
             dark = skin.new_zeros(1, 1, *skin.shape[2:])
             dark.view(-1).index_copy_(0, at, shade)
@@ -371,6 +312,10 @@ class MovedFace:
             # what deepens are folds, and no highlights
             light = light + fading.clamp(0, 1) * folds + fading.clamp(-1, 0) * folds.clamp(min=0)
         return skin, dark, painted, light
+
+    def _skin_at(self, points: Tensor) -> Tensor:
+        """Offsets ``[2,N]`` of the skin at crop points ``[2,N]``."""
+        return interpolate(self.skin[:, :2], points.T[None, None], "bilinear")[0, :, 0]
 
     def _parts(self) -> list[Eye | Mouth]:
         """What has sharp borders: eyes in which more than the skin moves, and, last, the mouth."""
@@ -557,7 +502,7 @@ def _ask_eyes(
     dx, dy = x - x0, y - y0
     a, b = c * dx + s * dy, c * dy - s * dx
     share = a / width
-    top0, bottom0, top, bottom = _read(torch.stack([e.lids for e in eyes], 1), share)
+    top0, bottom0, top, bottom = read(torch.stack([e.lids for e in eyes], 1), share)
     along = (share - 0.5).abs_().le_(0.5)  # 1 between the corners, 0 beyond; as floats, which take less time
     # Skin above and below gives way to a lid: all of it along the lashes, less and less farther off.
     above, under = top - b, b - bottom
@@ -576,7 +521,7 @@ def _ask_eyes(
     sa = a * ratio
     sa = sa - right * torch.minimum((sa / first).clamp(max=1), (length - sa) / last)
     sb = b * ratio - below
-    upper, lower = _read(torch.stack([e.seen for e in eyes], 1), sa / length)
+    upper, lower = read(torch.stack([e.seen for e in eyes], 1), sa / length)
     t_top, t_bottom = top * ratio - below, bottom * ratio - below
     height = lower - upper
     room = 0.06 * height.clamp(min=0) * (1 - narrow)
@@ -711,7 +656,19 @@ def _mouth(
                 jaw = x, float(y + beyond * (1.0 if beyond > 0 else COVER))
     made = row(skull, target, curves[1].max(), teeth, pixel, device, own) if skull is not None and opens else None
     edge = max(EDGE, min(2 * pixel, SEAM))  # in small pictures a narrower border would be a staircase
-    return Mouth(target, source, tables[:4], tables[4:], gap, pit, lift, box, edge, made, shows, jaw)
+    shut = smoothstep(gap, *GRIN) * smoothstep(1 - after / max(gap, EDGE), *SHUT)
+    rims = None
+    if shut:
+
+        def unsure(share: np.ndarray, opening: np.ndarray) -> np.ndarray:
+            beside = (np.minimum(share, 1 - share) / PIT[0]).clip(max=1)
+            return UNSURE[0] + UNSURE[1] * opening + pit * (1 - beside**2) ** 2
+
+        rims = rims_of(landmarks, moved, shut, unsure, device)
+        box = tuple(
+            merge(v) for merge, v in zip((min, min, max, max), zip(box, lips_box(moved), strict=True), strict=True)
+        )
+    return Mouth(target, source, tables[:4], tables[4:], gap, pit, lift, box, edge, made, shows, jaw, rims)
 
 
 def _looked(
@@ -731,13 +688,13 @@ def _looked(
     edges, borders = (first + (last - first) * part[:, None] for part in (reach, split))
     a, b = source.to(*borders.T)
     at = np.maximum.accumulate(a / source.length)
-    below = np.interp(_SAMPLES, at, np.where(split < 1, b, BEYOND))
+    below = np.interp(SAMPLES, at, np.where(split < 1, b, BEYOND))
     # Where no row is found all but a trace of lip above a tongue may belong to one.
     row = light.max() > 0.1
-    teeth = np.interp(_SAMPLES, at, (2 * light if row else 6 * split - 0.8).clip(0, 1), *((0, 0) if row else ()))
+    teeth = np.interp(SAMPLES, at, (2 * light if row else 6 * split - 0.8).clip(0, 1), *((0, 0) if row else ()))
     cut = np.hypot(*(last - first).T) * (reach > 0.85)
     a, b = source.to(*edges.T)
-    ends = np.interp(_SAMPLES, np.maximum.accumulate(a / source.length), b if row else 0 * b + BEYOND)
+    ends = np.interp(SAMPLES, np.maximum.accumulate(a / source.length), b if row else 0 * b + BEYOND)
     return Own((edges + shift).T, light, cut), np.stack([below, teeth, ends])
 
 
@@ -754,7 +711,7 @@ class Lips(NamedTuple):
 
 def _lips(mouth: Mouth, x: Tensor, y: Tensor) -> Lips:
     a, b = mouth.target.to(x, y)
-    top, bottom, *across = _read(mouth.after[:, None], (a / mouth.target.length)[None])[:, 0]
+    top, bottom, *across = read(mouth.after[:, None], (a / mouth.target.length)[None])[:, 0]
     return Lips(a, b, top, bottom, tuple(across))
 
 
@@ -765,18 +722,17 @@ def _off_teeth(mouth: Mouth, lips: Lips, source: Tensor) -> Tensor:
         return source
     _, b, top, bottom, _ = lips
     sa, sb = mouth.source.to(*source)
-    upper, lower = _read(mouth.seen[:2, None], (sa / mouth.source.length)[None])[:, 0]
+    upper, lower = read(mouth.seen[:2, None], (sa / mouth.source.length)[None])[:, 0]
     # The corners of an open mouth are a dark pit that goes on beyond those of the lips.
     beside = torch.minimum(sa, mouth.source.length - sa).abs() / (PIT[0] * mouth.source.length)
     pit = mouth.pit * (1 - beside.clamp(max=1).square()).square()
     upper, lower = upper - pit, lower + pit
     gap = (lower - upper).clamp_(min=0)
     closing = 1 - (bottom - top).clamp_(min=0) / gap.clamp(min=1e-4)
-    share = torch.maximum(smoothstep(closing, 0.2, 0.7), smoothstep(bottom - top - gap, 0.0, 0.008))
+    share = torch.maximum(smoothstep(closing, *SHUT), smoothstep(bottom - top - gap, 0.0, 0.008))
     share = share * smoothstep(gap, *TEETH_SEEN)
-    # An edge is known to a pixel or two only, so a little of the lip is left out with what lies behind; lips come nearer and nearer
-    # to there.
-    edge = 2.2 * EDGE + 0.12 * gap
+    # lips come nearer and nearer to there
+    edge = UNSURE[0] + UNSURE[1] * gap
     over = torch.where(b < (top + bottom) / 2, sb - (upper - edge), (lower + edge) - sb) + LIP_EDGE
     back = (over - LIP_EDGE * (1 - (-over.clamp(min=0) / LIP_EDGE).exp())).clamp_(min=0)
     off = torch.where(b < (top + bottom) / 2, sb - back, sb + back)
@@ -797,12 +753,12 @@ def _ask_mouth(
     )
     sa, sb = mouth.source.to(x - teeth[0], y - (teeth[1] + mouth.lift))
     length = mouth.source.length
-    upper, lower, *looked = _read(mouth.seen[:, None], (sa / length)[None])[:, 0]
+    upper, lower, *looked = read(mouth.seen[:, None], (sa / length)[None])[:, 0]
     apart = None
     if mouth.jaw is not None:
         # Lower teeth and a tongue go with the jaw. Between them and the upper teeth it is dark; where a mouth shuts one row hides the other.
         ja, jb = mouth.source.to(x - teeth[0] - mouth.jaw[0], y - teeth[1] - mouth.jaw[1])
-        jaw = _read(mouth.seen[:, None], (ja / length)[None])[:, 0]
+        jaw = read(mouth.seen[:, None], (ja / length)[None])[:, 0]
         over, under = looked[0] - sb, jb - jaw[2]
         farther = mouth.jaw[1] - mouth.lift
         lower_part = under > over if farther > 0 else over < 0

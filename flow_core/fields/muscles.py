@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from ..faces.fit import FittedFace, fit_faces
+from ..faces.fit import FittedFace, fit_faces, going_along
 from ..faces.landmarks import AT, LIPS_INNER, WIDEN
 from ..faces.read import UNITS, read_units
 from ..faces.rig import Rig, load_rig
@@ -47,6 +47,7 @@ from .reach import (
     irises_seen,
     landmarks_after,
     lips_apart,
+    lips_settled,
     lips_wanted,
     looking_together,
     meeting,
@@ -82,6 +83,8 @@ YEARS = {"faceOlder": 1.0, "older": 1.0, "younger": -1.0}
 YEARS_LIGHT, YEARS_LINES, DARKEST = (1.3, 0.4), (0.6, 0.75), 0.6
 FACING = 0.2, 0.7  # cosines between skin and view, from where on years are seen, and where they are seen as they are
 FULLER = 0.4  # of the control "lipsLowerFuller", that a broad smile takes from the lower lip, and gives back
+# Centimetres from the middle of a mouth, and below the nose, between which skin is drawn from lips that were a grin's to nose or chin as evenly as skin is
+BETWEEN, BELOW_NOSE = (3.6, 6.0), (-1.0, 1.0)
 PURSED = 0.6  # how far lips that are drawn together cover the lower teeth that would be seen otherwise
 # How far units go to show in the picture what they should show by landmarks: a reader of pictures errs, too
 TRUST = 0.5
@@ -565,6 +568,14 @@ def moved_face(face: Face, field: MusclesField, size: int = RASTER, after: Tenso
     if rounds is not None:
         change[:, :2] += rounds
         moved = landmarks + part.landmarks(change[:, :2])
+    grinned = lips_settled(fitted, landmarks, moved[None], after[None])
+    if grinned is not None and grinned[0] > 0:
+        gone, missed = grinned
+        along, between = _lips_take_along(face.fitted.rig)
+        missed = gone * missed
+        beside, between = (torch.stack([missed, moved + missed - landmarks]).mT @ along).mT, gone * between
+        change[:, :2] = torch.lerp(change[:, :2] + beside[0], beside[1], between)
+        moved = landmarks + part.landmarks(change[:, :2])
     seen = rasterise(points[0] + change[:, :2], depth[0] + change[:, 2], part.triangles, size)
     teeth = 0.0, 0.0
     if shaping:  # teeth go where the shape takes the mouth
@@ -604,6 +615,18 @@ def _lit(face: Face, after: Tensor, controls: Tensor) -> Tensor:
         fading = ((0.0 if fading is None else fading) - YEARS_LINES[way] * seen * lit.skin.to(shown)).clamp(-1, FADED)
     fades = fading is not None and face.creases is not None and fading.abs().max() > TRACE
     return torch.stack([light, fading] if fades else [light], 1)
+
+
+@functools.lru_cache(maxsize=2)
+def _lips_take_along(rig: Rig) -> tuple[Tensor, Tensor]:
+    """How the vertices of the front go along with landmarks ``[161,n]``, see :func:`flow_core.faces.fit.going_along`, and which of them lie
+    between lips and nose or chin ``[n,1]``, 0..1."""
+    with torch.inference_mode(False):
+        part, vertices = front(rig)
+        x, y, _ = part.neutral.T
+        nose = rig.landmarks(rig.neutral)[AT[2], 1]
+        between = (1 - smoothstep(x.abs(), *BETWEEN)) * smoothstep(y - nose, *BELOW_NOSE)
+        return going_along(rig)[:, vertices].contiguous(), between[:, None]
 
 
 @functools.lru_cache(maxsize=2)

@@ -11,7 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .anatomy import Frame, lip_edges
+from .anatomy import lip_edges
+from .curves import Frame
 
 SAMPLES = 65  # across a mouth
 ROUND, FLAT = 0.7, 2.2  # height of an edge at x in -1..1: (1 - |x| ** FLAT) ** ROUND, of that in the middle

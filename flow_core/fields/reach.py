@@ -21,6 +21,7 @@ from ..faces.landmarks import AT, EYES, IRISES, MIRROR
 from ..faces.read import UNITS, read_units
 from ..faces.rig import Rig
 from .anatomy import IRIS, MARGIN, UPPER_OPENS, UPPER_SHUTS
+from .closing import settled
 from .smooth import smoothstep
 
 LID_UNITS = ("eyeBlink", "eyeWide", "eyeLook")  # what these do is described by the curves of the lids, not by the mesh
@@ -54,7 +55,7 @@ NOISE = 0.05  # of what is read
 # Share of a goal that the search reaches, which is bounded and stays near where it starts: slopes on 100 copies. Mouths reach theirs.
 REACHES = {"brow": 0.8, "eye": 0.8}
 AWAY = 0.35  # how far units may go from where the search starts, one standard deviation; less for those that
-STEADY = {"mouthClose": 0.2, "mouthFrown": 0.12, "mouthFunnel": 0.12, "mouthDimple": 0.12, "mouthLeft": 0.12, "mouthRight": 0.12,
+STEADY = {"mouthClose": 0.2, "mouthPucker": 0.12, "mouthFrown": 0.12, "mouthFunnel": 0.12, "mouthDimple": 0.12, "mouthLeft": 0.12, "mouthRight": 0.12,
           "mouthRoll": 0.12, "mouthShrug": 0.15, "noseSneer": 0.12,
           "cheekSquint": 0.12, "tongueOut": 0.01, "jawForward": 0.01, "cheekPuff": 0.01, "browTogether": 0.01}  # fmt: skip
 FACING = (13, 14), (82, 87), (312, 317), (81, 178), (311, 402)  # points of the upper and the lower lip that meet
@@ -239,6 +240,10 @@ def landmarks_after(face: FittedFace, landmarks: Tensor, units: Tensor) -> Tenso
     rig, shown = face.rig, face.units[0]
     moves = (_moves(rig) @ face.rotation[0].mT)[..., :2] * face.scale[0]
     moved = landmarks + torch.tensordot((units - shown) * of_mesh(rig), moves, 1)
+    grinned = lips_settled(face, landmarks, moved, units)
+    if grinned is not None:
+        gone, missed = grinned
+        moved = moved + gone[:, None, None] * missed
     # Few of many rows differ in the units of lids and gaze.
     of_lids, which = torch.where(of_mesh(rig), shown, units).unique(dim=0, return_inverse=True)
     rows = [eyelids_and_gaze(shown, row, rig.unit_names) for row in of_lids]
@@ -265,6 +270,17 @@ def landmarks_after(face: FittedFace, landmarks: Tensor, units: Tensor) -> Tenso
         shift = aside * across + gaze[:, side, 1:] * _down(across)
         moved[:, [AT[i] for i in IRISES[side]]] += shift[:, None]
     return moved
+
+
+def lips_settled(
+    face: FittedFace, landmarks: Tensor, moved: Tensor, units: Tensor
+) -> tuple[Tensor, Tensor] | None:
+    """:func:`flow_core.fields.closing.settled` of a face, batch 1, whose landmarks its muscles have ``moved [N,161,2]``, with ``units [N,U]`` after."""
+    rig, shown = face.rig, face.units[0]
+    moves = (_moves(rig) @ face.rotation[0].mT)[..., :2] * face.scale[0]
+    relaxed = landmarks - torch.tensordot(shown * of_mesh(rig), moves, 1)
+    smiles = torch.cat([shown[None], units])[:, _named(rig, "mouthSmile")].mean(1)
+    return settled(landmarks, relaxed, moved, smiles)
 
 
 def _down(axis: Tensor) -> Tensor:

@@ -21,7 +21,7 @@ from ..faces.age import childlike
 from .smooth import smoothstep, smoothsteps
 
 if TYPE_CHECKING:
-    from .anatomy import Frame
+    from .curves import Frame
 
 COLUMNS = 512  # samples across a mouth: a tenth of a millimetre
 WIDTHS = np.array(

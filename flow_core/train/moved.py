@@ -19,7 +19,8 @@ from ..atomic import replacing
 from ..editing.named import covariance
 from ..faces.landmarks import AT, EYES, IRISES
 from ..faces.rig import load_rig
-from ..fields.anatomy import TABLE, MovedFace
+from ..fields.anatomy import MovedFace
+from ..fields.curves import TABLE
 from ..fields.expressions import PRESETS
 from ..fields.face import Face
 from ..fields.muscles import (

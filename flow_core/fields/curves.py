@@ -1,0 +1,82 @@
+"""Curves across an eye or a mouth, from corner to corner: tables of heights in a frame of its own."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+TABLE = 256  # samples of a curve
+SAMPLES = np.arange(TABLE) / (TABLE - 1)
+
+
+class Frame(NamedTuple):
+    """Axes of an eye or a mouth: ``a`` runs from its left corner (0) to its right one (``length``), ``b`` downwards."""
+
+    origin: tuple[float, float]
+    axis: tuple[float, float]  # unit
+    length: float
+
+    @classmethod
+    def between(cls, left: np.ndarray, right: np.ndarray) -> Frame:
+        across = (right - left).tolist()
+        length = max(math.hypot(*across), 1e-4)
+        return cls(tuple(left.tolist()), (across[0] / length, across[1] / length), length)
+
+    def to(self, x: Any, y: Any) -> tuple[Any, Any]:
+        """Crop coordinates (tensors, arrays or numbers) in the axes of the frame."""
+        (c, s), dx, dy = self.axis, x - self.origin[0], y - self.origin[1]
+        return c * dx + s * dy, c * dy - s * dx
+
+    def back(self, a: Any, b: Any) -> tuple[Any, Any]:
+        """The inverse of :meth:`to`."""
+        c, s = self.axis
+        return c * a - s * b + self.origin[0], s * a + c * b + self.origin[1]
+
+
+def curves_of(edges: Sequence[tuple[Frame, np.ndarray]]) -> np.ndarray:
+    """Heights ``b`` of arcs ``[N,2]`` (N may differ) from corner to corner in their frames, as tables over ``a`` in 0..length: ``[K,TABLE]``.
+
+    Cubic Hermite interpolation with slopes of finite differences, limited so that it hardly overshoots (Fritsch and
+    Carlson, Monotone piecewise cubic interpolation, 1980). A few hundred numbers: NumPy takes them several times as quickly.
+    """
+    frames, arcs = zip(*edges, strict=True)
+    origins, axes, lengths = (np.array(v, np.float64) for v in zip(*frames, strict=True))
+    most = max(map(len, arcs))
+    # the shorter ones go straight on
+    arcs = [np.concatenate([p, p[-1] + (p[-1] - p[-2]) * np.arange(1, most + 1 - len(p))[:, None]]) for p in arcs]
+    (dx, dy), (c, s) = (np.stack(arcs) - origins[:, None]).transpose(2, 0, 1), axes.T[..., None]
+    a, b = (c * dx + s * dy) / lengths[:, None], c * dy - s * dx
+    a = np.maximum.accumulate(a, 1) + np.arange(a.shape[1]) * 1e-5
+    step, rise = np.diff(a), np.diff(b)
+    slope = rise / step
+    inner = (slope[:, 1:] * step[:, :-1] + slope[:, :-1] * step[:, 1:]) / (step[:, 1:] + step[:, :-1])
+    least = 3 * np.minimum(np.abs(slope[:, 1:]), np.abs(slope[:, :-1]))
+    inner = np.where(slope[:, 1:] * slope[:, :-1] > 0, inner.clip(-least, least), 0.5 * inner)
+    m = np.concatenate([slope[:, :1], inner, slope[:, -1:]], 1)
+    # the number of the last point that is not beyond each sample
+    begins = np.ceil(a * (TABLE - 1)).clip(0, TABLE).astype(np.int64) + np.arange(len(a))[:, None] * (TABLE + 1)
+    count = np.bincount(begins.ravel(), minlength=len(a) * (TABLE + 1)).reshape(len(a), -1)[:, :TABLE]
+    i = (count.cumsum(1) - 1).clip(0, a.shape[1] - 2) + np.arange(len(a))[:, None] * a.shape[1]
+    a0, b0, b1, m0, m1 = (v.take(j) for v, j in ((a, i), (b, i), (b, i + 1), (m, i), (m, i + 1)))
+    h = a.take(i + 1) - a0
+    t = ((SAMPLES - a0) / h).clip(0, 1)
+    t2, t3 = t * t, t * t * t
+    return (2 * t3 - 3 * t2 + 1) * b0 + (t3 - 2 * t2 + t) * h * m0 + (3 * t2 - 2 * t3) * b1 + (t3 - t2) * h * m1
+
+
+def read(tables: Tensor, share: Tensor) -> Tensor:
+    """Tables ``[K,R,TABLE]`` at ``share [R or K,N]`` of the way across, linear between samples, each row in its own: ``[K,R,N]``."""
+    rows = tables.shape[1]
+    x = share.clamp(0, 1) * (TABLE - 1)
+    i = x.long().clamp_(max=TABLE - 2)
+    t = x - i
+    if rows > 1:
+        i = i + torch.arange(rows, device=i.device)[:, None] * TABLE
+    flat, at = tables.flatten(1), i.flatten()
+    low, high = (flat.index_select(1, j).unflatten(1, (rows, -1)) for j in (at, at + 1))
+    return torch.lerp(low, high, t)
