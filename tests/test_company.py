@@ -184,7 +184,7 @@ def edit(i):
         crop, _ = align(photo, detector)
         prompt = Prompt.parse("a smiling face")
         kind = ("muscles", "raster", "siren", "fourier")[i % 4]
-        field = make_field(photo, crop, guide, prompt, settings=Settings(steps=2), start=new_field(kind))
+        field = make_field(photo, crop, guide, prompt, settings=Settings(steps=2), start=new_field(kind, width=16))
         if not i % 2:
             make_field(photo, crop, guide, prompt, "predict", predictor=Predictor.load())
         edited, _ = warp(photo, crop, field)

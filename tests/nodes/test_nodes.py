@@ -77,8 +77,8 @@ def comfy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimpleNamespace]
             patch.setitem(sys.modules, name, module)
         pack, nodes = comfy_stub.load_pack(ROOT)
         align = sys.modules[f"{pack.__name__}.nodes.align"]
-        detectors = lru_cache(None)(lambda name, load=align.load: Remembering(load(name)))  # tests show the same pictures
-        patch.setattr(align, "load", detectors)
+        load = align.load
+        patch.setattr(align, "load", lru_cache(None)(lambda name: Remembering(load(name))))  # tests show the same pictures
         yield SimpleNamespace(
             root=root,
             pack=pack,

@@ -370,7 +370,9 @@ def test_a_kill_leaves_what_plays(kill: int, code: int, tmp_path: Path) -> None:
     out.write_bytes(b"finished long ago")
     field = smooth_field().save(tmp_path / "edit.safetensors")
     # who starts the tests in the background has Ctrl-C ignored
-    running = command("video", source, "--field", field, "-o", out, preexec_fn=lambda: signal.signal(kill, signal.SIG_DFL))
+    running = command(
+        "video", source, "--field", field, "-o", out, preexec_fn=lambda: signal.signal(kill, signal.SIG_DFL)
+    )
     end = time.monotonic() + 120
     while not any(p.stat().st_size for p in tmp_path.glob(".faceflow*.mp4")) and time.monotonic() < end:
         time.sleep(0.01)
