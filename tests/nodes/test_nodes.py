@@ -78,7 +78,9 @@ def comfy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimpleNamespace]
         pack, nodes = comfy_stub.load_pack(ROOT)
         align = sys.modules[f"{pack.__name__}.nodes.align"]
         load = align.load
-        patch.setattr(align, "load", lru_cache(None)(lambda name: Remembering(load(name))))  # tests show the same pictures
+        patch.setattr(
+            align, "load", lru_cache(None)(lambda name: Remembering(load(name)))
+        )  # tests show the same pictures
         yield SimpleNamespace(
             root=root,
             pack=pack,
