@@ -60,16 +60,16 @@ def options(folder: Path, *extra: str) -> argparse.Namespace:
     prompts.write_text("a smiling face\n# a remark\nan angry face\nred lips\n")
     return training.arguments().parse_args(
         ["--prompts", str(prompts), "--out", str(folder / "p.safetensors"), "--checkpoint", str(folder / "p.pt"),
-         "--batch", "4", "--lr", "1e-3", *extra]
+         "--batch", "2", "--lr", "1e-3", *extra]
     )  # fmt: skip
 
 
 @pytest.fixture(scope="module")
 def trained(folder: Path, faces: data.Faces) -> Predictor:
-    """A predictor of twenty steps, which were to go farther than what the prompts name does: that is about as far as usual."""
+    """A predictor of twelve steps, which were to go farther than what the prompts name does: that is about as far as usual."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(training, "MEASURED", 2)
-        training.run(options(folder, "--steps", "20", "--margin", "20", "--preserve", "0"), faces, nobody(faces))
+        training.run(options(folder, "--steps", "12", "--margin", "20", "--preserve", "0"), faces, nobody(faces))
     return Predictor.load(folder / "p.safetensors")
 
 
@@ -459,7 +459,7 @@ def _worker(rank: int, folder: str, port: int) -> None:
     training.MEASURED = 1
     place = Path(folder)
     faces = torch.load(place / "faces.pt", weights_only=False)
-    o = options(place / str(rank), "--steps", "2", "--batch", "2", "--seed", "1", "--checkpoint", str(place / "p.pt"))
+    o = options(place / str(rank), "--steps", "2", "--seed", "1", "--checkpoint", str(place / "p.pt"))
     seeds, fit = [], loop.fit
 
     def watched(judged: training.Judged, batch: Callable[[int], tuple], *rest: object) -> float:
