@@ -1,9 +1,11 @@
 # make venv: the environment with the faceflow command    make demo: two portraits, four prompts, out/demo/
 # make test: the quick tests, offline                     make lint: the linters
-# make test-all: all tests, with trainings and processes
+# make test-all: all tests, with trainings and processes, and with torch's threads
 # make judge: edits many faces and has models from outside judge them (downloads their packages)
 PYTHON ?= python3
 BIN := .venv/bin
+# each process begins with tests of its own files, whose fixtures others need not make again, and takes from others when it is done
+PYTEST := $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist worksteal
 
 .PHONY: venv demo test test-all judge lint clean
 
@@ -19,10 +21,10 @@ demo: .venv/.ready
 	$(BIN)/python -m flow_core.cli.demo --out out/demo
 
 test: .venv/.ready
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 -m "not slow"
+	OMP_NUM_THREADS=1 $(PYTEST) -m "not slow"
 
 test-all: .venv/.ready
-	$(BIN)/python -m pytest
+	OMP_WAIT_POLICY=PASSIVE $(PYTEST)
 
 # MediaPipe 0.10.21 wants an older numpy than FaceFlow is tested with, and fer names packages that its network does not need.
 .venv-judge/.ready: pyproject.toml

@@ -6,7 +6,7 @@ import os
 
 import pytest
 import torch
-from helpers import Remembering
+from helpers import Reader, Remembering
 from torch import Tensor
 
 from flow_core.cli.demo import portraits as demo_portraits
@@ -47,6 +47,12 @@ def finder(detector: Detector) -> Remembering:
 @pytest.fixture(scope="session")
 def guide() -> Guide:
     return load_guide()
+
+
+@pytest.fixture(scope="session")
+def reader(guide: Guide) -> Reader:
+    """The same, for tests that read hundreds of texts."""
+    return Reader.like(guide)
 
 
 @pytest.fixture(scope="session")

@@ -11,6 +11,7 @@ from flow_core.faces.detect import Detection, Detector
 from flow_core.fields.raster import Field
 from flow_core.geometry.crop import Crop
 from flow_core.geometry.grid import pixel_centers
+from flow_core.guides.guide import Guide
 
 # Five points of a face in the crop frame, such that the FFHQ crop of these points is the unit square.
 FACE = torch.tensor([[0.375, 0.475], [0.625, 0.475], [0.5, 0.6], [0.4, 0.725], [0.6, 0.725]])
@@ -78,5 +79,15 @@ class Remembering:
     def __call__(self, image: Tensor, *threshold: float, watch: object = None, **options: bool) -> list[Detection]:
         key = (image.shape, image.contiguous().numpy().tobytes(), *threshold, *options.items())
         if key not in self.seen:
-            self.seen[key] = self.detector(image, *threshold, **options)
+            self.seen[key] = self.detector(image, *threshold, watch=watch, **options)
         return self.seen[key]
+
+
+class Reader(Guide):
+    """A guide for tables of texts: it takes the phrasings of a text in one batch, in half the time, and differs in the last bits."""
+
+    encode_text = Guide.encode_group
+
+    @classmethod
+    def like(cls, guide: Guide) -> Reader:
+        return cls(guide.name, guide.model, guide._tokenizer, guide.vocabulary, guide.meanings, guide.others)

@@ -114,8 +114,9 @@ def test_a_writer_that_is_stopped(tmp_path: Path, how: signal.Signals) -> None:
     path = tmp_path / "a.png"
     path.write_bytes(b"the older file")
     code = f"""
-        import sys, time
+        import signal, sys, time
         sys.path += {sys.path!r}
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # it is ignored where tests run in the background
         from flow_core.atomic import replacing
         with replacing({str(path)!r}) as partial:
             partial.write_bytes(b"half of")

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import ast
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 # What a package may import: those before it. Modules directly in flow_core (device, threads ...) stand below all.
 ORDER = ("geometry", "guides", "faces", "fields", "warping", "io", "editing", "video", "train", "cli")
+
+
+@cache
+def parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
 
 
 def modules() -> dict[str, Path]:
@@ -32,7 +38,7 @@ def imports(name: str, path: Path, at_import: bool) -> set[str]:
         for child in ast.iter_child_nodes(node):
             visit(child)
 
-    visit(ast.parse(path.read_text(encoding="utf-8")))
+    visit(parsed(path))
     return found
 
 
@@ -70,7 +76,7 @@ def test_packages_stand_on_one_another() -> None:
 
 def test_the_library_never_imports_comfyui() -> None:
     for name, path in modules().items():
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for node in ast.walk(parsed(path)):
             named = [node.module or ""] if isinstance(node, ast.ImportFrom) and not node.level else []
             named += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             assert not any(n.split(".")[0] in ("comfy", "comfy_api", "folder_paths", "nodes") for n in named), name

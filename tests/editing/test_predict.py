@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import os
+import socket
 import tarfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -57,14 +60,16 @@ def options(folder: Path, *extra: str) -> argparse.Namespace:
     prompts.write_text("a smiling face\n# a remark\nan angry face\nred lips\n")
     return training.arguments().parse_args(
         ["--prompts", str(prompts), "--out", str(folder / "p.safetensors"), "--checkpoint", str(folder / "p.pt"),
-         "--batch", "4", "--lr", "1e-3", *extra]
+         "--batch", "2", "--lr", "1e-3", *extra]
     )  # fmt: skip
 
 
 @pytest.fixture(scope="module")
 def trained(folder: Path, faces: data.Faces) -> Predictor:
-    """A predictor of twenty steps, which were to go farther than what the prompts name does: that is about as far as usual."""
-    training.run(options(folder, "--steps", "20", "--margin", "20", "--preserve", "0"), faces, nobody(faces))
+    """A predictor of twelve steps, which were to go farther than what the prompts name does: that is about as far as usual."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(training, "MEASURED", 2)
+        training.run(options(folder, "--steps", "12", "--margin", "20", "--preserve", "0"), faces, nobody(faces))
     return Predictor.load(folder / "p.safetensors")
 
 
@@ -392,7 +397,14 @@ def test_refining_starts_from_the_prediction(
     assert "no predictor weights at no.safetensors" in capsys.readouterr().err
 
 
+@pytest.fixture
+def _measured_on_one_face(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before a training starts; that takes longer than the few steps of a test."""
+    monkeypatch.setattr(training, "MEASURED", 1)
+
+
 @pytest.mark.slow
+@pytest.mark.usefixtures("_measured_on_one_face")
 def test_training_goes_on_where_it_stopped(folder: Path, faces: data.Faces, tmp_path: Path) -> None:
     whole, half, drawn = tmp_path / "whole", tmp_path / "half", 0
     for place, runs in ((whole, (["--steps", "4"],)), (half, (["--steps", "4"], ["--steps", "4", "--resume"]))):
@@ -413,6 +425,7 @@ def test_training_goes_on_where_it_stopped(folder: Path, faces: data.Faces, tmp_
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("_measured_on_one_face")
 def test_training_goes_on_from_weights(trained: Predictor, folder: Path, faces: data.Faces, tmp_path: Path) -> None:
     start = folder / "p.safetensors"
     training.run(options(tmp_path, "--steps", "1", "--lr", "1e-9", "--weights", str(start)), faces, nobody(faces))
@@ -439,20 +452,27 @@ def stop_after(faces: data.Faces, draws: int) -> data.Faces:
     return data.Faces(Images(), faces.landmarks, faces.label, faces.kind, faces.color)
 
 
-def _worker(rank: int, folder: str) -> None:
-    import os
-
-    os.environ.update(RANK=str(rank), WORLD_SIZE="2", MASTER_ADDR="127.0.0.1", MASTER_PORT="29531")
+def _worker(rank: int, folder: str, port: int) -> None:
+    """One of two processes that train. The second one begins with other weights: those of the first one count."""
+    os.environ.update(RANK=str(rank), WORLD_SIZE="2", MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port))
     torch.set_num_threads(1)
+    training.MEASURED = 1
     place = Path(folder)
     faces = torch.load(place / "faces.pt", weights_only=False)
-    o = options(place / str(rank), "--steps", "2", "--batch", "2", "--seed", "1", "--checkpoint", str(place / "p.pt"))
-    made = []
-    save = loop.save
-    loop.save = lambda model, path, about: (made.append(model.state_dict()), save(model, path, about))
+    o = options(place / str(rank), "--steps", "2", "--seed", "1", "--checkpoint", str(place / "p.pt"))
+    seeds, fit = [], loop.fit
+
+    def watched(judged: training.Judged, batch: Callable[[int], tuple], *rest: object) -> float:
+        with torch.no_grad():
+            for p in judged.parameters():
+                p.add_(0.01 * rank)
+        seconds = fit(judged, lambda seed: (seeds.append(seed), batch(seed))[1], *rest)
+        torch.save({"seeds": seeds, "weights": judged.predictor.state_dict()}, place / f"rank{rank}.pt")
+        return seconds
+
+    loop.fit = watched
     training.run(o, faces, nobody(faces))
-    assert bool(made) == (rank == 0)
-    distributed.barrier()
+    distributed.barrier()  # gloo aborts a process whose peer has already left
     distributed.destroy_process_group()
 
 
@@ -462,8 +482,15 @@ def test_two_processes_train_one_predictor(tmp_path: Path, faces: data.Faces) ->
     for rank in (0, 1):
         (tmp_path / str(rank)).mkdir()
     torch.save(faces, tmp_path / "faces.pt")
-    multiprocessing.spawn(_worker, (str(tmp_path),), nprocs=2)
-    Predictor.load(tmp_path / "0" / "p.safetensors")
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    multiprocessing.spawn(_worker, (str(tmp_path), port), nprocs=2)
+    a, b = (torch.load(tmp_path / f"rank{rank}.pt", weights_only=True) for rank in (0, 1))
+    assert len({*a["seeds"], *b["seeds"]}) == 4  # each has batches of its own
+    for name, value in a["weights"].items():
+        assert torch.equal(value, b["weights"][name]), name
+    saved = Predictor.load(tmp_path / "0" / "p.safetensors").state_dict()
+    assert torch.equal(saved["first.weight"], a["weights"]["first.weight"].half().float())
     assert not (tmp_path / "1" / "p.safetensors").exists()
 
 

@@ -161,7 +161,8 @@ def test_aligned_does_not_depend_on_turn_and_scale(astronaut: Tensor, crop: Crop
 def test_a_turned_face_is_found_where_it_is(
     astronaut: Tensor, crop: Crop, finder: Remembering, degrees: float, scale: float
 ) -> None:
-    copy, points = turned_copy(astronaut, crop.points[0], degrees, scale)
+    head, there = astronaut[..., :256, 96:352], crop.points[0] - torch.tensor([96, 0])
+    copy, points = turned_copy(head, there, degrees, scale)
     found, _ = align(copy, finder)
     error = (found.points[0] - points).norm(dim=-1).max() / (crop.side * scale)
     assert error < 0.03
@@ -277,8 +278,8 @@ def test_batch(astronaut: Tensor, finder: Remembering, crop: Crop) -> None:
 
 
 def test_no_face(finder: Remembering) -> None:
-    coffee = torch.from_numpy(skimage.data.coffee().copy()).permute(2, 0, 1)[None].float() / 255
-    with pytest.raises(FaceNotFound, match=r"No face found \(600x400 pixels\).*threshold.*larger.*upright.*detector"):
+    coffee = torch.from_numpy(skimage.data.coffee()[::2, ::2].copy()).permute(2, 0, 1)[None].float() / 255
+    with pytest.raises(FaceNotFound, match=r"No face found \(300x200 pixels\).*threshold.*larger.*upright.*detector"):
         align(coffee, finder)
 
 
@@ -327,7 +328,7 @@ def test_grey_photo(astronaut: Tensor, finder: Remembering, crop: Crop) -> None:
 
 def test_threshold(astronaut: Tensor, finder: Remembering) -> None:
     with pytest.raises(FaceNotFound, match="threshold"):
-        align(astronaut, finder, threshold=0.9999)
+        align(astronaut[:, :, :220, 110:330], finder, threshold=0.9999)
     with pytest.raises(ValueError, match="threshold"):
         align(astronaut, finder, threshold=7)
 

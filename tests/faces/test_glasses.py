@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 
 import pytest
@@ -26,8 +28,10 @@ def photo_of(name: str) -> Tensor:
     return picture.read(PEOPLE / f"{name}.jpg").rgb
 
 
-def face(name: str, detector: Detector) -> Crop:
-    return align(photo_of(name), detector)[0]
+@pytest.fixture(scope="module")
+def face(detector: Detector) -> Callable[[str], Crop]:
+    """The face on the photo with this name; each is looked for once."""
+    return lru_cache(None)(lambda name: align(photo_of(name), detector)[0])
 
 
 def drawn(photo: Tensor, crop: Crop, color: float, above: float = 0.055) -> Tensor:
@@ -45,16 +49,15 @@ def drawn(photo: Tensor, crop: Crop, color: float, above: float = 0.055) -> Tens
 
 
 @pytest.mark.parametrize("name", [*sum(BARE.values(), ()), "13", "14", "16", "17"])
-def test_who_wears_glasses(name: str, detector: Detector) -> None:
-    crop = face(name, detector)
+def test_who_wears_glasses(name: str, face: Callable[[str], Crop]) -> None:
+    crop = face(name)
     assert crop.glasses == (name == "14",)
 
 
 @pytest.mark.parametrize("tone", BARE)
-def test_glasses_are_found_on_skin_of_any_colour(tone: str, detector: Detector) -> None:
+def test_glasses_are_found_on_skin_of_any_colour(tone: str, face: Callable[[str], Crop]) -> None:
     for name in BARE[tone]:
-        photo = photo_of(name)
-        crop = align(photo, detector)[0]
+        photo, crop = photo_of(name), face(name)
         assert wears_glasses(drawn(photo, crop, 0.04), crop) == (True,), name
 
 
@@ -63,8 +66,8 @@ def moved(crop: Crop, name: str, points: Tensor) -> Tensor:
     return preset(name).flow(crop=crop)(points[None, None]).offset[0, :, 0].norm(dim=0)
 
 
-def test_glasses_stay_while_the_mouth_moves(detector: Detector) -> None:
-    crop = face("14", detector)
+def test_glasses_stay_while_the_mouth_moves(face: Callable[[str], Crop]) -> None:
+    crop = face("14")
     places = crop.places[0]
     bridge, lip = places[AT[NOSE[0]]], places[AT[61]]
     rims = [places[AT[i]] + torch.tensor([0.0, 0.05]) for i in (145, 374)]
@@ -74,9 +77,9 @@ def test_glasses_stay_while_the_mouth_moves(detector: Detector) -> None:
         assert far[3] > 0.005
 
 
-def test_an_upper_rim_stays_rigid(detector: Detector) -> None:
+def test_an_upper_rim_stays_rigid(face: Callable[[str], Crop]) -> None:
     """Closing eyes pulled a rim that is close above them down over them; and brows that rise leave it where it is."""
-    bare = face("06", detector)
+    bare = face("06")
     worn = replace(bare, glasses=(True,))
     lids = bare.places[0, [AT[i] for eye in EYES for i in eye[11:14]]]
     rim = lids - torch.tensor([0.0, 0.0145])
@@ -86,7 +89,7 @@ def test_an_upper_rim_stays_rigid(detector: Detector) -> None:
     assert moved(worn, "eyes closed", lids + torch.tensor([0.0, 0.01])).max() > 0.01  # and yet they close
 
 
-def test_a_selected_face_keeps_its_glasses(detector: Detector) -> None:
-    crop = face("14", detector)
+def test_a_selected_face_keeps_its_glasses(face: Callable[[str], Crop]) -> None:
+    crop = face("14")
     assert crop.select(0).glasses == (True,)
     assert crop.for_pictures(3).glasses == (True,) * 3

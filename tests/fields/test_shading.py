@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import pytest
 import torch
+from helpers import Remembering
 from torch import Tensor
 
 from flow_core.faces.align import align
 from flow_core.faces.creases import creases
-from flow_core.faces.detect import Detector
 from flow_core.faces.landmarks import AT
 from flow_core.faces.rig import load_rig
 from flow_core.faces.shading import load_shading, shading
@@ -168,9 +168,9 @@ def test_a_grey_picture_gets_the_luminance(crop: Crop, grey: Tensor) -> None:
 
 
 @pytest.mark.parametrize("name", ["laugh", "surprise", "anger", "neutral"])
-def test_a_photograph_without_colours_gets_none(name: str, astronaut: Tensor, detector: Detector) -> None:
+def test_a_photograph_without_colours_gets_none(name: str, astronaut: Tensor, finder: Remembering) -> None:
     grey = astronaut.mean(1, keepdim=True).expand(-1, 3, -1, -1).contiguous()
-    edited = warp(grey, align(grey, detector)[0], preset(name))[0]
+    edited = warp(grey, align(grey, finder)[0], preset(name))[0]
     assert (edited - grey).abs().max() > 0.1
     assert (edited.amax(1) - edited.amin(1)).max() < 1e-3
 

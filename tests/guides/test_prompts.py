@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from helpers import Reader
 from torch import Tensor
 
 from flow_core.guides.attributes import KNOWN
@@ -207,14 +208,14 @@ def test_a_prompt_that_would_be_cut_off_is_refused(guide: Guide) -> None:
         Prompt.parse("a smile", neutral=long).unknown_words(guide)
 
 
-def test_what_is_listed_is_what_the_guide_was_taught(guide: Guide) -> None:
+def test_what_is_listed_is_what_the_guide_was_taught(reader: Reader) -> None:
     phrases = [phrase for kind in KNOWN.values() for phrase in kind]
     assert phrases == [concept.text for concept in CONCEPTS]
     for phrase in phrases:
-        assert Prompt.parse(phrase).unknown_words(guide) == []
+        assert Prompt.parse(phrase).unknown_words(reader) == []
 
 
-def test_every_caption_word_that_the_guide_was_taught_by_says_something(guide: Guide) -> None:
+def test_every_caption_word_that_the_guide_was_taught_by_says_something(reader: Reader) -> None:
     for concept in CONCEPTS:
         for text in (*concept.adjectives, *concept.nouns, *concept.verbs):
-            assert Prompt.parse(text).unknown_words(guide) == [], text
+            assert Prompt.parse(text).unknown_words(reader) == [], text

@@ -27,7 +27,7 @@ def test_a_tower_learns_from_another(teacher: torch.nn.Module, name: str) -> Non
     torch.manual_seed(0)
     tower, size = towers.towers()[name]
     model, _ = towers.build(tower, size)
-    taught, views, seen = towers.Taught(model, teacher, *KNOWN), torch.rand(4, 3, size, size), torch.rand(4, 161, 2)
+    taught, views, seen = towers.Taught(model, teacher, *KNOWN), torch.rand(2, 3, size, size), torch.rand(2, 161, 2)
     optimizer, before = torch.optim.Adam(taught.parameters(), 1e-3), None
     for _ in range(8):
         losses = taught(views, seen)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from torch import Tensor, distributed, multiprocessing, nn
+from torch import Tensor, nn
 
 from flow_core.faces.landmarks import AT, EYES, MIRROR
 from flow_core.geometry.crop import Crop
@@ -231,28 +231,6 @@ def test_a_stopped_training_goes_on(tmp_path: Path) -> None:
         loop.fit(stopped, stop, o)
     loop.fit(resumed, batch, options(tmp_path, "--steps", "400", "--resume"))
     torch.testing.assert_close(resumed.layer.weight, whole.layer.weight)
-
-
-def _worker(rank: int, folder: str) -> None:
-    import os
-
-    os.environ.update(RANK=str(rank), WORLD_SIZE="2", MASTER_ADDR="127.0.0.1", MASTER_PORT="29517")
-    model = line(rank)  # the first one's weights count
-    loop.fit(model, batch, options(Path(folder), "--steps", "40"))
-    torch.save(model.state_dict(), Path(folder) / f"rank{rank}.pt")
-    distributed.barrier()  # gloo aborts a process whose peer has already left
-    distributed.destroy_process_group()
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(not distributed.is_gloo_available(), reason="this torch has no gloo")
-def test_two_processes_train_one_model(tmp_path: Path) -> None:
-    multiprocessing.spawn(_worker, (str(tmp_path),), nprocs=2)
-    a, b = (torch.load(tmp_path / f"rank{rank}.pt", weights_only=True) for rank in (0, 1))
-    assert torch.equal(a["layer.weight"], b["layer.weight"])
-    alone = line()
-    loop.fit(alone, batch, options(tmp_path, "--steps", "40"))
-    assert not torch.equal(a["layer.weight"], alone.layer.weight)  # it saw other batches, too
 
 
 def test_saved_weights_are_half_but_for_statistics(tmp_path: Path) -> None:

@@ -19,11 +19,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from helpers import smooth_field
+from helpers import Remembering, smooth_field
 from torch import Tensor
 
 from flow_core.cli import main as cli
-from flow_core.faces.detect import Detector
 from flow_core.fields.expressions import preset
 from flow_core.video import tracking
 from flow_core.video.clips import Clip, ClipError, DamagedClip, Writer, ahead
@@ -300,16 +299,16 @@ def test_a_broadcast_begins_at_nought(tmp_path: Path) -> None:
 # --- faces ---
 
 
-def test_a_small_face_in_a_large_frame(portraits: dict[str, Tensor], detector: Detector) -> None:
+def test_a_small_face_in_a_large_frame(portraits: dict[str, Tensor], finder: Remembering) -> None:
     """Eight pixels wide in the frame that is looked at in between; in a still it is found."""
     face = torch.nn.functional.interpolate(portraits["grace_hopper"], (90, 77), mode="bilinear", antialias=True)
     frame = torch.full((1080, 1920, 3), 110, dtype=torch.uint8)
     frame[500:590, 800:877] = (face[0].permute(1, 2, 0) * 255).byte()
-    editor = Editor(smooth_field(), detector)
+    editor = Editor(smooth_field(), finder)
     assert [len(editor.edit(frame).faces) for _ in range(2)] == [1, 1]
-    assert not tracking.Tracker(detector).detect(frame, closely=False)
+    assert not tracking.Tracker(finder).detect(frame, closely=False)
     stream = [SimpleNamespace(pixels=frame, time=0.0)]
-    assert best_view(stream, detector) is not None
+    assert best_view(stream, finder) is not None
 
 
 def test_glasses_are_a_matter_of_votes() -> None:
@@ -324,7 +323,7 @@ def test_glasses_are_a_matter_of_votes() -> None:
 
 
 def test_glasses_stay_rigid_in_a_clip(
-    portraits: dict[str, Tensor], detector: Detector, monkeypatch: pytest.MonkeyPatch
+    portraits: dict[str, Tensor], finder: Remembering, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Found once for each face, not anew in every frame; what the crop of the first frame says holds."""
     frame = (portraits["astronaut"][0, :, 20:240, 90:350].permute(1, 2, 0) * 255).byte().contiguous()
@@ -334,7 +333,7 @@ def test_glasses_stay_rigid_in_a_clip(
         monkeypatch.setattr(tracking, "wears_glasses", lambda image, crop: looks.append(1) or (answer,))
 
     def edited(first: object = None) -> tuple[tuple[bool, ...], Tensor]:
-        editor = Editor(preset("anger"), detector, VideoSettings(), first)
+        editor = Editor(preset("anger"), finder, VideoSettings(), first)
         for _ in range(9):
             done = editor.edit(frame)
         return done.faces[0].crop.glasses, done.pixels
@@ -346,7 +345,7 @@ def test_glasses_stay_rigid_in_a_clip(
     glasses, rigid = edited()
     assert glasses == (True,)
     assert not torch.equal(bare, rigid)
-    crop = Editor(preset("anger"), detector).edit(frame).faces[0].crop
+    crop = Editor(preset("anger"), finder).edit(frame).faces[0].crop
     looks.clear()
     glasses, _ = edited(tracking.replace(crop, glasses=(False,)))
     assert (glasses, looks) == ((False,), [])
@@ -369,7 +368,10 @@ def test_a_kill_leaves_what_plays(kill: int, code: int, tmp_path: Path) -> None:
     source, out = shot(tmp_path / "in.mkv", moving(400)), tmp_path / "out.mp4"
     out.write_bytes(b"finished long ago")
     field = smooth_field().save(tmp_path / "edit.safetensors")
-    running = command("video", source, "--field", field, "-o", out)
+    # who starts the tests in the background has Ctrl-C ignored
+    running = command(
+        "video", source, "--field", field, "-o", out, preexec_fn=lambda: signal.signal(kill, signal.SIG_DFL)
+    )
     end = time.monotonic() + 120
     while not any(p.stat().st_size for p in tmp_path.glob(".faceflow*.mp4")) and time.monotonic() < end:
         time.sleep(0.01)
@@ -409,13 +411,13 @@ def behind_a_ball(frame: Tensor, x: float, y: float, radius: float) -> tuple[Ten
     return torch.where(there[..., None], 30 + 25 * (1 - off).clamp(0, 1)[..., None], frame).byte(), there
 
 
-def test_what_covers_a_face_in_a_clip_stays_as_it_is(portraits: dict[str, Tensor], detector: Detector) -> None:
+def test_what_covers_a_face_in_a_clip_stays_as_it_is(portraits: dict[str, Tensor], finder: Remembering) -> None:
     """A microphone comes before the mouth and leaves again: it does not bend, what is spared comes and goes without a jump, and it is said."""
     frame = (portraits["astronaut"][0, :, 20:240, 90:350].permute(1, 2, 0) * 255).byte().contiguous()
-    crop = Editor(preset("smile"), detector).edit(frame).faces[0].crop
+    crop = Editor(preset("smile"), finder).edit(frame).faces[0].crop
     side = crop.side.item()
     x, y = crop.points[0, 3:].mean(0).tolist()
-    editor, remarks = Editor(preset("smile"), detector, VideoSettings(fade=1)), Remarks()
+    editor, remarks = Editor(preset("smile"), finder, VideoSettings(fade=1)), Remarks()
     maps, changes = [], []
     for i in range(30):
         given, there = behind_a_ball(frame, x, y, 0.11 * side) if 8 <= i < 20 else (frame, frame[..., 0] > 255)
