@@ -31,14 +31,12 @@ _JAW = [AT[i] for i in (172, 136, 150, 149, 176, 148, 152, 377, 400, 378, 379, 3
 _MIDDLES = [EDGES[1][5], EDGES[3][5]]
 
 
-def settled(before: Tensor, relaxed: Tensor, moved: Tensor, smiles: Tensor) -> tuple[Tensor, Tensor] | None:
-    """How far the grin of a face is gone after edits ``[N]``, 0..1, and by how much muscles miss its lips when all of it is, ``[161,2]`` crop fractions;
-    None where a face did not grin.
+def gone(before: Tensor, moved: Tensor, smiles: Tensor) -> Tensor | None:
+    """How far the grin of a face is gone, and its mouth shut, after edits: ``[N]``, 0..1; None where it does not grin, or goes on.
 
     Args:
-        before: ``[161,2]`` landmarks of a face,
-        relaxed: where they are when all muscles have let go, and
-        moved: ``[N,161,2]`` where they are after edits.
+        before: ``[161,2]`` landmarks of a face, and
+        moved: ``[N,161,2]`` where muscles move them.
         smiles: ``[1+N]`` how much the face smiles before, and after each.
     """
     opening = before[_MIDDLES[1], 1] - before[_MIDDLES[0], 1]
@@ -46,10 +44,9 @@ def settled(before: Tensor, relaxed: Tensor, moved: Tensor, smiles: Tensor) -> t
     grins = smoothstep(smile, *SMILE) * smoothstep(gap, *GRIN)
     if not grins:
         return None
-    missed = at_rest(*torch.stack([before, relaxed]).double().cpu().numpy(), smile)
     apart = moved[:, _MIDDLES[1], 1] - moved[:, _MIDDLES[0], 1]
-    gone = grins * (1 - smiles[1:] / smile).clamp(0, 1) * (1 - apart / opening).clamp(0, 1)
-    return gone, torch.from_numpy(missed).to(before)
+    share = grins * (1 - smiles[1:] / smile).clamp(0, 1) * (1 - apart / opening).clamp(0, 1)
+    return share if share.any() else None
 
 
 def at_rest(before: np.ndarray, relaxed: np.ndarray, smile: float) -> np.ndarray:
@@ -69,7 +66,7 @@ def at_rest(before: np.ndarray, relaxed: np.ndarray, smile: float) -> np.ndarray
     was, now = edges
     # Where lips meet is a parabola, in the middle as far below the edge of the upper lip as that was raised, however far a jaw was open.
     (share, top), (_, bottom) = now[1], now[3]
-    line = np.polynomial.Polynomial.fit([0, *share, 1], [0, *(top + bottom) / 2, 0], 2)
+    line = np.poly1d(_parabola(share) @ np.concatenate([[0], (top + bottom) / 2, [0]]))
     raised = frame.to(*before[_MIDDLES[0]])[1] + RAISES * smile - line(share[5])
     narrows = (1 - NARROWS * smile) * widths[0] - widths[1]
     across, down = np.zeros((2, len(before)))
@@ -88,8 +85,13 @@ def at_rest(before: np.ndarray, relaxed: np.ndarray, smile: float) -> np.ndarray
         down[rows[0]] = np.interp(share, now[inner][0], down[rows[1]]) + wanted - ends[1]
     c, s = frame.axis
     # A reader of landmarks takes some of a grin for a jaw that drops.
-    upwards = before[_JAW] @ [-s, c] - relaxed[_JAW] @ [-s, c]
-    opening = was[3][1][5] - was[1][1][5]
-    rises = CHIN * max(opening - SHOWS, 0.0)
-    down[_JAW] = upwards * (1 - min(rises / max(upwards[len(_JAW) // 2], 1e-6), 1.0)) if upwards[len(_JAW) // 2] > 0 else 0.0
+    rises = (before[_JAW] - relaxed[_JAW]) @ [-s, c]
+    chin, opening = rises[len(_JAW) // 2], was[3][1][5] - was[1][1][5]
+    if chin > 0:
+        down[_JAW] = rises * (1 - min(CHIN * max(opening - SHOWS, 0.0) / chin, 1.0))
     return across[:, None] * [c, s] + down[:, None] * [-s, c]
+
+
+def _parabola(share: np.ndarray) -> np.ndarray:
+    """``[3,N+2]``: takes heights at shares ``[N]`` of a mouth, and at its corners, to the parabola nearest to them."""
+    return np.linalg.pinv(np.vander(np.concatenate([[0], share, [1]]), 3))

@@ -569,11 +569,11 @@ def moved_face(face: Face, field: MusclesField, size: int = RASTER, after: Tenso
         change[:, :2] += rounds
         moved = landmarks + part.landmarks(change[:, :2])
     grinned = lips_settled(fitted, landmarks, moved[None], after[None])
-    if grinned is not None and grinned[0] > 0:
-        gone, missed = grinned
+    if grinned is not None:
+        share, missed = grinned
         along, between = _lips_take_along(face.fitted.rig)
-        missed = gone * missed
-        beside, between = (torch.stack([missed, moved + missed - landmarks]).mT @ along).mT, gone * between
+        missed = share * missed
+        beside, between = (torch.stack([missed, moved + missed - landmarks]).mT @ along).mT, share * between
         change[:, :2] = torch.lerp(change[:, :2] + beside[0], beside[1], between)
         moved = landmarks + part.landmarks(change[:, :2])
     seen = rasterise(points[0] + change[:, :2], depth[0] + change[:, 2], part.triangles, size)

@@ -21,7 +21,7 @@ from ..faces.landmarks import AT, EYES, IRISES, MIRROR
 from ..faces.read import UNITS, read_units
 from ..faces.rig import Rig
 from .anatomy import IRIS, MARGIN, UPPER_OPENS, UPPER_SHUTS
-from .closing import settled
+from .closing import at_rest, gone
 from .smooth import smoothstep
 
 LID_UNITS = ("eyeBlink", "eyeWide", "eyeLook")  # what these do is described by the curves of the lids, not by the mesh
@@ -242,8 +242,8 @@ def landmarks_after(face: FittedFace, landmarks: Tensor, units: Tensor) -> Tenso
     moved = landmarks + torch.tensordot((units - shown) * of_mesh(rig), moves, 1)
     grinned = lips_settled(face, landmarks, moved, units)
     if grinned is not None:
-        gone, missed = grinned
-        moved = moved + gone[:, None, None] * missed
+        share, missed = grinned
+        moved = moved + share[:, None, None] * missed
     # Few of many rows differ in the units of lids and gaze.
     of_lids, which = torch.where(of_mesh(rig), shown, units).unique(dim=0, return_inverse=True)
     rows = [eyelids_and_gaze(shown, row, rig.unit_names) for row in of_lids]
@@ -272,15 +272,25 @@ def landmarks_after(face: FittedFace, landmarks: Tensor, units: Tensor) -> Tenso
     return moved
 
 
-def lips_settled(
-    face: FittedFace, landmarks: Tensor, moved: Tensor, units: Tensor
-) -> tuple[Tensor, Tensor] | None:
-    """:func:`flow_core.fields.closing.settled` of a face, batch 1, whose landmarks its muscles have ``moved [N,161,2]``, with ``units [N,U]`` after."""
+def lips_settled(face: FittedFace, landmarks: Tensor, moved: Tensor, units: Tensor) -> tuple[Tensor, Tensor] | None:
+    """How far a grin is gone ``[N]``, see :func:`flow_core.fields.closing.gone`, and by how much muscles that let go of it miss the mouth at rest,
+    ``[161,2]`` crop fractions; None where no grin goes.
+
+    Args:
+        face: batch 1.
+        landmarks: ``[161,2]`` crop points, to which it was fitted.
+        moved: ``[N,161,2]`` where muscles move them, with
+        units: ``[N,U]``.
+    """
     rig, shown = face.rig, face.units[0]
+    smiles = torch.cat([shown[None], units])[:, _named(rig, "mouthSmile")].mean(1)
+    share = gone(landmarks, moved, smiles)
+    if share is None:
+        return None
     moves = (_moves(rig) @ face.rotation[0].mT)[..., :2] * face.scale[0]
     relaxed = landmarks - torch.tensordot(shown * of_mesh(rig), moves, 1)
-    smiles = torch.cat([shown[None], units])[:, _named(rig, "mouthSmile")].mean(1)
-    return settled(landmarks, relaxed, moved, smiles)
+    missed = at_rest(*torch.stack([landmarks, relaxed]).double().cpu().numpy(), smiles[0].item())
+    return share, torch.from_numpy(missed).to(landmarks)
 
 
 def _down(axis: Tensor) -> Tensor:
