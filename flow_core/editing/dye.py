@@ -120,7 +120,7 @@ def look(picture: Tensor, mask: Tensor, at: Tensor, mean: Tensor, square: int, s
     most = 3 * (off.square() * weight).sum(1, keepdim=True).sqrt()
     off = torch.lerp(torch.minimum(torch.maximum(off, -most), most), off, deep)
     # what tends to what lies beyond may be it, and what does not is a strand
-    rgb = smooth + torch.where(off * beyond > 0, inner * deep, mask**2) * off
+    rgb = smooth + torch.where(off * beyond > 0, inner * deep, 1.0) * off
     lab = rgb_to_lab(rgb)
     # in logarithms, since gloss on black hair is all that tells its strands in light itself; less so where hair is lighter
     around = rgb_to_lab(smooth)[0].clamp(min=0)
@@ -171,7 +171,9 @@ def dyed(hair: Hair, by: Tensor) -> Tensor:
     # on what is dark, gloss stands out farther than shade goes down
     base = new + DARK + new**2 / 20
     most = GLOSS[0] + (GLOSS[1] - GLOSS[0]) * far
-    tone = strands * _soft(hair.strands, most) + shades * _soft(hair.shades, most) - BY_SKIN * far * hair.roots
+    weight = hair.mask / hair.mask.sum().clamp(min=1e-6)
+    tone = strands * _soft(hair.strands, most, weight) + shades * _soft(hair.shades, most, weight)
+    tone = tone - BY_SKIN * far * hair.roots
     light = new + base * ((tone / base).exp() - 1)
     rooted = far * (1 - ROOTS) + (-lift / ROOTED).clamp(0, 1) * (1 - GREY_ROOTS)
     light = torch.where(light > 85, 85 + 13 * ((light - 85) / 13).tanh(), light)
@@ -185,12 +187,14 @@ def dyed(hair: Hair, by: Tensor) -> Tensor:
     darker = (new + 16) / (mean[0] + 16)
     paler = (there[1:].norm(dim=0) + 1) / (mean[1:].norm(dim=0) + 1)
     kept = torch.minimum(darker, paler.clamp(min=0.3)).clamp(max=1) * (1 - (1 - KEPT) * wholly)
-    hue = there[1:] * full * pale + (own[1:] - mean[1:] * full) * kept
+    usual = mean[1:] * ((own[0] + 6) / (mean[0] + 6)).clamp(0, 1) ** FULL
+    hue = there[1:] * full * pale + (own[1:] - usual) * kept
     # no head grows green hair: it was dyed before, roots and all
     dyed_before = ((mean[1:] - mean[1:].clamp(*mean.new_tensor(GROWN)[..., None])).norm() / UNLIKE).clamp(max=1)
     return torch.lerp(torch.cat([light[None], hue]), own, rooted * hair.roots * (1 - dyed_before))
 
 
-def _soft(tone: Tensor, most: Tensor) -> Tensor:
+def _soft(tone: Tensor, most: Tensor, weight: Tensor) -> Tensor:
     """Standard deviations, of which gloss counts the less the more there are, and shade a little less too."""
-    return torch.where(tone > 0, most * (tone.clamp(min=0) / most).log1p(), tone / (1 - tone.clamp(max=0) / SHADES))
+    tone = torch.where(tone > 0, most * (tone.clamp(min=0) / most).log1p(), tone / (1 - tone.clamp(max=0) / SHADES))
+    return _standard(tone, weight)[0]

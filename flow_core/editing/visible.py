@@ -50,7 +50,6 @@ HAIR_SPREAD = 10.0, 5.0, 6.0  # standard deviations of the colours of a head of 
 HAIR_FAR = 3.0, 4.4  # of these deviations, from where on a colour is not that of the hair
 LIKELY = 0.7, 0.9  # probability of hair: on a face that may be skin, and on one that is none
 UNLIKELY = 0.03, 0.2  # the same: that is none on a face, such as a cheek in shade, and may be
-SURELY = 0.85, 0.96  # the same: what may be a coat, and what is hair in deep shade
 INNER = 0.85  # of the oval of the face, in which below the brows there is no hair
 TAKEN = 0.7, 0.4  # share of a colour of skin that lips, and brows, do not take
 BROW = 0.95, 1.65  # of the oval's half above the brows, up to where a brow may go on, across and up
@@ -355,7 +354,7 @@ class Seen:
         expected, rim = self._around(expected), (like.shape[-1] - self.size) // 2
         rows = (torch.arange(like.shape[-1], device=like.device) + 0.5 - rim) / self.size
         above = _ramp(self._brows[..., 1:, None] - rows[:, None], 0.0, 0.05)
-        surely = _ramp(resized(self.found_hair[2], like.shape[-1]), *SURELY)
+        surely = _ramp(resized(self.found_hair[2], like.shape[-1]), *LIKELY)
         return torch.stack([like, expected, above.expand_as(like), surely]).amax(0)
 
     def _lips(self) -> Tensor:
