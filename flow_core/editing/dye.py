@@ -182,13 +182,12 @@ def dyed(hair: Hair, by: Tensor) -> Tensor:
     shade = ((light + 6) / (new + 6).clamp(min=6)).clamp(0, 1)
     gloss = wholly * ((light - new) / (100 - new).clamp(min=10)).clamp(0, 1)
     ruddy = (there[2] / 20).clamp(0, 1) * (FULL - RUDDY)
-    full = torch.stack([shade ** (FULL - ruddy), shade**FULL])
+    full, was = (torch.stack([s ** (FULL - ruddy), s**FULL]) for s in (shade, ((own[0] + 6) / (mean[0] + 6)).clamp(0, 1)))
     pale = torch.stack([1 - 0.9 * gloss, 1 - 0.5 * gloss])
     darker = (new + 16) / (mean[0] + 16)
     paler = (there[1:].norm(dim=0) + 1) / (mean[1:].norm(dim=0) + 1)
     kept = torch.minimum(darker, paler.clamp(min=0.3)).clamp(max=1) * (1 - (1 - KEPT) * wholly)
-    usual = mean[1:] * ((own[0] + 6) / (mean[0] + 6)).clamp(0, 1) ** FULL
-    hue = there[1:] * full * pale + (own[1:] - usual) * kept
+    hue = there[1:] * full * pale + (own[1:] - mean[1:] * was) * kept
     # no head grows green hair: it was dyed before, roots and all
     dyed_before = ((mean[1:] - mean[1:].clamp(*mean.new_tensor(GROWN)[..., None])).norm() / UNLIKE).clamp(max=1)
     return torch.lerp(torch.cat([light[None], hue]), own, rooted * hair.roots * (1 - dyed_before))

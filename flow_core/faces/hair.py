@@ -33,7 +33,7 @@ TEXTURE = 0.15, 0.4  # of the texture that most of the hair has: none, and enoug
 BLURRED = (
     0.006  # mean difference of the logarithm of light from that of its neighbours, below which a picture has no texture
 )
-STRAY = 0.01, 0.12  # probability of hair beside it: a wall that is as dark, and strands
+STRAY = 0.01, 0.06  # probability of hair beside it: a wall that is as dark, and strands
 HUE = 2.0  # times that shares of red and green count, of what red and green do
 APART = 14.0  # squared distance of two colours in what they vary by, which half tells them apart
 # mean logit where hair is found, below which it may well be a hat or a bald head: where it is much of the square, and where it is little,
