@@ -119,8 +119,10 @@ def look(picture: Tensor, mask: Tensor, at: Tensor, mean: Tensor, square: int, s
     off = pixels - smooth
     most = 3 * (off.square() * weight).sum(1, keepdim=True).sqrt()
     off = torch.lerp(torch.minimum(torch.maximum(off, -most), most), off, deep)
-    # what tends to what lies beyond may be it, and what does not is a strand
-    rgb = smooth + torch.where(off * beyond > 0, inner * deep, 1.0) * off
+    # as far as a pixel tends to what lies beyond it may be that; all else is its own, such as a rim of red in low sun
+    way = beyond / beyond.norm(dim=0).clamp(min=1e-3)
+    along = (off * way).sum(0, keepdim=True).clamp(min=0)
+    rgb = smooth + off - (1 - inner * deep) * along * way
     lab = rgb_to_lab(rgb)
     # in logarithms, since gloss on black hair is all that tells its strands in light itself; less so where hair is lighter
     around = rgb_to_lab(smooth)[0].clamp(min=0)
