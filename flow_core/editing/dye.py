@@ -19,8 +19,8 @@ GAIN = 4.0  # times that contrasts grow at most: beyond, blocks and noise of a d
 DEEPER = 7.0  # the same of light and shade over the head
 FLAT = 0.7  # of the contrasts that hair has where it is as light: with less it is a cap, and gets less light
 STILL_LIGHTER = 30.0  # L by which flat hair gets lighter all the same
-# standard deviations from where on gloss grows slowly, and where hair gets lighter by ROOTED: on black hair it is sparse and bright
-GLOSS = 3.0, 1.3
+# standard deviations of gloss at most, and where hair gets lighter by ROOTED: on black hair it is sparse and bright
+GLOSS = 3.0, 1.1
 SHADES = 8.0  # the same of shade
 DARK, SHADY = 4.0, 0.5  # L below which strands tell little, and more for each L of the hair
 DEEP, LIT = 2.0, 0.25  # the same of the light and shade of the head, which has next to no noise
@@ -28,7 +28,7 @@ BLACK = 6.0  # L of the blackest hair
 DEEPEST = 1.5  # shift along a and b for each L of hair, at most
 BLEACHED = 3.0  # times that L + 16 of the hair grows at most
 ROOTS = 0.7  # share of the way that hair goes where it ends in skin, where it gets lighter by ROOTED or more
-BY_SKIN = 6.0  # L by which such hair is darker there: beside a face fair hair lies in shade, and black hair shows none
+BY_SKIN = 9.0  # L by which such hair is darker there: beside a face fair hair lies in shade, and black hair shows none
 GREY_ROOTS = 0.85  # the same where it gets darker
 ROOTED = 40.0
 # Least and most a and b of hair as it grows, in warm and in cold light, and how far beyond these it is certainly dyed
@@ -174,8 +174,10 @@ def dyed(hair: Hair, by: Tensor) -> Tensor:
     base = new + DARK + new**2 / 20
     most = GLOSS[0] + (GLOSS[1] - GLOSS[0]) * far
     weight = hair.mask / hair.mask.sum().clamp(min=1e-6)
-    tone = strands * _soft(hair.strands, most, weight) + shades * _soft(hair.shades, most, weight)
-    tone = tone - BY_SKIN * far * hair.roots
+    # beside a face hair is thin and skin shines through, which is no light
+    dull = 1 - far * hair.roots
+    lit = torch.where(hair.shades > 0, dull, 1.0) * hair.shades
+    tone = strands * _soft(hair.strands, most, weight) + shades * _soft(lit, most, weight) - BY_SKIN * (1 - dull)
     light = new + base * ((tone / base).exp() - 1)
     rooted = far * (1 - ROOTS) + (-lift / ROOTED).clamp(0, 1) * (1 - GREY_ROOTS)
     light = torch.where(light > 85, 85 + 13 * ((light - 85) / 13).tanh(), light)
@@ -197,5 +199,5 @@ def dyed(hair: Hair, by: Tensor) -> Tensor:
 
 def _soft(tone: Tensor, most: Tensor, weight: Tensor) -> Tensor:
     """Standard deviations, of which gloss counts the less the more there are, and shade a little less too."""
-    tone = torch.where(tone > 0, most * (tone.clamp(min=0) / most).log1p(), tone / (1 - tone.clamp(max=0) / SHADES))
+    tone = torch.where(tone > 0, most * (tone.clamp(min=0) / most).tanh(), tone / (1 - tone.clamp(max=0) / SHADES))
     return _standard(tone, weight)[0]
