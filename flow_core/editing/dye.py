@@ -19,9 +19,8 @@ GAIN = 4.0  # times that contrasts grow at most: beyond, blocks and noise of a d
 DEEPER = 7.0  # the same of light and shade over the head
 FLAT = 0.7  # of the contrasts that hair has where it is as light: with less it is a cap, and gets less light
 STILL_LIGHTER = 30.0  # L by which flat hair gets lighter all the same
-# standard deviations of gloss at most, and where hair gets lighter by ROOTED: on black hair it is sparse and bright
+# standard deviations from where on gloss grows slowly, and where hair gets lighter by ROOTED: on black hair it is sparse and bright
 GLOSS = 3.0, 1.1
-SHADES = 8.0  # the same of shade
 DARK, SHADY = 4.0, 0.5  # L below which strands tell little, and more for each L of the hair
 DEEP, LIT = 2.0, 0.25  # the same of the light and shade of the head, which has next to no noise
 BLACK = 6.0  # L of the blackest hair
@@ -59,7 +58,8 @@ class Hair(NamedTuple):
         spreads: the same of strands and shades, ``[2]``.
         fine: L by which light changes from strand to strand.
         mask: how far each pixel is hair, ``[N]``.
-        roots: 1 where hair ends in skin, 0 within and where it ends in the open, ``[N]``.
+        roots: 1 where hair grows out of skin, 0 within and where it ends in the open, ``[N]``.
+        thin: the same with where it ends before skin, ``[N]``.
     """
 
     mean: Tensor
@@ -72,6 +72,7 @@ class Hair(NamedTuple):
     fine: Tensor
     mask: Tensor
     roots: Tensor
+    thin: Tensor
 
 
 def look(picture: Tensor, mask: Tensor, at: Tensor, mean: Tensor, square: int, skin: Tensor | None = None) -> Hair:
@@ -92,10 +93,10 @@ def look(picture: Tensor, mask: Tensor, at: Tensor, mean: Tensor, square: int, s
     fine = (grey - blurred(grey, strand)).abs()
     inner = ((blurred(part, wide) - 0.45) / 0.5).clamp(0, 1)
     inner = inner * inner * (3 - 2 * inner)
-    roots = 1 - inner
+    thin, grown = 1 - inner, 1.0
     if skin is not None:
         face, grown = resized(skin, side).split(1, 1)
-        roots = roots * (3 * blurred(face, wide)).clamp(max=1) * grown
+        thin = thin * (3 * blurred(face, wide)).clamp(max=1)
     # at its border hair is partly what lies beyond; it is taken for what it is deeper within, or all over, with its own strands
     deep = ((blurred(part, strand) - 0.6) / 0.35).clamp(0, 1)
     fine = (fine * deep**2).sum() / (deep**2).sum().clamp(min=1e-6)
@@ -111,8 +112,8 @@ def look(picture: Tensor, mask: Tensor, at: Tensor, mean: Tensor, square: int, s
     beyond = (beyond[:, :3] + 1e-3 * near) / (beyond[:, 3:] + 1e-3)
     # a wall shines through the border of hair, which would be a rim of light
     smooth = near + (smooth - near) * torch.where((smooth - near) * (beyond - near) > 0, inner**2, inner)
-    planes = resized(torch.cat([roots, deep, inner, smooth, beyond - near], 1), n).flatten(2)[0].index_select(1, at)
-    roots, deep, inner, smooth, beyond = planes.split((1, 1, 1, 3, 3))
+    planes = resized(torch.cat([thin, thin * grown, deep, inner, smooth, beyond - near], 1), n).flatten(2)[0].index_select(1, at)
+    thin, roots, deep, inner, smooth, beyond = planes.split((1, 1, 1, 1, 3, 3))
     pixels, mask, mean = picture.flatten(2)[0].index_select(1, at), mask.flatten()[at], mean[:, None]
     weight = mask * deep[0] ** 2 + 1e-6
     weight = weight / weight.sum()
@@ -130,7 +131,7 @@ def look(picture: Tensor, mask: Tensor, at: Tensor, mean: Tensor, square: int, s
     shades = (around + DEEP + LIT * mean[0]).log()
     spread, *spreads = (_standard(x, weight)[1] for x in (lab[0], lab[0] - around, around))
     strands, shades = (_standard(x, weight)[0] for x in (strands, shades))
-    return Hair(mean, rgb, lab, strands, shades, spread, torch.stack(spreads), fine, mask, roots[0])
+    return Hair(mean, rgb, lab, strands, shades, spread, torch.stack(spreads), fine, mask, roots[0], thin[0])
 
 
 def _standard(values: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
@@ -172,12 +173,12 @@ def dyed(hair: Hair, by: Tensor) -> Tensor:
     strands, shades = torch.minimum(rich * usual_spreads(new), hair.spreads.new_tensor([GAIN, DEEPER]) * hair.spreads)
     # on what is dark, gloss stands out farther than shade goes down
     base = new + DARK + new**2 / 20
-    most = GLOSS[0] + (GLOSS[1] - GLOSS[0]) * far
-    weight = hair.mask / hair.mask.sum().clamp(min=1e-6)
-    # beside a face hair is thin and skin shines through, which is no light
-    dull = 1 - far * hair.roots
-    lit = torch.where(hair.shades > 0, dull, 1.0) * hair.shades
-    tone = strands * _soft(hair.strands, most, weight) + shades * _soft(lit, most, weight) - BY_SKIN * (1 - dull)
+    # where it ends before a face hair is thin and skin shines through, which is no light
+    lit = torch.where(hair.shades > 0, 1 - far * hair.thin, 1.0) * hair.shades
+    tone = strands * hair.strands + shades * lit
+    most = torch.hypot(strands, shades) * (GLOSS[0] + (GLOSS[1] - GLOSS[0]) * far)
+    tone = torch.where(tone > 0, most * (tone.clamp(min=0) / most).log1p(), tone)
+    tone = tone - (tone * hair.mask).sum() / hair.mask.sum().clamp(min=1e-6) - BY_SKIN * far * hair.roots
     light = new + base * ((tone / base).exp() - 1)
     rooted = far * (1 - ROOTS) + (-lift / ROOTED).clamp(0, 1) * (1 - GREY_ROOTS)
     light = torch.where(light > 85, 85 + 13 * ((light - 85) / 13).tanh(), light)
@@ -195,9 +196,3 @@ def dyed(hair: Hair, by: Tensor) -> Tensor:
     # no head grows green hair: it was dyed before, roots and all
     dyed_before = ((mean[1:] - mean[1:].clamp(*mean.new_tensor(GROWN)[..., None])).norm() / UNLIKE).clamp(max=1)
     return torch.lerp(torch.cat([light[None], hue]), own, rooted * hair.roots * (1 - dyed_before))
-
-
-def _soft(tone: Tensor, most: Tensor, weight: Tensor) -> Tensor:
-    """Standard deviations, of which gloss counts the less the more there are, and shade a little less too."""
-    tone = torch.where(tone > 0, most * (tone.clamp(min=0) / most).tanh(), tone / (1 - tone.clamp(max=0) / SHADES))
-    return _standard(tone, weight)[0]
