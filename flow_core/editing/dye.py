@@ -17,31 +17,30 @@ from ..geometry.neighbours import blurred
 
 MOST_LIGHTER, MOST_DARKER = 50.0, 62.0  # L by which a head of hair changes at most: nothing bleaches black to white
 GAIN = 4.0  # times that contrasts grow at most: beyond, blocks and noise of a dark picture show
+DEEPER = 7.0  # the same of light and shade over the head
 FLAT = 0.7  # of the contrasts that hair has where it is as light: with less it is a cap, and gets less light
 STILL_LIGHTER = 30.0  # L by which flat hair gets lighter all the same
 # standard deviations from where on gloss grows slowly, and where hair gets lighter by ROOTED: on black hair it is sparse and bright
-GLOSS = 3.0, 1.0
-SHADES = 8.0, 2.7  # the same of shade
-DARK, SHADY = 4.0, 0.5  # L below which shades tell little, and more for each L of the hair
+GLOSS = 3.0, 1.1
+DARK, SHADY = 4.0, 0.5  # L below which strands tell little, and more for each L of the hair
+DEEP, LIT = 2.0, 0.25  # the same of the light and shade of the head, which has next to no noise
 BLACK = 6.0  # L of the blackest hair
 DEEPEST = 1.5  # shift along a and b for each L of hair, at most
 BLEACHED = 3.0  # times that L + 16 of the hair grows at most
-ROOTS = 0.2  # share of the way that hair goes where it ends in skin, where it gets lighter by ROOTED or more
+ROOTS = 0.7  # share of the way that hair goes where it ends in skin, where it gets lighter by ROOTED or more
+BY_SKIN = 9.0  # L by which such hair is darker there: beside a face fair hair lies in shade, and black hair shows none
 GREY_ROOTS = 0.85  # the same where it gets darker
 ROOTED = 40.0
 # Least and most a and b of hair as it grows, in warm and in cold light, and how far beyond these it is certainly dyed
 GROWN, UNLIKE = ((-4.0, -8.0), (28.0, 45.0)), 8.0
 EDGE, FINE = 0.045, 0.016  # of the square: how far roots reach into the hair, and light changes from strand to strand
-NEARBY = 0.06  # of the square, over which hair has one colour where a pixel is only partly hair
+NEARBY = 0.06, 0.025  # of the square, over which hair has one colour where a pixel is only partly hair: where there is little, and else
 SCARCE = 0.08  # share of hair nearby that counts as much as all the hair does
 # L by which hair without strands may get darker, or else it is a cap, and more for each L that these differ
 SMOOTH = 26.0, 14.0
 WARM = 0.25  # shift along a for each L that hair cannot be bleached
 RUDDY, FULL = 0.5, 0.7  # exponents by which a and b fall with the light within the shade: that of fair hair is ruddy
 WHOLLY = 15.0  # shift, CIE Lab, from where on hair is another colour, and not its own a little changed
-EVEN = 0.6  # of how light changes over the head, what hair loses that gets lighter by ROOTED or more
-LEAST = 0.7  # of the contrasts that is left then, below which they are not restored
-CALM = 0.2  # of the contrasts of such hair, what it loses too
 COLORLESS = 12.0  # chroma up to which light hair is grey, the less the more of it
 KEPT = 0.4  # of how the colours of hair differ from strand to strand, what dye leaves
 COARSE = 96  # pixels a side of the face square, at which what is smooth is computed
@@ -54,23 +53,27 @@ class Hair(NamedTuple):
         mean: Lab ``[3,1]``.
         rgb: what hair is taken to be at each pixel, ``[3,N]``.
         lab: the same.
-        tone: how light each pixel is, ``[N]`` standard deviations of its logarithm.
-        wide: the same of what is around each pixel, ``[N]``.
+        strands: how light each pixel is beside what is around it, ``[N]`` standard deviations of the logarithm.
+        shades: how light it is around each pixel, ``[N]`` the same.
         spread: L, the standard deviation of the light of the hair.
+        spreads: the same of strands and shades, ``[2]``.
         fine: L by which light changes from strand to strand.
         mask: how far each pixel is hair, ``[N]``.
-        roots: 1 where hair ends in skin, 0 within and where it ends in the open, ``[N]``.
+        roots: 1 where hair grows out of skin, 0 within and where it ends in the open, ``[N]``.
+        thin: the same with where it ends before skin, ``[N]``.
     """
 
     mean: Tensor
     rgb: Tensor
     lab: Tensor
-    tone: Tensor
-    wide: Tensor
+    strands: Tensor
+    shades: Tensor
     spread: Tensor
+    spreads: Tensor
     fine: Tensor
     mask: Tensor
     roots: Tensor
+    thin: Tensor
 
 
 def look(picture: Tensor, mask: Tensor, at: Tensor, mean: Tensor, square: int, skin: Tensor | None = None) -> Hair:
@@ -91,45 +94,60 @@ def look(picture: Tensor, mask: Tensor, at: Tensor, mean: Tensor, square: int, s
     fine = (grey - blurred(grey, strand)).abs()
     inner = ((blurred(part, wide) - 0.45) / 0.5).clamp(0, 1)
     inner = inner * inner * (3 - 2 * inner)
-    roots = 1 - inner
+    thin, grown = 1 - inner, 1.0
     if skin is not None:
         face, grown = resized(skin, side).split(1, 1)
-        roots = roots * (3 * blurred(face, wide)).clamp(max=1) * grown
+        thin = thin * (3 * blurred(face, wide)).clamp(max=1)
     # at its border hair is partly what lies beyond; it is taken for what it is deeper within, or all over, with its own strands
     deep = ((blurred(part, strand) - 0.6) / 0.35).clamp(0, 1)
     fine = (fine * deep**2).sum() / (deep**2).sum().clamp(min=1e-6)
     middle = lab_to_rgb(mean[:, None])[None, :, :, None]
-    near = blurred(torch.cat([small * deep * inner, deep * inner], 1), max(1, round(NEARBY * COARSE)))
-    near = (near[:, :3] + SCARCE * middle) / (near[:, 3:] + SCARCE)
+    near = middle
+    for radius in NEARBY:
+        part_of = deep**2 * inner if radius == NEARBY[0] else deep**2
+        own = blurred(torch.cat([small * part_of, part_of], 1), max(1, round(radius * COARSE)))
+        near = (own[:, :3] + SCARCE * near) / (own[:, 3:] + SCARCE)
     smooth = blurred(torch.cat([small * part**2, part**2, small * (1 - part), 1 - part], 1), strand)
     smooth, beyond = smooth[:, :4], smooth[:, 4:]
     smooth = (smooth[:, :3] + 1e-3 * near) / (smooth[:, 3:] + 1e-3)
-    smooth = torch.lerp(near, smooth, inner)
     beyond = (beyond[:, :3] + 1e-3 * near) / (beyond[:, 3:] + 1e-3)
-    planes = resized(torch.cat([roots, deep, inner, smooth, beyond - near], 1), n).flatten(2)[0].index_select(1, at)
-    roots, deep, inner, smooth, beyond = planes.split((1, 1, 1, 3, 3))
+    # a wall shines through the border of hair, which would be a rim of light
+    smooth = near + (smooth - near) * torch.where((smooth - near) * (beyond - near) > 0, inner**2, inner)
+    planes = resized(torch.cat([thin, thin * grown, deep, inner, smooth, beyond - near], 1), n).flatten(2)[0].index_select(1, at)
+    thin, roots, deep, inner, smooth, beyond = planes.split((1, 1, 1, 1, 3, 3))
     pixels, mask, mean = picture.flatten(2)[0].index_select(1, at), mask.flatten()[at], mean[:, None]
     weight = mask * deep[0] ** 2 + 1e-6
     weight = weight / weight.sum()
     off = pixels - smooth
     most = 3 * (off.square() * weight).sum(1, keepdim=True).sqrt()
     off = torch.lerp(torch.minimum(torch.maximum(off, -most), most), off, deep)
-    # what tends to what lies beyond may be it, and what does not is a strand
-    rgb = smooth + torch.where(off * beyond > 0, inner * deep, mask**2) * off
+    # as far as a pixel tends to what lies beyond it may be that; all else is its own, such as a rim of red in low sun
+    way = beyond / beyond.norm(dim=0).clamp(min=1e-3)
+    along = (off * way).sum(0, keepdim=True).clamp(min=0)
+    rgb = smooth + off - (1 - inner * deep) * along * way
     lab = rgb_to_lab(rgb)
     # in logarithms, since gloss on black hair is all that tells its strands in light itself; less so where hair is lighter
-    tone = (lab[0].clamp(min=0) + DARK + SHADY * mean[0]).log()
-    tone = tone - (tone * weight).sum()
-    width = (tone.square() * weight).sum().sqrt().clamp(min=1e-3)
-    around = (rgb_to_lab(smooth)[0].clamp(min=0) + DARK + SHADY * mean[0]).log()
-    around = around - (around * weight).sum()
-    spread = ((lab[0] - mean[0]).square() * weight).sum().sqrt()
-    return Hair(mean, rgb, lab, tone / width, around / width, spread, fine, mask, roots[0])
+    around = rgb_to_lab(smooth)[0].clamp(min=0)
+    strands = (lab[0].clamp(min=0) + DARK + SHADY * mean[0]).log() - (around + DARK + SHADY * mean[0]).log()
+    shades = (around + DEEP + LIT * mean[0]).log()
+    spread, *spreads = (_standard(x, weight)[1] for x in (lab[0], lab[0] - around, around))
+    strands, shades = (_standard(x, weight)[0] for x in (strands, shades))
+    return Hair(mean, rgb, lab, strands, shades, spread, torch.stack(spreads), fine, mask, roots[0], thin[0])
 
 
-def usual_spread(light: Tensor) -> Tensor:
-    """The standard deviation of L within a head of hair of mean L ``light``: measured on portraits with hair of all colours."""
-    return torch.minimum(0.22 * (light + 6), 4 + 0.25 * (100 - light)).clamp(min=1)
+def _standard(values: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
+    """Values ``[N]`` with mean 0 and standard deviation 1 where weights ``[N]`` of sum 1 are, and what that was."""
+    values = values - (values * weight).sum()
+    spread = (values.square() * weight).sum().sqrt()
+    return values / spread.clamp(min=1e-3), spread
+
+
+def usual_spreads(light: Tensor) -> Tensor:
+    """The standard deviations ``[2]`` of L from strand to strand, and of light and shade over the head, of hair of mean L ``light [1]``:
+    measured on portraits with hair of all colours."""
+    strands = torch.minimum(0.15 * light, 0.13 * (100 - light)).clamp(max=4.5)
+    shades = torch.minimum(torch.minimum(light / 3, 3 + 0.12 * light), 0.3 * (100 - light))
+    return torch.cat([strands, shades]).clamp(min=0.7)
 
 
 def dyed(hair: Hair, by: Tensor) -> Tensor:
@@ -152,15 +170,17 @@ def dyed(hair: Hair, by: Tensor) -> Tensor:
     there = torch.cat([there[:1], there[1:] * (deepest / there[1:].norm(dim=0).clamp(min=1e-6)).clamp(max=1)])
     far = (lift / ROOTED).clamp(0, 1)
     # what has more contrast than usual keeps it, the less of it the more light changes
-    rich = (hair.spread / usual_spread(mean[0])).clamp(0.5, 1.6) ** (1 - 0.5 * (lift.abs() / ROOTED).clamp(max=1))
-    strands = torch.minimum(rich * (1 - CALM * far) * usual_spread(new), GAIN * hair.spread)
+    rich = (hair.spreads / usual_spreads(mean[0])).clamp(0.5, 1.6) ** (1 - 0.5 * (lift.abs() / ROOTED).clamp(max=1))
+    strands, shades = torch.minimum(rich * usual_spreads(new), hair.spreads.new_tensor([GAIN, DEEPER]) * hair.spreads)
     # on what is dark, gloss stands out farther than shade goes down
     base = new + DARK + new**2 / 20
-    tone = hair.tone - EVEN * far * hair.wide
-    tone = tone / ((tone.square() * hair.mask).sum() / hair.mask.sum().clamp(min=1e-6)).sqrt().clamp(LEAST, 1)
-    most, least = (torch.lerp(by.new_tensor(a), by.new_tensor(b), far) for a, b in (GLOSS, SHADES))
-    tone = torch.where(tone > 0, most * (tone.clamp(min=0) / most).log1p(), tone / (1 - tone.clamp(max=0) / least))
-    light = new + base * ((strands / base * tone).exp() - 1)
+    # where it ends before a face hair is thin and skin shines through, which is no light
+    lit = torch.where(hair.shades > 0, 1 - far * hair.thin, 1.0) * hair.shades
+    tone = strands * hair.strands + shades * lit
+    most = torch.hypot(strands, shades) * (GLOSS[0] + (GLOSS[1] - GLOSS[0]) * far)
+    tone = torch.where(tone > 0, most * (tone.clamp(min=0) / most).log1p(), tone)
+    tone = tone - (tone * hair.mask).sum() / hair.mask.sum().clamp(min=1e-6) - BY_SKIN * far * hair.roots
+    light = new + base * ((tone / base).exp() - 1)
     rooted = far * (1 - ROOTS) + (-lift / ROOTED).clamp(0, 1) * (1 - GREY_ROOTS)
     light = torch.where(light > 85, 85 + 13 * ((light - 85) / 13).tanh(), light)
     light = torch.lerp(own[0] + lift, light, wholly).clamp(0, 100)
@@ -168,12 +188,12 @@ def dyed(hair: Hair, by: Tensor) -> Tensor:
     shade = ((light + 6) / (new + 6).clamp(min=6)).clamp(0, 1)
     gloss = wholly * ((light - new) / (100 - new).clamp(min=10)).clamp(0, 1)
     ruddy = (there[2] / 20).clamp(0, 1) * (FULL - RUDDY)
-    full = torch.stack([shade ** (FULL - ruddy), shade**FULL])
+    full, was = (torch.stack([s ** (FULL - ruddy), s**FULL]) for s in (shade, ((own[0] + 6) / (mean[0] + 6)).clamp(0, 1)))
     pale = torch.stack([1 - 0.9 * gloss, 1 - 0.5 * gloss])
     darker = (new + 16) / (mean[0] + 16)
     paler = (there[1:].norm(dim=0) + 1) / (mean[1:].norm(dim=0) + 1)
     kept = torch.minimum(darker, paler.clamp(min=0.3)).clamp(max=1) * (1 - (1 - KEPT) * wholly)
-    hue = there[1:] * full * pale + (own[1:] - mean[1:] * full) * kept
+    hue = there[1:] * full * pale + (own[1:] - mean[1:] * was) * kept
     # no head grows green hair: it was dyed before, roots and all
     dyed_before = ((mean[1:] - mean[1:].clamp(*mean.new_tensor(GROWN)[..., None])).norm() / UNLIKE).clamp(max=1)
     return torch.lerp(torch.cat([light[None], hue]), own, rooted * hair.roots * (1 - dyed_before))

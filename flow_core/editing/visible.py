@@ -50,6 +50,7 @@ HAIR_LIKE_SKIN = 0.25  # share of the hair that looks like skin, from which on t
 HAIR_SPREAD = 10.0, 5.0, 6.0  # standard deviations of the colours of a head of hair, at least, CIE Lab
 HAIR_FAR = 3.0, 4.4  # of these deviations, from where on a colour is not that of the hair
 LIKELY = 0.7, 0.9  # probability of hair: on a face that may be skin, and on one that is none
+UNLIKELY = 0.02, 0.1  # the same: that is none on a face, such as a cheek in shade, and may be
 INNER = 0.85  # of the oval of the face, in which below the brows there is no hair
 TAKEN = 0.7, 0.4  # share of a colour of skin that lips, and brows, do not take
 BROW = 0.95, 1.65  # of the oval's half above the brows, up to where a brow may go on, across and up
@@ -330,7 +331,7 @@ class Seen:
         inside = torch.maximum(self.outline("all", 0.03), self._brow_and_neck[0])
         bare = torch.maximum(torch.maximum(skin, face), inside * _ramp(self.lit_skin, 0.5, 0.95))
         covered = self.covered * inside  # beyond the face all covers it
-        spared = 1 - bare * (1 - covered) * (1 - _ramp(likely, *LIKELY))
+        spared = 1 - torch.maximum(bare * (1 - _ramp(likely, *LIKELY)), inside * (1 - _ramp(likely, *UNLIKELY))) * (1 - covered)
         spared = self._around(spared, 1.0)
         spared = spared * self._hair_like(resized(mask, spared.shape[-1]) * spared)
         return mask * resized(spared, mask.shape[-1]) * trusted.to(mask)[:, None, None, None]
@@ -354,7 +355,8 @@ class Seen:
         expected, rim = self._around(expected), (like.shape[-1] - self.size) // 2
         rows = (torch.arange(like.shape[-1], device=like.device) + 0.5 - rim) / self.size
         above = _ramp(self._brows[..., 1:, None] - rows[:, None], 0.0, 0.05)
-        return torch.maximum(torch.maximum(like, expected), above)
+        surely = _ramp(resized(self.found_hair[2], like.shape[-1]), *LIKELY)
+        return torch.stack([like, expected, above.expand_as(like), surely]).amax(0)
 
     def _lips(self) -> Tensor:
         """Lips without what covers them, and without teeth that the landmarks take for lips: brighter and with less colour than the lips."""

@@ -32,8 +32,9 @@ TEXTURE = 0.15, 0.4  # of the texture that most of the hair has: none, and enoug
 BLURRED = (
     0.006  # mean difference of the logarithm of light from that of its neighbours, below which a picture has no texture
 )
+STRAY = 0.01, 0.06  # probability of hair beside it: a wall that is as dark, and strands
 HUE = 2.0  # times that shares of red and green count, of what red and green do
-APART = 8.0  # squared distance of two colours in what they vary by, which half tells them apart
+APART = 14.0  # squared distance of two colours in what they vary by, which half tells them apart
 # mean logit where hair is found, below which it may well be a hat or a bald head: where it is much of the square, and where it is little,
 # as these are for the most part
 SURE = 1.35, 2.0
@@ -119,7 +120,9 @@ def likely_hair(picture: Tensor, size: int, span: float = 1.0) -> tuple[Tensor, 
     small = resized(picture, mask.shape[-1])
     mask = mask * textured(small, mask, max(1, round(0.025 * coarse)))
     mask = ((mask - 0.3) / 0.32).clamp(0, 1)
-    return matted(picture, mask, max(1, round(BAND * coarse))), trusted(logits), likely
+    mask = matted(picture, mask, max(1, round(BAND * coarse)))
+    some = ((likely - STRAY[0]) / (STRAY[1] - STRAY[0])).clamp(0, 1)
+    return mask * resized(some, side), trusted(logits), likely
 
 
 def _look(aligned: Tensor) -> Tensor:

@@ -12,10 +12,12 @@ from flow_core.editing.gates import COLOR_REGIONS, Gates, open_gates
 from flow_core.editing.painting import RegionColors, means, paint_masks, patches, repaint, said
 from flow_core.editing.tints import COLORS, goal, named_tints
 from flow_core.editing.visible import Seen
+from flow_core.faces.hair import resized
 from flow_core.faces.landmarks import AT, EYES
 from flow_core.faces.regions import region_mask
 from flow_core.fields.new import new_field
 from flow_core.geometry.crop import Crop
+from flow_core.geometry.grid import pixel_centers
 from flow_core.guides.guide import Guide
 from flow_core.guides.prompts import Prompt
 from flow_core.train.colors import to_lab
@@ -218,7 +220,7 @@ def test_dyed_hair_keeps_its_strands(light: float, goal_light: float) -> None:
     hair, were = after[16:].flatten(), before[16:].flatten()
     assert torch.corrcoef(torch.stack([were, hair]))[0, 1] > 0.95
     assert hair.mean() == pytest.approx(goal_light, abs=4)
-    assert 0.28 * were.std() < hair.std() < 4.1 * were.std()
+    assert 0.28 * were.std() < hair.std() < 5 * were.std()
     assert after[:8].max() < max(65.0, hair.max().item()) + 3
     assert after[:8].min() > min(before[:8].min().item(), hair.min().item()) - 5
 
@@ -246,7 +248,7 @@ def test_hair_has_roots_beside_skin_alone() -> None:
     mean = torch.tensor([[[7.0, 0.0, 0.0]]])
     parts = patches(picture, mean, mask, ["hair"], 64, skin)
     after = to_lab(picture + repaint(parts, mean, torch.tensor([[[40.0, 0.0, 20.0]]]), (64, 64), 1.0, ["hair"]))[0, 0]
-    assert after[17, :28].mean() < after[46, :28].mean() - 5
+    assert 25 < after[17, :28].mean() < after[46, :28].mean() - 5  # in shade, and no band of black
     assert after[46].mean() == pytest.approx(after[32].mean().item(), abs=4)
     assert after[17, 36:].mean() == pytest.approx(after[46, 36:].mean().item(), abs=4)
 
@@ -286,3 +288,50 @@ def test_skin_leaves_hair_and_background_alone(astronaut: Tensor, crop: Crop) ->
 def test_a_sentence_tells_of_which_face() -> None:
     assert not said(["lips"], torch.tensor([[0.0]]))
     assert said(["hair", "lips"], torch.tensor([[1.0, 0.0], [0.0, 1.0]])).endswith("painted there on face 2.")
+
+
+def test_black_hair_that_turns_blond_has_depth_and_no_noise() -> None:
+    """Light and shade of the head come back as blond hair has them; noise of dark pixels grows less."""
+    shade = 2.5 * torch.sin(torch.arange(96.0) / 12).expand(96, 96)
+    noise = torch.randn(96, 96, generator=torch.Generator().manual_seed(0))
+    light = 8 + shade + 0.7 * noise
+    picture = lab_to_rgb(torch.cat([light[None, None], torch.zeros(1, 2, 96, 96)], 1))
+    mean, mask = torch.tensor([[[8.0, 0.0, 0.0]]]), torch.ones(1, 1, 96, 96)
+    parts = patches(picture, mean, mask, ["hair"], 96)
+    shift = torch.tensor([[[50.0, 5.0, 25.0]]])
+    after = to_lab(picture + repaint(parts, mean, shift, (96, 96), 1.0, ["hair"]))[0, 0]
+    by_column = after.mean(0)
+    assert by_column.std() > 3 * shade[0].std()
+    assert (after - by_column).std() < 4.5 * (light - light.mean(0)).std()
+
+
+def test_the_border_of_hair_is_taken_for_what_is_within() -> None:
+    """Hair that is darkest at its border, before a lighter wall whose light mixes into it: it does not become a rim of light."""
+    x = torch.arange(128.0)
+    hair = 6 + 24 * ((x - 40) / 4).clamp(0, 1)
+    light = torch.lerp(torch.full_like(x, 40.0), hair, ((x - 30) / 3).clamp(0, 1)).expand(128, 128)
+    picture = lab_to_rgb(torch.cat([light[None, None], torch.zeros(1, 2, 128, 128)], 1))
+    mask = (x > 30).float().expand(1, 1, 128, 128)
+    parts = patches(picture, torch.tensor([[[27.0, 0.0, 0.0]]]), mask, ["hair"], 128)
+    found = parts[0].hair.lab[0].unflatten(0, (128, -1)).mean(0)
+    assert found[:3].max() < hair[36:40].mean() + 4
+    assert found[40:].mean() > 18
+
+
+def test_a_cheek_in_shade_is_no_hair_and_hair_in_deep_shade_is(astronaut: Tensor, crop: Crop) -> None:
+    """The matte takes a cheek in shade for hair, as it is on the way to its colours; what is black between cheek and hair has another."""
+    aligned, places = square(astronaut, crop)
+    before = Seen(places, aligned, SIZE)
+    points, likely = pixel_centers(SIZE, SIZE)[0], resized(before.found_hair[2], SIZE)
+    side, nose, brow = places[0, AT[454]], places[0, AT[1]], before._brows[0, 0]
+    across = (points[..., 0] - nose[0]) / (side - nose)[0]
+    beside = (points[..., 1] > brow[1] + 0.1) & (points[..., 1] < side[1] + 0.15)
+    cheek = (across > 0.86) & beside & (likely[0, 0] < 0.01) & (before.outline("all")[0, 0] > 0.95)
+    deep = (across > 1.1) & (across < 1.3) & beside & (likely[0, 0] > 0.97)
+    assert min(cheek.sum(), deep.sum()) > 40
+    dark = torch.where(cheek | deep, 0.15, 1.0)
+    seen = Seen(places, aligned * dark, SIZE)
+    seen.found_hair = (torch.maximum(before.found_hair[0], cheek.float()), torch.tensor([True]), before.found_hair[2])
+    hair = seen.region("hair")[0, 0]
+    assert hair[cheek].mean() < 0.05
+    assert hair[deep].mean() > 0.95
