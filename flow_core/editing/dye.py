@@ -34,7 +34,10 @@ ROOTED = 40.0
 # Least and most a and b of hair as it grows, in warm and in cold light, and how far beyond these it is certainly dyed
 GROWN, UNLIKE = ((-4.0, -8.0), (28.0, 45.0)), 8.0
 EDGE, FINE = 0.045, 0.016  # of the square: how far roots reach into the hair, and light changes from strand to strand
-NEARBY = 0.06, 0.025  # of the square, over which hair has one colour where a pixel is only partly hair: where there is little, and else
+NEARBY = (
+    0.06,
+    0.025,
+)  # of the square, over which hair has one colour where a pixel is only partly hair: where there is little, and else
 SCARCE = 0.08  # share of hair nearby that counts as much as all the hair does
 # L by which hair without strands may get darker, or else it is a cap, and more for each L that these differ
 SMOOTH = 26.0, 14.0
@@ -113,7 +116,11 @@ def look(picture: Tensor, mask: Tensor, at: Tensor, mean: Tensor, square: int, s
     beyond = (beyond[:, :3] + 1e-3 * near) / (beyond[:, 3:] + 1e-3)
     # a wall shines through the border of hair, which would be a rim of light
     smooth = near + (smooth - near) * torch.where((smooth - near) * (beyond - near) > 0, inner**2, inner)
-    planes = resized(torch.cat([thin, thin * grown, deep, inner, smooth, beyond - near], 1), n).flatten(2)[0].index_select(1, at)
+    planes = (
+        resized(torch.cat([thin, thin * grown, deep, inner, smooth, beyond - near], 1), n)
+        .flatten(2)[0]
+        .index_select(1, at)
+    )
     thin, roots, deep, inner, smooth, beyond = planes.split((1, 1, 1, 1, 3, 3))
     pixels, mask, mean = picture.flatten(2)[0].index_select(1, at), mask.flatten()[at], mean[:, None]
     weight = mask * deep[0] ** 2 + 1e-6
@@ -188,7 +195,9 @@ def dyed(hair: Hair, by: Tensor) -> Tensor:
     shade = ((light + 6) / (new + 6).clamp(min=6)).clamp(0, 1)
     gloss = wholly * ((light - new) / (100 - new).clamp(min=10)).clamp(0, 1)
     ruddy = (there[2] / 20).clamp(0, 1) * (FULL - RUDDY)
-    full, was = (torch.stack([s ** (FULL - ruddy), s**FULL]) for s in (shade, ((own[0] + 6) / (mean[0] + 6)).clamp(0, 1)))
+    full, was = (
+        torch.stack([s ** (FULL - ruddy), s**FULL]) for s in (shade, ((own[0] + 6) / (mean[0] + 6)).clamp(0, 1))
+    )
     pale = torch.stack([1 - 0.9 * gloss, 1 - 0.5 * gloss])
     darker = (new + 16) / (mean[0] + 16)
     paler = (there[1:].norm(dim=0) + 1) / (mean[1:].norm(dim=0) + 1)

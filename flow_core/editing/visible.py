@@ -331,7 +331,9 @@ class Seen:
         inside = torch.maximum(self.outline("all", 0.03), self._brow_and_neck[0])
         bare = torch.maximum(torch.maximum(skin, face), inside * _ramp(self.lit_skin, 0.5, 0.95))
         covered = self.covered * inside  # beyond the face all covers it
-        spared = 1 - torch.maximum(bare * (1 - _ramp(likely, *LIKELY)), inside * (1 - _ramp(likely, *UNLIKELY))) * (1 - covered)
+        spared = 1 - torch.maximum(bare * (1 - _ramp(likely, *LIKELY)), inside * (1 - _ramp(likely, *UNLIKELY))) * (
+            1 - covered
+        )
         spared = self._around(spared, 1.0)
         spared = spared * self._hair_like(resized(mask, spared.shape[-1]) * spared)
         return mask * resized(spared, mask.shape[-1]) * trusted.to(mask)[:, None, None, None]
