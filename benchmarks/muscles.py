@@ -28,7 +28,8 @@ from flow_core.faces.detect import load_detector
 from flow_core.faces.landmarks import AT, OVAL
 from flow_core.fields.expressions import PRESETS, preset
 from flow_core.fields.face import Face
-from flow_core.fields.muscles import COARSE, fit_shown, moved_face
+from flow_core.fields.moved import COARSE, moved_face
+from flow_core.fields.units import fit_shown
 from flow_core.geometry.crop import Crop
 from flow_core.geometry.grid import pixel_centers
 from flow_core.geometry.mesh import polygon_distance

@@ -13,7 +13,7 @@ from flow_core.cli.demo import portraits
 from flow_core.editing.predict import Predictor
 from flow_core.faces.align import align
 from flow_core.faces.detect import load_detector
-from flow_core.fields.muscles import fit_shown
+from flow_core.fields.units import fit_shown
 from flow_core.guides.guide import load_guide
 from flow_core.guides.nano import IMAGE_SIZE
 from flow_core.guides.prompts import Prompt

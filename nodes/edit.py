@@ -11,9 +11,9 @@ from ..flow_core.editing.optimize import Settings, report
 from ..flow_core.editing.predict import Predictor
 from ..flow_core.faces.align import align
 from ..flow_core.faces.doubts import doubts
-from ..flow_core.fields.muscles import telling
-from ..flow_core.fields.muscles import told as did
 from ..flow_core.fields.new import new_field
+from ..flow_core.fields.told import telling
+from ..flow_core.fields.told import told as did
 from ..flow_core.guides.guide import BUILTIN, Guide
 from ..flow_core.guides.prompts import Prompt, lines_note
 from ..flow_core.warping.warp import warp

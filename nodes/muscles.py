@@ -11,7 +11,8 @@ from ..flow_core.fields import algebra
 from ..flow_core.fields.base import FlowField
 from ..flow_core.fields.expressions import PRESETS, expression_of, neutral, parse_amounts, table
 from ..flow_core.fields.expressions import preset as preset_named
-from ..flow_core.fields.muscles import MusclesField, what_it_does
+from ..flow_core.fields.muscles import MusclesField
+from ..flow_core.fields.told import what_it_does
 from ..flow_core.geometry.crop import Crop
 from .sockets import EDIT, CropSocket, FieldSocket, advanced, node, rgb, to_core, told
 

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from ..flow_core.editing.optimize import report
 from ..flow_core.editing.predict import Predictor
-from ..flow_core.fields.muscles import told as did
+from ..flow_core.fields.told import told as did
 from ..flow_core.geometry.crop import Crop
 from ..flow_core.guides.guide import Guide
 from ..flow_core.guides.prompts import NEUTRAL, Prompt, lines_note

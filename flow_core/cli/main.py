@@ -28,8 +28,9 @@ from ..fields.base import FlowField
 from ..fields.container import require_field_target
 from ..fields.expressions import PRESETS, preset
 from ..fields.files import load_field
-from ..fields.muscles import MusclesField, told
+from ..fields.muscles import MusclesField
 from ..fields.new import REPRESENTATIONS, RESOLUTION, new_field
+from ..fields.told import told
 from ..geometry.crop import Crop
 from ..guides.attributes import listed
 from ..guides.guide import BUILTIN, PRECISIONS, Guide, GuideError, available, load_guide

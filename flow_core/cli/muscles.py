@@ -14,7 +14,8 @@ import torch.nn.functional as F
 from ..device import pick_device
 from ..fields.container import require_field_target
 from ..fields.expressions import PRESETS, expression, expression_of, table
-from ..fields.muscles import MusclesField, what_it_does
+from ..fields.muscles import MusclesField
+from ..fields.told import what_it_does
 from ..geometry.crop import Crop
 from ..io import picture
 from ..video.drive import REFERENCES

@@ -12,8 +12,8 @@ from torch import Tensor
 from ..faces.align import align
 from ..faces.detect import Detector, load_detector
 from ..fields.base import FlowField
-from ..fields.muscles import telling
 from ..fields.new import new_field
+from ..fields.told import telling
 from ..geometry.crop import Crop
 from ..guides.guide import Guide, load_guide
 from ..guides.prompts import Prompt

@@ -23,8 +23,10 @@ from ..faces.hair import middle
 from ..fields.algebra import mix
 from ..fields.base import FEATHER, FlowField, Sample, color_taper, taper
 from ..fields.face import Face, front, front_triangles
-from ..fields.muscles import MOST, MusclesField, fit_shown, moved_face
+from ..fields.moved import moved_face
+from ..fields.muscles import MusclesField
 from ..fields.raster import Field
+from ..fields.units import MOST, fit_shown
 from ..geometry.crop import Crop
 from ..geometry.grid import pixel_centers
 from ..geometry.mesh import rasterise

@@ -22,8 +22,11 @@ from ..checkpoint import read_weights
 from ..faces.fit import FittedFace
 from ..faces.landmarks import located
 from ..faces.rig import load_rig
-from ..fields.muscles import CONTROL_RANGE, MusclesField, fit_shown, other_side, telling
+from ..fields.moved import CONTROL_RANGE
+from ..fields.muscles import MusclesField
 from ..fields.raster import Field
+from ..fields.told import telling
+from ..fields.units import fit_shown, other_side
 from ..geometry.crop import Crop
 from ..guides.guide import Guide
 from ..guides.nano import IMAGE_SIZE

@@ -2,7 +2,7 @@
 
 An edit that takes an expression away moves its folds, but a line stays a line, and a cheek that was drawn up stays lighter than the skin
 below. So each crop knows by how much the skin of a face is darker or lighter than an even surface through it, and what relaxes gives
-that back (:mod:`flow_core.fields.muscles`); the texture of the skin stays.
+that back (:mod:`flow_core.fields.lit`); the texture of the skin stays.
 """
 
 from __future__ import annotations

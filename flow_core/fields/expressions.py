@@ -19,7 +19,9 @@ from ..faces.landmarks import pose
 from ..faces.rig import UnknownMuscle, load_rig
 from ..faces.shown import shown_by
 from .base import FieldError
-from .muscles import MOST, RELAX, MusclesField, other_side, read_shown, what_it_does
+from .muscles import RELAX, MusclesField
+from .told import what_it_does
+from .units import MOST, other_side, read_shown
 
 if TYPE_CHECKING:
     from torch import Tensor

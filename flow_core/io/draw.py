@@ -22,7 +22,8 @@ from torch import Tensor
 
 from ..atomic import require_target, write_bytes
 from ..fields.base import FlowField
-from ..fields.muscles import MusclesField, motion_on
+from ..fields.motion import motion_on
+from ..fields.muscles import MusclesField
 from ..geometry.crop import Crop
 from ..geometry.grid import pixel_centers
 from ..warping.jacobian import jacobian_determinant

@@ -23,15 +23,10 @@ from ..fields.anatomy import MovedFace
 from ..fields.curves import TABLE
 from ..fields.expressions import PRESETS
 from ..fields.face import Face
-from ..fields.muscles import (
-    COARSE,
-    CONTROL_RANGE,
-    MusclesField,
-    fit_shown,
-    moved_face,
-    units_after,
-)
+from ..fields.moved import COARSE, CONTROL_RANGE, moved_face
+from ..fields.muscles import MusclesField
 from ..fields.reach import of_mesh
+from ..fields.units import fit_shown, units_after
 from ..geometry.grid import pixel_centers
 from ..geometry.sampling import sample_image
 from . import data

@@ -18,7 +18,8 @@ from ..editing.concepts import EXPRESSION, MEANINGS
 from ..faces.landmarks import MIRROR
 from ..faces.read import UNITS, read_units
 from ..faces.rig import load_rig
-from ..fields.muscles import READ_SCALE, RELAX, MusclesField, other_side
+from ..fields.muscles import RELAX, MusclesField
+from ..fields.units import READ_SCALE, other_side
 from ..geometry.grid import turned_centers
 from ..geometry.sampling import sample_image
 from ..guides.nano import IMAGE_SIZE

@@ -49,7 +49,8 @@ from ..editing.predict import (
 from ..editing.views import DENSITY, NOISE, Faces, embed_views, random_views, sample_views
 from ..faces.landmarks import MIRROR, five_points
 from ..fields.base import Sample, taper
-from ..fields.muscles import MusclesField, fit_shown, target_units
+from ..fields.muscles import MusclesField
+from ..fields.units import fit_shown, target_units
 from ..geometry.crop import Crop
 from ..geometry.grid import pixel_centers
 from ..geometry.sampling import sample_image

@@ -23,8 +23,9 @@ from ..faces.landmarks import AT, BROWS, EYES, LIPS, NOSTRILS, OVAL, pose
 from ..faces.read import UNITS
 from ..faces.rig import Rig, load_rig
 from ..faces.shading import BUILTIN, GAMMA
-from ..fields.muscles import READ_SCALE, fit_shown, front
+from ..fields.face import front
 from ..fields.smooth import smoothstep
+from ..fields.units import READ_SCALE, fit_shown
 from ..geometry.mesh import polygon_distance, vertex_normals
 from ..geometry.sampling import sample_image
 from . import data

@@ -21,7 +21,8 @@ from ..faces.read import OTHER_SIDE, READ, UNITS, read_units
 from ..faces.rig import load_rig
 from ..faces.shown import BUILTIN, KNOWN, SEEN, PictureReader, load_picture_reader
 from ..fields.expressions import copied, neutral
-from ..fields.muscles import MOST, MusclesField, fit_shown, other_side, read_shown, units_after
+from ..fields.muscles import MusclesField
+from ..fields.units import MOST, fit_shown, other_side, read_shown, units_after
 from ..geometry.crop import Crop
 from ..warping.warp import warp
 from . import data, loop

@@ -18,9 +18,10 @@ from ..faces.fit import landmark_weights
 from ..faces.landmarks import AT, EYES
 from ..faces.rig import load_rig
 from ..fields.base import FEATHER, FieldError
-from ..fields.muscles import MOST, MusclesField, fit_shown, read_shown
+from ..fields.muscles import MusclesField
 from ..fields.raster import Field
 from ..fields.reach import followed
+from ..fields.units import MOST, fit_shown, read_shown
 from ..geometry.crop import Crop
 from ..warping.frames import warp_frame
 from .clips import Frame

@@ -20,7 +20,8 @@ from ..faces.detect import Detector
 from ..faces.fit import FittedFace
 from ..faces.landmarks import Landmarks
 from ..fields.base import FlowField
-from ..fields.muscles import MusclesField, fit_shown
+from ..fields.muscles import MusclesField
+from ..fields.units import fit_shown
 from ..geometry.crop import Crop
 from ..threads import alone, suited
 from ..warping.frames import warp_frame

@@ -25,7 +25,9 @@ from flow_core.faces.fit import FittedFace
 from flow_core.faces.landmarks import AT, MIRROR
 from flow_core.faces.rig import load_rig
 from flow_core.fields.files import load_field
-from flow_core.fields.muscles import MusclesField, fit_shown, target_units, what_it_does
+from flow_core.fields.muscles import MusclesField
+from flow_core.fields.told import what_it_does
+from flow_core.fields.units import fit_shown, target_units
 from flow_core.geometry.crop import Crop
 from flow_core.guides.guide import Guide
 from flow_core.guides.prompts import Prompt, PromptError

@@ -10,7 +10,9 @@ from flow_core.faces.landmarks import AT, EYES, IRISES, LIPS, LIPS_INNER
 from flow_core.faces.rig import load_rig
 from flow_core.fields.expressions import PRESETS, preset
 from flow_core.fields.face import Face
-from flow_core.fields.muscles import MusclesField, fit_shown, moved_face, target_units
+from flow_core.fields.moved import moved_face
+from flow_core.fields.muscles import MusclesField
+from flow_core.fields.units import fit_shown, target_units
 from flow_core.geometry.crop import Crop
 from flow_core.geometry.grid import pixel_centers
 from flow_core.warping.warp import warp

@@ -15,7 +15,9 @@ from flow_core.fields import algebra
 from flow_core.fields.base import FieldError
 from flow_core.fields.expressions import PRESETS, expression, expression_of, neutral, parse_amounts, preset, table
 from flow_core.fields.files import load_field
-from flow_core.fields.muscles import MusclesField, motion_on, what_it_does
+from flow_core.fields.motion import motion_on
+from flow_core.fields.muscles import MusclesField
+from flow_core.fields.told import what_it_does
 from flow_core.fields.velocity import to_velocity
 from flow_core.geometry.crop import Crop
 from flow_core.geometry.grid import pixel_centers

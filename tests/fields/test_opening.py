@@ -9,8 +9,9 @@ from torch import Tensor
 from flow_core.faces.landmarks import AT, LIPS_INNER
 from flow_core.fields.expressions import preset
 from flow_core.fields.face import Face
-from flow_core.fields.muscles import fit_shown, moved_face
+from flow_core.fields.moved import moved_face
 from flow_core.fields.opening import rounded
+from flow_core.fields.units import fit_shown
 from flow_core.geometry.crop import Crop
 
 

@@ -10,8 +10,9 @@ from flow_core.faces.landmarks import AT, BROWS, EYES, IRISES
 from flow_core.faces.read import UNITS, read_units
 from flow_core.faces.rig import load_rig
 from flow_core.fields.expressions import copied, neutral, preset
-from flow_core.fields.muscles import MOST, MusclesField, fit_shown, read_shown, target_units, units_after
+from flow_core.fields.muscles import MusclesField
 from flow_core.fields.reach import RAISE, followed, landmarks_after, lips_apart, looking_together, nearest
+from flow_core.fields.units import MOST, fit_shown, read_shown, target_units, units_after
 from flow_core.geometry.crop import Crop
 
 RIG = load_rig()

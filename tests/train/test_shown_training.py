@@ -12,7 +12,7 @@ from flow_core.faces.landmarks import WIDEN
 from flow_core.faces.read import UNITS
 from flow_core.faces.rig import load_rig
 from flow_core.faces.shown import load_picture_reader
-from flow_core.fields.muscles import MOST
+from flow_core.fields.units import MOST
 from flow_core.geometry.crop import Crop
 from flow_core.train import data, shown
 

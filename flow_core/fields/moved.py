@@ -1,0 +1,146 @@
+"""A face after its muscles and its shape have changed: the mesh of the rig moves, and layers are made of it."""
+
+from __future__ import annotations
+
+import functools
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from ..faces.fit import going_along
+from ..faces.landmarks import AT, LIPS_INNER
+from ..faces.rig import Rig, load_rig
+from ..geometry.mesh import rasterise
+from ..threads import alone
+from .anatomy import RASTER, MovedFace
+from .face import Face, front
+from .frown import frown_light
+from .lit import lit
+from .opening import rounded
+from .reach import eyelids_and_gaze, lips_settled, of_mesh
+from .smooth import smoothstep
+from .teeth import BARED, Skull
+from .units import units_after
+
+if TYPE_CHECKING:
+    from .muscles import MusclesField
+
+
+CONTROL_RANGE = 2.0
+# A face square of up to so many pixels, as in video, needs no finer raster of its skin. Half of the usual one, so that what lies beyond the
+# face is continued alike.
+SMALL, COARSE = 450, RASTER // 2
+FULLER = 0.4  # of the control "lipsLowerFuller", that a broad smile takes from the lower lip, and gives back
+# Centimetres from the middle of a mouth, and below the nose, between which skin is drawn from lips that were a grin's to nose or chin as evenly as skin is
+BETWEEN, BELOW_NOSE = (3.6, 6.0), (-1.0, 1.0)
+PURSED = 0.6  # how far lips that are drawn together cover the lower teeth that would be seen otherwise
+
+
+@alone()  # hundreds of small operations
+def moved_face(face: Face, field: MusclesField, size: int = RASTER, after: Tensor | None = None) -> MovedFace | None:
+    """A face with its muscles and its shape changed; None where nothing changes.
+
+    Args:
+        face: the face.
+        field: batch 1.
+        size: of the raster of the skin's offsets, pixels a side.
+        after: ``[U]`` units; None: those of :func:`units_after`.
+    """
+    if not field.coefficients().any():
+        return None
+    fitted, landmarks = face.front, face.landmarks
+    part, shown = fitted.rig, fitted.units[0]
+    names = part.unit_names
+    units, relax, controls = (v[0].to(part.device) for v in (field.units, field.relax, field.controls))
+    controls = controls.clamp(-CONTROL_RANGE, CONTROL_RANGE)
+    after = units_after(fitted, landmarks, relax, units) if after is None else after
+    controls = controls + _fuller(part) * (shown - after)[
+        [names.index("mouthSmile" + side) for side in ("Left", "Right")]
+    ].mean().clamp(0, 1)
+    shaping = bool(controls.any())
+    mesh = fitted.vertices(  # before and after, read from the rig at once
+        torch.stack([shown, shown + (after - shown) * of_mesh(part)]),
+        torch.stack([torch.zeros_like(controls), controls]) if shaping else None,
+    )
+    points, depth = fitted.project(mesh[:1])
+    change = fitted.turned(mesh[1:] - mesh[:1])[0]
+    moved = landmarks + part.landmarks(change[:, :2])
+    rounds = rounded(landmarks, moved, points[0] + change[:, :2])
+    if rounds is not None:
+        change[:, :2] += rounds
+        moved = landmarks + part.landmarks(change[:, :2])
+    grinned = lips_settled(fitted, landmarks, moved[None], after[None])
+    if grinned is not None:
+        share, missed = grinned
+        along, between = _lips_take_along(face.fitted.rig)
+        missed = share * missed
+        beside, between = (torch.stack([missed, moved + missed - landmarks]).mT @ along).mT, share * between
+        change[:, :2] = torch.lerp(change[:, :2] + beside[0], beside[1], between)
+        moved = landmarks + part.landmarks(change[:, :2])
+    seen = rasterise(points[0] + change[:, :2], depth[0] + change[:, 2], part.triangles, size)
+    teeth = 0.0, 0.0
+    if shaping:  # teeth go where the shape takes the mouth
+        corners = torch.cat([part.rings["lips_inner_upper"][[0, -1]], part.rings["lips_outer_upper"][[0, -1]]])
+        shaped = fitted.turned(part.moved(torch.zeros_like(shown), controls)[None])[0]
+        teeth = tuple(shaped[corners, :2].mean(0).tolist())
+    lids, gaze = eyelids_and_gaze(shown, after, names)
+    skull, shift, folds = None, -change[:, :2], None
+    if face.colors is not None:
+        shift = torch.cat([shift, lit(face, after, controls)], 1)
+        drawn = (after - shown)[[names.index("browTogether" + side) for side in ("Left", "Right")]]
+        folds = frown_light(drawn, part.neutral, part.triangles, seen)
+        skull = _skull(face, after)
+    return MovedFace(face, moved, shift, part.triangles, seen, lids, gaze, teeth, skull, folds)
+
+
+@functools.lru_cache(maxsize=2)
+def _lips_take_along(rig: Rig) -> tuple[Tensor, Tensor]:
+    """How the vertices of the front go along with landmarks ``[161,n]``, see :func:`flow_core.faces.fit.going_along`, and which of them lie
+    between lips and nose or chin ``[n,1]``, 0..1."""
+    with torch.inference_mode(False):
+        part, vertices = front(rig)
+        x, y, _ = part.neutral.T
+        nose = rig.landmarks(rig.neutral)[AT[2], 1]
+        between = (1 - smoothstep(x.abs(), *BETWEEN)) * smoothstep(y - nose, *BELOW_NOSE)
+        return going_along(rig)[:, vertices].contiguous(), between[:, None]
+
+
+@functools.lru_cache(maxsize=2)
+def _fuller(rig: Rig) -> Tensor:
+    """``[C]``: how the shape of lips changes where a smile goes: it drew the lower one out by a sixth of its height."""
+    with torch.inference_mode(False):
+        return rig.split({"lipsLowerFuller": FULLER})[1].to(rig.device)
+
+
+def _skull(face: Face, after: Tensor) -> Skull:
+    """What of a face with colours stays where it is where it has units ``after [U]``."""
+    shown, names = face.fitted.units[0], face.fitted.rig.unit_names
+    at = [AT[LIPS_INNER[15]], AT[LIPS_INNER[5]]]  # the middles of the upper and of the lower lip
+    lips, jaw, tilts = (v.to(shown) for v in _lips_and_jaw(load_rig()))
+    # Where lips are at rest, how the jaw has moved, how it moves, and a centimetre along each axis.
+    moves = (*(shown @ lips), after @ jaw, (after - shown) @ jaw, *torch.eye(3).to(shown))
+    turned = face.fitted.turned(torch.stack(moves)[None])[0, :, :2].double().cpu().numpy()
+    lip, low = face.landmarks[at].double().cpu().numpy() - turned[:2]
+    pursed = sum(after[names.index(n)].clamp(0, 1).item() for n in ("mouthPucker", "mouthFunnel"))
+    return Skull(
+        lip, turned[4:], face.colors, low + turned[2], float(after @ tilts), tuple(turned[3].tolist()),
+        BARED * (1 - PURSED * min(pursed, 1.0)), face.landmarks,
+    )  # fmt: skip
+
+
+@functools.lru_cache(maxsize=1)
+def _lips_and_jaw(rig: Rig) -> tuple[Tensor, Tensor, Tensor]:
+    """How each unit moves the middles of the upper and of the lower lip ``[2,U,3]`` and the lower front teeth ``[U,3]``, centimetres, and
+    by how much less it lowers teeth a centimetre behind those ``[U]``."""
+    with torch.inference_mode(False):
+        gain = rig.gain[:, None] * of_mesh(rig)[:, None]
+        at = [AT[LIPS_INNER[15]], AT[LIPS_INNER[5]]]
+        lips = (rig.units[:, rig.landmark_index[at]] * rig.landmark_weight[at][..., None]).sum(2) * gain[:, None]
+        edge = rig.vertices_of("teeth_lower")
+        edge = edge[rig.neutral[edge, 1] < rig.neutral[edge, 1].min() + 0.7]
+        depth = rig.neutral[edge, 2]
+        front, back = edge[depth > depth.max() - 0.2], edge[depth < depth.min() + 0.5]
+        first, last = (rig.units[:, v].mean(1) * gain for v in (front, back))
+        behind = rig.neutral[front, 2].mean() - rig.neutral[back, 2].mean()
+        return lips.movedim(1, 0).contiguous(), first, (first - last)[:, 1] / behind
