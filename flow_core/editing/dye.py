@@ -18,7 +18,7 @@ from ..geometry.lab import lab_to_rgb, rgb_to_lab
 MOST_LIGHTER, MOST_DARKER = 50.0, 62.0  # L by which a head of hair changes at most: nothing bleaches black to white
 GAIN = 4.0  # times that contrasts grow at most: beyond, blocks and noise of a dark picture show
 DEEPER = 7.0  # the same of light and shade over the head
-FLAT = 0.7  # of the contrasts that hair has where it is as light: with less it is a cap, and gets less light
+FLAT = 0.5  # of the contrasts that hair has where it is as light: with less it is a cap, and gets less light
 STILL_LIGHTER = 30.0  # L by which flat hair gets lighter all the same
 # standard deviations from where on gloss grows slowly, and where hair gets lighter by ROOTED: on black hair it is sparse and bright
 GLOSS = 3.0, 1.1
