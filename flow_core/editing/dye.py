@@ -1,7 +1,8 @@
 """Dyed hair: what a head of hair looks like in another colour, with its strands, its shades and its roots.
 
-Paint that shifts a mean colour makes black hair a flat cap of straw. Hair of a lighter colour has deeper contrasts in light from strand
-to strand, paler gloss, and roots that keep their colour towards the skin, where its border is least sure as well.
+Paint that shifts a mean colour makes black hair a flat cap of straw. Of fair hair, light and shade over the head vary most, more than
+light from strand to strand; both are as far apart as in hair of that light, so that shade comes back and noise of black hair does not.
+Gloss is paler. Beside a face hair lies in shade and keeps a little of its own colour, as roots do.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from ..geometry.neighbours import blurred
 MOST_LIGHTER, MOST_DARKER = 50.0, 62.0  # L by which a head of hair changes at most: nothing bleaches black to white
 GAIN = 4.0  # times that contrasts grow at most: beyond, blocks and noise of a dark picture show
 DEEPER = 7.0  # the same of light and shade over the head
-FLAT = 0.7  # of the contrasts that hair has where it is as light: with less it is a cap, and gets less light
+FLAT = 0.5  # of the contrasts that hair has where it is as light: with less it is a cap, and gets less light
 STILL_LIGHTER = 30.0  # L by which flat hair gets lighter all the same
 # standard deviations from where on gloss grows slowly, and where hair gets lighter by ROOTED: on black hair it is sparse and bright
 GLOSS = 3.0, 1.1
@@ -34,10 +35,8 @@ ROOTED = 40.0
 # Least and most a and b of hair as it grows, in warm and in cold light, and how far beyond these it is certainly dyed
 GROWN, UNLIKE = ((-4.0, -8.0), (28.0, 45.0)), 8.0
 EDGE, FINE = 0.045, 0.016  # of the square: how far roots reach into the hair, and light changes from strand to strand
-NEARBY = (
-    0.06,
-    0.025,
-)  # of the square, over which hair has one colour where a pixel is only partly hair: where there is little, and else
+# of the square, over which hair has one colour where a pixel is only partly hair: where there is little hair, and else
+NEARBY = 0.06, 0.025
 SCARCE = 0.08  # share of hair nearby that counts as much as all the hair does
 # L by which hair without strands may get darker, or else it is a cap, and more for each L that these differ
 SMOOTH = 26.0, 14.0
@@ -64,6 +63,7 @@ class Hair(NamedTuple):
         mask: how far each pixel is hair, ``[N]``.
         roots: 1 where hair grows out of skin, 0 within and where it ends in the open, ``[N]``.
         thin: the same with where it ends before skin, ``[N]``.
+        shade: the logarithm of how much less light a pixel has than the mean, ``[N]``.
     """
 
     mean: Tensor
@@ -77,6 +77,7 @@ class Hair(NamedTuple):
     mask: Tensor
     roots: Tensor
     thin: Tensor
+    shade: Tensor
 
 
 def look(picture: Tensor, mask: Tensor, at: Tensor, mean: Tensor, square: int, skin: Tensor | None = None) -> Hair:
@@ -116,11 +117,8 @@ def look(picture: Tensor, mask: Tensor, at: Tensor, mean: Tensor, square: int, s
     beyond = (beyond[:, :3] + 1e-3 * near) / (beyond[:, 3:] + 1e-3)
     # a wall shines through the border of hair, which would be a rim of light
     smooth = near + (smooth - near) * torch.where((smooth - near) * (beyond - near) > 0, inner**2, inner)
-    planes = (
-        resized(torch.cat([thin, thin * grown, deep, inner, smooth, beyond - near], 1), n)
-        .flatten(2)[0]
-        .index_select(1, at)
-    )
+    planes = resized(torch.cat([thin, thin * grown, deep, inner, smooth, beyond - near], 1), n)
+    planes = planes.flatten(2)[0].index_select(1, at)
     thin, roots, deep, inner, smooth, beyond = planes.split((1, 1, 1, 1, 3, 3))
     pixels, mask, mean = picture.flatten(2)[0].index_select(1, at), mask.flatten()[at], mean[:, None]
     weight = mask * deep[0] ** 2 + 1e-6
@@ -137,9 +135,10 @@ def look(picture: Tensor, mask: Tensor, at: Tensor, mean: Tensor, square: int, s
     around = rgb_to_lab(smooth)[0].clamp(min=0)
     strands = (lab[0].clamp(min=0) + DARK + SHADY * mean[0]).log() - (around + DARK + SHADY * mean[0]).log()
     shades = (around + DEEP + LIT * mean[0]).log()
+    shade = ((lab[0] + 6) / (mean[0] + 6)).clamp(1e-3, 1).log()
     spread, *spreads = (_standard(x, weight)[1] for x in (lab[0], lab[0] - around, around))
     strands, shades = (_standard(x, weight)[0] for x in (strands, shades))
-    return Hair(mean, rgb, lab, strands, shades, spread, torch.stack(spreads), fine, mask, roots[0], thin[0])
+    return Hair(mean, rgb, lab, strands, shades, spread, torch.stack(spreads), fine, mask, roots[0], thin[0], shade)
 
 
 def _standard(values: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
@@ -192,12 +191,11 @@ def dyed(hair: Hair, by: Tensor) -> Tensor:
     light = torch.where(light > 85, 85 + 13 * ((light - 85) / 13).tanh(), light)
     light = torch.lerp(own[0] + lift, light, wholly).clamp(0, 100)
     # in shade there is less colour, and gloss is as white as the light is
-    shade = ((light + 6) / (new + 6).clamp(min=6)).clamp(0, 1)
+    shade = ((light + 6) / (new + 6).clamp(min=6)).clamp(1e-3, 1)
     gloss = wholly * ((light - new) / (100 - new).clamp(min=10)).clamp(0, 1)
     ruddy = (there[2] / 20).clamp(0, 1) * (FULL - RUDDY)
-    full, was = (
-        torch.stack([s ** (FULL - ruddy), s**FULL]) for s in (shade, ((own[0] + 6) / (mean[0] + 6)).clamp(0, 1))
-    )
+    power = torch.stack([FULL - ruddy, ruddy.new_full((1,), FULL)])
+    full, was = (power * shade.log()).exp(), (power * hair.shade).exp()
     pale = torch.stack([1 - 0.9 * gloss, 1 - 0.5 * gloss])
     darker = (new + 16) / (mean[0] + 16)
     paler = (there[1:].norm(dim=0) + 1) / (mean[1:].norm(dim=0) + 1)

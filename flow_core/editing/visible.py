@@ -331,16 +331,15 @@ class Seen:
         inside = torch.maximum(self.outline("all", 0.03), self._brow_and_neck[0])
         bare = torch.maximum(torch.maximum(skin, face), inside * _ramp(self.lit_skin, 0.5, 0.95))
         covered = self.covered * inside  # beyond the face all covers it
-        spared = 1 - torch.maximum(bare * (1 - _ramp(likely, *LIKELY)), inside * (1 - _ramp(likely, *UNLIKELY))) * (
-            1 - covered
-        )
+        bare = torch.maximum(bare * (1 - _ramp(likely, *LIKELY)), inside * (1 - _ramp(likely, *UNLIKELY)))
+        spared = 1 - bare * (1 - covered)
         spared = self._around(spared, 1.0)
         spared = spared * self._hair_like(resized(mask, spared.shape[-1]) * spared)
         return mask * resized(spared, mask.shape[-1]) * trusted.to(mask)[:, None, None, None]
 
     def _hair_like(self, mask: Tensor) -> Tensor:
         """How much pixels of the whole picture have the colour of most of the hair, or lie where hair is expected, which is above the
-        brows and close to the face, ``[B,1,n,n]`` 0..1: a coat or a neck does not. Gloss does, as it is lighter."""
+        brows and close to the face, or where the network is sure of it, ``[B,1,n,n]`` 0..1: a coat or a neck does not. Gloss does, as it is lighter."""
         lab, sure = self.whole_lab, mask**4 + 1e-6
         lab = torch.cat(
             [lab[:, :1], lab[:, 1:] * (56 / (lab[:, :1] + 16)).clamp(max=1.2)], 1
