@@ -127,7 +127,7 @@ def look(picture: Tensor, mask: Tensor, at: Tensor, mean: Tensor, square: int, s
     most = 3 * (off.square() * weight).sum(1, keepdim=True).sqrt()
     off = torch.lerp(torch.minimum(torch.maximum(off, -most), most), off, deep)
     # as far as a pixel tends to what lies beyond it may be that; all else is its own, such as a rim of red in low sun
-    way = beyond / beyond.norm(dim=0).clamp(min=1e-3)
+    way = beyond / beyond.square().sum(0).sqrt().clamp(min=1e-3)
     along = (off * way).sum(0, keepdim=True).clamp(min=0)
     rgb = smooth + off - (1 - inner * deep) * along * way
     lab = rgb_to_lab(rgb)
