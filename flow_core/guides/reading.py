@@ -165,6 +165,8 @@ _COMPARED = [
             "suppressing a laugh",
         ),
         (rf"{_NOT_TO}\b", "about to"),
+        # who does anything with laughter laughs, and does not scream or cry
+        (r"\b(?:\w+ing|(?:bent|doubled) \w+) (?:with|from|of|in) laughter\b", "laughing out loud"),
         (r"\b(?:can'?t|can ?not|couldn'?t|could not) (?:be|get|look|feel) (?:any )?(\w+er|more \w+)\b", r"much \1"),
         (
             r"\b(?:can'?t|can ?not|couldn'?t|could not) (?:stop|help|resist|hide|contain|conceal|hold back|suppress|quit)(?: but)? ",

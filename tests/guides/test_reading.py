@@ -226,6 +226,7 @@ def test_guides_without_a_layout_read_texts_as_they_are(guide: Guide) -> None:
         ("eyes bigger than they are, and a smile", "eyes bigger, and a smile"),
         ("sad rather than angry", "sad rather than angry"),
         ("twice as angry", "very angry"),
+        ("she is screaming with laughter", "she is laughing out loud"),
         ("no more than a smile", "only a smile"),
         ("she can't stop smiling", "she smiling"),
         ("more than angry", "very angry"),
