@@ -8,7 +8,10 @@ import torch
 from torch import Tensor
 
 from flow_core.faces.detect import Detection, Detector
+from flow_core.fields.muscles import MusclesField
 from flow_core.fields.raster import Field
+from flow_core.fields.reach import landmarks_after
+from flow_core.fields.units import fit_shown, units_after
 from flow_core.geometry.crop import Crop
 from flow_core.geometry.grid import pixel_centers
 from flow_core.guides.guide import Guide
@@ -91,3 +94,10 @@ class Reader(Guide):
     @classmethod
     def like(cls, guide: Guide) -> Reader:
         return cls(guide.name, guide.model, guide._tokenizer, guide.vocabulary, guide.meanings, guide.others)
+
+
+def landmarks_with(places: Tensor, field: MusclesField) -> Tensor:
+    """Landmarks ``[161,2]`` of a face after an edit."""
+    face = fit_shown(places[None])
+    units = units_after(face, places, field.relax[0], field.units[0])
+    return landmarks_after(face, places, units[None])[0]

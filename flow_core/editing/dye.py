@@ -105,10 +105,8 @@ def look(picture: Tensor, mask: Tensor, at: Tensor, mean: Tensor, square: int, s
     # at its border hair is partly what lies beyond; it is taken for what it is deeper within, or all over, with its own strands
     deep = ((blurred(part, strand) - 0.6) / 0.35).clamp(0, 1)
     fine = (fine * deep**2).sum() / (deep**2).sum().clamp(min=1e-6)
-    middle = lab_to_rgb(mean[:, None])[None, :, :, None]
-    near = middle
-    for radius in NEARBY:
-        part_of = deep**2 * inner if radius == NEARBY[0] else deep**2
+    near = lab_to_rgb(mean[:, None])[None, :, :, None]
+    for radius, part_of in zip(NEARBY, (deep**2 * inner, deep**2), strict=True):
         own = blurred(torch.cat([small * part_of, part_of], 1), max(1, round(radius * COARSE)))
         near = (own[:, :3] + SCARCE * near) / (own[:, 3:] + SCARCE)
     smooth = blurred(torch.cat([small * part**2, part**2, small * (1 - part), 1 - part], 1), strand)

@@ -10,14 +10,14 @@ from __future__ import annotations
 import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..faces.landmarks import AT, BROW_EDGES, EYES, IRISES, LIPS_INNER, OVAL, UPPER_LIDS
+from ..faces.landmarks import AT, BROW_EDGES, EYES, IRISES, OVAL, UPPER_LIDS
 from ..faces.lids import terms
 from ..faces.mouth import columns as along
 from ..faces.shading import GAMMA, TINT
@@ -26,6 +26,7 @@ from ..geometry.mesh import barycentric, polygon_distance
 from ..geometry.neighbours import of_three
 from ..geometry.sampling import enlarged, interpolate, sample_image
 from .curves import SAMPLES, TABLE, Frame, curves_of, read
+from .lips import EDGES as LIP_EDGES
 from .lips import Rims, lips_box
 from .lips import rims as rims_of
 from .lips import shown as shown_lips
@@ -93,8 +94,8 @@ PARTED = (0.008, 0.018)  # largest opening below which lips may as well be shut,
 TEETH_SEEN = (0.004, 0.012)  # opening of a mouth below which nothing inside is seen, and above which it is
 
 # Rows of the landmarks, from the viewer's left to the right: of the upper and the lower lid of either eye, and of the edges of the lips
-_LEFT, _RIGHT, _INNER = ([AT[i] for i in ring] for ring in (*EYES, LIPS_INNER))
-_LIPS = [_INNER[0], *_INNER[:9:-1]], _INNER[:11]
+_LEFT, _RIGHT = ([AT[i] for i in ring] for ring in EYES)
+_LIPS = LIP_EDGES[1::2]  # where they meet
 _UPPER = [[AT[i] for i in lid] for lid in UPPER_LIDS]
 _EDGES = (_UPPER[0], _LEFT[:9]), (_UPPER[1], _RIGHT[8::-1]), _LIPS
 
@@ -554,17 +555,13 @@ def _ask_eyes(
     if all(eye.skin is None for eye in eyes):
         return shift, alpha, source, torch.cat([torch.zeros_like(shade).expand(3, -1, -1), shade[None]])
     room = BELOW_RIM + top - top0 if eyes[0].glasses else reach
-    drawn_out = torch.stack([(e.lids[2] - e.lids[0]).amax() for e in eyes])[:, None] / reach
-    return (
-        shift,
-        alpha,
-        source,
-        _bare_lids(eyes, share, above / room, above, opening / opening0, drawn_out, lashes, shade),
-    )
+    stretched = torch.stack([(e.lids[2] - e.lids[0]).amax() for e in eyes])[:, None] / reach
+    painted = _bare_lids(eyes, share, above / room, above, opening / opening0, stretched, lashes, shade)
+    return shift, alpha, source, painted
 
 
 def _bare_lids(
-    eyes: Sequence[Eye], share: Tensor, up: Tensor, above: Tensor, opening: Tensor, drawn_out: Tensor, lashes: Tensor,
+    eyes: Sequence[Eye], share: Tensor, up: Tensor, above: Tensor, opening: Tensor, stretched: Tensor, lashes: Tensor,
     shade: Tensor,
 ) -> Tensor:  # fmt: skip
     """What lids that shut bring to light, painted ``[4,E,N]`` at points ``[E,N]`` of eyes.
@@ -574,7 +571,7 @@ def _bare_lids(
         up: of the way from the upper lid's edge to where the skin is as it was.
         above: how far above that edge.
         opening: of the eye, of what it was.
-        drawn_out: how far each lid went down, of the height of the skin above it ``[E,1]``.
+        stretched: how far each lid went down, of the height of the skin above it ``[E,1]``.
         lashes: 0..1, how far a point lies on the line of lashes that meet.
         shade: how much light it loses.
     """
@@ -585,7 +582,7 @@ def _bare_lids(
     dome = up / (1 - (DOME * (2 * share - 1)).abs() ** 2.5).clamp(min=1e-3)
     bare = LID_BARE * there * (1 - smoothstep(opening, *SHUTTING)) * (1 - smoothstep(dome, *LID_TOP))
     bare = bare * smoothstep(above, LASHED_SKIN, 3 * LASHED_SKIN) * smoothstep(corner, 0.0, LID_ENDS)
-    bare = bare * smoothstep(drawn_out, *DRAWN_OUT)
+    bare = bare * smoothstep(stretched, *DRAWN_OUT)
     # Between lashes that meet neither the eye nor a wet rim shines.
     line = LASH_COVER * there * lashes * (1 - bare) * smoothstep(corner, 0.0, LASH_ENDS)
     tones, covers = bare + LASH_TONE * line, bare + line
@@ -661,8 +658,7 @@ def _mouth(
     if shut:
 
         def unsure(share: np.ndarray, opening: np.ndarray) -> np.ndarray:
-            beside = (np.minimum(share, 1 - share) / PIT[0]).clip(max=1)
-            return UNSURE[0] + UNSURE[1] * opening + pit * (1 - beside**2) ** 2
+            return UNSURE[0] + UNSURE[1] * opening + pit * _corners(share)
 
         rims = rims_of(landmarks, moved, shut, unsure, device)
         box = tuple(
@@ -715,6 +711,12 @@ def _lips(mouth: Mouth, x: Tensor, y: Tensor) -> Lips:
     return Lips(a, b, top, bottom, tuple(across))
 
 
+def _corners(share: Any) -> Any:
+    """1 at the corners of a mouth, falling to 0 :data:`PIT` of its width to either side, at shares (tensors or arrays) of the way between them."""
+    beside = abs(0.5 - abs(share - 0.5)) / PIT[0]
+    return (1 - beside.clip(max=1) ** 2) ** 2
+
+
 def _off_teeth(mouth: Mouth, lips: Lips, source: Tensor) -> Tensor:
     """Where skin at points comes from, ``source [2,N]``, but never from between lips that close: a smooth raster would show
     what lay there, squeezed into the seam."""
@@ -724,8 +726,7 @@ def _off_teeth(mouth: Mouth, lips: Lips, source: Tensor) -> Tensor:
     sa, sb = mouth.source.to(*source)
     upper, lower = read(mouth.seen[:2, None], (sa / mouth.source.length)[None])[:, 0]
     # The corners of an open mouth are a dark pit that goes on beyond those of the lips.
-    beside = torch.minimum(sa, mouth.source.length - sa).abs() / (PIT[0] * mouth.source.length)
-    pit = mouth.pit * (1 - beside.clamp(max=1).square()).square()
+    pit = mouth.pit * _corners(sa / mouth.source.length)
     upper, lower = upper - pit, lower + pit
     gap = (lower - upper).clamp_(min=0)
     closing = 1 - (bottom - top).clamp_(min=0) / gap.clamp(min=1e-4)

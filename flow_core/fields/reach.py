@@ -238,8 +238,7 @@ def landmarks_after(face: FittedFace, landmarks: Tensor, units: Tensor) -> Tenso
         ``[N,161,2]``. Lids and irises go with their curves, as in :mod:`flow_core.fields.anatomy`.
     """
     rig, shown = face.rig, face.units[0]
-    moves = (_moves(rig) @ face.rotation[0].mT)[..., :2] * face.scale[0]
-    moved = landmarks + torch.tensordot((units - shown) * of_mesh(rig), moves, 1)
+    moved = landmarks + torch.tensordot((units - shown) * of_mesh(rig), _moves_seen(face), 1)
     grinned = lips_settled(face, landmarks, moved, units)
     if grinned is not None:
         share, missed = grinned
@@ -287,8 +286,7 @@ def lips_settled(face: FittedFace, landmarks: Tensor, moved: Tensor, units: Tens
     share = gone(landmarks, moved, smiles)
     if share is None:
         return None
-    moves = (_moves(rig) @ face.rotation[0].mT)[..., :2] * face.scale[0]
-    relaxed = landmarks - torch.tensordot(shown * of_mesh(rig), moves, 1)
+    relaxed = landmarks - torch.tensordot(shown * of_mesh(rig), _moves_seen(face), 1)
     missed = at_rest(*torch.stack([landmarks, relaxed]).double().cpu().numpy(), smiles[0].item())
     return share, torch.from_numpy(missed).to(landmarks)
 
@@ -427,7 +425,7 @@ def braked(face: FittedFace, landmarks: Tensor, units: Tensor) -> Tensor:
     soft = torch.where(lowered > 0, FROWN, RAISE) - FREE
     beyond = (lowered.abs() - FREE).clamp(min=0)
     along = by * lowered.sign() > 0  # those that pull the way the brow goes, also by relaxing
-    share = 1 - (beyond - soft * (beyond / soft).tanh()) / (by * along).sum(0).abs().clamp(min=1e-6)
+    share = 1 - _held_back(beyond, soft) / (by * along).sum(0).abs().clamp(min=1e-6)
     share = torch.where(along, share.clamp(0, 1), 1.0)
     weight = by.abs() + 1e-9  # a muscle of one side is that side's matter
     kept = units.clone()
@@ -444,15 +442,20 @@ def _brows_apart(face: FittedFace, landmarks: Tensor, units: Tensor) -> Tensor:
     across = landmarks[corners[1]] - landmarks[corners[0]]
     apart = across.norm().clamp(min=1e-6)
     across = across / apart
-    moves = (_moves(face.rig)[:, ends] @ face.rotation[0].mT)[..., :2] @ across * face.scale[0]
+    moves = _moves_seen(face)[:, ends] @ across
     nearer = moves[:, 0] - moves[:, 1]  # [U]
     by = (change * nearer).sum()
     room = ((landmarks[ends[1]] - landmarks[ends[0]]) @ across - NEAREST * apart).clamp(min=1e-6)
     beyond, soft = by - ROOMY * room, (1 - ROOMY) * room
     if beyond <= 0:
         return units
-    excess = (beyond - soft * (beyond / soft).tanh()) / (change * nearer * together).sum().clamp(min=1e-6)
+    excess = _held_back(beyond, soft) / (change * nearer * together).sum().clamp(min=1e-6)
     return units - change * together * excess.clamp(max=1)
+
+
+def _held_back(beyond: Tensor, soft: Tensor) -> Tensor:
+    """How much of what goes ``beyond`` a bound is taken away, so that it never goes ``soft`` farther."""
+    return beyond - soft * (beyond / soft).tanh()
 
 
 def _over_lids(points: Tensor) -> Tensor:
@@ -559,6 +562,11 @@ def _moves(rig: Rig) -> Tensor:
         return rig.landmarks(rig.units * rig.gain[:, None, None])
 
 
+def _moves_seen(face: FittedFace) -> Tensor:
+    """:func:`_moves` as they are seen of a face, batch 1: ``[U,161,2]`` crop fractions."""
+    return (_moves(face.rig) @ face.rotation[0].mT)[..., :2] * face.scale[0]
+
+
 @functools.lru_cache(maxsize=32)
 def _named(rig: Rig, *begins: str) -> Tensor:
     """``[U]``: whether the names of units begin so."""
@@ -604,6 +612,7 @@ __all__ = [
     "irises_seen",
     "landmarks_after",
     "lips_apart",
+    "lips_settled",
     "lips_wanted",
     "looking_together",
     "meeting",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from helpers import landmarks_with
 from torch import Tensor
 
 from flow_core.faces.landmarks import AT, EYES
@@ -13,14 +14,8 @@ from flow_core.fields.lips import EDGES
 from flow_core.fields.moved import moved_face
 from flow_core.fields.muscles import MusclesField
 from flow_core.fields.reach import landmarks_after, lips_settled
-from flow_core.fields.units import fit_shown, units_after
+from flow_core.fields.units import fit_shown
 from flow_core.geometry.crop import Crop
-
-
-def after(places: Tensor, field: MusclesField) -> Tensor:
-    face = fit_shown(places[None])
-    units = units_after(face, places, field.relax[0], field.units[0])
-    return landmarks_after(face, places, units[None])[0]
 
 
 def heights(places: Tensor, share: float) -> Tensor:
@@ -43,7 +38,7 @@ def heights(places: Tensor, share: float) -> Tensor:
 def test_lips_of_a_grin_that_shuts_taper(crop: Crop, name: str, most: float) -> None:
     """Of people at rest the lower lip is half as high as in the middle an eighth from its corners; in a grin it is nearly as high."""
     places = crop.places[0]
-    shut = after(places, preset(name))
+    shut = landmarks_with(places, preset(name))
     ends, middle = heights(shut, 0.12), heights(shut, 0.5)
     assert heights(places, 0.12)[1] / heights(places, 0.5)[1] > 0.7
     assert 0.3 < ends[1] / middle[1] < most
@@ -54,7 +49,7 @@ def test_lips_of_a_grin_that_shuts_taper(crop: Crop, name: str, most: float) -> 
 
 def test_a_mouth_at_rest_is_as_wide_and_a_chin_as_low_as_with_people(crop: Crop) -> None:
     places = crop.places[0]
-    shut = after(places, preset("neutral"))
+    shut = landmarks_with(places, preset("neutral"))
     eyes = (places[AT[EYES[1][0]]] - places[AT[EYES[0][0]]]).norm()
     width = (shut[EDGES[0][0]] - shut[EDGES[0][-1]]).norm() / eyes
     assert 0.47 < width < 0.56
@@ -65,7 +60,7 @@ def test_a_mouth_at_rest_is_as_wide_and_a_chin_as_low_as_with_people(crop: Crop)
 def test_skin_beside_lips_that_shut_has_no_streaks(crop: Crop, name: str) -> None:
     """Between nose and lips, and between lips and chin, it is drawn out nearly as much at one place as at another."""
     face = moved_face(Face(fit_shown(crop.places), crop.places[0]), preset(name))
-    places = after(crop.places[0], preset(name))
+    places = landmarks_with(crop.places[0], preset(name))
     for first, last, most in ((2, 0, 2.5), (17, 152, 1.45)):
         way = torch.linspace(0.0, 1.0, 13)[:, None]
         line = torch.lerp(places[AT[first]], places[AT[last]], way)
@@ -108,7 +103,7 @@ def test_what_shuts_no_grin_changes_nothing(crop: Crop) -> None:
     drops[names.index("jawOpen")] += 0.5
     assert missed(places, shown) == 0
     assert missed(places, drops) == 0
-    shut = after(places, preset("neutral"))
+    shut = landmarks_with(places, preset("neutral"))
     assert missed(shut, torch.zeros_like(shown)) == 0
     some = [missed(places, shown * (1 - share)) for share in (0.02, 0.25, 0.5, 1.0)]
     assert some[0] < 0.01

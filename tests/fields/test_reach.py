@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from helpers import landmarks_with
 from torch import Tensor
 
 from flow_core.faces.landmarks import AT, BROWS, EYES, IRISES
@@ -24,12 +25,6 @@ def posed(crop: Crop, **amounts: float) -> Tensor:
     return landmarks_after(face, crop.places[0], (face.units[0] + RIG.unit_vector(amounts))[None])[0]
 
 
-def after(places: Tensor, field: MusclesField) -> Tensor:
-    face = fit_shown(places[None])
-    units = units_after(face, places, field.relax[0], field.units[0])
-    return landmarks_after(face, places, units[None])[0]
-
-
 def test_a_face_that_keeps_its_units_keeps_its_landmarks(crop: Crop) -> None:
     face = fit_shown(crop.places)
     assert torch.allclose(landmarks_after(face, crop.places[0], face.units)[0], crop.places[0], atol=1e-6)
@@ -44,7 +39,7 @@ def test_a_copied_expression_is_read_as_it_was(crop: Crop, crops: dict[str, Crop
     chosen = [i for i, n in enumerate(UNITS) if n.startswith(("mouthSmile", "jawOpen", "mouthPress", "mouthLower"))]
     missed = [
         (read_units(places[None])[0] - wanted)[chosen].norm()
-        for places in (place, landmarks_after(face, place, scaled[None])[0], after(place, field))
+        for places in (place, landmarks_after(face, place, scaled[None])[0], landmarks_with(place, field))
     ]
     assert missed[2] < 0.8 * missed[0]
     assert missed[2] < missed[1]
@@ -53,7 +48,7 @@ def test_a_copied_expression_is_read_as_it_was(crop: Crop, crops: dict[str, Crop
 @pytest.mark.parametrize("jaw", [0.0, 0.25, 0.7])
 def test_a_neutral_mouth_is_shut(crop: Crop, jaw: float) -> None:
     """An open one too; and a shut one does not open."""
-    apart = lips_apart(after(posed(crop, jawOpen=jaw), neutral()))
+    apart = lips_apart(landmarks_with(posed(crop, jawOpen=jaw), neutral()))
     assert apart.min() > -0.05
     assert apart.max() < 0.02
 
@@ -62,9 +57,9 @@ def test_a_neutral_mouth_is_shut(crop: Crop, jaw: float) -> None:
 def test_a_grin_that_turns_sad_shows_no_teeth(crop: Crop, jaw: float) -> None:
     grin = posed(crop, jawOpen=jaw, mouthUpperUpLeft=0.8, mouthUpperUpRight=0.8)
     assert lips_apart(grin)[0] > 0.04
-    middle = lips_apart(after(grin, preset("sadness")))[0]
+    middle = lips_apart(landmarks_with(grin, preset("sadness")))[0]
     assert -0.05 < middle < 0.025
-    parted = lips_apart(after(grin, preset("anger")))[0]  # its lips bare teeth, and no farther than that
+    parted = lips_apart(landmarks_with(grin, preset("anger")))[0]  # its lips bare teeth, and no farther than that
     assert middle < parted < lips_apart(grin)[0]
 
 
@@ -83,7 +78,7 @@ def test_brows_go_as_far_as_the_skin_over_the_eyes_allows(crop: Crop, names: tup
     for asked in (0.0, 0.15, 0.6, 1.2):
         field = MusclesField.of(dict.fromkeys(names, asked))
         done.append((units_after(face, places, field.relax[0], field.units[0]) - face.units[0])[at])
-        left = over_lids(after(places, field)) / before
+        left = over_lids(landmarks_with(places, field)) / before
         assert ((left > 0.15) & (left < 1.7)).all(), asked
     assert not done[0].any()
     assert (done[1] > 0.75 * 0.15).all()
@@ -101,7 +96,7 @@ def test_a_neutral_face_keeps_its_eyes_open(crop: Crop, wider: float) -> None:
         places[upper], places[lower] = places[upper] - more, places[lower] + more
     opening = [
         torch.stack([(p[AT[ring[4]]] - p[AT[ring[12]]]).norm() for ring in EYES])
-        for p in (places, after(places, neutral()))
+        for p in (places, landmarks_with(places, neutral()))
     ]
     assert (opening[1] > 0.85 * opening[0]).all()
 
@@ -116,7 +111,7 @@ def heights(places: Tensor) -> Tensor:
 def test_a_squint_relaxes_and_opens_nobody_elses_eyes(crop: Crop, squint: float) -> None:
     """Narrow eyes are read as squinting whatever they do; they part a little, and not until nothing of that is read."""
     places = posed(crop, eyeSquintLeft=squint, eyeSquintRight=squint)
-    before, now = heights(places), heights(after(places, neutral()))
+    before, now = heights(places), heights(landmarks_with(places, neutral()))
     assert (now > 0.95 * before).all()
     assert (now < 1.35 * before).all()
 
@@ -131,7 +126,7 @@ def test_between_narrow_lids_no_gaze_is_guessed(crop: Crop) -> None:
             less = (places[lower] - places[upper]) * (1 - narrow) / 2
             places[upper], places[lower] = places[upper] + less, places[lower] - less
         places[irises, 0] += 0.02
-        shift.append((after(places, neutral()) - places)[irises, 0].mean().item())
+        shift.append((landmarks_with(places, neutral()) - places)[irises, 0].mean().item())
     assert shift[0] < -0.003
     assert abs(shift[1]) < 0.3 * abs(shift[0])
 
@@ -139,7 +134,7 @@ def test_between_narrow_lids_no_gaze_is_guessed(crop: Crop) -> None:
 @pytest.mark.parametrize("jaw", [0.0, 0.3])
 def test_lips_that_close_never_cross(crop: Crop, jaw: float) -> None:
     places = posed(crop, jawOpen=jaw)
-    before, closed = lips_apart(places)[0], lips_apart(after(places, MusclesField.of({"mouthClose": 1.0})))[0]
+    before, closed = lips_apart(places)[0], lips_apart(landmarks_with(places, MusclesField.of({"mouthClose": 1.0})))[0]
     assert closed >= min(before, torch.tensor(-0.01))
     if jaw:
         assert closed < 0.3 * before
@@ -180,7 +175,7 @@ def test_brows_rise_no_farther_than_their_lids_have_skin(crop: Crop, room: float
     lids = [[AT[i] for i in side[11:14]] for side in EYES]
     for brow, lid in zip(brows, lids, strict=True):
         places[brow, 1] += places[lid, 1].mean() - room - places[brow[6:9], 1].mean()
-    moved = after(places, preset(name))
+    moved = landmarks_with(places, preset(name))
     for brow, lid in zip(brows, lids, strict=True):
         edge = brow[6:9]
         before, now = ((at[lid, 1] - at[edge, 1]).mean() for at in (places, moved))
@@ -244,7 +239,7 @@ def test_brows_never_meet(crop: Crop) -> None:
     marks = crop.places[0]
 
     def gap(amount: float) -> float:
-        points = after(marks, MusclesField.of({"browTogether": amount}))
+        points = landmarks_with(marks, MusclesField.of({"browTogether": amount}))
         return ((points[AT[285]] - points[AT[55]]).norm() / (marks[AT[362]] - marks[AT[133]]).norm()).item()
 
     wide, some, most = gap(0.0), gap(0.3), gap(1.35)
