@@ -46,7 +46,8 @@ PRESETS: dict[str, dict[str, float]] = {
     "neutral": _ALL,
     # The eyes make a smile; corners drawn out farther than this make a clown's. Lips part as far as people's do at such a smile: of those
     # who draw their corners out so far, hardly one keeps them shut.
-    "smile": {**_RELAX_SOUR, "mouthSmile": 0.85, "cheekSquint": 0.85, "eyeSquint": 0.5, "mouthUpperUp": 0.55, "mouthLowerDown": 0.35, "mouthDimple": 0.15},
+    "smile": {**_RELAX_SOUR, "mouthSmile": 0.8, "cheekSquint": 0.82, "eyeSquint": 0.5, "mouthUpperUp": 0.7, "mouthLowerDown": 0.6, "mouthDimple": 0.2,
+              "mouthStretch": 0.2, "jawOpen": 0.05},
     # Without a jaw that drops it would be one more smile.
     "laugh": {**_RELAX_SOUR, "mouthSmile": 0.88, "cheekSquint": 1.0, "eyeSquint": 0.65, "mouthUpperUp": 0.42, "mouthLowerDown": 0.33,
               "jawOpen": 0.34, "browOuterUp": 0.1},
