@@ -37,6 +37,7 @@ _RELAX_SOUR = {
     f"relax {n}": 0.9
     for n in ("mouthFrown", "mouthPucker", "mouthShrugLower", "mouthPress", "browDown", "browTogether")
 }
+_SMILING = {f"relax {n}": 0.8 for n in ("mouthSmile", "mouthUpperUp", "mouthLowerDown", "mouthStretch", "mouthDimple", "jawOpen")}
 _ALL = {"relax": 1.0}
 TURNED = (
     0.08,
@@ -45,8 +46,8 @@ TURNED = (
 PRESETS: dict[str, dict[str, float]] = {
     "neutral": _ALL,
     # The eyes make a smile; corners drawn out farther than this make a clown's. Lips part as far as people's do at such a smile: of those
-    # who draw their corners out so far, hardly one keeps them shut.
-    "smile": {**_RELAX_SOUR, "mouthSmile": 0.8, "cheekSquint": 0.82, "eyeSquint": 0.5, "mouthUpperUp": 0.7, "mouthLowerDown": 0.6, "mouthDimple": 0.2,
+    # who draw their corners out so far, hardly one keeps them shut. What smiles already hardly smiles more.
+    "smile": {**_RELAX_SOUR, **_SMILING, "mouthSmile": 0.8, "cheekSquint": 0.82, "eyeSquint": 0.5, "mouthUpperUp": 0.7, "mouthLowerDown": 0.6, "mouthDimple": 0.2,
               "mouthStretch": 0.2, "jawOpen": 0.05},
     # Without a jaw that drops it would be one more smile.
     "laugh": {**_RELAX_SOUR, "mouthSmile": 0.88, "cheekSquint": 1.0, "eyeSquint": 0.65, "mouthUpperUp": 0.42, "mouthLowerDown": 0.33,
