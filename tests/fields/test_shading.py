@@ -123,7 +123,7 @@ def test_one_side_leaves_the_other_alone(crop: Crop, grey: Tensor) -> None:
 
 
 def test_only_skin_is_lit(crop: Crop, grey: Tensor) -> None:
-    lit = warp(grey, crop, preset("smile"), shape=1.5)[0]
+    lit = warp(grey, crop, expression("mouthSmile 0.9"), shape=1.5)[0]
     marks = crop.places[0]
     for i in (13, 468, 473):  # the upper lip's edge, irises
         assert at(crop, lit, marks[AT[i]]) == pytest.approx(
