@@ -382,7 +382,9 @@ def _within(wish: Wish, shown: Tensor, carried: Tensor, free: Tensor, relaxing: 
     # What a face does already it need not do again; units that nobody reads go by those named with them.
     room = 1 - kept.clamp(0, FULL) / FULL
     named_seen = units.clamp(min=0) * seen
-    together = (named_seen * room).sum(1, keepdim=True) / named_seen.sum(1, keepdim=True).clamp(min=1e-6)
+    # of what relaxes first, only what goes farther than it was is more
+    fresh = (named_seen * room - (shown.clamp(min=0) - kept.clamp(min=0))).clamp(min=0)
+    together = fresh.sum(1, keepdim=True) / named_seen.sum(1, keepdim=True).clamp(min=1e-6)
     together = torch.where(named_seen.sum(1, keepdim=True) > 0.1, together, 1.0)
     named_units = torch.where(units > 0, units * torch.where(seen > 0, room, torch.minimum(room, together)), units)
     change = expression * (free[:, :u] @ root) * _sides(units, unit_swap)
