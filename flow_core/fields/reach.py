@@ -67,9 +67,12 @@ NEARLY, MEET = 0.04, 0.006  # opening up to which lips are to meet, and how far 
 OVER = 0.08  # of an opening that shuts: nobody knows the edge of a lip to the pixel, and teeth would be seen between
 SLITS = 0.12, 0.24  # height of eyes, in their widths, between whose lids nothing is seen of an iris, and enough
 LEVEL, ASKED = 0.6, 0.3  # share by which a gaze up or down relaxes, and from which amount on it is what was asked for
-BROW_OVER_LID = (65, 158), (52, 159), (53, 160)  # points of a brow's lower edge, and of the upper lid below it
-# Of the skin between brow and lid: the share that a frown may take, that by which raised brows may stretch it, and up to where both are free
-FROWN, RAISE, FREE = 0.75, 0.7, 0.4
+# Of the skin between brow and lid, by points of both: the share that a frown may take, that by which raised brows may stretch it, and up to where both are
+# free. The inner ends of brows go farther than their middles; as far down as they like.
+SKIN_BELOW = (
+    (((65, 158), (52, 159), (53, 160)), 0.75, 0.7, 0.4),
+    (((55, 173),), 9.0, 0.85, 0.5),
+)
 # How near the inner ends of brows come, in distances of the inner corners of the eyes: some 10 mm; and the share of the way there that they go freely
 NEAREST, ROOMY = 0.30, 0.7
 INNER_BROWS, INNER_CORNERS = (55, 285), (133, 362)  # on the viewer's left and right
@@ -412,25 +415,26 @@ def braked(face: FittedFace, landmarks: Tensor, units: Tensor) -> Tensor:
         units: ``[U]`` after an edit.
     """
     units = _brows_apart(face, landmarks, units)
-    names, change = face.rig.unit_names, units - face.units[0]
-    at = [i for i, n in enumerate(names) if n.startswith(BROW_UNITS)]
-    if not change[at].any():
+    at = [i for i, n in enumerate(face.rig.unit_names) if n.startswith(BROW_UNITS)]
+    if not (units - face.units[0])[at].any():
         return units
     across = landmarks[AT[EYES[1][0]]] - landmarks[AT[EYES[0][0]]]
     down = _down(across / across.norm().clamp(min=1e-6))
-    room = (-_over_lids(landmarks) @ down).clamp(min=1e-3)  # of the brows on the viewer's left and right
-    moves = (_brows_over_lids(face.rig) @ face.rotation[0].mT)[..., :2] @ down * face.scale[0]
-    by = change[:, None] * moves / room  # [U,2] shares of the room by which each unit lowers either brow
-    lowered, by = by.sum(0), by[at]
-    soft = torch.where(lowered > 0, FROWN, RAISE) - FREE
-    beyond = (lowered.abs() - FREE).clamp(min=0)
-    along = by * lowered.sign() > 0  # those that pull the way the brow goes, also by relaxing
-    share = 1 - _held_back(beyond, soft) / (by * along).sum(0).abs().clamp(min=1e-6)
-    share = torch.where(along, share.clamp(0, 1), 1.0)
-    weight = by.abs() + 1e-9  # a muscle of one side is that side's matter
-    kept = units.clone()
-    kept[at] -= change[at] * (1 - (share * weight).sum(1) / weight.sum(1))
-    return kept
+    for pairs, frown, rise, free in SKIN_BELOW:
+        change = units - face.units[0]
+        room = (-_over_lids(landmarks, pairs) @ down).clamp(min=1e-3)  # of the brows on the viewer's left and right
+        moves = (_brows_over_lids(face.rig, pairs) @ face.rotation[0].mT)[..., :2] @ down * face.scale[0]
+        by = change[:, None] * moves / room  # [U,2] shares of the room by which each unit lowers either brow
+        lowered, by = by.sum(0), by[at]
+        soft = torch.where(lowered > 0, frown, rise) - free
+        beyond = (lowered.abs() - free).clamp(min=0)
+        along = by * lowered.sign() > 0  # those that pull the way the brow goes, also by relaxing
+        share = 1 - _held_back(beyond, soft) / (by * along).sum(0).abs().clamp(min=1e-6)
+        share = torch.where(along, share.clamp(0, 1), 1.0)
+        weight = by.abs() + 1e-9  # a muscle of one side is that side's matter
+        units = units.clone()
+        units[at] -= change[at] * (1 - (share * weight).sum(1) / weight.sum(1))
+    return units
 
 
 def _brows_apart(face: FittedFace, landmarks: Tensor, units: Tensor) -> Tensor:
@@ -458,19 +462,19 @@ def _held_back(beyond: Tensor, soft: Tensor) -> Tensor:
     return beyond - soft * (beyond / soft).tanh()
 
 
-def _over_lids(points: Tensor) -> Tensor:
-    """Where the lower edges of both brows lie ``[...,2,n]``, the viewer's left one first, as seen from their lids; of points
+def _over_lids(points: Tensor, pairs: tuple[tuple[int, int], ...]) -> Tensor:
+    """Where the lower edges of both brows lie ``[...,2,n]``, the viewer's left one first, as seen from their lids, by pairs of landmarks; of points
     ``[...,161,n]``."""
-    brow, lid = ([AT[i] for i in row] for row in zip(*BROW_OVER_LID, strict=True))
+    brow, lid = ([AT[i] for i in row] for row in zip(*pairs, strict=True))
     sides = ((brow, lid), ([MIRROR[i] for i in brow], [MIRROR[i] for i in lid]))
     return torch.stack([(points[..., b, :] - points[..., d, :]).mean(-2) for b, d in sides], -2)
 
 
-@functools.lru_cache(maxsize=2)
-def _brows_over_lids(rig: Rig) -> Tensor:
+@functools.lru_cache(maxsize=4)
+def _brows_over_lids(rig: Rig, pairs: tuple[tuple[int, int], ...]) -> Tensor:
     """``[U,2,3]`` centimetres by which each unit at 1 moves both brows against the lids as they are."""
     with torch.inference_mode(False):
-        return _over_lids(_moves(rig)) * of_mesh(rig)[:, None, None]
+        return _over_lids(_moves(rig), pairs) * of_mesh(rig)[:, None, None]
 
 
 @functools.lru_cache(maxsize=2)

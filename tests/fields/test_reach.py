@@ -12,7 +12,7 @@ from flow_core.faces.read import UNITS, read_units
 from flow_core.faces.rig import load_rig
 from flow_core.fields.expressions import copied, neutral, preset
 from flow_core.fields.muscles import MusclesField
-from flow_core.fields.reach import RAISE, followed, landmarks_after, lips_apart, looking_together, nearest
+from flow_core.fields.reach import SKIN_BELOW, followed, landmarks_after, lips_apart, looking_together, nearest
 from flow_core.fields.units import MOST, fit_shown, read_shown, target_units, units_after
 from flow_core.geometry.crop import Crop
 
@@ -179,7 +179,7 @@ def test_brows_rise_no_farther_than_their_lids_have_skin(crop: Crop, room: float
     for brow, lid in zip(brows, lids, strict=True):
         edge = brow[6:9]
         before, now = ((at[lid, 1] - at[edge, 1]).mean() for at in (places, moved))
-        assert now - before < RAISE * before + 0.004
+        assert now - before < SKIN_BELOW[0][2] * before + 0.004
         assert name == "neutral" or now - before > 0.1 * before
 
 
