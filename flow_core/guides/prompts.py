@@ -11,6 +11,7 @@ from torch import Tensor
 from .attributes import CANNOT, nearest, says_something
 from .guide import Guide
 from .meaning import UNDERSTOOD
+from .pasted import cleaned
 from .weights import MAX_WEIGHT, PromptError, escaped, split, weighted
 
 __all__ = [
@@ -48,12 +49,12 @@ class Prompt:
     def parse(cls, text: str, neutral: str = NEUTRAL) -> Prompt:
         """Read ``"a smiling face | open mouth:0.5 | angry:-0.3"``: parts split at ``|``, each with an optional weight
         after its last colon. Brackets weigh as they do in ComfyUI and A1111 (:mod:`flow_core.guides.weights`), and what stands in them
-        becomes a part.
+        becomes a part. What pasted prompts of image generators say about the picture is left out (:mod:`flow_core.guides.pasted`).
 
         Raises:
             PromptError: nothing to aim for, or weights that cannot be read or lie beyond -4..4.
         """
-        parts = [(words, weight) for piece in split(text) for words, weight in weighted(piece) if words and weight]
+        parts = [(words, weight) for piece in split(cleaned(text)) for words, weight in weighted(piece) if words and weight]
         if not parts:
             raise PromptError(
                 "The prompt is empty, or all its weights are 0. Describe the face you want, for instance 'a smiling face' or "
