@@ -251,6 +251,7 @@ DOUBTED = (0.5, 0.85)  # amounts between these are read of wishes without a degr
 WEAK, WEAKER = 0.6, 0.5
 HEARD = 1.1 * SECOND  # share of the largest amount that another wish has at least
 STRONG, STRONGER = 1.3, 1.5  # likewise of a strong degree, which is at least the first
+BESIDE = 0.5  # share of the largest amount below which what else one of several wishes seems to ask for is noise
 NEARLY = 0.2  # what the tower reads within this of what is known by heart stays as it is
 LONGEST = 3  # joints that a phrase which is known has at most
 NOT, LESS = -1.0, -0.5  # what a wish is worth that is turned down, or of which there shall be less
@@ -259,7 +260,7 @@ _ZH_PARTS = "眼|鼻|嘴|唇|眉|脸|下巴|额|头发|皮肤"
 _JOINTS = re.compile(
     r"\s*(?:[,;.!+&/、，；。！]|并且|而且|同时|还有|加上|但是却|但是|但却|但|可是|不过|却|而是|而不是|而非|一边|一面|既|又|也(?=[不没别无]))\s*(?:(?:and|but|with|plus|also|then|和|又|也)\b\s*)?"
     r"|\s+(?:and also|and then|as well as|in addition to|rather than|instead of|nor|even though|although|(?<!\bas )though|and|(?<!anything\s)(?<!nothing\s)but|(?<!enough\s)with|plus|while|yet|then|&)\s+"
-    r"|\s+(?=(?:without|but not|w/o) )|(?<=[^，。\s]{2})地(?=[^，。\s])"
+    r"|\s+(?=(?:without|but not|w/o) )|(?<=[^，。\s]{2})地(?=[^，。\s])|(?:(?<=着眼睛)|(?<=着嘴巴)|(?<=着眉头)|(?<=着眼)(?!睛|神)|(?<=着嘴)(?!巴|唇|角)|(?<=着头)(?!发)|(?<=着脸)(?!颊|蛋))(?=[^，。\s的])"
     rf"|(?<=[睛子巴唇毛额发肤])(?=[大小高低厚薄红粉尖圆方长短宽窄蓝绿黑金白细粗翘挺](?:{_ZH_PARTS}))",
     re.IGNORECASE,
 )
@@ -631,7 +632,7 @@ def _clausewise(
         read = _certain(alone, text)
         meant = read if (read - meant).abs().max() <= NEARLY else meant
         return whole if torch.equal(meant, alone) else meanings.point(meant)
-    felt = _SO_THAT.fullmatch(text)
+    felt = None if any(w.worth == LESS for w in wishes) else _SO_THAT.fullmatch(text)
     sure = meanings.known(felt["felt"]) if felt else None
     if sure is not None and sure.any():
         return meanings.point(sure * without_degree(text)[1])
@@ -657,6 +658,7 @@ def _clausewise(
         known_bare = bool(bare) and meanings.known(bare) is not None
         plain = next(without) if bare else row
         row = row if sure else _likely(row, wish.text, meanings, sentences)
+        row = row * (row.abs() >= BESIDE * row.abs().max())
         meant = row if sure else _graded(row, plain, wish.text, much, known_bare) if bare else _certain(row, wish.text)
         if meant.abs().max() < UNDERSTOOD:
             continue
