@@ -27,13 +27,16 @@ from .words import is_word
 SHORTEST = 4  # letters of a word that may be mended
 FAR = 7  # letters from which two slips are mended
 _VOWELS = frozenset("aeiouy")
-_SOUNDS = frozenset(("sz", "zs", "ck", "kc", "fv", "vf"))  # letters that are taken for each other by ear
+_SOUNDS = frozenset(("sz", "zs"))  # letters that are taken for each other by ear
 _ENDINGS = (
     ("iest", "y"),
     ("est", ""),
     ("est", "e"),
 )  # others are mended into what the tower knows: "angrier" into "angry"
 _NO_FORMS = frozenset(("earnest", "forest", "harvest", "honest", "interest", "modest", "priest", "request"))
+
+
+_INFORMAL = {"teensy": "tiny", "teeny": "tiny", "yrs": "years", "pls": "please", "plz": "please", "rly": "really"}
 
 
 def mended(text: str, vocabulary: frozenset[str], others: frozenset[str] = frozenset()) -> str:
@@ -43,7 +46,7 @@ def mended(text: str, vocabulary: frozenset[str], others: frozenset[str] = froze
     """
 
     def read(word: str) -> str:
-        word = _short(word, vocabulary)
+        word = _INFORMAL.get(word.lower()) or _short(word, vocabulary)
         return word if word.lower() in others else meant(word.lower(), vocabulary) or word
 
     return re.sub(r"[a-zA-Z]+", lambda m: read(m[0]), text)
@@ -167,6 +170,8 @@ _SIGN = re.compile(
     )
 )
 
+_PICTURES = re.compile("[\u2600-\u27bf\ufe0f\u200d\U0001f000-\U0001faff]")  # that say nothing of a face
+
 # An edit starts from the face that is there, so what is to be "happier than before" is to be happier.
 _BEYOND = r"(?: than| then(?= (?:before|now|usual|ever)\b))"
 _NOT_TO = r"\b(?:trying|tries|struggling|fighting) (?:hard |so hard |desperately )?not to"
@@ -182,7 +187,6 @@ _COMPARED = [
     (re.compile(pattern, re.IGNORECASE), said)
     for pattern, said in (
         (r"\b(much|way|far|so|very|really|super|too|a lot|more)(?:,? \1)+\b", r"\1"),
-        (r"[\U0001F3FB-\U0001F3FF\uFE0F]", ""),  # tones of skin and looks of signs
         (
             r"\b(look\w*|glar\w+|star(?:e|es|ing)|gaz\w+|glanc\w+|peer\w*|squint\w*) (\w+ly) ((?:off )?(?:to the |to |over )?(?:left|right|up|down|upwards?|downwards?|sideways|away))\b",
             r"looking \3, \1 \2",
@@ -191,6 +195,7 @@ _COMPARED = [
             r"\b(?:fake|forced|false|insincere|phony|artificial|strained) (smile|grin|laugh)\b",
             r"\1, less squinting, less raised cheeks",
         ),
+        (r"\bnot so much (\w+) as (\w+)", r"\2, not \1"),
         (r"\bno more than\b|\bnothing but\b", "only"),
         (
             rf"{_NOT_TO} (?:smile|smiling|grin|smirk)\b",
@@ -221,6 +226,7 @@ _COMPARED = [
         (r"一点儿?(.{1,4}?)[都也]没有?$", r"没有\1"),
         (r"再(?=[^，,。]{1,3}(?:一点|一些|点|些))", ""),
         (r"微([张睁])(?!开)", r"稍微\1开"),
+        (r"(?:就好|就行|即可|就可以)了?(?=$|[，,。])", ""),
     )
 ]
 
@@ -228,6 +234,7 @@ _COMPARED = [
 def compared(text: str) -> str:
     """``text`` without what it compares the face with: "happier than before" is "happier", "twice as sad" is "very sad"; smileys in words."""
     text = _SIGN.sub(lambda m: f" {_SIGNS[m[0]]} ", text)
+    text = _PICTURES.sub("", text) if re.search(r"[^\W_]", text) else text
     text = _VIEWED.sub(lambda m: _OTHER_SIDE[(m["a"] or m["b"] or m["c"]).lower()], text)
     for pattern, said in _COMPARED:
         text = pattern.sub(said, text)
@@ -261,7 +268,7 @@ _JOINTS = re.compile(
     r"\s*(?:[,;.!+&/、，；。！]|并且|而且|同时|还有|加上|但是却|但是|但却|但|可是|不过|却|而是|而不是|而非|一边|一面|既|又|也(?=[不没别无]))\s*(?:(?:and|but|with|plus|also|then|和|又|也)\b\s*)?"
     r"|\s+(?:and also|and then|as well as|in addition to|rather than|instead of|nor|even though|although|(?<!\bas )though|and|(?<!anything\s)(?<!nothing\s)but|(?<!enough\s)with|plus|while|yet|then|&)\s+"
     r"|\s+(?=(?:without|but not|w/o) )|(?<=[^，。\s]{2})地(?=[^，。\s])|(?:(?<=着眼睛)|(?<=着嘴巴)|(?<=着眉头)|(?<=着眼)(?!睛|神)|(?<=着嘴)(?!巴|唇|角)|(?<=着头)(?!发)|(?<=着脸)(?!颊|蛋))(?=[^，。\s的])"
-    rf"|(?<=[睛子巴唇毛额发肤])(?=[大小高低厚薄红粉尖圆方长短宽窄蓝绿黑金白细粗翘挺](?:{_ZH_PARTS}))",
+    rf"|(?<=[睛子巴唇毛额发肤眼鼻嘴眉脸])(?=[大小高低厚薄红粉尖圆方长短宽窄蓝绿黑金白细粗翘挺](?:{_ZH_PARTS}|[发肤]))",
     re.IGNORECASE,
 )
 _OR = re.compile(r"\s+or\s+|或者?")  # "no smile or frown": neither
@@ -282,6 +289,10 @@ _LESS_OF = rf"(?!{_ITS}(?:(?:upper|lower|left|right|top|bottom) )?(?:{_SHAPED})$
 _SURE: tuple[tuple[str, float], ...] = (  # patterns of a turned-down wish that can mean nothing else, what it is worth
     (
         rf"(?:tone down|dial (?:down|back)|ease (?:off|up on)|reduce|soften(?! to\b| into\b|.* into\b)|lessen|decrease|diminish|weaken|minimi[sz]e) {_LESS_OF}{_ITS}(?P<a>.+)",
+        LESS,
+    ),
+    (
+        rf"(?:tone|dial|turn|bring|take) {_ITS}(?P<a>(?!jaw|chin|brows?|eyebrows?|corners?|lids?|mouth|eyes)\w+(?: \w+)?) down(?: a (?:bit|little|notch|touch|lot))?",
         LESS,
     ),
     (
@@ -309,7 +320,7 @@ _ENGLISH: tuple[tuple[str, float], ...] = (  # patterns of a turned-down wish
         NOT,
     ),
     (rf"(?:{_HE} )?(?:is|are|'s)? ?(?:not|n't|isn'?t|aren'?t)(?: {_FORMS})? (?P<a>.+)", NOT),
-    (r"(?P<a>.+?) (?:that (?:is|are) |is |are |should be |must be )?(?:not|isn'?t|aren'?t)(?: be)? (?P<b>.+)", NOT),
+    (rf"(?P<a>.+?) (?:that (?:is|are) |is |are |should be |must be |should |must )?(?:not|isn'?t|aren'?t|shouldn'?t|mustn'?t)(?: {_FORMS})? (?P<b>.+)", NOT),
     (rf"(?:{_HE} |someone |somebody )?(?:who )?used to(?: {_FORMS})? (?P<a>.+)", NOT),
     (rf"(?:{_HE} has |have |with )?(?:without|no|no more|neither|w/o)(?: any| the| an?)? (?:{_FORMS} )?(?P<a>.+)", NOT),
     (r"(?:wipe|take|get) (?:the |that |this |his |her )?(?P<a>.+?) (?:off|away)(?: (?:his|her|the|your) face)?", NOT),
@@ -347,8 +358,8 @@ _DEGREE = re.compile(
 )
 _PLAIN_LITTLE = r"(?! (?:nose|mouth|chin|face|forehead|lips|jaw|ears|eyes|brows|eyebrows|boy|girl|child|kid)\b)"
 _WEAK = re.compile(
-    r"\b(?:(?:ever so |only |just )?slight(?:ly)?|(?:just )?(?:a|one) (?:(?:tiny|wee|little) bit|bit|tad|touch|notch|smidge|smidgen|trifle|fraction)(?: of(?: an?)?)?"
-    r"|an? (?:hint|trace|suggestion) of(?: an?)?|an? (?:few|couple of) years(?= (?:older|younger))|the (?:tiniest|faintest|slightest)(?: bit)?(?: of)?"
+    r"\b(?:(?:ever so |only |just )?slight(?:ly)?|(?:just )?(?:a|one) (?:(?:tiny|wee|little|small) bit|bit|tad|touch|notch|smidge|smidgen|trifle|fraction)(?: of(?: an?)?)?"
+    r"|an? (?:hint|trace|suggestion) of(?: an?)?|a quarter(?: of an?)?(?= smile| grin)|hardly(?! any)|an? (?:few|couple of) years(?= (?:older|younger))|the (?:tiniest|faintest|slightest)(?: bit)?(?: of)?"
     r"|just a crack|faint(?:ly)?|subt(?:le|ly)|mild(?:ly)?|somewhat|barely|minimally|marginally|kind of|sort of|kinda|sorta|lightly|fractionally"
     rf"|a little{_PLAIN_LITTLE})(?!\w)"
     r"|稍稍|稍微有?些?|稍(?!后|等)|略微|略显|略(?!略)|微微|有点儿?(?!子)|有一点儿?|有些(?!人)|些许|微(?=[张开睁闭眯翘皱抬抿红胖挑嘟上下])|一点点(?=.)|(?<=[轻老大小])几岁|(?<=.)(?:一?点点|一点儿?|一些)$",
@@ -359,7 +370,7 @@ _STRONG = re.compile(
     r"|massively|hugely|enormously|tremendously|intensely|deeply|profoundly|exceedingly|immensely|wildly|ridiculously|hella|mega|ultra|overwhelmingly"
     r"|exceptionally|unbelievably|remarkably|really really|really|so(?= \w+(?: |$))|(?:much|way|far|a lot|considerably|significantly) (?=\w+er\b|more )"
     r"|(?:tons|loads|heaps|lots|a lot|a double dose|plenty) of|maximum|max)\b"
-    r"|,? (?:as hell|as fuck|af|beyond (?:words|belief)|a lot|to the max|to the extreme|out of (?:his|her|their|my|your) (?:mind|wits)|to death|as much as (?:possible|you can|\w+ can)|as (?:high|wide|far|low|much|big|hard) as \w+ (?:go|goes|can|will go)"
+    r"|,? (?:as hell|as fuck|af|(?:a lot|lots|much|way) more|beyond (?:words|belief)|a lot|to the max|to the extreme|out of (?:his|her|their|my|your) (?:mind|wits)|to death|as much as (?:possible|you can|\w+ can)|as (?:high|wide|far|low|much|big|hard) as \w+ (?:go|goes|can|will go)"
     r"|(?:dial|turn|crank) it up(?: to eleven)?|like crazy|very much)$"
     r"|特别|非常|超级|极其|极度|极为|十分|相当|格外|异常|无比|万分|超(?!人|模|市|好看)|极(?=[^了端])|(?<=.)(?:极了|死了|坏了|得多|得要命|得要死|得不行|得很|得不得了|透了|到爆|到极点|很多|多了|至极)$",
     re.IGNORECASE,
@@ -450,8 +461,12 @@ def clauses(text: str, meanings: Meanings | None = None) -> list[Clause]:
             belongs = joint is not None and _BELONGS.match(joint[0])
             other = other or bool(not known(piece) and subject(f"{piece} with" if belongs else piece, things))
             wish = Clause(piece, 0.0 if other else NOT) if other or turned else _clause(piece)
-            either = _OR.split(wish.text) if wish.worth == NOT and not known(wish.text) else [wish.text]
-            found += [Clause(one, wish.worth, wish.sure) for one in either]
+            each = [wish.text]
+            if wish.worth == NOT and not known(wish.text):
+                each = _OR.split(wish.text)
+            elif wish == Clause(piece, 1.0) and meanings and not known(piece):
+                each = _unjoined(piece, known) or each
+            found += [Clause(one, wish.worth, wish.sure) for one in each]
         if joint:
             at, turned = joint.end(), bool(_TURNED.fullmatch(joint[0]))
             # what began with it goes on about it until a new sentence or the next tag
@@ -459,6 +474,24 @@ def clauses(text: str, meanings: Meanings | None = None) -> list[Clause]:
             other = other and bool(goes_on) and not _NEXT.match(joint[0])
         n += 1
     return found
+
+
+def _unjoined(text: str, known: Callable[[str], object]) -> list[str]:
+    """The wishes of a Chinese text that is nothing but phrases known by heart, without a sign between them ("闭眼微笑"); nothing where it is not.
+    English words too often mean something else beside others."""
+    if text.isascii() or not 5 <= len(text) <= 14:  # four are often a proverb
+        return []
+
+    @functools.cache
+    def cut(at: int) -> tuple[str, ...] | None:
+        for end in range(min(len(text), at + 6), at + 1, -1):
+            rest = () if end == len(text) else cut(end)
+            if rest is not None and known(text[at:end]):
+                return (text[at:end], *rest)
+        return None
+
+    found = cut(0)
+    return list(found) if found and len(found) > 1 else []
 
 
 def _number(text: str, bare: str) -> float:
@@ -653,6 +686,7 @@ def _clausewise(
     read, fit = _read(encode, meanings, [*texts, *(b for b, _ in bares if b)], whole)
     alone, rows, without = read[0], read[1 : len(wishes) + 1], iter(read[len(wishes) + 1 :])
     amounts, contrary, wrong, fits = torch.zeros_like(alone), False, False, []
+    plainly = torch.zeros_like(alone)
     for n, (wish, row, (bare, much)) in enumerate(zip(wishes, rows, bares, strict=True), 1):
         sure = meanings.known(wish.text) is not None
         known_bare = bool(bare) and meanings.known(bare) is not None
@@ -668,6 +702,9 @@ def _clausewise(
         contrary, wrong = contrary or opposed, wrong or (opposed and wish.sure)
         meant = _turned(meant, wish.worth, meanings.names)
         amounts = torch.where(meant.abs() > amounts.abs(), meant, amounts)
+        if sure and wish.worth > 0:  # in its own words, which others do not turn down: "not toothy, smile"
+            plainly = plainly.maximum(meant * (meant >= UNDERSTOOD))
+    amounts = torch.where(plainly > 0, plainly, amounts)
     clearer = sum(fits) / len(fits) - fit[0] if fits else 0.0
     # how much of each is meant the clauses tell better, where they leave out nothing of what the whole names
     graded = (any(b for b, _ in bares) or any(w.worth not in (1.0, NOT, LESS) for w in wishes)) and not ((alone.abs() >= UNDERSTOOD) & (amounts.abs() < UNDERSTOOD)).any()
