@@ -19,7 +19,7 @@ _BREAKS = re.compile(r"\s+(?:BREAK|AND)\s+")  # in capitals only: "happy and old
 _UNDERSCORE = re.compile(r"(?<=[^\W\d_]{2})_(?=[^\W\d_])|(?<=[^\W\d_])_(?=[^\W\d_]{2})")
 _PLUSES = re.compile(r"(?:\b([\w' -]*\w)|\(([^()]*)\))(\+{1,6})(?=\s*(?:[,，.|]|$))")
 _NEGATIVE = re.compile(r"\s*\bnegative(?: prompt)?:\s*", re.IGNORECASE)
-_LIKENESS = r"photo(?:graph)?s?|pictures?|images?|portraits?|close[- ]?ups?(?: (?:shot|photo|portrait))?|head[- ]?shots?|mug[- ]?shots?|snapshots?|selfies?|shots?|renders?|drawings?|illustrations?|paintings?|photography|artworks?|art"
+_LIKENESS = r"photo(?:graph)?s?|pictures?|images?|portraits?|close[- ]?ups?(?: (?:shot|photo|portrait))?|head[- ]?shots?|snapshots?|selfies?|shots?|renders?|drawings?|illustrations?|paintings?|photography|artworks?|art"
 _MANNER = (
     r"(?:raw|cinematic|studio|professional|realistic|photo-?realistic|hyper-?realistic|hyper-?real|ultra-?realistic|beautiful|stunning|gorgeous|amazing|perfect"
     r"|high[- ]quality|best[- ]quality|highly[- ]detailed|ultra[- ]detailed|detailed|award[- ]winning|dramatic|candid|analog|film|fashion|street|digital|concept|oil|3d|anime|fantasy|editorial|macro|polaroid|vintage)"
@@ -56,8 +56,12 @@ def cleaned(text: str) -> str:
     where nothing else stands in it. "smile++" becomes "(smile:1.21)", "closed_eyes" "closed eyes", and a negative prompt wishes without what stands
     there."""
     found = re.sub(r"：(?=\s*[-+]?\d)", ":", text.translate(_WIDE))
-    found = re.sub(r"\s*\(([^():]+)\)", lambda m: f", {m[1]}" if lone_degree(m[1].strip()) else m[0], found)  # "smile (a little)"
-    found = _BREAKS.sub(", ", _CALLS.sub(",", re.sub(r"\{([^{}|]*)\}", r"(\1)", re.sub(r"\{([^{}|]*)\}", r"(\1)", found))))
+    found = re.sub(
+        r"\s*\(([^():]+)\)", lambda m: f", {m[1]}" if lone_degree(m[1].strip()) else m[0], found
+    )  # "smile (a little)"
+    found = _BREAKS.sub(
+        ", ", _CALLS.sub(",", re.sub(r"\{([^{}|]*)\}", r"(\1)", re.sub(r"\{([^{}|]*)\}", r"(\1)", found)))
+    )
     found = _PLUSES.sub(lambda m: f"({(m[1] or m[2]).strip()}:{EMPHASIS ** len(m[3]):.3g})", found)
     found = re.sub(r"::(?=\s*[-+]?\d)", ":", found)
     found = _UNDERSCORE.sub(" ", found)

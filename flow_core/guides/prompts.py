@@ -56,7 +56,9 @@ class Prompt:
         Raises:
             PromptError: nothing to aim for, or weights that cannot be read or lie beyond -4..4.
         """
-        pieces = [[(words, weight) for words, weight in weighted(piece) if words and weight] for piece in split(cleaned(text))]
+        pieces = [
+            [(words, weight) for words, weight in weighted(piece) if words and weight] for piece in split(cleaned(text))
+        ]
         parts = [part for piece in pieces for part in piece]
         if not parts:
             raise PromptError(
@@ -190,7 +192,9 @@ def understood(guide: Guide, prompt: Prompt) -> str:
         much = float(amounts[k])
         if abs(much) >= UNDERSTOOD / 2:
             name = plainest[k] if len(plainest) == len(amounts) else guide.meanings.names[k]
-            told.append(f"{'less of ' if much < 0 else ''}{name}{'' if 0.85 < abs(much) < 1.15 else f' x {abs(much):.1f}'}")
+            told.append(
+                f"{'less of ' if much < 0 else ''}{name}{'' if 0.85 < abs(much) < 1.15 else f' x {abs(much):.1f}'}"
+            )
     return ", ".join(told) or "nothing"
 
 

@@ -117,8 +117,7 @@ def slips(one: str, other: str) -> float:
             least = min(
                 before[j] + twice,
                 row[-1] + missed,
-                before[j - 1]
-                + (a != b) * (1.0 if (a in _VOWELS and b in _VOWELS) or a + b in _SOUNDS else 1.2),
+                before[j - 1] + (a != b) * (1.0 if (a in _VOWELS and b in _VOWELS) or a + b in _SOUNDS else 1.2),
             )
             if i > 1 and j > 1 and a == other[j - 2] and one[i - 2] == b:
                 least = min(least, older[j - 2] + 0.85)
@@ -320,7 +319,10 @@ _ENGLISH: tuple[tuple[str, float], ...] = (  # patterns of a turned-down wish
         NOT,
     ),
     (rf"(?:{_HE} )?(?:is|are|'s)? ?(?:not|n't|isn'?t|aren'?t)(?: {_FORMS})? (?P<a>.+)", NOT),
-    (rf"(?P<a>.+?) (?:that (?:is|are) |is |are |should be |must be |should |must )?(?:not|isn'?t|aren'?t|shouldn'?t|mustn'?t)(?: {_FORMS})? (?P<b>.+)", NOT),
+    (
+        rf"(?P<a>.+?) (?:that (?:is|are) |is |are |should be |must be |should |must )?(?:not|isn'?t|aren'?t|shouldn'?t|mustn'?t)(?: {_FORMS})? (?P<b>.+)",
+        NOT,
+    ),
     (rf"(?:{_HE} |someone |somebody )?(?:who )?used to(?: {_FORMS})? (?P<a>.+)", NOT),
     (rf"(?:{_HE} has |have |with )?(?:without|no|no more|neither|w/o)(?: any| the| an?)? (?:{_FORMS} )?(?P<a>.+)", NOT),
     (r"(?:wipe|take|get) (?:the |that |this |his |her )?(?P<a>.+?) (?:off|away)(?: (?:his|her|the|your) face)?", NOT),
@@ -392,7 +394,21 @@ _ALONE = (
 )
 _ALONE = tuple((re.compile(pattern, re.IGNORECASE), much) for pattern, much in _ALONE)
 FAINTEST = UNDERSTOOD + 0.05  # what less than that is asked for in numbers is worth, for it would not be heard
-_COUNTS = {"半": 0.5, "一": 1, "两": 2, "二": 2, "三": 3, "四": 4, "五": 5, "六": 6, "七": 7, "八": 8, "九": 9, "十": 10, "百": 100}
+_COUNTS = {
+    "半": 0.5,
+    "一": 1,
+    "两": 2,
+    "二": 2,
+    "三": 3,
+    "四": 4,
+    "五": 5,
+    "六": 6,
+    "七": 7,
+    "八": 8,
+    "九": 9,
+    "十": 10,
+    "百": 100,
+}
 _ZH_NUMBER = r"\d+(?:\.\d+)?|[一两二三四五六七八九十百半]+"
 _NUMBERS = re.compile(
     r"(?:\b(?:at|by|to|about|around|only|just|with) )*(?<![\w.])(?P<percent>\d+(?:\.\d+)?) ?(?:%|percent\b|per cent\b)(?: of (?:an? |the )?)?(?: (?:strength|intensity))?的?"
@@ -401,7 +417,9 @@ _NUMBERS = re.compile(
     rf"|百分之(?P<zh_percent>{_ZH_NUMBER})的?|(?P<zh_times>\d+(?:\.\d+)?|[两二三四五六七八九十])倍大?的?|(?P<zh_twice>加倍|翻倍)地?的?|(?<=[老轻大小])(?:了|个)?(?P<zh_years>{_ZH_NUMBER})岁",
     re.IGNORECASE,
 )
-_MORE = re.compile(r"\b(?:\w{2,}er|more|up|down|increas\w+|enlarg\w+)\b(?<!her)(?<!other)|[更增变加]|放大|缩小", re.IGNORECASE)
+_MORE = re.compile(
+    r"\b(?:\w{2,}er|more|up|down|increas\w+|enlarg\w+)\b(?<!her)(?<!other)|[更增变加]|放大|缩小", re.IGNORECASE
+)
 _YEARS = {"a": 1, "an": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "ten": 10, "fifteen": 15,
           "twenty": 20, "thirty": 30, "forty": 40, "fifty": 50, "sixty": 60}  # fmt: skip
 FEW, MANY = 4, 15  # years that are a weak degree at most, and a strong one at least
@@ -444,7 +462,9 @@ def clauses(text: str, meanings: Meanings | None = None) -> list[Clause]:
     found: list[Clause] = []
     at, turned, other = 0, False, False
     joints = []
-    for joint in _JOINTS.finditer(text):  # "happily looking up": in Chinese one sign follows what somebody feels, and ends other words too
+    for joint in _JOINTS.finditer(
+        text
+    ):  # "happily looking up": in Chinese one sign follows what somebody feels, and ends other words too
         start = joints[-1].end() if joints else 0
         if joint[0] != "地" or known(text[start : joint.start()]):
             joints.append(joint)
@@ -656,7 +676,9 @@ def _clausewise(
     sentences: Callable[[], Sentences | None],
 ) -> Tensor:
     """:func:`composed` of the ``wishes`` that are the clauses of a text."""
-    sure = meanings.known(text) if all(w.worth in (0.0, 1.0, NOT, LESS) for w in wishes) else None  # numbers say how much
+    sure = (
+        meanings.known(text) if all(w.worth in (0.0, 1.0, NOT, LESS) for w in wishes) else None
+    )  # numbers say how much
     if sure is not None:
         bare, much = without_degree(text)
         plain = meanings.known(bare) if bare else None
@@ -707,7 +729,9 @@ def _clausewise(
     amounts = torch.where(plainly > 0, plainly, amounts)
     clearer = sum(fits) / len(fits) - fit[0] if fits else 0.0
     # how much of each is meant the clauses tell better, where they leave out nothing of what the whole names
-    graded = (any(b for b, _ in bares) or any(w.worth not in (1.0, NOT, LESS) for w in wishes)) and not ((alone.abs() >= UNDERSTOOD) & (amounts.abs() < UNDERSTOOD)).any()
+    graded = (any(b for b, _ in bares) or any(w.worth not in (1.0, NOT, LESS) for w in wishes)) and not (
+        (alone.abs() >= UNDERSTOOD) & (amounts.abs() < UNDERSTOOD)
+    ).any()
     heart = all(meanings.known(t) is not None for t in texts)
     if others or wrong or graded or heart or clearer > (SURELY if contrary else CLEARER):
         return meanings.point(_side_by_side(amounts))
