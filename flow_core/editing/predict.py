@@ -216,6 +216,7 @@ class Predictor(nn.Module):
             PromptError: a part means the same as the neutral prompt.
         """
         self.require(guide)
+        prompt = prompt.heard(guide)
         with torch.inference_mode(False), torch.no_grad():
             way, weight = directions(guide, prompt)
             most = weight.abs().max().item()

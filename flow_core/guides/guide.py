@@ -25,7 +25,7 @@ from . import nano
 from .hub import Unreachable, fetched, require_tokenizer
 from .meaning import Meanings
 from .own import load as load_builtin
-from .reading import clauses, compared, composed, mended, superlatives
+from .reading import clauses, compared, composed, mended, superlatives, unheard
 from .sentences import Sentences
 from .sentences import load as load_sentences
 from .words import Words
@@ -211,6 +211,19 @@ class Guide:
             return []
         said = self._said(text)
         return [] if self.meanings.phrases.find(said) else [w.text for w in clauses(said, self.meanings) if not w.worth]
+
+    def unheard(self, text: str, templates: Sequence[str]) -> list[str]:
+        """The wishes of a text of which a small guide understands nothing, beside others: "a smile, in a forest"."""
+        if self.meanings is None:
+            return []
+        [asked], _ = self.meanings.read(self.encode_prompt(text, templates)[None].cpu())
+        return unheard(
+            lambda texts: self.encode_group(texts).cpu(),
+            self.meanings,
+            self._said(text),
+            asked,
+            lambda: self._sentences,
+        )
 
     def encode_prompt(self, text: str, templates: Sequence[str]) -> Tensor:
         """Unit embedding ``[D]`` of what a prompt asks for, averaged over ``templates``. Small guides mend misspelt words, and read wishes

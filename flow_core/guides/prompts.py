@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
-from .attributes import CANNOT, nearest, says_something
+from .attributes import CANNOT, KNOWN, nearest, says_something
 from .guide import Guide
 from .meaning import UNDERSTOOD
-from .weights import MAX_WEIGHT, PromptError, escaped, split, weighted
+from .pasted import cleaned
+from .weights import MAX_WEIGHT, PromptError, asks, escaped, split, weighted
 
 __all__ = [
     "MAX_WEIGHT",
@@ -39,21 +40,26 @@ class Prompt:
     Attributes:
         parts: texts and weights; a negative weight moves away from its text.
         neutral: text that describes the face as it is, from which the directions start.
+        spare: those of the texts that stood beside others and apart from them by brackets alone, and may be left out.
     """
 
     parts: tuple[tuple[str, float], ...]
     neutral: str = NEUTRAL
+    spare: frozenset[str] = field(default=frozenset(), compare=False)
 
     @classmethod
     def parse(cls, text: str, neutral: str = NEUTRAL) -> Prompt:
         """Read ``"a smiling face | open mouth:0.5 | angry:-0.3"``: parts split at ``|``, each with an optional weight
         after its last colon. Brackets weigh as they do in ComfyUI and A1111 (:mod:`flow_core.guides.weights`), and what stands in them
-        becomes a part.
+        becomes a part. What pasted prompts of image generators say about the picture is left out (:mod:`flow_core.guides.pasted`).
 
         Raises:
             PromptError: nothing to aim for, or weights that cannot be read or lie beyond -4..4.
         """
-        parts = [(words, weight) for piece in split(text) for words, weight in weighted(piece) if words and weight]
+        pieces = [
+            [(words, weight) for words, weight in weighted(piece) if words and weight] for piece in split(cleaned(text))
+        ]
+        parts = [part for piece in pieces for part in piece]
         if not parts:
             raise PromptError(
                 "The prompt is empty, or all its weights are 0. Describe the face you want, for instance 'a smiling face' or "
@@ -61,7 +67,8 @@ class Prompt:
             )
         if not neutral.strip():
             raise PromptError(f"The neutral prompt is empty; describe the face as it is, for instance {NEUTRAL!r}.")
-        return cls(tuple(parts), " ".join(neutral.split()))
+        spare = frozenset(words for piece in pieces if len(piece) > 1 for words, _ in piece)
+        return cls(tuple(parts), " ".join(neutral.split()), spare)
 
     @classmethod
     def parse_lines(cls, text: str, faces: int, neutral: str = NEUTRAL) -> list[Prompt]:
@@ -82,6 +89,13 @@ class Prompt:
     def __str__(self) -> str:
         return " | ".join(escaped(t) if w == 1 and ":" not in t else f"{escaped(t)}:{w:.12g}" for t, w in self.parts)
 
+    def heard(self, guide: Guide) -> Prompt:
+        """The prompt without those of :attr:`spare` that a small guide does not understand, unless nothing else is in it."""
+        if not self.spare or not guide.vocabulary:
+            return self
+        kept = tuple((t, w) for t, w in self.parts if t not in self.spare or understands(guide, t))
+        return Prompt(kept or self.parts, self.neutral)
+
     def unknown_words(self, guide: Guide) -> list[str]:
         """Words that lie outside the guide's vocabulary, if it has one.
 
@@ -92,7 +106,8 @@ class Prompt:
         self.check_length(guide)
         if not guide.vocabulary:
             return []
-        for text, _ in self.parts:
+        parts = self.heard(guide).parts
+        for text, _ in parts:
             if not understands(guide, text):
                 why = ", which is not about a person's face" if guide.beside_the_face(text) else ""
                 raise PromptError(
@@ -100,7 +115,7 @@ class Prompt:
                     f"{', '.join(nearest(text))}; the node FaceFlow Pick Prompt and `faceflow guides --wishes` list all. A full guide knows "
                     "any words."
                 )
-        return guide.unknown_words(" ".join(t for t, _ in self.parts))
+        return guide.unknown_words(" ".join(t for t, _ in parts))
 
     def check_length(self, guide: Guide) -> None:
         """See that a guide reads all of a prompt.
@@ -131,8 +146,8 @@ def understands(guide: Guide, text: str) -> bool:
 
 
 def unknown_note(prompts: Iterable[Prompt], guide: Guide) -> str:
-    """A line about the words that a small guide takes for misspelt, or never learnt, and about wishes that cannot be done; empty where it knows
-    and can do all.
+    """A line about the words that a small guide takes for misspelt, or never learnt, and about wishes that it leaves out or that cannot be
+    done, with what it understood; empty where it knows and can do all.
 
     Raises:
         PromptError: it knows none.
@@ -142,26 +157,60 @@ def unknown_note(prompts: Iterable[Prompt], guide: Guide) -> str:
     prompts = list(dict.fromkeys(prompts))
     for prompt in prompts:
         words |= dict.fromkeys(prompt.unknown_words(guide))
-        for text, _ in prompt.parts:
+        for text, _ in prompt.heard(guide).parts:
             said, read = Guide.words(text), Guide.words(guide.mended(text))
             slips |= {a: b for a, b in zip(said, read, strict=True) if a != b}
     notes = [f"Guide {guide.name} reads {a} as {b}." for a, b in slips.items()]
     beside = {about: None for prompt in prompts for text, _ in prompt.parts for about in guide.beside_the_face(text)}
     if beside:
         notes.append(f"Left out, since it is not about the face: {', '.join(beside)}.")
+    ignored = dict.fromkeys(text for prompt in prompts for text in _ignored(guide, prompt) if text not in beside)
+    if ignored:
+        notes.append(f"Ignored, since guide {guide.name} understands nothing in it: {', '.join(ignored)}.")
+        words = {w: None for w in words if w not in guide.words(" ".join(ignored))}
     if words:
         notes.append(
             f"Guide {guide.name} never learnt {', '.join(words)}, and may miss what that says; a full guide knows all words."
         )
+    if notes:
+        notes.insert(0, f"Understood as {'; '.join(dict.fromkeys(understood(guide, prompt) for prompt in prompts))}.")
     notes += [CANNOT[name] for name in dict.fromkeys(n for p in prompts for n in _cannot(guide, p))]
     return " ".join(notes)
+
+
+def understood(guide: Guide, prompt: Prompt) -> str:
+    """What a guide whose text space is laid out reads from a prompt, in its own words; of others the prompt."""
+    if guide.meanings is None:
+        return repr(str(prompt))
+    amounts = torch.zeros(len(guide.meanings.names))
+    for text, weight in prompt.heard(guide).parts:
+        [row], _ = guide.meanings.read(embed(guide, text)[None].cpu())
+        amounts += weight * row * (row.abs() >= UNDERSTOOD / 2)
+    plainest = [phrase for kind in KNOWN.values() for phrase in kind]
+    told = []
+    for k in amounts.abs().argsort(descending=True).tolist():
+        much = float(amounts[k])
+        if abs(much) >= UNDERSTOOD / 2:
+            name = plainest[k] if len(plainest) == len(amounts) else guide.meanings.names[k]
+            told.append(
+                f"{'less of ' if much < 0 else ''}{name}{'' if 0.85 < abs(much) < 1.15 else f' x {abs(much):.1f}'}"
+            )
+    return ", ".join(told) or "nothing"
+
+
+def _ignored(guide: Guide, prompt: Prompt) -> list[str]:
+    """Texts of a prompt, and wishes in them, that a guide understands nothing in, but for such as only say who is shown."""
+    heard = prompt.heard(guide).parts
+    texts = [t for t, _ in prompt.parts if t not in {h for h, _ in heard}]
+    texts += [wish for t, _ in heard for wish in guide.unheard(t, TEMPLATES)]
+    return [t for t in texts if asks(t)]
 
 
 def _cannot(guide: Guide, prompt: Prompt) -> list[str]:
     """Concepts of :data:`CANNOT` that a prompt asks for."""
     if guide.meanings is None:
         return []
-    asked = [embed(guide, text) for text, weight in prompt.parts if weight > 0]
+    asked = [embed(guide, text) for text, weight in prompt.heard(guide).parts if weight > 0]
     amounts = [guide.meanings.read(point[None].cpu())[0][0] for point in asked]
     numbers = {name: guide.meanings.names.index(name) for name in CANNOT if name in guide.meanings.names}
     return [name for name, k in numbers.items() if any(float(row[k]) >= UNDERSTOOD for row in amounts)]
@@ -186,6 +235,7 @@ def directions(guide: Guide, prompt: Prompt) -> tuple[Tensor, Tensor]:
     Raises:
         PromptError: a part means the same as the neutral prompt to this guide.
     """
+    prompt = prompt.heard(guide)
     prompt.check_length(guide)
     neutral = embed(guide, prompt.neutral)
     ways = torch.stack([embed(guide, text) for text, _ in prompt.parts]) - neutral

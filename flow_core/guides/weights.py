@@ -10,8 +10,9 @@ EMPHASIS = 1.1  # what a pair of round brackets is worth
 MAX_WEIGHT = 4.0
 # Words that alone ask for nothing; what stands between brackets is often no more than these.
 _JOINTS = frozenset(
-    ["a", "also", "an", "and", "are", "but", "face", "has", "have", "having", "in", "is", "man", "of", "on", "person", "photo", "picture",
-     "plus", "portrait", "the", "with", "woman"]
+    ["a", "also", "an", "and", "are", "boy", "but", "face", "girl", "guy", "has", "have", "having", "he", "her", "him", "his", "in", "is", "it",
+     "lady", "make", "man", "now", "of", "on", "person", "photo", "picture", "please", "plus", "portrait", "she", "someone", "the", "their",
+     "them", "they", "this", "who", "with", "woman"]
 )  # fmt: skip
 _NUMBER = r"[-+]?(?:\d+\.?\d*(?:e[-+]?\d+)?|\.\d+|nan|inf)"
 _CLOSING = {"(": ")", "[": "]"}
@@ -53,12 +54,17 @@ def weighted(piece: str) -> list[tuple[str, float]]:
     if weight is None:
         segments, weight = [*segments, (words, 1.0)], 1.0
     kept = [(" ".join(t.strip(" ,;.").split()), w * weight) for t, w in segments]
-    kept = [(t, _bounded(t, w)) for t, w in kept if not set(re.findall(r"\w+", t.lower())) <= _JOINTS]
+    kept = [(t, _bounded(t, w)) for t, w in kept if asks(t)]
     if not kept:
         raise PromptError(
             f"The part {piece.strip()!r} has brackets but no text that asks for anything; write for instance '(open mouth:1.3)'."
         )
     return kept
+
+
+def asks(text: str) -> bool:
+    """Whether a text has other words than such as alone ask for nothing ("a woman with")."""
+    return not set(re.findall(r"\w+", text.lower())) <= _JOINTS
 
 
 def _read(text: str, at: int, closing: str) -> tuple[list[tuple[str, float]], str, int]:

@@ -254,3 +254,52 @@ def test_comparisons_with_the_face_that_is_there_are_left_out(text: str, plain: 
 def test_what_can_mean_nothing_else_is_read_so(guide: Guide, text: str, label: str) -> None:
     [amounts] = words.understood(guide, [text])
     assert words.right(amounts, label), words.told(amounts)
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "low", "high"),
+    [
+        ("50% smile", "smile", 0.45, 0.55), ("smile, but only a little", "smile", 0.4, 0.6), ("smile, not too much", "smile", 0.4, 0.6),
+        ("smile 150%", "smile", 1.4, 1.6), ("10% smile", "smile", 0.3, 0.4), ("2x bigger eyes", "eyes big", 1.4, 1.6),
+        ("eyes 20% bigger", "eyes big", 0.4, 0.6), ("20 years younger", "young", 1.4, 1.6), ("2 years older", "old", 0.4, 0.6),
+        ("much much sadder", "sadness", 1.4, 1.6), ("soooo angry", "anger", 1.3, 1.6), ("百分之五十的微笑", "smile", 0.45, 0.55),
+        ("年轻二十岁", "young", 1.4, 1.6), ("眼睛放大两倍", "eyes big", 1.4, 1.6), ("微笑，只要一点点", "smile", 0.4, 0.6),
+    ],
+)  # fmt: skip
+def test_numbers_and_lone_degrees_say_how_much(guide: Guide, text: str, name: str, low: float, high: float) -> None:
+    assert low <= concepts(guide, text)[name] <= high
+
+
+@pytest.mark.parametrize(
+    ("text", "label"),
+    [
+        ("she used to be sad but is happy now", "smile&-sadness"), ("mouth shouldn't be open", "-mouth open"),
+        ("neither smiling nor frowning", "-smile&-frown"), ("no smile or frown", "-smile&-frown"),
+        ("close-lipped, not toothy, smile", "smile&lips pressed"), ("他没在笑，看起来很生气", "anger&-smile"),
+        ("惊讶而不是害怕", "surprise&-fear"), ("我不想让她笑", "-smile"), ("笑得稍微少一点", "-smile*0.5"),
+        ("闭着眼睛微笑", "eyes closed&smile"), ("难过地低着头往下看", "sadness&look down"),
+        ("没精打采", "sleepy|sadness|neutral"),
+    ],
+)  # fmt: skip
+def test_denials_within_a_sentence(guide: Guide, text: str, label: str) -> None:
+    [amounts] = words.understood(guide, [text])
+    assert words.right(amounts, label), words.told(amounts)
+
+
+def test_the_side_of_the_picture_is_the_other_side_of_the_person(guide: Guide) -> None:
+    assert set(concepts(guide, "raise the eyebrow on the viewer's left")) == {"brow up right"}
+    assert set(concepts(guide, "raise her left eyebrow")) == {"brow up left"}
+    assert set(concepts(guide, "画面左边的眉毛抬高")) == {"brow up right"}
+
+
+def test_what_is_ignored_is_told_beside_what_is_understood(guide: Guide) -> None:
+    note = unknown_note([Prompt.parse("a slight smile, no frown, wearing a hat")], guide)
+    assert note.startswith("Understood as less of a frown, a smile x 0.")
+    assert "Ignored" in note
+    assert "wearing a hat" in note
+    for text in (
+        "a woman with red lips",
+        "raise one eyebrow, the right one",
+        "smile, masterpiece, 8k, portrait of a man",
+    ):
+        assert not unknown_note([Prompt.parse(text)], guide), text
