@@ -22,15 +22,15 @@ COLUMNS, ROWS = (
 )  # where it is looked between the lips: from corner to corner, and from the upper lip to the lower one;
 SUB = 3  # and of how many places each row is the mean
 TEETH = (
-    0.43,
-    0.21,
-    0.30,
+    0.28,
+    0.34,
+    0.50,
 )  # lightness of teeth: a constant, and the parts of the cheeks and of the white of the eyes in it
 TINT = 0.21, 0.46  # exponents of the tints of the skin and of the white of the eyes, for teeth
 NOISE = 0.1  # of the opening, by which the edges of neighbouring teeth differ at most
 LEAST = 0.4  # which part of a mouth lower teeth or a tongue span at least
-TONGUE = 0.50  # lightness of the tongue, of that of the teeth
-FLESH = 1.34, 0.82, 0.84  # its colour in white light
+TONGUE = 0.54  # lightness of the tongue, of that of the teeth
+FLESH = 1.18, 0.90, 0.92  # its colour in white light
 FACING = (81, 178), (82, 87), (13, 14), (312, 317), (311, 402)  # points of the upper and the lower lip that meet
 MIDDLE = slice(SIZE // 4, 3 * SIZE // 4)  # of the face square: nothing there is lighter than the light allows
 

@@ -85,6 +85,10 @@ PIT, GRIN = (
     (0.14, 0.0055),
     (0.01, 0.03),
 )  # width of mouths, and half height, of the dark at their corners; opening with which it is there
+# Of the corners of a mouth that opens: the share of its width within which its border grows soft, and by which factor wider it is there; the size
+# of the shade around them, in widths of the mouth along and across it, how dark it is, and the opening, in widths, with which it comes.
+SOFT, SOFTER = 0.16, 2.5
+CORNER, CORNER_SHADE, CORNER_OPENS = (0.07, 0.035), 0.3, (0.03, 0.2)
 SHUT = 0.2, 0.7  # of an opening, by which lips come together: not at all as lips that shut, and fully
 # The edge of a lip is known to a pixel or two only, so a little of it is left out with what lies behind: always, and of the opening
 UNSURE = 2.2 * EDGE, 0.12
@@ -134,6 +138,7 @@ class Mouth:
     seen: Tensor  # [2,TABLE] source: the same; [5,TABLE] with what :func:`_looked` says, where somebody did
     gap: float  # largest opening before
     pit: float  # half height of the dark at the corners of a grin that shuts
+    parts: float  # 0..1, how far it opens more than it was, so that its corners are soft and shaded
     lift: float  # how far the teeth go down with the upper lip
     box: Box
     edge: float  # width of its border
@@ -637,7 +642,9 @@ def _mouth(
     tables = torch.from_numpy(curves.astype(np.float32)).to(device)
     after = (curves[1] - curves[0]).max().item()
     pit = PIT[1] * smoothstep(gap, *GRIN) * (1 - smoothstep(after, *TEETH_SEEN))
-    box = _box(target, curves[0].min() - SEAM, curves[1].max() + SEAM, PIT[0] * target.length if pit else 0.0)
+    parts = smoothstep((after - gap) / target.length, *CORNER_OPENS)
+    beside = PIT[0] * target.length if pit else 3 * CORNER[0] * target.length * (parts > 0)
+    box = _box(target, curves[0].min() - SEAM, curves[1].max() + SEAM, beside)
     opens = after > 0.2 * EDGE
     shows, own, jaw = 1.0, None, None
     if skull is not None and opens:
@@ -664,7 +671,7 @@ def _mouth(
         box = tuple(
             merge(v) for merge, v in zip((min, min, max, max), zip(box, lips_box(moved), strict=True), strict=True)
         )
-    return Mouth(target, source, tables[:4], tables[4:], gap, pit, lift, box, edge, made, shows, jaw, rims)
+    return Mouth(target, source, tables[:4], tables[4:], gap, pit, parts, lift, box, edge, made, shows, jaw, rims)
 
 
 def _looked(
@@ -780,11 +787,13 @@ def _ask_mouth(
     wider, last = opening - gap, torch.minimum(0.15 * gap, 2 * deeper)
     height = opening.clamp(min=1e-4)
     shown = smoothstep(mouth.gap, *PARTED)
+    from_tip = torch.minimum(a, mouth.target.length - a) / mouth.target.length
+    soft = 1 + SOFTER * mouth.parts * (1 - smoothstep(from_tip, 0.0, SOFT))
     # The shadow begins before what is seen changes, so that no light shows between.
     border = (EDGE - mouth.edge) / 2, (EDGE + mouth.edge) / 2
     (alpha, opened, parted, more, was_seen, from_corner, was_open, too_high, beyond, goes_on,
      tongue, off_upper, off_lower, seam, closed, fell) = smoothsteps(
-        (inside, *border), (opening, 0.0, mouth.edge), (wider, 0.3 * ROLL, 4 * ROLL), (wider, 0.0, 0.010),
+        ((inside - EDGE / 2) / soft + EDGE / 2, *border), (opening, 0.0, mouth.edge), (wider, 0.3 * ROLL, 4 * ROLL), (wider, 0.0, 0.010),
         ((lower - sb) / (3 * deeper).clamp_(max=0.25 * mouth.gap).add_(1e-4), 0.0, 1.0),
         (torch.minimum(sa, length - sa), 0.0, 0.08 * length), (gap, 0.002, 0.007), (upper - sb, 0.015, 0.035),
         (sb - lower + last, 0.0, 0.006), (deeper, 0.0, 0.006), (below / height, 0.4, 1.0), (below, 0.0, MOUTH_SHADE),
@@ -816,6 +825,9 @@ def _ask_mouth(
     line = line * smoothstep(torch.minimum(share, 1 - share), 0.0, PIT[0])
     shade = shade + SEAMED * line * seam * closed
     shade = shade + torch.where(below < above, ROLLED[0], ROLLED[1]) * turned * turned * parted
+    if mouth.parts:
+        tip = (from_tip / CORNER[0]).square() + (b / (CORNER[1] * mouth.target.length)).square()
+        shade = shade + CORNER_SHADE * mouth.parts * (-tip).exp() * (1 - alpha)
     made = None
     if mouth.row is not None:
         # Between lips that the picture parts it may show teeth, which stay, or the dark.

@@ -28,8 +28,8 @@ WIDTHS = np.array(
     [0.86, 0.66, 0.76, 0.70, 0.67, 1.0]
 )  # of a crown along the arch, centimetres: incisors, canine, premolars, molar
 HEIGHTS = np.array([1.05, 0.92, 1.02, 0.88, 0.84, 0.78])
-RAISED = np.array([0.0, 0.07, 0.0, 0.09, 0.12, 0.14])  # how much higher an edge lies than that of the front teeth
-ROUND = np.array([0.07, 0.09, 0.13, 0.11, 0.10, 0.08])  # how much a crown's corners are rounded
+RAISED = np.array([0.0, 0.08, 0.02, 0.09, 0.12, 0.14])  # how much higher an edge lies than that of the front teeth
+ROUND = np.array([0.09, 0.13, 0.16, 0.15, 0.13, 0.10])  # how much a crown's corners are rounded
 # Light that each reflects, and how much lower its edge is: no two sides of a mouth are the same.
 TONES = np.array([[0.985, 0.955, 0.90, 0.88, 0.83, 0.78], [1.0, 0.94, 0.915, 0.87, 0.84, 0.78]])
 UNEVEN = np.array([[0.0, 0.012, -0.01, 0.01, 0.0, 0.0], [0.008, -0.006, 0.008, -0.008, 0.0, 0.0]])
@@ -37,8 +37,12 @@ LOWER_WIDTHS = np.array([0.54, 0.59, 0.69, 0.70, 0.71, 1.1])  # the same of the 
 LIP = np.array([0.0, 5.33, 15.4])  # the rig's upper lip where the two lips meet, centimetres
 FRONT = 14.34  # the rig's depth of its front teeth
 DROP = 0.25  # centimetres by which the front teeth's edges hang below the lip at rest
-SPEE = 0.04  # how the edges rise to the sides: of the square of the distance from the middle
+SPEE = 0.07  # how the edges rise to the sides: of the square of the distance from the middle; as of 29 rows in photographs
+FLESHY = 0.3  # how much of the colour of lips and gums teeth in the shade have
+REDDER = 0.5  # and of how much more of it the depth of a mouth has
 GROOVE, GROOVED = 0.03, 0.2  # half width of the line between two teeth, and by how much it is darker
+CHEEK = 0.42  # light at the corners, where the inner side of a cheek is seen, of that of the tongue
+UNDER = 0.16, 0.55  # centimetres below the edges of the upper teeth that lie in their shadow, and how dark it is
 BEHIND = 0.4  # how dark the tongue is right behind the edges of the lower teeth
 BARED = 0.45  # centimetres of lower teeth that are seen at most
 # The shadow of an upper lip on teeth it comes down over: its height in centimetres, and how dark it is.
@@ -82,7 +86,7 @@ def _arch(lower: bool) -> tuple[np.ndarray, ...]:
         edge = LOWER + 0.5 * ROUND[tooth] * corners + UNEVEN[1 - side, tooth]
         gum = edge + HEIGHTS[tooth]
     groove = np.exp(-(((1 - aside) / 2 * widths[tooth] / GROOVE) ** 2))
-    light = TONES[side, tooth] * (0.3 + 0.7 * facing) * np.exp(-depth / 1.3)
+    light = TONES[side, tooth] * (0.3 + 0.7 * facing) * np.exp(-depth / 1.9)
     light = light * (1.03 - 0.24 * np.abs(share - 0.42) ** 1.5 - 0.12 * aside**6)
     light = light * ((ends[-1] - far) / 0.5).clip(0, 1)
     z = FRONT - LIP[2] - depth
@@ -319,12 +323,14 @@ def paint(
     found = smoothsteps(
         (down - 0.30 * across, 0.38, 0.70), (down - 0.25 * across, 0.40, 0.88), (height, 0.3 * cm, 1.0 * cm), (down, 0.0, 0.6),
         (above, 0.0, 0.5 * cm), (hangs, -soft, soft), (gum - b, -2 * soft, 2 * soft), (crown, 0.0, 0.35), (under, 0.0, 0.35 * cm),
-        (crown, 0.5, 0.0), (corner, 0.0, 0.24 - 0.12 * row.known), (height, 0.04 * cm, 0.18 * cm), (light, 0.02, 0.15),
+        (crown, 0.5, 0.0), (corner, 0.0, 0.20 - 0.08 * row.known), (height, 0.04 * cm, 0.18 * cm), (light, 0.02, 0.15),
         (corner, 0.24, 0.04), (near, fine, border), (under, max(LIP_SHADOW * cm, 2 * row.pixel), 0.0), (fang, -soft, soft),
         (height, 0.35 * cm, 0.9 * cm), (low_light, 0.02, 0.15), (height, 0.4 * cm, 1.8 * cm),
     )  # fmt: skip
     raised, near_tip, wide, deep, off_lip, is_tooth, is_gum, off_edge, off_upper, at_edge = found[:10]
     inner, opened_up, lit, aside, off, at_lip, is_low, low_up, low_lit, bright = found[10:]
+    # Light that comes from lips and gums is as red as they, and the redder the oftener it was thrown back.
+    flesh = (row.colors[1] / row.colors[1].mean().clamp(min=1e-3)).clamp(min=0.01).log()[:, None]
     # The depth of a mouth is dark under the upper lip. The back of the tongue comes out of it, with a furrow along its middle, and is
     # the lighter the nearer it comes.
     furrow = 1 - 0.14 * (across / -0.02).exp() * (1 - near_tip)
@@ -332,24 +338,25 @@ def paint(
     depth = torch.lerp(0.19 + 0.07 * deep, tongue, raised * wide)
     # The inner side of the lower lip comes out of the dark towards its edge.
     depth = torch.maximum(depth * (0.7 + 0.3 * off_lip), 0.9 * (1 - off_lip) ** 2 * down)
-    inside = row.colors[1][:, None] * depth
+    depth = torch.maximum(depth, CHEEK * aside * (0.4 + 0.6 * off_lip))
+    shows = (closed + row.known - closed * row.known) * opened_up * lit
+    depth = depth * (1 - UNDER[1] * shows * (-(hangs / (UNDER[0] * cm)).square()).exp())
+    inside = row.colors[1][:, None] * depth * (flesh * (REDDER * (1 - depth))).exp()
     # Teeth: less light under the lip and in the corners; their edges let some through; they touch above their edges.
     dim = 0.35 + 0.3 * row.known
-    light = light * (0.84 + 0.16 * off_edge) * (dim + (1 - dim) * off_upper) * (0.35 + 0.65 * inner)
-    light = light * (1 - GROOVED * groove * (0.35 + 0.65 * at_edge))
-    # Light that comes from lips and gums is as red as they.
-    flesh = (row.colors[1] / row.colors[1].mean().clamp(min=1e-3)).clamp(min=0.01).log()[:, None]
+    light = light * (0.88 + 0.12 * off_edge) * (dim + (1 - dim) * off_upper) * (0.45 + 0.55 * inner)
+    light = light * (1 - GROOVED * groove * (0.25 + 0.75 * at_edge))
     tooth = (
-        torch.lerp(row.colors[0][:, None], row.colors[1][:, None], is_gum) * light * (flesh * (0.5 - 0.5 * light)).exp()
+        torch.lerp(row.colors[0][:, None], row.colors[1][:, None], is_gum) * light * (flesh * (FLESHY * (1 - light))).exp()
     )
     cover = opened * (1 - seen * (1 - drawn * aside)) * off
     if lower:  # it leans inwards, and gets its light through the opening
-        light = low_light * (0.62 + 0.27 * bright) * (0.35 + 0.65 * inner) * (1 - 0.7 * GROOVED * low_groove)
-        low_tooth = row.colors[0][:, None] * light * (flesh * (0.5 - 0.5 * light)).exp()
+        light = low_light * (0.62 + 0.27 * bright) * (0.45 + 0.55 * inner) * (1 - 0.7 * GROOVED * low_groove)
+        low_tooth = row.colors[0][:, None] * light * (flesh * (FLESHY * (1 - light))).exp()
         # The tongue lies behind them, and they throw their shadow on it.
         inside = inside * (1 - BEHIND * low_up * low_lit * (-((fang + 0.08 * cm) / (0.14 * cm)).square()).exp())
         inside = torch.lerp(inside, low_tooth, is_low * low_up * low_lit)
-    made = torch.lerp(inside, tooth, is_tooth * ((closed + row.known - closed * row.known) * opened_up * lit))
+    made = torch.lerp(inside, tooth, is_tooth * shows)
     shadow = LIP_SHADE * opened * fell * at_lip * (1 - cover)
     made = made * cover + 0.15 * row.colors[1][:, None] * shadow
     return made.new_zeros(4, count).index_copy_(1, at, torch.cat([made, (cover + shadow)[None]]))
