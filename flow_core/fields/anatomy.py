@@ -17,7 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..faces.landmarks import AT, BROW_EDGES, EYES, IRISES, OVAL, UPPER_LIDS
+from ..faces.landmarks import AT, BROW_EDGES, EYES, IRISES, LIPS, LIPS_INNER, OVAL, UPPER_LIDS
 from ..faces.lids import terms
 from ..faces.mouth import columns as along
 from ..faces.shading import GAMMA, TINT
@@ -85,10 +85,13 @@ PIT, GRIN = (
     (0.14, 0.0055),
     (0.01, 0.03),
 )  # width of mouths, and half height, of the dark at their corners; opening with which it is there
-# Of the corners of a mouth that opens: the share of its width within which its border grows soft, and by which factor wider it is there; the size
-# of the shade around them, in widths of the mouth along and across it, how dark it is, and the opening, in widths, with which it comes.
+# Corners of a mouth that opens: the opening, in widths of the mouth, with which they come; how far lips part beyond the last landmarks where they
+# meet, of the way to the outer corners; from which opening on they are blunt, and how much less far they reach then; and the share of
+# the mouth's width within which its border grows soft, and by how much wider it is there
+OPENS = 0.03, 0.2
+TIP = 0.6
+BLUNT = (0.25, 0.45), 0.8
 SOFT, SOFTER = 0.16, 2.5
-CORNER, CORNER_SHADE, CORNER_OPENS = (0.07, 0.035), 0.3, (0.03, 0.2)
 SHUT = 0.2, 0.7  # of an opening, by which lips come together: not at all as lips that shut, and fully
 # The edge of a lip is known to a pixel or two only, so a little of it is left out with what lies behind: always, and of the opening
 UNSURE = 2.2 * EDGE, 0.12
@@ -138,7 +141,7 @@ class Mouth:
     seen: Tensor  # [2,TABLE] source: the same; [5,TABLE] with what :func:`_looked` says, where somebody did
     gap: float  # largest opening before
     pit: float  # half height of the dark at the corners of a grin that shuts
-    parts: float  # 0..1, how far it opens more than it was, so that its corners are soft and shaded
+    parts: float  # 0..1, how far it opens more than it was, so that its corners are soft
     lift: float  # how far the teeth go down with the upper lip
     box: Box
     edge: float  # width of its border
@@ -268,7 +271,7 @@ class MovedFace:
             after += (before - after) * _under_glasses(before, torch.from_numpy(before)).numpy()[:, None]
         else:
             _keep_lashes(self.skin, before, after)
-        edges = _edges(before, after)
+        edges = _edges(*tips(before, after))
         curves = curves_of(edges)
         self.eyes = _eyes(before, after, edges[:8], curves[:8], lids, gaze, face, device)
         self.mouth = _mouth(before, after, edges[8:], curves[8:], teeth, face.pixel, skull, device)
@@ -619,6 +622,24 @@ def lip_edges(landmarks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return landmarks[_LIPS[0]], landmarks[_LIPS[1]]
 
 
+def tips(landmarks: np.ndarray, moved: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Landmarks before and after whose inner corners of the mouth lie nearer to the outer ones, the more lips part: the line in which
+    they met would go on as a crack beside the opening."""
+    before, after = (np.hypot(*(lower - upper).T).max() for upper, lower in map(lip_edges, (landmarks, moved)))
+    inner, outer = (moved[[AT[ring[0]], AT[ring[10]]]] for ring in (LIPS_INNER, LIPS))
+    width = np.hypot(*(inner[1] - inner[0]))
+    parts = TIP * smoothstep((after - before) / width, *OPENS) * (1 - BLUNT[1] * smoothstep(after / width, *BLUNT[0]))
+    if not parts:
+        return landmarks, moved
+    found = []
+    for at in (landmarks, moved):
+        at = at.copy()
+        for k in (0, 10):
+            at[AT[LIPS_INNER[k]]] += parts * (at[AT[LIPS[k]]] - at[AT[LIPS_INNER[k]]])
+        found.append(at)
+    return tuple(found)
+
+
 def _mouth(
     landmarks: np.ndarray,
     moved: np.ndarray,
@@ -642,9 +663,8 @@ def _mouth(
     tables = torch.from_numpy(curves.astype(np.float32)).to(device)
     after = (curves[1] - curves[0]).max().item()
     pit = PIT[1] * smoothstep(gap, *GRIN) * (1 - smoothstep(after, *TEETH_SEEN))
-    parts = smoothstep((after - gap) / target.length, *CORNER_OPENS)
-    beside = PIT[0] * target.length if pit else 3 * CORNER[0] * target.length * (parts > 0)
-    box = _box(target, curves[0].min() - SEAM, curves[1].max() + SEAM, beside)
+    parts = smoothstep((after - gap) / target.length, *OPENS)
+    box = _box(target, curves[0].min() - SEAM, curves[1].max() + SEAM, PIT[0] * target.length if pit else 0.0)
     opens = after > 0.2 * EDGE
     shows, own, jaw = 1.0, None, None
     if skull is not None and opens:
@@ -812,8 +832,8 @@ def _ask_mouth(
     sb_seen = torch.minimum(sb_seen, lower - last)
     if apart is not None:  # neither row is seen a second time beyond what parts them
         sb_seen = torch.where(lower_part, torch.maximum(sb_seen, split), torch.minimum(sb_seen, split))
-    # What nobody saw stays with the lips, and is dark: on the way from there to teeth a border would show all that lies between.
-    follows = alpha * (1 - hidden * hidden)
+    # What nobody saw, as between lips that met, stays with the lips, and is dark: on the way from there to teeth a border would show all that lies between.
+    follows = alpha * (1 - hidden * hidden) * shown
     tongue = tongue * (1 - (2 * share - 1).square()).clamp_(min=0)
     # Lips throw their shadow from their very edge on, the upper one a darker one.
     depth = (0.75 + 0.25 * off_upper) * (0.5 + 0.5 * off_lower)
@@ -825,9 +845,6 @@ def _ask_mouth(
     line = line * smoothstep(torch.minimum(share, 1 - share), 0.0, PIT[0])
     shade = shade + SEAMED * line * seam * closed
     shade = shade + torch.where(below < above, ROLLED[0], ROLLED[1]) * turned * turned * parted
-    if mouth.parts:
-        tip = (from_tip / CORNER[0]).square() + (b / (CORNER[1] * mouth.target.length)).square()
-        shade = shade + CORNER_SHADE * mouth.parts * (-tip).exp() * (1 - alpha)
     made = None
     if mouth.row is not None:
         # Between lips that the picture parts it may show teeth, which stay, or the dark.
