@@ -271,7 +271,7 @@ class MovedFace:
             after += (before - after) * _under_glasses(before, torch.from_numpy(before)).numpy()[:, None]
         else:
             _keep_lashes(self.skin, before, after)
-        edges = _edges(*tips(before, after))
+        edges = _edges(*_tips(before, after))
         curves = curves_of(edges)
         self.eyes = _eyes(before, after, edges[:8], curves[:8], lids, gaze, face, device)
         self.mouth = _mouth(before, after, edges[8:], curves[8:], teeth, face.pixel, skull, device)
@@ -622,7 +622,7 @@ def lip_edges(landmarks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return landmarks[_LIPS[0]], landmarks[_LIPS[1]]
 
 
-def tips(landmarks: np.ndarray, moved: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _tips(landmarks: np.ndarray, moved: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Landmarks before and after whose inner corners of the mouth lie nearer to the outer ones, the more lips part: the line in which
     they met would go on as a crack beside the opening."""
     before, after = (np.hypot(*(lower - upper).T).max() for upper, lower in map(lip_edges, (landmarks, moved)))

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .anatomy import lip_edges, tips
+from .anatomy import lip_edges
 from .curves import Frame
 
 SAMPLES = 65  # across a mouth
@@ -29,7 +29,7 @@ def rounded(before: Tensor, after: Tensor, points: Tensor) -> Tensor | None:
         after: as muscles leave them.
         points: ``[N,2]``.
     """
-    edges = [lip_edges(at) for at in tips(*torch.stack([before, after]).double().cpu().numpy())]
+    edges = [lip_edges(at) for at in torch.stack([before, after]).double().cpu().numpy()]
     opened = [np.hypot(*(lower - upper).T).max() for upper, lower in edges]
     upper, lower = edges[1]
     frame = Frame.between(*lower[[0, -1]])

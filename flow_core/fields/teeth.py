@@ -41,7 +41,7 @@ SPEE = 0.07  # how the edges rise to the sides: of the square of the distance fr
 FLESHY = 0.3  # how much of the colour of lips and gums teeth in the shade have
 REDDER = 0.5  # and of how much more of it the depth of a mouth has
 GROOVE, GROOVED = 0.03, 0.2  # half width of the line between two teeth, and by how much it is darker
-CHEEK = 0.3  # light at the corners, where the inner side of a cheek is seen, of that of the tongue
+DEEP = 0.26  # light of the depth of a mouth, of that of the tongue
 UNDER = 0.16, 0.55  # centimetres below the edges of the upper teeth that lie in their shadow, and how dark it is
 BEHIND = 0.4  # how dark the tongue is right behind the edges of the lower teeth
 BARED = 0.45  # centimetres of lower teeth that are seen at most
@@ -321,7 +321,7 @@ def paint(
     fang = b - low_edge  # how far below the edges of the lower teeth
     # All that goes smoothly from 0 to 1 at once: a value, where it begins, and where it ends.
     found = smoothsteps(
-        (down - 0.30 * across, 0.38, 0.70), (down - 0.25 * across, 0.40, 0.88), (height, 0.3 * cm, 1.0 * cm), (down, 0.0, 0.6),
+        (down - 0.30 * across, 0.32, 0.68), (down - 0.25 * across, 0.40, 0.88), (height, 0.3 * cm, 1.0 * cm), (down, 0.0, 0.6),
         (above, 0.0, 0.5 * cm), (hangs, -soft, soft), (gum - b, -2 * soft, 2 * soft), (crown, 0.0, 0.35), (under, 0.0, 0.35 * cm),
         (crown, 0.5, 0.0), (corner, 0.0, 0.20 - 0.08 * row.known), (height, 0.04 * cm, 0.18 * cm), (light, 0.02, 0.15),
         (corner, 0.24, 0.04), (near, fine, border), (under, max(LIP_SHADOW * cm, 2 * row.pixel), 0.0), (fang, -soft, soft),
@@ -335,10 +335,9 @@ def paint(
     # the lighter the nearer it comes.
     furrow = 1 - 0.14 * (across / -0.02).exp() * (1 - near_tip)
     tongue = (0.44 + 0.72 * near_tip) * (1 - 0.5 * across).clamp_(min=0) * furrow
-    depth = torch.lerp(0.19 + 0.07 * deep, tongue, raised * wide)
+    depth = torch.lerp(DEEP + 0.08 * deep, tongue, raised * wide)
     # The inner side of the lower lip comes out of the dark towards its edge.
     depth = torch.maximum(depth * (0.7 + 0.3 * off_lip), 0.9 * (1 - off_lip) ** 2 * down)
-    depth = torch.maximum(depth, CHEEK * aside * (0.4 + 0.6 * off_lip))
     shows = (closed + row.known - closed * row.known) * opened_up * lit
     depth = depth * (1 - UNDER[1] * shows * (-(hangs / (UNDER[0] * cm)).square()).exp())
     inside = row.colors[1][:, None] * depth * (flesh * (REDDER * (1 - depth))).exp()
