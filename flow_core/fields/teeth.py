@@ -41,8 +41,8 @@ SPEE = 0.07  # how the edges rise to the sides: of the square of the distance fr
 FLESHY = 0.3  # how much of the colour of lips and gums teeth in the shade have
 REDDER = 0.5  # and of how much more of it the depth of a mouth has
 GROOVE, GROOVED = 0.03, 0.2  # half width of the line between two teeth, and by how much it is darker
-DEEP = 0.26  # light of the depth of a mouth, of that of the tongue
-UNDER = 0.16, 0.55  # centimetres below the edges of the upper teeth that lie in their shadow, and how dark it is
+DEEP = 0.22  # light of the depth of a mouth, of that of the tongue
+UNDER = 0.16, 0.45  # centimetres below the edges of the upper teeth that lie in their shadow, and how dark it is
 BEHIND = 0.4  # how dark the tongue is right behind the edges of the lower teeth
 BARED = 0.45  # centimetres of lower teeth that are seen at most
 # The shadow of an upper lip on teeth it comes down over: its height in centimetres, and how dark it is.
@@ -51,7 +51,7 @@ SHADED = 0.9  # centimetres of an opening from which on its shade is of full hei
 LOWER = 0.14  # centimetres by which the edges of the lower teeth lie below the lower lip's at rest
 # Of babies: by which part their teeth are narrower, and by how many centimetres upper edges hang less, and lower ones lie deeper.
 MILK, RISEN, HIDDEN = 0.28, 0.12, 0.7
-GUM = 0.6  # light that a bare gum reflects
+GUM = 0.9  # light that a bare gum reflects
 # Centimetres of teeth above a lip up to which they go on behind it, and from which on that is all of them.
 TALL = 0.6, 0.95
 CUT = 0.25  # of an opening, within which teeth end softly where a lip has cut them
@@ -190,8 +190,8 @@ def row(
             narrow = np.array([1 - MILK * young, 1.0, 1.0])
             edge = (edge + (ridge - edge) * young) * narrow
             gum = gum * narrow
-            gum = gum + (edge - gum) * young
-            lit = GUM * np.exp((ridge[:, 2] - ridge[:, 2].max()) / 1.3) * (tones[0] > 0)
+            gum = gum + (edge + [0.0, HIDDEN, 0.0] - gum) * young  # to its very rim
+            lit = GUM * np.exp((ridge[:, 2] - ridge[:, 2].max()) / 1.3) * (tones[0] / 0.25).clip(0, 1)
             tones = [tones[0] + (lit - tones[0]) * young, tones[1] * (1 - young)]
         if lower:
             behind = edge[:, 2] - edge[:, 2].max()
@@ -339,12 +339,13 @@ def paint(
     # The inner side of the lower lip comes out of the dark towards its edge.
     depth = torch.maximum(depth * (0.7 + 0.3 * off_lip), 0.9 * (1 - off_lip) ** 2 * down)
     shows = (closed + row.known - closed * row.known) * opened_up * lit
-    depth = depth * (1 - UNDER[1] * shows * (-(hangs / (UNDER[0] * cm)).square()).exp())
+    depth = depth * (1 - UNDER[1] * shows * (1 - is_gum) * (-(hangs / (UNDER[0] * cm)).square()).exp())
     inside = row.colors[1][:, None] * depth * (flesh * (REDDER * (1 - depth))).exp()
     # Teeth: less light under the lip and in the corners; their edges let some through; they touch above their edges.
     dim = 0.35 + 0.3 * row.known
     light = light * (0.88 + 0.12 * off_edge) * (dim + (1 - dim) * off_upper) * (0.45 + 0.55 * inner)
     light = light * (1 - GROOVED * groove * (0.25 + 0.75 * at_edge))
+    light = torch.maximum(light, depth * is_gum)  # bare gums end in the depth
     tooth = (
         torch.lerp(row.colors[0][:, None], row.colors[1][:, None], is_gum) * light * (flesh * (FLESHY * (1 - light))).exp()
     )
