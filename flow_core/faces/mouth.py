@@ -1,8 +1,9 @@
 """Which colours teeth and the tongue have in the light of a picture, and what it shows between parted lips: how far down the upper
 teeth reach, and where lower teeth or a tongue begin.
 
-How light teeth are was fitted to 47 portraits that show some, among 446 of the SFHQ dataset: least squares on the lightness of cheeks and of
-the white of the eyes misses by 0.11 of 1, root mean square; on the logarithm of their tints, in 66 portraits, by 0.06.
+How light teeth are was fitted to 68 portraits that show some, among 446 of the SFHQ dataset: least squares on the lightness of cheeks and of
+the white of the eyes misses by 0.14 of 1, root mean square; on the logarithm of their tints, in 66 portraits, by 0.06. In 700 grey
+photographs of people who laugh it grows with that of the cheek alike, by 0.7 of it.
 """
 
 from __future__ import annotations

@@ -88,7 +88,7 @@ PIT, GRIN = (
 # Corners of a mouth that opens: the opening, in widths of the mouth, with which they come; how far lips part beyond the last landmarks where they
 # meet, of the way to the outer corners; from which opening on they are blunt, and how much less far they reach then; and the share of
 # the mouth's width within which its border grows soft, and by how much wider it is there
-OPENS = 0.03, 0.2
+OPENING = 0.03, 0.2
 TIP = 0.6
 BLUNT = (0.25, 0.45), 0.8
 SOFT, SOFTER = 0.16, 2.5
@@ -626,9 +626,8 @@ def _tips(landmarks: np.ndarray, moved: np.ndarray) -> tuple[np.ndarray, np.ndar
     """Landmarks before and after whose inner corners of the mouth lie nearer to the outer ones, the more lips part: the line in which
     they met would go on as a crack beside the opening."""
     before, after = (np.hypot(*(lower - upper).T).max() for upper, lower in map(lip_edges, (landmarks, moved)))
-    inner, outer = (moved[[AT[ring[0]], AT[ring[10]]]] for ring in (LIPS_INNER, LIPS))
-    width = np.hypot(*(inner[1] - inner[0]))
-    parts = TIP * smoothstep((after - before) / width, *OPENS) * (1 - BLUNT[1] * smoothstep(after / width, *BLUNT[0]))
+    width = np.hypot(*(moved[AT[LIPS_INNER[10]]] - moved[AT[LIPS_INNER[0]]]))
+    parts = TIP * smoothstep((after - before) / width, *OPENING) * (1 - BLUNT[1] * smoothstep(after / width, *BLUNT[0]))
     if not parts:
         return landmarks, moved
     found = []
@@ -663,7 +662,7 @@ def _mouth(
     tables = torch.from_numpy(curves.astype(np.float32)).to(device)
     after = (curves[1] - curves[0]).max().item()
     pit = PIT[1] * smoothstep(gap, *GRIN) * (1 - smoothstep(after, *TEETH_SEEN))
-    parts = smoothstep((after - gap) / target.length, *OPENS)
+    parts = smoothstep((after - gap) / target.length, *OPENING)
     box = _box(target, curves[0].min() - SEAM, curves[1].max() + SEAM, PIT[0] * target.length if pit else 0.0)
     opens = after > 0.2 * EDGE
     shows, own, jaw = 1.0, None, None
@@ -807,8 +806,8 @@ def _ask_mouth(
     wider, last = opening - gap, torch.minimum(0.15 * gap, 2 * deeper)
     height = opening.clamp(min=1e-4)
     shown = smoothstep(mouth.gap, *PARTED)
-    from_tip = torch.minimum(a, mouth.target.length - a) / mouth.target.length
-    soft = 1 + SOFTER * mouth.parts * (1 - smoothstep(from_tip, 0.0, SOFT))
+    # Towards its corners the border grows soft.
+    soft = 1 + SOFTER * mouth.parts * (1 - smoothstep(torch.minimum(share, 1 - share), 0.0, SOFT)) if mouth.parts else 1
     # The shadow begins before what is seen changes, so that no light shows between.
     border = (EDGE - mouth.edge) / 2, (EDGE + mouth.edge) / 2
     (alpha, opened, parted, more, was_seen, from_corner, was_open, too_high, beyond, goes_on,

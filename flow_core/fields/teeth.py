@@ -37,7 +37,8 @@ LOWER_WIDTHS = np.array([0.54, 0.59, 0.69, 0.70, 0.71, 1.1])  # the same of the 
 LIP = np.array([0.0, 5.33, 15.4])  # the rig's upper lip where the two lips meet, centimetres
 FRONT = 14.34  # the rig's depth of its front teeth
 DROP = 0.25  # centimetres by which the front teeth's edges hang below the lip at rest
-SPEE = 0.07  # how the edges rise to the sides: of the square of the distance from the middle; as of 29 rows in photographs
+# How the edges rise to the sides: of the square of the distance from the middle; as in 29 portraits that show a row
+SPEE = 0.07
 FLESHY = 0.3  # how much of the colour of lips and gums teeth in the shade have
 REDDER = 0.5  # and of how much more of it the depth of a mouth has
 GROOVE, GROOVED = 0.03, 0.2  # half width of the line between two teeth, and by how much it is darker
@@ -190,7 +191,7 @@ def row(
             narrow = np.array([1 - MILK * young, 1.0, 1.0])
             edge = (edge + (ridge - edge) * young) * narrow
             gum = gum * narrow
-            gum = gum + (edge + [0.0, HIDDEN, 0.0] - gum) * young  # to its very rim
+            gum = gum + (edge + np.array([0.0, HIDDEN, 0.0]) - gum) * young  # to its very rim
             lit = GUM * np.exp((ridge[:, 2] - ridge[:, 2].max()) / 1.3) * (tones[0] / 0.25).clip(0, 1)
             tones = [tones[0] + (lit - tones[0]) * young, tones[1] * (1 - young)]
         if lower:
@@ -347,7 +348,9 @@ def paint(
     light = light * (1 - GROOVED * groove * (0.25 + 0.75 * at_edge))
     light = torch.maximum(light, depth * is_gum)  # bare gums end in the depth
     tooth = (
-        torch.lerp(row.colors[0][:, None], row.colors[1][:, None], is_gum) * light * (flesh * (FLESHY * (1 - light))).exp()
+        torch.lerp(row.colors[0][:, None], row.colors[1][:, None], is_gum)
+        * light
+        * (flesh * (FLESHY * (1 - light))).exp()
     )
     cover = opened * (1 - seen * (1 - drawn * aside)) * off
     if lower:  # it leans inwards, and gets its light through the opening
