@@ -17,7 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..faces.landmarks import AT, BROW_EDGES, EYES, IRISES, OVAL, UPPER_LIDS
+from ..faces.landmarks import AT, BROW_EDGES, EYES, IRISES, LIPS, LIPS_INNER, OVAL, UPPER_LIDS
 from ..faces.lids import terms
 from ..faces.mouth import columns as along
 from ..faces.shading import GAMMA, TINT
@@ -85,6 +85,13 @@ PIT, GRIN = (
     (0.14, 0.0055),
     (0.01, 0.03),
 )  # width of mouths, and half height, of the dark at their corners; opening with which it is there
+# Corners of a mouth that opens: the opening, in widths of the mouth, with which they come; how far lips part beyond the last landmarks where they
+# meet, of the way to the outer corners; from which opening on they are blunt, and how much less far they reach then; and the share of
+# the mouth's width within which its border grows soft, and by how much wider it is there
+OPENING = 0.03, 0.2
+TIP = 0.6
+BLUNT = (0.25, 0.45), 0.8
+SOFT, SOFTER = 0.16, 2.5
 SHUT = 0.2, 0.7  # of an opening, by which lips come together: not at all as lips that shut, and fully
 # The edge of a lip is known to a pixel or two only, so a little of it is left out with what lies behind: always, and of the opening
 UNSURE = 2.2 * EDGE, 0.12
@@ -134,6 +141,7 @@ class Mouth:
     seen: Tensor  # [2,TABLE] source: the same; [5,TABLE] with what :func:`_looked` says, where somebody did
     gap: float  # largest opening before
     pit: float  # half height of the dark at the corners of a grin that shuts
+    parts: float  # 0..1, how far it opens more than it was, so that its corners are soft
     lift: float  # how far the teeth go down with the upper lip
     box: Box
     edge: float  # width of its border
@@ -263,7 +271,7 @@ class MovedFace:
             after += (before - after) * _under_glasses(before, torch.from_numpy(before)).numpy()[:, None]
         else:
             _keep_lashes(self.skin, before, after)
-        edges = _edges(before, after)
+        edges = _edges(*_tips(before, after))
         curves = curves_of(edges)
         self.eyes = _eyes(before, after, edges[:8], curves[:8], lids, gaze, face, device)
         self.mouth = _mouth(before, after, edges[8:], curves[8:], teeth, face.pixel, skull, device)
@@ -614,6 +622,23 @@ def lip_edges(landmarks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return landmarks[_LIPS[0]], landmarks[_LIPS[1]]
 
 
+def _tips(landmarks: np.ndarray, moved: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Landmarks before and after whose inner corners of the mouth lie nearer to the outer ones, the more lips part: the line in which
+    they met would go on as a crack beside the opening."""
+    before, after = (np.hypot(*(lower - upper).T).max() for upper, lower in map(lip_edges, (landmarks, moved)))
+    width = np.hypot(*(moved[AT[LIPS_INNER[10]]] - moved[AT[LIPS_INNER[0]]]))
+    parts = TIP * smoothstep((after - before) / width, *OPENING) * (1 - BLUNT[1] * smoothstep(after / width, *BLUNT[0]))
+    if not parts:
+        return landmarks, moved
+    found = []
+    for at in (landmarks, moved):
+        at = at.copy()
+        for k in (0, 10):
+            at[AT[LIPS_INNER[k]]] += parts * (at[AT[LIPS[k]]] - at[AT[LIPS_INNER[k]]])
+        found.append(at)
+    return tuple(found)
+
+
 def _mouth(
     landmarks: np.ndarray,
     moved: np.ndarray,
@@ -637,6 +662,7 @@ def _mouth(
     tables = torch.from_numpy(curves.astype(np.float32)).to(device)
     after = (curves[1] - curves[0]).max().item()
     pit = PIT[1] * smoothstep(gap, *GRIN) * (1 - smoothstep(after, *TEETH_SEEN))
+    parts = smoothstep((after - gap) / target.length, *OPENING)
     box = _box(target, curves[0].min() - SEAM, curves[1].max() + SEAM, PIT[0] * target.length if pit else 0.0)
     opens = after > 0.2 * EDGE
     shows, own, jaw = 1.0, None, None
@@ -664,7 +690,7 @@ def _mouth(
         box = tuple(
             merge(v) for merge, v in zip((min, min, max, max), zip(box, lips_box(moved), strict=True), strict=True)
         )
-    return Mouth(target, source, tables[:4], tables[4:], gap, pit, lift, box, edge, made, shows, jaw, rims)
+    return Mouth(target, source, tables[:4], tables[4:], gap, pit, parts, lift, box, edge, made, shows, jaw, rims)
 
 
 def _looked(
@@ -780,11 +806,13 @@ def _ask_mouth(
     wider, last = opening - gap, torch.minimum(0.15 * gap, 2 * deeper)
     height = opening.clamp(min=1e-4)
     shown = smoothstep(mouth.gap, *PARTED)
+    # Towards its corners the border grows soft.
+    soft = 1 + SOFTER * mouth.parts * (1 - smoothstep(torch.minimum(share, 1 - share), 0.0, SOFT)) if mouth.parts else 1
     # The shadow begins before what is seen changes, so that no light shows between.
     border = (EDGE - mouth.edge) / 2, (EDGE + mouth.edge) / 2
     (alpha, opened, parted, more, was_seen, from_corner, was_open, too_high, beyond, goes_on,
      tongue, off_upper, off_lower, seam, closed, fell) = smoothsteps(
-        (inside, *border), (opening, 0.0, mouth.edge), (wider, 0.3 * ROLL, 4 * ROLL), (wider, 0.0, 0.010),
+        ((inside - EDGE / 2) / soft + EDGE / 2, *border), (opening, 0.0, mouth.edge), (wider, 0.3 * ROLL, 4 * ROLL), (wider, 0.0, 0.010),
         ((lower - sb) / (3 * deeper).clamp_(max=0.25 * mouth.gap).add_(1e-4), 0.0, 1.0),
         (torch.minimum(sa, length - sa), 0.0, 0.08 * length), (gap, 0.002, 0.007), (upper - sb, 0.015, 0.035),
         (sb - lower + last, 0.0, 0.006), (deeper, 0.0, 0.006), (below / height, 0.4, 1.0), (below, 0.0, MOUTH_SHADE),
@@ -803,8 +831,8 @@ def _ask_mouth(
     sb_seen = torch.minimum(sb_seen, lower - last)
     if apart is not None:  # neither row is seen a second time beyond what parts them
         sb_seen = torch.where(lower_part, torch.maximum(sb_seen, split), torch.minimum(sb_seen, split))
-    # What nobody saw stays with the lips, and is dark: on the way from there to teeth a border would show all that lies between.
-    follows = alpha * (1 - hidden * hidden)
+    # What nobody saw, as between lips that met, stays with the lips, and is dark: on the way from there to teeth a border would show all that lies between.
+    follows = alpha * (1 - hidden * hidden) * shown
     tongue = tongue * (1 - (2 * share - 1).square()).clamp_(min=0)
     # Lips throw their shadow from their very edge on, the upper one a darker one.
     depth = (0.75 + 0.25 * off_upper) * (0.5 + 0.5 * off_lower)

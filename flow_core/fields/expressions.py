@@ -50,8 +50,8 @@ PRESETS: dict[str, dict[str, float]] = {
     "smile": {**_RELAX_SOUR, **_SMILING, "mouthSmile": 0.8, "cheekSquint": 0.82, "eyeSquint": 0.5, "mouthUpperUp": 0.7, "mouthLowerDown": 0.6, "mouthDimple": 0.2,
               "mouthStretch": 0.2, "jawOpen": 0.05},
     # Without a jaw that drops it would be one more smile.
-    "laugh": {**_RELAX_SOUR, "mouthSmile": 0.88, "cheekSquint": 1.0, "eyeSquint": 0.65, "mouthUpperUp": 0.42, "mouthLowerDown": 0.33,
-              "jawOpen": 0.34, "browOuterUp": 0.1},
+    "laugh": {**_RELAX_SOUR, "mouthSmile": 0.75, "cheekSquint": 1.0, "eyeSquint": 0.65, "mouthUpperUp": 0.62, "mouthLowerDown": 0.28,
+              "mouthStretch": 0.25, "jawOpen": 0.32, "browOuterUp": 0.1},
     # Brows slant: their inner ends go down and together, the outer ones hardly. Lips part as in angry words: teeth that are only bared
     # look like disgust, and a jaw that drops looks surprised.
     "anger": {**_SHUT_MOUTH, **_RELAX_RAISED, "browDown": 0.95, "browTogether": 1.1, "browAngle": 0.5, "noseSneer": 0.5, "eyeSquint": 0.28,
@@ -62,8 +62,8 @@ PRESETS: dict[str, dict[str, float]] = {
     # Brows whose inner ends rise while they are drawn together: of all muscles that says most of sorrow.
     "sadness": {**_SHUT_MOUTH, "relax eyeSquint": 0.8, "relax browOuterUp": 0.8, "browInnerUp": 1.0, "browTogether": 0.8, "browDown": 0.1, "browAngle": -0.5,
                 "mouthFrown": 0.52, "mouthStretch": 0.2, "mouthShrugLower": 0.2, "cheekSquint": 0.1, "eyeBlink": 0.27, "eyeLookDown": 0.2},
-    "fear": {**_RELAX_MOUTH, "browInnerUp": 0.8, "browOuterUp": 0.35, "browTogether": 0.6, "eyeWide": 0.85, "mouthStretch": 0.6,
-             "mouthLowerDown": 0.3, "jawOpen": 0.2},
+    "fear": {**_RELAX_MOUTH, "browInnerUp": 0.8, "browOuterUp": 0.35, "browTogether": 0.6, "eyeWide": 0.85, "mouthStretch": 0.5,
+             "mouthLowerDown": 0.42, "jawOpen": 0.23},
     "disgust": {**_RELAX_MOUTH, **_CLOSING, "noseSneer": 1.0, "mouthUpperUp": 0.5, "browDown": 0.35, "browTogether": 0.3, "eyeSquint": 0.6,
                 "cheekSquint": 0.4, "mouthShrugLower": 0.3, "mouthFrown": 0.25},
     "contempt": {"relax mouthSmile": 0.8, "mouthSmileLeft": 0.3, "mouthDimpleLeft": 0.9, "cheekSquintLeft": 0.4, "eyeSquint": 0.2,

@@ -15,8 +15,8 @@ from .anatomy import lip_edges
 from .curves import Frame
 
 SAMPLES = 65  # across a mouth
-ROUND, FLAT = 0.7, 2.2  # height of an edge at x in -1..1: (1 - |x| ** FLAT) ** ROUND, of that in the middle
-OPENS = (0.12, 0.40)  # by which part of its width a mouth opens more than before: not rounded, and fully
+ROUND, FLAT = 0.63, 2.2  # height of an edge at x in -1..1: (1 - |x| ** FLAT) ** ROUND, of that in the middle
+OPENS = (0.06, 0.40)  # by which part of its width a mouth opens more than before: not rounded, and fully
 FADES = 0.30  # widths of the mouth beyond its edges within which the skin goes along
 
 

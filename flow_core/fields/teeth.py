@@ -28,8 +28,8 @@ WIDTHS = np.array(
     [0.86, 0.66, 0.76, 0.70, 0.67, 1.0]
 )  # of a crown along the arch, centimetres: incisors, canine, premolars, molar
 HEIGHTS = np.array([1.05, 0.92, 1.02, 0.88, 0.84, 0.78])
-RAISED = np.array([0.0, 0.07, 0.0, 0.09, 0.12, 0.14])  # how much higher an edge lies than that of the front teeth
-ROUND = np.array([0.07, 0.09, 0.13, 0.11, 0.10, 0.08])  # how much a crown's corners are rounded
+RAISED = np.array([0.0, 0.08, 0.02, 0.09, 0.12, 0.14])  # how much higher an edge lies than that of the front teeth
+ROUND = np.array([0.09, 0.13, 0.16, 0.15, 0.13, 0.10])  # how much a crown's corners are rounded
 # Light that each reflects, and how much lower its edge is: no two sides of a mouth are the same.
 TONES = np.array([[0.985, 0.955, 0.90, 0.88, 0.83, 0.78], [1.0, 0.94, 0.915, 0.87, 0.84, 0.78]])
 UNEVEN = np.array([[0.0, 0.012, -0.01, 0.01, 0.0, 0.0], [0.008, -0.006, 0.008, -0.008, 0.0, 0.0]])
@@ -37,8 +37,13 @@ LOWER_WIDTHS = np.array([0.54, 0.59, 0.69, 0.70, 0.71, 1.1])  # the same of the 
 LIP = np.array([0.0, 5.33, 15.4])  # the rig's upper lip where the two lips meet, centimetres
 FRONT = 14.34  # the rig's depth of its front teeth
 DROP = 0.25  # centimetres by which the front teeth's edges hang below the lip at rest
-SPEE = 0.04  # how the edges rise to the sides: of the square of the distance from the middle
-GROOVE, GROOVED = 0.03, 0.2  # half width of the line between two teeth, and by how much it is darker
+# How the edges rise to the sides: of the square of the distance from the middle; as in 29 portraits that show a row
+SPEE = 0.07
+FLESHY = 0.3  # how much of the colour of lips and gums teeth in the shade have
+REDDER = 0.5  # and of how much more of it the depth of a mouth has
+GROOVE, GROOVED = 0.03, 0.13  # half width of the line between two teeth, and by how much it is darker
+DEEP = 0.22  # light of the depth of a mouth, of that of the tongue
+UNDER = 0.16, 0.45  # centimetres below the edges of the upper teeth that lie in their shadow, and how dark it is
 BEHIND = 0.4  # how dark the tongue is right behind the edges of the lower teeth
 BARED = 0.45  # centimetres of lower teeth that are seen at most
 # The shadow of an upper lip on teeth it comes down over: its height in centimetres, and how dark it is.
@@ -47,7 +52,7 @@ SHADED = 0.9  # centimetres of an opening from which on its shade is of full hei
 LOWER = 0.14  # centimetres by which the edges of the lower teeth lie below the lower lip's at rest
 # Of babies: by which part their teeth are narrower, and by how many centimetres upper edges hang less, and lower ones lie deeper.
 MILK, RISEN, HIDDEN = 0.28, 0.12, 0.7
-GUM = 0.6  # light that a bare gum reflects
+GUM = 0.9  # light that a bare gum reflects
 # Centimetres of teeth above a lip up to which they go on behind it, and from which on that is all of them.
 TALL = 0.6, 0.95
 CUT = 0.25  # of an opening, within which teeth end softly where a lip has cut them
@@ -82,7 +87,7 @@ def _arch(lower: bool) -> tuple[np.ndarray, ...]:
         edge = LOWER + 0.5 * ROUND[tooth] * corners + UNEVEN[1 - side, tooth]
         gum = edge + HEIGHTS[tooth]
     groove = np.exp(-(((1 - aside) / 2 * widths[tooth] / GROOVE) ** 2))
-    light = TONES[side, tooth] * (0.3 + 0.7 * facing) * np.exp(-depth / 1.3)
+    light = TONES[side, tooth] * (0.3 + 0.7 * facing) * np.exp(-depth / 1.9)
     light = light * (1.03 - 0.24 * np.abs(share - 0.42) ** 1.5 - 0.12 * aside**6)
     light = light * ((ends[-1] - far) / 0.5).clip(0, 1)
     z = FRONT - LIP[2] - depth
@@ -186,8 +191,8 @@ def row(
             narrow = np.array([1 - MILK * young, 1.0, 1.0])
             edge = (edge + (ridge - edge) * young) * narrow
             gum = gum * narrow
-            gum = gum + (edge - gum) * young
-            lit = GUM * np.exp((ridge[:, 2] - ridge[:, 2].max()) / 1.3) * (tones[0] > 0)
+            gum = gum + (edge + np.array([0.0, HIDDEN, 0.0]) - gum) * young  # to its very rim
+            lit = GUM * np.exp((ridge[:, 2] - ridge[:, 2].max()) / 1.3) * (tones[0] / 0.25).clip(0, 1)
             tones = [tones[0] + (lit - tones[0]) * young, tones[1] * (1 - young)]
         if lower:
             behind = edge[:, 2] - edge[:, 2].max()
@@ -317,39 +322,44 @@ def paint(
     fang = b - low_edge  # how far below the edges of the lower teeth
     # All that goes smoothly from 0 to 1 at once: a value, where it begins, and where it ends.
     found = smoothsteps(
-        (down - 0.30 * across, 0.38, 0.70), (down - 0.25 * across, 0.40, 0.88), (height, 0.3 * cm, 1.0 * cm), (down, 0.0, 0.6),
+        (down - 0.30 * across, 0.32, 0.68), (down - 0.25 * across, 0.40, 0.88), (height, 0.3 * cm, 1.0 * cm), (down, 0.0, 0.6),
         (above, 0.0, 0.5 * cm), (hangs, -soft, soft), (gum - b, -2 * soft, 2 * soft), (crown, 0.0, 0.35), (under, 0.0, 0.35 * cm),
-        (crown, 0.5, 0.0), (corner, 0.0, 0.24 - 0.12 * row.known), (height, 0.04 * cm, 0.18 * cm), (light, 0.02, 0.15),
+        (crown, 0.5, 0.0), (corner, 0.0, 0.20 - 0.08 * row.known), (height, 0.04 * cm, 0.18 * cm), (light, 0.02, 0.15),
         (corner, 0.24, 0.04), (near, fine, border), (under, max(LIP_SHADOW * cm, 2 * row.pixel), 0.0), (fang, -soft, soft),
         (height, 0.35 * cm, 0.9 * cm), (low_light, 0.02, 0.15), (height, 0.4 * cm, 1.8 * cm),
     )  # fmt: skip
     raised, near_tip, wide, deep, off_lip, is_tooth, is_gum, off_edge, off_upper, at_edge = found[:10]
     inner, opened_up, lit, aside, off, at_lip, is_low, low_up, low_lit, bright = found[10:]
+    # Light that comes from lips and gums is as red as they, and the redder the oftener it was thrown back.
+    flesh = (row.colors[1] / row.colors[1].mean().clamp(min=1e-3)).clamp(min=0.01).log()[:, None]
     # The depth of a mouth is dark under the upper lip. The back of the tongue comes out of it, with a furrow along its middle, and is
     # the lighter the nearer it comes.
     furrow = 1 - 0.14 * (across / -0.02).exp() * (1 - near_tip)
     tongue = (0.44 + 0.72 * near_tip) * (1 - 0.5 * across).clamp_(min=0) * furrow
-    depth = torch.lerp(0.19 + 0.07 * deep, tongue, raised * wide)
+    depth = torch.lerp(DEEP + 0.08 * deep, tongue, raised * wide)
     # The inner side of the lower lip comes out of the dark towards its edge.
     depth = torch.maximum(depth * (0.7 + 0.3 * off_lip), 0.9 * (1 - off_lip) ** 2 * down)
-    inside = row.colors[1][:, None] * depth
+    shows = (closed + row.known - closed * row.known) * opened_up * lit
+    depth = depth * (1 - UNDER[1] * shows * (1 - is_gum) * (-(hangs / (UNDER[0] * cm)).square()).exp())
+    inside = row.colors[1][:, None] * depth * (flesh * (REDDER * (1 - depth))).exp()
     # Teeth: less light under the lip and in the corners; their edges let some through; they touch above their edges.
     dim = 0.35 + 0.3 * row.known
-    light = light * (0.84 + 0.16 * off_edge) * (dim + (1 - dim) * off_upper) * (0.35 + 0.65 * inner)
-    light = light * (1 - GROOVED * groove * (0.35 + 0.65 * at_edge))
-    # Light that comes from lips and gums is as red as they.
-    flesh = (row.colors[1] / row.colors[1].mean().clamp(min=1e-3)).clamp(min=0.01).log()[:, None]
+    light = light * (0.88 + 0.12 * off_edge) * (dim + (1 - dim) * off_upper) * (0.45 + 0.55 * inner)
+    light = light * (1 - GROOVED * groove * (0.25 + 0.75 * at_edge))
+    light = torch.maximum(light, depth * is_gum)  # bare gums end in the depth
     tooth = (
-        torch.lerp(row.colors[0][:, None], row.colors[1][:, None], is_gum) * light * (flesh * (0.5 - 0.5 * light)).exp()
+        torch.lerp(row.colors[0][:, None], row.colors[1][:, None], is_gum)
+        * light
+        * (flesh * (FLESHY * (1 - light))).exp()
     )
     cover = opened * (1 - seen * (1 - drawn * aside)) * off
     if lower:  # it leans inwards, and gets its light through the opening
-        light = low_light * (0.62 + 0.27 * bright) * (0.35 + 0.65 * inner) * (1 - 0.7 * GROOVED * low_groove)
-        low_tooth = row.colors[0][:, None] * light * (flesh * (0.5 - 0.5 * light)).exp()
+        light = low_light * (0.62 + 0.27 * bright) * (0.45 + 0.55 * inner) * (1 - 0.7 * GROOVED * low_groove)
+        low_tooth = row.colors[0][:, None] * light * (flesh * (FLESHY * (1 - light))).exp()
         # The tongue lies behind them, and they throw their shadow on it.
         inside = inside * (1 - BEHIND * low_up * low_lit * (-((fang + 0.08 * cm) / (0.14 * cm)).square()).exp())
         inside = torch.lerp(inside, low_tooth, is_low * low_up * low_lit)
-    made = torch.lerp(inside, tooth, is_tooth * ((closed + row.known - closed * row.known) * opened_up * lit))
+    made = torch.lerp(inside, tooth, is_tooth * shows)
     shadow = LIP_SHADE * opened * fell * at_lip * (1 - cover)
     made = made * cover + 0.15 * row.colors[1][:, None] * shadow
     return made.new_zeros(4, count).index_copy_(1, at, torch.cat([made, (cover + shadow)[None]]))

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from flow_core.faces.landmarks import AT, LIPS_INNER
+from flow_core.faces.landmarks import AT, LIPS, LIPS_INNER
 from flow_core.fields.expressions import preset
 from flow_core.fields.face import Face
 from flow_core.fields.moved import moved_face
@@ -34,6 +34,17 @@ def test_an_open_mouth_is_no_lozenge(crop: Crop, name: str) -> None:
     opening = (bottom - top) / (bottom - top).max()
     assert 0.42 < opening[25] < 0.75
     assert 0.42 < opening[-26] < 0.75
+
+
+def test_lips_part_beyond_where_they_meet_at_rest(crop: Crop) -> None:
+    """The line between them would go on as a crack beside the opening. Where nothing parts nothing of this is seen."""
+    places = almond(crop.places[0], 0.0)
+    face = Face(fit_shown(places[None]), places)
+    fear, shut = (moved_face(face, preset(name)).mouth for name in ("fear", "wink"))
+    inner, outer = ([places[AT[ring[k]]] for k in (0, 10)] for ring in (LIPS_INNER, LIPS))
+    width = (inner[1] - inner[0]).norm().item()
+    assert width * 1.02 < fear.source.length < (outer[1] - outer[0]).norm().item()
+    assert shut.source.length == pytest.approx(width, rel=1e-4)
 
 
 def test_lips_go_apart_beside_the_middle_and_nowhere_else(crop: Crop) -> None:

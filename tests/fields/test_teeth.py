@@ -68,6 +68,29 @@ def test_a_babys_mouth_shows_gums_and_no_teeth(closed: Crop, monkeypatch: pytest
     assert palest(1.0) < 0.75
 
 
+def test_a_row_of_teeth_rises_and_darkens_to_its_sides(closed: Crop) -> None:
+    """As in people who laugh: it is no straight bar, and the corners of the mouth are neither teeth nor black."""
+    field = preset("laugh")
+    face, _, _ = asked(field, closed)
+    mouth, row = face.mouth, face.mouth.row
+    count, cm = row.columns.shape[1], row.centimetre
+    edge = row.columns[0]
+    assert (edge[count // 4] + edge[-count // 4]) / 2 < edge[count // 2] - 0.1 * cm
+
+    def light(share: float) -> float:
+        """The lightest in a column."""
+        top, bottom = mouth.lips[:, round(share * 255)].tolist()
+        a = share * mouth.target.length
+        points = torch.tensor([mouth.target.back(a, top + i / 20 * (bottom - top)) for i in range(4, 17)])
+        painted = field.flow(0.0, closed)(points[None, None]).painted[0, :, 0]
+        return (painted[:3].mean(0) / painted[3].clamp(min=1e-3)).max().item()
+
+    for side in (1, -1):
+        middle, canine, corner = (light(0.5 - side * far) for far in (0.05, 0.25, 0.44))
+        assert 0.5 * middle < canine < 0.95 * middle
+        assert 0.1 * middle < corner < 0.7 * canine
+
+
 def test_a_tongue_comes_out_of_the_dark_of_a_wide_mouth(closed: Crop) -> None:
     field = MusclesField.of({"jawOpen": 0.9})
     color, _ = column(asked(field, closed)[0], closed, field, [0.4, 0.75])
