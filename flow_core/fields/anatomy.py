@@ -23,9 +23,10 @@ from ..faces.mouth import columns as along
 from ..faces.shading import GAMMA, TINT
 from ..geometry.grid import pixel_centers
 from ..geometry.mesh import barycentric, polygon_distance
-from ..geometry.neighbours import of_three
+from ..geometry.neighbours import filled, of_three
 from ..geometry.sampling import enlarged, interpolate, sample_image
-from .curves import SAMPLES, TABLE, Frame, curves_of, read
+from .curves import SAMPLES, TABLE, UPPER_SHUTS, Frame, curves_of, read, shut_line
+from .lashes import Bare, bare_eye, without
 from .lips import EDGES as LIP_EDGES
 from .lips import Rims, lips_box
 from .lips import rims as rims_of
@@ -48,7 +49,7 @@ LASHES = 0.010  # height of the strip along a lid that moves as a whole, with it
 STAYS, BROW_HAIR = 0.38, 0.30
 LID = 0.085  # how far above an upper lid the skin gives way when the lid closes
 LOWER_LID = 0.05
-UPPER_SHUTS, UPPER_OPENS = 0.82, 0.8  # the upper lid's share of a change of an eye's opening
+UPPER_OPENS = 0.8  # the upper lid's share of what an eye opens
 IRIS, MARGIN = 0.2, 0.06  # radius of an iris, and how near it comes to a corner, in widths of the eye
 LINE = 0.003  # how far above its edge an upper lid is asked when it is shut: at the edge itself the eye shines through
 SHUTS, LASHED = (
@@ -61,8 +62,14 @@ SHUTTING = 0.2, 0.7
 LID_BARE, LASHED_SKIN, LID_TOP, LID_ENDS, DOME = 0.68, 0.003, (0.4, 1.0), 0.03, 0.92
 # By how much skin above a lid is drawn out that still looks like skin, and that needs to be covered
 DRAWN_OUT = 0.22, 0.42
-# Of the line of lashes that meet: how far it covers what was there, its light, of that of the lid, and the share of the eye in which it runs out
-LASH_COVER, LASH_TONE, LASH_ENDS = 0.7, 0.6, 0.2
+# Of the line of lashes that meet: how far it covers what was there, and which share of that it does at the inner corner; between which shares of the way
+# outwards it becomes as thick as it is; half its thickness above and below, there and then, of that of the line between lids; and how far the
+# lashes hang down, in widths of the eye, and cover
+LASH_COVER, LASH_FAINT, LASHES_THICKEN, LASH_THICK = 0.85, 0.4, (0.05, 0.55), ((0.4, 0.8), (0.6, 1.4))
+LASH_LENGTH, LASH_HANGS = 0.07, 0.45
+LASHES_TURN = 0.1, 0.6  # shares of an eye's opening between which its lashes leave the skin above the lid
+SLIT = 0.06, 0.14  # height of eyes, in their widths, that are all but shut, and that are open
+BESIDE = 0.5  # widths of the eye beside its corners in which lashes are
 RIM = 0.008  # height of the wet rim of a lower lid
 SHADE = 0.45  # how much of the light on an eyeball its lids take at their edge
 NARROW = (
@@ -122,6 +129,8 @@ class Eye:
     glasses: bool  # whether it gives way only up to the rim of glasses
     box: Box
     skin: Tensor | None  # [6,3] colours of the upper lid, see :func:`flow_core.faces.lids.lid_colors`
+    bare: Bare | None  # how it looks without the lashes that lids that shut take along
+    shut: float  # 0..1 how far it is shut of what was open
 
 
 @dataclass(frozen=True)
@@ -189,7 +198,7 @@ def skin_offsets(shift: Tensor, triangles: Tensor, seen: tuple[Tensor, Tensor], 
     # What is not known is smooth, so half the resolution does for it. It joins what is known without a step.
     share = F.avg_pool2d(known.float(), 2)
     half = F.avg_pool2d(offset * known, 2) / share.clamp(min=0.25)
-    around, means = _filled(half, share), _means(size // 2, 2, half.device)
+    around, means = filled(half, share), _means(size // 2, 2, half.device)
     for _ in range(2):
         around = torch.where(share > 0, half, means @ around @ means.T)
     around = enlarged(around, (size, size))
@@ -210,19 +219,6 @@ def _means(count: int, radius: int, device: torch.device) -> Tensor:
         i = torch.arange(count, device=device)
         near = ((i[:, None] - i).abs() <= radius).float()
         return near / near.sum(1, keepdim=True)
-
-
-def _filled(values: Tensor, known: Tensor) -> Tensor:
-    """Values continued where they are not known (0..1), from a pyramid of means (push and pull)."""
-    levels = [(values * known, known)]
-    while levels[-1][0].shape[-1] > 4:
-        v, k = levels[-1]
-        levels.append((F.avg_pool2d(v, 2), F.avg_pool2d(k, 2)))
-    v, k = levels[-1]
-    out = v / k.clamp(min=1e-6)
-    for v, k in reversed(levels[:-1]):
-        out = v + (1 - k) * enlarged(out, v.shape[2:])
-    return out
 
 
 class MovedFace:
@@ -285,10 +281,15 @@ class MovedFace:
             # both eyes at once; of the smaller one the last point is asked again
             at = torch.stack([torch.cat([at, at[-1:].expand(most - len(at))]) for _, at in eyes])
             here = flat.index_select(1, at.flatten()).unflatten(1, at.shape)
-            rise, cover, source, shade = _ask_eyes([eye for eye, _ in eyes], *here, self.paints)
+            asked = [eye for eye, _ in eyes]
+            rise, cover, source, shade = _ask_eyes(asked, *here, self.paints)
             under = interpolate(self.skin[:, :2], (here + rise).movedim(0, -1)[None], "bilinear")[0] + rise
             moves.index_copy_(1, at.flatten(), torch.lerp(under, source - here, cover).flatten(1))
             if shade is not None:
+                for i, eye in enumerate(asked):
+                    if eye.bare is not None:
+                        skinned = without(eye.bare, eye.source, *(here + under)[:, i])
+                        shade[:, i] += skinned * (eye.shut * (1 - cover[i]) * (1 - shade[3, i]))
                 painted = skin.new_zeros(1, 4, *skin.shape[2:])
                 painted.view(4, -1)[:, at] = shade
         at = found[-1]
@@ -436,10 +437,15 @@ def _eyes(
         if glasses:  # whose upper rim is close above many lids
             factor = min(factor, BEHIND)
         top, bottom, *seen = curves[4 * side : 4 * side + 4]
-        change = (factor - 1) * (bottom - top).clip(min=0)
-        up = UPPER_SHUTS if factor < 1 else UPPER_OPENS
-        down = 1 - up
-        after = top - up * change, bottom + down * change
+        wide = (bottom - top).clip(min=0)
+        was_open = smoothstep(float(wide.max()) / target.length, *SLIT)
+        if factor < 1:
+            meets = top + UPPER_SHUTS * wide
+            meets += was_open * (shut_line(top, top + wide, SAMPLES, target.length) - meets)
+            after = top + (1 - factor) * (meets - top), bottom + (1 - factor) * (meets - top - wide)
+        else:
+            change = (factor - 1) * wide
+            after = top - UPPER_OPENS * change, bottom + (1 - UPPER_OPENS) * change
         tables.append([top, bottom, *after, *seen])
         a, b = source.to(*landmarks[AT[IRISES[side][0]]].tolist())
         length, radius, room = source.length, IRIS * source.length, MARGIN * source.length
@@ -452,13 +458,17 @@ def _eyes(
         brow = target.to(*moved[[AT[i] for i in BROW_EDGES[side]]].T)[1].mean()
         free = after[0].mean() - brow + 0.005
         # The skin stretches at most so much that it does not fold.
-        reach = float(max(min(LID, free), 1.4 * np.abs(up * change).max() + LASHES))
+        reach = float(max(min(LID, free), 1.4 * np.abs(after[0] - top).max() + LASHES))
         narrow = 1 - smoothstep(float((seen[1] - seen[0]).max()) / length, *NARROW)
         above, under = min(top.min(), after[0].min()) - reach, max(bottom.max(), after[1].max()) + LOWER_LID
-        box = _box(target, above - 0.01, under + 0.01)
         line = max(LINE, min(1.4 * pixel, 4 * LINE))
         edge = max(EDGE, min(pixel, 4 * EDGE))  # in small pictures a narrower border would be a staircase
-        skin = face.lids[0, side] if face.lids is not None and factor < SHUTTING[1] else None
+        skin = bare = None
+        if face.lids is not None and face.view is not None and factor < SHUTTING[1]:
+            skin, brow = face.lids[0, side], landmarks[[AT[i] for i in BROW_EDGES[side]]]
+            bare = bare_eye(face.view, source, np.stack(seen), brow, landmarks[[AT[i] for i in OVAL]], side == 0, glasses)
+        box = _box(target, above - 0.01, under + 0.01, 0.0 if bare is None else BESIDE * target.length)
+        shut = was_open * (1 - smoothstep(factor, *LASHES_TURN))
         shaded = shaded or skin is not None
         eyes.append(
             (
@@ -475,6 +485,8 @@ def _eyes(
                 glasses,
                 box,
                 skin,
+                bare,
+                shut,
             )
         )
     on_device = torch.from_numpy(np.array(tables, np.float32)).to(device)
@@ -507,14 +519,14 @@ def _ask_eyes(
     along = (share - 0.5).abs_().le_(0.5)  # 1 between the corners, 0 beyond; as floats, which take less time
     # Skin above and below gives way to a lid: all of it along the lashes, less and less farther off.
     above, under = top - b, b - bottom
-    shut = ((top - top0) / (bottom0 - top0).clamp_(min=1e-4)).clamp_(0, 1)
-    # The wet rim of a lower lid is not seen when the lids meet; there is none where the lids end.
     opening0 = (bottom0 - top0).clamp_(min=0)
+    shut = (1 - (bottom - top) / opening0.clamp(min=1e-4)).clamp_(0, 1)
+    # The wet rim of a lower lid is not seen when the lids meet; there is none where the lids end.
     lower = (bottom0 - bottom + shut * (0.5 * opening0).clamp(max=RIM)) * _give(under, LOWER_LID)
     give = _give_below_rim(above, top - top0) if eyes[0].glasses else _give(above, reach)
     upper = (top0 - top - shut * (0.5 * opening0).clamp(max=LINE)) * give
     rise = torch.where(above > under, upper, lower).mul_(along)
-    inside = -torch.maximum(above, under) - edge * ((top0 - top).abs() > (bottom0 - top0) * 0.8)
+    inside = -torch.maximum(above, under) - edge * (shut > 0.97)
     alpha = smoothstep(inside, -edge, edge).mul_(along)
     # The eyeball: the similarity of the corners, then the gaze, then never beyond what the lids showed. Along the eye the iris
     # moves as a whole, and what lies beside it is stretched.
@@ -550,21 +562,45 @@ def _ask_eyes(
     # Lids that meet are joined by the line of their lashes.
     met = (1 - opening / (2 * line)).clamp_(0, 1) * smoothstep(opening0, 2 * LINE, 5 * LINE)
     met = met * smoothstep(1 - opening / opening0, 0.7, 0.95)
-    lashes = met * (-((above - under) / (2 * line)).square()).exp()
-    shade = shade + LASHED * lashes * smoothstep(beside, 0.0, 0.7)
-    if all(eye.skin is None for eye in eyes):
+    high = (above - under) / 2  # above the line
+    if all(eye.bare is None for eye in eyes):
+        shade = shade + LASHED * met * (-(high / line).square()).exp() * smoothstep(beside, 0.0, 0.7)
         return shift, alpha, source, torch.cat([torch.zeros_like(shade).expand(3, -1, -1), shade[None]])
     room = BELOW_RIM + top - top0 if eyes[0].glasses else reach
     stretched = torch.stack([(e.lids[2] - e.lids[0]).amax() for e in eyes])[:, None] / reach
-    painted = _bare_lids(eyes, share, above / room, above, opening / opening0, stretched, lashes, shade)
+    lids = _bare_lids(eyes, share, above / room, above, opening / opening0, stretched)
+    lashes = _lash_line(eyes, share, high / width, line / width, met)
+    painted = torch.cat([torch.zeros_like(shade).expand(3, -1, -1), shade[None]])
+    for layer in (lashes, lids):
+        painted = painted + layer * (1 - painted[3])
     return shift, alpha, source, painted
 
 
+def _lash_line(eyes: Sequence[Eye], share: Tensor, high: Tensor, line: Tensor, met: Tensor) -> Tensor:
+    """The lashes of lids that meet, painted ``[4,E,N]`` at points ``[E,N]`` of eyes: a soft line, sharper above than below, where they hang down.
+
+    Args:
+        share: of the way from the left corner to the right one.
+        high: how far above the line where the lids meet, in widths of the eye.
+        line: half width of that line, in the same ``[E,1]``.
+        met: 0..1, whether they meet.
+    """
+    tones = torch.stack([torch.zeros(3).to(share) if eye.bare is None else eye.bare.tone for eye in eyes]).T[..., None]
+    rows = [(0.0, 0.0, 0.0) if eye.bare is None else (1.0, eye.bare.hair, float(eye.bare.left)) for eye in eyes]
+    there, hair, left = share.new_tensor(rows).T[..., None]
+    outwards = torch.where(left > 0, 1 - share, share)
+    full = smoothstep(outwards, *LASHES_THICKEN)
+    thick = line * torch.where(high > 0, *(low + (most - low) * full for low, most in LASH_THICK))
+    core = LASH_COVER * (LASH_FAINT + (1 - LASH_FAINT) * full) * (-(high / thick).square()).exp()
+    hang = LASH_HANGS * hair * full * (-(high / LASH_LENGTH).square()).exp() * (high < 0)
+    cover = there * met * (1 - (1 - core) * (1 - hang))
+    return torch.cat([tones * cover, cover[None]])
+
+
 def _bare_lids(
-    eyes: Sequence[Eye], share: Tensor, up: Tensor, above: Tensor, opening: Tensor, stretched: Tensor, lashes: Tensor,
-    shade: Tensor,
-) -> Tensor:  # fmt: skip
-    """What lids that shut bring to light, painted ``[4,E,N]`` at points ``[E,N]`` of eyes.
+    eyes: Sequence[Eye], share: Tensor, up: Tensor, above: Tensor, opening: Tensor, stretched: Tensor
+) -> Tensor:
+    """The skin of lids that shut, painted ``[4,E,N]`` at points ``[E,N]`` of eyes.
 
     Args:
         share: of the way from the left corner to the right one.
@@ -572,8 +608,6 @@ def _bare_lids(
         above: how far above that edge.
         opening: of the eye, of what it was.
         stretched: how far each lid went down, of the height of the skin above it ``[E,1]``.
-        lashes: 0..1, how far a point lies on the line of lashes that meet.
-        shade: how much light it loses.
     """
     skins = torch.stack([torch.zeros(6, 3).to(share) if eye.skin is None else eye.skin for eye in eyes])
     there = share.new_tensor([[eye.skin is not None] for eye in eyes])
@@ -581,12 +615,9 @@ def _bare_lids(
     corner = torch.minimum(share, 1 - share)
     dome = up / (1 - (DOME * (2 * share - 1)).abs() ** 2.5).clamp(min=1e-3)
     bare = LID_BARE * there * (1 - smoothstep(opening, *SHUTTING)) * (1 - smoothstep(dome, *LID_TOP))
-    bare = bare * smoothstep(above, LASHED_SKIN, 3 * LASHED_SKIN) * smoothstep(corner, 0.0, LID_ENDS)
+    bare = bare * smoothstep(above, 0.0, LASHED_SKIN) * smoothstep(corner, 0.0, LID_ENDS)
     bare = bare * smoothstep(stretched, *DRAWN_OUT)
-    # Between lashes that meet neither the eye nor a wet rim shines.
-    line = LASH_COVER * there * lashes * (1 - bare) * smoothstep(corner, 0.0, LASH_ENDS)
-    tones, covers = bare + LASH_TONE * line, bare + line
-    return torch.cat([colors * tones * (1 - shade), 1 - (1 - covers[None]) * (1 - shade)])
+    return torch.cat([colors * bare, bare[None]])
 
 
 def _gather(distance: Tensor, wanted: Tensor, shown: Tensor) -> Tensor:

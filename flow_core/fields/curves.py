@@ -12,6 +12,8 @@ from torch import Tensor
 
 TABLE = 256  # samples of a curve
 SAMPLES = np.arange(TABLE) / (TABLE - 1)
+UPPER_SHUTS = 0.82  # the upper lid's share of the way on which lids meet
+SAG = 0.03, 0.13  # least and most depth of the line where they do, in widths of the eye: 0.085 in the mean of 75 photographs
 
 
 class Frame(NamedTuple):
@@ -80,3 +82,18 @@ def read(tables: Tensor, share: Tensor) -> Tensor:
     flat, at = tables.flatten(1), i.flatten()
     low, high = (flat.index_select(1, j).unflatten(1, (rows, -1)) for j in (at, at + 1))
     return torch.lerp(low, high, t)
+
+
+def shut_line(top: Any, bottom: Any, share: Any, width: Any) -> Any:
+    """Height at which the lids of an eye meet: an arc that sags between its corners, however wavy the lids themselves are.
+
+    Args:
+        top: heights of the upper lid ``[...,N]``, arrays or tensors, below the line through the corners, and
+        bottom: of the lower one, at
+        share: ``[N]`` of the way from the left corner to the right one.
+        width: of the eye, a number or ``[...,1]``.
+    """
+    sag = 4 * share * (1 - share)
+    lids = top + UPPER_SHUTS * (bottom - top)
+    depth = (lids * sag).sum(-1, keepdims=True) / (sag * sag).sum(-1, keepdims=True)
+    return depth.clip(SAG[0] * width, SAG[1] * width) * sag

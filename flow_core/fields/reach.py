@@ -20,7 +20,8 @@ from ..faces.fit import FittedFace, landmark_weights, pose_jacobian
 from ..faces.landmarks import AT, EYES, IRISES, MIRROR
 from ..faces.read import UNITS, read_units
 from ..faces.rig import Rig
-from .anatomy import IRIS, MARGIN, UPPER_OPENS, UPPER_SHUTS
+from .anatomy import IRIS, MARGIN, UPPER_OPENS
+from .curves import UPPER_SHUTS
 from .closing import at_rest, gone
 from .smooth import smoothstep
 
