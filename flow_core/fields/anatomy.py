@@ -26,7 +26,7 @@ from ..geometry.mesh import barycentric, polygon_distance
 from ..geometry.neighbours import filled, of_three
 from ..geometry.sampling import enlarged, interpolate, sample_image
 from .curves import SAMPLES, TABLE, UPPER_SHUTS, Frame, curves_of, read, shut_line
-from .lashes import Bare, bare_eye, without
+from .lashes import Bare, bare_eye, skin_at
 from .lips import EDGES as LIP_EDGES
 from .lips import Rims, lips_box
 from .lips import rims as rims_of
@@ -59,14 +59,15 @@ SHUTS, LASHED = (
 # Shares of an eye's opening at which a lid that shuts shows nothing but its own skin, and up to which it shows what was seen
 SHUTTING = 0.2, 0.7
 # How far that skin covers what was seen, how far above the lashes it begins, between which shares of its height it ends, and of the eye at its corners
-LID_BARE, LASHED_SKIN, LID_TOP, LID_ENDS, DOME = 0.68, 0.003, (0.4, 1.0), 0.03, 0.92
+LID_BARE, LID_TOP, LID_ENDS, DOME = 0.8, (0.4, 1.0), 0.12, 0.92
+BULGE, CREASE, CREASE_OVER, CREASE_SOFT = 0.06, 0.12, 0.03, (0.08, 0.03)
 # By how much skin above a lid is drawn out that still looks like skin, and that needs to be covered
 DRAWN_OUT = 0.22, 0.42
 # Of the line of lashes that meet: how far it covers what was there, and which share of that it does at the inner corner; between which shares of the way
 # outwards it becomes as thick as it is; half its thickness above and below, there and then, of that of the line between lids; and how far the
 # lashes hang down, in widths of the eye, and cover
-LASH_COVER, LASH_FAINT, LASHES_THICKEN, LASH_THICK = 0.85, 0.4, (0.05, 0.55), ((0.4, 0.8), (0.6, 1.4))
-LASH_LENGTH, LASH_HANGS = 0.07, 0.45
+LASH_COVER, LASH_FAINT, LASHES_THICKEN, LASH_THICK = 0.8, 0.4, (0.05, 0.6), ((0.5, 0.9), (0.7, 1.7))
+LASH_LENGTH, LASH_HANGS = 0.08, 0.5
 LASHES_TURN = 0.1, 0.6  # shares of an eye's opening between which its lashes leave the skin above the lid
 SLIT = 0.06, 0.14  # height of eyes, in their widths, that are all but shut, and that are open
 BESIDE = 0.5  # widths of the eye beside its corners in which lashes are
@@ -288,8 +289,10 @@ class MovedFace:
             if shade is not None:
                 for i, eye in enumerate(asked):
                     if eye.bare is not None:
-                        skinned = without(eye.bare, eye.source, *(here + under)[:, i])
-                        shade[:, i] += skinned * (eye.shut * (1 - cover[i]) * (1 - shade[3, i]))
+                        a, b = eye.source.to(*(here + under)[:, i])
+                        *colors, hidden = skin_at(eye.bare, a / eye.source.length, b / eye.source.length)
+                        hidden = hidden * (eye.shut * (1 - cover[i]) * (1 - shade[3, i]))
+                        shade[:, i] += torch.stack([*(c * hidden for c in colors), hidden])
                 painted = skin.new_zeros(1, 4, *skin.shape[2:])
                 painted.view(4, -1)[:, at] = shade
         at = found[-1]
@@ -568,7 +571,7 @@ def _ask_eyes(
         return shift, alpha, source, torch.cat([torch.zeros_like(shade).expand(3, -1, -1), shade[None]])
     room = BELOW_RIM + top - top0 if eyes[0].glasses else reach
     stretched = torch.stack([(e.lids[2] - e.lids[0]).amax() for e in eyes])[:, None] / reach
-    lids = _bare_lids(eyes, share, above / room, above, opening / opening0, stretched)
+    lids = _bare_lids(eyes, share, b / width, above / room, (top - top0) / width, above / width, opening / opening0, stretched)
     lashes = _lash_line(eyes, share, high / width, line / width, met)
     painted = torch.cat([torch.zeros_like(shade).expand(3, -1, -1), shade[None]])
     for layer in (lashes, lids):
@@ -590,15 +593,16 @@ def _lash_line(eyes: Sequence[Eye], share: Tensor, high: Tensor, line: Tensor, m
     there, hair, left = share.new_tensor(rows).T[..., None]
     outwards = torch.where(left > 0, 1 - share, share)
     full = smoothstep(outwards, *LASHES_THICKEN)
-    thick = line * torch.where(high > 0, *(low + (most - low) * full for low, most in LASH_THICK))
+    ends = smoothstep(1 - outwards, 0.0, 0.25) * smoothstep(outwards, 0.0, 0.25)
+    thick = 1e-4 + line * ends * torch.where(high > 0, *(low + (most - low) * full for low, most in LASH_THICK))
     core = LASH_COVER * (LASH_FAINT + (1 - LASH_FAINT) * full) * (-(high / thick).square()).exp()
-    hang = LASH_HANGS * hair * full * (-(high / LASH_LENGTH).square()).exp() * (high < 0)
+    hang = LASH_HANGS * hair * full * ends * (-(high / LASH_LENGTH).square()).exp() * (high < 0)
     cover = there * met * (1 - (1 - core) * (1 - hang))
     return torch.cat([tones * cover, cover[None]])
 
 
 def _bare_lids(
-    eyes: Sequence[Eye], share: Tensor, up: Tensor, above: Tensor, opening: Tensor, stretched: Tensor
+    eyes: Sequence[Eye], share: Tensor, down: Tensor, up: Tensor, came: Tensor, above: Tensor, opening: Tensor, stretched: Tensor
 ) -> Tensor:
     """The skin of lids that shut, painted ``[4,E,N]`` at points ``[E,N]`` of eyes.
 
@@ -609,13 +613,14 @@ def _bare_lids(
         opening: of the eye, of what it was.
         stretched: how far each lid went down, of the height of the skin above it ``[E,1]``.
     """
-    skins = torch.stack([torch.zeros(6, 3).to(share) if eye.skin is None else eye.skin for eye in eyes])
     there = share.new_tensor([[eye.skin is not None] for eye in eyes])
-    colors = (terms(share.clamp(0, 1), up.clamp(0, 1)) @ skins).movedim(-1, 0).clamp(0, 1)  # [3,E,N]
+    colors = torch.stack([share.new_zeros(3, share.shape[1]) if e.bare is None else skin_at(e.bare, *at)[:3] for e, *at in zip(eyes, share, down, strict=True)], 1)
+    crease = (above - came - CREASE_OVER) / torch.where(above - came > CREASE_OVER, *CREASE_SOFT)
+    colors = colors * (1 + BULGE * (-((above - 0.5 * came) / (0.4 * came).clamp(min=0.03)).square()).exp() - CREASE * (-crease.square()).exp()) 
     corner = torch.minimum(share, 1 - share)
     dome = up / (1 - (DOME * (2 * share - 1)).abs() ** 2.5).clamp(min=1e-3)
     bare = LID_BARE * there * (1 - smoothstep(opening, *SHUTTING)) * (1 - smoothstep(dome, *LID_TOP))
-    bare = bare * smoothstep(above, 0.0, LASHED_SKIN) * smoothstep(corner, 0.0, LID_ENDS)
+    bare = bare * smoothstep(above, 0.0, 0.03) * smoothstep(corner, 0.0, LID_ENDS)
     bare = bare * smoothstep(stretched, *DRAWN_OUT)
     return torch.cat([colors * bare, bare[None]])
 

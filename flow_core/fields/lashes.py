@@ -26,9 +26,9 @@ ACROSS, DOWN = (-0.5, 1.5), (-0.65, 0.45)  # and the part of the face in it, in 
 # whose lashes stay. Under glasses there are their rims.
 OVER, OUTER, INNER, UNDER = (0.16, 0.30), (0.25, 0.42), (0.02, 0.10), (0.01, 0.05)
 OVER_RIM, OUTER_RIM = (0.04, 0.10), (0.02, 0.08)
-BESIDE = 0.12  # by which lashes reach farther down beside the outer corner
+BESIDE = 0.15  # by which lashes reach farther down beside the outer corner
 BROW = 0.02, 0.08  # distance from a brow in which hairs are its own, and beyond which they are none of it
-LASHES = 0.08, 0.22  # of the light of skin: what is darker by less is none, and by more is a lash or paint
+LASHES = 0.06, 0.18  # of the light of skin: what is darker by less is none, and by more is a lash or paint
 NEAR = 0.10, 0.25  # by which skin is darker, and lighter, than the surface through it, one standard deviation
 ROUNDS = 4
 LEVEL = 0.001  # of all places, by which that surface is held level
@@ -39,7 +39,7 @@ ALONG, LINED = 0.10, (0.25, 0.05)  # how far over the lid its lashes are rooted,
 class Bare(NamedTuple):
     """An eye without its upper lashes."""
 
-    skin: Tensor  # [1,4,ROWS,COLUMNS] sRGB times how far a place is covered, and how far
+    skin: Tensor  # [1,4,ROWS,COLUMNS] sRGB, and how far a place was covered with lashes, or the eye itself, 0..1
     tone: Tensor  # [3] sRGB of the line of lashes
     hair: float  # 0..1 how dark lashes are against the lid
     left: bool  # whether its outer corner is the left one
@@ -74,7 +74,7 @@ def bare_eye(view: Tensor, frame: Frame, seen: np.ndarray, brow: np.ndarray, out
     room = np.linalg.norm(outline - frame.back(0.0 if left else length, 0.0), axis=1).min() / length
     beyond = [min(v, share_ * room) for v, share_ in zip(beyond, (0.4, 0.8), strict=True)]
     near = brow_off = smoothstep(hairs, *BROW)
-    for distance, bounds in ((above, over), (under - BESIDE * smoothstep(outer, -0.25, 0.05), UNDER), (outer, beyond), (inner, INNER)):
+    for distance, bounds in ((above, over), (under - BESIDE * smoothstep(outer, -0.35, 0.0), UNDER), (outer, beyond), (inner, INNER)):
         near = near * (1 - smoothstep(distance, *bounds))
     eye = np.maximum(np.maximum(above, under), np.maximum(outer, inner)) < EDGE
     eye, near, skin = (torch.from_numpy(v.astype(np.float32)).to(view) for v in (eye, near * brow_off, (1 - eye) * brow_off))
@@ -82,7 +82,7 @@ def bare_eye(view: Tensor, frame: Frame, seen: np.ndarray, brow: np.ndarray, out
     bright = light(colors[0].movedim(0, -1))
     ratio = bright / _surface(bright, known, skin)
     dark = smoothstep(1 - ratio, *LASHES) * near
-    hidden = F.avg_pool2d(largest(torch.maximum(dark, eye)[None, None], 5), 3, 1, 1, count_include_pad=False)
+    hidden = F.avg_pool2d(largest(torch.maximum(dark, eye)[None, None], 7), 5, 1, 2, count_include_pad=False)
     hidden[..., [0, -1], :] = hidden[..., [0, -1]] = 0
     shown = (1 - largest(hidden, 3)) * skin
     bare = filled(colors, shown)
@@ -91,7 +91,7 @@ def bare_eye(view: Tensor, frame: Frame, seen: np.ndarray, brow: np.ndarray, out
     line = torch.where(edge, ratio, 9.0).amin(0)
     line = line[line < 9].median()
     skin_tone = bare[0, :, ROWS // 2, COLUMNS // 2]
-    return Bare(torch.cat([bare * hidden, hidden], 1), skin_tone * line, 1 - line.item(), left)
+    return Bare(torch.cat([bare, hidden], 1), skin_tone * line, 1 - line.item(), left)
 
 
 def _surface(values: Tensor, known: Tensor, weight: Tensor) -> Tensor:
@@ -109,12 +109,11 @@ def _surface(values: Tensor, known: Tensor, weight: Tensor) -> Tensor:
     return found.clamp(min=0.02).view_as(values)
 
 
-def without(eye: Bare, frame: Frame, x: Tensor, y: Tensor) -> Tensor:
-    """What covers lashes at crop points ``[N]`` before an edit: ``[4,N]`` as :attr:`Bare.skin`."""
-    a, b = frame.to(x, y)
+def skin_at(eye: Bare, share: Tensor, down: Tensor) -> Tensor:
+    """``[4,N]`` of :attr:`Bare.skin` at shares of the way from the left to the right corner, and heights in widths of the eye."""
     (left, right), (top, bottom) = ACROSS, DOWN
-    places = torch.stack([(a / frame.length - left) / (right - left), (b / frame.length - top) / (bottom - top)], -1)
+    places = torch.stack([(share - left) / (right - left), (down - top) / (bottom - top)], -1)
     return interpolate(eye.skin, places[None, None], "bilinear")[0, :, 0]
 
 
-__all__ = ["Bare", "bare_eye", "without"]
+__all__ = ["Bare", "bare_eye", "skin_at"]
