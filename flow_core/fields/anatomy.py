@@ -67,8 +67,9 @@ DRAWN_OUT = 0.22, 0.42
 # outwards it becomes as thick as it is; half its thickness above and below, there and then, of that of the line between lids; and how far the
 # lashes hang down, in widths of the eye, and cover
 LASH_COVER, LASH_FAINT, LASHES_THICKEN, LASH_THICK = 0.8, 0.4, (0.05, 0.6), ((0.5, 0.9), (0.7, 1.7))
-LASH_LENGTH, LASH_HANGS = 0.08, 0.5
+LASH_LENGTH, LASH_HANGS = 0.085, 0.55
 LASHES_TURN = 0.1, 0.6  # shares of an eye's opening between which its lashes leave the skin above the lid
+LINE_ENDS, LINE_DROPS = 1.08, 0.055
 SLIT = 0.06, 0.14  # height of eyes, in their widths, that are all but shut, and that are open
 BESIDE = 0.5  # widths of the eye beside its corners in which lashes are
 RIM = 0.008  # height of the wet rim of a lower lid
@@ -444,7 +445,7 @@ def _eyes(
         was_open = smoothstep(float(wide.max()) / target.length, *SLIT)
         if factor < 1:
             meets = top + UPPER_SHUTS * wide
-            meets += was_open * (shut_line(top, top + wide, SAMPLES, target.length) - meets)
+            meets += was_open * (shut_line(top, top + wide, SAMPLES if side else 1 - SAMPLES, target.length) - meets)
             after = top + (1 - factor) * (meets - top), bottom + (1 - factor) * (meets - top - wide)
         else:
             change = (factor - 1) * wide
@@ -572,6 +573,9 @@ def _ask_eyes(
     room = BELOW_RIM + top - top0 if eyes[0].glasses else reach
     stretched = torch.stack([(e.lids[2] - e.lids[0]).amax() for e in eyes])[:, None] / reach
     lids = _bare_lids(eyes, share, b / width, above / room, (top - top0) / width, above / width, opening / opening0, stretched)
+    # The line goes on a little beyond the outer corner, where the lids themselves have none.
+    before, after = (torch.stack([(e.lids[i + 1] - e.lids[i])[TABLE // 2] for e in eyes])[:, None].clamp(min=1e-4) for i in (0, 2))
+    met = (1 - after / (2 * line)).clamp_(0, 1) * smoothstep(before, 2 * LINE, 5 * LINE) * smoothstep(1 - after / before, 0.7, 0.95)
     lashes = _lash_line(eyes, share, high / width, line / width, met)
     painted = torch.cat([torch.zeros_like(shade).expand(3, -1, -1), shade[None]])
     for layer in (lashes, lids):
@@ -593,9 +597,10 @@ def _lash_line(eyes: Sequence[Eye], share: Tensor, high: Tensor, line: Tensor, m
     there, hair, left = share.new_tensor(rows).T[..., None]
     outwards = torch.where(left > 0, 1 - share, share)
     full = smoothstep(outwards, *LASHES_THICKEN)
-    ends = smoothstep(1 - outwards, 0.0, 0.25) * smoothstep(outwards, 0.0, 0.25)
+    high = high + LINE_DROPS * smoothstep(outwards, 0.5, 1.05)
+    ends = smoothstep(LINE_ENDS - outwards, 0.0, 0.2) * smoothstep(outwards, 0.0, 0.2)
     thick = 1e-4 + line * ends * torch.where(high > 0, *(low + (most - low) * full for low, most in LASH_THICK))
-    core = LASH_COVER * (LASH_FAINT + (1 - LASH_FAINT) * full) * (-(high / thick).square()).exp()
+    core = LASH_COVER * ends.sqrt() * (LASH_FAINT + (1 - LASH_FAINT) * full) * (-(high / thick).square()).exp()
     hang = LASH_HANGS * hair * full * ends * (-(high / LASH_LENGTH).square()).exp() * (high < 0)
     cover = there * met * (1 - (1 - core) * (1 - hang))
     return torch.cat([tones * cover, cover[None]])
@@ -613,11 +618,11 @@ def _bare_lids(
         opening: of the eye, of what it was.
         stretched: how far each lid went down, of the height of the skin above it ``[E,1]``.
     """
+    corner = torch.minimum(share, 1 - share)
     there = share.new_tensor([[eye.skin is not None] for eye in eyes])
     colors = torch.stack([share.new_zeros(3, share.shape[1]) if e.bare is None else skin_at(e.bare, *at)[:3] for e, *at in zip(eyes, share, down, strict=True)], 1)
     crease = (above - came - CREASE_OVER) / torch.where(above - came > CREASE_OVER, *CREASE_SOFT)
-    colors = colors * (1 + BULGE * (-((above - 0.5 * came) / (0.4 * came).clamp(min=0.03)).square()).exp() - CREASE * (-crease.square()).exp()) 
-    corner = torch.minimum(share, 1 - share)
+    colors = colors * (1 + BULGE * (-((above - 0.5 * came) / (0.4 * came).clamp(min=0.03)).square()).exp() - CREASE * (-crease.square()).exp() * smoothstep(corner, 0.02, 0.3)) 
     dome = up / (1 - (DOME * (2 * share - 1)).abs() ** 2.5).clamp(min=1e-3)
     bare = LID_BARE * there * (1 - smoothstep(opening, *SHUTTING)) * (1 - smoothstep(dome, *LID_TOP))
     bare = bare * smoothstep(above, 0.0, 0.03) * smoothstep(corner, 0.0, LID_ENDS)

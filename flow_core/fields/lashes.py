@@ -32,6 +32,7 @@ LASHES = 0.06, 0.18  # of the light of skin: what is darker by less is none, and
 NEAR = 0.10, 0.25  # by which skin is darker, and lighter, than the surface through it, one standard deviation
 ROUNDS = 4
 LEVEL = 0.001  # of all places, by which that surface is held level
+DARKER = 1.5  # power of the light of lashes that are thinner than a pixel of the view
 EDGE = 0.02  # of the edge of an eye, in its widths, that is known to a pixel only
 ALONG, LINED = 0.10, (0.25, 0.05)  # how far over the lid its lashes are rooted, and from which distance of the inner and the outer corner on
 
@@ -80,23 +81,24 @@ def bare_eye(view: Tensor, frame: Frame, seen: np.ndarray, brow: np.ndarray, out
     eye, near, skin = (torch.from_numpy(v.astype(np.float32)).to(view) for v in (eye, near * brow_off, (1 - eye) * brow_off))
     known = terms(*(torch.from_numpy(v.astype(np.float32)).to(view) for v in np.meshgrid(share, height + 0.5)))
     bright = light(colors[0].movedim(0, -1))
-    ratio = bright / _surface(bright, known, skin)
+    ratio, sure = _surface(bright, known, skin)
     dark = smoothstep(1 - ratio, *LASHES) * near
     hidden = F.avg_pool2d(largest(torch.maximum(dark, eye)[None, None], 7), 5, 1, 2, count_include_pad=False)
+    hidden *= torch.from_numpy(brow_off.astype(np.float32)).to(view)  # its hairs stay
     hidden[..., [0, -1], :] = hidden[..., [0, -1]] = 0
-    shown = (1 - largest(hidden, 3)) * skin
+    shown = (1 - largest(hidden, 3)) * (sure + 1e-3 * skin)  # where hair hangs down no skin is seen
     bare = filled(colors, shown)
     # The line of lashes is the darkest along the edge of the lid.
     edge = torch.from_numpy((above > -EDGE) & (above < ALONG) & (inner < -LINED[0]) & (outer < -LINED[1])).to(view.device)
     line = torch.where(edge, ratio, 9.0).amin(0)
     line = line[line < 9].median()
     skin_tone = bare[0, :, ROWS // 2, COLUMNS // 2]
-    return Bare(torch.cat([bare, hidden], 1), skin_tone * line, 1 - line.item(), left)
+    return Bare(torch.cat([bare, hidden], 1), skin_tone * line**DARKER, 1 - line.item(), left)
 
 
-def _surface(values: Tensor, known: Tensor, weight: Tensor) -> Tensor:
-    """The smooth surface ``[H,W]`` through most of ``values [H,W]``, of polynomials ``known [H,W,6]``, where ``weight [H,W]`` says (iteratively
-    reweighted least squares)."""
+def _surface(values: Tensor, known: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
+    """``values [H,W]``, of a smooth surface through most of them where ``weight [H,W]`` says, of polynomials ``known [H,W,6]`` (iteratively
+    reweighted least squares); and how far they belong to it, 0..1."""
     known, flat, weight = known.flatten(0, 1), values.flatten(), weight.flatten()
     level = LEVEL * len(flat) * torch.eye(known.shape[1]).to(known)
     level[0, 0] = 0
@@ -105,8 +107,8 @@ def _surface(values: Tensor, known: Tensor, weight: Tensor) -> Tensor:
         weighted = (known * sure[:, None]).T
         found = known @ torch.linalg.solve(weighted @ known + level, weighted @ flat)
         off = flat / found.clamp(min=0.02) - 1
-        sure = weight * (-(off / torch.where(off < 0, *off.new_tensor(NEAR))).square()).exp() + 1e-6
-    return found.clamp(min=0.02).view_as(values)
+        sure = weight * (-(off / torch.where(off < 0, *off.new_tensor(NEAR))).square()).exp()
+    return (1 + off).view_as(values), sure.view_as(values)
 
 
 def skin_at(eye: Bare, share: Tensor, down: Tensor) -> Tensor:
