@@ -69,7 +69,7 @@ DRAWN_OUT = 0.22, 0.42
 LASH_COVER, LASH_FAINT, LASHES_THICKEN, LASH_THICK = 0.8, 0.4, (0.05, 0.6), ((0.5, 0.9), (0.7, 1.7))
 LASH_LENGTH, LASH_HANGS = 0.085, 0.55
 LASHES_TURN = 0.1, 0.6  # shares of an eye's opening between which its lashes leave the skin above the lid
-LINE_ENDS, LINE_DROPS = 1.08, 0.055
+LINE_ENDS, LINE_DROPS = 1.08, 0.045
 SLIT = 0.06, 0.14  # height of eyes, in their widths, that are all but shut, and that are open
 BESIDE = 0.5  # widths of the eye beside its corners in which lashes are
 RIM = 0.008  # height of the wet rim of a lower lid
@@ -470,7 +470,7 @@ def _eyes(
         skin = bare = None
         if face.lids is not None and face.view is not None and factor < SHUTTING[1]:
             skin, brow = face.lids[0, side], landmarks[[AT[i] for i in BROW_EDGES[side]]]
-            bare = bare_eye(face.view, source, np.stack(seen), brow, landmarks[[AT[i] for i in OVAL]], side == 0, glasses)
+            bare = bare_eye(face.view, skin, source, np.stack(seen), brow, landmarks[[AT[i] for i in OVAL]], side == 0, glasses)
         box = _box(target, above - 0.01, under + 0.01, 0.0 if bare is None else BESIDE * target.length)
         shut = was_open * (1 - smoothstep(factor, *LASHES_TURN))
         shaded = shaded or skin is not None

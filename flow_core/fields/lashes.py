@@ -24,11 +24,17 @@ ROWS, COLUMNS = 32, 64  # pixels of that picture,
 ACROSS, DOWN = (-0.5, 1.5), (-0.65, 0.45)  # and the part of the face in it, in widths of the eye from its left corner
 # How far lashes reach, surely and at most, in widths of the eye: over the upper lid, beyond the outer and the inner corner; and under the lower lid,
 # whose lashes stay. Under glasses there are their rims.
-OVER, OUTER, INNER, UNDER = (0.16, 0.30), (0.25, 0.42), (0.02, 0.10), (0.01, 0.05)
+OVER, OUTER, INNER, UNDER = (0.14, 0.28), (0.25, 0.42), (0.02, 0.10), (0.01, 0.05)
 OVER_RIM, OUTER_RIM = (0.04, 0.10), (0.02, 0.08)
 BESIDE = 0.15  # by which lashes reach farther down beside the outer corner
+BELOW = 0.05  # how much the skin below an eye says of that above
+AROUND_OUTER = -0.35, 0.0  # from where on they do
+ROOM = 0.4, 0.8  # shares of the way from the outer corner to the outline of the face that lashes reach, surely and at most
+LID = 0.3  # how much is believed of the colour of a lid that is not seen
+BRIGHT = 9.0  # more than any light is
 BROW = 0.02, 0.08  # distance from a brow in which hairs are its own, and beyond which they are none of it
-LASHES = 0.06, 0.18  # of the light of skin: what is darker by less is none, and by more is a lash or paint
+# How much darker than skin what is no lash is at most, and what surely is one: of what the darkest are; but no less than this
+LASHES = (0.25, 0.06), (0.55, 0.16)
 NEAR = 0.10, 0.25  # by which skin is darker, and lighter, than the surface through it, one standard deviation
 ROUNDS = 4
 LEVEL = 0.001  # of all places, by which that surface is held level
@@ -46,11 +52,12 @@ class Bare(NamedTuple):
     left: bool  # whether its outer corner is the left one
 
 
-def bare_eye(view: Tensor, frame: Frame, seen: np.ndarray, brow: np.ndarray, outline: np.ndarray, left: bool, glasses: bool) -> Bare:
+def bare_eye(view: Tensor, lid: Tensor, frame: Frame, seen: np.ndarray, brow: np.ndarray, outline: np.ndarray, left: bool, glasses: bool) -> Bare:
     """An eye without its upper lashes.
 
     Args:
         view: ``[1,3,n,n]`` the face, as of :func:`flow_core.faces.shown.view`.
+        lid: ``[6,3]`` colours of the upper lid, as of :func:`flow_core.faces.lids.lid_colors`.
         frame: of the eye, crop points.
         seen: ``[2,TABLE]`` its upper and lower lid.
         brow: ``[N,2]`` lower edge of its brow, crop points.
@@ -58,42 +65,53 @@ def bare_eye(view: Tensor, frame: Frame, seen: np.ndarray, brow: np.ndarray, out
         left: whether it is the eye on the viewer's left, whose outer corner is the left one.
         glasses: whether it is seen through some.
     """
+    width = frame.length
     share, height = (
         low + (high - low) * (np.arange(count) + 0.5) / count
         for (low, high), count in ((ACROSS, COLUMNS), (DOWN, ROWS))
     )
-    length, here = frame.length, height[:, None]
-    points = np.stack(frame.back(*np.meshgrid(share * length, height * length)), -1)
-    colors = sample_image(view, torch.from_numpy(((points - 0.5) / WIDEN + 0.5) * view.shape[-1]).to(view)[None])
-    top, bottom = (np.interp(share, SAMPLES, row) / length for row in seen)
+    places = np.meshgrid(share, height)
+    at = (np.stack(frame.back(*(v * width for v in places)), -1) - 0.5) / WIDEN + 0.5
+    colors = sample_image(view, torch.from_numpy(at * view.shape[-1]).to(view)[None])
+    # How far places lie above the upper lid and below the lower one, beyond the corners, and below the brow
+    top, bottom = (np.interp(share, SAMPLES, row) / width for row in seen)
     a, b = frame.to(*brow.T)
-    hairs = here - np.interp(share, np.maximum.accumulate(a) / length, b / length)
-    above, under = top - here, here - bottom
+    above, under = top - height[:, None], height[:, None] - bottom
     outer, inner = (-share, share - 1) if left else (share - 1, -share)
+    hairs = height[:, None] - np.interp(share, np.maximum.accumulate(a) / width, b / width)
     over, beyond = (OVER_RIM, OUTER_RIM) if glasses else (OVER, OUTER)
     # A head that is turned away ends beside the far eye.
-    room = np.linalg.norm(outline - frame.back(0.0 if left else length, 0.0), axis=1).min() / length
-    beyond = [min(v, share_ * room) for v, share_ in zip(beyond, (0.4, 0.8), strict=True)]
-    near = brow_off = smoothstep(hairs, *BROW)
-    for distance, bounds in ((above, over), (under - BESIDE * smoothstep(outer, -0.35, 0.0), UNDER), (outer, beyond), (inner, INNER)):
+    room = np.linalg.norm(outline - frame.back(0.0 if left else width, 0.0), axis=1).min() / width
+    beyond = tuple(min(v, part * room) for v, part in zip(beyond, ROOM, strict=True))
+    lower = under - BESIDE * smoothstep(outer, *AROUND_OUTER)
+    off_brow = near = smoothstep(hairs, *BROW)
+    for distance, bounds in ((above, over), (lower, UNDER), (outer, beyond), (inner, INNER)):
         near = near * (1 - smoothstep(distance, *bounds))
     eye = np.maximum(np.maximum(above, under), np.maximum(outer, inner)) < EDGE
-    eye, near, skin = (torch.from_numpy(v.astype(np.float32)).to(view) for v in (eye, near * brow_off, (1 - eye) * brow_off))
-    known = terms(*(torch.from_numpy(v.astype(np.float32)).to(view) for v in np.meshgrid(share, height + 0.5)))
-    bright = light(colors[0].movedim(0, -1))
-    ratio, sure = _surface(bright, known, skin)
-    dark = smoothstep(1 - ratio, *LASHES) * near
-    hidden = F.avg_pool2d(largest(torch.maximum(dark, eye)[None, None], 7), 5, 1, 2, count_include_pad=False)
-    hidden *= torch.from_numpy(brow_off.astype(np.float32)).to(view)  # its hairs stay
-    hidden[..., [0, -1], :] = hidden[..., [0, -1]] = 0
-    shown = (1 - largest(hidden, 3)) * (sure + 1e-3 * skin)  # where hair hangs down no skin is seen
-    bare = filled(colors, shown)
+    skin = (1 - eye) * off_brow * np.where(under > 0, BELOW, 1.0)
+    on_lid = (1 - eye) * smoothstep(-np.maximum(outer, inner), 0.0, 0.3) * (above > 0) * off_brow
+    rooted = (above > -EDGE) & (above < ALONG) & (inner < -LINED[0]) & (outer < -LINED[1])
+    up = (above / np.maximum(above + hairs, EDGE)).clip(0, 1)
+    planes = np.stack([*places, up, eye, near, off_brow, skin, on_lid, rooted]).astype(np.float32)
+    share, height, up, eye, near, off_brow, skin, on_lid, rooted = torch.from_numpy(planes).to(view)
+
+    ratio, sure = _surface(light(colors[0].movedim(0, -1)), terms(share, height + 0.5), skin)
     # The line of lashes is the darkest along the edge of the lid.
-    edge = torch.from_numpy((above > -EDGE) & (above < ALONG) & (inner < -LINED[0]) & (outer < -LINED[1])).to(view.device)
-    line = torch.where(edge, ratio, 9.0).amin(0)
-    line = line[line < 9].median()
-    skin_tone = bare[0, :, ROWS // 2, COLUMNS // 2]
-    return Bare(torch.cat([bare, hidden], 1), skin_tone * line**DARKER, 1 - line.item(), left)
+    line = torch.where(rooted > 0, ratio, BRIGHT).amin(0)
+    line = line[line < BRIGHT].median().clamp(0, 1)
+    hair = 1 - line.item()
+    dark = smoothstep(1 - ratio, *(max(part * hair, least) for part, least in LASHES)) * near
+    hidden = F.avg_pool2d(largest(torch.maximum(dark, eye)[None, None], 7), 5, 1, 2, count_include_pad=False)
+    hidden = hidden * off_brow  # its own hairs stay
+    hidden[..., [0, -1], :] = hidden[..., [0, -1]] = 0
+    # Where hair hangs down no skin is seen; nor is much of a lid below a low brow, whose colour is known otherwise.
+    shown = (1 - largest(hidden, 3)) * (sure + 1e-3)
+    lids = (terms(share.clamp(0, 1), up) @ lid).movedim(-1, 0).clamp(0, 1)
+    guessed = LID * on_lid * (1 - shown)
+    known = shown + guessed
+    bare = filled((colors * shown + lids * guessed) / known.clamp(min=1e-6), known)
+    middle = bare[0, :, ROWS // 2, COLUMNS // 2]
+    return Bare(torch.cat([bare, hidden], 1), middle * line**DARKER, hair, left)
 
 
 def _surface(values: Tensor, known: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
