@@ -70,6 +70,7 @@ LASH_COVER, LASH_FAINT, LASHES_THICKEN, LASH_THICK = 0.8, 0.4, (0.05, 0.6), ((0.
 LASH_LENGTH, LASH_HANGS = 0.085, 0.55
 LASHES_TURN = 0.1, 0.6  # shares of an eye's opening between which its lashes leave the skin above the lid
 LINE_ENDS, LINE_DROPS = 1.08, 0.045
+EVEN_ACROSS, EVEN_FROM = 0.85, (0.02, 0.16)
 SLIT = 0.06, 0.14  # height of eyes, in their widths, that are all but shut, and that are open
 BESIDE = 0.5  # widths of the eye beside its corners in which lashes are
 RIM = 0.008  # height of the wet rim of a lower lid
@@ -471,7 +472,7 @@ def _eyes(
         if face.lids is not None and face.view is not None and factor < SHUTTING[1]:
             skin, brow = face.lids[0, side], landmarks[[AT[i] for i in BROW_EDGES[side]]]
             bare = bare_eye(face.view, skin, source, np.stack(seen), brow, landmarks[[AT[i] for i in OVAL]], side == 0, glasses)
-        box = _box(target, above - 0.01, under + 0.01, 0.0 if bare is None else BESIDE * target.length)
+        box = _box(target, above - 0.01, under + 0.01, BESIDE * target.length)
         shut = was_open * (1 - smoothstep(factor, *LASHES_TURN))
         shaded = shaded or skin is not None
         eyes.append(
@@ -528,8 +529,13 @@ def _ask_eyes(
     # The wet rim of a lower lid is not seen when the lids meet; there is none where the lids end.
     lower = (bottom0 - bottom + shut * (0.5 * opening0).clamp(max=RIM)) * _give(under, LOWER_LID)
     give = _give_below_rim(above, top - top0) if eyes[0].glasses else _give(above, reach)
-    upper = (top0 - top - shut * (0.5 * opening0).clamp(max=LINE)) * give
-    rise = torch.where(above > under, upper, lower).mul_(along)
+    upper = (top0 - top - shut * (0.5 * opening0).clamp(max=LINE)) * along
+    if not eyes[0].glasses:
+        # Farther up skin goes along evenly, and beside the corners as well.
+        came = torch.stack([(e.lids[2] - e.lids[0])[TABLE // 2] for e in eyes])[:, None]
+        even = (1 - ((share - 0.5) / EVEN_ACROSS).square()).clamp_(min=0).square()
+        upper = torch.lerp(upper, -came * even, smoothstep(above / width, *EVEN_FROM))
+    rise = torch.where(above > under, upper * give, lower * along)
     inside = -torch.maximum(above, under) - edge * (shut > 0.97)
     alpha = smoothstep(inside, -edge, edge).mul_(along)
     # The eyeball: the similarity of the corners, then the gaze, then never beyond what the lids showed. Along the eye the iris
