@@ -289,14 +289,20 @@ class MovedFace:
             under = interpolate(self.skin[:, :2], (here + rise).movedim(0, -1)[None], "bilinear")[0] + rise
             moves.index_copy_(1, at.flatten(), torch.lerp(under, source - here, cover).flatten(1))
             if shade is not None:
+                lighter = torch.zeros_like(shade[:3])
                 for i, eye in enumerate(asked):
                     if eye.bare is not None:
                         a, b = eye.source.to(*(here + under)[:, i])
-                        *colors, hidden = skin_at(eye.bare, a / eye.source.length, b / eye.source.length)
-                        hidden = hidden * (eye.shut * (1 - cover[i]) * (1 - shade[3, i]))
+                        *colors, hidden, r_, g_, b_ = skin_at(eye.bare, a / eye.source.length, b / eye.source.length)
+                        weight = eye.shut * (1 - cover[i])
+                        lighter[:, i] = torch.stack([r_, g_, b_]) * weight
+                        hidden = hidden * (weight * (1 - shade[3, i]))
                         shade[:, i] += torch.stack([*(c * hidden for c in colors), hidden])
                 painted = skin.new_zeros(1, 4, *skin.shape[2:])
                 painted.view(4, -1)[:, at] = shade
+                if light is not None:
+                    light = light.clone() if light.shape[1] == 3 else light.expand(-1, 3, -1, -1).clone()
+                    light.view(3, -1)[:, at] += lighter
         at = found[-1]
         if len(at):
             here = flat.index_select(1, at)

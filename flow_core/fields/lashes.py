@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..faces.creases import DARK
 from ..faces.landmarks import WIDEN
 from ..faces.lids import light, terms
 from ..geometry.neighbours import filled, largest
@@ -32,6 +33,8 @@ AROUND_OUTER = -0.35, 0.0  # from where on they do
 ROOM = 0.4, 0.8  # shares of the way from the outer corner to the outline of the face that lashes reach, surely and at most
 LID = 0.3  # how much is believed of the colour of a lid that is not seen
 BRIGHT = 9.0  # more than any light is
+PAINTED = 0.3, 0.9  # how dark what is painted over is, and what is wholly
+LIGHTER = -0.3, 0.8  # least and most light that skin gets
 BROW = 0.02, 0.08  # distance from a brow in which hairs are its own, and beyond which they are none of it
 # How much darker than skin what is no lash is at most, and what surely is one: of what the darkest are; but no less than this
 LASHES = (0.25, 0.06), (0.55, 0.16)
@@ -46,7 +49,9 @@ ALONG, LINED = 0.10, (0.25, 0.05)  # how far over the lid its lashes are rooted,
 class Bare(NamedTuple):
     """An eye without its upper lashes."""
 
-    skin: Tensor  # [1,4,ROWS,COLUMNS] sRGB, and how far a place was covered with lashes, or the eye itself, 0..1
+    # [1,7,ROWS,COLUMNS] sRGB of bare skin; how far a place is to be painted with it, 0..1; and the light that skin beside lashes gets, as of
+    # :attr:`flow_core.fields.base.Sample.light`
+    skin: Tensor
     tone: Tensor  # [3] sRGB of the line of lashes
     hair: float  # 0..1 how dark lashes are against the lid
     left: bool  # whether its outer corner is the left one
@@ -101,9 +106,9 @@ def bare_eye(view: Tensor, lid: Tensor, frame: Frame, seen: np.ndarray, brow: np
     line = line[line < BRIGHT].median().clamp(0, 1)
     hair = 1 - line.item()
     dark = smoothstep(1 - ratio, *(max(part * hair, least) for part, least in LASHES)) * near
-    hidden = F.avg_pool2d(largest(torch.maximum(dark, eye)[None, None], 7), 5, 1, 2, count_include_pad=False)
-    hidden = hidden * off_brow  # its own hairs stay
-    hidden[..., [0, -1], :] = hidden[..., [0, -1]] = 0
+    off_brow[[0, -1]] = off_brow[:, [0, -1]] = 0  # its own hairs stay
+    hidden = _soft(torch.maximum(dark, eye), 7, 5) * off_brow
+    painted = _soft(torch.maximum(smoothstep(dark, *PAINTED), eye), 5, 3) * off_brow
     # Where hair hangs down no skin is seen; nor is much of a lid below a low brow, whose colour is known otherwise.
     shown = (1 - largest(hidden, 3)) * (sure + 1e-3)
     lids = (terms(share.clamp(0, 1), up) @ lid).movedim(-1, 0).clamp(0, 1)
@@ -111,7 +116,9 @@ def bare_eye(view: Tensor, lid: Tensor, frame: Frame, seen: np.ndarray, brow: np
     known = shown + guessed
     bare = filled((colors * shown + lids * guessed) / known.clamp(min=1e-6), known)
     middle = bare[0, :, ROWS // 2, COLUMNS // 2]
-    return Bare(torch.cat([bare, hidden], 1), middle * line**DARKER, hair, left)
+    # What is hardly covered keeps its own texture.
+    light_ = ((bare + DARK).log() - (colors + DARK).log()).clamp(*LIGHTER) * hidden * (1 - _soft(eye, 5, 3))
+    return Bare(torch.cat([bare, painted, light_], 1), middle * line**DARKER, hair, left)
 
 
 def _surface(values: Tensor, known: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
@@ -129,8 +136,13 @@ def _surface(values: Tensor, known: Tensor, weight: Tensor) -> tuple[Tensor, Ten
     return (1 + off).view_as(values), sure.view_as(values)
 
 
+def _soft(mask: Tensor, wider: int, even: int) -> Tensor:
+    """``[1,1,H,W]`` of a mask ``[H,W]``, wider and with a soft border."""
+    return F.avg_pool2d(largest(mask[None, None], wider), even, 1, even // 2, count_include_pad=False)
+
+
 def skin_at(eye: Bare, share: Tensor, down: Tensor) -> Tensor:
-    """``[4,N]`` of :attr:`Bare.skin` at shares of the way from the left to the right corner, and heights in widths of the eye."""
+    """``[7,N]`` of :attr:`Bare.skin` at shares of the way from the left to the right corner, and heights in widths of the eye."""
     (left, right), (top, bottom) = ACROSS, DOWN
     places = torch.stack([(share - left) / (right - left), (down - top) / (bottom - top)], -1)
     return interpolate(eye.skin, places[None, None], "bilinear")[0, :, 0]
