@@ -8,6 +8,7 @@ nothing here knows a resolution but the smooth offsets of the skin, which are ke
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
@@ -69,10 +70,11 @@ DRAWN_OUT = 0.22, 0.42
 LASH_COVER, LASH_FAINT, LASHES_THICKEN, LASH_THICK = 0.8, 0.4, (0.05, 0.6), ((0.5, 0.9), (0.7, 1.7))
 LASH_LENGTH, LASH_HANGS = 0.085, 0.55
 LASHES_TURN = 0.1, 0.6  # shares of an eye's opening between which its lashes leave the skin above the lid
+HAIRS_SEEN, LASH_SPREAD, LASH_WAVES = (0.008, 0.02), 2.2, ((31.0, 0.0), (13.3, 0.2), (71.0, 0.6))
 LINE_ENDS, LINE_DROPS = 1.08, 0.045
 EVEN_ACROSS, EVEN_FROM = 0.85, (0.02, 0.16)
 SLIT = 0.06, 0.14  # height of eyes, in their widths, that are all but shut, and that are open
-BESIDE = 0.5  # widths of the eye beside its corners in which lashes are
+BESIDE = 0.6  # widths of the eye beside its corners in which lashes are
 RIM = 0.008  # height of the wet rim of a lower lid
 SHADE = 0.45  # how much of the light on an eyeball its lids take at their edge
 NARROW = (
@@ -134,6 +136,7 @@ class Eye:
     skin: Tensor | None  # [6,3] colours of the upper lid, see :func:`flow_core.faces.lids.lid_colors`
     bare: Bare | None  # how it looks without the lashes that lids that shut take along
     shut: float  # 0..1 how far it is shut of what was open
+    fine: float  # 0..1 whether pixels are so small that single lashes are seen
 
 
 @dataclass(frozen=True)
@@ -498,6 +501,7 @@ def _eyes(
                 skin,
                 bare,
                 shut,
+                1 - smoothstep(pixel / length, *HAIRS_SEEN),
             )
         )
     on_device = torch.from_numpy(np.array(tables, np.float32)).to(device)
@@ -605,15 +609,21 @@ def _lash_line(eyes: Sequence[Eye], share: Tensor, high: Tensor, line: Tensor, m
         met: 0..1, whether they meet.
     """
     tones = torch.stack([torch.zeros(3).to(share) if eye.bare is None else eye.bare.tone for eye in eyes]).T[..., None]
-    rows = [(0.0, 0.0, 0.0) if eye.bare is None else (1.0, eye.bare.hair, float(eye.bare.left)) for eye in eyes]
-    there, hair, left = share.new_tensor(rows).T[..., None]
+    rows = [(0.0,) * 4 if eye.bare is None else (1.0, eye.bare.hair, float(eye.bare.left), eye.fine) for eye in eyes]
+    there, hair, left, fine = share.new_tensor(rows).T[..., None]
     outwards = torch.where(left > 0, 1 - share, share)
     full = smoothstep(outwards, *LASHES_THICKEN)
     high = high + LINE_DROPS * smoothstep(outwards, 0.5, 1.05)
     ends = smoothstep(LINE_ENDS - outwards, 0.0, 0.2) * smoothstep(outwards, 0.0, 0.2)
     thick = 1e-4 + line * ends * torch.where(high > 0, *(low + (most - low) * full for low, most in LASH_THICK))
     core = LASH_COVER * ends.sqrt() * (LASH_FAINT + (1 - LASH_FAINT) * full) * (-(high / thick).square()).exp()
-    hang = LASH_HANGS * hair * full * ends * (-(high / LASH_LENGTH).square()).exp() * (high < 0)
+    # Lashes spread outwards, and are not as long as one another.
+    root = (outwards + LASH_SPREAD * (outwards - 0.45) * high).clamp(0, 2)
+    waves = [(2 * math.pi * (count * root + phase)).sin() for count, phase in LASH_WAVES]
+    single = 1 + fine * (waves[0] * (0.6 + 0.4 * waves[1]) * 1.2 + 0.3 * waves[2])
+    length = LASH_LENGTH * (1 + 0.25 * fine * waves[1])
+    hang = LASH_HANGS * hair * full * ends * single.clamp(0, 1.6) * (-(high / length).square()).exp() * (high < 0)
+    hang = hang.clamp(max=1)
     cover = there * met * (1 - (1 - core) * (1 - hang))
     return torch.cat([tones * cover, cover[None]])
 

@@ -22,10 +22,10 @@ from .curves import SAMPLES, Frame
 from .smooth import smoothstep
 
 ROWS, COLUMNS = 32, 64  # pixels of that picture,
-ACROSS, DOWN = (-0.5, 1.5), (-0.65, 0.45)  # and the part of the face in it, in widths of the eye from its left corner
+ACROSS, DOWN = (-0.6, 1.6), (-0.65, 0.45)  # and the part of the face in it, in widths of the eye from its left corner
 # How far lashes reach, surely and at most, in widths of the eye: over the upper lid, beyond the outer and the inner corner; and under the lower lid,
 # whose lashes stay. Under glasses there are their rims.
-OVER, OUTER, INNER, UNDER = (0.14, 0.28), (0.25, 0.42), (0.02, 0.10), (0.01, 0.05)
+OVER, OUTER, INNER, UNDER = (0.14, 0.28), (0.32, 0.48), (0.02, 0.10), (0.01, 0.05)
 OVER_RIM, OUTER_RIM = (0.04, 0.10), (0.02, 0.08)
 BESIDE = 0.15  # by which lashes reach farther down beside the outer corner
 BELOW = 0.05  # how much the skin below an eye says of that above
