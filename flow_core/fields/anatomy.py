@@ -579,41 +579,37 @@ def _ask_eyes(
     lit = torch.minimum(torch.minimum(-above / (0.30 * opening), 0.5 - under / (0.30 * opening)), beside).clamp_(0, 1)
     lit = lit * lit * (3 - 2 * lit)
     shade = SHADE * alpha * went * (1 - lit) * (1 - narrow)
-    # Lids that meet are joined by the line of their lashes.
-    met = (1 - opening / (2 * line)).clamp_(0, 1) * smoothstep(opening0, 2 * LINE, 5 * LINE)
-    met = met * smoothstep(1 - opening / opening0, 0.7, 0.95)
-    high = (above - under) / 2  # above the line
     if all(eye.bare is None for eye in eyes):
-        shade = shade + LASHED * met * (-(high / line).square()).exp() * smoothstep(beside, 0.0, 0.7)
+        # Lids that meet are joined by the line of their lashes.
+        met = (1 - opening / (2 * line)).clamp_(0, 1) * smoothstep(opening0, 2 * LINE, 5 * LINE)
+        met = met * smoothstep(1 - opening / opening0, 0.7, 0.95)
+        shade = shade + LASHED * met * (-((above - under) / (2 * line)).square()).exp() * smoothstep(beside, 0.0, 0.7)
         return shift, alpha, source, torch.cat([torch.zeros_like(shade).expand(3, -1, -1), shade[None]])
     room = BELOW_RIM + top - top0 if eyes[0].glasses else reach
     stretched = torch.stack([(e.lids[2] - e.lids[0]).amax() for e in eyes])[:, None] / reach
     lids = _bare_lids(eyes, share, b / width, above / room, (top - top0) / width, above / width, opening / opening0, stretched)
-    # The line goes on a little beyond the outer corner, where the lids themselves have none.
-    before, after = (torch.stack([(e.lids[i + 1] - e.lids[i])[TABLE // 2] for e in eyes])[:, None].clamp(min=1e-4) for i in (0, 2))
-    met = (1 - after / (2 * line)).clamp_(0, 1) * smoothstep(before, 2 * LINE, 5 * LINE) * smoothstep(1 - after / before, 0.7, 0.95)
-    lashes = _lash_line(eyes, share, high / width, line / width, met)
+    lashes = _lash_line(eyes, share, above / width, line / width)
     painted = torch.cat([torch.zeros_like(shade).expand(3, -1, -1), shade[None]])
     for layer in (lashes, lids):
         painted = painted + layer * (1 - painted[3])
     return shift, alpha, source, painted
 
 
-def _lash_line(eyes: Sequence[Eye], share: Tensor, high: Tensor, line: Tensor, met: Tensor) -> Tensor:
-    """The lashes of lids that meet, painted ``[4,E,N]`` at points ``[E,N]`` of eyes: a soft line, sharper above than below, where they hang down.
+def _lash_line(eyes: Sequence[Eye], share: Tensor, high: Tensor, line: Tensor) -> Tensor:
+    """The lashes of lids that shut, painted ``[4,E,N]`` at points ``[E,N]`` of eyes: a soft line, sharper above than below, where they hang down, and
+    which goes on a little beyond the outer corner.
 
     Args:
         share: of the way from the left corner to the right one.
-        high: how far above the line where the lids meet, in widths of the eye.
-        line: half width of that line, in the same ``[E,1]``.
-        met: 0..1, whether they meet.
+        high: how far above the edge of the upper lid, in widths of the eye.
+        line: half width of the line where lids meet, in the same ``[E,1]``.
     """
     tones = torch.stack([torch.zeros(3).to(share) if eye.bare is None else eye.bare.tone for eye in eyes]).T[..., None]
-    rows = [(0.0,) * 4 if eye.bare is None else (1.0, eye.bare.hair, float(eye.bare.left), eye.fine) for eye in eyes]
-    there, hair, left, fine = share.new_tensor(rows).T[..., None]
+    rows = [(0.0,) * 4 if eye.bare is None else (eye.shut, eye.bare.hair, float(eye.bare.left), eye.fine) for eye in eyes]
+    shut, hair, left, fine = share.new_tensor(rows).T[..., None]
     outwards = torch.where(left > 0, 1 - share, share)
     full = smoothstep(outwards, *LASHES_THICKEN)
-    high = high + LINE_DROPS * smoothstep(outwards, 0.5, 1.05)
+    high = high + LINE_DROPS * shut * smoothstep(outwards, 0.5, 1.05)
     ends = smoothstep(LINE_ENDS - outwards, 0.0, 0.2) * smoothstep(outwards, 0.0, 0.2)
     thick = 1e-4 + line * ends * torch.where(high > 0, *(low + (most - low) * full for low, most in LASH_THICK))
     core = LASH_COVER * ends.sqrt() * (LASH_FAINT + (1 - LASH_FAINT) * full) * (-(high / thick).square()).exp()
@@ -624,7 +620,7 @@ def _lash_line(eyes: Sequence[Eye], share: Tensor, high: Tensor, line: Tensor, m
     length = LASH_LENGTH * (1 + 0.25 * fine * waves[1])
     hang = LASH_HANGS * hair * full * ends * single.clamp(0, 1.6) * (-(high / length).square()).exp() * (high < 0)
     hang = hang.clamp(max=1)
-    cover = there * met * (1 - (1 - core) * (1 - hang))
+    cover = shut * (1 - (1 - core) * (1 - hang))
     return torch.cat([tones * cover, cover[None]])
 
 
