@@ -27,7 +27,7 @@ from ..geometry.mesh import barycentric, polygon_distance
 from ..geometry.neighbours import filled, of_three
 from ..geometry.sampling import enlarged, interpolate, sample_image
 from .curves import SAMPLES, TABLE, UPPER_SHUTS, Frame, curves_of, read, shut_line
-from .lashes import Bare, bare_eye, skin_at
+from .lashes import Bare, bare_eye
 from .lips import EDGES as LIP_EDGES
 from .lips import Rims, lips_box
 from .lips import rims as rims_of
@@ -73,6 +73,7 @@ LASHES_TURN = 0.1, 0.6  # shares of an eye's opening between which its lashes le
 HAIRS_SEEN, LASH_SPREAD, LASH_WAVES = (0.008, 0.02), 2.2, ((31.0, 0.0), (13.3, 0.2), (71.0, 0.6))
 LINE_ENDS, LINE_DROPS = 1.08, 0.045
 EVEN_ACROSS, EVEN_FROM = 0.85, (0.02, 0.16)
+LEAST_SKIN, PAINTED_ALONE = 0.02, (0.9, 1.0)
 SLIT = 0.06, 0.14  # height of eyes, in their widths, that are all but shut, and that are open
 BESIDE = 0.6  # widths of the eye beside its corners in which lashes are
 RIM = 0.008  # height of the wet rim of a lower lid
@@ -136,6 +137,7 @@ class Eye:
     skin: Tensor | None  # [6,3] colours of the upper lid, see :func:`flow_core.faces.lids.lid_colors`
     bare: Bare | None  # how it looks without the lashes that lids that shut take along
     shut: float  # 0..1 how far it is shut of what was open
+    taken: float  # 0..1 how much less of its way the skin above the lid goes along
     fine: float  # 0..1 whether pixels are so small that single lashes are seen
 
 
@@ -288,19 +290,18 @@ class MovedFace:
             at = torch.stack([torch.cat([at, at[-1:].expand(most - len(at))]) for _, at in eyes])
             here = flat.index_select(1, at.flatten()).unflatten(1, at.shape)
             asked = [eye for eye, _ in eyes]
-            rise, cover, source, shade = _ask_eyes(asked, *here, self.paints)
+            rise, cover, source, shade = _ask_eyes(asked, *here, here + moves.index_select(1, at.flatten()).view_as(here) if self.paints else None)
             under = interpolate(self.skin[:, :2], (here + rise).movedim(0, -1)[None], "bilinear")[0] + rise
             moves.index_copy_(1, at.flatten(), torch.lerp(under, source - here, cover).flatten(1))
             if shade is not None:
                 lighter = torch.zeros_like(shade[:3])
                 for i, eye in enumerate(asked):
                     if eye.bare is not None:
-                        a, b = eye.source.to(*(here + under)[:, i])
-                        *colors, hidden, r_, g_, b_ = skin_at(eye.bare, a / eye.source.length, b / eye.source.length)
+                        bare = eye.bare.at(*(here + under)[:, i])
                         weight = eye.shut * (1 - cover[i])
-                        lighter[:, i] = torch.stack([r_, g_, b_]) * weight
-                        hidden = hidden * (weight * (1 - shade[3, i]))
-                        shade[:, i] += torch.stack([*(c * hidden for c in colors), hidden])
+                        lighter[:, i] = bare[4:7] * weight
+                        hidden = bare[3] * weight * (1 - shade[3, i])
+                        shade[:, i] += torch.cat([bare[:3] * hidden, hidden[None]])
                 painted = skin.new_zeros(1, 4, *skin.shape[2:])
                 painted.view(4, -1)[:, at] = shade
                 if light is not None:
@@ -471,18 +472,21 @@ def _eyes(
         right = min(max(right, min(room - a + radius, 0.0)), max(length - room - a - radius, 0.0))
         brow = target.to(*moved[[AT[i] for i in BROW_EDGES[side]]].T)[1].mean()
         free = after[0].mean() - brow + 0.005
-        # The skin stretches at most so much that it does not fold.
-        reach = float(max(min(LID, free), 1.4 * np.abs(after[0] - top).max() + LASHES))
-        narrow = 1 - smoothstep(float((seen[1] - seen[0]).max()) / length, *NARROW)
-        above, under = min(top.min(), after[0].min()) - reach, max(bottom.max(), after[1].max()) + LOWER_LID
-        line = max(LINE, min(1.4 * pixel, 4 * LINE))
-        edge = max(EDGE, min(pixel, 4 * EDGE))  # in small pictures a narrower border would be a staircase
         skin = bare = None
         if face.lids is not None and face.view is not None and factor < SHUTTING[1]:
             skin, brow = face.lids[0, side], landmarks[[AT[i] for i in BROW_EDGES[side]]]
             bare = bare_eye(face.view, skin, source, np.stack(seen), brow, landmarks[[AT[i] for i in OVAL]], side == 0, glasses)
-        box = _box(target, above - 0.01, under + 0.01, BESIDE * target.length)
         shut = was_open * (1 - smoothstep(factor, *LASHES_TURN))
+        # The skin stretches at most so much that it does not fold. Where a lid that is shut is painted none is taken from a low brow.
+        way, near = float(np.abs(after[0] - top).max()), max(min(LID, free), LASHES + LEAST_SKIN)
+        taken = 1 - min((near - LASHES) / (1.4 * max(way, 1e-6)), 1.0)
+        taken *= smoothstep(shut, *PAINTED_ALONE) if bare is not None and not glasses else 0.0
+        reach = max(near, 1.4 * way * (1 - taken) + LASHES)
+        narrow = 1 - smoothstep(float((seen[1] - seen[0]).max()) / length, *NARROW)
+        above, under = min(top.min(), after[0].min()) - reach, max(bottom.max(), after[1].max()) + LOWER_LID
+        line = max(LINE, min(1.4 * pixel, 4 * LINE))
+        edge = max(EDGE, min(pixel, 4 * EDGE))  # in small pictures a narrower border would be a staircase
+        box = _box(target, above - 0.01, under + 0.01, BESIDE * target.length)
         shaded = shaded or skin is not None
         eyes.append(
             (
@@ -501,6 +505,7 @@ def _eyes(
                 skin,
                 bare,
                 shut,
+                taken,
                 1 - smoothstep(pixel / length, *HAIRS_SEEN),
             )
         )
@@ -512,21 +517,21 @@ def _eyes(
 
 
 def _ask_eyes(
-    eyes: Sequence[Eye], x: Tensor, y: Tensor, shaded: bool = False
+    eyes: Sequence[Eye], x: Tensor, y: Tensor, skin: Tensor | None = None
 ) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
     """What eyes show at points ``[E,N]`` of each: the shift of the skin ``[2,E,N]``, how much of the eyeball is seen
-    ``[E,N]``, where that comes from ``[2,E,N]``, and, where it is to be ``shaded``, what is painted there ``[4,E,N]``: the shade of lids
-    and corners, and the skin of lids that shut."""
+    ``[E,N]``, where that comes from ``[2,E,N]``, and what is painted there ``[4,E,N]``: the shade of lids
+    and corners, and the skin and lashes of lids that shut; where it is told where the ``skin`` there comes from if no lid moves ``[2,E,N]``."""
     columns = []
     for eye in eyes:
         (center, middle, radius), (right, _), length = eye.iris, eye.gaze, eye.source.length
         first, last = max(center - radius + right, 1e-6), max(length - center - radius - right, 1e-6)
         columns.append(
             (*eye.target.origin, *eye.target.axis, eye.target.length, *eye.source.origin, *eye.source.axis, length,
-             middle, *eye.gaze, first, last, eye.reach, eye.line, eye.edge, eye.narrow)
+             middle, *eye.gaze, first, last, eye.reach, eye.line, eye.edge, eye.narrow, 1 - eye.taken)
         )  # fmt: skip
     columns = x.new_tensor(columns).T[..., None]  # each [E,1]
-    x0, y0, c, s, width, u0, v0, sc, ss, length, middle, right, below, first, last, reach, line, edge, narrow = columns
+    x0, y0, c, s, width, u0, v0, sc, ss, length, middle, right, below, first, last, reach, line, edge, narrow, along_with = columns
     dx, dy = x - x0, y - y0
     a, b = c * dx + s * dy, c * dy - s * dx
     share = a / width
@@ -545,7 +550,7 @@ def _ask_eyes(
         came = torch.stack([(e.lids[2] - e.lids[0])[TABLE // 2] for e in eyes])[:, None]
         even = (1 - ((share - 0.5) / EVEN_ACROSS).square()).clamp_(min=0).square()
         upper = torch.lerp(upper, -came * even, smoothstep(above / width, *EVEN_FROM))
-    rise = torch.where(above > under, upper * give, lower * along)
+    rise = torch.where(above > under, upper * give * along_with, lower * along)
     inside = -torch.maximum(above, under) - edge * (shut > 0.97)
     alpha = smoothstep(inside, -edge, edge).mul_(along)
     # The eyeball: the similarity of the corners, then the gaze, then never beyond what the lids showed. Along the eye the iris
@@ -569,7 +574,7 @@ def _ask_eyes(
     distance = torch.lerp(_gather(distance, wanted, shown), drawn_out, narrow)
     sb = half + torch.where(above_half, -distance, distance)
     shift, source = torch.stack([-s * rise, c * rise]), torch.stack([sc * sa - ss * sb + u0, ss * sa + sc * sb + v0])
-    if not (shaded and any(eye.shaded for eye in eyes)):
+    if skin is None or not any(eye.shaded for eye in eyes):
         return shift, alpha, source, None
     # The shadow along the lids went with the eyeball, or was never there: where the white comes to lie beside skin it would shine.
     opening, opening0 = (bottom - top).clamp_(min=1e-4), opening0.clamp_(min=1e-4)
@@ -587,7 +592,7 @@ def _ask_eyes(
         return shift, alpha, source, torch.cat([torch.zeros_like(shade).expand(3, -1, -1), shade[None]])
     room = BELOW_RIM + top - top0 if eyes[0].glasses else reach
     stretched = torch.stack([(e.lids[2] - e.lids[0]).amax() for e in eyes])[:, None] / reach
-    lids = _bare_lids(eyes, share, b / width, above / room, (top - top0) / width, above / width, opening / opening0, stretched)
+    lids = _bare_lids(eyes, share, skin, above / room, (top - top0) / width, above / width, opening / opening0, stretched)
     lashes = _lash_line(eyes, share, above / width, line / width)
     painted = torch.cat([torch.zeros_like(shade).expand(3, -1, -1), shade[None]])
     for layer in (lashes, lids):
@@ -625,7 +630,7 @@ def _lash_line(eyes: Sequence[Eye], share: Tensor, high: Tensor, line: Tensor) -
 
 
 def _bare_lids(
-    eyes: Sequence[Eye], share: Tensor, down: Tensor, up: Tensor, came: Tensor, above: Tensor, opening: Tensor, stretched: Tensor
+    eyes: Sequence[Eye], share: Tensor, skin: Tensor, up: Tensor, came: Tensor, above: Tensor, opening: Tensor, stretched: Tensor
 ) -> Tensor:
     """The skin of lids that shut, painted ``[4,E,N]`` at points ``[E,N]`` of eyes.
 
@@ -638,13 +643,15 @@ def _bare_lids(
     """
     corner = torch.minimum(share, 1 - share)
     there = share.new_tensor([[eye.skin is not None] for eye in eyes])
-    colors = torch.stack([share.new_zeros(3, share.shape[1]) if e.bare is None else skin_at(e.bare, *at)[:3] for e, *at in zip(eyes, share, down, strict=True)], 1)
+    skins = [share.new_zeros(8, share.shape[1]) if eye.bare is None else eye.bare.at(*skin[:, i]) for i, eye in enumerate(eyes)]
+    *colors, _, _, _, _, off_brow = torch.stack(skins, 1)
+    colors = torch.stack(colors)
     crease = (above - came - CREASE_OVER) / torch.where(above - came > CREASE_OVER, *CREASE_SOFT)
     colors = colors * (1 + BULGE * (-((above - 0.5 * came) / (0.4 * came).clamp(min=0.03)).square()).exp() - CREASE * (-crease.square()).exp() * smoothstep(corner, 0.02, 0.3)) 
     dome = up / (1 - (DOME * (2 * share - 1)).abs() ** 2.5).clamp(min=1e-3)
     bare = LID_BARE * there * (1 - smoothstep(opening, *SHUTTING)) * (1 - smoothstep(dome, *LID_TOP))
     bare = bare * smoothstep(above, 0.0, 0.03) * smoothstep(corner, 0.0, LID_ENDS)
-    bare = bare * smoothstep(stretched, *DRAWN_OUT)
+    bare = bare * off_brow * smoothstep(stretched, *DRAWN_OUT)
     return torch.cat([colors * bare, bare[None]])
 
 

@@ -49,12 +49,19 @@ ALONG, LINED = 0.10, (0.25, 0.05)  # how far over the lid its lashes are rooted,
 class Bare(NamedTuple):
     """An eye without its upper lashes."""
 
-    # [1,7,ROWS,COLUMNS] sRGB of bare skin; how far a place is to be painted with it, 0..1; and the light that skin beside lashes gets, as of
-    # :attr:`flow_core.fields.base.Sample.light`
+    # [1,8,ROWS,COLUMNS] sRGB of bare skin; how far a place is to be painted with it, 0..1; the light that skin beside lashes gets, as of
+    # :attr:`flow_core.fields.base.Sample.light`; and how far it lies off the brow, 0..1
     skin: Tensor
     tone: Tensor  # [3] sRGB of the line of lashes
     hair: float  # 0..1 how dark lashes are against the lid
+    frame: Frame
     left: bool  # whether its outer corner is the left one
+
+    def at(self, x: Tensor, y: Tensor) -> Tensor:
+        """``[8,N]`` of :attr:`skin` at crop points ``[N]`` of the face before an edit."""
+        (left, right), (top, bottom), (a, b) = ACROSS, DOWN, self.frame.to(x, y)
+        a, b = (a / self.frame.length - left) / (right - left), (b / self.frame.length - top) / (bottom - top)
+        return interpolate(self.skin, torch.stack([a, b], -1)[None, None], "bilinear")[0, :, 0]
 
 
 def bare_eye(view: Tensor, lid: Tensor, frame: Frame, seen: np.ndarray, brow: np.ndarray, outline: np.ndarray, left: bool, glasses: bool) -> Bare:
@@ -117,8 +124,8 @@ def bare_eye(view: Tensor, lid: Tensor, frame: Frame, seen: np.ndarray, brow: np
     bare = filled((colors * shown + lids * guessed) / known.clamp(min=1e-6), known)
     middle = bare[0, :, ROWS // 2, COLUMNS // 2]
     # What is hardly covered keeps its own texture.
-    light_ = ((bare + DARK).log() - (colors + DARK).log()).clamp(*LIGHTER) * hidden * (1 - _soft(eye, 5, 3))
-    return Bare(torch.cat([bare, painted, light_], 1), middle * line**DARKER, hair, left)
+    lighter = ((bare + DARK).log() - (colors + DARK).log()).clamp(*LIGHTER) * hidden * (1 - _soft(eye, 5, 3))
+    return Bare(torch.cat([bare, painted, lighter, off_brow[None, None]], 1), middle * line**DARKER, hair, frame, left)
 
 
 def _surface(values: Tensor, known: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
@@ -141,11 +148,4 @@ def _soft(mask: Tensor, wider: int, even: int) -> Tensor:
     return F.avg_pool2d(largest(mask[None, None], wider), even, 1, even // 2, count_include_pad=False)
 
 
-def skin_at(eye: Bare, share: Tensor, down: Tensor) -> Tensor:
-    """``[7,N]`` of :attr:`Bare.skin` at shares of the way from the left to the right corner, and heights in widths of the eye."""
-    (left, right), (top, bottom) = ACROSS, DOWN
-    places = torch.stack([(share - left) / (right - left), (down - top) / (bottom - top)], -1)
-    return interpolate(eye.skin, places[None, None], "bilinear")[0, :, 0]
-
-
-__all__ = ["Bare", "bare_eye", "skin_at"]
+__all__ = ["Bare", "bare_eye"]
