@@ -35,7 +35,7 @@ LID = 0.3  # how much is believed of the colour of a lid that is not seen
 BRIGHT = 9.0  # more than any light is
 PAINTED = 0.3, 0.9  # how dark what is painted over is, and what is wholly
 LIGHTER = -0.3, 0.8  # least and most light that skin gets
-BROW = 0.02, 0.08  # distance from a brow in which hairs are its own, and beyond which they are none of it
+BROW = 0.05, 0.12  # distance from a brow in which hairs are its own, and beyond which they are none of it
 # How much darker than skin what is no lash is at most, and what surely is one: of what the darkest are; but no less than this
 LASHES = (0.25, 0.06), (0.55, 0.16)
 NEAR = 0.10, 0.25  # by which skin is darker, and lighter, than the surface through it, one standard deviation
