@@ -19,7 +19,6 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..faces.landmarks import AT, BROW_EDGES, EYES, IRISES, OVAL, UPPER_LIDS
-from ..faces.lids import terms
 from ..faces.mouth import columns as along
 from ..faces.shading import GAMMA, TINT
 from ..geometry.grid import pixel_centers
@@ -59,23 +58,33 @@ SHUTS, LASHED = (
 )  # of its opening below which an eye is all but shut, and how much light the line of its lashes takes
 # Shares of an eye's opening at which a lid that shuts shows nothing but its own skin, and up to which it shows what was seen
 SHUTTING = 0.2, 0.7
-# How far that skin covers what was seen, how far above the lashes it begins, between which shares of its height it ends, and of the eye at its corners
-LID_BARE, LID_TOP, LID_ENDS, DOME = 0.8, (0.4, 1.0), 0.12, 0.92
-BULGE, CREASE, CREASE_OVER, CREASE_SOFT = 0.06, 0.12, 0.03, (0.08, 0.03)
+# How far that skin covers what was seen, between which shares of its height it ends, how soon above the lid's edge it begins, in widths of the eye,
+# and of the eye at its corners
+LID_BARE, LID_TOP, LID_EDGE, LID_ENDS, DOME = 0.8, (0.4, 1.0), 0.03, 0.12, 0.92
+# How much lighter a lid is where it is round, and darker in its crease; how far above where its edge was that lies, its softness above and below,
+# in widths of the eye, and shares of the eye in which it runs out
+BULGE, CREASE, CREASE_OVER, CREASE_SOFT, CREASE_ENDS = 0.06, 0.12, 0.03, (0.08, 0.03), (0.02, 0.3)
 # By how much skin above a lid is drawn out that still looks like skin, and that needs to be covered
 DRAWN_OUT = 0.22, 0.42
-# Of the line of lashes that meet: how far it covers what was there, and which share of that it does at the inner corner; between which shares of the way
-# outwards it becomes as thick as it is; half its thickness above and below, there and then, of that of the line between lids; and how far the
-# lashes hang down, in widths of the eye, and cover
+# Of the line of the lashes of a lid that shuts: how far it covers what was there, and which share of that it does at the inner corner; between which
+# shares of the way outwards it becomes as thick as it is; how thick it is above and below, there and then, in half widths of the line between lids
 LASH_COVER, LASH_FAINT, LASHES_THICKEN, LASH_THICK = 0.8, 0.4, (0.05, 0.6), ((0.5, 0.9), (0.7, 1.7))
-LASH_LENGTH, LASH_HANGS = 0.085, 0.55
-LASHES_TURN = 0.1, 0.6  # shares of an eye's opening between which its lashes leave the skin above the lid
+LASH_LENGTH, LASH_HANGS = 0.085, 0.55  # how far they hang down, in widths of the eye, and how far they cover
+# Sides of pixels, in widths of the eye, with which single ones are seen, and which are too large; how they spread; and their number and phase
 HAIRS_SEEN, LASH_SPREAD, LASH_WAVES = (0.008, 0.02), 2.2, ((31.0, 0.0), (13.3, 0.2), (71.0, 0.6))
-LINE_ENDS, LINE_DROPS = 1.08, 0.045
-EVEN_ACROSS, EVEN_FROM = 0.85, (0.02, 0.16)
-LEAST_SKIN, PAINTED_ALONE = 0.02, (0.9, 1.0)
+LINE_ENDS, LINE_DROPS = (
+    1.08,
+    0.045,
+)  # share of the way outwards at which the line ends, and how far it hangs there, in widths of the eye
+LASHES_TURN = 0.1, 0.6  # shares of an eye's opening between which its lashes leave the skin above the lid
 SLIT = 0.06, 0.14  # height of eyes, in their widths, that are all but shut, and that are open
 BESIDE = 0.6  # widths of the eye beside its corners in which lashes are
+# Half the width of the skin above a lid that goes along with its middle, in widths of the eye, and how far above the lid all of that does
+EVEN_ACROSS, EVEN_FROM = 0.85, (0.02, 0.16)
+LEAST_SKIN, PAINTED_ALONE = (
+    0.02,
+    (0.9, 1.0),
+)  # height of the skin that gives way at least, and how far shut a lid is that is all painted
 RIM = 0.008  # height of the wet rim of a lower lid
 SHADE = 0.45  # how much of the light on an eyeball its lids take at their edge
 NARROW = (
@@ -134,7 +143,6 @@ class Eye:
     narrow: float  # 0..1: how far what is seen of the eyeball is stretched with its lids
     glasses: bool  # whether it gives way only up to the rim of glasses
     box: Box
-    skin: Tensor | None  # [6,3] colours of the upper lid, see :func:`flow_core.faces.lids.lid_colors`
     bare: Bare | None  # how it looks without the lashes that lids that shut take along
     shut: float  # 0..1 how far it is shut of what was open
     taken: float  # 0..1 how much less of its way the skin above the lid goes along
@@ -290,7 +298,9 @@ class MovedFace:
             at = torch.stack([torch.cat([at, at[-1:].expand(most - len(at))]) for _, at in eyes])
             here = flat.index_select(1, at.flatten()).unflatten(1, at.shape)
             asked = [eye for eye, _ in eyes]
-            rise, cover, source, shade = _ask_eyes(asked, *here, here + moves.index_select(1, at.flatten()).view_as(here) if self.paints else None)
+            rise, cover, source, shade = _ask_eyes(
+                asked, *here, here + moves.index_select(1, at.flatten()).view_as(here) if self.paints else None
+            )
             under = interpolate(self.skin[:, :2], (here + rise).movedim(0, -1)[None], "bilinear")[0] + rise
             moves.index_copy_(1, at.flatten(), torch.lerp(under, source - here, cover).flatten(1))
             if shade is not None:
@@ -467,15 +477,14 @@ def _eyes(
         right, below = (v * length for v in gaze[side])
         still = np.abs(landmarks[contour] - moved[contour]).max() < 1e-5 and abs(factor - 1) < 1e-4
         still = bool(still and max(abs(right), abs(below)) < 1e-5)
-        shaded = bool(max(abs(right), abs(below)) > 1e-5 or factor > 1 or factor < SHUTS)
         # an iris goes no farther than to the corner
         right = min(max(right, min(room - a + radius, 0.0)), max(length - room - a - radius, 0.0))
         brow = target.to(*moved[[AT[i] for i in BROW_EDGES[side]]].T)[1].mean()
         free = after[0].mean() - brow + 0.005
-        skin = bare = None
+        bare = None
         if face.lids is not None and face.view is not None and factor < SHUTTING[1]:
-            skin, brow = face.lids[0, side], landmarks[[AT[i] for i in BROW_EDGES[side]]]
-            bare = bare_eye(face.view, skin, source, np.stack(seen), brow, landmarks[[AT[i] for i in OVAL]], side == 0, glasses)
+            brow, outline = (landmarks[[AT[i] for i in row]] for row in (BROW_EDGES[side], OVAL))
+            bare = bare_eye(face.view, face.lids[0, side], source, seen, brow, outline, side == 0, glasses)
         shut = was_open * (1 - smoothstep(factor, *LASHES_TURN))
         # The skin stretches at most so much that it does not fold. Where a lid that is shut is painted none is taken from a low brow.
         way, near = float(np.abs(after[0] - top).max()), max(min(LID, free), LASHES + LEAST_SKIN)
@@ -486,8 +495,8 @@ def _eyes(
         above, under = min(top.min(), after[0].min()) - reach, max(bottom.max(), after[1].max()) + LOWER_LID
         line = max(LINE, min(1.4 * pixel, 4 * LINE))
         edge = max(EDGE, min(pixel, 4 * EDGE))  # in small pictures a narrower border would be a staircase
+        shaded = bool(max(abs(right), abs(below)) > 1e-5 or factor > 1 or factor < SHUTS) or bare is not None
         box = _box(target, above - 0.01, under + 0.01, BESIDE * target.length)
-        shaded = shaded or skin is not None
         eyes.append(
             (
                 target,
@@ -502,7 +511,6 @@ def _eyes(
                 narrow,
                 glasses,
                 box,
-                skin,
                 bare,
                 shut,
                 taken,
@@ -531,7 +539,28 @@ def _ask_eyes(
              middle, *eye.gaze, first, last, eye.reach, eye.line, eye.edge, eye.narrow, 1 - eye.taken)
         )  # fmt: skip
     columns = x.new_tensor(columns).T[..., None]  # each [E,1]
-    x0, y0, c, s, width, u0, v0, sc, ss, length, middle, right, below, first, last, reach, line, edge, narrow, along_with = columns
+    (
+        x0,
+        y0,
+        c,
+        s,
+        width,
+        u0,
+        v0,
+        sc,
+        ss,
+        length,
+        middle,
+        right,
+        below,
+        first,
+        last,
+        reach,
+        line,
+        edge,
+        narrow,
+        along_with,
+    ) = columns
     dx, dy = x - x0, y - y0
     a, b = c * dx + s * dy, c * dy - s * dx
     share = a / width
@@ -592,7 +621,9 @@ def _ask_eyes(
         return shift, alpha, source, torch.cat([torch.zeros_like(shade).expand(3, -1, -1), shade[None]])
     room = BELOW_RIM + top - top0 if eyes[0].glasses else reach
     stretched = torch.stack([(e.lids[2] - e.lids[0]).amax() for e in eyes])[:, None] / reach
-    lids = _bare_lids(eyes, share, skin, above / room, (top - top0) / width, above / width, opening / opening0, stretched)
+    lids = _bare_lids(
+        eyes, share, skin, above / room, (top - top0) / width, above / width, opening / opening0, stretched
+    )
     lashes = _lash_line(eyes, share, above / width, line / width)
     painted = torch.cat([torch.zeros_like(shade).expand(3, -1, -1), shade[None]])
     for layer in (lashes, lids):
@@ -610,7 +641,9 @@ def _lash_line(eyes: Sequence[Eye], share: Tensor, high: Tensor, line: Tensor) -
         line: half width of the line where lids meet, in the same ``[E,1]``.
     """
     tones = torch.stack([torch.zeros(3).to(share) if eye.bare is None else eye.bare.tone for eye in eyes]).T[..., None]
-    rows = [(0.0,) * 4 if eye.bare is None else (eye.shut, eye.bare.hair, float(eye.bare.left), eye.fine) for eye in eyes]
+    rows = [
+        (0.0,) * 4 if eye.bare is None else (eye.shut, eye.bare.hair, float(eye.bare.left), eye.fine) for eye in eyes
+    ]
     shut, hair, left, fine = share.new_tensor(rows).T[..., None]
     outwards = torch.where(left > 0, 1 - share, share)
     full = smoothstep(outwards, *LASHES_THICKEN)
@@ -630,29 +663,43 @@ def _lash_line(eyes: Sequence[Eye], share: Tensor, high: Tensor, line: Tensor) -
 
 
 def _bare_lids(
-    eyes: Sequence[Eye], share: Tensor, skin: Tensor, up: Tensor, came: Tensor, above: Tensor, opening: Tensor, stretched: Tensor
+    eyes: Sequence[Eye],
+    share: Tensor,
+    skin: Tensor,
+    up: Tensor,
+    came: Tensor,
+    above: Tensor,
+    opening: Tensor,
+    stretched: Tensor,
 ) -> Tensor:
     """The skin of lids that shut, painted ``[4,E,N]`` at points ``[E,N]`` of eyes.
 
     Args:
         share: of the way from the left corner to the right one.
+        skin: where the skin there comes from if no lid moves ``[2,E,N]``, crop points.
         up: of the way from the upper lid's edge to where the skin is as it was.
-        above: how far above that edge.
+        came: how far down that edge came, in widths of the eye.
+        above: how far above it, in the same.
         opening: of the eye, of what it was.
         stretched: how far each lid went down, of the height of the skin above it ``[E,1]``.
     """
-    corner = torch.minimum(share, 1 - share)
-    there = share.new_tensor([[eye.skin is not None] for eye in eyes])
-    skins = [share.new_zeros(8, share.shape[1]) if eye.bare is None else eye.bare.at(*skin[:, i]) for i, eye in enumerate(eyes)]
-    *colors, _, _, _, _, off_brow = torch.stack(skins, 1)
-    colors = torch.stack(colors)
-    crease = (above - came - CREASE_OVER) / torch.where(above - came > CREASE_OVER, *CREASE_SOFT)
-    colors = colors * (1 + BULGE * (-((above - 0.5 * came) / (0.4 * came).clamp(min=0.03)).square()).exp() - CREASE * (-crease.square()).exp() * smoothstep(corner, 0.02, 0.3)) 
+    skins = torch.stack([_bare_at(eye, *skin[:, i]) for i, eye in enumerate(eyes)], 1)
+    colors, off_brow = skins[:3], skins[7]
+    # A lid is round, and its crease lies where its edge was, or a little higher.
+    corner, high = torch.minimum(share, 1 - share), above - came - CREASE_OVER
+    round_ = (-((above - 0.5 * came) / (0.4 * came).clamp(min=0.03)).square()).exp()
+    crease = (-(high / torch.where(high > 0, *CREASE_SOFT)).square()).exp() * smoothstep(corner, *CREASE_ENDS)
     dome = up / (1 - (DOME * (2 * share - 1)).abs() ** 2.5).clamp(min=1e-3)
-    bare = LID_BARE * there * (1 - smoothstep(opening, *SHUTTING)) * (1 - smoothstep(dome, *LID_TOP))
-    bare = bare * smoothstep(above, 0.0, 0.03) * smoothstep(corner, 0.0, LID_ENDS)
-    bare = bare * off_brow * smoothstep(stretched, *DRAWN_OUT)
-    return torch.cat([colors * bare, bare[None]])
+    bare = LID_BARE * off_brow * (1 - smoothstep(opening, *SHUTTING)) * (1 - smoothstep(dome, *LID_TOP))
+    bare = (
+        bare * smoothstep(above, 0.0, LID_EDGE) * smoothstep(corner, 0.0, LID_ENDS) * smoothstep(stretched, *DRAWN_OUT)
+    )
+    return torch.cat([colors * (1 + BULGE * round_ - CREASE * crease) * bare, bare[None]])
+
+
+def _bare_at(eye: Eye, x: Tensor, y: Tensor) -> Tensor:
+    """:meth:`flow_core.fields.lashes.Bare.at` of an eye, 0 where it is not known."""
+    return x.new_zeros(8, len(x)) if eye.bare is None else eye.bare.at(x, y)
 
 
 def _gather(distance: Tensor, wanted: Tensor, shown: Tensor) -> Tensor:

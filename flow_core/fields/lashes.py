@@ -30,7 +30,10 @@ OVER_RIM, OUTER_RIM = (0.04, 0.10), (0.02, 0.08)
 BESIDE = 0.15  # by which lashes reach farther down beside the outer corner
 BELOW = 0.05  # how much the skin below an eye says of that above
 AROUND_OUTER = -0.35, 0.0  # from where on they do
-ROOM = 0.4, 0.8  # shares of the way from the outer corner to the outline of the face that lashes reach, surely and at most
+ROOM = (
+    0.4,
+    0.8,
+)  # shares of the way from the outer corner to the outline of the face that lashes reach, surely and at most
 LID = 0.3  # how much is believed of the colour of a lid that is not seen
 BRIGHT = 9.0  # more than any light is
 PAINTED = 0.3, 0.9  # how dark what is painted over is, and what is wholly
@@ -43,7 +46,10 @@ ROUNDS = 4
 LEVEL = 0.001  # of all places, by which that surface is held level
 DARKER = 1.5  # power of the light of lashes that are thinner than a pixel of the view
 EDGE = 0.02  # of the edge of an eye, in its widths, that is known to a pixel only
-ALONG, LINED = 0.10, (0.25, 0.05)  # how far over the lid its lashes are rooted, and from which distance of the inner and the outer corner on
+ALONG, LINED = (
+    0.10,
+    (0.25, 0.05),
+)  # how far over the lid its lashes are rooted, and from which distance of the inner and the outer corner on
 
 
 class Bare(NamedTuple):
@@ -64,7 +70,16 @@ class Bare(NamedTuple):
         return interpolate(self.skin, torch.stack([a, b], -1)[None, None], "bilinear")[0, :, 0]
 
 
-def bare_eye(view: Tensor, lid: Tensor, frame: Frame, seen: np.ndarray, brow: np.ndarray, outline: np.ndarray, left: bool, glasses: bool) -> Bare:
+def bare_eye(
+    view: Tensor,
+    lid: Tensor,
+    frame: Frame,
+    seen: np.ndarray,
+    brow: np.ndarray,
+    outline: np.ndarray,
+    left: bool,
+    glasses: bool,
+) -> Bare:
     """An eye without its upper lashes.
 
     Args:
