@@ -69,6 +69,10 @@ DRAWN_OUT = 0.22, 0.42
 # Of the line of the lashes of a lid that shuts: how far it covers what was there, and which share of that it does at the inner corner; between which
 # shares of the way outwards it becomes as thick as it is; how thick it is above and below, there and then, in half widths of the line between lids
 LASH_COVER, LASH_FAINT, LASHES_THICKEN, LASH_THICK = 0.8, 0.4, (0.05, 0.6), ((0.5, 0.9), (0.7, 1.7))
+LASH_PIXEL, LASH_WIDE = (
+    0.85,
+    0.0055,
+)  # half the width of that line in pixels at least, and from which width on it is fainter
 LASH_LENGTH, LASH_HANGS = 0.085, 0.55  # how far they hang down, in widths of the eye, and how far they cover
 # Sides of pixels, in widths of the eye, with which single ones are seen, and which are too large; how they spread; and their number and phase
 HAIRS_SEEN, LASH_SPREAD, LASH_WAVES = (0.008, 0.02), 2.2, ((31.0, 0.0), (13.3, 0.2), (71.0, 0.6))
@@ -147,6 +151,7 @@ class Eye:
     shut: float  # 0..1 how far it is shut of what was open
     taken: float  # 0..1 how much less of its way the skin above the lid goes along
     fine: float  # 0..1 whether pixels are so small that single lashes are seen
+    lashes: float  # half width of their line
 
 
 @dataclass(frozen=True)
@@ -515,6 +520,7 @@ def _eyes(
                 shut,
                 taken,
                 1 - smoothstep(pixel / length, *HAIRS_SEEN),
+                math.hypot(LINE, LASH_PIXEL * pixel),
             )
         )
     on_device = torch.from_numpy(np.array(tables, np.float32)).to(device)
@@ -624,33 +630,36 @@ def _ask_eyes(
     lids = _bare_lids(
         eyes, share, skin, above / room, (top - top0) / width, above / width, opening / opening0, stretched
     )
-    lashes = _lash_line(eyes, share, above / width, line / width)
+    lashes = _lash_line(eyes, share, above / width, width)
     painted = torch.cat([torch.zeros_like(shade).expand(3, -1, -1), shade[None]])
     for layer in (lashes, lids):
         painted = painted + layer * (1 - painted[3])
     return shift, alpha, source, painted
 
 
-def _lash_line(eyes: Sequence[Eye], share: Tensor, high: Tensor, line: Tensor) -> Tensor:
+def _lash_line(eyes: Sequence[Eye], share: Tensor, high: Tensor, width: Tensor) -> Tensor:
     """The lashes of lids that shut, painted ``[4,E,N]`` at points ``[E,N]`` of eyes: a soft line, sharper above than below, where they hang down, and
     which goes on a little beyond the outer corner.
 
     Args:
         share: of the way from the left corner to the right one.
         high: how far above the edge of the upper lid, in widths of the eye.
-        line: half width of the line where lids meet, in the same ``[E,1]``.
+        width: of the eyes ``[E,1]``.
     """
     tones = torch.stack([torch.zeros(3).to(share) if eye.bare is None else eye.bare.tone for eye in eyes]).T[..., None]
     rows = [
-        (0.0,) * 4 if eye.bare is None else (eye.shut, eye.bare.hair, float(eye.bare.left), eye.fine) for eye in eyes
+        (0.0,) * 5 if eye.bare is None else (eye.shut, eye.bare.hair, float(eye.bare.left), eye.fine, eye.lashes)
+        for eye in eyes
     ]
-    shut, hair, left, fine = share.new_tensor(rows).T[..., None]
+    shut, hair, left, fine, line = share.new_tensor(rows).T[..., None]
+    # In small pictures a line that is as wide as a pixel takes less light.
+    faint, line = (LASH_WIDE / line.clamp(min=1e-6)).clamp(max=1), line / width
     outwards = torch.where(left > 0, 1 - share, share)
     full = smoothstep(outwards, *LASHES_THICKEN)
     high = high + LINE_DROPS * shut * smoothstep(outwards, 0.5, 1.05)
     ends = smoothstep(LINE_ENDS - outwards, 0.0, 0.2) * smoothstep(outwards, 0.0, 0.2)
     thick = 1e-4 + line * ends * torch.where(high > 0, *(low + (most - low) * full for low, most in LASH_THICK))
-    core = LASH_COVER * ends.sqrt() * (LASH_FAINT + (1 - LASH_FAINT) * full) * (-(high / thick).square()).exp()
+    core = LASH_COVER * faint * ends.sqrt() * (LASH_FAINT + (1 - LASH_FAINT) * full) * (-(high / thick).square()).exp()
     # Lashes spread outwards, and are not as long as one another.
     root = (outwards + LASH_SPREAD * (outwards - 0.45) * high).clamp(0, 2)
     waves = [(2 * math.pi * (count * root + phase)).sin() for count, phase in LASH_WAVES]

@@ -34,7 +34,7 @@ ROOM = (
     0.4,
     0.8,
 )  # shares of the way from the outer corner to the outline of the face that lashes reach, surely and at most
-LID = 0.3  # how much is believed of the colour of a lid that is not seen
+LID = 0.5  # how much is believed of the colour of a lid that is not seen
 BRIGHT = 9.0  # more than any light is
 PAINTED = 0.3, 0.9  # how dark what is painted over is, and what is wholly
 LIGHTER = -0.3, 0.8  # least and most light that skin gets
