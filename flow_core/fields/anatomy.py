@@ -501,7 +501,7 @@ def _eyes(
         line = max(LINE, min(1.4 * pixel, 4 * LINE))
         edge = max(EDGE, min(pixel, 4 * EDGE))  # in small pictures a narrower border would be a staircase
         shaded = bool(max(abs(right), abs(below)) > 1e-5 or factor > 1 or factor < SHUTS) or bare is not None
-        box = _box(target, above - 0.01, under + 0.01, BESIDE * target.length)
+        box = _box(target, above - 0.01, under + 0.01, BESIDE * target.length if factor < 1 else 0.0)
         eyes.append(
             (
                 target,
@@ -584,7 +584,7 @@ def _ask_eyes(
         # Farther up skin goes along evenly, and beside the corners as well.
         came = torch.stack([(e.lids[2] - e.lids[0])[TABLE // 2] for e in eyes])[:, None]
         even = (1 - ((share - 0.5) / EVEN_ACROSS).square()).clamp_(min=0).square()
-        upper = torch.lerp(upper, -came * even, smoothstep(above / width, *EVEN_FROM))
+        upper = torch.lerp(upper, -came * even, smoothstep(above / width, *EVEN_FROM) * (came > 0))
     rise = torch.where(above > under, upper * give * along_with, lower * along)
     inside = -torch.maximum(above, under) - edge * (shut > 0.97)
     alpha = smoothstep(inside, -edge, edge).mul_(along)

@@ -42,7 +42,7 @@ BROW = 0.05, 0.12  # distance from a brow in which hairs are its own, and beyond
 # How much darker than skin what is no lash is at most, and what surely is one: of what the darkest are; but no less than this
 LASHES = (0.25, 0.06), (0.55, 0.16)
 NEAR = 0.10, 0.25  # by which skin is darker, and lighter, than the surface through it, one standard deviation
-ROUNDS = 4
+ROUNDS = 3
 LEVEL = 0.001  # of all places, by which that surface is held level
 DARKER = 1.5  # power of the light of lashes that are thinner than a pixel of the view
 EDGE = 0.02  # of the edge of an eye, in its widths, that is known to a pixel only
