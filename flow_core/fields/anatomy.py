@@ -56,8 +56,6 @@ SHUTS, LASHED = (
     0.2,
     0.35,
 )  # of its opening below which an eye is all but shut, and how much light the line of its lashes takes
-# Shares of an eye's opening at which a lid that shuts shows nothing but its own skin, and up to which it shows what was seen
-SHUTTING = 0.2, 0.7
 # How far that skin covers what was seen, between which shares of its height it ends, how soon above the lid's edge it begins, in widths of the eye,
 # and of the eye at its corners
 LID_BARE, LID_TOP, LID_EDGE, LID_ENDS, DOME = 0.8, (0.4, 1.0), 0.03, 0.12, 0.92
@@ -81,7 +79,7 @@ LINE_ENDS, LINE_DROPS = (
     0.045,
 )  # share of the way outwards at which the line ends, and how far it hangs there, in widths of the eye
 LASHES_TURN = 0.1, 0.6  # shares of an eye's opening between which its lashes leave the skin above the lid
-SLIT = 0.06, 0.14  # height of eyes, in their widths, that are all but shut, and that are open
+SLIT = 0.165, 0.205  # height of eyes, in their widths, that are all but shut, and that are open
 BESIDE = 0.6  # widths of the eye beside its corners in which lashes are
 # Half the width of the skin above a lid that goes along with its middle, in widths of the eye, and how far above the lid all of that does
 EVEN_ACROSS, EVEN_FROM = 0.85, (0.02, 0.16)
@@ -487,10 +485,10 @@ def _eyes(
         brow = target.to(*moved[[AT[i] for i in BROW_EDGES[side]]].T)[1].mean()
         free = after[0].mean() - brow + 0.005
         bare = None
-        if face.lids is not None and face.view is not None and factor < SHUTTING[1]:
+        if face.lids is not None and face.view is not None and factor < LASHES_TURN[1]:
             brow, outline = (landmarks[[AT[i] for i in row]] for row in (BROW_EDGES[side], OVAL))
             bare = bare_eye(face.view, face.lids[0, side], source, seen, brow, outline, side == 0, glasses)
-        shut = was_open * (1 - smoothstep(factor, *LASHES_TURN))
+        shut = was_open * (1 - smoothstep(factor, *LASHES_TURN)) if bare is not None else 0.0
         # The skin stretches at most so much that it does not fold. Where a lid that is shut is painted none is taken from a low brow.
         way, near = float(np.abs(after[0] - top).max()), max(min(LID, free), LASHES + LEAST_SKIN)
         taken = 1 - min((near - LASHES) / (1.4 * max(way, 1e-6)), 1.0)
@@ -542,31 +540,12 @@ def _ask_eyes(
         first, last = max(center - radius + right, 1e-6), max(length - center - radius - right, 1e-6)
         columns.append(
             (*eye.target.origin, *eye.target.axis, eye.target.length, *eye.source.origin, *eye.source.axis, length,
-             middle, *eye.gaze, first, last, eye.reach, eye.line, eye.edge, eye.narrow, 1 - eye.taken)
+             middle, *eye.gaze, first, last, eye.reach, eye.line, eye.edge, eye.narrow, 1 - eye.taken,
+             eye.shut)
         )  # fmt: skip
     columns = x.new_tensor(columns).T[..., None]  # each [E,1]
-    (
-        x0,
-        y0,
-        c,
-        s,
-        width,
-        u0,
-        v0,
-        sc,
-        ss,
-        length,
-        middle,
-        right,
-        below,
-        first,
-        last,
-        reach,
-        line,
-        edge,
-        narrow,
-        along_with,
-    ) = columns
+    x0, y0, c, s, width, u0, v0, sc, ss, *rest = columns
+    length, middle, right, below, first, last, reach, line, edge, narrow, along_with, painted_over = rest
     dx, dy = x - x0, y - y0
     a, b = c * dx + s * dy, c * dy - s * dx
     share = a / width
@@ -619,19 +598,17 @@ def _ask_eyes(
     lit = torch.minimum(torch.minimum(-above / (0.30 * opening), 0.5 - under / (0.30 * opening)), beside).clamp_(0, 1)
     lit = lit * lit * (3 - 2 * lit)
     shade = SHADE * alpha * went * (1 - lit) * (1 - narrow)
+    # Lids that meet are joined by a dark line, unless lashes are painted there.
+    met = (1 - opening / (2 * line)).clamp_(0, 1) * smoothstep(opening0, 2 * LINE, 5 * LINE)
+    met = met * smoothstep(1 - opening / opening0, 0.7, 0.95) * (1 - painted_over)
+    shade = shade + LASHED * met * (-((above - under) / (2 * line)).square()).exp() * smoothstep(beside, 0.0, 0.7)
+    painted = torch.cat([torch.zeros_like(shade).expand(3, -1, -1), shade[None]])
     if all(eye.bare is None for eye in eyes):
-        # Lids that meet are joined by the line of their lashes.
-        met = (1 - opening / (2 * line)).clamp_(0, 1) * smoothstep(opening0, 2 * LINE, 5 * LINE)
-        met = met * smoothstep(1 - opening / opening0, 0.7, 0.95)
-        shade = shade + LASHED * met * (-((above - under) / (2 * line)).square()).exp() * smoothstep(beside, 0.0, 0.7)
-        return shift, alpha, source, torch.cat([torch.zeros_like(shade).expand(3, -1, -1), shade[None]])
+        return shift, alpha, source, painted
     room = BELOW_RIM + top - top0 if eyes[0].glasses else reach
     stretched = torch.stack([(e.lids[2] - e.lids[0]).amax() for e in eyes])[:, None] / reach
-    lids = _bare_lids(
-        eyes, share, skin, above / room, (top - top0) / width, above / width, opening / opening0, stretched
-    )
+    lids = _bare_lids(eyes, share, skin, above / room, (top - top0) / width, above / width, stretched)
     lashes = _lash_line(eyes, share, above / width, width)
-    painted = torch.cat([torch.zeros_like(shade).expand(3, -1, -1), shade[None]])
     for layer in (lashes, lids):
         painted = painted + layer * (1 - painted[3])
     return shift, alpha, source, painted
@@ -653,7 +630,7 @@ def _lash_line(eyes: Sequence[Eye], share: Tensor, high: Tensor, width: Tensor) 
     ]
     shut, hair, left, fine, line = share.new_tensor(rows).T[..., None]
     # In small pictures a line that is as wide as a pixel takes less light.
-    faint, line = (LASH_WIDE / line.clamp(min=1e-6)).clamp(max=1), line / width
+    faint, line = (LASH_WIDE / line.clamp(min=1e-6)).clamp(max=1).sqrt(), line / width
     outwards = torch.where(left > 0, 1 - share, share)
     full = smoothstep(outwards, *LASHES_THICKEN)
     high = high + LINE_DROPS * shut * smoothstep(outwards, 0.5, 1.05)
@@ -672,14 +649,7 @@ def _lash_line(eyes: Sequence[Eye], share: Tensor, high: Tensor, width: Tensor) 
 
 
 def _bare_lids(
-    eyes: Sequence[Eye],
-    share: Tensor,
-    skin: Tensor,
-    up: Tensor,
-    came: Tensor,
-    above: Tensor,
-    opening: Tensor,
-    stretched: Tensor,
+    eyes: Sequence[Eye], share: Tensor, skin: Tensor, up: Tensor, came: Tensor, above: Tensor, stretched: Tensor
 ) -> Tensor:
     """The skin of lids that shut, painted ``[4,E,N]`` at points ``[E,N]`` of eyes.
 
@@ -689,7 +659,6 @@ def _bare_lids(
         up: of the way from the upper lid's edge to where the skin is as it was.
         came: how far down that edge came, in widths of the eye.
         above: how far above it, in the same.
-        opening: of the eye, of what it was.
         stretched: how far each lid went down, of the height of the skin above it ``[E,1]``.
     """
     skins = torch.stack([_bare_at(eye, *skin[:, i]) for i, eye in enumerate(eyes)], 1)
@@ -699,7 +668,8 @@ def _bare_lids(
     round_ = (-((above - 0.5 * came) / (0.4 * came).clamp(min=0.03)).square()).exp()
     crease = (-(high / torch.where(high > 0, *CREASE_SOFT)).square()).exp() * smoothstep(corner, *CREASE_ENDS)
     dome = up / (1 - (DOME * (2 * share - 1)).abs() ** 2.5).clamp(min=1e-3)
-    bare = LID_BARE * off_brow * (1 - smoothstep(opening, *SHUTTING)) * (1 - smoothstep(dome, *LID_TOP))
+    shut = share.new_tensor([[eye.shut] for eye in eyes])
+    bare = LID_BARE * off_brow * shut * (1 - smoothstep(dome, *LID_TOP))
     bare = (
         bare * smoothstep(above, 0.0, LID_EDGE) * smoothstep(corner, 0.0, LID_ENDS) * smoothstep(stretched, *DRAWN_OUT)
     )
