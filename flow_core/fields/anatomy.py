@@ -66,7 +66,7 @@ BULGE, CREASE, CREASE_OVER, CREASE_SOFT, CREASE_ENDS = 0.06, 0.12, 0.03, (0.08, 
 DRAWN_OUT = 0.22, 0.42
 # Of the line of the lashes of a lid that shuts: how far it covers what was there, and which share of that it does at the inner corner; between which
 # shares of the way outwards it becomes as thick as it is; how thick it is above and below, there and then, in half widths of the line between lids
-LASH_COVER, LASH_FAINT, LASHES_THICKEN, LASH_THICK = 0.8, 0.4, (0.05, 0.6), ((0.5, 0.9), (0.7, 1.7))
+LASH_COVER, LASH_FAINT, LASHES_THICKEN, LASH_THICK = 0.86, 0.4, (0.05, 0.6), ((0.55, 1.0), (0.8, 1.9))
 LASH_PIXEL, LASH_WIDE = (
     0.85,
     0.0055,

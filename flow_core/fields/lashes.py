@@ -128,7 +128,13 @@ def bare_eye(
     line = torch.where(rooted > 0, ratio, BRIGHT).amin(0)
     line = line[line < BRIGHT].median().clamp(0, FAINTEST)
     hair = 1 - line.item()
-    dark = smoothstep(1 - ratio, *(max(part * hair, least) for part, least in LASHES)) * near
+    dark = smoothstep(1 - ratio, *(max(part * hair, least) for part, least in LASHES))
+    # What is dark all the way from far beside the eye is no lash but hair that hangs down.
+    inwards = dark if left else dark.flip(1)
+    strand = inwards.cummin(1).values * (inwards.new_tensor(-outer if left else -outer[::-1].copy()) < 0)
+    strand = strand if left else strand.flip(1)
+    off_brow = off_brow * (1 - _soft(strand, 3, 3)[0, 0])
+    dark = dark * near
     off_brow[[0, -1]] = off_brow[:, [0, -1]] = 0  # its own hairs stay
     hidden = _soft(torch.maximum(dark, eye), 7, 5) * off_brow
     painted = _soft(torch.maximum(smoothstep(dark, *PAINTED), eye), 5, 3) * off_brow
