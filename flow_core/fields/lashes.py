@@ -34,6 +34,11 @@ ROOM = (
     0.4,
     0.8,
 )  # shares of the way from the outer corner to the outline of the face that lashes reach, surely and at most
+THICK = 0.04, 0.16  # by how much brows reach farther down than their edge at least, and at most
+FACE = (
+    0.6,
+    0.9,
+)  # shares of the way from the outer corner to the outline of the face up to which there is skin, and from which on there may be none
 LID = 0.5  # how much is believed of the colour of a lid that is not seen
 FAINTEST = 0.6  # light of the line of lashes, of that of skin, at the most: three of four in 75 photographs of shut eyes are darker
 BRIGHT = 9.0  # more than any light is
@@ -116,12 +121,17 @@ def bare_eye(
     for distance, bounds in ((above, over), (lower, UNDER), (outer, beyond), (inner, INNER)):
         near = near * (1 - smoothstep(distance, *bounds))
     eye = np.maximum(np.maximum(above, under), np.maximum(outer, inner)) < EDGE
-    skin = (1 - eye) * off_brow * np.where(under > 0, BELOW, 1.0)
+    skin = (
+        (1 - eye)
+        * off_brow
+        * (1 - smoothstep(outer, *(part * room for part in FACE)))
+        * np.where(under > 0, BELOW, 1.0)
+    )
     on_lid = (1 - eye) * smoothstep(-np.maximum(outer, inner), 0.0, 0.3) * (above > 0) * off_brow
     rooted = (above > -EDGE) & (above < ALONG) & (inner < -LINED[0]) & (outer < -LINED[1])
     up = (above / np.maximum(above + hairs, EDGE)).clip(0, 1)
-    planes = np.stack([*places, up, eye, near, off_brow, skin, on_lid, rooted]).astype(np.float32)
-    share, height, up, eye, near, off_brow, skin, on_lid, rooted = torch.from_numpy(planes).to(view)
+    planes = np.stack([*places, hairs - BROW[0], up, eye, near, off_brow, skin, on_lid, rooted]).astype(np.float32)
+    share, height, under_brow, up, eye, near, off_brow, skin, on_lid, rooted = torch.from_numpy(planes).to(view)
 
     ratio, sure = _surface(light(colors[0].movedim(0, -1)), terms(share, height + 0.5), skin)
     # The line of lashes is the darkest along the edge of the lid.
@@ -133,7 +143,9 @@ def bare_eye(
     inwards = dark if left else dark.flip(1)
     strand = inwards.cummin(1).values * (inwards.new_tensor(-outer if left else -outer[::-1].copy()) < 0)
     strand = strand if left else strand.flip(1)
-    off_brow = off_brow * (1 - _soft(strand, 3, 3)[0, 0])
+    # Thick brows reach below their edge: what is dark from there on, for a little, is theirs.
+    brow = torch.where(under_brow > 0, dark, 1.0).cummin(0).values * (1 - smoothstep(under_brow, *THICK))
+    off_brow = off_brow * (1 - _soft(torch.maximum(strand, brow), 1, 3)[0, 0])
     dark = dark * near
     off_brow[[0, -1]] = off_brow[:, [0, -1]] = 0  # its own hairs stay
     hidden = _soft(torch.maximum(dark, eye), 7, 5) * off_brow
