@@ -23,39 +23,33 @@ from .smooth import smoothstep
 
 ROWS, COLUMNS = 32, 64  # pixels of that picture,
 ACROSS, DOWN = (-0.6, 1.6), (-0.65, 0.45)  # and the part of the face in it, in widths of the eye from its left corner
-# How far lashes reach, surely and at most, in widths of the eye: over the upper lid, beyond the outer and the inner corner; and under the lower lid,
-# whose lashes stay. Under glasses there are their rims.
+# Lengths below are in widths of the eye, too. How far lashes reach, surely and at most: over the upper lid, beyond the outer and the inner corner; and
+# under the lower lid, whose lashes stay. Under glasses there are their rims.
 OVER, OUTER, INNER, UNDER = (0.14, 0.28), (0.32, 0.48), (0.02, 0.10), (0.01, 0.05)
 OVER_RIM, OUTER_RIM = (0.04, 0.10), (0.02, 0.08)
-BESIDE = 0.15  # by which lashes reach farther down beside the outer corner
-BELOW = 0.05  # how much the skin below an eye says of that above
-AROUND_OUTER = -0.35, 0.0  # from where on they do
-ROOM = (
-    0.4,
-    0.8,
-)  # shares of the way from the outer corner to the outline of the face that lashes reach, surely and at most
-THICK = 0.04, 0.16  # by how much brows reach farther down than their edge at least, and at most
-FACE = (
-    0.6,
-    0.9,
-)  # shares of the way from the outer corner to the outline of the face up to which there is skin, and from which on there may be none
-LID = 0.5  # how much is believed of the colour of a lid that is not seen
-FAINTEST = 0.6  # light of the line of lashes, of that of skin, at the most: three of four in 75 photographs of shut eyes are darker
-BRIGHT = 9.0  # more than any light is
-PAINTED = 0.3, 0.9  # how dark what is painted over is, and what is wholly
-LIGHTER = -0.3, 0.8  # least and most light that skin gets
-BROW = 0.05, 0.12  # distance from a brow in which hairs are its own, and beyond which they are none of it
+BESIDE, AROUND_OUTER = 0.15, (-0.35, 0.0)  # by which they reach farther down beside the outer corner, and from where on
+# Shares of the way from the outer corner to the outline of the face that lashes reach at most; up to which there is skin, and from which on none
+ROOM, FACE = (0.4, 0.8), (0.6, 0.9)
+BROW, THICK = (0.05, 0.12), (0.04, 0.16)  # from its edge on how far a brow reaches, and a thick one
 # How much darker than skin what is no lash is at most, and what surely is one: of what the darkest are; but no less than this
 LASHES = (0.25, 0.06), (0.55, 0.16)
-NEAR = 0.10, 0.25  # by which skin is darker, and lighter, than the surface through it, one standard deviation
-ROUNDS = 3
-LEVEL = 0.001  # of all places, by which that surface is held level
-DARKER = 1.5  # power of the light of lashes that are thinner than a pixel of the view
-EDGE = 0.02  # of the edge of an eye, in its widths, that is known to a pixel only
+PAINTED, LIGHTER = (
+    (0.3, 0.9),
+    (-0.3, 0.8),
+)  # how far a lash what is painted over is; least and most light that skin beside gets
+LEVEL, NEAR, ROUNDS = 0.001, (0.10, 0.25), 3  # of the surface through skin, as in :mod:`flow_core.faces.lids`
+BELOW, LID = (
+    0.05,
+    0.5,
+)  # how much the skin below an eye says of that above, and the colour of its lid of what is not seen
+EDGE = 0.02  # of the edge of an eye that is known to a pixel only
 ALONG, LINED = (
     0.10,
     (0.25, 0.05),
-)  # how far over the lid its lashes are rooted, and from which distance of the inner and the outer corner on
+)  # how far over the lid lashes are rooted, and from which distance of the inner and the outer corner on
+# Light of the line of lashes, of that of skin, at the most: three of four in 75 photographs of shut eyes are darker; and more than any light is
+FAINTEST, BRIGHT = 0.6, 9.0
+DARKER = 1.5  # power of the light of lashes that are thinner than a pixel of the view
 
 
 class Bare(NamedTuple):
@@ -121,17 +115,14 @@ def bare_eye(
     for distance, bounds in ((above, over), (lower, UNDER), (outer, beyond), (inner, INNER)):
         near = near * (1 - smoothstep(distance, *bounds))
     eye = np.maximum(np.maximum(above, under), np.maximum(outer, inner)) < EDGE
-    skin = (
-        (1 - eye)
-        * off_brow
-        * (1 - smoothstep(outer, *(part * room for part in FACE)))
-        * np.where(under > 0, BELOW, 1.0)
-    )
+    of_face = 1 - smoothstep(outer, *(part * room for part in FACE))
+    skin = (1 - eye) * off_brow * of_face * np.where(under > 0, BELOW, 1.0)
     on_lid = (1 - eye) * smoothstep(-np.maximum(outer, inner), 0.0, 0.3) * (above > 0) * off_brow
     rooted = (above > -EDGE) & (above < ALONG) & (inner < -LINED[0]) & (outer < -LINED[1])
     up = (above / np.maximum(above + hairs, EDGE)).clip(0, 1)
-    planes = np.stack([*places, hairs - BROW[0], up, eye, near, off_brow, skin, on_lid, rooted]).astype(np.float32)
-    share, height, under_brow, up, eye, near, off_brow, skin, on_lid, rooted = torch.from_numpy(planes).to(view)
+    aside = np.broadcast_to(outer > 0, up.shape)
+    planes = np.stack([*places, hairs - BROW[0], up, eye, near, off_brow, skin, on_lid, rooted, aside])
+    share, height, under_brow, up, eye, near, off_brow, skin, on_lid, rooted, aside = torch.from_numpy(planes).to(view)
 
     ratio, sure = _surface(light(colors[0].movedim(0, -1)), terms(share, height + 0.5), skin)
     # The line of lashes is the darkest along the edge of the lid.
@@ -139,15 +130,9 @@ def bare_eye(
     line = line[line < BRIGHT].median().clamp(0, FAINTEST)
     hair = 1 - line.item()
     dark = smoothstep(1 - ratio, *(max(part * hair, least) for part, least in LASHES))
-    # What is dark all the way from far beside the eye is no lash but hair that hangs down.
-    inwards = dark if left else dark.flip(1)
-    strand = inwards.cummin(1).values * (inwards.new_tensor(-outer if left else -outer[::-1].copy()) < 0)
-    strand = strand if left else strand.flip(1)
-    # Thick brows reach below their edge: what is dark from there on, for a little, is theirs.
-    brow = torch.where(under_brow > 0, dark, 1.0).cummin(0).values * (1 - smoothstep(under_brow, *THICK))
-    off_brow = off_brow * (1 - _soft(torch.maximum(strand, brow), 1, 3)[0, 0])
+    off_brow = off_brow * (1 - _hair(dark, aside, under_brow, left))
     dark = dark * near
-    off_brow[[0, -1]] = off_brow[:, [0, -1]] = 0  # its own hairs stay
+    off_brow[[0, -1]] = off_brow[:, [0, -1]] = 0
     hidden = _soft(torch.maximum(dark, eye), 7, 5) * off_brow
     painted = _soft(torch.maximum(smoothstep(dark, *PAINTED), eye), 5, 3) * off_brow
     # Where hair hangs down no skin is seen; nor is much of a lid below a low brow, whose colour is known otherwise.
@@ -175,6 +160,22 @@ def _surface(values: Tensor, known: Tensor, weight: Tensor) -> tuple[Tensor, Ten
         off = flat / found.clamp(min=0.02) - 1
         sure = weight * (-(off / torch.where(off < 0, *off.new_tensor(NEAR))).square()).exp()
     return (1 + off).view_as(values), sure.view_as(values)
+
+
+def _hair(dark: Tensor, aside: Tensor, under_brow: Tensor, left: bool) -> Tensor:
+    """How far what is ``dark [H,W]`` is no lash, 0..1.
+
+    Args:
+        dark: 0..1.
+        aside: 1 beyond the outer corner.
+        under_brow: how far below the edge of the brow.
+        left: whether the outer corner is the left one.
+    """
+    # What is dark all the way from far beside the eye is hair that hangs down.
+    strand = dark.cummin(1).values if left else dark.flip(1).cummin(1).values.flip(1)
+    # Thick brows reach below their edge: what is dark from there on, for a little, is theirs.
+    brow = torch.where(under_brow > 0, dark, 1.0).cummin(0).values * (1 - smoothstep(under_brow, *THICK))
+    return _soft(torch.maximum(strand * aside, brow), 1, 3)[0, 0]
 
 
 def _soft(mask: Tensor, wider: int, even: int) -> Tensor:
