@@ -25,11 +25,12 @@ ROWS, COLUMNS = 32, 64  # pixels of that picture,
 ACROSS, DOWN = (-0.6, 1.6), (-0.65, 0.45)  # and the part of the face in it, in widths of the eye from its left corner
 # Lengths below are in widths of the eye, too. How far lashes reach, surely and at most: over the upper lid, beyond the outer and the inner corner; and
 # under the lower lid, whose lashes stay. Under glasses there are their rims.
-OVER, OUTER, INNER, UNDER = (0.14, 0.28), (0.32, 0.48), (0.02, 0.10), (0.01, 0.05)
+OVER, OUTER, INNER, UNDER = (0.14, 0.28), (0.32, 0.48), (0.06, 0.16), (0.01, 0.05)
 OVER_RIM, OUTER_RIM = (0.04, 0.10), (0.02, 0.08)
 BESIDE, AROUND_OUTER = 0.15, (-0.35, 0.0)  # by which they reach farther down beside the outer corner, and from where on
-# Shares of the way from the outer corner to the outline of the face that lashes reach at most; up to which there is skin, and from which on none
-ROOM, FACE = (0.4, 0.8), (0.6, 0.9)
+# Shares of the way from the outer corner to the outline of the face that lashes reach at most; up to which there is skin, and from which on none;
+# and up to which that is painted
+ROOM, FACE, PAINTED_FACE = (0.6, 0.95), (0.6, 0.9), (0.75, 1.0)
 BROW, THICK = (0.05, 0.12), (0.04, 0.16)  # from its edge on how far a brow reaches, and a thick one
 # How much darker than skin what is no lash is at most, and what surely is one: of what the darkest are; but no less than this
 LASHES = (0.25, 0.06), (0.55, 0.16)
@@ -120,7 +121,7 @@ def bare_eye(
     on_lid = (1 - eye) * smoothstep(-np.maximum(outer, inner), 0.0, 0.3) * (above > 0) * off_brow
     rooted = (above > -EDGE) & (above < ALONG) & (inner < -LINED[0]) & (outer < -LINED[1])
     up = (above / np.maximum(above + hairs, EDGE)).clip(0, 1)
-    aside = np.broadcast_to(outer > 0, up.shape)
+    aside = np.broadcast_to(outer, up.shape)
     planes = np.stack([*places, hairs - BROW[0], up, eye, near, off_brow, skin, on_lid, rooted, aside])
     share, height, under_brow, up, eye, near, off_brow, skin, on_lid, rooted, aside = torch.from_numpy(planes).to(view)
 
@@ -132,6 +133,7 @@ def bare_eye(
     dark = smoothstep(1 - ratio, *(max(part * hair, least) for part, least in LASHES))
     off_brow = off_brow * (1 - _hair(dark, aside, under_brow, left))
     dark = dark * near
+    off_brow = off_brow * (1 - smoothstep(aside, *(part * room for part in PAINTED_FACE)))
     off_brow[[0, -1]] = off_brow[:, [0, -1]] = 0
     hidden = _soft(torch.maximum(dark, eye), 7, 5) * off_brow
     painted = _soft(torch.maximum(smoothstep(dark, *PAINTED), eye), 5, 3) * off_brow
@@ -167,7 +169,7 @@ def _hair(dark: Tensor, aside: Tensor, under_brow: Tensor, left: bool) -> Tensor
 
     Args:
         dark: 0..1.
-        aside: 1 beyond the outer corner.
+        aside: how far beyond the outer corner.
         under_brow: how far below the edge of the brow.
         left: whether the outer corner is the left one.
     """
@@ -175,7 +177,7 @@ def _hair(dark: Tensor, aside: Tensor, under_brow: Tensor, left: bool) -> Tensor
     strand = dark.cummin(1).values if left else dark.flip(1).cummin(1).values.flip(1)
     # Thick brows reach below their edge: what is dark from there on, for a little, is theirs.
     brow = torch.where(under_brow > 0, dark, 1.0).cummin(0).values * (1 - smoothstep(under_brow, *THICK))
-    return _soft(torch.maximum(strand * aside, brow), 1, 3)[0, 0]
+    return _soft(torch.maximum(strand * (aside > 0), brow), 1, 3)[0, 0]
 
 
 def _soft(mask: Tensor, wider: int, even: int) -> Tensor:
