@@ -80,6 +80,10 @@ LINE_ENDS, LINE_DROPS = (
 )  # share of the way outwards at which the line ends, and how far it hangs there, in widths of the eye
 LASHES_TURN = 0.1, 0.6  # shares of an eye's opening between which its lashes leave the skin above the lid
 SLIT = 0.165, 0.205  # height of eyes, in their widths, that are all but shut, and that are open
+TO_OUTLINE = (
+    0.4,
+    0.9,
+)  # shares of the way from the outer corner to the outline of the face between which skin stops going along
 BESIDE = 0.6  # widths of the eye beside its corners in which lashes are
 # Half the width of the skin above a lid that goes along with its middle, in widths of the eye, and how far above the lid all of that does
 EVEN_ACROSS, EVEN_FROM = 0.85, (0.02, 0.16)
@@ -120,6 +124,7 @@ TEETH_SEEN = (0.004, 0.012)  # opening of a mouth below which nothing inside is 
 # Rows of the landmarks, from the viewer's left to the right: of the upper and the lower lid of either eye, and of the edges of the lips
 _LEFT, _RIGHT = ([AT[i] for i in ring] for ring in EYES)
 _LIPS = LIP_EDGES[1::2]  # where they meet
+_OVAL = [AT[i] for i in OVAL]
 _UPPER = [[AT[i] for i in lid] for lid in UPPER_LIDS]
 _EDGES = (_UPPER[0], _LEFT[:9]), (_UPPER[1], _RIGHT[8::-1]), _LIPS
 
@@ -143,6 +148,7 @@ class Eye:
     edge: float  # and of the border between lids and eyeball
     reach: float  # how far above the upper lid the skin gives way, up to the brow
     narrow: float  # 0..1: how far what is seen of the eyeball is stretched with its lids
+    left: bool  # whether it is the one on the viewer's left
     glasses: bool  # whether it gives way only up to the rim of glasses
     box: Box
     bare: Bare | None  # how it looks without the lashes that lids that shut take along
@@ -150,6 +156,7 @@ class Eye:
     taken: float  # 0..1 how much less of its way the skin above the lid goes along
     fine: float  # 0..1 whether pixels are so small that single lashes are seen
     lashes: float  # half width of their line
+    room: float  # from the outer corner to the outline of the face, in widths of the eye
 
 
 @dataclass(frozen=True)
@@ -484,6 +491,8 @@ def _eyes(
         right = min(max(right, min(room - a + radius, 0.0)), max(length - room - a - radius, 0.0))
         brow = target.to(*moved[[AT[i] for i in BROW_EDGES[side]]].T)[1].mean()
         free = after[0].mean() - brow + 0.005
+        outer = moved[contour[0]]
+        room_beside = float(np.linalg.norm(moved[_OVAL] - outer, axis=1).min()) / target.length + 1e-3
         bare = None
         if face.lids is not None and face.view is not None and factor < LASHES_TURN[1]:
             brow, outline = (landmarks[[AT[i] for i in row]] for row in (BROW_EDGES[side], OVAL))
@@ -512,6 +521,7 @@ def _eyes(
                 edge,
                 reach,
                 narrow,
+                side == 0,
                 glasses,
                 box,
                 bare,
@@ -519,6 +529,7 @@ def _eyes(
                 taken,
                 1 - smoothstep(pixel / length, *HAIRS_SEEN),
                 math.hypot(LINE, LASH_PIXEL * pixel),
+                room_beside,
             )
         )
     on_device = torch.from_numpy(np.array(tables, np.float32)).to(device)
@@ -541,11 +552,11 @@ def _ask_eyes(
         columns.append(
             (*eye.target.origin, *eye.target.axis, eye.target.length, *eye.source.origin, *eye.source.axis, length,
              middle, *eye.gaze, first, last, eye.reach, eye.line, eye.edge, eye.narrow, 1 - eye.taken,
-             eye.shut)
+             eye.shut, eye.room, 1.0 if eye.left else 0.0)
         )  # fmt: skip
     columns = x.new_tensor(columns).T[..., None]  # each [E,1]
     x0, y0, c, s, width, u0, v0, sc, ss, *rest = columns
-    length, middle, right, below, first, last, reach, line, edge, narrow, along_with, painted_over = rest
+    length, middle, right, below, first, last, reach, line, edge, narrow, along_with, painted_over, room, left = rest
     dx, dy = x - x0, y - y0
     a, b = c * dx + s * dy, c * dy - s * dx
     share = a / width
@@ -563,6 +574,8 @@ def _ask_eyes(
         # Farther up skin goes along evenly, and beside the corners as well.
         came = torch.stack([(e.lids[2] - e.lids[0])[TABLE // 2] for e in eyes])[:, None]
         even = (1 - ((share - 0.5) / EVEN_ACROSS).square()).clamp_(min=0).square()
+        beyond = torch.where(left > 0, -share, share - 1)
+        even = even * (1 - smoothstep(beyond / room, *TO_OUTLINE))  # what lies behind a face that is turned away stays
         upper = torch.lerp(upper, -came * even, smoothstep(above / width, *EVEN_FROM) * (came > 0))
     rise = torch.where(above > under, upper * give * along_with, lower * along)
     inside = -torch.maximum(above, under) - edge * (shut > 0.97)
@@ -625,7 +638,7 @@ def _lash_line(eyes: Sequence[Eye], share: Tensor, high: Tensor, width: Tensor) 
     """
     tones = torch.stack([torch.zeros(3).to(share) if eye.bare is None else eye.bare.tone for eye in eyes]).T[..., None]
     rows = [
-        (0.0,) * 5 if eye.bare is None else (eye.shut, eye.bare.hair, float(eye.bare.left), eye.fine, eye.lashes)
+        (0.0,) * 5 if eye.bare is None else (eye.shut, eye.bare.hair, float(eye.left), eye.fine, eye.lashes)
         for eye in eyes
     ]
     shut, hair, left, fine, line = share.new_tensor(rows).T[..., None]

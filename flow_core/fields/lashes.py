@@ -62,7 +62,6 @@ class Bare(NamedTuple):
     tone: Tensor  # [3] sRGB of the line of lashes
     hair: float  # 0..1 how dark lashes are against the lid
     frame: Frame
-    left: bool  # whether its outer corner is the left one
 
     def at(self, x: Tensor, y: Tensor) -> Tensor:
         """``[8,N]`` of :attr:`skin` at crop points ``[N]`` of the face before an edit."""
@@ -146,7 +145,7 @@ def bare_eye(
     middle = bare[0, :, ROWS // 2, COLUMNS // 2]
     # What is hardly covered keeps its own texture.
     lighter = ((bare + DARK).log() - (colors + DARK).log()).clamp(*LIGHTER) * hidden * (1 - _soft(eye, 5, 3))
-    return Bare(torch.cat([bare, painted, lighter, off_brow[None, None]], 1), middle * line**DARKER, hair, frame, left)
+    return Bare(torch.cat([bare, painted, lighter, off_brow[None, None]], 1), middle * line**DARKER, hair, frame)
 
 
 def _surface(values: Tensor, known: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
