@@ -61,21 +61,21 @@ def lid_colors(view: Tensor, places: Tensor) -> Tensor:
     for lid, brow in zip(UPPER_LIDS, BROW_EDGES, strict=True):
         low, high = (_along(places[:, [AT[i] for i in row]]) for row in (lid, brow))
         colors = seen(torch.lerp(low[:, None], high[:, None], up[:, None, None])).flatten(1, 2)  # [B,N,3]
-        light = _light(colors)
-        first = light / light.quantile(LIGHT, 1, keepdim=True).clamp(min=1e-3)
+        bright = light(colors)
+        first = bright / bright.quantile(LIGHT, 1, keepdim=True).clamp(min=1e-3)
         sure = first = ((first - DARKER) / SOFT).sigmoid()
         for _ in range(ROUNDS):
             weighted = (known * sure[..., None]).mT  # [B,6,N]
             surface = torch.linalg.solve(weighted @ known + level, weighted @ colors + level @ expected)
-            off = light / _light(known @ surface) - 1
+            off = bright / light(known @ surface) - 1
             sure = first * (-(off / torch.where(off < 0, *off.new_tensor(NEAR))).square()).exp()
         # The light of a bulge under the brow, or of a grey brow, is not that of a lid, which is hardly lighter than cheeks.
-        light = surface[:, :1].mean(-1, keepdim=True).clamp(min=0.02)
-        found.append(surface * (MOST * cheeks.mean(-1, keepdim=True) / light).clamp(max=1))
+        mean = surface[:, :1].mean(-1, keepdim=True).clamp(min=0.02)
+        found.append(surface * (MOST * cheeks.mean(-1, keepdim=True) / mean).clamp(max=1))
     return torch.stack(found, 1)
 
 
-def _light(colors: Tensor) -> Tensor:
+def light(colors: Tensor) -> Tensor:
     """How light colours ``[...,3]`` are, for skin: redder in the shade, in which hairs and paint are not."""
     red, _, blue = colors.clamp(min=0.02).unbind(-1)
     return colors.mean(-1).clamp(min=0.02) * (red / blue).clamp(max=REDDEST)
@@ -86,4 +86,4 @@ def _along(row: Tensor) -> Tensor:
     return F.interpolate(row.mT, COLUMNS, mode="linear", align_corners=False).mT
 
 
-__all__ = ["lid_colors", "terms"]
+__all__ = ["lid_colors", "light", "terms"]

@@ -8,6 +8,7 @@ nothing here knows a resolution but the smooth offsets of the skin, which are ke
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
@@ -18,14 +19,14 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..faces.landmarks import AT, BROW_EDGES, EYES, IRISES, LIPS, LIPS_INNER, OVAL, UPPER_LIDS
-from ..faces.lids import terms
 from ..faces.mouth import columns as along
 from ..faces.shading import GAMMA, TINT
 from ..geometry.grid import pixel_centers
 from ..geometry.mesh import barycentric, polygon_distance
-from ..geometry.neighbours import of_three
+from ..geometry.neighbours import filled, of_three
 from ..geometry.sampling import enlarged, interpolate, sample_image
-from .curves import SAMPLES, TABLE, Frame, curves_of, read
+from .curves import SAMPLES, TABLE, UPPER_SHUTS, Frame, curves_of, read, shut_line
+from .lashes import Bare, bare_eye
 from .lips import EDGES as LIP_EDGES
 from .lips import Rims, lips_box
 from .lips import rims as rims_of
@@ -48,21 +49,48 @@ LASHES = 0.010  # height of the strip along a lid that moves as a whole, with it
 STAYS, BROW_HAIR = 0.38, 0.30
 LID = 0.085  # how far above an upper lid the skin gives way when the lid closes
 LOWER_LID = 0.05
-UPPER_SHUTS, UPPER_OPENS = 0.82, 0.8  # the upper lid's share of a change of an eye's opening
+UPPER_OPENS = 0.8  # the upper lid's share of what an eye opens
 IRIS, MARGIN = 0.2, 0.06  # radius of an iris, and how near it comes to a corner, in widths of the eye
 LINE = 0.003  # how far above its edge an upper lid is asked when it is shut: at the edge itself the eye shines through
 SHUTS, LASHED = (
     0.2,
     0.35,
 )  # of its opening below which an eye is all but shut, and how much light the line of its lashes takes
-# Shares of an eye's opening at which a lid that shuts shows nothing but its own skin, and up to which it shows what was seen
-SHUTTING = 0.2, 0.7
-# How far that skin covers what was seen, how far above the lashes it begins, between which shares of its height it ends, and of the eye at its corners
-LID_BARE, LASHED_SKIN, LID_TOP, LID_ENDS, DOME = 0.68, 0.003, (0.4, 1.0), 0.03, 0.92
+# How far that skin covers what was seen, between which shares of its height it ends, how soon above the lid's edge it begins, in widths of the eye,
+# and of the eye at its corners
+LID_BARE, LID_TOP, LID_EDGE, LID_ENDS, DOME = 0.8, (0.4, 1.0), 0.03, 0.12, 0.92
+# How much lighter a lid is where it is round, and darker in its crease; how far above where its edge was that lies, its softness above and below,
+# in widths of the eye, and shares of the eye in which it runs out
+BULGE, CREASE, CREASE_OVER, CREASE_SOFT, CREASE_ENDS = 0.06, 0.12, 0.03, (0.08, 0.03), (0.02, 0.3)
 # By how much skin above a lid is drawn out that still looks like skin, and that needs to be covered
 DRAWN_OUT = 0.22, 0.42
-# Of the line of lashes that meet: how far it covers what was there, its light, of that of the lid, and the share of the eye in which it runs out
-LASH_COVER, LASH_TONE, LASH_ENDS = 0.7, 0.6, 0.2
+# Of the line of the lashes of a lid that shuts: how far it covers what was there, and which share of that it does at the inner corner; between which
+# shares of the way outwards it becomes as thick as it is; how thick it is above and below, there and then, in half widths of the line between lids
+LASH_COVER, LASH_FAINT, LASHES_THICKEN, LASH_THICK = 0.86, 0.4, (0.05, 0.6), ((0.55, 1.0), (0.8, 1.9))
+LASH_PIXEL, LASH_WIDE = (
+    0.85,
+    0.0055,
+)  # half the width of that line in pixels at least, and from which width on it is fainter
+LASH_LENGTH, LASH_HANGS = 0.085, 0.55  # how far they hang down, in widths of the eye, and how far they cover
+# Sides of pixels, in widths of the eye, with which single ones are seen, and which are too large; how they spread; and their number and phase
+HAIRS_SEEN, LASH_SPREAD, LASH_WAVES = (0.008, 0.02), 2.2, ((31.0, 0.0), (13.3, 0.2), (71.0, 0.6))
+LINE_ENDS, LINE_DROPS = (
+    1.08,
+    0.045,
+)  # share of the way outwards at which the line ends, and how far it hangs there, in widths of the eye
+LASHES_TURN = 0.1, 0.6  # shares of an eye's opening between which its lashes leave the skin above the lid
+SLIT = 0.165, 0.205  # height of eyes, in their widths, that are all but shut, and that are open
+TO_OUTLINE = (
+    0.4,
+    0.9,
+)  # shares of the way from the outer corner to the outline of the face between which skin stops going along
+BESIDE = 0.6  # widths of the eye beside its corners in which lashes are
+# Half the width of the skin above a lid that goes along with its middle, in widths of the eye, and how far above the lid all of that does
+EVEN_ACROSS, EVEN_FROM = 0.85, (0.02, 0.16)
+LEAST_SKIN, PAINTED_ALONE = (
+    0.02,
+    (0.9, 1.0),
+)  # height of the skin that gives way at least, and how far shut a lid is that is all painted
 RIM = 0.008  # height of the wet rim of a lower lid
 SHADE = 0.45  # how much of the light on an eyeball its lids take at their edge
 NARROW = (
@@ -103,6 +131,7 @@ TEETH_SEEN = (0.004, 0.012)  # opening of a mouth below which nothing inside is 
 # Rows of the landmarks, from the viewer's left to the right: of the upper and the lower lid of either eye, and of the edges of the lips
 _LEFT, _RIGHT = ([AT[i] for i in ring] for ring in EYES)
 _LIPS = LIP_EDGES[1::2]  # where they meet
+_OVAL = [AT[i] for i in OVAL]
 _UPPER = [[AT[i] for i in lid] for lid in UPPER_LIDS]
 _EDGES = (_UPPER[0], _LEFT[:9]), (_UPPER[1], _RIGHT[8::-1]), _LIPS
 
@@ -126,9 +155,15 @@ class Eye:
     edge: float  # and of the border between lids and eyeball
     reach: float  # how far above the upper lid the skin gives way, up to the brow
     narrow: float  # 0..1: how far what is seen of the eyeball is stretched with its lids
+    left: bool  # whether it is the one on the viewer's left
     glasses: bool  # whether it gives way only up to the rim of glasses
     box: Box
-    skin: Tensor | None  # [6,3] colours of the upper lid, see :func:`flow_core.faces.lids.lid_colors`
+    bare: Bare | None  # how it looks without the lashes that lids that shut take along
+    shut: float  # 0..1 how far it is shut of what was open
+    taken: float  # 0..1 how much less of its way the skin above the lid goes along
+    fine: float  # 0..1 whether pixels are so small that single lashes are seen
+    lashes: float  # half width of their line
+    room: float  # from the outer corner to the outline of the face, in widths of the eye
 
 
 @dataclass(frozen=True)
@@ -197,7 +232,7 @@ def skin_offsets(shift: Tensor, triangles: Tensor, seen: tuple[Tensor, Tensor], 
     # What is not known is smooth, so half the resolution does for it. It joins what is known without a step.
     share = F.avg_pool2d(known.float(), 2)
     half = F.avg_pool2d(offset * known, 2) / share.clamp(min=0.25)
-    around, means = _filled(half, share), _means(size // 2, 2, half.device)
+    around, means = filled(half, share), _means(size // 2, 2, half.device)
     for _ in range(2):
         around = torch.where(share > 0, half, means @ around @ means.T)
     around = enlarged(around, (size, size))
@@ -218,19 +253,6 @@ def _means(count: int, radius: int, device: torch.device) -> Tensor:
         i = torch.arange(count, device=device)
         near = ((i[:, None] - i).abs() <= radius).float()
         return near / near.sum(1, keepdim=True)
-
-
-def _filled(values: Tensor, known: Tensor) -> Tensor:
-    """Values continued where they are not known (0..1), from a pyramid of means (push and pull)."""
-    levels = [(values * known, known)]
-    while levels[-1][0].shape[-1] > 4:
-        v, k = levels[-1]
-        levels.append((F.avg_pool2d(v, 2), F.avg_pool2d(k, 2)))
-    v, k = levels[-1]
-    out = v / k.clamp(min=1e-6)
-    for v, k in reversed(levels[:-1]):
-        out = v + (1 - k) * enlarged(out, v.shape[2:])
-    return out
 
 
 class MovedFace:
@@ -293,12 +315,26 @@ class MovedFace:
             # both eyes at once; of the smaller one the last point is asked again
             at = torch.stack([torch.cat([at, at[-1:].expand(most - len(at))]) for _, at in eyes])
             here = flat.index_select(1, at.flatten()).unflatten(1, at.shape)
-            rise, cover, source, shade = _ask_eyes([eye for eye, _ in eyes], *here, self.paints)
+            asked = [eye for eye, _ in eyes]
+            rise, cover, source, shade = _ask_eyes(
+                asked, *here, here + moves.index_select(1, at.flatten()).view_as(here) if self.paints else None
+            )
             under = interpolate(self.skin[:, :2], (here + rise).movedim(0, -1)[None], "bilinear")[0] + rise
             moves.index_copy_(1, at.flatten(), torch.lerp(under, source - here, cover).flatten(1))
             if shade is not None:
+                lighter = torch.zeros_like(shade[:3])
+                for i, eye in enumerate(asked):
+                    if eye.bare is not None:
+                        bare = eye.bare.at(*(here + under)[:, i])
+                        weight = eye.shut * (1 - cover[i])
+                        lighter[:, i] = bare[4:7] * weight
+                        hidden = bare[3] * weight * (1 - shade[3, i])
+                        shade[:, i] += torch.cat([bare[:3] * hidden, hidden[None]])
                 painted = skin.new_zeros(1, 4, *skin.shape[2:])
                 painted.view(4, -1)[:, at] = shade
+                if light is not None:
+                    light = light.clone() if light.shape[1] == 3 else light.expand(-1, 3, -1, -1).clone()
+                    light.view(3, -1)[:, at] += lighter
         at = found[-1]
         if len(at):
             here = flat.index_select(1, at)
@@ -444,30 +480,43 @@ def _eyes(
         if glasses:  # whose upper rim is close above many lids
             factor = min(factor, BEHIND)
         top, bottom, *seen = curves[4 * side : 4 * side + 4]
-        change = (factor - 1) * (bottom - top).clip(min=0)
-        up = UPPER_SHUTS if factor < 1 else UPPER_OPENS
-        down = 1 - up
-        after = top - up * change, bottom + down * change
+        wide = (bottom - top).clip(min=0)
+        was_open = smoothstep(float(wide.max()) / target.length, *SLIT)
+        if factor < 1:
+            meets = top + UPPER_SHUTS * wide
+            meets += was_open * (shut_line(top, top + wide, SAMPLES if side else 1 - SAMPLES, target.length) - meets)
+            after = top + (1 - factor) * (meets - top), bottom + (1 - factor) * (meets - top - wide)
+        else:
+            change = (factor - 1) * wide
+            after = top - UPPER_OPENS * change, bottom + (1 - UPPER_OPENS) * change
         tables.append([top, bottom, *after, *seen])
         a, b = source.to(*landmarks[AT[IRISES[side][0]]].tolist())
         length, radius, room = source.length, IRIS * source.length, MARGIN * source.length
         right, below = (v * length for v in gaze[side])
         still = np.abs(landmarks[contour] - moved[contour]).max() < 1e-5 and abs(factor - 1) < 1e-4
         still = bool(still and max(abs(right), abs(below)) < 1e-5)
-        shaded = bool(max(abs(right), abs(below)) > 1e-5 or factor > 1 or factor < SHUTS)
         # an iris goes no farther than to the corner
         right = min(max(right, min(room - a + radius, 0.0)), max(length - room - a - radius, 0.0))
         brow = target.to(*moved[[AT[i] for i in BROW_EDGES[side]]].T)[1].mean()
         free = after[0].mean() - brow + 0.005
-        # The skin stretches at most so much that it does not fold.
-        reach = float(max(min(LID, free), 1.4 * np.abs(up * change).max() + LASHES))
+        outer = moved[contour[0]]
+        room_beside = float(np.linalg.norm(moved[_OVAL] - outer, axis=1).min()) / target.length + 1e-3
+        bare = None
+        if face.lids is not None and face.view is not None and factor < LASHES_TURN[1]:
+            brow, outline = (landmarks[[AT[i] for i in row]] for row in (BROW_EDGES[side], OVAL))
+            bare = bare_eye(face.view, face.lids[0, side], source, seen, brow, outline, side == 0, glasses)
+        shut = was_open * (1 - smoothstep(factor, *LASHES_TURN)) if bare is not None else 0.0
+        # The skin stretches at most so much that it does not fold. Where a lid that is shut is painted none is taken from a low brow.
+        way, near = float(np.abs(after[0] - top).max()), max(min(LID, free), LASHES + LEAST_SKIN)
+        taken = 1 - min((near - LASHES) / (1.4 * max(way, 1e-6)), 1.0)
+        taken *= smoothstep(shut, *PAINTED_ALONE) if bare is not None and not glasses else 0.0
+        reach = max(near, 1.4 * way * (1 - taken) + LASHES)
         narrow = 1 - smoothstep(float((seen[1] - seen[0]).max()) / length, *NARROW)
         above, under = min(top.min(), after[0].min()) - reach, max(bottom.max(), after[1].max()) + LOWER_LID
-        box = _box(target, above - 0.01, under + 0.01)
         line = max(LINE, min(1.4 * pixel, 4 * LINE))
         edge = max(EDGE, min(pixel, 4 * EDGE))  # in small pictures a narrower border would be a staircase
-        skin = face.lids[0, side] if face.lids is not None and factor < SHUTTING[1] else None
-        shaded = shaded or skin is not None
+        shaded = bool(max(abs(right), abs(below)) > 1e-5 or factor > 1 or factor < SHUTS) or bare is not None
+        box = _box(target, above - 0.01, under + 0.01, BESIDE * target.length if factor < 1 else 0.0)
         eyes.append(
             (
                 target,
@@ -480,9 +529,15 @@ def _eyes(
                 edge,
                 reach,
                 narrow,
+                side == 0,
                 glasses,
                 box,
-                skin,
+                bare,
+                shut,
+                taken,
+                1 - smoothstep(pixel / length, *HAIRS_SEEN),
+                math.hypot(LINE, LASH_PIXEL * pixel),
+                room_beside,
             )
         )
     on_device = torch.from_numpy(np.array(tables, np.float32)).to(device)
@@ -493,21 +548,23 @@ def _eyes(
 
 
 def _ask_eyes(
-    eyes: Sequence[Eye], x: Tensor, y: Tensor, shaded: bool = False
+    eyes: Sequence[Eye], x: Tensor, y: Tensor, skin: Tensor | None = None
 ) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
     """What eyes show at points ``[E,N]`` of each: the shift of the skin ``[2,E,N]``, how much of the eyeball is seen
-    ``[E,N]``, where that comes from ``[2,E,N]``, and, where it is to be ``shaded``, what is painted there ``[4,E,N]``: the shade of lids
-    and corners, and the skin of lids that shut."""
+    ``[E,N]``, where that comes from ``[2,E,N]``, and what is painted there ``[4,E,N]``: the shade of lids
+    and corners, and the skin and lashes of lids that shut; where it is told where the ``skin`` there comes from if no lid moves ``[2,E,N]``."""
     columns = []
     for eye in eyes:
         (center, middle, radius), (right, _), length = eye.iris, eye.gaze, eye.source.length
         first, last = max(center - radius + right, 1e-6), max(length - center - radius - right, 1e-6)
         columns.append(
             (*eye.target.origin, *eye.target.axis, eye.target.length, *eye.source.origin, *eye.source.axis, length,
-             middle, *eye.gaze, first, last, eye.reach, eye.line, eye.edge, eye.narrow)
+             middle, *eye.gaze, first, last, eye.reach, eye.line, eye.edge, eye.narrow, 1 - eye.taken,
+             eye.shut, eye.room, 1.0 if eye.left else 0.0)
         )  # fmt: skip
     columns = x.new_tensor(columns).T[..., None]  # each [E,1]
-    x0, y0, c, s, width, u0, v0, sc, ss, length, middle, right, below, first, last, reach, line, edge, narrow = columns
+    x0, y0, c, s, width, u0, v0, sc, ss, *rest = columns
+    length, middle, right, below, first, last, reach, line, edge, narrow, along_with, painted_over, room, left = rest
     dx, dy = x - x0, y - y0
     a, b = c * dx + s * dy, c * dy - s * dx
     share = a / width
@@ -515,14 +572,21 @@ def _ask_eyes(
     along = (share - 0.5).abs_().le_(0.5)  # 1 between the corners, 0 beyond; as floats, which take less time
     # Skin above and below gives way to a lid: all of it along the lashes, less and less farther off.
     above, under = top - b, b - bottom
-    shut = ((top - top0) / (bottom0 - top0).clamp_(min=1e-4)).clamp_(0, 1)
-    # The wet rim of a lower lid is not seen when the lids meet; there is none where the lids end.
     opening0 = (bottom0 - top0).clamp_(min=0)
+    shut = (1 - (bottom - top) / opening0.clamp(min=1e-4)).clamp_(0, 1)
+    # The wet rim of a lower lid is not seen when the lids meet; there is none where the lids end.
     lower = (bottom0 - bottom + shut * (0.5 * opening0).clamp(max=RIM)) * _give(under, LOWER_LID)
     give = _give_below_rim(above, top - top0) if eyes[0].glasses else _give(above, reach)
-    upper = (top0 - top - shut * (0.5 * opening0).clamp(max=LINE)) * give
-    rise = torch.where(above > under, upper, lower).mul_(along)
-    inside = -torch.maximum(above, under) - edge * ((top0 - top).abs() > (bottom0 - top0) * 0.8)
+    upper = (top0 - top - shut * (0.5 * opening0).clamp(max=LINE)) * along
+    if not eyes[0].glasses:
+        # Farther up skin goes along evenly, and beside the corners as well.
+        came = torch.stack([(e.lids[2] - e.lids[0])[TABLE // 2] for e in eyes])[:, None]
+        even = (1 - ((share - 0.5) / EVEN_ACROSS).square()).clamp_(min=0).square()
+        beyond = torch.where(left > 0, -share, share - 1)
+        even = even * (1 - smoothstep(beyond / room, *TO_OUTLINE))  # what lies behind a face that is turned away stays
+        upper = torch.lerp(upper, -came * even, smoothstep(above / width, *EVEN_FROM) * (came > 0))
+    rise = torch.where(above > under, upper * give * along_with, lower * along)
+    inside = -torch.maximum(above, under) - edge * (shut > 0.97)
     alpha = smoothstep(inside, -edge, edge).mul_(along)
     # The eyeball: the similarity of the corners, then the gaze, then never beyond what the lids showed. Along the eye the iris
     # moves as a whole, and what lies beside it is stretched.
@@ -545,7 +609,7 @@ def _ask_eyes(
     distance = torch.lerp(_gather(distance, wanted, shown), drawn_out, narrow)
     sb = half + torch.where(above_half, -distance, distance)
     shift, source = torch.stack([-s * rise, c * rise]), torch.stack([sc * sa - ss * sb + u0, ss * sa + sc * sb + v0])
-    if not (shaded and any(eye.shaded for eye in eyes)):
+    if skin is None or not any(eye.shaded for eye in eyes):
         return shift, alpha, source, None
     # The shadow along the lids went with the eyeball, or was never there: where the white comes to lie beside skin it would shine.
     opening, opening0 = (bottom - top).clamp_(min=1e-4), opening0.clamp_(min=1e-4)
@@ -555,46 +619,87 @@ def _ask_eyes(
     lit = torch.minimum(torch.minimum(-above / (0.30 * opening), 0.5 - under / (0.30 * opening)), beside).clamp_(0, 1)
     lit = lit * lit * (3 - 2 * lit)
     shade = SHADE * alpha * went * (1 - lit) * (1 - narrow)
-    # Lids that meet are joined by the line of their lashes.
+    # Lids that meet are joined by a dark line, unless lashes are painted there.
     met = (1 - opening / (2 * line)).clamp_(0, 1) * smoothstep(opening0, 2 * LINE, 5 * LINE)
-    met = met * smoothstep(1 - opening / opening0, 0.7, 0.95)
-    lashes = met * (-((above - under) / (2 * line)).square()).exp()
-    shade = shade + LASHED * lashes * smoothstep(beside, 0.0, 0.7)
-    if all(eye.skin is None for eye in eyes):
-        return shift, alpha, source, torch.cat([torch.zeros_like(shade).expand(3, -1, -1), shade[None]])
+    met = met * smoothstep(1 - opening / opening0, 0.7, 0.95) * (1 - painted_over)
+    shade = shade + LASHED * met * (-((above - under) / (2 * line)).square()).exp() * smoothstep(beside, 0.0, 0.7)
+    painted = torch.cat([torch.zeros_like(shade).expand(3, -1, -1), shade[None]])
+    if all(eye.bare is None for eye in eyes):
+        return shift, alpha, source, painted
     room = BELOW_RIM + top - top0 if eyes[0].glasses else reach
     stretched = torch.stack([(e.lids[2] - e.lids[0]).amax() for e in eyes])[:, None] / reach
-    painted = _bare_lids(eyes, share, above / room, above, opening / opening0, stretched, lashes, shade)
+    lids = _bare_lids(eyes, share, skin, above / room, (top - top0) / width, above / width, stretched)
+    lashes = _lash_line(eyes, share, above / width, width)
+    for layer in (lashes, lids):
+        painted = painted + layer * (1 - painted[3])
     return shift, alpha, source, painted
 
 
-def _bare_lids(
-    eyes: Sequence[Eye], share: Tensor, up: Tensor, above: Tensor, opening: Tensor, stretched: Tensor, lashes: Tensor,
-    shade: Tensor,
-) -> Tensor:  # fmt: skip
-    """What lids that shut bring to light, painted ``[4,E,N]`` at points ``[E,N]`` of eyes.
+def _lash_line(eyes: Sequence[Eye], share: Tensor, high: Tensor, width: Tensor) -> Tensor:
+    """The lashes of lids that shut, painted ``[4,E,N]`` at points ``[E,N]`` of eyes: a soft line, sharper above than below, where they hang down, and
+    which goes on a little beyond the outer corner.
 
     Args:
         share: of the way from the left corner to the right one.
-        up: of the way from the upper lid's edge to where the skin is as it was.
-        above: how far above that edge.
-        opening: of the eye, of what it was.
-        stretched: how far each lid went down, of the height of the skin above it ``[E,1]``.
-        lashes: 0..1, how far a point lies on the line of lashes that meet.
-        shade: how much light it loses.
+        high: how far above the edge of the upper lid, in widths of the eye.
+        width: of the eyes ``[E,1]``.
     """
-    skins = torch.stack([torch.zeros(6, 3).to(share) if eye.skin is None else eye.skin for eye in eyes])
-    there = share.new_tensor([[eye.skin is not None] for eye in eyes])
-    colors = (terms(share.clamp(0, 1), up.clamp(0, 1)) @ skins).movedim(-1, 0).clamp(0, 1)  # [3,E,N]
-    corner = torch.minimum(share, 1 - share)
+    tones = torch.stack([torch.zeros(3).to(share) if eye.bare is None else eye.bare.tone for eye in eyes]).T[..., None]
+    rows = [
+        (0.0,) * 5 if eye.bare is None else (eye.shut, eye.bare.hair, float(eye.left), eye.fine, eye.lashes)
+        for eye in eyes
+    ]
+    shut, hair, left, fine, line = share.new_tensor(rows).T[..., None]
+    # In small pictures a line that is as wide as a pixel takes less light.
+    faint, line = (LASH_WIDE / line.clamp(min=1e-6)).clamp(max=1).sqrt(), line / width
+    outwards = torch.where(left > 0, 1 - share, share)
+    full = smoothstep(outwards, *LASHES_THICKEN)
+    high = high + LINE_DROPS * shut * smoothstep(outwards, 0.5, 1.05)
+    ends = smoothstep(LINE_ENDS - outwards, 0.0, 0.2) * smoothstep(outwards, 0.0, 0.2)
+    thick = 1e-4 + line * ends * torch.where(high > 0, *(low + (most - low) * full for low, most in LASH_THICK))
+    core = LASH_COVER * faint * ends.sqrt() * (LASH_FAINT + (1 - LASH_FAINT) * full) * (-(high / thick).square()).exp()
+    # Lashes spread outwards, and are not as long as one another.
+    root = (outwards + LASH_SPREAD * (outwards - 0.45) * high).clamp(0, 2)
+    waves = [(2 * math.pi * (count * root + phase)).sin() for count, phase in LASH_WAVES]
+    single = 1 + fine * (waves[0] * (0.6 + 0.4 * waves[1]) * 1.2 + 0.3 * waves[2])
+    length = LASH_LENGTH * (1 + 0.25 * fine * waves[1])
+    hang = LASH_HANGS * hair * full * ends * single.clamp(0, 1.6) * (-(high / length).square()).exp() * (high < 0)
+    hang = hang.clamp(max=1)
+    cover = shut * (1 - (1 - core) * (1 - hang))
+    return torch.cat([tones * cover, cover[None]])
+
+
+def _bare_lids(
+    eyes: Sequence[Eye], share: Tensor, skin: Tensor, up: Tensor, came: Tensor, above: Tensor, stretched: Tensor
+) -> Tensor:
+    """The skin of lids that shut, painted ``[4,E,N]`` at points ``[E,N]`` of eyes.
+
+    Args:
+        share: of the way from the left corner to the right one.
+        skin: where the skin there comes from if no lid moves ``[2,E,N]``, crop points.
+        up: of the way from the upper lid's edge to where the skin is as it was.
+        came: how far down that edge came, in widths of the eye.
+        above: how far above it, in the same.
+        stretched: how far each lid went down, of the height of the skin above it ``[E,1]``.
+    """
+    skins = torch.stack([_bare_at(eye, *skin[:, i]) for i, eye in enumerate(eyes)], 1)
+    colors, off_brow = skins[:3], skins[7]
+    # A lid is round, and its crease lies where its edge was, or a little higher.
+    corner, high = torch.minimum(share, 1 - share), above - came - CREASE_OVER
+    round_ = (-((above - 0.5 * came) / (0.4 * came).clamp(min=0.03)).square()).exp()
+    crease = (-(high / torch.where(high > 0, *CREASE_SOFT)).square()).exp() * smoothstep(corner, *CREASE_ENDS)
     dome = up / (1 - (DOME * (2 * share - 1)).abs() ** 2.5).clamp(min=1e-3)
-    bare = LID_BARE * there * (1 - smoothstep(opening, *SHUTTING)) * (1 - smoothstep(dome, *LID_TOP))
-    bare = bare * smoothstep(above, LASHED_SKIN, 3 * LASHED_SKIN) * smoothstep(corner, 0.0, LID_ENDS)
-    bare = bare * smoothstep(stretched, *DRAWN_OUT)
-    # Between lashes that meet neither the eye nor a wet rim shines.
-    line = LASH_COVER * there * lashes * (1 - bare) * smoothstep(corner, 0.0, LASH_ENDS)
-    tones, covers = bare + LASH_TONE * line, bare + line
-    return torch.cat([colors * tones * (1 - shade), 1 - (1 - covers[None]) * (1 - shade)])
+    shut = share.new_tensor([[eye.shut] for eye in eyes])
+    bare = LID_BARE * off_brow * shut * (1 - smoothstep(dome, *LID_TOP))
+    bare = (
+        bare * smoothstep(above, 0.0, LID_EDGE) * smoothstep(corner, 0.0, LID_ENDS) * smoothstep(stretched, *DRAWN_OUT)
+    )
+    return torch.cat([colors * (1 + BULGE * round_ - CREASE * crease) * bare, bare[None]])
+
+
+def _bare_at(eye: Eye, x: Tensor, y: Tensor) -> Tensor:
+    """:meth:`flow_core.fields.lashes.Bare.at` of an eye, 0 where it is not known."""
+    return x.new_zeros(8, len(x)) if eye.bare is None else eye.bare.at(x, y)
 
 
 def _gather(distance: Tensor, wanted: Tensor, shown: Tensor) -> Tensor:

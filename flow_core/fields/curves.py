@@ -12,6 +12,12 @@ from torch import Tensor
 
 TABLE = 256  # samples of a curve
 SAMPLES = np.arange(TABLE) / (TABLE - 1)
+UPPER_SHUTS = 0.82  # the upper lid's share of the way on which lids meet
+DEEPEST = 1.3  # power of shares of the way outwards that makes the line deepest beyond the middle
+SAG = (
+    0.03,
+    0.13,
+)  # least and most depth of the line where they do, in widths of the eye: 0.085 in the mean of 75 photographs
 
 
 class Frame(NamedTuple):
@@ -80,3 +86,19 @@ def read(tables: Tensor, share: Tensor) -> Tensor:
     flat, at = tables.flatten(1), i.flatten()
     low, high = (flat.index_select(1, j).unflatten(1, (rows, -1)) for j in (at, at + 1))
     return torch.lerp(low, high, t)
+
+
+def shut_line(top: Any, bottom: Any, outwards: Any, width: Any) -> Any:
+    """Height at which the lids of an eye meet: an arc that sags between its corners, however wavy the lids themselves are.
+
+    Args:
+        top: heights of the upper lid ``[...,N]``, arrays or tensors, below the line through the corners, and
+        bottom: of the lower one, at
+        outwards: ``[N]`` shares of the way from the inner corner to the outer one.
+        width: of the eye, a number or ``[...,1]``.
+    """
+    outwards = outwards**DEEPEST
+    sag = 4 * outwards * (1 - outwards)
+    lids = top + UPPER_SHUTS * (bottom - top)
+    depth = (lids * sag).sum(-1, keepdims=True) / (sag * sag).sum(-1, keepdims=True)
+    return depth.clip(SAG[0] * width, SAG[1] * width) * sag

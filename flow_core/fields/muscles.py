@@ -124,6 +124,11 @@ class MusclesField:
         gone = self.relax.clamp(min=0) * shown.clamp(min=0) + (-self.units).clamp(min=0).minimum(shown.clamp(min=0))
         return bool((gone > least).any() or self.controls[:, years].any())
 
+    def shuts_eyes(self, least: float = 0.1) -> bool:
+        """Whether it may shut eyes by more than a little; what then lies beside them is seen in the picture alone."""
+        blinks = [i for i, name in enumerate(load_rig().unit_names) if name.startswith("eyeBlink")]
+        return bool((self.units[:, blinks] > least).any())
+
     @property
     def batch(self) -> int:
         return len(self.units)

@@ -20,8 +20,9 @@ from ..faces.fit import FittedFace, landmark_weights, pose_jacobian
 from ..faces.landmarks import AT, EYES, IRISES, MIRROR
 from ..faces.read import UNITS, read_units
 from ..faces.rig import Rig
-from .anatomy import IRIS, MARGIN, UPPER_OPENS, UPPER_SHUTS
+from .anatomy import IRIS, MARGIN, UPPER_OPENS
 from .closing import at_rest, gone
+from .curves import UPPER_SHUTS
 from .smooth import smoothstep
 
 LID_UNITS = ("eyeBlink", "eyeWide", "eyeLook")  # what these do is described by the curves of the lids, not by the mesh
@@ -238,7 +239,8 @@ def landmarks_after(face: FittedFace, landmarks: Tensor, units: Tensor) -> Tenso
         units: ``[N,U]`` after an edit.
 
     Returns:
-        ``[N,161,2]``. Lids and irises go with their curves, as in :mod:`flow_core.fields.anatomy`.
+        ``[N,161,2]``. Lids and irises go with their curves, as in :mod:`flow_core.fields.anatomy`, but that lids which meet keep their own line, of the
+        same height, and not an arc.
     """
     rig, shown = face.rig, face.units[0]
     moved = landmarks + torch.tensordot((units - shown) * of_mesh(rig), _moves_seen(face), 1)

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 
 def smoothstep(x: Any, low: float | Tensor, high: float | Tensor) -> Any:
-    """0 below ``low``, 1 above ``high``, cubic between; of a tensor or a number."""
+    """0 below ``low``, 1 above ``high``, cubic between; of a tensor, an array or a number."""
     t = (x - low) / (high - low)
     if not isinstance(t, Tensor):
-        t = min(max(t, 0.0), 1.0)
+        t = t.clip(0, 1) if isinstance(t, np.ndarray) else min(max(t, 0.0), 1.0)
         return t * t * (3 - 2 * t)
     t = t.clamp_(0, 1)
     square = t * t

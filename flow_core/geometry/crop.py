@@ -80,7 +80,7 @@ class Crop:
         lids: ``[B,2,6,3]`` colours of eyelids, as of :func:`flow_core.faces.lids.lid_colors`; None where nobody looked: then lids that
             shut are drawn out of what is seen above the eye.
         view: ``[B,3,n,n]`` the faces themselves, as of :func:`flow_core.faces.shown.view`; None where nobody kept them: then what they
-            show is read off their landmarks, which tell less.
+            show is read off their landmarks, which tell less, and lids that shut are drawn out of what is seen above the eye.
     """
 
     image_size: tuple[int, int]

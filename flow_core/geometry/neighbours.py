@@ -1,4 +1,4 @@
-"""Pixels and those around them: the largest and the mean of squares."""
+"""Pixels and those around them: the largest and the mean of squares, and what continues them."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import functools
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+from .sampling import enlarged
 
 
 def largest(values: Tensor, count: int) -> Tensor:
@@ -49,3 +51,16 @@ def of_three(values: Tensor) -> Tensor:
             total[here] += values[there]
         values = total
     return values.div_(parts[:, None] * parts)
+
+
+def filled(values: Tensor, known: Tensor) -> Tensor:
+    """Values continued where they are not known (0..1), from a pyramid of means (push and pull)."""
+    levels = [(values * known, known)]
+    while levels[-1][0].shape[-1] > 4:
+        v, k = levels[-1]
+        levels.append((F.avg_pool2d(v, 2), F.avg_pool2d(k, 2)))
+    v, k = levels[-1]
+    out = v / k.clamp(min=1e-6)
+    for v, k in reversed(levels[:-1]):
+        out = v + (1 - k) * enlarged(out, v.shape[2:])
+    return out

@@ -194,6 +194,8 @@ class Editor:
                     track.fitted = self._fit(track, dt) if fitted is None else fitted
                     if wanted.changes_lines(track.fitted.units):
                         self.tracker.look_for_creases(frame, track)
+                    if wanted.shuts_eyes():
+                        self.tracker.look_at(frame, track)
                 asked.append((wanted, track.crop, track.fitted))
         self._time = now
         self.tracker.index += 1

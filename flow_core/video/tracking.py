@@ -334,6 +334,10 @@ class Tracker:
         """Have the crop of a track know the creases of the face, which are elsewhere in each frame."""
         track.crop = replace(track.crop, creases=creases(frame.permute(2, 0, 1)[None], track.crop, CREASES))
 
+    def look_at(self, frame: Tensor, track: Track) -> None:
+        """Have the crop of a track show the face as it is in this frame."""
+        track.crop = replace(track.crop, view=square(frame, track.crop.widen(WIDEN), VIEW))
+
     def _add(self, crop: Crop, template: Tensor, presence: float) -> None:
         self.tracks.append(Track(self._next_id, crop, template, presence))
         self._next_id += 1

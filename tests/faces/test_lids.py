@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 import torch
@@ -27,6 +28,12 @@ def above_eyes(crop: Crop) -> slice:
     """Rows of a view that show eyes and brows."""
     eyes = int(256 * crop.places[0, [AT[i] for ring in EYES for i in ring], 1].mean())
     return slice(eyes - 60, eyes + 10)
+
+
+def above_photo(crop: Crop) -> slice:
+    """Rows of a photo that show eyes and brows."""
+    points = crop.landmarks[0, [AT[i] for row in (*EYES, *BROW_EDGES) for i in row], 1]
+    return slice(int(points.min()), int(points.max()) + 1)
 
 
 def between_the_lids(picture: Tensor, crop: Crop, least: float, most: float) -> Tensor:
@@ -75,7 +82,8 @@ def test_lids_that_come_down_a_little_keep_their_own_skin(portraits: dict[str, T
     for ring in EYES:
         for upper, lower in zip(ring[:8:-1], ring[1:8], strict=True):
             places[0, AT[upper]] = torch.lerp(places[0, AT[lower]], places[0, AT[upper]], 0.4)
-    hooded = replace(crop, landmarks=crop.to_image(places[:, None])[:, 0])
+    even = crop.view.mean((2, 3), keepdim=True).expand_as(crop.view)  # without lashes
+    hooded = replace(crop, landmarks=crop.to_image(places[:, None])[:, 0], view=even)
     shut, drawn = (warp(photo, c, preset("eyes closed"))[0] for c in (hooded, replace(hooded, lids=None)))
     points = hooded.places[0, [[AT[i] for i in brow] for brow in BROW_EDGES]].mean(1)
     lids = hooded.places[0, [[AT[i] for i in lid] for lid in UPPER_LIDS]].mean(1)
@@ -97,6 +105,34 @@ def test_lids_of_grey_photographs_are_grey(portraits: dict[str, Tensor], crop: C
     grey = portraits["astronaut"].mean(1, keepdim=True).expand(-1, 3, -1, -1).contiguous()
     shut = warp(grey, studied(grey, crop), preset("eyes closed"))[0]
     assert (shut.amax(1) - shut.amin(1)).max() < 1e-4
+
+
+def test_lashes_and_paint_leave_the_temple(portraits: dict[str, Tensor], crop: Crop) -> None:
+    """What stands over the skin beside the outer corner of an open eye would hang in the air beside a shut one."""
+    from flow_core.faces.align import studied
+
+    photo, places = portraits["astronaut"].clone(), crop.places[0]
+    outer, inner = (places[AT[i]] for i in (EYES[1][0], EYES[1][8]))
+    points = crop.to_image(torch.stack([outer, outer + 0.18 * (outer - inner)])[None, None])
+    beside, ((x0, y0), (x1, y1)) = points[:, :, 1:], points[0, 0].round().long().tolist()
+    skin = sample_image(photo, beside)[0, :, 0, 0].clone()
+    photo[..., min(y0, y1) - 1 : max(y0, y1) + 2, x0 - 1 : x1 + 2] = 0.1
+    painted = studied(photo, crop)
+    shut = sample_image(warp(photo, painted, preset("eyes closed"))[0], beside)[0, :, 0, 0]
+    kept = sample_image(warp(photo, painted, MusclesField.of({"eyeBlink": 0.1}))[0], beside)[0, :, 0, 0]
+    assert kept.mean() < 0.4 * skin.mean()
+    assert shut.mean() > 0.75 * skin.mean()
+
+
+def test_a_lid_comes_down_without_a_jump(portraits: dict[str, Tensor], crop: Crop) -> None:
+    """Paint, lashes and creases of shut lids come by and by."""
+    photo = portraits["astronaut"]
+    eyes = [
+        warp(photo, crop, MusclesField.of({"eyeBlink": t}))[0][..., above_photo(crop), :]
+        for t in torch.linspace(0, 1, 26).tolist()
+    ]
+    steps = torch.stack([(b - a).abs().mean() for a, b in pairwise(eyes)])
+    assert steps.max() < 3 * steps.mean()
 
 
 def test_make_up_is_on_lids_that_shut(portraits: dict[str, Tensor], crop: Crop) -> None:

@@ -157,6 +157,14 @@ def test_float_frames_keep_what_is_not_reached(frames: list[Tensor], detector: D
 # --- following ---
 
 
+@pytest.mark.parametrize(("name", "sees"), [("eyes closed", True), ("smile", False)])
+def test_lids_that_shut_see_their_frame(name: str, sees: bool, astronaut: Tensor, detector: Detector) -> None:
+    """What lies beside them, lashes and skin, is in no other."""
+    editor = Editor(preset(name), detector)
+    ((_, crop, _),) = editor.look(clip_of(astronaut, 1)[0]).asked
+    assert (crop.view is not None) == sees
+
+
 def test_follows_a_moving_face(frames: list[Tensor], detector: Detector, portraits: dict[str, Tensor]) -> None:
     calls: list[int] = []
 

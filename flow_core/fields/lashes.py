@@ -1,0 +1,187 @@
+"""What an eye that shuts leaves behind: lashes, paint and the skin without them.
+
+The upper lashes of an open eye stand over its lid, and beyond its outer corner over the temple. They hang down when the lids meet, so the skin
+that they hid has to be shown: a small picture of the eye without them, in which what is hidden is filled in from the skin around.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ..faces.creases import DARK
+from ..faces.landmarks import WIDEN
+from ..faces.lids import light, terms
+from ..geometry.neighbours import filled, largest
+from ..geometry.sampling import interpolate, sample_image
+from .curves import SAMPLES, Frame
+from .smooth import smoothstep
+
+ROWS, COLUMNS = 32, 64  # pixels of that picture,
+ACROSS, DOWN = (-0.6, 1.6), (-0.65, 0.45)  # and the part of the face in it, in widths of the eye from its left corner
+# Lengths below are in widths of the eye, too. How far lashes reach, surely and at most: over the upper lid, beyond the outer and the inner corner; and
+# under the lower lid, whose lashes stay. Under glasses there are their rims.
+OVER, OUTER, INNER, UNDER = (0.14, 0.28), (0.32, 0.48), (0.06, 0.16), (0.01, 0.05)
+OVER_RIM, OUTER_RIM = (0.04, 0.10), (0.02, 0.08)
+BESIDE, AROUND_OUTER = 0.15, (-0.35, 0.0)  # by which they reach farther down beside the outer corner, and from where on
+# Shares of the way from the outer corner to the outline of the face that lashes reach at most; up to which there is skin, and from which on none;
+# and up to which that is painted
+ROOM, FACE, PAINTED_FACE = (0.6, 0.95), (0.6, 0.9), (0.75, 1.0)
+BROW, THICK = (0.05, 0.12), (0.04, 0.16)  # from its edge on how far a brow reaches, and a thick one
+# How much darker than skin what is no lash is at most, and what surely is one: of what the darkest are; but no less than this
+LASHES = (0.25, 0.06), (0.55, 0.16)
+PAINTED, LIGHTER = (
+    (0.3, 0.9),
+    (-0.3, 0.8),
+)  # how far a lash what is painted over is; least and most light that skin beside gets
+LEVEL, NEAR, ROUNDS = 0.001, (0.10, 0.25), 3  # of the surface through skin, as in :mod:`flow_core.faces.lids`
+BELOW, LID = (
+    0.05,
+    0.5,
+)  # how much the skin below an eye says of that above, and the colour of its lid of what is not seen
+EDGE = 0.02  # of the edge of an eye that is known to a pixel only
+ALONG, LINED = (
+    0.10,
+    (0.25, 0.05),
+)  # how far over the lid lashes are rooted, and from which distance of the inner and the outer corner on
+# Light of the line of lashes, of that of skin, at the most: three of four in 75 photographs of shut eyes are darker; and more than any light is
+FAINTEST, BRIGHT = 0.6, 9.0
+DARKER = 1.5  # power of the light of lashes that are thinner than a pixel of the view
+
+
+class Bare(NamedTuple):
+    """An eye without its upper lashes."""
+
+    # [1,8,ROWS,COLUMNS] sRGB of bare skin; how far a place is to be painted with it, 0..1; the light that skin beside lashes gets, as of
+    # :attr:`flow_core.fields.base.Sample.light`; and how far it lies off the brow, 0..1
+    skin: Tensor
+    tone: Tensor  # [3] sRGB of the line of lashes
+    hair: float  # 0..1 how dark lashes are against the lid
+    frame: Frame
+
+    def at(self, x: Tensor, y: Tensor) -> Tensor:
+        """``[8,N]`` of :attr:`skin` at crop points ``[N]`` of the face before an edit."""
+        (left, right), (top, bottom), (a, b) = ACROSS, DOWN, self.frame.to(x, y)
+        a, b = (a / self.frame.length - left) / (right - left), (b / self.frame.length - top) / (bottom - top)
+        return interpolate(self.skin, torch.stack([a, b], -1)[None, None], "bilinear")[0, :, 0]
+
+
+def bare_eye(
+    view: Tensor,
+    lid: Tensor,
+    frame: Frame,
+    seen: np.ndarray,
+    brow: np.ndarray,
+    outline: np.ndarray,
+    left: bool,
+    glasses: bool,
+) -> Bare:
+    """An eye without its upper lashes.
+
+    Args:
+        view: ``[1,3,n,n]`` the face, as of :func:`flow_core.faces.shown.view`.
+        lid: ``[6,3]`` colours of the upper lid, as of :func:`flow_core.faces.lids.lid_colors`.
+        frame: of the eye, crop points.
+        seen: ``[2,TABLE]`` its upper and lower lid.
+        brow: ``[N,2]`` lower edge of its brow, crop points.
+        outline: ``[N,2]`` of the face, crop points.
+        left: whether it is the eye on the viewer's left, whose outer corner is the left one.
+        glasses: whether it is seen through some.
+    """
+    width = frame.length
+    share, height = (
+        low + (high - low) * (np.arange(count) + 0.5) / count
+        for (low, high), count in ((ACROSS, COLUMNS), (DOWN, ROWS))
+    )
+    places = np.meshgrid(share, height)
+    at = (np.stack(frame.back(*(v * width for v in places)), -1) - 0.5) / WIDEN + 0.5
+    colors = sample_image(view, torch.from_numpy(at * view.shape[-1]).to(view)[None])
+    # How far places lie above the upper lid and below the lower one, beyond the corners, and below the brow
+    top, bottom = (np.interp(share, SAMPLES, row) / width for row in seen)
+    a, b = frame.to(*brow.T)
+    above, under = top - height[:, None], height[:, None] - bottom
+    outer, inner = (-share, share - 1) if left else (share - 1, -share)
+    hairs = height[:, None] - np.interp(share, np.maximum.accumulate(a) / width, b / width)
+    over, beyond = (OVER_RIM, OUTER_RIM) if glasses else (OVER, OUTER)
+    # A head that is turned away ends beside the far eye.
+    room = np.linalg.norm(outline - frame.back(0.0 if left else width, 0.0), axis=1).min() / width
+    beyond = tuple(min(v, part * room) for v, part in zip(beyond, ROOM, strict=True))
+    lower = under - BESIDE * smoothstep(outer, *AROUND_OUTER)
+    off_brow = near = smoothstep(hairs, *BROW)
+    for distance, bounds in ((above, over), (lower, UNDER), (outer, beyond), (inner, INNER)):
+        near = near * (1 - smoothstep(distance, *bounds))
+    eye = np.maximum(np.maximum(above, under), np.maximum(outer, inner)) < EDGE
+    of_face = 1 - smoothstep(outer, *(part * room for part in FACE))
+    skin = (1 - eye) * off_brow * of_face * np.where(under > 0, BELOW, 1.0)
+    on_lid = (1 - eye) * smoothstep(-np.maximum(outer, inner), 0.0, 0.3) * (above > 0) * off_brow
+    rooted = (above > -EDGE) & (above < ALONG) & (inner < -LINED[0]) & (outer < -LINED[1])
+    up = (above / np.maximum(above + hairs, EDGE)).clip(0, 1)
+    aside = np.broadcast_to(outer, up.shape)
+    planes = np.stack([*places, hairs - BROW[0], up, eye, near, off_brow, skin, on_lid, rooted, aside])
+    share, height, under_brow, up, eye, near, off_brow, skin, on_lid, rooted, aside = torch.from_numpy(planes).to(view)
+
+    ratio, sure = _surface(light(colors[0].movedim(0, -1)), terms(share, height + 0.5), skin)
+    # The line of lashes is the darkest along the edge of the lid.
+    line = torch.where(rooted > 0, ratio, BRIGHT).amin(0)
+    line = line[line < BRIGHT].median().clamp(0, FAINTEST)
+    hair = 1 - line.item()
+    dark = smoothstep(1 - ratio, *(max(part * hair, least) for part, least in LASHES))
+    off_brow = off_brow * (1 - _hair(dark, aside, under_brow, left))
+    dark = dark * near
+    off_brow = off_brow * (1 - smoothstep(aside, *(part * room for part in PAINTED_FACE)))
+    off_brow[[0, -1]] = off_brow[:, [0, -1]] = 0
+    hidden = _soft(torch.maximum(dark, eye), 7, 5) * off_brow
+    painted = _soft(torch.maximum(smoothstep(dark, *PAINTED), eye), 5, 3) * off_brow
+    # Where hair hangs down no skin is seen; nor is much of a lid below a low brow, whose colour is known otherwise.
+    shown = (1 - largest(hidden, 3)) * (sure + 1e-3)
+    lids = (terms(share.clamp(0, 1), up) @ lid).movedim(-1, 0).clamp(0, 1)
+    guessed = LID * on_lid * (1 - shown)
+    known = shown + guessed
+    bare = filled((colors * shown + lids * guessed) / known.clamp(min=1e-6), known)
+    middle = bare[0, :, ROWS // 2, COLUMNS // 2]
+    # What is hardly covered keeps its own texture.
+    lighter = ((bare + DARK).log() - (colors + DARK).log()).clamp(*LIGHTER) * hidden * (1 - _soft(eye, 5, 3))
+    return Bare(torch.cat([bare, painted, lighter, off_brow[None, None]], 1), middle * line**DARKER, hair, frame)
+
+
+def _surface(values: Tensor, known: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
+    """``values [H,W]``, of a smooth surface through most of them where ``weight [H,W]`` says, of polynomials ``known [H,W,6]`` (iteratively
+    reweighted least squares); and how far they belong to it, 0..1."""
+    known, flat, weight = known.flatten(0, 1), values.flatten(), weight.flatten()
+    level = LEVEL * len(flat) * torch.eye(known.shape[1]).to(known)
+    level[0, 0] = 0
+    sure = weight
+    for _ in range(ROUNDS):
+        weighted = (known * sure[:, None]).T
+        found = known @ torch.linalg.solve(weighted @ known + level, weighted @ flat)
+        off = flat / found.clamp(min=0.02) - 1
+        sure = weight * (-(off / torch.where(off < 0, *off.new_tensor(NEAR))).square()).exp()
+    return (1 + off).view_as(values), sure.view_as(values)
+
+
+def _hair(dark: Tensor, aside: Tensor, under_brow: Tensor, left: bool) -> Tensor:
+    """How far what is ``dark [H,W]`` is no lash, 0..1.
+
+    Args:
+        dark: 0..1.
+        aside: how far beyond the outer corner.
+        under_brow: how far below the edge of the brow.
+        left: whether the outer corner is the left one.
+    """
+    # What is dark all the way from far beside the eye is hair that hangs down.
+    strand = dark.cummin(1).values if left else dark.flip(1).cummin(1).values.flip(1)
+    # Thick brows reach below their edge: what is dark from there on, for a little, is theirs.
+    brow = torch.where(under_brow > 0, dark, 1.0).cummin(0).values * (1 - smoothstep(under_brow, *THICK))
+    return _soft(torch.maximum(strand * (aside > 0), brow), 1, 3)[0, 0]
+
+
+def _soft(mask: Tensor, wider: int, even: int) -> Tensor:
+    """``[1,1,H,W]`` of a mask ``[H,W]``, wider and with a soft border."""
+    return F.avg_pool2d(largest(mask[None, None], wider), even, 1, even // 2, count_include_pad=False)
+
+
+__all__ = ["Bare", "bare_eye"]

@@ -1,0 +1,63 @@
+"""Eyes that shut: the line where lids meet, and the skin without their lashes."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from flow_core.faces.landmarks import AT, BROW_EDGES, EYES, OVAL, UPPER_LIDS
+from flow_core.fields.curves import SAMPLES, TABLE, Frame, curves_of, shut_line
+from flow_core.fields.lashes import Bare, bare_eye
+from flow_core.geometry.crop import Crop
+
+
+@pytest.mark.parametrize("depth", [-0.1, 0.1, 0.5])
+def test_lids_meet_in_an_arc(depth: float) -> None:
+    """However wavy they are, and wherever they lie, it is convex downwards and no deeper than those of people."""
+    waves = 0.02 * np.sin(9 * np.pi * SAMPLES)
+    bottom = depth * np.sin(np.pi * SAMPLES) + waves
+    line = shut_line(bottom - 0.2 * np.sin(np.pi * SAMPLES), bottom, SAMPLES, 1.0)
+    assert line[0] == pytest.approx(0)
+    assert line[-1] == pytest.approx(0)
+    assert line.max() + 1e-6 > 0.03
+    assert line.max() < 0.14
+    assert 0.5 < SAMPLES[line.argmax()] < 0.7  # it is deepest outside of the middle
+    turns = np.diff(np.sign(np.diff(line)))
+    assert (turns[TABLE // 8 :] <= 0).all()  # it goes down once, and up once
+
+
+def bare(crop: Crop, view: torch.Tensor) -> Bare:
+    """The eye on the viewer's left of a view."""
+    places = crop.places[0].double().numpy()
+    upper, lower = places[[AT[i] for i in UPPER_LIDS[0]]], places[[AT[i] for i in EYES[0][:9]]]
+    frame = Frame.between(lower[0], lower[-1])
+    seen = list(curves_of([(frame, upper), (frame, lower)]))
+    brow, outline = (places[[AT[i] for i in row]] for row in (BROW_EDGES[0], OVAL))
+    return bare_eye(view, crop.lids[0, 0], frame, seen, brow, outline, True, False)
+
+
+def test_bare_eyes_have_the_colour_of_skin(crop: Crop) -> None:
+    skin = torch.tensor([0.7, 0.5, 0.4])
+    view = skin[None, :, None, None].expand(1, 3, 256, 256).clone()
+    found = bare(crop, view)
+    far = found.at(*crop.places[0, AT[50]][:, None])  # a cheek, beyond the picture of the eye
+    assert far[3].item() == 0
+    outer, inner = (crop.places[0, AT[EYES[0][i]]] for i in (0, 8))
+    middle = found.at(*((outer + inner) / 2)[:, None])[:, 0]
+    assert middle[3] > 0.95
+    assert torch.allclose(middle[:3] / middle[:3].sum(), skin / skin.sum(), atol=0.04)
+    assert torch.allclose(found.at(*(outer + 0.3 * (outer - inner))[:, None])[3:7], torch.zeros(4, 1), atol=0.02)
+
+
+def test_dark_lashes_make_a_dark_line(crop: Crop) -> None:
+    """And light ones a lighter one."""
+    view = torch.full((1, 3, 256, 256), 0.7)
+    at = ((crop.places[0, [AT[i] for i in UPPER_LIDS[0]]] - 0.5) / 1.15 + 0.5) * 256
+    tones = []
+    for lash in (0.1, 0.5):
+        painted = view.clone()
+        for x, y in at.round().long().tolist():
+            painted[..., y - 2 : y + 1, x - 1 : x + 2] = lash
+        tones.append(bare(crop, painted).tone.mean())
+    assert tones[0] < 0.5 * tones[1]
