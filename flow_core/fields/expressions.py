@@ -37,7 +37,10 @@ _RELAX_SOUR = {
     f"relax {n}": 0.9
     for n in ("mouthFrown", "mouthPucker", "mouthShrugLower", "mouthPress", "browDown", "browTogether")
 }
-_SMILING = {f"relax {n}": 0.7 for n in ("mouthSmile", "mouthUpperUp", "mouthLowerDown", "mouthStretch", "mouthDimple", "jawOpen")}
+_SMILING = {
+    f"relax {n}": 0.7
+    for n in ("mouthSmile", "mouthUpperUp", "mouthLowerDown", "mouthStretch", "mouthDimple", "jawOpen")
+}
 _ALL = {"relax": 1.0}
 TURNED = (
     0.08,

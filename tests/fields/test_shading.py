@@ -161,7 +161,10 @@ def test_video_has_the_same_light(crop: Crop, grey: Tensor) -> None:
 
 
 def test_a_grey_picture_gets_the_luminance(crop: Crop, grey: Tensor) -> None:
-    lit, one = warp(grey, crop, expression("mouthSmile 0.9"))[0], warp(grey[:, :1], crop, expression("mouthSmile 0.9"))[0]
+    lit, one = (
+        warp(grey, crop, expression("mouthSmile 0.9"))[0],
+        warp(grey[:, :1], crop, expression("mouthSmile 0.9"))[0],
+    )
     weights = torch.tensor([0.2126, 0.7152, 0.0722])[:, None, None]
     luminance = (lit[0].pow(2.2) * weights).sum(0).pow(1 / 2.2)
     assert (luminance - one[0, 0]).abs().max() < 0.015
