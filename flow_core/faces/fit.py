@@ -257,9 +257,9 @@ def _normal(model: _Model, rotation: Tensor, turned: Tensor, pull: Tensor) -> tu
 
 def _solve(normal: Tensor, right: Tensor, held: Tensor) -> Tensor:
     """The step, in which held modes stay."""
-    fixed = torch.cat([torch.zeros_like(held[:, :6]), held], 1)
-    free = (~fixed).to(normal)
-    matrix = normal * free[:, None] * free[:, :, None] + torch.diag_embed(fixed.to(normal))
+    free = torch.nn.functional.pad((~held).to(normal), (6, 0), value=1.0)
+    matrix = normal * free[:, None] * free[:, :, None]
+    matrix.diagonal(dim1=1, dim2=2).add_(1 - free)
     return torch.cholesky_solve((right * free)[..., None], torch.linalg.cholesky(matrix))[..., 0]
 
 
