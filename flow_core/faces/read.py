@@ -54,8 +54,8 @@ class UnitReader(nn.Module):
         z = torch.view_as_complex((points - points.mean(1, keepdim=True)).float().contiguous())
         usual = torch.view_as_complex(self.usual)
         turn = (z.conj() * usual).sum(1, keepdim=True)  # the similarity's turn, which makes this sum real
-        norm = torch.view_as_real(z).square().sum((1, 2)).sqrt()[:, None]
-        return torch.view_as_real(z * (turn / (turn.abs() * norm).clamp(min=1e-12)))
+        z = z * turn / (turn.abs() * z.abs().square().sum(1, keepdim=True).sqrt()).clamp(min=1e-12)
+        return torch.view_as_real(z)
 
     def forward(self, points: Tensor) -> Tensor:
         """Units ``[B,52]`` 0..1 of landmarks ``[B,161,2]``; the mean over each face and its mirror image."""
