@@ -12,6 +12,7 @@ import functools
 from dataclasses import dataclass, fields, replace
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from .landmarks import AT, IRISES, OVAL, POINTS
@@ -257,7 +258,7 @@ def _normal(model: _Model, rotation: Tensor, turned: Tensor, pull: Tensor) -> tu
 
 def _solve(normal: Tensor, right: Tensor, held: Tensor) -> Tensor:
     """The step, in which held modes stay."""
-    free = torch.nn.functional.pad((~held).to(normal), (6, 0), value=1.0)
+    free = F.pad((~held).to(normal), (6, 0), value=1.0)
     matrix = normal * free[:, None] * free[:, :, None]
     matrix.diagonal(dim1=1, dim2=2).add_(1 - free)
     return torch.cholesky_solve((right * free)[..., None], torch.linalg.cholesky(matrix))[..., 0]

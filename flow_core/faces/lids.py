@@ -7,6 +7,8 @@ darker, are left out (iteratively reweighted least squares).
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -63,16 +65,40 @@ def lid_colors(view: Tensor, places: Tensor) -> Tensor:
         colors = seen(torch.lerp(low[:, None], high[:, None], up[:, None, None])).flatten(1, 2)  # [B,N,3]
         bright = light(colors)
         first = bright / bright.quantile(LIGHT, 1, keepdim=True).clamp(min=1e-3)
-        sure = first = ((first - DARKER) / SOFT).sigmoid()
-        for _ in range(ROUNDS):
-            weighted = (known * sure[..., None]).mT  # [B,6,N]
-            surface = torch.linalg.solve(weighted @ known + level, weighted @ colors + level @ expected)
-            off = bright / light(known @ surface) - 1
-            sure = first * (-(off / torch.where(off < 0, *off.new_tensor(NEAR))).square()).exp()
+        first = ((first - DARKER) / SOFT).sigmoid()
+        surface, _, _ = through_most(known, colors, first, level, level @ expected, bright, light, NEAR)
         # The light of a bulge under the brow, or of a grey brow, is not that of a lid, which is hardly lighter than cheeks.
         mean = surface[:, :1].mean(-1, keepdim=True).clamp(min=0.02)
         found.append(surface * (MOST * cheeks.mean(-1, keepdim=True) / mean).clamp(max=1))
     return torch.stack(found, 1)
+
+
+def through_most(
+    known: Tensor, values: Tensor, first: Tensor, level: Tensor, pull: Tensor | float, bright: Tensor,
+    lightness: Callable[[Tensor], Tensor], near: tuple[float, float],
+) -> tuple[Tensor, Tensor, Tensor]:  # fmt: skip
+    """A smooth surface through most values (iteratively reweighted least squares).
+
+    Args:
+        known: ``[N,K]`` polynomials at places.
+        values: ``[...,N,C]`` there.
+        first: ``[...,N]`` their weights to begin with.
+        level: ``[K,K]`` by which the surface is held level, and
+        pull: ``[...,K,C]`` by which it is drawn to what is expected, of the normal equations.
+        bright: ``[...,N]`` lightness of the values.
+        lightness: gives that of the surface.
+        near: by which values are darker, and lighter, than it, one standard deviation.
+
+    Returns:
+        Coefficients ``[...,K,C]``; how much lighter values are than the surface ``[...,N]``, shares of it; and their last weights.
+    """
+    sure = first
+    for _ in range(ROUNDS):
+        weighted = (known * sure[..., None]).mT
+        found = torch.linalg.solve(weighted @ known + level, weighted @ values + pull)
+        off = bright / lightness(known @ found) - 1
+        sure = first * (-(off / torch.where(off < 0, *off.new_tensor(near))).square()).exp()
+    return found, off, sure
 
 
 def light(colors: Tensor) -> Tensor:
@@ -86,4 +112,4 @@ def _along(row: Tensor) -> Tensor:
     return F.interpolate(row.mT, COLUMNS, mode="linear", align_corners=False).mT
 
 
-__all__ = ["lid_colors", "light", "terms"]
+__all__ = ["lid_colors", "light", "terms", "through_most"]

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from ..faces.creases import DARK
 from ..faces.landmarks import WIDEN
-from ..faces.lids import light, terms
+from ..faces.lids import light, terms, through_most
 from ..geometry.neighbours import filled, largest
 from ..geometry.sampling import interpolate, sample_image
 from .curves import SAMPLES, Frame
@@ -38,7 +38,7 @@ PAINTED, LIGHTER = (
     (0.3, 0.9),
     (-0.3, 0.8),
 )  # how far a lash what is painted over is; least and most light that skin beside gets
-LEVEL, NEAR, ROUNDS = 0.001, (0.10, 0.25), 3  # of the surface through skin, as in :mod:`flow_core.faces.lids`
+LEVEL, NEAR = 0.001, (0.10, 0.25)  # of the surface through skin, as in :mod:`flow_core.faces.lids`
 BELOW, LID = (
     0.05,
     0.5,
@@ -124,7 +124,13 @@ def bare_eye(
     planes = np.stack([*places, hairs - BROW[0], up, eye, near, off_brow, skin, on_lid, rooted, aside])
     share, height, under_brow, up, eye, near, off_brow, skin, on_lid, rooted, aside = torch.from_numpy(planes).to(view)
 
-    ratio, sure = _surface(light(colors[0].movedim(0, -1)), terms(share, height + 0.5), skin)
+    bright, known = light(colors[0].movedim(0, -1)).flatten(), terms(share, height + 0.5).flatten(0, 1)
+    level = LEVEL * len(bright) * torch.eye(known.shape[1]).to(known)
+    level[0, 0] = 0
+    _, off, sure = through_most(
+        known, bright[:, None], skin.flatten(), level, 0.0, bright, lambda v: v[..., 0].clamp(min=0.02), NEAR
+    )
+    ratio, sure = (1 + off).view_as(skin), sure.view_as(skin)
     # The line of lashes is the darkest along the edge of the lid.
     line = torch.where(rooted > 0, ratio, BRIGHT).amin(0)
     line = line[line < BRIGHT].median().clamp(0, FAINTEST)
@@ -146,21 +152,6 @@ def bare_eye(
     # What is hardly covered keeps its own texture.
     lighter = ((bare + DARK).log() - (colors + DARK).log()).clamp(*LIGHTER) * hidden * (1 - _soft(eye, 5, 3))
     return Bare(torch.cat([bare, painted, lighter, off_brow[None, None]], 1), middle * line**DARKER, hair, frame)
-
-
-def _surface(values: Tensor, known: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
-    """``values [H,W]``, of a smooth surface through most of them where ``weight [H,W]`` says, of polynomials ``known [H,W,6]`` (iteratively
-    reweighted least squares); and how far they belong to it, 0..1."""
-    known, flat, weight = known.flatten(0, 1), values.flatten(), weight.flatten()
-    level = LEVEL * len(flat) * torch.eye(known.shape[1]).to(known)
-    level[0, 0] = 0
-    sure = weight
-    for _ in range(ROUNDS):
-        weighted = (known * sure[:, None]).T
-        found = known @ torch.linalg.solve(weighted @ known + level, weighted @ flat)
-        off = flat / found.clamp(min=0.02) - 1
-        sure = weight * (-(off / torch.where(off < 0, *off.new_tensor(NEAR))).square()).exp()
-    return (1 + off).view_as(values), sure.view_as(values)
 
 
 def _hair(dark: Tensor, aside: Tensor, under_brow: Tensor, left: bool) -> Tensor:

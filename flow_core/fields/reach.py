@@ -12,6 +12,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -68,12 +69,6 @@ NEARLY, MEET = 0.04, 0.006  # opening up to which lips are to meet, and how far 
 OVER = 0.08  # of an opening that shuts: nobody knows the edge of a lip to the pixel, and teeth would be seen between
 SLITS = 0.12, 0.24  # height of eyes, in their widths, between whose lids nothing is seen of an iris, and enough
 LEVEL, ASKED = 0.6, 0.3  # share by which a gaze up or down relaxes, and from which amount on it is what was asked for
-# Of the skin between brow and lid, by points of both: the share that a frown may take, that by which raised brows may stretch it, and up to where both are
-# free. The inner ends of brows go farther than their middles; as far down as they like.
-SKIN_BELOW = (
-    (((65, 158), (52, 159), (53, 160)), 0.75, 0.7, 0.4),
-    (((55, 173),), 9.0, 0.85, 0.5),
-)
 # How near the inner ends of brows come, in distances of the inner corners of the eyes: some 10 mm; and the share of the way there that they go freely
 NEAREST, ROOMY = 0.30, 0.7
 INNER_BROWS, INNER_CORNERS = (55, 285), (133, 362)  # on the viewer's left and right
@@ -84,6 +79,22 @@ APART = 0.012  # how exactly lips meet, or part as far as asked, distances of th
 STEPS = 3
 PLACE = 0.003  # how exactly landmarks of a clip are known, fractions of the crop side
 _DIFFERENCE = 0.02  # of a unit, by which derivatives are taken
+
+
+class SkinBelow(NamedTuple):
+    """The skin between a brow and its lid: how far a brow may go over it."""
+
+    pairs: tuple[tuple[int, int], ...]  # landmarks of the brow's lower edge, and of the upper lid below it
+    frown: float  # share of that skin that a frown may take,
+    rise: float  # by which a brow that rises may stretch it,
+    free: float  # and up to where both are free
+
+
+# Inner ends have less skin below them and rise farther than middles; they come down as far as they like.
+SKIN_BELOW = (
+    SkinBelow(((65, 158), (52, 159), (53, 160)), 0.75, 0.7, 0.4),
+    SkinBelow(((55, 173),), 9.0, 0.85, 0.5),
+)
 
 
 def eyelids_and_gaze(

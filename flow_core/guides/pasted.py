@@ -6,9 +6,9 @@ from __future__ import annotations
 import re
 
 from .reading import lone_degree
+from .weights import EMPHASIS
 
 _WIDE = str.maketrans("（）［］｜", "()[]|")
-EMPHASIS = 1.1  # what a plus after a word is worth
 _END = r"(?=[,，|\n()\[\]]|$)"
 # Calls of files and settings of programs, which are no words.
 _CALLS = re.compile(

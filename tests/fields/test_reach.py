@@ -179,7 +179,7 @@ def test_brows_rise_no_farther_than_their_lids_have_skin(crop: Crop, room: float
     for brow, lid in zip(brows, lids, strict=True):
         edge = brow[6:9]
         before, now = ((at[lid, 1] - at[edge, 1]).mean() for at in (places, moved))
-        assert now - before < SKIN_BELOW[0][2] * before + 0.004
+        assert now - before < SKIN_BELOW[0].rise * before + 0.004
         assert name == "neutral" or now - before > 0.1 * before
 
 
