@@ -25,6 +25,7 @@ NEAR = 0.12, 0.25  # by which skin is darker, and lighter, than the surface, one
 ROUNDS = 3
 LEVEL = 0.0, 0.01, 0.01, 0.04, 0.04, 0.04  # of all places, by which the surface is held level, of each of :func:`terms`
 MOST = 0.95  # lightness of lids, of that of cheeks, at the most,
+HUE = 0.6  # of the way to the hue of cheeks, where that is redder,
 SKIN = 0.9  # and where nothing else is known,
 KNOWN = 0.02  # which weighs as much as this share of the places
 
@@ -68,8 +69,12 @@ def lid_colors(view: Tensor, places: Tensor) -> Tensor:
         first = ((first - DARKER) / SOFT).sigmoid()
         surface, _, _ = through_most(known, colors, first, level, level @ expected, bright, light, NEAR)
         # The light of a bulge under the brow, or of a grey brow, is not that of a lid, which is hardly lighter than cheeks.
-        mean = surface[:, :1].mean(-1, keepdim=True).clamp(min=0.02)
-        found.append(surface * (MOST * cheeks.mean(-1, keepdim=True) / mean).clamp(max=1))
+        middle = surface[:, :1].clamp(min=0.02)
+        lighter = (MOST * cheeks.mean(-1, keepdim=True) / middle.mean(-1, keepdim=True)).clamp(max=1)
+        # Nor is a lid as grey as the hairs of a brow, or the rims of glasses.
+        hue = cheeks / cheeks.mean(-1, keepdim=True) / middle * middle.mean(-1, keepdim=True)
+        redder = HUE * (hue[..., :1] > hue[..., 2:])
+        found.append(surface * lighter * (1 + redder * (hue - 1)))
     return torch.stack(found, 1)
 
 

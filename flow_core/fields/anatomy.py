@@ -75,7 +75,7 @@ LASH_LENGTH, LASH_HANGS = 0.085, 0.55  # how far they hang down, in widths of th
 # Sides of pixels, in widths of the eye, with which single ones are seen, and which are too large; how they spread; and their number and phase
 HAIRS_SEEN, LASH_SPREAD, LASH_WAVES = (0.008, 0.02), 2.2, ((31.0, 0.0), (13.3, 0.2), (71.0, 0.6))
 LINE_ENDS, LINE_DROPS = (
-    1.08,
+    1.16,
     0.045,
 )  # share of the way outwards at which the line ends, and how far it hangs there, in widths of the eye
 LASHES_TURN = 0.1, 0.6  # shares of an eye's opening between which its lashes leave the skin above the lid
@@ -655,7 +655,7 @@ def _lash_line(eyes: Sequence[Eye], share: Tensor, high: Tensor, width: Tensor) 
     outwards = torch.where(left > 0, 1 - share, share)
     full = smoothstep(outwards, *LASHES_THICKEN)
     high = high + LINE_DROPS * shut * smoothstep(outwards, 0.5, 1.05)
-    ends = smoothstep(LINE_ENDS - outwards, 0.0, 0.2) * smoothstep(outwards, 0.0, 0.2)
+    ends = smoothstep(LINE_ENDS - outwards, 0.0, 0.34) * smoothstep(outwards, 0.0, 0.2)
     thick = 1e-4 + line * ends * torch.where(high > 0, *(low + (most - low) * full for low, most in LASH_THICK))
     core = LASH_COVER * faint * ends.sqrt() * (LASH_FAINT + (1 - LASH_FAINT) * full) * (-(high / thick).square()).exp()
     # Lashes spread outwards, and are not as long as one another.

@@ -17,7 +17,7 @@ from ..faces.creases import DARK
 from ..faces.landmarks import WIDEN
 from ..faces.lids import light, terms, through_most
 from ..geometry.neighbours import filled, largest
-from ..geometry.sampling import interpolate, sample_image
+from ..geometry.sampling import enlarged, interpolate, sample_image
 from .curves import SAMPLES, Frame
 from .smooth import smoothstep
 
@@ -25,7 +25,7 @@ ROWS, COLUMNS = 32, 64  # pixels of that picture,
 ACROSS, DOWN = (-0.6, 1.6), (-0.65, 0.45)  # and the part of the face in it, in widths of the eye from its left corner
 # Lengths below are in widths of the eye, too. How far lashes reach, surely and at most: over the upper lid, beyond the outer and the inner corner; and
 # under the lower lid, whose lashes stay. Under glasses there are their rims.
-OVER, OUTER, INNER, UNDER = (0.14, 0.28), (0.32, 0.48), (0.06, 0.16), (0.01, 0.05)
+OVER, OUTER, INNER, UNDER = (0.14, 0.28), (0.44, 0.58), (0.06, 0.16), (0.01, 0.05)
 OVER_RIM, OUTER_RIM = (0.04, 0.10), (0.02, 0.08)
 BESIDE, AROUND_OUTER = 0.15, (-0.35, 0.0)  # by which they reach farther down beside the outer corner, and from where on
 # Shares of the way from the outer corner to the outline of the face that lashes reach at most; up to which there is skin, and from which on none;
@@ -39,10 +39,12 @@ PAINTED, LIGHTER = (
     (-0.3, 0.8),
 )  # how far a lash what is painted over is; least and most light that skin beside gets
 LEVEL, NEAR = 0.001, (0.10, 0.25)  # of the surface through skin, as in :mod:`flow_core.faces.lids`
-BELOW, LID = (
-    0.05,
-    0.5,
-)  # how much the skin below an eye says of that above, and the colour of its lid of what is not seen
+# How much the skin below an eye says of that above, of the light that skin has, and of the colours; what skin of another light says of the
+# colours beside it; and the colour of a lid of what is not seen
+BELOW, BELOW_COLORS, OTHERS, LID = 0.05, 0.25, 0.3, 0.5
+# Texture of skin: on how many times finer a raster; how far below the lower lid it is taken from, in widths of the eye; pixels of that raster in which
+# it is even; and how much darker and lighter it is at most, as a logarithm
+FINER, MIRROR, EVEN, ROUGH = 2, 0.22, 8, (-0.2, 0.12)
 EDGE = 0.02  # of the edge of an eye that is known to a pixel only
 ALONG, LINED = (
     0.10,
@@ -56,7 +58,7 @@ DARKER = 1.5  # power of the light of lashes that are thinner than a pixel of th
 class Bare(NamedTuple):
     """An eye without its upper lashes."""
 
-    # [1,8,ROWS,COLUMNS] sRGB of bare skin; how far a place is to be painted with it, 0..1; the light that skin beside lashes gets, as of
+    # [1,8,FINER ROWS,FINER COLUMNS] sRGB of bare skin; how far a place is to be painted with it, 0..1; the light that skin beside lashes gets, as of
     # :attr:`flow_core.fields.base.Sample.light`; and how far it lies off the brow, 0..1
     skin: Tensor
     tone: Tensor  # [3] sRGB of the line of lashes
@@ -116,13 +118,15 @@ def bare_eye(
         near = near * (1 - smoothstep(distance, *bounds))
     eye = np.maximum(np.maximum(above, under), np.maximum(outer, inner)) < EDGE
     of_face = 1 - smoothstep(outer, *(part * room for part in FACE))
-    skin = (1 - eye) * off_brow * of_face * np.where(under > 0, BELOW, 1.0)
+    of_skin = (1 - eye) * off_brow * of_face
     on_lid = (1 - eye) * smoothstep(-np.maximum(outer, inner), 0.0, 0.3) * (above > 0) * off_brow
     rooted = (above > -EDGE) & (above < ALONG) & (inner < -LINED[0]) & (outer < -LINED[1])
     up = (above / np.maximum(above + hairs, EDGE)).clip(0, 1)
     aside = np.broadcast_to(outer, up.shape)
-    planes = np.stack([*places, hairs - BROW[0], up, eye, near, off_brow, skin, on_lid, rooted, aside])
-    share, height, under_brow, up, eye, near, off_brow, skin, on_lid, rooted, aside = torch.from_numpy(planes).to(view)
+    planes = np.stack([*places, hairs - BROW[0], up, eye, near, off_brow, of_skin, under > 0, on_lid, rooted, aside])
+    planes = torch.from_numpy(planes).to(view)
+    share, height, under_brow, up, eye, near, off_brow, of_skin, below, on_lid, rooted, aside = planes
+    skin = of_skin * (1 - (1 - BELOW) * below)
 
     bright, known = light(colors[0].movedim(0, -1)).flatten(), terms(share, height + 0.5).flatten(0, 1)
     level = LEVEL * len(bright) * torch.eye(known.shape[1]).to(known)
@@ -130,7 +134,7 @@ def bare_eye(
     _, off, sure = through_most(
         known, bright[:, None], skin.flatten(), level, 0.0, bright, lambda v: v[..., 0].clamp(min=0.02), NEAR
     )
-    ratio, sure = (1 + off).view_as(skin), sure.view_as(skin)
+    ratio, sure = (1 + off).view_as(skin), sure.view_as(skin) / skin.clamp(min=1e-6)
     # The line of lashes is the darkest along the edge of the lid.
     line = torch.where(rooted > 0, ratio, BRIGHT).amin(0)
     line = line[line < BRIGHT].median().clamp(0, FAINTEST)
@@ -143,7 +147,9 @@ def bare_eye(
     hidden = _soft(torch.maximum(dark, eye), 7, 5) * off_brow
     painted = _soft(torch.maximum(smoothstep(dark, *PAINTED), eye), 5, 3) * off_brow
     # Where hair hangs down no skin is seen; nor is much of a lid below a low brow, whose colour is known otherwise.
-    shown = (1 - largest(hidden, 3)) * (sure + 1e-3)
+    # What is painted joins what is seen around it, be that darker or lighter; but no rim of glasses.
+    sure = sure + (1 - sure) * (0.0 if glasses else OTHERS)
+    shown = (1 - largest(hidden, 3)) * (of_skin * (1 - (1 - BELOW_COLORS) * below) * sure + 1e-3)
     lids = (terms(share.clamp(0, 1), up) @ lid).movedim(-1, 0).clamp(0, 1)
     guessed = LID * on_lid * (1 - shown)
     known = shown + guessed
@@ -151,7 +157,31 @@ def bare_eye(
     middle = bare[0, :, ROWS // 2, COLUMNS // 2]
     # What is hardly covered keeps its own texture.
     lighter = ((bare + DARK).log() - (colors + DARK).log()).clamp(*LIGHTER) * hidden * (1 - _soft(eye, 5, 3))
-    return Bare(torch.cat([bare, painted, lighter, off_brow[None, None]], 1), middle * line**DARKER, hair, frame)
+    planes = enlarged(torch.cat([bare, painted, lighter, off_brow[None, None]], 1), (FINER * ROWS, FINER * COLUMNS))
+    if not glasses:
+        planes[:, :3] *= _texture(view, frame, seen[1])
+    return Bare(planes, middle * line**DARKER, hair, frame)
+
+
+def _texture(view: Tensor, frame: Frame, lower: np.ndarray) -> Tensor:
+    """Factors ``[FINER ROWS,FINER COLUMNS]`` of the texture of skin: that below the eye, as in a mirror.
+
+    Args:
+        view, frame: as of :func:`bare_eye`.
+        lower: ``[TABLE]`` the lower lid.
+    """
+    share, height = (
+        low + (high - low) * (np.arange(count) + 0.5) / count
+        for (low, high), count in ((ACROSS, FINER * COLUMNS), (DOWN, FINER * ROWS))
+    )
+    edge = np.interp(share, SAMPLES, lower) / frame.length + MIRROR
+    share, height = np.meshgrid(share, height)
+    height = edge + np.abs(height - edge)
+    at = (np.stack(frame.back(share * frame.length, height * frame.length), -1) - 0.5) / WIDEN + 0.5
+    seen = sample_image(view.mean(1, keepdim=True), torch.from_numpy(at * view.shape[-1]).to(view)[None])
+    bright = (seen + DARK).log()
+    even = enlarged(F.avg_pool2d(bright, EVEN), bright.shape[2:])
+    return (bright - even)[0, 0].clamp(*ROUGH).exp()
 
 
 def _hair(dark: Tensor, aside: Tensor, under_brow: Tensor, left: bool) -> Tensor:
