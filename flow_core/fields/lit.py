@@ -21,7 +21,7 @@ TRACE = 0.005  # and up to which nobody sees that they fade
 # Controls that add years and take them away; how much of what years do to the light a whole one of them does; and by how much one
 # deepens the lines that a face has, or lets them fade; in either direction. And the most that years do to the light
 YEARS = {"faceOlder": 1.0, "older": 1.0, "younger": -1.0}
-YEARS_LIGHT, YEARS_LINES, DARKEST = (1.3, 0.4), (0.6, 0.75), 0.6
+YEARS_LIGHT, YEARS_LINES, DARKEST = (0.75, 0.4), (0.6, 0.75), 0.6
 FACING = 0.2, 0.7  # cosines between skin and view, from where on years are seen, and where they are seen as they are
 
 
@@ -31,7 +31,7 @@ def lit(face: Face, after: Tensor, controls: Tensor) -> Tensor:
     fitted, table = face.front, _shading(load_rig())
     shown, part = fitted.units[0], fitted.rig
     change = (after - shown) @ table.light.to(shown)
-    years = sum(share * controls[part.control_names.index(n)].item() for n, share in YEARS.items())
+    years = years_of(part, controls)
     way = int(years < 0)
     gone = (shown.clamp(min=0) - after.clamp(min=0)).clamp(min=0)
     fading = None
@@ -47,6 +47,11 @@ def lit(face: Face, after: Tensor, controls: Tensor) -> Tensor:
         fading = ((0.0 if fading is None else fading) - YEARS_LINES[way] * seen * table.skin.to(shown)).clamp(-1, FADED)
     fades = fading is not None and face.creases is not None and fading.abs().max() > TRACE
     return torch.stack([light, fading] if fades else [light], 1)
+
+
+def years_of(rig: Rig, controls: Tensor) -> float:
+    """How many years controls ``[C]`` add, 1 = old; below 0 they take them away."""
+    return sum(share * controls[rig.control_names.index(name)].item() for name, share in YEARS.items())
 
 
 @functools.lru_cache(maxsize=2)

@@ -16,12 +16,13 @@ from ..threads import alone
 from .anatomy import RASTER, MovedFace
 from .face import Face, front
 from .frown import frown_light
-from .lit import lit
+from .lit import lit, years_of
 from .opening import rounded
 from .reach import eyelids_and_gaze, lips_settled, of_mesh
 from .smooth import smoothstep
 from .teeth import BARED, Skull
 from .units import units_after
+from .wrinkles import wrinkle_light
 
 if TYPE_CHECKING:
     from .muscles import MusclesField
@@ -90,6 +91,10 @@ def moved_face(face: Face, field: MusclesField, size: int = RASTER, after: Tenso
         shift = torch.cat([shift, lit(face, after, controls)], 1)
         drawn = (after - shown)[[names.index("browTogether" + side) for side in ("Left", "Right")]]
         folds = frown_light(drawn, part.neutral, part.triangles, seen)
+        older = years_of(part, controls)
+        if older > 0:
+            drawn = wrinkle_light(older, part.neutral, part.triangles, seen)
+            folds = drawn if folds is None else folds + drawn
         skull = _skull(face, after)
     return MovedFace(face, moved, shift, part.triangles, seen, lids, gaze, teeth, skull, folds)
 

@@ -27,7 +27,7 @@ from . import container
 from .anatomy import RASTER, Box, MovedFace
 from .base import FEATHER, FieldError, Flow, Sample, taper
 from .face import Face
-from .lit import YEARS
+from .lit import YEARS, years_of
 from .look import Look
 from .moved import COARSE, SMALL, moved_face
 from .raster import Field
@@ -160,8 +160,9 @@ class MusclesField:
         moved = []
         for i in range(count):
             at = i if crop.batch > 1 else 0
-            size = RASTER if crop.side[at] > SMALL else COARSE
             face, one = Face.of(crop, at, faces), self.select(i % self.batch)
+            fine = crop.side[at] > SMALL or years_of(faces.rig, one.controls[0]) > 0  # lines of the old are thin
+            size = RASTER if fine else COARSE
             looks = face.view is not None and fitted is None and one.relax.min() > 0
             moved.append(moved_face(face, one, size, looked_at(face, one) if looks else None))
         rest = None if self.rest is None else self.rest.flow(feather, crop)

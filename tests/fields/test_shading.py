@@ -205,7 +205,24 @@ def test_years_deepen_folds_and_youth_does_not(crop: Crop, grey: Tensor) -> None
         place = torch.lerp(marks[AT[a]], marks[AT[b]], 0.5)
         assert at(crop, older, place).mean() < GREY - 0.03
         assert at(crop, younger, place).mean() > GREY
-    assert (older - GREY).abs().max() < 0.2  # soft shades, no lines
+    assert (older - GREY).abs().max() < 0.2  # soft shades
+
+
+def test_years_draw_lines_across_the_forehead(crop: Crop, grey: Tensor) -> None:
+    """From brow to hair light falls and rises three times; youth draws no line."""
+    middle, top = crop.places[0, AT[9]], crop.places[0, AT[10]]
+    row = torch.stack([torch.lerp(middle, top, t.item()) for t in torch.linspace(0.1, 0.9, 60)])
+
+    def dips(field: MusclesField) -> int:
+        light = crop.aligned(warp(grey, crop, field)[0], 512)[0].mean(0)
+        x, y = (row * 512).long().T
+        seen = light[y, x]
+        seen = seen - torch.nn.functional.avg_pool1d(seen[None], 21, 1, 10, count_include_pad=False)[0]
+        low = seen < -0.003
+        return int((low[1:] & ~low[:-1]).sum())
+
+    assert dips(MusclesField.of({"older": 1.0})) >= 3
+    assert dips(MusclesField.of({"younger": 1.0})) == dips(MusclesField.of({"older": -1.0})) == 0
 
 
 def test_lines_deepen_with_years_and_fade_with_youth(crop: Crop, grey: Tensor) -> None:
