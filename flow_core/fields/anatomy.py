@@ -78,7 +78,9 @@ LINE_ENDS, LINE_DROPS = (
     1.16,
     0.045,
 )  # share of the way outwards at which the line ends, and how far it hangs there, in widths of the eye
-LASHES_TURN = 0.1, 0.6  # shares of an eye's opening between which its lashes leave the skin above the lid
+# Shares of an eye's opening between which its lashes leave the skin above the lid, and their line is drawn anew
+LASHES_TURN, LINE_TURNS = (0.1, 0.6), (0.35, 0.6)
+UNDER_LID = 0.5  # of the shadow of a lid, that one that comes down casts
 SLIT = 0.165, 0.205  # height of eyes, in their widths, that are all but shut, and that are open
 TO_OUTLINE = (
     0.4,
@@ -160,6 +162,7 @@ class Eye:
     box: Box
     bare: Bare | None  # how it looks without the lashes that lids that shut take along
     shut: float  # 0..1 how far it is shut of what was open
+    lined: float  # 0..1 how far the line of its lashes, which its lid has come to hide, is drawn anew
     taken: float  # 0..1 how much less of its way the skin above the lid goes along
     fine: float  # 0..1 whether pixels are so small that single lashes are seen
     lashes: float  # half width of their line
@@ -505,7 +508,10 @@ def _eyes(
         if face.lids is not None and face.view is not None and factor < LASHES_TURN[1]:
             brow, outline = (landmarks[[AT[i] for i in row]] for row in (BROW_EDGES[side], OVAL))
             bare = bare_eye(face.view, face.lids[0, side], source, seen, brow, outline, side == 0, glasses)
-        shut = was_open * (1 - smoothstep(factor, *LASHES_TURN)) if bare is not None else 0.0
+        shut, lined = (
+            was_open * (1 - smoothstep(factor, *turn)) if bare is not None else 0.0
+            for turn in (LASHES_TURN, LINE_TURNS)
+        )
         # The skin stretches at most so much that it does not fold. Where a lid that is shut is painted none is taken from a low brow.
         way, near = float(np.abs(after[0] - top).max()), max(min(LID, free), LASHES + LEAST_SKIN)
         taken = 1 - min((near - LASHES) / (1.4 * max(way, 1e-6)), 1.0)
@@ -534,6 +540,7 @@ def _eyes(
                 box,
                 bare,
                 shut,
+                lined,
                 taken,
                 1 - smoothstep(pixel / length, *HAIRS_SEEN),
                 math.hypot(LINE, LASH_PIXEL * pixel),
@@ -615,6 +622,7 @@ def _ask_eyes(
     opening, opening0 = (bottom - top).clamp_(min=1e-4), opening0.clamp_(min=1e-4)
     went = smoothstep(torch.hypot(right, below) / length, 0.0, 0.10)
     went = torch.maximum(went, smoothstep(opening / opening0 - 1, 0.0, 0.6))
+    went = torch.maximum(went, UNDER_LID * smoothstep(1 - opening / opening0, 0.0, 0.5))
     beside = torch.minimum(share, 1 - share) / 0.12
     lit = torch.minimum(torch.minimum(-above / (0.30 * opening), 0.5 - under / (0.30 * opening)), beside).clamp_(0, 1)
     lit = lit * lit * (3 - 2 * lit)
@@ -646,10 +654,10 @@ def _lash_line(eyes: Sequence[Eye], share: Tensor, high: Tensor, width: Tensor) 
     """
     tones = torch.stack([torch.zeros(3).to(share) if eye.bare is None else eye.bare.tone for eye in eyes]).T[..., None]
     rows = [
-        (0.0,) * 5 if eye.bare is None else (eye.shut, eye.bare.hair, float(eye.left), eye.fine, eye.lashes)
+        (0.0,) * 6 if eye.bare is None else (eye.shut, eye.lined, eye.bare.hair, float(eye.left), eye.fine, eye.lashes)
         for eye in eyes
     ]
-    shut, hair, left, fine, line = share.new_tensor(rows).T[..., None]
+    shut, lined, hair, left, fine, line = share.new_tensor(rows).T[..., None]
     # In small pictures a line that is as wide as a pixel takes less light.
     faint, line = (LASH_WIDE / line.clamp(min=1e-6)).clamp(max=1).sqrt(), line / width
     outwards = torch.where(left > 0, 1 - share, share)
@@ -665,7 +673,7 @@ def _lash_line(eyes: Sequence[Eye], share: Tensor, high: Tensor, width: Tensor) 
     length = LASH_LENGTH * (1 + 0.25 * fine * waves[1])
     hang = LASH_HANGS * hair * full * ends * single.clamp(0, 1.6) * (-(high / length).square()).exp() * (high < 0)
     hang = hang.clamp(max=1)
-    cover = shut * (1 - (1 - core) * (1 - hang))
+    cover = 1 - (1 - lined * core) * (1 - shut * hang)
     return torch.cat([tones * cover, cover[None]])
 
 
