@@ -18,6 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..faces.lids import terms
 from ..faces.landmarks import AT, BROW_EDGES, EYES, IRISES, LIPS, LIPS_INNER, OVAL, UPPER_LIDS
 from ..faces.mouth import columns as along
 from ..faces.shading import GAMMA, TINT
@@ -46,7 +47,7 @@ RIM_LASHES = 0.007  # height of the strip of it that moves as a whole
 LASHES = 0.010  # height of the strip along a lid that moves as a whole, with its lashes
 # Of the skin between an upper lid and its brow: what stays with the lid when the brow rises, and what goes with the brow, whose hairs
 # begin below its edge.
-STAYS, BROW_HAIR = 0.38, 0.30
+STAYS, BROW_HAIR = 0.30, 0.40
 LID = 0.085  # how far above an upper lid the skin gives way when the lid closes
 LOWER_LID = 0.05
 UPPER_OPENS = 0.8  # the upper lid's share of what an eye opens
@@ -296,6 +297,7 @@ class MovedFace:
             after += (before - after) * _under_glasses(before, torch.from_numpy(before)).numpy()[:, None]
         else:
             _keep_lashes(self.skin, before, after)
+        self.opened = None if face.glasses or face.lids is None else opened(before, after, face.lids[0])
         edges = _edges(*_tips(before, after))
         curves = curves_of(edges)
         self.eyes = _eyes(before, after, edges[:8], curves[:8], lids, gaze, face, device)
@@ -338,6 +340,16 @@ class MovedFace:
                 if light is not None:
                     light = light.clone() if light.shape[1] == 3 else light.expand(-1, 3, -1, -1).clone()
                     light.view(3, -1)[:, at] += lighter
+        for box, paint in self.opened or ():
+            (at,) = _within(planes, [box])
+            if len(at):
+                source = flat.index_select(1, at) + moves.index_select(1, at)
+                x0, y0, x1, y1 = box
+                low, size = source.new_tensor([[x0], [y0]]), source.new_tensor([[x1 - x0], [y1 - y0]])
+                layer = interpolate(paint, ((source - low) / size).T[None, None], "bilinear")[0, :, 0]
+                painted = skin.new_zeros(1, 4, *skin.shape[2:]) if painted is None else painted
+                rows = painted.view(4, -1)
+                rows[:, at] = layer + rows[:, at] * (1 - layer[3])
         at = found[-1]
         if len(at):
             here = flat.index_select(1, at)
@@ -422,6 +434,39 @@ def _keep_lashes(skin: Tensor, landmarks: np.ndarray, moved: np.ndarray) -> None
         axis, limit, most = (part.new_tensor(v) for v in (down, stays + drawn * share, here * drawn))
         lower = (part * axis[:, None, None]).sum(0)
         part -= axis[:, None, None] * (lower - limit).clamp(min=0).minimum(most)
+
+
+PAINT = 1.0
+OPENED = 48
+
+def opened(landmarks: np.ndarray, moved: np.ndarray, lids: Tensor) -> list[tuple[Box, Tensor]]:
+    found = []
+    for side in (0, 1):
+        lid, brow = _UPPER[side], [AT[i] for i in BROW_EDGES[side]]
+        frame = Frame.between(landmarks[lid[0]], landmarks[lid[-1]])
+        down = np.array([-frame.axis[1], frame.axis[0]])
+        rows = [(frame.to(*landmarks[at].T), (landmarks[at] - moved[at]) @ down) for at in (lid, brow)]
+        if (rows[1][1].mean() - rows[0][1].mean()) < 1e-3:
+            continue
+        beside = 0.5 * frame.length
+        # corners of the upright box around lid and brow, before and after
+        box = np.array([frame.back(a, b) for a in (-beside, frame.length + beside) for b in (min(b.min() - s.max() for (_, b), s in rows), LASHES)])
+        (x0, y0), (x1, y1) = box.min(0), box.max(0)
+        x, y = np.meshgrid(x0 + (np.arange(OPENED) + 0.5) / OPENED * (x1 - x0), y0 + (np.arange(OPENED) + 0.5) / OPENED * (y1 - y0))
+        a, b = frame.to(x, y)
+        (edge, stays), (end, goes) = (
+            [np.interp(a, np.maximum.accumulate(along), v) for v in (height, shift)] for (along, height), shift in rows
+        )
+        room, drawn = np.maximum(edge - end, 1e-3), np.maximum(goes - stays, 0)
+        up = (edge - b) / room
+        band = smoothstep(up, STAYS - 0.15, STAYS + 0.15) * (1 - smoothstep(up, 0.85 - BROW_HAIR, 1.15 - BROW_HAIR))
+        here = 1 - np.maximum(-a, a - frame.length).clip(0) / beside
+        cover = PAINT * band * here.clip(0) * drawn / (drawn + room * (1 - STAYS - BROW_HAIR))
+        known = terms(*(torch.from_numpy(v).to(lids) for v in ((a / frame.length).clip(0, 1), up.clip(0, 1))))
+        cover = torch.from_numpy(cover).to(lids)
+        paint = torch.cat([(known @ lids[side]).clamp(0, 1).movedim(-1, 0) * cover, cover[None]])[None]
+        found.append(((x0, y0, x1, y1), paint))
+    return found
 
 
 def _within(points: Tensor, boxes: Sequence[Box]) -> list[Tensor]:
