@@ -18,7 +18,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..faces.lids import terms
 from ..faces.landmarks import AT, BROW_EDGES, EYES, IRISES, LIPS, LIPS_INNER, OVAL, UPPER_LIDS
 from ..faces.mouth import columns as along
 from ..faces.shading import GAMMA, TINT
@@ -26,6 +25,7 @@ from ..geometry.grid import pixel_centers
 from ..geometry.mesh import barycentric, polygon_distance
 from ..geometry.neighbours import filled, of_three
 from ..geometry.sampling import enlarged, interpolate, sample_image
+from .brows import LASHES, drawn_out, keep_lashes
 from .curves import SAMPLES, TABLE, UPPER_SHUTS, Frame, curves_of, read, shut_line
 from .lashes import Bare, bare_eye
 from .lips import EDGES as LIP_EDGES
@@ -44,10 +44,6 @@ FADE = 0.16  # fractions of the crop side beyond the face's outline at which its
 BEHIND = 1.12  # by which factor eyes behind glasses open at most
 BELOW_RIM = 0.014  # height of the skin above their upper lid that gives way: less than there is up to most rims
 RIM_LASHES = 0.007  # height of the strip of it that moves as a whole
-LASHES = 0.010  # height of the strip along a lid that moves as a whole, with its lashes
-# Of the skin between an upper lid and its brow: what stays with the lid when the brow rises, and what goes with the brow, whose hairs
-# begin below its edge.
-STAYS, BROW_HAIR = 0.30, 0.40
 LID = 0.085  # how far above an upper lid the skin gives way when the lid closes
 LOWER_LID = 0.05
 UPPER_OPENS = 0.8  # the upper lid's share of what an eye opens
@@ -296,8 +292,9 @@ class MovedFace:
             self.skin[:, 3:] *= still  # but a rim is no crease
             after += (before - after) * _under_glasses(before, torch.from_numpy(before)).numpy()[:, None]
         else:
-            _keep_lashes(self.skin, before, after)
-        self.opened = None if face.glasses or face.lids is None else opened(before, after, face.lids[0])
+            keep_lashes(self.skin, before, after)
+        paints = self.paints and face.lids is not None and not face.glasses
+        self.drawn_out = drawn_out(before, after, face.lids[0]) if paints else []
         edges = _edges(*_tips(before, after))
         curves = curves_of(edges)
         self.eyes = _eyes(before, after, edges[:8], curves[:8], lids, gaze, face, device)
@@ -340,16 +337,14 @@ class MovedFace:
                 if light is not None:
                     light = light.clone() if light.shape[1] == 3 else light.expand(-1, 3, -1, -1).clone()
                     light.view(3, -1)[:, at] += lighter
-        for box, paint in self.opened or ():
-            (at,) = _within(planes, [box])
+        for part in self.drawn_out:
+            (at,) = _within(planes, [part.reach])
             if len(at):
-                source = flat.index_select(1, at) + moves.index_select(1, at)
-                x0, y0, x1, y1 = box
-                low, size = source.new_tensor([[x0], [y0]]), source.new_tensor([[x1 - x0], [y1 - y0]])
-                layer = interpolate(paint, ((source - low) / size).T[None, None], "bilinear")[0, :, 0]
+                paint = part.at(flat.index_select(1, at) + moves.index_select(1, at))
                 painted = skin.new_zeros(1, 4, *skin.shape[2:]) if painted is None else painted
                 rows = painted.view(4, -1)
-                rows[:, at] = layer + rows[:, at] * (1 - layer[3])
+                over = rows.index_select(1, at)  # lashes and lids that shut
+                rows.index_copy_(1, at, over + paint * (1 - over[3]))
         at = found[-1]
         if len(at):
             here = flat.index_select(1, at)
@@ -391,82 +386,6 @@ class MovedFace:
         cover = _ask_mouth(self.mouth, _lips(self.mouth, x, y), x, y, self.teeth)[0]
         eyes = _ask_eyes(self.eyes, x.expand(2, -1), y.expand(2, -1))[1]
         return torch.maximum(cover, eyes.amax(0)).reshape(1, *points.shape[1:3])
-
-
-def _keep_lashes(skin: Tensor, landmarks: np.ndarray, moved: np.ndarray) -> None:
-    """Where brows rise, the skin next to the upper lids stays, with lashes and their shadow, and what lies above it is drawn out instead.
-
-    Args:
-        skin: ``[1,2 or more,n,n]`` from :func:`skin_offsets`, changed in place.
-        landmarks: ``[161,2]`` before, and
-        moved: after.
-    """
-    size = skin.shape[-1]
-    for side in (0, 1):
-        lid, brow = _UPPER[side], [AT[i] for i in BROW_EDGES[side]]
-        frame = Frame.between(moved[lid[0]], moved[lid[-1]])
-        down = np.array([-frame.axis[1], frame.axis[0]])
-        rows = [(frame.to(*moved[at].T), (landmarks[at] - moved[at]) @ down) for at in (lid, brow)]
-        if (rows[1][1].mean() - rows[0][1].mean()) < 1e-3:
-            continue
-        # From the lid to the brow, and half an eye beyond its corners.
-        beside, top = 0.5 * frame.length, min(b.min() for (_, b), _ in rows)
-        corners = np.array([frame.back(a, b) for a in (-beside, frame.length + beside) for b in (top, LASHES)]) * size
-        (x0, y0), (x1, y1) = (
-            corners.min(0).clip(0, size - 1).astype(int),
-            corners.max(0).clip(0, size - 1).astype(int) + 1,
-        )
-        x, y = np.meshgrid((np.arange(x0, x1) + 0.5) / size, (np.arange(y0, y1) + 0.5) / size)
-        a, b = frame.to(x, y)
-        (edge, stays), (end, goes) = (
-            [np.interp(a, np.maximum.accumulate(along), v) for v in (height, shift)] for (along, height), shift in rows
-        )
-        room, above = np.maximum(edge - end, 1e-3), edge - b  # after the brow has moved
-        drawn = np.maximum(goes - stays, 0)
-        skin_before = np.maximum(room - drawn, 0)
-        held, hairs = STAYS * skin_before, room - BROW_HAIR * skin_before
-        share = ((above - held) / np.maximum(hairs - held, 1e-3)).clip(0, 1)
-        share = 0.75 * share + 0.25 * share * share * (3 - 2 * share)
-        here = 1 - np.maximum(-a, a - frame.length).clip(0) / beside
-        here = here.clip(0) * (1 + above / LASHES).clip(0, 1) * (above < room)
-        part = skin[0, :2, y0:y1, x0:x1]
-        # Skin that something else moves, such as a cheek, is held back by no more than the brow draws it.
-        axis, limit, most = (part.new_tensor(v) for v in (down, stays + drawn * share, here * drawn))
-        lower = (part * axis[:, None, None]).sum(0)
-        part -= axis[:, None, None] * (lower - limit).clamp(min=0).minimum(most)
-
-
-PAINT = 1.0
-OPENED = 48
-
-def opened(landmarks: np.ndarray, moved: np.ndarray, lids: Tensor) -> list[tuple[Box, Tensor]]:
-    found = []
-    for side in (0, 1):
-        lid, brow = _UPPER[side], [AT[i] for i in BROW_EDGES[side]]
-        frame = Frame.between(landmarks[lid[0]], landmarks[lid[-1]])
-        down = np.array([-frame.axis[1], frame.axis[0]])
-        rows = [(frame.to(*landmarks[at].T), (landmarks[at] - moved[at]) @ down) for at in (lid, brow)]
-        if (rows[1][1].mean() - rows[0][1].mean()) < 1e-3:
-            continue
-        beside = 0.5 * frame.length
-        # corners of the upright box around lid and brow, before and after
-        box = np.array([frame.back(a, b) for a in (-beside, frame.length + beside) for b in (min(b.min() - s.max() for (_, b), s in rows), LASHES)])
-        (x0, y0), (x1, y1) = box.min(0), box.max(0)
-        x, y = np.meshgrid(x0 + (np.arange(OPENED) + 0.5) / OPENED * (x1 - x0), y0 + (np.arange(OPENED) + 0.5) / OPENED * (y1 - y0))
-        a, b = frame.to(x, y)
-        (edge, stays), (end, goes) = (
-            [np.interp(a, np.maximum.accumulate(along), v) for v in (height, shift)] for (along, height), shift in rows
-        )
-        room, drawn = np.maximum(edge - end, 1e-3), np.maximum(goes - stays, 0)
-        up = (edge - b) / room
-        band = smoothstep(up, STAYS - 0.15, STAYS + 0.15) * (1 - smoothstep(up, 0.85 - BROW_HAIR, 1.15 - BROW_HAIR))
-        here = 1 - np.maximum(-a, a - frame.length).clip(0) / beside
-        cover = PAINT * band * here.clip(0) * drawn / (drawn + room * (1 - STAYS - BROW_HAIR))
-        known = terms(*(torch.from_numpy(v).to(lids) for v in ((a / frame.length).clip(0, 1), up.clip(0, 1))))
-        cover = torch.from_numpy(cover).to(lids)
-        paint = torch.cat([(known @ lids[side]).clamp(0, 1).movedim(-1, 0) * cover, cover[None]])[None]
-        found.append(((x0, y0, x1, y1), paint))
-    return found
 
 
 def _within(points: Tensor, boxes: Sequence[Box]) -> list[Tensor]:

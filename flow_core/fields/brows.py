@@ -1,0 +1,146 @@
+"""The skin between upper lids and brows that rise.
+
+A lid keeps its lashes and a brow its hairs, so all of the stretch is in the skin between the two. In a picture of a low brow most of that skin
+lies in a fold, or in its shade, and hairs of the brow hang over it: drawn out it would show streaks, and a fold as wide as a cave. A fold that
+opens shows skin, and light falls in. So as much of what is seen there as was drawn out is the colour that lids have in the light of the picture
+(:mod:`flow_core.faces.lids`): of a place that is twice as long half.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..faces.landmarks import AT, BROW_EDGES, UPPER_LIDS
+from ..faces.lids import terms
+from ..geometry.sampling import interpolate
+from .curves import Frame
+from .smooth import smoothstep
+
+LASHES = 0.010  # height of the strip along a lid that moves as a whole, with its lashes
+# Of the skin between an upper lid and its brow: what stays with the lid when the brow rises, and what goes with the brow, whose hairs
+# begin below its edge; and half the width of the soft borders of what is painted between them
+STAYS, BROW_HAIR, SOFT = 0.30, 0.40, 0.15
+BESIDE = 0.5  # widths of an eye beside its corners in which all this runs out
+LEAST = 1e-3  # by which a brow rises at least, so that anything is done about it
+ROWS = 48  # pixels a side of what is painted
+
+_UPPER, _BROWS = ([[AT[i] for i in row] for row in sides] for sides in (UPPER_LIDS, BROW_EDGES))
+
+
+class Between(NamedTuple):
+    """The skin between a lid and its brow, either before or after that has risen."""
+
+    frame: Frame
+    down: np.ndarray  # [2] unit
+    rows: list[
+        tuple[np.ndarray, np.ndarray, np.ndarray]
+    ]  # along and height in the frame, and the shift down, of the lid's points and of the brow's
+
+    @classmethod
+    def of(cls, side: int, places: np.ndarray, rise: np.ndarray) -> Between | None:
+        """Where lid and brow are in ``places [161,2]``, which have gone ``rise [161,2]`` up and aside; None where the brow does not rise."""
+        lid, brow = _UPPER[side], _BROWS[side]
+        frame = Frame.between(places[lid[0]], places[lid[-1]])
+        down = np.array([-frame.axis[1], frame.axis[0]])
+        rows = [(*frame.to(*places[at].T), rise[at] @ down) for at in (lid, brow)]
+        return cls(frame, down, rows) if rows[1][2].mean() - rows[0][2].mean() > LEAST else None
+
+    def corners(self, above: float = 0.0) -> np.ndarray:
+        """``[4,2]`` crop points around it, and ``above`` its brow."""
+        beside, top = BESIDE * self.frame.length, min(row[1].min() for row in self.rows) - above
+        return np.array([self.frame.back(a, b) for a in (-beside, self.frame.length + beside) for b in (top, LASHES)])
+
+    def at(self, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, ...]:
+        """At crop points: how far along the eye they lie, in its widths; how high above the lid; how high the brow is; how far the lid and how
+        far the brow rise; and 1 over the eye, falling to 0 beside it."""
+        a, b = self.frame.to(x, y)
+        (edge, stays), (end, goes) = (
+            [np.interp(a, np.maximum.accumulate(along), v) for v in values] for along, *values in self.rows
+        )
+        here = 1 - np.maximum(-a, a - self.frame.length).clip(0) / (BESIDE * self.frame.length)
+        return a / self.frame.length, edge - b, np.maximum(edge - end, 1e-3), stays, goes, here.clip(0)
+
+
+def keep_lashes(skin: Tensor, landmarks: np.ndarray, moved: np.ndarray) -> None:
+    """Where brows rise, the skin next to the upper lids stays, with lashes and their shadow, and what lies above it is drawn out instead.
+
+    Args:
+        skin: ``[1,2 or more,n,n]`` from :func:`flow_core.fields.anatomy.skin_offsets`, changed in place.
+        landmarks: ``[161,2]`` before, and
+        moved: after.
+    """
+    size = skin.shape[-1]
+    for side in (0, 1):
+        between = Between.of(side, moved, landmarks - moved)
+        if between is None:
+            continue
+        corners = between.corners() * size
+        (x0, y0), (x1, y1) = (
+            corners.min(0).clip(0, size - 1).astype(int),
+            corners.max(0).clip(0, size - 1).astype(int) + 1,
+        )
+        x, y = np.meshgrid((np.arange(x0, x1) + 0.5) / size, (np.arange(y0, y1) + 0.5) / size)
+        _, above, room, stays, goes, here = between.at(x, y)  # after the brow has moved
+        drawn = np.maximum(goes - stays, 0)
+        skin_before = np.maximum(room - drawn, 0)
+        held, hairs = STAYS * skin_before, room - BROW_HAIR * skin_before
+        share = ((above - held) / np.maximum(hairs - held, 1e-3)).clip(0, 1)
+        share = 0.75 * share + 0.25 * share * share * (3 - 2 * share)
+        here = here * (1 + above / LASHES).clip(0, 1) * (above < room)
+        part = skin[0, :2, y0:y1, x0:x1]
+        # Skin that something else moves, such as a cheek, is held back by no more than the brow draws it.
+        axis, limit, most = (part.new_tensor(v) for v in (between.down, stays + drawn * share, here * drawn))
+        lower = (part * axis[:, None, None]).sum(0)
+        part -= axis[:, None, None] * (lower - limit).clamp(min=0).minimum(most)
+
+
+class DrawnOut(NamedTuple):
+    """What is painted on skin that is drawn out above one eye."""
+
+    box: tuple[
+        float, float, float, float
+    ]  # least x and y and largest x and y of the crop points before that it belongs to
+    reach: tuple[float, float, float, float]  # and of those after
+    paint: Tensor  # [1,4,ROWS,ROWS] sRGB times how far it covers, and that
+
+    def at(self, source: Tensor) -> Tensor:
+        """``[4,N]`` on skin that was at crop points ``[2,N]``."""
+        x0, y0, x1, y1 = self.box
+        low, size = source.new_tensor([[x0], [y0]]), source.new_tensor([[x1 - x0], [y1 - y0]])
+        return interpolate(self.paint, ((source - low) / size).T[None, None], "bilinear")[0, :, 0]
+
+
+def drawn_out(landmarks: np.ndarray, moved: np.ndarray, lids: Tensor) -> list[DrawnOut]:
+    """What is painted on the skin below brows that rise.
+
+    Args:
+        landmarks: ``[161,2]`` before, and
+        moved: after.
+        lids: ``[2,6,3]`` colours of the lids, as of :func:`flow_core.faces.lids.lid_colors`.
+    """
+    found = []
+    for side in (0, 1):
+        between = Between.of(side, landmarks, landmarks - moved)
+        if between is None:
+            continue
+        corners, most = between.corners(), float((between.rows[1][2] - between.rows[0][2].min()).max())
+        (x0, y0), (x1, y1) = corners.min(0), corners.max(0)
+        step = (np.arange(ROWS) + 0.5) / ROWS
+        along, above, room, stays, goes, here = between.at(*np.meshgrid(x0 + step * (x1 - x0), y0 + step * (y1 - y0)))
+        up, drawn = above / room, np.maximum(goes - stays - LEAST, 0)
+        hairs = 1 - BROW_HAIR
+        cover = here * drawn / (drawn + room * (hairs - STAYS))
+        cover *= smoothstep(up, STAYS - SOFT, STAYS + SOFT) * (1 - smoothstep(up, hairs - SOFT, hairs + SOFT))
+        cover[[0, -1]] = cover[:, [0, -1]] = 0
+        along, up, cover = (torch.from_numpy(v).to(lids) for v in (along.clip(0, 1), up.clip(0, 1), cover))
+        colors = (terms(along, up) @ lids[side]).clamp(0, 1).movedim(-1, 0)
+        reach = *(corners.min(0) - most).tolist(), *(corners.max(0) + most).tolist()
+        found.append(DrawnOut((x0, y0, x1, y1), reach, torch.cat([colors * cover, cover[None]])[None]))
+    return found
+
+
+__all__ = ["DrawnOut", "drawn_out", "keep_lashes"]
