@@ -92,8 +92,8 @@ class SkinBelow(NamedTuple):
 
 # Inner ends have less skin below them and rise farther than middles; they come down as far as they like.
 SKIN_BELOW = (
-    SkinBelow(((65, 158), (52, 159), (53, 160)), 0.75, 0.55, 0.4),
-    SkinBelow(((55, 173),), 9.0, 0.7, 0.35),
+    SkinBelow(((65, 158), (52, 159), (53, 160)), 0.75, 0.7, 0.4),
+    SkinBelow(((55, 173),), 9.0, 0.78, 0.42),
 )
 
 

@@ -228,16 +228,6 @@ def test_a_brow_that_hardly_rises_hardly_moves_anything(crop: Crop) -> None:
     assert 0 < (raised - still).abs().max() < 0.006
 
 
-def test_lashes_stay_where_brows_rise(crop: Crop) -> None:
-    field = MusclesField.of({"browInnerUp": 1.0, "browOuterUp": 1.0})
-    places, flow = crop.places[0], field.flow(0.0, crop)
-    for lid, brow in ((159, 52), (386, 282)):
-        low, high = places[AT[lid]], places[AT[brow]]
-        rises = [-flow(torch.lerp(low, high, t)[None, None, None]).offset[0, 1].item() for t in (0.3, 1.0)]
-        assert rises[0] > -0.001  # backwards: what is seen a little above the lid comes from there
-        assert -flow(high[None, None, None]).offset[0, 1].item() < -0.01
-
-
 def test_lids_that_meet_have_no_staircase_between_them(astronaut: Tensor, crop: Crop) -> None:
     """Pixels in which both lids lie are a mixture of the two, however small the picture is."""
     lids = crop.places[0][[AT[i] for i in EYES[0]]]

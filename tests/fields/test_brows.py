@@ -1,0 +1,78 @@
+"""The skin between lids and brows that rise."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import Tensor
+
+from flow_core.faces.landmarks import AT
+from flow_core.fields.base import Sample
+from flow_core.fields.muscles import MusclesField
+from flow_core.geometry.crop import Crop
+from flow_core.geometry.grid import pixel_centers
+
+SKIN = torch.tensor([0.7, 0.5, 0.4])
+
+
+def raised(amount: float = 1.0) -> MusclesField:
+    return MusclesField.of({"browInnerUp": amount, "browOuterUp": amount})
+
+
+def column(crop: Crop, field: MusclesField, lid: int, brow: int, count: int = 60) -> tuple[Tensor, Sample]:
+    """Points ``[count,2]`` straight up from the lid to a little above the brow, and the flow there."""
+    low, high = crop.places[0, AT[lid]], crop.places[0, AT[brow]]
+    points = torch.lerp(low, high, torch.linspace(0, 1.5, count)[:, None])
+    return points, field.flow(0.0, crop)(points[None, None])
+
+
+@pytest.mark.parametrize(("lid", "brow"), [(159, 52), (386, 282), (173, 55)])
+def test_lashes_and_hairs_stay_and_skin_between_is_drawn_out(crop: Crop, lid: int, brow: int) -> None:
+    points, found = column(crop, raised(), lid, brow)
+    rise = -found.offset[0, 1, 0]  # backwards: what is seen there comes from that much lower
+    far = (points - points[0]).norm(dim=1) / (crop.places[0, AT[brow]] - crop.places[0, AT[lid]]).norm()
+    assert rise[far < 0.2].abs().max() < 0.002
+    assert rise.min() < -0.01
+    step = 1 + found.offset[0, 1, 0].diff() / points[:, 1].diff()
+    assert (step > 0.1).all()  # no fold
+
+
+@pytest.mark.parametrize(("lid", "brow"), [(159, 52), (386, 282)])
+def test_as_much_is_painted_as_is_drawn_out(crop: Crop, lid: int, brow: int) -> None:
+    points, found = column(crop, raised(), lid, brow)
+    drawn = 1 - (1 + found.offset[0, 1, 0].diff() / points[:, 1].diff())
+    cover = found.painted[0, 3, 0]
+    assert cover.max() == pytest.approx(drawn.max().item(), abs=0.2)
+    assert abs(cover.argmax() - drawn.argmax()) < 20
+    assert cover[0] < 0.02
+    assert cover[-1] < 0.02
+
+
+def test_dark_streaks_take_the_colour_of_skin(crop: Crop) -> None:
+    """More of it the farther brows rise; and with little of it nothing jumps in."""
+    lids = torch.zeros(1, 2, 6, 3)
+    lids[..., 0, :] = SKIN
+    known = replace(crop, lids=lids)
+
+    def painted(crop: Crop, field: MusclesField) -> Tensor:
+        """The lightest that it makes black."""
+        found = field.flow(0.0, crop)(pixel_centers(128, 128)).painted
+        return torch.zeros(3) if found is None else found[0, :3].amax((1, 2))
+
+    most = [painted(known, raised(amount)) for amount in (0.1, 0.5, 1.0)]
+    assert most[0].max() < 0.25
+    assert (most[0] < most[1]).all()
+    assert (most[1] < most[2]).all()
+    assert torch.allclose(most[2] / most[2].sum(), SKIN / SKIN.sum(), atol=0.02)
+    assert not painted(replace(known, glasses=(True,)), raised()).any()  # whose rims stay
+    assert not painted(known, MusclesField.of({"browDown": 1.0})).any()
+
+
+def test_nothing_is_painted_on_eyes(crop: Crop) -> None:
+    eyes = crop.places[0, [AT[468], AT[473]]]
+    for more in ({}, {"eyeWide": 1.0}, {"eyeBlink": 0.3}):
+        field = MusclesField.of({"browInnerUp": 1.0, "browOuterUp": 1.0, **more})
+        painted = field.flow(0.0, crop)(eyes[None, None]).painted
+        assert painted[0, :3].abs().max() < 1e-3
