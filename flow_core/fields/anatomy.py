@@ -37,6 +37,7 @@ from .teeth import Own, Row, Skull, paint, row, shows_teeth
 
 if TYPE_CHECKING:
     from .face import Face
+    from .patch import Patch
 
 RASTER = 192  # pixels a side of the raster of the skin's offsets, six times a power of two; 384 gives the same picture
 _COARSE = 28  # pixels a side of the raster on which the distance to the outline is computed
@@ -271,14 +272,15 @@ class MovedFace:
         teeth: x and y by which the skull's teeth move, crop fractions.
         skull: where teeth may be painted, and in which colours; None: the inside of a mouth is only dark.
         folds: ``[1,1,size,size]`` on the raster of the skin, added to how its light changes.
+        lines: of one channel, added to that as well.
     """
 
     def __init__(
         self, face: Face, moved: Tensor, shift: Tensor, triangles: Tensor, seen: tuple[Tensor, Tensor],
         lids: Sequence[float], gaze: Sequence[tuple[float, float]], teeth: tuple[float, float] = (0.0, 0.0),
-        skull: Skull | None = None, folds: Tensor | None = None,
+        skull: Skull | None = None, folds: Tensor | None = None, lines: Patch | None = None,
     ) -> None:  # fmt: skip
-        self.seen, self.teeth, self.creases = seen, teeth, face.creases
+        self.seen, self.teeth, self.creases, self.lines = seen, teeth, face.creases, lines
         self.tint = [1.0] * 3 if face.grey else TINT
         self.paints, device = skull is not None, moved.device
         self.skin = skin_offsets(shift, triangles, seen, moved[[AT[i] for i in OVAL]])
@@ -306,7 +308,8 @@ class MovedFace:
         skin = interpolate(self.skin, points, "bilinear")
         skin, light, fading = skin[:, :2], skin[:, 2:3] if skin.shape[1] > 2 else None, skin[:, 3:]
         if light is not None:
-            light = light * (light.new_tensor(self.tint)[:, None, None] / GAMMA)
+            tint = light.new_tensor(self.tint)[:, None, None] / GAMMA
+            light = light * tint
         planes = points[0].movedim(-1, 0).contiguous()  # of pairs all would take several times as long
         parts = self._parts()
         found = _within(planes, self.boxes())
@@ -337,10 +340,14 @@ class MovedFace:
                 if light is not None:
                     light = light.clone() if light.shape[1] == 3 else light.expand(-1, 3, -1, -1).clone()
                     light.view(3, -1)[:, at] += lighter
+        if light is not None and self.lines is not None:
+            (at,) = _within(planes, [self.lines.box])
+            if len(at):
+                light.view(3, -1)[:, at] += self.lines.at(flat.index_select(1, at)) * tint[:, 0]
         for part in self.drawn_out:
             (at,) = _within(planes, [part.reach])
             if len(at):
-                paint = part.at(flat.index_select(1, at) + moves.index_select(1, at))
+                paint = part.paint.at(flat.index_select(1, at) + moves.index_select(1, at))
                 painted = skin.new_zeros(1, 4, *skin.shape[2:]) if painted is None else painted
                 rows = painted.view(4, -1)
                 over = rows.index_select(1, at)  # lashes and lids that shut

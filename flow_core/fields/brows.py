@@ -16,8 +16,8 @@ from torch import Tensor
 
 from ..faces.landmarks import AT, BROW_EDGES, UPPER_LIDS
 from ..faces.lids import terms
-from ..geometry.sampling import interpolate
 from .curves import Frame
+from .patch import Patch
 from .smooth import smoothstep
 
 LASHES = 0.010  # height of the strip along a lid that moves as a whole, with its lashes
@@ -36,22 +36,21 @@ class Between(NamedTuple):
 
     frame: Frame
     down: np.ndarray  # [2] unit
-    rows: list[
-        tuple[np.ndarray, np.ndarray, np.ndarray]
-    ]  # along and height in the frame, and the shift down, of the lid's points and of the brow's
+    # along and height in the frame, and how far up they have gone, of the lid's points and of the brow's
+    rows: list[tuple[np.ndarray, np.ndarray, np.ndarray]]
 
     @classmethod
     def of(cls, side: int, places: np.ndarray, rise: np.ndarray) -> Between | None:
-        """Where lid and brow are in ``places [161,2]``, which have gone ``rise [161,2]`` up and aside; None where the brow does not rise."""
+        """Where lid and brow are in ``places [161,2]``, of which the brow goes up by ``rise [161,2]``, before less after; None where it does not."""
         lid, brow = _UPPER[side], _BROWS[side]
         frame = Frame.between(places[lid[0]], places[lid[-1]])
         down = np.array([-frame.axis[1], frame.axis[0]])
         rows = [(*frame.to(*places[at].T), rise[at] @ down) for at in (lid, brow)]
         return cls(frame, down, rows) if rows[1][2].mean() - rows[0][2].mean() > LEAST else None
 
-    def corners(self, above: float = 0.0) -> np.ndarray:
-        """``[4,2]`` crop points around it, and ``above`` its brow."""
-        beside, top = BESIDE * self.frame.length, min(row[1].min() for row in self.rows) - above
+    def corners(self) -> np.ndarray:
+        """``[4,2]`` crop points around it."""
+        beside, top = BESIDE * self.frame.length, min(row[1].min() for row in self.rows)
         return np.array([self.frame.back(a, b) for a in (-beside, self.frame.length + beside) for b in (top, LASHES)])
 
     def at(self, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, ...]:
@@ -101,17 +100,8 @@ def keep_lashes(skin: Tensor, landmarks: np.ndarray, moved: np.ndarray) -> None:
 class DrawnOut(NamedTuple):
     """What is painted on skin that is drawn out above one eye."""
 
-    box: tuple[
-        float, float, float, float
-    ]  # least x and y and largest x and y of the crop points before that it belongs to
-    reach: tuple[float, float, float, float]  # and of those after
-    paint: Tensor  # [1,4,ROWS,ROWS] sRGB times how far it covers, and that
-
-    def at(self, source: Tensor) -> Tensor:
-        """``[4,N]`` on skin that was at crop points ``[2,N]``."""
-        x0, y0, x1, y1 = self.box
-        low, size = source.new_tensor([[x0], [y0]]), source.new_tensor([[x1 - x0], [y1 - y0]])
-        return interpolate(self.paint, ((source - low) / size).T[None, None], "bilinear")[0, :, 0]
+    reach: tuple[float, float, float, float]  # least x and y and largest x and y of the crop points that it reaches
+    paint: Patch  # at the crop points that skin comes from: sRGB times how far it covers, and that
 
 
 def drawn_out(landmarks: np.ndarray, moved: np.ndarray, lids: Tensor) -> list[DrawnOut]:
@@ -139,7 +129,8 @@ def drawn_out(landmarks: np.ndarray, moved: np.ndarray, lids: Tensor) -> list[Dr
         along, up, cover = (torch.from_numpy(v).to(lids) for v in (along.clip(0, 1), up.clip(0, 1), cover))
         colors = (terms(along, up) @ lids[side]).clamp(0, 1).movedim(-1, 0)
         reach = *(corners.min(0) - most).tolist(), *(corners.max(0) + most).tolist()
-        found.append(DrawnOut((x0, y0, x1, y1), reach, torch.cat([colors * cover, cover[None]])[None]))
+        paint = torch.cat([colors * cover, cover[None]])[None]
+        found.append(DrawnOut(reach, Patch((x0, y0, x1, y1), paint)))
     return found
 
 

@@ -86,17 +86,19 @@ def moved_face(face: Face, field: MusclesField, size: int = RASTER, after: Tenso
         shaped = fitted.turned(part.moved(torch.zeros_like(shown), controls)[None])[0]
         teeth = tuple(shaped[corners, :2].mean(0).tolist())
     lids, gaze = eyelids_and_gaze(shown, after, names)
-    skull, shift, folds = None, -change[:, :2], None
+    skull, shift, folds, lines = None, -change[:, :2], [], None
     if face.colors is not None:
         shift = torch.cat([shift, lit(face, after, controls)], 1)
         drawn = (after - shown)[[names.index("browTogether" + side) for side in ("Left", "Right")]]
-        folds = frown_light(drawn, part.neutral, part.triangles, seen)
+        frown = frown_light(drawn, part.neutral, part.triangles, seen, face.pixel / fitted.scale[0].item())
+        folds = [] if frown is None else [frown.furrows]
+        lines = None if frown is None else frown.lines
         older = years_of(part, controls)
         if older > 0:
-            drawn = wrinkle_light(older, part.neutral, part.triangles, seen)
-            folds = drawn if folds is None else folds + drawn
+            folds.append(wrinkle_light(older, part.neutral, part.triangles, seen))
         skull = _skull(face, after)
-    return MovedFace(face, moved, shift, part.triangles, seen, lids, gaze, teeth, skull, folds)
+    return MovedFace(face, moved, shift, part.triangles, seen, lids, gaze, teeth, skull,
+                     sum(folds) if folds else None, lines)  # fmt: skip
 
 
 @functools.lru_cache(maxsize=2)

@@ -55,6 +55,37 @@ def test_brows_drawn_together_stand_upright_folds_between_them(crop: Crop, grey:
     assert (relaxed - GREY).abs().max() < 0.02
 
 
+def sized(crop: Crop, factor: float) -> Crop:
+    """The face in a picture that is larger by a factor."""
+    shrink = torch.diag(torch.tensor([1 / factor, 1 / factor, 1.0]))
+    height, width = crop.image_size
+    size = round(height * factor), round(width * factor)
+    return replace(
+        crop,
+        image_size=size,
+        points=crop.points * factor,
+        matrix=crop.matrix @ shrink,
+        landmarks=crop.landmarks * factor,
+    )
+
+
+def test_large_pictures_show_the_lines_in_those_folds(crop: Crop) -> None:
+    """As fine as lines are, fewer the less brows are drawn together, and none where a pixel is wider."""
+    ends = crop.places[0, [AT[55], AT[285]]]
+
+    def sharpest(factor: float, amount: float) -> float:
+        """By how much the darkest place is darker than those a millimetre beside it."""
+        row = torch.lerp(*ends, torch.linspace(0, 1, 401)[:, None]) - torch.tensor([0, 0.01])
+        flow = MusclesField.of({"browTogether": amount}).flow(0.0, sized(crop, factor))
+        light, beside = flow(row[None, None]).light[0, 0, 0], 20
+        return ((light[2 * beside :] + light[: -2 * beside]) / 2 - light[beside:-beside]).max().item()
+
+    large, half, small = sharpest(4, 1.0), sharpest(4, 0.5), sharpest(0.2, 1.0)
+    assert large > 0.1
+    assert half < 0.45 * large
+    assert small < 0.5 * large
+
+
 def test_a_smile_darkens_folds_and_lights_cheeks(crop: Crop, grey: Tensor) -> None:
     only = MusclesField.of({"mouthSmile": 0.6})
     marks = crop.places[0]
