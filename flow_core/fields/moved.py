@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from typing import TYPE_CHECKING
 
 import torch
@@ -90,7 +91,9 @@ def moved_face(face: Face, field: MusclesField, size: int = RASTER, after: Tenso
     if face.colors is not None:
         shift = torch.cat([shift, lit(face, after, controls)], 1)
         drawn = (after - shown)[[names.index("browTogether" + side) for side in ("Left", "Right")]]
-        frown = frown_light(drawn, part.neutral, part.triangles, seen, face.pixel / fitted.scale[0].item())
+        # Brows stay under glasses, and lines beside brows that have not moved would be scratches.
+        pixel = math.inf if face.glasses else face.pixel / fitted.scale[0].item()
+        frown = frown_light(drawn, part.neutral, part.triangles, seen, pixel)
         folds = [] if frown is None else [frown.furrows]
         lines = None if frown is None else frown.lines
         older = years_of(part, controls)
