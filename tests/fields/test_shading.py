@@ -73,10 +73,11 @@ def test_large_pictures_show_the_lines_in_those_folds(crop: Crop) -> None:
     """As fine as lines are, fewer the less brows are drawn together, and none where a pixel is wider."""
     ends = crop.places[0, [AT[55], AT[285]]]
 
-    def sharpest(factor: float, amount: float) -> float:
+    def sharpest(factor: float, amount: float, glasses: bool = False) -> float:
         """By how much the darkest place is darker than those a millimetre beside it."""
         row = torch.lerp(*ends, torch.linspace(0, 1, 401)[:, None]) - torch.tensor([0, 0.01])
-        flow = MusclesField.of({"browTogether": amount}).flow(0.0, sized(crop, factor))
+        face = replace(sized(crop, factor), glasses=(glasses,))
+        flow = MusclesField.of({"browTogether": amount}).flow(0.0, face)
         light, beside = flow(row[None, None]).light[0, 0, 0], 20
         return ((light[2 * beside :] + light[: -2 * beside]) / 2 - light[beside:-beside]).max().item()
 
@@ -84,6 +85,7 @@ def test_large_pictures_show_the_lines_in_those_folds(crop: Crop) -> None:
     assert large > 0.1
     assert half < 0.45 * large
     assert small < 0.5 * large
+    assert sharpest(4, 1.0, True) < 0.5 * large  # brows stay under glasses
 
 
 def test_a_smile_darkens_folds_and_lights_cheeks(crop: Crop, grey: Tensor) -> None:
