@@ -26,7 +26,7 @@ from ..geometry.mesh import barycentric, polygon_distance
 from ..geometry.neighbours import filled, of_three
 from ..geometry.sampling import enlarged, interpolate, sample_image
 from .brows import LASHES, drawn_out, keep_lashes
-from .curves import SAMPLES, TABLE, UPPER_SHUTS, Frame, curves_of, read, shut_line
+from .curves import SAMPLES, TABLE, UPPER_SHUTS, Frame, curves_of, opens, read, shut_line
 from .lashes import Bare, bare_eye
 from .lips import EDGES as LIP_EDGES
 from .lips import Rims, lips_box
@@ -461,7 +461,8 @@ def _eyes(
             meets += was_open * (shut_line(top, top + wide, SAMPLES if side else 1 - SAMPLES, target.length) - meets)
             after = top + (1 - factor) * (meets - top), bottom + (1 - factor) * (meets - top - wide)
         else:
-            change = (factor - 1) * wide
+            height = wide.max().clip(min=1e-4) / target.length
+            change = opens((factor - 1) * height, height) / height * wide
             after = top - UPPER_OPENS * change, bottom + (1 - UPPER_OPENS) * change
         tables.append([top, bottom, *after, *seen])
         a, b = source.to(*landmarks[AT[IRISES[side][0]]].tolist())
@@ -684,9 +685,9 @@ def _bare_at(eye: Eye, x: Tensor, y: Tensor) -> Tensor:
 def _gather(distance: Tensor, wanted: Tensor, shown: Tensor) -> Tensor:
     """Distances ``0..wanted`` from the middle of an eye taken into ``0..shown`` where that is less: nearly as they are in the
     middle, so that an iris stays round, and closer and closer together towards the lid."""
-    excess = (wanted - shown).clamp(min=0).minimum(wanted.clamp(min=0) / 3.5)
+    more = (wanted / shown.clamp(min=1e-5) - 1).clamp(1e-3, 9)
     share = (distance / wanted.clamp(min=1e-5)).clamp(0, 1)
-    return distance - excess * share**3
+    return distance / (1 + more * share ** (1 + 0.9 / more).clamp(max=3))
 
 
 def _give(distance: Tensor, reach: float | Tensor) -> Tensor:

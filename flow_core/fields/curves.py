@@ -18,6 +18,8 @@ SAG = (
     0.03,
     0.13,
 )  # least and most depth of the line where they do, in widths of the eye: 0.085 in the mean of 75 photographs
+# Height of eyes that are opened as wide as may be, in their widths; and the share of their own height by which larger ones open at most
+WIDEST, OPENS = 0.50, 0.12
 
 
 class Frame(NamedTuple):
@@ -86,6 +88,16 @@ def read(tables: Tensor, share: Tensor) -> Tensor:
     flat, at = tables.flatten(1), i.flatten()
     low, high = (flat.index_select(1, j).unflatten(1, (rows, -1)) for j in (at, at + 1))
     return torch.lerp(low, high, t)
+
+
+def opens(growth: Any, height: Any) -> Any:
+    """By how much an eye opens that is asked to open by ``growth``, of a ``height``, all in widths of the eye, numbers or tensors: as asked at
+    first, and hardly beyond :data:`WIDEST`.
+
+    Of 211 photographs of surprise 99 of 100 have eyes lower than 0.46.
+    """
+    room = (WIDEST - height).clip(min=OPENS * height)
+    return growth * room / (growth**4 + room**4) ** 0.25
 
 
 def shut_line(top: Any, bottom: Any, outwards: Any, width: Any) -> Any:

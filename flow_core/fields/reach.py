@@ -23,7 +23,7 @@ from ..faces.read import UNITS, read_units
 from ..faces.rig import Rig
 from .anatomy import IRIS, MARGIN, UPPER_OPENS
 from .closing import at_rest, gone
-from .curves import UPPER_SHUTS
+from .curves import UPPER_SHUTS, opens
 from .smooth import smoothstep
 
 LID_UNITS = ("eyeBlink", "eyeWide", "eyeLook")  # what these do is described by the curves of the lids, not by the mesh
@@ -270,7 +270,9 @@ def landmarks_after(face: FittedFace, landmarks: Tensor, units: Tensor) -> Tenso
         down = _down(axis / axis.norm(dim=-1, keepdim=True).clamp(min=1e-6))[:, None]
         lower, upper = ring[1:8], ring[:8:-1]
         opening = ((moved[:, lower] - moved[:, upper]) * down).sum(-1, keepdim=True).clamp(min=0)
-        change = (lids[:, side, None, None] - 1) * opening
+        height = (opening.amax(1, keepdim=True) / axis.norm(dim=-1)[:, None, None].clamp(min=1e-6)).clamp(min=1e-6)
+        factor = lids[:, side, None, None] - 1
+        change = torch.where(factor > 0, opens(factor.clamp(min=0) * height, height) / height, factor) * opening
         share = torch.where(change < 0, UPPER_SHUTS, UPPER_OPENS)
         moved[:, upper], moved[:, lower] = (
             moved[:, upper] - share * change * down,
