@@ -18,20 +18,23 @@ import torch
 from torch import Tensor
 
 from ..faces.age import childlike
+from ..geometry.sampling import interpolate
 from .smooth import smoothstep, smoothsteps
 
 if TYPE_CHECKING:
     from .curves import Frame
 
 COLUMNS = 512  # samples across a mouth: a tenth of a millimetre
+LEVELS = 32  # and from the edge of a crown to the gum
 WIDTHS = np.array(
     [0.86, 0.66, 0.76, 0.70, 0.67, 1.0]
 )  # of a crown along the arch, centimetres: incisors, canine, premolars, molar
 HEIGHTS = np.array([1.05, 0.92, 1.02, 0.88, 0.84, 0.78])
 RAISED = np.array([0.0, 0.08, 0.02, 0.09, 0.12, 0.14])  # how much higher an edge lies than that of the front teeth
-ROUND = np.array([0.09, 0.13, 0.16, 0.15, 0.13, 0.10])  # how much a crown's corners are rounded
+ROUND = np.array([0.11, 0.15, 0.20, 0.17, 0.14, 0.10])  # how much a crown's corners are rounded
+PAPILLA = 0.42  # of its height, by which the gum between two crowns reaches farther down than over the middle of one
 # Light that each reflects, and how much lower its edge is: no two sides of a mouth are the same.
-TONES = np.array([[0.985, 0.955, 0.90, 0.88, 0.83, 0.78], [1.0, 0.94, 0.915, 0.87, 0.84, 0.78]])
+TONES = np.array([[0.985, 0.965, 0.945, 0.93, 0.86, 0.78], [1.0, 0.95, 0.96, 0.92, 0.87, 0.78]])
 UNEVEN = np.array([[0.0, 0.012, -0.01, 0.01, 0.0, 0.0], [0.008, -0.006, 0.008, -0.008, 0.0, 0.0]])
 LOWER_WIDTHS = np.array([0.54, 0.59, 0.69, 0.70, 0.71, 1.1])  # the same of the lower row; its edges are nearly level
 LIP = np.array([0.0, 5.33, 15.4])  # the rig's upper lip where the two lips meet, centimetres
@@ -39,9 +42,12 @@ FRONT = 14.34  # the rig's depth of its front teeth
 DROP = 0.25  # centimetres by which the front teeth's edges hang below the lip at rest
 # How the edges rise to the sides: of the square of the distance from the middle; as in 29 portraits that show a row
 SPEE = 0.07
-FLESHY = 0.3  # how much of the colour of lips and gums teeth in the shade have
+FLESHY = 0.5  # how much of the colour of lips and gums teeth in the shade have, for each time that it is e times as dark; as in 26 portraits
 REDDER = 0.5  # and of how much more of it the depth of a mouth has
-GROOVE, GROOVED = 0.03, 0.13  # half width of the line between two teeth, and by how much it is darker
+GROOVE, GROOVED = 0.03, 0.13  # half width of the line between two lower teeth, and by how much it is darker
+# The same of upper ones: where they touch, and how much wider it is at the gum; and how much darker the line is
+TOUCH, TOUCHES = (0.016, 0.03), 0.24
+TURNED = np.array([[0.02, -0.05, -0.06, -0.04, 0, 0], [-0.02, 0.04, -0.05, -0.05, 0, 0]])  # how light falls on them, since none stands quite as the next
 DEEP = 0.22  # light of the depth of a mouth, of that of the tongue
 UNDER = 0.16, 0.45  # centimetres below the edges of the upper teeth that lie in their shadow, and how dark it is
 BEHIND = 0.4  # how dark the tongue is right behind the edges of the lower teeth
@@ -53,6 +59,7 @@ LOWER = 0.14  # centimetres by which the edges of the lower teeth lie below the 
 # Of babies: by which part their teeth are narrower, and by how many centimetres upper edges hang less, and lower ones lie deeper.
 MILK, RISEN, HIDDEN = 0.28, 0.12, 0.7
 GUM = 0.9  # light that a bare gum reflects
+PALE = 0.25  # how much of the colour of teeth gums have, and of that of the tongue the rest
 # Centimetres of teeth above a lip up to which they go on behind it, and from which on that is all of them.
 TALL = 0.6, 0.95
 CUT = 0.25  # of an opening, within which teeth end softly where a lip has cut them
@@ -63,36 +70,62 @@ DIM, WHOLE = (0.15, 0.25), (0.35, 0.6)
 
 
 @functools.lru_cache(maxsize=2)
-def _arch(lower: bool) -> tuple[np.ndarray, ...]:
-    """Samples along an arch from the viewer's left to the right: points ``[N,3]`` of the rig less that of the lip, at the height of the
-    edges and of the gum; the light that comes back from there, and how much of a line between two teeth it is."""
-    widths = LOWER_WIDTHS if lower else WIDTHS
-    grid = np.linspace(0, 3.6, 2000)
-    back = 0.10 * grid**2 + 0.0206 * grid**4  # how far the arch of the rig lies behind its front
-    along = np.concatenate([[0], np.hypot(np.diff(grid), np.diff(back)).cumsum()])
-    ends = widths.cumsum()
+def _teeth(lower: bool) -> tuple[np.ndarray, ...]:
+    """Samples along an arch: how far from its middle, and on which side; which tooth that is of, and where on it, from -1 at its inner side
+    to 1 at its outer one."""
+    ends = (LOWER_WIDTHS if lower else WIDTHS).cumsum()
     arc = np.linspace(-ends[-1], ends[-1], 3 * COLUMNS)
     far, side = np.abs(arc), (arc > 0).astype(int)
     tooth = np.searchsorted(ends, far).clip(0, len(ends) - 1)
-    share = 1 - (ends[tooth] - far) / widths[tooth]  # from a tooth's inner side to its outer one
-    aside = np.abs(2 * share - 1)
+    return far, side, tooth, 1 - 2 * (ends[tooth] - far) / np.diff(ends, prepend=0)[tooth]
+
+
+@functools.lru_cache(maxsize=2)
+def _arch(lower: bool) -> tuple[np.ndarray, ...]:
+    """Samples along an arch from the viewer's left to the right: points ``[N,3]`` of the rig less that of the lip, at the height of the
+    edges and of the gum; the light that comes back from there, and, of lower teeth, how much of a line between two it is."""
+    grid = np.linspace(0, 3.6, 2000)
+    back = 0.10 * grid**2 + 0.0206 * grid**4  # how far the arch of the rig lies behind its front
+    along = np.concatenate([[0], np.hypot(np.diff(grid), np.diff(back)).cumsum()])
+    far, side, tooth, place = _teeth(lower)
+    aside = np.abs(place)
     x = np.interp(far, along, grid)
     depth = np.interp(x, grid, back)
     facing = 1 / np.hypot(1, 0.20 * x + 0.0824 * x**3)
-    # Corners are rounded, the outer one more; a canine has a tip.
-    corners = np.where(tooth == 2, aside**1.5, np.where(share > 0.5, 1.3, 0.7) * aside**4)
-    edge = DROP - SPEE * x**2 - RAISED[tooth] - ROUND[tooth] * corners + UNEVEN[side, tooth]
-    gum = DROP - SPEE * x**2 - HEIGHTS[tooth] + 0.14 * aside**2
+    light = TONES[side, tooth] * (0.3 + 0.7 * facing) * np.exp(-depth / 2.5) * ((far[-1] - far) / 0.5).clip(0, 1)
     if lower:
-        edge = LOWER + 0.5 * ROUND[tooth] * corners + UNEVEN[1 - side, tooth]
+        edge = LOWER + 0.5 * ROUND[tooth] * aside**4 + UNEVEN[1 - side, tooth]
         gum = edge + HEIGHTS[tooth]
-    groove = np.exp(-(((1 - aside) / 2 * widths[tooth] / GROOVE) ** 2))
-    light = TONES[side, tooth] * (0.3 + 0.7 * facing) * np.exp(-depth / 1.9)
-    light = light * (1.03 - 0.24 * np.abs(share - 0.42) ** 1.5 - 0.12 * aside**6)
-    light = light * ((ends[-1] - far) / 0.5).clip(0, 1)
+        light = light * (1.03 - 0.085 * np.abs(place + 0.16) ** 1.5 - 0.12 * aside**6)
+        groove = [np.exp(-(((1 - aside) / 2 * LOWER_WIDTHS[tooth] / GROOVE) ** 2))]
+    else:
+        # Corners are rounded, the outer one more; a canine has a tip.
+        corners = np.where(tooth == 2, aside**1.6, np.where(place > 0, 1.25, 0.75) * aside**5)
+        edge = DROP - SPEE * x**2 - RAISED[tooth] - ROUND[tooth] * corners + UNEVEN[side, tooth]
+        between = 1 - np.sqrt(1 - 0.98 * aside**2.4)
+        gum = DROP - SPEE * x**2 - HEIGHTS[tooth] * (1 - PAPILLA * between)
+        groove = []
     z = FRONT - LIP[2] - depth
-    x = np.sign(arc) * x
-    return np.stack([x, edge, z], 1), np.stack([x, gum, z], 1), light, groove
+    x = np.sign(np.linspace(-1, 1, len(x))) * x
+    return np.stack([x, edge, z], 1), np.stack([x, gum, z], 1), light, *groove
+
+
+@functools.lru_cache(maxsize=1)
+def _crowns() -> np.ndarray:
+    """Light of upper crowns, of that of the arch: ``[LEVELS,N]``, from their edges up to the gum over their middle."""
+    far, side, tooth, q = _teeth(False)
+    aside, t = np.abs(q), np.linspace(0, 1, LEVELS)[:, None]
+    # They are round: they turn away from the light to their sides, and at the gum; their edges let some through.
+    light = 1.02 - 0.07 * aside**2 - 0.15 * aside**6 + TURNED[side, tooth] * q
+    light = light - 0.09 * ((t - 0.45).clip(0) / 0.55) ** 2 - 0.10 * np.exp(-((t / 0.10) ** 2)) - 0.05 * (1 - t) ** 2
+    # Lobes, and the shine on them: seen on the front teeth, hardly farther back; a canine has a ridge.
+    front = np.array([1.0, 0.8, 0.5, 0.4, 0.3, 0.2])[tooth]
+    light = light + front * (0.012 * np.cos(3 * np.pi * q) * (1 - t) + 0.07 * np.exp(-(((q + 0.2) / 0.33) ** 2) - ((t - 0.5) / 0.22) ** 2))
+    light = light + np.where(tooth == 2, 0.05 * np.exp(-(((q + 0.1) / 0.35) ** 2)), 0)
+    light = light + 0.012 * np.sin(11 * far + 5 * t + tooth) * np.sin(17 * t - 6 * far + 2 * side)  # enamel is mottled
+    wide = TOUCH[0] + TOUCH[1] * (2 * (t - 0.3)).clip(0, 1)
+    line = np.exp(-(((1 - aside) / 2 * WIDTHS[tooth] / wide) ** 2))
+    return light * (1 - TOUCHES * line)
 
 
 @dataclass(frozen=True)
@@ -145,8 +178,9 @@ class Row:
     """The teeth as they are seen behind the opening of a mouth.
 
     Attributes:
-        columns: ``[7,COLUMNS]`` over the width of the mouth: of the upper teeth height ``b`` of the edges and of the gum in the mouth's
-            frame, the light, and the lines between teeth; of the lower ones the same without the gum.
+        columns: ``[6,COLUMNS]`` over the width of the mouth: of the upper teeth height ``b`` of the edges and of the gum in the mouth's
+            frame, and the light; of the lower ones height of the edges, the light, and the lines between them.
+        crowns: ``[1,1,LEVELS,COLUMNS]`` the light on upper crowns, of that of the row, from their edges up to the gum.
         centimetre: in crop fractions.
         colors: see :class:`Skull`.
         pixel: side of a pixel of the picture, crop fractions.
@@ -154,6 +188,7 @@ class Row:
     """
 
     columns: Tensor
+    crowns: Tensor
     centimetre: float
     colors: Tensor
     pixel: float
@@ -193,7 +228,7 @@ def row(
             gum = gum * narrow
             gum = gum + (edge + np.array([0.0, HIDDEN, 0.0]) - gum) * young  # to its very rim
             lit = GUM * np.exp((ridge[:, 2] - ridge[:, 2].max()) / 1.3) * (tones[0] / 0.25).clip(0, 1)
-            tones = [tones[0] + (lit - tones[0]) * young, tones[1] * (1 - young)]
+            tones = [tones[0] + (lit - tones[0]) * young, *(groove * (1 - young) for groove in tones[1:])]
         if lower:
             behind = edge[:, 2] - edge[:, 2].max()
             down = np.stack([0 * behind, skull.tilt * behind, 0 * behind], 1)
@@ -203,12 +238,15 @@ def row(
         (a, *_), *_ = heights = [frame.to(*points.T) for points in places]
         a = np.maximum.accumulate(a / frame.length)  # of a turned head the far end lies behind the rest
         found = [np.interp(share, a, v) for v in (*(b for _, b in heights), *tones)]
-        found[-2] *= (share > a[0]) & (share < a[-1])
+        found[-2 if lower else -1] *= (share > a[0]) & (share < a[-1])
         planes += found
+        if not lower:
+            at = np.interp(share, a, np.arange(len(a))).astype(int)
+            crowns = 1 + (_crowns()[:, at] - 1) * (1 - young)
     # Lips that are pulled from teeth by more than that are thicker than the rig's, and cover them all the same.
-    bare = lowest - planes[4][COLUMNS // 2]
+    bare = lowest - planes[3][COLUMNS // 2]
     most = skull.bared * np.abs(skull.axes[1]).max()
-    planes[4] = planes[4] + max(bare, 0.0) - most * np.tanh(max(bare, 0.0) / most)
+    planes[3] = planes[3] + max(bare, 0.0) - most * np.tanh(max(bare, 0.0) / most)
     planes, colors, known = np.stack(planes), skull.colors.to(device), 0.0
     if own is not None:
         planes, known = _as_own(planes, own, frame, share, float(np.abs(skull.axes[1]).max()))
@@ -218,9 +256,9 @@ def row(
         colors[0] = torch.lerp(colors[0], colors[2] * lighter, known)
     wide = int(pixel / frame.length * COLUMNS)
     if wide > 1:
-        planes = _means(planes, min(wide, COLUMNS // 4))
-    columns = torch.from_numpy(planes.astype(np.float32)).to(device)
-    return Row(columns, float(np.abs(skull.axes[1]).max()), colors, pixel, known)
+        planes, crowns = (_means(v, min(wide, COLUMNS // 4)) for v in (planes, crowns))
+    columns, crowns = (torch.from_numpy(v.astype(np.float32)).to(device) for v in (planes, crowns))
+    return Row(columns, crowns[None, None], float(np.abs(skull.axes[1]).max()), colors, pixel, known)
 
 
 def _as_own(planes: np.ndarray, own: Own, frame: Frame, share: np.ndarray, cm: float) -> tuple[np.ndarray, float]:
@@ -307,11 +345,12 @@ def paint(
     x = (share * COLUMNS - 0.5).clamp(0, COLUMNS - 1)
     i = x.long().clamp_(max=COLUMNS - 2)
     low, high = row.columns.index_select(1, i), row.columns.index_select(1, i + 1)
-    edge, gum, light, groove, low_edge, low_light, low_groove = torch.lerp(low, high, x - i)
+    edge, gum, light, low_edge, low_light, low_groove = torch.lerp(low, high, x - i)
     across = (2 * share - 1).square()
     down = (below / height.clamp(min=1e-4)).clamp(0, 1)
     hangs = edge - b
     crown = hangs / (edge - gum).clamp(min=1e-4)
+    on_crown = interpolate(row.crowns, torch.stack([share, crown], -1)[None, None], "bilinear")[0, 0, 0]
     corner, near = torch.minimum(share, 1 - share), torch.minimum(below, above)
     soft = max(0.6 * row.pixel, 0.02 * cm)
     # Lips have their own shadow at their edge; teeth of the picture would shine through it.
@@ -323,13 +362,13 @@ def paint(
     # All that goes smoothly from 0 to 1 at once: a value, where it begins, and where it ends.
     found = smoothsteps(
         (down - 0.30 * across, 0.32, 0.68), (down - 0.25 * across, 0.40, 0.88), (height, 0.3 * cm, 1.0 * cm), (down, 0.0, 0.6),
-        (above, 0.0, 0.5 * cm), (hangs, -soft, soft), (gum - b, -2 * soft, 2 * soft), (crown, 0.0, 0.35), (under, 0.0, 0.35 * cm),
-        (crown, 0.5, 0.0), (corner, 0.0, 0.20 - 0.08 * row.known), (height, 0.04 * cm, 0.18 * cm), (light, 0.02, 0.15),
+        (above, 0.0, 0.5 * cm), (hangs, -soft, soft), (gum - b, -2 * soft, 2 * soft), (under, -0.06 * cm, 0.38 * cm),
+        (corner, 0.0, 0.20 - 0.08 * row.known), (height, 0.04 * cm, 0.18 * cm), (light, 0.02, 0.15),
         (corner, 0.24, 0.04), (near, fine, border), (under, max(LIP_SHADOW * cm, 2 * row.pixel), 0.0), (fang, -soft, soft),
         (height, 0.35 * cm, 0.9 * cm), (low_light, 0.02, 0.15), (height, 0.4 * cm, 1.8 * cm),
     )  # fmt: skip
-    raised, near_tip, wide, deep, off_lip, is_tooth, is_gum, off_edge, off_upper, at_edge = found[:10]
-    inner, opened_up, lit, aside, off, at_lip, is_low, low_up, low_lit, bright = found[10:]
+    raised, near_tip, wide, deep, off_lip, is_tooth, is_gum, off_upper, inner = found[:9]
+    opened_up, lit, aside, off, at_lip, is_low, low_up, low_lit, bright = found[9:]
     # Light that comes from lips and gums is as red as they, and the redder the oftener it was thrown back.
     flesh = (row.colors[1] / row.colors[1].mean().clamp(min=1e-3)).clamp(min=0.01).log()[:, None]
     # The depth of a mouth is dark under the upper lip. The back of the tongue comes out of it, with a furrow along its middle, and is
@@ -342,20 +381,17 @@ def paint(
     shows = (closed + row.known - closed * row.known) * opened_up * lit
     depth = depth * (1 - UNDER[1] * shows * (1 - is_gum) * (-(hangs / (UNDER[0] * cm)).square()).exp())
     inside = row.colors[1][:, None] * depth * (flesh * (REDDER * (1 - depth))).exp()
-    # Teeth: less light under the lip and in the corners; their edges let some through; they touch above their edges.
-    dim = 0.35 + 0.3 * row.known
-    light = light * (0.88 + 0.12 * off_edge) * (dim + (1 - dim) * off_upper) * (0.45 + 0.55 * inner)
-    light = light * (1 - GROOVED * groove * (0.25 + 0.75 * at_edge))
+    # Teeth: less light under the lip and in the corners.
+    dim = 0.48 + 0.2 * row.known
+    light = light * torch.lerp(on_crown, torch.ones_like(on_crown), is_gum) * (dim + (1 - dim) * off_upper) * (0.45 + 0.55 * inner)
     light = torch.maximum(light, depth * is_gum)  # bare gums end in the depth
-    tooth = (
-        torch.lerp(row.colors[0][:, None], row.colors[1][:, None], is_gum)
-        * light
-        * (flesh * (FLESHY * (1 - light))).exp()
-    )
+    warm = -FLESHY * light.clamp(0.02, 1).log() * (1 - is_gum)
+    tooth = row.colors[0][:, None], torch.lerp(row.colors[1], row.colors[0], PALE)[:, None]
+    tooth = torch.lerp(*tooth, is_gum) * light * (flesh * warm).exp()
     cover = opened * (1 - seen * (1 - drawn * aside)) * off
     if lower:  # it leans inwards, and gets its light through the opening
         light = low_light * (0.62 + 0.27 * bright) * (0.45 + 0.55 * inner) * (1 - 0.7 * GROOVED * low_groove)
-        low_tooth = row.colors[0][:, None] * light * (flesh * (FLESHY * (1 - light))).exp()
+        low_tooth = row.colors[0][:, None] * light * (flesh * (-FLESHY * light.clamp(0.02, 1).log())).exp()
         # The tongue lies behind them, and they throw their shadow on it.
         inside = inside * (1 - BEHIND * low_up * low_lit * (-((fang + 0.08 * cm) / (0.14 * cm)).square()).exp())
         inside = torch.lerp(inside, low_tooth, is_low * low_up * low_lit)
