@@ -287,10 +287,9 @@ def _as_own(planes: np.ndarray, own: Own, frame: Frame, share: np.ndarray, cm: f
     here = known * np.interp(share, at, weight * ends, 0.0, 0.0)
     # Where a lip has cut them what is seen of them ends softly, and nothing painted is to come out below.
     planes[0] += here * (np.interp(share, at, b - CUT * own.cut) - planes[0])
-    seen = weight > 0.9
-    if seen.any():
-        ratio = own.light[seen] / np.interp(at[seen], share, planes[2]).clip(0.3)
-        planes[2] *= 1 + known * (np.interp(share, at[seen], ratio).clip(0.6, 1.8) - 1)
+    # As light as they are, and none where it is dark beside them.
+    ratio = own.light / np.interp(at, share, planes[2]).clip(0.3)
+    planes[2] *= 1 + known * (np.interp(share, at, ratio).clip(0, 1.8) - 1)
     return planes, known
 
 
