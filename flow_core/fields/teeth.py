@@ -57,7 +57,8 @@ LIP_SHADOW, LIP_SHADE = 0.2, 0.6
 SHADED = 0.9  # centimetres of an opening from which on its shade is of full height
 LOWER = 0.14  # centimetres by which the edges of the lower teeth lie below the lower lip's at rest
 # Of babies: by which part their teeth are narrower, and by how many centimetres upper edges hang less, and lower ones lie deeper.
-MILK, RISEN, HIDDEN = 0.28, 0.12, 0.7
+MILK, RISEN, HIDDEN = 0.28, 0.22, 0.7
+BOWED, SOFTER = 0.05, 0.07  # how much more their gums rise to the sides than edges of teeth, and half the width of their round border
 GUM = 0.9  # light that a bare gum reflects
 PALE = 0.25  # how much of the colour of teeth gums have, and of that of the tongue the rest
 # Centimetres of teeth above a lip up to which they go on behind it, and from which on that is all of them.
@@ -185,6 +186,7 @@ class Row:
         colors: see :class:`Skull`.
         pixel: side of a pixel of the picture, crop fractions.
         known: 0..1, how far the picture's own teeth say where the row is and how light.
+        young: 0..1, how far it is gums alone.
     """
 
     columns: Tensor
@@ -193,6 +195,7 @@ class Row:
     colors: Tensor
     pixel: float
     known: float
+    young: float
 
 
 def row(
@@ -220,14 +223,14 @@ def row(
         edge, gum, *tones = _arch(lower)
         if young:
             level = (
-                LOWER + 0 * edge[:, 0] if lower else DROP - SPEE * edge[:, 0] ** 2
+                LOWER + 0 * edge[:, 0] if lower else DROP - (SPEE + BOWED) * edge[:, 0] ** 2
             )  # a gum has no points, and no lines
             ridge = np.stack([edge[:, 0], level + (HIDDEN if lower else -RISEN), edge[:, 2]], 1)
             narrow = np.array([1 - MILK * young, 1.0, 1.0])
             edge = (edge + (ridge - edge) * young) * narrow
             gum = gum * narrow
             gum = gum + (edge + np.array([0.0, HIDDEN, 0.0]) - gum) * young  # to its very rim
-            lit = GUM * np.exp((ridge[:, 2] - ridge[:, 2].max()) / 1.3) * (tones[0] / 0.25).clip(0, 1)
+            lit = GUM * np.exp((ridge[:, 2] - ridge[:, 2].max()) / 1.3) * tones[0] ** 0.5
             tones = [tones[0] + (lit - tones[0]) * young, *(groove * (1 - young) for groove in tones[1:])]
         if lower:
             behind = edge[:, 2] - edge[:, 2].max()
@@ -258,7 +261,7 @@ def row(
     if wide > 1:
         planes, crowns = (_means(v, min(wide, COLUMNS // 4)) for v in (planes, crowns))
     columns, crowns = (torch.from_numpy(v.astype(np.float32)).to(device) for v in (planes, crowns))
-    return Row(columns, crowns[None, None], float(np.abs(skull.axes[1]).max()), colors, pixel, known)
+    return Row(columns, crowns[None, None], float(np.abs(skull.axes[1]).max()), colors, pixel, known, young)
 
 
 def _as_own(planes: np.ndarray, own: Own, frame: Frame, share: np.ndarray, cm: float) -> tuple[np.ndarray, float]:
@@ -351,7 +354,7 @@ def paint(
     crown = hangs / (edge - gum).clamp(min=1e-4)
     on_crown = interpolate(row.crowns, torch.stack([share, crown], -1)[None, None], "bilinear")[0, 0, 0]
     corner, near = torch.minimum(share, 1 - share), torch.minimum(below, above)
-    soft = max(0.6 * row.pixel, 0.02 * cm)
+    soft = max(0.6 * row.pixel, (0.02 + SOFTER * row.young) * cm)
     # Lips have their own shadow at their edge; teeth of the picture would shine through it.
     # A line finer than a pixel is no line of pixels.
     border = (0.09 - 0.07 * (1 - closed)) * cm
@@ -385,7 +388,7 @@ def paint(
     light = light * torch.lerp(on_crown, torch.ones_like(on_crown), is_gum) * (dim + (1 - dim) * off_upper) * (0.45 + 0.55 * inner)
     light = torch.maximum(light, depth * is_gum)  # bare gums end in the depth
     warm = -FLESHY * light.clamp(0.02, 1).log() * (1 - is_gum)
-    tooth = row.colors[0][:, None], torch.lerp(row.colors[1], row.colors[0], PALE)[:, None]
+    tooth = row.colors[0][:, None], torch.lerp(row.colors[1], row.colors[0], PALE * (1 - row.young))[:, None]
     tooth = torch.lerp(*tooth, is_gum) * light * (flesh * warm).exp()
     cover = opened * (1 - seen * (1 - drawn * aside)) * off
     if lower:  # it leans inwards, and gets its light through the opening
