@@ -385,14 +385,14 @@ def paint(
     inside = row.colors[1][:, None] * depth * (flesh * (REDDER * (1 - depth))).exp()
     # Teeth: less light under the lip and in the corners.
     dim = 0.48 + 0.2 * row.known
-    light = light * torch.lerp(on_crown, torch.ones_like(on_crown), is_gum) * (dim + (1 - dim) * off_upper) * (0.45 + 0.55 * inner)
+    light = light * torch.lerp(on_crown, torch.ones_like(on_crown), is_gum) * (dim + (1 - dim) * off_upper) * (0.55 + 0.45 * inner)
     light = torch.maximum(light, depth * is_gum)  # bare gums end in the depth
     warm = -FLESHY * light.clamp(0.02, 1).log() * (1 - is_gum)
     tooth = row.colors[0][:, None], torch.lerp(row.colors[1], row.colors[0], PALE * (1 - row.young))[:, None]
     tooth = torch.lerp(*tooth, is_gum) * light * (flesh * warm).exp()
     cover = opened * (1 - seen * (1 - drawn * aside)) * off
     if lower:  # it leans inwards, and gets its light through the opening
-        light = low_light * (0.62 + 0.27 * bright) * (0.45 + 0.55 * inner) * (1 - 0.7 * GROOVED * low_groove)
+        light = low_light * (0.62 + 0.27 * bright) * (0.55 + 0.45 * inner) * (1 - 0.7 * GROOVED * low_groove)
         low_tooth = row.colors[0][:, None] * light * (flesh * (-FLESHY * light.clamp(0.02, 1).log())).exp()
         # The tongue lies behind them, and they throw their shadow on it.
         inside = inside * (1 - BEHIND * low_up * low_lit * (-((fang + 0.08 * cm) / (0.14 * cm)).square()).exp())
