@@ -37,6 +37,8 @@ PAPILLA = 0.42  # of its height, by which the gum between two crowns reaches far
 TONES = np.array([[0.985, 0.965, 0.945, 0.93, 0.86, 0.78], [1.0, 0.95, 0.96, 0.92, 0.87, 0.78]])
 UNEVEN = np.array([[0.0, 0.012, -0.01, 0.01, 0.0, 0.0], [0.008, -0.006, 0.008, -0.008, 0.0, 0.0]])
 LOWER_WIDTHS = np.array([0.54, 0.59, 0.69, 0.70, 0.71, 1.1])  # the same of the lower row; its edges are nearly level
+# How much lower their edges lie: lower front teeth are crowded, and none stands quite as the next
+CROWDED = np.array([[0.01, 0.035, -0.015, 0.03, 0.05, 0.06], [-0.01, 0.015, 0.0, 0.04, 0.05, 0.06]])
 LIP = np.array([0.0, 5.33, 15.4])  # the rig's upper lip where the two lips meet, centimetres
 FRONT = 14.34  # the rig's depth of its front teeth
 DROP = 0.25  # centimetres by which the front teeth's edges hang below the lip at rest
@@ -95,9 +97,9 @@ def _arch(lower: bool) -> tuple[np.ndarray, ...]:
     facing = 1 / np.hypot(1, 0.20 * x + 0.0824 * x**3)
     light = TONES[side, tooth] * (0.3 + 0.7 * facing) * np.exp(-depth / 2.5) * ((far[-1] - far) / 0.5).clip(0, 1)
     if lower:
-        edge = LOWER + 0.5 * ROUND[tooth] * aside**4 + UNEVEN[1 - side, tooth]
+        edge = LOWER + 0.5 * ROUND[tooth] * aside**4 + CROWDED[side, tooth]
         gum = edge + HEIGHTS[tooth]
-        light = light * (1.03 - 0.085 * np.abs(place + 0.16) ** 1.5 - 0.12 * aside**6)
+        light = light * (1.03 - 0.085 * np.abs(place + 0.16) ** 1.5 - 0.15 * aside**6 + TURNED[1 - side, tooth] * place)
         groove = [np.exp(-(((1 - aside) / 2 * LOWER_WIDTHS[tooth] / GROOVE) ** 2))]
     else:
         # Corners are rounded, the outer one more; a canine has a tip.
