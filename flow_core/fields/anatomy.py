@@ -931,7 +931,7 @@ def _ask_mouth(
     (alpha, opened, parted, more, was_seen, from_corner, was_open, too_high, beyond, goes_on,
      tongue, off_upper, off_lower, seam, closed, fell, drawn_out) = smoothsteps(
         ((inside - EDGE / 2) / soft + EDGE / 2, *border), (opening, 0.0, mouth.edge), (wider, 0.3 * ROLL, 4 * ROLL), (wider, 0.0, 0.010),
-        ((lower - sb) / (3 * deeper).clamp_(max=0.25 * mouth.gap).add_(1e-4), 0.0, 1.0),
+        ((lower - sb) / (3 * deeper).clamp_(max=0.13 * mouth.gap).add_(1e-4), 0.0, 1.0),
         (torch.minimum(sa, length - sa), 0.0, 0.08 * length), (gap, 0.002, 0.007), (upper - sb, *UNKNOWN),
         (sb - lower + last, 0.0, 0.006), (deeper, 0.0, 0.006), (below / height, 0.4, 1.0), (below, 0.0, MOUTH_SHADE),
         (above, 0.0, MOUTH_SHADE), (opening, mouth.edge, mouth.edge - EDGE), (wider, -TEETH_SEEN[0], -TEETH_SEEN[1]),
