@@ -916,7 +916,9 @@ def _ask_mouth(
     gap = (lower - upper).clamp_(min=0)
     if apart is None and looked:
         # What lies below the upper teeth stays where it was only where lips do.
-        looked[1] = looked[1] * (1 - smoothstep(opening - gap, 0.0, TORN) * smoothstep(sb - looked[2], 0.5 * EDGE, 3 * EDGE))
+        looked[1] = looked[1] * (
+            1 - smoothstep(opening - gap, 0.0, TORN) * smoothstep(sb - looked[2], 0.5 * EDGE, 3 * EDGE)
+        )
     shift = sb - b
     higher, deeper = (upper - (top + shift)).clamp_(min=0), (bottom + shift - lower).clamp_(min=0)
     # How far the lips show more than they did, at this place: where they do not, everything stays as it was seen.

@@ -10,6 +10,7 @@ averaged. The colours are those of the picture's own light, see :mod:`flow_core.
 from __future__ import annotations
 
 import functools
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from .curves import Frame
 
 COLUMNS = 512  # samples across a mouth: a tenth of a millimetre
-LEVELS = 32  # and from the edge of a crown to the gum
+LEVELS = 24  # and from the edge of a crown to the gum
 WIDTHS = np.array(
     [0.86, 0.66, 0.76, 0.70, 0.67, 1.0]
 )  # of a crown along the arch, centimetres: incisors, canine, premolars, molar
@@ -49,7 +50,9 @@ REDDER = 0.5  # and of how much more of it the depth of a mouth has
 GROOVE, GROOVED = 0.03, 0.13  # half width of the line between two lower teeth, and by how much it is darker
 # The same of upper ones: where they touch, and how much wider it is at the gum; and how much darker the line is
 TOUCH, TOUCHES = (0.016, 0.03), 0.24
-TURNED = np.array([[0.02, -0.05, -0.06, -0.04, 0, 0], [-0.02, 0.04, -0.05, -0.05, 0, 0]])  # how light falls on them, since none stands quite as the next
+TURNED = np.array(
+    [[0.02, -0.05, -0.06, -0.04, 0, 0], [-0.02, 0.04, -0.05, -0.05, 0, 0]]
+)  # how light falls on them, since none stands quite as the next
 DEEP = 0.22  # light of the depth of a mouth, of that of the tongue
 UNDER = 0.16, 0.45  # centimetres below the edges of the upper teeth that lie in their shadow, and how dark it is
 BEHIND = 0.4  # how dark the tongue is right behind the edges of the lower teeth
@@ -60,7 +63,10 @@ SHADED = 0.9  # centimetres of an opening from which on its shade is of full hei
 LOWER = 0.14  # centimetres by which the edges of the lower teeth lie below the lower lip's at rest
 # Of babies: by which part their teeth are narrower, and by how many centimetres upper edges hang less, and lower ones lie deeper.
 MILK, RISEN, HIDDEN = 0.28, 0.22, 0.7
-BOWED, SOFTER = 0.05, 0.07  # how much more their gums rise to the sides than edges of teeth, and half the width of their round border
+BOWED, SOFTER = (
+    0.05,
+    0.07,
+)  # how much more their gums rise to the sides than edges of teeth, and half the width of their round border
 GUM = 0.9  # light that a bare gum reflects
 PALE = 0.25  # how much of the colour of teeth gums have, and of that of the tongue the rest
 # Centimetres of teeth above a lip up to which they go on behind it, and from which on that is all of them.
@@ -87,7 +93,7 @@ def _teeth(lower: bool) -> tuple[np.ndarray, ...]:
 @functools.lru_cache(maxsize=2)
 def _arch(lower: bool) -> tuple[np.ndarray, ...]:
     """Samples along an arch from the viewer's left to the right: points ``[N,3]`` of the rig less that of the lip, at the height of the
-    edges and of the gum; the light that comes back from there, and, of lower teeth, how much of a line between two it is."""
+    edges and of the gum; the light that comes back from there; and where on the arch it is, 0..1, or of lower teeth how much of a line between two."""
     grid = np.linspace(0, 3.6, 2000)
     back = 0.10 * grid**2 + 0.0206 * grid**4  # how far the arch of the rig lies behind its front
     along = np.concatenate([[0], np.hypot(np.diff(grid), np.diff(back)).cumsum()])
@@ -101,22 +107,23 @@ def _arch(lower: bool) -> tuple[np.ndarray, ...]:
         edge = LOWER + 0.5 * ROUND[tooth] * aside**4 + CROWDED[side, tooth]
         gum = edge + HEIGHTS[tooth]
         light = light * (1.03 - 0.085 * np.abs(place + 0.16) ** 1.5 - 0.15 * aside**6 + TURNED[1 - side, tooth] * place)
-        groove = [np.exp(-(((1 - aside) / 2 * LOWER_WIDTHS[tooth] / GROOVE) ** 2))]
+        last = np.exp(-(((1 - aside) / 2 * LOWER_WIDTHS[tooth] / GROOVE) ** 2))
     else:
         # Corners are rounded, the outer one more; a canine has a tip.
         corners = np.where(tooth == 2, aside**1.6, np.where(place > 0, 1.25, 0.75) * aside**5)
         edge = DROP - SPEE * x**2 - RAISED[tooth] - ROUND[tooth] * corners + UNEVEN[side, tooth]
         between = 1 - np.sqrt(1 - 0.98 * aside**2.4)
         gum = DROP - SPEE * x**2 - HEIGHTS[tooth] * (1 - PAPILLA * between)
-        groove = []
+        last = np.linspace(0, 1, len(far))
     z = FRONT - LIP[2] - depth
     x = np.sign(np.linspace(-1, 1, len(x))) * x
-    return np.stack([x, edge, z], 1), np.stack([x, gum, z], 1), light, *groove
+    return np.stack([x, edge, z], 1), np.stack([x, gum, z], 1), light, last
 
 
-@functools.lru_cache(maxsize=1)
-def _crowns() -> np.ndarray:
-    """Light of upper crowns, of that of the arch: ``[LEVELS,N]``, from their edges up to the gum over their middle."""
+@functools.lru_cache(maxsize=16)
+def _crowns(wide: int, device: torch.device) -> Tensor:
+    """Light of upper crowns, of that of the arch: ``[1,1,LEVELS,N]``, from their edges up to the gum over their middle, means over ``wide``
+    samples along the arch: lines finer than a pixel are no lines of pixels."""
     far, side, tooth, q = _teeth(False)
     aside, t = np.abs(q), np.linspace(0, 1, LEVELS)[:, None]
     # They are round: they turn away from the light to their sides, and at the gum; their edges let some through.
@@ -124,12 +131,16 @@ def _crowns() -> np.ndarray:
     light = light - 0.09 * ((t - 0.45).clip(0) / 0.55) ** 2 - 0.10 * np.exp(-((t / 0.10) ** 2)) - 0.05 * (1 - t) ** 2
     # Lobes, and the shine on them: seen on the front teeth, hardly farther back; a canine has a ridge.
     front = np.array([1.0, 0.8, 0.5, 0.4, 0.3, 0.2])[tooth]
-    light = light + front * (0.012 * np.cos(3 * np.pi * q) * (1 - t) + 0.07 * np.exp(-(((q + 0.2) / 0.33) ** 2) - ((t - 0.5) / 0.22) ** 2))
+    light = light + front * (
+        0.012 * np.cos(3 * np.pi * q) * (1 - t) + 0.07 * np.exp(-(((q + 0.2) / 0.33) ** 2) - ((t - 0.5) / 0.22) ** 2)
+    )
     light = light + np.where(tooth == 2, 0.05 * np.exp(-(((q + 0.1) / 0.35) ** 2)), 0)
     light = light + 0.012 * np.sin(11 * far + 5 * t + tooth) * np.sin(17 * t - 6 * far + 2 * side)  # enamel is mottled
-    wide = TOUCH[0] + TOUCH[1] * (2 * (t - 0.3)).clip(0, 1)
-    line = np.exp(-(((1 - aside) / 2 * WIDTHS[tooth] / wide) ** 2))
-    return light * (1 - TOUCHES * line)
+    touch = TOUCH[0] + TOUCH[1] * (2 * (t - 0.3)).clip(0, 1)
+    line = np.exp(-(((1 - aside) / 2 * WIDTHS[tooth] / touch) ** 2))
+    light = light * (1 - TOUCHES * line)
+    with torch.inference_mode(False):
+        return torch.from_numpy((_means(light, wide) if wide > 1 else light).astype(np.float32)).to(device)[None, None]
 
 
 @dataclass(frozen=True)
@@ -182,9 +193,9 @@ class Row:
     """The teeth as they are seen behind the opening of a mouth.
 
     Attributes:
-        columns: ``[6,COLUMNS]`` over the width of the mouth: of the upper teeth height ``b`` of the edges and of the gum in the mouth's
-            frame, and the light; of the lower ones height of the edges, the light, and the lines between them.
-        crowns: ``[1,1,LEVELS,COLUMNS]`` the light on upper crowns, of that of the row, from their edges up to the gum.
+        columns: ``[7,COLUMNS]`` over the width of the mouth: of the upper teeth height ``b`` of the edges and of the gum in the mouth's
+            frame, the light, and where on the arch they are, 0..1; of the lower ones height of the edges, the light, and the lines between them.
+        crowns: ``[1,1,LEVELS,N]`` the light on upper crowns, of that of the row, from their edges up to the gum, over the arch.
         centimetre: in crop fractions.
         colors: see :class:`Skull`.
         pixel: side of a pixel of the picture, crop fractions.
@@ -234,7 +245,7 @@ def row(
             gum = gum * narrow
             gum = gum + (edge + np.array([0.0, HIDDEN, 0.0]) - gum) * young  # to its very rim
             lit = GUM * np.exp((ridge[:, 2] - ridge[:, 2].max()) / 1.3) * tones[0] ** 0.5
-            tones = [tones[0] + (lit - tones[0]) * young, *(groove * (1 - young) for groove in tones[1:])]
+            tones = [tones[0] + (lit - tones[0]) * young, tones[1] * (1 - young) if lower else tones[1]]
         if lower:
             behind = edge[:, 2] - edge[:, 2].max()
             down = np.stack([0 * behind, skull.tilt * behind, 0 * behind], 1)
@@ -244,15 +255,12 @@ def row(
         (a, *_), *_ = heights = [frame.to(*points.T) for points in places]
         a = np.maximum.accumulate(a / frame.length)  # of a turned head the far end lies behind the rest
         found = [np.interp(share, a, v) for v in (*(b for _, b in heights), *tones)]
-        found[-2 if lower else -1] *= (share > a[0]) & (share < a[-1])
+        found[-2] *= (share > a[0]) & (share < a[-1])
         planes += found
-        if not lower:
-            at = np.interp(share, a, np.arange(len(a))).astype(int)
-            crowns = 1 + (_crowns()[:, at] - 1) * (1 - young)
     # Lips that are pulled from teeth by more than that are thicker than the rig's, and cover them all the same.
-    bare = lowest - planes[3][COLUMNS // 2]
+    bare = lowest - planes[4][COLUMNS // 2]
     most = skull.bared * np.abs(skull.axes[1]).max()
-    planes[3] = planes[3] + max(bare, 0.0) - most * np.tanh(max(bare, 0.0) / most)
+    planes[4] = planes[4] + max(bare, 0.0) - most * np.tanh(max(bare, 0.0) / most)
     planes, colors, known = np.stack(planes), skull.colors.to(device), 0.0
     if own is not None:
         planes, known = _as_own(planes, own, frame, share, float(np.abs(skull.axes[1]).max()))
@@ -262,9 +270,11 @@ def row(
         colors[0] = torch.lerp(colors[0], colors[2] * lighter, known)
     wide = int(pixel / frame.length * COLUMNS)
     if wide > 1:
-        planes, crowns = (_means(v, min(wide, COLUMNS // 4)) for v in (planes, crowns))
-    columns, crowns = (torch.from_numpy(v.astype(np.float32)).to(device) for v in (planes, crowns))
-    return Row(columns, crowns[None, None], float(np.abs(skull.axes[1]).max()), colors, pixel, known, young)
+        planes = _means(planes, min(wide, COLUMNS // 4))
+    columns, cm = torch.from_numpy(planes.astype(np.float32)).to(device), float(np.abs(skull.axes[1]).max())
+    fine = pixel / cm * 1.5 * COLUMNS / WIDTHS.sum()  # samples of the arch to a pixel, rounded to a power of two
+    crowns = _crowns(2 ** round(math.log2(min(max(fine, 1.0), COLUMNS / 4))), device)
+    return Row(columns, crowns, cm, colors, pixel, known, young)
 
 
 def _as_own(planes: np.ndarray, own: Own, frame: Frame, share: np.ndarray, cm: float) -> tuple[np.ndarray, float]:
@@ -350,12 +360,12 @@ def paint(
     x = (share * COLUMNS - 0.5).clamp(0, COLUMNS - 1)
     i = x.long().clamp_(max=COLUMNS - 2)
     low, high = row.columns.index_select(1, i), row.columns.index_select(1, i + 1)
-    edge, gum, light, low_edge, low_light, low_groove = torch.lerp(low, high, x - i)
+    edge, gum, light, place, low_edge, low_light, low_groove = torch.lerp(low, high, x - i)
     across = (2 * share - 1).square()
     down = (below / height.clamp(min=1e-4)).clamp(0, 1)
     hangs = edge - b
     crown = hangs / (edge - gum).clamp(min=1e-4)
-    on_crown = interpolate(row.crowns, torch.stack([share, crown], -1)[None, None], "bilinear")[0, 0, 0]
+    on_crown = interpolate(row.crowns, torch.stack([place, crown], -1)[None, None], "bilinear")[0, 0, 0]
     corner, near = torch.minimum(share, 1 - share), torch.minimum(below, above)
     soft = max(0.6 * row.pixel, (0.02 + SOFTER * row.young) * cm)
     # Lips have their own shadow at their edge; teeth of the picture would shine through it.
@@ -388,7 +398,12 @@ def paint(
     inside = row.colors[1][:, None] * depth * (flesh * (REDDER * (1 - depth))).exp()
     # Teeth: less light under the lip and in the corners.
     dim = 0.48 + 0.2 * row.known
-    light = light * torch.lerp(on_crown, torch.ones_like(on_crown), is_gum) * (dim + (1 - dim) * off_upper) * (0.55 + 0.45 * inner)
+    light = (
+        light
+        * (1 + (on_crown - 1) * ((1 - is_gum) * (1 - row.young)))
+        * (dim + (1 - dim) * off_upper)
+        * (0.55 + 0.45 * inner)
+    )
     light = torch.maximum(light, depth * is_gum)  # bare gums end in the depth
     warm = -FLESHY * light.clamp(0.02, 1).log() * (1 - is_gum)
     tooth = row.colors[0][:, None], torch.lerp(row.colors[1], row.colors[0], PALE * (1 - row.young))[:, None]
