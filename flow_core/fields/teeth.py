@@ -391,8 +391,9 @@ def paint(
     furrow = 1 - 0.14 * (across / -0.02).exp() * (1 - near_tip)
     tongue = (0.44 + 0.72 * near_tip) * (1 - 0.5 * across).clamp_(min=0) * furrow
     depth = torch.lerp(DEEP + 0.08 * deep, tongue, raised * wide)
-    # The inner side of the lower lip comes out of the dark towards its edge.
-    depth = torch.maximum(depth * (0.7 + 0.3 * off_lip), 0.9 * (1 - off_lip) ** 2 * down)
+    # The inner side of the lower lip comes out of the dark towards its edge, but not in the corners.
+    rim = (1 - off_lip) ** 2 * down * (1 - across).clamp(min=0) ** 2
+    depth = torch.maximum(depth * (0.7 + 0.3 * off_lip), 0.9 * rim)
     shows = (closed + row.known - closed * row.known) * opened_up * lit
     depth = depth * (1 - UNDER[1] * shows * (1 - is_gum) * (-(hangs / (UNDER[0] * cm)).square()).exp())
     inside = row.colors[1][:, None] * depth * (flesh * (REDDER * (1 - depth))).exp()
