@@ -74,7 +74,13 @@ def mouth_colors(image: Tensor, crop: Crop) -> Tensor:
     teeth = light * (skin / grey) ** TINT[0] * (white / of_white) ** tint
     # Pale lips or skin make no pale tongue; but a grey picture has a grey one.
     colored = ((1 - skin.amin(-1, keepdim=True) / skin.amax(-1, keepdim=True).clamp(min=0.01)) / 0.2).clamp(0, 1)
-    tongue = TONGUE * light * (skin / grey) ** 0.3 * (lips / of_lips).clamp(*TINTED) ** 0.5 * skin.new_tensor(FLESH) ** colored
+    tongue = (
+        TONGUE
+        * light
+        * (skin / grey) ** 0.3
+        * (lips / of_lips).clamp(*TINTED) ** 0.5
+        * skin.new_tensor(FLESH) ** colored
+    )
     colors = torch.stack([teeth, tongue, between], 1).clamp(0, 1)
     inner = places[:, [AT[i] for i in LIPS_INNER]]
     upper, lower = (columns(torch.cat(parts, 1)) for parts in ((inner[:, :1], inner[:, 10:].flip(1)), (inner[:, :11],)))
