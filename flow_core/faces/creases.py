@@ -20,7 +20,7 @@ from .regions import polygon_mask, region_mask
 SIZE = 384  # pixels a side of the face square that is looked at
 # Pixels a side of face squares from which on hairs' breadths are looked for, at twice that size; of it: what is wider is none; and how strong all of
 # them around are, from where on these may be the wrinkles of old skin, and are
-LARGE, HAIR, LINED = 560, 0.012, (0.02, 0.06)
+LARGE, HAIR, LINED = 560, 0.012, (0.035, 0.065)
 WIDE = 0.05  # of it: what is wider is no line
 AROUND = 0.16  # of it: what lies within is compared, so that beards have no lines
 DARK = 0.05  # added to sRGB values before their logarithm is taken, so that black is not infinitely far away
