@@ -49,10 +49,11 @@ def rounded(before: Tensor, after: Tensor, points: Tensor, smile: float = 0.0) -
     share = np.linspace(0, 1, SAMPLES)
     (a, top), (c, bottom) = (frame.to(*edge.T) for edge in (upper, lower))
     top, bottom = (np.interp(share, np.maximum.accumulate(x / width), y) for x, y in ((a, top), (c, bottom)))
-    profile = (1 - np.abs(2 * share - 1) ** FLAT) ** ROUND
+    aside = np.abs(2 * share - 1) ** FLAT
+    profile = (1 - aside) ** ROUND
     high, low = top[SAMPLES // 2], bottom[SAMPLES // 2]
     corner = fall * max(ABOVE * (low - high) + high, 0.0)
-    sinks = corner * (1 - profile)
+    sinks = corner * aside
     # An edge goes away from the other one, never towards it.
     rises = (min(high - corner, 0.0) * profile + corner - top - sinks).clip(max=0)
     falls = (max(low - corner, 0.0) * profile + corner - bottom - sinks).clip(min=0)
