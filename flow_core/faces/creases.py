@@ -18,6 +18,9 @@ from .landmarks import AT
 from .regions import polygon_mask, region_mask
 
 SIZE = 384  # pixels a side of the face square that is looked at
+# Pixels a side of face squares from which on hairs' breadths are looked for, at twice that size; of it: what is wider is none; and how strong all of
+# them around are, from where on these may be the wrinkles of old skin, and are
+LARGE, HAIR, LINED = 560, 0.012, (0.035, 0.065)
 WIDE = 0.05  # of it: what is wider is no line
 AROUND = 0.16  # of it: what lies within is compared, so that beards have no lines
 DARK = 0.05  # added to sRGB values before their logarithm is taken, so that black is not infinitely far away
@@ -37,8 +40,8 @@ NOSE = (168, 279, 358, 327, 2, 98, 129, 49)  # its outline: a nose has the same 
 
 
 @torch.no_grad()
-def creases(image: Tensor, crop: Crop, size: int = SIZE) -> Tensor:
-    """``[B,3,size,size]`` on the CPU: what is to be added to the logarithm of sRGB values, and :data:`DARK`, so that skin has no folds; 0 elsewhere.
+def creases(image: Tensor, crop: Crop, size: int | None = None) -> Tensor:
+    """``[B,3,size,size]`` on the CPU, of large faces ``[B,3,2 SIZE,2 SIZE]``: what is to be added to the logarithm of sRGB values, and :data:`DARK`, so that skin has no folds; 0 elsewhere.
 
     Lines that are thin are filled by a closing (dilation, then erosion; Serra, Image Analysis and Mathematical Morphology, 1982). Where all
     around is full of them, as in a beard, they are none. What is left is compared with means of skin around, of which what differs much
@@ -47,8 +50,9 @@ def creases(image: Tensor, crop: Crop, size: int = SIZE) -> Tensor:
     Args:
         image: pictures ``[pictures,3,H,W]``, floats 0..1 or uint8.
         crop: B faces, with landmarks.
-        size: pixels a side of the face square that is looked at.
+        size: pixels a side of the face square that is looked at; None: :data:`SIZE`, and at large faces closer.
     """
+    closer, size = size is None and crop.side.max().item() >= LARGE, size or SIZE
     light = crop.aligned(image, size).cpu().add_(DARK).log_()
     wide, around = (2 * round(share * size / 2) + 1 for share in (WIDE, AROUND))
     closed = -largest(-largest(light, wide), wide)
@@ -74,4 +78,19 @@ def creases(image: Tensor, crop: Crop, size: int = SIZE) -> Tensor:
     off = enlarged(even, (size, size)) - smooth
     off = torch.where(off < 0, BRIGHT * off, off) + lines - (fine - fine.clamp(-GRAIN, GRAIN))
     inner = (2 * of_three(of_three(skin)) - 1).clamp_(min=0)  # what borders on lips, lids or hair stays
-    return off * inner * (1 - enlarged(hairy, (size, size)))
+    shows = inner * (1 - enlarged(hairy, (size, size)))
+    return _finest(image, crop, off * shows, shows) if closer else off * shows
+
+
+def _finest(image: Tensor, crop: Crop, off: Tensor, shows: Tensor) -> Tensor:
+    """What :func:`creases` finds, with the finest lines that its pixels are too large for: twice as large."""
+    size = 2 * off.shape[-1]
+    off = enlarged(off, (size, size))
+    light = crop.aligned(image, size).cpu().add_(DARK).log_().add_(off)
+    wide = 2 * round(HAIR * size / 2) + 1
+    line = -largest(-largest(light, wide), wide)
+    line -= light
+    line *= (line / GRAIN - 1).clamp_(0, 1)  # what is less is the texture of skin
+    full = blurred(F.avg_pool2d(line.mean(1, keepdim=True), 2 * TIMES), round(AROUND / 16 * size), 1)
+    alone = enlarged(((full - LINED[0]) / (LINED[1] - LINED[0])).clamp_(0, 1), (size, size)).neg_().add_(1)
+    return off.add_(line.mul_(enlarged(shows, (size, size))).mul_(alone))

@@ -35,6 +35,7 @@ NOISE = 0.1  # of the opening, by which the edges of neighbouring teeth differ a
 LEAST = 0.4  # which part of a mouth lower teeth or a tongue span at least
 TONGUE = 0.55  # lightness of the tongue, of that of the teeth
 FLESH = 1.18, 0.90, 0.92  # its colour in white light
+TINTED = 0.85, 1.3  # tints of lips that are theirs; what is more is lipstick, and tongues have none
 FACING = (81, 178), (82, 87), (13, 14), (312, 317), (311, 402)  # points of the upper and the lower lip that meet
 MIDDLE = slice(SIZE // 4, 3 * SIZE // 4)  # of the face square: nothing there is lighter than the light allows
 
@@ -73,7 +74,13 @@ def mouth_colors(image: Tensor, crop: Crop) -> Tensor:
     teeth = light * (skin / grey) ** TINT[0] * (white / of_white) ** tint
     # Pale lips or skin make no pale tongue; but a grey picture has a grey one.
     colored = ((1 - skin.amin(-1, keepdim=True) / skin.amax(-1, keepdim=True).clamp(min=0.01)) / 0.2).clamp(0, 1)
-    tongue = TONGUE * light * (skin / grey) ** 0.3 * (lips / of_lips) ** 0.5 * skin.new_tensor(FLESH) ** colored
+    tongue = (
+        TONGUE
+        * light
+        * (skin / grey) ** 0.3
+        * (lips / of_lips).clamp(*TINTED) ** 0.5
+        * skin.new_tensor(FLESH) ** colored
+    )
     colors = torch.stack([teeth, tongue, between], 1).clamp(0, 1)
     inner = places[:, [AT[i] for i in LIPS_INNER]]
     upper, lower = (columns(torch.cat(parts, 1)) for parts in ((inner[:, :1], inner[:, 10:].flip(1)), (inner[:, :11],)))

@@ -126,6 +126,7 @@ UNSURE = 2.2 * EDGE, 0.12
 TORN = 0.01  # by which a jaw drops from the upper teeth, from where on what it carries has a border of its own
 BEYOND = 9.0  # below all that is seen
 PARTED = (0.008, 0.018)  # largest opening below which lips may as well be shut, and above which they are known to part
+UNKNOWN = (0.015, 0.035)  # how far above what an opening showed nothing is known of what is seen there
 TEETH_SEEN = (0.004, 0.012)  # opening of a mouth below which nothing inside is seen, and above which it is
 
 # Rows of the landmarks, from the viewer's left to the right: of the upper and the lower lid of either eye, and of the edges of the lips
@@ -885,6 +886,11 @@ def _ask_mouth(
             torch.where(lower_part, v, w) for v, w in ((jaw[0], upper), (jaw[1], lower), (1.0, looked[1]))
         )
     gap = (lower - upper).clamp_(min=0)
+    if apart is None and looked:
+        # What lies below the upper teeth stays where it was only where lips do.
+        looked[1] = looked[1] * (
+            1 - smoothstep(opening - gap, 0.0, TORN) * smoothstep(sb - looked[2], 0.5 * EDGE, 3 * EDGE)
+        )
     shift = sb - b
     higher, deeper = (upper - (top + shift)).clamp_(min=0), (bottom + shift - lower).clamp_(min=0)
     # How far the lips show more than they did, at this place: where they do not, everything stays as it was seen.
@@ -893,16 +899,17 @@ def _ask_mouth(
     shown = smoothstep(mouth.gap, *PARTED)
     # Towards its corners the border grows soft.
     soft = 1 + SOFTER * mouth.parts * (1 - smoothstep(torch.minimum(share, 1 - share), 0.0, SOFT)) if mouth.parts else 1
+    first = upper + torch.minimum(0.15 * gap, 2 * higher)  # what is seen begins there
     # The shadow begins before what is seen changes, so that no light shows between.
     border = (EDGE - mouth.edge) / 2, (EDGE + mouth.edge) / 2
     (alpha, opened, parted, more, was_seen, from_corner, was_open, too_high, beyond, goes_on,
-     tongue, off_upper, off_lower, seam, closed, fell) = smoothsteps(
+     tongue, off_upper, off_lower, seam, closed, fell, drawn_out) = smoothsteps(
         ((inside - EDGE / 2) / soft + EDGE / 2, *border), (opening, 0.0, mouth.edge), (wider, 0.3 * ROLL, 4 * ROLL), (wider, 0.0, 0.010),
-        ((lower - sb) / (3 * deeper).clamp_(max=0.25 * mouth.gap).add_(1e-4), 0.0, 1.0),
-        (torch.minimum(sa, length - sa), 0.0, 0.08 * length), (gap, 0.002, 0.007), (upper - sb, 0.015, 0.035),
+        ((lower - sb) / (3 * deeper).clamp_(max=0.13 * mouth.gap).add_(1e-4), 0.0, 1.0),
+        (torch.minimum(sa, length - sa), 0.0, 0.08 * length), (gap, 0.002, 0.007), (upper - sb, *UNKNOWN),
         (sb - lower + last, 0.0, 0.006), (deeper, 0.0, 0.006), (below / height, 0.4, 1.0), (below, 0.0, MOUTH_SHADE),
         (above, 0.0, MOUTH_SHADE), (opening, mouth.edge, mouth.edge - EDGE), (wider, -TEETH_SEEN[0], -TEETH_SEEN[1]),
-        (top + shift - upper, 0.0, TORN),
+        (top + shift - upper, 0.0, TORN), (first - sb, 0.0, TORN),
     )  # fmt: skip
     # What opens by less than its border is wide is no more than a trace.
     alpha = alpha * opened
@@ -911,8 +918,11 @@ def _ask_mouth(
         seen, more = seen * (1 - apart), torch.maximum(more, apart)
     # What lies beyond what the picture showed is not to be its last row, drawn out.
     more = torch.maximum(more, beyond * goes_on)
+    if mouth.row is not None and mouth.row.known:  # but gums, above teeth that it shows
+        gums = mouth.row.known * drawn_out
+        seen, more = seen * (1 - gums), torch.maximum(more, gums)
     hidden = (1 - seen) * more
-    sb_seen = torch.maximum(sb, upper + torch.minimum(0.15 * gap, 2 * higher))
+    sb_seen = torch.maximum(sb, first)
     sb_seen = torch.minimum(sb_seen, lower - last)
     if apart is not None:  # neither row is seen a second time beyond what parts them
         sb_seen = torch.where(lower_part, torch.maximum(sb_seen, split), torch.minimum(sb_seen, split))

@@ -53,7 +53,7 @@ PRESETS: dict[str, dict[str, float]] = {
     "smile": {**_RELAX_SOUR, **_SMILING, "mouthSmile": 0.83, "cheekSquint": 0.82, "eyeSquint": 0.5, "mouthUpperUp": 0.65, "mouthLowerDown": 0.55, "mouthDimple": 0.1,
               "jawOpen": 0.04},
     # Without a jaw that drops it would be one more smile.
-    "laugh": {**_RELAX_SOUR, "mouthSmile": 0.75, "cheekSquint": 1.0, "eyeSquint": 0.65, "mouthUpperUp": 0.62, "mouthLowerDown": 0.28,
+    "laugh": {**_RELAX_SOUR, **{n: v for n, v in _SMILING.items() if n != "relax jawOpen"}, "mouthSmile": 0.75, "cheekSquint": 1.0, "eyeSquint": 0.65, "mouthUpperUp": 0.62, "mouthLowerDown": 0.28,
               "mouthStretch": 0.25, "jawOpen": 0.32, "browOuterUp": 0.1},
     # Brows slant: their inner ends go down and together, the outer ones hardly. Lips part as in angry words: teeth that are only bared
     # look like disgust, and a jaw that drops looks surprised.

@@ -57,9 +57,8 @@ def moved_face(face: Face, field: MusclesField, size: int = RASTER, after: Tenso
     units, relax, controls = (v[0].to(part.device) for v in (field.units, field.relax, field.controls))
     controls = controls.clamp(-CONTROL_RANGE, CONTROL_RANGE)
     after = units_after(fitted, landmarks, relax, units) if after is None else after
-    controls = controls + _fuller(part) * (shown - after)[
-        [names.index("mouthSmile" + side) for side in ("Left", "Right")]
-    ].mean().clamp(0, 1)
+    smiles = torch.stack([shown, after])[:, [names.index("mouthSmile" + side) for side in ("Left", "Right")]].mean(1)
+    controls = controls + _fuller(part) * (smiles[0] - smiles[1]).clamp(0, 1)
     shaping = bool(controls.any())
     mesh = fitted.vertices(  # before and after, read from the rig at once
         torch.stack([shown, shown + (after - shown) * of_mesh(part)]),
@@ -68,7 +67,7 @@ def moved_face(face: Face, field: MusclesField, size: int = RASTER, after: Tenso
     points, depth = fitted.project(mesh[:1])
     change = fitted.turned(mesh[1:] - mesh[:1])[0]
     moved = landmarks + part.landmarks(change[:, :2])
-    rounds = rounded(landmarks, moved, points[0] + change[:, :2])
+    rounds = rounded(landmarks, moved, points[0] + change[:, :2], smiles[1].item())
     if rounds is not None:
         change[:, :2] += rounds
         moved = landmarks + part.landmarks(change[:, :2])

@@ -10,6 +10,7 @@ averaged. The colours are those of the picture's own light, see :mod:`flow_core.
 from __future__ import annotations
 
 import functools
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -18,30 +19,40 @@ import torch
 from torch import Tensor
 
 from ..faces.age import childlike
+from ..geometry.sampling import interpolate
 from .smooth import smoothstep, smoothsteps
 
 if TYPE_CHECKING:
     from .curves import Frame
 
 COLUMNS = 512  # samples across a mouth: a tenth of a millimetre
+LEVELS = 24  # and from the edge of a crown to the gum
 WIDTHS = np.array(
     [0.86, 0.66, 0.76, 0.70, 0.67, 1.0]
 )  # of a crown along the arch, centimetres: incisors, canine, premolars, molar
 HEIGHTS = np.array([1.05, 0.92, 1.02, 0.88, 0.84, 0.78])
 RAISED = np.array([0.0, 0.08, 0.02, 0.09, 0.12, 0.14])  # how much higher an edge lies than that of the front teeth
-ROUND = np.array([0.09, 0.13, 0.16, 0.15, 0.13, 0.10])  # how much a crown's corners are rounded
+ROUND = np.array([0.11, 0.15, 0.20, 0.17, 0.14, 0.10])  # how much a crown's corners are rounded
+PAPILLA = 0.42  # of its height, by which the gum between two crowns reaches farther down than over the middle of one
 # Light that each reflects, and how much lower its edge is: no two sides of a mouth are the same.
-TONES = np.array([[0.985, 0.955, 0.90, 0.88, 0.83, 0.78], [1.0, 0.94, 0.915, 0.87, 0.84, 0.78]])
+TONES = np.array([[0.985, 0.965, 0.945, 0.93, 0.86, 0.78], [1.0, 0.95, 0.96, 0.92, 0.87, 0.78]])
 UNEVEN = np.array([[0.0, 0.012, -0.01, 0.01, 0.0, 0.0], [0.008, -0.006, 0.008, -0.008, 0.0, 0.0]])
 LOWER_WIDTHS = np.array([0.54, 0.59, 0.69, 0.70, 0.71, 1.1])  # the same of the lower row; its edges are nearly level
+# How much lower their edges lie: lower front teeth are crowded, and none stands quite as the next
+CROWDED = np.array([[0.01, 0.035, -0.015, 0.03, 0.05, 0.06], [-0.01, 0.015, 0.0, 0.04, 0.05, 0.06]])
 LIP = np.array([0.0, 5.33, 15.4])  # the rig's upper lip where the two lips meet, centimetres
 FRONT = 14.34  # the rig's depth of its front teeth
 DROP = 0.25  # centimetres by which the front teeth's edges hang below the lip at rest
 # How the edges rise to the sides: of the square of the distance from the middle; as in 29 portraits that show a row
 SPEE = 0.07
-FLESHY = 0.3  # how much of the colour of lips and gums teeth in the shade have
+FLESHY = 0.5  # how much of the colour of lips and gums teeth in the shade have, for each time that it is e times as dark; as in 26 portraits
 REDDER = 0.5  # and of how much more of it the depth of a mouth has
-GROOVE, GROOVED = 0.03, 0.13  # half width of the line between two teeth, and by how much it is darker
+GROOVE, GROOVED = 0.03, 0.13  # half width of the line between two lower teeth, and by how much it is darker
+# The same of upper ones: where they touch, and how much wider it is at the gum; and how much darker the line is
+TOUCH, TOUCHES = (0.016, 0.03), 0.24
+TURNED = np.array(
+    [[0.02, -0.05, -0.06, -0.04, 0, 0], [-0.02, 0.04, -0.05, -0.05, 0, 0]]
+)  # how light falls on them, since none stands quite as the next
 DEEP = 0.22  # light of the depth of a mouth, of that of the tongue
 UNDER = 0.16, 0.45  # centimetres below the edges of the upper teeth that lie in their shadow, and how dark it is
 BEHIND = 0.4  # how dark the tongue is right behind the edges of the lower teeth
@@ -51,11 +62,17 @@ LIP_SHADOW, LIP_SHADE = 0.2, 0.6
 SHADED = 0.9  # centimetres of an opening from which on its shade is of full height
 LOWER = 0.14  # centimetres by which the edges of the lower teeth lie below the lower lip's at rest
 # Of babies: by which part their teeth are narrower, and by how many centimetres upper edges hang less, and lower ones lie deeper.
-MILK, RISEN, HIDDEN = 0.28, 0.12, 0.7
+MILK, RISEN, HIDDEN = 0.28, 0.22, 0.7
+BOWED, SOFTER = (
+    0.05,
+    0.07,
+)  # how much more their gums rise to the sides than edges of teeth, and half the width of their round border
 GUM = 0.9  # light that a bare gum reflects
+PALE = 0.25  # how much of the colour of teeth gums have, and of that of the tongue the rest
 # Centimetres of teeth above a lip up to which they go on behind it, and from which on that is all of them.
 TALL = 0.6, 0.95
-CUT = 0.25  # of an opening, within which teeth end softly where a lip has cut them
+ASIDE = 0.75  # light of teeth that are not seen, of that of those on the other side
+CUT = 0.16  # of an opening, within which teeth end softly where a lip has cut them
 LIGHTER = 0.4  # how far teeth of the picture that are darker than the light allows are so only by the shadow of lips
 SEEN = 0.32, 0.44  # green between parted lips, of that of teeth, from which teeth may be seen there, and are
 # The same of what looks like a row of teeth, and which part of a mouth that spans.
@@ -63,36 +80,67 @@ DIM, WHOLE = (0.15, 0.25), (0.35, 0.6)
 
 
 @functools.lru_cache(maxsize=2)
-def _arch(lower: bool) -> tuple[np.ndarray, ...]:
-    """Samples along an arch from the viewer's left to the right: points ``[N,3]`` of the rig less that of the lip, at the height of the
-    edges and of the gum; the light that comes back from there, and how much of a line between two teeth it is."""
-    widths = LOWER_WIDTHS if lower else WIDTHS
-    grid = np.linspace(0, 3.6, 2000)
-    back = 0.10 * grid**2 + 0.0206 * grid**4  # how far the arch of the rig lies behind its front
-    along = np.concatenate([[0], np.hypot(np.diff(grid), np.diff(back)).cumsum()])
-    ends = widths.cumsum()
+def _teeth(lower: bool) -> tuple[np.ndarray, ...]:
+    """Samples along an arch: how far from its middle, and on which side; which tooth that is of, and where on it, from -1 at its inner side
+    to 1 at its outer one."""
+    ends = (LOWER_WIDTHS if lower else WIDTHS).cumsum()
     arc = np.linspace(-ends[-1], ends[-1], 3 * COLUMNS)
     far, side = np.abs(arc), (arc > 0).astype(int)
     tooth = np.searchsorted(ends, far).clip(0, len(ends) - 1)
-    share = 1 - (ends[tooth] - far) / widths[tooth]  # from a tooth's inner side to its outer one
-    aside = np.abs(2 * share - 1)
+    return far, side, tooth, 1 - 2 * (ends[tooth] - far) / np.diff(ends, prepend=0)[tooth]
+
+
+@functools.lru_cache(maxsize=2)
+def _arch(lower: bool) -> tuple[np.ndarray, ...]:
+    """Samples along an arch from the viewer's left to the right: points ``[N,3]`` of the rig less that of the lip, at the height of the
+    edges and of the gum; the light that comes back from there; and where on the arch it is, 0..1, or of lower teeth how much of a line between two."""
+    grid = np.linspace(0, 3.6, 2000)
+    back = 0.10 * grid**2 + 0.0206 * grid**4  # how far the arch of the rig lies behind its front
+    along = np.concatenate([[0], np.hypot(np.diff(grid), np.diff(back)).cumsum()])
+    far, side, tooth, place = _teeth(lower)
+    aside = np.abs(place)
     x = np.interp(far, along, grid)
     depth = np.interp(x, grid, back)
     facing = 1 / np.hypot(1, 0.20 * x + 0.0824 * x**3)
-    # Corners are rounded, the outer one more; a canine has a tip.
-    corners = np.where(tooth == 2, aside**1.5, np.where(share > 0.5, 1.3, 0.7) * aside**4)
-    edge = DROP - SPEE * x**2 - RAISED[tooth] - ROUND[tooth] * corners + UNEVEN[side, tooth]
-    gum = DROP - SPEE * x**2 - HEIGHTS[tooth] + 0.14 * aside**2
+    light = TONES[side, tooth] * (0.3 + 0.7 * facing) * np.exp(-depth / 2.5) * ((far[-1] - far) / 0.5).clip(0, 1)
     if lower:
-        edge = LOWER + 0.5 * ROUND[tooth] * corners + UNEVEN[1 - side, tooth]
+        edge = LOWER + 0.5 * ROUND[tooth] * aside**4 + CROWDED[side, tooth]
         gum = edge + HEIGHTS[tooth]
-    groove = np.exp(-(((1 - aside) / 2 * widths[tooth] / GROOVE) ** 2))
-    light = TONES[side, tooth] * (0.3 + 0.7 * facing) * np.exp(-depth / 1.9)
-    light = light * (1.03 - 0.24 * np.abs(share - 0.42) ** 1.5 - 0.12 * aside**6)
-    light = light * ((ends[-1] - far) / 0.5).clip(0, 1)
+        light = light * (1.03 - 0.085 * np.abs(place + 0.16) ** 1.5 - 0.15 * aside**6 + TURNED[1 - side, tooth] * place)
+        last = np.exp(-(((1 - aside) / 2 * LOWER_WIDTHS[tooth] / GROOVE) ** 2))
+    else:
+        # Corners are rounded, the outer one more; a canine has a tip.
+        corners = np.where(tooth == 2, aside**1.6, np.where(place > 0, 1.25, 0.75) * aside**5)
+        edge = DROP - SPEE * x**2 - RAISED[tooth] - ROUND[tooth] * corners + UNEVEN[side, tooth]
+        between = 1 - np.sqrt(1 - 0.98 * aside**2.4)
+        gum = DROP - SPEE * x**2 - HEIGHTS[tooth] * (1 - PAPILLA * between)
+        last = np.linspace(0, 1, len(far))
     z = FRONT - LIP[2] - depth
-    x = np.sign(arc) * x
-    return np.stack([x, edge, z], 1), np.stack([x, gum, z], 1), light, groove
+    x = np.sign(np.linspace(-1, 1, len(x))) * x
+    return np.stack([x, edge, z], 1), np.stack([x, gum, z], 1), light, last
+
+
+@functools.lru_cache(maxsize=16)
+def _crowns(wide: int, device: torch.device) -> Tensor:
+    """Light of upper crowns, of that of the arch: ``[1,1,LEVELS,N]``, from their edges up to the gum over their middle, means over ``wide``
+    samples along the arch: lines finer than a pixel are no lines of pixels."""
+    far, side, tooth, q = _teeth(False)
+    aside, t = np.abs(q), np.linspace(0, 1, LEVELS)[:, None]
+    # They are round: they turn away from the light to their sides, and at the gum; their edges let some through.
+    light = 1.02 - 0.07 * aside**2 - 0.15 * aside**6 + TURNED[side, tooth] * q
+    light = light - 0.09 * ((t - 0.45).clip(0) / 0.55) ** 2 - 0.10 * np.exp(-((t / 0.10) ** 2)) - 0.05 * (1 - t) ** 2
+    # Lobes, and the shine on them: seen on the front teeth, hardly farther back; a canine has a ridge.
+    front = np.array([1.0, 0.8, 0.5, 0.4, 0.3, 0.2])[tooth]
+    light = light + front * (
+        0.012 * np.cos(3 * np.pi * q) * (1 - t) + 0.07 * np.exp(-(((q + 0.2) / 0.33) ** 2) - ((t - 0.5) / 0.22) ** 2)
+    )
+    light = light + np.where(tooth == 2, 0.05 * np.exp(-(((q + 0.1) / 0.35) ** 2)), 0)
+    light = light + 0.012 * np.sin(11 * far + 5 * t + tooth) * np.sin(17 * t - 6 * far + 2 * side)  # enamel is mottled
+    touch = TOUCH[0] + TOUCH[1] * (2 * (t - 0.3)).clip(0, 1)
+    line = np.exp(-(((1 - aside) / 2 * WIDTHS[tooth] / touch) ** 2))
+    light = light * (1 - TOUCHES * line)
+    with torch.inference_mode(False):
+        return torch.from_numpy((_means(light, wide) if wide > 1 else light).astype(np.float32)).to(device)[None, None]
 
 
 @dataclass(frozen=True)
@@ -146,18 +194,22 @@ class Row:
 
     Attributes:
         columns: ``[7,COLUMNS]`` over the width of the mouth: of the upper teeth height ``b`` of the edges and of the gum in the mouth's
-            frame, the light, and the lines between teeth; of the lower ones the same without the gum.
+            frame, the light, and where on the arch they are, 0..1; of the lower ones height of the edges, the light, and the lines between them.
+        crowns: ``[1,1,LEVELS,N]`` the light on upper crowns, of that of the row, from their edges up to the gum, over the arch.
         centimetre: in crop fractions.
         colors: see :class:`Skull`.
         pixel: side of a pixel of the picture, crop fractions.
         known: 0..1, how far the picture's own teeth say where the row is and how light.
+        young: 0..1, how far it is gums alone.
     """
 
     columns: Tensor
+    crowns: Tensor
     centimetre: float
     colors: Tensor
     pixel: float
     known: float
+    young: float
 
 
 def row(
@@ -185,15 +237,15 @@ def row(
         edge, gum, *tones = _arch(lower)
         if young:
             level = (
-                LOWER + 0 * edge[:, 0] if lower else DROP - SPEE * edge[:, 0] ** 2
+                LOWER + 0 * edge[:, 0] if lower else DROP - (SPEE + BOWED) * edge[:, 0] ** 2
             )  # a gum has no points, and no lines
             ridge = np.stack([edge[:, 0], level + (HIDDEN if lower else -RISEN), edge[:, 2]], 1)
             narrow = np.array([1 - MILK * young, 1.0, 1.0])
             edge = (edge + (ridge - edge) * young) * narrow
             gum = gum * narrow
             gum = gum + (edge + np.array([0.0, HIDDEN, 0.0]) - gum) * young  # to its very rim
-            lit = GUM * np.exp((ridge[:, 2] - ridge[:, 2].max()) / 1.3) * (tones[0] / 0.25).clip(0, 1)
-            tones = [tones[0] + (lit - tones[0]) * young, tones[1] * (1 - young)]
+            lit = GUM * np.exp((ridge[:, 2] - ridge[:, 2].max()) / 1.3) * tones[0] ** 0.5
+            tones = [tones[0] + (lit - tones[0]) * young, tones[1] * (1 - young) if lower else tones[1]]
         if lower:
             behind = edge[:, 2] - edge[:, 2].max()
             down = np.stack([0 * behind, skull.tilt * behind, 0 * behind], 1)
@@ -219,8 +271,10 @@ def row(
     wide = int(pixel / frame.length * COLUMNS)
     if wide > 1:
         planes = _means(planes, min(wide, COLUMNS // 4))
-    columns = torch.from_numpy(planes.astype(np.float32)).to(device)
-    return Row(columns, float(np.abs(skull.axes[1]).max()), colors, pixel, known)
+    columns, cm = torch.from_numpy(planes.astype(np.float32)).to(device), float(np.abs(skull.axes[1]).max())
+    fine = pixel / cm * 1.5 * COLUMNS / WIDTHS.sum()  # samples of the arch to a pixel, rounded to a power of two
+    crowns = _crowns(2 ** round(math.log2(min(max(fine, 1.0), COLUMNS / 4))), device)
+    return Row(columns, crowns, cm, colors, pixel, known, young)
 
 
 def _as_own(planes: np.ndarray, own: Own, frame: Frame, share: np.ndarray, cm: float) -> tuple[np.ndarray, float]:
@@ -249,10 +303,9 @@ def _as_own(planes: np.ndarray, own: Own, frame: Frame, share: np.ndarray, cm: f
     here = known * np.interp(share, at, weight * ends, 0.0, 0.0)
     # Where a lip has cut them what is seen of them ends softly, and nothing painted is to come out below.
     planes[0] += here * (np.interp(share, at, b - CUT * own.cut) - planes[0])
-    seen = weight > 0.9
-    if seen.any():
-        ratio = own.light[seen] / np.interp(at[seen], share, planes[2]).clip(0.3)
-        planes[2] *= 1 + known * (np.interp(share, at[seen], ratio).clip(0.6, 1.8) - 1)
+    # As light as they are, and none where it is dark beside them; but where one side alone shows some, the other one is in the shade.
+    ratio = np.maximum(own.light, ASIDE * own.light[::-1]) / np.interp(at, share, planes[2]).clip(0.3)
+    planes[2] *= 1 + known * (np.interp(share, at, ratio).clip(0, 1.8) - 1)
     return planes, known
 
 
@@ -307,13 +360,14 @@ def paint(
     x = (share * COLUMNS - 0.5).clamp(0, COLUMNS - 1)
     i = x.long().clamp_(max=COLUMNS - 2)
     low, high = row.columns.index_select(1, i), row.columns.index_select(1, i + 1)
-    edge, gum, light, groove, low_edge, low_light, low_groove = torch.lerp(low, high, x - i)
+    edge, gum, light, place, low_edge, low_light, low_groove = torch.lerp(low, high, x - i)
     across = (2 * share - 1).square()
     down = (below / height.clamp(min=1e-4)).clamp(0, 1)
     hangs = edge - b
     crown = hangs / (edge - gum).clamp(min=1e-4)
+    on_crown = interpolate(row.crowns, torch.stack([place, crown], -1)[None, None], "bilinear")[0, 0, 0]
     corner, near = torch.minimum(share, 1 - share), torch.minimum(below, above)
-    soft = max(0.6 * row.pixel, 0.02 * cm)
+    soft = max(0.6 * row.pixel, (0.02 + SOFTER * row.young) * cm)
     # Lips have their own shadow at their edge; teeth of the picture would shine through it.
     # A line finer than a pixel is no line of pixels.
     border = (0.09 - 0.07 * (1 - closed)) * cm
@@ -323,13 +377,13 @@ def paint(
     # All that goes smoothly from 0 to 1 at once: a value, where it begins, and where it ends.
     found = smoothsteps(
         (down - 0.30 * across, 0.32, 0.68), (down - 0.25 * across, 0.40, 0.88), (height, 0.3 * cm, 1.0 * cm), (down, 0.0, 0.6),
-        (above, 0.0, 0.5 * cm), (hangs, -soft, soft), (gum - b, -2 * soft, 2 * soft), (crown, 0.0, 0.35), (under, 0.0, 0.35 * cm),
-        (crown, 0.5, 0.0), (corner, 0.0, 0.20 - 0.08 * row.known), (height, 0.04 * cm, 0.18 * cm), (light, 0.02, 0.15),
+        (above, 0.0, 0.5 * cm), (hangs, -soft, soft), (gum - b, -2 * soft, 2 * soft), (under, -0.06 * cm, 0.38 * cm),
+        (corner, 0.0, 0.20 - 0.08 * row.known), (height, 0.04 * cm, 0.18 * cm), (light, 0.02, 0.15),
         (corner, 0.24, 0.04), (near, fine, border), (under, max(LIP_SHADOW * cm, 2 * row.pixel), 0.0), (fang, -soft, soft),
         (height, 0.35 * cm, 0.9 * cm), (low_light, 0.02, 0.15), (height, 0.4 * cm, 1.8 * cm),
     )  # fmt: skip
-    raised, near_tip, wide, deep, off_lip, is_tooth, is_gum, off_edge, off_upper, at_edge = found[:10]
-    inner, opened_up, lit, aside, off, at_lip, is_low, low_up, low_lit, bright = found[10:]
+    raised, near_tip, wide, deep, off_lip, is_tooth, is_gum, off_upper, inner = found[:9]
+    opened_up, lit, aside, off, at_lip, is_low, low_up, low_lit, bright = found[9:]
     # Light that comes from lips and gums is as red as they, and the redder the oftener it was thrown back.
     flesh = (row.colors[1] / row.colors[1].mean().clamp(min=1e-3)).clamp(min=0.01).log()[:, None]
     # The depth of a mouth is dark under the upper lip. The back of the tongue comes out of it, with a furrow along its middle, and is
@@ -337,25 +391,28 @@ def paint(
     furrow = 1 - 0.14 * (across / -0.02).exp() * (1 - near_tip)
     tongue = (0.44 + 0.72 * near_tip) * (1 - 0.5 * across).clamp_(min=0) * furrow
     depth = torch.lerp(DEEP + 0.08 * deep, tongue, raised * wide)
-    # The inner side of the lower lip comes out of the dark towards its edge.
-    depth = torch.maximum(depth * (0.7 + 0.3 * off_lip), 0.9 * (1 - off_lip) ** 2 * down)
+    # The inner side of the lower lip comes out of the dark towards its edge, but not in the corners.
+    rim = (1 - off_lip) ** 2 * down * (1 - across).clamp(min=0) ** 2
+    depth = torch.maximum(depth * (0.7 + 0.3 * off_lip), 0.9 * rim)
     shows = (closed + row.known - closed * row.known) * opened_up * lit
     depth = depth * (1 - UNDER[1] * shows * (1 - is_gum) * (-(hangs / (UNDER[0] * cm)).square()).exp())
     inside = row.colors[1][:, None] * depth * (flesh * (REDDER * (1 - depth))).exp()
-    # Teeth: less light under the lip and in the corners; their edges let some through; they touch above their edges.
-    dim = 0.35 + 0.3 * row.known
-    light = light * (0.88 + 0.12 * off_edge) * (dim + (1 - dim) * off_upper) * (0.45 + 0.55 * inner)
-    light = light * (1 - GROOVED * groove * (0.25 + 0.75 * at_edge))
-    light = torch.maximum(light, depth * is_gum)  # bare gums end in the depth
-    tooth = (
-        torch.lerp(row.colors[0][:, None], row.colors[1][:, None], is_gum)
-        * light
-        * (flesh * (FLESHY * (1 - light))).exp()
+    # Teeth: less light under the lip and in the corners.
+    dim = 0.48 + 0.2 * row.known
+    light = (
+        light
+        * (1 + (on_crown - 1) * ((1 - is_gum) * (1 - row.young)))
+        * (dim + (1 - dim) * off_upper)
+        * (0.55 + 0.45 * inner)
     )
+    light = torch.maximum(light, depth * is_gum)  # bare gums end in the depth
+    warm = -FLESHY * light.clamp(0.02, 1).log() * (1 - is_gum)
+    tooth = row.colors[0][:, None], torch.lerp(row.colors[1], row.colors[0], PALE * (1 - row.young))[:, None]
+    tooth = torch.lerp(*tooth, is_gum) * light * (flesh * warm).exp()
     cover = opened * (1 - seen * (1 - drawn * aside)) * off
     if lower:  # it leans inwards, and gets its light through the opening
-        light = low_light * (0.62 + 0.27 * bright) * (0.45 + 0.55 * inner) * (1 - 0.7 * GROOVED * low_groove)
-        low_tooth = row.colors[0][:, None] * light * (flesh * (FLESHY * (1 - light))).exp()
+        light = low_light * (0.62 + 0.27 * bright) * (0.55 + 0.45 * inner) * (1 - 0.7 * GROOVED * low_groove)
+        low_tooth = row.colors[0][:, None] * light * (flesh * (-FLESHY * light.clamp(0.02, 1).log())).exp()
         # The tongue lies behind them, and they throw their shadow on it.
         inside = inside * (1 - BEHIND * low_up * low_lit * (-((fang + 0.08 * cm) / (0.14 * cm)).square()).exp())
         inside = torch.lerp(inside, low_tooth, is_low * low_up * low_lit)

@@ -63,6 +63,19 @@ def test_lips_go_apart_beside_the_middle_and_nowhere_else(crop: Crop) -> None:
     assert moved[[0, 3, 4]].abs().max() < 1e-4
 
 
+def test_corners_go_down_half_of_a_jaws_way_but_not_in_a_smile(crop: Crop) -> None:
+    shut, dropped = almond(crop.places[0], 0.0), almond(crop.places[0], 0.8)
+    upper = [AT[i] for i in LIPS_INNER[11:]]
+    dropped[upper] = shut[upper]  # only the lower lip has moved
+    left, right, middle = dropped[AT[78]], dropped[AT[308]], (dropped[AT[13]] + dropped[AT[14]]) / 2
+    height = (dropped[AT[14]] - dropped[AT[13]])[1]
+    moved = rounded(shut, dropped, torch.stack([left, right, middle]))
+    assert ((moved[:2, 1] / height - 0.45).abs() < 0.05).all()
+    assert moved[2].abs().max() < 1e-3
+    smiling = rounded(shut, dropped, torch.stack([left, right]), smile=0.8)
+    assert smiling.abs().max() < 1e-4
+
+
 def test_a_mouth_that_opens_no_farther_stays(crop: Crop) -> None:
     open_ = almond(crop.places[0], 0.5)
     assert rounded(open_, open_, crop.places[0]) is None

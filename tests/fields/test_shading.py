@@ -127,6 +127,22 @@ def test_lines_go_with_the_smile_that_made_them(crops: dict[str, Crop]) -> None:
     assert torch.equal(warp(picture, crop, relaxed, shape=0.0)[0], picture)
 
 
+def test_in_large_pictures_lines_as_fine_as_a_hair_go_as_well(crops: dict[str, Crop]) -> None:
+    small = crops["astronaut"]
+    face = Crop.from_points(4 * small.points, tuple(4 * n for n in small.image_size))
+    face = replace(face, landmarks=4 * small.landmarks, mouth=small.mouth)
+    fold = 4 * (small.landmarks[0, AT[205]] + small.landmarks[0, AT[61]]) / 2
+    (x, y), seen = fold.round().long().tolist(), []
+    picture = torch.full((1, 3, *face.image_size), GREY)
+    picture[..., y - 24 : y + 25, x : x + 2] = 0.25
+    relaxed = MusclesField.of({"relax mouthSmile": 1.0})
+    plain = warp(torch.full_like(picture, GREY), face, relaxed)[0]
+    for size in (384, None):
+        new = warp(picture, replace(face, creases=creases(picture, face, size)), relaxed)[0]
+        seen.append((plain - new)[0, 0, y - 20 : y + 21, x - 60 : x + 61].amax(1).median())
+    assert seen[1] < 0.3 * seen[0]
+
+
 def test_the_step_beside_a_smile_goes_with_it(crops: dict[str, Crop]) -> None:
     """A cheek that was drawn up is lighter than the skin below it; at rest it goes over into that."""
     face = crops["astronaut"]

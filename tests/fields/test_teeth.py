@@ -47,10 +47,10 @@ def asked(field: MusclesField, crop: Crop) -> tuple[MovedFace, Sample, Tensor]:
 
 
 def column(face: MovedFace, crop: Crop, field: MusclesField, depths: list[float]) -> tuple[Tensor, Tensor]:
-    """Colours ``[n,3]`` and cover ``[n]`` in the middle of the opening, at shares of its height."""
-    top, bottom = face.mouth.lips[:, 128].tolist()
-    half = face.mouth.target.length / 2
-    points = torch.tensor([face.mouth.target.back(half, top + d * (bottom - top)) for d in depths])
+    """Colours ``[n,3]`` and cover ``[n]`` a little beside the middle of the opening, on a front tooth, at shares of its height."""
+    top, bottom = face.mouth.lips[:, 118].tolist()
+    beside = face.mouth.target.length * 118 / 255
+    points = torch.tensor([face.mouth.target.back(beside, top + d * (bottom - top)) for d in depths])
     painted = field.flow(0.0, crop)(points[None, None]).painted[0, :, 0]
     return (painted[:3] / painted[3:].clamp(min=1e-3)).T, painted[3]
 
@@ -257,8 +257,9 @@ def test_fine_lines_are_not_drawn_into_small_pictures(closed: Crop) -> None:
         small = replace(
             closed, matrix=closed.matrix @ grow, landmarks=closed.landmarks / shrink, points=closed.points / shrink
         )
-        groove = asked(preset("laugh"), small)[0].mouth.row.columns[3]
-        return groove[len(groove) // 4 : -len(groove) // 4].std().item()
+        crowns = asked(preset("laugh"), small)[0].mouth.row.crowns[0, 0]
+        count = crowns.shape[1]
+        return crowns[len(crowns) // 2, count // 4 : -count // 4].std().item()
 
     assert spread(closed.side[0].item() / 24) < 0.4 * spread(1.0)
 
