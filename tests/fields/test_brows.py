@@ -57,9 +57,9 @@ def test_dark_streaks_take_the_colour_of_skin(crop: Crop) -> None:
     known = replace(crop, lids=lids)
 
     def painted(crop: Crop, field: MusclesField) -> Tensor:
-        """The lightest that it makes black."""
+        """The lightest that it makes black, above the mouth."""
         found = field.flow(0.0, crop)(pixel_centers(128, 128)).painted
-        return torch.zeros(3) if found is None else found[0, :3].amax((1, 2))
+        return torch.zeros(3) if found is None else found[0, :3, :70].amax((1, 2))
 
     most = [painted(known, raised(amount)) for amount in (0.1, 0.5, 1.0)]
     assert most[0].max() < 0.25
