@@ -25,7 +25,7 @@ from ..geometry.grid import pixel_centers
 from ..geometry.mesh import barycentric, polygon_distance
 from ..geometry.neighbours import filled, of_three
 from ..geometry.sampling import enlarged, interpolate, sample_image
-from .brows import LASHES, drawn_out, keep_lashes
+from .brows import LASHES, DrawnOut, drawn_out, keep_lashes, staying
 from .curves import SAMPLES, TABLE, UPPER_SHUTS, Frame, curves_of, opens, read, shut_line
 from .lashes import Bare, bare_eye
 from .lips import EDGES as LIP_EDGES
@@ -284,6 +284,7 @@ class MovedFace:
         self.seen, self.teeth, self.creases, self.lines = seen, teeth, face.creases, lines
         self.tint = [1.0] * 3 if face.grey else TINT
         self.paints, device = skull is not None, moved.device
+        self.drawn_out: list[DrawnOut] = []
         self.skin = skin_offsets(shift, triangles, seen, moved[[AT[i] for i in OVAL]])
         if folds is not None:
             self.skin[:, 2:3] += of_three(folds)
@@ -295,9 +296,11 @@ class MovedFace:
             self.skin[:, 3:] *= still  # but a rim is no crease
             after += (before - after) * _under_glasses(before, torch.from_numpy(before)).numpy()[:, None]
         else:
-            keep_lashes(self.skin, before, after)
-        paints = self.paints and face.lids is not None and not face.glasses
-        self.drawn_out = drawn_out(before, after, face.lids[0]) if paints else []
+            known = face.lids is not None and face.view is not None
+            stays = staying(before, face.view, face.lids[0]) if known else None
+            keep_lashes(self.skin, before, after, stays)
+            if self.paints and face.lids is not None:
+                self.drawn_out = drawn_out(before, after, face.lids[0], stays)
         edges = _edges(*_tips(before, after))
         curves = curves_of(edges)
         self.eyes = _eyes(before, after, edges[:8], curves[:8], lids, gaze, face, device)

@@ -14,8 +14,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..faces.landmarks import AT, BROW_EDGES, UPPER_LIDS
+from ..faces.landmarks import AT, BROW_EDGES, UPPER_LIDS, WIDEN
 from ..faces.lids import terms
+from ..geometry.sampling import sample_image
 from .curves import Frame
 from .patch import Patch
 from .smooth import smoothstep
@@ -24,6 +25,10 @@ LASHES = 0.010  # height of the strip along a lid that moves as a whole, with it
 # Of the skin between an upper lid and its brow: what stays with the lid when the brow rises, and what goes with the brow, whose hairs
 # begin below its edge; and half the width of the soft borders of what is painted between them
 STAYS, BROW_HAIR, SOFT = 0.30, 0.40, 0.15
+# The most that stays, where lashes are long; how much darker than a lid these are, and how far their tips reach beyond; and where they are looked
+# for: shares of the way from corner to corner, and from lid to brow
+MOST_STAYS, LASH, TIPS = 0.56, (0.2, 0.4), 0.16
+LASHED, LOOKED, COLUMNS, HEIGHTS = (0.05, 0.95), (0.04, 0.6), 9, 15
 BESIDE = 0.5  # widths of an eye beside its corners in which all this runs out
 LEAST = 1e-3  # by which a brow rises at least, so that anything is done about it
 ROWS = 48  # pixels a side of what is painted
@@ -64,13 +69,42 @@ class Between(NamedTuple):
         return a / self.frame.length, edge - b, np.maximum(edge - end, 1e-3), stays, goes, here.clip(0)
 
 
-def keep_lashes(skin: Tensor, landmarks: np.ndarray, moved: np.ndarray) -> None:
+def staying(landmarks: np.ndarray, view: Tensor, lids: Tensor) -> np.ndarray:
+    """How much of the skin between lids and brows stays with the lids, ``[2,COLUMNS]`` from the left corner of either eye to the right one: more
+    where long lashes, or paint, make it dark.
+
+    Args:
+        landmarks: ``[161,2]`` crop points.
+        view: ``[1,3,n,n]`` the face, as of :func:`flow_core.faces.shown.view`.
+        lids: ``[2,6,3]`` colours of the lids, as of :func:`flow_core.faces.lids.lid_colors`.
+    """
+    along, up = (torch.linspace(*bounds, count) for bounds, count in ((LASHED, COLUMNS), (LOOKED, HEIGHTS)))
+    across, found = along.numpy(), []
+    for side in (0, 1):
+        lid, brow = landmarks[_UPPER[side]], landmarks[_BROWS[side]]
+        frame = Frame.between(lid[0], lid[-1])
+        edge, end = (
+            np.interp(across * frame.length, np.maximum.accumulate(a), b)
+            for a, b in (frame.to(*row.T) for row in (lid, brow))
+        )
+        high = edge + up.numpy()[:, None] * (end - edge)
+        at = (np.stack(frame.back(across * frame.length, high), -1) - 0.5) / WIDEN + 0.5
+        seen = sample_image(view, torch.from_numpy(at * view.shape[-1]).to(view)[None])[0].mean(0).cpu()
+        skin = (terms(*torch.meshgrid(along, up, indexing="xy")) @ lids[side].cpu()).mean(-1)
+        dark = smoothstep(1 - seen / skin.clamp(min=0.05), *LASH).cummin(0).values
+        reach = np.convolve(np.pad(dark.mean(0).numpy() * LOOKED[1], 1, "edge"), np.full(3, 1 / 3), "valid")
+        found.append((reach + TIPS).clip(STAYS, MOST_STAYS))
+    return np.stack(found)
+
+
+def keep_lashes(skin: Tensor, landmarks: np.ndarray, moved: np.ndarray, stays: np.ndarray | None = None) -> None:
     """Where brows rise, the skin next to the upper lids stays, with lashes and their shadow, and what lies above it is drawn out instead.
 
     Args:
         skin: ``[1,2 or more,n,n]`` from :func:`flow_core.fields.anatomy.skin_offsets`, changed in place.
         landmarks: ``[161,2]`` before, and
         moved: after.
+        stays: as of :func:`staying`; None: :data:`STAYS`.
     """
     size = skin.shape[-1]
     for side in (0, 1):
@@ -83,16 +117,16 @@ def keep_lashes(skin: Tensor, landmarks: np.ndarray, moved: np.ndarray) -> None:
             corners.max(0).clip(0, size - 1).astype(int) + 1,
         )
         x, y = np.meshgrid((np.arange(x0, x1) + 0.5) / size, (np.arange(y0, y1) + 0.5) / size)
-        _, above, room, stays, goes, here = between.at(x, y)  # after the brow has moved
-        drawn = np.maximum(goes - stays, 0)
+        along, above, room, rises, goes, here = between.at(x, y)  # after the brow has moved
+        drawn = np.maximum(goes - rises, 0)
         skin_before = np.maximum(room - drawn, 0)
-        held, hairs = STAYS * skin_before, room - BROW_HAIR * skin_before
+        held, hairs = _stays(stays, side, along) * skin_before, room - BROW_HAIR * skin_before
         share = ((above - held) / np.maximum(hairs - held, 1e-3)).clip(0, 1)
         share = 0.75 * share + 0.25 * share * share * (3 - 2 * share)
         here = here * (1 + above / LASHES).clip(0, 1) * (above < room)
         part = skin[0, :2, y0:y1, x0:x1]
         # Skin that something else moves, such as a cheek, is held back by no more than the brow draws it.
-        axis, limit, most = (part.new_tensor(v) for v in (between.down, stays + drawn * share, here * drawn))
+        axis, limit, most = (part.new_tensor(v) for v in (between.down, rises + drawn * share, here * drawn))
         lower = (part * axis[:, None, None]).sum(0)
         part -= axis[:, None, None] * (lower - limit).clamp(min=0).minimum(most)
 
@@ -104,13 +138,20 @@ class DrawnOut(NamedTuple):
     paint: Patch  # at the crop points that skin comes from: sRGB times how far it covers, and that
 
 
-def drawn_out(landmarks: np.ndarray, moved: np.ndarray, lids: Tensor) -> list[DrawnOut]:
+def _stays(stays: np.ndarray | None, side: int, along: np.ndarray) -> np.ndarray | float:
+    return STAYS if stays is None else np.interp(along, np.linspace(*LASHED, COLUMNS), stays[side])
+
+
+def drawn_out(
+    landmarks: np.ndarray, moved: np.ndarray, lids: Tensor, stays: np.ndarray | None = None
+) -> list[DrawnOut]:
     """What is painted on the skin below brows that rise.
 
     Args:
         landmarks: ``[161,2]`` before, and
         moved: after.
         lids: ``[2,6,3]`` colours of the lids, as of :func:`flow_core.faces.lids.lid_colors`.
+        stays: as of :func:`staying`; None: :data:`STAYS`.
     """
     found = []
     for side in (0, 1):
@@ -120,11 +161,11 @@ def drawn_out(landmarks: np.ndarray, moved: np.ndarray, lids: Tensor) -> list[Dr
         corners, most = between.corners(), float((between.rows[1][2] - between.rows[0][2].min()).max())
         (x0, y0), (x1, y1) = corners.min(0), corners.max(0)
         step = (np.arange(ROWS) + 0.5) / ROWS
-        along, above, room, stays, goes, here = between.at(*np.meshgrid(x0 + step * (x1 - x0), y0 + step * (y1 - y0)))
-        up, drawn = above / room, np.maximum(goes - stays - LEAST, 0)
-        hairs = 1 - BROW_HAIR
-        cover = here * drawn / (drawn + room * (hairs - STAYS))
-        cover *= smoothstep(up, STAYS - SOFT, STAYS + SOFT) * (1 - smoothstep(up, hairs - SOFT, hairs + SOFT))
+        along, above, room, rises, goes, here = between.at(*np.meshgrid(x0 + step * (x1 - x0), y0 + step * (y1 - y0)))
+        up, drawn = above / room, np.maximum(goes - rises - LEAST, 0)
+        held, hairs = _stays(stays, side, along), 1 - BROW_HAIR
+        cover = here * drawn / (drawn + room * (hairs - held))
+        cover *= smoothstep(up - held, -SOFT, SOFT) * (1 - smoothstep(up, hairs - SOFT, hairs + SOFT))
         cover[[0, -1]] = cover[:, [0, -1]] = 0
         along, up, cover = (torch.from_numpy(v).to(lids) for v in (along.clip(0, 1), up.clip(0, 1), cover))
         colors = (terms(along, up) @ lids[side]).clamp(0, 1).movedim(-1, 0)
@@ -134,4 +175,4 @@ def drawn_out(landmarks: np.ndarray, moved: np.ndarray, lids: Tensor) -> list[Dr
     return found
 
 
-__all__ = ["DrawnOut", "drawn_out", "keep_lashes"]
+__all__ = ["DrawnOut", "drawn_out", "keep_lashes", "staying"]

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
-from flow_core.faces.landmarks import AT
+from flow_core.faces.landmarks import AT, WIDEN
 from flow_core.fields.base import Sample
+from flow_core.fields.brows import STAYS, staying
 from flow_core.fields.muscles import MusclesField
 from flow_core.geometry.crop import Crop
 from flow_core.geometry.grid import pixel_centers
@@ -68,6 +70,21 @@ def test_dark_streaks_take_the_colour_of_skin(crop: Crop) -> None:
     assert torch.allclose(most[2] / most[2].sum(), SKIN / SKIN.sum(), atol=0.02)
     assert not painted(replace(known, glasses=(True,)), raised()).any()  # whose rims stay
     assert not painted(known, MusclesField.of({"browDown": 1.0})).any()
+
+
+def test_long_lashes_stay_with_the_lid(crop: Crop) -> None:
+    """Where the skin above a lid is dark twice as much of it stays, and on plain skin no more than usual."""
+    lids = torch.zeros(2, 6, 3)
+    lids[:, 0] = SKIN
+    places, plain = crop.places[0].double().numpy(), SKIN[None, :, None, None].expand(1, 3, 256, 256).clone()
+    lashed, size = plain.clone(), plain.shape[-1]
+    low, high = (crop.places[0, AT[i]] for i in (159, 52))  # of the eye on the viewer's left
+    top, bottom = (((torch.lerp(low, high, t)[1] - 0.5) / WIDEN + 0.5) * size for t in (0.4, -0.2))
+    lashed[:, :, int(top) : int(bottom), : size // 2] *= 0.4
+    usual, long = staying(places, plain, lids), staying(places, lashed, lids)
+    assert np.allclose(usual, STAYS)
+    assert long[0, 4] > 1.5 * STAYS
+    assert np.allclose(long[1], STAYS)
 
 
 def test_nothing_is_painted_on_eyes(crop: Crop) -> None:
