@@ -254,11 +254,7 @@ def landmarks_after(face: FittedFace, landmarks: Tensor, units: Tensor) -> Tenso
         same height, and not an arc.
     """
     rig, shown = face.rig, face.units[0]
-    moved = landmarks + torch.tensordot((units - shown) * of_mesh(rig), _moves_seen(face), 1)
-    grinned = lips_settled(face, landmarks, moved, units)
-    if grinned is not None:
-        share, missed = grinned
-        moved = moved + share[:, None, None] * missed
+    moved = skin_after(face, landmarks, units)
     # Few of many rows differ in the units of lids and gaze.
     of_lids, which = torch.where(of_mesh(rig), shown, units).unique(dim=0, return_inverse=True)
     rows = [eyelids_and_gaze(shown, row, rig.unit_names) for row in of_lids]
@@ -287,6 +283,16 @@ def landmarks_after(face: FittedFace, landmarks: Tensor, units: Tensor) -> Tenso
         shift = aside * across + gaze[:, side, 1:] * _down(across)
         moved[:, [AT[i] for i in IRISES[side]]] += shift[:, None]
     return moved
+
+
+def skin_after(face: FittedFace, landmarks: Tensor, units: Tensor) -> Tensor:
+    """:func:`landmarks_after` without what lids and irises do of themselves: that moves neither a lip nor a brow nor a corner of an eye."""
+    moved = landmarks + torch.tensordot((units - face.units[0]) * of_mesh(face.rig), _moves_seen(face), 1)
+    grinned = lips_settled(face, landmarks, moved, units)
+    if grinned is None:
+        return moved
+    share, missed = grinned
+    return moved + share[:, None, None] * missed
 
 
 def lips_settled(face: FittedFace, landmarks: Tensor, moved: Tensor, units: Tensor) -> tuple[Tensor, Tensor] | None:
@@ -374,7 +380,7 @@ def meeting(face: FittedFace, landmarks: Tensor, units: Tensor) -> Tensor:
     if units[close] <= least:
         return units
     without = torch.cat([units[:close], least[None], units[close + 1 :]])
-    apart = lips_apart(landmarks_after(face, landmarks, torch.stack([without, units])))[:, 0]
+    apart = lips_apart(skin_after(face, landmarks, torch.stack([without, units])))[:, 0]
     share = ((apart[0] + MEET) / (apart[0] - apart[1]).clamp(min=1e-6)).clamp(0, 1)
     return without + (units - without) * share
 
@@ -398,7 +404,7 @@ def shutting(face: FittedFace, landmarks: Tensor, units: Tensor, relax: Tensor, 
     close = names.index("mouthClose")
     more = units.clone()
     more[close] += 1
-    apart = lips_apart(landmarks_after(face, landmarks, torch.stack([units, more])))[:, 0]
+    apart = lips_apart(skin_after(face, landmarks, torch.stack([units, more])))[:, 0]
     too_far = apart[0] - lips_wanted(face.rig, change, lips_apart(landmarks)[0])
     return units + (more - units) * share * (too_far / (apart[0] - apart[1]).clamp(min=1e-6)).clamp(0, 1)
 
@@ -641,5 +647,6 @@ __all__ = [
     "reached",
     "reaches",
     "shutting",
+    "skin_after",
     "unsquinted",
 ]
