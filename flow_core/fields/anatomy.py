@@ -24,7 +24,7 @@ from ..faces.shading import GAMMA, TINT
 from ..geometry.grid import pixel_centers
 from ..geometry.mesh import barycentric, polygon_distance
 from ..geometry.neighbours import filled, of_three
-from ..geometry.sampling import enlarged, interpolate, sample_image
+from ..geometry.sampling import enlarged, interpolate
 from .brows import LASHES, drawn_out, keep_lashes
 from .curves import SAMPLES, TABLE, UPPER_SHUTS, Frame, curves_of, opens, read, shut_line
 from .lashes import Bare, bare_eye
@@ -288,6 +288,7 @@ class MovedFace:
         self.skin = skin_offsets(shift, triangles, seen, moved[[AT[i] for i in OVAL]])
         if folds is not None:
             self.skin[:, 2:3] += of_three(folds)
+        self.deepens = bool((self.skin[:, 3:] < 0).any())
         before, after = torch.stack([face.landmarks, moved]).double().cpu().numpy()
         if face.glasses:
             points = pixel_centers(*self.skin.shape[2:], device)
@@ -374,10 +375,10 @@ class MovedFace:
                 painted = skin.new_zeros(1, 4, *skin.shape[2:]) if painted is None else painted
                 painted.view(4, -1)[:, at] = paints
         if light is not None and self.creases is not None and fading.shape[1]:
-            source = (points + skin.movedim(1, -1)) * self.creases.shape[-1]
-            folds = sample_image(self.creases, source)
-            # what deepens are folds, and no highlights
-            light = light + fading.clamp(0, 1) * folds + fading.clamp(-1, 0) * folds.clamp(min=0)
+            folds = interpolate(self.creases, points + skin.movedim(1, -1), "bilinear")
+            if self.deepens:  # what deepens are folds, and no highlights
+                folds = torch.where(fading < 0, folds.clamp(min=0), folds)
+            light = torch.addcmul(light, fading, folds)
         return skin, dark, painted, light
 
     def _skin_at(self, points: Tensor) -> Tensor:

@@ -334,12 +334,9 @@ def lips_wanted(rig: Rig, change: Tensor, now: Tensor) -> Tensor:
     As far as those of people who show that. But nothing is known of the teeth behind closed lips: those part less, by
     little more than the rig's own muscles part them.
     """
-    amounts = {
-        n: torch.stack([change[i] for i, u in enumerate(rig.unit_names) if u.startswith(n)]).mean() for n in PARTING
-    }
-    people = sum(PARTING[n] * v for n, v in amounts.items()).clamp(min=0)
+    people, own = _parted_by(rig) @ change
+    people = people.clamp(min=0)
     people = people + people.clamp(max=BESIDE)
-    own = _parted_by(rig) @ change
     open_ = ((now - NEARLY) / NEARLY).clamp(0, 1)
     return (own + (people - own) * (UNSEEN + (1 - UNSEEN) * open_)).clamp(min=0)
 
@@ -500,10 +497,12 @@ def _brows_over_lids(rig: Rig, pairs: tuple[tuple[int, int], ...]) -> Tensor:
 
 @functools.lru_cache(maxsize=2)
 def _parted_by(rig: Rig) -> Tensor:
-    """What each unit at 1 adds to the opening in the middle on the rig's own face: ``[U]``."""
+    """What each unit at 1 adds to the opening in the middle, of people (:data:`PARTING`) and on the rig's own face: ``[2,U]``."""
     with torch.inference_mode(False):
         rest = rig.landmarks(rig.neutral)[:, :2]
-        return (lips_apart(rest + _moves(rig)[..., :2]) - lips_apart(rest))[:, 0]
+        own = (lips_apart(rest + _moves(rig)[..., :2]) - lips_apart(rest))[:, 0]
+        people = sum(share * _named(rig, n) / _named(rig, n).sum() for n, share in PARTING.items())
+        return torch.stack([people, own])
 
 
 def reached(
