@@ -571,7 +571,9 @@ def _ask_eyes(
             came = torch.stack([(e.lids[2] - e.lids[0])[TABLE // 2] for e in eyes])[:, None]
             even = (1 - ((share - 0.5) / EVEN_ACROSS).square()).clamp_(min=0).square()
             beyond = torch.where(left > 0, -share, share - 1)
-            even = even * (1 - smoothstep(beyond / room, *TO_OUTLINE))  # what lies behind a face that is turned away stays
+            even = even * (
+                1 - smoothstep(beyond / room, *TO_OUTLINE)
+            )  # what lies behind a face that is turned away stays
             upper = torch.lerp(upper, -came * even, smoothstep(above / width, *EVEN_FROM) * (came > 0))
         rise = torch.where(above > under, upper * give * along_with, lower * along)
         shift = torch.stack([-s * rise, c * rise])

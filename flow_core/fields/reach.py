@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
+from torch.utils.weak import WeakIdKeyDictionary
 
 from ..faces.fit import FittedFace, landmark_weights, pose_jacobian
 from ..faces.landmarks import AT, EYES, IRISES, MIRROR
@@ -310,9 +311,20 @@ def lips_settled(face: FittedFace, landmarks: Tensor, moved: Tensor, units: Tens
     share = gone(landmarks, moved, smiles)
     if share is None:
         return None
-    relaxed = landmarks - torch.tensordot(shown * of_mesh(rig), _moves_seen(face), 1)
-    missed = at_rest(*torch.stack([landmarks, relaxed]).double().cpu().numpy(), smiles[0].item())
-    return share, torch.from_numpy(missed).to(landmarks)
+    return share, _missed_at_rest(face, landmarks, smiles[0].item())
+
+
+_AT_REST = WeakIdKeyDictionary()  # face -> its landmarks, and :func:`at_rest` of it: a search asks for it at every step
+
+
+def _missed_at_rest(face: FittedFace, landmarks: Tensor, smile: float) -> Tensor:
+    kept = _AT_REST.get(face)
+    if kept is None or kept[0] is not landmarks:
+        relaxed = landmarks - torch.tensordot(face.units[0] * of_mesh(face.rig), _moves_seen(face), 1)
+        missed = at_rest(*torch.stack([landmarks, relaxed]).double().cpu().numpy(), smile)
+        with torch.inference_mode(False):  # what is kept may be asked for outside of it
+            kept = _AT_REST[face] = landmarks, torch.from_numpy(missed).to(landmarks)
+    return kept[1]
 
 
 def _down(axis: Tensor) -> Tensor:
