@@ -114,7 +114,7 @@ def _warped(image: Tensor, every: Crop, field: FlowField, mask: Tensor | None, f
             faces.append(_Face(every.select(k).to(image.device), field.select(k % field.batch), feather))
 
     def copy(i: int, source: Tensor, target: Tensor) -> None:
-        count, found = max(1, _CACHED // source[0].numel()), []
+        count, found = max(1, _CACHED // source[0].numel()) if source.device.type == "cpu" else len(source), []
         for to, few in zip(target.split(count), source.split(count), strict=True):
             to.copy_(few)
             found += few.aminmax()
