@@ -68,11 +68,14 @@ def alone() -> Iterator[None]:
         with yielding():
             yield
     else:
+        mkl = _mkl() or (lambda _: 0)
         openmp.omp_set_num_threads(1)  # a setting of the calling thread
+        before = mkl(1)
         try:
             yield
         finally:
             openmp.omp_set_num_threads(team)
+            mkl(before)
 
 
 def suited(small: bool) -> AbstractContextManager[None]:
@@ -108,6 +111,16 @@ def _openmp() -> ctypes.CDLL | None:
     except (OSError, AttributeError):
         return None
     return library if torch.get_num_threads() == library.omp_get_max_threads() else None
+
+
+@functools.lru_cache(maxsize=1)
+def _mkl() -> Callable[[int], int] | None:
+    """Where torch multiplies matrices by MKL, which counts threads for itself, the function that tells it how many work for the calling
+    thread, 0 for as many as for others, and returns how many did."""
+    try:
+        return ctypes.CDLL(torch._C.__file__).MKL_Set_Num_Threads_Local
+    except (OSError, AttributeError):
+        return None
 
 
 def _needed() -> int:

@@ -91,6 +91,21 @@ def test_a_thread_that_works_alone_leaves_the_others_their_cores() -> None:
     assert torch.get_num_threads() == before == others[0]
 
 
+def test_products_of_matrices_are_made_alone_as_well() -> None:
+    mkl = threads._mkl()
+    if mkl is None or threads._openmp() is None or torch.get_num_threads() == 1:
+        pytest.skip("torch without MKL or OpenMP, or with one thread anyway")
+
+    def told() -> int:
+        count = mkl(0)
+        mkl(count)
+        return count
+
+    with alone():
+        assert told() == 1
+    assert told() == 0
+
+
 def test_work_is_shared_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch, "get_num_threads", lambda: 3)
     seen: dict[int, tuple[str, bool, bool]] = {}

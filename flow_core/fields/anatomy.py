@@ -24,7 +24,7 @@ from ..faces.shading import GAMMA, TINT
 from ..geometry.grid import pixel_centers
 from ..geometry.mesh import barycentric, polygon_distance
 from ..geometry.neighbours import filled, of_three
-from ..geometry.sampling import enlarged, interpolate, sample_image
+from ..geometry.sampling import enlarged, interpolate
 from .brows import LASHES, DrawnOut, drawn_out, keep_lashes, staying
 from .curves import SAMPLES, TABLE, UPPER_SHUTS, Frame, curves_of, opens, read, shut_line
 from .lashes import Bare, bare_eye
@@ -166,6 +166,7 @@ class Eye:
     fine: float  # 0..1 whether pixels are so small that single lashes are seen
     lashes: float  # half width of their line
     room: float  # from the outer corner to the outline of the face, in widths of the eye
+    lids_move: bool  # otherwise than the skin
 
 
 @dataclass(frozen=True)
@@ -288,6 +289,7 @@ class MovedFace:
         self.skin = skin_offsets(shift, triangles, seen, moved[[AT[i] for i in OVAL]])
         if folds is not None:
             self.skin[:, 2:3] += of_three(folds)
+        self.deepens = bool((self.skin[:, 3:] < 0).any())
         before, after = torch.stack([face.landmarks, moved]).double().cpu().numpy()
         if face.glasses:
             points = pixel_centers(*self.skin.shape[2:], device)
@@ -328,7 +330,10 @@ class MovedFace:
             rise, cover, source, shade = _ask_eyes(
                 asked, *here, here + moves.index_select(1, at.flatten()).view_as(here) if self.paints else None
             )
-            under = interpolate(self.skin[:, :2], (here + rise).movedim(0, -1)[None], "bilinear")[0] + rise
+            if rise is None:
+                under = moves.index_select(1, at.flatten()).view_as(here)
+            else:
+                under = interpolate(self.skin[:, :2], (here + rise).movedim(0, -1)[None], "bilinear")[0] + rise
             moves.index_copy_(1, at.flatten(), torch.lerp(under, source - here, cover).flatten(1))
             if shade is not None:
                 lighter = torch.zeros_like(shade[:3])
@@ -373,10 +378,10 @@ class MovedFace:
                 painted = skin.new_zeros(1, 4, *skin.shape[2:]) if painted is None else painted
                 painted.view(4, -1)[:, at] = paints
         if light is not None and self.creases is not None and fading.shape[1]:
-            source = (points + skin.movedim(1, -1)) * self.creases.shape[-1]
-            folds = sample_image(self.creases, source)
-            # what deepens are folds, and no highlights
-            light = light + fading.clamp(0, 1) * folds + fading.clamp(-1, 0) * folds.clamp(min=0)
+            folds = interpolate(self.creases, points + skin.movedim(1, -1), "bilinear")
+            if self.deepens:  # what deepens are folds, and no highlights
+                folds = torch.where(fading < 0, folds.clamp(min=0), folds)
+            light = torch.addcmul(light, fading, folds)
         return skin, dark, painted, light
 
     def _skin_at(self, points: Tensor) -> Tensor:
@@ -521,6 +526,7 @@ def _eyes(
                 1 - smoothstep(pixel / length, *HAIRS_SEEN),
                 math.hypot(LINE, LASH_PIXEL * pixel),
                 room_beside,
+                factor != 1,
             )
         )
     on_device = torch.from_numpy(np.array(tables, np.float32)).to(device)
@@ -532,8 +538,8 @@ def _eyes(
 
 def _ask_eyes(
     eyes: Sequence[Eye], x: Tensor, y: Tensor, skin: Tensor | None = None
-) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
-    """What eyes show at points ``[E,N]`` of each: the shift of the skin ``[2,E,N]``, how much of the eyeball is seen
+) -> tuple[Tensor | None, Tensor, Tensor, Tensor | None]:
+    """What eyes show at points ``[E,N]`` of each: the shift of the skin ``[2,E,N]``, None where lids only go along with it, how much of the eyeball is seen
     ``[E,N]``, where that comes from ``[2,E,N]``, and what is painted there ``[4,E,N]``: the shade of lids
     and corners, and the skin and lashes of lids that shut; where it is told where the ``skin`` there comes from if no lid moves ``[2,E,N]``."""
     columns = []
@@ -557,18 +563,23 @@ def _ask_eyes(
     above, under = top - b, b - bottom
     opening0 = (bottom0 - top0).clamp_(min=0)
     shut = (1 - (bottom - top) / opening0.clamp(min=1e-4)).clamp_(0, 1)
-    # The wet rim of a lower lid is not seen when the lids meet; there is none where the lids end.
-    lower = (bottom0 - bottom + shut * (0.5 * opening0).clamp(max=RIM)) * _give(under, LOWER_LID)
-    give = _give_below_rim(above, top - top0) if eyes[0].glasses else _give(above, reach)
-    upper = (top0 - top - shut * (0.5 * opening0).clamp(max=LINE)) * along
-    if not eyes[0].glasses:
-        # Farther up skin goes along evenly, and beside the corners as well.
-        came = torch.stack([(e.lids[2] - e.lids[0])[TABLE // 2] for e in eyes])[:, None]
-        even = (1 - ((share - 0.5) / EVEN_ACROSS).square()).clamp_(min=0).square()
-        beyond = torch.where(left > 0, -share, share - 1)
-        even = even * (1 - smoothstep(beyond / room, *TO_OUTLINE))  # what lies behind a face that is turned away stays
-        upper = torch.lerp(upper, -came * even, smoothstep(above / width, *EVEN_FROM) * (came > 0))
-    rise = torch.where(above > under, upper * give * along_with, lower * along)
+    shift = None
+    if any(eye.lids_move for eye in eyes):
+        # The wet rim of a lower lid is not seen when the lids meet; there is none where the lids end.
+        lower = (bottom0 - bottom + shut * (0.5 * opening0).clamp(max=RIM)) * _give(under, LOWER_LID)
+        give = _give_below_rim(above, top - top0) if eyes[0].glasses else _give(above, reach)
+        upper = (top0 - top - shut * (0.5 * opening0).clamp(max=LINE)) * along
+        if not eyes[0].glasses:
+            # Farther up skin goes along evenly, and beside the corners as well.
+            came = torch.stack([(e.lids[2] - e.lids[0])[TABLE // 2] for e in eyes])[:, None]
+            even = (1 - ((share - 0.5) / EVEN_ACROSS).square()).clamp_(min=0).square()
+            beyond = torch.where(left > 0, -share, share - 1)
+            even = even * (
+                1 - smoothstep(beyond / room, *TO_OUTLINE)
+            )  # what lies behind a face that is turned away stays
+            upper = torch.lerp(upper, -came * even, smoothstep(above / width, *EVEN_FROM) * (came > 0))
+        rise = torch.where(above > under, upper * give * along_with, lower * along)
+        shift = torch.stack([-s * rise, c * rise])
     inside = -torch.maximum(above, under) - edge * (shut > 0.97)
     alpha = smoothstep(inside, -edge, edge).mul_(along)
     # The eyeball: the similarity of the corners, then the gaze, then never beyond what the lids showed. Along the eye the iris
@@ -591,7 +602,7 @@ def _ask_eyes(
     drawn_out = distance * (shown / wanted.clamp(min=1e-5)).clamp(0, 1)
     distance = torch.lerp(_gather(distance, wanted, shown), drawn_out, narrow)
     sb = half + torch.where(above_half, -distance, distance)
-    shift, source = torch.stack([-s * rise, c * rise]), torch.stack([sc * sa - ss * sb + u0, ss * sa + sc * sb + v0])
+    source = torch.stack([sc * sa - ss * sb + u0, ss * sa + sc * sb + v0])
     if skin is None or not any(eye.shaded for eye in eyes):
         return shift, alpha, source, None
     # The shadow along the lids went with the eyeball, or was never there: where the white comes to lie beside skin it would shine.

@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
+from torch.utils.weak import WeakIdKeyDictionary
 
 from ..faces.fit import FittedFace, landmark_weights, pose_jacobian
 from ..faces.landmarks import AT, EYES, IRISES, MIRROR
@@ -254,11 +255,7 @@ def landmarks_after(face: FittedFace, landmarks: Tensor, units: Tensor) -> Tenso
         same height, and not an arc.
     """
     rig, shown = face.rig, face.units[0]
-    moved = landmarks + torch.tensordot((units - shown) * of_mesh(rig), _moves_seen(face), 1)
-    grinned = lips_settled(face, landmarks, moved, units)
-    if grinned is not None:
-        share, missed = grinned
-        moved = moved + share[:, None, None] * missed
+    moved = skin_after(face, landmarks, units)
     # Few of many rows differ in the units of lids and gaze.
     of_lids, which = torch.where(of_mesh(rig), shown, units).unique(dim=0, return_inverse=True)
     rows = [eyelids_and_gaze(shown, row, rig.unit_names) for row in of_lids]
@@ -289,6 +286,16 @@ def landmarks_after(face: FittedFace, landmarks: Tensor, units: Tensor) -> Tenso
     return moved
 
 
+def skin_after(face: FittedFace, landmarks: Tensor, units: Tensor) -> Tensor:
+    """:func:`landmarks_after` without what lids and irises do of themselves: that moves neither a lip nor a brow nor a corner of an eye."""
+    moved = landmarks + torch.tensordot((units - face.units[0]) * of_mesh(face.rig), _moves_seen(face), 1)
+    grinned = lips_settled(face, landmarks, moved, units)
+    if grinned is None:
+        return moved
+    share, missed = grinned
+    return moved + share[:, None, None] * missed
+
+
 def lips_settled(face: FittedFace, landmarks: Tensor, moved: Tensor, units: Tensor) -> tuple[Tensor, Tensor] | None:
     """How far a grin is gone ``[N]``, see :func:`flow_core.fields.closing.gone`, and by how much muscles that let go of it miss the mouth at rest,
     ``[161,2]`` crop fractions; None where no grin goes.
@@ -304,9 +311,20 @@ def lips_settled(face: FittedFace, landmarks: Tensor, moved: Tensor, units: Tens
     share = gone(landmarks, moved, smiles)
     if share is None:
         return None
-    relaxed = landmarks - torch.tensordot(shown * of_mesh(rig), _moves_seen(face), 1)
-    missed = at_rest(*torch.stack([landmarks, relaxed]).double().cpu().numpy(), smiles[0].item())
-    return share, torch.from_numpy(missed).to(landmarks)
+    return share, _missed_at_rest(face, landmarks, smiles[0].item())
+
+
+_AT_REST = WeakIdKeyDictionary()  # face -> its landmarks, and :func:`at_rest` of it: a search asks for it at every step
+
+
+def _missed_at_rest(face: FittedFace, landmarks: Tensor, smile: float) -> Tensor:
+    kept = _AT_REST.get(face)
+    if kept is None or kept[0] is not landmarks:
+        relaxed = landmarks - torch.tensordot(face.units[0] * of_mesh(face.rig), _moves_seen(face), 1)
+        missed = at_rest(*torch.stack([landmarks, relaxed]).double().cpu().numpy(), smile)
+        with torch.inference_mode(False):  # what is kept may be asked for outside of it
+            kept = _AT_REST[face] = landmarks, torch.from_numpy(missed).to(landmarks)
+    return kept[1]
 
 
 def _down(axis: Tensor) -> Tensor:
@@ -328,12 +346,9 @@ def lips_wanted(rig: Rig, change: Tensor, now: Tensor) -> Tensor:
     As far as those of people who show that. But nothing is known of the teeth behind closed lips: those part less, by
     little more than the rig's own muscles part them.
     """
-    amounts = {
-        n: torch.stack([change[i] for i, u in enumerate(rig.unit_names) if u.startswith(n)]).mean() for n in PARTING
-    }
-    people = sum(PARTING[n] * v for n, v in amounts.items()).clamp(min=0)
+    people, own = _parted_by(rig) @ change
+    people = people.clamp(min=0)
     people = people + people.clamp(max=BESIDE)
-    own = _parted_by(rig) @ change
     open_ = ((now - NEARLY) / NEARLY).clamp(0, 1)
     return (own + (people - own) * (UNSEEN + (1 - UNSEEN) * open_)).clamp(min=0)
 
@@ -374,7 +389,7 @@ def meeting(face: FittedFace, landmarks: Tensor, units: Tensor) -> Tensor:
     if units[close] <= least:
         return units
     without = torch.cat([units[:close], least[None], units[close + 1 :]])
-    apart = lips_apart(landmarks_after(face, landmarks, torch.stack([without, units])))[:, 0]
+    apart = lips_apart(skin_after(face, landmarks, torch.stack([without, units])))[:, 0]
     share = ((apart[0] + MEET) / (apart[0] - apart[1]).clamp(min=1e-6)).clamp(0, 1)
     return without + (units - without) * share
 
@@ -398,7 +413,7 @@ def shutting(face: FittedFace, landmarks: Tensor, units: Tensor, relax: Tensor, 
     close = names.index("mouthClose")
     more = units.clone()
     more[close] += 1
-    apart = lips_apart(landmarks_after(face, landmarks, torch.stack([units, more])))[:, 0]
+    apart = lips_apart(skin_after(face, landmarks, torch.stack([units, more])))[:, 0]
     too_far = apart[0] - lips_wanted(face.rig, change, lips_apart(landmarks)[0])
     return units + (more - units) * share * (too_far / (apart[0] - apart[1]).clamp(min=1e-6)).clamp(0, 1)
 
@@ -494,10 +509,12 @@ def _brows_over_lids(rig: Rig, pairs: tuple[tuple[int, int], ...]) -> Tensor:
 
 @functools.lru_cache(maxsize=2)
 def _parted_by(rig: Rig) -> Tensor:
-    """What each unit at 1 adds to the opening in the middle on the rig's own face: ``[U]``."""
+    """What each unit at 1 adds to the opening in the middle, of people (:data:`PARTING`) and on the rig's own face: ``[2,U]``."""
     with torch.inference_mode(False):
         rest = rig.landmarks(rig.neutral)[:, :2]
-        return (lips_apart(rest + _moves(rig)[..., :2]) - lips_apart(rest))[:, 0]
+        own = (lips_apart(rest + _moves(rig)[..., :2]) - lips_apart(rest))[:, 0]
+        people = sum(share * _named(rig, n) / _named(rig, n).sum() for n, share in PARTING.items())
+        return torch.stack([people, own])
 
 
 def reached(
@@ -641,5 +658,6 @@ __all__ = [
     "reached",
     "reaches",
     "shutting",
+    "skin_after",
     "unsquinted",
 ]

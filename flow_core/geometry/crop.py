@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from .grid import pixel_centers
 from .sampling import downscaled, sample_image
 
 
@@ -275,12 +274,21 @@ class Crop:
         x0, y0, x1, y1 = crop.bounds()
         x0, y0 = max(0, min(x0, image.shape[3] - 1) - 2), max(0, min(y0, image.shape[2] - 1) - 2)
         part = image[:, :, y0 : max(y1 + 2, y0 + 1), x0 : max(x1 + 2, x0 + 1)]
-        points = crop.to_image(pixel_centers(size, size, image.device))
-        points = points - points.new_tensor([x0, y0])
         shrink = crop.side.item() / size
         height, width = part.shape[2:]
         part = downscaled(part, 1 / shrink)  # first, as sampling alone would alias
-        points = points * points.new_tensor([part.shape[3] / width, part.shape[2] / height])
+        # coordinates as planes: matrix products for each pixel would take longer than the sampling
+        at = (torch.arange(size, device=image.device) + 0.5) / size
+        points = at.new_empty(1, 2, size, size)
+        for plane, (a, b, u), start, grow in zip(
+            points[0],
+            crop.inverse[0, :2].tolist(),
+            (x0, y0),
+            (part.shape[3] / width, part.shape[2] / height),
+            strict=True,
+        ):
+            torch.add(grow * a * at, (grow * b * at + grow * (u - start))[:, None], out=plane)
+        points = points.movedim(1, -1)
         return sample_image(part, points, "bicubic" if shrink < 1 else "bilinear").clamp(0, 1)
 
 

@@ -55,12 +55,11 @@ def of_three(values: Tensor) -> Tensor:
 
 def filled(values: Tensor, known: Tensor) -> Tensor:
     """Values continued where they are not known (0..1), from a pyramid of means (push and pull)."""
-    levels = [(values * known, known)]
-    while levels[-1][0].shape[-1] > 4:
-        v, k = levels[-1]
-        levels.append((F.avg_pool2d(v, 2), F.avg_pool2d(k, 2)))
-    v, k = levels[-1]
-    out = v / k.clamp(min=1e-6)
-    for v, k in reversed(levels[:-1]):
+    levels = [torch.cat([values * known, known], 1)]
+    while levels[-1].shape[-1] > 4:
+        levels.append(F.avg_pool2d(levels[-1], 2))
+    *levels, last = ((level[:, :-1], level[:, -1:]) for level in levels)
+    out = last[0] / last[1].clamp(min=1e-6)
+    for v, k in reversed(levels):
         out = v + (1 - k) * enlarged(out, v.shape[2:])
     return out

@@ -28,7 +28,8 @@ _LARGE, _LARGE_TILE = (
     (384, 768),
 )  # pixels of a face from which on tiles are larger: they are asked at few of their pixels
 _SMALL = 640 * 640  # pixels of pictures up to which one core warps them as quickly as more would
-_LINES = 256  # rows that are copied at a time
+_LINES = 256  # rows that are copied by one thread, and
+_CACHED = 1 << 17  # floats that still lie in the processor's cache when they are looked at after that
 _MANY = 6  # parts of a picture from which on they are shared out
 _NODES = 1000  # a side of a face, at least, at which a field is asked; between them it is interpolated
 _STILL = 1e-3, 1e-5  # offsets in pixels and of colour up to which a pixel is left alone; a change that no format keeps
@@ -113,8 +114,11 @@ def _warped(image: Tensor, every: Crop, field: FlowField, mask: Tensor | None, f
             faces.append(_Face(every.select(k).to(image.device), field.select(k % field.batch), feather))
 
     def copy(i: int, source: Tensor, target: Tensor) -> None:
-        target.copy_(source)
-        limits[i].extend(v.item() for v in source.aminmax())
+        count, found = max(1, _CACHED // source[0].numel()) if source.device.type == "cpu" else len(source), []
+        for to, few in zip(target.split(count), source.split(count), strict=True):
+            to.copy_(few)
+            found += few.aminmax()
+        limits[i].extend(v.item() for v in torch.stack(found).aminmax())
 
     parts = [
         functools.partial(copy, i, *part)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
+
 import pytest
 import torch
 from helpers import landmarks_with
@@ -111,3 +114,18 @@ def test_what_shuts_no_grin_changes_nothing(crop: Crop) -> None:
     assert some[3] > 0.5
     face = moved_face(Face(face, places), MusclesField.of({"mouthSmile": 0.3, "jawOpen": 0.4}))
     assert face.mouth.rims is None
+
+
+def test_what_is_kept_of_a_grin_is_of_its_landmarks_and_goes_with_the_face(crop: Crop) -> None:
+    places = crop.places[0]
+    lower = places + places.new_tensor([0.0, 0.01]) * (torch.arange(len(places)) == AT[17])[:, None]
+    face, units = fit_shown(crop.places), torch.zeros(1, len(fit_shown(crop.places).units[0]))
+    first, other, again = (
+        lips_settled(face, at, landmarks_after(face, at, units), units)[1] for at in (places, lower, places)
+    )
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
+    gone = weakref.ref(face)
+    del face
+    gc.collect()
+    assert gone() is None
