@@ -22,12 +22,15 @@ from torch import Tensor, nn
 from .. import jsons
 from ..randomness import OwnRandom
 from . import nano
+from .clauses import clauses
 from .hub import Unreachable, fetched, require_tokenizer
 from .meaning import Meanings
 from .own import load as load_builtin
-from .reading import clauses, compared, composed, mended, superlatives, unheard
+from .plainly import compared
+from .reading import composed, unheard
 from .sentences import Sentences
 from .sentences import load as load_sentences
+from .slips import mended, superlatives
 from .words import Words
 
 BUILTIN = "nano"

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import re
 
-from .reading import lone_degree
+from .degrees import lone_degree
 from .weights import EMPHASIS
 
 _WIDE = str.maketrans("（）［］｜", "()[]|")
