@@ -55,6 +55,7 @@ _SURE: tuple[tuple[str, float], ...] = (  # patterns of a turned-down wish that 
         NOT,
     ),
     (r"(?:his|her|the|their|these|those|my|your|all) (?P<a>.+?) (?:is|are|be|has|have) gone", NOT),
+    (rf"(?:{_HE} )?(?:is |are )?(?:no longer|used to|not any ?more)(?: {_FORMS})? (?P<a>.+)", NOT),
     # who says that something is too big wants it smaller; "too happy" alone may ask for much of it
     (rf"{_HE} (?:{_SEEMS}) {_FAR}too (?P<a>.+?)(?: here| now)?", LESS),
     (
@@ -67,7 +68,7 @@ _ENGLISH: tuple[tuple[str, float], ...] = (  # patterns of a turned-down wish
     (rf"(?P<a>.+?) (?:(?:that )?(?:is|are) )?{_FAR}less (?P<b>.+)", LESS),
     (rf"(?P<a>(?!more or ).+?) {_FAR}less", LESS),
     (
-        rf"(?:please )?(?:{_HE} )?(?:do not|don'?t|does not|doesn'?t|should not|shouldn'?t|must not|won'?t|never|quit|stop|no longer|cease|avoid|no need to)(?: {_FORMS})? (?P<a>.+)",
+        rf"(?:please )?(?:{_HE} )?(?:do not|don'?t|does not|doesn'?t|should not|shouldn'?t|must not|won'?t|never|quit|stop|cease|avoid|no need to)(?: {_FORMS})? (?P<a>.+)",
         NOT,
     ),
     (rf"(?:{_HE} )?(?:is|are|'s)? ?(?:not|n't|isn'?t|aren'?t)(?: {_FORMS})? (?P<a>.+)", NOT),
@@ -75,7 +76,6 @@ _ENGLISH: tuple[tuple[str, float], ...] = (  # patterns of a turned-down wish
         rf"(?P<a>.+?) (?:that (?:is|are) |is |are |should be |must be |should |must )?(?:not|isn'?t|aren'?t|shouldn'?t|mustn'?t)(?: {_FORMS})? (?P<b>.+)",
         NOT,
     ),
-    (rf"(?:{_HE} |someone |somebody )?(?:who )?used to(?: {_FORMS})? (?P<a>.+)", NOT),
     (rf"(?:{_HE} has |have |with )?(?:without|no|no more|neither|w/o)(?: any| the| an?)? (?:{_FORMS} )?(?P<a>.+)", NOT),
     (r"(?:wipe|take|get) (?:the |that |this |his |her )?(?P<a>.+?) (?:off|away)(?: (?:his|her|the|your) face)?", NOT),
 )

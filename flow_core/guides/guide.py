@@ -30,7 +30,7 @@ from .plainly import compared
 from .reading import composed, unheard
 from .sentences import Sentences
 from .sentences import load as load_sentences
-from .slips import mended, superlatives
+from .slips import mended, misspelt, superlatives
 from .words import Words
 
 BUILTIN = "nano"
@@ -192,6 +192,10 @@ class Guide:
                 found = torch.cat([self.model.encode_text(few).float() for few in tokens.split(64)])
                 self._groups[group] = F.normalize(found, dim=-1).cpu()
         return self._groups[group].to(self.device)
+
+    def misspelt(self, text: str) -> dict[str, str]:
+        """Words of a text that a small guide takes for misspelt, and what it reads in their place."""
+        return misspelt(text, self.vocabulary, self.others) if self.vocabulary else {}
 
     def mended(self, text: str) -> str:
         """``text`` as a small guide reads it, misspelt words replaced; large models read it as it is."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from .around import wishes_alone
+
 # What smileys and pictures of faces say.
 _SIGNS = {
     sign: word
@@ -47,6 +49,8 @@ _SIGN = re.compile(
 )
 
 _PICTURES = re.compile("[\u2600-\u27bf\ufe0f\u200d\U0001f000-\U0001faff]")  # that say nothing of a face
+
+_QUOTES = {0x2018: "'", 0x2019: "'"}  # as phones type them
 
 # An edit starts from the face that is there, so what is to be "happier than before" is to be happier.
 _BEYOND = r"(?: than| then(?= (?:before|now|usual|ever)\b))"
@@ -112,6 +116,7 @@ def compared(text: str) -> str:
     text = _SIGN.sub(lambda m: f" {_SIGNS[m[0]]} ", text)
     text = _PICTURES.sub("", text) if re.search(r"[^\W_]", text) else text
     text = _VIEWED.sub(lambda m: _OTHER_SIDE[(m["a"] or m["b"] or m["c"]).lower()], text)
+    text = wishes_alone(" ".join(text.translate(_QUOTES).split()))
     for pattern, said in _COMPARED:
         text = pattern.sub(said, text)
     return " ".join(text.split())

@@ -158,8 +158,7 @@ def unknown_note(prompts: Iterable[Prompt], guide: Guide) -> str:
     for prompt in prompts:
         words |= dict.fromkeys(prompt.unknown_words(guide))
         for text, _ in prompt.heard(guide).parts:
-            said, read = Guide.words(text), Guide.words(guide.mended(text))
-            slips |= {a: b for a, b in zip(said, read, strict=True) if a != b}
+            slips |= guide.misspelt(text)
     notes = [f"Guide {guide.name} reads {a} as {b}." for a, b in slips.items()]
     beside = {about: None for prompt in prompts for text, _ in prompt.parts for about in guide.beside_the_face(text)}
     if beside:

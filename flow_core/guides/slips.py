@@ -20,18 +20,34 @@ _ENDINGS = (
 _NO_FORMS = frozenset(("earnest", "forest", "harvest", "honest", "interest", "modest", "priest", "request"))
 
 
-_INFORMAL = {"teensy": "tiny", "teeny": "tiny", "yrs": "years", "pls": "please", "plz": "please", "rly": "really"}
+# What is typed short, which is no slip.
+_SHORT = {"teensy": "tiny", "teeny": "tiny", "yrs": "years", "pls": "please", "plz": "please", "rly": "really", "teh": "the", "u": "you", "ur": "your",
+          "abit": "a bit", "alot": "a lot", "thx": "thanks", "bc": "because", "cuz": "because", "gonna": "going to", "wanna": "want to",
+          "hes": "he's", "shes": "she's", "theyre": "they're", "youre": "you're", "im": "i'm", "cant": "can't", "wont": "won't",
+          **{f"{verb}nt": f"{verb}n't" for verb in ("do", "does", "did", "is", "are", "was", "were", "should", "could", "would", "must", "has", "have")}}  # fmt: skip
 
 
-def mended(text: str, vocabulary: frozenset[str], others: frozenset[str] = frozenset()) -> str:
-    """``text`` with each misspelt word replaced by the word of ``vocabulary`` that was probably meant, if one is near.
+def misspelt(text: str, vocabulary: frozenset[str], others: frozenset[str] = frozenset()) -> dict[str, str]:
+    """Words of ``text`` that are probably slips of the keys -> the words of ``vocabulary`` that were meant.
 
     A word is left alone that the vocabulary, CLIP's, or ``others`` has. Of drawn out words ("soooo") letters are left out first.
     """
+    found = {}
+    for word in dict.fromkeys(re.findall("[a-z]+", text.lower())):
+        short = _short(word, vocabulary)
+        read = short if short in others or short in _SHORT else meant(short, vocabulary) or short
+        if read != word:
+            found[word] = read
+    return found
+
+
+def mended(text: str, vocabulary: frozenset[str], others: frozenset[str] = frozenset()) -> str:
+    """``text`` with the words that were meant in the place of :func:`misspelt` ones, and what is typed short in full."""
+    table = misspelt(text, vocabulary, others)
 
     def read(word: str) -> str:
-        word = _INFORMAL.get(word.lower()) or _short(word, vocabulary)
-        return word if word.lower() in others else meant(word.lower(), vocabulary) or word
+        meant = table.get(word.lower(), word)
+        return _SHORT.get(meant.lower(), meant)
 
     return re.sub(r"[a-zA-Z]+", lambda m: read(m[0]), text)
 
