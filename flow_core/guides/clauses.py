@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from .degrees import NUMBERS, lone_degree, numbered
+from .degrees import NUMBERS, WEAKER, lone_degree, numbered
 from .meaning import Meanings
 from .subjects import subject
 
@@ -63,6 +63,21 @@ _SURE: tuple[tuple[str, float], ...] = (  # patterns of a turned-down wish that 
         LESS,
     ),
 )
+_TOO = r"(?:too|overly|super|extremely|terribly|excessively|insanely|crazy)"
+_MANNER = r"(?:much|hard|wide(?:ly)?|broad(?:ly)?|strong(?:ly)?|big|loud(?:ly)?|intense(?:ly)?|bright(?:ly)?|obvious(?:ly)?|forced)"
+_ZH_MANNER = "(?:夸张|过分|过头|过|用力|厉害|明显|多|大|开|灿烂|强烈|猛|狠)了?"
+_MEASURED: tuple[tuple[str, float], ...] = (  # of these there shall be some; who is "not too pleased" is not pleased
+    (
+        rf"(?!.*\b(?:{_SHAPED})\b)(?:{_HE} )?(?:is |are |be |but )?not {_TOO} (?!happy|pleased|thrilled|impressed|amused|bothered|keen|fond|sure)(?P<a>.+?)",
+        WEAKER,
+    ),
+    (
+        rf"(?:{_HE} )?(?:do not|don'?t|does not|doesn'?t|should not|shouldn'?t|is not|isn'?t|not|without|never) (?P<a>(?:smil|laugh|grin|giggl|frown|cry|scowl|pout|squint|smirk|blush|wink|glar)\w*) (?:too|so|that|overly|very) {_MANNER}",
+        WEAKER,
+    ),
+    (rf"(?!.*(?:{ZH_PARTS}))(?P<a>.{{1,5}}?)得?(?:不要|别|不能|不用)(?:太|过于|过分){_ZH_MANNER}", WEAKER),
+    (rf"(?:不要|别|不用|不能)(?P<a>笑|哭|皱眉|瞪眼|噘嘴|嘟嘴|眯眼)得?(?:太|过于){_ZH_MANNER}", WEAKER),
+)
 _ENGLISH: tuple[tuple[str, float], ...] = (  # patterns of a turned-down wish
     (rf"(?:make (?:him|her|it|them) )?(?:look )?{_FAR}(?:a )?less (?:of )?(?P<a>.+)", LESS),
     (rf"(?P<a>.+?) (?:(?:that )?(?:is|are) )?{_FAR}less (?P<b>.+)", LESS),
@@ -111,14 +126,14 @@ _FILL = re.compile(
 )
 _PATTERNS = [
     (re.compile(pattern, re.IGNORECASE), worth, sure)
-    for patterns, sure in ((_SURE, True), (_ENGLISH, False), (_CHINESE_SURE, True), (_CHINESE, False))
+    for patterns, sure in ((_MEASURED, True), (_SURE, True), (_ENGLISH, False), (_CHINESE_SURE, True), (_CHINESE, False))
     for pattern, worth in patterns
 ]
 
 
 @dataclass(frozen=True)
 class Clause:
-    """A wish of a text: what it speaks of, what that is worth: 1, :data:`NOT` or :data:`LESS`, and whether a turned-down one can mean
+    """A wish of a text: what it speaks of, what that is worth: 1, a share of it, :data:`NOT` or :data:`LESS`, and whether a turned-down one can mean
     nothing else."""
 
     text: str

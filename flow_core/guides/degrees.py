@@ -42,7 +42,7 @@ _HOW = r"(?:but |though |just |only |and |very |ever so |really |make it |keep i
 _ALONE = (
     (
         rf"{_HOW}(?:an? (?:tiny |wee |little )?(?:bit|little|tad|touch|smidge|hint)|slight(?:ly)?|subt(?:le|ly)|faint(?:ly)?|mild(?:ly)?|gent(?:le|ly)|soft(?:ly)?|weak(?:ly)?|somewhat|barely"
-        r"|not (?:too|so|that|very) (?:much|strong(?:ly)?|hard|wide|big|intense|obvious|extreme)|not much|nothing extreme|not overdone|low intensity)"
+        r"|not (?:too|so|that|very) (?:much|strong(?:ly)?|hard|wide|big|intense|obvious|extreme)|not much|nothing (?:too )?(?:extreme|crazy|over the top|dramatic|big|wild)|not overdone|low intensity|(?:do not|don'?t|without) (?:overdo(?:ing)?(?: it)?|go(?:ing)? overboard|exaggerat\w+(?: it)?)|keep it (?:natural|subtle|real|light|small|low-?key))"
         r"|(?:但是?|不过)?(?:只|只是|只要|就|仅)?(?:有|要)?(?:那么)?(?:一点点?儿?|一丢丢|稍微一?点?|轻微|轻轻|淡淡|微微|少许)(?:就好|就行|即可|的)?|(?:但是?|不过)?(?:不要|别|不)(?:太|那么)(?:明显|夸张|强烈?|多|过)",
         WEAKER,
     ),

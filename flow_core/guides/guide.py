@@ -206,11 +206,12 @@ class Guide:
         return compared(superlatives(text, self.vocabulary)) if self.meanings is not None else text
 
     def wishes(self, text: str) -> list[str]:
-        """A text as a small guide reads it, and the wishes that stand side by side in it; of a large model, the text."""
+        """A text as a small guide reads it, unless it is too long, and the wishes that stand side by side in it; of a large model, the text."""
         said = self._said(text)
         if self.meanings is None:
             return [said]
-        return list(dict.fromkeys([said, *(w.text for w in clauses(said, self.meanings) if w.worth > 0)]))
+        wishes = [w.text for w in clauses(said, self.meanings) if w.worth > 0]
+        return list(dict.fromkeys([said, *wishes] if self.reads_whole(said) or not wishes else wishes))
 
     def beside_the_face(self, text: str) -> list[str]:
         """What in a text speaks of an animal or a thing, and is left out by a small guide: "a smiling dog"."""
@@ -238,8 +239,9 @@ class Guide:
         key = (text, *templates)
         if key not in self._prompts:
             said = self._said(text)
+            texts = [t.format(said) for t in templates]
             with torch.inference_mode(False), torch.no_grad():
-                found = F.normalize(self.encode_text([t.format(said) for t in templates]).mean(0), dim=-1).cpu()
+                found = F.normalize(self.encode_text(texts).mean(0), dim=-1).cpu()
                 if self.meanings is not None:
                     found = composed(
                         lambda texts: self.encode_group(texts).cpu(),
@@ -247,6 +249,7 @@ class Guide:
                         said,
                         found,
                         lambda: self._sentences,
+                        all(map(self.reads_whole, texts)),
                     )
                 self._prompts[key] = found
         return self._prompts[key].to(self.device)

@@ -75,6 +75,8 @@ _COMPARED = [
             r"\b(?:fake|forced|false|insincere|phony|artificial|strained) (smile|grin|laugh)\b",
             r"\1, less squinting, less raised cheeks",
         ),
+        (r"\b(\d+) ?(?:y\.?o\b\.?|yrs? old\b)", r"\1 year old"),
+        (r"\b(an?|the|with|his|her) (\w+), (?=(?:\w+ )?(?:smile|grin|laugh|frown|look|expression)\b)", r"\1 \2 "),
         (r"\bnot so much (\w+) as (\w+)", r"\2, not \1"),
         (r"\bno more than\b|\bnothing but\b", "only"),
         (

@@ -124,7 +124,7 @@ class Prompt:
             PromptError: a part, or the neutral text, has more tokens than the guide reads, and its end would be cut off.
         """
         for text in (*(t for t, _ in self.parts), self.neutral):
-            if not guide.reads_whole(max(TEMPLATES, key=len).format(text)):
+            if not all(guide.reads_whole(max(TEMPLATES, key=len).format(wish)) for wish in guide.wishes(text)):
                 raise PromptError(
                     f"{text[:60]!r}... is too long for guide {guide.name}, which would leave out its end; say it in fewer words, or split "
                     "it into parts with |."

@@ -71,6 +71,7 @@ def composed(
     text: str,
     whole: Tensor,
     sentences: Callable[[], Sentences | None] = lambda: None,
+    entire: bool = True,
 ) -> Tensor:
     """Unit embedding ``[D]`` of what a text asks for, its wishes read one by one where that is clearer.
 
@@ -81,10 +82,11 @@ def composed(
         encode: unit embeddings ``[N,D]`` of texts.
         whole: ``[D]`` unit embedding of the text as the tower reads it.
         sentences: gives what knows sentences about situations; asked for texts that it may know better than the tower.
+        entire: whether the tower read the text to its end; else its wishes alone count.
     """
     wishes = clauses(text, meanings)
-    found = _clausewise(encode, meanings, text, wishes, whole, sentences)
-    told = _situation(text, wishes, meanings, sentences)
+    found = _clausewise(encode, meanings, text, wishes, whole, sentences, entire)
+    told = _situation(text, wishes, meanings, sentences) if entire else None
     if told is None:
         return found
     [row], _ = meanings.read(found[None])
@@ -146,6 +148,7 @@ def _clausewise(
     wishes: list[Clause],
     whole: Tensor,
     sentences: Callable[[], Sentences | None],
+    entire: bool,
 ) -> Tensor:
     """:func:`composed` of the ``wishes`` that are the clauses of a text."""
     sure = (
@@ -159,11 +162,11 @@ def _clausewise(
         read = certain(alone, text)
         meant = read if (read - meant).abs().max() <= NEARLY else meant
         return whole if torch.equal(meant, alone) else meanings.point(meant)
-    felt = None if any(w.worth == LESS for w in wishes) else _SO_THAT.fullmatch(text)
+    felt = None if any(w.worth not in (1.0, NOT) for w in wishes) else _SO_THAT.fullmatch(text)
     sure = meanings.known(felt["felt"]) if felt else None
     if sure is not None and sure.any():
         return meanings.point(sure * without_degree(text)[1])
-    others = any(w.worth == 0 for w in wishes)  # of these the whole speaks too
+    others = not entire or any(w.worth == 0 for w in wishes)  # of these the whole speaks too
     wishes = [w for w in wishes if w.worth]
     if others and not wishes:
         return meanings.neutral
