@@ -35,9 +35,7 @@ _STAYS = (
     rf"|(?:preserv|retain|maintain)(?:e|es|ing)? (?={_OURS}\b|{_REST}\b)|keep(?:ing)? (?=(?:(?:{_OURS}) )*{_REST}\b)"
     rf"|(?:keep|leave|hold)(?:ing)? (?=[^,.;|()]* (?:as (?:it|they) (?:is|are|was|were)|as[- ]is|the same|unchanged|intact|untouched|alone|identical|consistent)\b)){_END}{_LIST}"
 )
-_ZH_STAYS = (
-    r"(?:^|(?<=[，,。；;、|(]))(?:请|但是?|同时|并且?|而且)?(?:[^，,。；;|()]{0,8}(?:保持)?(?:不变|不要变|别变|不要动|别动|不用动|不用改)|(?:保留|不要?改变?|别改变?|不要动|别动|不改动)[^，,。；;|()]*)了?(?=[，,。；;|)]|$)"
-)
+_ZH_STAYS = r"(?:^|(?<=[，,。；;、|(]))(?:请|但是?|同时|并且?|而且)?(?:[^，,。；;|()]{0,8}(?:保持)?(?:不变|不要变|别变|不要动|别动|不用动|不用改)|(?:保留|不要?改变?|别改变?|不要动|别动|不改动)[^，,。；;|()]*)了?(?=[，,。；;|)]|$)"
 # What shall be changed, where what follows says into what.
 _CHANGES = (
     r"\b(?:only |just )?(?:edit|change|modify|alter|adjust|transform|turn|update) (?:only |just )?(?:this|the|my|his|her|their) (?:facial |face )?(?:expression|image|photo|picture|face|portrait|look|mood|person|subject|woman|man|girl|boy)"

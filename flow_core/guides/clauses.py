@@ -126,7 +126,13 @@ _FILL = re.compile(
 )
 _PATTERNS = [
     (re.compile(pattern, re.IGNORECASE), worth, sure)
-    for patterns, sure in ((_MEASURED, True), (_SURE, True), (_ENGLISH, False), (_CHINESE_SURE, True), (_CHINESE, False))
+    for patterns, sure in (
+        (_MEASURED, True),
+        (_SURE, True),
+        (_ENGLISH, False),
+        (_CHINESE_SURE, True),
+        (_CHINESE, False),
+    )
     for pattern, worth in patterns
 ]
 

@@ -23,6 +23,8 @@ from .. import jsons
 from ..randomness import OwnRandom
 from . import nano
 from .clauses import clauses
+from .degrees import without_degree
+from .homophones import misheard
 from .hub import Unreachable, fetched, require_tokenizer
 from .meaning import Meanings
 from .own import load as load_builtin
@@ -195,11 +197,20 @@ class Guide:
 
     def misspelt(self, text: str) -> dict[str, str]:
         """Words of a text that a small guide takes for misspelt, and what it reads in their place."""
-        return misspelt(text, self.vocabulary, self.others) if self.vocabulary else {}
+        found = misspelt(text, self.vocabulary, self.others) if self.vocabulary else {}
+        if self.meanings is not None and not text.isascii():
+            find = self.meanings.phrases.find
+            found |= misheard(
+                text,
+                self.meanings.phrases.by_sound,
+                lambda t: find(t) or find(without_degree(t)[0] or t),
+                lambda t: t in self.meanings.phrases.known or (self._sentences and t in self._sentences.pieces.number),
+            )
+        return found
 
     def mended(self, text: str) -> str:
         """``text`` as a small guide reads it, misspelt words replaced; large models read it as it is."""
-        return mended(text, self.vocabulary, self.others) if self.vocabulary else text
+        return mended(text, self.misspelt(text)) if self.vocabulary else text
 
     def _said(self, text: str) -> str:
         text = self.mended(text)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import re
 from collections import defaultdict
+from collections.abc import Mapping
 
 from .words import is_word
 
@@ -41,14 +42,15 @@ def misspelt(text: str, vocabulary: frozenset[str], others: frozenset[str] = fro
     return found
 
 
-def mended(text: str, vocabulary: frozenset[str], others: frozenset[str] = frozenset()) -> str:
-    """``text`` with the words that were meant in the place of :func:`misspelt` ones, and what is typed short in full."""
-    table = misspelt(text, vocabulary, others)
+def mended(text: str, meant: Mapping[str, str]) -> str:
+    """``text`` with what was ``meant`` in the place of misspelt words, and what is typed short in full."""
 
     def read(word: str) -> str:
-        meant = table.get(word.lower(), word)
-        return _SHORT.get(meant.lower(), meant)
+        found = meant.get(word.lower(), word)
+        return _SHORT.get(found.lower(), found)
 
+    for word in (w for w in meant if not w.isascii()):
+        text = text.replace(word, meant[word])
     return re.sub(r"[a-zA-Z]+", lambda m: read(m[0]), text)
 
 
