@@ -32,7 +32,6 @@ _FIRST = (  # syllables without tones, and the first character of each
 SHORTEST, LONGEST = 2, 6  # characters of words that are mended
 _COMMON = (0xB0A1, 0xD7F9)  # codes of the common characters
 _ALIKE = (("zh", "z"), ("ch", "c"), ("sh", "s"), ("ing", "in"), ("eng", "en"))  # many speak these alike
-_ALSO = {"咀": "zui"}  # sounds that the order does not tell
 
 
 @functools.cache
@@ -50,8 +49,6 @@ def _code(character: str) -> int:
 def sound(character: str) -> str:
     """How a Chinese character sounds, roughly and without its tone; itself where it is none of the common ones."""
     code = _code(character)
-    if character in _ALSO:
-        return _ALSO[character]
     if not _COMMON[0] <= code <= _COMMON[1]:
         return character
     codes, syllables = _syllables()

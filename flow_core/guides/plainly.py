@@ -77,6 +77,7 @@ _COMPARED = [
         ),
         (r"\b(\d+) ?(?:y\.?o\b\.?|yrs? old\b)", r"\1 year old"),
         (r"\b(an?|the|with|his|her) (\w+), (?=(?:\w+ )?(?:smile|grin|laugh|frown|look|expression)\b)", r"\1 \2 "),
+        (r"\bnot (?:at all |really |too |very )?(impressed|amused|moved|bothered|concerned|fazed)\b", r"un\1"),
         (r"\bnot so much (\w+) as (\w+)", r"\2, not \1"),
         (r"\bno more than\b|\bnothing but\b", "only"),
         (
