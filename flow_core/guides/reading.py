@@ -203,11 +203,12 @@ def _clausewise(
             plainly = plainly.maximum(meant * (meant >= UNDERSTOOD))
     amounts = torch.where(plainly > 0, plainly, amounts)
     clearer = sum(fits) / len(fits) - fit[0] if fits else 0.0
-    # how much of each is meant the clauses tell better, where they leave out nothing of what the whole names
-    graded = (any(b for b, _ in bares) or any(w.worth not in (1.0, NOT, LESS) for w in wishes)) and not (
-        (alone.abs() >= UNDERSTOOD) & (amounts.abs() < UNDERSTOOD)
-    ).any()
+    beyond = ((alone.abs() >= UNDERSTOOD) & (amounts.abs() < UNDERSTOOD)).any()  # the whole names what no clause does
+    # how much of each is meant the clauses tell better, where they leave out nothing
+    graded = (any(b for b, _ in bares) or any(w.worth not in (1.0, NOT, LESS) for w in wishes)) and not beyond
     heart = all(meanings.known(t) is not None for t in texts)
+    plain_sentences = beyond and len(wishes) > 1 and all(w.worth == 1.0 for w in wishes)
+    heart = heart or (plain_sentences and all(meanings.known(t) is not None or _told(t, sentences) for t in texts))
     if others or wrong or graded or heart or clearer > (SURELY if contrary else CLEARER):
         return meanings.point(_side_by_side(amounts))
     meant = certain(alone, text)
@@ -259,6 +260,13 @@ def _likely(row: Tensor, text: str, meanings: Meanings, sentences: Callable[[], 
     return (
         told.amounts if sure and (told.known or unsure) and not _heard(row, told.amounts, meanings, sentences) else row
     )
+
+
+def _told(text: str, sentences: Callable[[], Sentences | None]) -> bool:
+    """Whether a text is surely about something that situations bring about, or about nothing."""
+    reader = sentences() if _length(text) >= SENTENCE else None
+    told = reader and reader.read(text)
+    return bool(told and told.known and told.chance >= LIKELIEST)
 
 
 def _turned(amounts: Tensor, worth: float, names: Sequence[str]) -> Tensor:
