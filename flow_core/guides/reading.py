@@ -257,9 +257,12 @@ def _likely(row: Tensor, text: str, meanings: Meanings, sentences: Callable[[], 
     least = LIKELIER if short or told.nothing or not told.known or NEGATED.search(text) else LIKELY
     least = CERTAIN if deaf and not _SOMEBODY.search(text) else least  # other topics are often as near
     sure = told.chance >= least
-    return (
-        told.amounts if sure and (told.known or unsure) and not _heard(row, told.amounts, meanings, sentences) else row
-    )
+    if sure and (told.known or unsure) and not _heard(row, told.amounts, meanings, sentences):
+        return told.amounts
+    if told.known and told.chance >= LIKELIEST and not short and _alike(row, told.amounts):  # of situations, that alone
+        beside = torch.tensor([name not in reader.brought for name in meanings.names])
+        return row * (beside | (told.amounts > 0))
+    return row
 
 
 def _told(text: str, sentences: Callable[[], Sentences | None]) -> bool:
