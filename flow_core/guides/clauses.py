@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from .degrees import NUMBERS, WEAKER, lone_degree, numbered
+from .degrees import NUMBERS, WEAKER, lone_degree, numbered, without_degree
 from .meaning import Meanings
 from .subjects import subject
 
@@ -118,6 +118,8 @@ _CHINESE: tuple[tuple[str, float], ...] = (
         r"(?:请)?(?:不要|别|不再|停止|没有|去掉|去除|消除|收起|不是|并不|毫无|毫不|无(?![比辜聊精神所])|不(?![会敢过能可屑满安爽耐悦错已好起同知禁惯]|小心))(?:有|再)?(?P<a>.+?)(?:了)?",
         NOT,
     ),
+    (r"(?P<a>.{1,8}?)(?:给?(?:我|他|她)?(?:去掉|去除|消除|弄掉|[pP]掉|修掉)|不要了|去一下)(?:吧|了)?", NOT),
+    (r"(?:去|祛|修|[pP])(?:一下|掉)(?P<a>.{1,5})", NOT),
     (r"(?P<a>.+?)(?:不要|(?<![特送告离分道临性个区级辨])别|没有(?!.?表情)|并不|不再)(?P<b>.+)", NOT),
 )
 _FILL = re.compile(
@@ -168,7 +170,9 @@ def clauses(text: str, meanings: Meanings | None = None) -> list[Clause]:
         piece = text[at : ends[n]].strip()
         alone = lone_degree(piece)
         if piece and alone and found and found[-1].worth == 1.0:
-            found[-1] = Clause(found[-1].text, alone)
+            said = found[-1].text
+            # "kinda sad, not too much" says it twice
+            found[-1] = Clause(said, 1.0 if (without_degree(said)[1] - 1) * (alone - 1) > 0 else alone)
         elif piece:
             belongs = joint is not None and _BELONGS.match(joint[0])
             other = other or bool(not known(piece) and subject(f"{piece} with" if belongs else piece, things))

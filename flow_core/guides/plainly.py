@@ -101,12 +101,16 @@ _COMPARED = [
         (rf"(?<!rather)(?<!other)(?<!less){_BEYOND} [^,;.]*?(?= and | but | with |[,;.]|$)", ""),
         (r"\b(?:twice|thrice|double|(?:two|three|four|five|ten|\d+) times) as (\w+)(?: as [^,;.]*)?", r"very \1"),
         (r"\bhalf as (\w+)(?: as [^,;.]*)?", r"slightly \1"),
-        (r"(?<!not )\bas (\w+) as (?:can be|possible|ever|you can|it gets|hell|anything)\b", r"very \1"),
+        (
+            r"(?<!not )\bas (\w+) as (?:can be|(?:human(?:ly)? )?possible|ever|you can|it gets|hell|anything)\b",
+            r"very \1",
+        ),
         (
             r"比(?:现在|目前|之前|以前|原来|原先|原图|照片|图片|刚才|本来|平时)(?:里|中|上)?的?(?:更加|更|还要|还|再)?",
             "",
         ),
         (r"一点儿?(.{1,4}?)[都也]没有?$", r"没有\1"),
+        (r"(?<![大缩变放])小(?=(?:了|个)?(?:\d+|[一两二三四五六七八九十几]+)岁)", "年轻"),
         (r"再(?=[^，,。]{1,3}(?:一点|一些|点|些))", ""),
         (r"微([张睁])(?!开)", r"稍微\1开"),
         (r"(?:就好|就行|即可|就可以)了?(?=$|[，,。])", ""),
