@@ -121,10 +121,12 @@ class Prompt:
         """See that a guide reads all of a prompt.
 
         Raises:
-            PromptError: a part, or the neutral text, has more tokens than the guide reads, and its end would be cut off.
+            PromptError: a wish of a part, or of the neutral text, has more tokens than the guide reads, and its end would be cut off.
         """
+        longest = max(TEMPLATES, key=len)
         for text in (*(t for t, _ in self.parts), self.neutral):
-            if not all(guide.reads_whole(max(TEMPLATES, key=len).format(wish)) for wish in guide.wishes(text)):
+            fits = guide.reads_whole(longest.format(text))
+            if not fits and not all(guide.reads_whole(longest.format(wish)) for wish in guide.wishes(text)):
                 raise PromptError(
                     f"{text[:60]!r}... is too long for guide {guide.name}, which would leave out its end; say it in fewer words, or split "
                     "it into parts with |."
