@@ -236,7 +236,6 @@ def directions(guide: Guide, prompt: Prompt) -> tuple[Tensor, Tensor]:
     Raises:
         PromptError: a part means the same as the neutral prompt to this guide.
     """
-    prompt = prompt.heard(guide)
     prompt.check_length(guide)
     neutral = embed(guide, prompt.neutral)
     ways = torch.stack([embed(guide, text) for text, _ in prompt.parts]) - neutral
@@ -267,6 +266,6 @@ def gain(guide: Guide, prompt: Prompt, before: Tensor, after: Tensor) -> Tensor:
         before: ``[B,3,S,S]`` of the size that the guide sees.
         after: the same faces, edited.
     """
-    ways, weight = directions(guide, prompt)
+    ways, weight = directions(guide, prompt.heard(guide))
     change = guide.encode_image(after) - guide.encode_image(before)
     return weighted_gain(logit_change(guide.scale, change, ways), weight)
