@@ -128,8 +128,8 @@ class Prompt:
             fits = guide.reads_whole(longest.format(text))
             if not fits and not all(guide.reads_whole(longest.format(wish)) for wish in guide.wishes(text)):
                 raise PromptError(
-                    f"{text[:60]!r}... is too long for guide {guide.name}, which would leave out its end; say it in fewer words, or split "
-                    "it into parts with |."
+                    f"{text[:60]!r}... is too long for guide {guide.name}, which would leave out its end; say it in fewer words, or part "
+                    "its wishes by commas or |."
                 )
 
 
