@@ -202,7 +202,7 @@ class Guide:
             find = self.meanings.phrases.find
             found |= misheard(
                 text,
-                self.meanings.phrases.by_sound,
+                lambda: self.meanings.phrases.by_sound,
                 lambda t: find(t) or find(without_degree(t)[0] or t),
                 lambda t: t in self.meanings.phrases.known or (self._sentences and t in self._sentences.pieces.number),
             )

@@ -74,7 +74,7 @@ def by_sound(phrases: Iterable[str]) -> Mapping[tuple[str, ...], list[str]]:
 
 def misheard(
     text: str,
-    phrases: Mapping[tuple[str, ...], list[str]],
+    phrases: Callable[[], Mapping[tuple[str, ...], list[str]]],
     known: Callable[[str], object],
     is_word: Callable[[str], bool],
 ) -> dict[str, str]:
@@ -82,13 +82,13 @@ def misheard(
     them what stands between two signs makes sense.
 
     Args:
-        phrases: as of :func:`by_sound`.
+        phrases: gives what :func:`by_sound` does; asked where something is not known.
         known: whether a wish is known, with what people say around it.
         is_word: whether some characters are a word, and so are meant as they stand.
     """
     found: dict[str, str] = {}
     for run in dict.fromkeys(re.findall("[\u4e00-\u9fff]{2,}", text)):
-        swapped = {} if known(run) else _swapped(run, phrases, is_word)
+        swapped = {} if known(run) else _swapped(run, phrases(), is_word)
         read = run
         for word, meant in swapped.items():
             read = read.replace(word, meant)
