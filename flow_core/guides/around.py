@@ -29,17 +29,17 @@ _REST = (
     r"|scene|setting|surroundings|jewel(?:le)?ry|accessor(?:y|ies)|glasses|else|wrinkles|freckles|moles|everything(?: else)?|anything(?: else)?|rest|makeup|head position|body)"
 )
 _RESULT = (  # "the result should look like a real photo"
-    r"(?:^|(?<=[,.;!|(]))\s*(?:and )?(?:(?:the|this|that|your) )?(?:final |end )?(?:result|output|outcome|edit|image|photo|picture|it|everything) (?:should|must|has to|needs to|shall|is to) (?:still )?(?:look|be|remain|stay|appear|feel|seem)\b"
+    r"(?:^|(?<=[,.;!?|(]))\s*(?:and )?(?:(?:the|this|that|your) )?(?:final |end )?(?:result|output|outcome|edit|image|photo|picture|it|everything) (?:should|must|has to|needs to|shall|is to) (?:still )?(?:look|be|remain|stay|appear|feel|seem)\b"
     r"(?=[^.;|()]*\b(?:photo\w*|real\w*|natural\w*|authentic|believable|seamless|unretouched|unedited|identical|same|sharp|quality|resolution)\b)[^.;|()]*"
 )
 _END = rf"(?:(?!,? (?:and|but|while|just|only|then) (?!{_OURS}\b|{_REST}\b))[^,.;|()])*"
 _LIST = rf"(?:,? ?(?:and |or |nor |,)? ?(?:keep(?:ing)? )?(?:(?:{_OURS}) )+(?:\w+ ){{0,2}}?{_REST}\b{_END}|,? (?:and|or) {_REST}\b{_END}|, {_REST}\b{_END})*"
 _STAYS = (
-    rf"(?:^|(?<=[,.;!|(])|\b(?:and|but|while)\b)\s*(?:please |but |and |just |while )?(?:(?:do not|don'?t|never|without|not|no need to|no) (?:chang\w+|alter\w*|touch\w*|modif\w+|edit\w*|affect\w*|mess\w* with|los\w+)"
+    rf"(?:^|(?<=[,.;!?|(])|\b(?:and|but|while)\b)\s*(?:please |but |and |just |while )?(?:(?:do not|don'?t|never|without|not|no need to|no) (?:chang\w+|alter\w*|touch\w*|modif\w+|edit\w*|affect\w*|mess\w* with|los\w+)"
     rf"|(?:preserv|retain|maintain)(?:e|es|ing)? (?={_OURS}\b|{_REST}\b)|keep(?:ing)? (?=(?:(?:{_OURS}) )*{_REST}\b)"
     rf"|(?:keep|leave|hold)(?:ing)? (?=[^,.;|()]* (?:as (?:it|they) (?:is|are|was|were)|as[- ]is|the same|unchanged|intact|untouched|alone|identical|consistent)\b)){_END}{_LIST}"
 )
-_ZH_STAYS = r"(?:^|(?<=[，,。；;、|(]))(?:请|但是?|同时|并且?|而且)?(?:[^，,。；;|()]{0,8}(?:保持)?(?:不变|不要变|别变|不要动|别动|不用动|不用改)|(?:保留|不要?改变?|别改变?|不要动|别动|不改动)[^，,。；;|()]*)了?(?=[，,。；;|)]|$)"
+_ZH_STAYS = r"(?:^|(?<=[，,。；;、？?|(]))(?:请|但是?|同时|并且?|而且)?(?:[^，,。；;|()]{0,8}(?:保持)?(?:不变|不要变|别变|不要动|别动|不用动|不用改)|(?:保留|不要?改变?|别改变?|不要动|别动|不改动)[^，,。；;|()]*)了?(?=[，,。；;|)]|$)"
 # What shall be changed, where what follows says into what.
 _CHANGES = (
     r"\b(?:only |just )?(?:edit|change|modify|alter|adjust|transform|turn|update) (?:only |just )?(?:this|the|my|his|her|their) (?:facial |face )?(?:expression|image|photo|picture|face|portrait|look|mood|person|subject|woman|man|girl|boy)"
@@ -61,7 +61,7 @@ _AROUND = [
             rf"^(?:using|based on|from|given|for|in) {_OURS} (?:attached |provided |uploaded |given |reference |input |original |following )?(?:image|photo\w*|picture|portrait|selfie)\s*[,:.]\s*",
             "",
         ),
-        (rf"^[^|]{{25,}}[,.;!]\s*(?:but |and |so |now )?(?={_WANTED})", ""),
+        (rf"^[^|]{{25,}}[,.;!?]\s*(?:but |and |so |now )?(?={_WANTED})", ""),
         (rf"^(?:{_ASKED}|{_GREETING})+", ""),
         (rf"^(?:{_ZH_ASKED})+", ""),
         (rf"(?:{_THANKS})+$", ""),
