@@ -81,7 +81,7 @@ def _edit_options() -> argparse.ArgumentParser:
     how.add_argument(
         "--guide", default=BUILTIN, help=f"{BUILTIN}, ARCH:TAG, or a .safetensors file (see `faceflow guides`)"
     )
-    how.add_argument("--precision", choices=PRECISIONS, default="auto")
+    how.add_argument("--precision", choices=PRECISIONS, default="auto", help="of the guide (default auto)")
     how.add_argument("--neutral", default=NEUTRAL, help=f"the face as it is (default {NEUTRAL!r})")
     how.add_argument("--method", choices=METHODS, default="optimize",
                      help="optimize: seconds a face; predict: one pass of a network; refine: predict, then optimise for a quarter "
@@ -90,8 +90,10 @@ def _edit_options() -> argparse.ArgumentParser:
     how.add_argument("--representation", choices=REPRESENTATIONS, default=REPRESENTATIONS[0],
                      help="what is optimised: muscles, a raster, or a small network: siren or fourier (default %(default)s)")  # fmt: skip
     how.add_argument("--resolution", type=int, default=RESOLUTION, help=f"control points a side (default {RESOLUTION})")
-    how.add_argument("--steps", type=int, default=Settings.steps)
-    how.add_argument("--seed", type=int, default=0)
+    how.add_argument(
+        "--steps", type=int, default=Settings.steps, help="of the optimisation, at most (default %(default)s)"
+    )
+    how.add_argument("--seed", type=int, default=0, help="of random choices (default 0)")
     how.add_argument(
         "--margin",
         type=float,
@@ -115,46 +117,46 @@ def _add_edits(
 ) -> None:
     """Add the commands that edit pictures."""
     p = commands.add_parser("edit", parents=[find, how], help="edit a face from a prompt")
-    p.add_argument("portrait", type=Path)
+    p.add_argument("portrait", type=Path, help="a photo with a face")
     p.add_argument("prompt", help="for instance 'a smiling face' or 'a smiling face | open mouth:0.5 | angry:-0.3'")
-    p.add_argument("-o", "--output", type=Path, required=True)
+    p.add_argument("-o", "--output", type=Path, required=True, help="the picture to write")
     p.add_argument("--save-field", type=Path, metavar="FILE", help="also save the field (.safetensors)")
     p.add_argument("--field", type=Path, metavar="FILE", help=argparse.SUPPRESS)  # the name of --save-field until 0.2
     _strengths(p)
 
     p = commands.add_parser("sheet", parents=[find, how], help="many faces and prompts in one contact sheet")
-    p.add_argument("portraits", type=Path, nargs="+")
-    p.add_argument("-o", "--output", type=Path, required=True)
+    p.add_argument("portraits", type=Path, nargs="+", help="photos with a face each")
+    p.add_argument("-o", "--output", type=Path, required=True, help="the picture to write")
     p.add_argument("-p", "--prompt", action="append", help="may be repeated (default: eight of shape and colour)")
     p.add_argument("--expression", action="append", metavar="NAME", choices=tuple(PRESETS),
                    help="instead of prompts: one of the expressions of muscles, for instance smile; may be repeated")  # fmt: skip
     p.add_argument("--cell", type=int, default=256, help="side of each picture in pixels (default 256)")
 
     p = commands.add_parser("apply", parents=[find], help="apply a saved field to a face")
-    p.add_argument("portrait", type=Path)
-    p.add_argument("field", type=Path)
-    p.add_argument("-o", "--output", type=Path, required=True)
+    p.add_argument("portrait", type=Path, help="a photo with a face")
+    p.add_argument("field", type=Path, help="an edit that was saved (.safetensors)")
+    p.add_argument("-o", "--output", type=Path, required=True, help="the picture to write")
     _strengths(p)
 
 
 def _add_fields(commands: argparse._SubParsersAction, find: argparse.ArgumentParser) -> None:
     """Add the commands about saved fields, and the list of guides."""
     p = commands.add_parser("view", parents=[find], help="draw a saved field, or show it before and after")
-    p.add_argument("field", type=Path)
-    p.add_argument("-o", "--output", type=Path, required=True)
+    p.add_argument("field", type=Path, help="an edit that was saved (.safetensors)")
+    p.add_argument("-o", "--output", type=Path, required=True, help="the picture to write")
     p.add_argument(
         "--style",
         default="wheel",
         help="wheel, arrows, grid, heat, color, folds, muscles; with --portrait compare or animation",
     )
     p.add_argument("--size", type=int, default=512, help="side in pixels")
-    p.add_argument("--strength", type=float, default=1.0, metavar="S")
+    p.add_argument("--strength", type=float, default=1.0, metavar="S", help="0 = untouched, 1 = as made (default 1)")
     p.add_argument("--portrait", type=Path, metavar="PHOTO", help="the face to draw on; lengths are in its pixels")
     p.add_argument("--frames", type=int, default=24, help="of an animation (.webp, .gif or .png)")
     p.add_argument("--numbers", action="store_true", help="write largest offset, folds and the like onto the picture")
 
     p = commands.add_parser("export", parents=[find], help="write a saved field for other programs")
-    p.add_argument("field", type=Path)
+    p.add_argument("field", type=Path, help="an edit that was saved (.safetensors)")
     p.add_argument("output", type=Path, help=".flo, .png (16 bit), .exr or .npy")
     p.add_argument("--size", type=int, default=512, help="side of the raster over the face square (default 512)")
     p.add_argument("--st-map", action="store_true", help=".exr or .png: where each pixel comes from, as in Nuke")

@@ -28,27 +28,27 @@ def add(
 ) -> None:
     """Add the commands; ``find`` holds the options that choose a face, ``strengths`` adds those of how far to go."""
     p = commands.add_parser("muscles", parents=[find], help="move the muscles and the shape of a face by name")
-    p.add_argument("portrait", type=Path)
+    p.add_argument("portrait", type=Path, help="a photo with a face")
     p.add_argument("amounts", help="for instance 'smile', 'smile 0.6, relax browDown 1' or 'mouthSmile 0.7, eyeBlinkLeft 1'; "
                    "--names lists all")  # fmt: skip
-    p.add_argument("-o", "--output", type=Path, required=True)
+    p.add_argument("-o", "--output", type=Path, required=True, help="the picture to write")
     p.add_argument("--save-field", type=Path, metavar="FILE", help="also save the field (.safetensors)")
     p.add_argument("--names", action=_Names, help="list the names of expressions, muscles and shapes, and end")
     strengths(p)
 
     p = commands.add_parser("read", parents=[find], help="say what a face shows, as a table of muscles")
-    p.add_argument("portrait", type=Path)
+    p.add_argument("portrait", type=Path, help="a photo with a face")
     p.add_argument("--save-field", type=Path, metavar="FILE", help="save it as a field that copies the expression")
 
     p = commands.add_parser("copy", parents=[find], help="put the expression of one face on another")
-    p.add_argument("portrait", type=Path)
+    p.add_argument("portrait", type=Path, help="a photo with a face")
     p.add_argument("other", type=Path, help="the photo whose expression is copied")
-    p.add_argument("-o", "--output", type=Path, required=True)
+    p.add_argument("-o", "--output", type=Path, required=True, help="the picture to write")
     p.add_argument("--save-field", type=Path, metavar="FILE", help="also save the field (.safetensors)")
     strengths(p)
 
     p = commands.add_parser("drive", parents=[find], help="move a portrait by the expressions of a clip")
-    p.add_argument("portrait", type=Path)
+    p.add_argument("portrait", type=Path, help="a photo with a face")
     p.add_argument("clip", type=Path, help="a video of a face, which may be another person's; its sound comes along")
     p.add_argument("-o", "--output", type=Path, required=True, help=".mp4, .mov or .mkv")
     p.add_argument("--reference", choices=REFERENCES, default="neutral",

@@ -46,7 +46,7 @@ def add(commands: argparse._SubParsersAction, how: argparse.ArgumentParser) -> N
     common.add_argument("--device", default="auto", help="auto, cuda, mps or cpu; of the models that make the edit")
 
     p = commands.add_parser("video", parents=[common, how], help="edit the faces of a video")
-    p.add_argument("clip", type=Path)
+    p.add_argument("clip", type=Path, help="a video")
     p.add_argument("prompt", nargs="?", help="for instance 'a smiling face'; or give --field")
     p.add_argument("-o", "--output", type=Path, required=True, help=".mp4, .mov or .mkv")
     p.add_argument("--strength", type=_strength, default=1.0, metavar="S",
@@ -61,7 +61,7 @@ def add(commands: argparse._SubParsersAction, how: argparse.ArgumentParser) -> N
         "source", nargs="?", default="0", help="camera number, video file, or 'synthetic' (default camera 0)"
     )
     p.add_argument("prompt", nargs="?", default="", help="may be changed on the page while it runs")
-    p.add_argument("--strength", type=float, default=1.0, metavar="S")
+    p.add_argument("--strength", type=float, default=1.0, metavar="S", help="0 = untouched, 1 = as made (default 1)")
     p.add_argument("--size", type=_size, default=(720, 1280), metavar="WxH", help="of camera and synthetic picture")
     p.add_argument("--port", type=_port, default=8190, help="of the page on 127.0.0.1; 0 = any free one (default 8190)")
     p.add_argument("--window", action="store_true", help="show a window instead of a page (needs cv2 or tkinter)")

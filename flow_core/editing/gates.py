@@ -95,7 +95,6 @@ class Gates:
 
 def open_gates(guide: Guide, prompt: Prompt) -> Gates:
     """What all parts of a prompt together ask for, as the guide understands it."""
-    prompt = prompt.heard(guide)
     if guide.meanings is not None:
         read = _read(guide, prompt)
         if read is not None:

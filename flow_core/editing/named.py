@@ -118,7 +118,6 @@ class Named:
 
 def named(guide: Guide, prompt: Prompt) -> Named:
     """What all parts of a prompt name together, each as much as its weight says."""
-    prompt = prompt.heard(guide)
     field = MusclesField.of({})
     amounts, wanted = field.coefficients(), torch.ones(len(load_rig().unit_names))
     kinds = {EXPRESSION: 0.0, SHAPE: 0.0, COLOR: 0.0}

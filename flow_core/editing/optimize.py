@@ -141,10 +141,12 @@ def optimize(
     settings = settings or Settings()
     crop = crop.for_pictures(len(image)) if len(image) > 1 else crop
     prompts = [prompt] * crop.batch if isinstance(prompt, Prompt) else list(prompt)
+    told = " / ".join(dict.fromkeys(map(str, prompts)))
+    prompts = [one.heard(guide) for one in prompts]
     _require(image, crop, field, prompts)
     with yielding():
         parameters, views, objective = _prepare(image, crop, field, guide, prompts, settings)
-        about = {"prompt": " / ".join(dict.fromkeys(map(str, prompts))), "neutral": prompts[0].neutral, "guide": guide.name,
+        about = {"prompt": told, "neutral": prompts[0].neutral, "guide": guide.name,
                  "seed": settings.seed, "preserve": settings.preserve,
                  **({"note": parameters.note} if parameters.note else {})}  # fmt: skip
         schedule = Schedule(min(settings.steps, parameters.most_steps or settings.steps), crop.batch)

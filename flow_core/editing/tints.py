@@ -146,7 +146,6 @@ class Tint:
 
 def named_tints(guide: Guide, prompt: Prompt, gates: Gates) -> Mapping[str, Tint]:
     """Which colours a prompt names: region -> :class:`Tint`, for regions whose gate is open and for which it names one."""
-    prompt = prompt.heard(guide)
     open_ = [name for name in COLOR_REGIONS if gates.regions.get(name, 0) > 0]
     if not open_:
         return {}

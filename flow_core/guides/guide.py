@@ -22,12 +22,17 @@ from torch import Tensor, nn
 from .. import jsons
 from ..randomness import OwnRandom
 from . import nano
+from .clauses import clauses
+from .degrees import without_degree
+from .homophones import misheard
 from .hub import Unreachable, fetched, require_tokenizer
 from .meaning import Meanings
 from .own import load as load_builtin
-from .reading import clauses, compared, composed, mended, superlatives, unheard
+from .plainly import compared
+from .reading import composed, unheard
 from .sentences import Sentences
 from .sentences import load as load_sentences
+from .slips import mended, misspelt, superlatives
 from .words import Words
 
 BUILTIN = "nano"
@@ -190,20 +195,34 @@ class Guide:
                 self._groups[group] = F.normalize(found, dim=-1).cpu()
         return self._groups[group].to(self.device)
 
+    def misspelt(self, text: str) -> dict[str, str]:
+        """Words of a text that a small guide takes for misspelt, and what it reads in their place."""
+        found = misspelt(text, self.vocabulary, self.others) if self.vocabulary else {}
+        if self.meanings is not None and not text.isascii():
+            find = self.meanings.phrases.find
+            found |= misheard(
+                text,
+                lambda: self.meanings.phrases.by_sound,
+                lambda t: find(t) or find(without_degree(t)[0] or t),
+                lambda t: t in self.meanings.phrases.known or (self._sentences and t in self._sentences.pieces.number),
+            )
+        return found
+
     def mended(self, text: str) -> str:
         """``text`` as a small guide reads it, misspelt words replaced; large models read it as it is."""
-        return mended(text, self.vocabulary, self.others) if self.vocabulary else text
+        return mended(text, self.misspelt(text)) if self.vocabulary else text
 
     def _said(self, text: str) -> str:
         text = self.mended(text)
         return compared(superlatives(text, self.vocabulary)) if self.meanings is not None else text
 
     def wishes(self, text: str) -> list[str]:
-        """A text as a small guide reads it, and the wishes that stand side by side in it; of a large model, the text."""
+        """A text as a small guide reads it, unless it is too long, and the wishes that stand side by side in it; of a large model, the text."""
         said = self._said(text)
         if self.meanings is None:
             return [said]
-        return list(dict.fromkeys([said, *(w.text for w in clauses(said, self.meanings) if w.worth > 0)]))
+        wishes = [w.text for w in clauses(said, self.meanings) if w.worth > 0]
+        return list(dict.fromkeys([said, *wishes] if self.reads_whole(said) or not wishes else wishes))
 
     def beside_the_face(self, text: str) -> list[str]:
         """What in a text speaks of an animal or a thing, and is left out by a small guide: "a smiling dog"."""
@@ -231,8 +250,9 @@ class Guide:
         key = (text, *templates)
         if key not in self._prompts:
             said = self._said(text)
+            texts = [t.format(said) for t in templates]
             with torch.inference_mode(False), torch.no_grad():
-                found = F.normalize(self.encode_text([t.format(said) for t in templates]).mean(0), dim=-1).cpu()
+                found = F.normalize(self.encode_text(texts).mean(0), dim=-1).cpu()
                 if self.meanings is not None:
                     found = composed(
                         lambda texts: self.encode_group(texts).cpu(),
@@ -240,6 +260,7 @@ class Guide:
                         said,
                         found,
                         lambda: self._sentences,
+                        all(map(self.reads_whole, texts)),
                     )
                 self._prompts[key] = found
         return self._prompts[key].to(self.device)

@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import re
 
-from .reading import lone_degree
+from .around import changes
+from .degrees import lone_degree
 from .weights import EMPHASIS
 
 _WIDE = str.maketrans("（）［］｜", "()[]|")
@@ -40,22 +41,22 @@ _TAG = re.compile(
             rf"(?:an? |the )?(?:{_MANNER}[ -])*(?:{_LIKENESS})(?: (?:photo|portrait|shot|art))?(?: of (?:{_WHO}|(?:a|the) face))?|(?!(?:man|male|female)$){_WHO}",
             r"\d+ ?(?:girls?|boys?|man|men|woman|women)|solo|upper body|full body|half body|cowboy shot|bust|(?:front|side|from (?:above|below|side|front|behind)) ?view|looking (?:straight )?(?:at|into) (?:the )?(?:viewer|camera|lens)|facing (?:the )?(?:viewer|camera)|centered|symmetrical|score \d\w*(?: up)?|score_\d\w*|n?sfw|rating \w+|source \w+",
             # what a face shall not be, of negative prompts
-            r"no (?:(?:worst|low|bad|poor) \w+|bad \w+(?: \w+)?|extra \w+|missing \w+|mutat\w+(?: \w+)?|deformed(?: \w+)?|blurry|blur|jpeg artifacts|watermarks?|text|signature|username|logo|cropped|lowres|ugly|disfigured|duplicate|cartoon|3d|anime|drawing|painting|nsfw|out of frame|malformed \w+|poorly drawn \w+|grain|error)",
-            r"(?:杰作|大师级?(?:作品|杰作)?|(?:最佳|最高|高|超高|顶级)(?:质量|画质|品质|清|分辨率|细节)|超?高清|超清|超?写实|逼真|真实感?|照片级(?:真实)?|电影(?:感|质感|级|光效)?(?:照片|灯光|光线)?|(?:一张)?(?:照片|肖像|写真|特写|半身像|头像|近景|正面照?)|景深|虚化|胶片(?:颗粒|质感|感)?|颗粒感?|柔光|逆光|(?:影棚|摄影棚|自然|戏剧性?|电影|侧|柔和)的?(?:灯光|光线|光|布光|打光)|细节丰富|超精细|超?精细|精致的(?:脸|五官|细节|皮肤)|(?:\S{0,3})背景(?:虚化)?|看(?:着|向)镜头|独奏|单人|虚幻引擎|辛烷渲染)",
+            r"no (?:(?:worst|low|bad|poor) \w+|bad \w+(?: \w+)?|extra \w+|missing \w+|mutat\w+(?: \w+)?|deformed(?: \w+)?|blurry|blur|jpeg artifacts|watermarks?|text|signature|username|logo|cropped|lowres|ugly|disfigured|duplicate|cartoon|3d|anime|drawing|painting|nsfw|out of frame|malformed \w+|poorly drawn \w+|grain|error|(?:\w+ )?(?:artifacts?|distortions?|noise))",
+            r"(?:杰作|大师级?(?:作品|杰作)?|(?:最佳|最高|高|超高|顶级)(?:质量|画质|品质|清|分辨率|细节)|超?高清|超清|超?写实|逼真|真实感?|照片级(?:真实)?|电影(?:感|质感|级|光效)?(?:照片|灯光|光线)?|(?:一张)?(?:照片|肖像|写真|特写|半身像|头像|近景|正面照?)|景深|虚化|胶片(?:颗粒|质感|感)?|颗粒感?|柔光|逆光|(?:影棚|摄影棚|自然|戏剧性?|电影|侧|柔和)的?(?:灯光|光线|光|布光|打光)|细节丰富|超精细|超?精细|精致的(?:脸|五官|细节|皮肤)|(?:[^\s换改变把加去]{0,3})背景(?:虚化)?|看(?:着|向)镜头|独奏|单人|虚幻引擎|辛烷渲染)",
             r"(?:一个|1个|一位|一名)?(?:美丽的?|漂亮的?|帅气的?)?(?:女孩|男孩|女人|男人|女性|男性|女生|男生|美女|帅哥|人)的?(?:的?(?:肖像|照片|特写|写真|脸|头像|半身像))?",
         )
     ),
     re.IGNORECASE,
 )
 _WEIGHT = r"(?:\s*:\s*[-+]?[\d.]+\s*)?"
-_PIECE = re.compile(r"[^,，、;；|\n()\[\]。]+")
+_PIECE = re.compile(r"(?:[^,，、;；|\n()\[\]。.]|\.(?!\s|$))+")
 
 
 def cleaned(text: str) -> str:
     """``text`` without calls of files, settings of programs, and tags about the picture ("masterpiece", "8k", "by greg rutkowski"); as it is
     where nothing else stands in it. "smile++" becomes "(smile:1.21)", "closed_eyes" "closed eyes", and a negative prompt wishes without what stands
     there."""
-    found = re.sub(r"：(?=\s*[-+]?\d)", ":", text.translate(_WIDE))
+    found = re.sub(r"：(?=\s*[-+]?\d)", ":", changes(text.translate(_WIDE)))
     found = re.sub(
         r"\s*\(([^():]+)\)", lambda m: f", {m[1]}" if lone_degree(m[1].strip()) else m[0], found
     )  # "smile (a little)"

@@ -10,6 +10,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
+from .homophones import by_sound
+
 Says = tuple[tuple[int, float], ...]  # numbers of concepts and amounts; nothing where a text asks for nothing
 
 # what makes no difference: "lost her job", "lost the job"
@@ -80,10 +82,10 @@ _IRREGULAR = {
     for form in forms.split()
 }  # fmt: skip
 _ZH_BEFORE = re.compile(
-    r"(?:请|把|将|让|使|给|一个|一张|一副|一脸|满脸|她的?|他的?|人物|看起来|看上去|显得|表情|脸上|变得|变|露出|带着|有|很|更|好像|就像|像|仿佛|刚刚|刚才|刚|表情是|一种|充满|流露出|显出|做出|摆出|神情)"
+    r"(?:请|把|将|让|使|给|一个|一张|一副|一脸|满脸|她的?|他的?|人物|看起来|看上去|显得|表情|脸上|变得|变|露出|带着|有|很|更|好像|就像|像|仿佛|刚刚|刚才|刚|表情是|一种|充满|流露出|显出|做出|摆出|神情|来一?[个点]|给我|加上?一?[个点]?|整一?个|现在|如今|已经|再|然后|接着)"
 )
 _ZH_AFTER = re.compile(
-    r"(?:的?(?:表情|样子|脸|神情|人|男人|女人|女孩|男孩|神色)|似的|一样|的|了|模样|神色|状|状态|吧|啊|呀|哦)$"
+    r"(?:的?(?:表情|样子|脸|神情|人|男人|女人|女孩|男孩|神色)|似的|一样|的|了|模样|神色|状|状态|吧|啊|呀|哦|一下|起来)$"
 )
 
 
@@ -107,6 +109,11 @@ class Phrasebook:
             if adjective := next((a for a in _adjectives(found) if known.get(a)), ""):
                 return known[adjective]
         return None
+
+    @functools.cached_property
+    def by_sound(self) -> Mapping[tuple[str, ...], list[str]]:
+        """The Chinese phrases, by how they sound."""
+        return by_sound(self.known)
 
     @classmethod
     def of(cls, phrases: Iterable[tuple[str, Says]]) -> Phrasebook:

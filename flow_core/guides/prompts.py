@@ -121,13 +121,15 @@ class Prompt:
         """See that a guide reads all of a prompt.
 
         Raises:
-            PromptError: a part, or the neutral text, has more tokens than the guide reads, and its end would be cut off.
+            PromptError: a wish of a part, or of the neutral text, has more tokens than the guide reads, and its end would be cut off.
         """
+        longest = max(TEMPLATES, key=len)
         for text in (*(t for t, _ in self.parts), self.neutral):
-            if not guide.reads_whole(max(TEMPLATES, key=len).format(text)):
+            fits = guide.reads_whole(longest.format(text))
+            if not fits and not all(guide.reads_whole(longest.format(wish)) for wish in guide.wishes(text)):
                 raise PromptError(
-                    f"{text[:60]!r}... is too long for guide {guide.name}, which would leave out its end; say it in fewer words, or split "
-                    "it into parts with |."
+                    f"{text[:60]!r}... is too long for guide {guide.name}, which would leave out its end; say it in fewer words, or part "
+                    "its wishes by commas or |."
                 )
 
 
@@ -158,8 +160,7 @@ def unknown_note(prompts: Iterable[Prompt], guide: Guide) -> str:
     for prompt in prompts:
         words |= dict.fromkeys(prompt.unknown_words(guide))
         for text, _ in prompt.heard(guide).parts:
-            said, read = Guide.words(text), Guide.words(guide.mended(text))
-            slips |= {a: b for a, b in zip(said, read, strict=True) if a != b}
+            slips |= guide.misspelt(text)
     notes = [f"Guide {guide.name} reads {a} as {b}." for a, b in slips.items()]
     beside = {about: None for prompt in prompts for text, _ in prompt.parts for about in guide.beside_the_face(text)}
     if beside:
@@ -235,7 +236,6 @@ def directions(guide: Guide, prompt: Prompt) -> tuple[Tensor, Tensor]:
     Raises:
         PromptError: a part means the same as the neutral prompt to this guide.
     """
-    prompt = prompt.heard(guide)
     prompt.check_length(guide)
     neutral = embed(guide, prompt.neutral)
     ways = torch.stack([embed(guide, text) for text, _ in prompt.parts]) - neutral
@@ -266,6 +266,6 @@ def gain(guide: Guide, prompt: Prompt, before: Tensor, after: Tensor) -> Tensor:
         before: ``[B,3,S,S]`` of the size that the guide sees.
         after: the same faces, edited.
     """
-    ways, weight = directions(guide, prompt)
+    ways, weight = directions(guide, prompt.heard(guide))
     change = guide.encode_image(after) - guide.encode_image(before)
     return weighted_gain(logit_change(guide.scale, change, ways), weight)

@@ -31,7 +31,7 @@ from ..guides.meaning import UNDERSTOOD, Meanings, log_map, point
 from ..guides.own import NanoGuide
 from ..guides.phrasebook import plain
 from ..guides.prompts import embed
-from ..guides.reading import meant
+from ..guides.slips import meant
 from ..guides.subjects import CORE
 from ..guides.words import BYTES, MERGES, Words, word_tokens
 from . import captions, composer, loop, phrases, targets

@@ -201,7 +201,7 @@ def test_prompts_that_mean_something_are_not(guide: Guide, text: str) -> None:
 
 
 def test_a_prompt_that_would_be_cut_off_is_refused(guide: Guide) -> None:
-    long = "a smiling face with " + ", ".join(["red lips and blue eyes"] * 20)
+    long = "a smiling face of " + " ".join(["somebody who knows"] * 40)
     with pytest.raises(PromptError, match=r"too long for guide nano.*fewer words"):
         directions(guide, Prompt.parse(long))
     with pytest.raises(PromptError, match="too long"):

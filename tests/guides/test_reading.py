@@ -6,9 +6,11 @@ import pytest
 import torch
 
 from flow_core.editing.named import named
+from flow_core.guides.clauses import NOT, Clause, clauses
 from flow_core.guides.guide import Guide
+from flow_core.guides.plainly import compared
 from flow_core.guides.prompts import TEMPLATES, Prompt, PromptError, embed, unknown_note
-from flow_core.guides.reading import NOT, Clause, clauses, compared, slips
+from flow_core.guides.slips import slips
 from flow_core.train import words
 
 

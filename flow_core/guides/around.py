@@ -1,0 +1,96 @@
+"""What people say around their wishes: greetings and thanks, what the face was before, and what of the picture shall stay as it is."""
+
+from __future__ import annotations
+
+import re
+
+_GREETING = r"(?:(?:hey|hi|hello|okay|ok|yo|please|kindly|thanks|thank you|sorry|guys|alright)(?: there| all| so)?\b(?!['-])|(?:so|well|now)(?=\s*,))[\s,!.:]*"
+_ASKED = (
+    r"(?:(?:can|could|would|will) (?:you|we)(?: (?:please|maybe|possibly|kindly|just|help me))+|(?:would it be|is it) possible to|(?:would|could) you be so kind(?: as to| and| to)|is there (?:any|a) way (?:to|(?:you|i|we) (?:can|could))"
+    r"|(?:do|would) you mind|(?:what )?i (?:would |'d )?(?:really |just )*(?:want|like|need|love) is(?: (?:that|for))?|(?:my|the) (?:request|wish|goal|idea) is(?: to| that)?)[\s,:]+"
+)
+# What somebody tells before that is about how the picture came to be.
+_WANTED = r"(?:(?:can|could|would|will) you\b|please \w+|(?:what )?i (?:would |'d |just |really )*(?:want|like|love|need|wish)\b)"
+_THANKS = (
+    r"[\s,.!?;]+(?:please|thanks|thank you|cheers|ty|many thanks|if (?:(?:that'?s |it'?s |at all )?possible|you (?:can|could)|that'?s ok(?:ay)?|you don'?t mind)|for me|lol|tho|though"
+    r"|would be (?:great|nice|awesome|perfect|lovely))(?:,? (?:so much|very much|a lot|in advance|a bunch|again))?[\s,!.?]*"
+)
+# Before and now: "was smiling, now she's mad"
+_WAS = (
+    r"\b(?:(?:he|she|they|it|i|you|(?:the|this|a) \w+) )?(?:was|were|used to(?: be| look| feel)?|had been|previously|formerly|looked) (?P<was>[^,.;|()]{2,40}?)(?:\s*[,.;]\s*| )"
+    r"(?:and |but )?(?=(?:(?:he|she|they|it|i)(?:'s| is| are)? )?now\b)"
+)
+_ZH_WAS = r"(?:以前|之前|原来|本来|原本|刚才|曾经|过去)(?:是|都|总是|一直|很|在)*(?P<was>[^，,。；;|()]{1,10}?)[，,。；;\s]*(?:但是?|可是?|而)?(?=现在|如今|这会儿)"
+# What shall stay: verbs that say so, and what of a picture is no wish about a face, be it in a list.
+_OURS = r"(?:the|his|her|its|their|my|your|this|that|same|all|any|every|original|exact|other|entire|whole)"
+_REST = (
+    r"(?:identit(?:y|ies)|background|hair ?(?:style|cut|do)?|cloth(?:es|ing)|outfit|dress|shirt|pose|posture|lighting|light|shadows?|colou?rs?|colou?r grading|camera(?: angle)?|angle|perspective"
+    r"|framing|composition|style|(?:skin )?(?:textures?|tones?|details?)|pores|likeness|person(?:'s identity)?|face shape|bone structure|proportions|(?:facial )?features|resolution|quality|focal length|image|photo|picture"
+    r"|scene|setting|surroundings|jewel(?:le)?ry|accessor(?:y|ies)|glasses|else|wrinkles|freckles|moles|everything(?: else)?|anything(?: else)?|rest|makeup|head position|body)"
+)
+_RESULT = (  # "the result should look like a real photo"
+    r"(?:^|(?<=[,.;!?|(]))\s*(?:and )?(?:(?:the|this|that|your) )?(?:final |end )?(?:result|output|outcome|edit|image|photo|picture|it|everything) (?:should|must|has to|needs to|shall|is to) (?:still )?(?:look|be|remain|stay|appear|feel|seem)\b"
+    r"(?=[^.;|()]*\b(?:photo\w*|real\w*|natural\w*|authentic|believable|seamless|unretouched|unedited|identical|same|sharp|quality|resolution)\b)[^.;|()]*"
+)
+_END = rf"(?:(?!,? (?:and|but|while|just|only|then) (?!{_OURS}\b|{_REST}\b))[^,.;|()])*"
+_LIST = rf"(?:,? ?(?:and |or |nor |,)? ?(?:keep(?:ing)? )?(?:(?:{_OURS}) )+(?:\w+ ){{0,2}}?{_REST}\b{_END}|,? (?:and|or) {_REST}\b{_END}|, {_REST}\b{_END})*"
+_STAYS = (
+    rf"(?:^|(?<=[,.;!?|(])|\b(?:and|but|while)\b)\s*(?:please |but |and |just |while )?(?:(?:do not|don'?t|never|without|not|no need to|no) (?:chang\w+|alter\w*|touch\w*|modif\w+|edit\w*|affect\w*|mess\w* with|los\w+)"
+    rf"|(?:preserv|retain|maintain)(?:e|es|ing)? (?={_OURS}\b|{_REST}\b)|keep(?:ing)? (?=(?:(?:{_OURS}) )*{_REST}\b)"
+    rf"|(?:keep|leave|hold)(?:ing)? (?=[^,.;|()]* (?:as (?:it|they) (?:is|are|was|were)|as[- ]is|the same|unchanged|intact|untouched|alone|identical|consistent)\b)){_END}{_LIST}"
+)
+_ZH_STAYS = r"(?:^|(?<=[，,。；;、？?|(]))(?:请|但是?|同时|并且?|而且)?(?:[^，,。；;|()]{0,8}(?:保持)?(?:不变|不要变|别变|不要动|别动|不用动|不用改)|(?:保留|不要?改变?|别改变?|不要动|别动|不改动)[^，,。；;|()]*)了?(?=[，,。；;|)]|$)"
+# What shall be changed, where what follows says into what.
+_CHANGES = (
+    r"\b(?:only |just )?(?:edit|change|modify|alter|adjust|transform|turn|update) (?:only |just )?(?:this|the|my|his|her|their) (?:facial |face )?(?:expression|image|photo|picture|face|portrait|look|mood|person|subject|woman|man|girl|boy)"
+    r"(?:'s (?:expression|face|mood))?(?: (?:in|of) (?:this|the) (?:photo|image|picture|person|man|woman|subject))?(?: from [^,.;|()]{2,30}?(?= to\b| into\b))?,? (?:so that|so|such that|to (?:be|look|show)|to|into|and make)\b(?: (?:he|she|it|they|(?:the|this) \w+)(?= \w))?"
+)
+_ZH_ASKED = r"(?:你好|您好|哈喽|请问|请|麻烦(?:你|您)?|劳驾|拜托(?:你|您)?|(?:可不可以|能不能|是否可以|可以|能否|能)(?=[^，。]*[吗呢么?？]|帮|给我|把|让)|帮(?:我|忙|个忙)(?:(?:爸|妈|爷|奶|姐|妹|哥|弟)[爸妈爷奶姐妹哥弟]?|老[公婆]|[男女]?朋友|[女儿]子|女儿|孩子|宝宝|闺蜜|同事)?|(?:亲爱的|亲|老师|大神|大佬|各位|小姐姐|小哥哥)(?=[，,~～！! ]|您好|你好)|我(?:想要?|希望|要)(?![看见])|希望|需要(?=[把让给]))[，,！! ]*"
+_ZH_THANKS = r"[，,。！!~～ ]*(?:谢谢(?:你|您|啦|了|大家)?|谢啦|多谢|感谢|拜托(?:了|啦)?|辛苦(?:了|啦)?|(?:好吗|可以吗|行吗|好不好|行不行|可以么|吗|嘛|呗|哈|哟|呢)(?=[?？。！!~～ ]*$))[?？。！!~～ ]*$"
+
+
+def _no_longer(match: re.Match[str]) -> str:
+    return "".join(f"no longer {one}, " for one in re.split(r",? and |, ", match["was"]))
+
+
+_AROUND = [
+    (re.compile(pattern, re.IGNORECASE), said)
+    for pattern, said in (
+        (rf"^(?:{_GREETING})+", ""),
+        (
+            rf"^(?:using|based on|from|given|for|in) {_OURS} (?:attached |provided |uploaded |given |reference |input |original |following )?(?:image|photo\w*|picture|portrait|selfie)\s*[,:.]\s*",
+            "",
+        ),
+        (rf"^[^|]{{25,}}[,.;!?]\s*(?:but |and |so |now )?(?={_WANTED})", ""),
+        (rf"^(?:{_ASKED}|{_GREETING})+", ""),
+        (rf"^(?:{_ZH_ASKED})+", ""),
+        (rf"(?:{_THANKS})+$", ""),
+        (_ZH_THANKS, ""),
+        (_WAS, _no_longer),
+        (_ZH_WAS, r"不再\g<was>，"),
+        (_CHANGES, ""),
+    )
+]
+
+
+_STAY = [re.compile(pattern, re.IGNORECASE) for pattern in (_RESULT, _STAYS, _ZH_STAYS)]
+
+
+def changes(text: str) -> str:
+    """A prompt without what shall stay as it is ("keep the background", "发型不变"), of which an edit asks nothing; itself where nothing else
+    is in it."""
+    left = text
+    for pattern in _STAY:
+        left = pattern.sub("", left)
+    if left == text or not re.search(r"[^\W\d_]", left):
+        return text
+    return re.sub(r"([,.;，。；])(?:\s*[,.;，。；])+", r"\1", left).strip(" ,.;，。；")
+
+
+def wishes_alone(text: str) -> str:
+    """``text`` without greetings and thanks; what the face was before ("was sad, now smiles") is turned down.
+    Where nothing else is in it the text stays as it is."""
+    for pattern, said in _AROUND:
+        left = pattern.sub(said, text)
+        text = left.strip(" ,，。;；.") if left != text and re.search(r"[^\W\d_]", left) else text
+    return text

@@ -1,0 +1,127 @@
+"""Slips of the keys, which a small guide mends before it reads a prompt."""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections import defaultdict
+from collections.abc import Mapping
+
+from .words import is_word
+
+SHORTEST = 4  # letters of a word that may be mended
+FAR = 7  # letters from which two slips are mended
+_VOWELS = frozenset("aeiouy")
+_SOUNDS = frozenset(("sz", "zs"))  # letters that are taken for each other by ear
+_ENDINGS = (
+    ("iest", "y"),
+    ("est", ""),
+    ("est", "e"),
+)  # others are mended into what the tower knows: "angrier" into "angry"
+_NO_FORMS = frozenset(("earnest", "forest", "harvest", "honest", "interest", "modest", "priest", "request"))
+
+
+# What is typed short, which is no slip.
+_SHORT = {"teensy": "tiny", "teeny": "tiny", "yrs": "years", "pls": "please", "plz": "please", "rly": "really", "teh": "the", "u": "you", "ur": "your",
+          "abit": "a bit", "alot": "a lot", "thx": "thanks", "bc": "because", "cuz": "because", "gonna": "going to", "wanna": "want to",
+          "hes": "he's", "shes": "she's", "theyre": "they're", "youre": "you're", "im": "i'm", "cant": "can't", "wont": "won't",
+          **{f"{verb}nt": f"{verb}n't" for verb in ("do", "does", "did", "is", "are", "was", "were", "should", "could", "would", "must", "has", "have")}}  # fmt: skip
+
+
+def misspelt(text: str, vocabulary: frozenset[str], others: frozenset[str] = frozenset()) -> dict[str, str]:
+    """Words of ``text`` that are probably slips of the keys -> the words of ``vocabulary`` that were meant.
+
+    A word is left alone that the vocabulary, CLIP's, or ``others`` has. Of drawn out words ("soooo") letters are left out first.
+    """
+    found = {}
+    for word in dict.fromkeys(re.findall("[a-z]+", text.lower())):
+        short = _short(word, vocabulary)
+        read = short if short in others or short in _SHORT else meant(short, vocabulary) or short
+        if read != word:
+            found[word] = read
+    return found
+
+
+def mended(text: str, meant: Mapping[str, str]) -> str:
+    """``text`` with what was ``meant`` in the place of misspelt words, and what is typed short in full."""
+
+    def read(word: str) -> str:
+        found = meant.get(word.lower(), word)
+        return _SHORT.get(found.lower(), found)
+
+    for word in (w for w in meant if not w.isascii()):
+        text = text.replace(word, meant[word])
+    return re.sub(r"[a-zA-Z]+", lambda m: read(m[0]), text)
+
+
+def _short(word: str, vocabulary: frozenset[str]) -> str:
+    """A word with at most two of a letter side by side, or one where that alone is a word."""
+    if not re.search(r"([a-z])\1\1", word, re.IGNORECASE) or word.lower() in vocabulary:
+        return word
+    twice, once = (re.sub(r"([a-z])\1{2,}", said, word, flags=re.IGNORECASE) for said in (r"\1\1", r"\1"))
+    return twice if twice.lower() in vocabulary and once.lower() not in vocabulary else once
+
+
+@functools.lru_cache(maxsize=4096)
+def meant(word: str, vocabulary: frozenset[str]) -> str:
+    """The word of ``vocabulary`` that a misspelt one stands for; empty where it is a word, or none is near."""
+    if len(word) < SHORTEST or word in vocabulary or is_word(word) or _form(word, vocabulary):
+        return ""
+    most = 2 if len(word) >= FAR else 1
+    letters = set(word)
+    near = [
+        (slips(word, w), is_word(w) or 1 << 20, w)
+        for w in {*_by_letter(vocabulary)[word[0]], *_by_letter(vocabulary)[word[1]]}
+        if abs(len(w) - len(word)) <= most
+        and len(letters ^ set(w)) <= 2 * most
+        and (w[0] == word[0] or w[1] == word[0])
+    ]
+    slip, _, found = min(near, default=(9.0, 0, ""))
+    # in four letters another letter is another word
+    return found if slip <= (1.1 if len(word) == SHORTEST else 1.25 * most) else ""
+
+
+def _form(word: str, vocabulary: frozenset[str]) -> str:
+    """The word of the vocabulary of which a word is the superlative, if it is one."""
+    if word in _NO_FORMS:
+        return ""
+    stems = [(word.removesuffix(ending), stem) for ending, stem in _ENDINGS if word.endswith(ending)]
+    stems += [(word[:-4], "")] if word.endswith("est") and word[-4:-3] == word[-5:-4] else []
+    return next((b + stem for b, stem in stems if len(b) >= SHORTEST - 1 and b + stem in vocabulary), "")
+
+
+def superlatives(text: str, vocabulary: frozenset[str]) -> str:
+    """``text`` with "very sad" for "saddest"."""
+    return re.sub(
+        r"[a-zA-Z]{4,}est\b", lambda m: f"very {base}" if (base := _form(m[0].lower(), vocabulary)) else m[0], text
+    )
+
+
+@functools.lru_cache(maxsize=4)
+def _by_letter(vocabulary: frozenset[str]) -> defaultdict[str, list[str]]:
+    found: defaultdict[str, list[str]] = defaultdict(list)
+    for word in vocabulary:
+        if len(word) >= SHORTEST - 1 and word.isascii():
+            found[word[0]].append(word)
+    return found
+
+
+def slips(one: str, other: str) -> float:
+    """How many slips of the keys make ``one`` of ``other`` (Damerau, 1964): letters left out, too many, replaced, or exchanged with the next.
+    Such as happen often count a little less."""
+    before: list[float] = []
+    row = [float(j) for j in range(len(other) + 1)]
+    for i, a in enumerate(one, 1):
+        older, before, row = before, row, [float(i)]
+        for j, b in enumerate(other, 1):
+            twice = 0.8 if (i > 1 and one[i - 2] == a) else 1.1
+            missed = 0.8 if (j > 1 and other[j - 2] == b) else 1.0
+            least = min(
+                before[j] + twice,
+                row[-1] + missed,
+                before[j - 1] + (a != b) * (1.0 if (a in _VOWELS and b in _VOWELS) or a + b in _SOUNDS else 1.2),
+            )
+            if i > 1 and j > 1 and a == other[j - 2] and one[i - 2] == b:
+                least = min(least, older[j - 2] + 0.85)
+            row.append(least)
+    return row[-1]
