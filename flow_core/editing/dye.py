@@ -28,8 +28,8 @@ DEEP, LIT = 2.0, 0.25  # the same of the light and shade of the head, which has 
 BLACK = 6.0  # L of the blackest hair
 DEEPEST = 1.5  # shift along a and b for each L of hair, at most
 BLEACHED = 3.0  # times that L + 16 of the hair grows at most
-ROOTS = 0.7  # share of the way that hair goes where it ends in skin, where it gets lighter by ROOTED or more
-BY_SKIN = 9.0  # L by which such hair is darker there: beside a face fair hair lies in shade, and black hair shows none
+ROOTS = 0.45  # share of the way that hair goes where it ends in skin, where it gets lighter by ROOTED or more
+BY_SKIN = 12.0  # L by which such hair is darker there: beside a face fair hair lies in shade, and black hair shows none
 GREY_ROOTS = 0.85  # the same where it gets darker
 ROOTED = 40.0
 # Least and most a and b of hair as it grows, in warm and in cold light, and how far beyond these it is certainly dyed
