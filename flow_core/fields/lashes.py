@@ -45,6 +45,7 @@ BELOW, BELOW_COLORS, OTHERS, LID = 0.05, 0.25, 0.3, 0.5
 # Texture of skin: on how many times finer a raster; how far below the lower lid it is taken from, in widths of the eye; pixels of that raster in which
 # it is even; and how much darker and lighter it is at most, as a logarithm
 FINER, MIRROR, EVEN, ROUGH = 2, 0.22, 8, (-0.2, 0.12)
+WING = 0.12, 0.3  # beyond the outer corner, within which what is dark are lashes, be there hair beside them
 EDGE = 0.02  # of the edge of an eye that is known to a pixel only
 ALONG, LINED = (
     0.10,
@@ -197,7 +198,7 @@ def _hair(dark: Tensor, aside: Tensor, under_brow: Tensor, left: bool) -> Tensor
     strand = dark.cummin(1).values if left else dark.flip(1).cummin(1).values.flip(1)
     # Thick brows reach below their edge: what is dark from there on, for a little, is theirs.
     brow = torch.where(under_brow > 0, dark, 1.0).cummin(0).values * (1 - smoothstep(under_brow, *THICK))
-    return _soft(torch.maximum(strand * (aside > 0), brow), 1, 3)[0, 0]
+    return _soft(torch.maximum(strand * smoothstep(aside, *WING), brow), 1, 3)[0, 0]
 
 
 def _soft(mask: Tensor, wider: int, even: int) -> Tensor:
