@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..geometry.crop import Crop
-from ..geometry.neighbours import blurred, largest, of_three
+from ..geometry.neighbours import blurred, closing, of_three
 from ..geometry.sampling import enlarged
 from .landmarks import AT
 from .regions import polygon_mask, region_mask
@@ -56,8 +56,7 @@ def creases(image: Tensor, crop: Crop, size: int | None = None) -> Tensor:
     closer, size = size is None and crop.side.max().item() >= LARGE, size or SIZE
     light = crop.aligned(image, size).cpu().add_(DARK).log_()
     wide, around = (2 * round(share * size / 2) + 1 for share in (WIDE, AROUND))
-    closed = -largest(-largest(light, wide), wide)
-    lines = (closed - light).clamp_(min=0)
+    lines = (closing(light, wide) - light).clamp_(min=0)
     coarse = F.avg_pool2d(lines, 4)
     coarse = F.avg_pool2d(coarse, around // 4, 1, around // 8, count_include_pad=False)
     lines = (lines - enlarged(coarse, (size, size))).clamp_(min=0)
@@ -89,8 +88,7 @@ def _finest(image: Tensor, crop: Crop, off: Tensor, shows: Tensor) -> Tensor:
     off = enlarged(off, (size, size))
     light = crop.aligned(image, size).cpu().add_(DARK).log_().add_(off)
     wide = 2 * round(HAIR * size / 2) + 1
-    line = -largest(-largest(light, wide), wide)
-    line -= light
+    line = closing(light, wide).sub_(light)
     line *= (line / GRAIN - 1).clamp_(0, 1)  # what is less is the texture of skin
     full = blurred(F.avg_pool2d(line.mean(1, keepdim=True), 2 * TIMES), round(AROUND / 16 * size), 1)
     alone = enlarged(((full - LINED[0]) / (LINED[1] - LINED[0])).clamp_(0, 1), (size, size)).neg_().add_(1)

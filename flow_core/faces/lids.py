@@ -48,7 +48,7 @@ def lid_colors(view: Tensor, places: Tensor) -> Tensor:
     view, places = view.float().cpu(), places.float().cpu()
 
     def seen(points: Tensor) -> Tensor:
-        return sample_image(view, ((points - 0.5) / WIDEN + 0.5) * view.shape[-1]).movedim(1, -1)
+        return seen_at(view, points).movedim(1, -1)
 
     # Of a turned head one cheek is seen well; before the other there may be hair.
     cheeks = seen(places[:, [[AT[i] for i in side] for side in CHEEKS]]).median(2).values  # [B,2,3]
@@ -76,6 +76,19 @@ def lid_colors(view: Tensor, places: Tensor) -> Tensor:
         redder = HUE * (hue[..., :1] > hue[..., 2:])
         found.append(surface * lighter * (1 + redder * (hue - 1)))
     return torch.stack(found, 1)
+
+
+def seen_at(view: Tensor, points: Tensor) -> Tensor:
+    """What faces show at crop points.
+
+    Args:
+        view: ``[B,C,n,n]``, as of :func:`flow_core.faces.shown.view`.
+        points: ``[B,h,w,2]``.
+
+    Returns:
+        ``[B,C,h,w]``
+    """
+    return sample_image(view, (((points - 0.5) / WIDEN + 0.5) * view.shape[-1]).to(view))
 
 
 def through_most(
@@ -117,4 +130,4 @@ def _along(row: Tensor) -> Tensor:
     return F.interpolate(row.mT, COLUMNS, mode="linear", align_corners=False).mT
 
 
-__all__ = ["lid_colors", "light", "terms", "through_most"]
+__all__ = ["lid_colors", "light", "seen_at", "terms", "through_most"]

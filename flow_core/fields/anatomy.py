@@ -25,7 +25,7 @@ from ..geometry.grid import pixel_centers
 from ..geometry.mesh import barycentric, polygon_distance
 from ..geometry.neighbours import filled, of_three
 from ..geometry.sampling import enlarged, interpolate
-from .brows import LASHES, DrawnOut, drawn_out, keep_lashes, staying
+from .brows import COLUMNS, LASHES, STAYS, DrawnOut, drawn_out, keep_lashes, staying
 from .curves import SAMPLES, TABLE, UPPER_SHUTS, Frame, curves_of, opens, read, shut_line
 from .lashes import Bare, bare_eye
 from .lips import EDGES as LIP_EDGES
@@ -298,8 +298,12 @@ class MovedFace:
             self.skin[:, 3:] *= still  # but a rim is no crease
             after += (before - after) * _under_glasses(before, torch.from_numpy(before)).numpy()[:, None]
         else:
-            known = face.lids is not None and face.view is not None
-            stays = staying(before, face.view, face.lids[0]) if known else None
+
+            @functools.cache
+            def stays(side: int) -> np.ndarray:
+                known = face.lids is not None and face.view is not None
+                return staying(side, before, face.view, face.lids[0]) if known else np.full(COLUMNS, STAYS)
+
             keep_lashes(self.skin, before, after, stays)
             if self.paints and face.lids is not None:
                 self.drawn_out = drawn_out(before, after, face.lids[0], stays)
@@ -470,8 +474,7 @@ def _eyes(
             meets += was_open * (shut_line(top, top + wide, SAMPLES if side else 1 - SAMPLES, target.length) - meets)
             after = top + (1 - factor) * (meets - top), bottom + (1 - factor) * (meets - top - wide)
         else:
-            height = wide.max().clip(min=1e-4) / target.length
-            change = opens((factor - 1) * height, height) / height * wide
+            change = opens(factor - 1, wide.max().clip(min=1e-4) / target.length) * wide
             after = top - UPPER_OPENS * change, bottom + (1 - UPPER_OPENS) * change
         tables.append([top, bottom, *after, *seen])
         a, b = source.to(*landmarks[AT[IRISES[side][0]]].tolist())
@@ -574,9 +577,8 @@ def _ask_eyes(
             came = torch.stack([(e.lids[2] - e.lids[0])[TABLE // 2] for e in eyes])[:, None]
             even = (1 - ((share - 0.5) / EVEN_ACROSS).square()).clamp_(min=0).square()
             beyond = torch.where(left > 0, -share, share - 1)
-            even = even * (
-                1 - smoothstep(beyond / room, *TO_OUTLINE)
-            )  # what lies behind a face that is turned away stays
+            # What lies behind a face that is turned away stays.
+            even = even * (1 - smoothstep(beyond / room, *TO_OUTLINE))
             upper = torch.lerp(upper, -came * even, smoothstep(above / width, *EVEN_FROM) * (came > 0))
         rise = torch.where(above > under, upper * give * along_with, lower * along)
         shift = torch.stack([-s * rise, c * rise])

@@ -8,15 +8,15 @@ opens shows skin, and light falls in. So as much of what is seen there as was dr
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from ..faces.landmarks import AT, BROW_EDGES, UPPER_LIDS, WIDEN
-from ..faces.lids import terms
-from ..geometry.sampling import sample_image
+from ..faces.landmarks import AT, BROW_EDGES, UPPER_LIDS
+from ..faces.lids import seen_at, terms
 from .curves import Frame
 from .patch import Patch
 from .smooth import smoothstep
@@ -32,6 +32,8 @@ LASHED, LOOKED, COLUMNS, HEIGHTS = (0.05, 0.95), (0.04, 0.6), 9, 15
 BESIDE = 0.5  # widths of an eye beside its corners in which all this runs out
 LEAST = 1e-3  # by which a brow rises at least, so that anything is done about it
 ROWS = 48  # pixels a side of what is painted
+
+Stays: TypeAlias = Callable[[int], np.ndarray]
 
 _UPPER, _BROWS = ([[AT[i] for i in row] for row in sides] for sides in (UPPER_LIDS, BROW_EDGES))
 
@@ -69,42 +71,40 @@ class Between(NamedTuple):
         return a / self.frame.length, edge - b, np.maximum(edge - end, 1e-3), stays, goes, here.clip(0)
 
 
-def staying(landmarks: np.ndarray, view: Tensor, lids: Tensor) -> np.ndarray:
-    """How much of the skin between lids and brows stays with the lids, ``[2,COLUMNS]`` from the left corner of either eye to the right one: more
-    where long lashes, or paint, make it dark.
+def staying(side: int, landmarks: np.ndarray, view: Tensor, lids: Tensor) -> np.ndarray:
+    """How much of the skin between a lid and its brow stays with the lid, ``[COLUMNS]`` from the left corner of the eye to the right one: more where
+    long lashes, or paint, make it dark.
 
     Args:
+        side: 0 for the eye on the viewer's left, 1 for the other.
         landmarks: ``[161,2]`` crop points.
         view: ``[1,3,n,n]`` the face, as of :func:`flow_core.faces.shown.view`.
         lids: ``[2,6,3]`` colours of the lids, as of :func:`flow_core.faces.lids.lid_colors`.
     """
     along, up = (torch.linspace(*bounds, count) for bounds, count in ((LASHED, COLUMNS), (LOOKED, HEIGHTS)))
-    across, found = along.numpy(), []
-    for side in (0, 1):
-        lid, brow = landmarks[_UPPER[side]], landmarks[_BROWS[side]]
-        frame = Frame.between(lid[0], lid[-1])
-        edge, end = (
-            np.interp(across * frame.length, np.maximum.accumulate(a), b)
-            for a, b in (frame.to(*row.T) for row in (lid, brow))
-        )
-        high = edge + up.numpy()[:, None] * (end - edge)
-        at = (np.stack(frame.back(across * frame.length, high), -1) - 0.5) / WIDEN + 0.5
-        seen = sample_image(view, torch.from_numpy(at * view.shape[-1]).to(view)[None])[0].mean(0).cpu()
-        skin = (terms(*torch.meshgrid(along, up, indexing="xy")) @ lids[side].cpu()).mean(-1)
-        dark = smoothstep(1 - seen / skin.clamp(min=0.05), *LASH).cummin(0).values
-        reach = np.convolve(np.pad(dark.mean(0).numpy() * LOOKED[1], 1, "edge"), np.full(3, 1 / 3), "valid")
-        found.append((reach + TIPS).clip(STAYS, MOST_STAYS))
-    return np.stack(found)
+    across, lid, brow = along.numpy(), landmarks[_UPPER[side]], landmarks[_BROWS[side]]
+    frame = Frame.between(lid[0], lid[-1])
+    edge, end = (
+        np.interp(across * frame.length, np.maximum.accumulate(a), b)
+        for a, b in (frame.to(*row.T) for row in (lid, brow))
+    )
+    high = edge + up.numpy()[:, None] * (end - edge)
+    points = np.stack(frame.back(across * frame.length, high), -1)
+    seen = seen_at(view, torch.from_numpy(points)[None])[0].mean(0).cpu()
+    skin = (terms(*torch.meshgrid(along, up, indexing="xy")) @ lids[side].cpu()).mean(-1)
+    dark = smoothstep(1 - seen / skin.clamp(min=0.05), *LASH).cummin(0).values
+    reach = np.convolve(np.pad(dark.mean(0).numpy() * LOOKED[1], 1, "edge"), np.full(3, 1 / 3), "valid")
+    return (reach + TIPS).clip(STAYS, MOST_STAYS)
 
 
-def keep_lashes(skin: Tensor, landmarks: np.ndarray, moved: np.ndarray, stays: np.ndarray | None = None) -> None:
+def keep_lashes(skin: Tensor, landmarks: np.ndarray, moved: np.ndarray, stays: Stays) -> None:
     """Where brows rise, the skin next to the upper lids stays, with lashes and their shadow, and what lies above it is drawn out instead.
 
     Args:
         skin: ``[1,2 or more,n,n]`` from :func:`flow_core.fields.anatomy.skin_offsets`, changed in place.
         landmarks: ``[161,2]`` before, and
         moved: after.
-        stays: as of :func:`staying`; None: :data:`STAYS`.
+        stays: gives for either side what :func:`staying` does; asked where a brow rises.
     """
     size = skin.shape[-1]
     for side in (0, 1):
@@ -120,7 +120,7 @@ def keep_lashes(skin: Tensor, landmarks: np.ndarray, moved: np.ndarray, stays: n
         along, above, room, rises, goes, here = between.at(x, y)  # after the brow has moved
         drawn = np.maximum(goes - rises, 0)
         skin_before = np.maximum(room - drawn, 0)
-        held, hairs = _stays(stays, side, along) * skin_before, room - BROW_HAIR * skin_before
+        held, hairs = _held(stays, side, along) * skin_before, room - BROW_HAIR * skin_before
         share = ((above - held) / np.maximum(hairs - held, 1e-3)).clip(0, 1)
         share = 0.75 * share + 0.25 * share * share * (3 - 2 * share)
         here = here * (1 + above / LASHES).clip(0, 1) * (above < room)
@@ -138,8 +138,9 @@ class DrawnOut(NamedTuple):
     paint: Patch  # at the crop points that skin comes from: sRGB times how far it covers, and that
 
 
-def _stays(stays: np.ndarray | None, side: int, along: np.ndarray) -> np.ndarray | float:
-    return STAYS if stays is None else np.interp(along, np.linspace(*LASHED, COLUMNS), stays[side])
+def _held(stays: Stays, side: int, along: np.ndarray) -> np.ndarray:
+    """What :func:`staying` says at shares of the way along the eye."""
+    return np.interp(along, np.linspace(*LASHED, COLUMNS), stays(side))
 
 
 def drawn_out(
@@ -151,7 +152,7 @@ def drawn_out(
         landmarks: ``[161,2]`` before, and
         moved: after.
         lids: ``[2,6,3]`` colours of the lids, as of :func:`flow_core.faces.lids.lid_colors`.
-        stays: as of :func:`staying`; None: :data:`STAYS`.
+        stays: gives for either side what :func:`staying` does; asked where a brow rises.
     """
     found = []
     for side in (0, 1):
@@ -163,7 +164,7 @@ def drawn_out(
         step = (np.arange(ROWS) + 0.5) / ROWS
         along, above, room, rises, goes, here = between.at(*np.meshgrid(x0 + step * (x1 - x0), y0 + step * (y1 - y0)))
         up, drawn = above / room, np.maximum(goes - rises - LEAST, 0)
-        held, hairs = _stays(stays, side, along), 1 - BROW_HAIR
+        held, hairs = _held(stays, side, along), 1 - BROW_HAIR
         cover = here * drawn / (drawn + room * (hairs - held))
         cover *= smoothstep(up - held, -SOFT, SOFT) * (1 - smoothstep(up, hairs - SOFT, hairs + SOFT))
         cover[[0, -1]] = cover[:, [0, -1]] = 0

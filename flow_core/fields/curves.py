@@ -90,14 +90,14 @@ def read(tables: Tensor, share: Tensor) -> Tensor:
     return torch.lerp(low, high, t)
 
 
-def opens(growth: Any, height: Any) -> Any:
-    """By how much an eye opens that is asked to open by ``growth``, of a ``height``, all in widths of the eye, numbers or tensors: as asked at
-    first, and hardly beyond :data:`WIDEST`.
+def opens(share: Any, height: Any) -> Any:
+    """By which share of its ``height``, in its widths, an eye opens that is asked to open by ``share``, numbers or tensors: as asked at first, and
+    hardly beyond :data:`WIDEST`.
 
     Of 211 photographs of surprise 99 of 100 have eyes lower than 0.46.
     """
-    room = (WIDEST - height).clip(min=OPENS * height)
-    return growth * room / (growth**4 + room**4) ** 0.25
+    room = (WIDEST / height - 1).clip(min=OPENS)
+    return share * room / (share**4 + room**4) ** 0.25
 
 
 def shut_line(top: Any, bottom: Any, outwards: Any, width: Any) -> Any:

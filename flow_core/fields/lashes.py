@@ -14,10 +14,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..faces.creases import DARK
-from ..faces.landmarks import WIDEN
-from ..faces.lids import light, terms, through_most
+from ..faces.lids import light, seen_at, terms, through_most
 from ..geometry.neighbours import filled, largest
-from ..geometry.sampling import enlarged, interpolate, sample_image
+from ..geometry.sampling import enlarged, interpolate
 from .curves import SAMPLES, Frame
 from .smooth import smoothstep
 
@@ -96,13 +95,9 @@ def bare_eye(
         glasses: whether it is seen through some.
     """
     width = frame.length
-    share, height = (
-        low + (high - low) * (np.arange(count) + 0.5) / count
-        for (low, high), count in ((ACROSS, COLUMNS), (DOWN, ROWS))
-    )
+    share, height = _raster(1)
     places = np.meshgrid(share, height)
-    at = (np.stack(frame.back(*(v * width for v in places)), -1) - 0.5) / WIDEN + 0.5
-    colors = sample_image(view, torch.from_numpy(at * view.shape[-1]).to(view)[None])
+    colors = _seen(view, frame, *places)
     # How far places lie above the upper lid and below the lower one, beyond the corners, and below the brow
     top, bottom = (np.interp(share, SAMPLES, row) / width for row in seen)
     a, b = frame.to(*brow.T)
@@ -164,6 +159,18 @@ def bare_eye(
     return Bare(planes, middle * line**DARKER, hair, frame)
 
 
+def _raster(finer: int) -> tuple[np.ndarray, np.ndarray]:
+    """Places of the columns and of the rows of the picture, or of one that is so many times finer, in widths of the eye."""
+    bounds = (ACROSS, finer * COLUMNS), (DOWN, finer * ROWS)
+    return tuple(low + (high - low) * (np.arange(count) + 0.5) / count for (low, high), count in bounds)
+
+
+def _seen(view: Tensor, frame: Frame, along: np.ndarray, down: np.ndarray) -> Tensor:
+    """``[1,C,H,W]`` of a face ``view`` at places ``[H,W]`` in widths of the eye."""
+    points = np.stack(frame.back(along * frame.length, down * frame.length), -1)
+    return seen_at(view, torch.from_numpy(points)[None])
+
+
 def _texture(view: Tensor, frame: Frame, lower: np.ndarray) -> Tensor:
     """Factors ``[FINER ROWS,FINER COLUMNS]`` of the texture of skin: that below the eye, as in a mirror.
 
@@ -171,16 +178,11 @@ def _texture(view: Tensor, frame: Frame, lower: np.ndarray) -> Tensor:
         view, frame: as of :func:`bare_eye`.
         lower: ``[TABLE]`` the lower lid.
     """
-    share, height = (
-        low + (high - low) * (np.arange(count) + 0.5) / count
-        for (low, high), count in ((ACROSS, FINER * COLUMNS), (DOWN, FINER * ROWS))
-    )
+    share, height = _raster(FINER)
     edge = np.interp(share, SAMPLES, lower) / frame.length + MIRROR
     share, height = np.meshgrid(share, height)
     height = edge + np.abs(height - edge)
-    at = (np.stack(frame.back(share * frame.length, height * frame.length), -1) - 0.5) / WIDEN + 0.5
-    seen = sample_image(view.mean(1, keepdim=True), torch.from_numpy(at * view.shape[-1]).to(view)[None])
-    bright = (seen + DARK).log()
+    bright = (_seen(view.mean(1, keepdim=True), frame, share, height) + DARK).log()
     even = enlarged(F.avg_pool2d(bright, EVEN), bright.shape[2:])
     return (bright - even)[0, 0].clamp(*ROUGH).exp()
 

@@ -25,13 +25,12 @@ YEARS_LIGHT, YEARS_LINES, DARKEST = (0.75, 0.4), (0.6, 0.75), 0.6
 FACING = 0.2, 0.7  # cosines between skin and view, from where on years are seen, and where they are seen as they are
 
 
-def lit(face: Face, after: Tensor, controls: Tensor) -> Tensor:
-    """How the light changes at the vertices of a face with units ``after [U]`` and ``controls [C]``, ``[n,1]``; ``[n,2]`` with how far creases fade
+def lit(face: Face, after: Tensor, years: float) -> Tensor:
+    """How the light changes at the vertices of a face with units ``after [U]`` and so many ``years`` more (:func:`years_of`), ``[n,1]``; ``[n,2]`` with how far creases fade
     where any do, or deepen, see :class:`flow_core.fields.anatomy.MovedFace`."""
     fitted, table = face.front, _shading(load_rig())
     shown, part = fitted.units[0], fitted.rig
     change = (after - shown) @ table.light.to(shown)
-    years = years_of(part, controls)
     way = int(years < 0)
     gone = (shown.clamp(min=0) - after.clamp(min=0)).clamp(min=0)
     fading = None

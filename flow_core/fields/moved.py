@@ -88,16 +88,16 @@ def moved_face(face: Face, field: MusclesField, size: int = RASTER, after: Tenso
     lids, gaze = eyelids_and_gaze(shown, after, names)
     skull, shift, folds, lines = None, -change[:, :2], [], None
     if face.colors is not None:
-        shift = torch.cat([shift, lit(face, after, controls)], 1)
+        years = years_of(part, controls)
+        shift = torch.cat([shift, lit(face, after, years)], 1)
         drawn = (after - shown)[[names.index("browTogether" + side) for side in ("Left", "Right")]]
         # Brows stay under glasses, and lines beside brows that have not moved would be scratches.
         pixel = math.inf if face.glasses else face.pixel / fitted.scale[0].item()
         frown = frown_light(drawn, part.neutral, part.triangles, seen, pixel)
         folds = [] if frown is None else [frown.furrows]
         lines = None if frown is None else frown.lines
-        older = years_of(part, controls)
-        if older > 0:
-            folds.append(wrinkle_light(older, part.neutral, part.triangles, seen))
+        if years > 0:
+            folds.append(wrinkle_light(years, part.neutral, part.triangles, seen))
         skull = _skull(face, after)
     return MovedFace(face, moved, shift, part.triangles, seen, lids, gaze, teeth, skull,
                      sum(folds) if folds else None, lines)  # fmt: skip

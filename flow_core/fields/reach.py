@@ -269,7 +269,7 @@ def landmarks_after(face: FittedFace, landmarks: Tensor, units: Tensor) -> Tenso
         opening = ((moved[:, lower] - moved[:, upper]) * down).sum(-1, keepdim=True).clamp(min=0)
         height = (opening.amax(1, keepdim=True) / axis.norm(dim=-1)[:, None, None].clamp(min=1e-6)).clamp(min=1e-6)
         factor = lids[:, side, None, None] - 1
-        change = torch.where(factor > 0, opens(factor.clamp(min=0) * height, height) / height, factor) * opening
+        change = torch.where(factor > 0, opens(factor.clamp(min=0), height), factor) * opening
         share = torch.where(change < 0, UPPER_SHUTS, UPPER_OPENS)
         moved[:, upper], moved[:, lower] = (
             moved[:, upper] - share * change * down,

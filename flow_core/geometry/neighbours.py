@@ -24,6 +24,11 @@ def largest(values: Tensor, count: int) -> Tensor:
     return values
 
 
+def closing(values: Tensor, count: int) -> Tensor:
+    """Values in which nothing narrower than ``count`` (odd) is darker than what is around it (dilation, then erosion)."""
+    return -largest(-largest(values, count), count)
+
+
 def blurred(planes: Tensor, radius: int, times: int = 2) -> Tensor:
     """``[B,C,S,S]``, ``times`` the mean of a square of ``2 radius + 1`` pixels a side, of what of it lies in the picture."""
     # two products of matrices: pooling takes longer the wider it is

@@ -81,9 +81,9 @@ def test_long_lashes_stay_with_the_lid(crop: Crop) -> None:
     low, high = (crop.places[0, AT[i]] for i in (159, 52))  # of the eye on the viewer's left
     top, bottom = (((torch.lerp(low, high, t)[1] - 0.5) / WIDEN + 0.5) * size for t in (0.4, -0.2))
     lashed[:, :, int(top) : int(bottom), : size // 2] *= 0.4
-    usual, long = staying(places, plain, lids), staying(places, lashed, lids)
+    usual, long = ([staying(side, places, view, lids) for side in (0, 1)] for view in (plain, lashed))
     assert np.allclose(usual, STAYS)
-    assert long[0, 4] > 1.5 * STAYS
+    assert long[0][4] > 1.5 * STAYS
     assert np.allclose(long[1], STAYS)
 
 
