@@ -45,7 +45,9 @@ FRONT = 14.34  # the rig's depth of its front teeth
 DROP = 0.25  # centimetres by which the front teeth's edges hang below the lip at rest
 # How the edges rise to the sides: of the square of the distance from the middle; as in 29 portraits that show a row
 SPEE = 0.07
-FLESHY = 0.5  # how much of the colour of lips and gums teeth in the shade have, for each time that it is e times as dark; as in 26 portraits
+# How much redder teeth in the shade are, for each time that they are e times as dark: of the colour of lips and gums, which throw light on them, and of
+# their own, which deepens as light passes through them; as in 59 portraits that smile
+FLESHY = 0.25, 1.0
 REDDER = 0.5  # and of how much more of it the depth of a mouth has
 GROOVE, GROOVED = 0.03, 0.13  # half width of the line between two lower teeth, and by how much it is darker
 # The same of upper ones: where they touch, and how much wider it is at the gum; and how much darker the line is
@@ -102,7 +104,7 @@ def _arch(lower: bool) -> tuple[np.ndarray, ...]:
     x = np.interp(far, along, grid)
     depth = np.interp(x, grid, back)
     facing = 1 / np.hypot(1, 0.20 * x + 0.0824 * x**3)
-    light = TONES[side, tooth] * (0.3 + 0.7 * facing) * np.exp(-depth / 2.5) * ((far[-1] - far) / 0.5).clip(0, 1)
+    light = TONES[side, tooth] * (0.4 + 0.6 * facing) * np.exp(-depth / 4.0) * ((far[-1] - far) / 0.5).clip(0, 1)
     if lower:
         edge = LOWER + 0.5 * ROUND[tooth] * aside**4 + CROWDED[side, tooth]
         gum = edge + HEIGHTS[tooth]
@@ -127,7 +129,7 @@ def _crowns(wide: int, device: torch.device) -> Tensor:
     far, side, tooth, q = _teeth(False)
     aside, t = np.abs(q), np.linspace(0, 1, LEVELS)[:, None]
     # They are round: they turn away from the light to their sides, and at the gum; their edges let some through.
-    light = 1.02 - 0.07 * aside**2 - 0.15 * aside**6 + TURNED[side, tooth] * q
+    light = 1.12 - 0.07 * aside**2 - 0.15 * aside**6 + TURNED[side, tooth] * q
     light = light - 0.09 * ((t - 0.45).clip(0) / 0.55) ** 2 - 0.10 * np.exp(-((t / 0.10) ** 2)) - 0.05 * (1 - t) ** 2
     # Lobes, and the shine on them: seen on the front teeth, hardly farther back; a canine has a ridge.
     front = np.array([1.0, 0.8, 0.5, 0.4, 0.3, 0.2])[tooth]
@@ -385,7 +387,8 @@ def paint(
     raised, near_tip, wide, deep, off_lip, is_tooth, is_gum, off_upper, inner = found[:9]
     opened_up, lit, aside, off, at_lip, is_low, low_up, low_lit, bright = found[9:]
     # Light that comes from lips and gums is as red as they, and the redder the oftener it was thrown back.
-    flesh = (row.colors[1] / row.colors[1].mean().clamp(min=1e-3)).clamp(min=0.01).log()[:, None]
+    own, flesh = ((c / c.mean().clamp(min=1e-3)).clamp(min=0.01).log()[:, None] for c in row.colors[:2])
+    shady = FLESHY[0] * flesh + FLESHY[1] * own
     # The depth of a mouth is dark under the upper lip. The back of the tongue comes out of it, with a furrow along its middle, and is
     # the lighter the nearer it comes.
     furrow = 1 - 0.14 * (across / -0.02).exp() * (1 - near_tip)
@@ -398,21 +401,21 @@ def paint(
     depth = depth * (1 - UNDER[1] * shows * (1 - is_gum) * (-(hangs / (UNDER[0] * cm)).square()).exp())
     inside = row.colors[1][:, None] * depth * (flesh * (REDDER * (1 - depth))).exp()
     # Teeth: less light under the lip and in the corners.
-    dim = 0.48 + 0.2 * row.known
+    dim = 0.48 + (0.24 - 0.24 * row.known) * low_up + 0.2 * row.known
     light = (
         light
         * (1 + (on_crown - 1) * ((1 - is_gum) * (1 - row.young)))
         * (dim + (1 - dim) * off_upper)
-        * (0.55 + 0.45 * inner)
+        * (0.68 + 0.32 * inner)
     )
     light = torch.maximum(light, depth * is_gum)  # bare gums end in the depth
-    warm = -FLESHY * light.clamp(0.02, 1).log() * (1 - is_gum)
+    warm = -light.clamp(0.02, 1).log() * (1 - is_gum)
     tooth = row.colors[0][:, None], torch.lerp(row.colors[1], row.colors[0], PALE * (1 - row.young))[:, None]
-    tooth = torch.lerp(*tooth, is_gum) * light * (flesh * warm).exp()
+    tooth = torch.lerp(*tooth, is_gum) * light * (shady * warm).exp()
     cover = opened * (1 - seen * (1 - drawn * aside)) * off
     if lower:  # it leans inwards, and gets its light through the opening
         light = low_light * (0.62 + 0.27 * bright) * (0.55 + 0.45 * inner) * (1 - 0.7 * GROOVED * low_groove)
-        low_tooth = row.colors[0][:, None] * light * (flesh * (-FLESHY * light.clamp(0.02, 1).log())).exp()
+        low_tooth = row.colors[0][:, None] * light * (shady * -light.clamp(0.02, 1).log()).exp()
         # The tongue lies behind them, and they throw their shadow on it.
         inside = inside * (1 - BEHIND * low_up * low_lit * (-((fang + 0.08 * cm) / (0.14 * cm)).square()).exp())
         inside = torch.lerp(inside, low_tooth, is_low * low_up * low_lit)
