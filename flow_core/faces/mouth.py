@@ -39,6 +39,7 @@ SEEN, DEEPEST, BITES, STEEP, LEVEL = 0.08, 0.35, 0.24, 2, 0.01
 TONGUE = 0.55  # lightness of the tongue, of that of the teeth
 FLESH = 1.18, 0.90, 0.92  # its colour in white light
 TINTED = 0.85, 1.3  # tints of lips that are theirs; what is more is lipstick, and tongues have none
+REDDER = 0.12, 0.25  # by which part of it less green than teeth a tongue is, surely not and surely
 FACING = (81, 178), (82, 87), (13, 14), (312, 317), (311, 402)  # points of the upper and the lower lip that meet
 MIDDLE = slice(SIZE // 4, 3 * SIZE // 4)  # of the face square: nothing there is lighter than the light allows
 
@@ -93,8 +94,11 @@ def mouth_colors(image: Tensor, crop: Crop) -> Tensor:
     # A mouth that is open already says which colour it has inside.
     deep = (down[SUB // 2 :: SUB, :, 0] > row[:, None, :, 2]).float()[..., None]
     color = (inside * inside.mean(-1, keepdim=True) * deep).sum((1, 2))  # the dark has no colour to speak of
+    # But lower teeth are not as red as a tongue.
+    green = (v[:, 1] / v[:, 0].clamp(min=0.02) for v in (color, teeth))
+    redder = ((1 - next(green) / next(green) - REDDER[0]) / (REDDER[1] - REDDER[0])).clamp(0, 1)[:, None]
     color = color / color.mean(-1, keepdim=True).clamp(min=1e-3) * colors[:, 1].mean(-1, keepdim=True)
-    colors[:, 1] = torch.lerp(colors[:, 1], color.clamp(0, 1), (4 * deep.mean((1, 2))).clamp(max=0.5))
+    colors[:, 1] = torch.lerp(colors[:, 1], color.clamp(0, 1), (4 * deep.mean((1, 2))).clamp(max=0.5) * redder)
     return torch.cat([colors, row], 1)
 
 

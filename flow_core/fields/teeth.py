@@ -74,6 +74,7 @@ PALE = 0.25  # how much of the colour of teeth gums have, and of that of the ton
 # Centimetres of teeth above a lip up to which they go on behind it, and from which on that is all of them.
 TALL = 0.6, 0.95
 ASIDE = 0.75  # light of teeth that are not seen, of that of those on the other side
+ALONG = 0.85  # light of the last teeth that are seen, of which those beside them have so much, from column to column
 CUT = 0.16  # of an opening, within which teeth end softly where a lip has cut them
 LIGHTER = 0.4  # how far teeth of the picture that are darker than the light allows are so only by the shadow of lips
 SEEN = 0.32, 0.44  # green between parted lips, of that of teeth, from which teeth may be seen there, and are
@@ -306,7 +307,9 @@ def _as_own(planes: np.ndarray, own: Own, frame: Frame, share: np.ndarray, cm: f
     # Where a lip has cut them what is seen of them ends softly, and nothing painted is to come out below.
     planes[0] += here * (np.interp(share, at, b - CUT * own.cut) - planes[0])
     # As light as they are, and none where it is dark beside them; but where one side alone shows some, the other one is in the shade.
-    ratio = np.maximum(own.light, ASIDE * own.light[::-1]) / np.interp(at, share, planes[2]).clip(0.3)
+    far = np.abs(np.subtract.outer(np.arange(len(at)), np.arange(len(at))))
+    light = (own.light * ALONG**far).max(1)  # nor does a row end where a narrow mouth shows no more of it
+    ratio = np.maximum(light, ASIDE * light[::-1]) / np.interp(at, share, planes[2]).clip(0.3)
     planes[2] *= 1 + known * (np.interp(share, at, ratio).clip(0, 1.8) - 1)
     return planes, known
 
