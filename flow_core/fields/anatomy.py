@@ -18,6 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..faces.creases import DARK as IN_DARK
 from ..faces.landmarks import AT, BROW_EDGES, EYES, IRISES, LIPS, LIPS_INNER, OVAL, UPPER_LIDS
 from ..faces.mouth import columns as along
 from ..faces.shading import GAMMA, TINT
@@ -32,6 +33,7 @@ from .lips import EDGES as LIP_EDGES
 from .lips import Rims, lips_box
 from .lips import rims as rims_of
 from .lips import shown as shown_lips
+from .pits import Pit
 from .smooth import smoothstep, smoothsteps
 from .teeth import Own, Row, Skull, paint, row, shows_teeth
 
@@ -275,14 +277,16 @@ class MovedFace:
         skull: where teeth may be painted, and in which colours; None: the inside of a mouth is only dark.
         folds: ``[1,1,size,size]`` on the raster of the skin, added to how its light changes.
         lines: of one channel, added to that as well.
+        pits: what is painted at the corners of the mouth.
     """
 
     def __init__(
         self, face: Face, moved: Tensor, shift: Tensor, triangles: Tensor, seen: tuple[Tensor, Tensor],
         lids: Sequence[float], gaze: Sequence[tuple[float, float]], teeth: tuple[float, float] = (0.0, 0.0),
-        skull: Skull | None = None, folds: Tensor | None = None, lines: Patch | None = None,
+        skull: Skull | None = None, folds: Tensor | None = None, lines: Patch | None = None, pits: Sequence[Pit] = (),
     ) -> None:  # fmt: skip
         self.seen, self.teeth, self.creases, self.lines = seen, teeth, face.creases, lines
+        self.pits = pits
         self.tint = [1.0] * 3 if face.grey else TINT
         self.paints, device = skull is not None, moved.device
         self.drawn_out: list[DrawnOut] = []
@@ -381,6 +385,25 @@ class MovedFace:
             if paints is not None:
                 painted = skin.new_zeros(1, 4, *skin.shape[2:]) if painted is None else painted
                 painted.view(4, -1)[:, at] = paints
+            if self.pits:
+                inside = skin.new_zeros(skin.shape[2:]).flatten().index_copy_(0, at, cover)
+        for pit in self.pits:
+            (at,) = _within(planes, [pit.reach])
+            if len(at):
+                paint, evened = pit.paint.at(flat.index_select(1, at) + moves.index_select(1, at)).split((4, 3))
+                if light is not None:  # as on the skin around
+                    lit = light.view(light.shape[1], -1).index_select(1, at)
+                    if fading.shape[1]:
+                        lit = torch.addcmul(lit, fading.view(1, -1).index_select(1, at), evened)
+                    lit = lit.exp()
+                    paint[:3] = ((paint[:3] + IN_DARK * paint[3]) * lit - IN_DARK * paint[3]).clamp_(min=0)
+                if dark is not None:
+                    paint = paint * (1 - inside.index_select(0, at))
+                    paint[:3] *= 1 - dark.view(-1).index_select(0, at)
+                painted = skin.new_zeros(1, 4, *skin.shape[2:]) if painted is None else painted
+                rows = painted.view(4, -1)
+                over = rows.index_select(1, at)
+                rows.index_copy_(1, at, over + paint * (1 - over[3]))
         if light is not None and self.creases is not None and fading.shape[1]:
             folds = interpolate(self.creases, points + skin.movedim(1, -1), "bilinear")
             if self.deepens:  # what deepens are folds, and no highlights
