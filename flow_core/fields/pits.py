@@ -32,6 +32,7 @@ BETWEEN = (
     0.003,
 )  # crop fractions within the edges of the lips from where on what is seen may be no lip, and is none
 GONE = 0.05, 0.6  # of a smile, that goes: from where on the pits go too, and are gone
+MOST = 0.9  # of what was seen that is covered: a trace of shade stays, as at all corners
 
 
 class Pit(NamedTuple):
@@ -82,7 +83,7 @@ def pits(
     else:
         evened = interpolate(creases, points, "bilinear")[0].unflatten(1, (2, SIDE)).movedim(1, 0)
     bare = filled(torch.cat([colors, evened], 1), known.clamp(min=1e-4))
-    cover = gone * near * F.avg_pool2d(largest(hidden, 9), 7, 1, 3)
+    cover = MOST * gone * near * F.avg_pool2d(largest(hidden, 9), 7, 1, 3)
     cover[..., [0, -1], :] = cover[..., [0, -1]] = 0
     paint = torch.cat([bare[:, :3] * cover, cover, bare[:, 3:]], 1)
     found = []
