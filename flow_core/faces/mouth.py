@@ -89,7 +89,7 @@ def mouth_colors(image: Tensor, crop: Crop) -> Tensor:
     inner = places[:, [AT[i] for i in LIPS_INNER]]
     upper, lower = (columns(torch.cat(parts, 1)) for parts in ((inner[:, :1], inner[:, 10:].flip(1)), (inner[:, :11],)))
     down = (torch.arange(SUB * ROWS) + 0.5)[:, None, None] / (SUB * ROWS)
-    inside = _sampled(image, crop, torch.lerp(upper[:, None], lower[:, None], down)).unflatten(1, (ROWS, SUB)).mean(2)
+    inside = sampled(image, crop, torch.lerp(upper[:, None], lower[:, None], down)).unflatten(1, (ROWS, SUB)).mean(2)
     row = _row(inside, between, lips, teeth)
     # A mouth that is open already says which colour it has inside.
     deep = (down[SUB // 2 :: SUB, :, 0] > row[:, None, :, 2]).float()[..., None]
@@ -102,7 +102,7 @@ def mouth_colors(image: Tensor, crop: Crop) -> Tensor:
     return torch.cat([colors, row], 1)
 
 
-def _sampled(image: Tensor, crop: Crop, points: Tensor) -> Tensor:
+def sampled(image: Tensor, crop: Crop, points: Tensor) -> Tensor:
     """Colours 0..1 ``[B,h,w,3]`` on the CPU of pictures at crop points ``[B,h,w,2]`` of faces, which lie near each other."""
     places = crop.to_image(points.to(crop.matrix)).to(image.device)
     found = []

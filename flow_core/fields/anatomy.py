@@ -28,6 +28,7 @@ from ..geometry.neighbours import filled, of_three
 from ..geometry.sampling import enlarged, interpolate
 from .brows import COLUMNS, LASHES, STAYS, DrawnOut, drawn_out, keep_lashes, staying
 from .curves import SAMPLES, TABLE, UPPER_SHUTS, Frame, curves_of, opens, read, shut_line
+from .grain import grain
 from .lashes import Bare, bare_eye
 from .lips import EDGES as LIP_EDGES
 from .lips import Rims, lips_box
@@ -110,6 +111,7 @@ FOLLOW = 0.8  # share of the upper lip's way that teeth go along where it rises;
 COVER = 0.45  # and where it comes down: it covers the rest of them
 LIP_EDGE = 0.012  # of a lip, which gathers at its edge where lips close
 SEAM = 0.025  # how far from lips their seam is felt: some pixels of the raster
+CHINK = 0.8  # light that is lost between lips that nearly do
 SEAMED = 0.35  # light that is lost in the seam of lips that have met
 PIT, GRIN = (
     (0.14, 0.0055),
@@ -286,7 +288,7 @@ class MovedFace:
         skull: Skull | None = None, folds: Tensor | None = None, lines: Patch | None = None, pits: Sequence[Pit] = (),
     ) -> None:  # fmt: skip
         self.seen, self.teeth, self.creases, self.lines = seen, teeth, face.creases, lines
-        self.pits = pits
+        self.pits, self.grain = pits, None
         self.tint = [1.0] * 3 if face.grey else TINT
         self.paints, device = skull is not None, moved.device
         self.drawn_out: list[DrawnOut] = []
@@ -311,6 +313,8 @@ class MovedFace:
             keep_lashes(self.skin, before, after, stays)
             if self.paints and face.lids is not None:
                 self.drawn_out = drawn_out(before, after, face.lids[0], stays)
+        if self.paints and face.texture is not None:
+            self.grain = grain(face.texture, before, after)
         edges = _edges(*_tips(before, after))
         curves = curves_of(edges)
         self.eyes = _eyes(before, after, edges[:8], curves[:8], lids, gaze, face, device)
@@ -327,7 +331,7 @@ class MovedFace:
         planes = points[0].movedim(-1, 0).contiguous()  # of pairs all would take several times as long
         parts = self._parts()
         found = _within(planes, self.boxes())
-        flat, moves, dark, painted = planes.flatten(1), skin.view(2, -1), None, None
+        flat, moves, dark, painted, inside = planes.flatten(1), skin.view(2, -1), None, None, None
         eyes = [(part, at) for part, at in zip(parts, found, strict=True) if isinstance(part, Eye) and len(at)]
         if eyes:
             most = max(len(at) for _, at in eyes)
@@ -385,8 +389,16 @@ class MovedFace:
             if paints is not None:
                 painted = skin.new_zeros(1, 4, *skin.shape[2:]) if painted is None else painted
                 painted.view(4, -1)[:, at] = paints
-            if self.pits:
+            if self.pits or self.grain is not None:
                 inside = skin.new_zeros(skin.shape[2:]).flatten().index_copy_(0, at, cover)
+        if light is not None and self.grain is not None:
+            (at,) = _within(planes, [self.grain.box])
+            if len(at):
+                here = flat.index_select(1, at)
+                finest = self.grain.at(here, here + moves.index_select(1, at))
+                if inside is not None:
+                    finest = finest * (1 - inside.index_select(0, at))
+                light.view(light.shape[1], -1)[:, at] += finest
         for pit in self.pits:
             (at,) = _within(planes, [pit.reach])
             if len(at):
@@ -397,7 +409,7 @@ class MovedFace:
                         lit = torch.addcmul(lit, fading.view(1, -1).index_select(1, at), evened)
                     lit = lit.exp()
                     paint[:3] = ((paint[:3] + IN_DARK * paint[3]) * lit - IN_DARK * paint[3]).clamp_(min=0)
-                if dark is not None:
+                if inside is not None:
                     paint = paint * (1 - inside.index_select(0, at))
                     paint[:3] *= 1 - dark.view(-1).index_select(0, at)
                 painted = skin.new_zeros(1, 4, *skin.shape[2:]) if painted is None else painted
@@ -942,13 +954,13 @@ def _ask_mouth(
     # The shadow begins before what is seen changes, so that no light shows between.
     border = (EDGE - mouth.edge) / 2, (EDGE + mouth.edge) / 2
     (alpha, opened, parted, more, was_seen, from_corner, was_open, too_high, beyond, goes_on,
-     tongue, off_upper, off_lower, seam, closed, fell, drawn_out) = smoothsteps(
+     tongue, off_upper, off_lower, seam, closed, fell, drawn_out, chink) = smoothsteps(
         ((inside - EDGE / 2) / soft + EDGE / 2, *border), (opening, 0.0, mouth.edge), (wider, 0.3 * ROLL, 4 * ROLL), (wider, 0.0, 0.010),
         ((lower - sb) / (3 * deeper).clamp_(max=0.13 * mouth.gap).add_(1e-4), 0.0, 1.0),
         (torch.minimum(sa, length - sa), 0.0, 0.08 * length), (gap, 0.002, 0.007), (upper - sb, *UNKNOWN),
         (sb - lower + last, 0.0, 0.006), (deeper, 0.0, 0.006), (below / height, 0.4, 1.0), (below, 0.0, MOUTH_SHADE),
         (above, 0.0, MOUTH_SHADE), (opening, mouth.edge, mouth.edge - EDGE), (wider, -TEETH_SEEN[0], -TEETH_SEEN[1]),
-        (top + shift - upper, 0.0, TORN), (first - sb, 0.0, TORN),
+        (top + shift - upper, 0.0, TORN), (first - sb, 0.0, TORN), (opening, TEETH_SEEN[1], TEETH_SEEN[0]),
     )  # fmt: skip
     # What opens by less than its border is wide is no more than a trace.
     alpha = alpha * opened
@@ -977,6 +989,8 @@ def _ask_mouth(
     line = ((below - above) / (2 * mouth.edge)).square().neg_().exp_()
     line = line * smoothstep(torch.minimum(share, 1 - share), 0.0, PIT[0])
     shade = shade + SEAMED * line * seam * closed
+    # Through a chink that is left of a grin nothing light is seen.
+    shade = torch.maximum(shade, alpha * (CHINK * chink * closed))
     shade = shade + torch.where(below < above, ROLLED[0], ROLLED[1]) * turned * turned * parted
     made = None
     if mouth.row is not None:
