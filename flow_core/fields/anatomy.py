@@ -814,7 +814,11 @@ def _mouth(
                 at = [AT[i] for i in (87, 14, 317)]
                 (x, y), beyond = skull.dropped, (moved[at] - landmarks[at]).mean(0)[1] - skull.dropped[1]
                 jaw = x, float(y + beyond * (1.0 if beyond > 0 else COVER))
-    made = row(skull, target, curves[1].max(), teeth, pixel, device, own) if skull is not None and opens else None
+    made = (
+        row(skull, target, curves[0][TABLE // 2], curves[1].max(), teeth, pixel, device, own)
+        if skull is not None and opens
+        else None
+    )
     edge = max(EDGE, min(2 * pixel, SEAM))  # in small pictures a narrower border would be a staircase
     shut = smoothstep(gap, *GRIN) * smoothstep(1 - after / max(gap, EDGE), *SHUT)
     rims = None

@@ -74,6 +74,7 @@ PALE = 0.25  # how much of the colour of teeth gums have, and of that of the ton
 # Centimetres of teeth above a lip up to which they go on behind it, and from which on that is all of them.
 TALL = 0.6, 0.95
 ASIDE = 0.75  # light of teeth that are not seen, of that of those on the other side
+GUMMY = 0.05  # centimetres of gum above the front teeth that are seen at most
 ALONG = 0.85  # light of the last teeth that are seen, of which those beside them have so much, from column to column
 CUT = 0.16  # of an opening, within which teeth end softly where a lip has cut them
 LIGHTER = 0.4  # how far teeth of the picture that are darker than the light allows are so only by the shadow of lips
@@ -218,6 +219,7 @@ class Row:
 def row(
     skull: Skull,
     frame: Frame,
+    highest: float,
     lowest: float,
     shift: tuple[float, float],
     pixel: float,
@@ -227,7 +229,8 @@ def row(
     """The teeth of a skull in the frame of a mouth.
 
     Args:
-        lowest: height ``b`` of the lower lip's edge where it is lowest.
+        highest: height ``b`` of the upper lip's edge in the middle, and
+        lowest: of the lower lip's edge where it is lowest.
         shift: x and y by which an edit of the shape of a face moves them, crop fractions.
         pixel: see :class:`Row`.
         own: upper teeth that are seen where they are after the edit: the row is theirs, and goes on beside them.
@@ -262,11 +265,16 @@ def row(
         planes += found
     # Lips that are pulled from teeth by more than that are thicker than the rig's, and cover them all the same.
     bare = lowest - planes[4][COLUMNS // 2]
-    most = skull.bared * np.abs(skull.axes[1]).max()
+    cm = float(np.abs(skull.axes[1]).max())
+    most = skull.bared * cm
     planes[4] = planes[4] + max(bare, 0.0) - most * np.tanh(max(bare, 0.0) / most)
+    # Where a head is thrown back the rig's gums would be bared, and its teeth hidden: smiles show hardly any gum.
+    middle = slice(COLUMNS // 3, -COLUMNS // 3)
+    gummy = (1 - young) * max(planes[1][middle].min() - highest - GUMMY * cm, 0.0)
+    planes[0], planes[1] = planes[0] - gummy, planes[1] - gummy
     planes, colors, known = np.stack(planes), skull.colors.to(device), 0.0
     if own is not None:
-        planes, known = _as_own(planes, own, frame, share, float(np.abs(skull.axes[1]).max()))
+        planes, known = _as_own(planes, own, frame, share, cm)
         colors = colors.clone()
         # Teeth in the shadow of lips get more light when those open.
         lighter = (colors[0] / colors[2].clamp(min=0.02)).clamp(min=1) ** LIGHTER
@@ -274,7 +282,7 @@ def row(
     wide = int(pixel / frame.length * COLUMNS)
     if wide > 1:
         planes = _means(planes, min(wide, COLUMNS // 4))
-    columns, cm = torch.from_numpy(planes.astype(np.float32)).to(device), float(np.abs(skull.axes[1]).max())
+    columns = torch.from_numpy(planes.astype(np.float32)).to(device)
     fine = pixel / cm * 1.5 * COLUMNS / WIDTHS.sum()  # samples of the arch to a pixel, rounded to a power of two
     crowns = _crowns(2 ** round(math.log2(min(max(fine, 1.0), COLUMNS / 4))), device)
     return Row(columns, crowns, cm, colors, pixel, known, young)
