@@ -111,6 +111,7 @@ FOLLOW = 0.8  # share of the upper lip's way that teeth go along where it rises;
 COVER = 0.45  # and where it comes down: it covers the rest of them
 LIP_EDGE = 0.012  # of a lip, which gathers at its edge where lips close
 SEAM = 0.025  # how far from lips their seam is felt: some pixels of the raster
+CHINKS = 0.003, 0.010  # openings of a grin that shuts which shut altogether, and which stay
 CHINK = 0.8  # light that is lost between lips that nearly do
 SEAMED = 0.35  # light that is lost in the seam of lips that have met
 PIT, GRIN = (
@@ -793,6 +794,11 @@ def _mouth(
     middle = [AT[i] for i in (82, 13, 312)]
     lift = (moved[middle] - landmarks[middle]).mean(0)[1].item()
     lift *= FOLLOW if lift < 0 else COVER
+    opening = (curves[1] - curves[0]).clip(0)
+    shut = smoothstep(gap, *GRIN) * smoothstep(1 - opening.max().item() / max(gap, EDGE), *SHUT)
+    if shut:  # lips that are soft leave no chinks
+        meets = 0.5 * shut * (1 - smoothstep(opening, *CHINKS)) * opening
+        curves = np.concatenate([[curves[0] + meets, curves[1] - meets], curves[2:]])
     # Across a steep border the way is shorter than downwards.
     slopes = np.gradient(curves[:2], target.length / (TABLE - 1), axis=1)
     curves = np.concatenate([curves[:2], 1 / np.hypot(1, slopes), curves[2:]])
@@ -820,7 +826,6 @@ def _mouth(
         else None
     )
     edge = max(EDGE, min(2 * pixel, SEAM))  # in small pictures a narrower border would be a staircase
-    shut = smoothstep(gap, *GRIN) * smoothstep(1 - after / max(gap, EDGE), *SHUT)
     rims = None
     if shut:
 
