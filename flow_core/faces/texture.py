@@ -8,13 +8,14 @@ from torch import Tensor
 
 from ..geometry.crop import Crop
 from ..geometry.grid import pixel_centers
+from ..geometry.sampling import enlarged
 from .creases import DARK, LARGE
 from .landmarks import AT, LIPS
 from .mouth import sampled
 
 WIDE, HIGH = 512, 360  # pixels of the raster,
 ACROSS, DOWN = (-0.35, 1.35), (-0.6, 0.6)  # and the part of the face in it, in widths of the mouth from its left corner
-FINE = 13  # pixels (odd) of what is wider there than texture
+FINE = 8  # pixels: what is even over about twice as many is no texture
 MOST = 0.4  # by which texture is lighter or darker than the skin around, at most
 
 
@@ -37,7 +38,7 @@ def mouth_texture(image: Tensor, crop: Crop) -> Tensor | None:
     share, height = (low + (high - low) * v for v, (low, high) in ((share, ACROSS), (height, DOWN)))
     points = left + share[..., None] * axis + height[..., None] * down
     light = sampled(image, crop, points).mean(-1).add_(DARK).log_()[:, None]
-    around = F.avg_pool2d(light, FINE, 1, FINE // 2, count_include_pad=False)
+    around = enlarged(F.avg_pool2d(light, FINE), (HIGH, WIDE))
     return (light - around).clamp_(-MOST, MOST)
 
 
