@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -199,6 +199,12 @@ class Mouth:
         return self.after[:2]
 
 
+def _around(*boxes: Box) -> Box:
+    """The least box around some."""
+    x0, y0, x1, y1 = zip(*boxes, strict=True)
+    return min(x0), min(y0), max(x1), max(y1)
+
+
 def _box(frame: Frame, top: float, bottom: float, beside: float = 0.0) -> Box:
     corners = [frame.back(a, b) for a in (-beside, frame.length + beside) for b in (top, bottom)]
     x, y = zip(*corners, strict=True)
@@ -320,6 +326,8 @@ class MovedFace:
         curves = curves_of(edges)
         self.eyes = _eyes(before, after, edges[:8], curves[:8], lids, gaze, face, device)
         self.mouth = _mouth(before, after, edges[8:], curves[8:], teeth, face.pixel, skull, device)
+        if pits:
+            self.mouth = replace(self.mouth, box=_around(self.mouth.box, *(pit.reach for pit in pits)))
 
     def __call__(self, points: Tensor) -> tuple[Tensor, Tensor | None, Tensor | None, Tensor | None]:
         """Offset ``[1,2,H,W]``, how much is uncovered ``[1,1,H,W]``, what is painted there ``[1,4,H,W]`` and the light ``[1,3,H,W]``, None
@@ -448,8 +456,7 @@ def _within(points: Tensor, boxes: Sequence[Box]) -> list[Tensor]:
     """Which points ``[2,H,W]``, row by row, lie in each box."""
     flat, (height, width) = points.flatten(1), points.shape[1:]
     if height == 1:  # a list
-        x0, y0, x1, y1 = zip(*boxes, strict=True)
-        near = _inside(flat, (min(x0), min(y0), max(x1), max(y1)))
+        near = _inside(flat, _around(*boxes))
         some = flat.index_select(1, near)
         return [near.index_select(0, _inside(some, box)) for box in boxes]
     (x, y), found = points, []
@@ -833,9 +840,7 @@ def _mouth(
             return UNSURE[0] + UNSURE[1] * opening + pit * _corners(share)
 
         rims = rims_of(landmarks, moved, shut, unsure, device)
-        box = tuple(
-            merge(v) for merge, v in zip((min, min, max, max), zip(box, lips_box(moved), strict=True), strict=True)
-        )
+        box = _around(box, lips_box(moved))
     return Mouth(target, source, tables[:4], tables[4:], gap, pit, parts, lift, box, edge, made, shows, jaw, rims)
 
 

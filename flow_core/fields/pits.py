@@ -89,7 +89,7 @@ def pits(
     found = []
     for i, end in enumerate(ends):
         (x0, y0), (x1, y1) = (middles[i] - half).tolist(), (middles[i] + half).tolist()
-        (u0, v0), (u1, v1) = (moved[end] - 2 * half).tolist(), (moved[end] + 2 * half).tolist()
+        (u0, v0), (u1, v1) = (moved[end] - half).tolist(), (moved[end] + half).tolist()
         found.append(Pit((u0, v0, u1, v1), Patch((x0, y0, x1, y1), paint[i : i + 1])))
     return found
 
