@@ -113,7 +113,8 @@ LIP_EDGE = 0.012  # of a lip, which gathers at its edge where lips close
 SEAM = 0.025  # how far from lips their seam is felt: some pixels of the raster
 CHINKS = 0.004, 0.014  # openings of a grin that shuts which shut altogether, and which stay
 CHINK = 0.8  # light that is lost between lips that nearly do
-SEAMED = 0.35  # light that is lost in the seam of lips that have met
+# Light that is lost in the seam of lips that have met, and the share of the mouth's width within which it runs out
+SEAMED, SEAM_ENDS = 0.35, 0.07
 PIT, GRIN = (
     (0.14, 0.0055),
     (0.01, 0.03),
@@ -1001,7 +1002,7 @@ def _ask_mouth(
     turned = (1 + inside / ROLL).clamp_(0, 1) * (1 - alpha)
     # Lips that have met show a seam, where teeth were; it runs out towards the corners.
     line = ((below - above) / (2 * mouth.edge)).square().neg_().exp_()
-    line = line * smoothstep(torch.minimum(share, 1 - share), 0.0, PIT[0])
+    line = line * smoothstep(torch.minimum(share, 1 - share), 0.0, SEAM_ENDS)
     shade = shade + SEAMED * line * seam * closed
     # Through a chink that is left of a grin nothing light is seen.
     shade = torch.maximum(shade, alpha * (CHINK * chink * closed))

@@ -25,12 +25,15 @@ from .smooth import smoothstep
 SIDE = 64  # pixels of such a picture
 # How far along a mouth and across what is filled reaches, in its widths, from so far within its corners; and share of that from which on less and less is
 REACH, WITHIN, ENDS = (0.24, 0.11), 0.09, 0.5
+DRAWN = 1.1, 2.2  # by how much they are drawn out across and downwards, at most
 WIDE = 0.045  # crop fractions: what is wider is no pit
 DEPTH = 0.12, 0.4  # how much darker than around a pit is, as a logarithm, at least and surely
 BETWEEN = (
     -0.004,
     0.003,
 )  # crop fractions within the edges of the lips from where on what is seen may be no lip, and is none
+# Opening of a mouth, crop fractions, with which its corners are mere lines of shade, of which much goes with the smile, and with which they are pits
+GRIN, LINE = (0.008, 0.02), 0.6
 GONE = 0.05, 0.6  # of a smile, that goes: from where on the pits go too, and are gone
 MOST = 0.9  # of what was seen that is covered: a trace of shade stays, as at all corners
 
@@ -55,7 +58,9 @@ def pits(
         moved: after.
         smiles: how much the face smiles before and after.
     """
-    gone = smoothstep(smiles[0] - smiles[1], *GONE)
+    middles = landmarks[[AT[LIPS_INNER[15]], AT[LIPS_INNER[5]]], 1]
+    grins = smoothstep((middles[1] - middles[0]).item(), *GRIN)
+    gone = smoothstep(smiles[0] - smiles[1], *GONE) * (LINE + (1 - LINE) * grins)
     if not gone:
         return []
     ends = [AT[LIPS[0]], AT[LIPS[10]]]
@@ -86,10 +91,10 @@ def pits(
     cover = MOST * gone * near * F.avg_pool2d(largest(hidden, 9), 7, 1, 3)
     cover[..., [0, -1], :] = cover[..., [0, -1]] = 0
     paint = torch.cat([bare[:, :3] * cover, cover, bare[:, 3:]], 1)
-    found = []
+    after, found = half * half.new_tensor(DRAWN), []
     for i, end in enumerate(ends):
         (x0, y0), (x1, y1) = (middles[i] - half).tolist(), (middles[i] + half).tolist()
-        (u0, v0), (u1, v1) = (moved[end] - half).tolist(), (moved[end] + half).tolist()
+        (u0, v0), (u1, v1) = (moved[end] - after).tolist(), (moved[end] + after).tolist()
         found.append(Pit((u0, v0, u1, v1), Patch((x0, y0, x1, y1), paint[i : i + 1])))
     return found
 
