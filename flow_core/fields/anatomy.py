@@ -18,7 +18,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..faces.creases import DARK as IN_DARK
 from ..faces.landmarks import AT, BROW_EDGES, EYES, IRISES, LIPS, LIPS_INNER, OVAL, UPPER_LIDS
 from ..faces.mouth import columns as along
 from ..faces.shading import GAMMA, TINT
@@ -412,13 +411,9 @@ class MovedFace:
         for pit in self.pits:
             (at,) = _within(planes, [pit.reach])
             if len(at):
-                paint, evened = pit.paint.at(flat.index_select(1, at) + moves.index_select(1, at)).split((4, 3))
-                if light is not None:  # as on the skin around
-                    lit = light.view(light.shape[1], -1).index_select(1, at)
-                    if fading.shape[1]:
-                        lit = torch.addcmul(lit, fading.view(1, -1).index_select(1, at), evened)
-                    lit = lit.exp()
-                    paint[:3] = ((paint[:3] + IN_DARK * paint[3]) * lit - IN_DARK * paint[3]).clamp_(min=0)
+                lit = None if light is None else light.view(light.shape[1], -1).index_select(1, at)
+                faded = fading.view(fading.shape[1], -1).index_select(1, at) if fading.shape[1] else flat[:0]
+                paint = pit.at(flat.index_select(1, at) + moves.index_select(1, at), lit, faded)
                 if inside is not None:
                     paint = paint * (1 - inside.index_select(0, at))
                     paint[:3] *= 1 - dark.view(-1).index_select(0, at)

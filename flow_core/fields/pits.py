@@ -22,7 +22,7 @@ from ..geometry.sampling import interpolate
 from .patch import Patch
 from .smooth import smoothstep
 
-SIDE = 64  # pixels of such a picture
+SIDE = 48  # pixels of such a picture
 # How far along a mouth and across what is filled reaches, in its widths, from so far within its corners; and share of that from which on less and less is
 REACH, WITHIN, ENDS = (0.24, 0.11), 0.09, 0.5
 DRAWN = 1.1, 2.2  # by how much they are drawn out across and downwards, at most
@@ -39,11 +39,29 @@ MOST = 0.9  # of what was seen that is covered: a trace of shade stays, as at al
 
 
 class Pit(NamedTuple):
-    """One corner: least x and y and largest x and y of the crop points that show it after the edit; and what is painted where they come from, ``[7]``:
-    sRGB times how far it covers, that, and what creases of the skin around are there."""
+    """One corner of a mouth.
+
+    Attributes:
+        reach: least x and y and largest x and y of the crop points that show it after the edit.
+        paint: what is painted where these come from, ``[7]``: sRGB times how far it covers, that, and what creases of the skin around are there.
+    """
 
     reach: tuple[float, float, float, float]
     paint: Patch
+
+    def at(self, source: Tensor, light: Tensor | None, fading: Tensor) -> Tensor:
+        """What is painted ``[4,N]`` on skin from crop points ``source [2,N]``, sRGB times how far it covers, and that: as light as the skin around.
+
+        Args:
+            light: ``[1 or 3,N]`` change of light there without creases, see :attr:`flow_core.fields.base.Sample.light`.
+            fading: ``[0 or 1,N]`` how far creases fade.
+        """
+        paint, creases = self.paint.at(source).split((4, 3))
+        if light is not None:
+            factor = (light + fading * creases if len(fading) else light).exp()
+            dark = DARK * paint[3]
+            paint[:3] = ((paint[:3] + dark) * factor - dark).clamp(min=0)
+        return paint
 
 
 def pits(
@@ -81,14 +99,14 @@ def pits(
     inner = landmarks[[AT[i] for i in reversed(LIPS_INNER)]]
     within = smoothstep(polygon_distance(inner, places.flatten(0, 1)[None]).view(2, 1, SIDE, SIDE), *BETWEEN)
     hidden = torch.maximum(dark, within)
-    known = 1 - largest(hidden, 7)
+    known = 1 - largest(hidden, 5)
     points = places.flatten(0, 1)[None]
     if creases is None:
         evened = torch.zeros_like(colors)
     else:
         evened = interpolate(creases, points, "bilinear")[0].unflatten(1, (2, SIDE)).movedim(1, 0)
     bare = filled(torch.cat([colors, evened], 1), known.clamp(min=1e-4))
-    cover = MOST * gone * near * F.avg_pool2d(largest(hidden, 9), 7, 1, 3)
+    cover = MOST * gone * near * F.avg_pool2d(largest(hidden, 7), 5, 1, 2)
     cover[..., [0, -1], :] = cover[..., [0, -1]] = 0
     paint = torch.cat([bare[:, :3] * cover, cover, bare[:, 3:]], 1)
     after, found = half * half.new_tensor(DRAWN), []

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import torch
+import torch.nn.functional as F
+from helpers import landmarks_with
 from torch import Tensor
 
 from flow_core.faces import texture
 from flow_core.faces.landmarks import AT, LIPS
 from flow_core.fields.expressions import preset
 from flow_core.fields.grain import grain
-from flow_core.fields.units import landmarks_with
 from flow_core.geometry.crop import Crop
 
 
@@ -42,9 +43,7 @@ def test_grain_of_skin_that_is_drawn_out_is_no_streak(crop: Crop) -> None:
     a, b = found.lips.source.to(*source)
     asked = torch.stack([a, b], -1) / found.lips.source.length
     low, high = (torch.tensor([v[k] for v in (texture.ACROSS, texture.DOWN)]) for k in (0, 1))
-    drawn = torch.nn.functional.grid_sample(
-        noise, ((asked - low) / (high - low) * 2 - 1)[None].float(), align_corners=False
-    )
+    drawn = F.grid_sample(noise, ((asked - low) / (high - low) * 2 - 1)[None].float(), align_corners=False)
     assert streaky(drawn[0, 0] + change) < 0.8 * streaky(drawn[0, 0])
 
 
