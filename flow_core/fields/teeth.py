@@ -412,7 +412,7 @@ def paint(
     depth = depth * (1 - UNDER[1] * shows * (1 - is_gum) * (-(hangs / (UNDER[0] * cm)).square()).exp())
     inside = row.colors[1][:, None] * depth * (flesh * (REDDER * (1 - depth))).exp()
     # Teeth: less light under the lip and in the corners.
-    dim = 0.48 + (0.24 - 0.24 * row.known) * low_up + 0.2 * row.known
+    dim = 0.48 + 0.2 * row.known + 0.24 * (1 - row.known) * low_up
     light = (
         light
         * (1 + (on_crown - 1) * ((1 - is_gum) * (1 - row.young)))
