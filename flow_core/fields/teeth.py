@@ -393,10 +393,10 @@ def paint(
         (above, 0.0, 0.5 * cm), (hangs, -soft, soft), (gum - b, -2 * soft, 2 * soft), (under, -0.06 * cm, 0.38 * cm),
         (corner, 0.0, 0.20 - 0.08 * row.known), (height, 0.04 * cm, 0.18 * cm), (light, 0.02, 0.15),
         (corner, 0.24, 0.04), (near, fine, border), (under, max(LIP_SHADOW * cm, 2 * row.pixel), 0.0), (fang, -soft, soft),
-        (height, 0.35 * cm, 0.9 * cm), (low_light, 0.02, 0.15), (height, 0.4 * cm, 1.8 * cm),
+        (height, 0.35 * cm, 0.9 * cm), (low_light, 0.02, 0.15), (height, 0.4 * cm, 1.8 * cm), (height, 1.4 * cm, 2.2 * cm),
     )  # fmt: skip
     raised, near_tip, wide, deep, off_lip, is_tooth, is_gum, off_upper, inner = found[:9]
-    opened_up, lit, aside, off, at_lip, is_low, low_up, low_lit, bright = found[9:]
+    opened_up, lit, aside, off, at_lip, is_low, low_up, low_lit, bright, dropped = found[9:]
     # Light that comes from lips and gums is as red as they, and the redder the oftener it was thrown back.
     own, flesh = ((c / c.mean().clamp(min=1e-3)).clamp(min=0.01).log()[:, None] for c in row.colors[:2])
     shady = FLESHY[0] * flesh + FLESHY[1] * own
@@ -411,8 +411,8 @@ def paint(
     shows = (closed + row.known - closed * row.known) * opened_up * lit
     depth = depth * (1 - UNDER[1] * shows * (1 - is_gum) * (-(hangs / (UNDER[0] * cm)).square()).exp())
     inside = row.colors[1][:, None] * depth * (flesh * (REDDER * (1 - depth))).exp()
-    # Teeth: less light under the lip and in the corners.
-    dim = 0.48 + 0.2 * row.known + 0.24 * (1 - row.known) * low_up
+    # Teeth: less light under the lip, but for a grin's, and in the corners.
+    dim = 0.48 + 0.2 * row.known + 0.24 * (1 - row.known) * low_up * (1 - dropped)
     light = (
         light
         * (1 + (on_crown - 1) * ((1 - is_gum) * (1 - row.young)))
