@@ -112,6 +112,7 @@ def studied(image: Tensor, crop: Crop, landmarks: Landmarks | None = None) -> Cr
     from .lids import lid_colors
     from .mouth import mouth_colors
     from .shown import view
+    from .texture import mouth_texture
 
     # All looks are at the faces alone, and none at more pixels: a large photo is read once.
     image, corner, times = close_up(image, crop)
@@ -127,6 +128,7 @@ def studied(image: Tensor, crop: Crop, landmarks: Landmarks | None = None) -> Cr
         creases=creases(image, near),
         lids=lid_colors(seen, near.places),
         view=seen,
+        texture=mouth_texture(image, near),
     )
 
 

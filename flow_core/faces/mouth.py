@@ -33,9 +33,13 @@ WHITE = (
 TINT = 0.21, 0.46  # exponents of the tints of the skin and of the white of the eyes, for teeth
 NOISE = 0.1  # of the opening, by which the edges of neighbouring teeth differ at most
 LEAST = 0.4  # which part of a mouth lower teeth or a tongue span at least
+# How much darker than teeth the line between their two rows is where it is seen, and counts at most; in which part of the columns at least; by how
+# many rows it rises from column to column at most, and what each of them costs
+SEEN, DEEPEST, BITES, STEEP, LEVEL = 0.08, 0.35, 0.24, 2, 0.01
 TONGUE = 0.55  # lightness of the tongue, of that of the teeth
 FLESH = 1.18, 0.90, 0.92  # its colour in white light
 TINTED = 0.85, 1.3  # tints of lips that are theirs; what is more is lipstick, and tongues have none
+REDDER = 0.12, 0.25  # by which part of it less green than teeth a tongue is, surely not and surely
 FACING = (81, 178), (82, 87), (13, 14), (312, 317), (311, 402)  # points of the upper and the lower lip that meet
 MIDDLE = slice(SIZE // 4, 3 * SIZE // 4)  # of the face square: nothing there is lighter than the light allows
 
@@ -85,17 +89,20 @@ def mouth_colors(image: Tensor, crop: Crop) -> Tensor:
     inner = places[:, [AT[i] for i in LIPS_INNER]]
     upper, lower = (columns(torch.cat(parts, 1)) for parts in ((inner[:, :1], inner[:, 10:].flip(1)), (inner[:, :11],)))
     down = (torch.arange(SUB * ROWS) + 0.5)[:, None, None] / (SUB * ROWS)
-    inside = _sampled(image, crop, torch.lerp(upper[:, None], lower[:, None], down)).unflatten(1, (ROWS, SUB)).mean(2)
+    inside = sampled(image, crop, torch.lerp(upper[:, None], lower[:, None], down)).unflatten(1, (ROWS, SUB)).mean(2)
     row = _row(inside, between, lips, teeth)
     # A mouth that is open already says which colour it has inside.
     deep = (down[SUB // 2 :: SUB, :, 0] > row[:, None, :, 2]).float()[..., None]
     color = (inside * inside.mean(-1, keepdim=True) * deep).sum((1, 2))  # the dark has no colour to speak of
+    # But lower teeth are not as red as a tongue.
+    green = (v[:, 1] / v[:, 0].clamp(min=0.02) for v in (color, teeth))
+    redder = ((1 - next(green) / next(green) - REDDER[0]) / (REDDER[1] - REDDER[0])).clamp(0, 1)[:, None]
     color = color / color.mean(-1, keepdim=True).clamp(min=1e-3) * colors[:, 1].mean(-1, keepdim=True)
-    colors[:, 1] = torch.lerp(colors[:, 1], color.clamp(0, 1), (4 * deep.mean((1, 2))).clamp(max=0.5))
+    colors[:, 1] = torch.lerp(colors[:, 1], color.clamp(0, 1), (4 * deep.mean((1, 2))).clamp(max=0.5) * redder)
     return torch.cat([colors, row], 1)
 
 
-def _sampled(image: Tensor, crop: Crop, points: Tensor) -> Tensor:
+def sampled(image: Tensor, crop: Crop, points: Tensor) -> Tensor:
     """Colours 0..1 ``[B,h,w,3]`` on the CPU of pictures at crop points ``[B,h,w,2]`` of faces, which lie near each other."""
     places = crop.to_image(points.to(crop.matrix)).to(image.device)
     found = []
@@ -143,7 +150,9 @@ def _row(seen: Tensor, lightest: Tensor, lips: Tensor, teeth: Tensor) -> Tensor:
     tooth = tooth * ~tongue[:, None, None]
     best = tooth.cummax(1).values
     ended = (best > 0.5) & (tooth < 0.5 * best)
-    reach = torch.where(ended.any(1), ended.float().argmax(1), ROWS)  # [B,COLUMNS]
+    reach = torch.where(ended.any(1), ended.float().argmax(1), ROWS).float()  # [B,COLUMNS]
+    bite, bites = _bite(light, tooth)
+    reach = torch.where(bites, torch.minimum(reach, bite), reach)
     upper = tooth * (count < reach[:, None])
     whole = upper.sum(1)
     tone = (upper * light).sum(1) / whole.clamp(min=1e-3) * (whole / 4).clamp(max=1)
@@ -156,6 +165,7 @@ def _row(seen: Tensor, lightest: Tensor, lips: Tensor, teeth: Tensor) -> Tensor:
     clear = after - least > 0.12 + 0.04 / lightest[:, 1:2].clamp(min=0.02)
     split = torch.where(clear & (none | ((best[:, -1] > 0.5) & (reach < ROWS))), (at + 0.5) / ROWS, 1.0)
     split = torch.where(none & tongue[:, None] & (split == 1), 0.0, split)
+    split = torch.where(bites, bite / ROWS, split)
     split = _around(split, 7).median(-1).values  # a few columns alone are no row
     split = torch.where((split < 1).float().mean(1, keepdim=True) < LEAST, 1.0, _around(split, 5).mean(-1))
     # In noise there is nothing to be seen; teeth end in a line.
@@ -164,6 +174,40 @@ def _row(seen: Tensor, lightest: Tensor, lips: Tensor, teeth: Tensor) -> Tensor:
     clear = (((reach - line).abs().mean(1) < NOISE) & (steps.amax(1) < 3 * NOISE))[:, None]
     found = torch.where(none, reach, line), tone.clamp(max=1.3) * clear, torch.where(clear, split, 1.0)
     return torch.stack(found, -1)
+
+
+def _bite(light: Tensor, tooth: Tensor) -> tuple[Tensor, Tensor]:
+    """The dark line between two rows of teeth that are both seen, however near they come to each other: the path from corner to corner along
+    which it is darkest between what is tooth above and what is tooth below (dynamic programming, as of seams; Avidan and Shamir, 2007).
+
+    Args:
+        light: ``[B,ROWS,COLUMNS]``, and
+        tooth: the same, how far that is tooth, 0..1.
+
+    Returns:
+        Rows ``[B,COLUMNS]``, and whether there is such a line ``[B,1]``.
+    """
+    shown = (3 * tooth).clamp(max=1) * light
+    above, below = shown.cummax(1).values, shown.flip(1).cummax(1).values.flip(1)
+    depth = (torch.minimum(above, below) - light).clamp(0, DEEPEST)
+    paths, best, slopes = [], depth[..., 0], -LEVEL * (torch.arange(2 * STEEP + 1) - STEEP).abs()
+    for k in range(1, depth.shape[2]):
+        steps, from_row = (
+            F.pad(best[:, None], (STEEP, STEEP), value=-1.0)[:, 0].unfold(1, 2 * STEEP + 1, 1).add(slopes).max(2)
+        )
+        paths.append(from_row - STEEP)
+        best = steps + depth[..., k]
+    at = best.argmax(1, keepdim=True)
+    rows = [at]
+    for step in reversed(paths):
+        rows.append(rows[-1] + step.gather(1, rows[-1]))
+    path = torch.cat(rows[::-1], 1)
+    along = depth.gather(1, path[:, None])[:, 0]
+    bites = (along > SEEN).float().mean(1, keepdim=True) > BITES
+    # Where one row alone is seen the line goes on as it does beside it.
+    weight = along + 1e-3
+    rows = _around(path * weight, 3).mean(-1) / _around(weight, 3).mean(-1)
+    return rows + 0.5, bites
 
 
 def _lightest(colors: Tensor, count: int) -> Tensor:

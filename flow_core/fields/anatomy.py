@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -27,11 +27,13 @@ from ..geometry.neighbours import filled, of_three
 from ..geometry.sampling import enlarged, interpolate
 from .brows import COLUMNS, LASHES, STAYS, DrawnOut, drawn_out, keep_lashes, staying
 from .curves import SAMPLES, TABLE, UPPER_SHUTS, Frame, curves_of, opens, read, shut_line
+from .grain import grain
 from .lashes import Bare, bare_eye
 from .lips import EDGES as LIP_EDGES
 from .lips import Rims, lips_box
 from .lips import rims as rims_of
 from .lips import shown as shown_lips
+from .pits import Pit
 from .smooth import smoothstep, smoothsteps
 from .teeth import Own, Row, Skull, paint, row, shows_teeth
 
@@ -108,7 +110,10 @@ FOLLOW = 0.8  # share of the upper lip's way that teeth go along where it rises;
 COVER = 0.45  # and where it comes down: it covers the rest of them
 LIP_EDGE = 0.012  # of a lip, which gathers at its edge where lips close
 SEAM = 0.025  # how far from lips their seam is felt: some pixels of the raster
-SEAMED = 0.35  # light that is lost in the seam of lips that have met
+CHINKS = 0.004, 0.014  # openings of a grin that shuts which shut altogether, and which stay
+CHINK = 0.8  # light that is lost between lips that nearly do
+# Light that is lost in the seam of lips that have met, and the share of the mouth's width within which it runs out
+SEAMED, SEAM_ENDS = 0.35, 0.07
 PIT, GRIN = (
     (0.14, 0.0055),
     (0.01, 0.03),
@@ -194,6 +199,12 @@ class Mouth:
         return self.after[:2]
 
 
+def _around(*boxes: Box) -> Box:
+    """The least box around some."""
+    x0, y0, x1, y1 = zip(*boxes, strict=True)
+    return min(x0), min(y0), max(x1), max(y1)
+
+
 def _box(frame: Frame, top: float, bottom: float, beside: float = 0.0) -> Box:
     corners = [frame.back(a, b) for a in (-beside, frame.length + beside) for b in (top, bottom)]
     x, y = zip(*corners, strict=True)
@@ -275,14 +286,16 @@ class MovedFace:
         skull: where teeth may be painted, and in which colours; None: the inside of a mouth is only dark.
         folds: ``[1,1,size,size]`` on the raster of the skin, added to how its light changes.
         lines: of one channel, added to that as well.
+        pits: what is painted at the corners of the mouth.
     """
 
     def __init__(
         self, face: Face, moved: Tensor, shift: Tensor, triangles: Tensor, seen: tuple[Tensor, Tensor],
         lids: Sequence[float], gaze: Sequence[tuple[float, float]], teeth: tuple[float, float] = (0.0, 0.0),
-        skull: Skull | None = None, folds: Tensor | None = None, lines: Patch | None = None,
+        skull: Skull | None = None, folds: Tensor | None = None, lines: Patch | None = None, pits: Sequence[Pit] = (),
     ) -> None:  # fmt: skip
         self.seen, self.teeth, self.creases, self.lines = seen, teeth, face.creases, lines
+        self.pits, self.grain = pits, None
         self.tint = [1.0] * 3 if face.grey else TINT
         self.paints, device = skull is not None, moved.device
         self.drawn_out: list[DrawnOut] = []
@@ -307,10 +320,14 @@ class MovedFace:
             keep_lashes(self.skin, before, after, stays)
             if self.paints and face.lids is not None:
                 self.drawn_out = drawn_out(before, after, face.lids[0], stays)
+        if self.paints and face.texture is not None:
+            self.grain = grain(face.texture, before, after)
         edges = _edges(*_tips(before, after))
         curves = curves_of(edges)
         self.eyes = _eyes(before, after, edges[:8], curves[:8], lids, gaze, face, device)
         self.mouth = _mouth(before, after, edges[8:], curves[8:], teeth, face.pixel, skull, device)
+        if pits:
+            self.mouth = replace(self.mouth, box=_around(self.mouth.box, *(pit.reach for pit in pits)))
 
     def __call__(self, points: Tensor) -> tuple[Tensor, Tensor | None, Tensor | None, Tensor | None]:
         """Offset ``[1,2,H,W]``, how much is uncovered ``[1,1,H,W]``, what is painted there ``[1,4,H,W]`` and the light ``[1,3,H,W]``, None
@@ -323,7 +340,7 @@ class MovedFace:
         planes = points[0].movedim(-1, 0).contiguous()  # of pairs all would take several times as long
         parts = self._parts()
         found = _within(planes, self.boxes())
-        flat, moves, dark, painted = planes.flatten(1), skin.view(2, -1), None, None
+        flat, moves, dark, painted, inside = planes.flatten(1), skin.view(2, -1), None, None, None
         eyes = [(part, at) for part, at in zip(parts, found, strict=True) if isinstance(part, Eye) and len(at)]
         if eyes:
             most = max(len(at) for _, at in eyes)
@@ -381,6 +398,29 @@ class MovedFace:
             if paints is not None:
                 painted = skin.new_zeros(1, 4, *skin.shape[2:]) if painted is None else painted
                 painted.view(4, -1)[:, at] = paints
+            if self.pits or self.grain is not None:
+                inside = skin.new_zeros(skin.shape[2:]).flatten().index_copy_(0, at, cover)
+        if light is not None and self.grain is not None:
+            (at,) = _within(planes, [self.grain.box])
+            if len(at):
+                here = flat.index_select(1, at)
+                finest = self.grain.at(here, here + moves.index_select(1, at))
+                if inside is not None:
+                    finest = finest * (1 - inside.index_select(0, at))
+                light.view(light.shape[1], -1)[:, at] += finest
+        for pit in self.pits:
+            (at,) = _within(planes, [pit.reach])
+            if len(at):
+                lit = None if light is None else light.view(light.shape[1], -1).index_select(1, at)
+                faded = fading.view(fading.shape[1], -1).index_select(1, at) if fading.shape[1] else flat[:0]
+                paint = pit.at(flat.index_select(1, at) + moves.index_select(1, at), lit, faded)
+                if inside is not None:
+                    paint = paint * (1 - inside.index_select(0, at))
+                    paint[:3] *= 1 - dark.view(-1).index_select(0, at)
+                painted = skin.new_zeros(1, 4, *skin.shape[2:]) if painted is None else painted
+                rows = painted.view(4, -1)
+                over = rows.index_select(1, at)
+                rows.index_copy_(1, at, over + paint * (1 - over[3]))
         if light is not None and self.creases is not None and fading.shape[1]:
             folds = interpolate(self.creases, points + skin.movedim(1, -1), "bilinear")
             if self.deepens:  # what deepens are folds, and no highlights
@@ -412,8 +452,7 @@ def _within(points: Tensor, boxes: Sequence[Box]) -> list[Tensor]:
     """Which points ``[2,H,W]``, row by row, lie in each box."""
     flat, (height, width) = points.flatten(1), points.shape[1:]
     if height == 1:  # a list
-        x0, y0, x1, y1 = zip(*boxes, strict=True)
-        near = _inside(flat, (min(x0), min(y0), max(x1), max(y1)))
+        near = _inside(flat, _around(*boxes))
         some = flat.index_select(1, near)
         return [near.index_select(0, _inside(some, box)) for box in boxes]
     (x, y), found = points, []
@@ -758,6 +797,11 @@ def _mouth(
     middle = [AT[i] for i in (82, 13, 312)]
     lift = (moved[middle] - landmarks[middle]).mean(0)[1].item()
     lift *= FOLLOW if lift < 0 else COVER
+    opening = (curves[1] - curves[0]).clip(0)
+    shut = smoothstep(gap, *GRIN) * smoothstep(1 - opening.max().item() / max(gap, EDGE), *SHUT)
+    if shut:  # lips that are soft leave no chinks
+        meets = 0.5 * shut * (1 - smoothstep(opening, *CHINKS)) * opening
+        curves = np.concatenate([[curves[0] + meets, curves[1] - meets], curves[2:]])
     # Across a steep border the way is shorter than downwards.
     slopes = np.gradient(curves[:2], target.length / (TABLE - 1), axis=1)
     curves = np.concatenate([curves[:2], 1 / np.hypot(1, slopes), curves[2:]])
@@ -779,9 +823,12 @@ def _mouth(
                 at = [AT[i] for i in (87, 14, 317)]
                 (x, y), beyond = skull.dropped, (moved[at] - landmarks[at]).mean(0)[1] - skull.dropped[1]
                 jaw = x, float(y + beyond * (1.0 if beyond > 0 else COVER))
-    made = row(skull, target, curves[1].max(), teeth, pixel, device, own) if skull is not None and opens else None
+    made = (
+        row(skull, target, curves[0][TABLE // 2], curves[1].max(), teeth, pixel, device, own)
+        if skull is not None and opens
+        else None
+    )
     edge = max(EDGE, min(2 * pixel, SEAM))  # in small pictures a narrower border would be a staircase
-    shut = smoothstep(gap, *GRIN) * smoothstep(1 - after / max(gap, EDGE), *SHUT)
     rims = None
     if shut:
 
@@ -789,9 +836,7 @@ def _mouth(
             return UNSURE[0] + UNSURE[1] * opening + pit * _corners(share)
 
         rims = rims_of(landmarks, moved, shut, unsure, device)
-        box = tuple(
-            merge(v) for merge, v in zip((min, min, max, max), zip(box, lips_box(moved), strict=True), strict=True)
-        )
+        box = _around(box, lips_box(moved))
     return Mouth(target, source, tables[:4], tables[4:], gap, pit, parts, lift, box, edge, made, shows, jaw, rims)
 
 
@@ -919,13 +964,13 @@ def _ask_mouth(
     # The shadow begins before what is seen changes, so that no light shows between.
     border = (EDGE - mouth.edge) / 2, (EDGE + mouth.edge) / 2
     (alpha, opened, parted, more, was_seen, from_corner, was_open, too_high, beyond, goes_on,
-     tongue, off_upper, off_lower, seam, closed, fell, drawn_out) = smoothsteps(
+     tongue, off_upper, off_lower, seam, closed, fell, drawn_out, chink) = smoothsteps(
         ((inside - EDGE / 2) / soft + EDGE / 2, *border), (opening, 0.0, mouth.edge), (wider, 0.3 * ROLL, 4 * ROLL), (wider, 0.0, 0.010),
         ((lower - sb) / (3 * deeper).clamp_(max=0.13 * mouth.gap).add_(1e-4), 0.0, 1.0),
         (torch.minimum(sa, length - sa), 0.0, 0.08 * length), (gap, 0.002, 0.007), (upper - sb, *UNKNOWN),
         (sb - lower + last, 0.0, 0.006), (deeper, 0.0, 0.006), (below / height, 0.4, 1.0), (below, 0.0, MOUTH_SHADE),
         (above, 0.0, MOUTH_SHADE), (opening, mouth.edge, mouth.edge - EDGE), (wider, -TEETH_SEEN[0], -TEETH_SEEN[1]),
-        (top + shift - upper, 0.0, TORN), (first - sb, 0.0, TORN),
+        (top + shift - upper, 0.0, TORN), (first - sb, 0.0, TORN), (opening, TEETH_SEEN[1], TEETH_SEEN[0]),
     )  # fmt: skip
     # What opens by less than its border is wide is no more than a trace.
     alpha = alpha * opened
@@ -952,8 +997,10 @@ def _ask_mouth(
     turned = (1 + inside / ROLL).clamp_(0, 1) * (1 - alpha)
     # Lips that have met show a seam, where teeth were; it runs out towards the corners.
     line = ((below - above) / (2 * mouth.edge)).square().neg_().exp_()
-    line = line * smoothstep(torch.minimum(share, 1 - share), 0.0, PIT[0])
+    line = line * smoothstep(torch.minimum(share, 1 - share), 0.0, SEAM_ENDS)
     shade = shade + SEAMED * line * seam * closed
+    # Through a chink that is left of a grin nothing light is seen.
+    shade = torch.maximum(shade, alpha * (CHINK * chink * closed))
     shade = shade + torch.where(below < above, ROLLED[0], ROLLED[1]) * turned * turned * parted
     made = None
     if mouth.row is not None:

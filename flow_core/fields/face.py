@@ -34,6 +34,7 @@ class Face:
         creases: ``[1,3,n,n]``, see :attr:`flow_core.geometry.crop.Crop.creases`; what fades gets its light back.
         lids: ``[1,2,6,3]``, see :attr:`flow_core.geometry.crop.Crop.lids`.
         view: ``[1,3,n,n]``, see :attr:`flow_core.geometry.crop.Crop.view`.
+        texture: ``[1,1,h,w]``, see :attr:`flow_core.geometry.crop.Crop.texture`.
     """
 
     fitted: FittedFace
@@ -44,6 +45,7 @@ class Face:
     creases: Tensor | None = None
     lids: Tensor | None = None
     view: Tensor | None = None
+    texture: Tensor | None = None
 
     @classmethod
     def of(cls, crop: Crop, index: int, fitted: FittedFace) -> Face:
@@ -51,7 +53,8 @@ class Face:
         one, places = slice(index, index + 1), crop.places[index]
         glasses = bool(crop.glasses) and crop.glasses[index]
         colors, *planes = (
-            None if rows is None else rows[one].to(places) for rows in (crop.mouth, crop.creases, crop.lids, crop.view)
+            None if rows is None else rows[one].to(places)
+            for rows in (crop.mouth, crop.creases, crop.lids, crop.view, crop.texture)
         )
         colors = None if colors is None else colors[0]
         return cls(fitted.select(index), places, 1 / crop.side[index].item(), glasses, colors, *planes)

@@ -16,7 +16,7 @@ from .smooth import smoothstep
 # A mean of many faces smears their folds, so that a little more is given back; and no fold is darker than that.
 LIGHT, LIGHTEST = 1.5, 0.28
 GONE = 0.8  # of a unit that relaxes, from which on its folds are gone,
-FADED = 0.92  # but for a trace, which a face at rest has too;
+FADED = 0.97  # but for a trace, which a face at rest has too;
 TRACE = 0.005  # and up to which nobody sees that they fade
 # Controls that add years and take them away; how much of what years do to the light a whole one of them does; and by how much one
 # deepens the lines that a face has, or lets them fade; in either direction. And the most that years do to the light

@@ -19,6 +19,7 @@ from .face import Face, front
 from .frown import frown_light
 from .lit import lit, years_of
 from .opening import rounded
+from .pits import pits
 from .reach import eyelids_and_gaze, lips_settled, of_mesh
 from .smooth import smoothstep
 from .teeth import BARED, Skull
@@ -86,7 +87,7 @@ def moved_face(face: Face, field: MusclesField, size: int = RASTER, after: Tenso
         shaped = fitted.turned(part.moved(torch.zeros_like(shown), controls)[None])[0]
         teeth = tuple(shaped[corners, :2].mean(0).tolist())
     lids, gaze = eyelids_and_gaze(shown, after, names)
-    skull, shift, folds, lines = None, -change[:, :2], [], None
+    skull, shift, folds, lines, corners = None, -change[:, :2], [], None, []
     if face.colors is not None:
         years = years_of(part, controls)
         shift = torch.cat([shift, lit(face, after, years)], 1)
@@ -99,8 +100,10 @@ def moved_face(face: Face, field: MusclesField, size: int = RASTER, after: Tenso
         if years > 0:
             folds.append(wrinkle_light(years, part.neutral, part.triangles, seen))
         skull = _skull(face, after)
+        if face.view is not None:
+            corners = pits(face.view, face.creases, landmarks, moved, tuple(smiles.tolist()))
     return MovedFace(face, moved, shift, part.triangles, seen, lids, gaze, teeth, skull,
-                     sum(folds) if folds else None, lines)  # fmt: skip
+                     sum(folds) if folds else None, lines, corners)  # fmt: skip
 
 
 @functools.lru_cache(maxsize=2)

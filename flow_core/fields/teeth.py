@@ -45,7 +45,9 @@ FRONT = 14.34  # the rig's depth of its front teeth
 DROP = 0.25  # centimetres by which the front teeth's edges hang below the lip at rest
 # How the edges rise to the sides: of the square of the distance from the middle; as in 29 portraits that show a row
 SPEE = 0.07
-FLESHY = 0.5  # how much of the colour of lips and gums teeth in the shade have, for each time that it is e times as dark; as in 26 portraits
+# How much redder teeth in the shade are, for each time that they are e times as dark: of the colour of lips and gums, which throw light on them, and of
+# their own, which deepens as light passes through them; as in 59 portraits that smile
+FLESHY = 0.25, 1.0
 REDDER = 0.5  # and of how much more of it the depth of a mouth has
 GROOVE, GROOVED = 0.03, 0.13  # half width of the line between two lower teeth, and by how much it is darker
 # The same of upper ones: where they touch, and how much wider it is at the gum; and how much darker the line is
@@ -72,6 +74,8 @@ PALE = 0.25  # how much of the colour of teeth gums have, and of that of the ton
 # Centimetres of teeth above a lip up to which they go on behind it, and from which on that is all of them.
 TALL = 0.6, 0.95
 ASIDE = 0.75  # light of teeth that are not seen, of that of those on the other side
+GUMMY = 0.05  # centimetres of gum above the front teeth that are seen at most
+ALONG = 0.85  # light of the last teeth that are seen, of which those beside them have so much, from column to column
 CUT = 0.16  # of an opening, within which teeth end softly where a lip has cut them
 LIGHTER = 0.4  # how far teeth of the picture that are darker than the light allows are so only by the shadow of lips
 SEEN = 0.32, 0.44  # green between parted lips, of that of teeth, from which teeth may be seen there, and are
@@ -102,7 +106,7 @@ def _arch(lower: bool) -> tuple[np.ndarray, ...]:
     x = np.interp(far, along, grid)
     depth = np.interp(x, grid, back)
     facing = 1 / np.hypot(1, 0.20 * x + 0.0824 * x**3)
-    light = TONES[side, tooth] * (0.3 + 0.7 * facing) * np.exp(-depth / 2.5) * ((far[-1] - far) / 0.5).clip(0, 1)
+    light = TONES[side, tooth] * (0.4 + 0.6 * facing) * np.exp(-depth / 4.0) * ((far[-1] - far) / 0.5).clip(0, 1)
     if lower:
         edge = LOWER + 0.5 * ROUND[tooth] * aside**4 + CROWDED[side, tooth]
         gum = edge + HEIGHTS[tooth]
@@ -127,7 +131,7 @@ def _crowns(wide: int, device: torch.device) -> Tensor:
     far, side, tooth, q = _teeth(False)
     aside, t = np.abs(q), np.linspace(0, 1, LEVELS)[:, None]
     # They are round: they turn away from the light to their sides, and at the gum; their edges let some through.
-    light = 1.02 - 0.07 * aside**2 - 0.15 * aside**6 + TURNED[side, tooth] * q
+    light = 1.12 - 0.07 * aside**2 - 0.15 * aside**6 + TURNED[side, tooth] * q
     light = light - 0.09 * ((t - 0.45).clip(0) / 0.55) ** 2 - 0.10 * np.exp(-((t / 0.10) ** 2)) - 0.05 * (1 - t) ** 2
     # Lobes, and the shine on them: seen on the front teeth, hardly farther back; a canine has a ridge.
     front = np.array([1.0, 0.8, 0.5, 0.4, 0.3, 0.2])[tooth]
@@ -215,6 +219,7 @@ class Row:
 def row(
     skull: Skull,
     frame: Frame,
+    highest: float,
     lowest: float,
     shift: tuple[float, float],
     pixel: float,
@@ -224,7 +229,8 @@ def row(
     """The teeth of a skull in the frame of a mouth.
 
     Args:
-        lowest: height ``b`` of the lower lip's edge where it is lowest.
+        highest: height ``b`` of the upper lip's edge in the middle, and
+        lowest: of the lower lip's edge where it is lowest.
         shift: x and y by which an edit of the shape of a face moves them, crop fractions.
         pixel: see :class:`Row`.
         own: upper teeth that are seen where they are after the edit: the row is theirs, and goes on beside them.
@@ -259,11 +265,16 @@ def row(
         planes += found
     # Lips that are pulled from teeth by more than that are thicker than the rig's, and cover them all the same.
     bare = lowest - planes[4][COLUMNS // 2]
-    most = skull.bared * np.abs(skull.axes[1]).max()
+    cm = float(np.abs(skull.axes[1]).max())
+    most = skull.bared * cm
     planes[4] = planes[4] + max(bare, 0.0) - most * np.tanh(max(bare, 0.0) / most)
+    # Where a head is thrown back the rig's gums would be bared, and its teeth hidden: smiles show hardly any gum.
+    middle = slice(COLUMNS // 3, -COLUMNS // 3)
+    gummy = (1 - young) * max(planes[1][middle].min() - highest - GUMMY * cm, 0.0)
+    planes[0], planes[1] = planes[0] - gummy, planes[1] - gummy
     planes, colors, known = np.stack(planes), skull.colors.to(device), 0.0
     if own is not None:
-        planes, known = _as_own(planes, own, frame, share, float(np.abs(skull.axes[1]).max()))
+        planes, known = _as_own(planes, own, frame, share, cm)
         colors = colors.clone()
         # Teeth in the shadow of lips get more light when those open.
         lighter = (colors[0] / colors[2].clamp(min=0.02)).clamp(min=1) ** LIGHTER
@@ -271,7 +282,7 @@ def row(
     wide = int(pixel / frame.length * COLUMNS)
     if wide > 1:
         planes = _means(planes, min(wide, COLUMNS // 4))
-    columns, cm = torch.from_numpy(planes.astype(np.float32)).to(device), float(np.abs(skull.axes[1]).max())
+    columns = torch.from_numpy(planes.astype(np.float32)).to(device)
     fine = pixel / cm * 1.5 * COLUMNS / WIDTHS.sum()  # samples of the arch to a pixel, rounded to a power of two
     crowns = _crowns(2 ** round(math.log2(min(max(fine, 1.0), COLUMNS / 4))), device)
     return Row(columns, crowns, cm, colors, pixel, known, young)
@@ -304,7 +315,9 @@ def _as_own(planes: np.ndarray, own: Own, frame: Frame, share: np.ndarray, cm: f
     # Where a lip has cut them what is seen of them ends softly, and nothing painted is to come out below.
     planes[0] += here * (np.interp(share, at, b - CUT * own.cut) - planes[0])
     # As light as they are, and none where it is dark beside them; but where one side alone shows some, the other one is in the shade.
-    ratio = np.maximum(own.light, ASIDE * own.light[::-1]) / np.interp(at, share, planes[2]).clip(0.3)
+    far = np.abs(np.subtract.outer(np.arange(len(at)), np.arange(len(at))))
+    light = (own.light * ALONG**far).max(1)  # nor does a row end where a narrow mouth shows no more of it
+    ratio = np.maximum(light, ASIDE * light[::-1]) / np.interp(at, share, planes[2]).clip(0.3)
     planes[2] *= 1 + known * (np.interp(share, at, ratio).clip(0, 1.8) - 1)
     return planes, known
 
@@ -380,12 +393,13 @@ def paint(
         (above, 0.0, 0.5 * cm), (hangs, -soft, soft), (gum - b, -2 * soft, 2 * soft), (under, -0.06 * cm, 0.38 * cm),
         (corner, 0.0, 0.20 - 0.08 * row.known), (height, 0.04 * cm, 0.18 * cm), (light, 0.02, 0.15),
         (corner, 0.24, 0.04), (near, fine, border), (under, max(LIP_SHADOW * cm, 2 * row.pixel), 0.0), (fang, -soft, soft),
-        (height, 0.35 * cm, 0.9 * cm), (low_light, 0.02, 0.15), (height, 0.4 * cm, 1.8 * cm),
+        (height, 0.35 * cm, 0.9 * cm), (low_light, 0.02, 0.15), (height, 0.4 * cm, 1.8 * cm), (height, 1.4 * cm, 2.2 * cm),
     )  # fmt: skip
     raised, near_tip, wide, deep, off_lip, is_tooth, is_gum, off_upper, inner = found[:9]
-    opened_up, lit, aside, off, at_lip, is_low, low_up, low_lit, bright = found[9:]
+    opened_up, lit, aside, off, at_lip, is_low, low_up, low_lit, bright, dropped = found[9:]
     # Light that comes from lips and gums is as red as they, and the redder the oftener it was thrown back.
-    flesh = (row.colors[1] / row.colors[1].mean().clamp(min=1e-3)).clamp(min=0.01).log()[:, None]
+    own, flesh = ((c / c.mean().clamp(min=1e-3)).clamp(min=0.01).log()[:, None] for c in row.colors[:2])
+    shady = FLESHY[0] * flesh + FLESHY[1] * own
     # The depth of a mouth is dark under the upper lip. The back of the tongue comes out of it, with a furrow along its middle, and is
     # the lighter the nearer it comes.
     furrow = 1 - 0.14 * (across / -0.02).exp() * (1 - near_tip)
@@ -397,22 +411,22 @@ def paint(
     shows = (closed + row.known - closed * row.known) * opened_up * lit
     depth = depth * (1 - UNDER[1] * shows * (1 - is_gum) * (-(hangs / (UNDER[0] * cm)).square()).exp())
     inside = row.colors[1][:, None] * depth * (flesh * (REDDER * (1 - depth))).exp()
-    # Teeth: less light under the lip and in the corners.
-    dim = 0.48 + 0.2 * row.known
+    # Teeth: less light under the lip, but for a grin's, and in the corners.
+    dim = 0.48 + 0.2 * row.known + 0.24 * (1 - row.known) * low_up * (1 - dropped)
     light = (
         light
         * (1 + (on_crown - 1) * ((1 - is_gum) * (1 - row.young)))
         * (dim + (1 - dim) * off_upper)
-        * (0.55 + 0.45 * inner)
+        * (0.68 + 0.32 * inner)
     )
     light = torch.maximum(light, depth * is_gum)  # bare gums end in the depth
-    warm = -FLESHY * light.clamp(0.02, 1).log() * (1 - is_gum)
+    warm = -light.clamp(0.02, 1).log() * (1 - is_gum)
     tooth = row.colors[0][:, None], torch.lerp(row.colors[1], row.colors[0], PALE * (1 - row.young))[:, None]
-    tooth = torch.lerp(*tooth, is_gum) * light * (flesh * warm).exp()
+    tooth = torch.lerp(*tooth, is_gum) * light * (shady * warm).exp()
     cover = opened * (1 - seen * (1 - drawn * aside)) * off
     if lower:  # it leans inwards, and gets its light through the opening
         light = low_light * (0.62 + 0.27 * bright) * (0.55 + 0.45 * inner) * (1 - 0.7 * GROOVED * low_groove)
-        low_tooth = row.colors[0][:, None] * light * (flesh * (-FLESHY * light.clamp(0.02, 1).log())).exp()
+        low_tooth = row.colors[0][:, None] * light * (shady * -light.clamp(0.02, 1).log()).exp()
         # The tongue lies behind them, and they throw their shadow on it.
         inside = inside * (1 - BEHIND * low_up * low_lit * (-((fang + 0.08 * cm) / (0.14 * cm)).square()).exp())
         inside = torch.lerp(inside, low_tooth, is_low * low_up * low_lit)

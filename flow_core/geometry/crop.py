@@ -52,6 +52,7 @@ OF_FACES = (
     "creases",
     "lids",
     "view",
+    "texture",
 )  # of a crop, a row for each face
 
 
@@ -80,6 +81,8 @@ class Crop:
             shut are drawn out of what is seen above the eye.
         view: ``[B,3,n,n]`` the faces themselves, as of :func:`flow_core.faces.shown.view`; None where nobody kept them: then what they
             show is read off their landmarks, which tell less, and lids that shut are drawn out of what is seen above the eye.
+        texture: ``[B,1,h,w]`` the finest light and shade around the mouths, as of :func:`flow_core.faces.texture.mouth_texture`; None where nobody
+            looked, or the faces are small: then that is drawn out with the skin.
     """
 
     image_size: tuple[int, int]
@@ -95,6 +98,7 @@ class Crop:
     creases: Tensor | None = None
     lids: Tensor | None = None
     view: Tensor | None = None
+    texture: Tensor | None = None
 
     def __post_init__(self) -> None:
         of = self.of_picture or tuple(range(len(self.matrix)))

@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from PIL import Image, ImageDraw
 from torch import Tensor
 
+from flow_core.faces import mouth
 from flow_core.faces.landmarks import AT, LIPS_INNER
 from flow_core.faces.mouth import COLUMNS, mouth_colors
 from flow_core.fields.anatomy import MovedFace
@@ -104,13 +105,15 @@ def test_a_laugh_from_closed_lips_shows_teeth_above_the_dark(closed: Crop) -> No
     color, cover = column(face, closed, field, [0.2, 0.7])
     assert (cover > 0.9).all()
     teeth, depth = color.mean(1)
-    assert 0.3 < teeth < 0.75  # no whiter than the light
+    assert 0.3 < teeth < 0.8  # no whiter than the light
     assert teeth > 1.5 * depth
     assert color[1, 0] > 1.2 * color[1, 2]  # and the depth is red
 
 
 def test_nothing_is_painted_but_on_what_opens(closed: Crop) -> None:
-    closed = replace(closed, lids=None)  # and on the skin below brows that rise
+    closed = replace(
+        closed, lids=None, view=None
+    )  # and on the skin below brows that rise, and at corners of a grin that goes
     for field in (preset("laugh"), preset("surprise"), MusclesField.of({"eyeLookUp": 1.0})):
         face, found, points = asked(field, closed)
         assert not found.painted[0, :, face.opening(points)[0] == 0].any()
@@ -196,6 +199,25 @@ def test_a_row_of_teeth_and_what_lies_below_is_found(closed: Crop, astronaut: Te
     assert (reach - 0.5).abs().max() < 0.1
     assert light.min() > 0.8
     assert ((split > 0.45) & (split < 0.75)).all()
+
+
+def test_the_line_between_two_rows_is_found_however_thin() -> None:
+    light = torch.full((1, 16, COLUMNS), 0.9)
+    light[:, :, [0, 1, -2, -1]] = 0.1
+    rows = torch.linspace(7, 9, COLUMNS).round().long()
+    light[:, rows, torch.arange(COLUMNS)] -= 0.12
+    found, there = mouth._bite(light, (light > 0.4).float())
+    assert there.all()
+    assert (found[0, 2:-2] - 0.5 - rows[2:-2]).abs().max() <= 1
+    light[:, 8:] = 0.2  # one row alone, above the dark or a lip
+    assert not mouth._bite(light, (light > 0.4).float())[1].any()
+
+
+def test_upper_lips_that_rise_far_show_teeth_and_hardly_any_gum(closed: Crop) -> None:
+    face, _, _ = asked(MusclesField.of({"mouthSmile": 0.6, "mouthUpperUp": 1.3, "noseSneer": 1.0}), closed)
+    row, top = face.mouth.row, face.mouth.lips[0, 128]
+    assert row.columns[1, 200:312].min() < top + 0.1 * row.centimetre
+    assert row.columns[0, 200:312].max() > top + 0.3 * row.centimetre
 
 
 def test_a_row_goes_on_beside_a_pictures_own_teeth(closed: Crop, astronaut: Tensor) -> None:

@@ -1,0 +1,120 @@
+"""The dark corners of a grin, where it goes.
+
+A grin draws the corners of a mouth out until lips part there before nothing but the dark of a cheek's inside. Of a mouth that comes together
+again this dark is beside it: a spot on the skin. So a small picture of each corner without it lies over what was seen there, in which what
+was dark, or between the lips, is filled in from the lips and the skin around.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ..faces.creases import DARK
+from ..faces.landmarks import AT, LIPS, LIPS_INNER
+from ..faces.lids import seen_at
+from ..geometry.mesh import polygon_distance
+from ..geometry.neighbours import closing, filled, largest
+from ..geometry.sampling import interpolate
+from .patch import Patch
+from .smooth import smoothstep
+
+SIDE = 48  # pixels of such a picture
+# How far along a mouth and across what is filled reaches, in its widths, from so far within its corners; and share of that from which on less and less is
+REACH, WITHIN, ENDS = (0.24, 0.11), 0.09, 0.5
+DRAWN = 1.1, 2.2  # by how much they are drawn out across and downwards, at most
+WIDE = 0.045  # crop fractions: what is wider is no pit
+DEPTH = 0.12, 0.4  # how much darker than around a pit is, as a logarithm, at least and surely
+BETWEEN = (
+    -0.004,
+    0.003,
+)  # crop fractions within the edges of the lips from where on what is seen may be no lip, and is none
+# Opening of a mouth, crop fractions, with which its corners are mere lines of shade, of which much goes with the smile, and with which they are pits
+GRIN, LINE = (0.008, 0.02), 0.6
+GONE = 0.05, 0.6  # of a smile, that goes: from where on the pits go too, and are gone
+MOST = 0.9  # of what was seen that is covered: a trace of shade stays, as at all corners
+
+
+class Pit(NamedTuple):
+    """One corner of a mouth.
+
+    Attributes:
+        reach: least x and y and largest x and y of the crop points that show it after the edit.
+        paint: what is painted where these come from, ``[7]``: sRGB times how far it covers, that, and what creases of the skin around are there.
+    """
+
+    reach: tuple[float, float, float, float]
+    paint: Patch
+
+    def at(self, source: Tensor, light: Tensor | None, fading: Tensor) -> Tensor:
+        """What is painted ``[4,N]`` on skin from crop points ``source [2,N]``, sRGB times how far it covers, and that: as light as the skin around.
+
+        Args:
+            light: ``[1 or 3,N]`` change of light there without creases, see :attr:`flow_core.fields.base.Sample.light`.
+            fading: ``[0 or 1,N]`` how far creases fade.
+        """
+        paint, creases = self.paint.at(source).split((4, 3))
+        if light is not None:
+            factor = (light + fading * creases if len(fading) else light).exp()
+            dark = DARK * paint[3]
+            paint[:3] = ((paint[:3] + dark) * factor - dark).clamp(min=0)
+        return paint
+
+
+def pits(
+    view: Tensor, creases: Tensor | None, landmarks: Tensor, moved: Tensor, smiles: tuple[float, float]
+) -> list[Pit]:
+    """What is painted at the corners of a mouth; nothing where it goes on smiling.
+
+    Args:
+        view: ``[1,3,n,n]`` the face, as of :func:`flow_core.faces.shown.view`.
+        creases: ``[1,3,n,n]`` of the skin, as of :func:`flow_core.faces.creases.creases`.
+        landmarks: ``[161,2]`` before, crop points, and
+        moved: after.
+        smiles: how much the face smiles before and after.
+    """
+    middles = landmarks[[AT[LIPS_INNER[15]], AT[LIPS_INNER[5]]], 1]
+    grins = smoothstep((middles[1] - middles[0]).item(), *GRIN)
+    gone = smoothstep(smiles[0] - smiles[1], *GONE) * (LINE + (1 - LINE) * grins)
+    if not gone:
+        return []
+    ends = [AT[LIPS[0]], AT[LIPS[10]]]
+    across = landmarks[ends[1]] - landmarks[ends[0]]
+    width = across.norm()
+    axis = across / width
+    half = width * (REACH[0] * axis.abs() + REACH[1] * axis.abs().flip(0))
+    step = (torch.arange(SIDE, device=view.device) + 0.5) / SIDE * 2 - 1
+    away = torch.stack(torch.meshgrid(step, step, indexing="xy"), -1) * half  # [SIDE,SIDE,2]
+    middles = landmarks[ends] + WITHIN * torch.stack([across, -across])
+    along, beside = away @ axis, away @ torch.stack([-axis[1], axis[0]])
+    near = 1 - smoothstep(torch.hypot(along / REACH[0], beside / REACH[1]) / width, ENDS, 1.0)
+    places = middles[:, None, None] + away  # [2,SIDE,SIDE,2]
+    colors = seen_at(view, places.flatten(0, 1)[None]).unflatten(2, (2, SIDE))[0].movedim(1, 0)  # [2,3,SIDE,SIDE]
+    light = (colors.mean(1, keepdim=True) + DARK).log()
+    wide = 2 * round(WIDE / (2 * half.max().item()) * SIDE) + 1
+    dark = smoothstep(closing(light, wide) - light, *DEPTH)
+    inner = landmarks[[AT[i] for i in reversed(LIPS_INNER)]]
+    within = smoothstep(polygon_distance(inner, places.flatten(0, 1)[None]).view(2, 1, SIDE, SIDE), *BETWEEN)
+    hidden = torch.maximum(dark, within)
+    known = 1 - largest(hidden, 5)
+    points = places.flatten(0, 1)[None]
+    if creases is None:
+        evened = torch.zeros_like(colors)
+    else:
+        evened = interpolate(creases, points, "bilinear")[0].unflatten(1, (2, SIDE)).movedim(1, 0)
+    bare = filled(torch.cat([colors, evened], 1), known.clamp(min=1e-4))
+    cover = MOST * gone * near * F.avg_pool2d(largest(hidden, 7), 5, 1, 2)
+    cover[..., [0, -1], :] = cover[..., [0, -1]] = 0
+    paint = torch.cat([bare[:, :3] * cover, cover, bare[:, 3:]], 1)
+    after, found = half * half.new_tensor(DRAWN), []
+    for i, end in enumerate(ends):
+        (x0, y0), (x1, y1) = (middles[i] - half).tolist(), (middles[i] + half).tolist()
+        (u0, v0), (u1, v1) = (moved[end] - after).tolist(), (moved[end] + after).tolist()
+        found.append(Pit((u0, v0, u1, v1), Patch((x0, y0, x1, y1), paint[i : i + 1])))
+    return found
+
+
+__all__ = ["Pit", "pits"]

@@ -1,0 +1,46 @@
+"""The dark corners of a grin go with it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import Tensor
+
+from flow_core.faces.landmarks import AT, LIPS
+from flow_core.faces.shown import view
+from flow_core.fields.expressions import preset
+from flow_core.fields.muscles import MusclesField
+from flow_core.geometry.crop import Crop
+from flow_core.geometry.grid import pixel_centers
+from flow_core.warping.warp import warp
+
+
+def pitted(crop: Crop, picture: Tensor, corner: int) -> tuple[Tensor, Crop]:
+    """A picture with a black spot beside a corner of the mouth, and its crop."""
+    h, w = crop.image_size
+    pixels = pixel_centers(h, w)[0] * torch.tensor([w, h])
+    spot = (pixels - crop.landmarks[0, AT[LIPS[corner]]]).norm(dim=-1) < 0.012 * crop.side[0]
+    picture = picture * ~spot
+    return picture, replace(crop, view=view(picture, crop))
+
+
+@pytest.mark.parametrize("corner", [0, 10])
+@pytest.mark.parametrize("name", ["surprise", "kiss"])
+def test_a_pit_goes_with_the_grin(crop: Crop, astronaut: Tensor, name: str, corner: int) -> None:
+    picture, dark = pitted(crop, astronaut, corner)
+    filled, left = (warp(picture, c, preset(name))[0] for c in (dark, replace(dark, view=None)))
+    assert (filled - left).mean(1).max() > 0.2  # where it was black
+    changed = (filled - left).abs().amax(1)[0] > 0.02
+    y, x = changed.nonzero().T.float()
+    places = dark.to_crop(torch.stack([x, y], -1)[None, None])[0, 0]
+    beside = (places[:, None] - dark.places[0, [AT[i] for i in (LIPS[0], LIPS[10])]]).norm(dim=-1).amin(1)
+    below_eyes = places[:, 1] > 0.55
+    assert beside[below_eyes].max() < 0.15  # and nothing else
+
+
+def test_a_grin_keeps_its_corners(crop: Crop, astronaut: Tensor) -> None:
+    _, dark = pitted(crop, astronaut, 0)
+    wider = MusclesField.of({"mouthSmile": 0.2})
+    assert wider.flow(0.0, dark).faces[0].pits == []
