@@ -41,10 +41,17 @@ SCARCE = 0.08  # share of hair nearby that counts as much as all the hair does
 # L by which hair without strands may get darker, or else it is a cap, and more for each L that these differ
 SMOOTH = 26.0, 14.0
 WARM = 0.25  # shift along a for each L that hair cannot be bleached
-RUDDY, FULL = 0.5, 0.7  # exponents by which a and b fall with the light within the shade: that of fair hair is ruddy
+FULL = 0.7  # exponent by which a and b fall with the light within the shade
+# the same of hair of warm colours, of dark and of fair hair, and L of these: the shade of fair hair is ruddy
+RUDDY, FAIR = ((0.5, 0.7), (-0.6, 0.2)), (40.0, 60.0)
+WASHED = 1.2, 0.4  # shares of a and b that gloss lacks
 WHOLLY = 15.0  # shift, CIE Lab, from where on hair is another colour, and not its own a little changed
 COLORLESS = 12.0  # chroma up to which light hair is grey, the less the more of it
-KEPT = 0.4  # of how the colours of hair differ from strand to strand, what dye leaves
+HUES = 1.9, 3.2  # standard deviations of a and b in hair of one light, measured on portraits with hair of all colours
+HUE_GAIN = 2.5  # times that such differences grow at most: colours of black hair are half noise
+WARMER = 1.3  # times that light hair has more red in shade, at most
+PASTEL = 50.0, 65.0  # L of hair that is not dyed dark, and that is dyed as light as it is, by PASTEL_KEPT of the way
+PASTEL_KEPT = 0.55
 COARSE = 96  # pixels a side of the face square, at which what is smooth is computed
 
 
@@ -64,6 +71,7 @@ class Hair(NamedTuple):
         roots: 1 where hair grows out of skin, 0 within and where it ends in the open, ``[N]``.
         thin: the same with where it ends before skin, ``[N]``.
         shade: the logarithm of how much less light a pixel has than the mean, ``[N]``.
+        hues: how a and b around each pixel differ from those of hair of that light, ``[2,N]`` as far apart as in usual hair.
     """
 
     mean: Tensor
@@ -78,6 +86,7 @@ class Hair(NamedTuple):
     roots: Tensor
     thin: Tensor
     shade: Tensor
+    hues: Tensor
 
 
 def look(picture: Tensor, mask: Tensor, at: Tensor, mean: Tensor, square: int, skin: Tensor | None = None) -> Hair:
@@ -130,13 +139,29 @@ def look(picture: Tensor, mask: Tensor, at: Tensor, mean: Tensor, square: int, s
     rgb = smooth + off - (1 - inner * deep) * along * way
     lab = rgb_to_lab(rgb)
     # in logarithms, since gloss on black hair is all that tells its strands in light itself; less so where hair is lighter
-    around = rgb_to_lab(smooth)[0].clamp(min=0)
+    around, *hues = rgb_to_lab(smooth)
+    around = around.clamp(min=0)
     strands = (lab[0].clamp(min=0) + DARK + SHADY * mean[0]).log() - (around + DARK + SHADY * mean[0]).log()
     shades = (around + DEEP + LIT * mean[0]).log()
     shade = ((lab[0] + 6) / (mean[0] + 6)).clamp(1e-3, 1).log()
     spread, *spreads = (_standard(x, weight)[1] for x in (lab[0], lab[0] - around, around))
     strands, shades = (_standard(x, weight)[0] for x in (strands, shades))
-    return Hair(mean, rgb, lab, strands, shades, spread, torch.stack(spreads), fine, mask, roots[0], thin[0], shade)
+    hues = _of_one_light(torch.stack(hues), around, weight)
+    return Hair(mean, rgb, lab, strands, shades, spread, torch.stack(spreads), fine, mask, roots[0], thin[0], shade, hues)
+
+
+def _of_one_light(hues: Tensor, light: Tensor, weight: Tensor) -> Tensor:
+    """What of a and b ``[2,N]`` does not go with L ``[N]``, as far apart as in usual hair, where that is not mostly noise; weights as of
+    :func:`_standard`."""
+    light = _standard(light, weight)[0]
+    with_light = torch.stack([torch.ones_like(light), light, light * light])
+    both = (with_light * weight) @ with_light.T + 1e-3 * torch.eye(3, device=light.device)
+    off = hues - torch.linalg.solve(both, (with_light * weight) @ hues.T).T @ with_light
+    off = off - (off * weight).sum(1, keepdim=True)
+    spread = (off.square() * weight).sum(1, keepdim=True).sqrt()
+    usual = spread.new_tensor(HUES)[:, None]
+    off = off * (usual / spread.clamp(min=1e-3)).clamp(max=HUE_GAIN)
+    return off.clamp(-2.5 * usual, 2.5 * usual)
 
 
 def _standard(values: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
@@ -149,8 +174,8 @@ def _standard(values: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
 def usual_spreads(light: Tensor) -> Tensor:
     """The standard deviations ``[2]`` of L from strand to strand, and of light and shade over the head, of hair of mean L ``light [1]``:
     measured on portraits with hair of all colours."""
-    strands = torch.minimum(0.15 * light, 0.13 * (100 - light)).clamp(max=4.5)
-    shades = torch.minimum(torch.minimum(light / 3, 3 + 0.12 * light), 0.3 * (100 - light))
+    strands = torch.minimum(0.15 * light, 0.13 * (100 - light)).clamp(max=5.0)
+    shades = torch.minimum(torch.minimum(light / 3, 3.5 + 0.15 * light), 0.33 * (100 - light))
     return torch.cat([strands, shades]).clamp(min=0.7)
 
 
@@ -165,7 +190,9 @@ def dyed(hair: Hair, by: Tensor) -> Tensor:
     lift = torch.minimum(torch.maximum(by[0], darkest), lightest)
     # hair that is lighter than grey is grey as it is
     grey = (1 - (mean + by)[1:].norm(dim=0) / COLORLESS).clamp(0, 1) * ((mean[0] + by[0] - 58) / 10).clamp(0, 1)
-    lift = torch.where(lift < 0, lift * (1 - grey), lift)
+    # what is lighter than a light colour becomes a pale one: white hair is toned, and not made brown
+    pastel = PASTEL_KEPT * ((mean[0] + by[0] - PASTEL[0]) / (PASTEL[1] - PASTEL[0])).clamp(0, 1)
+    lift = torch.where(lift < 0, lift * (1 - torch.maximum(grey, pastel)), lift)
     # what is bleached is first of all orange
     warm = WARM * (by[0] - lift).clamp(0, 20) * (by[2] / 30).clamp(0, 1)
     there = torch.stack([mean[0] + lift, mean[1] + by[1] + warm, mean[2] + by[2]])
@@ -183,7 +210,8 @@ def dyed(hair: Hair, by: Tensor) -> Tensor:
     tone = strands * hair.strands + shades * lit
     most = torch.hypot(strands, shades) * (GLOSS[0] + (GLOSS[1] - GLOSS[0]) * far)
     tone = torch.where(tone > 0, most * (tone.clamp(min=0) / most).log1p(), tone)
-    tone = tone - (tone * hair.mask).sum() / hair.mask.sum().clamp(min=1e-6) - BY_SKIN * far * hair.roots
+    tone, left = _standard(tone, hair.mask / hair.mask.sum().clamp(min=1e-6))
+    tone = tone * torch.maximum(left, torch.minimum(torch.hypot(strands, shades), 1.5 * left)) - BY_SKIN * far * hair.roots
     light = new + base * ((tone / base).exp() - 1)
     rooted = far * (1 - ROOTS) + (-lift / ROOTED).clamp(0, 1) * (1 - GREY_ROOTS)
     light = torch.where(light > 85, 85 + 13 * ((light - 85) / 13).tanh(), light)
@@ -191,14 +219,16 @@ def dyed(hair: Hair, by: Tensor) -> Tensor:
     # in shade there is less colour, and gloss is as white as the light is
     shade = ((light + 6) / (new + 6).clamp(min=6)).clamp(1e-3, 1)
     gloss = wholly * ((light - new) / (100 - new).clamp(min=10)).clamp(0, 1)
-    ruddy = (there[2] / 20).clamp(0, 1) * (FULL - RUDDY)
-    power = torch.stack([FULL - ruddy, ruddy.new_full((1,), FULL)])
-    full, was = (power * shade.log()).exp(), (power * hair.shade).exp()
-    pale = torch.stack([1 - 0.9 * gloss, 1 - 0.5 * gloss])
+    warm = torch.lerp(*own.new_tensor(RUDDY)[..., None], ((new - FAIR[0]) / (FAIR[1] - FAIR[0])).clamp(0, 1))
+    power = torch.lerp(torch.full_like(warm, FULL), warm, (there[2] / 20).clamp(0, 1))
+    full, was = ((power * dark).exp().clamp(max=WARMER) for dark in (shade.log(), hair.shade))
+    pale = 1 - gloss.new_tensor(WASHED)[:, None] * gloss
     darker = (new + 16) / (mean[0] + 16)
-    paler = (there[1:].norm(dim=0) + 1) / (mean[1:].norm(dim=0) + 1)
-    kept = torch.minimum(darker, paler.clamp(min=0.3)).clamp(max=1) * (1 - (1 - KEPT) * wholly)
-    hue = there[1:] * full * pale + (own[1:] - mean[1:] * was) * kept
+    chroma = there[1:].norm(dim=0)
+    paler = (chroma + 1) / (mean[1:].norm(dim=0) + 1)
+    kept = torch.minimum(darker, paler.clamp(min=0.3)).clamp(max=1)
+    varied = ((new + 4) / 40).clamp(max=1) * ((chroma + 4) / 20).clamp(max=1)
+    hue = there[1:] * full * pale + torch.lerp((own[1:] - mean[1:] * was) * kept, varied * hair.hues, wholly)
     # no head grows green hair: it was dyed before, roots and all
     dyed_before = ((mean[1:] - mean[1:].clamp(*mean.new_tensor(GROWN)[..., None])).norm() / UNLIKE).clamp(max=1)
     return torch.lerp(torch.cat([light[None], hue]), own, rooted * hair.roots * (1 - dyed_before))

@@ -72,7 +72,7 @@ COLORS: dict[str, tuple[str, tuple[float, float, float]]] = {
     "eyes grey": ("irises", (54, -2, -4)),
     "hair black": ("hair", (10, 0, 0)),
     "hair brown": ("hair", (30, 10, 18)),
-    "hair blond": ("hair", (67, 10, 30)),
+    "hair blond": ("hair", (68, 8, 27)),
     "hair red": ("hair", (42, 30, 36)),
     "hair grey": ("hair", (80, 0, 2)),
     "hair blue": ("hair", (39, 0, -35)),
