@@ -37,6 +37,9 @@ GROWN, UNLIKE = ((-4.0, -8.0), (28.0, 45.0)), 8.0
 EDGE, FINE = 0.045, 0.016  # of the square: how far roots reach into the hair, and light changes from strand to strand
 # of the square, over which hair has one colour where a pixel is only partly hair: where there is little hair, and else
 NEARBY = 0.06, 0.025
+# standard deviations of the colours of a head of hair, and of a picture's noise, sRGB: where a pixel is partly hair, what is told of its hue
+VARIED, NOISE = 0.12, 0.03
+ALIKE = 0.15  # distance of the colours of hair and of what lies beyond, sRGB, at which the latter is half told from light on hair
 SCARCE = 0.08  # share of hair nearby that counts as much as all the hair does
 # L by which hair without strands may get darker, or else it is a cap, and more for each L that these differ
 SMOOTH = 26.0, 14.0
@@ -45,6 +48,7 @@ FULL = 0.7  # exponent by which a and b fall with the light within the shade
 # the same of hair of warm colours, of dark and of fair hair, and L of these: the shade of fair hair is ruddy
 RUDDY, FAIR = ((0.5, 0.7), (-0.6, 0.2)), (40.0, 60.0)
 WASHED = 1.2, 0.4  # shares of a and b that gloss lacks
+COLORED = 6.0, 21.0  # chroma that hair has more than most of it, where its gloss begins to be coloured, and is so wholly
 WHOLLY = 15.0  # shift, CIE Lab, from where on hair is another colour, and not its own a little changed
 COLORLESS = 12.0  # chroma up to which light hair is grey, the less the more of it
 HUES = 1.9, 3.2  # standard deviations of a and b in hair of one light, measured on portraits with hair of all colours
@@ -52,6 +56,7 @@ HUE_GAIN = 2.5  # times that such differences grow at most: colours of black hai
 WARMER = 1.3  # times that light hair has more red in shade, at most
 PASTEL = 50.0, 65.0  # L of hair that is not dyed dark, and that is dyed as light as it is, by PASTEL_KEPT of the way
 PASTEL_KEPT = 0.55
+PALER = 0.02  # share of its colour that it lacks for each L by which it is lighter
 COARSE = 96  # pixels a side of the face square, at which what is smooth is computed
 
 
@@ -71,6 +76,7 @@ class Hair(NamedTuple):
         roots: 1 where hair grows out of skin, 0 within and where it ends in the open, ``[N]``.
         thin: the same with where it ends before skin, ``[N]``.
         shade: the logarithm of how much less light a pixel has than the mean, ``[N]``.
+        beyond: colours of what is no hair around each pixel, sRGB ``[3,N]``; of the hair where there is nothing else.
         hues: how a and b around each pixel differ from those of hair of that light, ``[2,N]`` as far apart as in usual hair.
     """
 
@@ -86,6 +92,7 @@ class Hair(NamedTuple):
     roots: Tensor
     thin: Tensor
     shade: Tensor
+    beyond: Tensor
     hues: Tensor
 
 
@@ -118,15 +125,16 @@ def look(picture: Tensor, mask: Tensor, at: Tensor, mean: Tensor, square: int, s
     for radius, part_of in zip(NEARBY, (deep**2 * inner, deep**2), strict=True):
         own = blurred(torch.cat([small * part_of, part_of], 1), max(1, round(radius * COARSE)))
         near = (own[:, :3] + SCARCE * near) / (own[:, 3:] + SCARCE)
-    smooth = blurred(torch.cat([small * part**2, part**2, small * (1 - part), 1 - part], 1), strand)
-    smooth, beyond = smooth[:, :4], smooth[:, 4:]
+    other = (1 - 4 * part).clamp(min=0)  # what is next to hair is some of it
+    smooth = blurred(torch.cat([small * part**2, part**2], 1), strand)
+    beyond = blurred(torch.cat([small * other, other], 1), 2 * strand)
     smooth = (smooth[:, :3] + 1e-3 * near) / (smooth[:, 3:] + 1e-3)
     beyond = (beyond[:, :3] + 1e-3 * near) / (beyond[:, 3:] + 1e-3)
     # a wall shines through the border of hair, which would be a rim of light
     smooth = near + (smooth - near) * torch.where((smooth - near) * (beyond - near) > 0, inner**2, inner)
-    planes = resized(torch.cat([thin, thin * grown, deep, inner, smooth, beyond - near], 1), n)
+    planes = resized(torch.cat([thin, thin * grown, deep, inner, smooth, beyond, near], 1), n)
     planes = planes.flatten(2)[0].index_select(1, at)
-    thin, roots, deep, inner, smooth, beyond = planes.split((1, 1, 1, 1, 3, 3))
+    thin, roots, deep, inner, smooth, beyond, near = planes.split((1, 1, 1, 1, 3, 3, 3))
     pixels, mask, mean = picture.flatten(2)[0].index_select(1, at), mask.flatten()[at], mean[:, None]
     weight = mask * deep[0] ** 2 + 1e-6
     weight = weight / weight.sum()
@@ -134,9 +142,17 @@ def look(picture: Tensor, mask: Tensor, at: Tensor, mean: Tensor, square: int, s
     most = 3 * (off.square() * weight).sum(1, keepdim=True).sqrt()
     off = torch.lerp(torch.minimum(torch.maximum(off, -most), most), off, deep)
     # as far as a pixel tends to what lies beyond it may be that; all else is its own, such as a rim of red in low sun
-    way = beyond / beyond.square().sum(0).sqrt().clamp(min=1e-3)
-    along = (off * way).sum(0, keepdim=True).clamp(min=0)
+    way = beyond - near
+    far = way.square().sum(0, keepdim=True).sqrt().clamp(min=1e-3)
+    way = way / far
+    along = torch.minimum((off * way).sum(0, keepdim=True).clamp(min=0), far) * far**2 / (far**2 + ALIKE**2)
     rgb = smooth + off - (1 - inner * deep) * along * way
+    # a mixture of another hue than these two is of strands of another hue, through which light shines (Wiener), or else no mixture
+    left = pixels - torch.lerp(beyond, rgb, mask)
+    along = (left * way).sum(0, keepdim=True)
+    left, far = left - along * way, left.square().sum(0)
+    sure = left.square().sum(0) / far.clamp(min=1e-9)
+    rgb = rgb + sure * mask * (1 - mask) * VARIED**2 / (mask**2 * VARIED**2 + (1 - mask) * NOISE**2 + 1e-9) * left
     lab = rgb_to_lab(rgb)
     # in logarithms, since gloss on black hair is all that tells its strands in light itself; less so where hair is lighter
     around, *hues = rgb_to_lab(smooth)
@@ -147,7 +163,7 @@ def look(picture: Tensor, mask: Tensor, at: Tensor, mean: Tensor, square: int, s
     spread, *spreads = (_standard(x, weight)[1] for x in (lab[0], lab[0] - around, around))
     strands, shades = (_standard(x, weight)[0] for x in (strands, shades))
     hues = _of_one_light(torch.stack(hues), around, weight)
-    return Hair(mean, rgb, lab, strands, shades, spread, torch.stack(spreads), fine, mask, roots[0], thin[0], shade, hues)
+    return Hair(mean, rgb, lab, strands, shades, spread, torch.stack(spreads), fine, mask, roots[0], thin[0], shade, beyond, hues)
 
 
 def _of_one_light(hues: Tensor, light: Tensor, weight: Tensor) -> Tensor:
@@ -196,6 +212,7 @@ def dyed(hair: Hair, by: Tensor) -> Tensor:
     # what is bleached is first of all orange
     warm = WARM * (by[0] - lift).clamp(0, 20) * (by[2] / 30).clamp(0, 1)
     there = torch.stack([mean[0] + lift, mean[1] + by[1] + warm, mean[2] + by[2]])
+    there = torch.cat([there[:1], there[1:] * (1 - PALER * (lift - by[0])).clamp(0.5, 1)])
     new = there[0]
     deepest = DEEPEST * (new + 6)  # colour that hair has where it is as dark
     there = torch.cat([there[:1], there[1:] * (deepest / there[1:].norm(dim=0).clamp(min=1e-6)).clamp(max=1)])
@@ -222,7 +239,9 @@ def dyed(hair: Hair, by: Tensor) -> Tensor:
     warm = torch.lerp(*own.new_tensor(RUDDY)[..., None], ((new - FAIR[0]) / (FAIR[1] - FAIR[0])).clamp(0, 1))
     power = torch.lerp(torch.full_like(warm, FULL), warm, (there[2] / 20).clamp(0, 1))
     full, was = ((power * dark).exp().clamp(max=WARMER) for dark in (shade.log(), hair.shade))
-    pale = 1 - gloss.new_tensor(WASHED)[:, None] * gloss
+    # what has more colour the lighter it is lies in coloured light, and so does its gloss
+    colored = ((own[1:].norm(dim=0) - mean[1:].norm(dim=0) - COLORED[0]) / (COLORED[1] - COLORED[0])).clamp(0, 1)
+    pale = 1 - gloss.new_tensor(WASHED)[:, None] * gloss * (1 - colored)
     darker = (new + 16) / (mean[0] + 16)
     chroma = there[1:].norm(dim=0)
     paler = (chroma + 1) / (mean[1:].norm(dim=0) + 1)

@@ -32,8 +32,14 @@ TEXTURE = 0.15, 0.4  # of the texture that most of the hair has: none, and enoug
 BLURRED = (
     0.006  # mean difference of the logarithm of light from that of its neighbours, below which a picture has no texture
 )
+CORE, SOME = (0.8, 0.93), (0.6, 0.88)  # probability of hair: that is surely some, and that may be where that is far
+KNOWN = 0.4, 0.52  # share of the hair of which the network is sure, where it hardly knows such hair, and where it does
+# probabilities that are none and wholly hair, where the network hardly knows such hair, and where it does: what is left out of hair that can
+# hardly be told from what lies beyond is not seen
+FOUND = (0.3, 0.62), (0.45, 0.8)
 STRAY = 0.01, 0.06  # probability of hair beside it: a wall that is as dark, and strands
 HUE = 2.0  # times that shares of red and green count, of what red and green do
+SPREAD, LOW, HIGH = 1.0, (0.03, 0.2), (0.05, 0.4)
 APART = 14.0  # squared distance of two colours in what they vary by, which half tells them apart
 # mean logit where hair is found, below which it may well be a hat or a bald head: where it is much of the square, and where it is little,
 # as these are for the most part
@@ -119,7 +125,8 @@ def likely_hair(picture: Tensor, size: int, span: float = 1.0) -> tuple[Tensor, 
     likely, picture = mask, resized(picture, side)
     small = resized(picture, mask.shape[-1])
     mask = mask * textured(small, mask, max(1, round(0.025 * coarse)))
-    mask = ((mask - 0.3) / 0.32).clamp(0, 1)
+    low, high = torch.lerp(*mask.new_tensor(FOUND)[..., None, None, None, None], known(likely))
+    mask = ((mask - low) / (high - low)).clamp(0, 1)
     mask = matted(picture, mask, max(1, round(BAND * coarse)))
     some = ((likely - STRAY[0]) / (STRAY[1] - STRAY[0])).clamp(0, 1)
     return mask * resized(some, side), trusted(logits), likely
@@ -161,6 +168,22 @@ def textured(picture: Tensor, mask: Tensor, radius: int) -> Tensor:
     return torch.lerp(some, torch.ones_like(some), ((mask - 0.9) / 0.08).clamp(0, 1))
 
 
+def known(likely: Tensor) -> Tensor:
+    """Whether the network is sure of most of the hair it finds ``[B,1,h,w]``, ``[B,1,1,1]`` 0..1. Then what it doubts is a wall as dark as the
+    hair, or a coat; it doubts all of hair that is pale, or dyed green."""
+    share = (likely > 0.9).float().mean((2, 3), keepdim=True) / (likely > 0.5).float().mean((2, 3), keepdim=True).clamp(min=1e-6)
+    return ((share - KNOWN[0]) / (KNOWN[1] - KNOWN[0])).clamp(0, 1)
+
+
+def near_sure(likely: Tensor, reach: int) -> Tensor:
+    """How much of what may be hair ``[B,1,h,w]`` is near to what surely is, in pixels, or nearly sure itself, ``[B,1,h,w]`` 0..1: doubt about
+    hair that is :func:`known` is as narrow as its border."""
+    core = ((likely - CORE[0]) / (CORE[1] - CORE[0])).clamp(0, 1)
+    near = blurred(largest(core, 2 * reach + 1), max(1, reach // 2), 1)
+    near = torch.maximum(near, ((likely - SOME[0]) / (SOME[1] - SOME[0])).clamp(0, 1))
+    return 1 - known(likely) * (1 - near)
+
+
 def middle(picture: Tensor, span: float) -> Tensor:
     """The square in the middle of ``[B,C,S,S]`` whose side is 1 of ``span``."""
     rim = round(picture.shape[-1] * (1 - 1 / span) / 2)
@@ -194,7 +217,7 @@ def matted(picture: Tensor, mask: Tensor, band: int) -> Tensor:
 
 def _ways(sums: Tensor, mask: Tensor, reach: int, noise: float = 0.05) -> Tensor:
     """From place to place of a picture of C colours: how much the border is to be looked for, how much hair there may be, and the way from
-    what lies beyond to the hair with where it begins, ``[B,3+C,h,w]``; of ``mask [B,1,h,w]``, and of ones, the colours, and their products
+    what lies beyond to the hair with where it begins and how far along it hair and what lies beyond vary, ``[B,5+C,h,w]``; of ``mask [B,1,h,w]``, and of ones, the colours, and their products
     by pairs, ``sums [B,1+C+C(C+1)/2,h,w]``.
 
     It is the way on which these two differ most for how much either varies (Fisher, The use of multiple measurements, 1936)."""
@@ -204,14 +227,15 @@ def _ways(sums: Tensor, mask: Tensor, reach: int, noise: float = 0.05) -> Tensor
     beyond = (1 - 2 * most).clamp(min=0) + 0.05 * (1 - mask) ** 8 + 1e-9
     (some, more), (of_hair, of_beyond), vary = _colors(sums, torch.stack([hair, beyond]), 2 * reach)
     way = of_hair - of_beyond
-    both = vary.movedim((1, 2), (-2, -1)) + noise**2 * torch.eye(way.shape[1], device=way.device)
+    both = vary.sum(0).movedim((1, 2), (-2, -1)) + noise**2 * torch.eye(way.shape[1], device=way.device)
     along = torch.linalg.solve(both.cpu(), way.movedim(1, -1)[..., None].cpu())  # not every device solves many at once
     along = along[..., 0].movedim(-1, 1).to(way)
     far = (way * along).sum(1, keepdim=True)
     along = along / far.clamp(min=1e-6)
     begin = (along * of_beyond).sum(1, keepdim=True)
+    spread = torch.einsum("bcyx,pbcdyx,bdyx->bpyx", along, vary, along).clamp(min=0).sqrt()
     apart = some * more * far**2 / (far**2 + APART**2)
-    apart, way = resized(torch.cat([apart, along, begin], 1), mask.shape[-1]).tensor_split((1,), 1)
+    apart, way = resized(torch.cat([apart, along, begin, spread], 1), mask.shape[-1]).tensor_split((1,), 1)
     unsure = (2 * torch.minimum(least, most)).clamp(max=1) * apart
     near = (3 * blurred(most, max(1, reach // 2))).clamp(max=1)
     return torch.cat([unsure, near, way], 1)
@@ -220,25 +244,26 @@ def _ways(sums: Tensor, mask: Tensor, reach: int, noise: float = 0.05) -> Tensor
 def _on_the_way(picture: Tensor, mask: Tensor, ways: Tensor) -> Tensor:
     """How far pixels ``[B,C,S,S]`` are on ways from :func:`_ways`, or else what a mask says, ``[B,1,S,S]``."""
     planes = torch.cat([resized(x, picture.shape[-1]) for x in (mask, ways)], 1)
-    mask, unsure, near, along, begin = planes.split((1, 1, 1, picture.shape[1], 1), 1)
+    mask, unsure, near, along, begin, hair, beyond = planes.split((1, 1, 1, picture.shape[1], 1, 1, 1), 1)
     alpha = (picture * along).sum(1, keepdim=True) - begin
-    return torch.lerp(mask, torch.minimum(((alpha - 0.1) / 0.65).clamp(0, 1), near), unsure)
+    low, high = (SPREAD * beyond).clamp(*LOW), 1 - (SPREAD * hair).clamp(*HIGH)
+    return torch.lerp(mask, torch.minimum(((alpha - low) / (high - low)).clamp(0, 1), near), unsure)
 
 
 def _colors(sums: Tensor, weight: Tensor, radius: int) -> tuple[Tensor, Tensor, Tensor]:
     """Of parts ``weight [P,B,1,h,w]`` of a picture, with ``sums`` as of :func:`_ways`, from place to place, which are half as
-    many a side (``y`` and ``x``): whether there is any of a part near ``[P,B,1,y,x]`` 0..1, its mean ``[P,B,C,y,x]``, and how much all parts vary
-    within themselves ``[B,C,C,y,x]``."""
+    many a side (``y`` and ``x``): whether there is any of a part near ``[P,B,1,y,x]`` 0..1, its mean ``[P,B,C,y,x]``, and how much it varies
+    within itself ``[P,B,C,C,y,x]``."""
     count = math.isqrt(2 * sums.shape[1]) - 1
     row, column = torch.triu_indices(count, count, device=sums.device)  # what varies is symmetric
     sums = blurred(sums * weight, radius)
     sums = F.avg_pool2d(sums.flatten(0, 1), 2, ceil_mode=True).unflatten(0, sums.shape[:2])
     some, mean, square = sums.split((1, count, len(row)), 2)
     mean, square = mean / some.clamp(min=1e-5), square / some.clamp(min=1e-5)
-    vary = (square - mean.index_select(2, row) * mean.index_select(2, column)).sum(0)
+    vary = square - mean.index_select(2, row) * mean.index_select(2, column)
     at = torch.empty(count, count, dtype=torch.long, device=sums.device)
     at[row, column] = at[column, row] = torch.arange(len(row), device=sums.device)
-    return (50 * some).clamp(max=1), mean, vary[:, at]
+    return (50 * some).clamp(max=1), mean, vary[:, :, at]
 
 
 def trusted(logits: Tensor) -> Tensor:
