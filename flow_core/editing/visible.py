@@ -55,6 +55,8 @@ UNLIKELY = 0.02, 0.1  # the same: that is none on a face, such as a cheek in sha
 INNER = 0.85  # of the oval of the face, in which below the brows there is no hair
 TAKEN = 0.7, 0.4  # share of a colour of skin that lips, and brows, do not take
 BROW = 0.95, 1.65  # of the oval's half above the brows, up to where a brow may go on, across and up
+LONG = 0.2, 0.45  # share of hair beyond the skull: of close-cropped, and of long hair
+SHORN, SHORN_ALIKE = 0.85, 9.0  # of a pixel that looks like skin, what is none of the hair; how far, CIE Lab, it may look otherwise
 NEAR_SURE = 0.03  # of the square, within which what may be hair belongs to what surely is
 SKULL = 1.15, 1.1  # half widths of a face, and heights of it below the eyes, that a head with its hair has
 NECK = 0.15  # of the square, by which a neck may go on below the chin
@@ -338,8 +340,10 @@ class Seen:
         spared = 1 - bare * (1 - covered)
         spared = self._around(spared, 1.0)
         near = near_sure(self.found_hair[2], max(1, round(NEAR_SURE * self.found_hair[2].shape[-1] / self.span)))
-        spared = spared * torch.maximum(resized(near, spared.shape[-1]), self._around(self._skull()))
-        spared = spared * self._hair_like(resized(mask, spared.shape[-1]) * spared)
+        skull = self._around(self._skull())
+        spared = spared * torch.maximum(resized(near, spared.shape[-1]), skull)
+        hair = resized(mask, spared.shape[-1]) * spared
+        spared = spared * self._hair_like(hair) * (1 - self._shorn(hair, skull))
         return mask * resized(spared, mask.shape[-1]) * trusted.to(mask)[:, None, None, None]
 
     def _skull(self) -> Tensor:
@@ -350,6 +354,17 @@ class Seen:
         points = pixel_centers(self.size, self.size, self.rgb.device)
         far = ((points - middle_[:, None, None]) / (half * half.new_tensor(SKULL))[:, None, None]).norm(dim=-1)
         return ((1 - _ramp(far, 0.95, 1.1)) * (points[..., 1] < self._brows[..., 1:]))[:, None].to(self.rgb)
+
+    def _shorn(self, mask: Tensor, skull: Tensor) -> Tensor:
+        """How much of close-cropped hair is the skin below it, ``[B,1,n,n]`` 0..1 of the whole picture: how far its colours are on the way from
+        black to the skin. Hair that goes beyond the skull hides it, whatever its colour."""
+        beyond = (mask * (1 - skull)).sum((2, 3), keepdim=True) / mask.sum((2, 3), keepdim=True).clamp(min=1e-6)
+        skin = self.light[0][..., None, None]
+        black = skin * skin.new_tensor([0.25, 0.1, 0.1])[:, None, None]
+        way, off = skin - black, self.whole_lab - black
+        share = (off * way).sum(1, keepdim=True) / way.square().sum(1, keepdim=True).clamp(min=1)
+        alike = torch.exp(-(off - share * way).square().sum(1, keepdim=True) / SHORN_ALIKE**2)
+        return SHORN * (1 - _ramp(beyond, *LONG)) * alike * _ramp(share, 0.1, 1.0)
 
     def _hair_like(self, mask: Tensor) -> Tensor:
         """How much pixels of the whole picture have the colour of most of the hair, or lie where hair is expected, which is above the

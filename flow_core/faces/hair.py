@@ -32,7 +32,7 @@ TEXTURE = 0.15, 0.4  # of the texture that most of the hair has: none, and enoug
 BLURRED = (
     0.006  # mean difference of the logarithm of light from that of its neighbours, below which a picture has no texture
 )
-CORE, SOME = (0.8, 0.93), (0.6, 0.88)  # probability of hair: that is surely some, and that may be where that is far
+CORE, SOME = (0.8, 0.93), (0.65, 0.88)  # probability of hair: that is surely some, and that may be where that is far
 KNOWN = 0.4, 0.52  # share of the hair of which the network is sure, where it hardly knows such hair, and where it does
 # probabilities that are none and wholly hair, where the network hardly knows such hair, and where it does: what is left out of hair that can
 # hardly be told from what lies beyond is not seen
