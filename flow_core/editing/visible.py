@@ -17,7 +17,7 @@ from torch import Tensor
 
 from ..faces.covered import SIZE as COVERED_SIZE
 from ..faces.covered import load_covered
-from ..faces.hair import guided, likely_hair, middle, near_sure, resized
+from ..faces.hair import guided, likely_hair, middle, resized
 from ..faces.landmarks import AT, BROWS, EYES, IRISES, LIPS, OVAL
 from ..faces.regions import polygon_mask, region_mask
 from ..fields.base import color_taper
@@ -56,8 +56,8 @@ INNER = 0.85  # of the oval of the face, in which below the brows there is no ha
 TAKEN = 0.7, 0.4  # share of a colour of skin that lips, and brows, do not take
 BROW = 0.95, 1.65  # of the oval's half above the brows, up to where a brow may go on, across and up
 LONG = 0.2, 0.45  # share of hair beyond the skull: of close-cropped, and of long hair
+SHORT = 0.06, 0.1  # of the square, that it covers: where it is shorn all over, and at the sides alone
 SHORN, SHORN_ALIKE = 0.85, 9.0  # of a pixel that looks like skin, what is none of the hair; how far, CIE Lab, it may look otherwise
-NEAR_SURE = 0.03  # of the square, within which what may be hair belongs to what surely is
 SKULL = 1.15, 1.1  # half widths of a face, and heights of it below the eyes, that a head with its hair has
 NECK = 0.15  # of the square, by which a neck may go on below the chin
 WALL = 0.1, 0.3  # share of what lies beside a face that looks like skin: none, and too much
@@ -339,11 +339,8 @@ class Seen:
         bare = torch.maximum(bare * (1 - _ramp(likely, *LIKELY)), inside * (1 - _ramp(likely, *UNLIKELY)))
         spared = 1 - bare * (1 - covered)
         spared = self._around(spared, 1.0)
-        near = near_sure(self.found_hair[2], max(1, round(NEAR_SURE * self.found_hair[2].shape[-1] / self.span)))
-        skull = self._around(self._skull())
-        spared = spared * torch.maximum(resized(near, spared.shape[-1]), skull)
         hair = resized(mask, spared.shape[-1]) * spared
-        spared = spared * self._hair_like(hair) * (1 - self._shorn(hair, skull))
+        spared = spared * self._hair_like(hair) * (1 - self._shorn(hair))
         return mask * resized(spared, mask.shape[-1]) * trusted.to(mask)[:, None, None, None]
 
     def _skull(self) -> Tensor:
@@ -355,16 +352,21 @@ class Seen:
         far = ((points - middle_[:, None, None]) / (half * half.new_tensor(SKULL))[:, None, None]).norm(dim=-1)
         return ((1 - _ramp(far, 0.95, 1.1)) * (points[..., 1] < self._brows[..., 1:]))[:, None].to(self.rgb)
 
-    def _shorn(self, mask: Tensor, skull: Tensor) -> Tensor:
+    def _shorn(self, mask: Tensor) -> Tensor:
         """How much of close-cropped hair is the skin below it, ``[B,1,n,n]`` 0..1 of the whole picture: how far its colours are on the way from
-        black to the skin. Hair that goes beyond the skull hides it, whatever its colour."""
-        beyond = (mask * (1 - skull)).sum((2, 3), keepdim=True) / mask.sum((2, 3), keepdim=True).clamp(min=1e-6)
+        black to the skin. Hair that goes beyond the skull hides it, whatever its colour; where there is more of it, but short, it is shorn at the
+        sides alone."""
+        beyond = (mask * (1 - self._around(self._skull()))).sum((2, 3), keepdim=True) / mask.sum((2, 3), keepdim=True).clamp(min=1e-6)
         skin = self.light[0][..., None, None]
         black = skin * skin.new_tensor([0.25, 0.1, 0.1])[:, None, None]
         way, off = skin - black, self.whole_lab - black
         share = (off * way).sum(1, keepdim=True) / way.square().sum(1, keepdim=True).clamp(min=1)
         alike = torch.exp(-(off - share * way).square().sum(1, keepdim=True) / SHORN_ALIKE**2)
-        return SHORN * (1 - _ramp(beyond, *LONG)) * alike * _ramp(share, 0.1, 1.0)
+        little = 1 - _ramp(mask.mean((2, 3), keepdim=True) * self.span**2, *SHORT)
+        rows = (torch.arange(mask.shape[-1], device=mask.device) + 0.5) / self.size - (self.span - 1) / 2
+        side = _ramp(rows[:, None] - self.landmarks[:, AT[10], 1][:, None, None, None], 0.0, 0.06)
+        short = (1 - _ramp(beyond, *LONG)) * torch.maximum(little, side)
+        return SHORN * short * alike * _ramp(share, 0.1, 1.0)
 
     def _hair_like(self, mask: Tensor) -> Tensor:
         """How much pixels of the whole picture have the colour of most of the hair, or lie where hair is expected, which is above the

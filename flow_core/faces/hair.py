@@ -32,14 +32,16 @@ TEXTURE = 0.15, 0.4  # of the texture that most of the hair has: none, and enoug
 BLURRED = (
     0.006  # mean difference of the logarithm of light from that of its neighbours, below which a picture has no texture
 )
-CORE, SOME = (0.8, 0.93), (0.65, 0.88)  # probability of hair: that is surely some, and that may be where that is far
+# probabilities from and up to which there may be hair, there is taken to be, and surely is some, where the network hardly knows such hair, and
+# where it does: what is left out of hair that can hardly be told from what lies beyond is not seen
+UNKNOWN, SEEN = ((0.3, 0.62),) * 3, ((0.1, 0.4), (0.45, 0.8), (0.7, 0.95))
 KNOWN = 0.4, 0.52  # share of the hair of which the network is sure, where it hardly knows such hair, and where it does
-# probabilities that are none and wholly hair, where the network hardly knows such hair, and where it does: what is left out of hair that can
-# hardly be told from what lies beyond is not seen
-FOUND = (0.3, 0.62), (0.45, 0.8)
+CORE, SOME = (0.85, 0.95), (0.7, 0.92)  # probability of hair: that is surely some, and that may be where that is far
+HELD = 0.02  # of the face square, that is near to it
 STRAY = 0.01, 0.06  # probability of hair beside it: a wall that is as dark, and strands
 HUE = 2.0  # times that shares of red and green count, of what red and green do
-SPREAD, LOW, HIGH = 1.0, (0.03, 0.2), (0.05, 0.4)
+# of how far hair, and what lies beyond, vary on the way from one to the other, what tells nothing; at least and most
+SPREAD, LOW, HIGH = 1.0, (0.06, 0.25), (0.12, 0.4)
 APART = 14.0  # squared distance of two colours in what they vary by, which half tells them apart
 # mean logit where hair is found, below which it may well be a hat or a bald head: where it is much of the square, and where it is little,
 # as these are for the most part
@@ -125,9 +127,9 @@ def likely_hair(picture: Tensor, size: int, span: float = 1.0) -> tuple[Tensor, 
     likely, picture = mask, resized(picture, side)
     small = resized(picture, mask.shape[-1])
     mask = mask * textured(small, mask, max(1, round(0.025 * coarse)))
-    low, high = torch.lerp(*mask.new_tensor(FOUND)[..., None, None, None, None], known(likely))
-    mask = ((mask - low) / (high - low)).clamp(0, 1)
-    mask = matted(picture, mask, max(1, round(BAND * coarse)))
+    bounds = torch.lerp(*mask.new_tensor([UNKNOWN, SEEN])[..., None, None, None, None], known(likely))
+    outer, found, inner = (((mask - low) / (high - low)).clamp(0, 1) for low, high in bounds)
+    mask = matted(picture, found * near_sure(likely, max(1, round(HELD * coarse))), max(1, round(BAND * coarse)), inner, outer)
     some = ((likely - STRAY[0]) / (STRAY[1] - STRAY[0])).clamp(0, 1)
     return mask * resized(some, side), trusted(logits), likely
 
@@ -190,7 +192,9 @@ def middle(picture: Tensor, span: float) -> Tensor:
     return picture if rim == 0 else picture[..., rim:-rim, rim:-rim]
 
 
-def matted(picture: Tensor, mask: Tensor, band: int) -> Tensor:
+def matted(
+    picture: Tensor, mask: Tensor, band: int, inner: Tensor | None = None, outer: Tensor | None = None
+) -> Tensor:
     """A mask ``[B,1,h,w]`` whose border is a matte: near it, how far a pixel's colour is on the way from what lies beyond to the hair.
 
     Where hair and what lies beyond have much the same colours, the mask stays what it is. It is done twice, so that ends of strands are
@@ -200,6 +204,7 @@ def matted(picture: Tensor, mask: Tensor, band: int) -> Tensor:
         picture: ``[B,3,S,S]``, as fine as the mask or finer.
         mask: ``[B,1,h,w]``.
         band: how far the border may be off, in pixels of the mask.
+        inner, outer: what surely is hair, and what may be, ``[B,1,h,w]``: between these colours alone tell; None = the mask.
 
     Returns:
         ``[B,1,S,S]``.
@@ -210,21 +215,22 @@ def matted(picture: Tensor, mask: Tensor, band: int) -> Tensor:
     coarse, rough = resized(picture, side), resized(mask, side)
     row, column = torch.triu_indices(coarse.shape[1], coarse.shape[1], device=coarse.device)
     sums = torch.cat([torch.ones_like(rough), coarse, coarse[:, row] * coarse[:, column]], 1)
-    first = _on_the_way(coarse, rough, _ways(sums, rough, reach))
+    known = [rough if one is None else resized(one, side) for one in (inner, outer)]
+    first = _on_the_way(coarse, rough, _ways(sums, *known, reach))
     mask = mask + resized(first - rough, mask.shape[-1])
-    return _on_the_way(picture, mask, _ways(sums, first, reach)).clamp(0, 1)
+    return _on_the_way(picture, mask, _ways(sums, first, first, reach)).clamp(0, 1)
 
 
-def _ways(sums: Tensor, mask: Tensor, reach: int, noise: float = 0.05) -> Tensor:
+def _ways(sums: Tensor, inner: Tensor, outer: Tensor, reach: int, noise: float = 0.05) -> Tensor:
     """From place to place of a picture of C colours: how much the border is to be looked for, how much hair there may be, and the way from
-    what lies beyond to the hair with where it begins and how far along it hair and what lies beyond vary, ``[B,5+C,h,w]``; of ``mask [B,1,h,w]``, and of ones, the colours, and their products
+    what lies beyond to the hair with where it begins and how far along it hair and what lies beyond vary, ``[B,5+C,h,w]``; of what surely is hair, and what may be, ``[B,1,h,w]``, and of ones, the colours, and their products
     by pairs, ``sums [B,1+C+C(C+1)/2,h,w]``.
 
     It is the way on which these two differ most for how much either varies (Fisher, The use of multiple measurements, 1936)."""
-    least, most = largest(torch.cat([1 - mask, mask], 1), 2 * reach + 1).split(1, 1)
+    least, most = largest(torch.cat([1 - inner, outer], 1), 2 * reach + 1).split(1, 1)
     # where a part is too thin to have a middle, what is surest of it tells its colours; numbers below 1e-38 would be slow
-    hair = (1 - 2 * least).clamp(min=0) + 0.05 * mask**8 + 1e-9
-    beyond = (1 - 2 * most).clamp(min=0) + 0.05 * (1 - mask) ** 8 + 1e-9
+    hair = (1 - 2 * least).clamp(min=0) + 0.05 * inner**8 + 1e-9
+    beyond = (1 - 2 * most).clamp(min=0) + 0.05 * (1 - outer) ** 8 + 1e-9
     (some, more), (of_hair, of_beyond), vary = _colors(sums, torch.stack([hair, beyond]), 2 * reach)
     way = of_hair - of_beyond
     both = vary.sum(0).movedim((1, 2), (-2, -1)) + noise**2 * torch.eye(way.shape[1], device=way.device)
@@ -235,7 +241,7 @@ def _ways(sums: Tensor, mask: Tensor, reach: int, noise: float = 0.05) -> Tensor
     begin = (along * of_beyond).sum(1, keepdim=True)
     spread = torch.einsum("bcyx,pbcdyx,bdyx->bpyx", along, vary, along).clamp(min=0).sqrt()
     apart = some * more * far**2 / (far**2 + APART**2)
-    apart, way = resized(torch.cat([apart, along, begin, spread], 1), mask.shape[-1]).tensor_split((1,), 1)
+    apart, way = resized(torch.cat([apart, along, begin, spread], 1), inner.shape[-1]).tensor_split((1,), 1)
     unsure = (2 * torch.minimum(least, most)).clamp(max=1) * apart
     near = (3 * blurred(most, max(1, reach // 2))).clamp(max=1)
     return torch.cat([unsure, near, way], 1)
