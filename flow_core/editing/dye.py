@@ -34,6 +34,7 @@ GREY_ROOTS = 0.85  # the same where it gets darker
 ROOTED = 40.0
 # Least and most a and b of hair as it grows, in warm and in cold light, and how far beyond these it is certainly dyed
 GROWN, UNLIKE = ((-4.0, -8.0), (28.0, 45.0)), 8.0
+OPEN = 0.7  # of what shines through before skin, what does in the open
 EDGE, FINE = 0.045, 0.016  # of the square: how far roots reach into the hair, and light changes from strand to strand
 # of the square, over which hair has one colour where a pixel is only partly hair: where there is little hair, and else
 NEARBY = 0.06, 0.025
@@ -47,12 +48,13 @@ WARM = 0.25  # shift along a for each L that hair cannot be bleached
 FULL = 0.7  # exponent by which a and b fall with the light within the shade
 # the same of hair of warm colours, of dark and of fair hair, and L of these: the shade of fair hair is ruddy
 RUDDY, FAIR = ((0.5, 0.7), (-0.6, 0.2)), (40.0, 60.0)
-WASHED = 1.2, 0.4  # shares of a and b that gloss lacks
+WASHED = (0.5, 0.4), (1.2, 0.4)  # shares of a and b that gloss on dark and on fair hair lacks
 COLORED = 6.0, 21.0  # chroma that hair has more than most of it, where its gloss begins to be coloured, and is so wholly
 WHOLLY = 15.0  # shift, CIE Lab, from where on hair is another colour, and not its own a little changed
 COLORLESS = 12.0  # chroma up to which light hair is grey, the less the more of it
 HUES = 1.9, 3.2  # standard deviations of a and b in hair of one light, measured on portraits with hair of all colours
-HUE_GAIN = 2.5  # times that such differences grow at most: colours of black hair are half noise
+GOLDEN = 0.9, 0.43  # standard deviations, in these, of what a and b have in common, from ash to gold, and of how they differ
+HUE_GAIN = 2.5, 1.0  # times that these grow at most: colours of black hair are half noise
 WARMER = 1.3  # times that light hair has more red in shade, at most
 PASTEL = 50.0, 65.0  # L of hair that is not dyed dark, and that is dyed as light as it is, by PASTEL_KEPT of the way
 PASTEL_KEPT = 0.55
@@ -74,7 +76,7 @@ class Hair(NamedTuple):
         fine: L by which light changes from strand to strand.
         mask: how far each pixel is hair, ``[N]``.
         roots: 1 where hair grows out of skin, 0 within and where it ends in the open, ``[N]``.
-        thin: the same with where it ends before skin, ``[N]``.
+        thin: 1 where it ends before skin, and less where it ends in the open: something else shines through, ``[N]``.
         shade: the logarithm of how much less light a pixel has than the mean, ``[N]``.
         beyond: colours of what is no hair around each pixel, sRGB ``[3,N]``; of the hair where there is nothing else.
         hues: how a and b around each pixel differ from those of hair of that light, ``[2,N]`` as far apart as in usual hair.
@@ -114,10 +116,11 @@ def look(picture: Tensor, mask: Tensor, at: Tensor, mean: Tensor, square: int, s
     fine = (grey - blurred(grey, strand)).abs()
     inner = ((blurred(part, wide) - 0.45) / 0.5).clamp(0, 1)
     inner = inner * inner * (3 - 2 * inner)
-    thin, grown = 1 - inner, 1.0
+    face, grown = part.new_ones(1), 1.0
     if skin is not None:
         face, grown = resized(skin, side).split(1, 1)
-        thin = thin * (3 * blurred(face, wide)).clamp(max=1)
+        face = (3 * blurred(face, wide)).clamp(max=1)
+    thin, grown = (1 - inner) * (OPEN + (1 - OPEN) * face), grown * face
     # at its border hair is partly what lies beyond; it is taken for what it is deeper within, or all over, with its own strands
     deep = ((blurred(part, strand) - 0.6) / 0.35).clamp(0, 1)
     fine = (fine * deep**2).sum() / (deep**2).sum().clamp(min=1e-6)
@@ -132,7 +135,7 @@ def look(picture: Tensor, mask: Tensor, at: Tensor, mean: Tensor, square: int, s
     beyond = (beyond[:, :3] + 1e-3 * near) / (beyond[:, 3:] + 1e-3)
     # a wall shines through the border of hair, which would be a rim of light
     smooth = near + (smooth - near) * torch.where((smooth - near) * (beyond - near) > 0, inner**2, inner)
-    planes = resized(torch.cat([thin, thin * grown, deep, inner, smooth, beyond, near], 1), n)
+    planes = resized(torch.cat([thin, (1 - inner) * grown, deep, inner, smooth, beyond, near], 1), n)
     planes = planes.flatten(2)[0].index_select(1, at)
     thin, roots, deep, inner, smooth, beyond, near = planes.split((1, 1, 1, 1, 3, 3, 3))
     pixels, mask, mean = picture.flatten(2)[0].index_select(1, at), mask.flatten()[at], mean[:, None]
@@ -173,11 +176,13 @@ def _of_one_light(hues: Tensor, light: Tensor, weight: Tensor) -> Tensor:
     with_light = torch.stack([torch.ones_like(light), light, light * light])
     both = (with_light * weight) @ with_light.T + 1e-3 * torch.eye(3, device=light.device)
     off = hues - torch.linalg.solve(both, (with_light * weight) @ hues.T).T @ with_light
-    off = off - (off * weight).sum(1, keepdim=True)
+    a, b = (off - (off * weight).sum(1, keepdim=True)) / off.new_tensor(HUES)[:, None]
+    off = torch.stack([a + b, a - b]) / 2
     spread = (off.square() * weight).sum(1, keepdim=True).sqrt()
-    usual = spread.new_tensor(HUES)[:, None]
-    off = off * (usual / spread.clamp(min=1e-3)).clamp(max=HUE_GAIN)
-    return off.clamp(-2.5 * usual, 2.5 * usual)
+    usual = spread.new_tensor(GOLDEN)[:, None]
+    gain = torch.minimum(usual / spread.clamp(min=1e-3), spread.new_tensor(HUE_GAIN)[:, None])
+    both, apart = (gain * off).clamp(-2.5 * usual, 2.5 * usual)
+    return torch.stack([HUES[0] * (both + apart), HUES[1] * (both - apart)])
 
 
 def _standard(values: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
@@ -222,7 +227,7 @@ def dyed(hair: Hair, by: Tensor) -> Tensor:
     strands, shades = torch.minimum(rich * usual_spreads(new), hair.spreads.new_tensor([GAIN, DEEPER]) * hair.spreads)
     # on what is dark, gloss stands out farther than shade goes down
     base = new + DARK + new**2 / 20
-    # where it ends before a face hair is thin and skin shines through, which is no light
+    # where it ends hair is thin and skin or a wall shines through, which is no light
     lit = torch.where(hair.shades > 0, 1 - far * hair.thin, 1.0) * hair.shades
     tone = strands * hair.strands + shades * lit
     most = torch.hypot(strands, shades) * (GLOSS[0] + (GLOSS[1] - GLOSS[0]) * far)
@@ -236,12 +241,13 @@ def dyed(hair: Hair, by: Tensor) -> Tensor:
     # in shade there is less colour, and gloss is as white as the light is
     shade = ((light + 6) / (new + 6).clamp(min=6)).clamp(1e-3, 1)
     gloss = wholly * ((light - new) / (100 - new).clamp(min=10)).clamp(0, 1)
-    warm = torch.lerp(*own.new_tensor(RUDDY)[..., None], ((new - FAIR[0]) / (FAIR[1] - FAIR[0])).clamp(0, 1))
+    fair = ((new - FAIR[0]) / (FAIR[1] - FAIR[0])).clamp(0, 1)
+    warm = torch.lerp(*own.new_tensor(RUDDY)[..., None], fair)
     power = torch.lerp(torch.full_like(warm, FULL), warm, (there[2] / 20).clamp(0, 1))
     full, was = ((power * dark).exp().clamp(max=WARMER) for dark in (shade.log(), hair.shade))
     # what has more colour the lighter it is lies in coloured light, and so does its gloss
     colored = ((own[1:].norm(dim=0) - mean[1:].norm(dim=0) - COLORED[0]) / (COLORED[1] - COLORED[0])).clamp(0, 1)
-    pale = 1 - gloss.new_tensor(WASHED)[:, None] * gloss * (1 - colored)
+    pale = 1 - torch.lerp(*own.new_tensor(WASHED)[..., None], fair) * gloss * (1 - colored)
     darker = (new + 16) / (mean[0] + 16)
     chroma = there[1:].norm(dim=0)
     paler = (chroma + 1) / (mean[1:].norm(dim=0) + 1)

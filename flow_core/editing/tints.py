@@ -73,7 +73,7 @@ COLORS: dict[str, tuple[str, tuple[float, float, float]]] = {
     "hair black": ("hair", (10, 0, 0)),
     "hair brown": ("hair", (30, 10, 18)),
     "hair blond": ("hair", (68, 8, 27)),
-    "hair red": ("hair", (42, 30, 36)),
+    "hair red": ("hair", (41, 28, 32)),
     "hair grey": ("hair", (80, 0, 2)),
     "hair blue": ("hair", (39, 0, -35)),
     "hair green": ("hair", (50, -30, 22)),
