@@ -49,11 +49,17 @@ FULL = 0.7  # exponent by which a and b fall with the light within the shade
 # the same of hair of warm colours, of dark and of fair hair, and L of these: the shade of fair hair is ruddy
 RUDDY, FAIR = ((0.5, 0.7), (-0.6, 0.2)), (40.0, 60.0)
 WASHED = (0.5, 0.4), (1.2, 0.4)  # shares of a and b that gloss on dark and on fair hair lacks
-COLORED = 6.0, 21.0  # chroma that hair has more than most of it, where its gloss begins to be coloured, and is so wholly
+COLORED = (
+    6.0,
+    21.0,
+)  # chroma that hair has more than most of it, where its gloss begins to be coloured, and is so wholly
 WHOLLY = 15.0  # shift, CIE Lab, from where on hair is another colour, and not its own a little changed
 COLORLESS = 12.0  # chroma up to which light hair is grey, the less the more of it
 HUES = 1.9, 3.2  # standard deviations of a and b in hair of one light, measured on portraits with hair of all colours
-GOLDEN = 0.9, 0.43  # standard deviations, in these, of what a and b have in common, from ash to gold, and of how they differ
+GOLDEN = (
+    0.9,
+    0.43,
+)  # standard deviations, in these, of what a and b have in common, from ash to gold, and of how they differ
 HUE_GAIN = 2.5, 1.0  # times that these grow at most: colours of black hair are half noise
 WARMER = 1.3  # times that light hair has more red in shade, at most
 PASTEL = 50.0, 65.0  # L of hair that is not dyed dark, and that is dyed as light as it is, by PASTEL_KEPT of the way
@@ -155,7 +161,8 @@ def look(picture: Tensor, mask: Tensor, at: Tensor, mean: Tensor, square: int, s
     along = (left * way).sum(0, keepdim=True)
     left, far = left - along * way, left.square().sum(0)
     sure = left.square().sum(0) / far.clamp(min=1e-9)
-    rgb = rgb + sure * mask * (1 - mask) * VARIED**2 / (mask**2 * VARIED**2 + (1 - mask) * NOISE**2 + 1e-9) * left
+    gain = mask * (1 - mask) * VARIED**2 / (mask**2 * VARIED**2 + (1 - mask) * NOISE**2 + 1e-9)
+    rgb = (rgb + sure * gain * left).clamp(0, 1)
     lab = rgb_to_lab(rgb)
     # in logarithms, since gloss on black hair is all that tells its strands in light itself; less so where hair is lighter
     around, *hues = rgb_to_lab(smooth)
@@ -166,7 +173,22 @@ def look(picture: Tensor, mask: Tensor, at: Tensor, mean: Tensor, square: int, s
     spread, *spreads = (_standard(x, weight)[1] for x in (lab[0], lab[0] - around, around))
     strands, shades = (_standard(x, weight)[0] for x in (strands, shades))
     hues = _of_one_light(torch.stack(hues), around, weight)
-    return Hair(mean, rgb, lab, strands, shades, spread, torch.stack(spreads), fine, mask, roots[0], thin[0], shade, beyond, hues)
+    return Hair(
+        mean,
+        rgb,
+        lab,
+        strands,
+        shades,
+        spread,
+        torch.stack(spreads),
+        fine,
+        mask,
+        roots[0],
+        thin[0],
+        shade,
+        beyond,
+        hues,
+    )
 
 
 def _of_one_light(hues: Tensor, light: Tensor, weight: Tensor) -> Tensor:
@@ -233,7 +255,9 @@ def dyed(hair: Hair, by: Tensor) -> Tensor:
     most = torch.hypot(strands, shades) * (GLOSS[0] + (GLOSS[1] - GLOSS[0]) * far)
     tone = torch.where(tone > 0, most * (tone.clamp(min=0) / most).log1p(), tone)
     tone, left = _standard(tone, hair.mask / hair.mask.sum().clamp(min=1e-6))
-    tone = tone * torch.maximum(left, torch.minimum(torch.hypot(strands, shades), 1.5 * left)) - BY_SKIN * far * hair.roots
+    tone = (
+        tone * torch.maximum(left, torch.minimum(torch.hypot(strands, shades), 1.5 * left)) - BY_SKIN * far * hair.roots
+    )
     light = new + base * ((tone / base).exp() - 1)
     rooted = far * (1 - ROOTS) + (-lift / ROOTED).clamp(0, 1) * (1 - GREY_ROOTS)
     light = torch.where(light > 85, 85 + 13 * ((light - 85) / 13).tanh(), light)
