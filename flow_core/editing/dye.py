@@ -2,7 +2,8 @@
 
 Paint that shifts a mean colour makes black hair a flat cap of straw. Of fair hair, light and shade over the head vary most, more than
 light from strand to strand; both are as far apart as in hair of that light, so that shade comes back and noise of black hair does not.
-Gloss is paler. Beside a face hair lies in shade and keeps a little of its own colour, as roots do.
+Gloss is paler, the shade of fair hair is ruddy, and hues go from ash to gold over the head. Beside a face hair lies in shade and keeps a little
+of its own colour, as roots do. White hair that is to be fair is toned, and stays light.
 """
 
 from __future__ import annotations
@@ -49,18 +50,15 @@ FULL = 0.7  # exponent by which a and b fall with the light within the shade
 # the same of hair of warm colours, of dark and of fair hair, and L of these: the shade of fair hair is ruddy
 RUDDY, FAIR = ((0.5, 0.7), (-0.6, 0.2)), (40.0, 60.0)
 WASHED = (0.5, 0.4), (1.2, 0.4)  # shares of a and b that gloss on dark and on fair hair lacks
-COLORED = (
-    6.0,
-    21.0,
-)  # chroma that hair has more than most of it, where its gloss begins to be coloured, and is so wholly
+# chroma that hair has more than most of it, where its gloss begins to be coloured, and is so wholly
+COLORED = 6.0, 21.0
 WHOLLY = 15.0  # shift, CIE Lab, from where on hair is another colour, and not its own a little changed
 COLORLESS = 12.0  # chroma up to which light hair is grey, the less the more of it
 HUES = 1.9, 3.2  # standard deviations of a and b in hair of one light, measured on portraits with hair of all colours
-GOLDEN = (
-    0.9,
-    0.43,
-)  # standard deviations, in these, of what a and b have in common, from ash to gold, and of how they differ
+# the same, in these, of what a and b have in common, which goes from ash to gold, and of how they differ
+GOLDEN = 0.9, 0.43
 HUE_GAIN = 2.5, 1.0  # times that these grow at most: colours of black hair are half noise
+STRETCHED = 1.5  # times that all contrasts are stretched at most, of what gloss and borders take from them
 WARMER = 1.3  # times that light hair has more red in shade, at most
 PASTEL = 50.0, 65.0  # L of hair that is not dyed dark, and that is dyed as light as it is, by PASTEL_KEPT of the way
 PASTEL_KEPT = 0.55
@@ -173,22 +171,8 @@ def look(picture: Tensor, mask: Tensor, at: Tensor, mean: Tensor, square: int, s
     spread, *spreads = (_standard(x, weight)[1] for x in (lab[0], lab[0] - around, around))
     strands, shades = (_standard(x, weight)[0] for x in (strands, shades))
     hues = _of_one_light(torch.stack(hues), around, weight)
-    return Hair(
-        mean,
-        rgb,
-        lab,
-        strands,
-        shades,
-        spread,
-        torch.stack(spreads),
-        fine,
-        mask,
-        roots[0],
-        thin[0],
-        shade,
-        beyond,
-        hues,
-    )
+    spreads, (thin,), (roots,) = torch.stack(spreads), thin, roots
+    return Hair(mean, rgb, lab, strands, shades, spread, spreads, fine, mask, roots, thin, shade, beyond, hues)
 
 
 def _of_one_light(hues: Tensor, light: Tensor, weight: Tensor) -> Tensor:
@@ -197,7 +181,8 @@ def _of_one_light(hues: Tensor, light: Tensor, weight: Tensor) -> Tensor:
     light = _standard(light, weight)[0]
     with_light = torch.stack([torch.ones_like(light), light, light * light])
     both = (with_light * weight) @ with_light.T + 1e-3 * torch.eye(3, device=light.device)
-    off = hues - torch.linalg.solve(both, (with_light * weight) @ hues.T).T @ with_light
+    slopes = torch.linalg.solve(both, (with_light * weight) @ hues.T)
+    off = hues - slopes.T @ with_light
     a, b = (off - (off * weight).sum(1, keepdim=True)) / off.new_tensor(HUES)[:, None]
     off = torch.stack([a + b, a - b]) / 2
     spread = (off.square() * weight).sum(1, keepdim=True).sqrt()
@@ -226,42 +211,61 @@ def dyed(hair: Hair, by: Tensor) -> Tensor:
     """Hair whose mean colour goes by ``by``, Lab ``[3]``: the new Lab ``[3,N]``."""
     mean, own, by = hair.mean, hair.lab, by[:, None]
     wholly = (by.square().sum() / WHOLLY**2).clamp(max=1)
+    there = _reached(hair, by)
+    lift = there[0] - mean[0]
+    light = torch.lerp(own[0] + lift, _toned(hair, there[0], lift), wholly).clamp(0, 100)
+    rooted = (lift / ROOTED).clamp(0, 1) * (1 - ROOTS) + (-lift / ROOTED).clamp(0, 1) * (1 - GREY_ROOTS)
+    # no head grows green hair: it was dyed before, roots and all
+    dyed_before = ((mean[1:] - mean[1:].clamp(*mean.new_tensor(GROWN)[..., None])).norm() / UNLIKE).clamp(max=1)
+    new = torch.cat([light[None], _hues(hair, there, light, wholly)])
+    return torch.lerp(new, own, rooted * hair.roots * (1 - dyed_before))
+
+
+def _reached(hair: Hair, by: Tensor) -> Tensor:
+    """The mean Lab ``[3,1]`` that hair gets which is to change by ``by [3,1]``: there are limits to what dye and bleach can do."""
+    mean = hair.mean
     darkest = -torch.minimum((SMOOTH[0] + SMOOTH[1] * hair.fine).clamp(max=MOST_DARKER), (mean[0] - BLACK).clamp(min=0))
     # what has no strands that could get light gets less of it
     lightest = (GAIN * hair.spread / (0.22 * FLAT) - 6 - mean[0]).clamp(STILL_LIGHTER, MOST_LIGHTER)
     lightest = torch.minimum(lightest, (BLEACHED - 1) * (mean[0] + 16))
     lift = torch.minimum(torch.maximum(by[0], darkest), lightest)
     # hair that is lighter than grey is grey as it is
-    grey = (1 - (mean + by)[1:].norm(dim=0) / COLORLESS).clamp(0, 1) * ((mean[0] + by[0] - 58) / 10).clamp(0, 1)
+    asked = mean + by
+    grey = (1 - asked[1:].norm(dim=0) / COLORLESS).clamp(0, 1) * ((asked[0] - 58) / 10).clamp(0, 1)
     # what is lighter than a light colour becomes a pale one: white hair is toned, and not made brown
-    pastel = PASTEL_KEPT * ((mean[0] + by[0] - PASTEL[0]) / (PASTEL[1] - PASTEL[0])).clamp(0, 1)
+    pastel = PASTEL_KEPT * ((asked[0] - PASTEL[0]) / (PASTEL[1] - PASTEL[0])).clamp(0, 1)
     lift = torch.where(lift < 0, lift * (1 - torch.maximum(grey, pastel)), lift)
     # what is bleached is first of all orange
     warm = WARM * (by[0] - lift).clamp(0, 20) * (by[2] / 30).clamp(0, 1)
-    there = torch.stack([mean[0] + lift, mean[1] + by[1] + warm, mean[2] + by[2]])
-    there = torch.cat([there[:1], there[1:] * (1 - PALER * (lift - by[0])).clamp(0.5, 1)])
-    new = there[0]
+    new, hue = mean[0] + lift, torch.stack([asked[1] + warm, asked[2]])
+    hue = hue * (1 - PALER * (lift - by[0])).clamp(0.5, 1)
     deepest = DEEPEST * (new + 6)  # colour that hair has where it is as dark
-    there = torch.cat([there[:1], there[1:] * (deepest / there[1:].norm(dim=0).clamp(min=1e-6)).clamp(max=1)])
+    return torch.cat([new[None], hue * (deepest / hue.norm(dim=0).clamp(min=1e-6)).clamp(max=1)])
+
+
+def _toned(hair: Hair, new: Tensor, lift: Tensor) -> Tensor:
+    """The L ``[N]`` of hair whose mean gets ``new [1]``, by ``lift`` more than before: strands and shades as far apart as in hair of that light."""
     far = (lift / ROOTED).clamp(0, 1)
     # what has more contrast than usual keeps it, the less of it the more light changes
-    rich = (hair.spreads / usual_spreads(mean[0])).clamp(0.5, 1.6) ** (1 - 0.5 * (lift.abs() / ROOTED).clamp(max=1))
+    rich = (hair.spreads / usual_spreads(hair.mean[0])).clamp(0.5, 1.6)
+    rich = rich ** (1 - 0.5 * (lift.abs() / ROOTED).clamp(max=1))
     strands, shades = torch.minimum(rich * usual_spreads(new), hair.spreads.new_tensor([GAIN, DEEPER]) * hair.spreads)
-    # on what is dark, gloss stands out farther than shade goes down
-    base = new + DARK + new**2 / 20
     # where it ends hair is thin and skin or a wall shines through, which is no light
     lit = torch.where(hair.shades > 0, 1 - far * hair.thin, 1.0) * hair.shades
-    tone = strands * hair.strands + shades * lit
-    most = torch.hypot(strands, shades) * (GLOSS[0] + (GLOSS[1] - GLOSS[0]) * far)
+    tone, both = strands * hair.strands + shades * lit, torch.hypot(strands, shades)
+    most = both * (GLOSS[0] + (GLOSS[1] - GLOSS[0]) * far)
     tone = torch.where(tone > 0, most * (tone.clamp(min=0) / most).log1p(), tone)
     tone, left = _standard(tone, hair.mask / hair.mask.sum().clamp(min=1e-6))
-    tone = (
-        tone * torch.maximum(left, torch.minimum(torch.hypot(strands, shades), 1.5 * left)) - BY_SKIN * far * hair.roots
-    )
+    tone = tone * torch.maximum(left, torch.minimum(both, STRETCHED * left)) - BY_SKIN * far * hair.roots
+    # on what is dark, gloss stands out farther than shade goes down
+    base = new + DARK + new**2 / 20
     light = new + base * ((tone / base).exp() - 1)
-    rooted = far * (1 - ROOTS) + (-lift / ROOTED).clamp(0, 1) * (1 - GREY_ROOTS)
-    light = torch.where(light > 85, 85 + 13 * ((light - 85) / 13).tanh(), light)
-    light = torch.lerp(own[0] + lift, light, wholly).clamp(0, 100)
+    return torch.where(light > 85, 85 + 13 * ((light - 85) / 13).tanh(), light)
+
+
+def _hues(hair: Hair, there: Tensor, light: Tensor, wholly: Tensor) -> Tensor:
+    """The a and b ``[2,N]`` of hair that gets a mean Lab ``there [3,1]`` and L ``light [N]``; ``wholly`` 0..1, how far it is another colour."""
+    mean, own, new = hair.mean, hair.lab, there[0]
     # in shade there is less colour, and gloss is as white as the light is
     shade = ((light + 6) / (new + 6).clamp(min=6)).clamp(1e-3, 1)
     gloss = wholly * ((light - new) / (100 - new).clamp(min=10)).clamp(0, 1)
@@ -272,12 +276,8 @@ def dyed(hair: Hair, by: Tensor) -> Tensor:
     # what has more colour the lighter it is lies in coloured light, and so does its gloss
     colored = ((own[1:].norm(dim=0) - mean[1:].norm(dim=0) - COLORED[0]) / (COLORED[1] - COLORED[0])).clamp(0, 1)
     pale = 1 - torch.lerp(*own.new_tensor(WASHED)[..., None], fair) * gloss * (1 - colored)
-    darker = (new + 16) / (mean[0] + 16)
     chroma = there[1:].norm(dim=0)
-    paler = (chroma + 1) / (mean[1:].norm(dim=0) + 1)
+    darker, paler = (new + 16) / (mean[0] + 16), (chroma + 1) / (mean[1:].norm(dim=0) + 1)
     kept = torch.minimum(darker, paler.clamp(min=0.3)).clamp(max=1)
     varied = ((new + 4) / 40).clamp(max=1) * ((chroma + 4) / 20).clamp(max=1)
-    hue = there[1:] * full * pale + torch.lerp((own[1:] - mean[1:] * was) * kept, varied * hair.hues, wholly)
-    # no head grows green hair: it was dyed before, roots and all
-    dyed_before = ((mean[1:] - mean[1:].clamp(*mean.new_tensor(GROWN)[..., None])).norm() / UNLIKE).clamp(max=1)
-    return torch.lerp(torch.cat([light[None], hue]), own, rooted * hair.roots * (1 - dyed_before))
+    return there[1:] * full * pale + torch.lerp((own[1:] - mean[1:] * was) * kept, varied * hair.hues, wholly)

@@ -57,10 +57,8 @@ TAKEN = 0.7, 0.4  # share of a colour of skin that lips, and brows, do not take
 BROW = 0.95, 1.65  # of the oval's half above the brows, up to where a brow may go on, across and up
 LONG = 0.2, 0.45  # share of hair beyond the skull: of close-cropped, and of long hair
 SHORT = 0.075, 0.11  # of the square, that it covers: where it is shorn all over, and at the sides alone
-SHORN, SHORN_ALIKE = (
-    0.85,
-    9.0,
-)  # of a pixel that looks like skin, what is none of the hair; how far, CIE Lab, it may look otherwise
+# of a pixel that looks like skin, what is none of the hair; how far, CIE Lab, it may look otherwise
+SHORN, SHORN_ALIKE = 0.85, 9.0
 SKULL = 1.15, 1.1  # half widths of a face, and heights of it below the eyes, that a head with its hair has
 NECK = 0.15  # of the square, by which a neck may go on below the chin
 WALL = 0.1, 0.3  # share of what lies beside a face that looks like skin: none, and too much
@@ -347,23 +345,20 @@ class Seen:
         return mask * resized(spared, mask.shape[-1]) * trusted.to(mask)[:, None, None, None]
 
     def _skull(self) -> Tensor:
-        """The head above the brows, as high as the face is from the eyes down, ``[B,1,size,size]`` 0..1: what is no skin there is hair."""
+        """The head above the brows, as high as the face is from the eyes down, ``[B,1,size,size]`` 0..1."""
         oval, eyes = self.landmarks[:, [AT[i] for i in OVAL]], self.landmarks[:, [AT[i] for e in EYES for i in e]]
-        middle_ = torch.stack([oval[..., 0].mean(1), eyes[..., 1].mean(1)], -1)
-        half = torch.stack(
-            [(oval[..., 0].amax(1) - oval[..., 0].amin(1)) / 2, oval[..., 1].amax(1) - middle_[:, 1]], -1
-        )
+        center = torch.stack([oval[..., 0].mean(1), eyes[..., 1].mean(1)], -1)
+        width = oval[..., 0].amax(1) - oval[..., 0].amin(1)
+        half = torch.stack([width / 2, oval[..., 1].amax(1) - center[:, 1]], -1)
         points = pixel_centers(self.size, self.size, self.rgb.device)
-        far = ((points - middle_[:, None, None]) / (half * half.new_tensor(SKULL))[:, None, None]).norm(dim=-1)
+        far = ((points - center[:, None, None]) / (half * half.new_tensor(SKULL))[:, None, None]).norm(dim=-1)
         return ((1 - _ramp(far, 0.95, 1.1)) * (points[..., 1] < self._brows[..., 1:]))[:, None].to(self.rgb)
 
     def _shorn(self, mask: Tensor) -> Tensor:
         """How much of close-cropped hair is the skin below it, ``[B,1,n,n]`` 0..1 of the whole picture: how far its colours are on the way from
         black to the skin. Hair that goes beyond the skull hides it, whatever its colour; where there is more of it, but short, it is shorn at the
         sides alone."""
-        beyond = (mask * (1 - self._around(self._skull()))).sum((2, 3), keepdim=True) / mask.sum(
-            (2, 3), keepdim=True
-        ).clamp(min=1e-6)
+        beyond = 1 - _mean(self._around(self._skull()), mask)
         skin = self.light[0][..., None, None]
         black = skin * skin.new_tensor([0.25, 0.1, 0.1])[:, None, None]
         way, off = skin - black, self.whole_lab - black

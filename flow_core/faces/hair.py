@@ -129,9 +129,8 @@ def likely_hair(picture: Tensor, size: int, span: float = 1.0) -> tuple[Tensor, 
     mask = mask * textured(small, mask, max(1, round(0.025 * coarse)))
     bounds = torch.lerp(*mask.new_tensor([UNKNOWN, SEEN])[..., None, None, None, None], known(likely))
     outer, found, inner = (((mask - low) / (high - low)).clamp(0, 1) for low, high in bounds)
-    mask = matted(
-        picture, found * near_sure(likely, max(1, round(HELD * coarse))), max(1, round(BAND * coarse)), inner, outer
-    )
+    found = found * near_sure(likely, max(1, round(HELD * coarse)))
+    mask = matted(picture, found, max(1, round(BAND * coarse)), inner, outer)
     some = ((likely - STRAY[0]) / (STRAY[1] - STRAY[0])).clamp(0, 1)
     return mask * resized(some, side), trusted(logits), likely
 
@@ -175,9 +174,8 @@ def textured(picture: Tensor, mask: Tensor, radius: int) -> Tensor:
 def known(likely: Tensor) -> Tensor:
     """Whether the network is sure of most of the hair it finds ``[B,1,h,w]``, ``[B,1,1,1]`` 0..1. Then what it doubts is a wall as dark as the
     hair, or a coat; it doubts all of hair that is pale, or dyed green."""
-    share = (likely > 0.9).float().mean((2, 3), keepdim=True) / (likely > 0.5).float().mean((2, 3), keepdim=True).clamp(
-        min=1e-6
-    )
+    sure, found = ((likely > least).float().mean((2, 3), keepdim=True) for least in (0.9, 0.5))
+    share = sure / found.clamp(min=1e-6)
     return ((share - KNOWN[0]) / (KNOWN[1] - KNOWN[0])).clamp(0, 1)
 
 
