@@ -132,10 +132,10 @@ def repaint(
         by = shifts[part.face, part.region]
         if part.hair is not None:
             shifted = lab_to_rgb(dyed(part.hair, by))
-            # what is taken for partly hair becomes no more than hair, or else skin beside it would glow
-            whole_way = shifted - part.rgb
+            # what is taken for partly hair becomes no more than hair or what lies beyond, or else skin beside it would glow
+            low, high = (torch.stack([shifted, part.hair.beyond]) - part.rgb).aminmax(dim=0)
             change = part.mask * (shifted - part.hair.rgb)
-            within = torch.minimum(torch.maximum(change, whole_way.clamp(max=0)), whole_way.clamp(min=0))
+            within = torch.minimum(torch.maximum(change, low.clamp(max=0)), high.clamp(min=0))
             # all channels alike, or else skin beside blue hair turns pink
             change = change * (within.abs().sum(0) / change.abs().sum(0).clamp(min=1e-6))
         else:

@@ -23,7 +23,7 @@ from ..faces.regions import polygon_mask, region_mask
 from ..fields.base import color_taper
 from ..geometry.grid import pixel_centers
 from ..geometry.lab import rgb_to_lab
-from ..geometry.neighbours import blurred
+from ..geometry.neighbours import blurred, largest
 
 # Soft borders of the regions, in fractions of the crop side: make-up on cheeks fades over centimetres, a brow has an edge.
 EDGE = {"cheeks": 0.09, "under-eyes": 0.04, "eyelids": 0.03, "brows": 0.014}
@@ -48,12 +48,18 @@ EYE_SKIN = (0.12, 0.3)  # share of skin around eyes that dark glasses leave, and
 COVERED = (0.3, 0.6)  # probability that a place is covered: seen, and spared
 HAIR_LIKE_SKIN = 0.25  # share of the hair that looks like skin, from which on that tells nothing
 HAIR_SPREAD = 10.0, 5.0, 6.0  # standard deviations of the colours of a head of hair, at least, CIE Lab
+MIXED = 0.03  # of the square, over which hair mixes with what lies beyond
 HAIR_FAR = 3.0, 4.4  # of these deviations, from where on a colour is not that of the hair
 LIKELY = 0.7, 0.9  # probability of hair: on a face that may be skin, and on one that is none
 UNLIKELY = 0.02, 0.1  # the same: that is none on a face, such as a cheek in shade, and may be
 INNER = 0.85  # of the oval of the face, in which below the brows there is no hair
 TAKEN = 0.7, 0.4  # share of a colour of skin that lips, and brows, do not take
 BROW = 0.95, 1.65  # of the oval's half above the brows, up to where a brow may go on, across and up
+LONG = 0.2, 0.45  # share of hair beyond the skull: of close-cropped, and of long hair
+SHORT = 0.075, 0.11  # of the square, that it covers: where it is shorn all over, and at the sides alone
+# of a pixel that looks like skin, what is none of the hair; how far, CIE Lab, it may look otherwise
+SHORN, SHORN_ALIKE = 0.85, 9.0
+SKULL = 1.15, 1.1  # half widths of a face, and heights of it below the eyes, that a head with its hair has
 NECK = 0.15  # of the square, by which a neck may go on below the chin
 WALL = 0.1, 0.3  # share of what lies beside a face that looks like skin: none, and too much
 FRINGE = 1.0, 1.4  # of the way up from the brows to the top of the face, between which a fringe may end and hair begin
@@ -334,8 +340,35 @@ class Seen:
         bare = torch.maximum(bare * (1 - _ramp(likely, *LIKELY)), inside * (1 - _ramp(likely, *UNLIKELY)))
         spared = 1 - bare * (1 - covered)
         spared = self._around(spared, 1.0)
-        spared = spared * self._hair_like(resized(mask, spared.shape[-1]) * spared)
+        hair = resized(mask, spared.shape[-1]) * spared
+        spared = spared * self._hair_like(hair) * (1 - self._shorn(hair))
         return mask * resized(spared, mask.shape[-1]) * trusted.to(mask)[:, None, None, None]
+
+    def _skull(self) -> Tensor:
+        """The head above the brows, as high as the face is from the eyes down, ``[B,1,size,size]`` 0..1."""
+        oval, eyes = self.landmarks[:, [AT[i] for i in OVAL]], self.landmarks[:, [AT[i] for e in EYES for i in e]]
+        center = torch.stack([oval[..., 0].mean(1), eyes[..., 1].mean(1)], -1)
+        width = oval[..., 0].amax(1) - oval[..., 0].amin(1)
+        half = torch.stack([width / 2, oval[..., 1].amax(1) - center[:, 1]], -1)
+        points = pixel_centers(self.size, self.size, self.rgb.device)
+        far = ((points - center[:, None, None]) / (half * half.new_tensor(SKULL))[:, None, None]).norm(dim=-1)
+        return ((1 - _ramp(far, 0.95, 1.1)) * (points[..., 1] < self._brows[..., 1:]))[:, None].to(self.rgb)
+
+    def _shorn(self, mask: Tensor) -> Tensor:
+        """How much of close-cropped hair is the skin below it, ``[B,1,n,n]`` 0..1 of the whole picture: how far its colours are on the way from
+        black to the skin. Hair that goes beyond the skull hides it, whatever its colour; where there is more of it, but short, it is shorn at the
+        sides alone."""
+        beyond = 1 - _mean(self._around(self._skull()), mask)
+        skin = self.light[0][..., None, None]
+        black = skin * skin.new_tensor([0.25, 0.1, 0.1])[:, None, None]
+        way, off = skin - black, self.whole_lab - black
+        share = (off * way).sum(1, keepdim=True) / way.square().sum(1, keepdim=True).clamp(min=1)
+        alike = torch.exp(-(off - share * way).square().sum(1, keepdim=True) / SHORN_ALIKE**2)
+        little = 1 - _ramp(mask.mean((2, 3), keepdim=True) * self.span**2, *SHORT)
+        rows = (torch.arange(mask.shape[-1], device=mask.device) + 0.5) / self.size - (self.span - 1) / 2
+        side = _ramp(rows[:, None] - self.landmarks[:, AT[10], 1][:, None, None, None], 0.0, 0.06)
+        short = (1 - _ramp(beyond, *LONG)) * torch.maximum(little, side)
+        return SHORN * short * alike * _ramp(share, 0.1, 1.0)
 
     def _hair_like(self, mask: Tensor) -> Tensor:
         """How much pixels of the whole picture have the colour of most of the hair, or lie where hair is expected, which is above the
@@ -357,7 +390,10 @@ class Seen:
         rows = (torch.arange(like.shape[-1], device=like.device) + 0.5 - rim) / self.size
         above = _ramp(self._brows[..., 1:, None] - rows[:, None], 0.0, 0.05)
         surely = _ramp(resized(self.found_hair[2], like.shape[-1]), *LIKELY)
-        return torch.stack([like, expected, above.expand_as(like), surely]).amax(0)
+        like = torch.stack([like, expected, above.expand_as(like), surely]).amax(0)
+        # at the border it is partly what lies beyond, and as likely hair as what is within
+        whole = _ramp(mask, 0.6, 0.95)
+        return torch.maximum(like, largest(like * whole, 2 * round(MIXED * self.size) + 1) * (1 - whole))
 
     def _lips(self) -> Tensor:
         """Lips without what covers them, and without teeth that the landmarks take for lips: brighter and with less colour than the lips."""

@@ -32,8 +32,16 @@ TEXTURE = 0.15, 0.4  # of the texture that most of the hair has: none, and enoug
 BLURRED = (
     0.006  # mean difference of the logarithm of light from that of its neighbours, below which a picture has no texture
 )
+# probabilities from and up to which there may be hair, there is taken to be, and surely is some, where the network hardly knows such hair, and
+# where it does: what is left out of hair that can hardly be told from what lies beyond is not seen
+UNKNOWN, SEEN = ((0.3, 0.62),) * 3, ((0.1, 0.4), (0.45, 0.8), (0.7, 0.95))
+KNOWN = 0.4, 0.52  # share of the hair of which the network is sure, where it hardly knows such hair, and where it does
+CORE, SOME = (0.85, 0.95), (0.7, 0.92)  # probability of hair: that is surely some, and that may be where that is far
+HELD = 0.02  # of the face square, that is near to it
 STRAY = 0.01, 0.06  # probability of hair beside it: a wall that is as dark, and strands
 HUE = 2.0  # times that shares of red and green count, of what red and green do
+# of how far hair, and what lies beyond, vary on the way from one to the other, what tells nothing; at least and most
+SPREAD, LOW, HIGH = 1.0, (0.06, 0.25), (0.12, 0.4)
 APART = 14.0  # squared distance of two colours in what they vary by, which half tells them apart
 # mean logit where hair is found, below which it may well be a hat or a bald head: where it is much of the square, and where it is little,
 # as these are for the most part
@@ -119,8 +127,10 @@ def likely_hair(picture: Tensor, size: int, span: float = 1.0) -> tuple[Tensor, 
     likely, picture = mask, resized(picture, side)
     small = resized(picture, mask.shape[-1])
     mask = mask * textured(small, mask, max(1, round(0.025 * coarse)))
-    mask = ((mask - 0.3) / 0.32).clamp(0, 1)
-    mask = matted(picture, mask, max(1, round(BAND * coarse)))
+    bounds = torch.lerp(*mask.new_tensor([UNKNOWN, SEEN])[..., None, None, None, None], known(likely))
+    outer, found, inner = (((mask - low) / (high - low)).clamp(0, 1) for low, high in bounds)
+    found = found * near_sure(likely, max(1, round(HELD * coarse)))
+    mask = matted(picture, found, max(1, round(BAND * coarse)), inner, outer)
     some = ((likely - STRAY[0]) / (STRAY[1] - STRAY[0])).clamp(0, 1)
     return mask * resized(some, side), trusted(logits), likely
 
@@ -161,13 +171,32 @@ def textured(picture: Tensor, mask: Tensor, radius: int) -> Tensor:
     return torch.lerp(some, torch.ones_like(some), ((mask - 0.9) / 0.08).clamp(0, 1))
 
 
+def known(likely: Tensor) -> Tensor:
+    """Whether the network is sure of most of the hair it finds ``[B,1,h,w]``, ``[B,1,1,1]`` 0..1. Then what it doubts is a wall as dark as the
+    hair, or a coat; it doubts all of hair that is pale, or dyed green."""
+    sure, found = ((likely > least).float().mean((2, 3), keepdim=True) for least in (0.9, 0.5))
+    share = sure / found.clamp(min=1e-6)
+    return ((share - KNOWN[0]) / (KNOWN[1] - KNOWN[0])).clamp(0, 1)
+
+
+def near_sure(likely: Tensor, reach: int) -> Tensor:
+    """How much of what may be hair ``[B,1,h,w]`` is near to what surely is, in pixels, or nearly sure itself, ``[B,1,h,w]`` 0..1: doubt about
+    hair that is :func:`known` is as narrow as its border."""
+    core = ((likely - CORE[0]) / (CORE[1] - CORE[0])).clamp(0, 1)
+    near = blurred(largest(core, 2 * reach + 1), max(1, reach // 2), 1)
+    near = torch.maximum(near, ((likely - SOME[0]) / (SOME[1] - SOME[0])).clamp(0, 1))
+    return 1 - known(likely) * (1 - near)
+
+
 def middle(picture: Tensor, span: float) -> Tensor:
     """The square in the middle of ``[B,C,S,S]`` whose side is 1 of ``span``."""
     rim = round(picture.shape[-1] * (1 - 1 / span) / 2)
     return picture if rim == 0 else picture[..., rim:-rim, rim:-rim]
 
 
-def matted(picture: Tensor, mask: Tensor, band: int) -> Tensor:
+def matted(
+    picture: Tensor, mask: Tensor, band: int, inner: Tensor | None = None, outer: Tensor | None = None
+) -> Tensor:
     """A mask ``[B,1,h,w]`` whose border is a matte: near it, how far a pixel's colour is on the way from what lies beyond to the hair.
 
     Where hair and what lies beyond have much the same colours, the mask stays what it is. It is done twice, so that ends of strands are
@@ -177,6 +206,7 @@ def matted(picture: Tensor, mask: Tensor, band: int) -> Tensor:
         picture: ``[B,3,S,S]``, as fine as the mask or finer.
         mask: ``[B,1,h,w]``.
         band: how far the border may be off, in pixels of the mask.
+        inner, outer: what surely is hair, and what may be, ``[B,1,h,w]``: between these colours alone tell; None = the mask.
 
     Returns:
         ``[B,1,S,S]``.
@@ -187,31 +217,33 @@ def matted(picture: Tensor, mask: Tensor, band: int) -> Tensor:
     coarse, rough = resized(picture, side), resized(mask, side)
     row, column = torch.triu_indices(coarse.shape[1], coarse.shape[1], device=coarse.device)
     sums = torch.cat([torch.ones_like(rough), coarse, coarse[:, row] * coarse[:, column]], 1)
-    first = _on_the_way(coarse, rough, _ways(sums, rough, reach))
+    known = [rough if one is None else resized(one, side) for one in (inner, outer)]
+    first = _on_the_way(coarse, rough, _ways(sums, *known, reach))
     mask = mask + resized(first - rough, mask.shape[-1])
-    return _on_the_way(picture, mask, _ways(sums, first, reach)).clamp(0, 1)
+    return _on_the_way(picture, mask, _ways(sums, first, first, reach)).clamp(0, 1)
 
 
-def _ways(sums: Tensor, mask: Tensor, reach: int, noise: float = 0.05) -> Tensor:
+def _ways(sums: Tensor, inner: Tensor, outer: Tensor, reach: int, noise: float = 0.05) -> Tensor:
     """From place to place of a picture of C colours: how much the border is to be looked for, how much hair there may be, and the way from
-    what lies beyond to the hair with where it begins, ``[B,3+C,h,w]``; of ``mask [B,1,h,w]``, and of ones, the colours, and their products
+    what lies beyond to the hair with where it begins and how far along it hair and what lies beyond vary, ``[B,5+C,h,w]``; of what surely is hair, and what may be, ``[B,1,h,w]``, and of ones, the colours, and their products
     by pairs, ``sums [B,1+C+C(C+1)/2,h,w]``.
 
     It is the way on which these two differ most for how much either varies (Fisher, The use of multiple measurements, 1936)."""
-    least, most = largest(torch.cat([1 - mask, mask], 1), 2 * reach + 1).split(1, 1)
+    least, most = largest(torch.cat([1 - inner, outer], 1), 2 * reach + 1).split(1, 1)
     # where a part is too thin to have a middle, what is surest of it tells its colours; numbers below 1e-38 would be slow
-    hair = (1 - 2 * least).clamp(min=0) + 0.05 * mask**8 + 1e-9
-    beyond = (1 - 2 * most).clamp(min=0) + 0.05 * (1 - mask) ** 8 + 1e-9
+    hair = (1 - 2 * least).clamp(min=0) + 0.05 * inner**8 + 1e-9
+    beyond = (1 - 2 * most).clamp(min=0) + 0.05 * (1 - outer) ** 8 + 1e-9
     (some, more), (of_hair, of_beyond), vary = _colors(sums, torch.stack([hair, beyond]), 2 * reach)
     way = of_hair - of_beyond
-    both = vary.movedim((1, 2), (-2, -1)) + noise**2 * torch.eye(way.shape[1], device=way.device)
+    both = vary.sum(0).movedim((1, 2), (-2, -1)) + noise**2 * torch.eye(way.shape[1], device=way.device)
     along = torch.linalg.solve(both.cpu(), way.movedim(1, -1)[..., None].cpu())  # not every device solves many at once
     along = along[..., 0].movedim(-1, 1).to(way)
     far = (way * along).sum(1, keepdim=True)
     along = along / far.clamp(min=1e-6)
     begin = (along * of_beyond).sum(1, keepdim=True)
+    spread = torch.einsum("bcyx,pbcdyx,bdyx->bpyx", along, vary, along).clamp(min=0).sqrt()
     apart = some * more * far**2 / (far**2 + APART**2)
-    apart, way = resized(torch.cat([apart, along, begin], 1), mask.shape[-1]).tensor_split((1,), 1)
+    apart, way = resized(torch.cat([apart, along, begin, spread], 1), inner.shape[-1]).tensor_split((1,), 1)
     unsure = (2 * torch.minimum(least, most)).clamp(max=1) * apart
     near = (3 * blurred(most, max(1, reach // 2))).clamp(max=1)
     return torch.cat([unsure, near, way], 1)
@@ -220,25 +252,26 @@ def _ways(sums: Tensor, mask: Tensor, reach: int, noise: float = 0.05) -> Tensor
 def _on_the_way(picture: Tensor, mask: Tensor, ways: Tensor) -> Tensor:
     """How far pixels ``[B,C,S,S]`` are on ways from :func:`_ways`, or else what a mask says, ``[B,1,S,S]``."""
     planes = torch.cat([resized(x, picture.shape[-1]) for x in (mask, ways)], 1)
-    mask, unsure, near, along, begin = planes.split((1, 1, 1, picture.shape[1], 1), 1)
+    mask, unsure, near, along, begin, hair, beyond = planes.split((1, 1, 1, picture.shape[1], 1, 1, 1), 1)
     alpha = (picture * along).sum(1, keepdim=True) - begin
-    return torch.lerp(mask, torch.minimum(((alpha - 0.1) / 0.65).clamp(0, 1), near), unsure)
+    low, high = (SPREAD * beyond).clamp(*LOW), 1 - (SPREAD * hair).clamp(*HIGH)
+    return torch.lerp(mask, torch.minimum(((alpha - low) / (high - low)).clamp(0, 1), near), unsure)
 
 
 def _colors(sums: Tensor, weight: Tensor, radius: int) -> tuple[Tensor, Tensor, Tensor]:
     """Of parts ``weight [P,B,1,h,w]`` of a picture, with ``sums`` as of :func:`_ways`, from place to place, which are half as
-    many a side (``y`` and ``x``): whether there is any of a part near ``[P,B,1,y,x]`` 0..1, its mean ``[P,B,C,y,x]``, and how much all parts vary
-    within themselves ``[B,C,C,y,x]``."""
+    many a side (``y`` and ``x``): whether there is any of a part near ``[P,B,1,y,x]`` 0..1, its mean ``[P,B,C,y,x]``, and how much it varies
+    within itself ``[P,B,C,C,y,x]``."""
     count = math.isqrt(2 * sums.shape[1]) - 1
     row, column = torch.triu_indices(count, count, device=sums.device)  # what varies is symmetric
     sums = blurred(sums * weight, radius)
     sums = F.avg_pool2d(sums.flatten(0, 1), 2, ceil_mode=True).unflatten(0, sums.shape[:2])
     some, mean, square = sums.split((1, count, len(row)), 2)
     mean, square = mean / some.clamp(min=1e-5), square / some.clamp(min=1e-5)
-    vary = (square - mean.index_select(2, row) * mean.index_select(2, column)).sum(0)
+    vary = square - mean.index_select(2, row) * mean.index_select(2, column)
     at = torch.empty(count, count, dtype=torch.long, device=sums.device)
     at[row, column] = at[column, row] = torch.arange(len(row), device=sums.device)
-    return (50 * some).clamp(max=1), mean, vary[:, at]
+    return (50 * some).clamp(max=1), mean, vary[:, :, at]
 
 
 def trusted(logits: Tensor) -> Tensor:

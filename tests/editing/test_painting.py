@@ -213,7 +213,7 @@ def dyed(light: float, goal_light: float, strand: float = 3.0, soft: float = 8.0
     return lab[0, 0], to_lab(picture + repaint(parts, mean, shift, (64, 64), 1.0, ["hair"]))[0, 0]
 
 
-@pytest.mark.parametrize(("light", "goal_light"), [(8.0, 50.0), (80.0, 55.0), (40.0, 42.0)])
+@pytest.mark.parametrize(("light", "goal_light"), [(8.0, 50.0), (80.0, 48.0), (40.0, 42.0)])
 def test_dyed_hair_keeps_its_strands(light: float, goal_light: float) -> None:
     """Black hair that turns blond, and white hair that turns dark, has strands, and skin at its border does not glow."""
     before, after = dyed(light, goal_light)
@@ -229,6 +229,53 @@ def test_hair_goes_no_further_than_hair_can() -> None:
     """Black hair is not bleached to white, and white hair without strands does not become a black cap."""
     assert dyed(8.0, 90.0)[1][16:].mean() < 62
     assert dyed(90.0, 10.0, strand=0.2)[1][16:].mean() > dyed(90.0, 10.0, strand=6.0)[1][16:].mean() + 10
+
+
+def test_white_hair_is_toned_and_not_made_brown() -> None:
+    light = 94 + 2 * torch.sin(torch.arange(64.0) * 0.7).expand(64, 64)
+    picture = lab_to_rgb(torch.cat([light[None, None], torch.zeros(1, 2, 64, 64)], 1))
+    mean, mask = torch.tensor([[[94.0, 0.0, 0.0]]]), torch.ones(1, 1, 64, 64)
+    parts = patches(picture, mean, mask, ["hair"], 64)
+    blond, brown = (
+        to_lab(picture + repaint(parts, mean, torch.tensor([[by]]), (64, 64), 1.0, ["hair"]))[0, 0].mean()
+        for by in ((-27.0, 8.0, 26.0), (-62.0, 10.0, 18.0))
+    )
+    assert 76 < blond < 88
+    assert brown < 66
+
+
+def test_fair_hair_has_ruddy_shade_and_pale_gloss() -> None:
+    strands = 8 + 3 * torch.sin(torch.arange(96.0) * 0.7).expand(96, 96)
+    picture = lab_to_rgb(torch.cat([strands[None, None], torch.zeros(1, 2, 96, 96)], 1))
+    mean, mask = torch.tensor([[[8.0, 0.0, 0.0]]]), torch.ones(1, 1, 96, 96)
+    parts = patches(picture, mean, mask, ["hair"], 96)
+    after = to_lab(picture + repaint(parts, mean, torch.tensor([[[50.0, 7.0, 25.0]]]), (96, 96), 1.0, ["hair"]))[0]
+    light, red = after[0].flatten(), after[1].flatten()
+    dark, bright = (light < light.quantile(0.2)), (light > light.quantile(0.8))
+    assert red[dark].mean() > 1.3 * red[bright].mean()
+    assert red[bright].mean() > 0
+
+
+def test_shorn_hair_is_dyed_as_far_as_it_hides_the_skin(astronaut: Tensor, crop: Crop) -> None:
+    """A rim of hair on the skull that is on the way from black to the skin, and the same hair where it falls onto the shoulders."""
+    aligned, places = square(astronaut, crop)
+    seen = Seen(places, aligned, SIZE)
+    points = pixel_centers(SIZE, SIZE)[0]
+    skull, top = seen._skull()[0, 0], seen.landmarks[0, AT[10], 1]
+    short = (skull > 0.9) & (points[..., 1] < top - 0.02)
+    long = short | ((points[..., 0] < 0.15) | (points[..., 0] > 0.85))
+    skin = seen.light[0][0]
+    found = []
+    for share in (0.2, 0.7):
+        mixed = lab_to_rgb((skin * torch.lerp(torch.tensor([0.25, 0.1, 0.1]), torch.ones(3), share))[:, None, None])
+        shorn = []
+        for hair in (short, long):
+            seen = Seen(places, torch.where(hair, mixed, aligned[0])[None], SIZE)
+            shorn.append(seen._shorn(hair[None, None].float())[0, 0][short].mean())
+        assert shorn[1] < 0.05
+        found.append(shorn[0])
+    assert found[1] > 0.2
+    assert found[0] < 0.3 * found[1]
 
 
 def test_roots_stay_darker() -> None:

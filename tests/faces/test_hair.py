@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from flow_core.faces.hair import blurred, find_hair, matted, middle, resized, textured
+from flow_core.faces.hair import blurred, find_hair, matted, middle, near_sure, resized, textured
 from flow_core.faces.regions import region_mask
 from flow_core.geometry.crop import Crop
 from flow_core.geometry.grid import pixel_centers
@@ -45,6 +45,42 @@ def test_light_strands_are_told_from_skin_by_their_hue() -> None:
     rim = (hair == 1) & (deep == 0)
     assert found[rim].mean() > 0.8
     assert found[disc(RADIUS + 3 / SIZE) == 0].max() < 0.2
+
+
+def test_a_soft_border_is_as_much_hair_as_it_shows() -> None:
+    """Hair out of focus: what is half wall is half dyed, or else the wall gets the complement of the old colour."""
+    off = (pixel_centers(SIZE, SIZE)[0] - 0.5).norm(dim=-1)
+    share = ((RADIUS - off) * SIZE / 6 + 0.5).clamp(0, 1)[None, None]
+    wall, hair = (torch.tensor(c)[None, :, None, None] for c in ((0.85, 0.85, 0.85), (0.5, 0.2, 0.4)))
+    picture = torch.lerp(wall, hair, share) + 0.01 * torch.randn(
+        1, 3, SIZE, SIZE, generator=torch.Generator().manual_seed(0)
+    )
+    found = matted(picture, disc(RADIUS), 4)
+    assert (found - share).abs().mean() < 0.03
+    assert (found - share).abs().max() < 0.25
+
+
+def test_colors_tell_where_the_network_doubts() -> None:
+    """Beside dark hair a wall and a lock of hair that it may be: one is none, and the other is."""
+    hair = disc(RADIUS)
+    x = pixel_centers(SIZE, SIZE)[0][..., 0]
+    lock = ((x < 0.5) & (disc(RADIUS + 5 / SIZE)[0, 0] > 0.5))[None, None].float()
+    outer = disc(RADIUS + 5 / SIZE)
+    dark = torch.maximum(hair, lock)
+    picture = 0.8 - 0.65 * dark.expand(-1, 3, -1, -1)
+    found = matted(picture, disc(RADIUS + 2 / SIZE), 3, hair, outer)
+    doubted = (outer == 1) & (hair == 0)
+    assert found[doubted & (dark == 0)].mean() < 0.1
+    assert found[doubted & (lock == 1)].mean() > 0.8
+
+
+def test_wide_doubt_is_no_hair_but_of_hair_that_is_hardly_known() -> None:
+    core = disc(RADIUS)
+    wide = torch.maximum(0.98 * core, 0.7 * disc(RADIUS + 6 / SIZE))
+    known = near_sure(wide, 2)
+    assert known[core == 1].min() > 0.9
+    assert known[(disc(RADIUS + 4 / SIZE) == 0) & (disc(RADIUS + 5.5 / SIZE) == 1)].max() < 0.1
+    assert near_sure(0.8 * wide, 2).min() > 0.9
 
 
 def test_hair_of_the_colour_of_the_wall_stays_as_it_was_found() -> None:
