@@ -15,9 +15,10 @@ from torch import Tensor
 from ..fields.base import FEATHER, FlowField, Sample, taper
 from ..geometry.grid import pixel_centers
 from ..geometry.sampling import enlarged, require_finite
+from ..memory import hold_memory
 from ..threads import share_out, suited
 from .borders import blended, shared
-from .pixels import edited_pixels, hold_memory, recolored
+from .pixels import edited_pixels, recolored
 
 if TYPE_CHECKING:
     from ..geometry.crop import Crop
