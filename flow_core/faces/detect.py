@@ -24,6 +24,9 @@ from ..threads import yielding
 from .yunet import YuNet
 
 SIDES = (192, 384, 768, 1280)  # longest sides, in pixels, at which an image is looked at
+# The longest side at which any image is looked at, however small it is. At a larger one only where there is not just one face, or where something
+# scores that much, and, looked at closely, that much, but is no face
+LARGE, DOUBT, DOUBTED = 768, 0.2, 0.3
 LONG = 2.0  # times as long as wide: longer images are looked at in more pixels, as many as one of this shape has
 TURNED = 700  # root of the pixels of a picture that is turned; one without a face is turned seven times
 TURNS = (90, -90, 45, -45, 180, 135, -135)  # degrees by which an image is turned where it shows no face upright
@@ -105,11 +108,18 @@ class Detector:
 
     def _find(self, levels: list[Tensor], threshold: float) -> Tensor:
         """Rows ``[N,15]`` (box and points in pixels of the first level, score) of the faces of an image."""
-        rows = torch.cat([self._look(level, levels[0], threshold / 2) for level in levels[1:]])
-        # some at a time, so that a crowd needs no more memory than a few
-        rows = torch.cat([self._look_closer(levels, part) for part in rows[_distinct(rows)].split(CANDIDATES)])
-        rows = rows[rows[:, 14] >= threshold]
-        return rows[_distinct(rows)]
+        most = max(LARGE, *levels[0].shape[2:], *levels[-1].shape[2:])
+        levels, larger = [x for x in levels if max(x.shape[2:]) <= most], [x for x in levels if max(x.shape[2:]) > most]
+        looked_for = min(DOUBT, threshold / 2) if larger else threshold / 2
+        rows = torch.cat([self._look(level, levels[0], looked_for) for level in levels[1:]])
+        faces = self._look_closer(levels, rows)
+        sure = faces[:, 14] >= threshold
+        # To look at an image larger than it is takes longer than all the rest, and shows faces of some pixels alone.
+        if larger and (sure.sum() != 1 or (faces[~sure, 14] > DOUBTED).any()):
+            more = [self._look(level, levels[0], threshold / 2) for level in larger]
+            faces = self._look_closer([levels[0], *larger, *levels[1:]], torch.cat([*more, rows]))
+            sure = faces[:, 14] >= threshold
+        return faces[sure][_distinct(faces[sure])]
 
     def _run(self, batch: Tensor) -> list[tuple[Tensor, Tensor, Tensor]]:
         """For pictures ``[B,3,h,w]``, from each map of the network: what :func:`decode` takes, ``[B,N,14]`` and ``[N,3]``, and scores ``[B,N]``."""
@@ -134,7 +144,12 @@ class Detector:
         return torch.cat([(places[keep] * (whole / size)).flatten(1), score[keep, None]], 1)
 
     def _look_closer(self, levels: list[Tensor], rows: Tensor) -> Tensor:
-        """Replace rows ``[N,15]`` by what crops around them show; texture seldom looks like a face twice."""
+        """Different ones of rows ``[N,15]``, as crops around them show them; texture seldom looks like a face twice."""
+        rows = rows[_distinct(rows)]
+        # some at a time, so that a crowd needs no more memory than a few
+        return torch.cat([self._seen_closely(levels, part) for part in rows.split(CANDIDATES)])
+
+    def _seen_closely(self, levels: list[Tensor], rows: Tensor) -> Tensor:
         if not len(rows):
             return rows
         crops, corners, scales = zip(*(_crop(levels, row) for row in rows), strict=True)

@@ -77,6 +77,17 @@ def test_the_largest_face_comes_first(find: Detector, astronaut: Tensor) -> None
     assert off(small, (ASTRONAUT - torch.tensor([96, 0])) * 0.625) < 0.28
 
 
+def test_a_face_too_small_for_the_size_of_the_picture_is_found_beside_a_large_one(
+    find: Detector, astronaut: Tensor
+) -> None:
+    head = resized(astronaut[:, :256, 96:352], 0.17)
+    both = astronaut.clone()
+    both[:, 20 : 20 + head.shape[1], 20 : 20 + head.shape[2]] = head
+    _, small = find(both)
+    assert off(small, (ASTRONAUT - torch.tensor([96, 0])) * 0.17 + 20) < 0.4
+    assert len(find(both, enlarged=1.0)) == 1
+
+
 @pytest.mark.parametrize(("factor", "tolerance"), [(0.36, 0.2), (2, 0.2), (4, 0.2)])
 def test_small_and_large_faces_are_found(find: Detector, astronaut: Tensor, factor: float, tolerance: float) -> None:
     """The face is 110 px high in the original: 40, 220 and 440 px here."""
