@@ -142,6 +142,18 @@ def test_inference_mode_changes_nothing(find: Detector, astronaut: Tensor) -> No
     assert torch.equal(inside.points, outside.points)
 
 
+def test_large_pictures_show_in_parts_what_they_show_as_a_whole(
+    find: Detector, astronaut: Tensor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    head = astronaut[None, :, :224, 96:352]
+    with torch.no_grad():
+        whole = find.net(head)
+        monkeypatch.setattr("flow_core.faces.yunet.WHOLE", 96)
+        parts = find.net(head)
+    for name, values in whole.items():
+        torch.testing.assert_close(parts[name], values, msg=name)
+
+
 def test_a_missing_yunet_says_where_it_was_looked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def offline(*_: object, **__: object) -> None:
         raise urllib.error.URLError("no network")
