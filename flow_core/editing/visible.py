@@ -319,7 +319,7 @@ class Seen:
         """Hair without what looks like skin, where it does not itself, and without the middle of the face, whose shade is dark too."""
         mask, trusted, likely = self.found_hair
         own = self.hair
-        alike = _mean(self.skin_like, own**4 + 1e-6)
+        alike = _mean(self.skin_like, own.square().square() + 1e-6)
         brow = self._brows
         below = _ramp(
             pixel_centers(self.size, self.size, mask.device)[:, None, ..., 1],
@@ -373,7 +373,7 @@ class Seen:
     def _hair_like(self, mask: Tensor) -> Tensor:
         """How much pixels of the whole picture have the colour of most of the hair, or lie where hair is expected, which is above the
         brows and close to the face, or where the network is sure of it, ``[B,1,n,n]`` 0..1: a coat or a neck does not. Gloss does, as it is lighter."""
-        lab, sure = self.whole_lab, mask**4 + 1e-6
+        lab, sure = self.whole_lab, mask.square().square() + 1e-6
         lab = torch.cat(
             [lab[:, :1], lab[:, 1:] * (56 / (lab[:, :1] + 16)).clamp(max=1.2)], 1
         )  # the same hair in light and shade

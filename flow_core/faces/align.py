@@ -6,11 +6,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from ..geometry.crop import Crop
-from ..geometry.sampling import require_finite
+from ..geometry.sampling import reduced, require_finite
 
 if TYPE_CHECKING:
     from .detect import Detection, Detector
@@ -140,8 +139,7 @@ def close_up(image: Tensor, crop: Crop) -> tuple[Tensor, Tensor, int]:
     part, corner = image[..., min(y0) : max(y1), min(x0) : max(x1)], crop.points.new_zeros(2)
     if times < 2 or min(part.shape[2:]) < times:
         return image, corner, 1
-    part = part.float() if part.is_floating_point() else part.float() / 255
-    return F.avg_pool2d(part, times), corner + corner.new_tensor([min(x0), min(y0)]), times
+    return reduced(part, times), corner + corner.new_tensor([min(x0), min(y0)]), times
 
 
 def _at(crop: Crop, points: Tensor, image_size: tuple[int, int]) -> Crop:

@@ -18,11 +18,15 @@ from ..checkpoint import read_weights
 from ..geometry.grid import pixel_centers
 from ..geometry.sampling import enlarged, sample_image
 from ..guides.nano import fused
+from ..memory import hold_memory
 from ..randomness import OwnRandom
 from ..threads import yielding
 from .yunet import YuNet
 
 SIDES = (192, 384, 768, 1280)  # longest sides, in pixels, at which an image is looked at
+# The longest side at which any image is looked at, however small it is. At a larger one only where there is not just one face, or where something
+# scores that much, and, looked at closely, that much, but is no face
+LARGE, DOUBT, DOUBTED = 768, 0.2, 0.3
 LONG = 2.0  # times as long as wide: longer images are looked at in more pixels, as many as one of this shape has
 TURNED = 700  # root of the pixels of a picture that is turned; one without a face is turned seven times
 TURNS = (90, -90, 45, -45, 180, 135, -135)  # degrees by which an image is turned where it shows no face upright
@@ -77,6 +81,7 @@ class Detector:
         enlarged: float = 2.0,
     ) -> list[Detection]:
         _check(image, threshold)
+        hold_memory()
         with torch.inference_mode(False), torch.no_grad():  # ordinary tensors come out in either mode
             levels = _levels(image.to(self.device), enlarged)
             rows = self._find(levels, threshold)
@@ -103,36 +108,53 @@ class Detector:
 
     def _find(self, levels: list[Tensor], threshold: float) -> Tensor:
         """Rows ``[N,15]`` (box and points in pixels of the first level, score) of the faces of an image."""
-        rows = torch.cat([self._look(level, levels[0], threshold / 2) for level in levels[1:]])
-        # some at a time, so that a crowd needs no more memory than a few
-        rows = torch.cat([self._look_closer(levels, part) for part in rows[_distinct(rows)].split(CANDIDATES)])
-        rows = rows[rows[:, 14] >= threshold]
-        return rows[_distinct(rows)]
+        most = max(LARGE, *levels[0].shape[2:], *levels[-1].shape[2:])
+        levels, larger = [x for x in levels if max(x.shape[2:]) <= most], [x for x in levels if max(x.shape[2:]) > most]
+        looked_for = min(DOUBT, threshold / 2) if larger else threshold / 2
+        rows = torch.cat([self._look(level, levels[0], looked_for) for level in levels[1:]])
+        faces = self._look_closer(levels, rows)
+        sure = faces[:, 14] >= threshold
+        # To look at an image larger than it is takes longer than all the rest, and shows faces of some pixels alone.
+        if larger and (sure.sum() != 1 or (faces[~sure, 14] > DOUBTED).any()):
+            more = [self._look(level, levels[0], threshold / 2) for level in larger]
+            faces = self._look_closer([levels[0], *larger, *levels[1:]], torch.cat([*more, rows]))
+            sure = faces[:, 14] >= threshold
+        return faces[sure][_distinct(faces[sure])]
 
-    def _run(self, batch: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """What :func:`decode` takes ``[B,N,14]`` and ``[N,3]``, and scores ``[B,N]``, for pictures ``[B,3,h,w]``."""
+    def _run(self, batch: Tensor) -> list[tuple[Tensor, Tensor, Tensor]]:
+        """For pictures ``[B,3,h,w]``, from each map of the network: what :func:`decode` takes, ``[B,N,14]`` and ``[N,3]``, and scores ``[B,N]``."""
         height, width = (max(64, -(-side // 32) * 32) for side in batch.shape[-2:])
-        batch = F.pad(batch, (0, width - batch.shape[-1], 0, height - batch.shape[-2])) * 255
-        out = self.net(torch.stack(batch.unbind(1)[::-1], -1).movedim(-1, 1))  # BGR, and channels come last in memory
-        score = (out["conf"][..., 1] * out["iou"][..., 0].clamp(0, 1)).sqrt()
-        return out["loc"], anchors(height, width, batch.device), score
+        batch = F.pad(batch, (0, width - batch.shape[-1], 0, height - batch.shape[-2]))
+        found = []
+        for values, at in zip(self.net.answers(batch), anchors(height, width, batch.device), strict=True):
+            loc, (no, yes, iou) = values[..., :14], values[..., 14:].unbind(-1)
+            found.append((loc, at, ((yes - no).sigmoid() * iou.clamp(0, 1)).sqrt()))
+        return found
 
     def _look(self, level: Tensor, image: Tensor, threshold: float) -> Tensor:
         """Rows ``[N,15]`` (box and points in pixels of the image, score) found in one size of it."""
-        [loc], at, [score] = self._run(level)
-        likely = (score >= threshold).nonzero()[:, 0]  # few
-        places, score = decode(loc[likely], at[likely]), score[likely]
+        likely = []
+        for [loc], at, [score] in self._run(level):
+            few = (score >= threshold).nonzero()[:, 0]
+            likely.append((decode(loc[few], at[few]), score[few]))
+        places, score = map(torch.cat, zip(*likely, strict=True))
         size, whole = _size(level), _size(image)
         centre = places[:, :2].mean(1)
         keep = (centre >= 0).all(1) & (centre < size).all(1)  # none in the padding
         return torch.cat([(places[keep] * (whole / size)).flatten(1), score[keep, None]], 1)
 
     def _look_closer(self, levels: list[Tensor], rows: Tensor) -> Tensor:
-        """Replace rows ``[N,15]`` by what crops around them show; texture seldom looks like a face twice."""
+        """Different ones of rows ``[N,15]``, as crops around them show them; texture seldom looks like a face twice."""
+        rows = rows[_distinct(rows)]
+        # some at a time, so that a crowd needs no more memory than a few
+        return torch.cat([self._seen_closely(levels, part) for part in rows.split(CANDIDATES)])
+
+    def _seen_closely(self, levels: list[Tensor], rows: Tensor) -> Tensor:
         if not len(rows):
             return rows
         crops, corners, scales = zip(*(_crop(levels, row) for row in rows), strict=True)
-        loc, at, scores = self._run(torch.cat(crops))
+        loc, at, scores = zip(*self._run(torch.cat(crops)), strict=True)
+        loc, at, scores = torch.cat(loc, 1), torch.cat(at), torch.cat(scores, 1)
         places = decode(loc, at) * torch.stack(scales)[:, None, None] + torch.stack(corners)[:, None, None]
         seen = []
         for row, place, score in zip(rows, places.flatten(2), scores, strict=True):
@@ -170,14 +192,14 @@ def load_detector(name: str = "builtin", folders: Sequence[Path] = (), device: t
         return Detector(name, fused(net), device)
 
 
-def anchors(height: int, width: int, device: torch.device | str | None = None) -> Tensor:
-    """The anchors ``[N,3]`` (centre x, centre y, size; pixels) of a YuNet input, in the order of its output."""
+def anchors(height: int, width: int, device: torch.device | str | None = None) -> list[Tensor]:
+    """The anchors ``[N,3]`` (centre x, centre y, size; pixels) of a YuNet input, in the order of its output, for each of its maps."""
     rows = []
     for stride, sizes in ANCHORS:
         y, x = ((torch.arange(side // stride, device=device) + 0.5) * stride for side in (height, width))
         y, x, size = torch.meshgrid(y, x, torch.tensor(sizes, device=device).float(), indexing="ij")
         rows.append(torch.stack([x, y, size], -1).flatten(0, 2))
-    return torch.cat(rows)
+    return rows
 
 
 def decode(loc: Tensor, anchors: Tensor) -> Tensor:
@@ -211,8 +233,6 @@ def _levels(image: Tensor, enlarged: float) -> list[Tensor]:
     if not sides or (len(sides) < len(SIDES) and enlarged * longest > 1.2 * sides[-1]):
         sides.append(round(enlarged * longest))
     levels, source = [image[None]], image[None]
-    if (shrink := int(longest / (2 * SIDES[-1] * more))) > 1 and min(image.shape[1:]) >= shrink:
-        source = F.avg_pool2d(source.float(), shrink)  # quick, and plenty for what is looked at
     for side in reversed(sides):
         smaller = _resize(source, [max(1, round(length * side / longest)) for length in image.shape[1:]])
         if side < longest:
@@ -260,10 +280,9 @@ def _size(image: Tensor) -> Tensor:
 
 
 def _resize(image: Tensor, shape: Sequence[int]) -> Tensor:
-    image = image.float().clamp(0, 1)
     if shape[0] >= image.shape[2] and shape[1] >= image.shape[3]:
-        return enlarged(image, tuple(shape))
-    return F.interpolate(image, tuple(shape), mode="bilinear", align_corners=False, antialias=True)
+        return enlarged(image.float(), tuple(shape)).clamp_(0, 1)
+    return F.interpolate(image.float(), tuple(shape), mode="bilinear", align_corners=False, antialias=True).clamp_(0, 1)
 
 
 def _distinct(rows: Tensor) -> Tensor:

@@ -288,7 +288,7 @@ def landmarks_after(face: FittedFace, landmarks: Tensor, units: Tensor) -> Tenso
 
 def skin_after(face: FittedFace, landmarks: Tensor, units: Tensor) -> Tensor:
     """:func:`landmarks_after` without what lids and irises do of themselves: that moves neither a lip nor a brow nor a corner of an eye."""
-    moved = landmarks + torch.tensordot((units - face.units[0]) * of_mesh(face.rig), _moves_seen(face), 1)
+    moved = landmarks + _moved_by(face, (units - face.units[0]) * of_mesh(face.rig))
     grinned = lips_settled(face, landmarks, moved, units)
     if grinned is None:
         return moved
@@ -320,7 +320,7 @@ _AT_REST = WeakIdKeyDictionary()  # face -> its landmarks, and :func:`at_rest` o
 def _missed_at_rest(face: FittedFace, landmarks: Tensor, smile: float) -> Tensor:
     kept = _AT_REST.get(face)
     if kept is None or kept[0] is not landmarks:
-        relaxed = landmarks - torch.tensordot(face.units[0] * of_mesh(face.rig), _moves_seen(face), 1)
+        relaxed = landmarks - _moved_by(face, face.units * of_mesh(face.rig))[0]
         missed = at_rest(*torch.stack([landmarks, relaxed]).double().cpu().numpy(), smile)
         with torch.inference_mode(False):  # what is kept may be asked for outside of it
             kept = _AT_REST[face] = landmarks, torch.from_numpy(missed).to(landmarks)
@@ -476,7 +476,7 @@ def _brows_apart(face: FittedFace, landmarks: Tensor, units: Tensor) -> Tensor:
     across = landmarks[corners[1]] - landmarks[corners[0]]
     apart = across.norm().clamp(min=1e-6)
     across = across / apart
-    moves = _moves_seen(face)[:, ends] @ across
+    moves = (_moves(face.rig)[:, ends] @ face.rotation[0].mT)[..., :2] @ (across * face.scale[0])
     nearer = moves[:, 0] - moves[:, 1]  # [U]
     by = (change * nearer).sum()
     room = ((landmarks[ends[1]] - landmarks[ends[0]]) @ across - NEAREST * apart).clamp(min=1e-6)
@@ -598,9 +598,10 @@ def _moves(rig: Rig) -> Tensor:
         return rig.landmarks(rig.units * rig.gain[:, None, None])
 
 
-def _moves_seen(face: FittedFace) -> Tensor:
-    """:func:`_moves` as they are seen of a face, batch 1: ``[U,161,2]`` crop fractions."""
-    return (_moves(face.rig) @ face.rotation[0].mT)[..., :2] * face.scale[0]
+def _moved_by(face: FittedFace, units: Tensor) -> Tensor:
+    """By how much units ``[N,U]`` of a face, batch 1, move its landmarks as they are seen: ``[N,161,2]`` crop fractions."""
+    moves = (units @ _moves(face.rig).flatten(1)).unflatten(1, (-1, 3))
+    return (moves @ face.rotation[0].mT)[..., :2] * face.scale[0]
 
 
 @functools.lru_cache(maxsize=32)

@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 _FEW = 1 << 13  # points of which the sampling takes less time than sharing it out
+_ROWS = 64  # of a picture that is made smaller, at a time: they stay in the processor's cache
 
 
 def grid_sample(values: Tensor, grid: Tensor, mode: str, padding: str, align_corners: bool = False) -> Tensor:
@@ -138,6 +139,19 @@ def downscaled(image: Tensor, scale: float) -> Tensor:
         size = [max(1, round(n * scale)) for n in image.shape[2:]]
         image = F.interpolate(image, size, mode="bilinear", antialias=True, align_corners=False)
     return image.float() / whole if whole == 255 else image
+
+
+def reduced(image: Tensor, times: int) -> Tensor:
+    """Pictures ``[B,C,H,W]``, floats or uint8, as float32 0..1: means of squares of ``times`` pixels a side, without what is left over at the right
+    and below. That is ``avg_pool2d``, several times as quickly."""
+    height, width = (side // times for side in image.shape[2:])
+    out = torch.empty(*image.shape[:2], height, width, device=image.device)
+    share = (1 / 255 if image.dtype == torch.uint8 else 1) / times**2
+    for part, of in zip(out.split(_ROWS, 2), image[..., : times * width].split(times * _ROWS, 2), strict=False):
+        of = of[:, :, : times * part.shape[2]].float()
+        rows = sum(of[:, :, i::times] for i in range(times))
+        torch.mul(sum(rows[..., i::times] for i in range(times)), share, out=part)
+    return out
 
 
 def require_finite(image: Tensor) -> None:

@@ -235,10 +235,6 @@ def _spoil(rng: Random, scene: Image.Image, smallest: float) -> Image.Image:
     return scene
 
 
-def _bgr(pictures: Tensor) -> Tensor:
-    return pictures.flip(1).float().contiguous(memory_format=torch.channels_last)
-
-
 def pair_iou(a: Tensor, b: Tensor) -> Tensor:
     """Return the overlap over the union [...,N,M] of boxes [...,N,4] and [...,M,4]; 0 where a box is NaN."""
     a, b = a[..., :, None, :], b[..., None, :, :]
@@ -298,7 +294,6 @@ def train(args: argparse.Namespace, faces: Faces, teacher: nn.Module) -> nn.Modu
     """Train a network of random weights and return it; a checkpoint is kept beside `args.out`."""
     torch.manual_seed(args.seed)
     net = YuNet().train().to(memory_format=torch.channels_last)
-    net.phase = teacher.phase = "train"  # the confidence as logits
     optimizer = torch.optim.AdamW(net.parameters(), args.rate, weight_decay=1e-4)
     checkpoint, step, began = args.out.with_suffix(".pt"), 0, time.time()
     if args.resume and checkpoint.exists():
@@ -308,15 +303,15 @@ def train(args: argparse.Namespace, faces: Faces, teacher: nn.Module) -> nn.Modu
         step = state["step"]
     scenes = Scenes(faces, PHOTOS, args.seed, step // 2 * BATCH, args.steps // 2 * BATCH)
     loader = torch.utils.data.DataLoader(scenes, BATCH, num_workers=args.workers)
-    grid, losses = anchors(SIDE, SIDE), []
+    grid, losses = torch.cat(anchors(SIDE, SIDE)), []
     for pictures, truth in loader:
         with torch.no_grad():
-            aim = targets(teacher(_bgr(pictures[:, 0])), truth, grid)
+            aim = targets(teacher(pictures[:, 0] / 255), truth, grid)
         for spoilt in pictures[:, 1:].unbind(1):
             for group in optimizer.param_groups:
                 warm, fade = (step + 1) / 200, 0.5 + 0.5 * math.cos(math.pi * step / args.steps)
                 group["lr"] = args.rate * min(warm, fade)
-            loss = loss_of(net(_bgr(spoilt)), aim, args.points)
+            loss = loss_of(net(spoilt / 255), aim, args.points)
             optimizer.zero_grad()
             loss.backward()
             nn.utils.clip_grad_norm_(net.parameters(), 5)
@@ -330,7 +325,6 @@ def train(args: argparse.Namespace, faces: Faces, teacher: nn.Module) -> nn.Modu
         if step % 200 == 0:
             state = {"net": net.state_dict(), "optimizer": optimizer.state_dict(), "step": step}
             torch.save(state, checkpoint)
-    net.phase = teacher.phase = "test"
     return net.eval()
 
 

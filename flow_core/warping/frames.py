@@ -8,8 +8,9 @@ from torch import Tensor
 from ..fields.base import FEATHER, Flow, FlowField, Sample
 from ..geometry.crop import Crop
 from ..geometry.sampling import enlarged, normalized
+from ..memory import hold_memory
 from .borders import blended, shared
-from .pixels import edited_pixels, hold_memory
+from .pixels import edited_pixels
 
 LATTICE = 128  # points along a crop's side at which the field is asked; linear between them
 STILL = 0.02  # pixels up to which a point counts as not moved

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from ..faces.creases import DARK
 from ..geometry.sampling import sample_grid
-
-_HELD = 30 << 20  # bytes; see :func:`hold_memory`
 
 
 def edited_pixels(
@@ -67,9 +64,3 @@ def recolored(
         rgb *= 1 - cover
         rgb += over.mean(1, keepdim=True) if new.shape[1] == 1 else over
     return new if limits is None else F.hardtanh_(new, *limits)  # a clamp, whose slope is quick
-
-
-def hold_memory() -> None:
-    """Keep the memory that a tile, or a frame, frees for the next one: the C library of Linux gives it back to the system, which takes
-    longer than the tile itself, until it has seen a block as large as this freed once (mallopt(3), M_MMAP_THRESHOLD)."""
-    torch.empty(_HELD, dtype=torch.uint8)

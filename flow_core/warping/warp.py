@@ -15,9 +15,10 @@ from torch import Tensor
 from ..fields.base import FEATHER, FlowField, Sample, taper
 from ..geometry.grid import pixel_centers
 from ..geometry.sampling import enlarged, require_finite
+from ..memory import hold_memory
 from ..threads import share_out, suited
 from .borders import blended, shared
-from .pixels import edited_pixels, hold_memory, recolored
+from .pixels import edited_pixels, recolored
 
 if TYPE_CHECKING:
     from ..geometry.crop import Crop
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 _TILE = 256, 512  # rows and columns; a tile stays in the processor's cache, and the memory of a warp small
 _LARGE, _LARGE_TILE = (
     1 << 22,
-    (384, 768),
+    (512, 768),
 )  # pixels of a face from which on tiles are larger: they are asked at few of their pixels
 _SMALL = 640 * 640  # pixels of pictures up to which one core warps them as quickly as more would
 _LINES = 256  # rows that are copied by one thread, and

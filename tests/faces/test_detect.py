@@ -77,6 +77,17 @@ def test_the_largest_face_comes_first(find: Detector, astronaut: Tensor) -> None
     assert off(small, (ASTRONAUT - torch.tensor([96, 0])) * 0.625) < 0.28
 
 
+def test_a_face_too_small_for_the_size_of_the_picture_is_found_beside_a_large_one(
+    find: Detector, astronaut: Tensor
+) -> None:
+    head = resized(astronaut[:, :256, 96:352], 0.17)
+    both = astronaut.clone()
+    both[:, 20 : 20 + head.shape[1], 20 : 20 + head.shape[2]] = head
+    _, small = find(both)
+    assert off(small, (ASTRONAUT - torch.tensor([96, 0])) * 0.17 + 20) < 0.4
+    assert len(find(both, enlarged=1.0)) == 1
+
+
 @pytest.mark.parametrize(("factor", "tolerance"), [(0.36, 0.2), (2, 0.2), (4, 0.2)])
 def test_small_and_large_faces_are_found(find: Detector, astronaut: Tensor, factor: float, tolerance: float) -> None:
     """The face is 110 px high in the original: 40, 220 and 440 px here."""
@@ -129,6 +140,18 @@ def test_inference_mode_changes_nothing(find: Detector, astronaut: Tensor) -> No
     assert not inside.points.is_inference()
     assert not inside.points.requires_grad
     assert torch.equal(inside.points, outside.points)
+
+
+def test_large_pictures_show_in_parts_what_they_show_as_a_whole(
+    find: Detector, astronaut: Tensor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    head = astronaut[None, :, :224, 96:352]
+    with torch.no_grad():
+        whole = find.net(head)
+        monkeypatch.setattr("flow_core.faces.yunet.WHOLE", 96)
+        parts = find.net(head)
+    for name, values in whole.items():
+        torch.testing.assert_close(parts[name], values, msg=name)
 
 
 def test_a_missing_yunet_says_where_it_was_looked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
