@@ -18,6 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..faces.irises import irises_off
 from ..faces.landmarks import AT, BROW_EDGES, EYES, IRISES, LIPS, LIPS_INNER, OVAL, UPPER_LIDS
 from ..faces.mouth import columns as along
 from ..faces.shading import GAMMA, TINT
@@ -482,6 +483,9 @@ def _eyes(
         a, b = source.to(*landmarks[AT[IRISES[side][0]]].tolist())
         length, radius, room = source.length, IRIS * source.length, MARGIN * source.length
         right, below = (v * length for v in gaze[side])
+        if right and face.view is not None:
+            off, sure = irises_off(face.view, face.landmarks)
+            a += off * sure * length
         still = np.abs(landmarks[contour] - moved[contour]).max() < 1e-5 and abs(factor - 1) < 1e-4
         still = bool(still and max(abs(right), abs(below)) < 1e-5)
         # an iris goes no farther than to the corner
