@@ -17,7 +17,7 @@ from .lids import seen_at
 ROWS, COLUMNS = 8, 32  # samples of an eye
 # Shares of the way from lid to lid, and from corner to corner, within which they lie
 BETWEEN, ALONG = (0.12, 0.88), (0.02, 0.98)
-RADIUS = 0.2  # of an iris, in widths of the eye
+RADIUS = 0.17, 0.28  # of an iris, in widths of the eye: children have large ones
 DISC, RING = (0.85, 1.0), (1.05, 1.2, 1.8, 2.2)  # in radii: the border of the disc, and those of what lies around it
 FARTHEST, PLACES = (
     0.24,
@@ -63,6 +63,13 @@ def _found(view: Tensor, landmarks: Tensor) -> tuple[float, float]:
     return float(off[best]), float(_ramp(contrast[best], *CONTRAST))
 
 
+def iris_radius(places: np.ndarray, side: int) -> float:
+    """Of the iris on the viewer's left or right, in widths of its eye, of landmarks ``[161,2]``."""
+    _, top, bottom = places[[AT[i] for i in IRISES[side]]]
+    first, *_, last = places[[AT[i] for i in EYES[side][:9]]]
+    return float(np.clip(np.hypot(*(bottom - top)) / 2 / max(np.hypot(*(last - first)), 1e-6), *RADIUS))
+
+
 def _samples(places: np.ndarray, side: int, off: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Samples of the eye on the viewer's left or right: crop points ``[ROWS,COLUMNS,2]``, and their distances ``[PLACES,ROWS COLUMNS]`` from an iris that
     lies ``off [PLACES]`` its landmark, in radii."""
@@ -79,7 +86,7 @@ def _samples(places: np.ndarray, side: int, off: np.ndarray) -> tuple[np.ndarray
     low = top + height * (bottom - top)
     iris = places[AT[IRISES[side][0]]] - corner
     center = (iris @ axis / width + off).clip(CORNER, 1 - CORNER)
-    away = np.hypot(share.ravel() - center[:, None], ((low - iris @ down) / width).ravel()) / RADIUS
+    away = np.hypot(share.ravel() - center[:, None], ((low - iris @ down) / width).ravel()) / iris_radius(places, side)
     return corner + share[..., None] * across + low[..., None] * down, away
 
 
@@ -87,4 +94,4 @@ def _ramp(x: np.ndarray, low: float, high: float) -> np.ndarray:
     return ((x - low) / (high - low)).clip(0, 1)
 
 
-__all__ = ["irises_off"]
+__all__ = ["iris_radius", "irises_off"]

@@ -18,7 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..faces.irises import irises_off
+from ..faces.irises import iris_radius, irises_off
 from ..faces.landmarks import AT, BROW_EDGES, EYES, IRISES, LIPS, LIPS_INNER, OVAL, UPPER_LIDS
 from ..faces.mouth import columns as along
 from ..faces.shading import GAMMA, TINT
@@ -485,7 +485,7 @@ def _eyes(
         right, below = (v * length for v in gaze[side])
         if right and face.view is not None:
             off, sure = irises_off(face.view, face.landmarks)
-            a += off * sure * length
+            a, radius = a + off * sure * length, iris_radius(landmarks, side) * length
         still = np.abs(landmarks[contour] - moved[contour]).max() < 1e-5 and abs(factor - 1) < 1e-4
         still = bool(still and max(abs(right), abs(below)) < 1e-5)
         # an iris goes no farther than to the corner

@@ -40,6 +40,7 @@ SHUT, LOWERED = (0.35, 0.6), 0.25
 RELAXED, REOPENED = 0.34, 0.3
 LOOK_ASIDE, LOOK_HIGH = 0.23, 0.15  # widths of the eye by which an iris goes: 35 and 25 degrees of an eyeball of 24 mm
 LOOKS_ASIDE = math.radians(35)
+FARTHER = 1.2  # times as far as they are found irises lie off the middle: of eyes turned by known amounts
 TURNED = 0.12  # widths of the eye by which irises of eyes that look straight ahead lie off its middle where a head is turned by such an angle
 
 # What MediaPipe reads in warped pictures for 1 that is read in landmarks moved as the rig moves them: slopes on 110 copies, left and
@@ -227,10 +228,9 @@ def looking_together(
     kept = was.clamp(camera.clamp(max=0), camera.clamp(min=0))
     relaxed = now.clamp(torch.minimum(was, kept), torch.maximum(was, kept))
     relaxed = was + (relaxed - was) * seen
-    at, sure = torch.as_tensor(aside[0]).to(was), aside[1]
-    ahead = camera.clamp(max=0), camera.clamp(min=0)
-    goal = was + whole * (at.clamp(*ahead) - at)
-    relaxed = relaxed + (goal - relaxed) * sure * seen
+    at, sure = torch.as_tensor(aside[0]).to(was), aside[1] * seen
+    ahead = was + whole * (at.clamp(camera.clamp(max=0), camera.clamp(min=0)) - at)
+    relaxed = relaxed + (ahead - relaxed) * sure
     back = (relaxed - now) * (1 - (wish.abs() / ASKED).clamp(max=1))
     after[sideways] += back * back.new_tensor([0.5, -0.5, 0.5, -0.5])
     for side in ("Left", "Right"):
@@ -264,7 +264,7 @@ def gaze_seen(face: FittedFace, landmarks: Tensor, view: Tensor) -> tuple[Tensor
         iris = landmarks[AT[IRISES[side][0]]] - left
         shares.append((iris @ across) / across.square().sum().clamp(min=1e-9))
     share = (shares[0] + shares[1]) / 2 - 0.5 + off
-    return (share + TURNED * camera_aside(face)[0]) / LOOK_ASIDE, sure
+    return (FARTHER * share + TURNED * camera_aside(face)[0]) / LOOK_ASIDE, sure
 
 
 def camera_aside(face: FittedFace) -> Tensor:
