@@ -14,7 +14,7 @@ mediapipe can be imported. The target gets the source's expression, and each sou
 - "within pairs": for each pair the correlation of result and source over a group's units, less each unit's mean over all
   sources; the mean of pairs;
 - neutral: the mean of all units above 0.3 before, and after; and what faces that are labelled neutral show of the same units, for
-  those are read as squinting, and look aside, too.
+  those are read as squinting, and look aside, too. The last row leaves those faces out, which have no expression to be taken away.
 """
 
 from __future__ import annotations
@@ -136,14 +136,17 @@ def report_copies(source: Tensor, target: Tensor, result: Tensor) -> None:
         )
 
 
-def report_neutral(before: Tensor, after: Tensor) -> None:
-    """What is left of active units, ``[faces,52]`` each."""
+def report_neutral(before: Tensor, after: Tensor, expressive: Tensor) -> None:
+    """What is left of active units, ``[faces,52]`` each, of all faces and of those that are ``expressive [faces]``."""
     active, rig = before > ACTIVE, load_rig()
     labelled = rig.means[rig.emotions.index("neutral")][[rig.unit_names.index(n) for n in UNITS]].expand_as(before)
     print("\n| made neutral | faces | before | after | fall | labelled neutral |\n|---|---|---|---|---|---|")
-    for group, begins in {"all units": ("",), "without gaze": None, **GROUPS}.items():
+    groups = {"all units": ("",), "without gaze": None, **GROUPS, "all units, not labelled neutral": ("",)}
+    for group, begins in groups.items():
         of = [not n.startswith("eyeLook") if begins is None else n.startswith(begins) for n in UNITS]
         chosen = active & torch.tensor(of)
+        if group.endswith("neutral"):
+            chosen = chosen & expressive[:, None]
         a, b, c = (units[chosen].mean() for units in (before, after, labelled))
         print(f"| {group} | {int(chosen.any(1).sum())} | {a:.2f} | {b:.2f} | {100 * (1 - b / a):.0f} % | {c:.2f} |")
 
@@ -195,7 +198,8 @@ def main() -> None:
     print(f"judge: {'MediaPipe' if o.judge else 'the reader of this project'}\n")
     report_copies(*(torch.stack(v) for v in zip(*((read[a], read[b], results[a, b]) for a, b in done), strict=True)))
     rested = list(neutrals)
-    report_neutral(torch.stack([read[i] for i in rested]), torch.stack([neutrals[i] for i in rested]))
+    expressive = torch.tensor([labels[i] != "neutral" for i in rested])
+    report_neutral(torch.stack([read[i] for i in rested]), torch.stack([neutrals[i] for i in rested]), expressive)
 
 
 if __name__ == "__main__":

@@ -37,6 +37,9 @@ GRAIN = (
 )
 HAIRY = 0.05, 0.12  # spread of the finest texture of skin, and of a beard, which has no surface
 SOFT = 0.01  # of the face square: half the border of skin
+# Of it: how far from lids, lips and the nose the shade of skin is as even as elsewhere; and how many times nearer to them lines are
+FADES, NEARER = 0.05, 2.0
+CORNER = 0.65  # share of skin around the corners of a nose
 NOSE = (168, 279, 358, 327, 2, 98, 129, 49)  # its outline: a nose has the same shape whatever a face shows
 
 
@@ -76,7 +79,11 @@ def creases(image: Tensor, crop: Crop, size: int | None = None) -> Tensor:
         even = means[:, :3] / means[:, 3:].clamp(min=1e-5)
         weight = known * (1e-3 + (-((small - even).mean(1, keepdim=True) / ODD).square_()).exp())
     off = enlarged(even, (size, size)) - smooth
-    off = torch.where(off < 0, BRIGHT * off, off) + lines - (fine - fine.clamp(-GRAIN, GRAIN))
+    off = torch.where(off < 0, BRIGHT * off, off)
+    # Shade that goes up to a border of skin would end there in an edge, so it goes by degrees; lines do nearer to it.
+    away = (blurred(known, max(1, round(FADES / 2 * count))) - CORNER).clamp_(min=0) / (1 - CORNER)
+    away = enlarged(away, (size, size))
+    off = off * away + lines * (NEARER * away).clamp_(max=1) - (fine - fine.clamp(-GRAIN, GRAIN))
     inner = (2 * of_three(of_three(skin)) - 1).clamp_(min=0)  # what borders on lips, lids or hair stays
     shows = inner * (1 - enlarged(hairy, (size, size)))
     return _finest(image, crop, off * shows, shows) if closer else off * shows

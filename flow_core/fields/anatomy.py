@@ -18,6 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..faces.irises import iris_radius, irises_off
 from ..faces.landmarks import AT, BROW_EDGES, EYES, IRISES, LIPS, LIPS_INNER, OVAL, UPPER_LIDS
 from ..faces.mouth import columns as along
 from ..faces.shading import GAMMA, TINT
@@ -36,6 +37,7 @@ from .lips import shown as shown_lips
 from .pits import Pit
 from .smooth import smoothstep, smoothsteps
 from .teeth import Own, Row, Skull, paint, row, shows_teeth
+from .whites import White, white_beside
 
 if TYPE_CHECKING:
     from .face import Face
@@ -172,6 +174,7 @@ class Eye:
     lashes: float  # half width of their line
     room: float  # from the outer corner to the outline of the face, in widths of the eye
     lids_move: bool  # otherwise than the skin
+    white: White | None  # beside an iris that leaves a corner
 
 
 @dataclass(frozen=True)
@@ -519,10 +522,14 @@ def _eyes(
         a, b = source.to(*landmarks[AT[IRISES[side][0]]].tolist())
         length, radius, room = source.length, IRIS * source.length, MARGIN * source.length
         right, below = (v * length for v in gaze[side])
+        if right and face.view is not None:
+            off, sure = irises_off(face.view, face.landmarks)
+            a, radius = a + off * sure * length, iris_radius(landmarks, side) * length
         still = np.abs(landmarks[contour] - moved[contour]).max() < 1e-5 and abs(factor - 1) < 1e-4
         still = bool(still and max(abs(right), abs(below)) < 1e-5)
         # an iris goes no farther than to the corner
         right = min(max(right, min(room - a + radius, 0.0)), max(length - room - a - radius, 0.0))
+        white = white_beside(face.view, source, np.stack(seen), (a, b, radius), (right, below))
         brow = target.to(*moved[[AT[i] for i in BROW_EDGES[side]]].T)[1].mean()
         free = after[0].mean() - brow + 0.005
         outer = moved[contour[0]]
@@ -569,6 +576,7 @@ def _eyes(
                 math.hypot(LINE, LASH_PIXEL * pixel),
                 room_beside,
                 factor != 1,
+                white,
             )
         )
     on_device = torch.from_numpy(np.array(tables, np.float32)).to(device)
@@ -626,8 +634,8 @@ def _ask_eyes(
     # The eyeball: the similarity of the corners, then the gaze, then never beyond what the lids showed. Along the eye the iris
     # moves as a whole, and what lies beside it is stretched.
     ratio = length / width
-    sa = a * ratio
-    sa = sa - right * torch.minimum((sa / first).clamp(max=1), (length - sa) / last)
+    at = a * ratio
+    sa = at - right * torch.minimum((at / first).clamp(max=1), (length - at) / last)
     sb = b * ratio - below
     upper, lower = read(torch.stack([e.seen for e in eyes], 1), sa / length)
     t_top, t_bottom = top * ratio - below, bottom * ratio - below
@@ -660,6 +668,10 @@ def _ask_eyes(
     met = met * smoothstep(1 - opening / opening0, 0.7, 0.95) * (1 - painted_over)
     shade = shade + LASHED * met * (-((above - under) / (2 * line)).square()).exp() * smoothstep(beside, 0.0, 0.7)
     painted = torch.cat([torch.zeros_like(shade).expand(3, -1, -1), shade[None]])
+    for i, eye in enumerate(eyes):
+        if eye.white is not None:
+            height = (b[i] - top[i]) / opening[i]
+            painted[:, i] += eye.white.at(at[i], b[i] * ratio[i], height) * (alpha[i] * (1 - shade[i]))
     if all(eye.bare is None for eye in eyes):
         return shift, alpha, source, painted
     room = BELOW_RIM + top - top0 if eyes[0].glasses else reach

@@ -19,6 +19,7 @@ from torch import Tensor
 from torch.utils.weak import WeakIdKeyDictionary
 
 from ..faces.fit import FittedFace, landmark_weights, pose_jacobian
+from ..faces.irises import irises_off
 from ..faces.landmarks import AT, EYES, IRISES, MIRROR
 from ..faces.read import UNITS, read_units
 from ..faces.rig import Rig
@@ -39,6 +40,8 @@ SHUT, LOWERED = (0.35, 0.6), 0.25
 RELAXED, REOPENED = 0.34, 0.3
 LOOK_ASIDE, LOOK_HIGH = 0.23, 0.15  # widths of the eye by which an iris goes: 35 and 25 degrees of an eyeball of 24 mm
 LOOKS_ASIDE = math.radians(35)
+FARTHER = 1.2  # times as far as they are found irises lie off the middle: of eyes turned by known amounts
+TURNED = 0.12  # widths of the eye by which irises of eyes that look straight ahead lie off its middle where a head is turned by such an angle
 
 # What MediaPipe reads in warped pictures for 1 that is read in landmarks moved as the rig moves them: slopes on 110 copies, left and
 # right as one. It knows faces, and believes half of what lids and irises do alone.
@@ -197,6 +200,8 @@ def looking_together(
     names: Sequence[str],
     camera: Tensor | float = 0.0,
     seen: Tensor | float = 1.0,
+    aside: tuple[float, float] = (0.0, 0.0),
+    whole: Tensor | float = 1.0,
 ) -> Tensor:
     """Units ``[U]`` with which both eyes turn aside by as much: what is read of one iris is too uncertain to turn eyes apart.
 
@@ -210,6 +215,8 @@ def looking_together(
         names: of the units.
         camera: how far aside, to the viewer's right, eyes look that look into the camera; see :func:`camera_aside`.
         seen: share by which a gaze relaxes that nobody asks for; see :func:`irises_seen`.
+        aside: how far to the viewer's right eyes are seen to look, and how surely; see :func:`gaze_seen`.
+        whole: share by which the whole face relaxes.
     """
     sideways = [names.index(n) for n in ("eyeLookOutLeft", "eyeLookInLeft", "eyeLookInRight", "eyeLookOutRight")]
     change, after = after - before, after.clone()
@@ -221,6 +228,9 @@ def looking_together(
     kept = was.clamp(camera.clamp(max=0), camera.clamp(min=0))
     relaxed = now.clamp(torch.minimum(was, kept), torch.maximum(was, kept))
     relaxed = was + (relaxed - was) * seen
+    at, sure = torch.as_tensor(aside[0]).to(was), aside[1] * seen
+    ahead = was + whole * (at.clamp(camera.clamp(max=0), camera.clamp(min=0)) - at)
+    relaxed = relaxed + (ahead - relaxed) * sure
     back = (relaxed - now) * (1 - (wish.abs() / ASKED).clamp(max=1))
     after[sideways] += back * back.new_tensor([0.5, -0.5, 0.5, -0.5])
     for side in ("Left", "Right"):
@@ -235,6 +245,26 @@ def looking_together(
 def irises_seen(landmarks: Tensor) -> Tensor:
     """0..1: how well it is seen where the eyes of a face look, of ``[161,2]``: between narrow lids an iris is a guess."""
     return smoothstep(_heights(landmarks).mean(-1), *SLITS)
+
+
+def gaze_seen(face: FittedFace, landmarks: Tensor, view: Tensor) -> tuple[Tensor, float]:
+    """How far to the viewer's right eyes look, in units of gaze and away from straight ahead, and how surely that is seen, 0..1.
+
+    Args:
+        face: batch 1.
+        landmarks: ``[161,2]`` crop points, to which it was fitted.
+        view: ``[1,3,n,n]`` as of :func:`flow_core.faces.shown.view`.
+    """
+    off, sure = irises_off(view, landmarks)
+    shares = []
+    for side in (0, 1):
+        ring = [AT[i] for i in EYES[side]]
+        left, right = landmarks[[ring[0], ring[8]][:: 1 if side == 0 else -1]]
+        across = right - left
+        iris = landmarks[AT[IRISES[side][0]]] - left
+        shares.append((iris @ across) / across.square().sum().clamp(min=1e-9))
+    share = (shares[0] + shares[1]) / 2 - 0.5 + off
+    return (FARTHER * share + TURNED * camera_aside(face)[0]) / LOOK_ASIDE, sure
 
 
 def camera_aside(face: FittedFace) -> Tensor:
@@ -646,6 +676,7 @@ __all__ = [
     "camera_aside",
     "eyelids_and_gaze",
     "followed",
+    "gaze_seen",
     "irises_seen",
     "landmarks_after",
     "lips_apart",

@@ -20,6 +20,7 @@ from .reach import (
     bared,
     braked,
     camera_aside,
+    gaze_seen,
     irises_seen,
     landmarks_after,
     lips_apart,
@@ -182,11 +183,13 @@ def units_after(face: FittedFace, landmarks: Tensor, relax: Tensor, change: Tens
     asked, start = asked * torch.where(asked > 0, *shares[:, at]), start.clamp(low, high)
     high = torch.maximum(bared(face, start, high), low)
 
-    camera, seen = camera_aside(face)[0], irises_seen(landmarks)
+    names, camera, seen = face.rig.unit_names, camera_aside(face)[0], irises_seen(landmarks)
+    aside = (camera, 0.0) if look is None else gaze_seen(face, landmarks, look.view)
 
     def found(missing: Tensor, since: Tensor, start: Tensor, low: Tensor, high: Tensor) -> Tensor:
         units = reached(face, landmarks, missing, parted, start, low, high, since)
-        return braked(face, landmarks, looking_together(shown, units, change, face.rig.unit_names, camera, seen))
+        units = looking_together(shown, units, change, names, camera, seen, aside, whole)
+        return braked(face, landmarks, units)
 
     first = after = found(asked, landmarks, start, low, high)
     low, high = torch.maximum(low, first - TRUST), torch.minimum(high, first + TRUST)

@@ -214,6 +214,14 @@ def test_who_looks_into_the_camera_still_does(camera: float, left: float) -> Non
     assert looking_together(shown, rest, asked, names, camera)[names.index("eyeLookOutLeft")] == pytest.approx(0.0)
 
 
+def test_eyes_go_ahead_from_where_they_are_seen_to_look(crop: Crop) -> None:
+    """Whatever is read of them."""
+    names, rest = RIG.unit_names, torch.zeros(len(RIG.unit_names))
+    found = looking_together(rest, rest, rest, names, torch.tensor(-0.2), 1.0, (torch.tensor(0.6), 1.0))
+    out, back = (found[names.index(n + "Left")] for n in ("eyeLookOut", "eyeLookIn"))
+    assert (out - back).item() == pytest.approx(-0.6)
+
+
 def test_a_search_does_not_hang_on_the_last_bit(crop: Crop) -> None:
     """Other threads and devices round otherwise; what is found must not depend on that."""
     field, found = neutral(), []

@@ -162,6 +162,18 @@ def test_the_step_beside_a_smile_goes_with_it(crops: dict[str, Crop]) -> None:
     assert steepest[1] < 0.7 * steepest[0]
 
 
+def test_shade_beside_a_nose_gets_no_edge(crops: dict[str, Crop]) -> None:
+    """The shade of a nose goes over from the nose, which keeps it, to a cheek that is made even."""
+    face = crops["astronaut"]
+    wing = face.inverse[0, :2, :2] @ face.places[0, AT[129]] + face.inverse[0, :2, 2]
+    y, x = (torch.arange(n) + 0.5 - at for n, at in zip(face.image_size, wing.flip(0), strict=True))
+    away = (x.square() + y[:, None].square()).sqrt() / face.side
+    picture = (GREY * (1 - 0.6 * (-(away / 0.08).square()).exp())).expand(1, 3, -1, -1)
+    seen = creases(picture, face)
+    assert seen.amax() > 0.1
+    assert seen.diff(dim=-1).abs().amax() < 0.35 * seen.amax()
+
+
 def test_one_side_leaves_the_other_alone(crop: Crop, grey: Tensor) -> None:
     lit = warp(grey, crop, MusclesField.of({"mouthSmileLeft": 0.6}))[0]
     width = crop.side.item()
