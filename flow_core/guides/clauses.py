@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from .cannot import asks_for_nothing
 from .degrees import NUMBERS, WEAKER, lone_degree, numbered, without_degree
 from .meaning import Meanings
 from .subjects import subject
@@ -17,8 +18,8 @@ NOT, LESS = -1.0, -0.5  # what a wish is worth that is turned down, or of which 
 ZH_PARTS = "眼|鼻|嘴|唇|眉|脸|下巴|额|头发|皮肤"
 _JOINTS = re.compile(
     r"\s*(?:[,;.!?+&/、，；。！？]|并且|而且|同时|还有|加上|但是却|但是|但却|但|可是|不过|却|而是|而不是|而非|一边|一面|既|又|也(?=[不没别无]))\s*(?:(?:and|but|with|plus|also|then|和|又|也)\b\s*)?"
-    r"|\s+(?:and also|and then|as well as|in addition to|rather than|instead of|nor|even though|although|(?<!\bas )though|and|(?<!anything\s)(?<!nothing\s)but|(?<!enough\s)with|plus|while|yet|then|&)\s+"
-    r"|\s+(?=(?:without(?! (?:(?:any|a|an|the|good|apparent) )*(?:reason|warning|permission|notice|cause|explanation|doubt|saying|asking|thinking|knowing|looking))|but not|w/o) )|(?<=[^，。\s]{2})地(?=[^，。\s])|(?:(?<=着眼睛)|(?<=着嘴巴)|(?<=着眉头)|(?<=着眼)(?!睛|神)|(?<=着嘴)(?!巴|唇|角)|(?<=着头)(?!发)|(?<=着脸)(?!颊|蛋))(?=[^，。\s的])"
+    r"|\s+(?:and also|and then|as well as|in addition to|rather than|instead of|nor|even though|although|(?<!\bas )though|and|(?<!anything\s)(?<!nothing\s)but|(?<!enough\s)with(?!\s(?:everything|everyone|everybody|it|this|that|you|me|him|them|us|life|people|all)\b)|plus|while|yet|then|&)\s+"
+    r"|\s+(?=(?:without(?! (?:(?:any|a|an|the|good|apparent) )*(?:reason|warning|permission|notice|cause|explanation|doubt|saying|asking|thinking|knowing|looking))|but not|w/o) )|(?<=[^，。\s]{2})地(?=[^，。\s])|(?<=着)(?=心里|心中|内心)|(?:(?<=着眼睛)|(?<=着嘴巴)|(?<=着眉头)|(?<=着眼)(?!睛|神)|(?<=着嘴)(?!巴|唇|角)|(?<=着头)(?!发)|(?<=着脸)(?!颊|蛋))(?=[^，。\s的])"
     rf"|(?<=[睛子巴唇毛额发肤眼鼻嘴眉脸])(?=[大小高低厚薄红粉尖圆方长短宽窄蓝绿黑金白细粗翘挺](?:{ZH_PARTS}|[发肤]))",
     re.IGNORECASE,
 )
@@ -33,17 +34,21 @@ _SEEMS, _FAR = (
     r"is|are|'s|looks?|seems?|appears?",
     r"(?:way |far |much |a bit |a little |a touch |a tad |slightly |somewhat |just )?",
 )
+_MANNER = r"(?:much|hard|wide(?:ly)?|broad(?:ly)?|strong(?:ly)?|big|loud(?:ly)?|intense(?:ly)?|bright(?:ly)?|obvious(?:ly)?|forced)"
 PARTS = r"face|skin|complexion|hair|foreheads?|(?:eye)?brows?|eyes?|(?:eye)?lids?|nose|nostrils?|cheeks?|cheekbones|mouth|lips?|teeth|tongue|chin|jaw(?:line)?|smile|grin|frown|pout"
 # "reduce the nose" wants a smaller one, and "drop the jaw" an open mouth
 _SHAPED = r"face|foreheads?|hairline|(?:eye)?brows?|eyes?|(?:eye)?lids?|nose|nostrils?|cheeks?|cheekbones|mouth|(?:mouth |lip )?corners?(?: of the (?:mouth|lips))?|lips?|chin|jaw(?:line)?|features|shoulders"
 _LESS_OF = rf"(?!{_ITS}(?:(?:upper|lower|left|right|top|bottom) )?(?:{_SHAPED})$)"
+# of these nobody wants any: smaller ones are less of them
+_MARKS = r"(?:eye ?bags|bags under (?:the |his |her )?eyes|(?:dark )?circles(?: under (?:the |his |her )?eyes)?|wrinkles|crow'?s feet|(?:\w+ )?lines|nasolabial folds|creases|jowls|double chin)"
+_ZH_MARKS = "(?:黑眼圈|眼袋|皱纹|法令纹|抬头纹|鱼尾纹|川字纹|细纹|眼纹|双下巴|泪沟)"
 _SURE: tuple[tuple[str, float], ...] = (  # patterns of a turned-down wish that can mean nothing else, what it is worth
     (
         rf"(?:tone down|dial (?:down|back)|ease (?:off|up on)|reduce|soften(?! to\b| into\b|.* into\b)|lessen|decrease|diminish|weaken|minimi[sz]e) {_LESS_OF}{_ITS}(?P<a>.+)",
         LESS,
     ),
     (
-        rf"(?:tone|dial|turn|bring|take) {_ITS}(?P<a>(?!jaw|chin|brows?|eyebrows?|corners?|lids?|mouth|eyes)\w+(?: \w+)?) down(?: a (?:bit|little|notch|touch|lot))?",
+        rf"(?:tone|dial|turn|bring|take|pull|scale|ratchet) {_ITS}(?P<a>(?!jaw|chin|brows?|eyebrows?|corners?|lids?|mouth|eyes)\w+(?: \w+)?) (?:down|back)(?: (?:just )?a (?:bit|little|notch|touch|lot|tad))?",
         LESS,
     ),
     (
@@ -55,28 +60,38 @@ _SURE: tuple[tuple[str, float], ...] = (  # patterns of a turned-down wish that 
         NOT,
     ),
     (r"(?:his|her|the|their|these|those|my|your|all) (?P<a>.+?) (?:is|are|be|has|have) gone", NOT),
+    (rf"{_ITS}(?P<a>{_MARKS}) gone", NOT),
+    (rf"(?:make )?{_ITS}{_FAR}(?:smaller|lighter|softer|fewer|fainter|subtler|shallower) (?P<a>{_MARKS})", LESS),
+    (rf"(?:make )?{_ITS}(?P<a>{_MARKS}) {_FAR}(?:smaller|lighter|softer|fewer|fainter|subtler|shallower)", LESS),
+    (rf"(?:fade|lighten|brighten|smooth|shrink|depuff) {_ITS}(?P<a>{_MARKS})", LESS),
     (rf"(?:{_HE} )?(?:is |are )?(?:no longer|used to|not any ?more)(?: {_FORMS})? (?P<a>.+)", NOT),
+    (rf"{_HE}(?:'s| (?:{_SEEMS})) (?P<a>\w+ing) {_FAR}too {_MANNER}(?: here| now)?", LESS),
     # who says that something is too big wants it smaller; "too happy" alone may ask for much of it
-    (rf"{_HE} (?:{_SEEMS}) {_FAR}too (?P<a>.+?)(?: here| now)?", LESS),
+    (rf"{_HE}(?:'s| (?:{_SEEMS})) {_FAR}too (?P<a>.+?)(?: here| now)?", LESS),
     (
         rf"(?P<a>(?:(?:his|her|the|their|my|your|this|that) )?(?:\w+ )?(?:{PARTS})) (?:(?:{_SEEMS}) )?{_FAR}too (?P<b>.+?)(?: here| now)?",
         LESS,
     ),
 )
 _TOO = r"(?:too|overly|super|extremely|terribly|excessively|insanely|crazy)"
-_MANNER = r"(?:much|hard|wide(?:ly)?|broad(?:ly)?|strong(?:ly)?|big|loud(?:ly)?|intense(?:ly)?|bright(?:ly)?|obvious(?:ly)?|forced)"
+_DO_NOT = r"(?:do not|don'?t|does not|doesn'?t|should not|shouldn'?t|is not|isn'?t|not|without|never|stop)"
+_SHOWS = r"(?P<a>(?:smil|laugh|grin|giggl|frown|cry|scowl|pout|squint|smirk|blush|wink|glar)\w*)"
 _ZH_MANNER = "(?:夸张|过分|过头|过|用力|厉害|明显|多|大|开|灿烂|强烈|猛|狠)了?"
+_ZH_SHOWS = "笑|哭|皱眉|瞪眼|噘嘴|嘟嘴|眯眼"
 _MEASURED: tuple[tuple[str, float], ...] = (  # of these there shall be some; who is "not too pleased" is not pleased
     (
         rf"(?!.*\b(?:{_SHAPED})\b)(?:{_HE} )?(?:is |are |be |but )?not {_TOO} (?!happy|pleased|thrilled|impressed|amused|bothered|keen|fond|sure)(?P<a>.+?)",
         WEAKER,
     ),
     (
-        rf"(?:{_HE} )?(?:do not|don'?t|does not|doesn'?t|should not|shouldn'?t|is not|isn'?t|not|without|never) (?P<a>(?:smil|laugh|grin|giggl|frown|cry|scowl|pout|squint|smirk|blush|wink|glar)\w*) (?:too|so|that|overly|very) {_MANNER}",
+        rf"(?:{_HE} )?{_DO_NOT} {_SHOWS} (?:too|overly|very) {_MANNER}",
         WEAKER,
     ),
+    # "so much" is what the face does already
+    (rf"(?:{_HE} )?{_DO_NOT} {_SHOWS} (?:so|that|this|as) {_MANNER}", LESS),
     (rf"(?!.*(?:{ZH_PARTS}))(?P<a>.{{1,5}}?)得?(?:不要|别|不能|不用)(?:太|过于|过分){_ZH_MANNER}", WEAKER),
-    (rf"(?:不要|别|不用|不能)(?P<a>笑|哭|皱眉|瞪眼|噘嘴|嘟嘴|眯眼)得?(?:太|过于){_ZH_MANNER}", WEAKER),
+    (rf"(?:不要|别|不用|不能)(?P<a>{_ZH_SHOWS})得?(?:太|过于){_ZH_MANNER}", WEAKER),
+    (rf"(?:不要|别|不用|不能)(?P<a>{_ZH_SHOWS})得?(?:那么|这么){_ZH_MANNER}", LESS),
 )
 _ENGLISH: tuple[tuple[str, float], ...] = (  # patterns of a turned-down wish
     (rf"(?:make (?:him|her|it|them) )?(?:look )?{_FAR}(?:a )?less (?:of )?(?P<a>.+)", LESS),
@@ -91,17 +106,22 @@ _ENGLISH: tuple[tuple[str, float], ...] = (  # patterns of a turned-down wish
         rf"(?P<a>.+?) (?:that (?:is|are) |is |are |should be |must be |should |must )?(?:not|isn'?t|aren'?t|shouldn'?t|mustn'?t)(?: {_FORMS})? (?P<b>.+)",
         NOT,
     ),
+    (rf"(?:{_HE} )?(?:(?:should |must |to )?(?:be|look|looks|is|are) )?neither (?P<a>.+)", NOT),
     (rf"(?:{_HE} has |have |with )?(?:without|no|no more|neither|w/o)(?: any| the| an?)? (?:{_FORMS} )?(?P<a>.+)", NOT),
     (r"(?:wipe|take|get) (?:the |that |this |his |her )?(?P<a>.+?) (?:off|away)(?: (?:his|her|the|your) face)?", NOT),
 )
 _ZH_WHO = r"(?:请|[他她它你我]们?|这个?人|人物|[男女](?:人|孩|生)|看起来|看上去|似乎|好像|脸上|表情)"
 _CHINESE_SURE: tuple[tuple[str, float], ...] = (
     (rf"{_ZH_WHO}*(?P<a>.+?)得?再?(?:稍微|稍|略)?少(?:一点|一些|点|些)儿?", LESS),
+    (rf"(?:{_ZH_WHO}|[把的])*(?P<a>{_ZH_MARKS})(?:再|变|修|调)?[淡浅小少轻弱](?:化|一点|一些|点|些|掉|了)*", LESS),
+    (rf"(?:淡化|减轻|减淡|减少|弱化|缩小)(?:一下|一点)?(?:[他她我]的)?(?P<a>{_ZH_MARKS})", LESS),
+    (rf"{_ZH_WHO}*(?:稍微|稍|略)?少(?:一点儿?|一些|点儿?|些)(?P<a>.+)", LESS),
     (rf"{_ZH_WHO}*(?:稍微|稍|略)?少(?P<a>[^年女男许有见数]+?)(?:一点|一些|点|些)儿?", LESS),
     (
         r"(?P<a>[^，。]*(?:[眼睛鼻嘴唇脸眉额颊腮牙肤]|下巴|头发|皱纹).{0,2}?)(?:有点|有些|实在|未免)?(?<![不别要没])(?:太|过于)(?P<b>.+?)(?:了|啦)?",
         LESS,
     ),
+    (r".{0,8}?(?:看起来|看上去|显得|看着)(?:有点|有些|实在|未免)?(?:太|过于|过分)(?P<a>.+?)(?:了|啦)?", LESS),
 )
 _CHINESE: tuple[tuple[str, float], ...] = (
     (
@@ -153,6 +173,10 @@ def clauses(text: str, meanings: Meanings | None = None) -> list[Clause]:
     """The wishes of a text that stand side by side, as far as its joints tell them; what is known by heart is not cut ("red with anger"). What
     speaks of an animal or a thing, or of what such a one has ("a cat with blue eyes"), is worth nothing."""
     known, things = (meanings.phrases.find, meanings.things) if meanings else (lambda _: None, frozenset())
+
+    def whole(wish: str) -> bool:  # is not cut, and asks for what is known, or for nothing that can be done
+        return bool(known(wish)) or asks_for_nothing(wish, known)
+
     found: list[Clause] = []
     at, turned, other = 0, False, False
     joints = []
@@ -165,7 +189,7 @@ def clauses(text: str, meanings: Meanings | None = None) -> list[Clause]:
     ends = [*(joint.start() for joint in joints), len(text)]
     n = 0
     while n < len(ends):
-        n = next((m for m in range(min(n + LONGEST, len(joints)), n, -1) if known(text[at : ends[m]].strip())), n)
+        n = next((m for m in range(min(n + LONGEST, len(joints)), n, -1) if whole(text[at : ends[m]].strip())), n)
         joint = joints[n] if n < len(joints) else None
         piece = text[at : ends[n]].strip()
         alone = lone_degree(piece)
@@ -176,7 +200,9 @@ def clauses(text: str, meanings: Meanings | None = None) -> list[Clause]:
         elif piece:
             belongs = joint is not None and _BELONGS.match(joint[0])
             other = other or bool(not known(piece) and subject(f"{piece} with" if belongs else piece, things))
-            wish = Clause(piece, 0.0 if other else NOT) if other or turned else _clause(piece)
+            nothing = other or (not known(piece) and asks_for_nothing(piece, known))
+            wish = Clause(piece, 0.0 if nothing else NOT) if nothing or turned else _clause(piece)
+            wish = Clause(piece, 1.0) if wish.worth == NOT and not turned and known(piece) else wish  # "no expression"
             each = [wish.text]
             if wish.worth == NOT and not known(wish.text):
                 each = _OR.split(wish.text)

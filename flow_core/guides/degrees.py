@@ -22,7 +22,7 @@ _PLAIN_LITTLE = r"(?! (?:nose|mouth|chin|face|forehead|lips|jaw|ears|eyes|brows|
 _WEAK = re.compile(
     r"\b(?:(?:ever so |only |just )?slight(?:ly)?|(?:just )?(?:a|one) (?:(?:tiny|wee|little|small) bit|bit|tad|touch|notch|smidge|smidgen|trifle|fraction)(?: of(?: an?)?)?"
     r"|an? (?:hint|trace|suggestion) of(?: an?)?|a quarter(?: of an?)?(?= smile| grin)|hardly(?! any)|an? (?:few|couple of) years(?= (?:older|younger))|the (?:tiniest|faintest|slightest)(?: bit)?(?: of)?"
-    r"|just a crack|faint(?:ly)?|subt(?:le|ly)|mild(?:ly)?|somewhat|barely|minimally|marginally|kind of|sort of|kinda|sorta|lightly|fractionally"
+    r"|just a crack|quiet(?:ly)?(?= \w)|faint(?:ly)?|subt(?:le|ly)|mild(?:ly)?|somewhat|barely|minimally|marginally|kind of|sort of|kinda|sorta|lightly|fractionally"
     rf"|a little{_PLAIN_LITTLE})(?!\w)"
     r"|稍稍|稍微有?些?|稍(?!后|等)|略微|略显|略(?!略)|微微|有点儿?(?!子)|有一点儿?|有些(?!人)|些许|微(?=[张开睁闭眯翘皱抬抿红胖挑嘟上下])|一点点(?=.)|(?<=[轻老大小])几岁|(?<=.)(?:一?点点|一点儿?|一些)$",
     re.IGNORECASE,
@@ -42,7 +42,7 @@ _HOW = r"(?:but |though |just |only |and |very |ever so |really |make it |keep i
 _ALONE = (
     (
         rf"{_HOW}(?:an? (?:tiny |wee |little )?(?:bit|little|tad|touch|smidge|hint)|slight(?:ly)?|subt(?:le|ly)|faint(?:ly)?|mild(?:ly)?|gent(?:le|ly)|soft(?:ly)?|weak(?:ly)?|somewhat|barely"
-        r"|not (?:too|so|that|very) (?:much|strong(?:ly)?|hard|wide|big|intense|obvious|extreme)|not much|nothing (?:too )?(?:extreme|crazy|over the top|dramatic|big|wild)|not overdone|low intensity|(?:do not|don'?t|without) (?:overdo(?:ing)?(?: it)?|go(?:ing)? overboard|exaggerat\w+(?: it)?)|keep it (?:natural|subtle|real|light|small|low-?key))"
+        r"|not (?:too|so|that|very) (?:much|strong(?:ly)?|hard|wide|big|intense|obvious|extreme)|not much|nothing (?:too )?(?:extreme|crazy|over the top|dramatic|big|wild)|not overdone|low intensity|(?:(?:is |are )?(?:trying|tries|try|attempting|struggling) (?:hard )?)?(?:to )?(?:hid(?:e|es|ing)|conceal(?:ing)?|mask(?:ing)?) it|(?:trying |tries )?not (?:to )?show(?:ing)? it|keep(?:s|ing)? it in(?:side)?|hold(?:s|ing)? it (?:in|back)|bottled up|(?:do not|don'?t|without) (?:overdo(?:ing)?(?: it)?|go(?:ing)? overboard|exaggerat\w+(?: it)?)|keep it (?:natural|subtle|real|light|small|low-?key))"
         r"|(?:但是?|不过)?(?:只|只是|只要|就|仅)?(?:有|要)?(?:那么)?(?:一点点?儿?|一丢丢|稍微一?点?|轻微|轻轻|淡淡|微微|少许)(?:就好|就行|即可|的)?|(?:但是?|不过)?(?:不要|别|不)(?:太|那么)(?:明显|夸张|强烈?|多|过)",
         WEAKER,
     ),

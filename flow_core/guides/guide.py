@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from .. import jsons
 from ..randomness import OwnRandom
 from . import nano
+from .cannot import asks_for_nothing, names, told
 from .clauses import clauses
 from .degrees import without_degree
 from .homophones import misheard
@@ -33,6 +34,7 @@ from .reading import composed, unheard
 from .sentences import Sentences
 from .sentences import load as load_sentences
 from .slips import mended, misspelt, superlatives
+from .smileys import in_words
 from .words import Words
 
 BUILTIN = "nano"
@@ -124,7 +126,7 @@ class Guide:
         scale: its logit scale, the unit in which it tells texts apart.
         vocabulary: the words that a small guide learnt; empty where it may know any.
         meanings: how its text space is laid out, if it tells.
-        others: words that lie near those of the vocabulary, and are none of them misspelt.
+        others: words that lie near those of the vocabulary, or sound like Chinese phrases, and are none of them misspelt.
     """
 
     def __init__(
@@ -197,20 +199,29 @@ class Guide:
 
     def misspelt(self, text: str) -> dict[str, str]:
         """Words of a text that a small guide takes for misspelt, and what it reads in their place."""
+        text = self._without_smileys(text)
         found = misspelt(text, self.vocabulary, self.others) if self.vocabulary else {}
+        found = {word: meant for word, meant in found.items() if not names(word)}
         if self.meanings is not None and not text.isascii():
             find = self.meanings.phrases.find
             found |= misheard(
                 text,
                 lambda: self.meanings.phrases.by_sound,
                 lambda t: find(t) or find(without_degree(t)[0] or t),
-                lambda t: t in self.meanings.phrases.known or (self._sentences and t in self._sentences.pieces.number),
+                lambda t: (
+                    t in self.meanings.phrases.known
+                    or t in self.others
+                    or (self._sentences and t in self._sentences.pieces.number)
+                ),
             )
         return found
 
     def mended(self, text: str) -> str:
-        """``text`` as a small guide reads it, misspelt words replaced; large models read it as it is."""
-        return mended(text, self.misspelt(text)) if self.vocabulary else text
+        """``text`` as a small guide reads it, smileys in words and misspelt words replaced; large models read it as it is."""
+        return mended(self._without_smileys(text), self.misspelt(text)) if self.vocabulary else text
+
+    def _without_smileys(self, text: str) -> str:
+        return text if self.meanings is None else in_words(text)
 
     def _said(self, text: str) -> str:
         text = self.mended(text)
@@ -224,12 +235,23 @@ class Guide:
         wishes = [w.text for w in clauses(said, self.meanings) if w.worth > 0]
         return list(dict.fromkeys([said, *wishes] if self.reads_whole(said) or not wishes else wishes))
 
-    def beside_the_face(self, text: str) -> list[str]:
-        """What in a text speaks of an animal or a thing, and is left out by a small guide: "a smiling dog"."""
+    def left_out(self, text: str) -> tuple[list[str], list[str]]:
+        """The wishes of a text that a small guide leaves out: those that speak of an animal or a thing ("a smiling dog"), and those that no
+        edit can do ("a beard")."""
+        if self.meanings is None:
+            return [], []
+        said, find = self._said(text), self.meanings.phrases.find
+        wishes = [] if find(said) else [w.text for w in clauses(said, self.meanings) if not w.worth]
+        undoable = [wish for wish in wishes if asks_for_nothing(wish, find)]
+        return [wish for wish in wishes if wish not in undoable], undoable
+
+    def cannot(self, text: str, everything: bool = False) -> list[str]:
+        """What to tell of what a text asks for and no edit can do, such as a beard; of ``everything`` that it mentions where nothing in it is
+        understood. Small guides alone tell it."""
         if self.meanings is None:
             return []
-        said = self._said(text)
-        return [] if self.meanings.phrases.find(said) else [w.text for w in clauses(said, self.meanings) if not w.worth]
+        said, find = self._said(text), self.meanings.phrases.find
+        return told([w.text for w in clauses(said, self.meanings)] if not find(said) else [said], find, everything)
 
     def unheard(self, text: str, templates: Sequence[str]) -> list[str]:
         """The wishes of a text of which a small guide understands nothing, beside others: "a smile, in a forest"."""

@@ -7,6 +7,8 @@ import re
 
 from .around import changes
 from .degrees import lone_degree
+from .smileys import enclosed_in_words
+from .traditional import simplified
 from .weights import EMPHASIS
 
 _WIDE = str.maketrans("（）［］｜", "()[]|")
@@ -48,6 +50,7 @@ _TAG = re.compile(
     ),
     re.IGNORECASE,
 )
+_SHOWN = re.compile(r"(?:a |the )?(?:man|male|female)|男|女|男性|女性", re.IGNORECASE)  # who is shown, among other tags
 _WEIGHT = r"(?:\s*:\s*[-+]?[\d.]+\s*)?"
 _PIECE = re.compile(r"(?:[^,，、;；|\n()\[\]。.]|\.(?!\s|$))+")
 
@@ -56,7 +59,7 @@ def cleaned(text: str) -> str:
     """``text`` without calls of files, settings of programs, and tags about the picture ("masterpiece", "8k", "by greg rutkowski"); as it is
     where nothing else stands in it. "smile++" becomes "(smile:1.21)", "closed_eyes" "closed eyes", and a negative prompt wishes without what stands
     there."""
-    found = re.sub(r"：(?=\s*[-+]?\d)", ":", changes(text.translate(_WIDE)))
+    found = re.sub(r"：(?=\s*[-+]?\d)", ":", changes(simplified(enclosed_in_words(text)).translate(_WIDE)))
     found = re.sub(
         r"\s*\(([^():]+)\)", lambda m: f", {m[1]}" if lone_degree(m[1].strip()) else m[0], found
     )  # "smile (a little)"
@@ -70,6 +73,8 @@ def cleaned(text: str) -> str:
     for tag in _PIECE.findall(re.sub(rf"{_WEIGHT}[)\]]", ",", negative[0])) if negative else []:
         found += f", no {tag.strip()}" if tag.strip() else ""
     left = _PIECE.sub(lambda m: "" if _noise(m[0]) else m[0], found)
+    others = _PIECE.sub(lambda m: "" if _SHOWN.fullmatch(m[0].strip()) else m[0], left)
+    left = others if re.search(r"[^\W\d_]", others) and "," in left else left
     if left == text:
         return text
     if left != found or negative or found.count(",") != text.count(","):

@@ -58,6 +58,7 @@ _BEFORE = re.compile(
             r".{3,60}? so (?:he|she|they|it) (?:looks?|seems?|is|are|feels?)",
             rf"(?:look|looks|looking|seem|seems|feel|feels|feeling|being|be|imagine)(?: {_LIKE})?(?: {_P})?(?: who)?(?: (?:is|was|were|has|had))?",
             rf"{_LIKE}(?: {_P})?(?: who)?(?: (?:is|was|were|has|had))?",
+            r"(?:i want |i'd like |make |let )?(?:the|his|her|their|my|this)(?: \w+'s)? (?:facial )?(?:expression|face|look|mood) (?:to |should |must |needs to )?(?:read|come across|convey|express|say|show)s?(?: as| like)?",
             r"(?:with|having|show|showing|add|wearing|get|who is|who|i'm|more)",
             r"(?:full of|filled with|overcome (?:with|by)|consumed (?:with|by)|radiating|expressing|expression of|sense of|air of|state of|in state of)",
             r"(?:facial expression|expression|emotion|mood|vibe|feeling|face|look|pov):",
@@ -66,7 +67,8 @@ _BEFORE = re.compile(
     )
 )
 _AFTER = re.compile(
-    r" (?:face|expression|look|person|man|woman|guy|lady|portrait|photo|mood|vibes?|energy|mode|attitude|emotion|on face|in eyes|looking|now|today|ever|alive|possible|in world|on earth)$"
+    r" (?:face|expression|look|person|man|woman|guy|lady|portrait|photo|mood|vibes?|energy|mode|attitude|emotion|on face|in eyes|looking|now|today|ever|alive|possible|in world|on earth"
+    r"|from (?:the )?(?:camera|viewer|lens)|(?:with|of|at|about|by) (?:everything|everyone|everybody|it all|it|this|you|me|him|them|us|life|people|humanity|(?:whole )?world))$"
 )
 _ENDING = re.compile(r"(?:iness|ness|ily|ly|ies|ied|ing|ed|es|s|y|e)$")
 _QUALITY = re.compile(r"(?:ly|ness)$")
@@ -82,7 +84,7 @@ _IRREGULAR = {
     for form in forms.split()
 }  # fmt: skip
 _ZH_BEFORE = re.compile(
-    r"(?:请|把|将|让|使|给|一个|一张|一副|一脸|满脸|她的?|他的?|人物|看起来|看上去|显得|表情|脸上|变得|变|露出|带着|有|很|更|好像|就像|像|仿佛|刚刚|刚才|刚|表情是|一种|充满|流露出|显出|做出|摆出|神情|来一?[个点]|给我|加上?一?[个点]?|整一?个|现在|如今|已经|再|然后|接着)"
+    r"(?:请|把|将|让|使|给|一个|一张|一副|一脸|满脸|她的?|他的?|人物|看起来|看上去|显得|表情|脸上|变得|变|露出|带着|有|很|更|好像|就像|像|仿佛|刚刚|刚才|刚|表情是|笑容|眼神|神态|面容|心里|心中|内心|一种|充满|流露出|显出|做出|摆出|神情|来一?[个点]|给我|加上?一?[个点]?|想?要一?[个点种]?|整一?个|现在|如今|已经|再|然后|接着)"
 )
 _ZH_AFTER = re.compile(
     r"(?:的?(?:表情|样子|脸|神情|人|男人|女人|女孩|男孩|神色)|似的|一样|的|了|模样|神色|状|状态|吧|啊|呀|哦|一下|起来)$"
@@ -155,8 +157,8 @@ class Phrasebook:
 def plain(text: str) -> str:
     """The words of a text, without those that make no difference."""
     text = text.lower().strip(" .,!?，。！？")
-    if not text.isascii():
-        return "".join(text.split())
+    if not text.isascii():  # between English words blanks stay: "要一个big smile"
+        return re.sub(r"(?<![!-~])\s+|\s+(?![!-~])", "", text)
     return " ".join(_SAME.get(w, w) for w in text.replace("’", "'").split() if w not in _EMPTY)
 
 

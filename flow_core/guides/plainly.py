@@ -1,60 +1,19 @@
-"""What a prompt says, put plainly: smileys in words, sides as the person has them, and nothing that it only compares a face with."""
+"""What a prompt says, put plainly: sides as the person has them, and nothing that it only compares a face with."""
 
 from __future__ import annotations
 
 import re
 
 from .around import wishes_alone
-
-# What smileys and pictures of faces say.
-_SIGNS = {
-    sign: word
-    for word, signs in {
-        "smiling": ":) :-) =) ^^ ^_^ 🙂 😊 😀 😃 😄 😁 ☺ ☺️ 😇 🥰 😍 🤗 🤠 😺 😸 😻",
-        "laughing": ":D :-D =D xD XD 😆 😂 🤣 😹",
-        "sad": ":( :-( =( :'( :,( T_T TT_TT ;_; 😢 😭 ☹ ☹️ 🙁 😞 😔 😿 🥺",
-        "angry": ">:( >:-( D:< 😠 😡 🤬 😤 💢 👿",
-        "surprised": ":o :O :-o :-O =O o_o O_O o_O O_o 😮 😯 😲 🤯 😳",
-        "frightened": "😨 😱 🙀 😧",
-        "worried": "😰 😟 😥 😓 😩 😫",
-        "disgusted": "🤢 🤮 🤧",
-        "neutral": ":| :-| -_- 😐 😑 😶 🫥",
-        "frowning": "😦 😾",
-        "smiling, sad": "🥲",
-        "smiling, tongue out": "😋",
-        "raised left eyebrow": "🤨",
-        "closed mouth": "🤐",
-        "red skin, tired": "🥵",
-        "blue skin": "🥶",
-        "an old person": "👴 👵 🧓",
-        "a baby": "👶",
-        "smirking": ":-> >:) 😏 😼 😈",
-        "a wink": ";) ;-) 😉",
-        "a kiss": ":* :-* 😘 😗 😙 😚 💋 😽",
-        "tongue out": ":p :P :-p :-P =P xP 😛 😝",
-        "a wink, tongue out": ";p ;P 😜 🤪",
-        "sleepy": "😴 😪 🥱",
-        "eyes closed, slight smile": "😌",
-        "a grimace": "😬 😖 😣",
-        "looking up": "🙄",
-    }.items()
-    for sign in signs.split()
-}
-_SIGN = re.compile(
-    "|".join(
-        # a smiley stands alone; a picture may stand anywhere
-        rf"(?<!\S){re.escape(sign)}(?=[\s,.!]|$)" if sign.isascii() else re.escape(sign)
-        for sign in sorted(_SIGNS, key=len, reverse=True)
-    )
-)
-
-_PICTURES = re.compile("[\u2600-\u27bf\ufe0f\u200d\U0001f000-\U0001faff]")  # that say nothing of a face
+from .clauses import PARTS
 
 _QUOTES = {0x2018: "'", 0x2019: "'"}  # as phones type them
 
 # An edit starts from the face that is there, so what is to be "happier than before" is to be happier.
 _BEYOND = r"(?: than| then(?= (?:before|now|usual|ever)\b))"
 _NOT_TO = r"\b(?:trying|tries|struggling|fighting) (?:hard |so hard |desperately )?not to"
+_RELATIVE = r"(?:(?:my|our|the|his|her|this|that) )?(?:old )?(?:grand(?:pa|ma|father|mother|dad|mom|son|daughter)|granny|nana|mom|mum|mommy|dad|daddy|mother|father|baby|toddler|kid|child|son|daughter|uncle|aunt)"
+_ZH_RELATIVE = r"(?:爷爷|奶奶|外公|外婆|姥姥|姥爷|老人家?|老奶奶|老爷爷|妈妈?|爸爸?|宝宝|婴儿|孩子|小孩|儿子|女儿)"
 _OTHER_SIDE = {"left": "right", "right": "left", "左": "右", "右": "左"}
 _SEEN = r"viewer'?s|camera(?:'s)?|picture(?:'s)?|image(?:'s)?|photo(?:'s)?|screen|frame"
 # sides as one who looks at the picture has them; all others are those of the person
@@ -63,6 +22,14 @@ _VIEWED = re.compile(
     r"|(?:画面|图片|图像|图|照片|镜头|屏幕|观众|观看者)(?:的|中的?|里的?|上的?)?(?P<c>[左右])",
     re.IGNORECASE,
 )
+_DOING = r"(?:smil|laugh|grin|cry|pout|sulk|giggl|frown|sob|yawn|scream|beam|sleep|weep|chuckl|glar|stare|star)\w*"
+
+
+def _corner(match: re.Match[str]) -> str:
+    upward = "up" if match[3].lower() in ("upper", "top") else "down"
+    return f"looking {upward}, looking {match[4]}"
+
+
 _COMPARED = [
     (re.compile(pattern, re.IGNORECASE), said)
     for pattern, said in (
@@ -75,6 +42,48 @@ _COMPARED = [
             r"\b(?:fake|forced|false|insincere|phony|artificial|strained) (smile|grin|laugh)\b",
             r"\1, less squinting, less raised cheeks",
         ),
+        (
+            r"\b(smile|grin|laugh) (?:looks?|seems?|is|feels?) (?:a bit |so |too |very |kinda |really )*(?:forced|fake|stiff|unnatural|insincere)\b",
+            r"genuine \1",
+        ),
+        # who is shown is no wish where something is asked of him
+        (
+            rf"\b(make|let|have|get|help) {_RELATIVE}(?= (?:to |look|seem|appear|feel|smile|laugh|less |more |a bit |\w+er\b))",
+            r"\1 them",
+        ),
+        (rf"^{_RELATIVE}(?= (?:should|must|needs? to|has to|ought to)\b)", "they"),
+        (
+            rf"\b({_DOING}(?: \w+ly)?) like an? (?:little |old |happy |small )?{_RELATIVE}\b(?! (?:who|that|with|in|on)\b)",
+            r"\1",
+        ),
+        (
+            r"\b(man|woman|guy|girl|boy|person|lady|face|dude|kid|one) (?:on|to) (?:the |my |your )?(?:far )?(?:left|right)\b",
+            r"\1",
+        ),
+        (r"[左右][边侧面](?:的|那个)(?=[男女]?[人孩生士])", ""),
+        (rf"像(?:一个|个|一位)?(?:{_ZH_RELATIVE}|老太太|老头|老人|小孩子)(?:一样|似的|那样|般)地?(?=.{{2}})", ""),
+        (
+            rf"({_DOING}|look(?:s|ing)?|eyes|gaze|gazing|glanc\w+)((?: \w+){{0,3}}?) (upper|top|lower|bottom)[ -](left|right)(?: corner)?\b",
+            _corner,
+        ),
+        (
+            r"\b(?:make|turn) (her|him|them|me|it) (?:look )?(?:about |around )?([1-9]\d)\b(?! ?(?:%|percent|x\b|times|years?|lbs?|kg|pounds))",
+            r"make \1 \2 years old",
+        ),
+        (r"\blike (?:he|she|they|it)(?:'s|'re| is| was| are| were) ([1-9]\d)\b(?! ?(?:%|years?))", r"\1 years old"),
+        (r"((?:左|右)眼(?:闭|眨)[上着]?)[，,]?(?:左|右|另一只|另外一只)眼(?:保持)?睁(?:开|着)", r"\1"),
+        # of a change what comes last is asked for; "from ear to ear" and "from left to right" are none
+        (
+            r"^(?:(?:change|go|turn|switch|move|transition|shift)(?:s|es|ing)? )?from (?!(?:ear|head|side|left|right|top|face) )(?!.*\bfrom\b)([^,;.]{2,30}?) (?:in)?to (?=\w)",
+            "",
+        ),
+        (r"[从由]([^，,。]{1,6}?)(?:变成|变为|转为|转成|改成|切换到|变|转)(?=[^，,。]{1,8}$)", ""),
+        (
+            rf"\b({PARTS}) (?:(?:must|should|shall|ought to|ha(?:s|ve) to|needs? to) (?:be|look|stay|get)|needs? (?:be|look)) ",
+            r"\1 ",
+        ),
+        (r"\b(expression|emotion|mood|face|look) ?= ?", r"\1: "),
+        (rf"([让把给叫])(?:我|我的|这个?|那个?)?{_ZH_RELATIVE}(?=.{{2}})", r"\1他"),
         (r"\b(\d+) ?(?:y\.?o\b\.?|yrs? old\b)", r"\1 year old"),
         (r"\b(an?|the|with|his|her) (\w+), (?=(?:\w+ )?(?:smile|grin|laugh|frown|look|expression)\b)", r"\1 \2 "),
         (r"\bnot (?:at all |really |too |very )?(impressed|amused|moved|bothered|concerned|fazed)\b", r"un\1"),
@@ -119,9 +128,7 @@ _COMPARED = [
 
 
 def compared(text: str) -> str:
-    """``text`` without what it compares the face with: "happier than before" is "happier", "twice as sad" is "very sad"; smileys in words."""
-    text = _SIGN.sub(lambda m: f" {_SIGNS[m[0]]} ", text)
-    text = _PICTURES.sub("", text) if re.search(r"[^\W_]", text) else text
+    """``text`` without what it compares the face with: "happier than before" is "happier", "twice as sad" is "very sad"."""
     text = _VIEWED.sub(lambda m: _OTHER_SIDE[(m["a"] or m["b"] or m["c"]).lower()], text)
     text = wishes_alone(" ".join(text.translate(_QUOTES).split()))
     for pattern, said in _COMPARED:

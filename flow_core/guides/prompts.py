@@ -109,9 +109,10 @@ class Prompt:
         parts = self.heard(guide).parts
         for text, _ in parts:
             if not understands(guide, text):
-                why = ", which is not about a person's face" if guide.beside_the_face(text) else ""
+                why = ", which is not about a person's face" if guide.left_out(text)[0] else ""
+                why = "".join((f"{why}.", *(f" {one}" for one in guide.cannot(text, everything=True))))
                 raise PromptError(
-                    f"Guide {guide.name} understands nothing in {text!r}{why}. Ask in English or Chinese for what a face can do or be, for instance "
+                    f"Guide {guide.name} understands nothing in {text!r}{why} Ask in English or Chinese for what a face can do or be, for instance "
                     f"{', '.join(nearest(text))}; the node FaceFlow Pick Prompt and `faceflow guides --wishes` list all. A full guide knows "
                     "any words."
                 )
@@ -162,21 +163,25 @@ def unknown_note(prompts: Iterable[Prompt], guide: Guide) -> str:
         for text, _ in prompt.heard(guide).parts:
             slips |= guide.misspelt(text)
     notes = [f"Guide {guide.name} reads {a} as {b}." for a, b in slips.items()]
-    beside = {about: None for prompt in prompts for text, _ in prompt.parts for about in guide.beside_the_face(text)}
+    left_out = [guide.left_out(text) for prompt in prompts for text, _ in prompt.parts]
+    beside, undoable = (dict.fromkeys(wish for both in left_out for wish in both[kind]) for kind in (0, 1))
     if beside:
         notes.append(f"Left out, since it is not about the face: {', '.join(beside)}.")
-    ignored = dict.fromkeys(text for prompt in prompts for text in _ignored(guide, prompt) if text not in beside)
+    if undoable:
+        notes.append(f"Ignored, since no edit can do it: {', '.join(undoable)}.")
+    left = beside | undoable
+    ignored = dict.fromkeys(text for prompt in prompts for text in _ignored(guide, prompt) if text not in left)
     if ignored:
         notes.append(f"Ignored, since guide {guide.name} understands nothing in it: {', '.join(ignored)}.")
-        words = {w: None for w in words if w not in guide.words(" ".join(ignored))}
+    words = {w: None for w in words if w not in guide.words(" ".join(ignored | undoable))}
     if words:
         notes.append(
             f"Guide {guide.name} never learnt {', '.join(words)}, and may miss what that says; a full guide knows all words."
         )
-    if notes:
+    cannot = dict.fromkeys(one for p in prompts for one in _cannot(guide, p))
+    if notes or cannot:
         notes.insert(0, f"Understood as {'; '.join(dict.fromkeys(understood(guide, prompt) for prompt in prompts))}.")
-    notes += [CANNOT[name] for name in dict.fromkeys(n for p in prompts for n in _cannot(guide, p))]
-    return " ".join(notes)
+    return " ".join([*notes, *cannot])
 
 
 def understood(guide: Guide, prompt: Prompt) -> str:
@@ -208,13 +213,14 @@ def _ignored(guide: Guide, prompt: Prompt) -> list[str]:
 
 
 def _cannot(guide: Guide, prompt: Prompt) -> list[str]:
-    """Concepts of :data:`CANNOT` that a prompt asks for."""
+    """What to tell of what a prompt asks for and cannot be done."""
     if guide.meanings is None:
         return []
-    asked = [embed(guide, text) for text, weight in prompt.heard(guide).parts if weight > 0]
-    amounts = [guide.meanings.read(point[None].cpu())[0][0] for point in asked]
+    texts = [text for text, weight in prompt.parts if weight > 0]
+    asked = [guide.meanings.read(embed(guide, text)[None].cpu())[0][0] for text in texts]
     numbers = {name: guide.meanings.names.index(name) for name in CANNOT if name in guide.meanings.names}
-    return [name for name, k in numbers.items() if any(float(row[k]) >= UNDERSTOOD for row in amounts)]
+    of_concepts = [CANNOT[name] for name, k in numbers.items() if any(float(row[k]) >= UNDERSTOOD for row in asked)]
+    return of_concepts + [one for text in texts for one in guide.cannot(text)]
 
 
 def lines_note(text: str, faces: int) -> str:

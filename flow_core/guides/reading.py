@@ -38,6 +38,7 @@ _SOMEBODY = re.compile(
     re.IGNORECASE,
 )
 _OF_FACES = re.compile(rf"\b(?:{PARTS})\b|{ZH_PARTS}")
+_TITLES = re.compile("老(?:板|师|铁|总|婆|公|外|家|是|实|鼠|虎|大|乡|友|妹|弟|百姓|司机)")
 # "laughing so much that ...": what comes before it is felt
 _SO_THAT = re.compile(r"(?P<felt>[^，。]{1,4}?)得(?!意|很|了|到|分|体|知|出).+")
 
@@ -241,6 +242,7 @@ def _read(
 def _likely(row: Tensor, text: str, meanings: Meanings, sentences: Callable[[], Sentences | None]) -> Tensor:
     """Amounts ``[C]`` of a wish that the tower reads as ``row``, or, of a sentence, what it is likely to be about. What is likely to be about
     nothing on a face asks for nothing. Of somebody with a quality that is known by heart ("an angry plumber") that quality counts."""
+    row = _without_titles(row, text, meanings.names)
     said = plain(text).split()
     qualities = [q for q in map(meanings.known, said) if q is not None and q.any()] if len(said) < QUALITY else []
     if any(_alike(row, q) for q in qualities):
@@ -263,6 +265,14 @@ def _likely(row: Tensor, text: str, meanings: Meanings, sentences: Callable[[], 
         beside = torch.tensor([name not in reader.brought for name in meanings.names])
         return row * (beside | (told.amounts > 0))
     return row
+
+
+def _without_titles(row: Tensor, text: str, names: Sequence[str]) -> Tensor:
+    """Amounts ``[C]`` without the age that the tower hears in Chinese titles such as 老板, in which 老 is not old."""
+    rest = _TITLES.sub("", text)
+    if rest == text or "老" in rest or "old" not in names:
+        return row
+    return row * torch.tensor([name != "old" for name in names])
 
 
 def _told(text: str, sentences: Callable[[], Sentences | None]) -> bool:

@@ -301,6 +301,12 @@ def others(words: Iterable[str], known: frozenset[str]) -> list[str]:
     return sorted(found)
 
 
+def chinese_others() -> list[str]:
+    """Chinese words that would be taken for others that sound alike."""
+    lines = (phrases.FOLDER / "words_zh.txt").read_text(encoding="utf-8").splitlines()
+    return [word for line in lines if line[0] != "#" for word in line.split()]
+
+
 def held_out(share: float) -> frozenset[str]:
     """Phrases to be left out of a training that shows how well others are read, the same ones always."""
     found = [p.text for language in phrases.LANGUAGES for p in phrases.lexicon(language).phrases if not p.parts]
@@ -456,9 +462,12 @@ def main(argv: list[str] | None = None) -> None:
             "concepts": meanings.dumps(),
             "phrases": phrases.book().dumps(),
         }
+        english = [w for w in json.loads(about.get("others", "[]")) if w.isascii()]
         if o.wordnet:
             lemmas = (word for lemma in wordnet(o.wordnet)[1] for word in lemma.split())
-            about["others"] = json.dumps(others(lemmas, frozenset(known)))
+            english = others(lemmas, frozenset(known))
+        about["others"] = json.dumps([*english, *chinese_others()], ensure_ascii=False)
+        if o.wordnet:
             about["things"] = "\n".join(things(o.wordnet))
         loop.save(_Holder(state), o.out, about)
         if guide_file != o.out:

@@ -27,6 +27,11 @@ def concepts(guide: Guide, text: str) -> dict[str, float]:
         ("发型和背景不变，微笑", "微笑"),
         ("来个smile", "微笑"),
         ("she isnt smiling", "she isn't smiling"),
+        ("he blinked in this photo, open his eyes", "open his eyes"),
+        ("close his mouth, it's hanging open", "close his mouth"),
+        ("can we get grandpa to smile?", "get him to smile"),
+        ("让奶奶笑一个", "让她笑一个"),
+        ("smile like a child", "smile"),
     ],
 )
 def test_courtesy_and_what_shall_stay_change_nothing(guide: Guide, polite: str, plain: str) -> None:
@@ -71,6 +76,10 @@ def test_not_too_much_is_a_little(guide: Guide, text: str, name: str) -> None:
 
 def test_what_looks_too_much_so_already_is_to_be_less(guide: Guide) -> None:
     assert concepts(guide, "she looks too sad")["sadness"] < 0
+    assert concepts(guide, "he's squinting too much")["squint"] < 0
+    assert concepts(guide, "don't smile so much")["smile"] < 0
+    assert concepts(guide, "老师看起来太凶了")["anger"] < 0
+    assert concepts(guide, "眼袋小一点")["eye bags"] < 0
     assert concepts(guide, "not too thick lips").get("lips thick", -1.0) < 0
 
 

@@ -29,6 +29,7 @@ def test_how_characters_sound() -> None:
         ("受脸，大言睛", "瘦脸，大眼睛"),
         ("微笑", "微笑"),
         ("电脑", "电脑"),
+        ("发货了", "发货了"),  # sounds like "got angry", and is a word
     ],
 )
 def test_words_that_sound_like_what_was_meant_are_mended(guide: Guide, text: str, read: str) -> None:

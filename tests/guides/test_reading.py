@@ -251,6 +251,15 @@ def test_comparisons_with_the_face_that_is_there_are_left_out(text: str, plain: 
         ("make him way too angry", "anger"),
         ("鼻子太大了", "-nose big"),
         ("她太开心了", "smile"),
+        ("he should be neither smiling nor frowning", "-smile&-frown"),
+        ("sad, no expression", "sadness&neutral"),
+        ("eyes must be closed", "eyes closed"),
+        ("look at the upper left corner", "look up&look left"),
+        ("make her 70", "old"),
+        ("the guy on the left should smile", "smile"),
+        ("左眼闭上右眼睁开", "wink left"),
+        ("从开心变成难过", "sadness"),
+        ("老板很生气", "anger"),
     ],
 )  # fmt: skip
 def test_what_can_mean_nothing_else_is_read_so(guide: Guide, text: str, label: str) -> None:
