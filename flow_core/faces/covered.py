@@ -27,6 +27,9 @@ RASTER = SIZE // 2  # and of its answer
 BUILTIN = Path(__file__).parents[1] / "weights" / "covered.safetensors"
 CHANNELS = (16, 32, 48, 64)
 SURE = 0.5  # probability above which a place counts as covered
+PERHAPS, WHOLLY = 0.35, 0.65  # probabilities at which a place begins to be spared, and is wholly
+BORDER = 1  # cells along the outline of a face
+BAG = 0.04  # crop sides below the eyes that belong to them
 MARGIN = 3  # cells around it in which skin moves less
 TURNED = 0.46  # yaw beyond which the network, which saw hardly such faces, takes a cheek for a hand
 LEAST = 0.05  # share of a face that has to be; less is a shadow or a mole
@@ -89,16 +92,33 @@ def likely_covered(image: Tensor, crop: Crop) -> tuple[Tensor, Tensor]:
     inside = within(places)
     found = load_covered()(aligned).sigmoid() * inside
     found = found * (pose(places)[:, 0].abs() < TURNED)[:, None, None, None]
-    found = torch.stack([_without_beard(f, p) for f, p in zip(found, places, strict=True)])
+    found = torch.stack(
+        [_without_beard(without_islands(f, i, p), p) for f, i, p in zip(found, inside, places, strict=True)]
+    )
     return found, (found > SURE).float().sum((1, 2, 3)) / inside.sum((1, 2, 3)).clamp(min=1)
 
 
 def spared(probable: Tensor) -> Tensor:
     """How much is left as it is, ``[B,1,48,48]`` 0..1, of places that are probably covered: what is sure does not move at all, and skin moves
     the less the nearer it is, for it must not take its colour from the cover."""
-    found = F.max_pool2d(((probable - 0.35) / 0.3).clamp(0, 1), 3, 1, 1)
+    found = F.max_pool2d(((probable - PERHAPS) / (WHOLLY - PERHAPS)).clamp(0, 1), 3, 1, 1)
     wide = F.max_pool2d(found, 2 * MARGIN + 1, 1, MARGIN)
     return torch.maximum(found, F.avg_pool2d(wide, MARGIN + 2, 1, (MARGIN + 1) // 2, count_include_pad=False))
+
+
+def without_islands(found: Tensor, inside: Tensor, places: Tensor) -> Tensor:
+    """``[1,48,48]`` without islands over an eye or a brow, of a face within ``inside [1,48,48]`` with landmarks ``[161,2]``: what lies there comes
+    from beside the face, but for dark glasses, which hide both eyes. A painted eye alone is none."""
+    eyes = [places[[AT[i] for i in eye]] for eye in EYES]
+    if all((_at(found, eye) > SURE).float().mean() > 0.5 for eye in eyes):
+        return found
+    below = pixel_centers(RASTER, RASTER)[0, ..., 1] > torch.cat(eyes)[:, 1].max() + BAG
+    border = inside * F.max_pool2d(1 - inside, 2 * BORDER + 1, 1, BORDER)
+    there = (found > PERHAPS).float()
+    reached = there * torch.maximum(border, below.float())
+    while (grown := F.max_pool2d(reached, 3, 1, 1) * there).sum() > reached.sum():
+        reached = grown
+    return found * reached
 
 
 def _without_beard(found: Tensor, places: Tensor) -> Tensor:

@@ -10,7 +10,9 @@ from helpers import Remembering
 from torch import Tensor
 
 from flow_core.faces.align import align
+from flow_core.faces.covered import RASTER, within, without_islands
 from flow_core.faces.doubts import doubts
+from flow_core.faces.landmarks import AT, EYES
 from flow_core.fields.expressions import preset
 from flow_core.fields.muscles import MusclesField
 from flow_core.fields.raster import Field
@@ -61,3 +63,15 @@ def test_a_bare_face_has_nothing_on_it(portraits: dict[str, Tensor], finder: Rem
     found, _ = align(portraits[name], finder)
     assert found.covered is None
     assert not doubts(found)
+
+
+def test_a_painted_eye_is_no_cover_but_a_strand_and_dark_glasses_are(crop: Crop) -> None:
+    inside, cells = within(crop.places)[0], pixel_centers(RASTER, RASTER)[0]
+    left, right = (
+        ((cells - crop.places[0, [AT[i] for i in eye]].mean(0)).norm(dim=-1) < 0.06).float()[None] for eye in EYES
+    )
+    height = (cells[..., 1] - crop.places[0, [AT[i] for i in EYES[0]], 1].mean()).abs()
+    strand = ((height < 0.03) & (cells[..., 0] < 0.4)).float()[None] * inside
+    assert not without_islands(left, inside, crop.places[0]).any()
+    for cover in ((left + strand).clamp(max=1), (left + right).clamp(max=1)):
+        assert torch.equal(without_islands(cover, inside, crop.places[0]), cover)
