@@ -68,7 +68,7 @@ BULGE, CREASE, CREASE_OVER, CREASE_SOFT, CREASE_ENDS = 0.06, 0.12, 0.03, (0.08, 
 DRAWN_OUT = 0.22, 0.42
 # Of the line of the lashes of a lid that shuts: how far it covers what was there, and which share of that it does at the inner corner; between which
 # shares of the way outwards it becomes as thick as it is; how thick it is above and below, there and then, in half widths of the line between lids
-LASH_COVER, LASH_FAINT, LASHES_THICKEN, LASH_THICK = 0.86, 0.4, (0.05, 0.6), ((0.55, 1.0), (0.8, 1.9))
+LASH_COVER, LASH_FAINT, LASHES_THICKEN, LASH_THICK = 0.86, 0.62, (0.05, 0.6), ((0.55, 1.0), (0.8, 1.9))
 LASH_PIXEL, LASH_WIDE = (
     0.85,
     0.0055,
@@ -76,6 +76,7 @@ LASH_PIXEL, LASH_WIDE = (
 LASH_LENGTH, LASH_HANGS = 0.085, 0.55  # how far they hang down, in widths of the eye, and how far they cover
 # Sides of pixels, in widths of the eye, with which single ones are seen, and which are too large; how they spread; and their number and phase
 HAIRS_SEEN, LASH_SPREAD, LASH_WAVES = (0.008, 0.02), 2.2, ((31.0, 0.0), (13.3, 0.2), (71.0, 0.6))
+LINE_BEGINS = -0.02, 0.14  # from the inner corner on, in widths of the eye
 LINE_ENDS, LINE_DROPS = (
     1.16,
     0.045,
@@ -703,7 +704,7 @@ def _lash_line(eyes: Sequence[Eye], share: Tensor, high: Tensor, width: Tensor) 
     outwards = torch.where(left > 0, 1 - share, share)
     full = smoothstep(outwards, *LASHES_THICKEN)
     high = high + LINE_DROPS * shut * smoothstep(outwards, 0.5, 1.05)
-    ends = smoothstep(LINE_ENDS - outwards, 0.0, 0.34) * smoothstep(outwards, 0.0, 0.2)
+    ends = smoothstep(LINE_ENDS - outwards, 0.0, 0.34) * smoothstep(outwards, *LINE_BEGINS)
     thick = 1e-4 + line * ends * torch.where(high > 0, *(low + (most - low) * full for low, most in LASH_THICK))
     core = LASH_COVER * faint * ends.sqrt() * (LASH_FAINT + (1 - LASH_FAINT) * full) * (-(high / thick).square()).exp()
     # Lashes spread outwards, and are not as long as one another.

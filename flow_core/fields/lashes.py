@@ -30,6 +30,7 @@ BESIDE, AROUND_OUTER = 0.15, (-0.35, 0.0)  # by which they reach farther down be
 # Shares of the way from the outer corner to the outline of the face that lashes reach at most; up to which there is skin, and from which on none;
 # and up to which that is painted
 ROOM, FACE, PAINTED_FACE = (0.6, 0.95), (0.6, 0.9), (0.75, 1.0)
+ENDS = 0.48, 0.6  # and the most
 BROW, THICK = (0.05, 0.12), (0.04, 0.16)  # from its edge on how far a brow reaches, and a thick one
 # How much darker than skin what is no lash is at most, and what surely is one: of what the darkest are; but no less than this
 LASHES = (0.25, 0.06), (0.55, 0.16)
@@ -46,6 +47,7 @@ BELOW, BELOW_COLORS, OTHERS, LID = 0.05, 0.25, 0.3, 0.5
 FINER, MIRROR, EVEN, ROUGH = 2, 0.22, 8, (-0.2, 0.12)
 WING = 0.12, 0.3  # beyond the outer corner, within which what is dark are lashes, be there hair beside them
 EDGE = 0.02  # of the edge of an eye that is known to a pixel only
+CARUNCLE = 0.10  # radius of what belongs to an eye around its inner corner
 ALONG, LINED = (
     0.10,
     (0.25, 0.05),
@@ -113,6 +115,7 @@ def bare_eye(
     for distance, bounds in ((above, over), (lower, UNDER), (outer, beyond), (inner, INNER)):
         near = near * (1 - smoothstep(distance, *bounds))
     eye = np.maximum(np.maximum(above, under), np.maximum(outer, inner)) < EDGE
+    eye |= np.hypot(np.maximum(inner, -CARUNCLE), height[:, None]) < CARUNCLE
     of_face = 1 - smoothstep(outer, *(part * room for part in FACE))
     of_skin = (1 - eye) * off_brow * of_face
     on_lid = (1 - eye) * smoothstep(-np.maximum(outer, inner), 0.0, 0.3) * (above > 0) * off_brow
@@ -138,7 +141,8 @@ def bare_eye(
     dark = smoothstep(1 - ratio, *(max(part * hair, least) for part, least in LASHES))
     off_brow = off_brow * (1 - _hair(dark, aside, under_brow, left))
     dark = dark * near
-    off_brow = off_brow * (1 - smoothstep(aside, *(part * room for part in PAINTED_FACE)))
+    ends = (min(part * room, end) for part, end in zip(PAINTED_FACE, ENDS, strict=True))
+    off_brow = off_brow * (1 - smoothstep(aside, *ends))
     off_brow[[0, -1]] = off_brow[:, [0, -1]] = 0
     hidden = _soft(torch.maximum(dark, eye), 7, 5) * off_brow
     painted = _soft(torch.maximum(smoothstep(dark, *PAINTED), eye), 5, 3) * off_brow
