@@ -323,7 +323,7 @@ class MovedFace:
 
             keep_lashes(self.skin, before, after, stays)
             if self.paints and face.lids is not None:
-                self.drawn_out = drawn_out(before, after, face.lids[0], stays)
+                self.drawn_out = drawn_out(before, after, face.lids[0], face.view, stays)
         if self.paints and face.texture is not None:
             self.grain = grain(face.texture, before, after)
         edges = _edges(*_tips(before, after))

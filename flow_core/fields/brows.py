@@ -13,10 +13,13 @@ from typing import NamedTuple, TypeAlias
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from ..faces.landmarks import AT, BROW_EDGES, UPPER_LIDS
 from ..faces.lids import seen_at, terms
+from ..geometry.neighbours import largest
+from ..geometry.sampling import interpolate
 from .curves import Frame
 from .patch import Patch
 from .smooth import smoothstep
@@ -32,6 +35,9 @@ LASHED, LOOKED, COLUMNS, HEIGHTS = (0.05, 0.95), (0.04, 0.6), 9, 15
 BESIDE = 0.5  # widths of an eye beside its corners in which all this runs out
 LEAST = 1e-3  # by which a brow rises at least, so that anything is done about it
 ROWS = 48  # pixels a side of what is painted
+# Of skin that is drawn out: shares of new skin in it from where on it is evened, and wholly. Rows from lid to brow in which it is seen for that; columns
+# on either side of one, of which there are twice as many as of rows painted, that count; and how much more light ones do than dark ones (a power)
+EVENED, EVEN_ROWS, EVEN_ALONG, LIGHT_COUNTS = (0.1, 0.35), 20, 5, 4
 
 Stays: TypeAlias = Callable[[int], np.ndarray]
 
@@ -144,7 +150,7 @@ def _held(stays: Stays, side: int, along: np.ndarray) -> np.ndarray:
 
 
 def drawn_out(
-    landmarks: np.ndarray, moved: np.ndarray, lids: Tensor, stays: np.ndarray | None = None
+    landmarks: np.ndarray, moved: np.ndarray, lids: Tensor, view: Tensor | None, stays: Stays
 ) -> list[DrawnOut]:
     """What is painted on the skin below brows that rise.
 
@@ -152,6 +158,7 @@ def drawn_out(
         landmarks: ``[161,2]`` before, and
         moved: after.
         lids: ``[2,6,3]`` colours of the lids, as of :func:`flow_core.faces.lids.lid_colors`.
+        view: ``[1,3,n,n]`` the face, as of :func:`flow_core.faces.shown.view`; without it streaks stay.
         stays: gives for either side what :func:`staying` does; asked where a brow rises.
     """
     found = []
@@ -165,15 +172,36 @@ def drawn_out(
         along, above, room, rises, goes, here = between.at(*np.meshgrid(x0 + step * (x1 - x0), y0 + step * (y1 - y0)))
         up, drawn = above / room, np.maximum(goes - rises - LEAST, 0)
         held, hairs = _held(stays, side, along), 1 - BROW_HAIR
-        cover = here * drawn / (drawn + room * (hairs - held))
-        cover *= smoothstep(up - held, -SOFT, SOFT) * (1 - smoothstep(up, hairs - SOFT, hairs + SOFT))
-        cover[[0, -1]] = cover[:, [0, -1]] = 0
-        along, up, cover = (torch.from_numpy(v).to(lids) for v in (along.clip(0, 1), up.clip(0, 1), cover))
-        colors = (terms(along, up) @ lids[side]).clamp(0, 1).movedim(-1, 0)
+        there = here * smoothstep(up - held, -SOFT, SOFT) * (1 - smoothstep(up, hairs - SOFT, hairs + SOFT))
+        there[[0, -1]] = there[:, [0, -1]] = 0
+        share = drawn / (drawn + room * (hairs - held))
+        planes = along.clip(0, 1), up.clip(0, 1), there * share, there * smoothstep(share, *EVENED)
+        on_lid, height, cover, evened = (torch.from_numpy(v).to(lids) for v in planes)
+        colors = (terms(on_lid, height) @ lids[side]).clamp(0, 1).movedim(-1, 0)
+        paint = torch.cat([colors * cover, cover[None]])
+        if view is not None:
+            skin = torch.cat([_even(view, between, along, up), torch.ones_like(cover)[None]])
+            paint += skin * (evened * (1 - cover))
         reach = *(corners.min(0) - most).tolist(), *(corners.max(0) + most).tolist()
-        paint = torch.cat([colors * cover, cover[None]])[None]
-        found.append(DrawnOut(reach, Patch((x0, y0, x1, y1), paint)))
+        found.append(DrawnOut(reach, Patch((x0, y0, x1, y1), paint[None])))
     return found
+
+
+def _even(view: Tensor, between: Between, along: np.ndarray, up: np.ndarray) -> Tensor:
+    """``[3,H,W]`` of the skin between a lid and its brow at places ``[H,W]``, evened along the eye: what of it is dark, such as the tips of lashes,
+    counts little. Drawn out they would be streaks."""
+    length, across = between.frame.length, np.linspace(-BESIDE, 1 + BESIDE, 2 * ROWS)
+    low, high = (np.interp(across * length, np.maximum.accumulate(a), b) for a, b, _ in between.rows)
+    share = (np.arange(EVEN_ROWS) + 0.5)[:, None] / EVEN_ROWS
+    points = np.stack(between.frame.back(across * length, low + share * (high - low)), -1)
+    seen = seen_at(view, torch.from_numpy(points)[None])
+    bright = seen.mean(1, keepdim=True)
+    weight = (bright / largest(bright, 2 * EVEN_ALONG + 1).clamp(min=1e-3)) ** LIGHT_COUNTS + 1e-3
+    means = torch.cat([seen * weight, weight], 1)
+    for radius in (EVEN_ALONG, EVEN_ALONG // 2):
+        means = F.avg_pool2d(means, (1, 2 * radius + 1), 1, (0, radius), count_include_pad=False)
+    places = np.stack([(along + BESIDE) / (1 + 2 * BESIDE), up.clip(0, 1)], -1)
+    return interpolate(means[:, :3] / means[:, 3:], torch.from_numpy(places)[None].to(seen), "bilinear")[0]
 
 
 __all__ = ["DrawnOut", "drawn_out", "keep_lashes", "staying"]
