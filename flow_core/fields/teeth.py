@@ -77,7 +77,9 @@ ASIDE = 0.75  # light of teeth that are not seen, of that of those on the other 
 GUMMY = 0.05  # centimetres of gum above the front teeth that are seen at most
 ALONG = 0.85  # light of the last teeth that are seen, of which those beside them have so much, from column to column
 CUT = 0.16  # of an opening, within which teeth end softly where a lip has cut them
-LIGHTER = 0.4  # how far teeth of the picture that are darker than the light allows are so only by the shadow of lips
+# How far teeth of the picture that are darker than the light allows are so only by the shadow of lips: where they are nearly as light, and where they are
+# much darker, as hardly any teeth are; how far what is darker among them is so; and how light both are, of what they would be in the light
+LIGHTER, SHADOWS, IN_SHADOW = (0.4, 0.9), 0.6, (0.8, 0.5)
 SEEN = 0.32, 0.44  # green between parted lips, of that of teeth, from which teeth may be seen there, and are
 # The same of what looks like a row of teeth, and which part of a mouth that spans.
 DIM, WHOLE = (0.15, 0.25), (0.35, 0.6)
@@ -274,10 +276,12 @@ def row(
     planes[0], planes[1] = planes[0] - gummy, planes[1] - gummy
     planes, colors, known = np.stack(planes), skull.colors.to(device), 0.0
     if own is not None:
-        planes, known = _as_own(planes, own, frame, share, cm)
         colors = colors.clone()
         # Teeth in the shadow of lips get more light when those open.
-        lighter = (colors[0] / colors[2].clamp(min=0.02)).clamp(min=1) ** LIGHTER
+        shaded = smoothstep(float(colors[2, 1] / colors[0, 1].clamp(min=0.02)), *IN_SHADOW)
+        planes, known = _as_own(planes, own, frame, share, cm, 1 - SHADOWS * shaded)
+        lighter = LIGHTER[0] + (LIGHTER[1] - LIGHTER[0]) * shaded
+        lighter = (colors[0] / colors[2].clamp(min=0.02)).clamp(min=1) ** lighter
         colors[0] = torch.lerp(colors[0], colors[2] * lighter, known)
     wide = int(pixel / frame.length * COLUMNS)
     if wide > 1:
@@ -288,11 +292,14 @@ def row(
     return Row(columns, crowns, cm, colors, pixel, known, young)
 
 
-def _as_own(planes: np.ndarray, own: Own, frame: Frame, share: np.ndarray, cm: float) -> tuple[np.ndarray, float]:
+def _as_own(
+    planes: np.ndarray, own: Own, frame: Frame, share: np.ndarray, cm: float, tells: float
+) -> tuple[np.ndarray, float]:
     """The planes of a row moved onto a picture's own teeth, and how far there are enough of those to say where, 0..1.
 
     Args:
         cm: a centimetre, crop fractions.
+        tells: 0..1, how far the light on them is their own.
     """
     a, b = frame.to(*own.edges)
     at = np.maximum.accumulate(a / frame.length)
@@ -316,7 +323,7 @@ def _as_own(planes: np.ndarray, own: Own, frame: Frame, share: np.ndarray, cm: f
     planes[0] += here * (np.interp(share, at, b - CUT * own.cut) - planes[0])
     # As light as they are, and none where it is dark beside them; but where one side alone shows some, the other one is in the shade.
     far = np.abs(np.subtract.outer(np.arange(len(at)), np.arange(len(at))))
-    light = (own.light * ALONG**far).max(1)  # nor does a row end where a narrow mouth shows no more of it
+    light = (own.light * ALONG**far).max(1) ** tells  # nor does a row end where a narrow mouth shows no more of it
     ratio = np.maximum(light, ASIDE * light[::-1]) / np.interp(at, share, planes[2]).clip(0.3)
     planes[2] *= 1 + known * (np.interp(share, at, ratio).clip(0, 1.8) - 1)
     return planes, known
