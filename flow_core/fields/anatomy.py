@@ -112,6 +112,7 @@ DARK, TONGUE = 0.9, 0.08  # how much of the light is lost in the depth of a mout
 FOLLOW = 0.8  # share of the upper lip's way that teeth go along where it rises;
 COVER = 0.45  # and where it comes down: it covers the rest of them
 LIP_EDGE = 0.012  # of a lip, which gathers at its edge where lips close
+FOLD = 0.2  # by which a fold is darker than the skin around, as a logarithm: what is darker deepens by no more
 SEAM = 0.025  # how far from lips their seam is felt: some pixels of the raster
 CHINKS = 0.004, 0.014  # openings of a grin that shuts which shut altogether, and which stay
 CHINK = 0.8  # light that is lost between lips that nearly do
@@ -427,8 +428,8 @@ class MovedFace:
                 rows.index_copy_(1, at, over + paint * (1 - over[3]))
         if light is not None and self.creases is not None and fading.shape[1]:
             folds = interpolate(self.creases, points + skin.movedim(1, -1), "bilinear")
-            if self.deepens:  # what deepens are folds, and no highlights
-                folds = torch.where(fading < 0, folds.clamp(min=0), folds)
+            if self.deepens:  # what deepens are folds, and no highlights, stubble or paint
+                folds = torch.where(fading < 0, folds.clamp(0, FOLD), folds)
             light = torch.addcmul(light, fading, folds)
         return skin, dark, painted, light
 
