@@ -107,7 +107,7 @@ def keep_lashes(skin: Tensor, landmarks: np.ndarray, moved: np.ndarray, stays: S
     """Where brows rise, the skin next to the upper lids stays, with lashes and their shadow, and what lies above it is drawn out instead.
 
     Args:
-        skin: ``[1,2 or more,n,n]`` from :func:`flow_core.fields.anatomy.skin_offsets`, changed in place.
+        skin: ``[1,2 or more,n,n]`` from :func:`flow_core.fields.skin.skin_offsets`, changed in place.
         landmarks: ``[161,2]`` before, and
         moved: after.
         stays: gives for either side what :func:`staying` does; asked where a brow rises.

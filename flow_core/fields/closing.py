@@ -12,9 +12,9 @@ import torch
 from torch import Tensor
 
 from ..faces.landmarks import AT
-from .anatomy import GRIN
 from .curves import Frame
 from .lips import EDGES
+from .mouth import GRIN
 from .smooth import smoothstep
 
 # Shares of a mouth from either corner to its middle, and there the height of the upper and of the lower lip at rest, of that in a grin

@@ -14,13 +14,14 @@ from ..faces.landmarks import AT, LIPS_INNER
 from ..faces.rig import Rig, load_rig
 from ..geometry.mesh import rasterise
 from ..threads import alone
-from .anatomy import RASTER, MovedFace
+from .anatomy import MovedFace
 from .face import Face, front
 from .frown import frown_light
 from .lit import lit, years_of
 from .opening import rounded
 from .pits import pits
 from .reach import eyelids_and_gaze, lips_settled, of_mesh
+from .skin import RASTER
 from .smooth import smoothstep
 from .teeth import BARED, Skull
 from .units import units_after

@@ -24,13 +24,15 @@ from ..faces.rig import load_rig
 from ..geometry.grid import pixel_centers
 from ..geometry.sampling import sample_image
 from . import container
-from .anatomy import RASTER, Box, MovedFace
+from .anatomy import MovedFace
 from .base import FEATHER, FieldError, Flow, Sample, taper
 from .face import Face
+from .layers import Box
 from .lit import YEARS, years_of
 from .look import Look
 from .moved import COARSE, SMALL, moved_face
 from .raster import Field
+from .skin import RASTER
 from .units import fit_shown, other_side, units_after
 
 if TYPE_CHECKING:

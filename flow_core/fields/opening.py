@@ -13,8 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .anatomy import lip_edges
 from .curves import Frame
+from .mouth import lip_edges
 from .smooth import smoothstep
 
 SAMPLES = 65  # across a mouth

@@ -23,9 +23,9 @@ from ..faces.irises import irises_off
 from ..faces.landmarks import AT, EYES, IRISES, MIRROR
 from ..faces.read import UNITS, read_units
 from ..faces.rig import Rig
-from .anatomy import IRIS, MARGIN, UPPER_OPENS
 from .closing import at_rest, gone
 from .curves import UPPER_SHUTS, opens
+from .eyes import IRIS, MARGIN, UPPER_OPENS
 from .smooth import smoothstep
 
 LID_UNITS = ("eyeBlink", "eyeWide", "eyeLook")  # what these do is described by the curves of the lids, not by the mesh
@@ -281,7 +281,7 @@ def landmarks_after(face: FittedFace, landmarks: Tensor, units: Tensor) -> Tenso
         units: ``[N,U]`` after an edit.
 
     Returns:
-        ``[N,161,2]``. Lids and irises go with their curves, as in :mod:`flow_core.fields.anatomy`, but that lids which meet keep their own line, of the
+        ``[N,161,2]``. Lids and irises go with their curves, as in :mod:`flow_core.fields.eyes`, but that lids which meet keep their own line, of the
         same height, and not an arc.
     """
     rig, shown = face.rig, face.units[0]

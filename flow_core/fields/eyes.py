@@ -1,0 +1,395 @@
+"""The eyes of a moved face: lids as curves that meet, eyeballs behind them that turn, and what lids that shut show.
+
+Lengths are crop fractions where nothing else is said.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..faces.irises import iris_radius, irises_off
+from ..faces.landmarks import AT, BROW_EDGES, EYES, IRISES, OVAL
+from .brows import LASHES
+from .curves import SAMPLES, TABLE, UPPER_SHUTS, Frame, opens, read, shut_line
+from .lashes import Bare, bare_eye
+from .layers import EDGE, Box, box_of
+from .smooth import smoothstep
+from .whites import White, white_beside
+
+if TYPE_CHECKING:
+    from .face import Face
+
+BEHIND = 1.12  # by which factor eyes behind glasses open at most
+BELOW_RIM = 0.014  # height of the skin above their upper lid that gives way: less than there is up to most rims
+RIM_LASHES = 0.007  # height of the strip of it that moves as a whole
+LID = 0.085  # how far above an upper lid the skin gives way when the lid closes
+LOWER_LID = 0.05
+UPPER_OPENS = 0.8  # the upper lid's share of what an eye opens
+IRIS, MARGIN = 0.2, 0.06  # radius of an iris, and how near it comes to a corner, in widths of the eye
+LINE = 0.003  # how far above its edge an upper lid is asked when it is shut: at the edge itself the eye shines through
+SHUTS, LASHED = (
+    0.2,
+    0.35,
+)  # of its opening below which an eye is all but shut, and how much light the line of its lashes takes
+# How far that skin covers what was seen, between which shares of its height it ends, how soon above the lid's edge it begins, in widths of the eye,
+# and of the eye at its corners
+LID_BARE, LID_TOP, LID_EDGE, LID_ENDS, DOME = 0.8, (0.4, 1.0), 0.03, 0.12, 0.92
+# How much lighter a lid is where it is round, and darker in its crease; how far above where its edge was that lies, its softness above and below,
+# in widths of the eye, and shares of the eye in which it runs out
+BULGE, CREASE, CREASE_OVER, CREASE_SOFT, CREASE_ENDS = 0.06, 0.12, 0.03, (0.08, 0.03), (0.02, 0.3)
+# By how much skin above a lid is drawn out that still looks like skin, and that needs to be covered
+DRAWN_OUT = 0.22, 0.42
+# Of the line of the lashes of a lid that shuts: how far it covers what was there, and which share of that it does at the inner corner; between which
+# shares of the way outwards it becomes as thick as it is; how thick it is above and below, there and then, in half widths of the line between lids
+LASH_COVER, LASH_FAINT, LASHES_THICKEN, LASH_THICK = 0.86, 0.62, (0.05, 0.6), ((0.55, 1.0), (0.8, 1.9))
+LASH_PIXEL, LASH_WIDE = (
+    0.85,
+    0.0055,
+)  # half the width of that line in pixels at least, and from which width on it is fainter
+LASH_LENGTH, LASH_HANGS = 0.085, 0.55  # how far they hang down, in widths of the eye, and how far they cover
+# Sides of pixels, in widths of the eye, with which single ones are seen, and which are too large; how they spread; and their number and phase
+HAIRS_SEEN, LASH_SPREAD, LASH_WAVES = (0.008, 0.02), 2.2, ((31.0, 0.0), (13.3, 0.2), (71.0, 0.6))
+LINE_BEGINS = -0.02, 0.14  # from the inner corner on, in widths of the eye
+LINE_ENDS, LINE_DROPS = (
+    1.16,
+    0.045,
+)  # share of the way outwards at which the line ends, and how far it hangs there, in widths of the eye
+# Shares of an eye's opening between which its lashes leave the skin above the lid, and their line is drawn anew
+LASHES_TURN, LINE_TURNS = (0.1, 0.6), (0.35, 0.6)
+UNDER_LID = 0.5  # of the shadow of a lid, that one that comes down casts
+SLIT = 0.165, 0.205  # height of eyes, in their widths, that are all but shut, and that are open
+TO_OUTLINE = (
+    0.4,
+    0.9,
+)  # shares of the way from the outer corner to the outline of the face between which skin stops going along
+BESIDE = 0.6  # widths of the eye beside its corners in which lashes are
+# Half the width of the skin above a lid that goes along with its middle, in widths of the eye, and how far above the lid all of that does
+EVEN_ACROSS, EVEN_FROM = 0.85, (0.02, 0.16)
+LEAST_SKIN, PAINTED_ALONE = (
+    0.02,
+    (0.9, 1.0),
+)  # height of the skin that gives way at least, and how far shut a lid is that is all painted
+RIM = 0.008  # height of the wet rim of a lower lid
+SHADE = 0.45  # how much of the light on an eyeball its lids take at their edge
+NARROW = (
+    0.22,
+    0.32,
+)  # height of eyes, in their widths, of which hardly anything is seen that would stay as it is, and of which enough is
+# Rows of the landmarks, from the viewer's left to the right: of the upper and the lower lid of either eye, and of the edges of the lips
+LEFT, RIGHT = ([AT[i] for i in ring] for ring in EYES)
+_OVAL = [AT[i] for i in OVAL]
+
+
+@dataclass(frozen=True)
+class Eye:
+    """One eye before and after. Curves are tables in the frame after (target) or before (source)."""
+
+    target: Frame
+    source: Frame
+    lids: Tensor  # [4,TABLE] target: upper, lower before the lids move; upper, lower after
+    seen: Tensor  # [2,TABLE] source: upper and lower lid
+    iris: tuple[float, float, float]  # source: a, b of the centre, and radius
+    gaze: tuple[float, float]  # shift of the iris along a and b
+    still: bool  # nothing but the skin moves
+    shaded: bool  # it looks elsewhere, opens wider, or shuts
+    line: float  # half width of the line between lids that meet
+    edge: float  # and of the border between lids and eyeball
+    reach: float  # how far above the upper lid the skin gives way, up to the brow
+    narrow: float  # 0..1: how far what is seen of the eyeball is stretched with its lids
+    left: bool  # whether it is the one on the viewer's left
+    glasses: bool  # whether it gives way only up to the rim of glasses
+    box: Box
+    bare: Bare | None  # how it looks without the lashes that lids that shut take along
+    shut: float  # 0..1 how far it is shut of what was open
+    lined: float  # 0..1 how far the line of its lashes, which its lid has come to hide, is drawn anew
+    taken: float  # 0..1 how much less of its way the skin above the lid goes along
+    fine: float  # 0..1 whether pixels are so small that single lashes are seen
+    lashes: float  # half width of their line
+    room: float  # from the outer corner to the outline of the face, in widths of the eye
+    lids_move: bool  # otherwise than the skin
+    white: White | None  # beside an iris that leaves a corner
+
+
+def eyes_of(
+    landmarks: np.ndarray,
+    moved: np.ndarray,
+    edges: Sequence[tuple[Frame, np.ndarray]],
+    curves: np.ndarray,
+    lids: Sequence[float],
+    gaze: Sequence[tuple[float, float]],
+    face: Face,
+    device: torch.device,
+) -> list[Eye]:
+    """The eyes on the viewer's left and right, with ``edges`` as of :func:`_edges`, and their curves."""
+    tables, eyes, glasses, pixel = [], [], face.glasses, face.pixel
+    for side in (0, 1):
+        target, source, contour, factor = edges[4 * side][0], edges[4 * side + 2][0], (LEFT, RIGHT)[side], lids[side]
+        if glasses:  # whose upper rim is close above many lids
+            factor = min(factor, BEHIND)
+        top, bottom, *seen = curves[4 * side : 4 * side + 4]
+        wide = (bottom - top).clip(min=0)
+        was_open = smoothstep(float(wide.max()) / target.length, *SLIT)
+        if factor < 1:
+            meets = top + UPPER_SHUTS * wide
+            meets += was_open * (shut_line(top, top + wide, SAMPLES if side else 1 - SAMPLES, target.length) - meets)
+            after = top + (1 - factor) * (meets - top), bottom + (1 - factor) * (meets - top - wide)
+        else:
+            change = opens(factor - 1, wide.max().clip(min=1e-4) / target.length) * wide
+            after = top - UPPER_OPENS * change, bottom + (1 - UPPER_OPENS) * change
+        tables.append([top, bottom, *after, *seen])
+        a, b = source.to(*landmarks[AT[IRISES[side][0]]].tolist())
+        length, radius, room = source.length, IRIS * source.length, MARGIN * source.length
+        right, below = (v * length for v in gaze[side])
+        if right and face.view is not None:
+            off, sure = irises_off(face.view, face.landmarks)
+            a, radius = a + off * sure * length, iris_radius(landmarks, side) * length
+        still = np.abs(landmarks[contour] - moved[contour]).max() < 1e-5 and abs(factor - 1) < 1e-4
+        still = bool(still and max(abs(right), abs(below)) < 1e-5)
+        # an iris goes no farther than to the corner
+        right = min(max(right, min(room - a + radius, 0.0)), max(length - room - a - radius, 0.0))
+        white = white_beside(face.view, source, np.stack(seen), (a, b, radius), (right, below))
+        brow = target.to(*moved[[AT[i] for i in BROW_EDGES[side]]].T)[1].mean()
+        free = after[0].mean() - brow + 0.005
+        outer = moved[contour[0]]
+        room_beside = float(np.linalg.norm(moved[_OVAL] - outer, axis=1).min()) / target.length + 1e-3
+        bare = None
+        if face.lids is not None and face.view is not None and factor < LASHES_TURN[1]:
+            brow, outline = (landmarks[[AT[i] for i in row]] for row in (BROW_EDGES[side], OVAL))
+            bare = bare_eye(face.view, face.lids[0, side], source, seen, brow, outline, side == 0, glasses)
+        shut, lined = (
+            was_open * (1 - smoothstep(factor, *turn)) if bare is not None else 0.0
+            for turn in (LASHES_TURN, LINE_TURNS)
+        )
+        # The skin stretches at most so much that it does not fold. Where a lid that is shut is painted none is taken from a low brow.
+        way, near = float(np.abs(after[0] - top).max()), max(min(LID, free), LASHES + LEAST_SKIN)
+        taken = 1 - min((near - LASHES) / (1.4 * max(way, 1e-6)), 1.0)
+        taken *= smoothstep(shut, *PAINTED_ALONE) if bare is not None and not glasses else 0.0
+        reach = max(near, 1.4 * way * (1 - taken) + LASHES)
+        narrow = 1 - smoothstep(float((seen[1] - seen[0]).max()) / length, *NARROW)
+        above, under = min(top.min(), after[0].min()) - reach, max(bottom.max(), after[1].max()) + LOWER_LID
+        line = max(LINE, min(1.4 * pixel, 4 * LINE))
+        edge = max(EDGE, min(pixel, 4 * EDGE))  # in small pictures a narrower border would be a staircase
+        shaded = bool(max(abs(right), abs(below)) > 1e-5 or factor > 1 or factor < SHUTS) or bare is not None
+        box = box_of(target, above - 0.01, under + 0.01, BESIDE * target.length if factor < 1 else 0.0)
+        eyes.append(
+            (
+                target,
+                source,
+                (a, b, radius),
+                (right, below),
+                still,
+                shaded,
+                line,
+                edge,
+                reach,
+                narrow,
+                side == 0,
+                glasses,
+                box,
+                bare,
+                shut,
+                lined,
+                taken,
+                1 - smoothstep(pixel / length, *HAIRS_SEEN),
+                math.hypot(LINE, LASH_PIXEL * pixel),
+                room_beside,
+                factor != 1,
+                white,
+            )
+        )
+    on_device = torch.from_numpy(np.array(tables, np.float32)).to(device)
+    return [
+        Eye(target, source, table[:4], table[4:], *rest)
+        for table, (target, source, *rest) in zip(on_device, eyes, strict=True)
+    ]
+
+
+def ask_eyes(
+    eyes: Sequence[Eye], x: Tensor, y: Tensor, skin: Tensor | None = None
+) -> tuple[Tensor | None, Tensor, Tensor, Tensor | None]:
+    """What eyes show at points ``[E,N]`` of each: the shift of the skin ``[2,E,N]``, None where lids only go along with it, how much of the eyeball is seen
+    ``[E,N]``, where that comes from ``[2,E,N]``, and what is painted there ``[4,E,N]``: the shade of lids
+    and corners, and the skin and lashes of lids that shut; where it is told where the ``skin`` there comes from if no lid moves ``[2,E,N]``."""
+    columns = []
+    for eye in eyes:
+        (center, middle, radius), (right, _), length = eye.iris, eye.gaze, eye.source.length
+        first, last = max(center - radius + right, 1e-6), max(length - center - radius - right, 1e-6)
+        columns.append(
+            (*eye.target.origin, *eye.target.axis, eye.target.length, *eye.source.origin, *eye.source.axis, length,
+             middle, *eye.gaze, first, last, eye.reach, eye.line, eye.edge, eye.narrow, 1 - eye.taken,
+             eye.shut, eye.room, 1.0 if eye.left else 0.0)
+        )  # fmt: skip
+    columns = x.new_tensor(columns).T[..., None]  # each [E,1]
+    x0, y0, c, s, width, u0, v0, sc, ss, *rest = columns
+    length, middle, right, below, first, last, reach, line, edge, narrow, along_with, painted_over, room, left = rest
+    dx, dy = x - x0, y - y0
+    a, b = c * dx + s * dy, c * dy - s * dx
+    share = a / width
+    top0, bottom0, top, bottom = read(torch.stack([e.lids for e in eyes], 1), share)
+    along = (share - 0.5).abs_().le_(0.5)  # 1 between the corners, 0 beyond; as floats, which take less time
+    # Skin above and below gives way to a lid: all of it along the lashes, less and less farther off.
+    above, under = top - b, b - bottom
+    opening0 = (bottom0 - top0).clamp_(min=0)
+    shut = (1 - (bottom - top) / opening0.clamp(min=1e-4)).clamp_(0, 1)
+    shift = None
+    if any(eye.lids_move for eye in eyes):
+        # The wet rim of a lower lid is not seen when the lids meet; there is none where the lids end.
+        lower = (bottom0 - bottom + shut * (0.5 * opening0).clamp(max=RIM)) * _give(under, LOWER_LID)
+        give = _give_below_rim(above, top - top0) if eyes[0].glasses else _give(above, reach)
+        upper = (top0 - top - shut * (0.5 * opening0).clamp(max=LINE)) * along
+        if not eyes[0].glasses:
+            # Farther up skin goes along evenly, and beside the corners as well.
+            came = torch.stack([(e.lids[2] - e.lids[0])[TABLE // 2] for e in eyes])[:, None]
+            even = (1 - ((share - 0.5) / EVEN_ACROSS).square()).clamp_(min=0).square()
+            beyond = torch.where(left > 0, -share, share - 1)
+            # What lies behind a face that is turned away stays.
+            even = even * (1 - smoothstep(beyond / room, *TO_OUTLINE))
+            upper = torch.lerp(upper, -came * even, smoothstep(above / width, *EVEN_FROM) * (came > 0))
+        rise = torch.where(above > under, upper * give * along_with, lower * along)
+        shift = torch.stack([-s * rise, c * rise])
+    inside = -torch.maximum(above, under) - edge * (shut > 0.97)
+    alpha = smoothstep(inside, -edge, edge).mul_(along)
+    # The eyeball: the similarity of the corners, then the gaze, then never beyond what the lids showed. Along the eye the iris
+    # moves as a whole, and what lies beside it is stretched.
+    ratio = length / width
+    at = a * ratio
+    sa = at - right * torch.minimum((at / first).clamp(max=1), (length - at) / last)
+    sb = b * ratio - below
+    upper, lower = read(torch.stack([e.seen for e in eyes], 1), sa / length)
+    t_top, t_bottom = top * ratio - below, bottom * ratio - below
+    height = lower - upper
+    room = 0.06 * height.clamp(min=0) * (1 - narrow)
+    margins = [torch.minimum(room, 2 * beyond.clamp(min=0)) for beyond in (upper - t_top, t_bottom - lower)]
+    # Where a lid shows more than was seen, what was seen is stretched between the lid and the middle of the eye.
+    half = torch.minimum(torch.maximum(middle, upper + 0.3 * height), lower - 0.3 * height)
+    above_half = sb < half
+    shown = torch.where(above_half, half - upper - margins[0], lower - margins[1] - half)
+    wanted = torch.where(above_half, half - t_top, t_bottom - half)
+    distance = (sb - half).abs()
+    drawn_out = distance * (shown / wanted.clamp(min=1e-5)).clamp(0, 1)
+    distance = torch.lerp(_gather(distance, wanted, shown), drawn_out, narrow)
+    sb = half + torch.where(above_half, -distance, distance)
+    source = torch.stack([sc * sa - ss * sb + u0, ss * sa + sc * sb + v0])
+    if skin is None or not any(eye.shaded for eye in eyes):
+        return shift, alpha, source, None
+    # The shadow along the lids went with the eyeball, or was never there: where the white comes to lie beside skin it would shine.
+    opening, opening0 = (bottom - top).clamp_(min=1e-4), opening0.clamp_(min=1e-4)
+    went = smoothstep(torch.hypot(right, below) / length, 0.0, 0.10)
+    went = torch.maximum(went, smoothstep(opening / opening0 - 1, 0.0, 0.6))
+    went = torch.maximum(went, UNDER_LID * smoothstep(1 - opening / opening0, 0.0, 0.5))
+    beside = torch.minimum(share, 1 - share) / 0.12
+    lit = torch.minimum(torch.minimum(-above / (0.30 * opening), 0.5 - under / (0.30 * opening)), beside).clamp_(0, 1)
+    lit = lit * lit * (3 - 2 * lit)
+    shade = SHADE * alpha * went * (1 - lit) * (1 - narrow)
+    # Lids that meet are joined by a dark line, unless lashes are painted there.
+    met = (1 - opening / (2 * line)).clamp_(0, 1) * smoothstep(opening0, 2 * LINE, 5 * LINE)
+    met = met * smoothstep(1 - opening / opening0, 0.7, 0.95) * (1 - painted_over)
+    shade = shade + LASHED * met * (-((above - under) / (2 * line)).square()).exp() * smoothstep(beside, 0.0, 0.7)
+    painted = torch.cat([torch.zeros_like(shade).expand(3, -1, -1), shade[None]])
+    for i, eye in enumerate(eyes):
+        if eye.white is not None:
+            height = (b[i] - top[i]) / opening[i]
+            painted[:, i] += eye.white.at(at[i], b[i] * ratio[i], height) * (alpha[i] * (1 - shade[i]))
+    if all(eye.bare is None for eye in eyes):
+        return shift, alpha, source, painted
+    room = BELOW_RIM + top - top0 if eyes[0].glasses else reach
+    stretched = torch.stack([(e.lids[2] - e.lids[0]).amax() for e in eyes])[:, None] / reach
+    lids = _bare_lids(eyes, share, skin, above / room, (top - top0) / width, above / width, stretched)
+    lashes = _lash_line(eyes, share, above / width, width)
+    for layer in (lashes, lids):
+        painted = painted + layer * (1 - painted[3])
+    return shift, alpha, source, painted
+
+
+def _lash_line(eyes: Sequence[Eye], share: Tensor, high: Tensor, width: Tensor) -> Tensor:
+    """The lashes of lids that shut, painted ``[4,E,N]`` at points ``[E,N]`` of eyes: a soft line, sharper above than below, where they hang down, and
+    which goes on a little beyond the outer corner.
+
+    Args:
+        share: of the way from the left corner to the right one.
+        high: how far above the edge of the upper lid, in widths of the eye.
+        width: of the eyes ``[E,1]``.
+    """
+    tones = torch.stack([torch.zeros(3).to(share) if eye.bare is None else eye.bare.tone for eye in eyes]).T[..., None]
+    rows = [
+        (0.0,) * 6 if eye.bare is None else (eye.shut, eye.lined, eye.bare.hair, float(eye.left), eye.fine, eye.lashes)
+        for eye in eyes
+    ]
+    shut, lined, hair, left, fine, line = share.new_tensor(rows).T[..., None]
+    # In small pictures a line that is as wide as a pixel takes less light.
+    faint, line = (LASH_WIDE / line.clamp(min=1e-6)).clamp(max=1).sqrt(), line / width
+    outwards = torch.where(left > 0, 1 - share, share)
+    full = smoothstep(outwards, *LASHES_THICKEN)
+    high = high + LINE_DROPS * shut * smoothstep(outwards, 0.5, 1.05)
+    ends = smoothstep(LINE_ENDS - outwards, 0.0, 0.34) * smoothstep(outwards, *LINE_BEGINS)
+    thick = 1e-4 + line * ends * torch.where(high > 0, *(low + (most - low) * full for low, most in LASH_THICK))
+    core = LASH_COVER * faint * ends.sqrt() * (LASH_FAINT + (1 - LASH_FAINT) * full) * (-(high / thick).square()).exp()
+    # Lashes spread outwards, and are not as long as one another.
+    root = (outwards + LASH_SPREAD * (outwards - 0.45) * high).clamp(0, 2)
+    waves = [(2 * math.pi * (count * root + phase)).sin() for count, phase in LASH_WAVES]
+    single = 1 + fine * (waves[0] * (0.6 + 0.4 * waves[1]) * 1.2 + 0.3 * waves[2])
+    length = LASH_LENGTH * (1 + 0.25 * fine * waves[1])
+    hang = LASH_HANGS * hair * full * ends * single.clamp(0, 1.6) * (-(high / length).square()).exp() * (high < 0)
+    hang = hang.clamp(max=1)
+    cover = 1 - (1 - lined * core) * (1 - shut * hang)
+    return torch.cat([tones * cover, cover[None]])
+
+
+def _bare_lids(
+    eyes: Sequence[Eye], share: Tensor, skin: Tensor, up: Tensor, came: Tensor, above: Tensor, stretched: Tensor
+) -> Tensor:
+    """The skin of lids that shut, painted ``[4,E,N]`` at points ``[E,N]`` of eyes.
+
+    Args:
+        share: of the way from the left corner to the right one.
+        skin: where the skin there comes from if no lid moves ``[2,E,N]``, crop points.
+        up: of the way from the upper lid's edge to where the skin is as it was.
+        came: how far down that edge came, in widths of the eye.
+        above: how far above it, in the same.
+        stretched: how far each lid went down, of the height of the skin above it ``[E,1]``.
+    """
+    skins = torch.stack([_bare_at(eye, *skin[:, i]) for i, eye in enumerate(eyes)], 1)
+    colors, off_brow = skins[:3], skins[7]
+    # A lid is round, and its crease lies where its edge was, or a little higher.
+    corner, high = torch.minimum(share, 1 - share), above - came - CREASE_OVER
+    round_ = (-((above - 0.5 * came) / (0.4 * came).clamp(min=0.03)).square()).exp()
+    crease = (-(high / torch.where(high > 0, *CREASE_SOFT)).square()).exp() * smoothstep(corner, *CREASE_ENDS)
+    dome = up / (1 - (DOME * (2 * share - 1)).abs() ** 2.5).clamp(min=1e-3)
+    shut = share.new_tensor([[eye.shut] for eye in eyes])
+    bare = LID_BARE * off_brow * shut * (1 - smoothstep(dome, *LID_TOP))
+    bare = (
+        bare * smoothstep(above, 0.0, LID_EDGE) * smoothstep(corner, 0.0, LID_ENDS) * smoothstep(stretched, *DRAWN_OUT)
+    )
+    return torch.cat([colors * (1 + BULGE * round_ - CREASE * crease) * bare, bare[None]])
+
+
+def _bare_at(eye: Eye, x: Tensor, y: Tensor) -> Tensor:
+    """:meth:`flow_core.fields.lashes.Bare.at` of an eye, 0 where it is not known."""
+    return x.new_zeros(8, len(x)) if eye.bare is None else eye.bare.at(x, y)
+
+
+def _gather(distance: Tensor, wanted: Tensor, shown: Tensor) -> Tensor:
+    """Distances ``0..wanted`` from the middle of an eye taken into ``0..shown`` where that is less: nearly as they are in the
+    middle, so that an iris stays round, and closer and closer together towards the lid."""
+    more = (wanted / shown.clamp(min=1e-5) - 1).clamp(1e-3, 9)
+    share = (distance / wanted.clamp(min=1e-5)).clamp(0, 1)
+    return distance / (1 + more * share ** (1 + 0.9 / more).clamp(max=3))
+
+
+def _give(distance: Tensor, reach: float | Tensor) -> Tensor:
+    """1 within the lashes and on the eye's own side, falling to 0 at ``reach``; half linear, so that it is steep nowhere."""
+    t = ((distance - LASHES) / (reach - LASHES)).clamp_(0, 1)
+    return (t - 1.5).mul_(t).sub_(0.5).mul_(t).add_(1)  # 1 less the mean of t and its smoothstep
+
+
+def _give_below_rim(distance: Tensor, way: Tensor) -> Tensor:
+    """The same where glasses are worn, of a lid that went a ``way`` down: what little skin lies between it and the rim is drawn out evenly,
+    which never folds, and the rim stays."""
+    return 1 - ((distance - RIM_LASHES) / (BELOW_RIM - RIM_LASHES + way)).clamp(0, 1)
