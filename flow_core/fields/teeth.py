@@ -79,7 +79,7 @@ ALONG = 0.85  # light of the last teeth that are seen, of which those beside the
 CUT = 0.16  # of an opening, within which teeth end softly where a lip has cut them
 # How far teeth of the picture that are darker than the light allows are so only by the shadow of lips: where they are nearly as light, and where they are
 # much darker, as hardly any teeth are; how far what is darker among them is so; and how light both are, of what they would be in the light
-LIGHTER, SHADOWS, IN_SHADOW = (0.4, 0.9), 0.6, (0.8, 0.5)
+LIGHTER, SHADOWS, IN_SHADOW = (0.4, 0.85), 0.6, (0.56, 0.42)
 SEEN = 0.32, 0.44  # green between parted lips, of that of teeth, from which teeth may be seen there, and are
 # The same of what looks like a row of teeth, and which part of a mouth that spans.
 DIM, WHOLE = (0.15, 0.25), (0.35, 0.6)
