@@ -7,6 +7,8 @@ import functools
 import torch
 from torch import Tensor
 
+from ..faces.landmarks import AT, CHEEKS
+from ..faces.lids import seen_at
 from ..faces.rig import Rig, load_rig
 from ..faces.shading import Shading, shading
 from ..geometry.mesh import vertex_normals
@@ -15,6 +17,8 @@ from .smooth import smoothstep
 
 # A mean of many faces smears their folds, so that a little more is given back; and no fold is darker than that.
 LIGHT, LIGHTEST = 1.5, 0.28
+# Lightness of cheeks from where on they gain less, and at which they gain least; and how much less
+WHITE, GLARE = (0.68, 0.88), 0.75
 GONE = 0.8  # of a unit that relaxes, from which on its folds are gone,
 FADED = 0.97  # but for a trace, which a face at rest has too;
 TRACE = 0.005  # and up to which nobody sees that they fade
@@ -40,12 +44,21 @@ def lit(face: Face, after: Tensor, years: float) -> Tensor:
         if face.creases is not None:
             change = change + fading * (gone @ table.light.to(shown))
     light = LIGHTEST * torch.tanh(change * (LIGHT / LIGHTEST))
+    if face.view is not None:
+        light = torch.where(light > 0, light * _headroom(face), light)
     if years:  # less of them where a cheek that turns away from us is all in a few pixels
         seen = years * smoothstep(_normals(part) @ fitted.rotation[0, 2], *FACING)
         light = light + DARKEST * torch.tanh(YEARS_LIGHT[way] * seen * table.years.to(shown) / DARKEST)
         fading = ((0.0 if fading is None else fading) - YEARS_LINES[way] * seen * table.skin.to(shown)).clamp(-1, FADED)
     fades = fading is not None and face.creases is not None and fading.abs().max() > TRACE
     return torch.stack([light, fading] if fades else [light], 1)
+
+
+def _headroom(face: Face) -> Tensor:
+    """Of the light that drawn up cheeks gain, how much there is room for: skin that is nearly white would glow."""
+    points = face.landmarks[[AT[i] for side in CHEEKS for i in side]]
+    bright = seen_at(face.view, points[None, None]).mean(1).median()
+    return 1 - GLARE * smoothstep(bright, *WHITE)
 
 
 def years_of(rig: Rig, controls: Tensor) -> float:
