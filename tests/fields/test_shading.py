@@ -306,11 +306,11 @@ def test_lines_deepen_with_years_and_fade_with_youth(crop: Crop, grey: Tensor) -
 
 def test_white_cheeks_do_not_glow(crops: dict[str, Crop]) -> None:
     """What a smile adds to the light of a cheek is less on skin that is nearly white."""
-    crop = replace(crops["grace_hopper"], creases=None)
-    gains = []
+    crop, gains = replace(crops["grace_hopper"], creases=None), []
+    place = crop.places[0, AT[50]] - torch.tensor([0, 0.02])
     for tone in (0.5, 0.8):
         picture = torch.full((1, 3, *crop.image_size), tone)
         seen = replace(crop, view=torch.full_like(crop.view, tone))
-        gains.append((warp(picture, seen, preset("smile"))[0] / tone).amax() - 1)
-    assert gains[0] > 0.05
+        gains.append(at(crop, warp(picture, seen, preset("smile"))[0], place).mean() / tone - 1)
+    assert gains[0] > 0.02
     assert gains[1] < 0.7 * gains[0]
