@@ -36,7 +36,7 @@ SEAM = 0.025  # how far from lips their seam is felt: some pixels of the raster
 CHINKS = 0.004, 0.014  # openings of a grin that shuts which shut altogether, and which stay
 CHINK = 0.8  # light that is lost between lips that nearly do
 # Light that is lost in the seam of lips that have met, and the share of the mouth's width within which it runs out
-SEAMED, SEAM_ENDS = 0.35, 0.07
+SEAMED, SEAM_ENDS = 0.35, 0.03
 PIT, GRIN = (
     (0.14, 0.0055),
     (0.01, 0.03),

@@ -35,7 +35,7 @@ BETWEEN = (
 # Opening of a mouth, crop fractions, with which its corners are mere lines of shade, of which much goes with the smile, and with which they are pits
 GRIN, LINE = (0.008, 0.02), 0.6
 GONE = 0.05, 0.6  # of a smile, that goes: from where on the pits go too, and are gone
-MOST = 0.9  # of what was seen that is covered: a trace of shade stays, as at all corners
+MOST = 0.6  # of what was seen that is covered: a trace of shade stays, as at all corners
 
 
 class Pit(NamedTuple):
