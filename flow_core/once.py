@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import functools
 import threading
-from collections.abc import Callable
-from typing import ParamSpec, TypeVar
+from collections.abc import Callable, MutableMapping
+from typing import Any, ParamSpec, TypeVar
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -26,3 +26,15 @@ def once(size: int = 1) -> Callable[[Callable[P, T]], Callable[P, T]]:
         return call
 
     return decorate
+
+
+def kept_with(kept: MutableMapping[Any, tuple[Any, T]], key: object, other: object, make: Callable[[], T]) -> T:
+    """What ``make`` gives for two objects, kept with the first one, which an edit asks for many times: made anew for another second one.
+
+    Args:
+        kept: a dictionary with weak keys.
+    """
+    found = kept.get(key)
+    if found is None or found[0] is not other:
+        found = kept[key] = other, make()
+    return found[1]

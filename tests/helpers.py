@@ -7,6 +7,7 @@ import math
 import torch
 from torch import Tensor
 
+from flow_core.editing.named import named
 from flow_core.faces.detect import Detection, Detector
 from flow_core.fields.muscles import MusclesField
 from flow_core.fields.raster import Field
@@ -15,12 +16,18 @@ from flow_core.fields.units import fit_shown, units_after
 from flow_core.geometry.crop import Crop
 from flow_core.geometry.grid import pixel_centers
 from flow_core.guides.guide import Guide
+from flow_core.guides.prompts import Prompt
 
 # Five points of a face in the crop frame, such that the FFHQ crop of these points is the unit square.
 FACE = torch.tensor([[0.375, 0.475], [0.625, 0.475], [0.5, 0.6], [0.4, 0.725], [0.6, 0.725]])
 
 # The same of scikit-image's astronaut, in pixels: the viewer's left eye, right eye, nose tip, left and right mouth corner.
 ASTRONAUT = torch.tensor([[202.3, 101.9], [247.5, 103.5], [225.0, 126.5], [203.8, 140.3], [244.4, 141.3]])
+
+
+def concepts(guide: Guide, text: str) -> dict[str, float]:
+    """What a prompt asks for, by concept."""
+    return named(guide, Prompt.parse(text)).concepts
 
 
 def turn(degrees: float) -> Tensor:

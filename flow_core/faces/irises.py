@@ -11,6 +11,8 @@ import torch
 from torch import Tensor
 from torch.utils.weak import WeakIdKeyDictionary
 
+from ..once import kept_with
+from .creases import DARK
 from .landmarks import AT, EYES, IRISES
 from .lids import seen_at
 
@@ -26,7 +28,6 @@ FARTHEST, PLACES = (
 CORNER = 0.12  # and how near they come to a corner
 USUAL, PULL = 0.15, 0.08  # what is usual of that, and the contrast that it has to be worth
 TONES = 0.3, 0.85  # shares of an eye that are as dark as an iris, and not as light as its white
-DARK = 0.05  # added to sRGB values before their logarithm is taken
 CONTRAST = 0.1, 0.25  # of white and iris, as a logarithm, from where on one is seen, and seen well
 
 
@@ -40,10 +41,7 @@ def irises_off(view: Tensor, landmarks: Tensor) -> tuple[float, float]:
         view: ``[1,3,n,n]`` as of :func:`flow_core.faces.shown.view`.
         landmarks: ``[161,2]`` crop points.
     """
-    kept = _FOUND.get(view)
-    if kept is None or kept[0] is not landmarks:
-        kept = _FOUND[view] = landmarks, _found(view, landmarks)
-    return kept[1]
+    return kept_with(_FOUND, view, landmarks, lambda: _found(view, landmarks))
 
 
 @torch.no_grad()

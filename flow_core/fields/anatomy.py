@@ -163,9 +163,7 @@ class MovedFace:
             if len(at):
                 paint = part.paint.at(flat.index_select(1, at) + moves.index_select(1, at))
                 painted = skin.new_zeros(1, 4, *skin.shape[2:]) if painted is None else painted
-                rows = painted.view(4, -1)
-                over = rows.index_select(1, at)  # lashes and lids that shut
-                rows.index_copy_(1, at, over + paint * (1 - over[3]))
+                _paint_under(painted, at, paint)  # lashes and lids that shut
         at = found[-1]
         if len(at):
             here = flat.index_select(1, at)
@@ -202,9 +200,7 @@ class MovedFace:
                     paint = paint * (1 - inside.index_select(0, at))
                     paint[:3] *= 1 - dark.view(-1).index_select(0, at)
                 painted = skin.new_zeros(1, 4, *skin.shape[2:]) if painted is None else painted
-                rows = painted.view(4, -1)
-                over = rows.index_select(1, at)
-                rows.index_copy_(1, at, over + paint * (1 - over[3]))
+                _paint_under(painted, at, paint)
         if light is not None and self.creases is not None and fading.shape[1]:
             folds = interpolate(self.creases, points + skin.movedim(1, -1), "bilinear")
             if self.deepens:  # what deepens are folds, and no highlights, stubble or paint
@@ -230,6 +226,13 @@ class MovedFace:
         cover = ask_mouth(self.mouth, lips_at(self.mouth, x, y), x, y, self.teeth)[0]
         eyes = ask_eyes(self.eyes, x.expand(2, -1), y.expand(2, -1))[1]
         return torch.maximum(cover, eyes.amax(0)).reshape(1, *points.shape[1:3])
+
+
+def _paint_under(painted: Tensor, at: Tensor, paint: Tensor) -> None:
+    """Add ``paint [4,N]`` at some points ``at [N]`` of ``painted [1,4,H,W]``, under what is painted there already."""
+    rows = painted.view(4, -1)
+    over = rows.index_select(1, at)
+    rows.index_copy_(1, at, over + paint * (1 - over[3]))
 
 
 def _edges(landmarks: np.ndarray, moved: np.ndarray) -> list[tuple[Frame, np.ndarray]]:

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from ..faces.fit import FittedFace
-from ..faces.landmarks import AT, OVAL
+from ..faces.landmarks import AT, CHEEKS, OVAL
+from ..faces.lids import seen_at
 from ..faces.rig import Rig
 from ..geometry.mesh import polygon_distance
 
@@ -63,6 +64,14 @@ class Face:
     def grey(self) -> bool:
         """Whether the picture has no colours, in which light has no tint either."""
         return self.colors is not None and bool((self.colors[:3].amax(-1) - self.colors[:3].amin(-1)).amax() < GREY)
+
+    @functools.cached_property
+    def lightness(self) -> float:
+        """Of its cheeks, 0..1; 0 where nobody kept what it looks like."""
+        if self.view is None:
+            return 0.0
+        cheeks = self.landmarks[[AT[i] for side in CHEEKS for i in side]]
+        return seen_at(self.view, cheeks[None, None]).mean(1).median().item()
 
     @functools.cached_property
     def front(self) -> FittedFace:

@@ -22,6 +22,7 @@ def around(*boxes: Box) -> Box:
 
 
 def box_of(frame: Frame, top: float, bottom: float, beside: float = 0.0) -> Box:
+    """The box of what lies between two heights of a frame, from one of its ends to the other and so far beside them, crop points."""
     corners = [frame.back(a, b) for a in (-beside, frame.length + beside) for b in (top, bottom)]
     x, y = zip(*corners, strict=True)
     return min(x), min(y), max(x), max(y)

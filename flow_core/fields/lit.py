@@ -7,8 +7,6 @@ import functools
 import torch
 from torch import Tensor
 
-from ..faces.landmarks import AT, CHEEKS
-from ..faces.lids import seen_at
 from ..faces.rig import Rig, load_rig
 from ..faces.shading import Shading, shading
 from ..geometry.mesh import vertex_normals
@@ -44,21 +42,14 @@ def lit(face: Face, after: Tensor, years: float) -> Tensor:
         if face.creases is not None:
             change = change + fading * (gone @ table.light.to(shown))
     light = LIGHTEST * torch.tanh(change * (LIGHT / LIGHTEST))
-    if face.view is not None:
-        light = torch.where(light > 0, light * _headroom(face), light)
+    if bright := smoothstep(face.lightness, *WHITE):  # skin that is nearly white would glow
+        light = torch.where(light > 0, light * (1 - GLARE * bright), light)
     if years:  # less of them where a cheek that turns away from us is all in a few pixels
         seen = years * smoothstep(_normals(part) @ fitted.rotation[0, 2], *FACING)
         light = light + DARKEST * torch.tanh(YEARS_LIGHT[way] * seen * table.years.to(shown) / DARKEST)
         fading = ((0.0 if fading is None else fading) - YEARS_LINES[way] * seen * table.skin.to(shown)).clamp(-1, FADED)
     fades = fading is not None and face.creases is not None and fading.abs().max() > TRACE
     return torch.stack([light, fading] if fades else [light], 1)
-
-
-def _headroom(face: Face) -> Tensor:
-    """Of the light that drawn up cheeks gain, how much there is room for: skin that is nearly white would glow."""
-    points = face.landmarks[[AT[i] for side in CHEEKS for i in side]]
-    bright = seen_at(face.view, points[None, None]).mean(1).median()
-    return 1 - GLARE * smoothstep(bright, *WHITE)
 
 
 def years_of(rig: Rig, controls: Tensor) -> float:

@@ -91,16 +91,15 @@ def pits(
     middles = landmarks[ends] + WITHIN * torch.stack([across, -across])
     along, beside = away @ axis, away @ torch.stack([-axis[1], axis[0]])
     near = 1 - smoothstep(torch.hypot(along / REACH[0], beside / REACH[1]) / width, ENDS, 1.0)
-    places = middles[:, None, None] + away  # [2,SIDE,SIDE,2]
-    colors = seen_at(view, places.flatten(0, 1)[None]).unflatten(2, (2, SIDE))[0].movedim(1, 0)  # [2,3,SIDE,SIDE]
+    points = (middles[:, None, None] + away).flatten(0, 1)[None]  # [1,2 SIDE,SIDE,2]
+    colors = seen_at(view, points).unflatten(2, (2, SIDE))[0].movedim(1, 0)  # [2,3,SIDE,SIDE]
     light = (colors.mean(1, keepdim=True) + DARK).log()
     wide = 2 * round(WIDE / (2 * half.max().item()) * SIDE) + 1
     dark = smoothstep(closing(light, wide) - light, *DEPTH)
     inner = landmarks[[AT[i] for i in reversed(LIPS_INNER)]]
-    within = smoothstep(polygon_distance(inner, places.flatten(0, 1)[None]).view(2, 1, SIDE, SIDE), *BETWEEN)
+    within = smoothstep(polygon_distance(inner, points).view(2, 1, SIDE, SIDE), *BETWEEN)
     hidden = torch.maximum(dark, within)
     known = 1 - largest(hidden, 5)
-    points = places.flatten(0, 1)[None]
     if creases is None:
         evened = torch.zeros_like(colors)
     else:

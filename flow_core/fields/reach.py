@@ -23,6 +23,7 @@ from ..faces.irises import irises_off
 from ..faces.landmarks import AT, EYES, IRISES, MIRROR
 from ..faces.read import UNITS, read_units
 from ..faces.rig import Rig
+from ..once import kept_with
 from .closing import at_rest, gone
 from .curves import UPPER_SHUTS, opens
 from .eyes import IRIS, MARGIN, UPPER_OPENS
@@ -348,13 +349,13 @@ _AT_REST = WeakIdKeyDictionary()  # face -> its landmarks, and :func:`at_rest` o
 
 
 def _missed_at_rest(face: FittedFace, landmarks: Tensor, smile: float) -> Tensor:
-    kept = _AT_REST.get(face)
-    if kept is None or kept[0] is not landmarks:
+    def made() -> Tensor:
         relaxed = landmarks - _moved_by(face, face.units * of_mesh(face.rig))[0]
         missed = at_rest(*torch.stack([landmarks, relaxed]).double().cpu().numpy(), smile)
         with torch.inference_mode(False):  # what is kept may be asked for outside of it
-            kept = _AT_REST[face] = landmarks, torch.from_numpy(missed).to(landmarks)
-    return kept[1]
+            return torch.from_numpy(missed).to(landmarks)
+
+    return kept_with(_AT_REST, face, landmarks, made)
 
 
 def _down(axis: Tensor) -> Tensor:

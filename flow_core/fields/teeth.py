@@ -280,8 +280,8 @@ def row(
         # Teeth in the shadow of lips get more light when those open.
         shaded = smoothstep(float(colors[2, 1] / colors[0, 1].clamp(min=0.02)), *IN_SHADOW)
         planes, known = _as_own(planes, own, frame, share, cm, 1 - SHADOWS * shaded)
-        lighter = LIGHTER[0] + (LIGHTER[1] - LIGHTER[0]) * shaded
-        lighter = (colors[0] / colors[2].clamp(min=0.02)).clamp(min=1) ** lighter
+        by = LIGHTER[0] + (LIGHTER[1] - LIGHTER[0]) * shaded
+        lighter = (colors[0] / colors[2].clamp(min=0.02)).clamp(min=1) ** by
         colors[0] = torch.lerp(colors[0], colors[2] * lighter, known)
     wide = int(pixel / frame.length * COLUMNS)
     if wide > 1:

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from helpers import concepts
 
-from flow_core.editing.named import named
 from flow_core.guides.around import changes
 from flow_core.guides.guide import Guide
 from flow_core.guides.prompts import Prompt, unknown_note
-
-
-def concepts(guide: Guide, text: str) -> dict[str, float]:
-    return named(guide, Prompt.parse(text)).concepts
 
 
 @pytest.mark.parametrize(

@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import pytest
 import torch
+from helpers import concepts
 
-from flow_core.editing.named import named
 from flow_core.guides.clauses import NOT, Clause, clauses
 from flow_core.guides.guide import Guide
 from flow_core.guides.plainly import compared
 from flow_core.guides.prompts import TEMPLATES, Prompt, PromptError, embed, unknown_note
 from flow_core.guides.slips import slips
 from flow_core.train import words
-
-
-def concepts(guide: Guide, text: str) -> dict[str, float]:
-    return named(guide, Prompt.parse(text)).concepts
 
 
 @pytest.mark.parametrize(

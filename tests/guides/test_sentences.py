@@ -6,15 +6,11 @@ from pathlib import Path
 
 import pytest
 import torch
+from helpers import concepts
 
-from flow_core.editing.named import named
 from flow_core.guides.guide import WEIGHTS, Guide
 from flow_core.guides.prompts import Prompt, PromptError, unknown_note
 from flow_core.guides.sentences import DIM, Pieces, Reader, load, save
-
-
-def concepts(guide: Guide, text: str) -> dict[str, float]:
-    return named(guide, Prompt.parse(text)).concepts
 
 
 def test_words_are_cut_where_nothing_longer_is_known() -> None:
