@@ -35,8 +35,12 @@ _ASKED = _any(
     r"(?:can|could|would|will) (?:you|we|u)(?:(?: (?:please|maybe|possibly|kindly|just|help me))+|(?= (?:make|get|let|have|give|turn|help)\b))",
     r"(?:would it be|is it) possible to",
     r"(?:would|could) you be so kind(?: as to| and| to)",
+    r"(?:i(?: would| 'd|'d)? (?:really )?(?:like|love|want|wish) to see|(?:let'?s|let us|let me|can i|may i|could i|can we|could we) (?:see|get|have|try)|let there be|show me|show)(?=\b(?! (?:teeth|tongue|gums|his|her|the|some|off|less|more)\b))(?: (?:him|her|them|it))?(?: with)?",
+    r"(?:(?:just|now|next|maybe|so|ok|okay)[\s,]+)*(?:go for|try(?: out)?(?! (?:to|not)\b)|apply|do(?: you)? (?=an? )|edit:|prompt:)",
     r"is there (?:any|a) way (?:to|(?:you|i|we) (?:can|could))",
     r"(?:do|would) you mind",
+    r"(?:how|what) ?(?:would|will|did|does|do|might|could|'d|'ll) (?:(?:the|this|that|my|his|her) )?\w+ (?:have )?look(?:ed)?(?: like)?(?: (?:if|when) (?:he|she|they|it|i) (?:was|were|is|had|has|are|am|'s))?",
+    r"what if (?:(?:the|this|that|my|his|her) )?\w+ (?:was|were|is|had|has)",
     rf"(?:what )?{_WISH} is(?: (?:that|for))?",
     r"(?:my|the) (?:request|wish|goal|idea) is(?: to| that)?",
 ) + r"[\s,:]+"  # fmt: skip
@@ -136,10 +140,9 @@ _RESULT = (  # "the result should look like a real photo"
     rf"(?:look|be|remain|stay|appear|feel|seem)\b(?={_PIECE}\b{_TRUE}\b){_PIECE}"
 )
 _END = rf"(?:(?!,? (?:and|but|while|just|only|then) (?!{_OURS}\b|{_REST}\b))[^,.;|()])*"  # up to another wish
-_AND_MORE = _any(
-    rf",? ?(?:and |or |nor |,)? ?(?:keep(?:ing)? )?(?:(?:{_OURS}) )+(?:\w+ ){{0,2}}?{_REST}\b{_END}",
-    rf",? (?:and|or) {_REST}\b{_END}",
-    rf", {_REST}\b{_END}",
+_AND_MORE = (
+    _any(rf",? ?(?:and |or |nor |,)? ?(?:keep(?:ing)? )?(?:{_OURS} )+(?:\w+ ){{0,2}}?", r",? (?:and|or) ", ", ")
+    + rf"{_REST}\b{_END}"
 )
 _UNTOUCHED = _any(
     r"as (?:it|they) (?:is|are|was|were)", r"as[- ]is", "the same", "unchanged", "intact", "untouched", "alone", "identical", "consistent",
@@ -152,7 +155,7 @@ _STAYS = (
         rf"keep(?:ing)? (?=(?:(?:{_OURS}) )*{_REST}\b)",
         rf"(?:keep|leave|hold)(?:ing)? (?=[^,.;|()]* {_UNTOUCHED}\b)",
     )
-    + f"{_END}{_AND_MORE}*"
+    + f"{_END}(?:{_AND_MORE})*"
 )
 _ZH_STAYS = (
     r"(?:^|(?<=[，,。；;、？?|(]))(?:请|但是?|同时|并且?|而且)?"
@@ -192,7 +195,17 @@ _AROUND = [
         (rf"^{_FAULT}[,.;!]\s*(?:but |and |so |now )?(?={_ORDER})", ""),
         (rf"^(?P<order>{_ORDER}.*?){_WHY}$", r"\g<order>"),
         (r"^[^，,。|()]{0,12}?(?:眨眼|闭眼|没睁开?眼?|眼睛没睁开?|闭着眼睛?)了?[，,。](?=.*睁开)", ""),
+        # "he is too serious, make him smile", in Chinese, where it may be said of what is liked as well
+        (
+            r"^[^，。|]{0,4}?(?:太|过于)(?P<much>[^，。|]{1,5}?)了[，。！!]\s*(?=[请帮让把给能可改换麻])",
+            r"少一点\g<much>，",
+        ),
         (rf"^(?:{_ZH_ASKED})+", ""),
+        # "he looks tired, fix it"
+        (
+            r"^(?:(?:he|she|they|it|the \w+)(?:'s| is| are| looks?| seems?) )?(?:a bit |too |so |very |really )*(?P<fault>[^,.;|()]{2,40}?)(?:[,.;]| and| -) ?(?:please |can you |could you |just )*(?:fix|change|correct|undo|remove|improve)(?: (?:it|that|this))?(?: please)?[.!?]?$",
+            r"no longer \g<fault>",
+        ),
         (rf"(?:{_THANKS})+$", ""),
         (_ZH_THANKS, ""),
         (_WAS, _no_longer),

@@ -35,7 +35,7 @@ class Cannot:
 
 
 _HIS = r"(?:(?:his|her|the|their|my|your|its) )?"
-_AWAY = r"(?:to (?:the |his |her |one )?(?:left|right|side)|left|right|sideways|around|away|up|down|back|aside|forward)"
+_AWAY = r"(?:to (?:the |his |her |one )?(?:left|right|side)|left|right|sideways|around|away|up|down|back|aside|forward|(?:in)?to (?:an? |the )?(?:profile|side|front|three-quarter)(?: view)?)"
 ALL = (
     Cannot(
         "Beards cannot be grown or shaved.",
@@ -73,7 +73,7 @@ ALL = (
             r"head (?:up|down|back|high|held high|thrown back)", r"(?:throw|thrown|throwing) (?:(?:his|her|the) )?head back", r"nodding", r"(?:over|across) (?:his|her|their|the|my|your) shoulder", r"looking back(?!wards?)", r"chin (?:up|down)",
             r"(?:raised|lifted) chin", r"(?:raise|lift) (?:his|her|the|their|my|your) chin", r"(?:in |side )profile(?: view)?", r"side view",
         ),
-        ("(?:转|歪|低|抬|扭|点|摇|仰|侧|回|偏|垂)(?:着|过|下|起|一下)?头(?!丧气)", "头[^，。发]{0,2}(?:转|歪|低|抬|扭|偏|仰)", "侧脸", "(?:抬|仰)起?下巴", "正脸"),
+        ("(?:转|歪|低|抬|扭|点|摇|仰|侧|回|偏|垂)(?:着|过|下|起|一下)?头(?!丧气)", "头[^，。发]{0,2}(?:转|歪|低|抬|扭|偏|仰)(?:起来?|下去?|过来|过去)?(?:向|到|往|朝)?(?:[左右上下前后]|一)?(?:边|侧|面|方)?", "脸(?:转|扭|侧|偏)(?:过来|过去|向|到|往|朝)?(?:[左右上下]|一)?(?:边|侧|面|方)?", "侧脸", "(?:抬|仰)起?下巴", "正脸"),
     ),
     Cannot(
         "Freckles, moles, scars and other marks are neither painted nor taken away.",
@@ -83,10 +83,23 @@ ALL = (
     Cannot(
         "Teeth keep their colour and their places; a mouth can show them or not, as in 'a toothy smile'.",
         (
-            r"(?:buck|straight(?:er)?|crooked|missing|gapped|golden?|rotten|yellow|whiter?|broken|perfect|sharp|vampire) (?:teeth|tooth)", r"teeth (?:whiten(?:ing|ed)?|whiter|straighter|gap|gem)", r"tooth gap", r"gap between (?:the |his |her )?teeth",
+            r"(?:buck|straight(?:er)?|crooked|missing|gapp?ed|gap|golden?|rotten|yellow|whiter?|broken|perfect|sharp|vampire) (?:teeth|tooth)", r"teeth (?:whiten(?:ing|ed)?|whiter|straighter|gap|gem)", r"tooth gap", r"gap between (?:the |his |her )?teeth",
             r"(?:whiten|straighten|fix|brush) (?:his |her |the |my )?teeth", r"(?:dental )?braces(?: on (?:the |his |her )?teeth)?", r"dentures", r"vampire fangs?",
         ),
         ("牙套", "虎牙", "龅牙", "牙齿[^，。]{0,3}(?:白|齐|黄)", "(?:美白|洁白的?|白|整)牙齿?", "缺牙", "獠牙"),
+    ),
+    Cannot(
+        "Irises can be blue, green, brown or grey; lids take eye shadow of other colours, as in 'purple eye shadow'.",
+        (
+            r"(?:(?:bright|dark|light|deep|pale|glowing|big|beautiful) )*(?:purple|violet|lavender|lilac|pink|magenta|red|crimson|scarlet|ruby|yellow|gold|golden|orange|rainbow|multi-?colou?red) (?:eyes|irises|iris|pupils|eye colou?r)",
+            r"heterochromia", r"(?:slit|cat|snake|heart-shaped|heart) pupils",
+        ),
+        ("(?:紫|粉|红|黄|金|橙)色?的?(?:眼睛|瞳孔|虹膜|眼瞳|眸子|眸|瞳)", "异色瞳", "竖瞳"),
+    ),
+    Cannot(
+        "Skin can be pale, tanned, dark, red, green or blue, and hair takes one colour.",
+        (r"(?:purple|violet|rainbow|silver|striped) skin", r"(?:rainbow|two[- ]tone|multi-?colou?red|gradient|ombr[eé]|streaked|split[- ]dyed|half and half) hair"),
+        ("(?:紫|银)色?的?皮肤", "(?:彩虹|渐变|双色|挑染)色?的?头?发"),
     ),
     Cannot(
         "Only the face is edited: ears, neck, hands and body stay as they are.",
@@ -158,14 +171,12 @@ _LIKE = re.compile(r"\b(?:like|as if|as though|as)\b|[像似]")
 
 
 @functools.cache
-def _alone() -> re.Pattern[str]:
-    """A wish that is about something of :data:`ALL` and nothing else."""
-    english = "|".join(name for one in ALL if not one.beside for name in one.english)
-    chinese = "|".join(name for one in ALL if not one.beside for name in one.chinese)
-    return re.compile(
-        rf"{_LEAST}{_ORDER}{_WHOSE}(?P<any>\w+ )??(?:{english}){_WHERE}{_HOW}|{_ZH_ORDER}(?:{chinese}){_ZH_END}",
-        re.IGNORECASE,
-    )
+def _alone(chinese: bool) -> re.Pattern[str]:
+    """A wish in small letters that is about something of :data:`ALL` and nothing else; a pattern for each language, and none that ignores case, for
+    the first prompt waits for it to be compiled."""
+    names = "|".join(name for one in ALL if not one.beside for name in (one.chinese if chinese else one.english))
+    english = rf"{_LEAST}{_ORDER}{_WHOSE}(?P<any>\w+ )??(?:{names}){_WHERE}{_HOW}"
+    return re.compile(rf"{_ZH_ORDER}(?:{names}){_ZH_END}(?P<any>)" if chinese else english)
 
 
 def asks_for_nothing(wish: str, asks: Callable[[str], object]) -> bool:
@@ -177,7 +188,8 @@ def asks_for_nothing(wish: str, asks: Callable[[str], object]) -> bool:
     wish = wish.strip(" .!?。！？")
     if _QUESTION.fullmatch(wish):
         return True
-    found = _alone().fullmatch(wish)
+    wish = wish.lower()
+    found = _alone(False).fullmatch(wish) or (None if wish.isascii() else _alone(True).fullmatch(wish))
     said = (found["any"] or "").strip() if found else ""
     return bool(found) and (bool(_LOOKS.fullmatch(said)) or not (said and asks(said)))
 

@@ -15,9 +15,11 @@ from .subjects import subject
 LONGEST = 3  # joints that a phrase which is known has at most
 NOT, LESS = -1.0, -0.5  # what a wish is worth that is turned down, or of which there shall be less
 
+PARTS = r"face|skin|complexion|hair|foreheads?|(?:eye)?brows?|eyes?|(?:eye)?lids?|nose|nostrils?|cheeks?|cheekbones|mouth|lips?|teeth|tongue|chin|jaw(?:line)?|smile|grin|frown|pout"
 ZH_PARTS = "眼|鼻|嘴|唇|眉|脸|下巴|额|头发|皮肤"
 _JOINTS = re.compile(
-    r"\s*(?:[,;.!?+&/、，；。！？]|并且|而且|同时|还有|加上|但是却|但是|但却|但|可是|不过|却|而是|而不是|而非|一边|一面|既|又|也(?=[不没别无]))\s*(?:(?:and|but|with|plus|also|then|和|又|也)\b\s*)?"
+    r"\s*(?:[,;!?+&、，；。！？]|(?<!\d)[./]|[./](?!\d)|并且|而且|同时|还有|加上|但是却|但是|但却|但|可是|不过|却|而是|而不是|而非|一边|一面|既|又|也(?=[不没别无]))\s*(?:(?:and|but|with|plus|also|then|和|又|也)\b\s*)?"
+    rf"|\s+(?=no (?:\w+ ){{0,2}}(?:{PARTS}|wrinkles|make-?up|lipstick|blush|squint(?:ing)?|smiling|frowning|wink(?:ing)?)\b)"
     r"|\s+(?:and also|and then|as well as|in addition to|rather than|instead of|nor|even though|although|(?<!\bas )though|and|(?<!anything\s)(?<!nothing\s)but|(?<!enough\s)with(?!\s(?:everything|everyone|everybody|it|this|that|you|me|him|them|us|life|people|all)\b)|plus|while|yet|then|&)\s+"
     r"|\s+(?=(?:without(?! (?:(?:any|a|an|the|good|apparent) )*(?:reason|warning|permission|notice|cause|explanation|doubt|saying|asking|thinking|knowing|looking))|but not|w/o) )|(?<=[^，。\s]{2})地(?=[^，。\s])|(?<=着)(?=心里|心中|内心)|(?:(?<=着眼睛)|(?<=着嘴巴)|(?<=着眉头)|(?<=着眼)(?!睛|神)|(?<=着嘴)(?!巴|唇|角)|(?<=着头)(?!发)|(?<=着脸)(?!颊|蛋))(?=[^，。\s的])"
     rf"|(?<=[睛子巴唇毛额发肤眼鼻嘴眉脸])(?=[大小高低厚薄红粉尖圆方长短宽窄蓝绿黑金白细粗翘挺](?:{ZH_PARTS}|[发肤]))",
@@ -35,16 +37,18 @@ _SEEMS, _FAR = (
     r"(?:way |far |much |a bit |a little |a touch |a tad |slightly |somewhat |just )?",
 )
 _MANNER = r"(?:much|hard|wide(?:ly)?|broad(?:ly)?|strong(?:ly)?|big|loud(?:ly)?|intense(?:ly)?|bright(?:ly)?|obvious(?:ly)?|forced)"
-PARTS = r"face|skin|complexion|hair|foreheads?|(?:eye)?brows?|eyes?|(?:eye)?lids?|nose|nostrils?|cheeks?|cheekbones|mouth|lips?|teeth|tongue|chin|jaw(?:line)?|smile|grin|frown|pout"
 # "reduce the nose" wants a smaller one, and "drop the jaw" an open mouth
 _SHAPED = r"face|foreheads?|hairline|(?:eye)?brows?|eyes?|(?:eye)?lids?|nose|nostrils?|cheeks?|cheekbones|mouth|(?:mouth |lip )?corners?(?: of the (?:mouth|lips))?|lips?|chin|jaw(?:line)?|features|shoulders"
 _LESS_OF = rf"(?!{_ITS}(?:(?:upper|lower|left|right|top|bottom) )?(?:{_SHAPED})$)"
 # of these nobody wants any: smaller ones are less of them
 _MARKS = r"(?:eye ?bags|bags under (?:the |his |her )?eyes|(?:dark )?circles(?: under (?:the |his |her )?eyes)?|wrinkles|crow'?s feet|(?:\w+ )?lines|nasolabial folds|creases|jowls|double chin)"
+_FAULTS = r"frown(?:ing)?|squint(?:ing)?|scowl|sneer|cross(?:ed|-eyed)? eyes|closed eyes|puffy eyes|(?:droopy|drooping|saggy|sagging|tired) (?:eyes|(?:eye)?lids|skin|cheeks|mouth)|red (?:skin|nose|face)|redness|sunburn|sagging|tiredness"
+_FELT = r"ang(?:er|ry)|sad(?:ness)?|fear|worr(?:y|ied)|joy|happ(?:y|iness)|surprise|disgust|tension|stress|tired(?:ness)?|fatigue|expression"
+_MISSED = r"husband|wife|boyfriend|girlfriend|lover|mother|father|mom|mum|dad|parents|son|daughter|brother|sister|friends?|baby|child|children|kids?|grand\w+|dog|cat|puppy|pet|hamster|horse"
 _ZH_MARKS = "(?:黑眼圈|眼袋|皱纹|法令纹|抬头纹|鱼尾纹|川字纹|细纹|眼纹|双下巴|泪沟)"
 _SURE: tuple[tuple[str, float], ...] = (  # patterns of a turned-down wish that can mean nothing else, what it is worth
     (
-        rf"(?:tone down|dial (?:down|back)|ease (?:off|up on)|reduce|soften(?! to\b| into\b|.* into\b)|lessen|decrease|diminish|weaken|minimi[sz]e) {_LESS_OF}{_ITS}(?P<a>.+)",
+        rf"(?:tone down|dial (?:down|back)|ease (?:off|up on)|reduce|soften(?! to\b| into\b|.* into\b)|lessen|mute|tame|subdue|curb|decrease|diminish|weaken|minimi[sz]e) {_LESS_OF}{_ITS}(?P<a>.+)",
         LESS,
     ),
     (
@@ -56,18 +60,39 @@ _SURE: tuple[tuple[str, float], ...] = (  # patterns of a turned-down wish that 
         NOT,
     ),
     (
-        rf"(?:remove|delete|erase|take off|lose|drop|get rid of|take away|wipe away|wipe off|eliminate|hide|conceal|cover up|smooth (?:out|away)) {_LESS_OF}{_ITS}(?P<a>.+)",
+        rf"(?:remove|delete|erase|take off|lose|drop|get rid of|take away|wipe away|wipe off|eliminate|hide|conceal|cover up|undo|disable|turn off|switch off|neutrali[sz]e|cancel|edit out|photoshop out|clear away|kill|smooth (?:out|away)) {_LESS_OF}{_ITS}(?P<a>.+)",
         NOT,
     ),
-    (r"(?:his|her|the|their|these|those|my|your|all) (?P<a>.+?) (?:is|are|be|has|have) gone", NOT),
-    (rf"{_ITS}(?P<a>{_MARKS}) gone", NOT),
+    # but who is gone is missed
+    (
+        rf"(?:his|her|the|their|these|those|my|your|all) (?P<a>(?!(?:best |old |little )*(?:{_MISSED})\b).+?) (?:is|are|be|has|have) gone",
+        NOT,
+    ),
+    (
+        rf"(?P<a>.*\b(?:{PARTS}|{_MARKS}|{_FAULTS}|{_FELT}|smirk|blush|make-?up|lipstick)) (?:(?:is |are |has |have |be )?gone|(?:must|should|has to|have to|needs to) (?:go(?: away)?|disappear|vanish))",
+        NOT,
+    ),
+    (r"(?P<a>.+?) (?:is |are )?(?:removed|deleted|erased)", NOT),
+    (rf"too much (?:of )?{_ITS}(?P<a>.+)", LESS),
+    # what is wrong with a face is mended by its going away
+    (
+        rf"(?:fix|correct|treat|heal|retouch|clean(?: up)?|touch up|airbrush(?: out| away)?|mask|cover|improve|repair|blend(?: out)?|work on|deal with|sort out) {_ITS}(?P<a>(?:\w+ )?(?:{_MARKS}|{_FAULTS}))",
+        NOT,
+    ),
+    (
+        rf"relax {_ITS}(?P<a>(?:\w+ )?(?:frown|squint|scowl|grimace|sneer|pout|furrow(?:ed)? brows?|clenched jaw|pursed lips|raised (?:eye)?brows?)\w*)",
+        NOT,
+    ),
     (rf"(?:make )?{_ITS}{_FAR}(?:smaller|lighter|softer|fewer|fainter|subtler|shallower) (?P<a>{_MARKS})", LESS),
     (rf"(?:make )?{_ITS}(?P<a>{_MARKS}) {_FAR}(?:smaller|lighter|softer|fewer|fainter|subtler|shallower)", LESS),
     (rf"(?:fade|lighten|brighten|smooth|shrink|depuff) {_ITS}(?P<a>{_MARKS})", LESS),
     (rf"(?:{_HE} )?(?:is |are )?(?:no longer|used to|not any ?more)(?: {_FORMS})? (?P<a>.+)", NOT),
     (rf"{_HE}(?:'s| (?:{_SEEMS})) (?P<a>\w+ing) {_FAR}too {_MANNER}(?: here| now)?", LESS),
     # who says that something is too big wants it smaller; "too happy" alone may ask for much of it
-    (rf"{_HE}(?:'s| (?:{_SEEMS})) {_FAR}too (?P<a>.+?)(?: here| now)?", LESS),
+    (
+        rf"(?:{_HE}|(?:my|our) (?!(?:{PARTS})\b)\w+)(?:'s| (?:{_SEEMS})) {_FAR}too (?P<a>.+?)(?: (?:here|now|in this (?:one|photo|picture|shot)))?",
+        LESS,
+    ),
     (
         rf"(?P<a>(?:(?:his|her|the|their|my|your|this|that) )?(?:\w+ )?(?:{PARTS})) (?:(?:{_SEEMS}) )?{_FAR}too (?P<b>.+?)(?: here| now)?",
         LESS,
@@ -101,20 +126,31 @@ _ENGLISH: tuple[tuple[str, float], ...] = (  # patterns of a turned-down wish
         rf"(?:please )?(?:{_HE} )?(?:do not|don'?t|does not|doesn'?t|should not|shouldn'?t|must not|won'?t|never|quit|stop|cease|avoid|no need to)(?: {_FORMS})? (?P<a>.+)",
         NOT,
     ),
-    (rf"(?:{_HE} )?(?:is|are|'s)? ?(?:not|n't|isn'?t|aren'?t)(?: {_FORMS})? (?P<a>.+)", NOT),
+    (rf"(?:{_HE} )?(?:is|are|'s)? ?(?:not|n't|isn'?t|aren'?t|ain'?t)(?: {_FORMS})? (?P<a>.+)", NOT),
     (
         rf"(?P<a>.+?) (?:that (?:is|are) |is |are |should be |must be |should |must )?(?:not|isn'?t|aren'?t|shouldn'?t|mustn'?t)(?: {_FORMS})? (?P<b>.+)",
         NOT,
     ),
     (rf"(?:{_HE} )?(?:(?:should |must |to )?(?:be|look|looks|is|are) )?neither (?P<a>.+)", NOT),
-    (rf"(?:{_HE} has |have |with )?(?:without|no|no more|neither|w/o)(?: any| the| an?)? (?:{_FORMS} )?(?P<a>.+)", NOT),
+    (
+        rf"(?:{_HE} has |have |with )?(?:without|no|no more|neither|minus|w/o)(?: any| the| an?)? (?:{_FORMS} )?(?P<a>.+)",
+        NOT,
+    ),
     (r"(?:wipe|take|get) (?:the |that |this |his |her )?(?P<a>.+?) (?:off|away)(?: (?:his|her|the|your) face)?", NOT),
+    (r"(?:turn|switch) (?:the |that |this |his |her )?(?P<a>.+?) off", NOT),
 )
 _ZH_WHO = r"(?:请|[他她它你我]们?|这个?人|人物|[男女](?:人|孩|生)|看起来|看上去|似乎|好像|脸上|表情)"
 _CHINESE_SURE: tuple[tuple[str, float], ...] = (
     (rf"{_ZH_WHO}*(?P<a>.+?)得?再?(?:稍微|稍|略)?少(?:一点|一些|点|些)儿?", LESS),
     (rf"(?:{_ZH_WHO}|[把的])*(?P<a>{_ZH_MARKS})(?:再|变|修|调)?[淡浅小少轻弱](?:化|一点|一些|点|些|掉|了)*", LESS),
     (rf"(?:淡化|减轻|减淡|减少|弱化|缩小)(?:一下|一点)?(?:[他她我]的)?(?P<a>{_ZH_MARKS})", LESS),
+    (
+        r"(?:减轻|减淡|淡化|弱化|减弱|减少|降低|收敛|缓和|缓解|压低)(?:一下|一点)?(?:[他她它我]的?)?(?P<a>(?!.*(?:眉毛|眉头|眼睛|眼角|鼻|发际线|嘴角|颧骨|下巴|脸|额)).+?)(?:的?(?:程度|强度|幅度|感))?",
+        LESS,
+    ),
+    (rf"(?:{_ZH_WHO}|显得)*(?:过于|过分|太过)(?P<a>.+?)(?:了|啦)?", LESS),
+    (r"(?:移除|拿掉|抹掉|抹去|取消|除去|祛除|避免|杜绝|关掉|删掉|删除)(?:[他她它我]的)?(?P<a>.+?)(?:了)?", NOT),
+    (rf"(?:遮住|遮盖|遮掉|隐藏|修复|改善)(?:[他她它我]的)?(?P<a>{_ZH_MARKS})(?:了)?", NOT),
     (rf"{_ZH_WHO}*(?:稍微|稍|略)?少(?:一点儿?|一些|点儿?|些)(?P<a>.+)", LESS),
     (rf"{_ZH_WHO}*(?:稍微|稍|略)?少(?P<a>[^年女男许有见数]+?)(?:一点|一些|点|些)儿?", LESS),
     (
@@ -125,7 +161,7 @@ _CHINESE_SURE: tuple[tuple[str, float], ...] = (
 )
 _CHINESE: tuple[tuple[str, float], ...] = (
     (
-        rf"{_ZH_WHO}*(?:不想|不希望|不愿意?|不用|不需要|无需|不必|不许|不准)(?:让|要|看到|看见|再)*[他她它]?(?P<a>.+?)(?:了)?",
+        rf"{_ZH_WHO}*(?:不想|不希望|不愿意?|不用|不需要|无需|不必|不许|不准|禁止|严禁)(?:让|要|看到|看见|再)*[他她它]?(?P<a>.+?)(?:了)?",
         NOT,
     ),
     (
@@ -202,7 +238,8 @@ def clauses(text: str, meanings: Meanings | None = None) -> list[Clause]:
             other = other or bool(not known(piece) and subject(f"{piece} with" if belongs else piece, things))
             nothing = other or (not known(piece) and asks_for_nothing(piece, known))
             wish = Clause(piece, 0.0 if nothing else NOT) if nothing or turned else _clause(piece)
-            wish = Clause(piece, 1.0) if wish.worth == NOT and not turned and known(piece) else wish  # "no expression"
+            said = _FILL.sub("", piece).strip()  # "no expression at all"
+            wish = Clause(said, 1.0) if wish.worth == NOT and not turned and known(said) else wish
             each = [wish.text]
             if wish.worth == NOT and not known(wish.text):
                 each = _OR.split(wish.text)

@@ -22,19 +22,23 @@ _PLAIN_LITTLE = r"(?! (?:nose|mouth|chin|face|forehead|lips|jaw|ears|eyes|brows|
 _WEAK = re.compile(
     r"\b(?:(?:ever so |only |just )?slight(?:ly)?|(?:just )?(?:a|one) (?:(?:tiny|wee|little|small) bit|bit|tad|touch|notch|smidge|smidgen|trifle|fraction)(?: of(?: an?)?)?"
     r"|an? (?:hint|trace|suggestion) of(?: an?)?|a quarter(?: of an?)?(?= smile| grin)|hardly(?! any)|an? (?:few|couple of) years(?= (?:older|younger))|the (?:tiniest|faintest|slightest)(?: bit)?(?: of)?"
+    r"|(?:a )?(?:small|tiny|little) amounts? of|(?:light|minor|small)(?= (?:smile|grin|laugh|smirk|frown|pout|blush|squint|scowl|grimace|wince)\b)|minor(?!ity)|(?<!eyes )(?<!lids )(?<!lid )half(?=[ -]open(?! (?:eye|lid)))|(?<=\w)-ish|lite$"
     r"|just a crack|quiet(?:ly)?(?= \w)|faint(?:ly)?|subt(?:le|ly)|mild(?:ly)?|somewhat|barely|minimally|marginally|kind of|sort of|kinda|sorta|lightly|fractionally"
     rf"|a little{_PLAIN_LITTLE})(?!\w)"
-    r"|稍稍|稍微有?些?|稍(?!后|等)|略微|略显|略(?!略)|微微|有点儿?(?!子)|有一点儿?|有些(?!人)|些许|微(?=[张开睁闭眯翘皱抬抿红胖挑嘟上下])|一点点(?=.)|(?<=[轻老大小])几岁|(?<=.)(?:一?点点|一点儿?|一些)$",
+    r"|稍稍|稍微有?些?|稍(?!后|等)|略微|略显|略(?!略)|微微|有点儿?(?!子)|有一点儿?|有些(?!人)|些许|微(?=[张开睁闭眯翘皱抬抿红胖挑嘟上下])|一点点(?=.)|淡淡地?的?(?!定)|浅浅地?的?|轻轻地?(?=[^地的])|轻微地?的?|小幅度?地?的?|小小地?的(?!.*[眼睛鼻嘴唇脸眉耳额头发牙])|半(?=张[开着嘴])|(?<=[轻老大小])几岁|(?<=.)(?:一?点点|一点儿?|一些)$",
     re.IGNORECASE,
 )
+# of a part of the face they say how it looks: "a strong jaw", "intense blue eyes"
+_PLAIN_STRONG = r"(?! (?:.*\b)?(?:nose|mouth|chin|face|foreheads?|lips?|jaw(?:line)?|ears?|eyes?|(?:eye)?brows?|cheeks?|cheekbones|features|teeth|hair|skin|man|woman|look|stare|gaze|expression|contrast|light\w*|lines?)\b)"
 _STRONG = re.compile(
     r"\b(?:very,? very|very|extremely|incredibly|insanely|terribly,? terribly|terribly|awfully|dreadfully|absolutely|utterly|totally|completely|super(?: duper)?"
     r"|massively|hugely|enormously|tremendously|intensely|deeply|profoundly|exceedingly|immensely|wildly|ridiculously|hella|mega|ultra|overwhelmingly"
     r"|exceptionally|unbelievably|remarkably|really really|really|so(?= \w+(?: |$))|(?:much|way|far|a lot|considerably|significantly) (?=\w+er\b|more )"
-    r"|(?:tons|loads|heaps|lots|a lot|a double dose|plenty) of|maximum|max)\b"
-    r"|,? (?:as hell|as fuck|af|(?:a lot|lots|much|way) more|beyond (?:words|belief)|a lot|to the max|to the extreme|out of (?:his|her|their|my|your) (?:mind|wits)|to death|as much as (?:possible|you can|\w+ can)|as (?:high|wide|far|low|much|big|hard) as \w+ (?:go|goes|can|will go)"
+    r"|(?:tons|loads|heaps|lots|a lot|a double dose|plenty) of|maximum|max"
+    rf"|(?:massive|intense|strong|extreme|exaggerated|huge|big[- ]time|over[- ]the[- ]top){_PLAIN_STRONG})\b"
+    r"|,? (?:big[- ]time|overload|turned (?:all the way )?up(?: to (?:eleven|11))?|on steroids|\+{2,}|as hell|as fuck|af|(?:a lot|lots|much|way) more|beyond (?:words|belief)|a lot|to the max|to the extreme|out of (?:his|her|their|my|your) (?:mind|wits)|to death|as much as (?:possible|you can|\w+ can)|as (?:high|wide|far|low|much|big|hard) as \w+ (?:go|goes|can|will go)"
     r"|(?:dial|turn|crank) it up(?: to eleven)?|like crazy|very much)$"
-    r"|特别|非常|超级|极其|极度|极为|十分|相当|格外|异常|无比|万分|超(?!人|模|市|好看)|极(?=[^了端])|(?<=.)(?:极了|死了|坏了|得多|得要命|得要死|得不行|得很|得不得了|透了|到爆|到极点|很多|多了|至极)$",
+    r"|特别|非常|超级|极其|极度|极为|十分|相当|格外|异常|无比|万分|超(?!人|模|市|好看)|巨(?![大人乳型额匠头])|贼(?![眉头鼠笑人亮溜])|强烈地?的?|夸张地?的|大大地?的(?!.*[眼睛鼻嘴唇脸眉耳额头发牙])|极(?=[^了端])|(?<=.)(?:极了|死了|坏了|得多|得要命|得要死|得不行|得很|得不得了|透了|到爆|到极点|很多|多了|至极|到极致)$",
     re.IGNORECASE,
 )
 # wishes that are a degree alone, which then is one of what stands before
@@ -70,9 +74,14 @@ _COUNTS = {
     "百": 100,
 }
 _ZH_NUMBER = r"\d+(?:\.\d+)?|[一两二三四五六七八九十百半]+"
+_SCALE = r"(?:(?:at|to|by|of|is|with|strength|intensity|level|weight|value|amount|scale)\b[ :=]*)*"
+_NOT_AFTER = r"(?<![a-zA-Z\d.])"
 NUMBERS = re.compile(
-    r"(?:\b(?:at|by|to|about|around|only|just|with) )*(?<![\w.])(?P<percent>\d+(?:\.\d+)?) ?(?:%|percent\b|per cent\b)(?: of (?:an? |the )?)?(?: (?:strength|intensity))?的?"
-    r"|(?<![\w.])(?P<times>\d+(?:\.\d+)?) ?(?:x|times)(?!\w)(?: as much(?: of)?(?: an?)?)?|(?<!\w)x ?(?P<by>\d+(?:\.\d+)?)(?!\w)|\b(?P<twice>twice|double|triple)(?: as much)? (?=the |an? |his |her |\w+er\b|more )"
+    rf"(?:\b(?:at|by|to|about|around|only|just|with) )*{_NOT_AFTER}(?P<percent>\d+(?:\.\d+)?) ?(?:%|percent\b|per cent\b)(?: of (?:an? |the )?)?(?: (?:strength|intensity))?的?"
+    rf"|{_NOT_AFTER}(?P<times>\d+(?:\.\d+)?) ?(?:x|times)(?!\w)(?: as much(?: of)?(?: an?)?)?|(?<!\w)x ?(?P<by>\d+(?:\.\d+)?)(?!\w)|\b(?P<twice>twice|double|triple)(?: as much)? (?=the |an? |his |her |\w+er\b|more )"
+    # as of sliders: "smile 0.7", "smile = 1", "0.3 smile", "smile level 7/10"
+    rf"|^(?P<share>[01]?\.\d+)(?= [a-z]|[\u4e00-\u9fff])|[\s=@:]*{_SCALE}(?<![\d.])(?P<ending_share>[0-3]?\.\d+)$|\s*=\s*(?P<equal_share>[0-3](?:\.\d+)?)$"
+    rf"|\s*{_SCALE}(?<![\d.])(?P<part>\d+(?:\.\d+)?) ?(?:/|out of) ?(?P<whole>100?|5)(?![\w.])"
     rf"|\b(?P<years>(?:\d+|an?|two|three|four|five|six|seven|eight|ten|fifteen|twenty|thirty|forty|fifty|sixty) (?:year|decade)s?) (?=older|younger)"
     rf"|百分之(?P<zh_percent>{_ZH_NUMBER})的?|(?P<zh_times>\d+(?:\.\d+)?|[两二三四五六七八九十])倍大?的?|(?P<zh_twice>加倍|翻倍)地?的?|(?<=[老轻大小])(?:了|个)?(?P<zh_years>{_ZH_NUMBER})岁",
     re.IGNORECASE,
@@ -87,8 +96,9 @@ NEGATED = re.compile(r"\b(?:not|no|never|without|less)\b|n't\b|不要|没有|(?<
 
 
 def numbered(text: str, bare: str) -> float:
-    """What a number in a text makes of what stands beside it, ``bare``: "50% smile", "twice the smile", "20 years younger"; 0 where there is
-    none, or something else beside it. Of what is compared a number does not say how much there shall be, so it is a degree as words are."""
+    """What a number in a text makes of what stands beside it, ``bare``: "50% smile", "twice the smile", "20 years younger"; -1 where there shall be none
+    of it ("smile = 0"), 0 where there is no number, or something else beside it. Of what is compared a number does not say how much there shall be, so it
+    is a degree as words are, unless it is that of a slider."""
     match = NUMBERS.search(text)
     if not match or " ".join(NUMBERS.sub(" ", text).split()) != bare:
         return 0.0
@@ -101,15 +111,15 @@ def numbered(text: str, bare: str) -> float:
         return WEAKER if number <= FEW else STRONGER if number >= MANY else 1.0
     if "twice" in kind:
         return STRONGER
-    share = _count(value) / (100 if "percent" in kind else 1)
-    if _MORE.search(bare):
+    share = _count(value) / (100 if "percent" in kind else float(said.get("whole", 1)))
+    if _MORE.search(bare) and "share" not in kind:
         share = WEAKER if share <= 0.35 else STRONGER if share >= 0.8 else 1.0
-    return max(FAINTEST, min(STRONGER, share))
+    return max(FAINTEST, min(STRONGER, share)) if share else -1.0
 
 
 def _count(text: str) -> float:
     """A number in digits, or in Chinese up to some hundreds."""
-    if text[0].isdigit():
+    if text[0] in ".0123456789":
         return float(text)
     total, last = 0.0, 0.0
     for sign in text:

@@ -23,7 +23,7 @@ from .. import jsons
 from ..randomness import OwnRandom
 from . import nano
 from .cannot import asks_for_nothing, names, told
-from .clauses import clauses
+from .clauses import Clause, clauses
 from .degrees import without_degree
 from .homophones import misheard
 from .hub import Unreachable, fetched, require_tokenizer
@@ -143,6 +143,7 @@ class Guide:
         self.vocabulary, self.meanings, self.others = vocabulary, meanings, others
         self._tokenizer = tokenizer
         self._texts: dict[str, Tensor] = {}
+        self._cut: dict[str, tuple[Clause, ...]] = {}
         self._groups: dict[tuple[str, ...], Tensor] = {}
         self._prompts: dict[tuple[str, ...], Tensor] = {}
         config = getattr(model.visual, "preprocess_cfg", {})
@@ -232,17 +233,24 @@ class Guide:
         said = self._said(text)
         if self.meanings is None:
             return [said]
-        wishes = [w.text for w in clauses(said, self.meanings) if w.worth > 0]
+        wishes = [w.text for w in self._clauses(text) if w.worth > 0]
         return list(dict.fromkeys([said, *wishes] if self.reads_whole(said) or not wishes else wishes))
+
+    def _clauses(self, text: str) -> tuple[Clause, ...]:
+        """The wishes of a text as a small guide whose text space is laid out reads it; what is known by heart is one. Cut once."""
+        if text not in self._cut:
+            said = self._said(text)
+            known = self.meanings.phrases.find(said)
+            self._cut[text] = (Clause(said, 1.0),) if known else tuple(clauses(said, self.meanings))
+        return self._cut[text]
 
     def left_out(self, text: str) -> tuple[list[str], list[str]]:
         """The wishes of a text that a small guide leaves out: those that speak of an animal or a thing ("a smiling dog"), and those that no
         edit can do ("a beard")."""
         if self.meanings is None:
             return [], []
-        said, find = self._said(text), self.meanings.phrases.find
-        wishes = [] if find(said) else [w.text for w in clauses(said, self.meanings) if not w.worth]
-        undoable = [wish for wish in wishes if asks_for_nothing(wish, find)]
+        wishes = [w.text for w in self._clauses(text) if not w.worth]
+        undoable = [wish for wish in wishes if asks_for_nothing(wish, self.meanings.phrases.find)]
         return [wish for wish in wishes if wish not in undoable], undoable
 
     def cannot(self, text: str, everything: bool = False) -> list[str]:
@@ -250,8 +258,7 @@ class Guide:
         understood. Small guides alone tell it."""
         if self.meanings is None:
             return []
-        said, find = self._said(text), self.meanings.phrases.find
-        return told([w.text for w in clauses(said, self.meanings)] if not find(said) else [said], find, everything)
+        return told([w.text for w in self._clauses(text)], self.meanings.phrases.find, everything)
 
     def unheard(self, text: str, templates: Sequence[str]) -> list[str]:
         """The wishes of a text of which a small guide understands nothing, beside others: "a smile, in a forest"."""

@@ -20,8 +20,22 @@ _CALLS = re.compile(
 )
 _BREAKS = re.compile(r"\s+(?:BREAK|AND)\s+")  # in capitals only: "happy and old" is one wish
 _UNDERSCORE = re.compile(r"(?<=[^\W\d_]{2})_(?=[^\W\d_])|(?<=[^\W\d_])_(?=[^\W\d_]{2})")
-_PLUSES = re.compile(r"(?:\b([\w' -]*\w)|\(([^()]*)\))(\+{1,6})(?=\s*(?:[,，.|]|$))")
-_NEGATIVE = re.compile(r"\s*\bnegative(?: prompt)?:\s*", re.IGNORECASE)
+_PLUSES = re.compile(r"(?:\b([\w' -]*\w)|\(([^()]*)\))(\+|\s?\+{2,6})(?=\s*(?:[,，.|]|$))")
+_NEGATIVE = re.compile(
+    r"\s*(?:\bnegative(?: prompts?)?|(?:负面|反向|负向|逆向)(?:提示词?|词)?)\s*[:：]\s*", re.IGNORECASE
+)
+# What sets words off and says nothing: bullets, headings, quotes, stars.
+_SET_OFF = (
+    (re.compile(r"(?:^|[ \t]*\n)\s*(?:[-*•·>]+|#+|\d{1,2}[.)、])\s+(?=\S)"), ", "),
+    (re.compile(r"(?<![^\s,，])#(?=[^\W\d_])"), ""),
+    (re.compile(r"(?<=\w)[\"“”„«»「」『』【】《》`](?=\w)"), " "),
+    (re.compile(r"[\"“”„«»「」『』【】《》`]"), ""),
+    (re.compile(r"(?<![\w'])['‘’]([^'‘’|]+)['‘’](?!\w)"), r"\1"),
+    (re.compile(r"<([^\W\d_][\w\s-]*)>"), r"\1"),
+    (re.compile(r"(?<![^\s,])([*_~]{1,3})(?=[^\W_])([^*~|]+?)(?<=[^\W_])\1(?![^\s,.!?])"), r"\2"),
+    (re.compile(r"\\+(?=\s*(?:[,|\n]|$))"), ""),
+)
+_NUMBERED = re.compile(r"(?:^|\s)\s*\(?(?:[1-9]|[a-hA-H])[.)]\s+(?=\D)")  # "1) smile 2) blue eyes"
 _LIKENESS = r"photo(?:graph)?s?|pictures?|images?|portraits?|close[- ]?ups?(?: (?:shot|photo|portrait))?|head[- ]?shots?|snapshots?|selfies?|shots?|renders?|drawings?|illustrations?|paintings?|photography|artworks?|art"
 _MANNER = (
     r"(?:raw|cinematic|studio|professional|realistic|photo-?realistic|hyper-?realistic|hyper-?real|ultra-?realistic|beautiful|stunning|gorgeous|amazing|perfect"
@@ -47,9 +61,8 @@ _TAG = re.compile(
             r"(?:杰作|大师级?(?:作品|杰作)?|(?:最佳|最高|高|超高|顶级)(?:质量|画质|品质|清|分辨率|细节)|超?高清|超清|超?写实|逼真|真实感?|照片级(?:真实)?|电影(?:感|质感|级|光效)?(?:照片|灯光|光线)?|(?:一张)?(?:照片|肖像|写真|特写|半身像|头像|近景|正面照?)|景深|虚化|胶片(?:颗粒|质感|感)?|颗粒感?|柔光|逆光|(?:影棚|摄影棚|自然|戏剧性?|电影|侧|柔和)的?(?:灯光|光线|光|布光|打光)|细节丰富|超精细|超?精细|精致的(?:脸|五官|细节|皮肤)|(?:[^\s换改变把加去]{0,3})背景(?:虚化)?|看(?:着|向)镜头|独奏|单人|虚幻引擎|辛烷渲染)",
             r"(?:一个|1个|一位|一名)?(?:美丽的?|漂亮的?|帅气的?)?(?:女孩|男孩|女人|男人|女性|男性|女生|男生|美女|帅哥|人)的?(?:的?(?:肖像|照片|特写|写真|脸|头像|半身像))?",
         )
-    ),
-    re.IGNORECASE,
-)
+    )
+)  # of small letters
 _SHOWN = re.compile(r"(?:a |the )?(?:man|male|female)|男|女|男性|女性", re.IGNORECASE)  # who is shown, among other tags
 _WEIGHT = r"(?:\s*:\s*[-+]?[\d.]+\s*)?"
 _PIECE = re.compile(r"(?:[^,，、;；|\n()\[\]。.]|\.(?!\s|$))+")
@@ -59,14 +72,16 @@ def cleaned(text: str) -> str:
     """``text`` without calls of files, settings of programs, and tags about the picture ("masterpiece", "8k", "by greg rutkowski"); as it is
     where nothing else stands in it. "smile++" becomes "(smile:1.21)", "closed_eyes" "closed eyes", and a negative prompt wishes without what stands
     there."""
-    found = re.sub(r"：(?=\s*[-+]?\d)", ":", changes(simplified(enclosed_in_words(text)).translate(_WIDE)))
+    found = _CALLS.sub(",", simplified(enclosed_in_words(text)).translate(_WIDE))
+    found = _NUMBERED.sub(", ", found) if _NUMBERED.match(found) else found
+    for pattern, said in _SET_OFF:
+        found = pattern.sub(said, found)
+    found = re.sub(r"：(?=\s*[-+]?\d)", ":", changes(re.sub(r"^[\s,]+", "", found).rstrip()))
     found = re.sub(
         r"\s*\(([^():]+)\)", lambda m: f", {m[1]}" if lone_degree(m[1].strip()) else m[0], found
     )  # "smile (a little)"
-    found = _BREAKS.sub(
-        ", ", _CALLS.sub(",", re.sub(r"\{([^{}|]*)\}", r"(\1)", re.sub(r"\{([^{}|]*)\}", r"(\1)", found)))
-    )
-    found = _PLUSES.sub(lambda m: f"({(m[1] or m[2]).strip()}:{EMPHASIS ** len(m[3]):.3g})", found)
+    found = _BREAKS.sub(", ", re.sub(r"\{([^{}|]*)\}", r"(\1)", re.sub(r"\{([^{}|]*)\}", r"(\1)", found)))
+    found = _PLUSES.sub(lambda m: f"({(m[1] or m[2]).strip()}:{EMPHASIS ** len(m[3].strip()):.3g})", found)
     found = re.sub(r"::(?=\s*[-+]?\d)", ":", found)
     found = _UNDERSCORE.sub(" ", found)
     found, *negative = _NEGATIVE.split(found, maxsplit=1)
@@ -89,4 +104,4 @@ def cleaned(text: str) -> str:
 
 
 def _noise(piece: str) -> bool:
-    return bool(_TAG.fullmatch(re.sub(rf"{_WEIGHT}$", "", piece).replace("_", " ").strip(" .!")))
+    return bool(_TAG.fullmatch(re.sub(rf"{_WEIGHT}$", "", piece).replace("_", " ").strip(" .!").lower()))

@@ -84,10 +84,10 @@ _IRREGULAR = {
     for form in forms.split()
 }  # fmt: skip
 _ZH_BEFORE = re.compile(
-    r"(?:请|把|将|让|使|给|一个|一张|一副|一脸|满脸|她的?|他的?|人物|看起来|看上去|显得|表情|脸上|变得|变|露出|带着|有|很|更|好像|就像|像|仿佛|刚刚|刚才|刚|表情是|笑容|眼神|神态|面容|心里|心中|内心|一种|充满|流露出|显出|做出|摆出|神情|来一?[个点]|给我|加上?一?[个点]?|想?要一?[个点种]?|整一?个|现在|如今|已经|再|然后|接着)"
+    r"(?:请|把|将|让|使|给|(?:换|改|变|[pP修弄做搞整画]|修改|更改|调整|切换|转换)(?:成|为)(?:一个|一张|个)?|换上?一?个|一位|一名|模特|主体|角色|看看|试试|想看|提示词|一个|一张|一副|一脸|满脸|她的?|他的?|人物|看起来|看上去|显得|表情|脸上|变得|变|露出|带着|有|很|更|好像|就像|像|仿佛|刚刚|刚才|刚|表情是|笑容|眼神|神态|面容|心里|心中|内心|一种|充满|流露出|显出|做出|摆出|神情|来一?[个点]|给我|加上?一?[个点]?|想?要一?[个点种]?|整一?个|现在|如今|已经|再|然后|接着)[:：]?"
 )
 _ZH_AFTER = re.compile(
-    r"(?:的?(?:表情|样子|脸|神情|人|男人|女人|女孩|男孩|神色)|似的|一样|的|了|模样|神色|状|状态|吧|啊|呀|哦|一下|起来)$"
+    r"(?:的?(?:表情|样子|脸|神情|人|男人|女人|女孩|男孩|神色)|似的|一样|的|了|模样|神色|状|状态|吧|啊|呀|哦|一下|起来|版本?|会?是什么样子?|会怎么?样|[~～…]+)$"
 )
 
 
@@ -104,7 +104,7 @@ class Phrasebook:
     def find(self, text: str) -> Says | None:
         """What a text says, if the phrase that it is made of is known, be it in another form of its words: "stared daggers"."""
         known = self.known
-        for found in _inside(plain(text)):
+        for found in inside(plain(text)):
             key = found if found in known else stems(found)
             if key in known:
                 return known[key]
@@ -188,7 +188,7 @@ def _adjectives(word: str) -> tuple[str, ...]:
     return (f"{bare[:-1]}y",) if bare[-1] == "i" else (bare, f"{bare}le")
 
 
-def _inside(text: str) -> Iterator[str]:
+def inside(text: str) -> Iterator[str]:
     """A text, and what is left of it without what sentences have around a phrase, step by step."""
     before, after = (_BEFORE, _AFTER) if text.isascii() else (_ZH_BEFORE, _ZH_AFTER)
     seen = {text: None}

@@ -24,6 +24,8 @@ _VIEWED = re.compile(
 )
 _DOING = r"(?:smil|laugh|grin|cry|pout|sulk|giggl|frown|sob|yawn|scream|beam|sleep|weep|chuckl|glar|stare|star)\w*"
 
+_ANY_LOOK = r"(?:(?:facial|current|existing) )?(?:expressions?|emotions?|moods?|looks?|face|it|this|that)"
+
 
 def _corner(match: re.Match[str]) -> str:
     upward = "up" if match[3].lower() in ("upper", "top") else "down"
@@ -72,6 +74,15 @@ _COMPARED = [
         ),
         (r"\blike (?:he|she|they|it)(?:'s|'re| is| was| are| were) ([1-9]\d)\b(?! ?(?:%|years?))", r"\1 years old"),
         (r"((?:左|右)眼(?:闭|眨)[上着]?)[，,]?(?:左|右|另一只|另外一只)眼(?:保持)?睁(?:开|着)", r"\1"),
+        # "replace the frown with a smile", "change it to sad"
+        (
+            r"\b(?:replace|swap|exchange|trade) (?:(?:the|his|her|their|my|this|that|current|existing|facial|old) )*(?!faces?\b)(?P<was>[^,;.]{2,30}?) (?:with|for|by) (?=\w)",
+            lambda m: "" if re.fullmatch(rf"(?:{_ANY_LOOK})", m["was"]) else f"no {m['was']}, ",
+        ),
+        (
+            rf"^(?:and |then )?(?:change|convert|switch|set|alter)(?: (?:it|this|that|them|him|her|me|(?:(?:the|his|her|their|my|this) )?(?:{_ANY_LOOK})))? to(?: be| look| have)?(?! (?:left|right|the (?:left|right|side))\b) (?=\w)",
+            "",
+        ),
         # of a change what comes last is asked for; "from ear to ear" and "from left to right" are none
         (
             r"^(?:(?:change|go|turn|switch|move|transition|shift)(?:s|es|ing)? )?from (?!(?:ear|head|side|left|right|top|face) )(?!.*\bfrom\b)([^,;.]{2,30}?) (?:in)?to (?=\w)",
@@ -98,6 +109,23 @@ _COMPARED = [
             "suppressing a laugh",
         ),
         (rf"{_NOT_TO}\b", "about to"),
+        (
+            r"\b(?:(?P<lose>lose|drop|shed|take off)|gain|put on|add) (?:about |around |some |a few |a couple of |at least )*(?:\d+|ten|twenty|thirty|some|few)? ?(?:pounds?|lbs?|kilos?|kgs?|stones?|weight)\b"
+            r"(?: (?:of|off|in|from|on) (?:(?:the|his|her|my|their) )?(?:face|weight|cheeks))?",
+            lambda m: "slimmer face" if m["lose"] else "fatter face",
+        ),
+        (r"^.*被[^，。]{0,4}(?:抓到|抓住|发现|逮到|逮住|抓包|撞见|识破|拆穿|当场抓获)了?$", "被抓到"),
+        (r"\b(more|less) (?!or )([^,;.]+?) (?=(?:more|less) \w)", r"\1 \2, "),
+        (
+            r"\bage (him|her|them|me|it|this (?:man|woman|person|face)) (up |down )?(?:by )?(?:about )?((?:\d+|\w+) (?:years|decades))\b",
+            lambda m: f"make {m[1]} {m[3]} {'younger' if m[2] == 'down ' else 'older'}",
+        ),
+        (r"\bage (him|her|them|me|it|this (?:man|woman|person|face)) (?:down|back|backwards)\b", r"make \1 younger"),
+        # at what somebody was caught makes no difference, unless it is on the face
+        (
+            rf"\b(?:(?:gets?|got|getting|being|was|is|were|just) )+(?:caught|busted)(?: red[- ]handed| in the act)?(?: (?:while |for )?(?!{_DOING})\w+ing\b[^,;.]*)?(?=$|[,;.])",
+            "caught in the act",
+        ),
         # who does anything with laughter laughs, and does not scream or cry
         (r"\b(?:\w+ing|(?:bent|doubled) \w+) (?:with|from|of|in) laughter\b", "laughing out loud"),
         (r"\b(?:can'?t|can ?not|couldn'?t|could not) (?:be|get|look|feel) (?:any )?(\w+er|more \w+)\b", r"much \1"),

@@ -16,8 +16,9 @@ from torch import Tensor
 from .clauses import LESS, NOT, PARTS, ZH_PARTS, Clause, clauses
 from .degrees import DEGREE, NEGATED, STRONG, by_degree, certain, without_degree
 from .meaning import SECOND, UNDERSTOOD, Meanings
-from .phrasebook import plain
+from .phrasebook import inside, plain
 from .sentences import Sentences
+from .subjects import is_role
 
 CLEARER = 0.1  # by how much better clauses have to be explained than their whole,
 SURELY = 0.3  # and where the whole seems to ask for what they turn down
@@ -32,11 +33,22 @@ LIKELY, LIKELIER, LIKELIEST, CERTAIN = 0.45, 0.7, 0.9, 0.97
 HEARD = 1.1 * SECOND  # share of the largest amount that another wish has at least
 BESIDE = 0.5  # share of the largest amount below which what else one of several wishes seems to ask for is noise
 NEARLY = 0.2  # what the tower reads within this of what is known by heart stays as it is
+BEHIND = 0.9  # share of a feeling that counts of who feels it, for the feeling is what is asked for
+SOMEBODY = 5  # words that somebody and a feeling have at most
+# concepts that are felt or done, and are not how somebody looks
+SHOWN = frozenset(
+    ["smile", "laugh", "anger", "surprise", "sadness", "disgust", "fear", "neutral", "worry", "pout", "kiss", "smirk", "scream", "sleepy", "stern", "contempt", "smirk left",
+     "smirk right", "wink", "wink left", "wink right", "eyes closed", "duck face", "grimace", "bared teeth", "tongue out", "frown", "squint", "mouth open", "mouth corners down",
+     "eyes wide", "brows raised", "brows lowered", "eyes narrow", "look down", "look up", "look left", "look right", "cheeks puffed", "lips pressed", "nose wrinkled",
+     "eyelids lowered", "cheeks rosy"]
+)  # fmt: skip
+AGES = frozenset(["old", "young", "masculine", "feminine"])
 _SOMEBODY = re.compile(
     r"\b(?:he|she|they|we|i|you|him|her|them|us|me|his|their|our|my|your|hers|herself|himself|who|whose|somebody|someone|nobody|everyone|everybody|man|woman"
     r"|girl|boy|guy|lady|kid|child|baby|mother|father|mom|dad|person|people|friend)\b|[他她我你您咱谁]|人|孩|妈|爸|爷|奶",
     re.IGNORECASE,
 )
+_WHOSE = r"(?:his|her|its|my|your|our|their|whose)"
 _OF_FACES = re.compile(rf"\b(?:{PARTS})\b|{ZH_PARTS}")
 _TITLES = re.compile("老(?:板|师|铁|总|婆|公|外|家|是|实|鼠|虎|大|乡|友|妹|弟|百姓|司机)")
 # "laughing so much that ...": what comes before it is felt
@@ -243,6 +255,9 @@ def _likely(row: Tensor, text: str, meanings: Meanings, sentences: Callable[[], 
     """Amounts ``[C]`` of a wish that the tower reads as ``row``, or, of a sentence, what it is likely to be about. What is likely to be about
     nothing on a face asks for nothing. Of somebody with a quality that is known by heart ("an angry plumber") that quality counts."""
     row = _without_titles(row, text, meanings.names)
+    felt = _felt_by_somebody(text, meanings)
+    if felt is not None:
+        return felt
     said = plain(text).split()
     qualities = [q for q in map(meanings.known, said) if q is not None and q.any()] if len(said) < QUALITY else []
     if any(_alike(row, q) for q in qualities):
@@ -265,6 +280,39 @@ def _likely(row: Tensor, text: str, meanings: Meanings, sentences: Callable[[], 
         beside = torch.tensor([name not in reader.brought for name in meanings.names])
         return row * (beside | (told.amounts > 0))
     return row
+
+
+def _felt_by_somebody(text: str, meanings: Meanings) -> Tensor | None:
+    """Amounts ``[C]`` of somebody who feels something ("an angry clown"): that feeling, and the age, shape and colours of such a one, but not what such a
+    one would show of himself. None of other texts."""
+    ways = _somebody(text)
+    if not ways:
+        return None
+    shows, ages = (torch.tensor([name in some for name in meanings.names]) for some in (SHOWN, AGES))
+    for feels, *words in ways:
+        feeling = meanings.known(feels)
+        if feeling is None or not (feeling * shows).any():
+            continue
+        who = meanings.known((" " if text.isascii() else "").join(words))
+        if who is None:
+            known = [k for k in map(meanings.known, words) if k is not None]
+            who = torch.stack([k * ages for k in known]).amax(0) if known else torch.zeros_like(feeling)
+        return feeling + BEHIND * who * ~shows
+    return None
+
+
+def _somebody(text: str) -> list[list[str]]:
+    """Ways in which a text may be a quality and what somebody is called: "angry", "old", "clown"; "愤怒", "厨师"."""
+    if text.isascii():
+        words = plain(text).split()
+        ways = [said.split() for said in inside(" ".join(words))] if any(map(is_role, words)) else []
+        ways = [words for words in ways if 2 <= len(words) <= SOMEBODY and is_role(words[-1])]
+        # "lost his best friend" is no quality of a friend
+        return [
+            words for words in ways if not re.search(rf"\b{re.escape(words[0])}\b.*\b{_WHOSE}\b", text, re.IGNORECASE)
+        ]
+    ways = [said.rpartition("的") for said in inside(plain(text))]
+    return [[quality, who] for quality, of, who in ways if quality and of and is_role(who)]
 
 
 def _without_titles(row: Tensor, text: str, names: Sequence[str]) -> Tensor:

@@ -11,6 +11,7 @@ from .words import is_word
 
 SHORTEST = 4  # letters of a word that may be mended
 FAR = 7  # letters from which two slips are mended
+RARER = 5  # times the rank among words that one has to have beside the word that it is taken for
 _VOWELS = frozenset("aeiouy")
 _SOUNDS = frozenset(("sz", "zs"))  # letters that are taken for each other by ear
 _ENDINGS = (
@@ -23,7 +24,7 @@ _NO_FORMS = frozenset(("earnest", "forest", "harvest", "honest", "interest", "mo
 
 # What is typed short, which is no slip.
 _SHORT = {"teensy": "tiny", "teeny": "tiny", "yrs": "years", "pls": "please", "plz": "please", "rly": "really", "teh": "the", "u": "you", "ur": "your",
-          "abit": "a bit", "alot": "a lot", "thx": "thanks", "bc": "because", "cuz": "because", "gonna": "going to", "wanna": "want to",
+          "lil": "little", "abit": "a bit", "alot": "a lot", "thx": "thanks", "bc": "because", "cuz": "because", "gonna": "going to", "wanna": "want to",
           "hes": "he's", "shes": "she's", "theyre": "they're", "youre": "you're", "im": "i'm", "cant": "can't", "wont": "won't",
           **{f"{verb}nt": f"{verb}n't" for verb in ("do", "does", "did", "is", "are", "was", "were", "should", "could", "would", "must", "has", "have")}}  # fmt: skip
 
@@ -65,6 +66,8 @@ def _short(word: str, vocabulary: frozenset[str]) -> str:
 @functools.lru_cache(maxsize=4096)
 def meant(word: str, vocabulary: frozenset[str]) -> str:
     """The word of ``vocabulary`` that a misspelt one stands for; empty where it is a word, or none is near."""
+    if len(word) == SHORTEST - 1 and word not in vocabulary:
+        return _exchanged(word, vocabulary)
     if len(word) < SHORTEST or word in vocabulary or is_word(word) or _form(word, vocabulary):
         return ""
     most = 2 if len(word) >= FAR else 1
@@ -79,6 +82,14 @@ def meant(word: str, vocabulary: frozenset[str]) -> str:
     slip, _, found = min(near, default=(9.0, 0, ""))
     # in four letters another letter is another word
     return found if slip <= (1.1 if len(word) == SHORTEST else 1.25 * most) else ""
+
+
+def _exchanged(word: str, vocabulary: frozenset[str]) -> str:
+    """The word of ``vocabulary`` of which a shorter one is made by exchanging two letters, if it is far more frequent: so "sda" is "sad". Any
+    other slip makes another word of it."""
+    near = ((is_word(w), w) for w in (word[1] + word[0] + word[2], word[0] + word[2] + word[1]) if w in vocabulary)
+    rank, found = min((both for both in near if both[0]), default=(0, ""))
+    return found if not is_word(word) or is_word(word) > RARER * rank else ""
 
 
 def _form(word: str, vocabulary: frozenset[str]) -> str:

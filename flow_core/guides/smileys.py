@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 
+from .weights import asks
+
 _SIGNS = {
     sign: word
     for word, signs in {
         "smiling": ":) :-) =) :> :3 ^^ 🙂 😊 😀 😃 😄 😁 ☺ ☺️ 😇 🥰 😍 🤗 🤠 😺 😸 😻 🙃 🥳 🤩 🤓 🫶",
-        "laughing": ":D :-D =D xD XD 😆 😂 🤣 😹 💀",
+        "laughing": ":D :d :-D =D =d xD xd XD 😆 😂 🤣 😹 💀",
         "sad": ":( :-( =( :'( :,( :< :-< TT_TT 😢 😭 ☹ ☹️ 🙁 😞 😔 😿 🥺",
         "angry": ">:( >:-( D:< 😠 😡 🤬 😤 💢 👿",
         "surprised": ":o :O :-o :-O =O 😮 😯 😲 🤯 😳 🫢 😵",
@@ -34,8 +36,12 @@ _SIGNS = {
         "eyes closed, slight smile": "😌",
         "a wink, open mouth": ";o ;O",
         "smiling, worried": "😅 🫠",
-        "mouth corners down": ":c :C =c 🫤",
-        "lips pressed": "🤫",
+        "mouth corners down": ":c :C =c :/ :-/ =/ 🫤",
+        "pouting": ":t :T",
+        "lips pressed": ":x :X :-x 🤫",
+        "eyes closed, blushing": ">///< >//< >////<",
+        "blushing, smile": "^///^ ^//^",
+        "blushing": "o///o .///. O///O o//o",
         "wide eyes": "👀",
         "thinking": "🤔 🧐",
         "a grimace": "😬 😖 😣",
@@ -44,11 +50,20 @@ _SIGNS = {
     for sign in signs.split()
 }
 _BEFORE, _AFTER = r"(?<![^\s,，(（|])", r"(?=[\s,，.!|)）]|$)"  # a smiley stands alone; a picture may stand anywhere
-_SIGN = re.compile(
-    "|".join(
-        rf"{_BEFORE}{re.escape(sign)}{_AFTER}" if sign.isascii() else re.escape(sign)
-        for sign in sorted(_SIGNS, key=len, reverse=True)
-    )
+_TYPED, _DRAWN = (
+    "|".join(re.escape(sign) for sign in sorted(_SIGNS, key=len, reverse=True) if sign.isascii() == typed)
+    for typed in (True, False)
+)
+_SIGN = re.compile(f"{_BEFORE}(?:{_TYPED}){_AFTER}|{_DRAWN}")
+# One at the end of an order is for whoever reads that: "make her sad please :)".
+_TO_READER = re.compile(
+    r"(?P<order>(?=.*\b(?:please|pls|plz|thanks|thank you|thx|can (?:you|we|u|i)|could|would|i want|i'd like|i need|make|let|give|change)\b|.*[请谢帮]|.*[把让给]).*?[^\W_].*?)[\s,!.。！，]*"
+    r"(?:(?:[:=]-?(?:\)+|D)|\^_?\^|[🙂😊😀😁😄😃🙏👍❤😅😉♥✨]\ufe0f?|<3)\s*)+$",
+    re.IGNORECASE | re.DOTALL,
+)
+_ORDERING = re.compile(
+    r"\b(?:please|pls|plz|thanks|thank you|thx|can|could|would|you|we|i|i'd|want|like|need|make|let|give|change|turn|look|be|more|into|to|expression|emotion|so much)\b|[请谢帮我你他她它把让给的]+",
+    re.IGNORECASE,
 )
 _PICTURES = re.compile("[\u2600-\u27bf\ufe0f\u200d\U0001f000-\U0001faff]")  # that say nothing of a face
 
@@ -104,11 +119,21 @@ _DRAWN_OUT = (
 
 def in_words(text: str) -> str:
     """A text with its smileys in words, and without pictures that say nothing of a face."""
+    order = _TO_READER.fullmatch(text)
+    text = order["order"] if order and asks(_ORDERING.sub(" ", order["order"])) else text
     text = _OPEN.sub(_face, enclosed_in_words(text))
-    text = _SIGN.sub(lambda m: f" {_SIGNS[m[0]]} ", text)
+    text = _SIGN.sub(_sign, text)
     for pattern, said in _DRAWN_OUT:
         text = pattern.sub(said, text)
     return _PICTURES.sub("", text) if re.search(r"[^\W_]", text) else text
+
+
+def _sign(match: re.Match[str]) -> str:
+    """A smiley in words, which are a wish of their own where they end another ("open mouth :)")."""
+    before = re.split(r"[,，|]", match.string[: match.start()])[-1]
+    last = match.end() == len(match.string.rstrip()) and before.endswith(" ")
+    joint = "," if last and asks(_ORDERING.sub(" ", before)) and not before.rstrip().endswith((":", "：", "=")) else ""
+    return f"{joint} {_SIGNS[match[0]]} "
 
 
 def enclosed_in_words(text: str) -> str:

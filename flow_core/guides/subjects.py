@@ -38,6 +38,36 @@ _AMBIGUOUS = {"star", "letter", "field", "mirror", "screen", "sign", "day", "sea
 _ODD = {"mice": "mouse", "geese": "goose", "oxen": "ox", "leaves": "leaf", "wolves": "wolf", "calves": "calf", "knives": "knife",
         "shelves": "shelf", "snowmen": "snowman"}  # fmt: skip
 
+# What persons are called by what they are or do; more are told by how the word ends.
+_ROLES = (
+    "man woman person boy girl guy lady gentleman kid child baby toddler infant newborn teen teenager adult youngster dude bloke chap gal lad lass human people couple "
+    "mother father mom mum mommy mama dad daddy papa parent son daughter brother sister sibling twin aunt uncle cousin nephew niece grandma grandpa grandmother "
+    "grandfather granny gran nana grandad granddad grandparent grandson granddaughter wife husband widow bride groom bridesmaid boyfriend girlfriend friend neighbour neighbor "
+    "stranger tourist student pupil teen schoolboy schoolgirl schoolkid orphan teacher professor doctor nurse surgeon dentist patient chef cook waiter waitress baker butcher "
+    "barista bartender driver pilot sailor soldier warrior knight samurai ninja viking pirate cowboy gangster thug mobster thief robber burglar criminal prisoner cop officer policeman "
+    "detective spy agent lawyer judge politician president king queen prince princess emperor empress duke duchess noble nobleman aristocrat butler maid servant priest nun monk "
+    "bishop pope saint angel devil demon witch wizard sorcerer warlock vampire zombie ghost elf fairy dwarf orc goblin troll giant hobbit alien mermaid superhero hero villain joker "
+    "clown jester mime dancer ballerina singer actor actress musician pianist drummer rapper dj model celebrity star artist painter sculptor poet writer author journalist reporter "
+    "scientist nerd geek hacker gamer streamer youtuber influencer programmer engineer worker builder plumber carpenter mechanic farmer fisherman gardener hunter miner janitor "
+    "cleaner barber hairdresser tailor shopkeeper cashier clerk salesman businessman businesswoman boss manager ceo banker accountant secretary employee colleague coworker athlete "
+    "boxer wrestler fighter runner swimmer footballer player goalkeeper referee coach fan supporter spectator hiker biker cyclist skater surfer hippie punk goth hipster "
+    "grandmaster champion winner loser survivor beggar hobo homeless tramp drunk addict patient customer guest host librarian astronaut firefighter fireman paramedic postman rockstar gladiator"
+)
+ROLES = frozenset(_ROLES.split())
+_ROLE_ENDINGS = ("man", "men", "woman", "women", "boy", "girl", "kid", "ist", "ian")
+_ZH_ROLE = re.compile(
+    "[^的，。]{0,3}(?:[人者员师家兵手生孩妈爸爷奶哥姐弟妹叔姨童]|女士|先生|老板|经理|主管|总裁|领导|同事|警察|士兵|将军|法官|律师|医生|护士|司机|厨子|小丑|巫婆|女巫|公主|王子|国王|女王|皇后|皇帝|骑士|武士|侠客"
+    "|海盗|忍者|僵尸|吸血鬼|精灵|恶魔|天使|和尚|尼姑|宝宝|婴儿|娃娃|少年|少女|青年|大叔|大妈|大爷|老头|老太太?|朋友|邻居|情侣|新娘|新郎|丈夫|妻子|老公|老婆|学霸|球迷|粉丝|明星|偶像|演员|保安|农民|贵族|顾客|乘客)"
+)
+
+
+def is_role(word: str) -> bool:
+    """Whether a word is what a person is called."""
+    if not word.isascii():
+        return bool(_ZH_ROLE.fullmatch(word))
+    one = word.lower().removesuffix("s")
+    return not ROLES.isdisjoint((one, word.lower())) or one.endswith(_ROLE_ENDINGS)
+
 
 CORE = frozenset({*ANIMALS, *OBJECTS} - _AMBIGUOUS)
 
@@ -52,7 +82,7 @@ def _one(word: str) -> set[str]:
 
 _PERSONS = (  # what persons are called
     r"(?:night owl|early bird|(?:silver|sly|old|cunning) fox|cool cat|fat cat|scaredy cat|grumpy cat|sad puppy|lost puppy|lone wolf|party animal|black sheep"
-    r"|social butterfly|happy bunny|stubborn mule|cold fish|couch potato|deer in (?:the )?headlights)"
+    r"|social butterfly|happy bunny|stubborn mule|cold fish|couch potato|deer in (?:the )?headlights|(?:\w+ )?cat (?:that|who) (?:got|ate|stole|has|had) the (?:cream|canary))"
 )
 # words after which a thing is something else than what is spoken of
 _NOT_BETWEEN = (

@@ -15,6 +15,7 @@ _JOINTS = frozenset(
      "them", "they", "this", "who", "with", "woman"]
 )  # fmt: skip
 _NUMBER = r"[-+]?(?:\d+\.?\d*(?:e[-+]?\d+)?|\.\d+|nan|inf)"
+_SEVERAL = re.compile(rf"[^\W\d]:\s*{_NUMBER}\s*[,，;；].*\w", re.IGNORECASE)  # a weight that is not at the end
 _CLOSING = {"(": ")", "[": "]"}
 
 
@@ -39,6 +40,8 @@ def weighted(piece: str) -> list[tuple[str, float]]:
         PromptError: brackets that do not match, a weight that is no number or beyond -4..4, or one without a text.
     """
     segments, tail, _ = _read(piece, 0, "")
+    if not segments and _SEVERAL.search(tail):  # as sliders are written: "smile: 0.7, blink: 0.3"
+        return [one for part in re.split("[,，;；]", piece) if part.strip() for one in weighted(part)]
     if not segments:
         words, weight = _own(tail)
         if not words and piece.strip():
@@ -113,10 +116,6 @@ def _own(text: str) -> tuple[str, float | None]:
     """A text, and the weight after its last colon if there is one."""
     words, colon, number = text.rpartition(":")
     if colon and re.fullmatch(rf"\s*{_NUMBER}\s*", number, re.IGNORECASE):
-        if re.search(rf"[^\W\d]:\s*{_NUMBER}\s*,", words):
-            raise PromptError(
-                f"{text.strip()!r} has several weights; separate its parts with |, as in 'smile:1.2 | wide eyes:0.5'."
-            )
         words = " ".join(words.split())
         return words, _bounded(words, float(number), number.strip())
     if re.search(r"\w:\S*$", text.rstrip()) and not re.search(r"https?:", text):

@@ -22,6 +22,7 @@ from flow_core.train import words
         ("rasie the left eybrow", "raise the left eyebrow"),
         ("blak hair, wdie nose", "black hair, wide nose"),
         ("微笑, smilng", "微笑, smiling"),
+        ("a sda man", "a sad man"),
     ],
 )
 def test_slips_of_the_keys_are_mended(guide: Guide, text: str, read: str) -> None:
@@ -310,3 +311,58 @@ def test_what_is_ignored_is_told_beside_what_is_understood(guide: Guide) -> None
         "smile, masterpiece, 8k, portrait of a man",
     ):
         assert not unknown_note([Prompt.parse(text)], guide), text
+
+
+@pytest.mark.parametrize(
+    ("text", "amount"),
+    [
+        ("smile 0.7", 0.7),
+        ("smile = 0", -1.0),
+        ("smile level 4/10", 0.4),
+        ("0.5 smile", 0.5),
+        ("微笑70%", 0.7),
+        ("massive smile", 1.5),
+        ("smile-ish", 0.5),
+        ("夸张的微笑", 1.5),
+    ],
+)
+def test_numbers_of_sliders_and_degrees_are_amounts(guide: Guide, text: str, amount: float) -> None:
+    [row], _ = guide.meanings.read(embed(guide, text)[None])
+    assert float(row[guide.meanings.names.index("smile")]) == pytest.approx(amount, abs=0.2)
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("undo the frown", "frown"),
+        ("frown removed", "frown"),
+        ("too much frowning", "frown"),
+        ("fix the dark circles under her eyes", "under-eyes dark"),
+        ("取消微笑", "smile"),
+        ("减轻黑眼圈", "under-eyes dark"),
+    ],
+)
+def test_what_is_undone_or_mended_is_turned_down(guide: Guide, text: str, name: str) -> None:
+    [row], _ = guide.meanings.read(embed(guide, text)[None])
+    assert float(row[guide.meanings.names.index(name)]) <= -0.4
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("change to sad", {"sadness"}),
+        ("replace expression with a smile", {"smile"}),
+        ("squint, no green eyes", {"squint", "eyes green"}),
+        ("squint no green eyes", {"squint", "eyes green"}),
+        ("an angry clown", {"anger"}),
+        ("a scared little boy", {"fear", "young"}),
+        ("he just lost his best friend", {"sadness"}),
+        ("愤怒的老板", {"anger"}),
+        ("got caught stealing cookies", {"worry"}),
+        ("caught laughing", {"laugh"}),
+        ("eyeLookUpLeft", {"look up"}),
+        ("no emotions at all", {"neutral"}),
+    ],
+)
+def test_what_is_meant_is_read_and_nothing_beside_it(guide: Guide, text: str, names: set[str]) -> None:
+    assert {*concepts(guide, text)} == names

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from helpers import concepts
 
 from flow_core.editing.named import named
 from flow_core.guides.guide import Guide
@@ -40,3 +41,16 @@ def test_words_and_numbers_are_no_faces(text: str) -> None:
 def test_a_smiley_is_no_weight() -> None:
     assert Prompt.parse("smile:3").parts == (("smile", 3.0),)
     assert all(weight == 1 for _, weight in Prompt.parse("smile, :3").parts)
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("open mouth :)", {"mouth open", "smile"}),
+        ("make her sad please :)", {"sadness"}),
+        ("please make her :)", {"smile"}),
+        ("girl :)", {"smile"}),
+    ],
+)
+def test_a_smiley_is_a_wish_unless_it_is_for_the_reader(guide: Guide, text: str, names: set[str]) -> None:
+    assert {*concepts(guide, text)} == names
