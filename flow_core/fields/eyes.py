@@ -18,6 +18,7 @@ from ..faces.irises import iris_radius, irises_off
 from ..faces.landmarks import AT, BROW_EDGES, EYES, IRISES, OVAL
 from .brows import LASHES
 from .curves import SAMPLES, TABLE, UPPER_SHUTS, Frame, opens, read, shut_line
+from .eyeball import RADII, arcs_of, profile_at, profile_of, unhidden
 from .lashes import Bare, bare_eye
 from .layers import EDGE, Box, box_of
 from .smooth import smoothstep
@@ -83,6 +84,7 @@ NARROW = (
     0.32,
 )  # height of eyes, in their widths, of which hardly anything is seen that would stay as it is, and of which enough is
 # Rows of the landmarks, from the viewer's left to the right: of the upper and the lower lid of either eye, and of the edges of the lips
+_ALL = np.zeros((6, 2, RADII), np.float32)
 LEFT, RIGHT = ([AT[i] for i in ring] for ring in EYES)
 _OVAL = [AT[i] for i in OVAL]
 
@@ -115,6 +117,8 @@ class Eye:
     room: float  # from the outer corner to the outline of the face, in widths of the eye
     lids_move: bool  # otherwise than the skin
     white: White | None  # beside an iris that leaves a corner
+    arcs: np.ndarray | None  # which angles around its iris come to light, see :func:`flow_core.fields.eyeball.arcs_of`
+    profile: Tensor | None  # colours around its iris, see :func:`flow_core.fields.eyeball.profile_of`
 
 
 def eyes_of(
@@ -155,6 +159,15 @@ def eyes_of(
         # an iris goes no farther than to the corner
         right = min(max(right, min(room - a + radius, 0.0)), max(length - room - a - radius, 0.0))
         white = white_beside(face.view, source, np.stack(seen), (a, b, radius), (right, below))
+        share = SAMPLES * length
+        place = share - right * np.minimum(
+            (share / max(a - radius + right, 1e-6)).clip(max=1), (length - share) / max(length - a - radius - right, 1e-6)
+        )
+        shows = [np.interp(share, place, lid * length / target.length) - below for lid in after]
+        arcs = arcs_of(np.stack(seen), np.stack(shows), (a, b), length)
+        profile = None
+        if arcs is not None and face.view is not None:
+            profile = profile_of(face.view, source, np.stack(seen), (a, b, radius))
         brow = target.to(*moved[[AT[i] for i in BROW_EDGES[side]]].T)[1].mean()
         free = after[0].mean() - brow + 0.005
         outer = moved[contour[0]]
@@ -202,6 +215,8 @@ def eyes_of(
                 room_beside,
                 factor != 1,
                 white,
+                arcs,
+                profile,
             )
         )
     on_device = torch.from_numpy(np.array(tables, np.float32)).to(device)
@@ -223,12 +238,12 @@ def ask_eyes(
         first, last = max(center - radius + right, 1e-6), max(length - center - radius - right, 1e-6)
         columns.append(
             (*eye.target.origin, *eye.target.axis, eye.target.length, *eye.source.origin, *eye.source.axis, length,
-             middle, *eye.gaze, first, last, eye.reach, eye.line, eye.edge, eye.narrow, 1 - eye.taken,
+             center, middle, *eye.gaze, first, last, eye.reach, eye.line, eye.edge, eye.narrow, 1 - eye.taken,
              eye.shut, eye.room, 1.0 if eye.left else 0.0)
         )  # fmt: skip
     columns = x.new_tensor(columns).T[..., None]  # each [E,1]
     x0, y0, c, s, width, u0, v0, sc, ss, *rest = columns
-    length, middle, right, below, first, last, reach, line, edge, narrow, along_with, painted_over, room, left = rest
+    length, center, middle, right, below, first, last, reach, line, edge, narrow, along_with, painted_over, room, left = rest
     dx, dy = x - x0, y - y0
     a, b = c * dx + s * dy, c * dy - s * dx
     share = a / width
@@ -262,20 +277,11 @@ def ask_eyes(
     at = a * ratio
     sa = at - right * torch.minimum((at / first).clamp(max=1), (length - at) / last)
     sb = b * ratio - below
-    upper, lower = read(torch.stack([e.seen for e in eyes], 1), sa / length)
-    t_top, t_bottom = top * ratio - below, bottom * ratio - below
-    height = lower - upper
-    room = 0.06 * height.clamp(min=0) * (1 - narrow)
-    margins = [torch.minimum(room, 2 * beyond.clamp(min=0)) for beyond in (upper - t_top, t_bottom - lower)]
-    # Where a lid shows more than was seen, what was seen is stretched between the lid and the middle of the eye.
-    half = torch.minimum(torch.maximum(middle, upper + 0.3 * height), lower - 0.3 * height)
-    above_half = sb < half
-    shown = torch.where(above_half, half - upper - margins[0], lower - margins[1] - half)
-    wanted = torch.where(above_half, half - t_top, t_bottom - half)
-    distance = (sb - half).abs()
-    drawn_out = distance * (shown / wanted.clamp(min=1e-5)).clamp(0, 1)
-    distance = torch.lerp(_gather(distance, wanted, shown), drawn_out, narrow)
-    sb = half + torch.where(above_half, -distance, distance)
+    if any(eye.arcs is not None for eye in eyes):
+        arcs = np.stack([_ALL if eye.arcs is None else eye.arcs for eye in eyes]).astype(np.float32)
+        *places, hidden = unhidden(torch.from_numpy(arcs).to(x.device), torch.stack([center, middle]), length, sa, sb)
+        some = x.new_tensor([[eye.arcs is not None] for eye in eyes]) > 0
+        sa, sb = (torch.where(some, v, w) for v, w in zip(places, (sa, sb), strict=True))
     source = torch.stack([sc * sa - ss * sb + u0, ss * sa + sc * sb + v0])
     if skin is None or not any(eye.shaded for eye in eyes):
         return shift, alpha, source, None
@@ -294,6 +300,10 @@ def ask_eyes(
     shade = shade + LASHED * met * (-((above - under) / (2 * line)).square()).exp() * smoothstep(beside, 0.0, 0.7)
     painted = torch.cat([torch.zeros_like(shade).expand(3, -1, -1), shade[None]])
     for i, eye in enumerate(eyes):
+        if eye.arcs is not None and eye.profile is not None:
+            away = torch.hypot(at[i] - center[i] - right[i], b[i] * ratio[i] - below[i] - middle[i]) / eye.iris[2]
+            cover = hidden[i] * alpha[i]
+            painted[:, i] += torch.cat([profile_at(eye.profile, away) * (1 - shade[i]) * cover, cover[None] * (1 - shade[i])])
         if eye.white is not None:
             height = (b[i] - top[i]) / opening[i]
             painted[:, i] += eye.white.at(at[i], b[i] * ratio[i], height) * (alpha[i] * (1 - shade[i]))
@@ -373,14 +383,6 @@ def _bare_lids(
 def _bare_at(eye: Eye, x: Tensor, y: Tensor) -> Tensor:
     """:meth:`flow_core.fields.lashes.Bare.at` of an eye, 0 where it is not known."""
     return x.new_zeros(8, len(x)) if eye.bare is None else eye.bare.at(x, y)
-
-
-def _gather(distance: Tensor, wanted: Tensor, shown: Tensor) -> Tensor:
-    """Distances ``0..wanted`` from the middle of an eye taken into ``0..shown`` where that is less: nearly as they are in the
-    middle, so that an iris stays round, and closer and closer together towards the lid."""
-    more = (wanted / shown.clamp(min=1e-5) - 1).clamp(1e-3, 9)
-    share = (distance / wanted.clamp(min=1e-5)).clamp(0, 1)
-    return distance / (1 + more * share ** (1 + 0.9 / more).clamp(max=3))
 
 
 def _give(distance: Tensor, reach: float | Tensor) -> Tensor:
