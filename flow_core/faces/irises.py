@@ -30,11 +30,6 @@ USUAL, PULL = 0.15, 0.08  # what is usual of that, and the contrast that it has 
 TONES = 0.3, 0.85  # shares of an eye that are as dark as an iris, and not as light as its white
 CONTRAST = 0.1, 0.25  # of white and iris, as a logarithm, from where on one is seen, and seen well
 
-# Circles that are tried: how many of each measure; how far they lie aside and below, in widths of the eye, and how much larger they are, as a share; the
-# radii between which light rises; and its rise, as a logarithm, that is worth such a way
-DISCS, NEAR_BY, STEP, RISE, MOST = 9, (0.05, 0.05, 0.16), (0.86, 1.14), 0.12, 0.5
-ANGLES, FEW, LIDDED = 32, 4, 0.14  # samples of a circle; how few do not count; and height of the shade of lids, of that of the eye
-
 
 _FOUND = WeakIdKeyDictionary()  # view -> landmarks, and :func:`irises_off` of both: an edit asks several times
 
@@ -66,46 +61,6 @@ def _found(view: Tensor, landmarks: Tensor) -> tuple[float, float]:
     return float(off[best]), float(_ramp(contrast[best], *CONTRAST))
 
 
-@torch.no_grad()
-def iris_disc(view: Tensor, places: np.ndarray, side: int, off: float, radius: float) -> tuple[float, float, float]:
-    """The circle on which the light of an eye rises most from within to without: how far its centre lies from where the iris is expected, along the eye and
-    down, and its radius, in widths of the eye.
-
-    What lids hide of a circle does not count (an integro-differential operator; Daugman, High confidence visual recognition of persons, 1993).
-
-    Args:
-        view: ``[1,3,n,n]`` as of :func:`flow_core.faces.shown.view`.
-        places: ``[161,2]`` landmarks, crop points.
-        side: 0 for the eye on the viewer's left, 1 for the other.
-        off: how far to the viewer's right of its landmark the iris is expected, and
-        radius: its radius, in widths of the eye.
-    """
-    corner, axis, down, width, lids = _frame(places, side)
-    x, y = ((places[AT[IRISES[side][0]]] - corner) @ v / width for v in (axis, down))
-    # circles and their angles: [C,1], [A]
-    aside, low, larger = (v.reshape(-1, 1) for v in np.meshgrid(*(np.linspace(-far, far, DISCS) for far in NEAR_BY), indexing="ij"))
-    angle = (np.arange(ANGLES) + 0.5) / ANGLES * 2 * np.pi
-    rays = np.stack([np.cos(angle), np.sin(angle)])
-    top, bottom = ([(lid - corner) @ v / width for v in (axis, down)] for lid in lids)
-
-    def light(share: float) -> tuple[np.ndarray, np.ndarray]:
-        reach = share * radius * (1 + larger)
-        a, b = x + off + aside + reach * rays[0], y + low + reach * rays[1]
-        upper, lower = (np.interp(a, np.maximum.accumulate(lid[0]), lid[1]) for lid in (top, bottom))
-        edge = LIDDED * (lower - upper)
-        seen = (b > upper + edge) & (b < lower - edge) & (a > 0) & (a < 1)
-        points = corner + width * (a[..., None] * axis + b[..., None] * down)
-        bright = seen_at(view, torch.from_numpy(points)[None]).mean(1)[0].double().cpu().numpy()
-        return np.log(bright + DARK), seen
-
-    (inner, first), (outer, last) = (light(share) for share in STEP)
-    seen = (first & last) * np.abs(rays[0])  # where a lid is near, that is darker
-    rise = ((outer - inner).clip(-MOST, MOST) * seen).sum(1) / (seen.sum(1) + FEW)
-    usual = sum((v / far) ** 2 for v, far in zip((aside, low, larger), NEAR_BY, strict=True))[:, 0]
-    best = int((rise - RISE * usual).argmax())
-    return off + float(aside[best, 0]), float(low[best, 0]), radius * (1 + float(larger[best, 0]))
-
-
 def iris_radius(places: np.ndarray, side: int) -> float:
     """Of the iris on the viewer's left or right, in widths of its eye, of landmarks ``[161,2]``."""
     _, top, bottom = places[[AT[i] for i in IRISES[side]]]
@@ -117,8 +72,12 @@ def _samples(places: np.ndarray, side: int, off: np.ndarray) -> tuple[np.ndarray
     """Samples of the eye on the viewer's left or right: crop points ``[ROWS,COLUMNS,2]``, and their distances ``[PLACES,ROWS COLUMNS]`` from an iris that
     lies ``off [PLACES]`` its landmark, in radii."""
     share, height = np.meshgrid(np.linspace(*ALONG, COLUMNS), np.linspace(*BETWEEN, ROWS))
-    corner, axis, down, width, lids = _frame(places, side)
-    across = width * axis
+    ring = places[[AT[i] for i in (*EYES[side], EYES[side][0])]]
+    lids = (ring[:7:-1], ring[:9]) if side == 0 else (ring[8:], ring[8::-1])  # upper and lower one, from the left
+    corner, across = lids[1][0], lids[1][-1] - lids[1][0]
+    width = max(float(np.hypot(*across)), 1e-6)
+    axis = across / width
+    down = np.array([-axis[1], axis[0]])
     top, bottom = (
         np.interp(share, np.maximum.accumulate((lid - corner) @ axis) / width, (lid - corner) @ down) for lid in lids
     )
@@ -129,18 +88,8 @@ def _samples(places: np.ndarray, side: int, off: np.ndarray) -> tuple[np.ndarray
     return corner + share[..., None] * across + low[..., None] * down, away
 
 
-def _frame(places: np.ndarray, side: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, float, tuple[np.ndarray, np.ndarray]]:
-    """Of the eye on the viewer's left or right: its left corner, unit vectors along it and down, its width, and its upper and lower lid from the left."""
-    ring = places[[AT[i] for i in (*EYES[side], EYES[side][0])]]
-    lids = (ring[:7:-1], ring[:9]) if side == 0 else (ring[8:], ring[8::-1])
-    corner, across = lids[1][0], lids[1][-1] - lids[1][0]
-    width = max(float(np.hypot(*across)), 1e-6)
-    axis = across / width
-    return corner, axis, np.array([-axis[1], axis[0]]), width, lids
-
-
 def _ramp(x: np.ndarray, low: float, high: float) -> np.ndarray:
     return ((x - low) / (high - low)).clip(0, 1)
 
 
-__all__ = ["iris_disc", "iris_radius", "irises_off"]
+__all__ = ["iris_radius", "irises_off"]

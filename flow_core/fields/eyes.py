@@ -18,7 +18,7 @@ from ..faces.irises import iris_radius, irises_off
 from ..faces.landmarks import AT, BROW_EDGES, EYES, IRISES, OVAL
 from .brows import LASHES
 from .curves import SAMPLES, TABLE, UPPER_SHUTS, Frame, opens, read, shut_line
-from .eyeball import RADII, arcs_of, profile_at, profile_of, unhidden
+from .eyeball import GUESSED, LEAST, RADII, arcs_of, eyeball_of, shades, uncovered, unhidden, usual_at
 from .lashes import Bare, bare_eye
 from .layers import EDGE, Box, box_of
 from .smooth import smoothstep
@@ -79,6 +79,7 @@ LEAST_SKIN, PAINTED_ALONE = (
 )  # height of the skin that gives way at least, and how far shut a lid is that is all painted
 RIM = 0.008  # height of the wet rim of a lower lid
 SHADE = 0.45  # how much of the light on an eyeball its lids take at their edge
+CLEAR, LEAST_UP = 0.4, 0.35  # how far below the upper lid the centre of an iris stays, in its radii, but for this share of what is asked
 NARROW = (
     0.22,
     0.32,
@@ -118,7 +119,7 @@ class Eye:
     lids_move: bool  # otherwise than the skin
     white: White | None  # beside an iris that leaves a corner
     arcs: np.ndarray | None  # which angles around its iris come to light, see :func:`flow_core.fields.eyeball.arcs_of`
-    profile: Tensor | None  # colours around its iris, see :func:`flow_core.fields.eyeball.profile_of`
+    usual: Tensor | None  # colours around it, see :class:`flow_core.fields.eyeball.Eyeball`
 
 
 def eyes_of(
@@ -151,23 +152,31 @@ def eyes_of(
         a, b = source.to(*landmarks[AT[IRISES[side][0]]].tolist())
         length, radius, room = source.length, IRIS * source.length, MARGIN * source.length
         right, below = (v * length for v in gaze[side])
-        if right and face.view is not None:
-            off, sure = irises_off(face.view, face.landmarks)
-            a, radius = a + off * sure * length, iris_radius(landmarks, side) * length
         still = np.abs(landmarks[contour] - moved[contour]).max() < 1e-5 and abs(factor - 1) < 1e-4
         still = bool(still and max(abs(right), abs(below)) < 1e-5)
+        seen, shows = np.stack(seen), np.stack(after) * (length / target.length) - below
+        uncovers = not still and (right != 0 or uncovered(seen, shows) > LEAST * length)
+        ball = None
+        if uncovers and face.view is not None:
+            off, sure = irises_off(face.view, face.landmarks)
+            ball = eyeball_of(face, side, source, seen, (a + off * sure * length, b, iris_radius(landmarks, side) * length))
+            a, b, radius = ball.iris
         # an iris goes no farther than to the corner
         right = min(max(right, min(room - a + radius, 0.0)), max(length - room - a - radius, 0.0))
-        white = white_beside(face.view, source, np.stack(seen), (a, b, radius), (right, below))
-        share = SAMPLES * length
-        place = share - right * np.minimum(
-            (share / max(a - radius + right, 1e-6)).clip(max=1), (length - share) / max(length - a - radius - right, 1e-6)
-        )
-        shows = [np.interp(share, place, lid * length / target.length) - below for lid in after]
-        arcs = arcs_of(np.stack(seen), np.stack(shows), (a, b), length)
-        profile = None
-        if arcs is not None and face.view is not None:
-            profile = profile_of(face.view, source, np.stack(seen), (a, b, radius))
+        if below < 0 and uncovers:  # nor up behind a lid
+            lid = np.interp(a + right, SAMPLES * length, after[0]) * length / target.length
+            up = min(-below, max(b - lid - CLEAR * radius, -LEAST_UP * below))
+            shows += below + up
+            below = -up
+        arcs = None
+        if uncovers:
+            aside = SAMPLES * length
+            aside = aside - right * np.minimum(*(v.clip(max=1) for v in (
+                aside / max(a - radius + right, 1e-6), (length - aside) / max(length - a - radius - right, 1e-6)
+            )))
+            shows = np.stack([np.interp(SAMPLES * length, aside, lid) for lid in shows])
+            arcs = arcs_of(seen, shows, shades(seen, length) if ball is None else ball.shade, (a, b), length)
+        white = white_beside(face.view, source, seen, (a, b, radius), (right, below))
         brow = target.to(*moved[[AT[i] for i in BROW_EDGES[side]]].T)[1].mean()
         free = after[0].mean() - brow + 0.005
         outer = moved[contour[0]]
@@ -216,7 +225,7 @@ def eyes_of(
                 factor != 1,
                 white,
                 arcs,
-                profile,
+                None if ball is None else ball.usual,
             )
         )
     on_device = torch.from_numpy(np.array(tables, np.float32)).to(device)
@@ -238,12 +247,12 @@ def ask_eyes(
         first, last = max(center - radius + right, 1e-6), max(length - center - radius - right, 1e-6)
         columns.append(
             (*eye.target.origin, *eye.target.axis, eye.target.length, *eye.source.origin, *eye.source.axis, length,
-             center, middle, *eye.gaze, first, last, eye.reach, eye.line, eye.edge, eye.narrow, 1 - eye.taken,
+             center, middle, radius, *eye.gaze, first, last, eye.reach, eye.line, eye.edge, eye.narrow, 1 - eye.taken,
              eye.shut, eye.room, 1.0 if eye.left else 0.0)
         )  # fmt: skip
     columns = x.new_tensor(columns).T[..., None]  # each [E,1]
     x0, y0, c, s, width, u0, v0, sc, ss, *rest = columns
-    length, center, middle, right, below, first, last, reach, line, edge, narrow, along_with, painted_over, room, left = rest
+    length, center, middle, radius, right, below, first, last, reach, line, edge, narrow, along_with, painted_over, room, left = rest
     dx, dy = x - x0, y - y0
     a, b = c * dx + s * dy, c * dy - s * dx
     share = a / width
@@ -279,7 +288,7 @@ def ask_eyes(
     sb = b * ratio - below
     if any(eye.arcs is not None for eye in eyes):
         arcs = np.stack([_ALL if eye.arcs is None else eye.arcs for eye in eyes]).astype(np.float32)
-        *places, hidden = unhidden(torch.from_numpy(arcs).to(x.device), torch.stack([center, middle]), length, sa, sb)
+        *places, hidden = unhidden(torch.from_numpy(arcs).to(x.device), torch.stack([center, middle, radius]), GUESSED + (1 - GUESSED) * narrow, length, sa, sb)
         some = x.new_tensor([[eye.arcs is not None] for eye in eyes]) > 0
         sa, sb = (torch.where(some, v, w) for v, w in zip(places, (sa, sb), strict=True))
     source = torch.stack([sc * sa - ss * sb + u0, ss * sa + sc * sb + v0])
@@ -293,17 +302,17 @@ def ask_eyes(
     beside = torch.minimum(share, 1 - share) / 0.12
     lit = torch.minimum(torch.minimum(-above / (0.30 * opening), 0.5 - under / (0.30 * opening)), beside).clamp_(0, 1)
     lit = lit * lit * (3 - 2 * lit)
-    shade = SHADE * alpha * went * (1 - lit) * (1 - narrow)
+    shade = SHADE * alpha * went * (1 - lit)
     # Lids that meet are joined by a dark line, unless lashes are painted there.
     met = (1 - opening / (2 * line)).clamp_(0, 1) * smoothstep(opening0, 2 * LINE, 5 * LINE)
     met = met * smoothstep(1 - opening / opening0, 0.7, 0.95) * (1 - painted_over)
     shade = shade + LASHED * met * (-((above - under) / (2 * line)).square()).exp() * smoothstep(beside, 0.0, 0.7)
     painted = torch.cat([torch.zeros_like(shade).expand(3, -1, -1), shade[None]])
     for i, eye in enumerate(eyes):
-        if eye.arcs is not None and eye.profile is not None:
+        if eye.arcs is not None and eye.usual is not None:
             away = torch.hypot(at[i] - center[i] - right[i], b[i] * ratio[i] - below[i] - middle[i]) / eye.iris[2]
             cover = hidden[i] * alpha[i]
-            painted[:, i] += torch.cat([profile_at(eye.profile, away) * (1 - shade[i]) * cover, cover[None] * (1 - shade[i])])
+            painted[:, i] += torch.cat([usual_at(eye.usual, away) * (1 - shade[i]) * cover, cover[None] * (1 - shade[i])])
         if eye.white is not None:
             height = (b[i] - top[i]) / opening[i]
             painted[:, i] += eye.white.at(at[i], b[i] * ratio[i], height) * (alpha[i] * (1 - shade[i]))
