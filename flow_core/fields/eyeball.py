@@ -8,7 +8,6 @@ are to be seen: hardly where the eye was open, and more and more towards the lid
 from __future__ import annotations
 
 import math
-
 from typing import TYPE_CHECKING, NamedTuple
 from weakref import WeakKeyDictionary
 
@@ -27,14 +26,18 @@ if TYPE_CHECKING:
 
 RADII, ANGLES = 40, 49  # samples of distances from the centre, and of angles from straight down to straight up
 LIDS = 0.08  # height of what lies in the shade of a lid or behind lashes at least, of that of the eye
-NARROW, NARROW_LIDS, MOST_SHADE = (0.22, 0.32), 0.14, 0.45  # height of narrow eyes, in their widths, of which that is so much more; and the most
+NARROW, NARROW_LIDS, MOST_SHADE = (
+    (0.22, 0.32),
+    0.14,
+    0.45,
+)  # height of narrow eyes, in their widths, of which that is so much more; and the most
 WET = 0.006  # height of the wet rim of a lower lid, crop fractions
 # Where lashes and paint are looked for: every so many samples along a lid, and how deep; and by how much they are darker, as a logarithm
 STRIDE, DEEPEST, DEPTHS, DARKER = 8, 0.4, 9, (0.2, 0.5)
 MIDDLE = 0.3  # how near to either end of what was seen its middle lies at most, as a share of it
 # Of the colours around an iris: up to how many radii they are known; height along the lids of what does not count, of that of the eye, and the ends of the
 # eye, of its length; and which of those on an iris, and of those beside it, ordered by lightness
-FAR, PLAIN, CORNER, USUAL, RING = 2.2, 0.15, 0.12, (0.4, 0.8), 0.5
+FAR, PLAIN, CORNER, USUAL, RING = 2.2, 0.15, 0.12, (0.4, 0.8), 0.65
 # Angles beyond what was seen at which they begin to be painted, and are; how far at least; and the angles between which they are wholly, for what
 # is spread from the left and from the right meets straight above and below
 HIDDEN, GUESSED, WHITE, SEAM = (0.05, 0.5), 0.4, 0.9, (0.7, 1.45)
@@ -42,7 +45,9 @@ ROUND = 1.02, 1.18  # radii of an iris between which its border lies: it is soft
 # Circles that are tried as an iris: how many of each measure; how far they lie aside and below, in widths of the eye, and how much larger they are, as a
 # share; the radii between which light rises; its rise, as a logarithm, that is worth such a way, and the most that counts; samples of a circle, and how
 # few of them do not count
-DISCS, NEAR_BY, STEP, RISE, MOST, DISC_ANGLES, FEW = 7, (0.05, 0.05, 0.16), (0.86, 1.14), 0.12, 0.5, 32, 4
+DISCS, NEAR_BY = 7, ((0.07, 0.07), (0.05, 0.05), (0.16, 0.30))
+STEP, RISE, MOST, DISC_ANGLES, FEW = (0.86, 1.14), 0.12, 0.5, 32, 4
+ROOM = 0.06  # height of what lies in the shade of a lid where nothing is known, of that of the eye
 LEAST = 1e-3  # by which lids show more than they did, in widths of the eye, so that anything is done about it
 
 
@@ -51,11 +56,11 @@ def uncovered(seen: np.ndarray, after: np.ndarray) -> float:
     return float(np.maximum(seen[0] - after[0], after[1] - seen[1]).max())
 
 
-def shades(seen: np.ndarray, length: float, reach: np.ndarray | float = 0.0) -> np.ndarray:
-    """Heights ``[2,TABLE]`` of the shade of lids ``seen [2,TABLE]``, where lashes and paint ``reach`` so far, in shares of the eye's height."""
+def _shades(seen: np.ndarray, length: float, reach: np.ndarray) -> np.ndarray:
+    """Heights ``[2,TABLE]`` of the shade of lids ``seen [2,TABLE]``, where lashes and paint ``reach [2,TABLE]`` so far, in shares of the eye's height."""
     height = (seen[1] - seen[0]).clip(min=0)
     low = 1 - smoothstep(float(height.max()) / length, *NARROW)
-    shade = (LIDS + low * NARROW_LIDS + np.broadcast_to(reach, seen.shape)) * height
+    shade = (LIDS + low * NARROW_LIDS + reach) * height
     return np.stack([shade[0], shade[1] + WET]).clip(max=MOST_SHADE * height)
 
 
@@ -99,7 +104,16 @@ def arcs_of(
         low, high = before[:, nearest]
         margin = MIDDLE * (high - low)
         level = np.clip(0.0, low + margin, high - margin)
-        found.append([radius[nearest, 0], level, high - level, np.maximum(now[1], high) - level, level - low, level - np.minimum(now[0], low)])
+        found.append(
+            [
+                radius[nearest, 0],
+                level,
+                high - level,
+                np.maximum(now[1], high) - level,
+                level - low,
+                level - np.minimum(now[0], low),
+            ]
+        )
     return np.stack(found, 1)
 
 
@@ -117,7 +131,6 @@ def _ends(inside: np.ndarray, angle: np.ndarray) -> np.ndarray:
     return np.stack([np.where(here.any(1), low, 1.0), np.where(here.any(1), high, 0.0)])
 
 
-
 class Eyeball(NamedTuple):
     """What is seen of an eyeball."""
 
@@ -125,10 +138,15 @@ class Eyeball(NamedTuple):
     # [3,RADII] colours at distances of up to :data:`FAR` radii from its centre: what is usual at each among what is seen, so without highlights on the
     # iris and lashes over the white
     usual: Tensor
-    shade: np.ndarray  # [2,TABLE] how far lashes, paint and the shade of lids reach down from the upper lid and up from the lower one
+    shade: (
+        np.ndarray
+    )  # [2,TABLE] how far lashes, paint and the shade of lids reach down from the upper lid and up from the lower one
 
 
-_SEEN = WeakKeyDictionary(), WeakKeyDictionary()  # face -> its eyeballs on the viewer's left and right: an edit asks several times
+_SEEN = (
+    WeakKeyDictionary(),
+    WeakKeyDictionary(),
+)  # face -> its eyeballs on the viewer's left and right: an edit asks several times
 
 
 def eyeball_of(face: Face, side: int, frame: Frame, seen: np.ndarray, iris: tuple[float, float, float]) -> Eyeball:
@@ -182,23 +200,27 @@ def _looked(view: Tensor, frame: Frame, seen: np.ndarray, iris: tuple[float, flo
     for edge, way in ((top, bottom - top), (bottom, top - bottom)):
         a, b = np.broadcast_to(share * length, (DEPTHS, len(share))), edge + deep * way
         away = np.hypot(a - center, b - middle) / (FAR * radius) * (RADII - 1)
-        darker = np.interp(away, np.arange(RADII), np.log(usual.mean(0) + DARK)) - np.log(_colors(view, frame, a, b).mean(0) + DARK)
+        darker = np.interp(away, np.arange(RADII), np.log(usual.mean(0) + DARK)) - np.log(
+            _colors(view, frame, a, b).mean(0) + DARK
+        )
         reach = np.minimum.accumulate(smoothstep(darker, *DARKER), 0).mean(0) * DEEPEST
         reach = np.convolve(np.pad(reach, 1, "edge"), np.full(3, 1 / 3), "valid")
         shade.append(np.interp(SAMPLES, share, reach))
-    return Eyeball((center, middle, radius), torch.from_numpy(usual.astype(np.float32)).to(view.device), shades(seen, length, np.stack(shade)))
+    return Eyeball(
+        (center, middle, radius),
+        torch.from_numpy(usual.astype(np.float32)).to(view.device),
+        _shades(seen, length, np.stack(shade)),
+    )
 
 
-def _disc(
-    view: Tensor, frame: Frame, seen: np.ndarray, iris: tuple[float, float, float]
-) -> tuple[float, float, float]:
+def _disc(view: Tensor, frame: Frame, seen: np.ndarray, iris: tuple[float, float, float]) -> tuple[float, float, float]:
     """The circle near where an iris is expected on which light rises most from within to without, its place and radius.
 
     What lids hide of a circle does not count, and what they shade little (an integro-differential operator; Daugman, High confidence visual recognition
     of persons, 1993).
     """
     length, (center, middle, radius) = frame.length, iris
-    tried = np.meshgrid(*(np.linspace(-far, far, DISCS) for far in NEAR_BY), indexing="ij")
+    tried = np.meshgrid(*(np.linspace(-near, far, DISCS) for near, far in NEAR_BY), indexing="ij")
     aside, low, larger = (v.reshape(-1, 1) for v in tried)
     angle = (np.arange(DISC_ANGLES) + 0.5) / DISC_ANGLES * 2 * math.pi
     lights, weight = [], np.abs(np.cos(angle))
@@ -211,7 +233,9 @@ def _disc(
         lights.append(np.log(_colors(view, frame, a, b).mean(0) + DARK))
     inner, outer = lights
     rise = ((outer - inner).clip(-MOST, MOST) * weight).sum(1) / (weight.sum(1) + FEW)
-    away = sum((v / far) ** 2 for v, far in zip((aside, low, larger), NEAR_BY, strict=True))[:, 0]
+    away = sum((v / np.where(v < 0, *bounds)) ** 2 for v, bounds in zip((aside, low, larger), NEAR_BY, strict=True))[
+        :, 0
+    ]
     best = int((rise - RISE * away).argmax())
     return center + length * aside[best, 0], middle + length * low[best, 0], radius * (1 + larger[best, 0])
 
@@ -247,7 +271,7 @@ def unhidden(
     hidden = smoothstep(off.abs() - seen, *HIDDEN)
     least = torch.lerp(plain, plain.new_tensor(WHITE), smoothstep(distance / iris[2], *ROUND))
     hidden = hidden * torch.lerp(least, torch.ones_like(least), smoothstep(angle.abs(), *SEAM))
-    angle = level + off.sign() * gather(off.abs(), wanted, seen)
+    angle = level + off.sign() * _gather(off.abs(), wanted, seen)
     return iris[0] + torch.where(right, radius, -radius) * angle.cos(), iris[1] - radius * angle.sin(), hidden
 
 
@@ -259,12 +283,37 @@ def usual_at(usual: Tensor, distance: Tensor) -> Tensor:
     return torch.lerp(first, last, step - low)
 
 
-def gather(distance: Tensor, wanted: Tensor, seen: Tensor) -> Tensor:
-    """Distances ``0..wanted`` from the middle of what was seen taken into ``0..seen`` where that is less: nearly as they are in the middle,
+def drawn_out(
+    down: Tensor, middle: Tensor, upper: Tensor, lower: Tensor, top: Tensor, bottom: Tensor, narrow: Tensor
+) -> Tensor:
+    """Where lids show more of an eyeball than they did and nothing is known of it: what was seen is stretched between the lid and the middle.
+
+    Args:
+        down: ``[E,N]`` places below the line between the corners, and those of
+        middle: ``[E,1]`` the iris,
+        upper, lower: ``[E,N]`` the lids as they were, and
+        top, bottom: ``[E,N]`` as they are after.
+        narrow: ``[E,1]`` 0..1: how far all of it is stretched evenly.
+    """
+    height = lower - upper
+    room = ROOM * height.clamp(min=0) * (1 - narrow)
+    margins = [torch.minimum(room, 2 * beyond.clamp(min=0)) for beyond in (upper - top, bottom - lower)]
+    half = torch.minimum(torch.maximum(middle, upper + MIDDLE * height), lower - MIDDLE * height)
+    above_half = down < half
+    shown = torch.where(above_half, half - upper - margins[0], lower - margins[1] - half)
+    wanted = torch.where(above_half, half - top, bottom - half)
+    distance = (down - half).abs()
+    evenly = distance * (shown / wanted.clamp(min=1e-5)).clamp(0, 1)
+    distance = torch.lerp(_gather(distance, wanted, shown), evenly, narrow)
+    return half + torch.where(above_half, -distance, distance)
+
+
+def _gather(distance: Tensor, wanted: Tensor, shown: Tensor) -> Tensor:
+    """Distances ``0..wanted`` from a middle taken into ``0..shown`` where that is less: nearly as they are in the middle, so that an iris stays round,
     and closer and closer together towards the lid."""
-    more = (wanted / seen.clamp(min=1e-5) - 1).clamp(1e-3, 9)
+    more = (wanted / shown.clamp(min=1e-5) - 1).clamp(1e-3, 9)
     share = (distance / wanted.clamp(min=1e-5)).clamp(0, 1)
     return distance / (1 + more * share ** (1 + 0.9 / more).clamp(max=3))
 
 
-__all__ = ["Eyeball", "arcs_of", "eyeball_of", "unhidden", "usual_at"]
+__all__ = ["Eyeball", "arcs_of", "drawn_out", "eyeball_of", "uncovered", "unhidden", "usual_at"]

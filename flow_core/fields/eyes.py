@@ -18,7 +18,7 @@ from ..faces.irises import iris_radius, irises_off
 from ..faces.landmarks import AT, BROW_EDGES, EYES, IRISES, OVAL
 from .brows import LASHES
 from .curves import SAMPLES, TABLE, UPPER_SHUTS, Frame, opens, read, shut_line
-from .eyeball import GUESSED, LEAST, RADII, arcs_of, eyeball_of, shades, uncovered, unhidden, usual_at
+from .eyeball import GUESSED, LEAST, RADII, Eyeball, arcs_of, drawn_out, eyeball_of, uncovered, unhidden, usual_at
 from .lashes import Bare, bare_eye
 from .layers import EDGE, Box, box_of
 from .smooth import smoothstep
@@ -79,13 +79,16 @@ LEAST_SKIN, PAINTED_ALONE = (
 )  # height of the skin that gives way at least, and how far shut a lid is that is all painted
 RIM = 0.008  # height of the wet rim of a lower lid
 SHADE = 0.45  # how much of the light on an eyeball its lids take at their edge
-CLEAR, LEAST_UP = 0.4, 0.35  # how far below the upper lid the centre of an iris stays, in its radii, but for this share of what is asked
+CLEAR, LEAST_UP = (
+    0.4,
+    0.35,
+)  # how far below the upper lid the centre of an iris stays, in its radii, but for this share of what is asked
 NARROW = (
     0.22,
     0.32,
 )  # height of eyes, in their widths, of which hardly anything is seen that would stay as it is, and of which enough is
 # Rows of the landmarks, from the viewer's left to the right: of the upper and the lower lid of either eye, and of the edges of the lips
-_ALL = np.zeros((6, 2, RADII), np.float32)
+_ALL = np.zeros((6, 2, RADII))
 LEFT, RIGHT = ([AT[i] for i in ring] for ring in EYES)
 _OVAL = [AT[i] for i in OVAL]
 
@@ -118,8 +121,8 @@ class Eye:
     room: float  # from the outer corner to the outline of the face, in widths of the eye
     lids_move: bool  # otherwise than the skin
     white: White | None  # beside an iris that leaves a corner
-    arcs: np.ndarray | None  # which angles around its iris come to light, see :func:`flow_core.fields.eyeball.arcs_of`
-    usual: Tensor | None  # colours around it, see :class:`flow_core.fields.eyeball.Eyeball`
+    ball: Eyeball | None  # what is known of it where what lids hid comes to light, and
+    arcs: np.ndarray | None  # which angles around its iris do, see :func:`flow_core.fields.eyeball.arcs_of`
 
 
 def eyes_of(
@@ -155,27 +158,24 @@ def eyes_of(
         still = np.abs(landmarks[contour] - moved[contour]).max() < 1e-5 and abs(factor - 1) < 1e-4
         still = bool(still and max(abs(right), abs(below)) < 1e-5)
         seen, shows = np.stack(seen), np.stack(after) * (length / target.length) - below
-        uncovers = not still and (right != 0 or uncovered(seen, shows) > LEAST * length)
-        ball = None
-        if uncovers and face.view is not None:
+        ball = arcs = None
+        if face.view is not None and not still and (right or uncovered(seen, shows) > LEAST * length):
             off, sure = irises_off(face.view, face.landmarks)
-            ball = eyeball_of(face, side, source, seen, (a + off * sure * length, b, iris_radius(landmarks, side) * length))
+            expected = a + off * sure * length, b, iris_radius(landmarks, side) * length
+            ball = eyeball_of(face, side, source, seen, expected)
             a, b, radius = ball.iris
         # an iris goes no farther than to the corner
         right = min(max(right, min(room - a + radius, 0.0)), max(length - room - a - radius, 0.0))
-        if below < 0 and uncovers:  # nor up behind a lid
-            lid = np.interp(a + right, SAMPLES * length, after[0]) * length / target.length
-            up = min(-below, max(b - lid - CLEAR * radius, -LEAST_UP * below))
-            shows += below + up
-            below = -up
-        arcs = None
-        if uncovers:
+        if ball is not None:
+            if below < 0:  # nor up behind a lid
+                lid = float(np.interp(a + right, SAMPLES * length, after[0])) * length / target.length
+                up = min(-below, max(b - lid - CLEAR * radius, -LEAST_UP * below))
+                shows, below = shows + below + up, -up
             aside = SAMPLES * length
-            aside = aside - right * np.minimum(*(v.clip(max=1) for v in (
-                aside / max(a - radius + right, 1e-6), (length - aside) / max(length - a - radius - right, 1e-6)
-            )))
+            first, last = (max(v, 1e-6) for v in (a - radius + right, length - a - radius - right))
+            aside = aside - right * np.minimum((aside / first).clip(max=1), (length - aside) / last)
             shows = np.stack([np.interp(SAMPLES * length, aside, lid) for lid in shows])
-            arcs = arcs_of(seen, shows, shades(seen, length) if ball is None else ball.shade, (a, b), length)
+            arcs = arcs_of(seen, shows, ball.shade, (a, b), length)
         white = white_beside(face.view, source, seen, (a, b, radius), (right, below))
         brow = target.to(*moved[[AT[i] for i in BROW_EDGES[side]]].T)[1].mean()
         free = after[0].mean() - brow + 0.005
@@ -224,8 +224,8 @@ def eyes_of(
                 room_beside,
                 factor != 1,
                 white,
+                None if arcs is None else ball,
                 arcs,
-                None if ball is None else ball.usual,
             )
         )
     on_device = torch.from_numpy(np.array(tables, np.float32)).to(device)
@@ -252,7 +252,24 @@ def ask_eyes(
         )  # fmt: skip
     columns = x.new_tensor(columns).T[..., None]  # each [E,1]
     x0, y0, c, s, width, u0, v0, sc, ss, *rest = columns
-    length, center, middle, radius, right, below, first, last, reach, line, edge, narrow, along_with, painted_over, room, left = rest
+    (
+        length,
+        center,
+        middle,
+        radius,
+        right,
+        below,
+        first,
+        last,
+        reach,
+        line,
+        edge,
+        narrow,
+        along_with,
+        painted_over,
+        room,
+        left,
+    ) = rest
     dx, dy = x - x0, y - y0
     a, b = c * dx + s * dy, c * dy - s * dx
     share = a / width
@@ -286,11 +303,16 @@ def ask_eyes(
     at = a * ratio
     sa = at - right * torch.minimum((at / first).clamp(max=1), (length - at) / last)
     sb = b * ratio - below
-    if any(eye.arcs is not None for eye in eyes):
-        arcs = np.stack([_ALL if eye.arcs is None else eye.arcs for eye in eyes]).astype(np.float32)
-        *places, hidden = unhidden(torch.from_numpy(arcs).to(x.device), torch.stack([center, middle, radius]), GUESSED + (1 - GUESSED) * narrow, length, sa, sb)
-        some = x.new_tensor([[eye.arcs is not None] for eye in eyes]) > 0
-        sa, sb = (torch.where(some, v, w) for v, w in zip(places, (sa, sb), strict=True))
+    known = x.new_tensor([[eye.ball is not None] for eye in eyes])
+    place, hidden = (sa, sb), None
+    if any(eye.ball is None for eye in eyes):
+        shown = read(torch.stack([e.seen for e in eyes], 1), sa / length)
+        sb = drawn_out(sb, middle, *shown, top * ratio - below, bottom * ratio - below, narrow)
+    if any(eye.ball is not None for eye in eyes):
+        arcs = x.new_tensor(np.stack([_ALL if eye.arcs is None else eye.arcs for eye in eyes]))
+        least = GUESSED + (1 - GUESSED) * narrow
+        *round_, hidden = unhidden(arcs, torch.stack([center, middle, radius]), least, length, *place)
+        sa, sb = (torch.where(known > 0, v, w) for v, w in zip(round_, (sa, sb), strict=True))
     source = torch.stack([sc * sa - ss * sb + u0, ss * sa + sc * sb + v0])
     if skin is None or not any(eye.shaded for eye in eyes):
         return shift, alpha, source, None
@@ -302,17 +324,17 @@ def ask_eyes(
     beside = torch.minimum(share, 1 - share) / 0.12
     lit = torch.minimum(torch.minimum(-above / (0.30 * opening), 0.5 - under / (0.30 * opening)), beside).clamp_(0, 1)
     lit = lit * lit * (3 - 2 * lit)
-    shade = SHADE * alpha * went * (1 - lit)
+    shade = SHADE * alpha * went * (1 - lit) * (1 - narrow * (1 - known))
     # Lids that meet are joined by a dark line, unless lashes are painted there.
     met = (1 - opening / (2 * line)).clamp_(0, 1) * smoothstep(opening0, 2 * LINE, 5 * LINE)
     met = met * smoothstep(1 - opening / opening0, 0.7, 0.95) * (1 - painted_over)
     shade = shade + LASHED * met * (-((above - under) / (2 * line)).square()).exp() * smoothstep(beside, 0.0, 0.7)
     painted = torch.cat([torch.zeros_like(shade).expand(3, -1, -1), shade[None]])
     for i, eye in enumerate(eyes):
-        if eye.arcs is not None and eye.usual is not None:
-            away = torch.hypot(at[i] - center[i] - right[i], b[i] * ratio[i] - below[i] - middle[i]) / eye.iris[2]
-            cover = hidden[i] * alpha[i]
-            painted[:, i] += torch.cat([usual_at(eye.usual, away) * (1 - shade[i]) * cover, cover[None] * (1 - shade[i])])
+        if eye.ball is not None:
+            away = torch.hypot(at[i] - center[i] - right[i], place[1][i] - middle[i]) / radius[i]
+            usual = torch.cat([usual_at(eye.ball.usual, away), torch.ones_like(away)[None]])
+            painted[:, i] += usual * (hidden[i] * alpha[i] * (1 - shade[i]))
         if eye.white is not None:
             height = (b[i] - top[i]) / opening[i]
             painted[:, i] += eye.white.at(at[i], b[i] * ratio[i], height) * (alpha[i] * (1 - shade[i]))
