@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..faces.landmarks import AT, BROW_EDGES, UPPER_LIDS
+from ..faces.landmarks import AT, BROW_EDGES, CHEEKS, UPPER_LIDS
 from ..faces.lids import seen_at, terms
 from ..geometry.neighbours import largest
 from ..geometry.sampling import interpolate
@@ -39,8 +39,12 @@ ROWS = 48  # pixels a side of what is painted
 # on either side of one, of which there are twice as many as of rows painted, that count; and how much more light ones do than dark ones (a power)
 EVENED, EVEN_ROWS, EVEN_ALONG, LIGHT_COUNTS = (0.1, 0.35), 20, 5, 4
 
+# Light of what comes out of a fold, of that of cheeks; how many times lighter it becomes at most; and the share of the way there, as a logarithm
+LIT, BRIGHTER, COMES = 0.97, 3.0, 0.65
+
 Stays: TypeAlias = Callable[[int], np.ndarray]
 
+_CHEEKS = [[AT[i] for i in side] for side in CHEEKS]
 _UPPER, _BROWS = ([[AT[i] for i in row] for row in sides] for sides in (UPPER_LIDS, BROW_EDGES))
 
 
@@ -178,9 +182,17 @@ def drawn_out(
         planes = along.clip(0, 1), up.clip(0, 1), there * share, there * smoothstep(share, *EVENED)
         on_lid, height, cover, evened = (torch.from_numpy(v).to(lids) for v in planes)
         colors = (terms(on_lid, height) @ lids[side]).clamp(0, 1).movedim(-1, 0)
+        if view is not None:
+            # What was in a fold, or under a brow, comes into the light that cheeks have.
+            cheek = seen_at(view, torch.from_numpy(landmarks[_CHEEKS[side]])[None, None])[0, :, 0].median(1).values
+
+            def risen(color: Tensor, cheek: Tensor = cheek[:, None, None]) -> Tensor:
+                return color * (LIT * cheek / color.clamp(min=0.02)).clamp(1, BRIGHTER) ** COMES
+
+            skin = torch.cat([risen(_even(view, between, along, up)), torch.ones_like(cover)[None]])
+            colors = risen(colors)
         paint = torch.cat([colors * cover, cover[None]])
         if view is not None:
-            skin = torch.cat([_even(view, between, along, up), torch.ones_like(cover)[None]])
             paint += skin * (evened * (1 - cover))
         reach = *(corners.min(0) - most).tolist(), *(corners.max(0) + most).tolist()
         found.append(DrawnOut(reach, Patch((x0, y0, x1, y1), paint[None])))
