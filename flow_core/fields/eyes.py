@@ -9,6 +9,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
@@ -16,6 +17,7 @@ from torch import Tensor
 
 from ..faces.irises import iris_radius, irises_off
 from ..faces.landmarks import AT, BROW_EDGES, EYES, IRISES, OVAL
+from ..once import kept_with
 from .brows import LASHES
 from .curves import SAMPLES, TABLE, UPPER_SHUTS, Frame, opens, read, shut_line
 from .eyeball import GUESSED, LEAST, RADII, Eyeball, arcs_of, drawn_out, eyeball_of, uncovered, unhidden, usual_at
@@ -183,8 +185,7 @@ def eyes_of(
         room_beside = float(np.linalg.norm(moved[_OVAL] - outer, axis=1).min()) / target.length + 1e-3
         bare = None
         if face.lids is not None and face.view is not None and factor < LASHES_TURN[1]:
-            brow, outline = (landmarks[[AT[i] for i in row]] for row in (BROW_EDGES[side], OVAL))
-            bare = bare_eye(face.view, face.lids[0, side], source, seen, brow, outline, side == 0, glasses)
+            bare = _bare_of(face, side, source, seen, landmarks)
         shut, lined = (
             was_open * (1 - smoothstep(factor, *turn)) if bare is not None else 0.0
             for turn in (LASHES_TURN, LINE_TURNS)
@@ -233,6 +234,18 @@ def eyes_of(
         Eye(target, source, table[:4], table[4:], *rest)
         for table, (target, source, *rest) in zip(on_device, eyes, strict=True)
     ]
+
+
+_BARE = WeakKeyDictionary(), WeakKeyDictionary()  # face -> :func:`bare_eye` on the viewer's left and right
+
+
+def _bare_of(face: Face, side: int, source: Frame, seen: np.ndarray, landmarks: np.ndarray) -> Bare:
+    def made() -> Bare:
+        brow, outline = (landmarks[[AT[i] for i in row]] for row in (BROW_EDGES[side], OVAL))
+        with torch.inference_mode(False):  # what is kept may be asked for outside of it
+            return bare_eye(face.view, face.lids[0, side], source, seen, brow, outline, side == 0, face.glasses)
+
+    return kept_with(_BARE[side], face, None, made)
 
 
 def ask_eyes(
