@@ -216,7 +216,10 @@ def drawn_out(face: Face, landmarks: np.ndarray, moved: np.ndarray, stays: Stays
 
 def _risen(colors: Tensor, cheek: Tensor) -> Tensor:
     """Colours ``[...,3,H,W]`` of what was in a fold, or under a brow, when it comes into the light that a ``cheek [3,1,1]`` has."""
-    return colors * (LIT * cheek / colors.clamp(min=0.02)).clamp(1, BRIGHTER) ** COMES
+    light, own = (v.mean(-3, keepdim=True) for v in (cheek, colors))
+    # half of it in each channel: what is in the shade is grey, but cheeks are redder than lids
+    gains = [(LIT * to / of.clamp(min=0.02)).clamp(1, BRIGHTER) for to, of in ((cheek, colors), (light, own))]
+    return colors * (gains[0] * gains[1]) ** (COMES / 2)
 
 
 def _even_skin(face: Face, side: int, between: Between, landmarks: np.ndarray) -> tuple[Tensor, Tensor]:

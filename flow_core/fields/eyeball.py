@@ -26,18 +26,16 @@ if TYPE_CHECKING:
 
 RADII, ANGLES = 40, 49  # samples of distances from the centre, and of angles from straight down to straight up
 LIDS = 0.08  # height of what lies in the shade of a lid or behind lashes at least, of that of the eye
-NARROW, NARROW_LIDS, MOST_SHADE = (
-    (0.22, 0.32),
-    0.14,
-    0.45,
-)  # height of narrow eyes, in their widths, of which that is so much more; and the most
+# Height of narrow eyes, in their widths, of which that is so much more; and the most
+NARROW, NARROW_LIDS, MOST_SHADE = (0.22, 0.32), 0.14, 0.45
 WET = 0.006  # height of the wet rim of a lower lid, crop fractions
 # Where lashes and paint are looked for: every so many samples along a lid, and how deep; and by how much they are darker, as a logarithm
 STRIDE, DEEPEST, DEPTHS, DARKER = 8, 0.4, 9, (0.2, 0.5)
 MIDDLE = 0.3  # how near to either end of what was seen its middle lies at most, as a share of it
 # Of the colours around an iris: up to how many radii they are known; height along the lids of what does not count, of that of the eye, and the ends of the
 # eye, of its length; and which of those on an iris, and of those beside it, ordered by lightness
-FAR, PLAIN, CORNER, USUAL, RING = 2.2, 0.15, 0.12, (0.4, 0.8), 0.65
+FAR, PLAIN, CORNER, USUAL, RING = 2.2, 0.15, 0.12, (0.5, 0.8), 0.65
+DIMMEST = 0.6  # lightness of white, of that of cheeks, at the least: between lashes and lids that are all but shut it is not seen well
 # Angles beyond what was seen at which they begin to be painted, and are; how far at least; and the angles between which they are wholly, for what
 # is spread from the left and from the right meets straight above and below
 HIDDEN, GUESSED, WHITE, SEAM = (0.05, 0.5), 0.4, 0.9, (0.7, 1.45)
@@ -45,7 +43,7 @@ ROUND = 1.02, 1.18  # radii of an iris between which its border lies: it is soft
 # Circles that are tried as an iris: how many of each measure; how far they lie aside and below, in widths of the eye, and how much larger they are, as a
 # share; the radii between which light rises; its rise, as a logarithm, that is worth such a way, and the most that counts; samples of a circle, and how
 # few of them do not count
-DISCS, NEAR_BY = 7, ((0.07, 0.07), (0.05, 0.05), (0.16, 0.30))
+DISCS, NEAR_BY = 7, ((0.07, 0.07), (0.05, 0.05), (0.16, 0.22))
 STEP, RISE, MOST, DISC_ANGLES, FEW = (0.86, 1.14), 0.12, 0.5, 32, 4
 ROOM = 0.06  # height of what lies in the shade of a lid where nothing is known, of that of the eye
 LEAST = 1e-3  # by which lids show more than they did, in widths of the eye, so that anything is done about it
@@ -162,12 +160,14 @@ def eyeball_of(face: Face, side: int, frame: Frame, seen: np.ndarray, iris: tupl
 
     def made() -> Eyeball:
         with torch.inference_mode(False):  # what is kept may be asked for outside of it
-            return _looked(face.view, frame, seen, iris)
+            return _looked(face.view, face.lightness, frame, seen, iris)
 
     return kept_with(_SEEN[side], face, None, made)
 
 
-def _looked(view: Tensor, frame: Frame, seen: np.ndarray, iris: tuple[float, float, float]) -> Eyeball:
+def _looked(
+    view: Tensor, lightness: float, frame: Frame, seen: np.ndarray, iris: tuple[float, float, float]
+) -> Eyeball:
     length = frame.length
     center, middle, radius = _disc(view, frame, seen, iris)
     distance, angle = np.linspace(0, FAR * radius, RADII)[:, None], np.linspace(-math.pi, math.pi, 2 * ANGLES)
@@ -192,6 +192,7 @@ def _looked(view: Tensor, frame: Frame, seen: np.ndarray, iris: tuple[float, flo
     if beside.any():
         white = colors[:, beside]
         white = white[:, white.mean(0).argsort()[int(USUAL[1] * (white.shape[1] - 1))]]
+        white = white * max(1.0, DIMMEST * lightness / max(white.mean(), 1e-3))
         usual += smoothstep(distance[:, 0] / radius, *ROUND) * (white[:, None] - usual)
     # What is darker than that below a lid is not the eyeball's own.
     share, deep = SAMPLES[::STRIDE], np.linspace(0, DEEPEST, DEPTHS)[:, None]
