@@ -45,7 +45,7 @@ ROWS = 48  # pixels a side of what is painted
 EVENED, EVEN_ROWS, EVEN_ALONG, LIGHT_COUNTS = (0.1, 0.35), 20, 5, 4
 
 # Light of what comes out of a fold, of that of cheeks; how many times lighter it becomes at most; and the share of the way there, as a logarithm
-LIT, BRIGHTER, COMES = 0.97, 3.0, 0.65
+LIT, BRIGHTER, COMES = 0.97, 2.2, 0.5
 
 Stays: TypeAlias = Callable[[int], np.ndarray]
 

@@ -34,8 +34,8 @@ STRIDE, DEEPEST, DEPTHS, DARKER = 8, 0.4, 9, (0.2, 0.5)
 MIDDLE = 0.3  # how near to either end of what was seen its middle lies at most, as a share of it
 # Of the colours around an iris: up to how many radii they are known; height along the lids of what does not count, of that of the eye, and the ends of the
 # eye, of its length; and which of those on an iris, and of those beside it, ordered by lightness
-FAR, PLAIN, CORNER, USUAL, RING = 2.2, 0.15, 0.12, (0.5, 0.8), 0.65
-DIMMEST = 0.6  # lightness of white, of that of cheeks, at the least: between lashes and lids that are all but shut it is not seen well
+FAR, PLAIN, CORNER, USUAL, RING = 2.2, 0.15, 0.12, (0.5, 0.7), 0.65
+DIMMEST = 0.55  # lightness of white, of that of cheeks, at the least: between lashes and lids that are all but shut it is not seen well
 # Angles beyond what was seen at which they begin to be painted, and are; how far at least; and the angles between which they are wholly, for what
 # is spread from the left and from the right meets straight above and below
 HIDDEN, GUESSED, WHITE, SEAM = (0.05, 0.5), 0.4, 0.9, (0.7, 1.45)

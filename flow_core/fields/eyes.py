@@ -81,18 +81,16 @@ LEAST_SKIN, PAINTED_ALONE = (
 )  # height of the skin that gives way at least, and how far shut a lid is that is all painted
 RIM = 0.008  # height of the wet rim of a lower lid
 SHADE = 0.45  # how much of the light on an eyeball its lids take at their edge
-CLEAR, LEAST_UP = (
-    0.4,
-    0.35,
-)  # how far below the upper lid the centre of an iris stays, in its radii, but for this share of what is asked
+# How far below the upper lid the centre of an iris stays, in its radii, but for this share of what is asked
+CLEAR, LEAST_UP = 0.4, 0.35
 NARROW = (
     0.22,
     0.32,
 )  # height of eyes, in their widths, of which hardly anything is seen that would stay as it is, and of which enough is
 # Rows of the landmarks, from the viewer's left to the right: of the upper and the lower lid of either eye, and of the edges of the lips
-_ALL = np.zeros((6, 2, RADII))
 LEFT, RIGHT = ([AT[i] for i in ring] for ring in EYES)
 _OVAL = [AT[i] for i in OVAL]
+_NONE = np.zeros((6, 2, RADII))  # arcs of an eye whose lids show nothing new
 
 
 @dataclass(frozen=True)
@@ -110,7 +108,7 @@ class Eye:
     line: float  # half width of the line between lids that meet
     edge: float  # and of the border between lids and eyeball
     reach: float  # how far above the upper lid the skin gives way, up to the brow
-    narrow: float  # 0..1: how far what is seen of the eyeball is stretched with its lids
+    narrow: float  # 0..1: how little is seen of the eyeball
     left: bool  # whether it is the one on the viewer's left
     glasses: bool  # whether it gives way only up to the rim of glasses
     box: Box
@@ -199,7 +197,8 @@ def eyes_of(
         above, under = min(top.min(), after[0].min()) - reach, max(bottom.max(), after[1].max()) + LOWER_LID
         line = max(LINE, min(1.4 * pixel, 4 * LINE))
         edge = max(EDGE, min(pixel, 4 * EDGE))  # in small pictures a narrower border would be a staircase
-        shaded = bool(max(abs(right), abs(below)) > 1e-5 or factor > 1 or factor < SHUTS) or bare is not None
+        shaded = bool(max(abs(right), abs(below)) > 1e-5 or factor > 1 or factor < SHUTS)
+        shaded = shaded or bare is not None or arcs is not None
         box = box_of(target, above - 0.01, under + 0.01, BESIDE * target.length if factor < 1 else 0.0)
         eyes.append(
             (
@@ -265,24 +264,8 @@ def ask_eyes(
         )  # fmt: skip
     columns = x.new_tensor(columns).T[..., None]  # each [E,1]
     x0, y0, c, s, width, u0, v0, sc, ss, *rest = columns
-    (
-        length,
-        center,
-        middle,
-        radius,
-        right,
-        below,
-        first,
-        last,
-        reach,
-        line,
-        edge,
-        narrow,
-        along_with,
-        painted_over,
-        room,
-        left,
-    ) = rest
+    (length, center, middle, radius, right, below, first, last, reach, line, edge, narrow, along_with, painted_over, room,
+     left) = rest  # fmt: skip
     dx, dy = x - x0, y - y0
     a, b = c * dx + s * dy, c * dy - s * dx
     share = a / width
@@ -322,7 +305,7 @@ def ask_eyes(
         shown = read(torch.stack([e.seen for e in eyes], 1), sa / length)
         sb = drawn_out(sb, middle, *shown, top * ratio - below, bottom * ratio - below, narrow)
     if any(eye.ball is not None for eye in eyes):
-        arcs = x.new_tensor(np.stack([_ALL if eye.arcs is None else eye.arcs for eye in eyes]))
+        arcs = x.new_tensor(np.stack([_NONE if eye.arcs is None else eye.arcs for eye in eyes]))
         least = GUESSED + (1 - GUESSED) * narrow
         *round_, hidden = unhidden(arcs, torch.stack([center, middle, radius]), least, length, *place)
         sa, sb = (torch.where(known > 0, v, w) for v, w in zip(round_, (sa, sb), strict=True))
@@ -344,13 +327,15 @@ def ask_eyes(
     shade = shade + LASHED * met * (-((above - under) / (2 * line)).square()).exp() * smoothstep(beside, 0.0, 0.7)
     painted = torch.cat([torch.zeros_like(shade).expand(3, -1, -1), shade[None]])
     for i, eye in enumerate(eyes):
+        free = alpha[i] * (1 - shade[i])
         if eye.ball is not None:
             away = torch.hypot(at[i] - center[i] - right[i], place[1][i] - middle[i]) / radius[i]
             usual = torch.cat([usual_at(eye.ball.usual, away), torch.ones_like(away)[None]])
-            painted[:, i] += usual * (hidden[i] * alpha[i] * (1 - shade[i]))
+            painted[:, i] += usual * (hidden[i] * free)
+            free = free * (1 - hidden[i])
         if eye.white is not None:
             height = (b[i] - top[i]) / opening[i]
-            painted[:, i] += eye.white.at(at[i], b[i] * ratio[i], height) * (alpha[i] * (1 - shade[i]))
+            painted[:, i] += eye.white.at(at[i], b[i] * ratio[i], height) * free
     if all(eye.bare is None for eye in eyes):
         return shift, alpha, source, painted
     room = BELOW_RIM + top - top0 if eyes[0].glasses else reach

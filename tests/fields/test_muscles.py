@@ -274,6 +274,20 @@ def test_several_faces_each_smile_their_own(crops: dict[str, Crop], portraits: d
     assert torch.allclose(again, edited)
 
 
+def test_a_crop_is_fitted_once(crop: Crop, monkeypatch: pytest.MonkeyPatch) -> None:
+    import flow_core.fields.muscles as muscles
+
+    calls, fit, points = [], muscles.fit_shown, pixel_centers(32, 32)
+    monkeypatch.setattr(muscles, "fit_shown", lambda *a: calls.append(a) or fit(*a))
+    crop = replace(crop)
+    smiles, blinks = (preset(name).flow(0.0, crop)(points).offset for name in ("smile", "wink"))
+    assert len(calls) == 1
+    assert not torch.equal(smiles, blinks)
+    other = replace(crop, landmarks=crop.landmarks + 2.0)  # pixels
+    assert not torch.equal(preset("smile").flow(0.0, other)(points).offset, smiles)
+    assert len(calls) == 2
+
+
 def test_strength_zero_and_outside_are_bit_identical(crop: Crop, astronaut: Tensor) -> None:
     for field in (expression("laugh, jawWider 1"), expression_of(crop)):
         assert same_bits(warp(astronaut, crop, field, 0.0, 0.0)[0], astronaut)
