@@ -17,7 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..faces.landmarks import AT, BROW_EDGES, CHEEKS, UPPER_LIDS
+from ..faces.landmarks import AT, BROW_EDGES, CHEEKS, FOREHEAD, UPPER_LIDS
 from ..faces.lids import seen_at, terms
 from ..geometry.neighbours import largest
 from ..geometry.sampling import interpolate
@@ -44,12 +44,12 @@ ROWS = 48  # pixels a side of what is painted
 # on either side of one, of which there are twice as many as of rows painted, that count; and how much more light ones do than dark ones (a power)
 EVENED, EVEN_ROWS, EVEN_ALONG, LIGHT_COUNTS = (0.1, 0.35), 20, 5, 4
 
-# Light of what comes out of a fold, of that of cheeks; how many times lighter it becomes at most; and the share of the way there, as a logarithm
+# Light of what comes out of a fold, of that of the skin around; how many times lighter it becomes at most; and the share of the way there, as a logarithm
 LIT, BRIGHTER, COMES = 0.97, 2.2, 0.5
 
 Stays: TypeAlias = Callable[[int], np.ndarray]
 
-_CHEEKS = [[AT[i] for i in side] for side in CHEEKS]
+_CHEEKS, _MIDDLE = [[AT[i] for i in side] for side in CHEEKS], [AT[i] for i in FOREHEAD]
 _UPPER, _BROWS = ([[AT[i] for i in row] for row in sides] for sides in (UPPER_LIDS, BROW_EDGES))
 
 
@@ -203,33 +203,35 @@ def drawn_out(face: Face, landmarks: np.ndarray, moved: np.ndarray, stays: Stays
         if face.view is None:
             paint = torch.cat([colors * cover, cover[None]])
         else:
-            skin, cheek = _even_skin(face, side, between, landmarks)
+            skin, light = _even_skin(face, side, between, landmarks)
             places = np.stack([(along + BESIDE) / (1 + 2 * BESIDE), up.clip(0, 1)], -1)
             even = interpolate(skin, torch.from_numpy(places)[None].to(skin), "bilinear")[0]
             evened = evened * (1 - cover)
-            colors = _risen(colors, cheek)
+            colors = _risen(colors, light)
             paint = torch.cat([colors * cover + even * evened, (cover + evened)[None]])
         reach = *(corners.min(0) - most).tolist(), *(corners.max(0) + most).tolist()
         found.append(DrawnOut(reach, Patch((x0, y0, x1, y1), paint[None])))
     return found
 
 
-def _risen(colors: Tensor, cheek: Tensor) -> Tensor:
-    """Colours ``[...,3,H,W]`` of what was in a fold, or under a brow, when it comes into the light that a ``cheek [3,1,1]`` has."""
-    light, own = (v.mean(-3, keepdim=True) for v in (cheek, colors))
-    # half of it in each channel: what is in the shade is grey, but cheeks are redder than lids
-    gains = [(LIT * to / of.clamp(min=0.02)).clamp(1, BRIGHTER) for to, of in ((cheek, colors), (light, own))]
-    return colors * (gains[0] * gains[1]) ** (COMES / 2)
+def _risen(colors: Tensor, skin: Tensor) -> Tensor:
+    """Colours ``[...,3,H,W]`` of what was in a fold, or under a brow, when it comes into the light that ``skin [3,1,1]`` has: in each channel, for what is
+    in the shade is of another hue."""
+    return colors * (LIT * skin / colors.clamp(min=0.02)).clamp(1, BRIGHTER) ** COMES
 
 
 def _even_skin(face: Face, side: int, between: Between, landmarks: np.ndarray) -> tuple[Tensor, Tensor]:
-    """:func:`_even` of a face in the light of its cheek, and that cheek ``[3,1,1]``: an edit asks many times."""
+    """:func:`_even` of a face in the light of the skin around, and that skin ``[3,1,1]``: an edit asks many times."""
 
     def made() -> tuple[Tensor, Tensor]:
         with torch.inference_mode(False):  # what is kept may be asked for outside of it
-            cheek = seen_at(face.view, torch.from_numpy(landmarks[_CHEEKS[side]])[None, None])
-            cheek = cheek[0].median(2).values[..., None]
-            return _risen(_even(face.view, between), cheek), cheek
+            # Cheeks are redder than lids, so the skin between the brows counts as much.
+            cheek, middle = (
+                seen_at(face.view, torch.from_numpy(landmarks[at])[None, None])[0].median(2).values[..., None]
+                for at in (_CHEEKS[side], _MIDDLE)
+            )
+            light = (cheek + middle) / 2
+            return _risen(_even(face.view, between), light), light
 
     return kept_with(_EVENED[side], face, None, made)
 
