@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from .grid import pixel_centers
 from .sampling import downscaled, sample_image
 
 
@@ -272,6 +273,12 @@ class Crop:
             raise ValueError(f"A crop of {self.pictures} pictures does not fit {len(image)}.")
         source = self.of_picture if len(image) > 1 else (0,) * self.batch
         return torch.cat([self._aligned_one(image[of : of + 1], i, size) for i, of in enumerate(source)])
+
+    def within(self, size: int) -> Tensor:
+        """Which pixels of :meth:`aligned` squares are seen in the picture, and are not its border repeated: ``[B,1,size,size]`` 0 or 1."""
+        h, w = self.image_size
+        points = self.to_image(pixel_centers(size, size, self.matrix.device)) / self.matrix.new_tensor([w, h])
+        return ((points >= 0) & (points <= 1)).all(-1)[:, None].float()
 
     def _aligned_one(self, image: Tensor, index: int, size: int) -> Tensor:
         crop = self.select(index).to(image.device)
