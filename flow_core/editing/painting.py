@@ -8,11 +8,13 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
+from torch.utils.weak import WeakIdKeyDictionary
 
-from ..faces.hair import FAR, how_low, resized
+from ..faces.hair import FAR, WINDOW, hangs, how_low, resized
 from ..geometry.crop import Crop
 from ..geometry.grid import pixel_centers
 from ..geometry.lab import lab_to_rgb, rgb_to_lab
+from ..once import kept_with
 from .dye import Hair, dyed, look
 from .gates import Gates
 from .tints import Tint, goal, shift
@@ -191,8 +193,24 @@ def hair_span(crop: Crop, image: Tensor) -> float:
     widest = next((span for span in SPANS if span >= reach + MARGIN), SPANS[-1])
     if widest <= FAR:
         return widest
-    wide, side = crop.widen(widest), round(COLOR_RASTER * widest)
-    low = how_low(wide.aligned(image, side), widest, wide.within(side))
+    if crop.view is None:
+        return _hanging_span(image, crop, widest)
+    return kept_with(_HANGING, crop.view, crop.landmarks, lambda: _hanging_span(image, crop, widest))
+
+
+_HANGING = WeakIdKeyDictionary()  # view -> landmarks, and :func:`_hanging_span`: each colour asks for it
+
+
+def _hanging_span(image: Tensor, crop: Crop, widest: float) -> float:
+    """What :func:`hair_span` finds in pictures that go on as far as ``widest``."""
+
+    def seen(span: float) -> tuple[Tensor, Tensor, float]:
+        wide, side = crop.widen(span), round(COLOR_RASTER * span)
+        return wide.aligned(image, side), wide.within(side), span
+
+    if not hangs(*seen(WINDOW)):
+        return FAR
+    low = how_low(*seen(widest))
     return next((span for span in SPANS if span >= FAR and 0.5 + span / 2 >= low + MARGIN), widest)
 
 

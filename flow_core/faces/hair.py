@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from ..checkpoint import filled
 from ..geometry.neighbours import blurred, closing, largest
-from ..geometry.sampling import enlarged
+from ..geometry.sampling import enlarged, enlarged_part
 from ..guides.nano import fused
 from ..once import once
 
@@ -202,7 +202,7 @@ def _with_long(found: Tensor, picture: Tensor, within: Tensor, span: float) -> T
     count, coarse = found.shape[-1], found.shape[-1] / span
     share = _share_below(count, span, found.device)
     first = int((share == 0).sum())
-    if not (found[:, :, first : first + round(0.1 * coarse)] > HANGS).any():
+    if not _goes_on(found, span).any():
         return found
     likely = _low(picture, within, span, count)
     likely = torch.lerp(found, likely, share)
@@ -215,6 +215,13 @@ def _with_long(found: Tensor, picture: Tensor, within: Tensor, span: float) -> T
     edge = (torch.arange(count, device=found.device) + 0.5) / coarse
     edge = (torch.minimum(edge, edge.flip(0)) / ENDS).clamp(max=1)
     return likely * near * torch.minimum(edge, edge[:, None])
+
+
+def _goes_on(found: Tensor, span: float) -> Tensor:
+    """Where hair ``[B,1,n,n]`` of squares of ``span`` sides is about to go on below the face."""
+    coarse = found.shape[-1] / span
+    first = round((BELOW[0] - 0.5 + span / 2) * coarse)
+    return found[:, :, first : first + round(0.1 * coarse)] > HANGS
 
 
 def _low(picture: Tensor, within: Tensor, span: float, count: int) -> Tensor:
@@ -253,9 +260,20 @@ def _share_below(count: int, span: float, device: torch.device) -> Tensor:
     return ((rows - BELOW[0]) / (BELOW[1] - BELOW[0])).clamp(0, 1)[:, None]
 
 
-def how_low(picture: Tensor, span: float, within: Tensor) -> float:
-    """How far down hair of any of the faces hangs, in sides of the face square from its top, as far as ``picture [B,3,S,S]`` of ``span`` sides,
-    more than :data:`FAR`, shows it."""
+def hangs(picture: Tensor, within: Tensor, span: float) -> bool:
+    """Whether hair of any of the faces goes on below them, in squares ``[B,3,S,S]`` of :data:`WINDOW` sides; as of :func:`how_low`."""
+    found = F.interpolate(_look(picture, within).sigmoid(), (COARSE,) * 2, mode="bilinear", align_corners=False)
+    return bool(_goes_on(found, span).any())
+
+
+def how_low(picture: Tensor, within: Tensor, span: float) -> float:
+    """How far down hair of any of the faces hangs, in sides of the face square from its top.
+
+    Args:
+        picture: squares ``[B,3,S,S]`` around the middle of the face squares.
+        within: ``[B,1,S,S]`` as of :func:`find_hair`.
+        span: their side in sides of the face square, more than :data:`FAR`.
+    """
     seen = (middle(x, span / WINDOW) for x in (picture, within))
     wide = F.interpolate(_look(*seen).sigmoid(), (round(SIZE * WINDOW / 2),) * 2, mode="bilinear", align_corners=False)
     found = _beyond(picture, within, middle(wide, WINDOW), wide, span)
@@ -321,12 +339,24 @@ def matted(
     picture = torch.cat([picture, HUE * picture[:, :2] / (picture.sum(1, keepdim=True) + 0.1)], 1)
     side, reach = mask.shape[-1] // 2, max(1, band // 2)
     coarse, rough = resized(picture, side), resized(mask, side)
-    row, column = torch.triu_indices(coarse.shape[1], coarse.shape[1], device=coarse.device)
+    row, column, _ = _pairs(coarse.shape[1], coarse.device)
     sums = torch.cat([torch.ones_like(rough), coarse, coarse[:, row] * coarse[:, column]], 1)
     known = [rough if one is None else resized(one, side) for one in (inner, outer)]
-    first = _on_the_way(coarse, rough, _ways(sums, *known, reach))
+    ways = _ways(sums, *known, reach)
+    first = _on_the_way(coarse, rough, ways)
     mask = mask + resized(first - rough, mask.shape[-1])
-    return _on_the_way(picture, mask, _ways(sums, first, first, reach)).clamp(0, 1)
+    ways, size = _ways(sums, first, first, reach), picture.shape[-1]
+    out = torch.zeros_like(picture[:, :1])
+    some = torch.maximum(resized(mask.clamp(min=0), side), ways[:, 1:2]).amax((0, 1)) > 0
+    rows, columns = (some.any(axis).nonzero()[:, 0].tolist() for axis in (1, 0))
+    if rows:  # hair is a small part of a wide picture
+        box = tuple(math.ceil(end * size / side) for v in (rows, columns) for end in (v[0], v[-1] + 1))
+        ways, box = enlarged_part(ways, size, box)
+        mask, (top, _, left, _) = enlarged_part(mask, size, box)
+        part = (..., slice(box[0], box[1]), slice(box[2], box[3]))
+        mask = mask[..., box[0] - top : box[1] - top, box[2] - left : box[3] - left]
+        out[part] = _on_the_way(picture[part], mask, ways).clamp(0, 1)
+    return out
 
 
 def _ways(sums: Tensor, inner: Tensor, outer: Tensor, reach: int, noise: float = 0.05) -> Tensor:
@@ -341,13 +371,15 @@ def _ways(sums: Tensor, inner: Tensor, outer: Tensor, reach: int, noise: float =
     beyond = (1 - 2 * most).clamp(min=0) + 0.05 * (1 - outer) ** 8 + 1e-9
     (some, more), (of_hair, of_beyond), vary = _colors(sums, torch.stack([hair, beyond]), 2 * reach)
     way = of_hair - of_beyond
-    both = vary.sum(0).movedim((1, 2), (-2, -1)) + noise**2 * torch.eye(way.shape[1], device=way.device)
+    row, column, at = _pairs(way.shape[1], way.device)
+    both = vary.sum(0)[:, at].movedim((1, 2), (-2, -1)) + noise**2 * torch.eye(way.shape[1], device=way.device)
     along = torch.linalg.solve(both.cpu(), way.movedim(1, -1)[..., None].cpu())  # not every device solves many at once
     along = along[..., 0].movedim(-1, 1).to(way)
     far = (way * along).sum(1, keepdim=True)
     along = along / far.clamp(min=1e-6)
     begin = (along * of_beyond).sum(1, keepdim=True)
-    spread = torch.einsum("bcyx,pbcdyx,bdyx->bpyx", along, vary, along).clamp(min=0).sqrt()
+    pairs = along[:, row] * along[:, column] * torch.where(row == column, 1.0, 2.0)[:, None, None]
+    spread = (vary * pairs).sum(2).clamp(min=0).sqrt().movedim(0, 1)
     apart = some * more * far**2 / (far**2 + APART**2)
     apart, way = resized(torch.cat([apart, along, begin, spread], 1), inner.shape[-1]).tensor_split((1,), 1)
     unsure = (2 * torch.minimum(least, most)).clamp(max=1) * apart
@@ -356,9 +388,8 @@ def _ways(sums: Tensor, inner: Tensor, outer: Tensor, reach: int, noise: float =
 
 
 def _on_the_way(picture: Tensor, mask: Tensor, ways: Tensor) -> Tensor:
-    """How far pixels ``[B,C,S,S]`` are on ways from :func:`_ways`, or else what a mask says, ``[B,1,S,S]``."""
-    planes = torch.cat([resized(x, picture.shape[-1]) for x in (mask, ways)], 1)
-    mask, unsure, near, along, begin, hair, beyond = planes.split((1, 1, 1, picture.shape[1], 1, 1, 1), 1)
+    """How far pixels ``[B,C,h,w]`` are on ways from :func:`_ways`, or else what a mask says, ``[B,1,h,w]``."""
+    unsure, near, along, begin, hair, beyond = ways.split((1, 1, picture.shape[1], 1, 1, 1), 1)
     alpha = (picture * along).sum(1, keepdim=True) - begin
     low, high = (SPREAD * beyond).clamp(*LOW), 1 - (SPREAD * hair).clamp(*HIGH)
     return torch.lerp(mask, torch.minimum(((alpha - low) / (high - low)).clamp(0, 1), near), unsure)
@@ -367,17 +398,22 @@ def _on_the_way(picture: Tensor, mask: Tensor, ways: Tensor) -> Tensor:
 def _colors(sums: Tensor, weight: Tensor, radius: int) -> tuple[Tensor, Tensor, Tensor]:
     """Of parts ``weight [P,B,1,h,w]`` of a picture, with ``sums`` as of :func:`_ways`, from place to place, which are half as
     many a side (``y`` and ``x``): whether there is any of a part near ``[P,B,1,y,x]`` 0..1, its mean ``[P,B,C,y,x]``, and how much it varies
-    within itself ``[P,B,C,C,y,x]``."""
+    within itself, by pairs of colours ``[P,B,C(C+1)/2,y,x]``."""
     count = math.isqrt(2 * sums.shape[1]) - 1
-    row, column = torch.triu_indices(count, count, device=sums.device)  # what varies is symmetric
+    row, column, _ = _pairs(count, sums.device)
     sums = blurred(sums * weight, radius)
     sums = F.avg_pool2d(sums.flatten(0, 1), 2, ceil_mode=True).unflatten(0, sums.shape[:2])
     some, mean, square = sums.split((1, count, len(row)), 2)
     mean, square = mean / some.clamp(min=1e-5), square / some.clamp(min=1e-5)
-    vary = square - mean.index_select(2, row) * mean.index_select(2, column)
-    at = torch.empty(count, count, dtype=torch.long, device=sums.device)
-    at[row, column] = at[column, row] = torch.arange(len(row), device=sums.device)
-    return (50 * some).clamp(max=1), mean, vary[:, :, at]
+    return (50 * some).clamp(max=1), mean, square - mean.index_select(2, row) * mean.index_select(2, column)
+
+
+def _pairs(count: int, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
+    """The pairs of colours of a symmetric matrix: their rows and columns ``[N]``, and the pair at each place of it ``[count,count]``."""
+    row, column = torch.triu_indices(count, count, device=device)
+    at = torch.empty(count, count, dtype=torch.long, device=device)
+    at[row, column] = at[column, row] = torch.arange(len(row), device=device)
+    return row, column, at
 
 
 def trusted(logits: Tensor, least: tuple[float, float] = SURE) -> Tensor:

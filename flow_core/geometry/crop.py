@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from .grid import pixel_centers
 from .sampling import downscaled, sample_image
 
 
@@ -276,9 +275,13 @@ class Crop:
 
     def within(self, size: int) -> Tensor:
         """Which pixels of :meth:`aligned` squares are seen in the picture, and are not its border repeated: ``[B,1,size,size]`` 0 or 1."""
-        h, w = self.image_size
-        points = self.to_image(pixel_centers(size, size, self.matrix.device)) / self.matrix.new_tensor([w, h])
-        return ((points >= 0) & (points <= 1)).all(-1)[:, None].float()
+        at = (torch.arange(size, device=self.matrix.device) + 0.5) / size
+        seen = at.new_ones(self.batch, 1, size, size)
+        for one, inverse in zip(seen, self.inverse[:, :2].tolist(), strict=True):
+            for (a, b, u), end in zip(inverse, self.image_size[::-1], strict=True):
+                place = a * at + (b * at + u)[:, None]
+                one *= (place >= 0) & (place <= end)
+        return seen
 
     def _aligned_one(self, image: Tensor, index: int, size: int) -> Tensor:
         crop = self.select(index).to(image.device)
