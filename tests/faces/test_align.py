@@ -180,7 +180,10 @@ def test_crop_beyond_the_border_repeats_its_colors() -> None:
     picture = torch.zeros(1, 3, 80, 80)
     picture[:, 0, :, :40] = 1
     picture[:, 1, :, 40:] = 1
-    out = square_crop((80, 80), (40, 40), 200).aligned(picture, 50)
+    crop = square_crop((80, 80), (40, 40), 200)
+    out, within = crop.aligned(picture, 50), crop.within(50)
+    assert within[..., 15:35, 15:35].min() == 1
+    assert within.sum() == 20 * 20
     torch.testing.assert_close(out[0, :, 25, 0], torch.tensor([1.0, 0, 0]))
     torch.testing.assert_close(out[0, :, 0, 49], torch.tensor([0, 1.0, 0]))
     assert square_crop((80, 80), (-300, 40), 60).aligned(picture, 16).isfinite().all()
