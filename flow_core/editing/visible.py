@@ -17,7 +17,7 @@ from torch import Tensor
 
 from ..faces.covered import SIZE as COVERED_SIZE
 from ..faces.covered import load_covered
-from ..faces.hair import guided, likely_hair, middle, resized
+from ..faces.hair import FAR, guided, likely_hair, middle, resized, share_below
 from ..faces.landmarks import AT, BROWS, EYES, IRISES, LIPS, OVAL
 from ..faces.regions import polygon_mask, region_mask
 from ..fields.base import color_taper
@@ -399,9 +399,9 @@ class Seen:
         expected, rim = self._around(expected), (like.shape[-1] - self.size) // 2
         rows = (torch.arange(like.shape[-1], device=like.device) + 0.5 - rim) / self.size
         above = _ramp(self._brows[..., 1:, None] - rows[:, None], 0.0, 0.05)
-        surely = (
-            _ramp(resized(self.found_hair[2], like.shape[-1]), *LIKELY) * (rows < 1)[:, None]
-        )  # on shoulders it has only seen a part
+        surely = _ramp(resized(self.found_hair[2], like.shape[-1]), *LIKELY)
+        if self.span > FAR:  # on shoulders it has only seen a part
+            surely = surely * (1 - share_below(like.shape[-1], self.span, like.device))
         like = torch.stack([like, expected, above.expand_as(like), surely]).amax(0)
         # at the border it is partly what lies beyond, and as likely hair as what is within
         whole = _ramp(mask, 0.6, 0.95)

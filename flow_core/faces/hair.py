@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..checkpoint import filled
-from ..geometry.neighbours import blurred, closing, largest
+from ..geometry.neighbours import blurred, largest
 from ..geometry.sampling import enlarged, enlarged_part
 from ..guides.nano import fused
 from ..once import once
@@ -29,10 +29,14 @@ WINDOW = 1.25  # sides of the face square that the network may look at: it knows
 FAR = 1.5  # of the square beyond which it is found below the face alone, where long hair hangs,
 # in squares of so many sides, whose middles lie so far below that of the face square: it knows hair on shoulders without a whole face
 HANGING = (1.25, 0.3), (1.25, 0.45), (1.5, 0.45), (1.75, 0.5)
-BELOW = 0.85, 1.0  # of the face square, from where on that counts, and where it does alone
+BELOW = 0.8, 0.95  # of the face square, from where on that counts, and where it does alone
 # times the mean of their logits, and more: what several looks take for hair is more certainly some than for each of them, and what hangs from hair is
 ALTOGETHER = 2.0, 0.5
 HANGS = 0.35  # probability from which on hair there hangs together with that above
+BLACK = (
+    0.08,
+    0.14,
+)  # mean of R, G and B of hair, and of its places, that are as black as is seen, and may have no texture
 ENDS = 0.15  # of the face square, over which hair fades that goes on beyond what is looked at
 NEAR = 1.125  # sides of the face square up to which hair goes on as it ends there: too little to look at again
 JOINED = 0.1  # of the face square, over which what it finds there goes over into what it finds in the square
@@ -145,12 +149,15 @@ def likely_hair(
         mask = F.pad(mask, (round(coarse * (span - 1) / 2),) * 4, mode="replicate")
     picture = resized(picture, side)
     small = resized(picture, mask.shape[-1])
-    some = textured(small, mask, max(1, round(0.025 * coarse)))
-    likely = _surer_below(mask, span) if span > FAR else mask
+    likely, some = mask, textured(small, mask, max(1, round(0.025 * coarse)))
+    below = likely.new_zeros(1)
+    if span > FAR:
+        likely, below = _surer_below(mask, span), share_below(len(mask[0, 0]), span, mask.device)
+        some = torch.maximum(some, below * _black(small, mask))
     mask = likely * some
     bounds = torch.lerp(*mask.new_tensor([UNKNOWN, SEEN])[..., None, None, None, None], known(likely))
     outer, found, inner = (((mask - low) / (high - low)).clamp(0, 1) for low, high in bounds)
-    found = found * near_sure(likely, max(1, round(HELD * coarse)))
+    found = found * torch.maximum(near_sure(likely, max(1, round(HELD * coarse))), below)  # there doubt is wide
     mask = matted(picture, found, max(1, round(BAND * coarse)), inner, outer)
     some = ((likely - STRAY[0]) / (STRAY[1] - STRAY[0])).clamp(0, 1)
     return mask * resized(some, side), sure, likely
@@ -200,7 +207,7 @@ def _beyond(picture: Tensor, within: Tensor, inside: Tensor, wide: Tensor, span:
 def _with_long(found: Tensor, picture: Tensor, within: Tensor, span: float) -> Tensor:
     """Hair ``found [B,1,n,n]`` with what hangs down from it below the face, looked for in squares around which a face is seen in part."""
     count, coarse = found.shape[-1], found.shape[-1] / span
-    share = _share_below(count, span, found.device)
+    share = share_below(count, span, found.device)
     first = int((share == 0).sum())
     if not _goes_on(found, span).any():
         return found
@@ -251,10 +258,10 @@ def _low(picture: Tensor, within: Tensor, span: float, count: int) -> Tensor:
 def _surer_below(likely: Tensor, span: float) -> Tensor:
     """Likely hair ``[B,1,n,n]``, more certainly some or none below the face: see :data:`ALTOGETHER`."""
     surer = (ALTOGETHER[0] * likely.logit(1e-4) + ALTOGETHER[1]).sigmoid() * (likely > 0)
-    return torch.lerp(likely, surer, _share_below(likely.shape[-1], span, likely.device))
+    return torch.lerp(likely, surer, share_below(likely.shape[-1], span, likely.device))
 
 
-def _share_below(count: int, span: float, device: torch.device) -> Tensor:
+def share_below(count: int, span: float, device: torch.device) -> Tensor:
     """Of rows ``[count,1]`` of squares of ``span`` sides, what of their hair is found below the face alone, 0..1."""
     rows = (torch.arange(count, device=device) + 0.5) / count * span + 0.5 - span / 2
     return ((rows - BELOW[0]) / (BELOW[1] - BELOW[0])).clamp(0, 1)[:, None]
@@ -289,10 +296,15 @@ def textured(picture: Tensor, mask: Tensor, radius: int) -> Tensor:
     usual = [one[m > 0.9].median() if (m > 0.9).any() else one.sum() * 0 for one, m in zip(fine, mask, strict=True)]
     usual = torch.stack(usual)[:, None, None, None]
     some = ((fine / usual.clamp(min=1e-4) - TEXTURE[0]) / (TEXTURE[1] - TEXTURE[0])).clamp(0, 1)
-    some = closing(
-        torch.where(usual < BLURRED, 1.0, some), 6 * radius + 1
-    )  # black hair in shade has none either, between locks that have
+    some = torch.where(usual < BLURRED, 1.0, some)
     return torch.lerp(some, torch.ones_like(some), ((mask - 0.9) / 0.08).clamp(0, 1))
+
+
+def _black(picture: Tensor, mask: Tensor) -> Tensor:
+    """Whether places of pictures ``[B,3,h,w]`` with hair ``[B,1,h,w]`` that is black are as black, ``[B,1,h,w]`` 0..1."""
+    grey = picture.mean(1, keepdim=True)
+    hair = (grey * mask).sum((2, 3), keepdim=True) / mask.sum((2, 3), keepdim=True).clamp(min=1)
+    return ((BLACK[1] - torch.maximum(grey, hair)) / (BLACK[1] - BLACK[0])).clamp(0, 1)
 
 
 def known(likely: Tensor) -> Tensor:
