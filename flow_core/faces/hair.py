@@ -213,11 +213,11 @@ def _with_long(found: Tensor, picture: Tensor, within: Tensor, span: float) -> T
         return found
     likely = _low(picture, within, span, count)
     likely = torch.lerp(found, likely, share)
-    hangs = (likely > HANGS).float()
-    for row in range(first, count):
-        above = F.max_pool2d(hangs[:, :, row - 1 : row], (1, 5), 1, (0, 2))
-        hangs[:, :, row] *= above[:, :, 0]
-    near = largest(hangs, 5)
+    joined = (likely > HANGS).float()
+    for row in range(first, count):  # what does not hang from hair is a coat, or somebody else's
+        above = F.max_pool2d(joined[:, :, row - 1 : row], (1, 5), 1, (0, 2))
+        joined[:, :, row] *= above[:, :, 0]
+    near = largest(joined, 5)
     near[:, :, :first] = 1
     edge = (torch.arange(count, device=found.device) + 0.5) / coarse
     edge = (torch.minimum(edge, edge.flip(0)) / ENDS).clamp(max=1)
