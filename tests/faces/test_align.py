@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import skimage.data
@@ -12,6 +14,7 @@ from torch import Tensor
 
 from flow_core.faces.align import ENOUGH, ORDERS, FaceNotFound, align, close_up, sort_faces, studied
 from flow_core.faces.detect import Detection, Detector
+from flow_core.faces.doubts import doubts
 from flow_core.faces.landmarks import load_landmarks
 from flow_core.faces.shown import view
 from flow_core.geometry.crop import Crop, ffhq_matrix
@@ -355,3 +358,8 @@ def test_a_large_photo_is_read_once_and_tells_the_same(finder: Detector, astrona
     whole = load_landmarks().refine(photo, rough)
     assert (found.places - whole.places).abs().max() < 1e-3
     assert (found.view - view(photo, whole)).abs().mean() < 0.004
+
+
+def test_a_doubtful_face_is_said_to_be_one(crop: Crop) -> None:
+    assert not doubts(crop)
+    assert "may be none" in " ".join(doubts(replace(crop, score=(0.82,))))
