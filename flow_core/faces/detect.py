@@ -31,7 +31,10 @@ LONG = 2.0  # times as long as wide: longer images are looked at in more pixels,
 SURE = 0.87  # a score that hardly anything but a face gets; what has less may be a nostril, an eye of a cat, or a face that is upside down
 TURNED = 700  # root of the pixels of a picture that is turned; one without a sure face is turned seven times
 TURNS = (90, -90, 45, -45, 180, 135, -135)  # degrees by which an image is turned where it shows no sure face upright
-MORE = 0.35  # share of what a threshold leaves to 1 that is asked of a face in a turned image on top of it
+FINE = 2560  # longest side at which a large image without a sure face is looked at once more
+MORE = (
+    0.35  # share of what a threshold leaves to 1 that is asked on top of it of a face in such looks, and in turned ones
+)
 FACE = 96  # size of a face in the closer look; the crop is twice as large, a multiple of 32
 CANDIDATES = 64  # findings looked at closely at a time
 ANCHORS = ((8, (10, 16, 24)), (16, (32, 48)), (32, (64, 96)), (64, (128, 192, 256)))  # stride, sizes
@@ -60,7 +63,7 @@ class Detector:
 
     Called with an image ``[3,H,W]`` (RGB float 0..1, any size) it returns the faces of at least the score
     ``threshold``, the largest first; an empty list where there is none. With ``turned`` an image without a sure upright face is
-    turned by all eighths for a likelier one, which takes some four times as long; before each turn ``watch`` is called with the number of
+    looked at more finely, and turned by all eighths for a likelier one, which takes some five times as long; before each turn ``watch`` is called with the number of
     looks that are done, and of all. It is looked at up to ``enlarged`` times as large as it is: the larger, the smaller the faces that are found.
 
     Raises:
@@ -88,9 +91,22 @@ class Detector:
             levels = _levels(image.to(self.device), enlarged)
             rows = self._find(levels, threshold)
             if turned and _best(rows) < SURE:
+                rows = self._find_small(levels, threshold, rows)
+            if turned and _best(rows) < SURE:
                 rows = self._find_turned(levels, threshold, rows, watch)
             rows = rows[_area(rows).argsort(descending=True)].to(image.device)
             return [Detection(row[:4].clone(), row[4:14].reshape(5, 2).clone(), float(row[14])) for row in rows]
+
+    def _find_small(self, levels: list[Tensor], threshold: float, rows: Tensor) -> Tensor:
+        """Rows of faces, with those that only more pixels of a large image show; of these more is asked, as there are more places for them."""
+        image, largest = levels[:2]
+        share = min(1.0, FINE / max(image.shape[2:]))
+        if share * image.shape[3] < 1.2 * largest.shape[3]:
+            return rows
+        finer = _resize(image, [round(share * side) for side in image.shape[2:]])
+        small = self._look_closer([image, finer, largest], self._look(finer, image, threshold / 2))
+        rows = torch.cat([rows, small[small[:, 14] >= _more(threshold)]])
+        return rows[_distinct(rows)]
 
     def _find_turned(
         self, levels: list[Tensor], threshold: float, upright: Tensor, watch: Callable[[int, int], None] | None
@@ -104,13 +120,13 @@ class Detector:
         large = levels[1]
         share = min(1.0, TURNED / (large.shape[2] * large.shape[3]) ** 0.5)
         small = _resize(large, [max(1, round(side * share)) for side in large.shape[2:]])
-        best, least = upright, threshold + MORE * (1 - threshold)
+        best = upright
         for i, angle in enumerate(TURNS):
             if watch is not None:
                 watch(i + 1, len(TURNS) + 1)
             view, back = _turned(small, angle)
             sizes = ([max(1, side // part) for side in view.shape[2:]] for part in (1, 2, 4))
-            rows = self._find([view, *(_resize(view, size) for size in sizes)], least)
+            rows = self._find([view, *(_resize(view, size) for size in sizes)], _more(threshold))
             if _best(rows) > _best(best):
                 best = _turned_back(rows, back, _size(levels[0]) / _size(small))
         return best
@@ -312,6 +328,11 @@ def _local_maxima(rows: Tensor, most: float) -> list[int]:
         kept.append(int(best))
         left = left[_overlap(rows[best], rows[left]) <= most]
     return kept
+
+
+def _more(threshold: float) -> float:
+    """What is asked of a face where it is looked for in many more places than upright and large."""
+    return threshold + MORE * (1 - threshold)
 
 
 def _best(rows: Tensor) -> float:

@@ -29,6 +29,7 @@ _ALPHA = (".png", ".tif", ".tiff", ".webp", ".tga", ".jp2", ".avif", ".gif")
 _SIXTEEN = {".png": (1, 3, 4), ".tif": (1, 3, 4), ".tiff": (1, 3, 4), ".ppm": (1, 3), ".pgm": (1,)}  # suffix: channels
 # Outside the face a picture shall stay what it is: without loss, or as near to it as the format comes. A JPEG of a JPEG is compressed as that was.
 _QUALITY = {
+    ".png": {"compress_level": 3},  # a third of the time of Pillow's own 6, for a twentieth more bytes
     ".jpg": {"quality": 95, "subsampling": 0},
     ".jpeg": {"quality": 95, "subsampling": 0},
     ".webp": {"lossless": True, "exact": True},

@@ -97,6 +97,15 @@ def test_small_and_large_faces_are_found(find: Detector, astronaut: Tensor, fact
     assert off(face, ASTRONAUT * factor) < tolerance
 
 
+def test_a_small_face_in_a_large_photo_is_found(find: Detector, astronaut: Tensor) -> None:
+    """It is 41 px high, one in seventy-three of the height."""
+    photo = torch.full((3, 3000, 4000), 0.5)
+    head = resized(astronaut[:, :256, 96:352], 0.375)
+    photo[:, 2000:2096, 3000:3096] = head
+    [face] = find(photo, turned=True)
+    assert off(face, (ASTRONAUT - torch.tensor([96, 0])) * 0.375 + torch.tensor([3000, 2000])) < 0.4
+
+
 @pytest.mark.parametrize("degrees", [-45, -30, 30, 45])
 def test_a_tilted_face_is_found(find: Detector, astronaut: Tensor, degrees: float) -> None:
     image = Image.fromarray((astronaut * 255).byte().permute(1, 2, 0).numpy())
