@@ -97,7 +97,7 @@ def test_a_picture_is_no_clip(tmp_path: Path, name: str) -> None:
     photo, exif = Image.fromarray(signal_picture()), Image.Exif()
     exif[0x010F] = "Camera"
     photo.save(tmp_path / name, exif=exif)
-    with pytest.raises(ClipError, match="is a picture.*faceflow copy"):
+    with pytest.raises(ClipError, match=r"is a picture.*faceflow copy"):
         Clip.open(tmp_path / name)
 
 
