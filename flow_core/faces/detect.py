@@ -36,6 +36,7 @@ MORE = (
     0.35  # share of what a threshold leaves to 1 that is asked on top of it of a face in such looks, and in turned ones
 )
 FACE = 96  # size of a face in the closer look; the crop is twice as large, a multiple of 32
+BEYOND = 0.5  # the grey beyond a picture's border: black, or the colours at the border, hide some of the faces that it cuts off
 CANDIDATES = 64  # findings looked at closely at a time
 ANCHORS = ((8, (10, 16, 24)), (16, (32, 48)), (32, (64, 96)), (64, (128, 192, 256)))  # stride, sizes
 BUILTIN = Path(__file__).parents[1] / "weights" / "detector.safetensors"
@@ -297,7 +298,7 @@ def _crop(levels: list[Tensor], row: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     x, y = ((row[:2] + row[2:4]) / 2 * scale - side / 2).round().int().tolist()
     height, width = level.shape[-2:]
     part = level[..., max(0, y) : y + side, max(0, x) : x + side]
-    part = F.pad(part, [max(0, gap) for gap in (-x, x + side - width, -y, y + side - height)])
+    part = F.pad(part, [max(0, gap) for gap in (-x, x + side - width, -y, y + side - height)], value=BEYOND)
     return _resize(part, (2 * FACE,) * 2), torch.tensor([x, y], device=row.device) / scale, side / 2 / FACE / scale
 
 
