@@ -64,8 +64,8 @@ class Detector:
 
     Called with an image ``[3,H,W]`` (RGB float 0..1, any size) it returns the faces of at least the score
     ``threshold``, the largest first; an empty list where there is none. With ``turned`` an image without a sure upright face is
-    looked at more finely, and turned by all eighths for a likelier one, which takes some five times as long; before each turn ``watch`` is called with the number of
-    looks that are done, and of all. It is looked at up to ``enlarged`` times as large as it is: the larger, the smaller the faces that are found.
+    looked at more finely, and turned by all eighths for a likelier one, which takes some five times as long; before each turn ``watch`` is
+    called with the number of looks that are done, and of all. It is looked at up to ``enlarged`` times as large as it is: the larger, the smaller the faces that are found.
 
     Raises:
         ValueError: the image or the threshold is not of that kind.
@@ -102,9 +102,9 @@ class Detector:
         """Rows of faces, with those that only more pixels of a large image show; of these more is asked, as there are more places for them."""
         image, largest = levels[:2]
         share = min(1.0, FINE / max(image.shape[2:]))
-        if share * image.shape[3] < 1.2 * largest.shape[3]:
+        if share * max(image.shape[2:]) < 1.2 * max(largest.shape[2:]):
             return rows
-        finer = _resize(image, [round(share * side) for side in image.shape[2:]])
+        finer = _resize(image, [max(1, round(share * side)) for side in image.shape[2:]])
         small = self._look_closer([image, finer, largest], self._look(finer, image, threshold / 2))
         rows = torch.cat([rows, small[small[:, 14] >= _more(threshold)]])
         return rows[_distinct(rows)]
