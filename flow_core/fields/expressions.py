@@ -50,8 +50,8 @@ PRESETS: dict[str, dict[str, float]] = {
     "neutral": _ALL,
     # The eyes make a smile; corners drawn out farther than this make a clown's. Lips part as far as people's do at such a smile: of those
     # who draw their corners out so far, hardly one keeps them shut. What smiles already hardly smiles more.
-    "smile": {**_RELAX_SOUR, **_SMILING, "mouthSmile": 0.82, "cheekSquint": 0.82, "eyeSquint": 0.5, "mouthUpperUp": 0.65, "mouthLowerDown": 0.55, "mouthDimple": 0.1,
-              "jawOpen": 0.04},
+    "smile": {**_RELAX_SOUR, **_SMILING, "mouthSmile": 0.82, "cheekSquint": 0.82, "eyeSquint": 0.5, "mouthUpperUp": 0.65, "mouthLowerDown": 0.68, "mouthDimple": 0.1,
+              "jawOpen": 0.05},
     # Without a jaw that drops it would be one more smile.
     "laugh": {**_RELAX_SOUR, **{n: v for n, v in _SMILING.items() if n != "relax jawOpen"}, "mouthSmile": 0.75, "cheekSquint": 1.0, "eyeSquint": 0.65, "mouthUpperUp": 0.62, "mouthLowerDown": 0.28,
               "mouthStretch": 0.25, "jawOpen": 0.32, "browOuterUp": 0.1},
