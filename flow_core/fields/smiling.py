@@ -25,12 +25,14 @@ SMILES, PARTS = (
     (0.1, 0.6),
     (0.03, 0.12),
 )  # by how much more a face smiles, and its lips part, of their width, until lips are so
-INWARDS = (
-    0.6,
-    0.4,
-)  # share of what an upper and a lower lip are too thin by, by which they hang over the teeth; the rest goes outwards
+# Share of what an upper and a lower lip are too thin by, by which they hang over the teeth; the rest goes outwards
+INWARDS = 0.6, 0.4
 SHUTS = 0.4  # of an opening, which that takes at most
-FADES = 0.15  # widths of the mouth beyond its edges within which the skin goes along
+FADES = 0.15  # widths of the mouth above and below lips within which the skin goes along
+
+_SHARE = np.linspace(0, 1, SAMPLES)
+_PROFILES = [np.interp(np.minimum(_SHARE, 1 - _SHARE), SHARES, profile) for profile in (UPPER, LOWER)]
+_MIDDLES = [edge[5] for edge in EDGES]
 
 
 def spread(before: Tensor, after: Tensor, points: Tensor, smiles: float) -> Tensor | None:
@@ -45,45 +47,45 @@ def spread(before: Tensor, after: Tensor, points: Tensor, smiles: float) -> Tens
     """
     if smiles <= SMILES[0]:
         return None
-    (_, was), (frame, now) = (_heights(at) for at in torch.stack([before, after]).double().cpu().numpy())
-    outer_top, top, bottom, outer_bottom = now
+    before, after = torch.stack([before, after]).double().cpu().numpy()
+    frame, (outer_top, top, bottom, outer_bottom) = _heights(after)
     width, opening = frame.length, (bottom - top).clip(0)
     much = smoothstep(smiles, *SMILES) * smoothstep(opening.max() / width, *PARTS)
     if not much:
         return None
-    share = np.linspace(0, 1, SAMPLES)
-    middle, least = SAMPLES // 2, np.minimum(share, 1 - share)
+    was = np.hypot(*(before[_MIDDLES[1::2]] - before[_MIDDLES[::2]]).T)
     moves = []
-    for (a, b), (c, d), profile, kept, inwards in (
-        ((was[0], was[1]), (outer_top, top), UPPER, KEPT[0], INWARDS[0]),
-        ((was[2], was[3]), (bottom, outer_bottom), LOWER, KEPT[1], INWARDS[1]),
+    for now, at_rest, profile, kept, inwards in zip(
+        (top - outer_top, outer_bottom - bottom), was, _PROFILES, KEPT, INWARDS, strict=True
     ):
-        wanted = max(kept * (b - a)[middle], (d - c)[middle]) * np.interp(least, SHARES, profile)
-        thicker = much * (wanted - (d - c))
-        inner = np.minimum(inwards * thicker, SHUTS / 2 * opening)
-        moves += [thicker - inwards * thicker, inner]
-    tables = np.stack([*now, -moves[0], moves[1], -moves[3], moves[2]])
-    tables = torch.from_numpy(tables.astype(np.float32)).to(points)
+        thicker = much * (max(kept * at_rest, now[SAMPLES // 2]) * profile - now)
+        moves += [thicker - inwards * thicker, np.minimum(inwards * thicker, SHUTS / 2 * opening)]
+    tables = np.stack([outer_top, top, bottom, outer_bottom, -moves[0], moves[1], -moves[3], moves[2]])
+    tables = torch.from_numpy(tables.T.astype(np.float32)).to(points)
     a, b = frame.to(*points.unbind(-1))
-    x = (a / width).clamp(0, 1) * (SAMPLES - 1)
-    i = x.long().clamp(max=SAMPLES - 2)
-    outer_top, top, bottom, outer_bottom, up, over, under, down = torch.lerp(tables[:, i], tables[:, i + 1], x - i)
-    upper = ((b - outer_top) / (top - outer_top).clamp(min=1e-5)).clamp(0, 1)
-    lower = ((outer_bottom - b) / (outer_bottom - bottom).clamp(min=1e-5)).clamp(0, 1)
+    reach = 3 * FADES * width
+    near = (a > 0) & (a < width) & (b > outer_top.min() - reach) & (b < outer_bottom.max() + reach)
+    near = near.nonzero()[:, 0]
+    a, b = a.index_select(0, near), b.index_select(0, near)
+    x = a * ((SAMPLES - 1) / width)
+    i = x.long().clamp_(max=SAMPLES - 2)
+    rows = torch.lerp(tables.index_select(0, i), tables.index_select(0, i + 1), (x - i)[:, None])
+    outer_top, top, bottom, outer_bottom, up, over, under, down = rows.unbind(-1)
+    upper = ((b - outer_top) / (top - outer_top).clamp_(min=1e-5)).clamp_(0, 1)
+    lower = ((outer_bottom - b) / (outer_bottom - bottom).clamp_(min=1e-5)).clamp_(0, 1)
     moved = torch.where(b < (top + bottom) / 2, torch.lerp(up, over, upper), torch.lerp(down, under, lower))
-    far = torch.maximum(outer_top - b, b - outer_bottom).clamp(min=0) / (FADES * width)
-    beside = (a - a.clamp(0, width)) / (FADES * width)
-    moved = moved * (-far.square() - beside.square()).exp()
+    far = torch.maximum(outer_top - b, b - outer_bottom).clamp_(min=0) / (FADES * width)
+    moved = moved * far.square_().neg_().exp_()
     c, s = frame.axis
-    return torch.stack([-s * moved, c * moved], -1)
+    return torch.zeros_like(points).index_copy_(0, near, torch.stack([-s * moved, c * moved], -1))
 
 
-def _heights(landmarks: np.ndarray) -> tuple[Frame, np.ndarray]:
-    """Heights ``[4,SAMPLES]`` of :data:`EDGES` from corner to corner, in the frame of the mouth."""
+def _heights(landmarks: np.ndarray) -> tuple[Frame, list[np.ndarray]]:
+    """The frame of a mouth, and in it the heights ``[SAMPLES]`` of the edges of its lips from corner to corner, from the highest to the lowest."""
     frame = Frame.between(*landmarks[EDGES[0]][[0, -1]])
     rows = []
-    for edge in EDGES:
+    for edge in (EDGES[0], EDGES[1], EDGES[3], EDGES[2]):
         a, b = frame.to(*landmarks[edge].T)
-        a, b = np.concatenate([[0.0], a, [frame.length]]), np.concatenate([[0.0], b, [0.0]])
-        rows.append(np.interp(np.linspace(0, 1, SAMPLES), np.maximum.accumulate(a) / frame.length, b))
-    return frame, np.stack([rows[0], rows[1], rows[3], rows[2]])
+        a = np.maximum.accumulate(a) / frame.length
+        rows.append(np.interp(_SHARE, np.concatenate([[0.0], a, [1.0]]), np.concatenate([[0.0], b, [0.0]])))
+    return frame, rows
