@@ -66,7 +66,7 @@ PRESETS: dict[str, dict[str, float]] = {
     # Brows whose inner ends rise while they are drawn together: of all muscles that says most of sorrow. The chin pushes the lower lip up,
     # so that lips keep their width; corners that go down alone make a mask's mouth.
     "sadness": {**_SHUT_MOUTH, "relax eyeSquint": 0.8, "relax browOuterUp": 0.8, "browInnerUp": 1.0, "browTogether": 0.8, "browDown": 0.1, "browAngle": -0.5,
-                "mouthFrown": 0.65, "mouthStretch": 0.1, "mouthShrugLower": 0.3, "mouthRollLower": 0.15, "cheekSquint": 0.1, "eyeBlink": 0.27, "eyeLookDown": 0.2},
+                "mouthFrown": 0.65, "mouthStretch": 0.1, "mouthShrugLower": 0.2, "mouthRollLower": 0.05, "cheekSquint": 0.1, "eyeBlink": 0.27, "eyeLookDown": 0.2},
     "fear": {**_RELAX_MOUTH, "browInnerUp": 0.8, "browOuterUp": 0.35, "browTogether": 0.6, "eyeWide": 0.85, "mouthStretch": 0.5,
              "mouthLowerDown": 0.42, "jawOpen": 0.23},
     "disgust": {**_RELAX_MOUTH, **_CLOSING, "noseSneer": 1.0, "mouthUpperUp": 0.5, "browDown": 0.35, "browTogether": 0.3, "eyeSquint": 0.6,
