@@ -4,7 +4,7 @@ A unit of the rig is not a unit as it is read: how much of a smile is read depen
 partly read as another. Where an edit asks for what was read on a face (a copied expression, or a face at rest), units are
 found in a closed loop: the face's own landmarks are moved as the rig moves them, and read again, and bounded, regularised
 least squares take what is read to what was asked (Gauss-Newton steps; Nocedal and Wright, Numerical Optimization, 2006,
-chapter 10). With landmarks in the place of what is read, the same follows one face through a clip.
+chapter 10).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 from torch.utils.weak import WeakIdKeyDictionary
 
-from ..faces.fit import FittedFace, landmark_weights, pose_jacobian
+from ..faces.fit import FittedFace
 from ..faces.irises import irises_off
 from ..faces.landmarks import AT, EYES, IRISES, MIRROR
 from ..faces.read import UNITS, read_units
@@ -82,7 +82,6 @@ LIFT = 0.6  # centimetres by which an upper lip rises at most: teeth are bared b
 GRIN = 1.0  # of a smile that was asked for as a smaller one: corners that go farther are a clown's
 APART = 0.012  # how exactly lips meet, or part as far as asked, distances of the outer corners of the eyes
 STEPS = 3
-PLACE = 0.003  # how exactly landmarks of a clip are known, fractions of the crop side
 _DIFFERENCE = 0.02  # of a unit, by which derivatives are taken
 
 
@@ -384,34 +383,6 @@ def lips_wanted(rig: Rig, change: Tensor, now: Tensor) -> Tensor:
     return (own + (people - own) * (UNSEEN + (1 - UNSEEN) * open_)).clamp(min=0)
 
 
-def followed(face: FittedFace, landmarks: Tensor, seen: Tensor, start: Tensor, low: Tensor, high: Tensor) -> Tensor:
-    """Units of a face in another picture of the same person, such as the next frame of a clip.
-
-    What a small turn, shift or growth of the head does to the landmarks is left out of account to first order.
-
-    Args:
-        face: batch 1, the person's.
-        landmarks: ``[161,2]`` crop points, to which it was fitted.
-        seen: ``[161,2]`` landmarks in the other picture, nearly aligned with those.
-        start: ``[U]`` units near which the answer lies.
-        low: ``[U]`` least units and
-        high: ``[U]`` most.
-
-    Returns:
-        ``[U]``.
-    """
-    weight = landmark_weights(face.rig)[:, None] / PLACE
-    turned = (face.rig.landmarks(face.vertices())[0] @ face.rotation[0].mT) * face.scale[0]
-    pose = (pose_jacobian(turned) * weight[..., None]).flatten(0, 1)  # [322,6]
-    basis = torch.linalg.qr(pose).Q
-
-    def missed(units: Tensor) -> Tensor:
-        off = ((seen - landmarks_after(face, landmarks, units)) * weight).flatten(1)
-        return off - (off @ basis) @ basis.T
-
-    return nearest(missed, start, torch.full_like(start, AWAY), low, high, 2)
-
-
 def meeting(face: FittedFace, landmarks: Tensor, units: Tensor) -> Tensor:
     """Units ``[U]`` with no more of ``mouthClose`` than takes the lips together: it undoes an open jaw, and would push closed lips
     through each other."""
@@ -676,7 +647,6 @@ __all__ = [
     "braked",
     "camera_aside",
     "eyelids_and_gaze",
-    "followed",
     "gaze_seen",
     "irises_seen",
     "landmarks_after",
