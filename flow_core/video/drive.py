@@ -31,6 +31,9 @@ from .smoothing import OneEuro, cutoff
 from .tracking import square
 
 REFERENCES = ("neutral", "first")
+# By how much a change is multiplied, since less of it arrives than is read: what MediaPipe reads over time in portraits that six real clips
+# drive has 0.72 of the deviation that it has in the clips where jaws open, and 0.71 to 0.74 where eyes look up and down.
+GAINS = {"jawOpen": 1.3, "eyeLookUp": 1.3, "eyeLookDown": 1.3}
 
 
 @dataclass(frozen=True)
@@ -114,7 +117,8 @@ def relative(units: Tensor, reference: str = "neutral") -> Tensor:
 
 def driving_fields(units: Tensor, strength: float = 1.0) -> MusclesField:
     """One field for each frame, as a batch, of :func:`relative` units ``[T,U]``."""
-    units = units.clamp(-1.0, 1.2) * strength
+    gains = [next((g for name, g in GAINS.items() if n.startswith(name)), 1.0) for n in load_rig().unit_names]
+    units = (units * units.new_tensor(gains)).clamp(-1.0, 1.2) * strength
     controls = units.new_zeros(len(units), len(load_rig().control_names))
     return MusclesField(units, torch.zeros_like(units), controls, None, {"prompt": "driven"})
 
