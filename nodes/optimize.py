@@ -13,7 +13,7 @@ from ..flow_core.fields.base import FlowField
 from ..flow_core.fields.told import told as did
 from ..flow_core.geometry.crop import Crop
 from ..flow_core.guides.guide import Guide
-from ..flow_core.guides.prompts import NEUTRAL, Prompt, lines_note
+from ..flow_core.guides.prompts import Prompt, lines_note
 from ..flow_core.warping.warp import warp
 from .guide import bring, unknown_note
 from .sockets import (
@@ -23,7 +23,9 @@ from .sockets import (
     GuideSocket,
     advanced,
     did_output,
+    neutral_input,
     node,
+    prompt_input,
     rgb,
     to_comfy,
     to_core,
@@ -55,10 +57,8 @@ class FaceFlowOptimize(io.ComfyNode):
                 CropSocket.Input("crop", tooltip="From FaceFlow Align Face."),
                 FieldSocket.Input("field", tooltip="Where to start: a new field, or an earlier edit to go on from."),
                 GuideSocket.Input("guide", tooltip="From FaceFlow Load Guide; it says how well the face fits the prompt."),
-                io.String.Input("prompt", default="a smiling face", multiline=True,
-                                tooltip="What the face should be. Several parts with weights, split by |, are possible: "
-                                "a smiling face | open mouth:0.5 | angry:-0.3. With several faces: one line for all, or one for each; with one face, lines are mixed."),
-                advanced(io.String.Input, "neutral", default=NEUTRAL, tooltip="The face as it is; the edit goes from here to the prompt."),
+                prompt_input(),
+                neutral_input(),
                 io.Int.Input("steps", default=Settings.steps, min=2, max=2000, tooltip="At most: an edit that goes no farther stops before. 30 = draft, 50 = normal, 150 = fine."),
                 io.Float.Input("preserve", default=Settings.preserve, min=0.0, max=1.0, step=0.01,
                                display_mode=io.NumberDisplay.slider,

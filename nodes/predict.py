@@ -10,7 +10,7 @@ from ..flow_core.editing.predict import Predictor
 from ..flow_core.fields.told import told as did
 from ..flow_core.geometry.crop import Crop
 from ..flow_core.guides.guide import Guide
-from ..flow_core.guides.prompts import NEUTRAL, Prompt, lines_note
+from ..flow_core.guides.prompts import Prompt, lines_note
 from ..flow_core.warping.warp import warp
 from . import paths
 from .guide import bring, unknown_note
@@ -21,9 +21,10 @@ from .sockets import (
     FieldSocket,
     GuideSocket,
     PredictorSocket,
-    advanced,
     did_output,
+    neutral_input,
     node,
+    prompt_input,
     rgb,
     to_comfy,
     to_core,
@@ -96,10 +97,8 @@ class FaceFlowPredict(io.ComfyNode):
                 CropSocket.Input("crop", tooltip="From FaceFlow Align Face."),
                 PredictorSocket.Input("predictor", tooltip="From FaceFlow Load Predictor."),
                 GuideSocket.Input("guide", tooltip="The guide with which the predictor was trained; it reads the prompt."),
-                io.String.Input("prompt", default="a smiling face", multiline=True,
-                                tooltip="What the face should be. Several parts with weights, split by |, are possible: "
-                                "a smiling face | open mouth:0.5 | angry:-0.3. With several faces: one line for all, or one for each; with one face, lines are mixed."),
-                advanced(io.String.Input, "neutral", default=NEUTRAL, tooltip="The face as it is; the edit goes from here to the prompt."),
+                prompt_input(),
+                neutral_input(),
                 io.Float.Input("strength", default=1.0, min=-2.0, max=3.0, step=0.01, display_mode=io.NumberDisplay.slider,
                                tooltip="How far to go, as the network learnt it: 0 = untouched, negative = away from the prompt, "
                                "which is not the same movement backwards."),

@@ -10,6 +10,7 @@ from comfy_api.latest import io, ui
 from torch import Tensor
 
 from ..flow_core.geometry.crop import Crop
+from ..flow_core.guides.prompts import NEUTRAL
 
 # Where the nodes are in the menu.
 EDIT, FIELDS, FILES, VIEWS, MODELS = (f"FaceFlow/{name}" for name in ("edit", "fields", "files", "views", "models"))
@@ -81,6 +82,19 @@ def missing_faces(crop: Crop) -> str:
         return ""
     shown = ", ".join(map(str, without[:12])) + (", ..." if len(without) > 12 else "")
     return f"No face in {len(without)} of {crop.pictures} pictures, which stay as they are: number {shown}."
+
+
+def prompt_input() -> io.String.Input:
+    """What faces should be; the input of the nodes that make edits."""
+    return io.String.Input("prompt", default="a smiling face", multiline=True,
+                           tooltip="What the face should be. Several parts with weights, split by |, are possible: "
+                           "a smiling face | open mouth:0.5 | angry:-0.3. With several faces: one line for all, or one for each, in the order in "
+                           "which Align counts them; with one face, lines are mixed.")  # fmt: skip
+
+
+def neutral_input() -> io.Input:
+    """What faces are, beside :func:`prompt_input`."""
+    return advanced(io.String.Input, "neutral", default=NEUTRAL, tooltip="The face as it is; the edit goes from here to the prompt.")  # fmt: skip
 
 
 def did_output() -> io.String.Output:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import argparse
 import functools
+import math
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -52,19 +53,20 @@ def parser() -> argparse.ArgumentParser:
     )
     commands = ap.add_subparsers(dest="command", required=True)
 
-    find, how = _face_options(), _edit_options()
-    _add_edits(commands, find, how)
+    find, faces, how = _face_options(), _face_options(several=True), _edit_options()
+    _add_edits(commands, find, faces, how)
     cli_video.add(commands, how)
-    cli_muscles.add(commands, find, _strengths)
+    cli_muscles.add(commands, find, faces, _strengths)
     _add_fields(commands, find)
     return ap
 
 
-def _face_options() -> argparse.ArgumentParser:
-    """The options that choose a face."""
+def _face_options(several: bool = False) -> argparse.ArgumentParser:
+    """The options that choose a face; ``several`` where all may be taken at once."""
     find = argparse.ArgumentParser(add_help=False)
     group = find.add_argument_group("which face")
-    group.add_argument("--face", type=int, default=0, metavar="N", help="which face, counted from 0 (default 0)")
+    group.add_argument("--face", type=_face_number if several else int, default=0, metavar="N",
+                       help="which face, counted from 0 (default 0)" + ("; or all, from left to right" if several else ""))  # fmt: skip
     group.add_argument("--order", choices=ORDERS, default="largest", help="how faces are counted (default largest)")
     group.add_argument("--detector", default="builtin", help="builtin, yunet, or a .safetensors file")
     group.add_argument("--threshold", type=float, help="least confidence of a face, 0..1")
@@ -73,6 +75,14 @@ def _face_options() -> argparse.ArgumentParser:
     )
     find.add_argument("--device", default="auto", help="auto, cuda, mps or cpu")
     return find
+
+
+def _face_number(text: str) -> int | None:
+    """``all`` is None."""
+    return None if text == "all" else int(text)
+
+
+_face_number.__name__ = "face number"  # as argparse says it
 
 
 def _edit_options() -> argparse.ArgumentParser:
@@ -113,12 +123,16 @@ def _strengths(p: argparse.ArgumentParser) -> None:
 
 
 def _add_edits(
-    commands: argparse._SubParsersAction, find: argparse.ArgumentParser, how: argparse.ArgumentParser
+    commands: argparse._SubParsersAction,
+    find: argparse.ArgumentParser,
+    faces: argparse.ArgumentParser,
+    how: argparse.ArgumentParser,
 ) -> None:
     """Add the commands that edit pictures."""
-    p = commands.add_parser("edit", parents=[find, how], help="edit a face from a prompt")
+    p = commands.add_parser("edit", parents=[faces, how], help="edit a face from a prompt")
     p.add_argument("portrait", type=Path, help="a photo with a face")
-    p.add_argument("prompt", help="for instance 'a smiling face' or 'a smiling face | open mouth:0.5 | angry:-0.3'")
+    p.add_argument("prompt", help="for instance 'a smiling face' or 'a smiling face | open mouth:0.5 | angry:-0.3'; with --face all "
+                   "a line for all, or one for each")  # fmt: skip
     p.add_argument("-o", "--output", type=Path, required=True, help="the picture to write")
     p.add_argument("--save-field", type=Path, metavar="FILE", help="also save the field (.safetensors)")
     p.add_argument("--field", type=Path, metavar="FILE", help=argparse.SUPPRESS)  # the name of --save-field until 0.2
@@ -132,7 +146,7 @@ def _add_edits(
                    help="instead of prompts: one of the expressions of muscles, for instance smile; may be repeated")  # fmt: skip
     p.add_argument("--cell", type=int, default=256, help="side of each picture in pixels (default 256)")
 
-    p = commands.add_parser("apply", parents=[find], help="apply a saved field to a face")
+    p = commands.add_parser("apply", parents=[faces], help="apply a saved field to a face")
     p.add_argument("portrait", type=Path, help="a photo with a face")
     p.add_argument("field", type=Path, help="an edit that was saved (.safetensors)")
     p.add_argument("-o", "--output", type=Path, required=True, help="the picture to write")
@@ -229,20 +243,23 @@ def open_photo(path: Path) -> picture.Picture:
 def write_edited(photo: picture.Picture, crop: Crop, field: FlowField, o: argparse.Namespace) -> None:
     """Put a field on a picture, at the strengths of the options, and save it."""
     color = o.strength if o.color_strength is None else o.color_strength
-    if note := fold_note(field, o.strength, crop):
-        warn(note)
     if photo.pixels.shape[1] == 1 and colors(field, crop, color):
         warn(f"{o.portrait.name} is grey and the edit has colours, so {o.output.name} is RGB.")
         photo = replace(photo, pixels=photo.rgb.contiguous())
     pixels, _ = warp(photo.pixels, crop, field, o.strength, color)
+    if note := fold_note(field, o.strength, crop):
+        warn(note)
     for note in picture.write(replace(photo, pixels=pixels), o.output):
         warn(note)
 
 
-def find_face(photo: picture.Picture, detector: Detector, o: argparse.Namespace) -> Crop:
-    crop, [faces] = align(photo.rgb, detector, o.face, o.order, o.threshold)
-    if len(faces) > 1:
-        warn(f"{len(faces)} faces found, taking number {o.face} ({o.order}); --face and --order choose another")
+def find_face(photo: picture.Picture, detector: Detector, o: argparse.Namespace, option: str = "face") -> Crop:
+    """The face that the options choose, by a number under ``option``; or all."""
+    number = getattr(o, option)
+    crop, [faces] = align(photo.rgb, detector, number, "left-right" if number is None else o.order, o.threshold)
+    if number is not None and len(faces) > 1:
+        name = option.replace("_", "-")
+        warn(f"{len(faces)} faces found, taking number {number} ({o.order}); --{name} and --order choose another")
     for doubt in doubts(crop):
         warn(doubt)
     return crop
@@ -251,10 +268,12 @@ def find_face(photo: picture.Picture, detector: Detector, o: argparse.Namespace)
 _predictor = functools.lru_cache(maxsize=1)(Predictor.load)  # a sheet asks for it in every cell
 
 
-def make(photo: Tensor, crop: Crop, guide: Guide, prompt: Prompt, o: argparse.Namespace, label: str) -> FlowField:
-    """The edit of one face as the options say, with a progress bar."""
+def make(
+    photo: Tensor, crop: Crop, guide: Guide, prompt: Prompt | list[Prompt], o: argparse.Namespace, label: str
+) -> FlowField:
+    """The edit of faces as the options say, with a progress bar."""
     predictor = None if o.method == "optimize" else _predictor(o.predictor, guide.device)
-    start = new_field(o.representation, resolution=o.resolution)
+    start = new_field(o.representation, crop.batch, o.resolution)
     with watched(label, o.steps) as watch:
         return make_field(photo, crop, guide, prompt, o.method, _settings(o), start, predictor, watch)
 
@@ -275,7 +294,7 @@ def watched(label: str, total: int = Settings.steps) -> Iterator[Watch]:
 
 
 def _edit(o: argparse.Namespace) -> None:
-    prompt = Prompt.parse(o.prompt, o.neutral)
+    Prompt.parse(o.prompt, o.neutral)
     _settings(o)  # mistakes are told before the work begins
     picture.require_picture_target(o.output)
     save_field = _field_target(o)
@@ -283,11 +302,19 @@ def _edit(o: argparse.Namespace) -> None:
     device = pick_device(o.device)
     crop = find_face(photo, load_detector(o.detector, o.models, device), o)
     guide = load_guide(o.guide, device, o.precision, o.models)
-    warn_unknown(prompt, guide)
-    if note := lines_note(o.prompt, 1):
+    prompts = Prompt.parse_lines(o.prompt, crop.batch, o.neutral)
+    warn_unknown(prompts, guide)
+    if note := lines_note(o.prompt, crop.batch):
         warn(note)
     start = time.perf_counter()
-    field = make(photo.rgb, crop, guide, prompt, o, str(prompt))
+    field = make(
+        photo.rgb,
+        crop,
+        guide,
+        prompts[0] if len(set(prompts)) == 1 else prompts,
+        o,
+        " / ".join(map(str, dict.fromkeys(prompts))),
+    )
     seconds = time.perf_counter() - start
     if save_field:
         field.save(save_field)
@@ -295,10 +322,10 @@ def _edit(o: argparse.Namespace) -> None:
     if note := field.meta.get("note"):
         warn(note)
     numbers = report(field, crop)
-    print(
-        f"{o.output}: guide gain {numbers['gain']:+.2f}, folds {numbers['folds']:.2%}, "
-        f"largest offset {numbers['max_px']:.1f} px, {seconds:.1f} s"
-    )
+    gain = (
+        f"guide gain {numbers['gain']:+.2f}, " if math.isfinite(numbers["gain"]) else ""
+    )  # not known of several prompts at once
+    print(f"{o.output}: {gain}folds {numbers['folds']:.2%}, largest offset {numbers['max_px']:.1f} px, {seconds:.1f} s")
     if isinstance(field, MusclesField):
         print(told(field))
 
@@ -362,7 +389,13 @@ def _settings(o: argparse.Namespace) -> Settings:
 def _apply(o: argparse.Namespace) -> None:
     picture.require_picture_target(o.output)
     photo, field = open_photo(o.portrait), load_field(o.field)
-    write_edited(photo, find_face(photo, load_detector(o.detector, o.models, pick_device(o.device)), o), field, o)
+    crop = find_face(photo, load_detector(o.detector, o.models, pick_device(o.device)), o)
+    if field.batch not in (1, crop.batch):
+        raise ValueError(
+            f"{o.field.name} is an edit of {field.batch} faces, and {crop.batch} of {o.portrait.name} taken; with --face all it fits a picture of "
+            f"{field.batch} faces."
+        )
+    write_edited(photo, crop, field, o)
     print(o.output)
 
 
@@ -423,7 +456,8 @@ def _guides(o: argparse.Namespace) -> None:
     print(listed() if o.wishes else "\n".join(available(o.models)))
 
 
-def warn_unknown(prompt: Prompt, guide: Guide) -> None:
+def warn_unknown(prompts: list[Prompt], guide: Guide) -> None:
     """Say which words a small guide never learnt."""
-    if note := unknown_note([prompt], guide):
-        warn(note + (" For instance: --guide ViT-B-32:laion2b_s34b_b79k" if prompt.unknown_words(guide) else ""))
+    if note := unknown_note(prompts, guide):
+        never = any(prompt.unknown_words(guide) for prompt in prompts)
+        warn(note + (" For instance: --guide ViT-B-32:laion2b_s34b_b79k" if never else ""))

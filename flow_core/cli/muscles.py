@@ -24,10 +24,12 @@ from ..video.drive import REFERENCES
 def add(
     commands: argparse._SubParsersAction,
     find: argparse.ArgumentParser,
+    faces: argparse.ArgumentParser,
     strengths: Callable[[argparse.ArgumentParser], None],
 ) -> None:
-    """Add the commands; ``find`` holds the options that choose a face, ``strengths`` adds those of how far to go."""
-    p = commands.add_parser("muscles", parents=[find], help="move the muscles and the shape of a face by name")
+    """Add the commands; ``find`` holds the options that choose a face, ``faces`` those that choose one or all, ``strengths`` adds those of how
+    far to go."""
+    p = commands.add_parser("muscles", parents=[faces], help="move the muscles and the shape of a face by name")
     p.add_argument("portrait", type=Path, help="a photo with a face")
     p.add_argument("amounts", help="for instance 'smile', 'smile 0.6, relax browDown 1' or 'mouthSmile 0.7, eyeBlinkLeft 1'; "
                    "--names lists all")  # fmt: skip
@@ -40,9 +42,12 @@ def add(
     p.add_argument("portrait", type=Path, help="a photo with a face")
     p.add_argument("--save-field", type=Path, metavar="FILE", help="save it as a field that copies the expression")
 
-    p = commands.add_parser("copy", parents=[find], help="put the expression of one face on another")
+    p = commands.add_parser("copy", parents=[faces], help="put the expression of one face on another")
     p.add_argument("portrait", type=Path, help="a photo with a face")
     p.add_argument("other", type=Path, help="the photo whose expression is copied")
+    p.add_argument(
+        "--other-face", type=int, default=0, metavar="N", help="which face of it, counted from 0 (default 0)"
+    )
     p.add_argument("-o", "--output", type=Path, required=True, help="the picture to write")
     p.add_argument("--save-field", type=Path, metavar="FILE", help="also save the field (.safetensors)")
     strengths(p)
@@ -111,7 +116,7 @@ def copy(o: argparse.Namespace) -> None:
     """Put the expression of one photo on another."""
     _targets(o)
     photo, crop = _face(o.portrait, o)
-    _, other = _face(o.other, o)
+    _, other = _face(o.other, o, "other_face")
     _finish(photo, crop, expression_of(other).with_meta(prompt=f"expression of {o.other.name}"), o)
 
 
@@ -168,11 +173,11 @@ def _targets(o: argparse.Namespace) -> None:
         require_field_target(o.save_field, (".safetensors",))
 
 
-def _face(path: Path, o: argparse.Namespace) -> tuple[picture.Picture, Crop]:
+def _face(path: Path, o: argparse.Namespace, option: str = "face") -> tuple[picture.Picture, Crop]:
     from . import main as cli
 
     photo = cli.open_photo(path)
-    return photo, cli.find_face(photo, cli.load_detector(o.detector, o.models, pick_device(o.device)), o)
+    return photo, cli.find_face(photo, cli.load_detector(o.detector, o.models, pick_device(o.device)), o, option)
 
 
 def _finish(photo: picture.Picture, crop: Crop, field: MusclesField, o: argparse.Namespace) -> None:

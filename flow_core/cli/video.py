@@ -139,7 +139,7 @@ def make_source(o: argparse.Namespace) -> FlowField | FieldSource:
         require_field_target(o.save_field, (".safetensors",))
     device = pick_device(o.device)
     guide = cli.load_guide(o.guide, device, o.precision, o.models)
-    cli.warn_unknown(prompt, guide)
+    cli.warn_unknown([prompt], guide)
     if o.method == "predict":
         if o.save_field:
             raise ValueError("--method predict makes a field for each frame, so none is saved; leave out --save-field.")

@@ -16,6 +16,7 @@ from torch import Tensor
 from ..faces.hair import resized
 from ..geometry.lab import lab_to_rgb, rgb_to_lab
 from ..geometry.neighbours import blurred
+from ..geometry.sampling import enlarged_part
 
 MOST_LIGHTER, MOST_DARKER = 50.0, 62.0  # L by which a head of hair changes at most: nothing bleaches black to white
 GAIN = 4.0  # times that contrasts grow at most: beyond, blocks and noise of a dark picture show
@@ -139,8 +140,11 @@ def look(picture: Tensor, mask: Tensor, at: Tensor, mean: Tensor, square: int, s
     beyond = (beyond[:, :3] + 1e-3 * near) / (beyond[:, 3:] + 1e-3)
     # a wall shines through the border of hair, which would be a rim of light
     smooth = near + (smooth - near) * torch.where((smooth - near) * (beyond - near) > 0, inner**2, inner)
-    planes = resized(torch.cat([thin, (1 - inner) * grown, deep, inner, smooth, beyond, near], 1), n)
-    planes = planes.flatten(2)[0].index_select(1, at)
+    planes = torch.cat([thin, (1 - inner) * grown, deep, inner, smooth, beyond, near], 1)
+    row, column = at // n, at % n  # hair is a small part of a wide picture
+    box = (int(row[0]), int(row[-1]) + 1, int(column.min()), int(column.max()) + 1)
+    planes, (y0, _, x0, x1) = enlarged_part(planes, n, box)
+    planes = planes.flatten(2)[0].index_select(1, (row - y0) * (x1 - x0) + column - x0)
     thin, roots, deep, inner, smooth, beyond, near = planes.split((1, 1, 1, 1, 3, 3, 3))
     pixels, mask, mean = picture.flatten(2)[0].index_select(1, at), mask.flatten()[at], mean[:, None]
     weight = mask * deep[0] ** 2 + 1e-6

@@ -37,7 +37,7 @@ from . import losses
 from .gates import open_gates
 from .named import covariance, named
 from .objective import Edit
-from .painting import RegionColors, colored, raster_side
+from .painting import RegionColors, colored, hair_span, raster_side
 from .parameters import COLOR_RATE, NAMED_AT
 from .tints import named_tints
 from .views import Faces
@@ -78,16 +78,18 @@ class MuscleParameters:
         if color_limit > 0 and any(g.color > 0 for g in gates.values()):
             tints = {p: named_tints(guide, p, gates[p]) for p in gates}
             regions = colored(list(gates.values()))
-            span = faces.span if "hair" in regions else 1.0
+            span = 1.0 if faces.photo is None or "hair" not in regions else hair_span(faces.photo[1], faces.photo[0])
+            picture, within = faces.closer(raster_side(regions), span)
             self.colors = RegionColors(
                 [gates[p] for p in prompts],
                 [tints[p] for p in prompts],
                 faces.landmarks,
-                faces.closer(raster_side(regions), span),
+                picture,
                 (2, 2),
                 color_limit,
                 margin / NAMED_AT,
                 span,
+                within,
             )
         self.note = "" if self.colors is None else self.colors.note
         self.sought = self.colors.shifts.requires_grad_() if self.colors is not None and self.colors.sought else None

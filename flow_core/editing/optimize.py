@@ -23,7 +23,6 @@ from ..warping.warp import warp
 from .losses import face_importance
 from .muscles import MuscleParameters
 from .objective import Objective, Priors, least_unit_gain
-from .painting import hair_span
 from .parameters import Parameters, RasterParameters
 from .views import DENSITY, Faces, ViewPool
 
@@ -184,10 +183,7 @@ def _prepare(
         device = guide.device
         aligned = crop.aligned(image, round(guide.image_size * DENSITY)).to(device)
         landmarks = located(image, crop).places.clone().to(device)
-        faces = Faces(
-            aligned, landmarks, crop.frontality.clone().to(device),
-            lambda size, span: crop.widen(span).aligned(image, round(size * span)).to(device), hair_span(crop),
-        )  # fmt: skip
+        faces = Faces(aligned, landmarks, crop.frontality.clone().to(device), (image, crop))
         parameters = PARAMETERS[field.kind](
             field.require_finite(),
             faces,

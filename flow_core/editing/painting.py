@@ -8,11 +8,13 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
+from torch.utils.weak import WeakIdKeyDictionary
 
-from ..faces.hair import resized
+from ..faces.hair import FAR, WINDOW, hangs, how_low, resized
 from ..geometry.crop import Crop
 from ..geometry.grid import pixel_centers
 from ..geometry.lab import lab_to_rgb, rgb_to_lab
+from ..once import kept_with
 from .dye import Hair, dyed, look
 from .gates import Gates
 from .tints import Tint, goal, shift
@@ -21,7 +23,7 @@ from .visible import Seen, seen_in
 COLOR_RASTER = 128  # a side, of the raster in which colours are kept: outlines are finer than movements
 HAIR_RASTER = 256  # and of hair, whose strands are finer still
 # sides of the face square in which hair may be dyed; multiples of 1/8 keep the rasters even
-SPANS = 1.0, 1.125, 1.25, 1.5
+SPANS = 1.0, 1.125, 1.25, 1.5, 2.0, 2.5
 MARGIN = 0.09  # of the face square, by which these go beyond a picture, whose hair fades over the last of them
 LEAST_MASK = 1 / 512  # of a mask, below which nothing is painted: less than any format keeps
 REFERENCE_AREA = 0.012  # share of the face square that lips cover, on which a colour costs no more than what it is
@@ -182,12 +184,34 @@ def raster_side(regions: Collection[str]) -> int:
     return HAIR_RASTER if "hair" in regions else COLOR_RASTER
 
 
-def hair_span(crop: Crop) -> float:
-    """Sides of the face square of the square in which hair is dyed: how far the pictures go beyond that, one of :data:`SPANS`."""
+def hair_span(crop: Crop, image: Tensor) -> float:
+    """Sides of the face square of the square in which hair of ``image [pictures or 1,3,H,W]`` is dyed, one of :data:`SPANS`: how far the pictures go
+    beyond that, and by more than :data:`FAR` only where hair hangs as low."""
     h, w = crop.image_size
     corners = crop.to_crop(crop.matrix.new_tensor([[[0.0, 0], [w, 0], [w, h], [0, h]]])[:, None])
     reach = 2 * (corners - 0.5).abs().max().item() if crop.batch else 1.0
-    return next((span for span in SPANS if span >= reach + MARGIN), SPANS[-1])
+    widest = next((span for span in SPANS if span >= reach + MARGIN), SPANS[-1])
+    if widest <= FAR:
+        return widest
+    if crop.view is None:
+        return _hanging_span(image, crop, widest)
+    return kept_with(_HANGING, crop.view, crop.landmarks, lambda: _hanging_span(image, crop, widest))
+
+
+_HANGING = WeakIdKeyDictionary()  # view -> landmarks, and :func:`_hanging_span`: each colour asks for it
+
+
+def _hanging_span(image: Tensor, crop: Crop, widest: float) -> float:
+    """What :func:`hair_span` finds in pictures that go on as far as ``widest``."""
+
+    def seen(span: float) -> tuple[Tensor, Tensor, float]:
+        wide, side = crop.widen(span), round(COLOR_RASTER * span)
+        return wide.aligned(image, side), wide.within(side), span
+
+    if not hangs(*seen(WINDOW)):
+        return FAR
+    low = how_low(*seen(widest))
+    return next((span for span in SPANS if span >= FAR and 0.5 + span / 2 >= low + MARGIN), widest)
 
 
 def colored(gates: Sequence[Gates]) -> list[str]:
@@ -210,6 +234,7 @@ class RegionColors:
         limit: largest value of the raster.
         amount: how far what is named goes, 1 as usual.
         span: side of the squares in sides of the face squares; hair alone is dyed beyond these.
+        within: ``[B,1,S,S]`` 1 where the squares are seen, and not the border of the picture repeated; None = everywhere.
 
     Attributes:
         shifts: ``[B,R,3]`` in hundredths of Lab, zero at the start; what is optimised where :attr:`free`.
@@ -219,11 +244,11 @@ class RegionColors:
 
     def __init__(
         self, gates: Sequence[Gates], tints: Sequence[Mapping[str, Tint]], landmarks: Tensor, picture: Tensor,
-        size: tuple[int, int], limit: float, amount: float = 1.0, span: float = 1.0,
+        size: tuple[int, int], limit: float, amount: float = 1.0, span: float = 1.0, within: Tensor | None = None,
     ) -> None:  # fmt: skip
         self.regions, self.span = colored(gates), span
         coarse, side = max(COLOR_RASTER, *size), max(raster_side(self.regions), *size)
-        seen = seen_in(landmarks, picture, coarse, span, side)
+        seen = seen_in(landmarks, picture, coarse, span, side, within)
         regions = tuple(self.regions)
         masks, mean = seen.once(("masks", regions), lambda: _masks(seen, regions, round(side * span)))
         self.mean, self.limit = mean.to(picture), limit

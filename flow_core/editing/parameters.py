@@ -109,9 +109,9 @@ class RasterParameters:
         self.colors = None
         if color_limit > 0 and any(g.color > 0 for g in gates):
             tints = {p: named_tints(guide, p, opened[p]) for p in opened}
+            picture, within = faces.closer(raster_side(colored(gates)))
             self.colors = RegionColors(
-                gates, [tints[p] for p in prompts], landmarks, faces.closer(raster_side(colored(gates))), start.size, color_limit,
-                margin / NAMED_AT,
+                gates, [tints[p] for p in prompts], landmarks, picture, start.size, color_limit, margin / NAMED_AT, within=within
             )  # fmt: skip
         self.note = "" if self.colors is None else self.colors.note
         movable = torch.tensor([list(g.parts.values()) for g in gates]).to(faces.aligned)  # [B,5]

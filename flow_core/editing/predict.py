@@ -266,16 +266,20 @@ class Predictor(nn.Module):
         bound = {one: self.bind(guide, one, strength) for one in dict.fromkeys(prompts)}
         painted = [b.gates for b in bound.values() if b.gates.color > 0]
         regions = colored(painted) if painted else []
-        span = hair_span(crop) if "hair" in regions else 1.0
-        side = raster_side(regions) if painted else IMAGE_SIZE
-        aligned = crop.widen(span).aligned(image, round(side * span)) if span > 1 else crop.aligned(image, side)
+        span = hair_span(crop, image) if "hair" in regions else 1.0
+        side = round(span * (raster_side(regions) if painted else IMAGE_SIZE))
+        wide = crop.widen(span) if span > 1 else crop
+        aligned, within = wide.aligned(image, side), wide.within(side) if "hair" in regions else None
         places = located(image, crop).places
         if len(bound) == 1:
-            field = bound[prompts[0]].field_for(aligned, places, span=span)
+            field = bound[prompts[0]].field_for(aligned, places, span=span, within=within)
         else:
             one = [slice(i, i + 1) for i in range(len(prompts))]
             field = _joined(
-                [bound[p].field_for(aligned[i], places[i], span=span) for i, p in zip(one, prompts, strict=True)]
+                [
+                    bound[p].field_for(aligned[i], places[i], span=span, within=None if within is None else within[i])
+                    for i, p in zip(one, prompts, strict=True)
+                ]
             )
             field = field.with_meta(prompt=" / ".join(map(str, bound)))
         return telling(field)
@@ -305,8 +309,9 @@ class Bound:
 
     @torch.no_grad()
     def field_for(
-        self, aligned: Tensor, landmarks: Tensor, fitted: FittedFace | None = None, span: float = 1.0
-    ) -> MusclesField:
+        self, aligned: Tensor, landmarks: Tensor, fitted: FittedFace | None = None, span: float = 1.0,
+        within: Tensor | None = None,
+    ) -> MusclesField:  # fmt: skip
         """The field of aligned faces.
 
         Args:
@@ -314,20 +319,30 @@ class Bound:
             landmarks: ``[B,161,2]`` in crop points.
             fitted: the faces, where they have been fitted already, as from frame to frame of a clip.
             span: side of ``aligned`` in sides of the face squares, around whose middle it lies: hair is dyed beyond them.
+            within: ``[B,1,S,S]`` 1 where ``aligned`` is seen, and not the border of the picture repeated; None = everywhere.
         """
         with suited(len(aligned) == 1):  # what is done for one face are small operations
-            return self._field_for(aligned, landmarks, fitted, span)
+            return self._field_for(aligned, landmarks, fitted, span, within)
 
     __call__ = field_for
 
-    def _field_for(self, aligned: Tensor, landmarks: Tensor, fitted: FittedFace | None, span: float) -> MusclesField:
+    def _field_for(
+        self, aligned: Tensor, landmarks: Tensor, fitted: FittedFace | None, span: float, within: Tensor | None
+    ) -> MusclesField:
         device, count = self.predictor.unit.device, len(aligned)
         aligned, landmarks = aligned.to(device), landmarks.to(device)
         fitted = fit_shown(landmarks) if fitted is None else fitted
         colors = None
         if self.gates.color > 0:
             colors = RegionColors(
-                [self.gates] * count, [self.tints] * count, landmarks, aligned, (2, 2), COLOR_LIMIT, span=span
+                [self.gates] * count,
+                [self.tints] * count,
+                landmarks,
+                aligned,
+                (2, 2),
+                COLOR_LIMIT,
+                span=span,
+                within=within,
             )
         wish = Wish(*(t.expand(count, -1) for t in self.wish))
         answer = self.predictor(wish, features(fitted).to(device), tones(colors, self.gates, aligned))

@@ -36,20 +36,22 @@ class Faces:
         aligned: ``[B,3,S,S]`` face squares, RGB 0..1.
         landmarks: ``[B,161,2]`` in crop points.
         frontality: ``[B]`` 0..1.
-        look: gives :meth:`closer`; None = there is no more to see than :attr:`aligned`.
-        span: how far :meth:`closer` may see, in sides of the face squares; 1 where ``look`` is None.
+        photo: the pictures that they are in, and where; None = there is no more to see than :attr:`aligned`.
     """
 
     aligned: Tensor
     landmarks: Tensor
     frontality: Tensor
-    look: Callable[[int, float], Tensor] | None = None
-    span: float = 1.0
+    photo: tuple[Tensor, Crop] | None = None
 
-    def closer(self, size: int, span: float = 1.0) -> Tensor:
-        """Squares of ``span`` times the side of the face squares, around their middle, with ``size`` pixels a side of the latter; or
-        :attr:`aligned`."""
-        return self.aligned if self.look is None else self.look(size, span)
+    def closer(self, size: int, span: float = 1.0) -> tuple[Tensor, Tensor | None]:
+        """Squares of ``span`` times the side of the face squares, around their middle, with ``size`` pixels a side of the latter, and what of them is
+        seen, ``[B,1,n,n]`` 0 or 1; or :attr:`aligned`, and None."""
+        if self.photo is None:
+            return self.aligned, None
+        image, crop = self.photo
+        wide, side = crop.widen(span), round(size * span)
+        return wide.aligned(image, side).to(self.aligned), wide.within(side).to(self.aligned)
 
     @property
     def batch(self) -> int:

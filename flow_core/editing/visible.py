@@ -17,7 +17,7 @@ from torch import Tensor
 
 from ..faces.covered import SIZE as COVERED_SIZE
 from ..faces.covered import load_covered
-from ..faces.hair import guided, likely_hair, middle, resized
+from ..faces.hair import FAR, guided, likely_hair, middle, resized, share_below
 from ..faces.landmarks import AT, BROWS, EYES, IRISES, LIPS, OVAL
 from ..faces.regions import polygon_mask, region_mask
 from ..fields.base import color_taper
@@ -71,13 +71,20 @@ T = TypeVar("T")
 _KEPT: deque[Seen] = deque(maxlen=4)
 
 
-def seen_in(landmarks: Tensor, picture: Tensor, size: int, span: float = 1.0, fine: int | None = None) -> Seen:
+def seen_in(
+    landmarks: Tensor,
+    picture: Tensor,
+    size: int,
+    span: float = 1.0,
+    fine: int | None = None,
+    within: Tensor | None = None,
+) -> Seen:
     """:class:`Seen`, of the last few faces, singly, as it was when they were looked at before: another colour on the same face costs little."""
     asked = size, span, fine or size, torch.is_inference_mode_enabled()
     for kept in tuple(_KEPT):
         if kept.asked == asked and _same(kept.landmarks, landmarks) and _same(kept.picture, picture):
             return kept
-    made = Seen(landmarks, picture.clone(), size, span, fine)
+    made = Seen(landmarks, picture.clone(), size, span, fine, within)
     made.asked = asked
     if len(landmarks) == 1:  # some 4 MB; of a batch it would be much that nobody may ask for again
         _KEPT.appendleft(made)
@@ -97,12 +104,15 @@ class Seen:
         size: pixels of the masks along a side of the face squares.
         span: side of the squares in sides of the face squares. Hair alone is looked for beyond the latter.
         fine: the same as ``size`` for the mask of hair, whose strands are finer than anything else; None = as of the others.
+        within: ``[B,1,S,S]`` 1 where the squares are seen, and not the border of the picture repeated; None = everywhere.
     """
 
     def __init__(
-        self, landmarks: Tensor, picture: Tensor, size: int, span: float = 1.0, fine: int | None = None
-    ) -> None:
+        self, landmarks: Tensor, picture: Tensor, size: int, span: float = 1.0, fine: int | None = None,
+        within: Tensor | None = None,
+    ) -> None:  # fmt: skip
         self.landmarks, self.picture, self.size, self.span = landmarks, picture.float(), size, span
+        self.within = within
         self.fine, self.asked = fine or size, ()
         self.aligned = middle(self.picture, span)
         self.whole = resized(self.picture, round(size * span))
@@ -204,7 +214,7 @@ class Seen:
     @functools.cached_property
     def found_hair(self) -> tuple[Tensor, Tensor, Tensor]:
         """:func:`flow_core.faces.hair.likely_hair`."""
-        return likely_hair(self.picture, self.fine, self.span)
+        return likely_hair(self.picture, self.fine, self.span, self.within)
 
     @functools.cached_property
     def covered(self) -> Tensor:
@@ -390,6 +400,8 @@ class Seen:
         rows = (torch.arange(like.shape[-1], device=like.device) + 0.5 - rim) / self.size
         above = _ramp(self._brows[..., 1:, None] - rows[:, None], 0.0, 0.05)
         surely = _ramp(resized(self.found_hair[2], like.shape[-1]), *LIKELY)
+        if self.span > FAR:  # on shoulders it has only seen a part
+            surely = surely * (1 - share_below(like.shape[-1], self.span, like.device))
         like = torch.stack([like, expected, above.expand_as(like), surely]).amax(0)
         # at the border it is partly what lies beyond, and as likely hair as what is within
         whole = _ramp(mask, 0.6, 0.95)

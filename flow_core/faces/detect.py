@@ -28,9 +28,15 @@ SIDES = (192, 384, 768, 1280)  # longest sides, in pixels, at which an image is 
 # scores that much, and, looked at closely, that much, but is no face
 LARGE, DOUBT, DOUBTED = 768, 0.2, 0.3
 LONG = 2.0  # times as long as wide: longer images are looked at in more pixels, as many as one of this shape has
-TURNED = 700  # root of the pixels of a picture that is turned; one without a face is turned seven times
-TURNS = (90, -90, 45, -45, 180, 135, -135)  # degrees by which an image is turned where it shows no face upright
+SURE = 0.87  # a score that hardly anything but a face gets; what has less may be a nostril, an eye of a cat, or a face that is upside down
+TURNED = 700  # root of the pixels of a picture that is turned; one without a sure face is turned seven times
+TURNS = (90, -90, 45, -45, 180, 135, -135)  # degrees by which an image is turned where it shows no sure face upright
+FINE = 2560  # longest side at which a large image without a sure face is looked at once more
+MORE = (
+    0.35  # share of what a threshold leaves to 1 that is asked on top of it of a face in such looks, and in turned ones
+)
 FACE = 96  # size of a face in the closer look; the crop is twice as large, a multiple of 32
+BEYOND = 0.5  # the grey beyond a picture's border: black, or the colours at the border, hide some of the faces that it cuts off
 CANDIDATES = 64  # findings looked at closely at a time
 ANCHORS = ((8, (10, 16, 24)), (16, (32, 48)), (32, (64, 96)), (64, (128, 192, 256)))  # stride, sizes
 BUILTIN = Path(__file__).parents[1] / "weights" / "detector.safetensors"
@@ -57,9 +63,9 @@ class Detector:
     """Finds faces with a YuNet.
 
     Called with an image ``[3,H,W]`` (RGB float 0..1, any size) it returns the faces of at least the score
-    ``threshold``, the largest first; an empty list where there is none. With ``turned`` an image without an upright face is
-    turned, by eighths, until one is found, which takes up to four times as long; before each turn ``watch`` is called with the number of
-    looks that are done, and of all. It is looked at up to ``enlarged`` times as large as it is: the larger, the smaller the faces that are found.
+    ``threshold``, the largest first; an empty list where there is none. With ``turned`` an image without a sure upright face is
+    looked at more finely, and turned by all eighths for a likelier one, which takes some five times as long; before each turn ``watch`` is
+    called with the number of looks that are done, and of all. It is looked at up to ``enlarged`` times as large as it is: the larger, the smaller the faces that are found.
 
     Raises:
         ValueError: the image or the threshold is not of that kind.
@@ -85,26 +91,46 @@ class Detector:
         with torch.inference_mode(False), torch.no_grad():  # ordinary tensors come out in either mode
             levels = _levels(image.to(self.device), enlarged)
             rows = self._find(levels, threshold)
-            if turned and not len(rows):
-                rows = self._find_turned(levels, threshold, watch)
+            if turned and _best(rows) < SURE:
+                rows = self._find_small(levels, threshold, rows)
+            if turned and _best(rows) < SURE:
+                rows = self._find_turned(levels, threshold, rows, watch)
             rows = rows[_area(rows).argsort(descending=True)].to(image.device)
             return [Detection(row[:4].clone(), row[4:14].reshape(5, 2).clone(), float(row[14])) for row in rows]
 
-    def _find_turned(self, levels: list[Tensor], threshold: float, watch: Callable[[int, int], None] | None) -> Tensor:
-        """As :meth:`_find`, of the first turn that shows a face."""
+    def _find_small(self, levels: list[Tensor], threshold: float, rows: Tensor) -> Tensor:
+        """Rows of faces, with those that only more pixels of a large image show; of these more is asked, as there are more places for them."""
+        image, largest = levels[:2]
+        share = min(1.0, FINE / max(image.shape[2:]))
+        if share * max(image.shape[2:]) < 1.2 * max(largest.shape[2:]):
+            return rows
+        finer = _resize(image, [max(1, round(share * side)) for side in image.shape[2:]])
+        small = self._look_closer([image, finer, largest], self._look(finer, image, threshold / 2))
+        rows = torch.cat([rows, small[small[:, 14] >= _more(threshold)]])
+        return rows[_distinct(rows)]
+
+    def _find_turned(
+        self, levels: list[Tensor], threshold: float, upright: Tensor, watch: Callable[[int, int], None] | None
+    ) -> Tensor:
+        """As :meth:`_find`, of the turn that shows the likeliest face; ``upright`` where none shows a likelier one than that does.
+
+        Each turn shows a face that is upside down to some other, with a lower score. And seven turns show something that looks a little like a face
+        more often than one does, so more is asked of them.
+        """
         # enough to find a face in; the landmarks are found in the image itself
         large = levels[1]
         share = min(1.0, TURNED / (large.shape[2] * large.shape[3]) ** 0.5)
         small = _resize(large, [max(1, round(side * share)) for side in large.shape[2:]])
+        best = upright
         for i, angle in enumerate(TURNS):
             if watch is not None:
                 watch(i + 1, len(TURNS) + 1)
             view, back = _turned(small, angle)
             sizes = ([max(1, side // part) for side in view.shape[2:]] for part in (1, 2, 4))
-            rows = self._find([view, *(_resize(view, size) for size in sizes)], threshold)
-            if len(rows):
-                break
-        return _turned_back(rows, back, _size(levels[0]) / _size(small))
+            rows = self._find([view, *(_resize(view, size) for size in sizes)], _more(threshold))
+            if _best(rows) > _best(best):
+                best = _turned_back(rows, back, _size(levels[0]) / _size(small))
+        return best
 
     def _find(self, levels: list[Tensor], threshold: float) -> Tensor:
         """Rows ``[N,15]`` (box and points in pixels of the first level, score) of the faces of an image."""
@@ -145,7 +171,8 @@ class Detector:
 
     def _look_closer(self, levels: list[Tensor], rows: Tensor) -> Tensor:
         """Different ones of rows ``[N,15]``, as crops around them show them; texture seldom looks like a face twice."""
-        rows = rows[_distinct(rows)]
+        # a face within a face stays for now: lenses may look more like one than the face that wears them, from afar
+        rows = rows[_local_maxima(rows, 0.3)]
         # some at a time, so that a crowd needs no more memory than a few
         return torch.cat([self._seen_closely(levels, part) for part in rows.split(CANDIDATES)])
 
@@ -271,7 +298,7 @@ def _crop(levels: list[Tensor], row: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     x, y = ((row[:2] + row[2:4]) / 2 * scale - side / 2).round().int().tolist()
     height, width = level.shape[-2:]
     part = level[..., max(0, y) : y + side, max(0, x) : x + side]
-    part = F.pad(part, [max(0, gap) for gap in (-x, x + side - width, -y, y + side - height)])
+    part = F.pad(part, [max(0, gap) for gap in (-x, x + side - width, -y, y + side - height)], value=BEYOND)
     return _resize(part, (2 * FACE,) * 2), torch.tensor([x, y], device=row.device) / scale, side / 2 / FACE / scale
 
 
@@ -302,6 +329,16 @@ def _local_maxima(rows: Tensor, most: float) -> list[int]:
         kept.append(int(best))
         left = left[_overlap(rows[best], rows[left]) <= most]
     return kept
+
+
+def _more(threshold: float) -> float:
+    """What is asked of a face where it is looked for in many more places than upright and large."""
+    return threshold + MORE * (1 - threshold)
+
+
+def _best(rows: Tensor) -> float:
+    """The highest score among rows, 0 without any."""
+    return float(rows[:, 14].max()) if len(rows) else 0.0
 
 
 def _area(rows: Tensor) -> Tensor:

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from ..geometry.crop import Crop
 from .covered import places_covered
+from .detect import SURE
 from .landmarks import AT, EYES
 
 ASIDE = 0.3  # frontality below which a face is nearly a profile
@@ -20,6 +21,10 @@ def doubts(crop: Crop) -> list[str]:
     places, aside = crop.places, crop.frontality.tolist()
     for i in range(crop.batch):
         who = f"Face {i + 1}" if crop.batch > 1 else "The face"
+        if crop.score and crop.score[i] < SURE:
+            said.append(
+                f"{who} may be none: it was found with a confidence of {crop.score[i]:.2f}, most have 0.90 and more."
+            )
         if aside[i] < ASIDE:
             said.append(
                 f"{who} is seen nearly from the side: what of it is hidden is guessed, so keep the strength low, shapes most of all."

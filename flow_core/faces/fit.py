@@ -200,7 +200,7 @@ class _Model:
 @functools.lru_cache(maxsize=2)
 def _model(rig: Rig) -> _Model:
     with torch.inference_mode(False):
-        weight = landmark_weights(rig)
+        weight = _landmark_weights(rig)
         inner = torch.tensor([i not in OVAL for i in POINTS])
         spread = torch.full((len(rig.units),), 0.05)
         for i, name in enumerate(rig.unit_names):
@@ -222,7 +222,7 @@ def _model(rig: Rig) -> _Model:
 
 
 @functools.lru_cache(maxsize=2)
-def landmark_weights(rig: Rig) -> Tensor:
+def _landmark_weights(rig: Rig) -> Tensor:
     """``[161]`` how much each landmark counts: those of the contour slide along it, and an iris is known by its middle."""
     with torch.inference_mode(False):
         weight = torch.ones(len(POINTS))
@@ -241,7 +241,7 @@ def _normal(model: _Model, rotation: Tensor, turned: Tensor, pull: Tensor) -> tu
     modes."""
     rows = rotation[:, :2]
     count, k = len(rotation), len(model.modes)
-    jacobian = pose_jacobian(turned)  # [B,161,2,6]
+    jacobian = _pose_jacobian(turned)  # [B,161,2,6]
     weighted = jacobian * (model.weight / NOISE**2)[:, None, None]
     normal = jacobian.new_empty(count, 6 + k, 6 + k)
     normal[:, :6, :6] = weighted.flatten(1, 2).mT @ jacobian.flatten(1, 2)
@@ -264,7 +264,7 @@ def _solve(normal: Tensor, right: Tensor, held: Tensor) -> Tensor:
     return torch.cholesky_solve((right * free)[..., None], torch.linalg.cholesky(matrix))[..., 0]
 
 
-def pose_jacobian(turned: Tensor) -> Tensor:
+def _pose_jacobian(turned: Tensor) -> Tensor:
     """How turned points ``[B,N,3]`` move in the picture, in centimetres, with a turn about each axis, growth, and shifts:
     ``[B,N,2,6]``."""
     x, y, z = turned.unbind(-1)
@@ -360,4 +360,4 @@ def _matern(r: Tensor) -> Tensor:
     return (1 + r + r * r / 3) * (-r).exp()
 
 
-__all__ = ["FittedFace", "fit_faces", "going_along", "landmark_weights", "pose_jacobian"]
+__all__ = ["FittedFace", "fit_faces", "going_along"]

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from ..checkpoint import filled
 from ..geometry.neighbours import blurred, largest
-from ..geometry.sampling import enlarged
+from ..geometry.sampling import enlarged, enlarged_part
 from ..guides.nano import fused
 from ..once import once
 
@@ -26,6 +26,18 @@ LEAST = 0.03  # share of the square above which a face has hair that can be dyed
 BAND = 0.03  # of the square, by which the border of what the network finds may be off
 COARSE = 128  # pixels a side at most, at which the border is looked for; how far each pixel belongs to hair is finer
 WINDOW = 1.25  # sides of the face square that the network may look at: it knows faces of this size
+FAR = 1.5  # of the square beyond which it is found below the face alone, where long hair hangs,
+# in squares of so many sides, whose middles lie so far below that of the face square: it knows hair on shoulders without a whole face
+HANGING = (1.25, 0.3), (1.25, 0.45), (1.5, 0.45), (1.75, 0.5)
+BELOW = 0.8, 0.95  # of the face square, from where on that counts, and where it does alone
+# times the mean of their logits, and more: what several looks take for hair is more certainly some than for each of them, and what hangs from hair is
+ALTOGETHER = 2.0, 0.5
+HANGS = 0.35  # probability from which on hair there hangs together with that above
+BLACK = (
+    0.08,
+    0.14,
+)  # mean of R, G and B of hair, and of its places, that are as black as is seen, and may have no texture
+ENDS = 0.15  # of the face square, over which hair fades that goes on beyond what is looked at
 NEAR = 1.125  # sides of the face square up to which hair goes on as it ends there: too little to look at again
 JOINED = 0.1  # of the face square, over which what it finds there goes over into what it finds in the square
 TEXTURE = 0.15, 0.4  # of the texture that most of the hair has: none, and enough
@@ -47,6 +59,8 @@ APART = 14.0  # squared distance of two colours in what they vary by, which half
 # as these are for the most part
 SURE = 1.35, 2.0
 MUCH = 0.12, 0.06
+# the same where it is not so: at another look without the repeated border of the picture, and from further away
+AGAIN, VERY = (2.0, 2.0), (2.65, 2.65)
 
 
 class _Step(nn.Sequential):
@@ -98,54 +112,85 @@ def load_hair(path: Path = BUILTIN, device: torch.device | str = "cpu") -> HairN
         return fused(filled(HairNet, path, "hair")).to(device, memory_format=torch.channels_last)
 
 
-def find_hair(picture: Tensor, size: int, span: float = 1.0) -> tuple[Tensor, Tensor]:
+def find_hair(picture: Tensor, size: int, span: float = 1.0, within: Tensor | None = None) -> tuple[Tensor, Tensor]:
     """Hair of the head, without beard and brows.
 
     Args:
         picture: squares ``[B,3,S,S]`` RGB 0..1 around the middle of the face square.
         size: pixels of the mask along a side of the face square.
         span: side of the squares in sides of the face square.
+        within: ``[B,1,S,S]`` 1 where they are seen, as of :meth:`flow_core.geometry.crop.Crop.within`; None = everywhere.
 
     Returns:
         A mask ``[B,1,n,n]`` 0..1 of the squares, n = ``size * span``, whose border follows the edges of the picture; and whether each
         face has hair and the network is sure of it, ``[B]`` bool.
     """
-    return likely_hair(picture, size, span)[:2]
+    return likely_hair(picture, size, span, within)[:2]
 
 
 @torch.no_grad()
-def likely_hair(picture: Tensor, size: int, span: float = 1.0) -> tuple[Tensor, Tensor, Tensor]:
+def likely_hair(
+    picture: Tensor, size: int, span: float = 1.0, within: Tensor | None = None
+) -> tuple[Tensor, Tensor, Tensor]:
     """What :func:`find_hair` finds, and how likely each place is hair to the network alone, ``[B,1,k,k]`` 0..1 of the squares."""
     picture = picture.detach().float()
-    logits = _look(middle(picture, span))
-    coarse, side = min(size, COARSE), round(size * span)
-    mask = F.interpolate(logits.sigmoid(), (coarse, coarse), mode="bilinear", align_corners=False)
+    within = torch.ones_like(picture[:, :1]) if within is None else within.to(picture)
+    near = _look(middle(picture, span), middle(within, span))
+    sure, coarse, side = trusted(near), min(size, COARSE), round(size * span)
+    mask = F.interpolate(near.sigmoid(), (coarse, coarse), mode="bilinear", align_corners=False)
     if span > NEAR:
-        mask = _beyond(picture, mask, span)
+        window = min(span, WINDOW)
+        far = _look(*(middle(x, span / window) for x in (picture, within)))
+        wide = F.interpolate(far.sigmoid(), (round(coarse * window),) * 2, mode="bilinear", align_corners=False)
+        doubt, sure = ~sure, sure | trusted(far, VERY)
+        mask = torch.where((doubt & sure)[:, None, None, None], middle(wide, window), mask)
+        mask = _beyond(picture, within, mask, wide, span)
     elif span > 1:
         mask = F.pad(mask, (round(coarse * (span - 1) / 2),) * 4, mode="replicate")
-    likely, picture = mask, resized(picture, side)
+    picture = resized(picture, side)
     small = resized(picture, mask.shape[-1])
-    mask = mask * textured(small, mask, max(1, round(0.025 * coarse)))
+    likely, some = mask, textured(small, mask, max(1, round(0.025 * coarse)))
+    below = likely.new_zeros(1)
+    if span > FAR:
+        likely, below = _surer_below(mask, span), share_below(len(mask[0, 0]), span, mask.device)
+        some = torch.maximum(some, below * _black(small, mask))
+    mask = likely * some
     bounds = torch.lerp(*mask.new_tensor([UNKNOWN, SEEN])[..., None, None, None, None], known(likely))
     outer, found, inner = (((mask - low) / (high - low)).clamp(0, 1) for low, high in bounds)
-    found = found * near_sure(likely, max(1, round(HELD * coarse)))
+    found = found * torch.maximum(near_sure(likely, max(1, round(HELD * coarse))), below)  # there doubt is wide
     mask = matted(picture, found, max(1, round(BAND * coarse)), inner, outer)
     some = ((likely - STRAY[0]) / (STRAY[1] - STRAY[0])).clamp(0, 1)
-    return mask * resized(some, side), trusted(logits), likely
+    return mask * resized(some, side), sure, likely
 
 
-def _look(aligned: Tensor) -> Tensor:
-    return load_hair(device=aligned.device)(resized(aligned, SIZE))
+def _look(aligned: Tensor, within: Tensor) -> Tensor:
+    """Logits of hair ``[B,1,64,64]`` in squares ``[B,3,S,S]`` that are seen where ``within [B,1,S,S]`` is 1.
+
+    Where it has its doubts the network looks once more, at a mean colour in place of the repeated border of the picture, whose streaks may be anything."""
+    net, aligned = load_hair(device=aligned.device), resized(aligned, SIZE)
+    logits = net(aligned)
+    doubt = ~trusted(logits) & ~within.flatten(1).all(1)
+    if doubt.any():
+        again = net(_unseen(aligned, resized(within, SIZE)))
+        logits = torch.where((doubt & trusted(again, AGAIN))[:, None, None, None], again, logits)
+    return logits
 
 
-def _beyond(picture: Tensor, inside: Tensor, span: float) -> Tensor:
-    """Hair of the face square ``inside [B,1,c,c]``, and around it what a look from further away finds: ``[B,1,n,n]``, n = c span.
+def _unseen(picture: Tensor, within: Tensor) -> Tensor:
+    """Pictures with their mean colour where they are not seen."""
+    mean = (picture * within).sum((2, 3), keepdim=True) / within.sum((2, 3), keepdim=True).clamp(min=1)
+    return torch.lerp(mean, picture, within)
 
-    From still further away the network knows no face; there hair goes on as it is, and fades."""
-    coarse, window = inside.shape[-1], min(span, WINDOW)
-    seen = _look(middle(picture, span / window)).sigmoid()
-    found = F.interpolate(seen, (round(coarse * window),) * 2, mode="bilinear", align_corners=False)
+
+def _beyond(picture: Tensor, within: Tensor, inside: Tensor, wide: Tensor, span: float) -> Tensor:
+    """Hair of the face square ``inside [B,1,c,c]``, and around it what a look from further away found, ``wide [B,1,k,k]``: ``[B,1,n,n]``, n = c span.
+
+    From still further away the network knows no face; there hair goes on as it is, and fades, but below the face."""
+    if span > FAR:
+        found = _beyond(*(middle(x, span / FAR) for x in (picture, within)), inside, wide, FAR)
+        found = F.pad(found, ((round(inside.shape[-1] * span) - found.shape[-1]) // 2,) * 4)
+        return _with_long(found, picture, within, span)
+    coarse, found = inside.shape[-1], wide.clone()
     rim = (round(coarse * span) - found.shape[-1]) // 2
     if rim:
         ramp = torch.linspace(0, 1, rim + 2, device=found.device)[1:-1]
@@ -159,6 +204,90 @@ def _beyond(picture: Tensor, inside: Tensor, span: float) -> Tensor:
     return found
 
 
+def _with_long(found: Tensor, picture: Tensor, within: Tensor, span: float) -> Tensor:
+    """Hair ``found [B,1,n,n]`` with what hangs down from it below the face, looked for in squares around which a face is seen in part."""
+    count, coarse = found.shape[-1], found.shape[-1] / span
+    share = share_below(count, span, found.device)
+    first = int((share == 0).sum())
+    if not _goes_on(found, span).any():
+        return found
+    likely = _low(picture, within, span, count)
+    likely = torch.lerp(found, likely, share)
+    joined = (likely > HANGS).float()
+    for row in range(first, count):  # what does not hang from hair is a coat, or somebody else's
+        above = F.max_pool2d(joined[:, :, row - 1 : row], (1, 5), 1, (0, 2))
+        joined[:, :, row] *= above[:, :, 0]
+    near = largest(joined, 5)
+    near[:, :, :first] = 1
+    edge = (torch.arange(count, device=found.device) + 0.5) / coarse
+    edge = (torch.minimum(edge, edge.flip(0)) / ENDS).clamp(max=1)
+    return likely * near * torch.minimum(edge, edge[:, None])
+
+
+def _goes_on(found: Tensor, span: float) -> Tensor:
+    """Where hair ``[B,1,n,n]`` of squares of ``span`` sides is about to go on below the face."""
+    coarse = found.shape[-1] / span
+    first = round((BELOW[0] - 0.5 + span / 2) * coarse)
+    return found[:, :, first : first + round(0.1 * coarse)] > HANGS
+
+
+def _low(picture: Tensor, within: Tensor, span: float, count: int) -> Tensor:
+    """How likely places are hair to the network that looks at :data:`HANGING` squares, ``[B,1,count,count]``; 0 where none of them reaches."""
+    unit, coarse, rim = picture.shape[-1] / span, count / span, 1.0
+    both = F.pad(torch.cat([picture * within, within], 1), (round(rim * unit),) * 4)
+    looks = []
+    for side, below in HANGING:
+        left, top = (round((rim + (span - side) / 2 + off) * unit) for off in (0.0, below))
+        part = resized(both[:, :, top : top + round(side * unit), left : left + round(side * unit)], SIZE)
+        looks.append(_unseen(part[:, :3] / part[:, 3:].clamp(min=1e-3), part[:, 3:].clamp(0, 1)))
+    net = load_hair(device=picture.device)
+    total = picture.new_zeros(len(picture), 2, *(round((span + 2 * rim) * coarse),) * 2)
+    for (side, below), logits in zip(HANGING, net(torch.cat(looks)).chunk(len(HANGING)), strict=True):
+        here = round(side * coarse)
+        left, top = (round((rim + (span - side) / 2 + off) * coarse) for off in (0.0, below))
+        edge = (torch.arange(here, device=picture.device) + 0.5) / here
+        edge = (5 * torch.minimum(edge, edge.flip(0))).clamp(max=1)
+        weight = torch.minimum(edge, edge[:, None]).expand(len(picture), 1, -1, -1)
+        found = F.interpolate(logits, (here, here), mode="bilinear", align_corners=False)
+        total[:, :, top : top + here, left : left + here] += torch.cat([found * weight, weight], 1)
+    rim = round(rim * coarse)
+    found, weight = total[..., rim : rim + count, rim : rim + count].split(1, 1)
+    return (found / weight.clamp(min=0.05)).sigmoid() * (10 * weight).clamp(max=1)
+
+
+def _surer_below(likely: Tensor, span: float) -> Tensor:
+    """Likely hair ``[B,1,n,n]``, more certainly some or none below the face: see :data:`ALTOGETHER`."""
+    surer = (ALTOGETHER[0] * likely.logit(1e-4) + ALTOGETHER[1]).sigmoid() * (likely > 0)
+    return torch.lerp(likely, surer, share_below(likely.shape[-1], span, likely.device))
+
+
+def share_below(count: int, span: float, device: torch.device) -> Tensor:
+    """Of rows ``[count,1]`` of squares of ``span`` sides, what of their hair is found below the face alone, 0..1."""
+    rows = (torch.arange(count, device=device) + 0.5) / count * span + 0.5 - span / 2
+    return ((rows - BELOW[0]) / (BELOW[1] - BELOW[0])).clamp(0, 1)[:, None]
+
+
+def hangs(picture: Tensor, within: Tensor, span: float) -> bool:
+    """Whether hair of any of the faces goes on below them, in squares ``[B,3,S,S]`` of :data:`WINDOW` sides; as of :func:`how_low`."""
+    found = F.interpolate(_look(picture, within).sigmoid(), (COARSE,) * 2, mode="bilinear", align_corners=False)
+    return bool(_goes_on(found, span).any())
+
+
+def how_low(picture: Tensor, within: Tensor, span: float) -> float:
+    """How far down hair of any of the faces hangs, in sides of the face square from its top.
+
+    Args:
+        picture: squares ``[B,3,S,S]`` around the middle of the face squares.
+        within: ``[B,1,S,S]`` as of :func:`find_hair`.
+        span: their side in sides of the face square, more than :data:`FAR`.
+    """
+    seen = (middle(x, span / WINDOW) for x in (picture, within))
+    wide = F.interpolate(_look(*seen).sigmoid(), (round(SIZE * WINDOW / 2),) * 2, mode="bilinear", align_corners=False)
+    found = _beyond(picture, within, middle(wide, WINDOW), wide, span)
+    rows = (found > HANGS).float().mean(3).amax((0, 1)) > LEAST / 4
+    return (int(rows.nonzero().max()) + 1) / len(rows) * span + 0.5 - span / 2 if rows.any() else 0.0
+
+
 def textured(picture: Tensor, mask: Tensor, radius: int) -> Tensor:
     """Whether places have some of the texture that hair has, ``[B,1,h,w]`` 0..1, or are surely hair all the same: a wall that is out of
     focus has none. All are taken for hair where hair is out of focus itself."""
@@ -169,6 +298,13 @@ def textured(picture: Tensor, mask: Tensor, radius: int) -> Tensor:
     some = ((fine / usual.clamp(min=1e-4) - TEXTURE[0]) / (TEXTURE[1] - TEXTURE[0])).clamp(0, 1)
     some = torch.where(usual < BLURRED, 1.0, some)
     return torch.lerp(some, torch.ones_like(some), ((mask - 0.9) / 0.08).clamp(0, 1))
+
+
+def _black(picture: Tensor, mask: Tensor) -> Tensor:
+    """Whether places of pictures ``[B,3,h,w]`` with hair ``[B,1,h,w]`` that is black are as black, ``[B,1,h,w]`` 0..1."""
+    grey = picture.mean(1, keepdim=True)
+    hair = (grey * mask).sum((2, 3), keepdim=True) / mask.sum((2, 3), keepdim=True).clamp(min=1)
+    return ((BLACK[1] - torch.maximum(grey, hair)) / (BLACK[1] - BLACK[0])).clamp(0, 1)
 
 
 def known(likely: Tensor) -> Tensor:
@@ -215,12 +351,24 @@ def matted(
     picture = torch.cat([picture, HUE * picture[:, :2] / (picture.sum(1, keepdim=True) + 0.1)], 1)
     side, reach = mask.shape[-1] // 2, max(1, band // 2)
     coarse, rough = resized(picture, side), resized(mask, side)
-    row, column = torch.triu_indices(coarse.shape[1], coarse.shape[1], device=coarse.device)
+    row, column, _ = _pairs(coarse.shape[1], coarse.device)
     sums = torch.cat([torch.ones_like(rough), coarse, coarse[:, row] * coarse[:, column]], 1)
     known = [rough if one is None else resized(one, side) for one in (inner, outer)]
-    first = _on_the_way(coarse, rough, _ways(sums, *known, reach))
+    ways = _ways(sums, *known, reach)
+    first = _on_the_way(coarse, rough, ways)
     mask = mask + resized(first - rough, mask.shape[-1])
-    return _on_the_way(picture, mask, _ways(sums, first, first, reach)).clamp(0, 1)
+    ways, size = _ways(sums, first, first, reach), picture.shape[-1]
+    out = torch.zeros_like(picture[:, :1])
+    some = torch.maximum(resized(mask.clamp(min=0), side), ways[:, 1:2]).amax((0, 1)) > 0
+    rows, columns = (some.any(axis).nonzero()[:, 0].tolist() for axis in (1, 0))
+    if rows:  # hair is a small part of a wide picture
+        box = tuple(math.ceil(end * size / side) for v in (rows, columns) for end in (v[0], v[-1] + 1))
+        ways, box = enlarged_part(ways, size, box)
+        mask, (top, _, left, _) = enlarged_part(mask, size, box)
+        part = (..., slice(box[0], box[1]), slice(box[2], box[3]))
+        mask = mask[..., box[0] - top : box[1] - top, box[2] - left : box[3] - left]
+        out[part] = _on_the_way(picture[part], mask, ways).clamp(0, 1)
+    return out
 
 
 def _ways(sums: Tensor, inner: Tensor, outer: Tensor, reach: int, noise: float = 0.05) -> Tensor:
@@ -235,13 +383,15 @@ def _ways(sums: Tensor, inner: Tensor, outer: Tensor, reach: int, noise: float =
     beyond = (1 - 2 * most).clamp(min=0) + 0.05 * (1 - outer) ** 8 + 1e-9
     (some, more), (of_hair, of_beyond), vary = _colors(sums, torch.stack([hair, beyond]), 2 * reach)
     way = of_hair - of_beyond
-    both = vary.sum(0).movedim((1, 2), (-2, -1)) + noise**2 * torch.eye(way.shape[1], device=way.device)
+    row, column, at = _pairs(way.shape[1], way.device)
+    both = vary.sum(0)[:, at].movedim((1, 2), (-2, -1)) + noise**2 * torch.eye(way.shape[1], device=way.device)
     along = torch.linalg.solve(both.cpu(), way.movedim(1, -1)[..., None].cpu())  # not every device solves many at once
     along = along[..., 0].movedim(-1, 1).to(way)
     far = (way * along).sum(1, keepdim=True)
     along = along / far.clamp(min=1e-6)
     begin = (along * of_beyond).sum(1, keepdim=True)
-    spread = torch.einsum("bcyx,pbcdyx,bdyx->bpyx", along, vary, along).clamp(min=0).sqrt()
+    pairs = along[:, row] * along[:, column] * torch.where(row == column, 1.0, 2.0)[:, None, None]
+    spread = (vary * pairs).sum(2).clamp(min=0).sqrt().movedim(0, 1)
     apart = some * more * far**2 / (far**2 + APART**2)
     apart, way = resized(torch.cat([apart, along, begin, spread], 1), inner.shape[-1]).tensor_split((1,), 1)
     unsure = (2 * torch.minimum(least, most)).clamp(max=1) * apart
@@ -250,9 +400,8 @@ def _ways(sums: Tensor, inner: Tensor, outer: Tensor, reach: int, noise: float =
 
 
 def _on_the_way(picture: Tensor, mask: Tensor, ways: Tensor) -> Tensor:
-    """How far pixels ``[B,C,S,S]`` are on ways from :func:`_ways`, or else what a mask says, ``[B,1,S,S]``."""
-    planes = torch.cat([resized(x, picture.shape[-1]) for x in (mask, ways)], 1)
-    mask, unsure, near, along, begin, hair, beyond = planes.split((1, 1, 1, picture.shape[1], 1, 1, 1), 1)
+    """How far pixels ``[B,C,h,w]`` are on ways from :func:`_ways`, or else what a mask says, ``[B,1,h,w]``."""
+    unsure, near, along, begin, hair, beyond = ways.split((1, 1, picture.shape[1], 1, 1, 1), 1)
     alpha = (picture * along).sum(1, keepdim=True) - begin
     low, high = (SPREAD * beyond).clamp(*LOW), 1 - (SPREAD * hair).clamp(*HIGH)
     return torch.lerp(mask, torch.minimum(((alpha - low) / (high - low)).clamp(0, 1), near), unsure)
@@ -261,26 +410,31 @@ def _on_the_way(picture: Tensor, mask: Tensor, ways: Tensor) -> Tensor:
 def _colors(sums: Tensor, weight: Tensor, radius: int) -> tuple[Tensor, Tensor, Tensor]:
     """Of parts ``weight [P,B,1,h,w]`` of a picture, with ``sums`` as of :func:`_ways`, from place to place, which are half as
     many a side (``y`` and ``x``): whether there is any of a part near ``[P,B,1,y,x]`` 0..1, its mean ``[P,B,C,y,x]``, and how much it varies
-    within itself ``[P,B,C,C,y,x]``."""
+    within itself, by pairs of colours ``[P,B,C(C+1)/2,y,x]``."""
     count = math.isqrt(2 * sums.shape[1]) - 1
-    row, column = torch.triu_indices(count, count, device=sums.device)  # what varies is symmetric
+    row, column, _ = _pairs(count, sums.device)
     sums = blurred(sums * weight, radius)
     sums = F.avg_pool2d(sums.flatten(0, 1), 2, ceil_mode=True).unflatten(0, sums.shape[:2])
     some, mean, square = sums.split((1, count, len(row)), 2)
     mean, square = mean / some.clamp(min=1e-5), square / some.clamp(min=1e-5)
-    vary = square - mean.index_select(2, row) * mean.index_select(2, column)
-    at = torch.empty(count, count, dtype=torch.long, device=sums.device)
-    at[row, column] = at[column, row] = torch.arange(len(row), device=sums.device)
-    return (50 * some).clamp(max=1), mean, vary[:, :, at]
+    return (50 * some).clamp(max=1), mean, square - mean.index_select(2, row) * mean.index_select(2, column)
 
 
-def trusted(logits: Tensor) -> Tensor:
-    """Whether the hair of logits ``[B,1,h,w]`` is enough and sure, ``[B]`` bool."""
+def _pairs(count: int, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
+    """The pairs of colours of a symmetric matrix: their rows and columns ``[N]``, and the pair at each place of it ``[count,count]``."""
+    row, column = torch.triu_indices(count, count, device=device)
+    at = torch.empty(count, count, dtype=torch.long, device=device)
+    at[row, column] = at[column, row] = torch.arange(len(row), device=device)
+    return row, column, at
+
+
+def trusted(logits: Tensor, least: tuple[float, float] = SURE) -> Tensor:
+    """Whether the hair of logits ``[B,1,h,w]`` is enough and sure, ``[B]`` bool: by :data:`SURE`, or another mean logit at ``least``."""
     found = (logits > 0).float()
     share = found.mean((1, 2, 3))
     sure = (logits * found).sum((1, 2, 3)) / found.sum((1, 2, 3)).clamp(min=1)
     little = ((MUCH[0] - share) / (MUCH[0] - MUCH[1])).clamp(0, 1)
-    return (share >= LEAST) & (sure >= SURE[0] + (SURE[1] - SURE[0]) * little)
+    return (share >= LEAST) & (sure >= least[0] + (least[1] - least[0]) * little)
 
 
 def resized(picture: Tensor, size: int) -> Tensor:

@@ -7,7 +7,6 @@ nothing here knows a resolution but the smooth offsets of the skin, which are ke
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -21,7 +20,7 @@ from ..faces.shading import GAMMA, TINT
 from ..geometry.grid import pixel_centers
 from ..geometry.neighbours import of_three
 from ..geometry.sampling import interpolate
-from .brows import COLUMNS, STAYS, DrawnOut, drawn_out, keep_lashes, staying
+from .brows import DrawnOut, drawn_out, keep_lashes, stays_on
 from .curves import Frame, curves_of
 from .eyes import LEFT, RIGHT, Eye, ask_eyes, eyes_of
 from .grain import grain
@@ -95,15 +94,10 @@ class MovedFace:
             self.skin[:, 3:] *= still  # but a rim is no crease
             after += (before - after) * _under_glasses(before, torch.from_numpy(before)).numpy()[:, None]
         else:
-
-            @functools.cache
-            def stays(side: int) -> np.ndarray:
-                known = face.lids is not None and face.view is not None
-                return staying(side, before, face.view, face.lids[0]) if known else np.full(COLUMNS, STAYS)
-
+            stays = stays_on(face, before)
             keep_lashes(self.skin, before, after, stays)
             if self.paints and face.lids is not None:
-                self.drawn_out = drawn_out(before, after, face.lids[0], face.view, stays)
+                self.drawn_out = drawn_out(face, before, after, stays)
         if self.paints and face.texture is not None:
             self.grain = grain(face.texture, before, after)
         edges = _edges(*blunt_tips(before, after))

@@ -9,20 +9,25 @@ opens shows skin, and light falls in. So as much of what is seen there as was dr
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..faces.landmarks import AT, BROW_EDGES, UPPER_LIDS
+from ..faces.landmarks import AT, BROW_EDGES, CHEEKS, FOREHEAD, UPPER_LIDS
 from ..faces.lids import seen_at, terms
 from ..geometry.neighbours import largest
 from ..geometry.sampling import interpolate
+from ..once import kept_with
 from .curves import Frame
 from .patch import Patch
 from .smooth import smoothstep
+
+if TYPE_CHECKING:
+    from .face import Face
 
 LASHES = 0.010  # height of the strip along a lid that moves as a whole, with its lashes
 # Of the skin between an upper lid and its brow: what stays with the lid when the brow rises, and what goes with the brow, whose hairs
@@ -39,8 +44,12 @@ ROWS = 48  # pixels a side of what is painted
 # on either side of one, of which there are twice as many as of rows painted, that count; and how much more light ones do than dark ones (a power)
 EVENED, EVEN_ROWS, EVEN_ALONG, LIGHT_COUNTS = (0.1, 0.35), 20, 5, 4
 
+# Light of what comes out of a fold, of that of the skin around; how many times lighter it becomes at most; and the share of the way there, as a logarithm
+LIT, BRIGHTER, COMES = 0.97, 2.2, 0.5
+
 Stays: TypeAlias = Callable[[int], np.ndarray]
 
+_CHEEKS, _MIDDLE = [[AT[i] for i in side] for side in CHEEKS], [AT[i] for i in FOREHEAD]
 _UPPER, _BROWS = ([[AT[i] for i in row] for row in sides] for sides in (UPPER_LIDS, BROW_EDGES))
 
 
@@ -103,6 +112,22 @@ def staying(side: int, landmarks: np.ndarray, view: Tensor, lids: Tensor) -> np.
     return (reach + TIPS).clip(STAYS, MOST_STAYS)
 
 
+_STAYING, _EVENED = (
+    (WeakKeyDictionary(), WeakKeyDictionary()) for _ in range(2)
+)  # face -> what is seen of it on the viewer's left and right
+
+
+def stays_on(face: Face, landmarks: np.ndarray) -> Stays:
+    """What :func:`staying` says of a face, with its ``landmarks [161,2]``: looked at when it is asked for the first time."""
+
+    def stays(side: int) -> np.ndarray:
+        if face.lids is None or face.view is None:
+            return np.full(COLUMNS, STAYS)
+        return kept_with(_STAYING[side], face, None, lambda: staying(side, landmarks, face.view, face.lids[0]))
+
+    return stays
+
+
 def keep_lashes(skin: Tensor, landmarks: np.ndarray, moved: np.ndarray, stays: Stays) -> None:
     """Where brows rise, the skin next to the upper lids stays, with lashes and their shadow, and what lies above it is drawn out instead.
 
@@ -149,19 +174,16 @@ def _held(stays: Stays, side: int, along: np.ndarray) -> np.ndarray:
     return np.interp(along, np.linspace(*LASHED, COLUMNS), stays(side))
 
 
-def drawn_out(
-    landmarks: np.ndarray, moved: np.ndarray, lids: Tensor, view: Tensor | None, stays: Stays
-) -> list[DrawnOut]:
+def drawn_out(face: Face, landmarks: np.ndarray, moved: np.ndarray, stays: Stays) -> list[DrawnOut]:
     """What is painted on the skin below brows that rise.
 
     Args:
+        face: whose lids are known; without a view of it streaks stay.
         landmarks: ``[161,2]`` before, and
         moved: after.
-        lids: ``[2,6,3]`` colours of the lids, as of :func:`flow_core.faces.lids.lid_colors`.
-        view: ``[1,3,n,n]`` the face, as of :func:`flow_core.faces.shown.view`; without it streaks stay.
         stays: gives for either side what :func:`staying` does; asked where a brow rises.
     """
-    found = []
+    found, lids = [], face.lids[0]
     for side in (0, 1):
         between = Between.of(side, landmarks, landmarks - moved)
         if between is None:
@@ -178,17 +200,44 @@ def drawn_out(
         planes = along.clip(0, 1), up.clip(0, 1), there * share, there * smoothstep(share, *EVENED)
         on_lid, height, cover, evened = (torch.from_numpy(v).to(lids) for v in planes)
         colors = (terms(on_lid, height) @ lids[side]).clamp(0, 1).movedim(-1, 0)
-        paint = torch.cat([colors * cover, cover[None]])
-        if view is not None:
-            skin = torch.cat([_even(view, between, along, up), torch.ones_like(cover)[None]])
-            paint += skin * (evened * (1 - cover))
+        if face.view is None:
+            paint = torch.cat([colors * cover, cover[None]])
+        else:
+            skin, light = _even_skin(face, side, between, landmarks)
+            places = np.stack([(along + BESIDE) / (1 + 2 * BESIDE), up.clip(0, 1)], -1)
+            even = interpolate(skin, torch.from_numpy(places)[None].to(skin), "bilinear")[0]
+            evened = evened * (1 - cover)
+            colors = _risen(colors, light)
+            paint = torch.cat([colors * cover + even * evened, (cover + evened)[None]])
         reach = *(corners.min(0) - most).tolist(), *(corners.max(0) + most).tolist()
         found.append(DrawnOut(reach, Patch((x0, y0, x1, y1), paint[None])))
     return found
 
 
-def _even(view: Tensor, between: Between, along: np.ndarray, up: np.ndarray) -> Tensor:
-    """``[3,H,W]`` of the skin between a lid and its brow at places ``[H,W]``, evened along the eye: what of it is dark, such as the tips of lashes,
+def _risen(colors: Tensor, skin: Tensor) -> Tensor:
+    """Colours ``[...,3,H,W]`` of what was in a fold, or under a brow, when it comes into the light that ``skin [3,1,1]`` has: in each channel, for what is
+    in the shade is of another hue."""
+    return colors * (LIT * skin / colors.clamp(min=0.02)).clamp(1, BRIGHTER) ** COMES
+
+
+def _even_skin(face: Face, side: int, between: Between, landmarks: np.ndarray) -> tuple[Tensor, Tensor]:
+    """:func:`_even` of a face in the light of the skin around, and that skin ``[3,1,1]``: an edit asks many times."""
+
+    def made() -> tuple[Tensor, Tensor]:
+        with torch.inference_mode(False):  # what is kept may be asked for outside of it
+            # Cheeks are redder than lids, so the skin between the brows counts as much.
+            cheek, middle = (
+                seen_at(face.view, torch.from_numpy(landmarks[at])[None, None])[0].median(2).values[..., None]
+                for at in (_CHEEKS[side], _MIDDLE)
+            )
+            light = (cheek + middle) / 2
+            return _risen(_even(face.view, between), light), light
+
+    return kept_with(_EVENED[side], face, None, made)
+
+
+def _even(view: Tensor, between: Between) -> Tensor:
+    """``[1,3,EVEN_ROWS,2 ROWS]`` of the skin between a lid and its brow, evened along the eye: what of it is dark, such as the tips of lashes,
     counts little. Drawn out they would be streaks."""
     length, across = between.frame.length, np.linspace(-BESIDE, 1 + BESIDE, 2 * ROWS)
     low, high = (np.interp(across * length, np.maximum.accumulate(a), b) for a, b, _ in between.rows)
@@ -200,8 +249,7 @@ def _even(view: Tensor, between: Between, along: np.ndarray, up: np.ndarray) -> 
     means = torch.cat([seen * weight, weight], 1)
     for radius in (EVEN_ALONG, EVEN_ALONG // 2):
         means = F.avg_pool2d(means, (1, 2 * radius + 1), 1, (0, radius), count_include_pad=False)
-    places = np.stack([(along + BESIDE) / (1 + 2 * BESIDE), up.clip(0, 1)], -1)
-    return interpolate(means[:, :3] / means[:, 3:], torch.from_numpy(places)[None].to(seen), "bilinear")[0]
+    return means[:, :3] / means[:, 3:]
 
 
-__all__ = ["DrawnOut", "drawn_out", "keep_lashes", "staying"]
+__all__ = ["DrawnOut", "drawn_out", "keep_lashes", "staying", "stays_on"]

@@ -50,21 +50,23 @@ PRESETS: dict[str, dict[str, float]] = {
     "neutral": _ALL,
     # The eyes make a smile; corners drawn out farther than this make a clown's. Lips part as far as people's do at such a smile: of those
     # who draw their corners out so far, hardly one keeps them shut. What smiles already hardly smiles more.
-    "smile": {**_RELAX_SOUR, **_SMILING, "mouthSmile": 0.82, "cheekSquint": 0.82, "eyeSquint": 0.5, "mouthUpperUp": 0.65, "mouthLowerDown": 0.55, "mouthDimple": 0.1,
-              "jawOpen": 0.04},
+    "smile": {**_RELAX_SOUR, **_SMILING, "mouthSmile": 0.82, "cheekSquint": 0.82, "eyeSquint": 0.5, "mouthUpperUp": 0.65, "mouthLowerDown": 0.68, "mouthDimple": 0.1,
+              "jawOpen": 0.05},
     # Without a jaw that drops it would be one more smile.
     "laugh": {**_RELAX_SOUR, **{n: v for n, v in _SMILING.items() if n != "relax jawOpen"}, "mouthSmile": 0.75, "cheekSquint": 1.0, "eyeSquint": 0.65, "mouthUpperUp": 0.62, "mouthLowerDown": 0.28,
               "mouthStretch": 0.25, "jawOpen": 0.32, "browOuterUp": 0.1},
     # Brows slant: their inner ends go down and together, the outer ones hardly. Lips part as in angry words: teeth that are only bared
-    # look like disgust, and a jaw that drops looks surprised.
+    # look like disgust, and a jaw that drops looks surprised. It is the lower lip that is drawn away, which makes the mouth square: two thirds
+    # of the opening of angry mouths lie below their corners. An upper lip that is arched over it would be somebody's who speaks.
     "anger": {**_SHUT_MOUTH, **_RELAX_RAISED, "browDown": 0.95, "browTogether": 1.1, "browAngle": 0.5, "noseSneer": 0.5, "eyeSquint": 0.28,
-              "mouthFrown": 0.2, "mouthUpperUp": 0.33, "mouthLowerDown": 0.48, "mouthStretch": 0.25, "jawOpen": 0.17},
+              "mouthUpperUp": 0.2, "mouthLowerDown": 0.8, "mouthStretch": 0.3, "jawOpen": 0.17},
     # A pursed mouth makes the opening round, the jaw alone makes it a lozenge; lids that part are helped by taller eyes.
     "surprise": {**_RELAX_MOUTH, "relax browDown": 0.8, "browInnerUp": 0.95, "browOuterUp": 0.8, "eyeWide": 1.2, "eyeTaller": 0.3,
                  "jawOpen": 0.48, "mouthLowerDown": 0.25, "mouthPucker": 0.45},
-    # Brows whose inner ends rise while they are drawn together: of all muscles that says most of sorrow.
+    # Brows whose inner ends rise while they are drawn together: of all muscles that says most of sorrow. The chin pushes the lower lip up,
+    # so that lips keep their width; corners that go down alone make a mask's mouth.
     "sadness": {**_SHUT_MOUTH, "relax eyeSquint": 0.8, "relax browOuterUp": 0.8, "browInnerUp": 1.0, "browTogether": 0.8, "browDown": 0.1, "browAngle": -0.5,
-                "mouthFrown": 0.65, "mouthStretch": 0.2, "mouthShrugLower": 0.1, "cheekSquint": 0.1, "eyeBlink": 0.27, "eyeLookDown": 0.2},
+                "mouthFrown": 0.65, "mouthStretch": 0.1, "mouthShrugLower": 0.2, "mouthRollLower": 0.05, "cheekSquint": 0.1, "eyeBlink": 0.27, "eyeLookDown": 0.2},
     "fear": {**_RELAX_MOUTH, "browInnerUp": 0.8, "browOuterUp": 0.35, "browTogether": 0.6, "eyeWide": 0.85, "mouthStretch": 0.5,
              "mouthLowerDown": 0.42, "jawOpen": 0.23},
     "disgust": {**_RELAX_MOUTH, **_CLOSING, "noseSneer": 1.0, "mouthUpperUp": 0.5, "browDown": 0.35, "browTogether": 0.3, "eyeSquint": 0.6,

@@ -9,6 +9,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
@@ -16,8 +17,10 @@ from torch import Tensor
 
 from ..faces.irises import iris_radius, irises_off
 from ..faces.landmarks import AT, BROW_EDGES, EYES, IRISES, OVAL
+from ..once import kept_with
 from .brows import LASHES
 from .curves import SAMPLES, TABLE, UPPER_SHUTS, Frame, opens, read, shut_line
+from .eyeball import GUESSED, LEAST, RADII, Eyeball, arcs_of, drawn_out, eyeball_of, uncovered, unhidden, usual_at
 from .lashes import Bare, bare_eye
 from .layers import EDGE, Box, box_of
 from .smooth import smoothstep
@@ -78,6 +81,8 @@ LEAST_SKIN, PAINTED_ALONE = (
 )  # height of the skin that gives way at least, and how far shut a lid is that is all painted
 RIM = 0.008  # height of the wet rim of a lower lid
 SHADE = 0.45  # how much of the light on an eyeball its lids take at their edge
+# How far below the upper lid the centre of an iris stays, in its radii, but for this share of what is asked
+CLEAR, LEAST_UP = 0.4, 0.35
 NARROW = (
     0.22,
     0.32,
@@ -85,6 +90,7 @@ NARROW = (
 # Rows of the landmarks, from the viewer's left to the right: of the upper and the lower lid of either eye, and of the edges of the lips
 LEFT, RIGHT = ([AT[i] for i in ring] for ring in EYES)
 _OVAL = [AT[i] for i in OVAL]
+_NONE = np.zeros((6, 2, RADII))  # arcs of an eye whose lids show nothing new
 
 
 @dataclass(frozen=True)
@@ -102,7 +108,7 @@ class Eye:
     line: float  # half width of the line between lids that meet
     edge: float  # and of the border between lids and eyeball
     reach: float  # how far above the upper lid the skin gives way, up to the brow
-    narrow: float  # 0..1: how far what is seen of the eyeball is stretched with its lids
+    narrow: float  # 0..1: how little is seen of the eyeball
     left: bool  # whether it is the one on the viewer's left
     glasses: bool  # whether it gives way only up to the rim of glasses
     box: Box
@@ -115,6 +121,8 @@ class Eye:
     room: float  # from the outer corner to the outline of the face, in widths of the eye
     lids_move: bool  # otherwise than the skin
     white: White | None  # beside an iris that leaves a corner
+    ball: Eyeball | None  # what is known of it where what lids hid comes to light, and
+    arcs: np.ndarray | None  # which angles around its iris do, see :func:`flow_core.fields.eyeball.arcs_of`
 
 
 def eyes_of(
@@ -147,22 +155,35 @@ def eyes_of(
         a, b = source.to(*landmarks[AT[IRISES[side][0]]].tolist())
         length, radius, room = source.length, IRIS * source.length, MARGIN * source.length
         right, below = (v * length for v in gaze[side])
-        if right and face.view is not None:
-            off, sure = irises_off(face.view, face.landmarks)
-            a, radius = a + off * sure * length, iris_radius(landmarks, side) * length
         still = np.abs(landmarks[contour] - moved[contour]).max() < 1e-5 and abs(factor - 1) < 1e-4
         still = bool(still and max(abs(right), abs(below)) < 1e-5)
+        seen, shows = np.stack(seen), np.stack(after) * (length / target.length) - below
+        ball = arcs = None
+        if face.view is not None and not still and (right or uncovered(seen, shows) > LEAST * length):
+            off, sure = irises_off(face.view, face.landmarks)
+            expected = a + off * sure * length, b, iris_radius(landmarks, side) * length
+            ball = eyeball_of(face, side, source, seen, expected)
+            a, b, radius = ball.iris
         # an iris goes no farther than to the corner
         right = min(max(right, min(room - a + radius, 0.0)), max(length - room - a - radius, 0.0))
-        white = white_beside(face.view, source, np.stack(seen), (a, b, radius), (right, below))
+        if ball is not None:
+            if below < 0:  # nor up behind a lid
+                lid = float(np.interp(a + right, SAMPLES * length, after[0])) * length / target.length
+                up = min(-below, max(b - lid - CLEAR * radius, -LEAST_UP * below))
+                shows, below = shows + below + up, -up
+            aside = SAMPLES * length
+            first, last = (max(v, 1e-6) for v in (a - radius + right, length - a - radius - right))
+            aside = aside - right * np.minimum((aside / first).clip(max=1), (length - aside) / last)
+            shows = np.stack([np.interp(SAMPLES * length, aside, lid) for lid in shows])
+            arcs = arcs_of(seen, shows, ball.shade, (a, b), length)
+        white = white_beside(face.view, source, seen, (a, b, radius), (right, below))
         brow = target.to(*moved[[AT[i] for i in BROW_EDGES[side]]].T)[1].mean()
         free = after[0].mean() - brow + 0.005
         outer = moved[contour[0]]
         room_beside = float(np.linalg.norm(moved[_OVAL] - outer, axis=1).min()) / target.length + 1e-3
         bare = None
         if face.lids is not None and face.view is not None and factor < LASHES_TURN[1]:
-            brow, outline = (landmarks[[AT[i] for i in row]] for row in (BROW_EDGES[side], OVAL))
-            bare = bare_eye(face.view, face.lids[0, side], source, seen, brow, outline, side == 0, glasses)
+            bare = _bare_of(face, side, source, seen, landmarks)
         shut, lined = (
             was_open * (1 - smoothstep(factor, *turn)) if bare is not None else 0.0
             for turn in (LASHES_TURN, LINE_TURNS)
@@ -176,7 +197,8 @@ def eyes_of(
         above, under = min(top.min(), after[0].min()) - reach, max(bottom.max(), after[1].max()) + LOWER_LID
         line = max(LINE, min(1.4 * pixel, 4 * LINE))
         edge = max(EDGE, min(pixel, 4 * EDGE))  # in small pictures a narrower border would be a staircase
-        shaded = bool(max(abs(right), abs(below)) > 1e-5 or factor > 1 or factor < SHUTS) or bare is not None
+        shaded = bool(max(abs(right), abs(below)) > 1e-5 or factor > 1 or factor < SHUTS)
+        shaded = shaded or bare is not None or arcs is not None
         box = box_of(target, above - 0.01, under + 0.01, BESIDE * target.length if factor < 1 else 0.0)
         eyes.append(
             (
@@ -202,6 +224,8 @@ def eyes_of(
                 room_beside,
                 factor != 1,
                 white,
+                None if arcs is None else ball,
+                arcs,
             )
         )
     on_device = torch.from_numpy(np.array(tables, np.float32)).to(device)
@@ -209,6 +233,18 @@ def eyes_of(
         Eye(target, source, table[:4], table[4:], *rest)
         for table, (target, source, *rest) in zip(on_device, eyes, strict=True)
     ]
+
+
+_BARE = WeakKeyDictionary(), WeakKeyDictionary()  # face -> :func:`bare_eye` on the viewer's left and right
+
+
+def _bare_of(face: Face, side: int, source: Frame, seen: np.ndarray, landmarks: np.ndarray) -> Bare:
+    def made() -> Bare:
+        brow, outline = (landmarks[[AT[i] for i in row]] for row in (BROW_EDGES[side], OVAL))
+        with torch.inference_mode(False):  # what is kept may be asked for outside of it
+            return bare_eye(face.view, face.lids[0, side], source, seen, brow, outline, side == 0, face.glasses)
+
+    return kept_with(_BARE[side], face, None, made)
 
 
 def ask_eyes(
@@ -223,12 +259,13 @@ def ask_eyes(
         first, last = max(center - radius + right, 1e-6), max(length - center - radius - right, 1e-6)
         columns.append(
             (*eye.target.origin, *eye.target.axis, eye.target.length, *eye.source.origin, *eye.source.axis, length,
-             middle, *eye.gaze, first, last, eye.reach, eye.line, eye.edge, eye.narrow, 1 - eye.taken,
+             center, middle, radius, *eye.gaze, first, last, eye.reach, eye.line, eye.edge, eye.narrow, 1 - eye.taken,
              eye.shut, eye.room, 1.0 if eye.left else 0.0)
         )  # fmt: skip
     columns = x.new_tensor(columns).T[..., None]  # each [E,1]
     x0, y0, c, s, width, u0, v0, sc, ss, *rest = columns
-    length, middle, right, below, first, last, reach, line, edge, narrow, along_with, painted_over, room, left = rest
+    (length, center, middle, radius, right, below, first, last, reach, line, edge, narrow, along_with, painted_over, room,
+     left) = rest  # fmt: skip
     dx, dy = x - x0, y - y0
     a, b = c * dx + s * dy, c * dy - s * dx
     share = a / width
@@ -262,20 +299,16 @@ def ask_eyes(
     at = a * ratio
     sa = at - right * torch.minimum((at / first).clamp(max=1), (length - at) / last)
     sb = b * ratio - below
-    upper, lower = read(torch.stack([e.seen for e in eyes], 1), sa / length)
-    t_top, t_bottom = top * ratio - below, bottom * ratio - below
-    height = lower - upper
-    room = 0.06 * height.clamp(min=0) * (1 - narrow)
-    margins = [torch.minimum(room, 2 * beyond.clamp(min=0)) for beyond in (upper - t_top, t_bottom - lower)]
-    # Where a lid shows more than was seen, what was seen is stretched between the lid and the middle of the eye.
-    half = torch.minimum(torch.maximum(middle, upper + 0.3 * height), lower - 0.3 * height)
-    above_half = sb < half
-    shown = torch.where(above_half, half - upper - margins[0], lower - margins[1] - half)
-    wanted = torch.where(above_half, half - t_top, t_bottom - half)
-    distance = (sb - half).abs()
-    drawn_out = distance * (shown / wanted.clamp(min=1e-5)).clamp(0, 1)
-    distance = torch.lerp(_gather(distance, wanted, shown), drawn_out, narrow)
-    sb = half + torch.where(above_half, -distance, distance)
+    known = x.new_tensor([[eye.ball is not None] for eye in eyes])
+    place, hidden = (sa, sb), None
+    if any(eye.ball is None for eye in eyes):
+        shown = read(torch.stack([e.seen for e in eyes], 1), sa / length)
+        sb = drawn_out(sb, middle, *shown, top * ratio - below, bottom * ratio - below, narrow)
+    if any(eye.ball is not None for eye in eyes):
+        arcs = x.new_tensor(np.stack([_NONE if eye.arcs is None else eye.arcs for eye in eyes]))
+        least = GUESSED + (1 - GUESSED) * narrow
+        *round_, hidden = unhidden(arcs, torch.stack([center, middle, radius]), least, length, *place)
+        sa, sb = (torch.where(known > 0, v, w) for v, w in zip(round_, (sa, sb), strict=True))
     source = torch.stack([sc * sa - ss * sb + u0, ss * sa + sc * sb + v0])
     if skin is None or not any(eye.shaded for eye in eyes):
         return shift, alpha, source, None
@@ -287,16 +320,22 @@ def ask_eyes(
     beside = torch.minimum(share, 1 - share) / 0.12
     lit = torch.minimum(torch.minimum(-above / (0.30 * opening), 0.5 - under / (0.30 * opening)), beside).clamp_(0, 1)
     lit = lit * lit * (3 - 2 * lit)
-    shade = SHADE * alpha * went * (1 - lit) * (1 - narrow)
+    shade = SHADE * alpha * went * (1 - lit) * (1 - narrow * (1 - known))
     # Lids that meet are joined by a dark line, unless lashes are painted there.
     met = (1 - opening / (2 * line)).clamp_(0, 1) * smoothstep(opening0, 2 * LINE, 5 * LINE)
     met = met * smoothstep(1 - opening / opening0, 0.7, 0.95) * (1 - painted_over)
     shade = shade + LASHED * met * (-((above - under) / (2 * line)).square()).exp() * smoothstep(beside, 0.0, 0.7)
     painted = torch.cat([torch.zeros_like(shade).expand(3, -1, -1), shade[None]])
     for i, eye in enumerate(eyes):
+        free = alpha[i] * (1 - shade[i])
+        if eye.ball is not None:
+            away = torch.hypot(at[i] - center[i] - right[i], place[1][i] - middle[i]) / radius[i]
+            usual = torch.cat([usual_at(eye.ball.usual, away), torch.ones_like(away)[None]])
+            painted[:, i] += usual * (hidden[i] * free)
+            free = free * (1 - hidden[i])
         if eye.white is not None:
             height = (b[i] - top[i]) / opening[i]
-            painted[:, i] += eye.white.at(at[i], b[i] * ratio[i], height) * (alpha[i] * (1 - shade[i]))
+            painted[:, i] += eye.white.at(at[i], b[i] * ratio[i], height) * free
     if all(eye.bare is None for eye in eyes):
         return shift, alpha, source, painted
     room = BELOW_RIM + top - top0 if eyes[0].glasses else reach
@@ -373,14 +412,6 @@ def _bare_lids(
 def _bare_at(eye: Eye, x: Tensor, y: Tensor) -> Tensor:
     """:meth:`flow_core.fields.lashes.Bare.at` of an eye, 0 where it is not known."""
     return x.new_zeros(8, len(x)) if eye.bare is None else eye.bare.at(x, y)
-
-
-def _gather(distance: Tensor, wanted: Tensor, shown: Tensor) -> Tensor:
-    """Distances ``0..wanted`` from the middle of an eye taken into ``0..shown`` where that is less: nearly as they are in the
-    middle, so that an iris stays round, and closer and closer together towards the lid."""
-    more = (wanted / shown.clamp(min=1e-5) - 1).clamp(1e-3, 9)
-    share = (distance / wanted.clamp(min=1e-5)).clamp(0, 1)
-    return distance / (1 + more * share ** (1 + 0.9 / more).clamp(max=3))
 
 
 def _give(distance: Tensor, reach: float | Tensor) -> Tensor:

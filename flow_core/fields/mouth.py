@@ -55,6 +55,7 @@ TORN = 0.01  # by which a jaw drops from the upper teeth, from where on what it 
 BEYOND = 9.0  # below all that is seen
 PARTED = (0.008, 0.018)  # largest opening below which lips may as well be shut, and above which they are known to part
 UNKNOWN = (0.015, 0.035)  # how far above what an opening showed nothing is known of what is seen there
+WIDENS = 0.0, 0.010  # by which a mouth opens more than it did, until what is painted there is there
 TEETH_SEEN = (0.004, 0.012)  # opening of a mouth below which nothing inside is seen, and above which it is
 MEETING = LIP_EDGES[1::2]  # where they meet
 
@@ -70,6 +71,7 @@ class Mouth:
     gap: float  # largest opening before
     pit: float  # half height of the dark at the corners of a grin that shuts
     parts: float  # 0..1, how far it opens more than it was, so that its corners are soft
+    widens: float  # 0..1, how far it opens more than it was anywhere
     lift: float  # how far the teeth go down with the upper lip
     box: Box
     edge: float  # width of its border
@@ -135,6 +137,7 @@ def mouth_of(
     after = (curves[1] - curves[0]).max().item()
     pit = PIT[1] * smoothstep(gap, *GRIN) * (1 - smoothstep(after, *TEETH_SEEN))
     parts = smoothstep((after - gap) / target.length, *OPENING)
+    widens = smoothstep((curves[1] - curves[0] - curves[3] + curves[2]).max().item(), *WIDENS)
     box = box_of(target, curves[0].min() - SEAM, curves[1].max() + SEAM, PIT[0] * target.length if pit else 0.0)
     opens = after > 0.2 * EDGE
     shows, own, jaw = 1.0, None, None
@@ -163,7 +166,9 @@ def mouth_of(
 
         rims = rims_of(landmarks, moved, shut, unsure, device)
         box = around(box, lips_box(moved))
-    return Mouth(target, source, tables[:4], tables[4:], gap, pit, parts, lift, box, edge, made, shows, jaw, rims)
+    return Mouth(
+        target, source, tables[:4], tables[4:], gap, pit, parts, widens, lift, box, edge, made, shows, jaw, rims
+    )
 
 
 def _looked(
@@ -286,12 +291,13 @@ def ask_mouth(
     shown = smoothstep(mouth.gap, *PARTED)
     # Towards its corners the border grows soft.
     soft = 1 + SOFTER * mouth.parts * (1 - smoothstep(torch.minimum(share, 1 - share), 0.0, SOFT)) if mouth.parts else 1
-    first = upper + torch.minimum(0.15 * gap, 2 * higher)  # what is seen begins there
+    blur = torch.minimum(0.15 * gap + (mouth.edge - EDGE), 0.35 * gap)
+    first = upper + torch.minimum(blur, 2 * higher)  # what is seen begins there
     # The shadow begins before what is seen changes, so that no light shows between.
     border = (EDGE - mouth.edge) / 2, (EDGE + mouth.edge) / 2
     (alpha, opened, parted, more, was_seen, from_corner, was_open, too_high, beyond, goes_on,
      tongue, off_upper, off_lower, seam, closed, fell, drawn_out, chink) = smoothsteps(
-        ((inside - EDGE / 2) / soft + EDGE / 2, *border), (opening, 0.0, mouth.edge), (wider, 0.3 * ROLL, 4 * ROLL), (wider, 0.0, 0.010),
+        ((inside - EDGE / 2) / soft + EDGE / 2, *border), (opening, 0.0, mouth.edge), (wider, 0.3 * ROLL, 4 * ROLL), (wider, *WIDENS),
         ((lower - sb) / (3 * deeper).clamp_(max=0.13 * mouth.gap).add_(1e-4), 0.0, 1.0),
         (torch.minimum(sa, length - sa), 0.0, 0.08 * length), (gap, 0.002, 0.007), (upper - sb, *UNKNOWN),
         (sb - lower + last, 0.0, 0.006), (deeper, 0.0, 0.006), (below / height, 0.4, 1.0), (below, 0.0, MOUTH_SHADE),
@@ -335,6 +341,9 @@ def ask_mouth(
         narrowed = smoothstep(1 - mouth.target.length / length, 0.05, 0.20)
         if looked:
             seen = seen * looked[1]
-        visible, low = 1 - more * (1 - seen * own), mouth.jaw is None
+        # Teeth stand in the dark that was seen, too, and not only beside it.
+        dark = (1 - own) * mouth.widens
+        covers = more.clamp(min=dark) if apart is None else torch.maximum(more, dark * ~lower_part)
+        visible, low = 1 - covers * (1 - seen * own), mouth.jaw is None
         made = paint(mouth.row, share, b, top, bottom, alpha, visible, fell, 1 - own, own * narrowed, low)
     return alpha, follows, torch.stack(mouth.source.back(sa, sb_seen)), shade, made

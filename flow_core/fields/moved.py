@@ -22,6 +22,7 @@ from .opening import rounded
 from .pits import pits
 from .reach import eyelids_and_gaze, lips_settled, of_mesh
 from .skin import RASTER
+from .smiling import spread
 from .smooth import smoothstep
 from .teeth import BARED, Skull
 from .units import units_after
@@ -72,6 +73,10 @@ def moved_face(face: Face, field: MusclesField, size: int = RASTER, after: Tenso
     rounds = rounded(landmarks, moved, points[0] + change[:, :2], smiles[1].item())
     if rounds is not None:
         change[:, :2] += rounds
+        moved = landmarks + part.landmarks(change[:, :2])
+    spreads = spread(landmarks, moved, points[0] + change[:, :2], (smiles[1] - smiles[0].clamp(min=0)).item())
+    if spreads is not None:
+        change[:, :2] += spreads
         moved = landmarks + part.landmarks(change[:, :2])
     grinned = lips_settled(fitted, landmarks, moved[None], after[None])
     if grinned is not None:

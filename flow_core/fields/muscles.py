@@ -17,12 +17,14 @@ from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
+from torch.utils.weak import WeakIdKeyDictionary
 
 from ..faces.fit import FittedFace
 from ..faces.landmarks import WIDEN
 from ..faces.rig import load_rig
 from ..geometry.grid import pixel_centers
 from ..geometry.sampling import sample_image
+from ..once import kept_with
 from . import container
 from .anatomy import MovedFace
 from .base import FEATHER, FieldError, Flow, Sample, taper
@@ -157,13 +159,12 @@ class MusclesField:
         count = max(self.batch, crop.batch)
         if {self.batch, crop.batch} - {1, count}:
             raise FieldError(f"{self.batch} fields do not fit {crop.batch} faces: give one for all, or one for each.")
-        places = crop.places
-        faces = fit_shown(places) if fitted is None else fitted
+        faces = _faces_of(crop) if fitted is None else [Face.of(crop, i, fitted) for i in range(crop.batch)]
         moved = []
         for i in range(count):
             at = i if crop.batch > 1 else 0
-            face, one = Face.of(crop, at, faces), self.select(i % self.batch)
-            fine = crop.side[at] > SMALL or years_of(faces.rig, one.controls[0]) > 0  # lines of the old are thin
+            face, one = faces[at], self.select(i % self.batch)
+            fine = crop.side[at] > SMALL or years_of(face.fitted.rig, one.controls[0]) > 0  # lines of the old are thin
             size = RASTER if fine else COARSE
             looks = face.view is not None and fitted is None and one.relax.min() > 0
             moved.append(moved_face(face, one, size, looked_at(face, one) if looks else None))
@@ -255,6 +256,20 @@ class MusclesField:
         except (ValueError, TypeError, OverflowError, AttributeError) as e:
             raise FieldError(f"{name} holds muscles that this FaceFlow does not know: {e} Update FaceFlow.") from e
         return replace(made, rest=Field.reader(str(kind))(tensors, span, name)) if kind else made
+
+
+_FACES = WeakIdKeyDictionary()  # crop -> its faces: an edit that is dragged asks again and again
+
+
+def _faces_of(crop: Crop) -> list[Face]:
+    """The faces of a crop with landmarks, to which the rig was fitted."""
+
+    def made() -> list[Face]:
+        with torch.inference_mode(False):  # what is kept may be asked for outside of it
+            fitted = fit_shown(crop.places)
+            return [Face.of(crop, i, fitted) for i in range(crop.batch)]
+
+    return kept_with(_FACES, crop, None, made)
 
 
 def _untold(meta: Mapping[str, object]) -> dict[str, object]:

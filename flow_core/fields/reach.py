@@ -4,7 +4,7 @@ A unit of the rig is not a unit as it is read: how much of a smile is read depen
 partly read as another. Where an edit asks for what was read on a face (a copied expression, or a face at rest), units are
 found in a closed loop: the face's own landmarks are moved as the rig moves them, and read again, and bounded, regularised
 least squares take what is read to what was asked (Gauss-Newton steps; Nocedal and Wright, Numerical Optimization, 2006,
-chapter 10). With landmarks in the place of what is read, the same follows one face through a clip.
+chapter 10).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 from torch.utils.weak import WeakIdKeyDictionary
 
-from ..faces.fit import FittedFace, landmark_weights, pose_jacobian
+from ..faces.fit import FittedFace
 from ..faces.irises import irises_off
 from ..faces.landmarks import AT, EYES, IRISES, MIRROR
 from ..faces.read import UNITS, read_units
@@ -76,13 +76,16 @@ SLITS = 0.12, 0.24  # height of eyes, in their widths, between whose lids nothin
 LEVEL, ASKED = 0.6, 0.3  # share by which a gaze up or down relaxes, and from which amount on it is what was asked for
 # How near the inner ends of brows come, in distances of the inner corners of the eyes: some 10 mm; and the share of the way there that they go freely
 NEAREST, ROOMY = 0.30, 0.7
+CORNERS = 61, 291  # of the mouth, on the viewer's left and right
 INNER_BROWS, INNER_CORNERS = (55, 285), (133, 362)  # on the viewer's left and right
 BROW_UNITS = ("browDown", "browInnerUp", "browOuterUp")
+# How far the corners of a mouth are drawn below the middle of where lips meet, widths of the mouth: freely, and at most. Of 879 mouths that are shut
+# in photographs from the front one in ten lies beyond the first, and one in two hundred near the second; half of the sad ones within 0.02
+SAGS = 0.06, 0.15
 LIFT = 0.6  # centimetres by which an upper lip rises at most: teeth are bared by then, and gums would be next
 GRIN = 1.0  # of a smile that was asked for as a smaller one: corners that go farther are a clown's
 APART = 0.012  # how exactly lips meet, or part as far as asked, distances of the outer corners of the eyes
 STEPS = 3
-PLACE = 0.003  # how exactly landmarks of a clip are known, fractions of the crop side
 _DIFFERENCE = 0.02  # of a unit, by which derivatives are taken
 
 
@@ -384,34 +387,6 @@ def lips_wanted(rig: Rig, change: Tensor, now: Tensor) -> Tensor:
     return (own + (people - own) * (UNSEEN + (1 - UNSEEN) * open_)).clamp(min=0)
 
 
-def followed(face: FittedFace, landmarks: Tensor, seen: Tensor, start: Tensor, low: Tensor, high: Tensor) -> Tensor:
-    """Units of a face in another picture of the same person, such as the next frame of a clip.
-
-    What a small turn, shift or growth of the head does to the landmarks is left out of account to first order.
-
-    Args:
-        face: batch 1, the person's.
-        landmarks: ``[161,2]`` crop points, to which it was fitted.
-        seen: ``[161,2]`` landmarks in the other picture, nearly aligned with those.
-        start: ``[U]`` units near which the answer lies.
-        low: ``[U]`` least units and
-        high: ``[U]`` most.
-
-    Returns:
-        ``[U]``.
-    """
-    weight = landmark_weights(face.rig)[:, None] / PLACE
-    turned = (face.rig.landmarks(face.vertices())[0] @ face.rotation[0].mT) * face.scale[0]
-    pose = (pose_jacobian(turned) * weight[..., None]).flatten(0, 1)  # [322,6]
-    basis = torch.linalg.qr(pose).Q
-
-    def missed(units: Tensor) -> Tensor:
-        off = ((seen - landmarks_after(face, landmarks, units)) * weight).flatten(1)
-        return off - (off @ basis) @ basis.T
-
-    return nearest(missed, start, torch.full_like(start, AWAY), low, high, 2)
-
-
 def meeting(face: FittedFace, landmarks: Tensor, units: Tensor) -> Tensor:
     """Units ``[U]`` with no more of ``mouthClose`` than takes the lips together: it undoes an open jaw, and would push closed lips
     through each other."""
@@ -468,14 +443,14 @@ def bared(face: FittedFace, start: Tensor, high: Tensor) -> Tensor:
 
 def braked(face: FittedFace, landmarks: Tensor, units: Tensor) -> Tensor:
     """Units ``[U]`` whose brows go no farther than the skin around them allows: low brows have less room for a frown, and less skin that
-    a raise could stretch; and what is between brows is not drawn together to nothing.
+    a raise could stretch; and what is between brows is not drawn together to nothing. Nor do corners of mouths go down farther than people's.
 
     Args:
         face: batch 1.
         landmarks: ``[161,2]`` crop points, to which it was fitted.
         units: ``[U]`` after an edit.
     """
-    units = _brows_apart(face, landmarks, units)
+    units = _corners_down(face, landmarks, _brows_apart(face, landmarks, units))
     at = [i for i, n in enumerate(face.rig.unit_names) if n.startswith(BROW_UNITS)]
     if not (units - face.units[0])[at].any():
         return units
@@ -516,6 +491,27 @@ def _brows_apart(face: FittedFace, landmarks: Tensor, units: Tensor) -> Tensor:
         return units
     excess = _held_back(beyond, soft) / (change * nearer * together).sum().clamp(min=1e-6)
     return units - change * together * excess.clamp(max=1)
+
+
+def _corners_down(face: FittedFace, landmarks: Tensor, units: Tensor) -> Tensor:
+    """Units ``[U]`` that draw the corners of a mouth down no farther than those of people go (:data:`SAGS`): narrow mouths, and those that
+    are arched already, have less room."""
+    frown, change = _named(face.rig, "mouthFrown"), units - face.units[0]
+    if not (change[frown] > 0).any():
+        return units
+    moved = skin_after(face, landmarks, units[None])[0]
+    corners, middle = ([AT[i] for i in row] for row in (CORNERS, FACING[0]))
+    across = moved[corners[1]] - moved[corners[0]]
+    width = across.norm().clamp(min=1e-6)
+    down = _down(across / width)
+    drop = (moved[corners].mean(0) - moved[middle].mean(0)) @ down / width
+    free, most = SAGS
+    if drop <= free:
+        return units
+    moves = _moved_by(face, (change.clamp(min=0) * frown)[None])[0]
+    drawn = (moves[corners].mean(0) - moves[middle].mean(0)) @ down / width
+    excess = _held_back(drop - free, drop.new_tensor(most - free)) / drawn.clamp(min=1e-6)
+    return units - change.clamp(min=0) * frown * excess.clamp(max=1)
 
 
 def _held_back(beyond: Tensor, soft: Tensor) -> Tensor:
@@ -676,7 +672,6 @@ __all__ = [
     "braked",
     "camera_aside",
     "eyelids_and_gaze",
-    "followed",
     "gaze_seen",
     "irises_seen",
     "landmarks_after",

@@ -73,6 +73,10 @@ GUM = 0.9  # light that a bare gum reflects
 PALE = 0.25  # how much of the colour of teeth gums have, and of that of the tongue the rest
 # Centimetres of teeth above a lip up to which they go on behind it, and from which on that is all of them.
 TALL = 0.6, 0.95
+EDGED = (
+    0.1,
+    0.3,
+)  # part of the teeth that are seen whose edges are seen too: those say nothing of the others up to there, and all from there on
 ASIDE = 0.75  # light of teeth that are not seen, of that of those on the other side
 GUMMY = 0.05  # centimetres of gum above the front teeth that are seen at most
 ALONG = 0.85  # light of the last teeth that are seen, of which those beside them have so much, from column to column
@@ -308,13 +312,15 @@ def _as_own(
     if not known:
         return planes, 0.0
     miss = b - np.interp(at, share, planes[0])
-    # Teeth go on behind the lip that cuts them, if not much of them is seen.
+    # Teeth go on behind the lip that cuts them, if not much of them is seen: as far as those do whose edges are seen beside it.
     ends = np.where(own.cut > 0, np.array([smoothstep(c / cm, *TALL) for c in own.cut]), 1.0)
-    miss = np.where(miss < 0, miss * ends, miss)
+    edged = smoothstep((weight * (own.cut == 0)).sum() / weight.sum(), *EDGED)
+    told = weight * np.where((own.cut > 0) & (miss < 0), np.maximum(ends, 1 - edged), 1.0)
+    miss = np.where(miss < 0, miss * np.maximum(ends, edged), miss)
     x = 2 * at - 1
     basis = np.stack([np.ones_like(x), x, x * x], 1)
-    normal = basis.T @ (weight[:, None] * basis) + np.diag([1e-3, 0.3, 0.6])
-    moved = np.linalg.solve(normal, basis.T @ (weight * miss))
+    normal = basis.T @ (told[:, None] * basis) + np.diag([1e-3, 0.3, 0.6])
+    moved = np.linalg.solve(normal, basis.T @ (told * miss))
     x = (2 * share - 1).clip(min(x[0], -1), max(x[-1], 1))
     planes = planes.copy()
     planes[:2] += known * (moved[0] + moved[1] * x + moved[2] * x * x)

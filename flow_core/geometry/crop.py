@@ -273,6 +273,16 @@ class Crop:
         source = self.of_picture if len(image) > 1 else (0,) * self.batch
         return torch.cat([self._aligned_one(image[of : of + 1], i, size) for i, of in enumerate(source)])
 
+    def within(self, size: int) -> Tensor:
+        """Which pixels of :meth:`aligned` squares are seen in the picture, and are not its border repeated: ``[B,1,size,size]`` 0 or 1."""
+        at = (torch.arange(size, device=self.matrix.device) + 0.5) / size
+        seen = at.new_ones(self.batch, 1, size, size)
+        for one, inverse in zip(seen, self.inverse[:, :2].tolist(), strict=True):
+            for (a, b, u), end in zip(inverse, self.image_size[::-1], strict=True):
+                place = a * at + (b * at + u)[:, None]
+                one *= (place >= 0) & (place <= end)
+        return seen
+
     def _aligned_one(self, image: Tensor, index: int, size: int) -> Tensor:
         crop = self.select(index).to(image.device)
         x0, y0, x1, y1 = crop.bounds()

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import math
+from typing import TypeAlias
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+Box: TypeAlias = tuple[int, int, int, int]  # first row, and the one after the last; the same of columns
 _FEW = 1 << 13  # points of which the sampling takes less time than sharing it out
 _ROWS = 64  # of a picture that is made smaller, at a time: they stay in the processor's cache
 
@@ -128,6 +132,19 @@ def enlarged(planes: Tensor, size: tuple[int, int], align_corners: bool = False)
     single = planes.flatten(0, 1)[:, None]
     found = F.interpolate(single, size, mode="bilinear", align_corners=align_corners)
     return found.view(*planes.shape[:2], *size)
+
+
+def enlarged_part(planes: Tensor, size: int, box: Box) -> tuple[Tensor, Box]:
+    """A part of what :func:`enlarged` makes of square planes ``[B,C,k,k]`` with ``size`` pixels a side, ``[B,C,h,w]``, and its box: the least that
+    holds ``box`` and can be made of planes alone."""
+    cells = planes.shape[-1] // math.gcd(planes.shape[-1], size)  # so many lie exactly on
+    pixels = size * cells // planes.shape[-1]
+    rim = -(-2 // cells)  # for what lies next to the box
+    y0, x0 = (max(0, first // pixels - rim) for first in box[::2])
+    y1, x1 = (min(size // pixels, -(-last // pixels) + rim) for last in box[1::2])
+    part = planes[:, :, y0 * cells : y1 * cells, x0 * cells : x1 * cells].contiguous()
+    y0, y1, x0, x1 = (v * pixels for v in (y0, y1, x0, x1))
+    return enlarged(part, (y1 - y0, x1 - x0)), (y0, y1, x0, x1)
 
 
 def downscaled(image: Tensor, scale: float) -> Tensor:

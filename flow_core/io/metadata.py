@@ -137,6 +137,7 @@ _OTHERS = (
     (lambda b: b[:4] == b"DDS ", "it is a texture of a game (DDS); convert it to PNG or TGA"),
     (lambda b: b[:4] == b"8BPS", "it is a Photoshop document; save it as PNG or TIFF"),
     (lambda b: b[:4] == b"%PDF", "it is a PDF; export the page as PNG"),
+    (lambda b: b[8:10] == b'{"' and not any(b[4:8]), "it is a safetensors file, perhaps a saved field; name the picture first"),
     (lambda b: b[:4] == b"\x76\x2f\x31\x01", "it is an OpenEXR picture, whose light has no white; grade it and save 16-bit PNG or TIFF"),
     (lambda b: b[:2] == b"#?", "it is a Radiance picture, whose light has no white; grade it and save 16-bit PNG or TIFF"),
     (lambda b: b[:4] in (b"II*\0", b"MM\0*"),

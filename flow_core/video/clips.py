@@ -111,6 +111,10 @@ class Clip:
         if format is None and not Path(path).is_file():
             raise ClipError(f"There is no video at {path}.")
         with _opened(av, str(path), format, options) as file:
+            if file.format.name == "image2" or file.format.name.endswith("_pipe"):
+                raise ClipError(
+                    f"{path} is a picture: faceflow edit changes it, and faceflow copy takes its expression. Save an animation as .mp4."
+                )
             stream = _film(file)
             if stream is None:
                 raise ClipError(f"{path} holds no video stream; give a video file such as .mp4, .mov or .webm.")
@@ -261,8 +265,13 @@ def _not_kept(frame, stream) -> list[str]:
 
 
 def _matrix(frame) -> tuple[int, ...] | None:
-    """The display matrix of a frame as 9 fixed point numbers; None where it has none."""
-    for data in frame.side_data:
+    """The display matrix of a frame as 9 fixed point numbers; None where it has none, or where PyAV does not know what else lies beside the frame
+    (in pictures, and in files of programs that are newer than it)."""
+    try:
+        beside = list(frame.side_data)
+    except ValueError:
+        return None
+    for data in beside:
         if data.type.name == "DISPLAYMATRIX":
             return struct.unpack("=9i", bytes(data)[:36])
     return None

@@ -259,6 +259,27 @@ def test_several_faces_are_mentioned(
     assert "there are 2" in failure(capsys, *argv[:6], "2", "-o", tmp_path / "2.png")
 
 
+def test_all_faces_at_once(face: np.ndarray, photo: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    two, out, saved, again = (tmp_path / name for name in ("two.png", "out.png", "two.safetensors", "again.png"))
+    Image.fromarray(np.hstack([face, face])).save(two)
+    argv = ["edit", str(two), "a smiling face\na surprised face", "--method", "predict", "--face", "all"]
+    assert cli.main([*argv, "-o", str(out), "--save-field", str(saved)]) == 0
+    said = capsys.readouterr()
+    assert "nan" not in said.out
+    assert "faces found" not in said.err
+    left, right = said.out.splitlines()[-1].split(" | ")
+    assert "mouthSmile" in left
+    assert "jawOpen" in right
+    moved = (pixels(out) != pixels(two)).any((0, 2))
+    assert moved[:200].any()
+    assert moved[200:].any()
+    assert cli.main(["apply", str(two), str(saved), "-o", str(again), "--face", "all"]) == 0
+    np.testing.assert_array_equal(pixels(again), pixels(out))
+    capsys.readouterr()
+    assert "--face all" in failure(capsys, "apply", photo, saved, "-o", tmp_path / "one.png")
+    assert "3 lines for 2 faces" in failure(capsys, *argv[:2], "smile\nsad\nkiss", *argv[3:], "-o", tmp_path / "3.png")
+
+
 def test_unknown_words_are_mentioned(photo: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["edit", str(photo), "a smiling zorgon", "-o", str(tmp_path / "o.png"), *STEPS]) == 0
     said = capsys.readouterr().err
@@ -314,6 +335,7 @@ def test_strength_must_be_a_number(
     option: str, photo: Path, field: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert "finite" in failure(capsys, "apply", photo, field, option, "nan", "-o", tmp_path / "out.png")
+    assert "finite" in failure(capsys, "muscles", photo, "smile", option, "nan", "-o", tmp_path / "out.png")
 
 
 def test_output_that_cannot_be_written(

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 from test_cli import _models, face, failure, photo, pixels  # noqa: F401
 
 from flow_core.cli import main as cli
@@ -49,6 +50,18 @@ def test_names_are_told(photo: Path, tmp_path: Path, capsys: pytest.CaptureFixtu
     assert end.value.code == 0
     said = capsys.readouterr().out
     assert all(name in said for name in ("surprise", "browInnerUp", "jawLeft", "noseTipUp"))
+
+
+def test_each_photo_of_a_copy_has_its_own_face(photo: Path, other: Path, tmp_path: Path) -> None:
+    """The second of two faces takes the expression of the only one of another photo, and the other way round."""
+    two, out = tmp_path / "two.png", tmp_path / "out.png"
+    Image.fromarray(np.hstack([pixels(photo)] * 2)).save(two)
+    argv = ["copy", str(two), str(other), "-o", str(out), "--order", "left-right"]
+    assert cli.main([*argv, "--face", "1"]) == 0
+    moved = (pixels(out) != pixels(two)).any((0, 2))
+    assert not moved[:200].any()
+    assert moved[200:].any()
+    assert cli.main(["copy", str(other), str(two), "-o", str(out), "--other-face", "1"]) == 0
 
 
 def test_read_and_copy(photo: Path, other: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import skimage.data
@@ -12,6 +14,7 @@ from torch import Tensor
 
 from flow_core.faces.align import ENOUGH, ORDERS, FaceNotFound, align, close_up, sort_faces, studied
 from flow_core.faces.detect import Detection, Detector
+from flow_core.faces.doubts import doubts
 from flow_core.faces.landmarks import load_landmarks
 from flow_core.faces.shown import view
 from flow_core.geometry.crop import Crop, ffhq_matrix
@@ -180,7 +183,10 @@ def test_crop_beyond_the_border_repeats_its_colors() -> None:
     picture = torch.zeros(1, 3, 80, 80)
     picture[:, 0, :, :40] = 1
     picture[:, 1, :, 40:] = 1
-    out = square_crop((80, 80), (40, 40), 200).aligned(picture, 50)
+    crop = square_crop((80, 80), (40, 40), 200)
+    out, within = crop.aligned(picture, 50), crop.within(50)
+    assert within[..., 15:35, 15:35].min() == 1
+    assert within.sum() == 20 * 20
     torch.testing.assert_close(out[0, :, 25, 0], torch.tensor([1.0, 0, 0]))
     torch.testing.assert_close(out[0, :, 0, 49], torch.tensor([0, 1.0, 0]))
     assert square_crop((80, 80), (-300, 40), 60).aligned(picture, 16).isfinite().all()
@@ -355,3 +361,8 @@ def test_a_large_photo_is_read_once_and_tells_the_same(finder: Detector, astrona
     whole = load_landmarks().refine(photo, rough)
     assert (found.places - whole.places).abs().max() < 1e-3
     assert (found.view - view(photo, whole)).abs().mean() < 0.004
+
+
+def test_a_doubtful_face_is_said_to_be_one(crop: Crop) -> None:
+    assert not doubts(crop)
+    assert "may be none" in " ".join(doubts(replace(crop, score=(0.82,))))

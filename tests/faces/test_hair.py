@@ -8,7 +8,19 @@ import pytest
 import torch
 from torch import Tensor
 
-from flow_core.faces.hair import blurred, find_hair, matted, middle, near_sure, resized, textured
+from flow_core.faces import hair
+from flow_core.faces.hair import (
+    WINDOW,
+    blurred,
+    find_hair,
+    hangs,
+    how_low,
+    matted,
+    middle,
+    near_sure,
+    resized,
+    textured,
+)
 from flow_core.faces.regions import region_mask
 from flow_core.geometry.crop import Crop
 from flow_core.geometry.grid import pixel_centers
@@ -130,6 +142,46 @@ def test_a_look_from_further_away_agrees(portraits: dict[str, Tensor], crops: di
     inner = middle(wide, 1.5)
     assert (inner - near)[..., 16:-16, 16:-16].abs().mean() < 0.03
     assert wide[..., 0, :].max() == 0  # where it ends nothing is left
+
+
+def test_long_hair_is_found_down_to_its_ends_and_nothing_beside_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """To the network of this test what is blue is hair."""
+    monkeypatch.setattr(hair, "load_hair", lambda device: lambda x: resized(30 * (x[:, 2:] - x[:, :1]) - 6, SIZE))
+    span, side = 2.5, 320
+    at = (pixel_centers(side, side)[0] - 0.5) * span + 0.5  # of the face square
+    x, y = at[..., 0], at[..., 1]
+    head = ((at - torch.tensor([0.5, 0.3])).norm(dim=-1) < 0.35) & (y < 0.5)
+    lock = (x > 0.15) & (x < 0.35) & (y > 0.3) & (y < 1.4)
+    coat = (x > 0.7) & (x < 1.0) & (y > 1.0)
+    grain = 0.1 * torch.rand(1, 1, side, side, generator=torch.Generator().manual_seed(0))
+    blue = (head | lock | coat).float() * torch.tensor([-0.4, -0.2, 0.3])[:, None, None]
+    picture, within = 0.5 + blue + grain, torch.ones(1, 1, side, side)
+    found, sure = find_hair(picture, 128, span)
+    assert sure.all()
+    assert found[0, 0][lock & (y < 1.37)].mean() > 0.9
+    assert found[0, 0][coat].max() == 0
+    assert how_low(picture, within, span) == pytest.approx(1.4, abs=0.03)
+    near = middle(picture, span / WINDOW), middle(within, span / WINDOW)
+    assert hangs(*near, WINDOW)
+    assert not hangs(torch.where((y > 0.7)[None, None], 0.5 + grain, picture)[..., 80:-80, 80:-80], near[1], WINDOW)
+
+
+def test_a_head_at_the_border_of_a_picture_is_looked_at_without_its_streaks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The network of this test is sure of hair where nothing is repeated."""
+    seen = []
+
+    def network(x: Tensor) -> Tensor:
+        seen.append(x)
+        return torch.full((1, 1, SIZE, SIZE), 3.0 if len(seen) > 1 else -1.0)
+
+    monkeypatch.setattr(hair, "load_hair", lambda device: network)
+    picture, within = torch.rand(1, 3, 128, 128), torch.ones(1, 1, 128, 128)
+    assert not find_hair(picture, 128)[1].any()
+    seen.clear()
+    within[:, :, :40] = 0
+    assert find_hair(picture, 128, within=within)[1].all()
+    assert seen[1][:, :, :40].flatten(2).std(2).max() < 1e-6
+    assert torch.equal(seen[1][:, :, 40:], picture[:, :, 40:])
 
 
 def test_a_wall_out_of_focus_is_no_hair() -> None:

@@ -316,3 +316,34 @@ def test_frames_of_a_video_are_painted_as_photos_are(grow: int, closed: Crop, as
         warp_frame(frame, out, crop, preset("laugh"), interpolation="bicubic")
         mouth = out[y0:y1, x0:x1].permute(2, 0, 1).float() / whole
         assert (mouth - photo[0, :, y0:y1, x0:x1]).abs().mean() < 0.004
+
+
+def test_teeth_stand_in_the_dark_that_was_seen(closed: Crop) -> None:
+    """Where a round mouth smiles it opens at its sides alone, and there is no gap between the teeth that come there."""
+    landmarks = closed.landmarks.clone()
+    round_mouth = torch.tensor([0.0, 0.0, 0.3, 0.7, 0.9, 1.0, 0.9, 0.7, 0.3, 0.0, 0.0])[:, None]
+    landmarks[:, [AT[i] for i in LOWER]] += 0.06 * closed.side[0] * round_mouth * torch.tensor([0.0, 1.0])
+    parted = replace(closed, landmarks=landmarks)
+    field = MusclesField.of({"mouthSmile": 0.8, "jawOpen": -0.1})
+    face, _, _ = asked(field, parted)
+    before, after = face.mouth.seen[:2, 128].diff(dim=0), face.mouth.lips[:, 128].diff(dim=0)
+    assert after < before
+    color, cover = column(face, parted, field, [0.25])
+    assert cover[0] > 0.8
+    assert color[0, 1] > 0.4
+
+
+def test_teeth_that_a_lip_cuts_end_where_those_beside_them_do(closed: Crop, astronaut: Tensor) -> None:
+    """Of a row whose edges are seen in its left half alone; where none are seen it goes on behind the lip."""
+    _, crop = shows_teeth_and_tongue(closed, astronaut)
+    crop.landmarks[:, [AT[i] for i in LOWER[2:9]]] -= 0.025 * crop.side[0] * torch.tensor([0.0, 1.0])
+    field = MusclesField.of({"mouthSmile": 0.8, "jawOpen": 0.3})
+    whole = crop.mouth.clone()
+    whole[0, 3:, 2] = 1.0  # nothing is seen below
+    half, none = whole.clone(), whole.clone()
+    half[0, 3 + COLUMNS // 2 :, 0] = none[0, 3:, 0] = 1.0
+    right = slice(280, 360)
+    edges = [
+        asked(field, replace(crop, mouth=seen))[0].mouth.row.columns[0, right].mean() for seen in (whole, half, none)
+    ]
+    assert edges[1] - edges[0] < 0.4 * (edges[2] - edges[0])

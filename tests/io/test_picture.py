@@ -127,9 +127,10 @@ def test_missing(tmp_path: Path) -> None:
 
 def test_not_a_picture(tmp_path: Path) -> None:
     (tmp_path / "notes.png").write_text("hello " * 100)
-    for path in (tmp_path / "notes.png", tmp_path):
-        with pytest.raises(ValueError, match="cannot be read as a picture"):
-            read(path)
+    with pytest.raises(ValueError, match="cannot be read as a picture"):
+        read(tmp_path / "notes.png")
+    with pytest.raises(ValueError, match="is a folder; name a picture in it"):
+        read(tmp_path)
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")  # of Pillow, about the damage

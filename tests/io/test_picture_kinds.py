@@ -351,12 +351,18 @@ def test_ink_and_lab_become_srgb(tmp_path: Path) -> None:
             assert (picture.pixels - 0.47).abs().max() < 0.02
 
 
+def test_a_folder_is_no_picture(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="is a folder"):
+        read(tmp_path)
+
+
 def test_other_kinds_are_named(tmp_path: Path) -> None:
     for head, words in (
         (b"\0\0\0\x18ftypheic", "HEIC.*JPEG or PNG"),
         (b"\0\0\0\x18ftypisom", "faceflow video"),
         (b"DDS |\0\0\0", "texture of a game"),
         (b"8BPS\0\x01", "Photoshop"),
+        (b'\xe8\x03\0\0\0\0\0\0{"__metadata__"', "safetensors.*picture first"),
         (b"%PDF-1.7", "PDF"),
         (b"\x76\x2f\x31\x01\x02\0\0\0", "OpenEXR"),
         (b"\0\0\1\0\1\0", "icon"),

@@ -20,6 +20,7 @@ import numpy as np
 import pytest
 import torch
 from helpers import Remembering, smooth_field
+from PIL import Image
 from torch import Tensor
 
 from flow_core.cli import main as cli
@@ -88,6 +89,16 @@ def corners(picture: Tensor) -> list[int]:
     h, w = picture.shape[:2]
     seen = [picture[y, x].int() for y in (h // 4, 3 * h // 4) for x in (w // 4, 3 * w // 4)]
     return [int((torch.tensor(CORNERS) - s).abs().sum(1).argmin()) for s in seen]
+
+
+@pytest.mark.parametrize("name", ["photo.jpg", "photo.png"])
+def test_a_picture_is_no_clip(tmp_path: Path, name: str) -> None:
+    """PyAV does not know all that lies beside the pixels of a picture, and would say so in its own words."""
+    photo, exif = Image.fromarray(signal_picture()), Image.Exif()
+    exif[0x010F] = "Camera"
+    photo.save(tmp_path / name, exif=exif)
+    with pytest.raises(ClipError, match=r"is a picture.*faceflow copy"):
+        Clip.open(tmp_path / name)
 
 
 @pytest.mark.parametrize(
