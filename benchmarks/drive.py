@@ -1,6 +1,7 @@
-"""A portrait driven by a clip: ``python benchmarks/drive.py [--frames N] [--size S]``.
+"""A portrait driven by a clip: ``python benchmarks/drive.py [--frames N] [--size S] [--clip FILE]``.
 
-The clip is a portrait of docs/people moved by the rig itself through smooth expressions, with sensor noise; another portrait is driven by it.
+With ``--clip``, a video of a person: how what is read in the portrait that it drives correlates over time with what is read in it, by parts, and how far
+one goes for 1 of the other. Without, the clip is a portrait of docs/people moved by the rig itself through smooth expressions, with sensor noise; another portrait is driven by it.
 Printed: how far parts of the driven face go for 1 that they would go with the muscles that were asked of the clip's face ("carried"), and how
 the two correlate over time; for brows, eyes and mouth the correlation over time of the muscles that were asked of the clip's face with those read in
 the clip, and with those read in each driven frame anew; how far the landmarks shake while the clip holds still (pixels at 512, as in
@@ -21,13 +22,13 @@ from flow_core.faces.align import align
 from flow_core.faces.detect import load_detector
 from flow_core.faces.landmarks import AT, BROWS, EYES, IRISES, LIPS, load_landmarks
 from flow_core.faces.rig import load_rig
-from flow_core.fields.expressions import expression
+from flow_core.fields.expressions import expression, expression_of
 from flow_core.fields.muscles import MusclesField
 from flow_core.fields.reach import landmarks_after
 from flow_core.fields.units import fit_shown, units_after
 from flow_core.geometry.crop import Crop
 from flow_core.io import picture
-from flow_core.video.clips import Frame
+from flow_core.video.clips import Clip, Frame
 from flow_core.video.drive import drive, driving_fields, read_frames, relative
 
 PEOPLE = Path(__file__).parents[1] / "docs" / "people"
@@ -35,7 +36,7 @@ FPS = 30
 SEQUENCE = (
     "relax", "smile", "surprise", "eyes closed", "anger", "sadness", "eyeLookOutLeft 0.8, eyeLookInRight 0.8", "eyeLookUp 0.8", "relax",
 )  # fmt: skip
-GROUPS = {"brows": ("brow",), "eyes": ("eyeBlink", "eyeSquint"), "mouth": ("mouth", "jawOpen")}
+GROUPS = {"brows": ("brow",), "eyes": ("eyeBlink", "eyeSquint"), "gaze": ("eyeLook",), "mouth": ("mouth", "jawOpen")}
 HOLD = 30  # last frames, in which the clip's face keeps still
 MOVES = 0.08  # least deviation over time of a unit that counts
 
@@ -115,13 +116,31 @@ def on_face(units: Tensor, crop: Crop) -> dict[str, Tensor]:
     return parts(landmarks_after(face, places, after))
 
 
+def of_a_person(path: Path, still: Tensor) -> None:
+    """Print how a portrait ``[H,W,3]`` uint8 follows a clip of somebody."""
+    reading = read_frames(Clip.open(path), load_detector())
+    fields = driving_fields(relative(reading.units))
+    again = torch.cat([expression_of(find(e.pixels)).units for e in drive(still, find(still), fields)])
+    read = reading.units
+    print(f"{len(read)} frames\n| part | correlation over time | carried |\n|---|---|---|")
+    for group, begins in GROUPS.items():
+        moves = [i for i, n in enumerate(load_rig().unit_names) if n.startswith(begins) and read[:, i].std() > MOVES]
+        if moves:
+            x, y = (v[:, moves] - v[:, moves].mean(0) for v in (read, again))
+            print(f"| {group} | {correlation(x, y).mean():.2f} | {(x * y).sum() / x.square().sum():.2f} |")
+
+
 def main() -> None:
     ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     ap.add_argument("--frames", type=int, default=300)
     ap.add_argument("--size", type=int, default=512)
     ap.add_argument("--source", default="07")
     ap.add_argument("--portrait", default="04")
+    ap.add_argument("--clip", type=Path, help="a video of a person")
     o = ap.parse_args()
+    if o.clip:
+        of_a_person(o.clip, portrait(o.portrait, o.size))
+        return
     if o.frames < 4 * HOLD:
         ap.error(f"--frames must be at least {4 * HOLD}")
     still, generator = portrait(o.source, o.size), torch.Generator().manual_seed(0)
@@ -137,7 +156,7 @@ def main() -> None:
     start = time.perf_counter()
     driven = [e.pixels for e in drive(other, crop, fields)]
     driving_fps = len(driven) / (time.perf_counter() - start)
-    again = torch.cat([fit_shown(find(f).places).units for f in driven])
+    again = torch.cat([expression_of(find(f)).units for f in driven])
     print(f"{len(clip)} frames of {other.shape[1]}x{other.shape[0]}, {torch.get_num_threads()} threads")
     print(
         "| correlation over time | asked and read in the clip | read in the clip and in the result | asked and result |"
