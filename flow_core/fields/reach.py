@@ -80,8 +80,8 @@ CORNERS = 61, 291  # of the mouth, on the viewer's left and right
 INNER_BROWS, INNER_CORNERS = (55, 285), (133, 362)  # on the viewer's left and right
 BROW_UNITS = ("browDown", "browInnerUp", "browOuterUp")
 # How far the corners of a mouth are drawn below the middle of where lips meet, widths of the mouth: freely, and at most. Of 879 mouths that are shut
-# in photographs from the front one in ten lies beyond the first, and one in two hundred near the second; half of the sad ones within 0.02
-SAGS = 0.06, 0.15
+# in photographs from the front one in ten lies beyond the first, and one in two hundred beyond 0.14; half of the sad ones lie within 0.02
+SAGS = 0.06, 0.17
 LIFT = 0.6  # centimetres by which an upper lip rises at most: teeth are bared by then, and gums would be next
 GRIN = 1.0  # of a smile that was asked for as a smaller one: corners that go farther are a clown's
 APART = 0.012  # how exactly lips meet, or part as far as asked, distances of the outer corners of the eyes
