@@ -61,7 +61,7 @@ PRESETS: dict[str, dict[str, float]] = {
     "anger": {**_SHUT_MOUTH, **_RELAX_RAISED, "browDown": 0.95, "browTogether": 1.1, "browAngle": 0.5, "noseSneer": 0.5, "eyeSquint": 0.28,
               "mouthUpperUp": 0.2, "mouthLowerDown": 0.8, "mouthStretch": 0.3, "jawOpen": 0.17},
     # A pursed mouth makes the opening round, the jaw alone makes it a lozenge; lids that part are helped by taller eyes.
-    "surprise": {**_RELAX_MOUTH, "relax browDown": 0.8, "browInnerUp": 1.0, "browOuterUp": 0.8, "eyeWide": 1.2, "eyeTaller": 0.3,
+    "surprise": {**_RELAX_MOUTH, "relax browDown": 0.8, "browInnerUp": 1.0, "browOuterUp": 0.8, "eyeWide": 1.0, "eyeTaller": 0.3,
                  "jawOpen": 0.5, "mouthLowerDown": 0.25, "mouthPucker": 0.45},
     # Brows whose inner ends rise while they are drawn together: of all muscles that says most of sorrow.
     "sadness": {**_SHUT_MOUTH, "relax eyeSquint": 0.8, "relax browOuterUp": 0.8, "browInnerUp": 1.0, "browTogether": 0.8, "browDown": 0.1, "browAngle": -0.5,
