@@ -47,6 +47,8 @@ def spread(before: Tensor, after: Tensor, points: Tensor, smiles: float) -> Tens
     """
     if smiles <= SMILES[0]:
         return None
+    # All of it in numpy: these are many small steps.
+    places = points.cpu().numpy()
     before, after = torch.stack([before, after]).double().cpu().numpy()
     frame, (outer_top, top, bottom, outer_bottom) = _heights(after)
     width, opening = frame.length, (bottom - top).clip(0)
@@ -60,24 +62,26 @@ def spread(before: Tensor, after: Tensor, points: Tensor, smiles: float) -> Tens
     ):
         thicker = much * (max(kept * at_rest, now[SAMPLES // 2]) * profile - now)
         moves += [thicker - inwards * thicker, np.minimum(inwards * thicker, SHUTS / 2 * opening)]
-    tables = np.stack([outer_top, top, bottom, outer_bottom, -moves[0], moves[1], -moves[3], moves[2]])
-    tables = torch.from_numpy(tables.T.astype(np.float32)).to(points)
-    a, b = frame.to(*points.unbind(-1))
-    reach = 3 * FADES * width
-    near = (a > 0) & (a < width) & (b > outer_top.min() - reach) & (b < outer_bottom.max() + reach)
-    near = near.nonzero()[:, 0]
-    a, b = a.index_select(0, near), b.index_select(0, near)
+    tables = np.stack([outer_top, top, bottom, outer_bottom, -moves[0], moves[1], -moves[3], moves[2]]).astype(
+        np.float32
+    )
+    a, b = frame.to(*places.T)
+    reach = 2.5 * FADES * width
+    near = np.flatnonzero((a > 0) & (a < width) & (b > outer_top.min() - reach) & (b < outer_bottom.max() + reach))
+    a, b = a[near], b[near]
     x = a * ((SAMPLES - 1) / width)
-    i = x.long().clamp_(max=SAMPLES - 2)
-    rows = torch.lerp(tables.index_select(0, i), tables.index_select(0, i + 1), (x - i)[:, None])
-    outer_top, top, bottom, outer_bottom, up, over, under, down = rows.unbind(-1)
-    upper = ((b - outer_top) / (top - outer_top).clamp_(min=1e-5)).clamp_(0, 1)
-    lower = ((outer_bottom - b) / (outer_bottom - bottom).clamp_(min=1e-5)).clamp_(0, 1)
-    moved = torch.where(b < (top + bottom) / 2, torch.lerp(up, over, upper), torch.lerp(down, under, lower))
-    far = torch.maximum(outer_top - b, b - outer_bottom).clamp_(min=0) / (FADES * width)
-    moved = moved * far.square_().neg_().exp_()
+    i = x.astype(np.int64).clip(max=SAMPLES - 2)
+    first = tables[:, i]
+    outer_top, top, bottom, outer_bottom, up, over, under, down = first + (tables[:, i + 1] - first) * (x - i)
+    upper = ((b - outer_top) / (top - outer_top).clip(1e-5)).clip(0, 1)
+    lower = ((outer_bottom - b) / (outer_bottom - bottom).clip(1e-5)).clip(0, 1)
+    moved = np.where(b < (top + bottom) / 2, up + (over - up) * upper, down + (under - down) * lower)
+    far = np.maximum(outer_top - b, b - outer_bottom).clip(0) / (FADES * width)
+    moved = moved * np.exp(-(far**2))
     c, s = frame.axis
-    return torch.zeros_like(points).index_copy_(0, near, torch.stack([-s * moved, c * moved], -1))
+    found = np.zeros(places.shape, np.float32)
+    found[near] = np.stack([-s * moved, c * moved], -1)
+    return torch.from_numpy(found).to(points)
 
 
 def _heights(landmarks: np.ndarray) -> tuple[Frame, list[np.ndarray]]:
@@ -85,7 +89,9 @@ def _heights(landmarks: np.ndarray) -> tuple[Frame, list[np.ndarray]]:
     frame = Frame.between(*landmarks[EDGES[0]][[0, -1]])
     rows = []
     for edge in (EDGES[0], EDGES[1], EDGES[3], EDGES[2]):
-        a, b = frame.to(*landmarks[edge].T)
-        a = np.maximum.accumulate(a) / frame.length
-        rows.append(np.interp(_SHARE, np.concatenate([[0.0], a, [1.0]]), np.concatenate([[0.0], b, [0.0]])))
+        a, b = np.zeros((2, len(edge) + 2))
+        a[1:-1], b[1:-1] = frame.to(*landmarks[edge].T)
+        a[1:-1] = np.maximum.accumulate(a[1:-1]) / frame.length
+        a[-1] = 1.0
+        rows.append(np.interp(_SHARE, a, b))
     return frame, rows
