@@ -42,6 +42,7 @@ _SMILING = {
     for n in ("mouthSmile", "mouthUpperUp", "mouthLowerDown", "mouthStretch", "mouthDimple", "jawOpen")
 }
 _ALL = {"relax": 1.0}
+FAR = 4.0  # an amount beyond that was meant otherwise, in per cent or out of ten
 TURNED = (
     0.08,
     0.25,
@@ -107,7 +108,7 @@ def parse_amounts(text: str) -> dict[str, float]:
     of the same muscle add up; capitals do not matter.
 
     Raises:
-        FieldError: nothing is named, or a piece is no name with a number.
+        FieldError: nothing is named, a piece is no name with a number, or the number is beyond :data:`FAR`.
         UnknownMuscle: a name is unknown; the message says the nearest ones.
     """
     total: dict[str, float] = {}
@@ -118,6 +119,8 @@ def parse_amounts(text: str) -> dict[str, float]:
                 f"{piece!r} is no muscle with an amount; write for instance: mouthSmile 0.7, eyeBlinkLeft 1"
             )
         named, amount = _meant(match[1]), float(match[2] or 1)
+        if abs(amount) > FAR:
+            raise FieldError(f"{piece!r} is more than a face can do: 1 is all of a muscle, and shapes go from -2 to 2.")
         for name, value in _each(named):
             total[name] = total.get(name, 0.0) + value * amount
     if not total:

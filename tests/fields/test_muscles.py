@@ -56,6 +56,11 @@ def test_expressions_and_muscles_by_name(text: str, said: dict[str, float]) -> N
     assert parse_amounts(text) == pytest.approx(said)
 
 
+def test_amounts_in_per_cent_are_said_to_be_too_much() -> None:
+    with pytest.raises(FieldError, match="'smile 70' is more than a face can do"):
+        parse_amounts("browDown 0.5, smile 70")
+
+
 def test_presets_by_name() -> None:
     assert torch.equal(expression("smile").coefficients(), preset("smile").coefficients())
     half = expression("smile 0.5, relax")
