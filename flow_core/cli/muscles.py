@@ -57,7 +57,7 @@ def add(
     p.add_argument("clip", type=Path, help="a video of a face, which may be another person's; its sound comes along")
     p.add_argument("-o", "--output", type=Path, required=True, help=".mp4, .mov or .mkv")
     p.add_argument("--reference", choices=REFERENCES, default="neutral",
-                   help="the frame of the clip that leaves the portrait as it is: its most neutral one, or its first")  # fmt: skip
+                   help="the frame of the clip that leaves the portrait as it is: its most neutral one (its gaze counts from where eyes look most of the time), or its first")  # fmt: skip
     p.add_argument(
         "--strength", type=float, default=1.0, metavar="S", help="1 = as in the clip (default), 2 = twice that"
     )

@@ -21,6 +21,7 @@ from ..fields.base import FEATHER, FieldError
 from ..fields.expressions import expression_of
 from ..fields.muscles import MusclesField
 from ..fields.raster import Field
+from ..fields.reach import camera_aside
 from ..fields.units import fit_shown
 from ..geometry.crop import Crop
 from ..warping.frames import warp_frame
@@ -32,9 +33,9 @@ from .tracking import square
 
 REFERENCES = ("neutral", "first")
 # By how much a change is multiplied, since less of it arrives than is read: what MediaPipe reads over time in portraits that six real clips
-# drive has 0.72 of the deviation that it has in the clips where jaws open, and 0.71 to 0.74 where eyes look up and down.
-# Of a mouth that is drawn aside the reader sees a tenth (correlation 0.92), of a funnel half.
-GAINS = {"jawOpen": 1.3, "eyeLookUp": 1.3, "eyeLookDown": 1.3, "mouthLeft": 6.0, "mouthRight": 6.0, "mouthFunnel": 1.6}
+# drive has 0.71 to 0.74 of the deviation that it has in the clips where eyes look up and down. Of a mouth that is drawn aside the reader
+# sees a tenth (correlation 0.92), of a funnel half.
+GAINS = {"eyeLookUp": 1.3, "eyeLookDown": 1.3, "mouthLeft": 6.0, "mouthRight": 6.0, "mouthFunnel": 1.6}
 
 
 @dataclass(frozen=True)
@@ -90,8 +91,18 @@ def read_frames(
 
 
 def _shown(frame: Tensor, crop: Crop) -> Tensor:
-    """Units ``[U]``, in the order of the rig's, that a face shows in a frame ``[H,W,3]``."""
-    return expression_of(replace(crop, view=square(frame, crop.widen(WIDEN), VIEW))).units[0]
+    """Units ``[U]``, in the order of the rig's, that a face shows in a frame ``[H,W,3]``. Its gaze aside is measured from the camera: who turns the head
+    and still looks at us has eyes that go the other way, and the head that is driven does not turn."""
+    units = expression_of(replace(crop, view=square(frame, crop.widen(WIDEN), VIEW))).units[0]
+    camera = camera_aside(fit_shown(crop.places))[0] / 2
+    units[_aside()] -= camera * units.new_tensor([1.0, -1.0, 1.0, -1.0])
+    return units
+
+
+def _aside() -> list[int]:
+    """Which units turn the eyes to the viewer's right, and back: of the person's left eye, and of the right one."""
+    names = load_rig().unit_names
+    return [names.index(n) for n in ("eyeLookOutLeft", "eyeLookInLeft", "eyeLookInRight", "eyeLookOutRight")]
 
 
 def smoothed(units: Tensor, times: Iterable[float], smooth: float = 0.5) -> Tensor:
@@ -105,15 +116,21 @@ def smoothed(units: Tensor, times: Iterable[float], smooth: float = 0.5) -> Tens
 
 
 def relative(units: Tensor, reference: str = "neutral") -> Tensor:
-    """What a face does beyond one of its own frames ``[T,U]``: the first, or the one that shows least.
+    """What a face does beyond one of its own frames, ``[T,U]``, in the order of the rig's units: the first, or the one that shows least. Gaze then counts
+    from where the eyes look most of the time, for that is who films, or the camera, and the frame that shows least may look aside.
 
     Raises:
         FieldError: unknown reference.
     """
     if reference not in REFERENCES:
         raise FieldError(f"A clip is read relative to one of {', '.join(REFERENCES)}, not {reference!r}.")
-    at = units.norm(dim=1).argmin() if reference == "neutral" else 0
-    return units - units[at]
+    if reference == "first":
+        return units - units[0]
+    rest = units[units.norm(dim=1).argmin()].clone()
+    gaze, lids = ([i for i, n in enumerate(load_rig().unit_names) if n.startswith(b)] for b in ("eyeLook", "eyeBlink"))
+    shut = units[:, lids].mean(1)
+    rest[gaze] = units[shut <= shut.median()][:, gaze].median(0).values  # lids that shut are read as eyes cast down
+    return units - rest
 
 
 def driving_fields(units: Tensor, strength: float = 1.0) -> MusclesField:

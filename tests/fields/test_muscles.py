@@ -379,9 +379,15 @@ def test_drive(crop: Crop, astronaut: Tensor, crops: dict[str, Crop], portraits:
 
 
 def test_the_most_neutral_frame_is_left_alone() -> None:
-    units = torch.tensor([[0.5, 0.2], [0.1, 0.0], [0.3, 0.9]])
-    assert torch.equal(relative(units)[1], torch.zeros(2))
-    assert torch.equal(relative(units, "first")[0], torch.zeros(2))
+    """But for its gaze: most of the time the eyes look at somebody."""
+    names = load_rig().unit_names
+    units = torch.zeros(3, len(names))
+    units[:, names.index("mouthSmileLeft")] = torch.tensor([0.5, 0.1, 0.3])
+    units[:, names.index("eyeLookInLeft")] = torch.tensor([0.4, 0.0, 0.4])
+    moved = relative(units)
+    assert moved[1, names.index("mouthSmileLeft")] == 0
+    assert moved[0, names.index("eyeLookInLeft")] == 0
+    assert torch.equal(relative(units, "first")[0], torch.zeros(len(names)))
 
 
 def test_smoothing_keeps_a_blink_and_loses_jitter() -> None:
