@@ -41,6 +41,8 @@ SHUT, LOWERED = (0.35, 0.6), 0.25
 RELAXED, REOPENED = 0.34, 0.3
 LOOK_ASIDE, LOOK_HIGH = 0.23, 0.15  # widths of the eye by which an iris goes: 35 and 25 degrees of an eyeball of 24 mm
 LOOKS_ASIDE = math.radians(35)
+# The units that turn eyes to the viewer's right, and back: of the person's left eye, and of the right one
+SIDEWAYS = ("eyeLookOutLeft", "eyeLookInLeft", "eyeLookInRight", "eyeLookOutRight")
 FARTHER = 1.2  # times as far as they are found irises lie off the middle: of eyes turned by known amounts
 TURNED = 0.12  # widths of the eye by which irises of eyes that look straight ahead lie off its middle where a head is turned by such an angle
 
@@ -222,7 +224,7 @@ def looking_together(
         aside: how far to the viewer's right eyes are seen to look, and how surely; see :func:`gaze_seen`.
         whole: share by which the whole face relaxes.
     """
-    sideways = [names.index(n) for n in ("eyeLookOutLeft", "eyeLookInLeft", "eyeLookInRight", "eyeLookOutRight")]
+    sideways = [names.index(n) for n in SIDEWAYS]
     change, after = after - before, after.clone()
     left, back_left, right, back_right = change[sideways]
     apart = (left - back_left - right + back_right) / 4

@@ -21,7 +21,7 @@ from ..fields.base import FEATHER, FieldError
 from ..fields.expressions import expression_of
 from ..fields.muscles import MusclesField
 from ..fields.raster import Field
-from ..fields.reach import camera_aside
+from ..fields.reach import SIDEWAYS, camera_aside
 from ..fields.units import fit_shown
 from ..geometry.crop import Crop
 from ..warping.frames import warp_frame
@@ -95,14 +95,8 @@ def _shown(frame: Tensor, crop: Crop) -> Tensor:
     and still looks at us has eyes that go the other way, and the head that is driven does not turn."""
     units = expression_of(replace(crop, view=square(frame, crop.widen(WIDEN), VIEW))).units[0]
     camera = camera_aside(fit_shown(crop.places))[0] / 2
-    units[_aside()] -= camera * units.new_tensor([1.0, -1.0, 1.0, -1.0])
+    units[[load_rig().unit_names.index(n) for n in SIDEWAYS]] -= camera * units.new_tensor([1.0, -1.0, 1.0, -1.0])
     return units
-
-
-def _aside() -> list[int]:
-    """Which units turn the eyes to the viewer's right, and back: of the person's left eye, and of the right one."""
-    names = load_rig().unit_names
-    return [names.index(n) for n in ("eyeLookOutLeft", "eyeLookInLeft", "eyeLookInRight", "eyeLookOutRight")]
 
 
 def smoothed(units: Tensor, times: Iterable[float], smooth: float = 0.5) -> Tensor:
