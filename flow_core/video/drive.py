@@ -14,6 +14,7 @@ from torch import Tensor
 
 from ..faces.align import FaceNotFound
 from ..faces.detect import Detector
+from ..faces.fit import FittedFace
 from ..faces.landmarks import WIDEN
 from ..faces.rig import load_rig
 from ..faces.shown import VIEW
@@ -72,11 +73,14 @@ def read_frames(
     settings = replace(settings or VideoSettings(), strength=0.0, faces="one")
     editor = Editor(Field.zeros(2), detector, settings, crop)
     seen: list[Tensor | None] = []
-    times, stamps = [], []
+    times, stamps, fitted = [], [], None
     for frame in frames:
         face = next((f for f in editor.edit(frame.pixels, frame.time).faces if f.visible), None)
-        # as they are: the filter of the editor, which is for places, would blunt a blink
-        seen.append(None if face is None else _shown(frame.pixels, face.observed))
+        if face is None:
+            seen.append(None)
+        else:  # as it is: the filter of the editor, which is for places, would blunt a blink
+            fitted = fit_shown(face.observed.places, fitted)
+            seen.append(_shown(frame.pixels, face.observed, fitted))
         times.append(frame.time)
         stamps.append(frame.pts)
     last = next((row for row in seen if row is not None), None)
@@ -90,11 +94,11 @@ def read_frames(
     return Reading(units, tuple(times), tuple(stamps), tuple(row is not None for row in seen))
 
 
-def _shown(frame: Tensor, crop: Crop) -> Tensor:
-    """Units ``[U]``, in the order of the rig's, that a face shows in a frame ``[H,W,3]``. Its gaze aside is measured from the camera: who turns the head
+def _shown(frame: Tensor, crop: Crop, fitted: FittedFace) -> Tensor:
+    """Units ``[U]``, in the order of the rig's, that a face, ``fitted``, shows in a frame ``[H,W,3]``. Its gaze aside is measured from the camera: who turns the head
     and still looks at us has eyes that go the other way, and the head that is driven does not turn."""
     units = expression_of(replace(crop, view=square(frame, crop.widen(WIDEN), VIEW))).units[0]
-    camera = camera_aside(fit_shown(crop.places))[0] / 2
+    camera = camera_aside(fitted)[0] / 2
     units[[load_rig().unit_names.index(n) for n in SIDEWAYS]] -= camera * units.new_tensor([1.0, -1.0, 1.0, -1.0])
     return units
 
