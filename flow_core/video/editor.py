@@ -189,7 +189,7 @@ class Editor:
                 wanted = self._field(frame, track, dt, fitted).scale(amount, amount)
                 if wanted.needs_face:
                     self.tracker.look_for_glasses(frame, track)
-                    self.tracker.look_for_colors(frame, track)
+                    self.tracker.look_for_colors(frame, track, dt, s.smooth)
                     self.tracker.look_for_covers(frame, track, dt)
                     track.fitted = self._fit(track, dt) if fitted is None else fitted
                     if wanted.changes_lines(track.fitted.units):
