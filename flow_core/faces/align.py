@@ -111,7 +111,7 @@ def studied(image: Tensor, crop: Crop, landmarks: Landmarks | None = None) -> Cr
     from .lids import lid_colors
     from .mouth import mouth_colors
     from .shown import view
-    from .texture import mouth_texture
+    from .texture import lid_texture, mouth_texture
 
     # All looks are at the faces alone, and none at more pixels: a large photo is read once.
     image, corner, times = close_up(image, crop)
@@ -128,6 +128,7 @@ def studied(image: Tensor, crop: Crop, landmarks: Landmarks | None = None) -> Cr
         lids=lid_colors(seen, near.places),
         view=seen,
         texture=mouth_texture(image, near),
+        lid_texture=lid_texture(image, near),
     )
 
 

@@ -242,7 +242,10 @@ def _bare_of(face: Face, side: int, source: Frame, seen: np.ndarray, landmarks: 
     def made() -> Bare:
         brow, outline = (landmarks[[AT[i] for i in row]] for row in (BROW_EDGES[side], OVAL))
         with torch.inference_mode(False):  # what is kept may be asked for outside of it
-            return bare_eye(face.view, face.lids[0, side], source, seen, brow, outline, side == 0, face.glasses)
+            texture = None if face.lid_texture is None else face.lid_texture[:, side : side + 1]
+            return bare_eye(
+                face.view, face.lids[0, side], source, seen, brow, outline, side == 0, face.glasses, texture
+            )
 
     return kept_with(_BARE[side], face, None, made)
 

@@ -36,6 +36,7 @@ class Face:
         lids: ``[1,2,6,3]``, see :attr:`flow_core.geometry.crop.Crop.lids`.
         view: ``[1,3,n,n]``, see :attr:`flow_core.geometry.crop.Crop.view`.
         texture: ``[1,1,h,w]``, see :attr:`flow_core.geometry.crop.Crop.texture`.
+        lid_texture: ``[1,2,h,w]``, see :attr:`flow_core.geometry.crop.Crop.lid_texture`.
     """
 
     fitted: FittedFace
@@ -47,6 +48,7 @@ class Face:
     lids: Tensor | None = None
     view: Tensor | None = None
     texture: Tensor | None = None
+    lid_texture: Tensor | None = None
 
     @classmethod
     def of(cls, crop: Crop, index: int, fitted: FittedFace) -> Face:
@@ -55,7 +57,7 @@ class Face:
         glasses = bool(crop.glasses) and crop.glasses[index]
         colors, *planes = (
             None if rows is None else rows[one].to(places)
-            for rows in (crop.mouth, crop.creases, crop.lids, crop.view, crop.texture)
+            for rows in (crop.mouth, crop.creases, crop.lids, crop.view, crop.texture, crop.lid_texture)
         )
         colors = None if colors is None else colors[0]
         return cls(fitted.select(index), places, 1 / crop.side[index].item(), glasses, colors, *planes)

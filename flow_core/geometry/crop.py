@@ -53,6 +53,7 @@ OF_FACES = (
     "lids",
     "view",
     "texture",
+    "lid_texture",
 )  # of a crop, a row for each face
 
 
@@ -83,6 +84,7 @@ class Crop:
             show is read off their landmarks, which tell less, and lids that shut are drawn out of what is seen above the eye.
         texture: ``[B,1,h,w]`` the finest light and shade around the mouths, as of :func:`flow_core.faces.texture.mouth_texture`; None where nobody
             looked, or the faces are small: then that is drawn out with the skin.
+        lid_texture: ``[B,2,h,w]`` the same of eyelids that shut, as of :func:`flow_core.faces.texture.lid_texture`; None: then ``view`` tells it.
     """
 
     image_size: tuple[int, int]
@@ -99,6 +101,7 @@ class Crop:
     lids: Tensor | None = None
     view: Tensor | None = None
     texture: Tensor | None = None
+    lid_texture: Tensor | None = None
 
     def __post_init__(self) -> None:
         of = self.of_picture or tuple(range(len(self.matrix)))
