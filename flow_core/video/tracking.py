@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..editing.painting import hair_span
 from ..faces.align import sort_faces
 from ..faces.covered import LEAST, likely_covered, spared
 from ..faces.creases import creases
@@ -70,6 +71,7 @@ class Track:
         colors: of teeth and tongue, and of its lids, see :attr:`flow_core.geometry.crop.Crop.mouth` and ``lids``; empty where nobody has looked.
         between: what open lips show, the rest of ``Crop.mouth``; None where nobody has looked.
         cover: what covers it.
+        span: see :meth:`span_of_hair`; 0 where nobody has looked.
     """
 
     id: int
@@ -86,6 +88,13 @@ class Track:
     colors: tuple[Tensor, ...] = ()
     between: Tensor | None = None
     cover: Cover = field(default_factory=lambda: Cover())
+    span: float = 0.0
+
+    def span_of_hair(self, frame: Tensor) -> float:
+        """Sides of the face square of the square in which its hair is dyed: found once, in a frame ``[H,W,3]``."""
+        if not self.span:
+            self.span = hair_span(replace(self.crop, view=None), frame.permute(2, 0, 1)[None])
+        return self.span
 
     def filter(self, name: str, smooth: float, beta: float, shared: bool = False) -> OneEuro:
         """The filter of one of the track's values; ``smooth`` is the dial of the settings."""
