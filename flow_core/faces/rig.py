@@ -95,12 +95,10 @@ class Rig:
         )  # fmt: skip
 
     def moved(self, units: Tensor, controls: Tensor) -> Tensor:
-        """By how much units ``[U]`` and shape controls ``[C]`` move the vertices: ``[V,3]``, centimetres; most amounts being 0."""
-        found = torch.zeros_like(self.neutral).flatten()
-        for amounts, moves in ((units * self.gain, self.units), (controls, self.controls)):
-            which = amounts.nonzero()[:, 0]
-            if len(which):
-                found += amounts[which] @ moves.flatten(1).index_select(0, which)
+        """By how much units ``[U]`` and shape controls ``[C]`` move the vertices: ``[V,3]``, centimetres."""
+        found = (units * self.gain) @ self.units.flatten(1)
+        if controls.any():
+            found = found + controls @ self.controls.flatten(1)
         return found.view(-1, 3)
 
     @property
@@ -156,7 +154,10 @@ class Rig:
 
     def landmarks(self, vertices: Tensor) -> Tensor:
         """The landmarks' mesh points ``[...,161,k]`` among ``vertices [...,V,k]``."""
-        return (vertices[..., self.landmark_index, :] * self.landmark_weight[..., None]).sum(-2)
+        corners = vertices.mT.index_select(
+            -1, self.landmark_index.flatten()
+        )  # in half the time of an index of two axes
+        return (corners.unflatten(-1, self.landmark_index.shape) * self.landmark_weight).sum(-1).mT
 
 
 def _sides(name: str, names: tuple[str, ...]) -> list[str]:

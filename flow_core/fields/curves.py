@@ -55,8 +55,9 @@ def curves_of(edges: Sequence[tuple[Frame, np.ndarray]]) -> np.ndarray:
     frames, arcs = zip(*edges, strict=True)
     origins, axes, lengths = (np.array(v, np.float64) for v in zip(*frames, strict=True))
     most = max(map(len, arcs))
+    on = np.arange(1, most)[:, None]
     # the shorter ones go straight on
-    arcs = [np.concatenate([p, p[-1] + (p[-1] - p[-2]) * np.arange(1, most + 1 - len(p))[:, None]]) for p in arcs]
+    arcs = [p if len(p) == most else np.concatenate([p, p[-1] + (p[-1] - p[-2]) * on[: most - len(p)]]) for p in arcs]
     (dx, dy), (c, s) = (np.stack(arcs) - origins[:, None]).transpose(2, 0, 1), axes.T[..., None]
     a, b = (c * dx + s * dy) / lengths[:, None], c * dy - s * dx
     a = np.maximum.accumulate(a, 1) + np.arange(a.shape[1]) * 1e-5
