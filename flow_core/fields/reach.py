@@ -535,9 +535,18 @@ def _held_back(beyond: Tensor, soft: Tensor) -> Tensor:
 def _over_lids(points: Tensor, pairs: tuple[tuple[int, int], ...]) -> Tensor:
     """Where the lower edges of both brows lie ``[...,2,n]``, the viewer's left one first, as seen from their lids, by pairs of landmarks; of points
     ``[...,161,n]``."""
-    brow, lid = ([AT[i] for i in row] for row in zip(*pairs, strict=True))
-    sides = ((brow, lid), ([MIRROR[i] for i in brow], [MIRROR[i] for i in lid]))
-    return torch.stack([(points[..., b, :] - points[..., d, :]).mean(-2) for b, d in sides], -2)
+    brows, lids = points.index_select(-2, _of_pairs(pairs, points.device)).chunk(2, -2)
+    return (brows - lids).unflatten(-2, (2, len(pairs))).mean(-2)
+
+
+@functools.lru_cache(maxsize=4)
+def _of_pairs(pairs: tuple[tuple[int, int], ...], device: torch.device) -> Tensor:
+    """Which landmarks those of the brows are, the viewer's left one first, and then those of the lids."""
+    with torch.inference_mode(False):
+        rows = [[AT[i] for i in row] for row in zip(*pairs, strict=True)]
+        return torch.tensor(
+            [i for row in rows for side in (row, [MIRROR[i] for i in row]) for i in side], device=device
+        )
 
 
 @functools.lru_cache(maxsize=4)
