@@ -89,8 +89,9 @@ class Rig:
         which = {tuple(t): p for t, p in zip(self.triangles.tolist(), self.part.tolist(), strict=True)}
         part = torch.tensor([which[tuple(t)] for t in triangles.tolist()], device=self.device)
         moves = {name: getattr(self, name)[:, vertices].contiguous() for name in ("units", "controls", "shape")}
+        # of triangles the first corners lie together, then the second ones: so they are asked for
         return replace(
-            self, **moves, neutral=self.neutral[vertices], triangles=to[triangles], part=part, mirror=to[self.mirror[vertices]],
+            self, **moves, neutral=self.neutral[vertices], triangles=to[triangles.T.contiguous()].T, part=part, mirror=to[self.mirror[vertices]],
             landmark_index=to[self.landmark_index], rings={name: to[ring] for name, ring in self.rings.items()},
         )  # fmt: skip
 
