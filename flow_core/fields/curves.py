@@ -87,7 +87,7 @@ def read(tables: Tensor, share: Tensor) -> Tensor:
     if rows > 1:
         i = i + torch.arange(rows, device=i.device)[:, None] * TABLE
     flat, at = tables.flatten(1), i.flatten()
-    low, high = (flat.index_select(1, j).unflatten(1, (rows, -1)) for j in (at, at + 1))
+    low, high = (flat.index_select(1, j).view(len(flat), rows, -1) for j in (at, at + 1))
     return torch.lerp(low, high, t)
 
 

@@ -195,11 +195,9 @@ def eyes_of(
         taken *= smoothstep(shut, *PAINTED_ALONE) if bare is not None and not glasses else 0.0
         reach = max(near, 1.4 * way * (1 - taken) + LASHES)
         narrow = 1 - smoothstep(float((seen[1] - seen[0]).max()) / length, *NARROW)
+        above, under = min(top.min(), after[0].min()) - reach, max(bottom.max(), after[1].max()) + LOWER_LID
         line = max(LINE, min(1.4 * pixel, 4 * LINE))
         edge = max(EDGE, min(pixel, 4 * EDGE))  # in small pictures a narrower border would be a staircase
-        # around lids that do not move of themselves nothing happens
-        over, below_lids = (reach, LOWER_LID) if factor != 1 else (edge, edge)
-        above, under = min(top.min(), after[0].min()) - over, max(bottom.max(), after[1].max()) + below_lids
         shaded = bool(max(abs(right), abs(below)) > 1e-5 or factor > 1 or factor < SHUTS)
         shaded = shaded or bare is not None or arcs is not None
         box = box_of(target, above - 0.01, under + 0.01, BESIDE * target.length if factor < 1 else 0.0)

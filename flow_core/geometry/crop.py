@@ -181,7 +181,9 @@ class Crop:
         return {name: None if value is None else change(value) for name, value in known.items()}
 
     def select(self, index: int) -> Crop:
-        """One face, as of a single picture."""
+        """One face, as of a single picture; itself where it is that already, so that what is kept with a crop is found again."""
+        if index == 0 and self.of_picture == (0,) and self.pictures == 1:
+            return self
         one = slice(index, index + 1)
         mine = self._each(lambda value: value[one])
         return replace(self, score=self.score[one], glasses=self.glasses[one], of_picture=(0,), pictures=1, **mine)
@@ -221,7 +223,9 @@ class Crop:
         )  # which lie in the frame as it was
 
     def to(self, device: torch.device | str) -> Crop:
-        return replace(self, **self._each(lambda value: value.to(device)))
+        """On a device; itself where it is there."""
+        moved = self._each(lambda value: value.to(device))
+        return self if all(moved[name] is getattr(self, name) for name in moved) else replace(self, **moved)
 
     def to_crop(self, points: Tensor) -> Tensor:
         """Image points ``[B,H,W,2]`` -> crop points."""
