@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
+from torch.utils.weak import WeakIdKeyDictionary
 
 from ..faces.fit import FittedFace
 from ..faces.landmarks import AT, CHEEKS, OVAL
 from ..faces.lids import seen_at
 from ..faces.rig import Rig
 from ..geometry.mesh import polygon_distance
+from ..once import kept_with
 
 if TYPE_CHECKING:
     from ..geometry.crop import Crop
@@ -75,11 +77,29 @@ class Face:
         cheeks = self.landmarks[[AT[i] for side in CHEEKS for i in side]]
         return seen_at(self.view, cheeks[None, None]).mean(1).median().item()
 
-    @functools.cached_property
+    @property
     def front(self) -> FittedFace:
         """The fit with the part of the rig that edits ask for, see :func:`front`."""
-        part, vertices = front(self.fitted.rig)
-        return replace(self.fitted, rig=part, correction=self.fitted.correction.index_select(1, vertices))
+        return self._front[0]
+
+    @property
+    def mesh(self) -> tuple[Tensor, Tensor]:
+        """The vertices of :attr:`front` as the face shows them: crop points ``[V,2]``, and depth ``[V]``."""
+        return self._front[1:]
+
+    @functools.cached_property
+    def _front(self) -> tuple[FittedFace, Tensor, Tensor]:
+        def made() -> tuple[FittedFace, Tensor, Tensor]:
+            with torch.inference_mode(False):  # what is kept may be asked for outside of it
+                part, vertices = front(self.fitted.rig)
+                found = replace(self.fitted, rig=part, correction=self.fitted.correction.index_select(1, vertices))
+                points, depth = found.project(found.vertices())
+                return found, points[0], depth[0]
+
+        return kept_with(_FRONTS, self.fitted, None, made)
+
+
+_FRONTS = WeakIdKeyDictionary()  # fitted face -> its front: a face that is edited again is often another object
 
 
 @functools.lru_cache(maxsize=2)

@@ -131,7 +131,9 @@ def mouth_of(
         meets = 0.5 * shut * (1 - smoothstep(opening, *CHINKS)) * opening
         curves = np.concatenate([[curves[0] + meets, curves[1] - meets], curves[2:]])
     # Across a steep border the way is shorter than downwards.
-    slopes = np.gradient(curves[:2], target.length / (TABLE - 1), axis=1)
+    step, slopes = target.length / (TABLE - 1), np.empty_like(curves[:2])
+    slopes[:, 1:-1] = (curves[:2, 2:] - curves[:2, :-2]) / (2 * step)
+    slopes[:, [0, -1]] = (curves[:2, [1, -1]] - curves[:2, [0, -2]]) / step
     curves = np.concatenate([curves[:2], 1 / np.hypot(1, slopes), curves[2:]])
     tables = torch.from_numpy(curves.astype(np.float32)).to(device)
     after = (curves[1] - curves[0]).max().item()

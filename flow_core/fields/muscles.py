@@ -346,15 +346,6 @@ class MuscleFlow:
         made.matrix = matrix if self.matrix is None else matrix @ self.matrix
         return made
 
-    def max_offset(self) -> tuple[float, float]:
-        """The largest offset on a lattice, and a quarter more: between its points a layer may reach farther than on them."""
-        one = copy(self)
-        one.faces, one.covered = self.faces[:1], None if self.covered is None else self.covered[:1]
-        longest = one(pixel_centers(128, 128, self.device))[0][0].abs().amax((1, 2)) * 1.25
-        return tuple(
-            (longest + 0.005 * (longest > 0) * (1 if self.matrix is None else self.matrix.norm() / 2**0.5)).tolist()
-        )
-
     def sharp_boxes(self) -> list[Box]:
         return [box for face in self.faces if face is not None for box in face.boxes()]
 

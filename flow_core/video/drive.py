@@ -20,11 +20,13 @@ from ..faces.rig import load_rig
 from ..faces.shown import VIEW
 from ..fields.base import FEATHER, FieldError
 from ..fields.expressions import expression_of
+from ..fields.moved import SMALL
 from ..fields.muscles import MusclesField
 from ..fields.raster import Field
 from ..fields.reach import SIDEWAYS, camera_aside
 from ..fields.units import fit_shown
 from ..geometry.crop import Crop
+from ..threads import suited
 from ..warping.frames import warp_frame
 from .clips import Frame
 from .editor import BETA, Edited, Editor
@@ -154,10 +156,9 @@ def drive(portrait: Tensor, crop: Crop, fields: MusclesField, feather: float = F
     """
     if crop.batch != 1:
         raise FieldError(f"A portrait is driven by its one face, got {crop.batch}; choose one in Align.")
-    crop = crop.to("cpu")
-    fitted = fit_shown(crop.places)
+    crop = crop.to("cpu")  # the same in all frames: with it is kept what is known of the face
     for i in range(fields.batch):
         out = portrait.clone()
-        with torch.no_grad():
-            box = warp_frame(portrait, out, crop, fields.select(i).flow(feather, crop, fitted), feather, "bicubic")
+        with torch.inference_mode(), suited(crop.side.item() <= SMALL):
+            box = warp_frame(portrait, out, crop, fields.select(i).flow(feather, crop), feather, "bicubic")
         yield Edited(out, (), () if box is None else (box,), i == 0)
