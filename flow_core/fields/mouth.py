@@ -56,10 +56,9 @@ BEYOND = 9.0  # below all that is seen
 PARTED = (0.008, 0.018)  # largest opening below which lips may as well be shut, and above which they are known to part
 UNKNOWN = (0.015, 0.035)  # how far above what an opening showed nothing is known of what is seen there
 WIDENS = 0.0, 0.010  # by which a mouth opens more than it did, until what is painted there is there
-CROWN, LONGER = (
-    0.95,
-    2.2,
-)  # centimetres of a tooth that are seen at most, and how many times as long as it was seen it is then
+# Centimetres of a tooth that are seen at most, and how many times as long as it was seen it is then
+CROWN, LONGER = 0.95, 2.2
+FIRM = 0.5, 0.8  # how light, of the lightest, a column of teeth is that is surely none of the dark beside them
 TEETH_SEEN = (0.004, 0.012)  # opening of a mouth below which nothing inside is seen, and above which it is
 MEETING = LIP_EDGES[1::2]  # where they meet
 
@@ -71,7 +70,7 @@ class Mouth:
     target: Frame
     source: Frame
     after: Tensor  # [4,TABLE] target: edge of the upper and of the lower lip, and the cosines of their slopes
-    seen: Tensor  # [2,TABLE] source: the same; [5,TABLE] with what :func:`_looked` says, where somebody did
+    seen: Tensor  # [2,TABLE] source: the same; [6,TABLE] with what :func:`_looked` says, where somebody did
     gap: float  # largest opening before
     pit: float  # half height of the dark at the corners of a grin that shuts
     parts: float  # 0..1, how far it opens more than it was, so that its corners are soft
@@ -178,8 +177,8 @@ def mouth_of(
 def _looked(
     columns: np.ndarray, upper: np.ndarray, lower: np.ndarray, source: Frame, shift: np.ndarray
 ) -> tuple[Own, np.ndarray]:
-    """What was seen between lips: the upper teeth, where they are after; and tables ``[3,TABLE]`` in the frame of the mouth before: of the
-    height below which all goes with the jaw, of how far teeth are seen, and of the height at which those end.
+    """What was seen between lips: the upper teeth, where they are after; and tables ``[4,TABLE]`` in the frame of the mouth before: of the
+    height below which all goes with the jaw, of how far teeth are seen, of the height at which those end, and of how far they are surely nothing else.
 
     Args:
         columns: ``[K,3]`` of :func:`flow_core.faces.mouth.mouth_colors`.
@@ -199,7 +198,8 @@ def _looked(
     cut = np.hypot(*(last - first).T) * (reach > 0.95)
     a, b = source.to(*edges.T)
     ends = np.interp(SAMPLES, np.maximum.accumulate(a / source.length), b if row else 0 * b + BEYOND)
-    return Own((edges + shift).T, light, cut), np.stack([below, teeth, ends])
+    firm = np.interp(SAMPLES, at, smoothstep(light, *FIRM), 0, 0)
+    return Own((edges + shift).T, light, cut), np.stack([below, teeth, ends, firm])
 
 
 class Lips(NamedTuple):
@@ -248,9 +248,9 @@ def off_teeth(mouth: Mouth, lips: Lips, source: Tensor) -> Tensor:
     return torch.stack(mouth.source.back(sa, torch.lerp(sb, off, share)))
 
 
-def _longer(row: Row, sb: Tensor, top: Tensor, first: Tensor, ends: Tensor, teeth: Tensor) -> Tensor:
-    """Heights at which teeth are seen that a rising lip uncovers: their crowns grow longer towards the gum, for nothing painted beside them has
-    their light.
+def _longer(row: Row, sb: Tensor, top: Tensor, first: Tensor, ends: Tensor, teeth: Tensor) -> tuple[Tensor, Tensor]:
+    """Heights at which teeth are seen that a rising lip uncovers, and how many times as long they are: their crowns grow longer towards the gum, for
+    nothing painted beside them has their light.
 
     Args:
         row: the teeth of that mouth.
@@ -263,7 +263,8 @@ def _longer(row: Row, sb: Tensor, top: Tensor, first: Tensor, ends: Tensor, teet
     shown = (ends - first).clamp(min=1e-4)
     whole = torch.minimum((ends - top).clamp(max=CROWN * row.centimetre), LONGER * shown)
     longer = torch.lerp(torch.ones_like(sb), (whole / shown).clamp(min=1), row.known * teeth)
-    return torch.where(sb < ends, ends - (ends - sb) / longer, sb)
+    longer = torch.where(sb < ends, longer, 1.0)
+    return torch.where(sb < ends, ends - (ends - sb) / longer, sb), longer
 
 
 def ask_mouth(
@@ -316,7 +317,10 @@ def ask_mouth(
     blur = torch.minimum(0.15 * gap + (mouth.edge - EDGE), 0.35 * gap)
     first = upper + torch.minimum(blur, 2 * higher)  # what is seen begins there
     if mouth.row is not None and mouth.row.known and looked:
-        sb = _longer(mouth.row, sb, top + shift, first, looked[2], looked[1])
+        upper_teeth = looked[1] if apart is None else looked[1] * ~lower_part
+        sb, longer = _longer(mouth.row, sb, top + shift, first, looked[2], upper_teeth)
+        # Half a tooth beside the dark is no better for being longer.
+        looked[1] = looked[1] * (1 - (longer - 1).clamp(max=1) * (1 - looked[3]))
     # The shadow begins before what is seen changes, so that no light shows between.
     border = (EDGE - mouth.edge) / 2, (EDGE + mouth.edge) / 2
     (alpha, opened, parted, more, was_seen, from_corner, was_open, too_high, beyond, goes_on,
