@@ -20,7 +20,6 @@ MORE, LESS = 2.5, 3.0  # by which colours raise and lower the logit of hair, at 
 DARK = 18.0, 46.0  # L up to which they do not raise it, and from where on they do so by all
 SOME = 0.02, 0.1  # probability of hair: where the network has no doubt that it is none, and where colours count
 FEW = 2.0  # pixels of a colour that tell half
-ROUNDS = 2  # what is found by colours tells colours again
 
 
 @torch.no_grad()
@@ -43,41 +42,44 @@ def by_color(likely: Tensor, picture: Tensor, within: Tensor) -> Tensor:
         logit = one.flatten().clamp(1e-4, 1 - 1e-4).logit()
         raised = MORE * _ramp(lab[0], *DARK) * _ramp(one.flatten(), *SOME)
         cell = (BINS * at).long().clamp(max=BINS - 1)
-        cell = (cell[2] * BINS + cell[1]) * BINS + cell[0]  # the order of `grid_sample`: depth, height, width
-        points = (2 * at - 1).T[None, None, None]
-        new = logit
-        for _ in range(ROUNDS):
-            hair = new.sigmoid()
-            new = logit + torch.minimum(_ratio(hair, seen.flatten(), cell, points).clamp(min=-LESS), raised)
+        cell = (cell[2] * BINS + cell[1]) * BINS + cell[0]  # the order of `grid_sample`: b, a, L
+        seen, new = seen.flatten(), logit
+        for last in (False, True):  # what is found by colours tells colours again
+            ratio = _ratio(new.sigmoid(), seen, cell)
+            told_by = _between(ratio, at) if last else ratio[cell]
+            new = logit + torch.minimum(told_by.clamp(min=-LESS), raised)
         told.append(new.sigmoid().reshape(one.shape))
     return torch.stack(told)
 
 
-def _ratio(hair: Tensor, seen: Tensor, cell: Tensor, points: Tensor) -> Tensor:
-    """The logarithm ``[N]`` of how many times as frequent a pixel's colour is in hair as in all else, of pixels that are hair by ``hair [N]``, and
-    seen; ``cell [N]`` of the cube of colours, and ``points [1,1,1,N,3]`` in it, -1..1."""
+def _ratio(hair: Tensor, seen: Tensor, cell: Tensor) -> Tensor:
+    """For each colour of the cube, ``[n**3]``, the logarithm of how many times as frequent it is in hair as in all else, of pixels that are hair by
+    ``hair [N]``, and seen; ``cell [N]`` of the cube are their colours."""
     counts = hair.new_zeros(2, BINS**3).index_add(1, cell, seen * torch.stack([hair**2, (1 - hair) ** 2]))
-    total = counts.sum(1, keepdim=True)
-    counts = _smooth(counts.reshape(2, 1, BINS, BINS, BINS)).reshape(2, -1)
-    shares = (counts + FEW * total / total.sum().clamp(min=1e-6)) / total.clamp(min=1e-6)
-    ratio = (shares[:1] / shares[1:].clamp(min=1e-9)).clamp(min=1e-6).log()
-    return F.grid_sample(
-        ratio.reshape(1, 1, BINS, BINS, BINS), points, padding_mode="border", align_corners=False
-    ).flatten()
+    total = counts.sum(1, keepdim=True).clamp(min=1e-6)
+    shares = (_smooth(counts) + FEW * total / total.sum()) / total
+    return (shares[0] / shares[1]).log()
+
+
+def _smooth(counts: Tensor) -> Tensor:
+    """Counts ``[2,n**3]`` blurred over neighbours: twice as much of each as of the one on either side."""
+    cube = counts.unflatten(1, (BINS,) * 3)
+    for axis in (1, 2, 3):
+        rim = torch.zeros_like(cube.narrow(axis, 0, 1))
+        wide = torch.cat([rim, cube, rim], axis)
+        cube = 0.25 * (wide.narrow(axis, 0, BINS) + wide.narrow(axis, 2, BINS)) + 0.5 * cube
+    return cube.flatten(1)
+
+
+def _between(cube: Tensor, at: Tensor) -> Tensor:
+    """Values of a cube ``[n**3]`` at colours ``[3,N]``, 0..1 of its sides, ``[N]``."""
+    points = (2 * at - 1).T[None, None, None]
+    cube = cube.reshape(1, 1, BINS, BINS, BINS)
+    return F.grid_sample(cube, points, padding_mode="border", align_corners=False).flatten()
 
 
 def _ramp(value: Tensor, low: float, high: float) -> Tensor:
     return ((value - low) / (high - low)).clamp(0, 1)
-
-
-def _smooth(counts: Tensor) -> Tensor:
-    """Counts ``[2,1,n,n,n]`` blurred over neighbours: twice as much of each as of the one on either side."""
-    kernel = counts.new_tensor([0.25, 0.5, 0.25])
-    for axis in range(3):
-        shape, padding = [1, 1, 1], [0, 0, 0]
-        shape[axis], padding[axis] = 3, 1
-        counts = F.conv3d(counts, kernel.reshape(1, 1, *shape), padding=padding)
-    return counts
 
 
 __all__ = ["by_color"]
