@@ -39,6 +39,7 @@ def skin_offsets(shift: Tensor, triangles: Tensor, seen: tuple[Tensor, Tensor], 
     # A distance is smooth enough to be asked on a coarse raster.
     coarse = polygon_distance(outline, _coarse(outline.device))[None]
     distance = enlarged(coarse, (size, size))
+    # what is seen beyond it is the neck behind, or an ear
     known = (index >= 0)[None, None] & (distance > 0.0)
     # What is not known is smooth, so half the resolution does for it. It joins what is known without a step.
     share = F.avg_pool2d(known.float(), 2)
