@@ -18,7 +18,9 @@ BINS = 16  # a side, of the cube of colours
 LEAST, MOST = (0.0, -40.0, -40.0), (100.0, 60.0, 70.0)  # CIE Lab, between which it reaches
 MORE, LESS = 2.5, 3.0  # by which colours raise and lower the logit of hair, at most
 DARK = 18.0, 46.0  # L up to which they do not raise it, and from where on they do so by all
-SOME = 0.02, 0.1  # probability of hair: where the network has no doubt that it is none, and where colours count
+# probability of hair: where the network has no doubt that it is none, and from where on colours count; and from where on they count less, since hair
+# that shines has the colour of the light, as walls have, up to where it is surely hair
+SOME, SURE = (0.02, 0.1), (0.6, 0.9)
 FEW = 2.0  # pixels of a colour that tell half
 
 
@@ -41,13 +43,14 @@ def by_color(likely: Tensor, picture: Tensor, within: Tensor) -> Tensor:
         at = ((lab - least) / (most - least)).clamp(0, 1)
         logit = one.flatten().clamp(1e-4, 1 - 1e-4).logit()
         raised = MORE * _ramp(lab[0], *DARK) * _ramp(one.flatten(), *SOME)
+        lowered = LESS * (1 - _ramp(one.flatten(), *SURE))
         cell = (BINS * at).long().clamp(max=BINS - 1)
         cell = (cell[2] * BINS + cell[1]) * BINS + cell[0]  # the order of `grid_sample`: b, a, L
         seen, new = seen.flatten(), logit
         for last in (False, True):  # what is found by colours tells colours again
             ratio = _ratio(new.sigmoid(), seen, cell)
             told_by = _between(ratio, at) if last else ratio[cell]
-            new = logit + torch.minimum(told_by.clamp(min=-LESS), raised)
+            new = logit + torch.minimum(torch.maximum(told_by, -lowered), raised)
         told.append(new.sigmoid().reshape(one.shape))
     return torch.stack(told)
 
