@@ -403,7 +403,7 @@ class Seen:
         rows = (torch.arange(like.shape[-1], device=like.device) + 0.5 - rim) / self.size
         above = _ramp(self._brows[..., 1:, None] - rows[:, None], 0.0, 0.05)
         surely = _ramp(resized(self.found_hair[2], like.shape[-1]), *LIKELY)
-        if self.span > FAR:  # on shoulders it has only seen a part
+        if self.span >= FAR:  # on shoulders it has only seen a part
             surely = surely * (1 - share_below(like.shape[-1], self.span, like.device))
         like = torch.stack([like, expected, above.expand_as(like), surely]).amax(0)
         # at the border it is partly what lies beyond, and as likely hair as what is within

@@ -18,6 +18,7 @@ from ..geometry.neighbours import blurred, largest
 from ..geometry.sampling import enlarged, enlarged_part
 from ..guides.nano import fused
 from ..once import once
+from .hair_colors import by_color
 
 BUILTIN = Path(__file__).parents[1] / "weights" / "hair.safetensors"
 SIZE = 128  # pixels a side of the face square that the network looks at
@@ -132,7 +133,7 @@ def find_hair(picture: Tensor, size: int, span: float = 1.0, within: Tensor | No
 def likely_hair(
     picture: Tensor, size: int, span: float = 1.0, within: Tensor | None = None
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """What :func:`find_hair` finds, and how likely each place is hair to the network alone, ``[B,1,k,k]`` 0..1 of the squares."""
+    """What :func:`find_hair` finds, and how likely each place is hair by its looks and colour, ``[B,1,k,k]`` 0..1 of the squares."""
     picture = picture.detach().float()
     within = torch.ones_like(picture[:, :1]) if within is None else within.to(picture)
     near = _look(middle(picture, span), middle(within, span))
@@ -149,9 +150,10 @@ def likely_hair(
         mask = F.pad(mask, (round(coarse * (span - 1) / 2),) * 4, mode="replicate")
     picture = resized(picture, side)
     small = resized(picture, mask.shape[-1])
+    mask = by_color(mask, small, resized(within, mask.shape[-1]))
     likely, some = mask, textured(small, mask, max(1, round(0.025 * coarse)))
     below = likely.new_zeros(1)
-    if span > FAR:
+    if span >= FAR:
         likely, below = _surer_below(mask, span), share_below(len(mask[0, 0]), span, mask.device)
         some = torch.maximum(some, below * _black(small, mask))
     mask = likely * some
@@ -186,10 +188,15 @@ def _beyond(picture: Tensor, within: Tensor, inside: Tensor, wide: Tensor, span:
     """Hair of the face square ``inside [B,1,c,c]``, and around it what a look from further away found, ``wide [B,1,k,k]``: ``[B,1,n,n]``, n = c span.
 
     From still further away the network knows no face; there hair goes on as it is, and fades, but below the face."""
-    if span > FAR:
-        found = _beyond(*(middle(x, span / FAR) for x in (picture, within)), inside, wide, FAR)
-        found = F.pad(found, ((round(inside.shape[-1] * span) - found.shape[-1]) // 2,) * 4)
-        return _with_long(found, picture, within, span)
+    found = _around(inside, wide, min(span, FAR))
+    if span < FAR:
+        return found
+    found = F.pad(found, ((round(inside.shape[-1] * span) - found.shape[-1]) // 2,) * 4)
+    return _with_long(found, picture, within, span)
+
+
+def _around(inside: Tensor, wide: Tensor, span: float) -> Tensor:
+    """What :func:`_beyond` says of squares of up to :data:`FAR` sides, but of hair that hangs down."""
     coarse, found = inside.shape[-1], wide.clone()
     rim = (round(coarse * span) - found.shape[-1]) // 2
     if rim:
@@ -213,7 +220,8 @@ def _with_long(found: Tensor, picture: Tensor, within: Tensor, span: float) -> T
         return found
     likely = _low(picture, within, span, count)
     likely = torch.lerp(found, likely, share)
-    joined = (likely > HANGS).float()
+    small, seen = (resized(x, count) for x in (picture, within))
+    joined = (by_color(likely, small, seen) > HANGS).float()
     for row in range(first, count):  # what does not hang from hair is a coat, or somebody else's
         above = F.max_pool2d(joined[:, :, row - 1 : row], (1, 5), 1, (0, 2))
         joined[:, :, row] *= above[:, :, 0]

@@ -79,7 +79,7 @@ class MovedFace:
     ) -> None:  # fmt: skip
         self.seen, self.teeth, self.creases, self.lines = seen, teeth, face.creases, lines
         self.pits, self.grain = pits, None
-        self.tint = [1.0] * 3 if face.grey else TINT
+        self.tint = [1 + face.flesh * (tint - 1) for tint in TINT]  # only flesh lights its own folds red
         self.paints, device = skull is not None, moved.device
         self.drawn_out: list[DrawnOut] = []
         self.skin = skin_offsets(shift, triangles, seen, moved[[AT[i] for i in OVAL]])

@@ -14,13 +14,14 @@ from ..faces.fit import FittedFace
 from ..faces.landmarks import AT, CHEEKS, OVAL
 from ..faces.lids import seen_at
 from ..faces.rig import Rig
+from ..geometry.lab import rgb_to_lab
 from ..geometry.mesh import polygon_distance
 from ..once import kept_with
 
 if TYPE_CHECKING:
     from ..geometry.crop import Crop
 
-GREY = 0.5 / 255  # difference of the channels below which a colour is none
+FLESH = 2.0, 6.0  # CIE Lab a of cheeks that are none, such as marble or a toned photograph, and that surely are
 BORDER = 0.6  # centimetres around the outline of the face that belong to it
 
 
@@ -65,17 +66,26 @@ class Face:
         return cls(fitted.select(index), places, 1 / crop.side[index].item(), glasses, colors, *planes)
 
     @functools.cached_property
-    def grey(self) -> bool:
-        """Whether the picture has no colours, in which light has no tint either."""
-        return self.colors is not None and bool((self.colors[:3].amax(-1) - self.colors[:3].amin(-1)).amax() < GREY)
+    def flesh(self) -> float:
+        """How much its cheeks have the red of flesh, 0..1: 0 where the picture has no colours, or one for all, and on statues. 1 where nobody kept
+        what it looks like."""
+        if self._cheeks is None:
+            return 1.0
+        redness = rgb_to_lab(self._cheeks[:, None])[1].item()
+        return min(max((redness - FLESH[0]) / (FLESH[1] - FLESH[0]), 0.0), 1.0)
 
-    @functools.cached_property
+    @property
     def lightness(self) -> float:
         """Of its cheeks, 0..1; 0 where nobody kept what it looks like."""
+        return 0.0 if self._cheeks is None else self._cheeks.mean().item()
+
+    @functools.cached_property
+    def _cheeks(self) -> Tensor | None:
+        """Their colour, RGB ``[3]`` 0..1."""
         if self.view is None:
-            return 0.0
+            return None
         cheeks = self.landmarks[[AT[i] for side in CHEEKS for i in side]]
-        return seen_at(self.view, cheeks[None, None]).mean(1).median().item()
+        return seen_at(self.view, cheeks[None, None])[0, :, 0].median(1).values
 
     @property
     def front(self) -> FittedFace:

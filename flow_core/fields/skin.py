@@ -39,7 +39,8 @@ def skin_offsets(shift: Tensor, triangles: Tensor, seen: tuple[Tensor, Tensor], 
     # A distance is smooth enough to be asked on a coarse raster.
     coarse = polygon_distance(outline, _coarse(outline.device))[None]
     distance = enlarged(coarse, (size, size))
-    known = (index >= 0)[None, None] & (distance > -0.01)
+    # what is seen beyond it is the neck behind, or an ear
+    known = (index >= 0)[None, None] & (distance > 0.0)
     # What is not known is smooth, so half the resolution does for it. It joins what is known without a step.
     share = F.avg_pool2d(known.float(), 2)
     half = F.avg_pool2d(offset * known, 2) / share.clamp(min=0.25)

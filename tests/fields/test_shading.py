@@ -99,6 +99,15 @@ def test_a_smile_darkens_folds_and_lights_cheeks(crop: Crop, grey: Tensor) -> No
         assert fold[0] > fold[2]  # skin lights its own folds red
 
 
+def test_folds_of_marble_and_of_toned_photographs_are_not_red(crop: Crop, grey: Tensor) -> None:
+    marble = crop.view.mean(1, keepdim=True) * torch.tensor([1.0, 0.97, 0.9])[:, None, None]
+    beside, corner = FOLD[0]
+    lit = warp(grey, replace(crop, view=marble), MusclesField.of({"mouthSmile": 0.6}))[0]
+    fold = at(crop, lit, (crop.places[0, AT[beside]] + crop.places[0, AT[corner]]) / 2)
+    assert fold.mean() < GREY * 0.98
+    assert fold.max() - fold.min() < 1e-4
+
+
 def test_a_smile_that_goes_takes_its_folds_along(crops: dict[str, Crop]) -> None:
     crop = replace(crops["astronaut"], creases=None)  # she smiles
     marks, grey = crop.places[0], torch.full((1, 3, *crop.image_size), GREY)
