@@ -63,6 +63,10 @@ _SURE: tuple[tuple[str, float], ...] = (  # patterns of a turned-down wish that 
         rf"(?:remove|delete|erase|take off|lose|drop|get rid of|take away|wipe away|wipe off|eliminate|hide|conceal|cover up|undo|disable|turn off|switch off|neutrali[sz]e|cancel|edit out|photoshop out|clear away|kill|smooth (?:out|away)) {_LESS_OF}{_ITS}(?P<a>.+)",
         NOT,
     ),
+    (
+        rf"(?:i|we) (?:do not|don'?t|never) (?:want|need|like)(?: to (?:see|have))?(?: (?:him|her|it|them|me))?(?: to)?(?: {_FORMS})? (?P<a>.+)",
+        NOT,
+    ),
     # but who is gone is missed
     (
         rf"(?:his|her|the|their|these|those|my|your|all) (?P<a>(?!(?:best |old |little )*(?:{_MISSED})\b).+?) (?:is|are|be|has|have) gone",
