@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from .cannot import asks_for_nothing
 from .degrees import NUMBERS, WEAKER, lone_degree, numbered, without_degree
 from .meaning import Meanings
+from .orders import about_no_face
 from .subjects import subject
 
 LONGEST = 3  # joints that a phrase which is known has at most
@@ -240,7 +241,9 @@ def clauses(text: str, meanings: Meanings | None = None) -> list[Clause]:
         elif piece:
             belongs = joint is not None and _BELONGS.match(joint[0])
             other = other or bool(not known(piece) and subject(f"{piece} with" if belongs else piece, things))
-            nothing = other or (not known(piece) and asks_for_nothing(piece, known))
+            nothing = other or (
+                not known(piece) and (asks_for_nothing(piece, known) or (meanings and about_no_face(piece, known)))
+            )
             wish = Clause(piece, 0.0 if nothing else NOT) if nothing or turned else _clause(piece)
             said = _FILL.sub("", piece).strip()  # "no expression at all"
             wish = Clause(said, 1.0) if wish.worth == NOT and not turned and known(said) else wish

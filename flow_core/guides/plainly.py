@@ -80,8 +80,12 @@ _COMPARED = [
             lambda m: "" if re.fullmatch(rf"(?:{_ANY_LOOK})", m["was"]) else f"no {m['was']}, ",
         ),
         (
-            rf"^(?:and |then )?(?:change|convert|switch|set|alter)(?: (?:it|this|that|them|him|her|me|(?:(?:the|his|her|their|my|this) )?(?:{_ANY_LOOK})))? to(?: be| look| have)?(?! (?:left|right|the (?:left|right|side))\b) (?=\w)",
+            rf"^(?:and |then )?(?:change|convert|switch|set|alter)(?: (?:it|this|that|them|him|her|me|(?:(?:the|his|her|their|my|this) )?(?:{_ANY_LOOK})))? (?:in)?to(?: be| look| have)?(?! (?:left|right|the (?:left|right|side))\b) (?=\w)",
             "",
+        ),
+        (
+            rf"\b(?:turn|change|transform|convert) (?:the|his|her|their|my|this|that) (?!face\b|head\b|eyes\b|gaze\b)(?P<was>(?!{_ANY_LOOK}\b)[^,;.]{{2,30}}?) into (?=\w)",
+            r"no \g<was>, ",
         ),
         # of a change what comes last is asked for; "from ear to ear" and "from left to right" are none
         (

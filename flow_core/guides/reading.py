@@ -16,6 +16,7 @@ from torch import Tensor
 from .clauses import LESS, NOT, PARTS, ZH_PARTS, Clause, clauses
 from .degrees import DEGREE, NEGATED, STRONG, by_degree, certain, without_degree
 from .meaning import SECOND, UNDERSTOOD, Meanings
+from .orders import about_no_face
 from .phrasebook import inside, plain
 from .sentences import Sentences
 from .subjects import is_role
@@ -114,6 +115,7 @@ def _situation(
     if (
         (wishes == [Clause(text, 1.0)] and not without_degree(text)[0])  # is read as a wish like others
         or _length(text) < SENTENCE + 1
+        or about_no_face(text, meanings.phrases.find)
         or any(meanings.known(t) is not None for t in (text, *(w.text for w in wishes if w.worth != NOT)))
         or any(w.sure or w.worth not in (0.0, 1.0, NOT) for w in wishes)
         or (len(wishes) > 1 and _OF_FACES.search(text))
