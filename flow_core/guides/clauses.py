@@ -183,6 +183,7 @@ _CHINESE: tuple[tuple[str, float], ...] = (
     (r"(?:去|祛|修|[pP])(?:一下|掉)(?P<a>.{1,5})", NOT),
     (r"(?P<a>.+?)(?:不要|(?<![特送告离分道临性个区级辨])别|没有(?!.?表情)|并不|不再)(?P<b>.+)", NOT),
 )
+_ZH_BETWEEN = re.compile("(?:以及|[和与跟着又])?")
 _FILL = re.compile(
     r"\b(?:so|too|that|as|such an?|quite|very|anymore|any more|any longer|at all|please|longer)\b ?|那么|这么|(?<=.)太(?!阳)",
     re.IGNORECASE,
@@ -263,17 +264,20 @@ def clauses(text: str, meanings: Meanings | None = None) -> list[Clause]:
 
 
 def _unjoined(text: str, known: Callable[[str], object]) -> list[str]:
-    """The wishes of a Chinese text that is nothing but phrases known by heart, without a sign between them ("闭眼微笑"); nothing where it is not.
+    """The wishes of a Chinese text that is nothing but phrases known by heart, with no sign between them but "and" ("闭眼微笑", "兴奋和恐惧"); nothing where it is not.
     English words too often mean something else beside others."""
-    if text.isascii() or not 5 <= len(text) <= 14:  # four are often a proverb
+    if text.isascii() or not 4 <= len(text) <= 16:  # proverbs of four are known as a whole
         return []
 
     @functools.cache
     def cut(at: int) -> tuple[str, ...] | None:
         for end in range(min(len(text), at + 6), at + 1, -1):
-            rest = () if end == len(text) else cut(end)
-            if rest is not None and known(text[at:end]):
-                return (text[at:end], *rest)
+            if not known(text[at:end]):
+                continue
+            for start in {end, _ZH_BETWEEN.match(text, end).end()}:
+                rest = () if end == len(text) else cut(start)
+                if rest is not None:
+                    return (text[at:end], *rest)
         return None
 
     found = cut(0)

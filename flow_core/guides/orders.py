@@ -23,7 +23,7 @@ _BESIDE = re.compile(
 )
 _TO_IT = re.compile(rf"\s+(?:in|to|for|from) {_WHOM}$", re.IGNORECASE)
 _CHINESE = re.compile(
-    r"(?:请|帮我|给我|麻烦)*(?:(?:把|将)(?:它|图|图片|照片|画面|背景|这张图)?)?(?:去掉|去除|删掉|删除|移除|抹掉|加上?一?[个只条头匹辆座张幅件朵把]|添加一?[个只条头匹辆座张幅件朵把]?|放上?一?[个只条头匹辆座张幅件朵把]|画一?[个只条头匹辆座张幅件朵把]|换成|替换成)(?P<a>.+?)[了吧]?"
+    r"(?:请|帮我|给我|麻烦)*(?:(?:把|将)(?:它|图|图片|照片|画面|背景|这张图)?)?(?:去掉|去除|删掉|删除|移除|抹掉|加上?一?[个只条头匹辆座张幅件朵把]|添加一?[个只条头匹辆座张幅件朵把]?|放上?一?[个只条头匹辆座张幅件朵把]|画一?[个只条头匹辆座张幅件朵把]|换成|替换成|变成(?!熟)|变为|变身)(?P<a>.+?)[了吧]?"
     r"|(?:请|帮我|给我|麻烦)*(?:把|将)(?P<b>[^，。]{1,8}?)(?:去掉|去除|删掉|删除|移除|抹掉)[了吧]?"
 )
 _PEOPLE = r"faces?|heads?|expressions?|looks?|moods?|emotions?|feelings?|smil\w+|grins?|frowns?|pouts?|laugh\w*|tears?|age|years?|wrinkl\w+|lines?|folds?|bags?|circles?|shadows?|make-?up|lipstick|blush\w*|rouge|eye ?shadow|eye ?liner|lip ?gloss|tan|foundation|contour\w*|highlighter|weight|pounds|fat|chub|jowls?|dimples?|freckles?|redness"

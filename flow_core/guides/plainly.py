@@ -41,6 +41,10 @@ _COMPARED = [
             r"looking \3, \1 \2",
         ),
         (
+            r"\b(?:look\w*|gaz\w+|glanc\w+|peer\w*) ((?:off )?(?:to the |to |over )?(?:left|right|up|down|upwards?|downwards?|sideways|away)) (?!slightly|mildly|faintly|subtly|barely|only)(\w+ly)\b",
+            r"looking \1, looking \2",
+        ),
+        (
             r"\b(?:fake|forced|false|insincere|phony|artificial|strained) (smile|grin|laugh)\b",
             r"\1, less squinting, less raised cheeks",
         ),
