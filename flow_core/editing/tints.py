@@ -128,6 +128,12 @@ SKIN, BRIGHTEST = (
 )  # L of the skin, and of the brightest part of a face, in the light in which the table holds
 OWN_HUE = 9.0  # distance in a and b from usual skin up to which it is the skin itself, and not coloured light
 FARTHEST = 18.0  # L by which skin changes at most: a face that is lighter or darker by more is another face
+# share of usual skin's colour in a face's, up to which its picture has no colours, and from where on it has them: a tan is grey in the former
+COLORED = 0.1, 0.35
+FLESH = (
+    0.9,
+    36.0,
+)  # cosine of the hues of usual skin and of a colour, at least, and its chroma, at most, that skin has without paint
 OWN_LIGHT = 0.9  # exponent: nearly all of what makes a face dark is taken for the light, and a part for its skin
 
 
@@ -199,10 +205,20 @@ def goal(region: str, lab: tuple[float, float, float], skin: Tensor, brightest: 
         light = ((brightest + 16) / (BRIGHTEST + 16)).clamp(0.3, 1)
         # nobody's skin is far from the usual in white light, or from grey in a picture without colours
         own = light[:, None] * usual * hue
-        off = skin * hue - own * ((skin * own).sum(1) / own.square().sum(1)).clamp(0, 1)[:, None]
+        share = (skin * own).sum(1) / own.square().sum(1)
+        off = skin * hue - own * share.clamp(0, 1)[:, None]
+        if region == "skin" and _of_flesh(color[1:], usual[1:]):
+            colored = ((share - COLORED[0]) / (COLORED[1] - COLORED[0])).clamp(0, 1)[:, None]
+            color = color * (1 + hue * (colored - 1))
         cast = off * (1 - OWN_HUE / off.norm(dim=1, keepdim=True).clamp(min=OWN_HUE))
-    cast = cast * (color[0] + 16) / (SKIN + 16)  # what is dark takes less of it
+    cast = cast * (color[..., :1] + 16) / (SKIN + 16)  # what is dark takes less of it
     return (light[:, None] * (color + dark) - dark + cast).clamp(min=light.new_tensor([1.0, -110, -110]))
+
+
+def _of_flesh(color: Tensor, usual: Tensor) -> bool:
+    """Whether skin has a and b ``[2]`` without paint."""
+    chroma = color.norm().item()
+    return (color @ usual).item() > FLESH[0] * chroma * usual.norm().item() and chroma < FLESH[1]
 
 
 def shift(region: str, mean: Tensor, there: Tensor, amount: float) -> Tensor:

@@ -60,7 +60,10 @@ SHORT = 0.075, 0.11  # of the square, that it covers: where it is shorn all over
 # of a pixel that looks like skin, what is none of the hair; how far, CIE Lab, it may look otherwise
 SHORN, SHORN_ALIKE = 0.85, 9.0
 SKULL = 1.15, 1.1  # half widths of a face, and heights of it below the eyes, that a head with its hair has
-NECK = 0.15  # of the square, by which a neck may go on below the chin
+NECK = (
+    0.05,
+    0.22,
+)  # of the square below the chin, up to where a neck may go on, and by where it has faded into what is not painted
 WALL = 0.1, 0.3  # share of what lies beside a face that looks like skin: none, and too much
 FRINGE = 1.0, 1.4  # of the way up from the brows to the top of the face, between which a fringe may end and hair begin
 BESIDE = 0.75, 0.95  # of the half width of the face, beyond which no fringe ends
@@ -313,10 +316,12 @@ class Seen:
         upper = brow + (oval - brow) * oval.new_tensor(BROW)
         upper = torch.stack([upper[..., 0], torch.minimum(upper[..., 1], brow[..., 1])], -1)
         left, right, chin = (self.landmarks[:, AT[i]] for i in (172, 397, 152))
-        down = chin[:, 1:] + NECK
+        down = chin[:, 1:] + NECK[1]
         neck = torch.stack([left, right, torch.cat([right[:, :1], down], 1), torch.cat([left[:, :1], down], 1)], 1)
         radius = max(1, round(0.015 * self.size))
-        return [blurred(polygon_mask(p, self.size).to(self.rgb), radius) for p in (upper, neck)]
+        upper, neck = (blurred(polygon_mask(p, self.size).to(self.rgb), radius) for p in (upper, neck))
+        below = pixel_centers(self.size, self.size, neck.device)[..., 1] - chin[:, 1, None, None]
+        return [upper, neck * (1 - _ramp(below, *NECK))[:, None]]
 
     def _no_wall(self) -> Tensor:
         """Left and right of the face, ``[B,1,1,size]``: 0 where what lies far from it looks like skin too."""

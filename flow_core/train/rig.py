@@ -559,6 +559,9 @@ def controls(base: Base, face: np.ndarray) -> tuple[list[str], np.ndarray]:
             moved = base.neutral + np.mean([base.target(macro[k]) for k in chosen], axis=0)
             sides.append(aligned(moved, base.neutral, face))
         fields[name] = length * (sides[0] - sides[1])
+    for name in fields:
+        if name.startswith("chin"):
+            fields[name] = lips_stay(base, fields[name])
     names = list(fields)
     whole = []
     for name in names:
@@ -567,6 +570,21 @@ def controls(base: Base, face: np.ndarray) -> tuple[list[str], np.ndarray]:
     both = in_touch(base, np.stack(whole))
     other = [names.index(n.replace("Left", "#").replace("Right", "Left").replace("#", "Right")) for n in names]
     return names, (both + mirrored(both[other], base.mirror)) / 2
+
+
+def lips_stay(base: Base, field: np.ndarray) -> np.ndarray:
+    """A displacement ``[V,3]`` of the chin that leaves the lips alone: what it does to the border of the lower one is taken away, less and less
+    down to the chin."""
+    x, y, _ = base.neutral.T
+    arcs = _arcs(base.neutral, base.rings["lips_outer"])
+    border = max(arcs, key=lambda arc: base.neutral[arc[1:-1], 1].mean())
+    border = border[x[border].argsort()]
+    below = y - np.interp(x, x[border], y[border])
+    fade = np.where(below < 0, 0, np.clip(1 - below / LIP_TO_CHIN, 0, 1))[:, None]
+    moves = np.stack([np.interp(x, x[border], field[border, axis]) for axis in range(3)], -1)
+    out = field - fade * moves
+    out[base.vertices("lips")] = 0
+    return out
 
 
 def _of_whole_head(name: str) -> bool:
@@ -672,6 +690,7 @@ def _at_x(along: np.ndarray, x: float) -> np.ndarray:
     return np.array([np.interp(x, along, row) for row in np.eye(len(along))])
 
 
+LIP_TO_CHIN = 2.5  # centimetres
 EMOTIONS = ("neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt")
 
 

@@ -91,6 +91,16 @@ def test_a_grey_picture_is_in_no_blue_light() -> None:
     assert blue[2] < white[2] - 5
 
 
+def test_in_a_grey_picture_skin_is_tanned_in_grey_and_painted_in_colour() -> None:
+    skin, light = torch.tensor([[65.0, 0.0, 0.0], [56.0, 14.0, 15.0]]), torch.full((2,), 80.0)
+    for name in ("skin tanned", "skin pale", "skin dark"):
+        grey, colored = goal("skin", COLORS[name][1], skin, light)
+        assert grey[1:].norm() < 1 < 10 < colored[1:].norm()
+        assert grey[0] == colored[0]
+    for name in ("skin green", "skin blue", "skin red"):
+        assert goal("skin", COLORS[name][1], skin, light)[:, 1:].norm(dim=1).min() > 25
+
+
 def test_a_dim_face_gets_dim_lips(portraits: dict, crops: dict, guide: Guide) -> None:
     """In a third of the light red lips have a third of the light, and not the red of a bright picture."""
     crop, bright = crops["astronaut"], portraits["astronaut"]

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from flow_core.faces.landmarks import AT, IRISES, LIPS_INNER, MIRROR, NOSE
+from flow_core.faces.landmarks import AT, IRISES, LIPS, LIPS_INNER, MIRROR, NOSE
 from flow_core.faces.rig import BUILTIN, PARTS, RINGS, Rig, UnknownMuscle, load_rig
 
 NAMES = """browDownLeft browDownRight browInnerUp browOuterUpLeft browOuterUpRight cheekPuff cheekSquintLeft cheekSquintRight
@@ -135,6 +135,13 @@ def test_shapes_keep_the_lips_in_touch(rig: Rig) -> None:
     middle = [half[rig.neutral[half, 0].abs().argmin()] for half in (upper, lower)]
     for fields in (rig.shape, rig.controls):
         assert (fields[:, middle[0], 1] - fields[:, middle[1], 1]).abs().max() < 0.02
+
+
+@pytest.mark.parametrize("name", ["chinPointed", "chinLonger", "chinWider", "chinForward"])
+def test_shapes_of_the_chin_leave_the_lips_alone(rig: Rig, name: str) -> None:
+    moves = rig.landmarks(rig.controls[rig.control_names.index(name)])
+    assert moves[[AT[i] for i in (*LIPS, *LIPS_INNER)]].abs().max() < 0.02
+    assert moves[AT[148]].norm() > 0.25
 
 
 def test_shape_controls_leave_the_crown_and_the_collar(rig: Rig) -> None:
