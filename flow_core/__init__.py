@@ -34,6 +34,7 @@ _EXPORTS = {  # name -> module[:name there]; imported when it is asked for, sinc
     "measure": "warping.measure",
     "new_field": "fields.new",
     "optimize": "editing.optimize",
+    "painted_on": "editing.tinted",
     "read_picture": "io.picture:read",
     "warp": "warping.warp",
     "write_picture": "io.picture:write",

@@ -6,6 +6,7 @@ import torch
 from comfy_api.latest import io
 from torch import Tensor
 
+from ..flow_core.editing.tinted import painted_on
 from ..flow_core.fields.base import FlowField
 from ..flow_core.geometry.crop import Crop
 from .sockets import VIEWS, CropSocket, FieldSocket, advanced, node, rgb, to_comfy, to_core
@@ -62,8 +63,10 @@ class FaceFlowView(io.ComfyNode):
             raise ValueError("The face beneath the field needs both image and crop; connect both, or neither.")
         if crop is None and style in ("compare", "animation", "muscles"):
             raise ValueError(f"The style {style} shows the picture; connect image and crop.")
-        measured = measure(field, crop, strength)
         picture = None if image is None else rgb(to_core(image))
+        if crop is not None:
+            field = painted_on(field, picture, crop)
+        measured = measure(field, crop, strength)
         if crop is not None and len(picture) > 1:
             crop = crop.for_pictures(len(picture))
         faces = crop.aligned(picture, size) if crop is not None else None

@@ -412,6 +412,7 @@ def _view(o: argparse.Namespace) -> None:
     if o.portrait:
         photo = open_photo(o.portrait).rgb
         crop = find_face(picture.Picture(photo), load_detector(o.detector, o.models, pick_device(o.device)), o)
+        field = painted_on(field, photo, crop)
     if o.style in ("compare", "animation") and crop is None:
         raise ValueError(f"The style {o.style} shows a picture; name it with --portrait.")
     if field.needs_face and crop is None:
