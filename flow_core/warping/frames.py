@@ -93,7 +93,7 @@ def warp_frame(
             normalized(part, source.movedim(1, -1), interpolation),
             color * whole if tinted else None,
             uncovered,
-            (0.0, whole) if tinted or light is not None or interpolation == "bicubic" else None,
+            (0.0, whole) if tinted or light is not None or painted is not None or interpolation == "bicubic" else None,
             interpolation,
             painted=painted,
             light=light,
@@ -190,7 +190,7 @@ def _paint(
             continue
         over = painted[..., y0 - box[1] : y1 - box[1], x0 - box[0] : x1 - box[0]]
         here = new[:, :3, y0 - at[1] : y1 - at[1], x0 - at[0] : x1 - at[0]]
-        laid.append((here, (here * (1 - over[:, 3:])).add_(over[:, :3], alpha=whole)))
+        laid.append((here, (here * (1 - over[:, 3:])).add_(over[:, :3], alpha=whole).clamp_(0, whole)))
     for here, pixels in laid:  # once, where boxes overlap
         here.copy_(pixels)
 
