@@ -41,8 +41,8 @@ def skin_offsets(shift: Tensor, triangles: Tensor, seen: tuple[Tensor, Tensor], 
     coarse = polygon_distance(outline, _coarse(outline.device))[None]
     distance = enlarged(coarse, (size, size))
     # what is seen beyond it, where a face gets narrower, is the neck behind it
-    away = (pixel_centers(size, size, outline.device) - outline.mean(0)).movedim(-1, 1)
-    narrower = (offset[:, :2] * away).sum(1, keepdim=True) > 0
+    (x, y), (middle_x, middle_y) = _places(size, outline.device), outline.mean(0)
+    narrower = offset[:, :1] * (x - middle_x) + offset[:, 1:2] * (y - middle_y) > 0
     known = (index >= 0)[None, None] & (distance > torch.where(narrower, 0.0, -RIM))
     # What is not known is smooth, so half the resolution does for it. It joins what is known without a step.
     share = F.avg_pool2d(known.float(), 2)
@@ -59,6 +59,13 @@ def skin_offsets(shift: Tensor, triangles: Tensor, seen: tuple[Tensor, Tensor], 
 def _coarse(device: torch.device) -> Tensor:
     with torch.inference_mode(False):
         return pixel_centers(_COARSE, _COARSE, device)
+
+
+@functools.lru_cache(maxsize=4)
+def _places(size: int, device: torch.device) -> Tensor:
+    """``[2,size,size]``: x and y of the pixels, crop points."""
+    with torch.inference_mode(False):
+        return pixel_centers(size, size, device)[0].movedim(-1, 0).contiguous()
 
 
 @functools.lru_cache(maxsize=8)
