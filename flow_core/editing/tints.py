@@ -51,7 +51,7 @@ COLORS: dict[str, tuple[str, tuple[float, float, float]]] = {
     "lips dark": ("lips", (-46, 2, -5)),
     "lips pale": ("lips", (6, -2, -1)),
     "cheeks rosy": ("cheeks", (-4, 17, 2)),
-    "brows dark": ("brows", (-36, -5, -10)),
+    "brows dark": ("brows", (-36, -7, -8)),
     "brows light": ("brows", (8, 0, 10)),
     "eyelids blue": ("eyelids", (-14, -8, -36)),
     "eyelids purple": ("eyelids", (-20, 18, -28)),

@@ -16,6 +16,7 @@ from .smooth import smoothstep
 
 RASTER = 192  # pixels a side of the raster of the skin's offsets, six times a power of two; 384 gives the same picture
 _COARSE = 28  # pixels a side of the raster on which the distance to the outline is computed
+RIM = 0.01  # fractions of the crop side beyond the outline, that a face goes on at most: the outline is a polygon
 FADE = 0.16  # fractions of the crop side beyond the face's outline at which its motion has faded
 
 
@@ -39,8 +40,10 @@ def skin_offsets(shift: Tensor, triangles: Tensor, seen: tuple[Tensor, Tensor], 
     # A distance is smooth enough to be asked on a coarse raster.
     coarse = polygon_distance(outline, _coarse(outline.device))[None]
     distance = enlarged(coarse, (size, size))
-    # what is seen beyond it is the neck behind, or an ear
-    known = (index >= 0)[None, None] & (distance > 0.0)
+    # what is seen beyond it, where a face gets narrower, is the neck behind it
+    (x, y), (middle_x, middle_y) = _places(size, outline.device), outline.mean(0)
+    narrower = offset[:, :1] * (x - middle_x) + offset[:, 1:2] * (y - middle_y) > 0
+    known = (index >= 0)[None, None] & (distance > torch.where(narrower, 0.0, -RIM))
     # What is not known is smooth, so half the resolution does for it. It joins what is known without a step.
     share = F.avg_pool2d(known.float(), 2)
     half = F.avg_pool2d(offset * known, 2) / share.clamp(min=0.25)
@@ -56,6 +59,13 @@ def skin_offsets(shift: Tensor, triangles: Tensor, seen: tuple[Tensor, Tensor], 
 def _coarse(device: torch.device) -> Tensor:
     with torch.inference_mode(False):
         return pixel_centers(_COARSE, _COARSE, device)
+
+
+@functools.lru_cache(maxsize=4)
+def _places(size: int, device: torch.device) -> Tensor:
+    """``[2,size,size]``: x and y of the pixels, crop points."""
+    with torch.inference_mode(False):
+        return pixel_centers(size, size, device)[0].movedim(-1, 0).contiguous()
 
 
 @functools.lru_cache(maxsize=8)
