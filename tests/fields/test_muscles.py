@@ -279,7 +279,7 @@ def test_several_faces_each_smile_their_own(crops: dict[str, Crop], portraits: d
     assert torch.allclose(again, edited)
 
 
-def test_a_crop_is_fitted_once(crop: Crop, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_crop_is_fitted_once(crop: Crop, astronaut: Tensor, monkeypatch: pytest.MonkeyPatch) -> None:
     import flow_core.fields.muscles as muscles
 
     calls, fit, points = [], muscles.fit_shown, pixel_centers(32, 32)
@@ -290,6 +290,9 @@ def test_a_crop_is_fitted_once(crop: Crop, monkeypatch: pytest.MonkeyPatch) -> N
     assert not torch.equal(smiles, blinks)
     other = replace(crop, landmarks=crop.landmarks + 2.0)  # pixels
     assert not torch.equal(preset("smile").flow(0.0, other)(points).offset, smiles)
+    assert len(calls) == 2
+    for strength in (0.3, 0.6):  # an edit that is dragged
+        warp(astronaut, crop, preset("smile"), strength)
     assert len(calls) == 2
 
 
