@@ -130,15 +130,25 @@ def named(guide: Guide, prompt: Prompt) -> Named:
     ]
     for name, much, weight in wishes:
         concepts[name] = concepts.get(name, 0.0) + much * weight
+    totals: dict[tuple[str, bool], float] = {}
     for name, much, weight in wishes:
         meaning = MEANINGS[name]
         kinds[meaning.kind] = max(kinds[meaning.kind], abs(much))
-        if much > 0 or meaning.kind != EXPRESSION:
-            amounts = amounts + much * weight * MusclesField.of(shared(name, concepts)).coefficients()
-        else:  # what a text wants to be gone is relaxed; its opposite is not asked for
-            amounts = amounts - much * weight * MusclesField.of(_relaxed(meaning.amounts)).coefficients()
+        turned = much < 0 and meaning.kind == EXPRESSION  # is to be gone: relaxed, for its opposite is not asked for
+        totals[name, turned] = totals.get((name, turned), 0.0) + much * weight
         for muscle, share in left_out(name, much * weight).items():
             wanted[load_rig().unit_names.index(muscle)] *= 1 - share
+    # what two expressions both move goes as far as one of them takes it: who is surprised with an open mouth opens it once
+    together = torch.zeros_like(amounts[:, : 2 * len(wanted)])
+    for (name, turned), much in totals.items():
+        meaning = MEANINGS[name]
+        moved = _relaxed(meaning.amounts) if turned else shared(name, concepts)
+        made = (-much if turned else much) * MusclesField.of(moved).coefficients()
+        if meaning.kind == EXPRESSION:
+            together = together.maximum(made[:, : 2 * len(wanted)])
+            made[:, : 2 * len(wanted)].clamp_(max=0)
+        amounts = amounts + made
+    amounts[:, : 2 * len(wanted)] += together
     amounts[:, : len(wanted)] = torch.where(
         amounts[:, : len(wanted)] > 0, amounts[:, : len(wanted)] * wanted, amounts[:, : len(wanted)]
     )
