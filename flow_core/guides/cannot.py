@@ -128,7 +128,7 @@ ALL = (
     Cannot(
         "Only the face is edited: ears, neck, hands and body stay as they are.",
         (
-            r"(?:(?:smaller|bigger|pointy|pointed|large|small|big|elf|cat|bunny|long) )*ears?", r"(?:\w+ )?neck", r"(?:\w+ )?shoulders?", r"(?:hands?|fingers?|palms?)(?: (?:on|over|at|near|in) (?:his |her |the |their )?\w+)?", r"(?:crossed |folded |raised )?arms(?: crossed| folded)?",
+            r"(?:(?:smaller|bigger|pointy|pointed|large|small|big|elf|cat|bunny|long) )*ears?", r"(?:\w+ )?neck", r"(?:\w+ )?shoulders?", r"(?:hands?|fingers?|palms?)(?: (?:on|over|at|near|in) (?:his |her |the |their )?\w+)?", r"(?:\w+ )?(?:arms|legs|biceps|abs|chest|belly|waist|hips|boobs|breasts)(?: crossed| folded)?",
             r"muscular body", r"standing", r"sitting", r"arms? crossed",
         ),
         ("耳朵", "脖子", "肩膀", "胳膊", "双手", "手指", "手势", "身材", "比心", "比耶", "站着", "坐着"),

@@ -14,6 +14,9 @@ _BEYOND = r"(?: than| then(?= (?:before|now|usual|ever)\b))"
 _NOT_TO = r"\b(?:trying|tries|struggling|fighting) (?:hard |so hard |desperately )?not to"
 _RELATIVE = r"(?:(?:my|our|the|his|her|this|that) )?(?:old )?(?:grand(?:pa|ma|father|mother|dad|mom|son|daughter)|granny|nana|mom|mum|mommy|dad|daddy|mother|father|baby|toddler|kid|child|son|daughter|uncle|aunt)"
 _ZH_RELATIVE = r"(?:爷爷|奶奶|外公|外婆|姥姥|姥爷|老人家?|老奶奶|老爷爷|妈妈?|爸爸?|宝宝|婴儿|孩子|小孩|儿子|女儿)"
+_WHOM_SHORT = r"(?:him|her|them|me|it|this (?:man|woman|person|face|guy|girl))"
+_MANY = r"(?:\d+|an?|a few|a couple of|several|two|three|four|five|six|seven|eight|nine|ten|fifteen|twenty|thirty|forty|fifty)"
+_PIECE = r"(?:(?:the|his|her|their|my|its|both) )?(?:(?:eye)?brows?|eyes|(?:eye)?lids|nose|bridge|nostrils|cheeks|cheekbones|mouth|lips|chin|jaw(?:line)?|forehead|hair|skin)"
 _OTHER_SIDE = {"left": "right", "right": "left", "左": "右", "右": "左"}
 _SEEN = r"viewer'?s|camera(?:'s)?|picture(?:'s)?|image(?:'s)?|photo(?:'s)?|screen|frame"
 # sides as one who looks at the picture has them; all others are those of the person
@@ -30,6 +33,11 @@ _ANY_LOOK = r"(?:(?:facial|current|existing) )?(?:expressions?|emotions?|moods?|
 def _corner(match: re.Match[str]) -> str:
     upward = "up" if match[3].lower() in ("upper", "top") else "down"
     return f"looking {upward}, looking {match[4]}"
+
+
+def _of_both(match: re.Match[str]) -> str:
+    says, then = match["says"], match["then"]
+    return f"{says}{match['a']}{then}, {says}{match['b']}{then}" if (says + then).strip() else match[0]
 
 
 _COMPARED = [
@@ -91,6 +99,11 @@ _COMPARED = [
             rf"\b(?:turn|change|transform|convert) (?:the|his|her|their|my|this|that) (?!face\b|head\b|eyes\b|gaze\b)(?P<was>(?!{_ANY_LOOK}\b)[^,;.]{{2,30}}?) into (?=\w)",
             r"no \g<was>, ",
         ),
+        # what is said of two parts: "narrow the bridge and the nose", "eyes and mouth wide open"
+        (
+            rf"(?:^|(?<=[,;.] ))(?P<says>(?:(?!(?:and|with|no|not|without)\b)[\w'-]+ ){{0,4}}?)(?P<a>{_PIECE}) and (?P<b>{_PIECE})(?P<then>(?: (?!(?:and|with|but|no|not|without)\b)[\w'-]+){{0,3}})(?=$|[,;.])",
+            _of_both,
+        ),
         # of a change what comes last is asked for; "from ear to ear" and "from left to right" are none
         (
             r"^(?:(?:change|go|turn|switch|move|transition|shift)(?:s|es|ing)? )?from (?!(?:ear|head|side|left|right|top|face) )(?!.*\bfrom\b)([^,;.]{2,30}?) (?:in)?to (?=\w)",
@@ -124,6 +137,14 @@ _COMPARED = [
         ),
         (r"^.*被[^，。]{0,4}(?:抓到|抓住|发现|逮到|逮住|抓包|撞见|识破|拆穿|当场抓获)了?$", "被抓到"),
         (r"\b(more|less) (?!or )([^,;.]+?) (?=(?:more|less) \w)", r"\1 \2, "),
+        (
+            rf"\b(?:add|put on|put|give|tack on|gain) (?:{_WHOM_SHORT} )?(?:on )?(?:about |around |another |some |at least )*({_MANY} (?:years|decades?))(?: (?:on)?to | on | in )?(?:{_WHOM_SHORT}|(?:the|his|her|their|my) (?:age|face))?(?=$|[,;.])",
+            r"make them \1 older",
+        ),
+        (
+            rf"\b(?:take|shave|knock|drop|subtract|lose|remove|shed|erase|wipe|cut) (?:about |around |some |at least )*({_MANY} (?:years|decades?))(?: (?:off|from|away)(?: of)?)?(?: (?:{_WHOM_SHORT}|(?:the|his|her|their|my) (?:age|face)))?(?=$|[,;.])",
+            r"make them \1 younger",
+        ),
         (
             r"\bage (him|her|them|me|it|this (?:man|woman|person|face)) (up |down )?(?:by )?(?:about )?((?:\d+|\w+) (?:years|decades))\b",
             lambda m: f"make {m[1]} {m[3]} {'younger' if m[2] == 'down ' else 'older'}",

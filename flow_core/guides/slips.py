@@ -90,6 +90,8 @@ def meant(word: str, vocabulary: frozenset[str]) -> str:
         return _exchanged(word, vocabulary)
     if len(word) < SHORTEST or word in vocabulary or is_word(word) or _form(word, vocabulary):
         return ""
+    if base := _form(f"{word[:-1]}st", vocabulary) if word.endswith("er") else "":
+        return base  # "podgier"
     return next((w for _, _, w in _near(word, vocabulary)), "")
 
 
