@@ -108,6 +108,14 @@ def test_several_wishes_add_up(guide: Guide) -> None:
     assert min(found["mouthSmileLeft"], found["eyeBlinkLeft"], found["noseFuller"]) > 0.2
 
 
+def test_what_two_wishes_move_moves_once(guide: Guide) -> None:
+    surprised, both = amounts(guide, "surprised"), amounts(guide, "surprised, open mouth")
+    assert both["jawOpen"] == pytest.approx(surprised["jawOpen"], rel=0.1)
+    assert amounts(guide, "a smile:0.5 | a smile:0.5")["mouthSmileLeft"] == pytest.approx(
+        amounts(guide, "a smile")["mouthSmileLeft"]
+    )
+
+
 @pytest.mark.parametrize("text", ["red lips", "blond hair", "a tanned face", "blue eyes"])
 def test_colours_name_no_muscle(text: str, guide: Guide) -> None:
     found = named(guide, Prompt.parse(text))

@@ -32,6 +32,10 @@ BOOK = Phrasebook.of(
         ("when you have just lost your job", SAD),
         ("a plumber who lost his job", SAD),
         ("tweak it so that he looks on cloud nine", GLAD),
+        ("she's on cloud nine", GLAD),
+        ("why not make them look on cloud nine", GLAD),
+        ("looking rather on cloud nine", GLAD),
+        ("忍不住难过", SAD),
     ],
 )
 def test_phrases_are_found_in_sentences(text: str, says: object) -> None:

@@ -23,6 +23,8 @@ from flow_core.train import words
         ("blak hair, wdie nose", "black hair, wide nose"),
         ("微笑, smilng", "微笑, smiling"),
         ("a sda man", "a sad man"),
+        ("bared treth", "bared teeth"),
+        ("a podgier face", "a podgy face"),
     ],
 )
 def test_slips_of_the_keys_are_mended(guide: Guide, text: str, read: str) -> None:
@@ -362,6 +364,13 @@ def test_what_is_undone_or_mended_is_turned_down(guide: Guide, text: str, name: 
         ("caught laughing", {"laugh"}),
         ("eyeLookUpLeft", {"look up"}),
         ("no emotions at all", {"neutral"}),
+        ("over the moon about the news", {"smile"}),
+        ("smiling at a baby", {"smile"}),
+        ("narrow the eyes and the nose", {"eyes narrow", "nose narrow"}),
+        ("add fifteen years", {"old"}),
+        ("shave a decade off him", {"young"}),
+        ("兴奋和恐惧", {"smile", "fear"}),
+        ("i don't want a dirty look", {"anger"}),
     ],
 )
 def test_what_is_meant_is_read_and_nothing_beside_it(guide: Guide, text: str, names: set[str]) -> None:
