@@ -59,6 +59,8 @@ WIDENS = 0.0, 0.010  # by which a mouth opens more than it did, until what is pa
 # Centimetres of a tooth that are seen at most, and how many times as long as it was seen it is then
 CROWN, LONGER = 0.95, 2.2
 FIRM = 0.5, 0.8  # how light, of the lightest, a column of teeth is that is surely none of the dark beside them
+# By which it does so anywhere, or its upper lip rises, until upper teeth are painted before what it showed behind them
+GROWS, RISES = (0.002, 0.008), (0.004, 0.012)
 TEETH_SEEN = (0.004, 0.012)  # opening of a mouth below which nothing inside is seen, and above which it is
 MEETING = LIP_EDGES[1::2]  # where they meet
 
@@ -74,7 +76,7 @@ class Mouth:
     gap: float  # largest opening before
     pit: float  # half height of the dark at the corners of a grin that shuts
     parts: float  # 0..1, how far it opens more than it was, so that its corners are soft
-    widens: float  # 0..1, how far it opens more than it was anywhere
+    widens: float  # 0..1, how far it opens more than it was anywhere, or its upper lip rises
     lift: float  # how far the teeth go down with the upper lip
     box: Box
     edge: float  # width of its border
@@ -129,6 +131,10 @@ def mouth_of(
     lift = (moved[middle] - landmarks[middle]).mean(0)[1].item()
     lift *= FOLLOW if lift < 0 else COVER
     opening = (curves[1] - curves[0]).clip(0)
+    rises = (landmarks[MEETING[0]] - moved[MEETING[0]])[:, 1].max().item()
+    widens = max(
+        smoothstep((opening - (curves[3] - curves[2]).clip(0)).max().item(), *GROWS), smoothstep(rises, *RISES)
+    )
     shut = smoothstep(gap, *GRIN) * smoothstep(1 - opening.max().item() / max(gap, EDGE), *SHUT)
     if shut:  # lips that are soft leave no chinks
         meets = 0.5 * shut * (1 - smoothstep(opening, *CHINKS)) * opening
@@ -142,7 +148,6 @@ def mouth_of(
     after = (curves[1] - curves[0]).max().item()
     pit = PIT[1] * smoothstep(gap, *GRIN) * (1 - smoothstep(after, *TEETH_SEEN))
     parts = smoothstep((after - gap) / target.length, *OPENING)
-    widens = smoothstep((curves[1] - curves[0] - curves[3] + curves[2]).max().item(), *WIDENS)
     box = box_of(target, curves[0].min() - SEAM, curves[1].max() + SEAM, PIT[0] * target.length if pit else 0.0)
     opens = after > 0.2 * EDGE
     shows, own, jaw = 1.0, None, None

@@ -347,3 +347,31 @@ def test_teeth_that_a_lip_cuts_end_where_those_beside_them_do(closed: Crop, astr
         asked(field, replace(crop, mouth=seen))[0].mouth.row.columns[0, right].mean() for seen in (whole, half, none)
     ]
     assert edges[1] - edges[0] < 0.4 * (edges[2] - edges[0])
+
+
+def test_a_parted_mouth_gets_no_teeth_where_others_move(closed: Crop) -> None:
+    """What it shows is dark, and stays so where eyes shut; where its upper lip rises there are teeth before the dark."""
+    landmarks = closed.landmarks.clone()
+    landmarks[:, [AT[i] for i in LOWER[2:9]]] += 0.05 * closed.side[0] * torch.tensor([0.0, 1.0])
+    parted = replace(closed, landmarks=landmarks)
+    covers = []
+    for units in ({"eyeBlink": 1.0}, {"mouthUpperUp": 0.8}):
+        field = MusclesField.of(units)
+        face, _, _ = asked(field, parted)
+        covers.append(column(face, parted, field, [0.1, 0.2])[1].amax().item())
+    assert covers[0] < 0.05
+    assert covers[1] > 0.8
+
+
+def test_a_lip_that_rises_uncovers_more_of_the_same_teeth(closed: Crop, astronaut: Tensor) -> None:
+    picture, crop = shows_teeth_and_tongue(closed, astronaut)
+    field = MusclesField.of({"mouthUpperUp": 1.0})
+    face, _, _ = asked(field, crop)
+    top, bottom = face.mouth.lips[:, 128].tolist()
+    down = torch.tensor([0.012, 0.016, 0.02])
+    points = [face.mouth.target.back(face.mouth.target.length / 2, top + d.item()) for d in down]
+    points = torch.tensor(points)[None, None]
+    sample = field.flow(0.0, crop)(points)
+    assert sample.painted[0, 3].max() < 0.1
+    seen = sample_image(crop.aligned(picture, 512), (points + sample.offset.movedim(1, -1)) * 512)[0, :, 0].T
+    assert (seen - torch.tensor([225, 215, 200]) / 255).abs().max() < 0.1
