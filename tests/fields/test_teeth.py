@@ -367,7 +367,7 @@ def test_a_lip_that_rises_uncovers_more_of_the_same_teeth(closed: Crop, astronau
     picture, crop = shows_teeth_and_tongue(closed, astronaut)
     field = MusclesField.of({"mouthUpperUp": 1.0})
     face, _, _ = asked(field, crop)
-    top, bottom = face.mouth.lips[:, 128].tolist()
+    top = face.mouth.lips[0, 128].item()
     down = torch.tensor([0.012, 0.016, 0.02])
     points = [face.mouth.target.back(face.mouth.target.length / 2, top + d.item()) for d in down]
     points = torch.tensor(points)[None, None]
