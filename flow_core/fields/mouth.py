@@ -54,6 +54,7 @@ UNSURE = 2.2 * EDGE, 0.12
 TORN = 0.01  # by which a jaw drops from the upper teeth, from where on what it carries has a border of its own
 BEYOND = 9.0  # below all that is seen
 PARTED = (0.008, 0.018)  # largest opening below which lips may as well be shut, and above which they are known to part
+TELLS = (0.012, 0.020)  # and the same, from where on it is high enough for what it shows to be looked at
 UNKNOWN = (0.015, 0.035)  # how far above what an opening showed nothing is known of what is seen there
 WIDENS = 0.0, 0.010  # by which a mouth opens more than it did, until what is painted there is there
 # Centimetres of a tooth that are seen at most, and how many times as long as it was seen it is then
@@ -154,7 +155,7 @@ def mouth_of(
     if skull is not None and opens:
         shows = shows_teeth(skull)
         if gap > PARTED[0] and len(skull.colors) > 3:
-            columns = skull.colors[3:].double().cpu().numpy() * [1, shows * smoothstep(gap, *PARTED), 1]
+            columns = skull.colors[3:].double().cpu().numpy() * [1, shows * smoothstep(gap, *TELLS), 1]
             own, below = _looked(columns, upper_seen, lower_seen, source, np.array([teeth[0], teeth[1] + lift]))
             tables = torch.cat([tables, torch.from_numpy(below.astype(np.float32)).to(device)])
             if below[0].min() < BEYOND:

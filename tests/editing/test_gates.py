@@ -97,7 +97,7 @@ def test_hair_is_found(astronaut: Tensor, crop: Crop) -> None:
 
 def test_a_large_region_is_painted_with_care(astronaut: Tensor, crop: Crop) -> None:
     face, lips = (region_cost(masks(astronaut, crop, **{name: 1.0})[0]).item() for name in ("skin", "lips"))
-    assert lips == 1.0
+    assert lips < 1.1
     assert 3 < face < 6
     skin, points = masks(astronaut, crop, skin=1.0)
     assert (skin * region_mask(points, "lips", 96)).sum() < 0.4 * region_mask(points, "lips", 96).sum()
