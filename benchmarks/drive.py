@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import torch
@@ -116,6 +117,13 @@ def on_face(units: Tensor, crop: Crop) -> dict[str, Tensor]:
     return parts(landmarks_after(face, places, after))
 
 
+def moving(units: Tensor) -> Iterator[tuple[str, list[int]]]:
+    """Names of the groups, each with those of its units that move in ``units [T,U]``."""
+    names = load_rig().unit_names
+    for group, begins in GROUPS.items():
+        yield group, [i for i, n in enumerate(names) if n.startswith(begins) and units[:, i].std() > MOVES]
+
+
 def of_a_person(path: Path, still: Tensor) -> None:
     """Print how a portrait ``[H,W,3]`` uint8 follows a clip of somebody."""
     reading = read_frames(Clip.open(path), load_detector())
@@ -123,8 +131,7 @@ def of_a_person(path: Path, still: Tensor) -> None:
     again = torch.cat([expression_of(find(e.pixels)).units for e in drive(still, find(still), fields)])
     read = reading.units
     print(f"{len(read)} frames\n| part | correlation over time | carried |\n|---|---|---|")
-    for group, begins in GROUPS.items():
-        moves = [i for i, n in enumerate(load_rig().unit_names) if n.startswith(begins) and read[:, i].std() > MOVES]
+    for group, moves in moving(read):
         if moves:
             x, y = (v[:, moves] - v[:, moves].mean(0) for v in (read, again))
             print(f"| {group} | {correlation(x, y).mean():.2f} | {(x * y).sum() / x.square().sum():.2f} |")
@@ -162,8 +169,7 @@ def main() -> None:
         "| correlation over time | asked and read in the clip | read in the clip and in the result | asked and result |"
     )
     print("|---|---|---|---|")
-    for group, begins in GROUPS.items():
-        moves = [i for i, n in enumerate(load_rig().unit_names) if n.startswith(begins) and asked[:, i].std() > MOVES]
+    for group, moves in moving(asked):
         pairs = ((asked, reading.units), (reading.units, again), (asked, again))
         print(f"| {group} | {' | '.join(f'{correlation(a[:, moves], b[:, moves]).mean():.2f}' for a, b in pairs)} |")
     print("\n| part | carried | correlation |\n|---|---|---|")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from comfy_api.latest import io
 from torch import Tensor
 
+from ..flow_core.editing.tinted import painted_on
 from ..flow_core.fields.base import FEATHER, FlowField
 from ..flow_core.geometry.crop import Crop
 from ..flow_core.warping.jacobian import fold_note
@@ -57,7 +58,10 @@ class FaceFlowApply(io.ComfyNode):
         mask: Tensor | None = None, latent: dict | None = None, mask_to_warp: Tensor | None = None,
     ) -> io.NodeOutput:  # fmt: skip
         mask, along = (fit_mask(m, crop.image_size) for m in (mask, mask_to_warp))
-        edited, changed = warp(to_core(image), crop, field, shape_strength, color_strength, mask, feather)
+        picture = to_core(image)
+        edited, changed = warp(
+            picture, crop, painted_on(field, picture, crop), shape_strength, color_strength, mask, feather
+        )
         how = field, shape_strength, mask, feather
         folds = fold_note(field, shape_strength, crop)
         return io.NodeOutput(

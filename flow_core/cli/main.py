@@ -22,6 +22,7 @@ from ..editing.edit import METHODS, Watch, make_field
 from ..editing.optimize import Settings, Step, report
 from ..editing.predict import BUILTIN as PREDICTOR
 from ..editing.predict import Predictor, PredictorError
+from ..editing.tinted import painted_on
 from ..faces.align import ORDERS, align
 from ..faces.detect import Detector, load_detector
 from ..faces.doubts import doubts
@@ -395,7 +396,7 @@ def _apply(o: argparse.Namespace) -> None:
             f"{o.field.name} is an edit of {field.batch} faces, and {crop.batch} of {o.portrait.name} taken; with --face all it fits a picture of "
             f"{field.batch} faces."
         )
-    write_edited(photo, crop, field, o)
+    write_edited(photo, crop, painted_on(field, photo.pixels, crop), o)
     print(o.output)
 
 

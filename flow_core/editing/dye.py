@@ -278,7 +278,7 @@ def _hues(hair: Hair, there: Tensor, light: Tensor, wholly: Tensor) -> Tensor:
     power = torch.lerp(torch.full_like(warm, FULL), warm, (there[2] / 20).clamp(0, 1))
     full, was = ((power * dark).exp().clamp(max=WARMER) for dark in (shade.log(), hair.shade))
     # what has more colour the lighter it is lies in coloured light, and so does its gloss
-    colored = ((own[1:].norm(dim=0) - mean[1:].norm(dim=0) - COLORED[0]) / (COLORED[1] - COLORED[0])).clamp(0, 1)
+    colored = ((torch.hypot(*own[1:]) - mean[1:].norm(dim=0) - COLORED[0]) / (COLORED[1] - COLORED[0])).clamp(0, 1)
     pale = 1 - torch.lerp(*own.new_tensor(WASHED)[..., None], fair) * gloss * (1 - colored)
     chroma = there[1:].norm(dim=0)
     darker, paler = (new + 16) / (mean[0] + 16), (chroma + 1) / (mean[1:].norm(dim=0) + 1)

@@ -24,7 +24,7 @@ from ..fields.algebra import mix
 from ..fields.base import FEATHER, FlowField, Sample, color_taper, taper
 from ..fields.face import Face, front, front_triangles
 from ..fields.moved import moved_face
-from ..fields.muscles import MusclesField
+from ..fields.muscles import MusclesField, untinted
 from ..fields.raster import Field
 from ..fields.units import MOST, fit_shown
 from ..geometry.crop import Crop
@@ -37,8 +37,9 @@ from . import losses
 from .gates import open_gates
 from .named import covariance, named
 from .objective import Edit
-from .painting import RegionColors, colored, hair_span, raster_side
+from .painting import COLOR_LIMIT, RegionColors, colored, hair_span, raster_side
 from .parameters import COLOR_RATE, NAMED_AT
+from .tinted import with_tints
 from .tints import named_tints
 from .views import Faces
 
@@ -80,14 +81,15 @@ class MuscleParameters:
             regions = colored(list(gates.values()))
             span = 1.0 if faces.photo is None or "hair" not in regions else hair_span(faces.photo[1], faces.photo[0])
             picture, within = faces.closer(raster_side(regions), span)
+            self.tints = [tints[p] for p in prompts], margin / NAMED_AT
             self.colors = RegionColors(
                 [gates[p] for p in prompts],
-                [tints[p] for p in prompts],
+                self.tints[0],
                 faces.landmarks,
                 picture,
                 (2, 2),
                 color_limit,
-                margin / NAMED_AT,
+                self.tints[1],
                 span,
                 within,
             )
@@ -204,7 +206,9 @@ class MuscleParameters:
             rest = Field(color.new_zeros(len(color), 2, *color.shape[2:]), color, span=self.colors.span)
             if field.rest is not None:
                 rest = mix([field.rest, rest], [1.0, 1.0])
-            field = replace(field, rest=rest)
+            named = field.rest is None and not self.colors.sought and self.colors.limit == COLOR_LIMIT
+            field = replace(field, rest=rest, meta=untinted(field.meta))
+            field = with_tints(field, *self.tints) if named else field
         return field, lambda same: same
 
 

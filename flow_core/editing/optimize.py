@@ -23,6 +23,7 @@ from ..warping.warp import warp
 from .losses import face_importance
 from .muscles import MuscleParameters
 from .objective import Objective, Priors, least_unit_gain
+from .painting import COLOR_LIMIT
 from .parameters import Parameters, RasterParameters
 from .views import DENSITY, Faces, ViewPool
 
@@ -53,7 +54,7 @@ class Settings:
     lr: float = 6e-3
     margin: float = 5.0
     preserve: float = 0.5
-    color_limit: float = 1.0
+    color_limit: float = COLOR_LIMIT
     priors: Priors = field(default_factory=Priors)
     seed: int = 0
 

@@ -25,6 +25,7 @@ HAIR_RASTER = 256  # and of hair, whose strands are finer still
 # sides of the face square in which hair may be dyed; multiples of 1/8 keep the rasters even
 SPANS = 1.0, 1.125, 1.25, 1.5, 2.0, 2.5
 MARGIN = 0.09  # of the face square, by which these go beyond a picture, whose hair fades over the last of them
+COLOR_LIMIT = 1.0  # largest colour offset, of sRGB, where nothing else is asked for
 LEAST_MASK = 1 / 512  # of a mask, below which nothing is painted: less than any format keeps
 REFERENCE_AREA = 0.012  # share of the face square that lips cover, on which a colour costs no more than what it is
 SAID = {  # region -> what is wrong where there is none of it

@@ -23,7 +23,7 @@ from ..faces.fit import FittedFace
 from ..faces.landmarks import located
 from ..faces.rig import load_rig
 from ..fields.moved import CONTROL_RANGE
-from ..fields.muscles import MusclesField
+from ..fields.muscles import TINTS, MusclesField, untinted
 from ..fields.raster import Field
 from ..fields.told import telling
 from ..fields.units import fit_shown, other_side
@@ -35,12 +35,11 @@ from ..randomness import OwnRandom
 from ..threads import suited, yielding
 from .gates import COLOR_REGIONS, Gates, open_gates
 from .named import covariance, named
-from .optimize import Settings
-from .painting import RegionColors, colored, hair_span, raster_side
+from .painting import COLOR_LIMIT, RegionColors, colored, hair_span, raster_side
+from .tinted import with_tints
 from .tints import Tint, named_tints
 
 BUILTIN = Path(__file__).parents[1] / "weights" / "predictor.safetensors"
-COLOR_LIMIT = Settings.color_limit  # largest colour offset
 KEYS = ("a smiling face", "an angry face", "a face with a wide nose", "red lips", "an old man", "blond hair")
 LEAST_SIMILARITY = 0.99  # least cosine between KEYS in the guide's text space and in that of the training
 REACH = 0.5  # standard deviations of real faces that a correction goes at most
@@ -351,6 +350,8 @@ class Bound:
         if colors is not None:
             painted = paint_with(colors, self.gates, answer.shifts)
             made = replace(made, rest=Field(painted.new_zeros(count, 2, *painted.shape[2:]), painted, span=span))
+            if not colors.sought:
+                made = with_tints(made, [self.tints])
             meta |= {"note": colors.note} if colors.note else {}
         return made.scale(self.amount, self.amount).with_meta(**meta)
 
@@ -460,8 +461,12 @@ def _joined(fields: Sequence[MusclesField]) -> MusclesField:
     """One field of the faces of several; those without a rest get an empty one where others have one."""
     made = replace(fields[0], rest=None).with_coefficients(torch.cat([f.coefficients() for f in fields]))
     rests = [f.rest for f in fields]
+    made = replace(made, meta=untinted(made.meta))
     if not any(r is not None for r in rests):
         return made
+    if all(f.rest is None or TINTS in f.meta for f in fields):
+        faces = [f.meta[TINTS]["faces"][0] if TINTS in f.meta else {} for f in fields]
+        made = made.with_meta(**{TINTS: {"times": 1.0, "faces": faces}})
     like = max((r for r in rests if r is not None), key=lambda r: r.size)
     rests = [None if r is None else r.spanning(like.span, like.size) for r in rests]
     offset, color = (

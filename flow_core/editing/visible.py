@@ -85,16 +85,19 @@ def seen_in(
     """:class:`Seen`, of the last few faces, singly, as it was when they were looked at before: another colour on the same face costs little."""
     asked = size, span, fine or size, torch.is_inference_mode_enabled()
     for kept in tuple(_KEPT):
-        if kept.asked == asked and _same(kept.landmarks, landmarks) and _same(kept.picture, picture):
+        pairs = (kept.landmarks, landmarks), (kept.picture, picture), (kept.within, within)
+        if kept.asked == asked and all(_same(one, other) for one, other in pairs):
             return kept
-    made = Seen(landmarks, picture.clone(), size, span, fine, within)
+    made = Seen(landmarks, picture.clone(), size, span, fine, None if within is None else within.clone())
     made.asked = asked
     if len(landmarks) == 1:  # some 4 MB; of a batch it would be much that nobody may ask for again
         _KEPT.appendleft(made)
     return made
 
 
-def _same(one: Tensor, other: Tensor) -> bool:
+def _same(one: Tensor | None, other: Tensor | None) -> bool:
+    if one is None or other is None:
+        return one is other
     return one.device == other.device and one.dtype == other.dtype and torch.equal(one, other)
 
 

@@ -109,14 +109,16 @@ def studied(image: Tensor, crop: Crop, landmarks: Landmarks | None = None) -> Cr
     from .glasses import wears_glasses
     from .landmarks import five_points, load_landmarks
     from .lids import lid_colors
+    from .lip_edges import to_the_lips
     from .mouth import mouth_colors
     from .shown import view
-    from .texture import mouth_texture
+    from .texture import lid_texture, mouth_texture
 
     # All looks are at the faces alone, and none at more pixels: a large photo is read once.
     image, corner, times = close_up(image, crop)
     near = _at(crop, (crop.points - corner) / times, tuple(image.shape[2:]))
     near = (landmarks or load_landmarks()).refine(image, near)
+    near = replace(near, landmarks=to_the_lips(image, near))
     places, seen = near.landmarks * times + corner, view(image, near)
     return replace(
         _at(crop, five_points(places), crop.image_size),
@@ -128,6 +130,7 @@ def studied(image: Tensor, crop: Crop, landmarks: Landmarks | None = None) -> Cr
         lids=lid_colors(seen, near.places),
         view=seen,
         texture=mouth_texture(image, near),
+        lid_texture=lid_texture(image, near),
     )
 
 

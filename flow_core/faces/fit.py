@@ -132,41 +132,39 @@ def fit_faces(
     x = landmarks.float()
     count, shapes = len(x), len(rig.shape)
     mean = torch.zeros(count, shapes + len(rig.units), device=x.device)
-    precision = torch.block_diag(torch.eye(shapes, device=x.device), model.precision)
+    precision = _precision(rig, units is not None, warm is not None)
     if units is not None:
         mean[:, shapes:] = units.to(mean)
-        precision[shapes:, shapes:] = torch.eye(len(rig.units)).to(mean) / READ**2
     if warm is None:
         found = mean.clone()
         rotation, scale, translation = _pose(x, model.base + _mix(model, found), model.weight)
     else:
         found = torch.cat([warm.shape, warm.units], 1)
         mean[:, :shapes] = warm.shape
-        precision[:shapes, :shapes] *= 9
         rotation, scale, translation = warm.rotation, warm.scale, warm.translation
-    low = torch.cat([torch.full_like(found[:, :shapes], -4.0), mean[:, shapes:].clamp(max=0)], 1)
-    high = torch.cat([torch.full((shapes,), 4.0), torch.ones(len(rig.units))]).to(found)
+    low, high = mean.clamp(max=0), torch.ones_like(mean)
+    low[:, :shapes], high[:, :shapes] = -4.0, 4.0
     for step in range(ROUNDS if warm is None else WARM_ROUNDS):
         turned = (model.base + _mix(model, found)) @ rotation.mT
         miss = (x - translation[:, None]) / scale[:, None, None] - turned[..., :2]  # centimetres
         # outliers pull less, but the curvature stays that of plain least squares (Huber's modified residuals)
-        pull = miss * (model.weight * (_robust(miss, model.weight) if step > 1 else 1.0))[..., None] / NOISE**2
+        pull = miss * (model.weight * (_robust(miss, model.sure) if step > 1 else 1.0))[..., None] / NOISE**2
         normal, right = _normal(model, rotation, turned, pull)
         normal[:, 6:, 6:] += precision
         right[:, 6:] += (mean - found) @ precision
         held = ((found <= low) & (right[:, 6:] < 0)) | ((found >= high) & (right[:, 6:] > 0))
         delta = _solve(normal, right, held)
         after = found + delta[:, 6:]
-        delta = _solve(
-            normal, right, held | (after < low) | (after > high)
-        )  # what would leave its bounds goes as far as they
+        leaves = (after < low) | (after > high)
+        if leaves.any():  # what would leave its bounds goes as far as they
+            delta = _solve(normal, right, held | leaves)
         rotation = _turn(delta[:, :3]) @ rotation
         translation = translation + delta[:, 4:6] * scale[:, None]
         scale = scale * delta[:, 3].clamp(-0.5, 0.5).exp()
-        found = torch.where((after < low) | (after > high), after, found + delta[:, 6:]).clamp(low, high)
+        found = torch.where(leaves, after, found + delta[:, 6:]).clamp(low, high)
     turned = (model.base + _mix(model, found)) @ rotation.mT
     left = x - translation[:, None] - turned[..., :2] * scale[:, None, None]
-    error = (left[:, model.inner] / scale[:, None, None]).square().sum(-1).mean(1).sqrt()
+    error = (left.index_select(1, model.inner) / scale[:, None, None]).square().sum(-1).mean(1).sqrt()
     return FittedFace(
         rotation,
         scale,
@@ -187,13 +185,14 @@ def _on(device: torch.device) -> Rig:
 @dataclass(frozen=True)
 class _Model:
     """The rig at the landmarks: base [161,3], modes [K,161*3] (shapes, then units), products [9,K*K] of them by pairs of axes, weight
-    [161], inner (not of the contour), and the precision [U,U] of the units."""
+    [161], which of them are inner (not of the contour) and sure (of much weight), and the precision [U,U] of the units."""
 
     base: Tensor
     modes: Tensor
     products: Tensor
     weight: Tensor
     inner: Tensor
+    sure: Tensor
     precision: Tensor
 
 
@@ -201,7 +200,7 @@ class _Model:
 def _model(rig: Rig) -> _Model:
     with torch.inference_mode(False):
         weight = _landmark_weights(rig)
-        inner = torch.tensor([i not in OVAL for i in POINTS])
+        inner = torch.tensor([i not in OVAL for i in POINTS]).nonzero()[:, 0]
         spread = torch.full((len(rig.units),), 0.05)
         for i, name in enumerate(rig.unit_names):
             if name.startswith(UNSEEN):
@@ -217,8 +216,19 @@ def _model(rig: Rig) -> _Model:
             products.flatten(2).flatten(0, 1).to(rig.device, torch.float32),
             weight,
             inner.to(rig.device),
+            (weight > 0.5).nonzero()[:, 0],
             torch.linalg.inv(covariance).to(rig.device, torch.float32),
         )
+
+
+@functools.lru_cache(maxsize=4)
+def _precision(rig: Rig, read: bool, warm: bool) -> Tensor:
+    """``[K,K]`` of shapes and units around their means: of units that were ``read``, or as faces show them together, and of shapes that are those
+    of a frame earlier where the search starts ``warm``."""
+    with torch.inference_mode(False):
+        of_shapes, of_units = torch.eye(len(rig.shape)), _model(rig).precision
+        of_units = torch.eye(len(of_units)) / READ**2 if read else of_units.cpu()
+        return torch.block_diag(of_shapes * (9 if warm else 1), of_units).to(rig.device)
 
 
 @functools.lru_cache(maxsize=2)
@@ -248,7 +258,7 @@ def _normal(model: _Model, rotation: Tensor, turned: Tensor, pull: Tensor) -> tu
     # the projection of modes is linear in their axes: products of modes are summed over landmarks once for all faces
     seen = (rows.mT @ rows).flatten(1) / NOISE**2  # [B,9]
     normal[:, 6:, 6:] = (seen @ model.products).unflatten(1, (k, k))
-    across = torch.einsum("bndp,bda->bpna", weighted, rows).flatten(2) @ model.modes.T
+    across = (weighted.permute(0, 3, 1, 2) @ rows[:, None]).flatten(2) @ model.modes.T
     normal[:, :6, 6:], normal[:, 6:, :6] = across, across.mT
     right = jacobian.new_empty(count, 6 + k)
     right[:, :6] = (jacobian * pull[..., None]).sum((1, 2))
@@ -267,27 +277,34 @@ def _solve(normal: Tensor, right: Tensor, held: Tensor) -> Tensor:
 def _pose_jacobian(turned: Tensor) -> Tensor:
     """How turned points ``[B,N,3]`` move in the picture, in centimetres, with a turn about each axis, growth, and shifts:
     ``[B,N,2,6]``."""
-    x, y, z = turned.unbind(-1)
-    none, one = torch.zeros_like(x), torch.ones_like(x)
-    across = torch.stack([none, z, -y, x, one, none], -1)
-    down = torch.stack([-z, none, x, y, none, one], -1)
-    return torch.stack([across, down], -2)
+    return (F.pad(turned, (0, 1), value=1.0) @ _constants(turned.device)[0]).unflatten(-1, (2, 6))
 
 
 def _turn(vector: Tensor) -> Tensor:
     """Rotations ``[B,3,3]`` about ``vector [B,3]`` by its length in radians."""
     vector = vector.clamp(-0.6, 0.6)
-    angle = vector.norm(dim=-1).clamp(min=1e-9)[:, None, None]
-    x, y, z = vector.unbind(-1)
-    none = torch.zeros_like(x)
-    skew = torch.stack([none, -z, y, z, none, -x, -y, x, none], -1).unflatten(-1, (3, 3))
-    return torch.eye(3).to(skew) + angle.sin() / angle * skew + (1 - angle.cos()) / angle**2 * (skew @ skew)
+    angle = torch.linalg.vector_norm(vector, dim=-1).clamp(min=1e-9)[:, None, None]
+    _, about, still = _constants(vector.device)
+    skew = (vector @ about).unflatten(-1, (3, 3))
+    return still + angle.sin() / angle * skew + (1 - angle.cos()) / angle**2 * (skew @ skew)
 
 
-def _robust(miss: Tensor, weight: Tensor) -> Tensor:
-    """Cauchy weights ``[B,N]``: a landmark that lies five times as far off as most counts half."""
+@functools.lru_cache(maxsize=2)
+def _constants(device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
+    """How x, y, z and 1 of a point make its row of :func:`_pose_jacobian` ``[4,12]``, how a vector makes the matrix of its cross product ``[3,9]``, and
+    the identity: a product is quicker than to lay out numbers one by one."""
+    with torch.inference_mode(False):
+        jacobian, about = torch.zeros(4, 2, 6), torch.zeros(3, 3, 3)
+        jacobian[[2, 1, 0, 3], 0, [1, 2, 3, 4]] = torch.tensor([1.0, -1.0, 1.0, 1.0])
+        jacobian[[2, 0, 1, 3], 1, [0, 2, 3, 5]] = torch.tensor([-1.0, 1.0, 1.0, 1.0])
+        about[[0, 1, 2], [2, 0, 1], [1, 2, 0]], about[[0, 1, 2], [1, 2, 0], [2, 0, 1]] = 1.0, -1.0
+        return jacobian.flatten(1).to(device), about.flatten(1).to(device), torch.eye(3, device=device)
+
+
+def _robust(miss: Tensor, sure: Tensor) -> Tensor:
+    """Cauchy weights ``[B,N]``: a landmark that lies five times as far off as most of the ``sure`` ones counts half."""
     far = miss.square().sum(-1)
-    usual = far[:, weight > 0.5].median(1).values.clamp(min=NOISE**2)[:, None]
+    usual = far.index_select(1, sure).median(1).values.clamp(min=NOISE**2)[:, None]
     return 1 / (1 + far / (25 * usual))
 
 

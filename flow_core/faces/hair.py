@@ -241,7 +241,8 @@ def _goes_on(found: Tensor, span: float) -> Tensor:
 
 def _low(picture: Tensor, within: Tensor, span: float, count: int) -> Tensor:
     """How likely places are hair to the network that looks at :data:`HANGING` squares, ``[B,1,count,count]``; 0 where none of them reaches."""
-    unit, coarse, rim = picture.shape[-1] / span, count / span, 1.0
+    unit, coarse = picture.shape[-1] / span, count / span
+    rim = max(0.0, *(below + (side - span) / 2 for side, below in HANGING))  # so far they reach beyond the picture
     both = F.pad(torch.cat([picture * within, within], 1), (round(rim * unit),) * 4)
     looks = []
     for side, below in HANGING:
@@ -421,8 +422,7 @@ def _colors(sums: Tensor, weight: Tensor, radius: int) -> tuple[Tensor, Tensor, 
     within itself, by pairs of colours ``[P,B,C(C+1)/2,y,x]``."""
     count = math.isqrt(2 * sums.shape[1]) - 1
     row, column, _ = _pairs(count, sums.device)
-    sums = blurred(sums * weight, radius)
-    sums = F.avg_pool2d(sums.flatten(0, 1), 2, ceil_mode=True).unflatten(0, sums.shape[:2])
+    sums = blurred(sums * weight, radius, every=2)
     some, mean, square = sums.split((1, count, len(row)), 2)
     mean, square = mean / some.clamp(min=1e-5), square / some.clamp(min=1e-5)
     return (50 * some).clamp(max=1), mean, square - mean.index_select(2, row) * mean.index_select(2, column)

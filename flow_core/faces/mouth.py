@@ -33,6 +33,7 @@ WHITE = (
 TINT = 0.21, 0.46  # exponents of the tints of the skin and of the white of the eyes, for teeth
 NOISE = 0.1  # of the opening, by which the edges of neighbouring teeth differ at most
 LEAST = 0.4  # which part of a mouth lower teeth or a tongue span at least
+BENEATH = 0.25  # of an opening, dark above which lower teeth begin
 # How much darker than teeth the line between their two rows is where it is seen, and counts at most; in which part of the columns at least; by how
 # many rows it rises from column to column at most, and what each of them costs
 SEEN, DEEPEST, BITES, STEEP, LEVEL = 0.08, 0.35, 0.24, 2, 0.01
@@ -57,25 +58,11 @@ def mouth_colors(image: Tensor, crop: Crop) -> Tensor:
         crop: B faces with landmarks.
     """
     aligned, places = crop.aligned(image, SIZE).float().clamp(0, 1).cpu(), crop.places.float().cpu()
-
-    def at(*numbers: int) -> Tensor:
-        return places[:, [AT[i] for i in numbers]]
-
-    def seen(points: Tensor) -> Tensor:
-        return sample_image(aligned, points[:, None] * SIZE)[:, :, 0].mT  # [B,N,3]
-
-    skin = seen(at(*(i for side in CHEEKS for i in side))).median(1).values
-    lips = seen((at(*LIPS[2:9]) + at(*LIPS_INNER[2:9])) / 2).median(1).values
-    white = torch.cat([torch.lerp(at(*eye).mean(1, True), at(*eye), t) for eye in EYES for t in (0.3, 0.55)], 1)
-    upper, lower = (at(*(pair[k] for pair in FACING)) for k in (0, 1))
+    skin, grey, light, teeth = _lit(aligned, places)
+    lips = _seen(aligned, (_at(places, *LIPS[2:9]) + _at(places, *LIPS_INNER[2:9])) / 2).median(1).values
+    upper, lower = (_at(places, *(pair[k] for pair in FACING)) for k in (0, 1))
     between = torch.cat([torch.lerp(upper, lower, t) for t in (0.15, 0.25, 0.4, 0.55)], 1)
-    white, between = _lightest(seen(white), 6), _lightest(seen(between), 5)
-    grey, of_white, of_lips = (v.mean(-1, keepdim=True).clamp(min=0.01) for v in (skin, white, lips))
-    brightest = aligned[..., MIDDLE, MIDDLE].mean(1).flatten(1).quantile(0.99, 1, keepdim=True)
-    least = WHITE * grey
-    light = (TEETH[0] + TEETH[1] * grey + TEETH[2] * of_white.maximum(least)).minimum(brightest)
-    tint = TINT[1] * (of_white / least).clamp(max=1).square()  # of what hides the white nobody has teeth
-    teeth = light * (skin / grey) ** TINT[0] * (white / of_white) ** tint
+    between, of_lips = _lightest(_seen(aligned, between), 5), lips.mean(-1, keepdim=True).clamp(min=0.01)
     # Pale lips or skin make no pale tongue; but a grey picture has a grey one.
     colored = ((1 - skin.amin(-1, keepdim=True) / skin.amax(-1, keepdim=True).clamp(min=0.01)) / 0.2).clamp(0, 1)
     tongue = (
@@ -100,6 +87,37 @@ def mouth_colors(image: Tensor, crop: Crop) -> Tensor:
     color = color / color.mean(-1, keepdim=True).clamp(min=1e-3) * colors[:, 1].mean(-1, keepdim=True)
     colors[:, 1] = torch.lerp(colors[:, 1], color.clamp(0, 1), (4 * deep.mean((1, 2))).clamp(max=0.5) * redder)
     return torch.cat([colors, row], 1)
+
+
+@torch.no_grad()
+def teeth_color(image: Tensor, crop: Crop) -> Tensor:
+    """The colour ``[B,3]`` of teeth in the light of a picture, as :func:`mouth_colors` gives it first, without a look into the mouth."""
+    return _lit(crop.aligned(image, SIZE).float().clamp(0, 1).cpu(), crop.places.float().cpu())[3].clamp(0, 1)
+
+
+def _lit(aligned: Tensor, places: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Of faces ``[B,3,SIZE,SIZE]`` with landmarks ``[B,161,2]``: the colour of the skin ``[B,3]``, its lightness ``[B,1]``, that of teeth, and their
+    colour."""
+    skin = _seen(aligned, _at(places, *(i for side in CHEEKS for i in side))).median(1).values
+    white = torch.cat(
+        [torch.lerp(_at(places, *eye).mean(1, True), _at(places, *eye), t) for eye in EYES for t in (0.3, 0.55)], 1
+    )
+    white = _lightest(_seen(aligned, white), 6)
+    grey, of_white = (v.mean(-1, keepdim=True).clamp(min=0.01) for v in (skin, white))
+    brightest = aligned[..., MIDDLE, MIDDLE].mean(1).flatten(1).quantile(0.99, 1, keepdim=True)
+    least = WHITE * grey
+    light = (TEETH[0] + TEETH[1] * grey + TEETH[2] * of_white.maximum(least)).minimum(brightest)
+    tint = TINT[1] * (of_white / least).clamp(max=1).square()  # of what hides the white nobody has teeth
+    return skin, grey, light, light * (skin / grey) ** TINT[0] * (white / of_white) ** tint
+
+
+def _at(places: Tensor, *numbers: int) -> Tensor:
+    return places[:, [AT[i] for i in numbers]]
+
+
+def _seen(aligned: Tensor, points: Tensor) -> Tensor:
+    """Colours ``[B,N,3]`` at points ``[B,N,2]`` of face squares."""
+    return sample_image(aligned, points[:, None] * SIZE)[:, :, 0].mT
 
 
 def sampled(image: Tensor, crop: Crop, points: Tensor) -> Tensor:
@@ -148,6 +166,11 @@ def _row(seen: Tensor, lightest: Tensor, lips: Tensor, teeth: Tensor) -> Tensor:
     blue, of_white = (v[:, 2] / v[:, 1].clamp(min=0.02) for v in (lightest, teeth))
     tongue = (of_light < 0.74 * of_teeth) & (blue > 0.93 * of_white)
     tooth = tooth * ~tongue[:, None, None]
+    # What begins beneath the dark, and goes on to the lower lip, are lower teeth.
+    begins = (tooth > 0.5).float().argmax(1)
+    above = torch.where(count < begins[:, None], light, 0.0).sum(1) / begins.clamp(min=1)
+    under = (begins > BENEATH * ROWS) & (above < 0.45) & (tooth[:, -1] > 0.5)
+    tooth = tooth * (under.float().mean(1) < LEAST)[:, None, None]
     best = tooth.cummax(1).values
     ended = (best > 0.5) & (tooth < 0.5 * best)
     reach = torch.where(ended.any(1), ended.float().argmax(1), ROWS).float()  # [B,COLUMNS]
@@ -165,11 +188,12 @@ def _row(seen: Tensor, lightest: Tensor, lips: Tensor, teeth: Tensor) -> Tensor:
     clear = after - least > 0.12 + 0.04 / lightest[:, 1:2].clamp(min=0.02)
     split = torch.where(clear & (none | ((best[:, -1] > 0.5) & (reach < ROWS))), (at + 0.5) / ROWS, 1.0)
     split = torch.where(none & tongue[:, None] & (split == 1), 0.0, split)
+    split = torch.where(under, begins / ROWS, split)
     split = torch.where(bites, bite / ROWS, split)
-    split = _around(split, 7).median(-1).values  # a few columns alone are no row
-    split = torch.where((split < 1).float().mean(1, keepdim=True) < LEAST, 1.0, _around(split, 5).mean(-1))
+    split = around(split, 7).median(-1).values  # a few columns alone are no row
+    split = torch.where((split < 1).float().mean(1, keepdim=True) < LEAST, 1.0, around(split, 5).mean(-1))
     # In noise there is nothing to be seen; teeth end in a line.
-    reach, line = reach / ROWS, _around(reach / ROWS, 5).median(-1).values
+    reach, line = reach / ROWS, around(reach / ROWS, 5).median(-1).values
     steps = line.diff(dim=1).abs() * torch.minimum(tone[:, 1:], tone[:, :-1])
     clear = (((reach - line).abs().mean(1) < NOISE) & (steps.amax(1) < 3 * NOISE))[:, None]
     found = torch.where(none, reach, line), tone.clamp(max=1.3) * clear, torch.where(clear, split, 1.0)
@@ -206,7 +230,7 @@ def _bite(light: Tensor, tooth: Tensor) -> tuple[Tensor, Tensor]:
     bites = (along > SEEN).float().mean(1, keepdim=True) > BITES
     # Where one row alone is seen the line goes on as it does beside it.
     weight = along + 1e-3
-    rows = _around(path * weight, 3).mean(-1) / _around(weight, 3).mean(-1)
+    rows = around(path * weight, 3).mean(-1) / around(weight, 3).mean(-1)
     return rows + 0.5, bites
 
 
@@ -216,6 +240,6 @@ def _lightest(colors: Tensor, count: int) -> Tensor:
     return colors.gather(1, which[..., None].expand(-1, -1, 3)).mean(1)
 
 
-def _around(values: Tensor, count: int) -> Tensor:
+def around(values: Tensor, count: int) -> Tensor:
     """The ``count`` neighbours of each of values ``[B,N]``, the ends repeated: ``[B,N,count]``."""
     return F.pad(values[:, None], (count // 2, count // 2), mode="replicate")[:, 0].unfold(1, count, 1)

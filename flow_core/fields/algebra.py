@@ -33,7 +33,7 @@ from ..geometry.grid import nodes, pixel_centers
 from ..geometry.sampling import between_nodes
 from .base import FEATHER, FieldError, FlowField, color_taper
 from .exponential import blur
-from .muscles import MusclesField, only_of
+from .muscles import MusclesField, only_of, times_tints, untinted
 from .raster import Field
 from .velocity import to_velocity, without_taper
 
@@ -86,12 +86,22 @@ def _mix_muscles(fields: Sequence[FlowField], weights: Sequence[float], color_we
     rests = [r for r in rests if r[0] is not None]
     rest = _repeated(mix(*zip(*rests, strict=True)), batch).to(device) if rests else None
     made = MusclesField.zeros(batch).to(device).with_coefficients(total)
-    return replace(made, rest=rest, meta=_said(fields, weights))
+    return replace(made, rest=rest, meta=_said(fields, weights) | _tinted(fields, color_weights))
 
 
 def _said(parts: Sequence[FlowField], weights: Sequence[float]) -> dict[str, object]:
     prompts = [f"{f.meta['prompt']} x {w:g}" for f, w in zip(parts, weights, strict=True) if f.meta.get("prompt")]
-    return {"prompt": " + ".join(prompts)} if len(parts) > 1 else dict(parts[0].meta)
+    return {"prompt": " + ".join(prompts)} if len(parts) > 1 else untinted(parts[0].meta)
+
+
+def _tinted(parts: Sequence[FlowField], weights: Sequence[float]) -> dict[str, object]:
+    """The names of colours for a sum of fields; where more than one has colours or moves freely, the sum of their rasters alone remains."""
+    having = [
+        (f, w) for f, w in zip(parts, weights, strict=True) if not isinstance(f, MusclesField) or f.rest is not None
+    ]
+    if len(having) != 1 or not isinstance(having[0][0], MusclesField):
+        return {}
+    return times_tints(having[0][0].meta, having[0][1])
 
 
 def compose(first: FlowField, second: FlowField, crop: Crop | None = None) -> FlowField:
@@ -125,7 +135,8 @@ def _compose_muscles(first: MusclesField, second: MusclesField) -> MusclesField:
         first.controls + second.controls,
     ]
     units, relax, controls = (v.expand(batch, -1) for v in total)
-    return MusclesField(units, relax, controls, _repeated(rest, batch), _said([first, second], [1, 1]))
+    both = [first, second]
+    return MusclesField(units, relax, controls, _repeated(rest, batch), _said(both, [1, 1]) | _tinted(both, [1, 1]))
 
 
 def invert(field: FlowField, crop: Crop | None = None) -> Field:
@@ -323,7 +334,7 @@ def _repeated(field: Field | None, batch: int) -> Field | None:
 def _with_rest(field: MusclesField, rest: Field) -> MusclesField:
     """With another rest, which may hold for more faces."""
     values = field.coefficients().expand(rest.batch, -1)
-    return replace(replace(field, rest=None).with_coefficients(values), rest=rest)
+    return replace(replace(field, rest=None).with_coefficients(values), rest=rest, meta=untinted(field.meta))
 
 
 def _alike(fields: Sequence[FlowField], crop: Crop | None) -> list[Field]:

@@ -81,10 +81,6 @@ class Flow(Protocol):
         """The same with all offsets multiplied by a matrix ``[2,2]``, as from the crop's frame into that of the photo."""
         ...
 
-    def max_offset(self) -> tuple[float, float]:
-        """A bound: no offset of the first field of the batch is longer along x, along y."""
-        ...
-
     def sharp_boxes(self) -> list[tuple[float, float, float, float]]:
         """Boxes (low x, low y, high x, high y) of crop points in which the edit is not smooth: where layers meet."""
         ...

@@ -67,8 +67,10 @@ class Between(NamedTuple):
         lid, brow = _UPPER[side], _BROWS[side]
         frame = Frame.between(places[lid[0]], places[lid[-1]])
         down = np.array([-frame.axis[1], frame.axis[0]])
-        rows = [(*frame.to(*places[at].T), rise[at] @ down) for at in (lid, brow)]
-        return cls(frame, down, rows) if rows[1][2].mean() - rows[0][2].mean() > LEAST else None
+        stays, goes = rise[lid] @ down, rise[brow] @ down
+        if goes.mean() - stays.mean() <= LEAST:
+            return None
+        return cls(frame, down, [(*frame.to(*places[at].T), by) for at, by in ((lid, stays), (brow, goes))])
 
     def corners(self) -> np.ndarray:
         """``[4,2]`` crop points around it."""

@@ -7,8 +7,9 @@ people: heights in 1,121 grins and in 1,019 mouths at rest, of 12,186 photograph
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
-import torch
 from torch import Tensor
 
 from ..faces.landmarks import AT
@@ -31,21 +32,30 @@ _JAW = [AT[i] for i in (172, 136, 150, 149, 176, 148, 152, 377, 400, 378, 379, 3
 _MIDDLES = [EDGES[1][5], EDGES[3][5]]
 
 
-def gone(before: Tensor, moved: Tensor, smiles: Tensor) -> Tensor | None:
-    """How far the grin of a face is gone, and its mouth shut, after edits: ``[N]``, 0..1; None where it does not grin, or goes on.
+class Grin(NamedTuple):
+    """How far a face grins."""
+
+    share: float  # 0..1; 0 where it does not
+    smile: float  # how much it smiles
+    opening: float  # between its lips, crop fractions
+
+    @classmethod
+    def of(cls, landmarks: Tensor, smile: float) -> Grin:
+        """Of a face with landmarks ``[161,2]``."""
+        opening = (landmarks[_MIDDLES[1], 1] - landmarks[_MIDDLES[0], 1]).item()
+        return cls(smoothstep(smile, *SMILE) * smoothstep(opening, *GRIN), smile, opening)
+
+
+def gone(grin: Grin, moved: Tensor, smiles: Tensor) -> Tensor | None:
+    """How far the grin of a face is gone, and its mouth shut, after edits: ``[N]``, 0..1; None where it goes on.
 
     Args:
-        before: ``[161,2]`` landmarks of a face, and
-        moved: ``[N,161,2]`` where muscles move them.
-        smiles: ``[1+N]`` how much the face smiles before, and after each.
+        grin: of the face; its share is not 0.
+        moved: ``[N,161,2]`` where muscles move its landmarks.
+        smiles: ``[N]`` how much it smiles then.
     """
-    opening = before[_MIDDLES[1], 1] - before[_MIDDLES[0], 1]
-    smile, gap = torch.stack([smiles[0], opening]).tolist()
-    grins = smoothstep(smile, *SMILE) * smoothstep(gap, *GRIN)
-    if not grins:
-        return None
     apart = moved[:, _MIDDLES[1], 1] - moved[:, _MIDDLES[0], 1]
-    share = grins * (1 - smiles[1:] / smile).clamp(0, 1) * (1 - apart / opening).clamp(0, 1)
+    share = grin.share * (1 - smiles / grin.smile).clamp(0, 1) * (1 - apart / grin.opening).clamp(0, 1)
     return share if share.any() else None
 
 

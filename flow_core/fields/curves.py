@@ -55,8 +55,9 @@ def curves_of(edges: Sequence[tuple[Frame, np.ndarray]]) -> np.ndarray:
     frames, arcs = zip(*edges, strict=True)
     origins, axes, lengths = (np.array(v, np.float64) for v in zip(*frames, strict=True))
     most = max(map(len, arcs))
+    on = np.arange(1, most)[:, None]
     # the shorter ones go straight on
-    arcs = [np.concatenate([p, p[-1] + (p[-1] - p[-2]) * np.arange(1, most + 1 - len(p))[:, None]]) for p in arcs]
+    arcs = [p if len(p) == most else np.concatenate([p, p[-1] + (p[-1] - p[-2]) * on[: most - len(p)]]) for p in arcs]
     (dx, dy), (c, s) = (np.stack(arcs) - origins[:, None]).transpose(2, 0, 1), axes.T[..., None]
     a, b = (c * dx + s * dy) / lengths[:, None], c * dy - s * dx
     a = np.maximum.accumulate(a, 1) + np.arange(a.shape[1]) * 1e-5
@@ -86,7 +87,7 @@ def read(tables: Tensor, share: Tensor) -> Tensor:
     if rows > 1:
         i = i + torch.arange(rows, device=i.device)[:, None] * TABLE
     flat, at = tables.flatten(1), i.flatten()
-    low, high = (flat.index_select(1, j).unflatten(1, (rows, -1)) for j in (at, at + 1))
+    low, high = (flat.index_select(1, j).view(len(flat), rows, -1) for j in (at, at + 1))
     return torch.lerp(low, high, t)
 
 

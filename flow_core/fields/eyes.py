@@ -89,7 +89,8 @@ NARROW = (
 )  # height of eyes, in their widths, of which hardly anything is seen that would stay as it is, and of which enough is
 # Rows of the landmarks, from the viewer's left to the right: of the upper and the lower lid of either eye, and of the edges of the lips
 LEFT, RIGHT = ([AT[i] for i in ring] for ring in EYES)
-_OVAL = [AT[i] for i in OVAL]
+_OVAL = np.array([AT[i] for i in OVAL])
+_BROWS = [np.array([AT[i] for i in edge]) for edge in BROW_EDGES]
 _NONE = np.zeros((6, 2, RADII))  # arcs of an eye whose lids show nothing new
 
 
@@ -177,10 +178,10 @@ def eyes_of(
             shows = np.stack([np.interp(SAMPLES * length, aside, lid) for lid in shows])
             arcs = arcs_of(seen, shows, ball.shade, (a, b), length)
         white = white_beside(face.view, source, seen, (a, b, radius), (right, below))
-        brow = target.to(*moved[[AT[i] for i in BROW_EDGES[side]]].T)[1].mean()
+        brow = target.to(*moved[_BROWS[side]].T)[1].mean()
         free = after[0].mean() - brow + 0.005
         outer = moved[contour[0]]
-        room_beside = float(np.linalg.norm(moved[_OVAL] - outer, axis=1).min()) / target.length + 1e-3
+        room_beside = float(np.hypot(*(moved[_OVAL] - outer).T).min()) / target.length + 1e-3
         bare = None
         if face.lids is not None and face.view is not None and factor < LASHES_TURN[1]:
             bare = _bare_of(face, side, source, seen, landmarks)
@@ -242,7 +243,10 @@ def _bare_of(face: Face, side: int, source: Frame, seen: np.ndarray, landmarks: 
     def made() -> Bare:
         brow, outline = (landmarks[[AT[i] for i in row]] for row in (BROW_EDGES[side], OVAL))
         with torch.inference_mode(False):  # what is kept may be asked for outside of it
-            return bare_eye(face.view, face.lids[0, side], source, seen, brow, outline, side == 0, face.glasses)
+            texture = None if face.lid_texture is None else face.lid_texture[:, side : side + 1]
+            return bare_eye(
+                face.view, face.lids[0, side], source, seen, brow, outline, side == 0, face.glasses, texture
+            )
 
     return kept_with(_BARE[side], face, None, made)
 

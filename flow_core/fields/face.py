@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
+from torch.utils.weak import WeakIdKeyDictionary
 
 from ..faces.fit import FittedFace
 from ..faces.landmarks import AT, CHEEKS, OVAL
@@ -15,6 +16,7 @@ from ..faces.lids import seen_at
 from ..faces.rig import Rig
 from ..geometry.lab import rgb_to_lab
 from ..geometry.mesh import polygon_distance
+from ..once import kept_with
 
 if TYPE_CHECKING:
     from ..geometry.crop import Crop
@@ -37,6 +39,7 @@ class Face:
         lids: ``[1,2,6,3]``, see :attr:`flow_core.geometry.crop.Crop.lids`.
         view: ``[1,3,n,n]``, see :attr:`flow_core.geometry.crop.Crop.view`.
         texture: ``[1,1,h,w]``, see :attr:`flow_core.geometry.crop.Crop.texture`.
+        lid_texture: ``[1,2,h,w]``, see :attr:`flow_core.geometry.crop.Crop.lid_texture`.
     """
 
     fitted: FittedFace
@@ -48,6 +51,7 @@ class Face:
     lids: Tensor | None = None
     view: Tensor | None = None
     texture: Tensor | None = None
+    lid_texture: Tensor | None = None
 
     @classmethod
     def of(cls, crop: Crop, index: int, fitted: FittedFace) -> Face:
@@ -56,7 +60,7 @@ class Face:
         glasses = bool(crop.glasses) and crop.glasses[index]
         colors, *planes = (
             None if rows is None else rows[one].to(places)
-            for rows in (crop.mouth, crop.creases, crop.lids, crop.view, crop.texture)
+            for rows in (crop.mouth, crop.creases, crop.lids, crop.view, crop.texture, crop.lid_texture)
         )
         colors = None if colors is None else colors[0]
         return cls(fitted.select(index), places, 1 / crop.side[index].item(), glasses, colors, *planes)
@@ -83,11 +87,29 @@ class Face:
         cheeks = self.landmarks[[AT[i] for side in CHEEKS for i in side]]
         return seen_at(self.view, cheeks[None, None])[0, :, 0].median(1).values
 
-    @functools.cached_property
+    @property
     def front(self) -> FittedFace:
         """The fit with the part of the rig that edits ask for, see :func:`front`."""
-        part, vertices = front(self.fitted.rig)
-        return replace(self.fitted, rig=part, correction=self.fitted.correction.index_select(1, vertices))
+        return self._front[0]
+
+    @property
+    def mesh(self) -> tuple[Tensor, Tensor]:
+        """The vertices of :attr:`front` as the face shows them: crop points ``[V,2]``, and depth ``[V]``."""
+        return self._front[1:]
+
+    @functools.cached_property
+    def _front(self) -> tuple[FittedFace, Tensor, Tensor]:
+        def made() -> tuple[FittedFace, Tensor, Tensor]:
+            with torch.inference_mode(False):  # what is kept may be asked for outside of it
+                part, vertices = front(self.fitted.rig)
+                found = replace(self.fitted, rig=part, correction=self.fitted.correction.index_select(1, vertices))
+                points, depth = found.project(found.vertices())
+                return found, points[0], depth[0]
+
+        return kept_with(_FRONTS, self.fitted, None, made)
+
+
+_FRONTS = WeakIdKeyDictionary()  # fitted face -> its front: a face that is edited again is often another object
 
 
 @functools.lru_cache(maxsize=2)

@@ -15,13 +15,15 @@ from torch import Tensor
 
 from ..faces.creases import DARK
 from ..faces.lids import light, seen_at, terms, through_most
+from ..faces.texture import EYE_ACROSS as ACROSS
+from ..faces.texture import EYE_DOWN as DOWN
+from ..faces.texture import below, finest
 from ..geometry.neighbours import filled, largest
 from ..geometry.sampling import enlarged, interpolate
 from .curves import SAMPLES, Frame
 from .smooth import smoothstep
 
-ROWS, COLUMNS = 32, 64  # pixels of that picture,
-ACROSS, DOWN = (-0.6, 1.6), (-0.65, 0.45)  # and the part of the face in it, in widths of the eye from its left corner
+ROWS, COLUMNS = 32, 64  # pixels of that picture; which part of the face it shows, :mod:`flow_core.faces.texture` says
 # Lengths below are in widths of the eye, too. How far lashes reach, surely and at most: over the upper lid, beyond the outer and the inner corner; and
 # under the lower lid, whose lashes stay. Under glasses there are their rims.
 OVER, OUTER, INNER, UNDER = (0.14, 0.28), (0.44, 0.58), (0.12, 0.22), (0.01, 0.05)
@@ -42,9 +44,8 @@ LEVEL, NEAR = 0.001, (0.10, 0.25)  # of the surface through skin, as in :mod:`fl
 # How much the skin below an eye says of that above, of the light that skin has, and of the colours; what skin of another light says of the
 # colours beside it; and the colour of a lid of what is not seen
 BELOW, BELOW_COLORS, OTHERS, LID = 0.05, 0.25, 0.3, 0.5
-# Texture of skin: on how many times finer a raster; how far below the lower lid it is taken from, in widths of the eye; pixels of that raster in which
-# it is even; and how much darker and lighter it is at most, as a logarithm
-FINER, MIRROR, EVEN, ROUGH = 2, 0.22, 8, (-0.2, 0.12)
+# Texture of skin: on how many times finer a raster; pixels of that in which it is even; and how much darker and lighter it is at most, as a logarithm
+FINER, EVEN, ROUGH = 2, 8, (-0.2, 0.12)
 WING = 0.12, 0.3  # beyond the outer corner, within which what is dark are lashes, be there hair beside them
 EDGE = 0.02  # of the edge of an eye that is known to a pixel only
 CARUNCLE = 0.10  # radius of what belongs to an eye around its inner corner
@@ -63,6 +64,7 @@ class Bare(NamedTuple):
     # [1,8,FINER ROWS,FINER COLUMNS] sRGB of bare skin; how far a place is to be painted with it, 0..1; the light that skin beside lashes gets, as of
     # :attr:`flow_core.fields.base.Sample.light`; and how far it lies off the brow, 0..1
     skin: Tensor
+    texture: Tensor | None  # [1,1,H,W] of bare skin, logarithm of light
     tone: Tensor  # [3] sRGB of the line of lashes
     hair: float  # 0..1 how dark lashes are against the lid
     frame: Frame
@@ -71,7 +73,11 @@ class Bare(NamedTuple):
         """``[8,N]`` of :attr:`skin` at crop points ``[N]`` of the face before an edit."""
         (left, right), (top, bottom), (a, b) = ACROSS, DOWN, self.frame.to(x, y)
         a, b = (a / self.frame.length - left) / (right - left), (b / self.frame.length - top) / (bottom - top)
-        return interpolate(self.skin, torch.stack([a, b], -1)[None, None], "bilinear")[0, :, 0]
+        asked = torch.stack([a, b], -1)[None, None]
+        found = interpolate(self.skin, asked, "bilinear")[0, :, 0]
+        if self.texture is not None:
+            found[:3] *= interpolate(self.texture, asked, "bilinear")[0, :, 0].exp()
+        return found
 
 
 def bare_eye(
@@ -83,6 +89,7 @@ def bare_eye(
     outline: np.ndarray,
     left: bool,
     glasses: bool,
+    texture: Tensor | None = None,
 ) -> Bare:
     """An eye without its upper lashes.
 
@@ -95,6 +102,7 @@ def bare_eye(
         outline: ``[N,2]`` of the face, crop points.
         left: whether it is the eye on the viewer's left, whose outer corner is the left one.
         glasses: whether it is seen through some.
+        texture: ``[1,1,h,w]`` of its upper lid, see :func:`flow_core.faces.texture.lid_texture`; None: as far as the view shows it.
     """
     width = frame.length
     share, height = _raster(1)
@@ -159,8 +167,8 @@ def bare_eye(
     lighter = ((bare + DARK).log() - (colors + DARK).log()).clamp(*LIGHTER) * hidden * (1 - _soft(eye, 5, 3))
     planes = enlarged(torch.cat([bare, painted, lighter, off_brow[None, None]], 1), (FINER * ROWS, FINER * COLUMNS))
     if not glasses:
-        planes[:, :3] *= _texture(view, frame, seen[1])
-    return Bare(planes, middle * line**DARKER, hair, frame)
+        texture = _texture(view, frame, seen[1]) if texture is None else texture
+    return Bare(planes, None if glasses else texture, middle * line**DARKER, hair, frame)
 
 
 def _raster(finer: int) -> tuple[np.ndarray, np.ndarray]:
@@ -176,19 +184,15 @@ def _seen(view: Tensor, frame: Frame, along: np.ndarray, down: np.ndarray) -> Te
 
 
 def _texture(view: Tensor, frame: Frame, lower: np.ndarray) -> Tensor:
-    """Factors ``[FINER ROWS,FINER COLUMNS]`` of the texture of skin: that below the eye, as in a mirror.
+    """Texture of skin ``[1,1,FINER ROWS,FINER COLUMNS]``, as of :func:`flow_core.faces.texture.lid_texture`, as far as the view shows it.
 
     Args:
         view, frame: as of :func:`bare_eye`.
         lower: ``[TABLE]`` the lower lid.
     """
-    share, height = _raster(FINER)
-    edge = np.interp(share, SAMPLES, lower) / frame.length + MIRROR
-    share, height = np.meshgrid(share, height)
-    height = edge + np.abs(height - edge)
-    bright = (_seen(view.mean(1, keepdim=True), frame, share, height) + DARK).log()
-    even = enlarged(F.avg_pool2d(bright, EVEN), bright.shape[2:])
-    return (bright - even)[0, 0].clamp(*ROUGH).exp()
+    share, height = np.meshgrid(*_raster(FINER))
+    height = below(float(lower.max()) / frame.length, torch.from_numpy(height)).numpy()
+    return finest(_seen(view, frame, share, height).movedim(1, -1), EVEN).clamp(*ROUGH)
 
 
 def _hair(dark: Tensor, aside: Tensor, under_brow: Tensor, left: bool) -> Tensor:

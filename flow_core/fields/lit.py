@@ -36,11 +36,10 @@ def lit(face: Face, after: Tensor, years: float) -> Tensor:
     way = int(years < 0)
     gone = (shown.clamp(min=0) - after.clamp(min=0)).clamp(min=0)
     fading = None
-    if gone.any():
+    if face.creases is not None and gone.any():
         fading = ((gone / GONE).clamp(max=1) @ table.creases.to(shown)).clamp(max=FADED)
         # What the picture shows of an expression goes; what a mean of many says of it would go a second time.
-        if face.creases is not None:
-            change = change + fading * (gone @ table.light.to(shown))
+        change = change + fading * (gone @ table.light.to(shown))
     light = LIGHTEST * torch.tanh(change * (LIGHT / LIGHTEST))
     if bright := smoothstep(face.lightness, *WHITE):  # skin that is nearly white would glow
         light = torch.where(light > 0, light * (1 - GLARE * bright), light)

@@ -21,7 +21,7 @@ from .lips import EDGES as LIP_EDGES
 from .lips import Rims, lips_box
 from .lips import rims as rims_of
 from .smooth import smoothstep, smoothsteps
-from .teeth import Own, Row, Skull, paint, row, shows_teeth
+from .teeth import Own, Row, Skull, edges_at, paint, row, shows_teeth
 
 ROLL, ROLLED = (
     0.016,
@@ -56,6 +56,9 @@ BEYOND = 9.0  # below all that is seen
 PARTED = (0.008, 0.018)  # largest opening below which lips may as well be shut, and above which they are known to part
 UNKNOWN = (0.015, 0.035)  # how far above what an opening showed nothing is known of what is seen there
 WIDENS = 0.0, 0.010  # by which a mouth opens more than it did, until what is painted there is there
+# Centimetres of a tooth that are seen at most, and how many times as long as it was seen it is then
+CROWN, LONGER = 0.95, 2.2
+FIRM = 0.5, 0.8  # how light, of the lightest, a column of teeth is that is surely none of the dark beside them
 TEETH_SEEN = (0.004, 0.012)  # opening of a mouth below which nothing inside is seen, and above which it is
 MEETING = LIP_EDGES[1::2]  # where they meet
 
@@ -67,7 +70,7 @@ class Mouth:
     target: Frame
     source: Frame
     after: Tensor  # [4,TABLE] target: edge of the upper and of the lower lip, and the cosines of their slopes
-    seen: Tensor  # [2,TABLE] source: the same; [5,TABLE] with what :func:`_looked` says, where somebody did
+    seen: Tensor  # [2,TABLE] source: the same; [6,TABLE] with what :func:`_looked` says, where somebody did
     gap: float  # largest opening before
     pit: float  # half height of the dark at the corners of a grin that shuts
     parts: float  # 0..1, how far it opens more than it was, so that its corners are soft
@@ -131,7 +134,9 @@ def mouth_of(
         meets = 0.5 * shut * (1 - smoothstep(opening, *CHINKS)) * opening
         curves = np.concatenate([[curves[0] + meets, curves[1] - meets], curves[2:]])
     # Across a steep border the way is shorter than downwards.
-    slopes = np.gradient(curves[:2], target.length / (TABLE - 1), axis=1)
+    step, slopes = target.length / (TABLE - 1), np.empty_like(curves[:2])
+    slopes[:, 1:-1] = (curves[:2, 2:] - curves[:2, :-2]) / (2 * step)
+    slopes[:, [0, -1]] = (curves[:2, [1, -1]] - curves[:2, [0, -2]]) / step
     curves = np.concatenate([curves[:2], 1 / np.hypot(1, slopes), curves[2:]])
     tables = torch.from_numpy(curves.astype(np.float32)).to(device)
     after = (curves[1] - curves[0]).max().item()
@@ -174,8 +179,8 @@ def mouth_of(
 def _looked(
     columns: np.ndarray, upper: np.ndarray, lower: np.ndarray, source: Frame, shift: np.ndarray
 ) -> tuple[Own, np.ndarray]:
-    """What was seen between lips: the upper teeth, where they are after; and tables ``[3,TABLE]`` in the frame of the mouth before: of the
-    height below which all goes with the jaw, of how far teeth are seen, and of the height at which those end.
+    """What was seen between lips: the upper teeth, where they are after; and tables ``[4,TABLE]`` in the frame of the mouth before: of the
+    height below which all goes with the jaw, of how far teeth are seen, of the height at which those end, and of how far they are surely nothing else.
 
     Args:
         columns: ``[K,3]`` of :func:`flow_core.faces.mouth.mouth_colors`.
@@ -192,10 +197,11 @@ def _looked(
     # Where no row is found all but a trace of lip above a tongue may belong to one.
     row = light.max() > 0.1
     teeth = np.interp(SAMPLES, at, (2 * light if row else 6 * split - 0.8).clip(0, 1), *((0, 0) if row else ()))
-    cut = np.hypot(*(last - first).T) * (reach > 0.85)
+    cut = np.hypot(*(last - first).T) * (reach > 0.95)
     a, b = source.to(*edges.T)
     ends = np.interp(SAMPLES, np.maximum.accumulate(a / source.length), b if row else 0 * b + BEYOND)
-    return Own((edges + shift).T, light, cut), np.stack([below, teeth, ends])
+    firm = np.interp(SAMPLES, at, smoothstep(light, *FIRM), 0, 0)
+    return Own((edges + shift).T, light, cut), np.stack([below, teeth, ends, firm])
 
 
 class Lips(NamedTuple):
@@ -242,6 +248,25 @@ def off_teeth(mouth: Mouth, lips: Lips, source: Tensor) -> Tensor:
     back = (over - LIP_EDGE * (1 - (-over.clamp(min=0) / LIP_EDGE).exp())).clamp_(min=0)
     off = torch.where(b < (top + bottom) / 2, sb - back, sb + back)
     return torch.stack(mouth.source.back(sa, torch.lerp(sb, off, share)))
+
+
+def _longer(row: Row, sb: Tensor, top: Tensor, first: Tensor, ends: Tensor, teeth: Tensor) -> tuple[Tensor, Tensor]:
+    """Heights at which teeth are seen that a rising lip uncovers, and how many times as long they are: their crowns grow longer towards the gum, for
+    nothing painted beside them has their light.
+
+    Args:
+        row: the teeth of that mouth.
+        sb: ``[N]`` heights in the frame of the mouth before, as the skull has them.
+        top: of the edge of the upper lip after,
+        first: where what is seen begins, and
+        ends: where the teeth end, in that frame.
+        teeth: 0..1, how far there are some.
+    """
+    shown = (ends - first).clamp(min=1e-4)
+    whole = torch.minimum((ends - top).clamp(max=CROWN * row.centimetre), LONGER * shown)
+    longer = torch.lerp(torch.ones_like(sb), (whole / shown).clamp(min=1), row.known * teeth)
+    longer = torch.where(sb < ends, longer, 1.0)
+    return torch.where(sb < ends, ends - (ends - sb) / longer, sb), longer
 
 
 def ask_mouth(
@@ -293,6 +318,11 @@ def ask_mouth(
     soft = 1 + SOFTER * mouth.parts * (1 - smoothstep(torch.minimum(share, 1 - share), 0.0, SOFT)) if mouth.parts else 1
     blur = torch.minimum(0.15 * gap + (mouth.edge - EDGE), 0.35 * gap)
     first = upper + torch.minimum(blur, 2 * higher)  # what is seen begins there
+    if mouth.row is not None and mouth.row.known and looked:
+        upper_teeth = looked[1] if apart is None else looked[1] * ~lower_part
+        sb, longer = _longer(mouth.row, sb, top + shift, first, looked[2], upper_teeth)
+        # Half a tooth beside the dark is no better for being longer.
+        looked[1] = looked[1] * (1 - (longer - 1).clamp(max=1) * (1 - looked[3]))
     # The shadow begins before what is seen changes, so that no light shows between.
     border = (EDGE - mouth.edge) / 2, (EDGE + mouth.edge) / 2
     (alpha, opened, parted, more, was_seen, from_corner, was_open, too_high, beyond, goes_on,
@@ -343,7 +373,10 @@ def ask_mouth(
             seen = seen * looked[1]
         # Teeth stand in the dark that was seen, too, and not only beside it.
         dark = (1 - own) * mouth.widens
-        covers = more.clamp(min=dark) if apart is None else torch.maximum(more, dark * ~lower_part)
+        covers = more.clamp(min=dark)
+        if apart is not None:  # upper teeth hide what goes with the jaw, and nothing else of theirs does
+            hides = smoothstep(edges_at(mouth.row, share) - b, 0.0, 2 * mouth.row.pixel + EDGE)
+            covers = torch.maximum(more, dark * torch.where(lower_part, hides, 1.0))
         visible, low = 1 - covers * (1 - seen * own), mouth.jaw is None
         made = paint(mouth.row, share, b, top, bottom, alpha, visible, fell, 1 - own, own * narrowed, low)
     return alpha, follows, torch.stack(mouth.source.back(sa, sb_seen)), shade, made

@@ -20,7 +20,7 @@ from .frown import frown_light
 from .lit import lit, years_of
 from .opening import rounded
 from .pits import pits
-from .reach import eyelids_and_gaze, lips_settled, of_mesh
+from .reach import eyelids_and_gaze, lips_settled, of_mesh, smiling
 from .skin import RASTER
 from .smiling import spread
 from .smooth import smoothstep
@@ -56,25 +56,20 @@ def moved_face(face: Face, field: MusclesField, size: int = RASTER, after: Tenso
         return None
     fitted, landmarks = face.front, face.landmarks
     part, shown = fitted.rig, fitted.units[0]
-    names = part.unit_names
     units, relax, controls = (v[0].to(part.device) for v in (field.units, field.relax, field.controls))
     controls = controls.clamp(-CONTROL_RANGE, CONTROL_RANGE)
     after = units_after(fitted, landmarks, relax, units) if after is None else after
-    smiles = torch.stack([shown, after])[:, [names.index("mouthSmile" + side) for side in ("Left", "Right")]].mean(1)
+    smiles = smiling(part, torch.stack([shown, after]))
     controls = controls + _fuller(part) * (smiles[0] - smiles[1]).clamp(0, 1)
     shaping = bool(controls.any())
-    mesh = fitted.vertices(  # before and after, read from the rig at once
-        torch.stack([shown, shown + (after - shown) * of_mesh(part)]),
-        torch.stack([torch.zeros_like(controls), controls]) if shaping else None,
-    )
-    points, depth = fitted.project(mesh[:1])
-    change = fitted.turned(mesh[1:] - mesh[:1])[0]
+    points, depth = face.mesh
+    change = fitted.turned(part.moved((after - shown) * of_mesh(part), controls)[None])[0]
     moved = landmarks + part.landmarks(change[:, :2])
-    rounds = rounded(landmarks, moved, points[0] + change[:, :2], smiles[1].item())
+    rounds = rounded(landmarks, moved, points + change[:, :2], smiles[1].item())
     if rounds is not None:
         change[:, :2] += rounds
         moved = landmarks + part.landmarks(change[:, :2])
-    spreads = spread(landmarks, moved, points[0] + change[:, :2], (smiles[1] - smiles[0].clamp(min=0)).item())
+    spreads = spread(landmarks, moved, points + change[:, :2], (smiles[1] - smiles[0].clamp(min=0)).item())
     if spreads is not None:
         change[:, :2] += spreads
         moved = landmarks + part.landmarks(change[:, :2])
@@ -86,18 +81,18 @@ def moved_face(face: Face, field: MusclesField, size: int = RASTER, after: Tenso
         beside, between = (torch.stack([missed, moved + missed - landmarks]).mT @ along).mT, share * between
         change[:, :2] = torch.lerp(change[:, :2] + beside[0], beside[1], between)
         moved = landmarks + part.landmarks(change[:, :2])
-    seen = rasterise(points[0] + change[:, :2], depth[0] + change[:, 2], part.triangles, size)
+    seen = rasterise(points + change[:, :2], depth + change[:, 2], part.triangles, size)
     teeth = 0.0, 0.0
     if shaping:  # teeth go where the shape takes the mouth
         corners = torch.cat([part.rings["lips_inner_upper"][[0, -1]], part.rings["lips_outer_upper"][[0, -1]]])
         shaped = fitted.turned(part.moved(torch.zeros_like(shown), controls)[None])[0]
         teeth = tuple(shaped[corners, :2].mean(0).tolist())
-    lids, gaze = eyelids_and_gaze(shown, after, names)
+    lids, gaze = eyelids_and_gaze(shown, after, part.unit_names)
     skull, shift, folds, lines, corners = None, -change[:, :2], [], None, []
     if face.colors is not None:
         years = years_of(part, controls)
         shift = torch.cat([shift, lit(face, after, years)], 1)
-        drawn = (after - shown)[[names.index("browTogether" + side) for side in ("Left", "Right")]]
+        drawn = (after - shown)[[part.unit_names.index("browTogether" + side) for side in ("Left", "Right")]]
         # Brows stay under glasses, and lines beside brows that have not moved would be scratches.
         pixel = math.inf if face.glasses else face.pixel / fitted.scale[0].item()
         frown = frown_light(drawn, part.neutral, part.triangles, seen, pixel)

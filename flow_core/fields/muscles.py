@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 
 RELAX = "relax"  # in named amounts: "relax mouthSmile" takes a share of what a face shows away, "relax" of all units
 DID = "did"  # in metadata: what an edit does, by name
+TINTS = "tints"  # in metadata: the colours that are all of its rest, by name; see :mod:`flow_core.editing.tinted`
 HAIRS = 192  # pixels of a raster along the face square, from which on its colours are those of hair
 
 
@@ -179,20 +180,23 @@ class MusclesField:
         height, width = (size, size) if isinstance(size, int) else size or self.size
         points = pixel_centers(height, width, self.device)
         sample = self.flow(0.0, crop)(points)
-        return Field(sample.offset, sample.color.expand(-1, -1, height, width).clone(), self.meta)
+        return Field(sample.offset, sample.color.expand(-1, -1, height, width).clone(), untinted(self.meta))
 
     def scale(self, shape: float = 1.0, color: float = 1.0) -> MusclesField:
         """Muscles and shapes times ``shape``: half a smile is half the contraction. Below 0 the muscles that pull the other way
         do it."""
         rest = None if self.rest is None else self.rest.scale(shape, color)
         units, relax, controls = (v * shape for v in (self.units, self.relax, self.controls))
-        meta = self.meta if shape == color == 1 else _untold(self.meta)
+        meta = self.meta if shape == color == 1 else {**_untold(self.meta), **times_tints(self.meta, color)}
         return replace(self, units=units, relax=relax, controls=controls, rest=rest, meta=meta)
 
     def select(self, index: int) -> MusclesField:
         one = slice(index, index + 1)
-        rest = None if self.rest is None else self.rest.select(index)
-        return replace(self, units=self.units[one], relax=self.relax[one], controls=self.controls[one], rest=rest)
+        rest, meta = None if self.rest is None else self.rest.select(index), self.meta
+        if TINTS in meta and len(faces := meta[TINTS]["faces"]) > 1:
+            meta = {**meta, TINTS: {**meta[TINTS], "faces": faces[one]}}
+        units, relax, controls = self.units[one], self.relax[one], self.controls[one]
+        return replace(self, units=units, relax=relax, controls=controls, rest=rest, meta=meta)
 
     def to(self, device: torch.device | str) -> MusclesField:
         rest = None if self.rest is None else self.rest.to(device)
@@ -247,10 +251,17 @@ class MusclesField:
         Raises:
             FieldError: it holds no muscles, or names that this FaceFlow does not know.
         """
-        faces, kind = meta.pop("muscles", None), meta.pop("rest", None)
+        faces, kind, tints = meta.pop("muscles", None), meta.pop("rest", None), meta.get(TINTS)
         span = {"span": meta.pop("span")} if "span" in meta else {}
         if not (isinstance(faces, list) and faces and all(isinstance(f, dict) for f in faces)):
             raise FieldError(f"{name} says that it holds muscles, but names none; save it again.")
+        if tints is not None and not (
+            isinstance(tints, dict)
+            and isinstance(tints.get("times"), int | float)
+            and isinstance(tints.get("faces"), list)
+            and len(tints["faces"]) in (1, len(faces))
+        ):
+            raise FieldError(f"{name} says that it names colours, but none can be read; save it again.")
         try:
             made = cls.of(*({str(k): float(v) for k, v in face.items()} for face in faces), **meta)
         except (ValueError, TypeError, OverflowError, AttributeError) as e:
@@ -275,6 +286,17 @@ def _faces_of(crop: Crop) -> list[Face]:
 def _untold(meta: Mapping[str, object]) -> dict[str, object]:
     """Metadata without what the field did, for one that does something else."""
     return {k: v for k, v in meta.items() if k != DID}
+
+
+def untinted(meta: Mapping[str, object]) -> dict[str, object]:
+    """Metadata without the names of colours, for a field whose raster is no longer theirs."""
+    return {k: v for k, v in meta.items() if k != TINTS}
+
+
+def times_tints(meta: Mapping[str, object], factor: float) -> dict[str, object]:
+    """The names of colours in metadata, of a raster that is ``factor`` times as strong."""
+    said = meta.get(TINTS)
+    return {} if said is None else {TINTS: {**said, "times": said["times"] * factor}}
 
 
 class MuscleFlow:
@@ -323,15 +345,6 @@ class MuscleFlow:
         made = copy(self)
         made.matrix = matrix if self.matrix is None else matrix @ self.matrix
         return made
-
-    def max_offset(self) -> tuple[float, float]:
-        """The largest offset on a lattice, and a quarter more: between its points a layer may reach farther than on them."""
-        one = copy(self)
-        one.faces, one.covered = self.faces[:1], None if self.covered is None else self.covered[:1]
-        longest = one(pixel_centers(128, 128, self.device))[0][0].abs().amax((1, 2)) * 1.25
-        return tuple(
-            (longest + 0.005 * (longest > 0) * (1 if self.matrix is None else self.matrix.norm() / 2**0.5)).tolist()
-        )
 
     def sharp_boxes(self) -> list[Box]:
         return [box for face in self.faces if face is not None for box in face.boxes()]

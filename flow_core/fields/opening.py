@@ -36,6 +36,7 @@ def rounded(before: Tensor, after: Tensor, points: Tensor, smile: float = 0.0) -
         points: ``[N,2]``.
         smile: how far the face smiles after.
     """
+    # All of it in numpy: these are many small steps.
     edges = [lip_edges(at) for at in torch.stack([before, after]).double().cpu().numpy()]
     opened = [np.hypot(*(lower - upper).T).max() for upper, lower in edges]
     upper, lower = edges[1]
@@ -57,15 +58,15 @@ def rounded(before: Tensor, after: Tensor, points: Tensor, smile: float = 0.0) -
     # An edge goes away from the other one, never towards it.
     rises = (min(high - corner, 0.0) * profile + corner - top - sinks).clip(max=0)
     falls = (max(low - corner, 0.0) * profile + corner - bottom - sinks).clip(min=0)
-    tables = np.stack([top, bottom, t * rises + sinks, t * falls + sinks])
-    tables = torch.from_numpy(tables.astype(np.float32)).to(points)
-    a, b = frame.to(*points.unbind(-1))
-    x = (a / width).clamp(0, 1) * (SAMPLES - 1)
-    i = x.long().clamp(max=SAMPLES - 2)
-    top, bottom, rises, falls = torch.lerp(tables[:, i], tables[:, i + 1], x - i)
+    tables = np.stack([top, bottom, t * rises + sinks, t * falls + sinks]).astype(np.float32)
+    a, b = frame.to(*points.cpu().numpy().T)
+    x = (a / width).clip(0, 1) * (SAMPLES - 1)
+    i = x.astype(np.int64).clip(max=SAMPLES - 2)
+    first = tables.take(i, 1)
+    top, bottom, rises, falls = first + (tables.take(i + 1, 1) - first) * (x - i).astype(np.float32)
     above = b < (top + bottom) / 2
-    far = torch.where(above, top - b, b - bottom).clamp(min=0) / (FADES * width)
-    beside = (a - a.clamp(0, width)) / (FADES * width)
-    down = torch.where(above, rises, falls) * (-far.square() - beside.square()).exp()
+    far = np.where(above, top - b, b - bottom).clip(0) / (FADES * width)
+    beside = (a - a.clip(0, width)) / (FADES * width)
+    down = np.where(above, rises, falls) * np.exp(-(far * far) - beside * beside)
     c, s = frame.axis
-    return torch.stack([-s * down, c * down], -1)
+    return torch.from_numpy(np.stack([-s * down, c * down])).to(points).mT

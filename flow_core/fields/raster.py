@@ -226,10 +226,6 @@ class OffsetFlow(_RasterFlow):
         made.field = replace(self.field, offset=torch.einsum("ij,bjhw->bihw", matrix, self.field.offset))
         return made
 
-    def max_offset(self) -> tuple[float, float]:
-        # the weights of bicubic interpolation, without their signs, add up to at most 1.375 along each axis
-        return tuple((1.375**2 * self.field.offset)[0].abs().amax((1, 2)).tolist())
-
 
 class VelocityFlow(_RasterFlow):
     """The flow of a velocity field, integrated once.
@@ -252,6 +248,3 @@ class VelocityFlow(_RasterFlow):
         made = copy(self)
         made.offset = torch.einsum("ij,bjhw->bihw", matrix, self.offset)
         return made
-
-    def max_offset(self) -> tuple[float, float]:
-        return tuple(self.offset[0].abs().amax((1, 2)).tolist())

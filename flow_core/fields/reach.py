@@ -24,7 +24,7 @@ from ..faces.landmarks import AT, EYES, IRISES, MIRROR
 from ..faces.read import UNITS, read_units
 from ..faces.rig import Rig
 from ..once import kept_with
-from .closing import at_rest, gone
+from .closing import Grin, at_rest, gone
 from .curves import UPPER_SHUTS, opens
 from .eyes import IRIS, MARGIN, UPPER_OPENS
 from .smooth import smoothstep
@@ -342,15 +342,14 @@ def lips_settled(face: FittedFace, landmarks: Tensor, moved: Tensor, units: Tens
         moved: ``[N,161,2]`` where muscles move them, with
         units: ``[N,U]``.
     """
-    rig, shown = face.rig, face.units[0]
-    smiles = torch.cat([shown[None], units])[:, _named(rig, "mouthSmile")].mean(1)
-    share = gone(landmarks, moved, smiles)
-    if share is None:
-        return None
-    return share, _missed_at_rest(face, landmarks, smiles[0].item())
+    grin = kept_with(_GRINS, face, landmarks, lambda: Grin.of(landmarks, smiling(face.rig, face.units).item()))
+    share = gone(grin, moved, smiling(face.rig, units)) if grin.share else None
+    return None if share is None else (share, _missed_at_rest(face, landmarks, grin.smile))
 
 
-_AT_REST = WeakIdKeyDictionary()  # face -> its landmarks, and :func:`at_rest` of it: a search asks for it at every step
+_GRINS, _AT_REST = (
+    WeakIdKeyDictionary() for _ in range(2)
+)  # face -> its landmarks, and of it its grin, and :func:`at_rest`: a search asks for them at every step
 
 
 def _missed_at_rest(face: FittedFace, landmarks: Tensor, smile: float) -> Tensor:
@@ -363,6 +362,11 @@ def _missed_at_rest(face: FittedFace, landmarks: Tensor, smile: float) -> Tensor
     return kept_with(_AT_REST, face, landmarks, made)
 
 
+def smiling(rig: Rig, units: Tensor) -> Tensor:
+    """How much faces with units ``[N,U]`` smile, ``[N]``."""
+    return units.index_select(1, _at(rig, "mouthSmile")).mean(1)
+
+
 def _down(axis: Tensor) -> Tensor:
     return torch.stack([-axis[..., 1], axis[..., 0]], -1)
 
@@ -370,10 +374,17 @@ def _down(axis: Tensor) -> Tensor:
 def lips_apart(landmarks: Tensor) -> Tensor:
     """How far the lips are apart ``[...,5]``, first in the middle and then towards the corners, of landmarks ``[...,161,2]``, in
     distances of the outer corners of the eyes; below 0 where one lies over the other."""
-    left, right = (landmarks[..., AT[EYES[side][0]], :] for side in (0, 1))
-    across = (right - left)[..., None, :]
-    upper, lower = (landmarks[..., [AT[i] for i in row], :] for row in zip(*FACING, strict=True))
+    left, right, upper, lower = landmarks.index_select(-2, _lips(landmarks.device)).split((1, 1, 5, 5), -2)
+    across = right - left
     return ((lower - upper) * _down(across)).sum(-1) / across.square().sum(-1).clamp(min=1e-9)
+
+
+@functools.lru_cache(maxsize=2)
+def _lips(device: torch.device) -> Tensor:
+    """Which landmarks are the outer corners of the eyes, and which the points of :data:`FACING` of the upper and of the lower lip."""
+    with torch.inference_mode(False):
+        upper, lower = zip(*FACING, strict=True)
+        return torch.tensor([AT[i] for i in (EYES[0][0], EYES[1][0], *upper, *lower)], device=device)
 
 
 def lips_wanted(rig: Rig, change: Tensor, now: Tensor) -> Tensor:
@@ -415,7 +426,7 @@ def shutting(face: FittedFace, landmarks: Tensor, units: Tensor, relax: Tensor, 
         change: ``[U]`` of the edit.
     """
     names = face.rig.unit_names
-    share = relax[_named(face.rig, *PARTING)].min().clamp(0, 1)
+    share = relax.index_select(0, _at(face.rig, *PARTING)).min().clamp(0, 1)
     if share == 0:
         return units
     close = names.index("mouthClose")
@@ -453,8 +464,8 @@ def braked(face: FittedFace, landmarks: Tensor, units: Tensor) -> Tensor:
         units: ``[U]`` after an edit.
     """
     units = _corners_down(face, landmarks, _brows_apart(face, landmarks, units))
-    at = [i for i, n in enumerate(face.rig.unit_names) if n.startswith(BROW_UNITS)]
-    if not (units - face.units[0])[at].any():
+    at = _at(face.rig, *BROW_UNITS)
+    if not (units - face.units[0]).index_select(0, at).any():
         return units
     across = landmarks[AT[EYES[1][0]]] - landmarks[AT[EYES[0][0]]]
     down = _down(across / across.norm().clamp(min=1e-6))
@@ -478,7 +489,7 @@ def braked(face: FittedFace, landmarks: Tensor, units: Tensor) -> Tensor:
 def _brows_apart(face: FittedFace, landmarks: Tensor, units: Tensor) -> Tensor:
     """Units ``[U]`` that draw the inner ends of brows together no farther than people can."""
     together, change = _named(face.rig, "browTogether"), units - face.units[0]
-    if not (change[together] > 0).any():
+    if not (change * together > 0).any():
         return units
     ends, corners = ([AT[i] for i in row] for row in (INNER_BROWS, INNER_CORNERS))
     across = landmarks[corners[1]] - landmarks[corners[0]]
@@ -499,7 +510,7 @@ def _corners_down(face: FittedFace, landmarks: Tensor, units: Tensor) -> Tensor:
     """Units ``[U]`` that draw the corners of a mouth down no farther than those of people go (:data:`SAGS`): narrow mouths, and those that
     are arched already, have less room."""
     frown, change = _named(face.rig, "mouthFrown"), units - face.units[0]
-    if not (change[frown] > 0).any():
+    if not (change * frown > 0).any():
         return units
     moved = skin_after(face, landmarks, units[None])[0]
     corners, middle = ([AT[i] for i in row] for row in (CORNERS, FACING[0]))
@@ -524,9 +535,18 @@ def _held_back(beyond: Tensor, soft: Tensor) -> Tensor:
 def _over_lids(points: Tensor, pairs: tuple[tuple[int, int], ...]) -> Tensor:
     """Where the lower edges of both brows lie ``[...,2,n]``, the viewer's left one first, as seen from their lids, by pairs of landmarks; of points
     ``[...,161,n]``."""
-    brow, lid = ([AT[i] for i in row] for row in zip(*pairs, strict=True))
-    sides = ((brow, lid), ([MIRROR[i] for i in brow], [MIRROR[i] for i in lid]))
-    return torch.stack([(points[..., b, :] - points[..., d, :]).mean(-2) for b, d in sides], -2)
+    brows, lids = points.index_select(-2, _of_pairs(pairs, points.device)).chunk(2, -2)
+    return (brows - lids).unflatten(-2, (2, len(pairs))).mean(-2)
+
+
+@functools.lru_cache(maxsize=4)
+def _of_pairs(pairs: tuple[tuple[int, int], ...], device: torch.device) -> Tensor:
+    """Which landmarks those of the brows are, the viewer's left one first, and then those of the lids."""
+    with torch.inference_mode(False):
+        rows = [[AT[i] for i in row] for row in zip(*pairs, strict=True)]
+        return torch.tensor(
+            [i for row in rows for side in (row, [MIRROR[i] for i in row]) for i in side], device=device
+        )
 
 
 @functools.lru_cache(maxsize=4)
@@ -640,6 +660,13 @@ def _named(rig: Rig, *begins: str) -> Tensor:
         return torch.tensor([n.startswith(begins) for n in rig.unit_names], device=rig.device)
 
 
+@functools.lru_cache(maxsize=32)
+def _at(rig: Rig, *begins: str) -> Tensor:
+    """``[n]``: which units have names that begin so."""
+    with torch.inference_mode(False):
+        return _named(rig, *begins).nonzero()[:, 0]
+
+
 @functools.lru_cache(maxsize=2)
 def of_mesh(rig: Rig) -> Tensor:
     """``[U]``: whether units move the mesh, and not the lids' curves."""
@@ -689,5 +716,6 @@ __all__ = [
     "reaches",
     "shutting",
     "skin_after",
+    "smiling",
     "unsquinted",
 ]

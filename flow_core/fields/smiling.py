@@ -33,6 +33,7 @@ FADES = 0.15  # widths of the mouth above and below lips within which the skin g
 _SHARE = np.linspace(0, 1, SAMPLES)
 _PROFILES = [np.interp(np.minimum(_SHARE, 1 - _SHARE), SHARES, profile) for profile in (UPPER, LOWER)]
 _MIDDLES = [edge[5] for edge in EDGES]
+_EDGES = np.array([EDGES[0], EDGES[1], EDGES[3], EDGES[2]])  # from the highest to the lowest
 
 
 def spread(before: Tensor, after: Tensor, points: Tensor, smiles: float) -> Tensor | None:
@@ -86,12 +87,10 @@ def spread(before: Tensor, after: Tensor, points: Tensor, smiles: float) -> Tens
 
 def _heights(landmarks: np.ndarray) -> tuple[Frame, list[np.ndarray]]:
     """The frame of a mouth, and in it the heights ``[SAMPLES]`` of the edges of its lips from corner to corner, from the highest to the lowest."""
-    frame = Frame.between(*landmarks[EDGES[0]][[0, -1]])
-    rows = []
-    for edge in (EDGES[0], EDGES[1], EDGES[3], EDGES[2]):
-        a, b = np.zeros((2, len(edge) + 2))
-        a[1:-1], b[1:-1] = frame.to(*landmarks[edge].T)
-        a[1:-1] = np.maximum.accumulate(a[1:-1]) / frame.length
-        a[-1] = 1.0
-        rows.append(np.interp(_SHARE, a, b))
-    return frame, rows
+    edges = landmarks[_EDGES]
+    frame = Frame.between(*edges[0, [0, -1]])
+    a, b = np.zeros((2, 4, len(_EDGES[0]) + 2))
+    a[:, 1:-1], b[:, 1:-1] = frame.to(*edges.transpose(2, 0, 1))
+    a[:, 1:-1] = np.maximum.accumulate(a[:, 1:-1], 1) / frame.length
+    a[:, -1] = 1.0
+    return frame, [np.interp(_SHARE, *edge) for edge in zip(a, b, strict=True)]

@@ -79,14 +79,15 @@ EDGED = (
 )  # part of the teeth that are seen whose edges are seen too: those say nothing of the others up to there, and all from there on
 ASIDE = 0.75  # light of teeth that are not seen, of that of those on the other side
 GUMMY = 0.05  # centimetres of gum above the front teeth that are seen at most
-ALONG = 0.85  # light of the last teeth that are seen, of which those beside them have so much, from column to column
+ALONG = 0.95  # light of the last teeth that are seen, of which those beside them have so much, from column to column
 CUT = 0.16  # of an opening, within which teeth end softly where a lip has cut them
 # How far teeth of the picture that are darker than the light allows are so only by the shadow of lips: where they are nearly as light, and where they are
 # much darker, as hardly any teeth are; how far what is darker among them is so; and how light both are, of what they would be in the light
 LIGHTER, SHADOWS, IN_SHADOW = (0.4, 0.85), 0.6, (0.56, 0.42)
 SEEN = 0.32, 0.44  # green between parted lips, of that of teeth, from which teeth may be seen there, and are
+WHITE = 0.70, 0.78  # green in their red, of that of teeth, from which on they may be teeth and no lips, and are
 # The same of what looks like a row of teeth, and which part of a mouth that spans.
-DIM, WHOLE = (0.15, 0.25), (0.35, 0.6)
+DIM, WHOLE = (0.15, 0.25), (0.5, 0.75)
 
 
 @functools.lru_cache(maxsize=2)
@@ -343,10 +344,22 @@ def _means(planes: np.ndarray, wide: int) -> np.ndarray:
 
 
 def shows_teeth(skull: Skull) -> float:
-    """How far the lightest that a picture shows between lips may be its own teeth, 0..1."""
-    light = skull.colors[2, 1].item() / max(skull.colors[0, 1].item(), 1e-3)  # lips are dark in green
-    row = (2 * skull.colors[3:, 1]).clamp(max=1).mean().item() if len(skull.colors) > 3 else 0.0
-    return max(smoothstep(light, *SEEN), smoothstep(light, *DIM) * smoothstep(row, *WHOLE))
+    """How far the lightest that a picture shows between lips may be its own upper teeth, 0..1."""
+    teeth, _, lightest, *row = skull.colors
+    light = lightest[1].item() / max(teeth[1].item(), 1e-3)  # lips are dark in green
+    green, of_teeth = ((c[1] / c[0].clamp(min=0.02)).item() for c in (lightest, teeth))
+    bright = smoothstep(light, *SEEN) * smoothstep(green / max(of_teeth, 1e-3), *WHITE)
+    if not row:
+        return bright
+    tones, split = skull.colors[3:, 1:].T
+    if tones.max() < 0.1:  # what goes with the jaw is none of them
+        return bright * (split >= 1).float().mean().item()
+    return max(bright, smoothstep(light, *DIM) * smoothstep((2 * tones).clamp(max=1).mean().item(), *WHOLE))
+
+
+def edges_at(row: Row, share: Tensor) -> Tensor:
+    """Heights ``[N]`` in the mouth's frame down to which upper teeth reach at shares ``[N]`` of the way between its corners."""
+    return row.columns[0].index_select(0, (share * COLUMNS).long().clamp(0, COLUMNS - 1))
 
 
 def paint(
@@ -425,7 +438,7 @@ def paint(
     depth = depth * (1 - UNDER[1] * shows * (1 - is_gum) * (-(hangs / (UNDER[0] * cm)).square()).exp())
     inside = row.colors[1][:, None] * depth * (flesh * (REDDER * (1 - depth))).exp()
     # Teeth: less light under the lip, but for a grin's, and in the corners.
-    dim = 0.48 + 0.2 * row.known + 0.24 * (1 - row.known) * low_up * (1 - dropped)
+    dim = 0.48 + 0.34 * row.known + 0.24 * (1 - row.known) * low_up * (1 - dropped)
     light = (
         light
         * (1 + (on_crown - 1) * ((1 - is_gum) * (1 - row.young)))

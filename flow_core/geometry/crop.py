@@ -6,6 +6,7 @@ import functools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 import torch
 from torch import Tensor
@@ -26,20 +27,23 @@ def ffhq_matrix(points: Tensor) -> Tensor:
     Returns:
         ``[B,3,3]`` image pixels -> fractions 0..1 of the crop side.
     """
-    eye_l, eye_r, _, mouth_l, mouth_r = points.unbind(1)
-    eyes, mouth = (eye_l + eye_r) / 2, (mouth_l + mouth_r) / 2
-    across, down = eye_r - eye_l, mouth - eyes
-    axis = across + torch.stack([down[:, 1], -down[:, 0]], -1)  # `down` turned by -90 degrees
-    norm = axis.norm(dim=-1, keepdim=True).clamp(min=1e-6)
-    half = torch.maximum(2.0 * across.norm(dim=-1), 1.8 * down.norm(dim=-1))[:, None].clamp(min=1e-3)
-    cos, sin = (axis / norm).unbind(-1)
-    side = 2 * half[:, 0]
-    linear = torch.stack([torch.stack([cos, sin], -1), torch.stack([-sin, cos], -1)], -2) / side[:, None, None]
-    center = eyes + 0.1 * down
-    shift = 0.5 - (linear @ center[..., None])[..., 0]
-    matrix = torch.zeros(len(points), 3, 3, dtype=points.dtype, device=points.device)
-    matrix[:, :2, :2], matrix[:, :2, 2], matrix[:, 2, 2] = linear, shift, 1
-    return matrix
+    # Faces are few: of so few numbers torch takes twenty times as long.
+    rows = [_ffhq_rows(*face) for face in points.tolist()]
+    return torch.tensor(rows, dtype=points.dtype, device=points.device).view(len(points), 3, 3)
+
+
+_Point: TypeAlias = tuple[float, float]
+
+
+def _ffhq_rows(eye_l: _Point, eye_r: _Point, _: _Point, mouth_l: _Point, mouth_r: _Point) -> list[list[float]]:
+    """The matrix of one face."""
+    eyes, mouth = (((a + c) / 2, (b + d) / 2) for (a, b), (c, d) in ((eye_l, eye_r), (mouth_l, mouth_r)))
+    across, down = ((end[0] - start[0], end[1] - start[1]) for start, end in ((eye_l, eye_r), (eyes, mouth)))
+    x, y = across[0] + down[1], across[1] - down[0]  # `down` turned by -90 degrees
+    norm, side = max(math.hypot(x, y), 1e-6), 2 * max(2.0 * math.hypot(*across), 1.8 * math.hypot(*down), 1e-3)
+    cos, sin = x / norm / side, y / norm / side
+    u, v = eyes[0] + 0.1 * down[0], eyes[1] + 0.1 * down[1]
+    return [[cos, sin, 0.5 - (cos * u + sin * v)], [-sin, cos, 0.5 - (cos * v - sin * u)], [0.0, 0.0, 1.0]]
 
 
 MOST_ALIGNED = 16384  # pixels a side
@@ -53,6 +57,7 @@ OF_FACES = (
     "lids",
     "view",
     "texture",
+    "lid_texture",
 )  # of a crop, a row for each face
 
 
@@ -83,6 +88,7 @@ class Crop:
             show is read off their landmarks, which tell less, and lids that shut are drawn out of what is seen above the eye.
         texture: ``[B,1,h,w]`` the finest light and shade around the mouths, as of :func:`flow_core.faces.texture.mouth_texture`; None where nobody
             looked, or the faces are small: then that is drawn out with the skin.
+        lid_texture: ``[B,2,h,w]`` the same of eyelids that shut, as of :func:`flow_core.faces.texture.lid_texture`; None: then ``view`` tells it.
     """
 
     image_size: tuple[int, int]
@@ -99,6 +105,7 @@ class Crop:
     lids: Tensor | None = None
     view: Tensor | None = None
     texture: Tensor | None = None
+    lid_texture: Tensor | None = None
 
     def __post_init__(self) -> None:
         of = self.of_picture or tuple(range(len(self.matrix)))
@@ -138,15 +145,19 @@ class Crop:
     @functools.cached_property
     def inverse(self) -> Tensor:
         """``[B,3,3]`` crop frame -> image pixels."""
+        rows = []
+        for (a, b, u), (c, d, v), _ in self.matrix.tolist():
+            area = a * d - b * c
+            rows += [d, -b, b * v - d * u, -c, a, c * u - a * v, 0.0, 0.0, area]
+            rows[-9:] = [value / area for value in rows[-9:]]
         with torch.inference_mode(False):  # what is kept may be asked for outside of it
-            return torch.linalg.inv(self.matrix.double().cpu()).float().to(self.matrix.device)
+            return torch.tensor(rows, device=self.matrix.device).view(-1, 3, 3)
 
     @functools.cached_property
     def side(self) -> Tensor:
         """Side of each crop in pixels, ``[B]``."""
         with torch.inference_mode(False):
-            (a, b), (c, d) = self.matrix[:, :2, :2].double().cpu().permute(1, 2, 0)
-            return 1 / (a * d - b * c).sqrt().float()
+            return 1 / torch.tensor([math.sqrt(a * d - b * c) for (a, b, _), (c, d, _), _ in self.matrix.tolist()])
 
     @property
     def places(self) -> Tensor:
@@ -173,7 +184,9 @@ class Crop:
         return {name: None if value is None else change(value) for name, value in known.items()}
 
     def select(self, index: int) -> Crop:
-        """One face, as of a single picture."""
+        """One face, as of a single picture; itself where it is that already, so that what is kept with a crop is found again."""
+        if index == 0 and self.of_picture == (0,) and self.pictures == 1:
+            return self
         one = slice(index, index + 1)
         mine = self._each(lambda value: value[one])
         return replace(self, score=self.score[one], glasses=self.glasses[one], of_picture=(0,), pictures=1, **mine)
@@ -213,7 +226,9 @@ class Crop:
         )  # which lie in the frame as it was
 
     def to(self, device: torch.device | str) -> Crop:
-        return replace(self, **self._each(lambda value: value.to(device)))
+        """On a device; itself where it is there."""
+        moved = self._each(lambda value: value.to(device))
+        return self if all(moved[name] is getattr(self, name) for name in moved) else replace(self, **moved)
 
     def to_crop(self, points: Tensor) -> Tensor:
         """Image points ``[B,H,W,2]`` -> crop points."""

@@ -67,10 +67,10 @@ def _planes(corners: Tensor, low: Tensor) -> tuple[Tensor, Tensor]:
     """The weights of the first two corners, and the depth, as linear functions of the pixel ``[9,T]``: for each its value at the centre
     of the pixel ``low [2,T]``, what a pixel to the right adds, and what a pixel down adds; and twice the area ``[T]``, below 0 where a
     triangle faces the viewer."""
-    (ax, bx, cx), (ay, by, cy) = corners[:2] - (low + 0.5)[:, None]
+    (ax, bx, cx), (ay, by, cy) = (corners[:2] - (low + 0.5)[:, None]).unbind()
     u = torch.stack([bx * cy - by * cx, by - cy, cx - bx])
     v = torch.stack([cx * ay - cy * ax, cy - ay, ax - cx])
-    area = (bx - ax) * (cy - ay) - (by - ay) * (cx - ax)
+    area = (bx - ax) * v[1] + (by - ay) * v[2]
     weights = torch.stack([u, v]) / area
     a, b, c = corners[2]
     depth = weights[0] * (a - c) + weights[1] * (b - c)
@@ -116,7 +116,7 @@ def barycentric(values: Tensor, triangles: Tensor, index: Tensor, weights: Tenso
     """
     flat = index.flatten()
     at = (flat >= 0).nonzero()[:, 0]
-    corners = triangles.index_select(0, flat.index_select(0, at)).T
+    corners = triangles.T.index_select(1, flat.index_select(0, at))
     found = values.T.index_select(1, corners.flatten()).view(-1, *corners.shape)  # [C,3,n]
     found = (found * weights.movedim(-1, 0).flatten(1).index_select(1, at)).sum(1)
     return found.new_zeros(len(found), len(flat)).index_copy(1, at, found).view(-1, *index.shape).movedim(0, -1)

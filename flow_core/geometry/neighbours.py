@@ -10,6 +10,11 @@ from torch import Tensor
 
 from .sampling import enlarged
 
+_WHOLE, _PART = (
+    96,
+    32,
+)  # pixels a side of planes that are blurred as quickly at once, and that are else blurred together
+
 
 def largest(values: Tensor, count: int) -> Tensor:
     """The largest of ``count`` (odd) values around each along both axes; windows of twice the length are made of two."""
@@ -29,19 +34,30 @@ def closing(values: Tensor, count: int) -> Tensor:
     return -largest(-largest(values, count), count)
 
 
-def blurred(planes: Tensor, radius: int, times: int = 2) -> Tensor:
-    """``[B,C,S,S]``, ``times`` the mean of a square of ``2 radius + 1`` pixels a side, of what of it lies in the picture."""
-    # two products of matrices: pooling takes longer the wider it is
-    band = _band(planes.shape[-1], radius, times).to(planes)
-    return band @ planes @ band.T
+def blurred(planes: Tensor, radius: int, times: int = 2, every: int = 1) -> Tensor:
+    """``[B,C,S,S]``, ``times`` the mean of a square of ``2 radius + 1`` pixels a side, of what of it lies in the picture; and of that the means of
+    squares of ``every`` pixels a side, ``[B,C,n,n]``."""
+    # products of matrices: pooling takes longer the wider it is
+    bands = [(first, last, part.to(planes)) for first, last, part in _bands(planes.shape[-1], radius, times, every)]
+    planes = torch.cat([part @ planes[..., first:last, :] for first, last, part in bands], -2)
+    return torch.cat([planes[..., first:last] @ part.T for first, last, part in bands], -1)
 
 
 @functools.lru_cache(maxsize=64)
-def _band(size: int, radius: int, times: int) -> Tensor:
+def _bands(size: int, radius: int, times: int, every: int) -> list[tuple[int, int, Tensor]]:
+    """The matrix that blurs a row, in parts of a few of its rows, each with the first and last column in which it is not 0: most of a large one is."""
     with torch.inference_mode(False):
         at = torch.arange(size)
         band = ((at - at[:, None]).abs() <= radius).float()
-        return torch.linalg.matrix_power(band / band.sum(1, keepdim=True), times)
+        band = torch.linalg.matrix_power(band / band.sum(1, keepdim=True), times)
+        band = torch.stack([rows.mean(0) for rows in band.split(every)])
+        if size <= _WHOLE:
+            return [(0, size, band)]
+        parts = []
+        for rows in band.split(max(1, _PART // every)):
+            there = rows.any(0).nonzero()[:, 0].tolist()
+            parts.append((there[0], there[-1] + 1, rows[:, there[0] : there[-1] + 1].contiguous()))
+        return parts
 
 
 def of_three(values: Tensor) -> Tensor:

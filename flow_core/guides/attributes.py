@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import difflib
 import re
+from collections.abc import Sequence
 
 KNOWN: dict[str, tuple[str, ...]] = {
     "expressions": (
@@ -185,6 +186,17 @@ _EMPTY = frozenset(
 )
 
 
+_OF_ALL_KINDS = (
+    "a smile",
+    "an angry expression",
+    "raised eyebrows",
+    "closed eyes",
+    "full lips",
+    "old age",
+    "blond hair",
+)
+
+
 def says_something(words: list[str], vocabulary: frozenset[str]) -> bool:
     """Whether one of ``words`` is in a guide's vocabulary and asks for something."""
     return any(word in vocabulary and word not in _EMPTY for word in words)
@@ -193,8 +205,9 @@ def says_something(words: list[str], vocabulary: frozenset[str]) -> bool:
 _JOINING = frozenset(["and", "for", "from", "her", "his", "into", "make", "not", "that", "the", "this", "with"])
 
 
-def nearest(text: str, count: int = 6) -> list[str]:
-    """The phrases of :data:`KNOWN` that are written most like a text, and then some of the first ones."""
+def nearest(text: str, meant: Sequence[int] = (), count: int = 6) -> list[str]:
+    """The phrases of :data:`KNOWN` that a text may ask for: those with the numbers ``meant``, those that are written most like it, and then some
+    of all kinds."""
     phrases = [phrase for phrases in KNOWN.values() for phrase in phrases]
     words = [w for w in re.findall(r"\w+", text.lower()) if len(w) > 2 and w not in _JOINING]
 
@@ -204,7 +217,8 @@ def nearest(text: str, count: int = 6) -> list[str]:
 
     near = {phrase: likeness(phrase) for phrase in phrases}
     best = sorted((p for p in phrases if near[p] >= 0.7), key=near.__getitem__, reverse=True)
-    return list(dict.fromkeys([*best[: count - 2], *phrases]))[:count]
+    found = dict.fromkeys([*(phrases[k] for k in meant), *best])
+    return list(dict.fromkeys([*list(found)[: count - 2], *_OF_ALL_KINDS]))[:count]
 
 
 def listed() -> str:

@@ -76,6 +76,30 @@ ALL = (
         ("(?:转|歪|低|抬|扭|点|摇|仰|侧|回|偏|垂)(?:着|过|下|起|一下)?头(?!丧气)", "头[^，。发]{0,2}(?:转|歪|低|抬|扭|偏|仰)(?:起来?|下去?|过来|过去)?(?:向|到|往|朝)?(?:[左右上下前后]|一)?(?:边|侧|面|方)?", "脸(?:转|扭|侧|偏)(?:过来|过去|向|到|往|朝)?(?:[左右上下]|一)?(?:边|侧|面|方)?", "侧脸", "(?:抬|仰)起?下巴", "正脸"),
     ),
     Cannot(
+        "Eyes cannot be sent to the camera; to have them look straight ahead take away where they look now: 'looking left:-1 | looking right:-1 | looking up:-1 | "
+        "looking down:-1'.",
+        (
+            r"(?:look|gaz|glanc|peer|star)(?:e|es|s|ing)?(?: (?:straight|directly|right|back))? (?:at|in|into|to|towards?) (?:the |my |your )?(?:camera|viewers?|lens|me|us|you|audience|photographer)",
+            r"(?:look|gaz|star)(?:e|es|s|ing)?(?: (?:straight|directly|right))? (?:ahead|forwards?)", r"eye contact(?: with (?:me|us|the (?:camera|viewer)))?", r"eyes (?:on|at|to|towards?) (?:the )?(?:camera|viewer|lens|me)",
+        ),
+        ("(?:眼睛|目光|双眼)?(?:直视|直盯|注视|凝视|正视|看|望|盯|面)(?:着|向)?(?:镜头|我们?|观众|相机|前方|正前方)", "目视前方", "眼神(?:交流|接触)", "对视"),
+    ),
+    Cannot(
+        "Beauty is no one look: ask for what makes it, as in 'bigger eyes', 'full lips' or 'a slim face'.",
+        (r"(?:more |most |less |very |really |so |too )*(?:beautiful|pretty|prettier|gorgeous|handsome|handsomer|attractive|good[- ]looking|better[- ]looking|ugly|uglier|hideous|photogenic)(?: (?:face|woman|man|girl|boy|person|guy|lady))?",),
+        ("(?:更|很|非常|再|变得?|越来越)*(?:漂亮|好看|美丽|帅气|英俊|丑陋|迷人|上镜)", "(?:更|变得?|越来越|很)(?:美|帅|丑)", "美颜", "磨皮", "颜值(?:更高|提升)?"),
+    ),
+    Cannot(
+        "A face is made neither more nor less symmetrical.",
+        (r"(?:more |less )?(?:a)?symmetr(?:ic|ical|y)(?: (?:face|eyes|features|eyebrows|mouth|lips|nose|jaw))?", r"uneven (?:eyes|face|features|lips|jaw)", r"(?:face|eyes|features) (?:more |less )?(?:a)?symmetrical"),
+        ("(?:更|不|左右|脸部?|五官)*对称", "大小眼", "高低眉", "大小脸"),
+    ),
+    Cannot(
+        "Creases of the lids are not drawn; eyes can be larger, as in 'big eyes'.",
+        (r"double[- ](?:eye ?)?lids?(?: surgery)?", r"(?:eye)?lid creases?"),
+        ("(?:割|开)?双眼皮",),
+    ),
+    Cannot(
         "Freckles, moles, scars and other marks are neither painted nor taken away.",
         (r"freckl(?:es?|ed)", r"moles?", r"pimples?", r"acne", r"zits?", r"blemish(?:es)?", r"scars?", r"scarred", r"birthmarks?", r"tattoos?", r"warts?", r"pores", r"beauty (?:mark|spot)s?"),
         ("雀斑", "斑点", "痣", "痘(?:痘|印)?", "粉刺", "疤痕?", "胎记", "纹身", "毛孔", "伤口", "伤疤"),
@@ -83,8 +107,8 @@ ALL = (
     Cannot(
         "Teeth keep their colour and their places; a mouth can show them or not, as in 'a toothy smile'.",
         (
-            r"(?:buck|straight(?:er)?|crooked|missing|gapp?ed|gap|golden?|rotten|yellow|whiter?|broken|perfect|sharp|vampire) (?:teeth|tooth)", r"teeth (?:whiten(?:ing|ed)?|whiter|straighter|gap|gem)", r"tooth gap", r"gap between (?:the |his |her )?teeth",
-            r"(?:whiten|straighten|fix|brush) (?:his |her |the |my )?teeth", r"(?:dental )?braces(?: on (?:the |his |her )?teeth)?", r"dentures", r"vampire fangs?",
+            r"(?:buck|straight(?:er)?|crooked|missing|gapp?ed|gap|golden?|rotten|yellow|whiter?|broken|perfect|sharp|vampire|pointy|pointed|rabbit) (?:teeth|tooth)", r"teeth (?:whiten(?:ing|ed)?|whiter|straighter|gap|gem)", r"tooth gap", r"gap between (?:the |his |her )?teeth",
+            r"(?:whiten|straighten|fix|brush) (?:his |her |the |my )?teeth", r"(?:dental )?braces(?: on (?:the |his |her )?teeth)?", r"dentures", r"(?:vampire |skin |long |sharp )*fangs?(?: out)?",
         ),
         ("牙套", "虎牙", "龅牙", "牙齿[^，。]{0,3}(?:白|齐|黄)", "(?:美白|洁白的?|白|整)牙齿?", "缺牙", "獠牙"),
     ),
@@ -111,7 +135,7 @@ ALL = (
     ),
     Cannot(
         "Lashes are not painted; eye shadow can be, as in 'dark eye shadow'.",
-        (r"(?:(?:longer|thicker|long|thick|fake|false|more) )*(?:eye ?)?lashes", r"lash extensions", r"glitter"),
+        (r"(?:(?:longer|thicker|long|thick|fake|false|more) )*(?:eye ?)?lashes", r"lash extensions", r"mascara(?! (?:run|tears|tracks))", r"glitter"),
         ("睫毛", "双眼皮贴", "亮片"),
     ),
     Cannot(
@@ -119,9 +143,10 @@ ALL = (
         (
             r"(?:(?:anime|cartoon|manga|comic|pixar|disney|ghibli|painting|oil painting|watercolou?r|sketch|3d|lego|pixel art) (?:style|version|character|drawing|filter|look))", r"oil painting", r"watercolou?r", r"pencil sketch",
             r"cartoon(?:ify|ish)?", r"(?:(?:convert|turn|change|make)(?: it| the (?:photo|image|picture))? )?(?:(?:to|in|into|high contrast) )?(?:black and white|gr[ae]yscale|sepia|monochrome)", r"upscale(?:d)?(?: \w+)?", r"(?:swap|replace|exchange)(?:ping|d)? (?:his |her |the |this |my )?faces?(?: with .*)?", r"face ?swap",
-            r"(?:brighter|darker|better|warmer|softer) light(?:ing)?", r"(?:more|less|increase|add) contrast", r"(?:blur(?:red|ry)?|remove|change|replace|new|different) (?:the )?background", r"(?:crop|rotate|flip|resize|sharpen|denoise) (?:the |this )?(?:image|picture|photo)",
+            r"(?:brighter|darker|better|warmer|softer) light(?:ing)?", r"(?:more|less|increase|add) contrast", r"(?:blur(?:red|ry)?|remove|change|replace|new|different) (?:the )?background", r"(?:crop|rotat|flip|mirror|resiz|rescal|zoom|sharpen|denois|colori[sz]|outpaint|inpaint|restor|enhanc)(?:p?ed|p?ing|es?|s)?(?: (?:in|out|it|to|by|closer|horizontally|vertically|left|right|clockwise|(?:the |this |my )?(?:old )?(?:image|picture|photo|mouth|face|eyes))(?:\b.*)?)?",
+            r"(?:more|less|increase|decrease|reduce|lower|higher|add)(?: the)? (?:contrast|saturation|exposure|brightness|sharpness|vibrance|noise|grain)", r"(?:warm|cool|cold)(?:er)? (?:tones?|colou?rs?|filter)",
         ),
-        ("(?:动漫|卡通|漫画|油画|水彩|素描|吉卜力|迪士尼|皮克斯)(?:风格?|化|效果)", "换背景", "背景(?:换成|虚化)", "换脸", "变清晰", "去水印", "黑白照片?", "(?:更亮|调亮|提亮)(?!眼)"),
+        ("(?:动漫|卡通|漫画|油画|水彩|素描|吉卜力|迪士尼|皮克斯)(?:风格?|化|效果)", "换背景", "背景(?:换成|虚化)", "换脸", "变清晰", "(?:裁剪|裁切|旋转|翻转|镜像|缩放|上色|锐化|去噪|扩图|修复照片)[^，。]{0,6}", "(?:提高|降低|增加|减少)?(?:饱和度|对比度|曝光|亮度|锐度)", "去水印", "黑白照片?", "(?:更亮|调亮|提亮)(?!眼)"),
     ),
     Cannot(
         "Tears cannot be drawn; the face around them can be sad, as in 'a sad expression'.",

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from .cannot import asks_for_nothing
 from .degrees import NUMBERS, WEAKER, lone_degree, numbered, without_degree
 from .meaning import Meanings
+from .orders import about_no_face
 from .subjects import subject
 
 LONGEST = 3  # joints that a phrase which is known has at most
@@ -61,6 +62,10 @@ _SURE: tuple[tuple[str, float], ...] = (  # patterns of a turned-down wish that 
     ),
     (
         rf"(?:remove|delete|erase|take off|lose|drop|get rid of|take away|wipe away|wipe off|eliminate|hide|conceal|cover up|undo|disable|turn off|switch off|neutrali[sz]e|cancel|edit out|photoshop out|clear away|kill|smooth (?:out|away)) {_LESS_OF}{_ITS}(?P<a>.+)",
+        NOT,
+    ),
+    (
+        rf"(?:i|we) (?:do not|don'?t|never) (?:want|need|like)(?: to (?:see|have))?(?: (?:him|her|it|them|me))?(?: to)?(?: {_FORMS})? (?P<a>.+)",
         NOT,
     ),
     # but who is gone is missed
@@ -178,6 +183,7 @@ _CHINESE: tuple[tuple[str, float], ...] = (
     (r"(?:去|祛|修|[pP])(?:一下|掉)(?P<a>.{1,5})", NOT),
     (r"(?P<a>.+?)(?:不要|(?<![特送告离分道临性个区级辨])别|没有(?!.?表情)|并不|不再)(?P<b>.+)", NOT),
 )
+_ZH_BETWEEN = re.compile("(?:以及|[和与跟着又])?")
 _FILL = re.compile(
     r"\b(?:so|too|that|as|such an?|quite|very|anymore|any more|any longer|at all|please|longer)\b ?|那么|这么|(?<=.)太(?!阳)",
     re.IGNORECASE,
@@ -236,7 +242,9 @@ def clauses(text: str, meanings: Meanings | None = None) -> list[Clause]:
         elif piece:
             belongs = joint is not None and _BELONGS.match(joint[0])
             other = other or bool(not known(piece) and subject(f"{piece} with" if belongs else piece, things))
-            nothing = other or (not known(piece) and asks_for_nothing(piece, known))
+            nothing = other or (
+                not known(piece) and (asks_for_nothing(piece, known) or (meanings and about_no_face(piece, known)))
+            )
             wish = Clause(piece, 0.0 if nothing else NOT) if nothing or turned else _clause(piece)
             said = _FILL.sub("", piece).strip()  # "no expression at all"
             wish = Clause(said, 1.0) if wish.worth == NOT and not turned and known(said) else wish
@@ -256,17 +264,20 @@ def clauses(text: str, meanings: Meanings | None = None) -> list[Clause]:
 
 
 def _unjoined(text: str, known: Callable[[str], object]) -> list[str]:
-    """The wishes of a Chinese text that is nothing but phrases known by heart, without a sign between them ("闭眼微笑"); nothing where it is not.
+    """The wishes of a Chinese text that is nothing but phrases known by heart, with no sign between them but "and" ("闭眼微笑", "兴奋和恐惧"); nothing where it is not.
     English words too often mean something else beside others."""
-    if text.isascii() or not 5 <= len(text) <= 14:  # four are often a proverb
+    if text.isascii() or not 4 <= len(text) <= 16:  # proverbs of four are known as a whole
         return []
 
     @functools.cache
     def cut(at: int) -> tuple[str, ...] | None:
         for end in range(min(len(text), at + 6), at + 1, -1):
-            rest = () if end == len(text) else cut(end)
-            if rest is not None and known(text[at:end]):
-                return (text[at:end], *rest)
+            if not known(text[at:end]):
+                continue
+            for start in {end, _ZH_BETWEEN.match(text, end).end()}:
+                rest = () if end == len(text) else cut(start)
+                if rest is not None:
+                    return (text[at:end], *rest)
         return None
 
     found = cut(0)

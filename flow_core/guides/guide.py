@@ -33,7 +33,7 @@ from .plainly import compared
 from .reading import composed, unheard
 from .sentences import Sentences
 from .sentences import load as load_sentences
-from .slips import mended, misspelt, superlatives
+from .slips import in_context, mended, misspelt, superlatives
 from .smileys import in_words
 from .words import Words
 
@@ -202,6 +202,8 @@ class Guide:
         """Words of a text that a small guide takes for misspelt, and what it reads in their place."""
         text = self._without_smileys(text)
         found = misspelt(text, self.vocabulary, self.others) if self.vocabulary else {}
+        if self.meanings is not None:
+            found = in_context(text, found, self.vocabulary, self.meanings.phrases.find)
         found = {word: meant for word, meant in found.items() if not names(word)}
         if self.meanings is not None and not text.isascii():
             find = self.meanings.phrases.find
@@ -259,6 +261,13 @@ class Guide:
         if self.meanings is None:
             return []
         return told([w.text for w in self._clauses(text)], self.meanings.phrases.find, everything)
+
+    def near(self, text: str, templates: Sequence[str]) -> list[int]:
+        """Numbers of the concepts that a text in which a small guide understands nothing is most like, if any."""
+        if self.meanings is None:
+            return []
+        said = self.mended(text)
+        return self.meanings.near(F.normalize(self.encode_text([t.format(said) for t in templates]).mean(0), dim=-1))
 
     def unheard(self, text: str, templates: Sequence[str]) -> list[str]:
         """The wishes of a text of which a small guide understands nothing, beside others: "a smile, in a forest"."""

@@ -22,6 +22,7 @@ MOST = 6  # concepts that a text can mean at once
 LEAST = 0.25  # amount below which a further concept is not meant
 SECOND = 0.4  # of the largest amount, below which another concept is no second wish but noise
 RIDGE = 8e-3  # variance of what is no way of any concept
+NEAR = 0.35  # cosine between what a text says and a concept from which that is worth a proposal
 LONGEST = 1.75  # radians that a text may lie from "a face"
 BETTER = 0.9  # share of what was unexplained that a further concept has to leave at most
 
@@ -63,6 +64,12 @@ class Meanings:
             found.append(amounts)
             fit.append(1 - ((y - made).norm() / y.norm().clamp(min=1e-6)).clamp(max=1))
         return torch.stack(found), torch.stack(fit)
+
+    def near(self, point: Tensor, count: int = 3) -> list[int]:
+        """Numbers of the concepts that a unit embedding ``[D]`` of a text is most like, be it too little to mean them."""
+        way = log_map(point.float().cpu()[None], self.neutral) @ self.metric
+        alike = torch.nn.functional.cosine_similarity(self.ways @ self.metric, way)
+        return [k for k in alike.topk(count).indices.tolist() if alike[k] >= NEAR]
 
     def known(self, text: str) -> Tensor | None:
         """Amounts ``[C]`` that a text is known to mean by heart, if it is."""

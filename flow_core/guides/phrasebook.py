@@ -46,12 +46,21 @@ _SAME = {
 _P = r"(?:he|she|it|they|him|them|me|you|man|woman|person|face|guy|lady|subject|model|someone|somebody|people|photo|picture|image|portrait)"
 _LIKE = r"(?:like|as if|as though|if)"
 _BEFORE = re.compile(
-    "|".join(
+    "(?:"
+    + "|".join(
         (
             r"(?:photo|picture|portrait|image|close-up|closeup|photograph|headshot|expression|look|face) of",
             rf"(?:make|let|have|get|turn|give|keep|i want)(?: {_P})?(?: to)?(?: (?:look|be|feel|seem|appear|looking|into|show|have))?(?: {_LIKE})?(?: {_P})?(?: (?:is|was|were|has|had))?",
             rf"{_P}(?: who| that)? (?:is|was|looks|looked|seems|feels|appears|has|had|should be|should|must be|with|looking|feeling)(?: {_LIKE})?(?: {_P})?(?: (?:is|was|were|has|had))?",
+            rf"(?:{_P}|i|we|who)(?:'s|'re|'m)(?: (?:looking|feeling|being|got|been))?(?: {_LIKE}(?: {_P})?(?: (?:is|was|were|has|had))?)?",
             rf"{_P}(?: who's)?",
+            # how it comes about, when, and what is said of many things
+            rf"(?:{_P} )?(?:(?:is|has|'s|was|had) )?(?:go(?:es|ing|ne)?|went|turn(?:s|ed|ing)?|becom(?:es?|ing)|became|got|gets|getting|grow(?:s|n|ing)?|grew)(?: (?:him|her|them|it|me))?",
+            rf"(?:{_P} )?(?:start|begin|keep|continue|end)(?:s|ed|t|ning|ting|ing)?(?: (?:to|on|up|by))?",
+            rf"(?:{_P} )?(?:began|kept|seen|seems? to be|appears? to be|looks? to be|pretend(?:s|ing)? to be)",
+            r"(?:suddenly|slowly|gradually|now|then|currently|still|only|simply|maybe|perhaps|clearly|visibly|obviously|always|constantly|while|rather|quite|all)",
+            rf"(?:why not|how about|what about|let's|i would like|i'd love|i wish|i want)(?: (?:make|have|let|get|try|see|go))?(?: {_P})?(?: (?:to|was|were))?(?: (?:be|look|have|feel))?",
+            rf"(?:can|could|may|might|should|would|will|does|is) {_P}(?: (?:be|look|have|get|seem|feel))?",
             r"(?:\w+ )?\w+ who(?:'s| is| was| looks| feels| seems| has| had)?",
             rf"(?:(?:can|could|would|will) you|(?:{_P} )?(?:should|must|needs? to|has to|ought to|supposed to|tries to|wants to)|i'd like|i need|try to)(?: {_P})?(?: to)?"
             r"(?: (?:look|be|feel|seem|appear|make|have|show))?",
@@ -65,10 +74,11 @@ _BEFORE = re.compile(
             r"(?:(?:me|face|feeling|moment|look|tfw|mfw)(?: you (?:make|get))? )?when(?: (?:you|he|she|they|i))?(?: (?:is|are|have|has|had))?",
         )
     )
+    + r")(?= |$)"  # of "look" and "looking" the one that ends here
 )
 _AFTER = re.compile(
     r" (?:face|expression|look|person|man|woman|guy|lady|portrait|photo|mood|vibes?|energy|mode|attitude|emotion|on face|in eyes|looking|now|today|ever|alive|possible|in world|on earth"
-    r"|from (?:the )?(?:camera|viewer|lens)|(?:with|of|at|about|by) (?:everything|everyone|everybody|it all|it|this|you|me|him|them|us|life|people|humanity|(?:whole )?world))$"
+    r"|from (?:the )?(?:camera|viewer|lens)|(?:with|of|at|about|by|to) (?:everything|everyone|everybody|it all|it|this|you|me|him|them|us|life|people|humanity|(?:whole )?world))$"
 )
 _ENDING = re.compile(r"(?:iness|ness|ily|ly|ies|ied|ing|ed|es|s|y|e)$")
 _QUALITY = re.compile(r"(?:ly|ness)$")
@@ -84,10 +94,10 @@ _IRREGULAR = {
     for form in forms.split()
 }  # fmt: skip
 _ZH_BEFORE = re.compile(
-    r"(?:请|把|将|让|使|给|(?:换|改|变|[pP修弄做搞整画]|修改|更改|调整|切换|转换)(?:成|为)(?:一个|一张|个)?|换上?一?个|一位|一名|模特|主体|角色|看看|试试|想看|提示词|一个|一张|一副|一脸|满脸|她的?|他的?|人物|看起来|看上去|显得|表情|脸上|变得|变|露出|带着|有|很|更|好像|就像|像|仿佛|刚刚|刚才|刚|表情是|笑容|眼神|神态|面容|心里|心中|内心|一种|充满|流露出|显出|做出|摆出|神情|来一?[个点]|给我|加上?一?[个点]?|想?要一?[个点种]?|整一?个|现在|如今|已经|再|然后|接着)[:：]?"
+    r"(?:请|把|将|让|使|给|(?:换|改|变|[pP修弄做搞整画]|修改|更改|调整|切换|转换)(?:成|为)(?:一个|一张|个)?|换上?一?个|一位|一名|模特|主体|角色|看看|试试|想看|提示词|一个|一张|一副|一脸|满脸|她的?|他的?|人物|看起来|看上去|显得|表情|脸上|变得|变|露出|带着|有|很|更|好像|就像|像|仿佛|刚刚|刚才|刚|表情是|笑容|眼神|神态|面容|心里|心中|内心|一种|充满|流露出|显出|做出|摆出|神情|来一?[个点]|给我|加上?一?[个点]?|想?要一?[个点种]?|整一?个|现在|如今|已经|再|然后|接着|画上?一?个?|正在?|在(?=.{2})|忍不住|不由得|不禁|开始|突然|忽然|渐渐|逐渐|慢慢地?|继续|一直|总是|显然)[:：]?"
 )
 _ZH_AFTER = re.compile(
-    r"(?:的?(?:表情|样子|脸|神情|人|男人|女人|女孩|男孩|神色)|似的|一样|的|了|模样|神色|状|状态|吧|啊|呀|哦|一下|起来|版本?|会?是什么样子?|会怎么?样|[~～…]+)$"
+    r"(?:的?(?:表情|样子|脸|神情|人|男人|女人|女孩|男孩|神色)|似的|一样|的|了|模样|神色|状|状态|吧|啊|呀|哦|一下|起来|版本?|会?是什么样子?|会怎么?样|[再更]?(?:明显|突出)一?[点些]|[~～…]+)$"
 )
 
 

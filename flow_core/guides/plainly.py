@@ -41,6 +41,10 @@ _COMPARED = [
             r"looking \3, \1 \2",
         ),
         (
+            r"\b(?:look\w*|gaz\w+|glanc\w+|peer\w*) ((?:off )?(?:to the |to |over )?(?:left|right|up|down|upwards?|downwards?|sideways|away)) (?!slightly|mildly|faintly|subtly|barely|only)(\w+ly)\b",
+            r"looking \1, looking \2",
+        ),
+        (
             r"\b(?:fake|forced|false|insincere|phony|artificial|strained) (smile|grin|laugh)\b",
             r"\1, less squinting, less raised cheeks",
         ),
@@ -80,8 +84,12 @@ _COMPARED = [
             lambda m: "" if re.fullmatch(rf"(?:{_ANY_LOOK})", m["was"]) else f"no {m['was']}, ",
         ),
         (
-            rf"^(?:and |then )?(?:change|convert|switch|set|alter)(?: (?:it|this|that|them|him|her|me|(?:(?:the|his|her|their|my|this) )?(?:{_ANY_LOOK})))? to(?: be| look| have)?(?! (?:left|right|the (?:left|right|side))\b) (?=\w)",
+            rf"^(?:and |then )?(?:change|convert|switch|set|alter)(?: (?:it|this|that|them|him|her|me|(?:(?:the|his|her|their|my|this) )?(?:{_ANY_LOOK})))? (?:in)?to(?: be| look| have)?(?! (?:left|right|the (?:left|right|side))\b) (?=\w)",
             "",
+        ),
+        (
+            rf"\b(?:turn|change|transform|convert) (?:the|his|her|their|my|this|that) (?!face\b|head\b|eyes\b|gaze\b)(?P<was>(?!{_ANY_LOOK}\b)[^,;.]{{2,30}}?) into (?=\w)",
+            r"no \g<was>, ",
         ),
         # of a change what comes last is asked for; "from ear to ear" and "from left to right" are none
         (

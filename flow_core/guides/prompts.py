@@ -101,7 +101,7 @@ class Prompt:
 
         Raises:
             PromptError: a part is too long for the guide; or a small guide understands nothing in it, and an edit would follow
-                chance. The message says what it knows that is written alike.
+                chance. The message says what it knows that means nearly that, or is written alike.
         """
         self.check_length(guide)
         if not guide.vocabulary:
@@ -109,11 +109,13 @@ class Prompt:
         parts = self.heard(guide).parts
         for text, _ in parts:
             if not understands(guide, text):
-                why = ", which is not about a person's face" if guide.left_out(text)[0] else ""
+                other = bool(guide.left_out(text)[0])
+                why = ", which is not about a person's face" if other else ""
                 why = "".join((f"{why}.", *(f" {one}" for one in guide.cannot(text, everything=True))))
+                meant = guide.near(text, TEMPLATES)
                 raise PromptError(
                     f"Guide {guide.name} understands nothing in {text!r}{why} Ask in English or Chinese for what a face can do or be, for instance "
-                    f"{', '.join(nearest(text))}; the node FaceFlow Pick Prompt and `faceflow guides --wishes` list all. A full guide knows "
+                    f"{', '.join(nearest(text, meant))}; the node FaceFlow Pick Prompt and `faceflow guides --wishes` list all. A full guide knows "
                     "any words."
                 )
         return guide.unknown_words(" ".join(t for t, _ in parts))

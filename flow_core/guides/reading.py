@@ -16,6 +16,7 @@ from torch import Tensor
 from .clauses import LESS, NOT, PARTS, ZH_PARTS, Clause, clauses
 from .degrees import DEGREE, NEGATED, STRONG, by_degree, certain, without_degree
 from .meaning import SECOND, UNDERSTOOD, Meanings
+from .orders import about_no_face
 from .phrasebook import inside, plain
 from .sentences import Sentences
 from .subjects import is_role
@@ -30,6 +31,7 @@ QUALITY = 4  # words that somebody with a quality has fewer than, articles left 
 SENTENCE = 3.0  # words that a sentence about a situation has at least
 # chances of what a sentence is likely to be about from which it is believed
 LIKELY, LIKELIER, LIKELIEST, CERTAIN = 0.45, 0.7, 0.9, 0.97
+GUESSED = 0.5  # how well amounts have to explain the embedding of a text, lest they are a guess
 HEARD = 1.1 * SECOND  # share of the largest amount that another wish has at least
 BESIDE = 0.5  # share of the largest amount below which what else one of several wishes seems to ask for is noise
 NEARLY = 0.2  # what the tower reads within this of what is known by heart stays as it is
@@ -42,6 +44,23 @@ SHOWN = frozenset(
      "eyes wide", "brows raised", "brows lowered", "eyes narrow", "look down", "look up", "look left", "look right", "cheeks puffed", "lips pressed", "nose wrinkled",
      "eyelids lowered", "cheeks rosy"]
 )  # fmt: skip
+# of these those that are felt about something, and not only done with a part of the face
+FELT = frozenset(
+    [
+        "smile",
+        "laugh",
+        "anger",
+        "surprise",
+        "sadness",
+        "disgust",
+        "fear",
+        "worry",
+        "pout",
+        "smirk",
+        "scream",
+        "contempt",
+    ]
+)
 AGES = frozenset(["old", "young", "masculine", "feminine"])
 _SOMEBODY = re.compile(
     r"\b(?:he|she|they|we|i|you|him|her|them|us|me|his|their|our|my|your|hers|herself|himself|who|whose|somebody|someone|nobody|everyone|everybody|man|woman"
@@ -51,6 +70,10 @@ _SOMEBODY = re.compile(
 _WHOSE = r"(?:his|her|its|my|your|our|their|whose)"
 _OF_FACES = re.compile(rf"\b(?:{PARTS})\b|{ZH_PARTS}")
 _TITLES = re.compile("老(?:板|师|铁|总|婆|公|外|家|是|实|鼠|虎|大|乡|友|妹|弟|百姓|司机)")
+# what comes before it is felt, and what follows is why; who is "looking at" something need not feel it
+_ABOUT = re.compile(
+    r"(?<!look)(?<!looking) (?:about|at|over|because|after|by|since|when|during|that) (?=\w)", re.IGNORECASE
+)
 # "laughing so much that ...": what comes before it is felt
 _SO_THAT = re.compile(r"(?P<felt>[^，。]{1,4}?)得(?!意|很|了|到|分|体|知|出).+")
 
@@ -66,10 +89,10 @@ def unheard(
     wishes = [w for w in clauses(text, meanings) if w.worth]
     if len(wishes) < 2 or meanings.known(text) is not None:
         return []
-    read = meanings.read(encode([w.text for w in wishes]))[0]
+    read, fit = meanings.read(encode([w.text for w in wishes]))
     rows = [
-        known if (known := meanings.known(w.text)) is not None else _likely(row, w.text, meanings, sentences)
-        for w, row in zip(wishes, read, strict=True)
+        known if (known := meanings.known(w.text)) is not None else _likely(row, w.text, meanings, sentences, one)
+        for w, row, one in zip(wishes, read, fit.tolist(), strict=True)
     ]
     heard = [bool(row.abs().max() >= UNDERSTOOD) for row in rows]
     named = torch.stack(rows).abs().amax(0) >= UNDERSTOOD
@@ -114,6 +137,7 @@ def _situation(
     if (
         (wishes == [Clause(text, 1.0)] and not without_degree(text)[0])  # is read as a wish like others
         or _length(text) < SENTENCE + 1
+        or about_no_face(text, meanings.phrases.find)
         or any(meanings.known(t) is not None for t in (text, *(w.text for w in wishes if w.worth != NOT)))
         or any(w.sure or w.worth not in (0.0, 1.0, NOT) for w in wishes)
         or (len(wishes) > 1 and _OF_FACES.search(text))
@@ -185,8 +209,8 @@ def _clausewise(
         return meanings.neutral
     if not others and wishes == [Clause(text, 1.0)]:
         bare, much = without_degree(text)
-        [alone, *without], _ = _read(encode, meanings, [bare] if bare else [], whole)
-        read, alone = alone, _likely(alone, text, meanings, sentences)
+        [alone, *without], [fit, *_] = _read(encode, meanings, [bare] if bare else [], whole)
+        read, alone = alone, _likely(alone, text, meanings, sentences, fit)
         meant = (
             by_degree(alone, *without, text, much, meanings.known(bare) is not None) if bare else certain(alone, text)
         )
@@ -201,7 +225,7 @@ def _clausewise(
         sure = meanings.known(wish.text) is not None
         known_bare = bool(bare) and meanings.known(bare) is not None
         plain = next(without) if bare else row
-        row = row if sure else _likely(row, wish.text, meanings, sentences)
+        row = row if sure else _likely(row, wish.text, meanings, sentences, fit[n])
         row = row * (row.abs() >= BESIDE * row.abs().max())
         meant = row if sure else by_degree(row, plain, wish.text, much, known_bare) if bare else certain(row, wish.text)
         if meant.abs().max() < UNDERSTOOD:
@@ -251,11 +275,14 @@ def _read(
     return rows, fits
 
 
-def _likely(row: Tensor, text: str, meanings: Meanings, sentences: Callable[[], Sentences | None]) -> Tensor:
-    """Amounts ``[C]`` of a wish that the tower reads as ``row``, or, of a sentence, what it is likely to be about. What is likely to be about
-    nothing on a face asks for nothing. Of somebody with a quality that is known by heart ("an angry plumber") that quality counts."""
+def _likely(
+    row: Tensor, text: str, meanings: Meanings, sentences: Callable[[], Sentences | None], fit: float = 1.0
+) -> Tensor:
+    """Amounts ``[C]`` of a wish that the tower reads as ``row``, which explains its embedding as well as ``fit`` says, or, of a sentence, what it is likely to be
+    about. What is likely to be about nothing on a face asks for nothing, and so does what either only guesses at. Of somebody with a quality that is known by heart ("an angry plumber") that quality counts."""
     row = _without_titles(row, text, meanings.names)
     felt = _felt_by_somebody(text, meanings)
+    felt = _felt_about_something(text, meanings) if felt is None else felt
     if felt is not None:
         return felt
     said = plain(text).split()
@@ -264,8 +291,8 @@ def _likely(row: Tensor, text: str, meanings: Meanings, sentences: Callable[[], 
         alone = row.abs().topk(2).values[1] < UNDERSTOOD and not DEGREE.search(text)
         return next(q for q in qualities if _alike(row, q)) if alone else row
     deaf, unsure = (float(row.abs().max()) < most for most in (UNDERSTOOD, UNSURE))
-    short = _length(text) < SENTENCE
-    reader = None if short and (deaf or not unsure) else sentences()
+    short, guessed = _length(text) < SENTENCE, fit < GUESSED and not _OF_FACES.search(text)
+    reader = None if short and (deaf or not (unsure or guessed)) else sentences()
     if reader is None:
         return row
     told = reader.read(text)
@@ -279,6 +306,8 @@ def _likely(row: Tensor, text: str, meanings: Meanings, sentences: Callable[[], 
     if told.known and told.chance >= LIKELIEST and not short and _alike(row, told.amounts):  # of situations, that alone
         beside = torch.tensor([name not in reader.brought for name in meanings.names])
         return row * (beside | (told.amounts > 0))
+    if guessed and not _alike(row, told.amounts) and (told.nothing or told.chance < LIKELY):
+        return torch.zeros_like(row)
     return row
 
 
@@ -298,6 +327,16 @@ def _felt_by_somebody(text: str, meanings: Meanings) -> Tensor | None:
             known = [k for k in map(meanings.known, words) if k is not None]
             who = torch.stack([k * ages for k in known]).amax(0) if known else torch.zeros_like(feeling)
         return feeling + BEHIND * who * ~shows
+    return None
+
+
+def _felt_about_something(text: str, meanings: Meanings) -> Tensor | None:
+    """Amounts ``[C]`` of what is felt or done ("over the moon about the news", "smiling at a baby"), and not of what it is about. None of other texts."""
+    felt_alone = torch.tensor([name in FELT for name in meanings.names])
+    for about in () if NEGATED.search(text) else _ABOUT.finditer(text):
+        felt = meanings.known(text[: about.start()])
+        if felt is not None and (felt * felt_alone).any():
+            return felt
     return None
 
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 import functools
 import re
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from .words import is_word
 
 SHORTEST = 4  # letters of a word that may be mended
 FAR = 7  # letters from which two slips are mended
 RARER = 5  # times the rank among words that one has to have beside the word that it is taken for
+WORDS = 6  # of a piece of a text whose words are mended by what stands beside them
+_PIECES = re.compile(r"[,;|.()]|\b(?:and|with|but|then)\b")
 _VOWELS = frozenset("aeiouy")
 _SOUNDS = frozenset(("sz", "zs"))  # letters that are taken for each other by ear
 _ENDINGS = (
@@ -43,6 +45,24 @@ def misspelt(text: str, vocabulary: frozenset[str], others: frozenset[str] = fro
     return found
 
 
+def in_context(
+    text: str, found: Mapping[str, str], vocabulary: frozenset[str], known: Callable[[str], object]
+) -> dict[str, str]:
+    """What was ``found`` for slips of the keys in ``text``, but of words that are as near those that make a ``known`` phrase of what they stand
+    in: "bared treth" are teeth and no truth."""
+    read = dict(found)
+    for piece in _PIECES.split(text.lower()) if found else ():
+        words = piece.split()
+        if not 2 <= len(words) <= WORDS or known(mended(piece, read)):
+            continue
+        for at, word in enumerate(words):
+            rest = [mended(w, read) for w in words]
+            near = _near(word, vocabulary) if word in found and len(word) >= SHORTEST else []
+            meant = (w for _, _, w in near if known(" ".join([*rest[:at], w, *rest[at + 1 :]])))
+            read[word] = next(meant, read.get(word, word))
+    return {word: said for word, said in read.items() if said != word}
+
+
 def mended(text: str, meant: Mapping[str, str]) -> str:
     """``text`` with what was ``meant`` in the place of misspelt words, and what is typed short in full."""
 
@@ -70,18 +90,23 @@ def meant(word: str, vocabulary: frozenset[str]) -> str:
         return _exchanged(word, vocabulary)
     if len(word) < SHORTEST or word in vocabulary or is_word(word) or _form(word, vocabulary):
         return ""
+    return next((w for _, _, w in _near(word, vocabulary)), "")
+
+
+@functools.lru_cache(maxsize=1024)
+def _near(word: str, vocabulary: frozenset[str]) -> list[tuple[float, int, str]]:
+    """The words of ``vocabulary`` of which a few slips make another word: how many, their rank among words, and they, the nearest first."""
     most = 2 if len(word) >= FAR else 1
     letters = set(word)
-    near = [
+    near = (
         (slips(word, w), is_word(w) or 1 << 20, w)
         for w in {*_by_letter(vocabulary)[word[0]], *_by_letter(vocabulary)[word[1]]}
         if abs(len(w) - len(word)) <= most
         and len(letters ^ set(w)) <= 2 * most
         and (w[0] == word[0] or w[1] == word[0])
-    ]
-    slip, _, found = min(near, default=(9.0, 0, ""))
+    )
     # in four letters another letter is another word
-    return found if slip <= (1.1 if len(word) == SHORTEST else 1.25 * most) else ""
+    return sorted(one for one in near if one[0] <= (1.1 if len(word) == SHORTEST else 1.25 * most))
 
 
 def _exchanged(word: str, vocabulary: frozenset[str]) -> str:

@@ -14,7 +14,7 @@ _SIGNS = {
         "sad": ":( :-( =( :'( :,( :< :-< TT_TT 😢 😭 ☹ ☹️ 🙁 😞 😔 😿 🥺",
         "angry": ">:( >:-( D:< 😠 😡 🤬 😤 💢 👿",
         "surprised": ":o :O :-o :-O =O 😮 😯 😲 🤯 😳 🫢 😵",
-        "frightened": "😨 😱 🙀 😧",
+        "frightened": "D: d: D= 😨 😱 🙀 😧",
         "worried": "😰 😟 😥 😓 😩 😫 😵‍💫 🫨",
         "disgusted": "🤢 🤮 🤧",
         "neutral": ":| :-| 😐 😑 😶 🫥 🫡",
@@ -28,9 +28,10 @@ _SIGNS = {
         "an old person": "👴 👵 🧓",
         "a baby": "👶",
         "smirking": ":-> >:) >:3 😏 😼 😈 😎",
+        "smirking, laughing": ">:D >:d",
         "a wink": ";) ;-) ;d ;D ;3 😉",
         "a kiss": ":* :-* 😘 😗 😙 😚 💋 😽",
-        "tongue out": ":p :P :-p :-P =P xP 😛 😝",
+        "tongue out": ":q :Q :p :P :-p :-P =P xP 😛 😝",
         "a wink, tongue out": ";p ;P 😜 🤪",
         "sleepy": "😴 😪 🥱",
         "eyes closed, slight smile": "😌",
@@ -104,7 +105,7 @@ _ANY_EYE, _ANY_MOUTH = (
 _CHEEK = r"[^\w\s()（）]{0,3}"
 _ENCLOSED = re.compile(  # faces in brackets, and others that would be taken for brackets and weights
     r"(?P<flip>[(（]╯°□°[)）]╯\S*(?: ?┻━┻)?)|(?P<lenny>[(（] ?͡° ?͜ʖ ?͡°[)）])|(?P<shrug>¯\\_[(（]ツ[)）]_/¯)"
-    rf"|{_BEFORE}(?P<cat>>?[:;]3){_AFTER}"
+    rf"|{_BEFORE}(?P<cat>>?[:;]3|:-?\|){_AFTER}"
     rf"|[(（]{_CHEEK}\s?(?P<left>{_ANY_EYE})\s?(?P<mouth>{_ANY_MOUTH})\s?(?P<right>{_ANY_EYE})\s?{_CHEEK}[)）][^\w\s,，()（）]{{0,3}}"
 )
 _OPEN = re.compile(rf"{_BEFORE}(?P<left>{_ANY_EYE})(?P<mouth>{_ANY_MOUTH})(?P<right>{_ANY_EYE}){_AFTER}")

@@ -14,16 +14,19 @@ from torch import Tensor
 
 from ..faces.align import FaceNotFound
 from ..faces.detect import Detector
+from ..faces.fit import FittedFace
 from ..faces.landmarks import WIDEN
 from ..faces.rig import load_rig
 from ..faces.shown import VIEW
 from ..fields.base import FEATHER, FieldError
 from ..fields.expressions import expression_of
+from ..fields.moved import SMALL
 from ..fields.muscles import MusclesField
 from ..fields.raster import Field
 from ..fields.reach import SIDEWAYS, camera_aside
 from ..fields.units import fit_shown
 from ..geometry.crop import Crop
+from ..threads import suited
 from ..warping.frames import warp_frame
 from .clips import Frame
 from .editor import BETA, Edited, Editor
@@ -72,11 +75,14 @@ def read_frames(
     settings = replace(settings or VideoSettings(), strength=0.0, faces="one")
     editor = Editor(Field.zeros(2), detector, settings, crop)
     seen: list[Tensor | None] = []
-    times, stamps = [], []
+    times, stamps, fitted = [], [], None
     for frame in frames:
         face = next((f for f in editor.edit(frame.pixels, frame.time).faces if f.visible), None)
-        # as they are: the filter of the editor, which is for places, would blunt a blink
-        seen.append(None if face is None else _shown(frame.pixels, face.observed))
+        if face is None:
+            seen.append(None)
+        else:  # as it is: the filter of the editor, which is for places, would blunt a blink
+            fitted = fit_shown(face.observed.places, fitted)
+            seen.append(_shown(frame.pixels, face.observed, fitted))
         times.append(frame.time)
         stamps.append(frame.pts)
     last = next((row for row in seen if row is not None), None)
@@ -90,11 +96,11 @@ def read_frames(
     return Reading(units, tuple(times), tuple(stamps), tuple(row is not None for row in seen))
 
 
-def _shown(frame: Tensor, crop: Crop) -> Tensor:
-    """Units ``[U]``, in the order of the rig's, that a face shows in a frame ``[H,W,3]``. Its gaze aside is measured from the camera: who turns the head
+def _shown(frame: Tensor, crop: Crop, fitted: FittedFace) -> Tensor:
+    """Units ``[U]``, in the order of the rig's, that a face, ``fitted``, shows in a frame ``[H,W,3]``. Its gaze aside is measured from the camera: who turns the head
     and still looks at us has eyes that go the other way, and the head that is driven does not turn."""
     units = expression_of(replace(crop, view=square(frame, crop.widen(WIDEN), VIEW))).units[0]
-    camera = camera_aside(fit_shown(crop.places))[0] / 2
+    camera = camera_aside(fitted)[0] / 2
     units[[load_rig().unit_names.index(n) for n in SIDEWAYS]] -= camera * units.new_tensor([1.0, -1.0, 1.0, -1.0])
     return units
 
@@ -150,10 +156,9 @@ def drive(portrait: Tensor, crop: Crop, fields: MusclesField, feather: float = F
     """
     if crop.batch != 1:
         raise FieldError(f"A portrait is driven by its one face, got {crop.batch}; choose one in Align.")
-    crop = crop.to("cpu")
-    fitted = fit_shown(crop.places)
+    crop = crop.to("cpu")  # the same in all frames: with it is kept what is known of the face
     for i in range(fields.batch):
         out = portrait.clone()
-        with torch.no_grad():
-            box = warp_frame(portrait, out, crop, fields.select(i).flow(feather, crop, fitted), feather, "bicubic")
+        with torch.inference_mode(), suited(crop.side.item() <= SMALL):
+            box = warp_frame(portrait, out, crop, fields.select(i).flow(feather, crop), feather, "bicubic")
         yield Edited(out, (), () if box is None else (box,), i == 0)

@@ -16,6 +16,8 @@ from typing import NamedTuple, TypeAlias
 import torch
 from torch import Tensor
 
+from ..editing.painting import raster_side
+from ..editing.tinted import painted_in, regions_of
 from ..faces.detect import Detector
 from ..faces.fit import FittedFace
 from ..faces.landmarks import Landmarks
@@ -189,7 +191,7 @@ class Editor:
                 wanted = self._field(frame, track, dt, fitted).scale(amount, amount)
                 if wanted.needs_face:
                     self.tracker.look_for_glasses(frame, track)
-                    self.tracker.look_for_colors(frame, track)
+                    self.tracker.look_for_colors(frame, track, dt, s.smooth)
                     self.tracker.look_for_covers(frame, track, dt)
                     track.fitted = self._fit(track, dt) if fitted is None else fitted
                     if wanted.changes_lines(track.fitted.units):
@@ -253,13 +255,19 @@ class Editor:
             wanted = self.fields(aligned, track.crop.places, *(() if fitted is None else (fitted,)))
         else:
             wanted = self.fields
+        if regions := regions_of(
+            wanted
+        ):  # colours go where lips, hair and eyes are in this frame; smoothed, they would be where those were
+            span = track.span_of_hair(frame) if "hair" in regions else 1.0
+            wide, side = track.crop.widen(span), round(span * raster_side(regions))
+            wanted = painted_in(wanted, square(frame, wide, side), track.crop.places, span, wide.within(side))
         if wanted.batch != 1:
             raise ValueError(f"A clip takes one field for a face, got a batch of {wanted.batch}; select one of them.")
         wanted.require_finite()
         if not each_frame:
             return wanted
         wanted = self._smoothed(wanted, "field", track, dt)
-        if isinstance(wanted, MusclesField) and wanted.rest is not None:
+        if isinstance(wanted, MusclesField) and wanted.rest is not None and not regions:
             wanted = replace(wanted, rest=self._smoothed(wanted.rest, "rest", track, dt))
         return wanted
 

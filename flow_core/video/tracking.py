@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..editing.painting import hair_span
 from ..faces.align import sort_faces
 from ..faces.covered import LEAST, likely_covered, spared
 from ..faces.creases import creases
@@ -42,6 +43,10 @@ MEMORY = 300  # frames after which a lost face is forgotten
 LOOKS, LOOK_EVERY = 15, 4  # looks for glasses on each face, and frames between them
 CREASES = 128  # pixels a side of the face square in which creases are looked for
 LIGHT_EVERY, LIGHT_SHARE = 32, 0.25  # frames between looks at the light on a mouth, and how much each counts
+MOUTH_EVERY, MOUTH_BETA = (
+    2,
+    1.5,
+)  # frames between looks at what lips show, and see :class:`flow_core.video.smoothing.OneEuro`
 COVER_EVERY = 4  # frames between looks for what covers a face; while something does, every second one
 COVER_SECONDS = (0.06, 0.2)  # in which what comes before a face, and what leaves it, is believed by two thirds
 COVER_FADE = 0.2  # seconds in which covers are heeded at all, when enough of a face is covered
@@ -63,8 +68,10 @@ class Track:
         fitted: the rig as it was fitted in the last frame, for fields that need a face.
         glasses: whether it wears glasses; None where nobody has looked.
         looks: what the looks for glasses saw; empty where it is known.
-        colors: in its mouth and of its lids, see :attr:`flow_core.geometry.crop.Crop.mouth` and ``lids``; empty where nobody has looked.
+        colors: of teeth and tongue, and of its lids, see :attr:`flow_core.geometry.crop.Crop.mouth` and ``lids``; empty where nobody has looked.
+        between: what open lips show, the rest of ``Crop.mouth``; None where nobody has looked.
         cover: what covers it.
+        span: see :meth:`span_of_hair`; 0 where nobody has looked.
     """
 
     id: int
@@ -79,7 +86,15 @@ class Track:
     glasses: bool | None = None
     looks: list[bool] = field(default_factory=list)
     colors: tuple[Tensor, ...] = ()
+    between: Tensor | None = None
     cover: Cover = field(default_factory=lambda: Cover())
+    span: float = 0.0
+
+    def span_of_hair(self, frame: Tensor) -> float:
+        """Sides of the face square of the square in which its hair is dyed: found once, in a frame ``[H,W,3]``."""
+        if not self.span:
+            self.span = hair_span(replace(self.crop, view=None), frame.permute(2, 0, 1)[None])
+        return self.span
 
     def filter(self, name: str, smooth: float, beta: float, shared: bool = False) -> OneEuro:
         """The filter of one of the track's values; ``smooth`` is the dial of the settings."""
@@ -304,22 +319,23 @@ class Tracker:
         if track.glasses is not None:
             track.crop = replace(track.crop, glasses=(track.glasses,))
 
-    def look_for_colors(self, frame: Tensor, track: Track) -> None:
-        """Have the crop of a track know the colours of teeth and eyelids in its light. What open lips show is taken for the face's own teeth:
-        they come and go from frame to frame."""
-        if track.visible and (not track.colors or self.index % LIGHT_EVERY == 0):
-            picture, crop = frame.permute(2, 0, 1)[None], track.observed
-            teeth, tongue = mouth_colors(picture, crop)[0, :2]
-            seen = (
-                torch.stack([teeth, tongue, teeth])[None],
-                lid_colors(square(frame, crop.widen(WIDEN), VIEW), crop.places),
-            )
-            track.colors = tuple(
-                new if old is None else torch.lerp(old, new, LIGHT_SHARE)
-                for old, new in zip(track.colors or (None, None), seen, strict=True)
-            )
+    def look_for_colors(self, frame: Tensor, track: Track, dt: float, smooth: float) -> None:
+        """Have the crop of a track know the colours of teeth and eyelids in its light, which change slowly, and what open lips show, which comes
+        and goes as somebody speaks, and would flicker if each frame were believed."""
+        light = not track.colors or self.index % LIGHT_EVERY == 0
+        if track.visible and (light or self.index % MOUTH_EVERY == 0):
+            crop = track.observed
+            mouth = mouth_colors(frame.permute(2, 0, 1)[None], crop)
+            if light:
+                seen = mouth[:, :2], lid_colors(square(frame, crop.widen(WIDEN), VIEW), crop.places)
+                track.colors = tuple(
+                    new if old is None else torch.lerp(old, new, LIGHT_SHARE)
+                    for old, new in zip(track.colors or (None, None), seen, strict=True)
+                )
+            track.between = track.filter("mouth", smooth, MOUTH_BETA)(mouth[:, 2:], MOUTH_EVERY * dt)
         if track.colors:
-            track.crop = replace(track.crop, mouth=track.colors[0], lids=track.colors[1])
+            inside, lids = track.colors
+            track.crop = replace(track.crop, mouth=torch.cat([inside, track.between], 1), lids=lids)
 
     def look_for_covers(self, frame: Tensor, track: Track, dt: float) -> None:
         """Have the crop of a track say what covers the face: looked for now and then, and smoothed over time."""

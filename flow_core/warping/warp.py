@@ -33,6 +33,10 @@ _LINES = 256  # rows that are copied by one thread, and
 _CACHED = 1 << 17  # floats that still lie in the processor's cache when they are looked at after that
 _MANY = 6  # parts of a picture from which on they are shared out
 _NODES = 1000  # a side of a face, at least, at which a field is asked; between them it is interpolated
+_BEYOND = (
+    1.25,
+    0.005,
+)  # times the longest offset in a tile, and sides of a face more, that offsets may be long between its pixels
 _STILL = 1e-3, 1e-5  # offsets in pixels and of colour up to which a pixel is left alone; a change that no format keeps
 
 
@@ -162,7 +166,6 @@ class _Face:
         crop: where it is.
         flow: the field, with offsets in pixels of the picture.
         box: the pixels (x0, y0, x1, y1) in which the flow does anything.
-        max_offset: no offset is longer along x, along y, in pixels.
         step: the flow is asked at every ``step``-th pixel where it has sharp borders, or has none anywhere.
         sharp: boxes of pixels in which it has sharp borders. Beyond them it is smooth enough for twice the step.
     """
@@ -171,7 +174,6 @@ class _Face:
         self.crop = crop
         self.flow = field.flow(feather, crop).times(crop.inverse[0, :2, :2])
         self.box = crop.widen(self.flow.span).bounds() if self.flow.span != 1 else crop.bounds()
-        self.max_offset = self.flow.max_offset()
         self.step = max(1, int(crop.side[0] / max(_NODES, 4 * max(field.size))))
         self.sharp = crop.boxes_in_image(self.flow.sharp_boxes())
 
@@ -237,7 +239,8 @@ def _warp_tile(
     if mask is not None:
         edit = _between(edit, step, box) * mask[y0:y1, x0:x1]
         x, y, step = _every(x0, x1, 1, image.device), _every(y0, y1, 1, image.device), 1
-    moved = edit[0, :2].abs().sum(0) > _STILL[0]
+    far = edit[0, :2].abs()
+    moved, longest = far.sum(0) > _STILL[0], far.amax((1, 2)).tolist()
     if any(counts):
         moved |= edit[0, 2:].abs().amax(0) > _STILL[1]
     if step > 1:  # pixels between four that move
@@ -251,8 +254,9 @@ def _warp_tile(
     more = step > 1
     moved, edit = moved[top:bottom, left:right], edit[..., top : bottom + more, left : right + more]
     x, y = x[left : right + more], y[top : bottom + more]
-    longest = [sum(face.max_offset[axis] for face in faces) for axis in (0, 1)]
-    source = _Source(image, box, longest, limits)
+    # Where two layers share a pixel it is asked at points between the pixels' centres, and there one may reach farther.
+    beyond = max(_BEYOND[1] * face.crop.side.item() for face in faces)
+    source = _Source(image, box, [_BEYOND[0] * v + beyond for v in longest], limits)
     x0, x1, y0, y1 = x0 + left * step, min(x1, x0 + right * step), y0 + top * step, min(y1, y0 + bottom * step)
     box, tile, all_moved = (x0, y0, x1, y1), (..., slice(y0, y1), slice(x0, x1)), moved.all()
     if any(longest):

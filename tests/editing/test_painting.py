@@ -11,7 +11,7 @@ from flow_core.editing.edit import make_field
 from flow_core.editing.gates import COLOR_REGIONS, Gates, open_gates
 from flow_core.editing.painting import RegionColors, means, paint_masks, patches, repaint, said
 from flow_core.editing.tints import COLORS, goal, named_tints
-from flow_core.editing.visible import Seen
+from flow_core.editing.visible import Seen, seen_in
 from flow_core.faces.hair import resized
 from flow_core.faces.landmarks import AT, EYES
 from flow_core.faces.regions import region_mask
@@ -392,3 +392,12 @@ def test_a_cheek_in_shade_is_no_hair_and_hair_in_deep_shade_is(astronaut: Tensor
     hair = seen.region("hair")[0, 0]
     assert hair[cheek].mean() < 0.05
     assert hair[deep].mean() > 0.95
+
+
+def test_a_face_is_looked_at_again_where_its_picture_ends_elsewhere(astronaut: Tensor, crop: Crop) -> None:
+    picture, ends = crop.aligned(astronaut, SIZE), torch.ones(1, 1, SIZE, SIZE)
+    first = seen_in(crop.places, picture, SIZE, within=ends)
+    assert seen_in(crop.places, picture, SIZE, within=ends.clone()) is first
+    ends[..., SIZE // 2 :] = 0
+    assert seen_in(crop.places, picture, SIZE, within=ends) is not first
+    assert seen_in(crop.places, picture, SIZE) is not first

@@ -5,11 +5,17 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
+from torch import Tensor
 
+from flow_core.faces.align import align
+from flow_core.faces.detect import load_detector
 from flow_core.faces.landmarks import AT, BROW_EDGES, EYES, OVAL, UPPER_LIDS
 from flow_core.fields.curves import SAMPLES, TABLE, Frame, curves_of, shut_line
+from flow_core.fields.expressions import preset
 from flow_core.fields.lashes import Bare, bare_eye
 from flow_core.geometry.crop import Crop
+from flow_core.warping.warp import warp
 
 
 @pytest.mark.parametrize("depth", [-0.1, 0.1, 0.5])
@@ -61,3 +67,20 @@ def test_dark_lashes_make_a_dark_line(crop: Crop) -> None:
             painted[..., y - 2 : y + 1, x - 1 : x + 2] = lash
         tones.append(bare(crop, painted).tone.mean())
     assert tones[0] < 0.5 * tones[1]
+
+
+def test_lids_that_shut_are_as_grainy_as_the_picture(astronaut: Tensor) -> None:
+    """Of a large one, in which smooth lids would look airbrushed."""
+    large = F.interpolate(astronaut, scale_factor=5, mode="bicubic").clamp(0, 1)[..., :2000, 400:2400]
+    grain = 0.04 * torch.randn(large.shape[2:], generator=torch.Generator().manual_seed(0))
+    picture = (large + grain).clamp(0, 1)
+    crop = align(picture, load_detector())[0]
+    edited = warp(picture, crop, preset("eyes closed"))[0]
+
+    def grainy(numbers: list[int]) -> float:
+        x, y = crop.to_image(crop.places[:, [AT[i] for i in numbers]]).reshape(-1, 2).mean(0).round().int().tolist()
+        patch = edited[..., y - 8 : y + 8, x - 20 : x + 20].mean(1, keepdim=True)
+        return (patch - F.avg_pool2d(patch, 3, 1, 1, count_include_pad=False)).std().item()
+
+    ring = EYES[0]
+    assert grainy([ring[12], ring[12], ring[4]]) > 0.25 * grainy([50])
