@@ -42,6 +42,7 @@ FLESH = 1.18, 0.90, 0.92  # its colour in white light
 TINTED = 0.85, 1.3  # tints of lips that are theirs; what is more is lipstick, and tongues have none
 REDDER = 0.12, 0.25  # by which part of it less green than teeth a tongue is, surely not and surely
 FACING = (81, 178), (82, 87), (13, 14), (312, 317), (311, 402)  # points of the upper and the lower lip that meet
+PARTED = 0.008, 0.018  # largest opening below which lips may as well be shut, and above which they are known to part
 MIDDLE = slice(SIZE // 4, 3 * SIZE // 4)  # of the face square: nothing there is lighter than the light allows
 
 
@@ -118,6 +119,19 @@ def _at(places: Tensor, *numbers: int) -> Tensor:
 def _seen(aligned: Tensor, points: Tensor) -> Tensor:
     """Colours ``[B,N,3]`` at points ``[B,N,2]`` of face squares."""
     return sample_image(aligned, points[:, None] * SIZE)[:, :, 0].mT
+
+
+def between_lips(mouth: Tensor, places: Tensor) -> Tensor:
+    """What :func:`mouth_colors` says beyond the light, ``[B,1 + COLUMNS,3]``: of lips that meet, that nothing is seen between them.
+
+    Args:
+        mouth: ``[B,3 + COLUMNS,3]``.
+        places: ``[B,161,2]`` landmarks, crop points.
+    """
+    gap = (places[:, AT[14]] - places[:, AT[13]]).norm(dim=-1).to(mouth)
+    parts = ((gap - PARTED[0]) / (PARTED[1] - PARTED[0])).clamp(0, 1)[:, None, None]
+    nothing = torch.cat([mouth.new_zeros(1, 3), mouth.new_tensor([[1.0, 0.0, 1.0]]).expand(mouth.shape[1] - 3, 3)])
+    return torch.lerp(nothing, mouth[:, 2:], parts)
 
 
 def sampled(image: Tensor, crop: Crop, points: Tensor) -> Tensor:

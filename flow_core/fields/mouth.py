@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from ..faces.landmarks import AT, LIPS, LIPS_INNER
+from ..faces.mouth import PARTED
 from ..faces.mouth import columns as along
 from .curves import SAMPLES, TABLE, Frame, read
 from .layers import EDGE, Box, around, box_of
@@ -53,7 +54,6 @@ SHUT = 0.2, 0.7  # of an opening, by which lips come together: not at all as lip
 UNSURE = 2.2 * EDGE, 0.12
 TORN = 0.01  # by which a jaw drops from the upper teeth, from where on what it carries has a border of its own
 BEYOND = 9.0  # below all that is seen
-PARTED = (0.008, 0.018)  # largest opening below which lips may as well be shut, and above which they are known to part
 TELLS = (0.012, 0.020)  # and the same, from where on it is high enough for what it shows to be looked at
 UNKNOWN = (0.015, 0.035)  # how far above what an opening showed nothing is known of what is seen there
 WIDENS = 0.0, 0.010  # by which a mouth opens more than it did, until what is painted there is there

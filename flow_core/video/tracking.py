@@ -20,7 +20,7 @@ from ..faces.fit import FittedFace
 from ..faces.glasses import wears_glasses
 from ..faces.landmarks import SIZE, WIDEN, Landmarks, five_points, load_landmarks, pose
 from ..faces.lids import lid_colors
-from ..faces.mouth import mouth_colors
+from ..faces.mouth import between_lips, mouth_colors
 from ..faces.shown import VIEW
 from ..geometry.crop import Crop
 from ..geometry.sampling import downscaled
@@ -332,7 +332,8 @@ class Tracker:
                     new if old is None else torch.lerp(old, new, LIGHT_SHARE)
                     for old, new in zip(track.colors or (None, None), seen, strict=True)
                 )
-            track.between = track.filter("mouth", smooth, MOUTH_BETA)(mouth[:, 2:], MOUTH_EVERY * dt)
+            between = between_lips(mouth, crop.places.to(mouth))
+            track.between = track.filter("mouth", smooth, MOUTH_BETA)(between, MOUTH_EVERY * dt)
         if track.colors:
             inside, lids = track.colors
             track.crop = replace(track.crop, mouth=torch.cat([inside, track.between], 1), lids=lids)

@@ -5,8 +5,9 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from flow_core.faces.landmarks import AT
 from flow_core.faces.lip_edges import LOWER, UPPER, to_the_lips
-from flow_core.faces.mouth import COLUMNS, ROWS, _row
+from flow_core.faces.mouth import COLUMNS, ROWS, _row, between_lips, mouth_colors
 from flow_core.geometry.crop import Crop
 
 
@@ -38,3 +39,13 @@ def test_teeth_beneath_the_dark_are_lower_ones() -> None:
 
 def _in_pixels(crop: Crop, places: Tensor) -> Tensor:
     return crop.to_image(places[:, None])[:, 0]
+
+
+def test_lips_that_meet_show_nothing(astronaut: Tensor, crop: Crop) -> None:
+    """In a clip they would show the lips themselves as teeth, until they part."""
+    mouth, places = mouth_colors(astronaut, crop), crop.places.clone()
+    assert torch.equal(between_lips(mouth, places), mouth[:, 2:])  # an open smile
+    places[:, AT[14]] = places[:, AT[13]]
+    dark, columns = between_lips(mouth, places).split((1, mouth.shape[1] - 3), 1)
+    assert not dark.any()
+    assert (columns == torch.tensor([1.0, 0.0, 1.0])).all()
