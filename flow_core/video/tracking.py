@@ -18,6 +18,7 @@ from ..faces.creases import creases
 from ..faces.detect import Detection, Detector
 from ..faces.fit import FittedFace
 from ..faces.glasses import wears_glasses
+from ..faces.hair import FAR
 from ..faces.landmarks import SIZE, WIDEN, Landmarks, five_points, load_landmarks, pose
 from ..faces.lids import lid_colors
 from ..faces.mouth import between_lips, mouth_colors
@@ -91,9 +92,10 @@ class Track:
     span: float = 0.0
 
     def span_of_hair(self, frame: Tensor) -> float:
-        """Sides of the face square of the square in which its hair is dyed: found once, in a frame ``[H,W,3]``."""
-        if not self.span:
-            self.span = hair_span(replace(self.crop, view=None), frame.permute(2, 0, 1)[None])
+        """Sides of the face square of the square in which its hair is dyed in a frame ``[H,W,3]``: as far as the picture has gone on around it so far, and
+        beyond :data:`flow_core.faces.hair.FAR`, where a network looks for hair that hangs down, as found once."""
+        if self.span < FAR:
+            self.span = max(self.span, hair_span(replace(self.crop, view=None), frame.permute(2, 0, 1)[None]))
         return self.span
 
     def filter(self, name: str, smooth: float, beta: float, shared: bool = False) -> OneEuro:
