@@ -54,14 +54,17 @@ SHUT = 0.2, 0.7  # of an opening, by which lips come together: not at all as lip
 UNSURE = 2.2 * EDGE, 0.12
 TORN = 0.01  # by which a jaw drops from the upper teeth, from where on what it carries has a border of its own
 BEYOND = 9.0  # below all that is seen
-TELLS = (0.012, 0.020)  # and the same, from where on it is high enough for what it shows to be looked at
+TELLS = (
+    0.012,
+    0.020,
+)  # largest opening up to which what it shows says nothing, and from which on it is high enough to be looked at
 UNKNOWN = (0.015, 0.035)  # how far above what an opening showed nothing is known of what is seen there
 WIDENS = 0.0, 0.010  # by which a mouth opens more than it did, until what is painted there is there
+# By which it does so anywhere, or its upper lip rises, until upper teeth are painted before what it showed behind them
+GROWS, RISES = (0.002, 0.008), (0.004, 0.012)
 # Centimetres of a tooth that are seen at most, and how many times as long as it was seen it is then
 CROWN, LONGER = 0.95, 2.2
 FIRM = 0.5, 0.8  # how light, of the lightest, a column of teeth is that is surely none of the dark beside them
-# By which it does so anywhere, or its upper lip rises, until upper teeth are painted before what it showed behind them
-GROWS, RISES = (0.002, 0.008), (0.004, 0.012)
 TEETH_SEEN = (0.004, 0.012)  # opening of a mouth below which nothing inside is seen, and above which it is
 MEETING = LIP_EDGES[1::2]  # where they meet
 
