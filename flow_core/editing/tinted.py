@@ -67,34 +67,49 @@ def painted_on(field: FlowField, image: Tensor, crop: Crop) -> FlowField:
 
     Args:
         field: of one face, or as many as the crop has.
-        image: ``[pictures or 1,C,H,W]`` with 1, 3 or 4 channels.
-        crop: B faces in it.
+        image: pictures ``[P,C,H,W]`` with 1, 3 or 4 channels.
+        crop: B faces in them; those of one picture are looked for in all, as in :func:`flow_core.warping.warp.warp`.
 
     Returns:
-        One field, or B, if there are colours to be found.
+        A field for each face, if there are colours to be found.
     """
-    regions = regions_of(field)
-    if not regions or not crop.batch or field.batch not in (1, crop.batch):
+    (tints, _), regions = tints_of(field), regions_of(field)
+    if not regions or not crop.batch:
         return field
     rgb = image[:, :3].expand(-1, 3, -1, -1)
-    crop = located(rgb, crop)
-    span = hair_span(crop, rgb) if "hair" in regions else 1.0
-    wide, side = crop.widen(span), round(span * raster_side(regions))
-    return painted_in(field, wide.aligned(rgb, side), crop.places, span, wide.within(side))
+    every = located(rgb, crop.for_pictures(len(rgb)) if len(rgb) > 1 else crop)
+    if field.batch not in (1, crop.batch, every.batch):
+        return field  # which does not fit, as is said when it is applied
+    span = hair_span(every, rgb) if "hair" in regions else 1.0
+    wide, side = every.widen(span), round(span * raster_side(regions))
+    made = []
+    for i, of in enumerate(every.of_picture):  # one by one: in large squares many faces at once would take much memory
+        one, picture = wide.select(i), rgb[of : of + 1] if len(rgb) > 1 else rgb
+        place = every.places[i : i + 1]
+        made.append(
+            painted_in(field.select(i % field.batch), one.aligned(picture, side), place, span, one.within(side))
+        )
+    if len(made) == 1:
+        return made[0]
+    size = max(m.rest.size for m in made)  # hair takes a finer one
+    values = torch.cat([m.coefficients() for m in made])
+    color = torch.cat([m.rest.spanning(span, size).color for m in made])
+    faces = [field.meta[TINTS]["faces"][i % len(tints)] for i in range(len(made))]
+    rest = Field(color.new_zeros(len(color), 2, *size), color, span=span)
+    joined = replace(field, rest=None, meta={**field.meta, TINTS: {**field.meta[TINTS], "faces": faces}})
+    return replace(joined.with_coefficients(values), rest=rest, meta=joined.meta)
 
 
 @torch.no_grad()
 def painted_in(field: MusclesField, aligned: Tensor, landmarks: Tensor, span: float, within: Tensor) -> MusclesField:
-    """:func:`painted_on` faces in squares ``aligned [B,3,S,S]``, ``span`` times as wide as the face squares, with ``landmarks [B,161,2]`` and ``within``
-    as in :class:`flow_core.editing.painting.RegionColors`."""
-    (tints, times), count, device = tints_of(field), len(aligned), field.device
-    gates = [Gates({}, {name: float(name in mine) for name in COLOR_REGIONS}) for mine in tints]
-    repeat = 1 if len(tints) == count else count
+    """:func:`painted_on` one face, for a field of batch 1, in a square ``aligned [1,3,S,S]`` that is ``span`` times as wide as the face square, with
+    ``landmarks [1,161,2]`` and ``within`` as in :class:`flow_core.editing.painting.RegionColors`."""
+    (tints, times), regions = tints_of(field), regions_of(field)
+    if not regions:
+        return field
+    gates = Gates({}, {name: float(name in regions) for name in COLOR_REGIONS})
     colors = RegionColors(
-        gates * repeat, tints * repeat, landmarks, aligned, (2, 2), COLOR_LIMIT, 1.0, span,
-        within if "hair" in regions_of(field) else None,
-    )  # fmt: skip
-    raster = times * colors.raster().to(device)
-    units, relax, controls = (v.expand(count, -1) for v in (field.units, field.relax, field.controls))
-    rest = Field(raster.new_zeros(count, 2, *raster.shape[2:]), raster, span=span)
-    return replace(field, units=units, relax=relax, controls=controls, rest=rest)
+        [gates], tints, landmarks, aligned, (2, 2), COLOR_LIMIT, 1.0, span, within if "hair" in regions else None
+    )
+    raster = times * colors.raster().to(field.device)
+    return replace(field, rest=Field(raster.new_zeros(1, 2, *raster.shape[2:]), raster, span=span))
