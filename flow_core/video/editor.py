@@ -255,15 +255,14 @@ class Editor:
             wanted = self.fields(aligned, track.crop.places, *(() if fitted is None else (fitted,)))
         else:
             wanted = self.fields
-        if regions := regions_of(
-            wanted
-        ):  # colours go where lips, hair and eyes are in this frame; smoothed, they would be where those were
-            span = track.span_of_hair(frame) if "hair" in regions else 1.0
-            wide, side = track.crop.widen(span), round(span * raster_side(regions))
-            wanted = painted_in(wanted, square(frame, wide, side), track.crop.places, span, wide.within(side))
         if wanted.batch != 1:
             raise ValueError(f"A clip takes one field for a face, got a batch of {wanted.batch}; select one of them.")
         wanted.require_finite()
+        # Colours go where lips, hair and eyes are in this frame; smoothed, they would be where those were.
+        if regions := regions_of(wanted):
+            span = track.span_of_hair(frame) if "hair" in regions else 1.0
+            wide, side = track.crop.widen(span), round(span * raster_side(regions))
+            wanted = painted_in(wanted, square(frame, wide, side), track.crop.places, span, wide.within(side))
         if not each_frame:
             return wanted
         wanted = self._smoothed(wanted, "field", track, dt)
