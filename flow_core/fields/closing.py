@@ -14,12 +14,11 @@ from torch import Tensor
 
 from ..faces.landmarks import AT
 from .curves import Frame
-from .lips import EDGES
+from .lips import EDGES, SHARES
 from .mouth import GRIN
 from .smooth import smoothstep
 
-# Shares of a mouth from either corner to its middle, and there the height of the upper and of the lower lip at rest, of that in a grin
-SHARES = 0.0, 0.04, 0.08, 0.12, 0.18, 0.25, 0.35, 0.5
+# Height of the upper and of the lower lip at rest, at SHARES of a mouth, of that in a grin
 UPPER = 0.5, 0.64, 0.91, 1.06, 1.20, 1.25, 1.25, 1.25
 LOWER = 0.3, 0.36, 0.51, 0.63, 0.81, 0.93, 1.02, 1.05
 NARROWS = 0.27  # of its width, by which a mouth with a full smile narrows

@@ -12,12 +12,11 @@ import torch
 from torch import Tensor
 
 from .curves import Frame
-from .lips import EDGES
+from .lips import EDGES, SHARES
 from .smooth import smoothstep
 
 SAMPLES = 65  # across a mouth
-# Shares of a mouth from either corner to its middle, and there the height of the upper and of the lower lip in a smile, of that in the middle
-SHARES = 0.0, 0.04, 0.08, 0.12, 0.18, 0.25, 0.35, 0.5
+# Height of the upper and of the lower lip in a smile, at SHARES of a mouth, of that in the middle
 UPPER = 0.0, 0.49, 0.59, 0.68, 0.80, 0.93, 1.10, 1.0
 LOWER = 0.0, 0.49, 0.65, 0.74, 0.83, 0.93, 1.0, 1.0
 KEPT = 0.85, 0.93  # how much of their height in the middle they keep
