@@ -24,6 +24,7 @@ from ..fields.base import color_taper
 from ..geometry.grid import pixel_centers
 from ..geometry.lab import rgb_to_lab
 from ..geometry.neighbours import blurred, largest
+from ..geometry.ramp import ramp
 
 # Soft borders of the regions, in fractions of the crop side: make-up on cheeks fades over centimetres, a brow has an edge.
 EDGE = {"cheeks": 0.09, "under-eyes": 0.04, "eyelids": 0.03, "brows": 0.014}
@@ -214,7 +215,7 @@ class Seen:
         brow, top, left, right = self._brows, *(self.landmarks[:, AT[i], None] for i in (10, 234, 454))
         height = (brow - points.flatten(1, 2))[..., 1] / (brow - top)[..., 1].clamp(min=0.02)
         off = (points.flatten(1, 2) - (left + right) / 2)[..., 0].abs() / ((right - left)[..., 0] / 2).clamp(min=0.02)
-        grown = torch.maximum(_ramp(height, *FRINGE), _ramp(off, *BESIDE))
+        grown = torch.maximum(ramp(height, *FRINGE), ramp(off, *BESIDE))
         return self._around(grown.unflatten(1, (self.size, self.size))[:, None], 1.0)
 
     @functools.cached_property
@@ -228,7 +229,7 @@ class Seen:
         small = resized(self.aligned, COVERED_SIZE).clamp(0, 1).cpu()
         with torch.no_grad():
             found = load_covered()(small).sigmoid().to(self.rgb)
-        return F.interpolate(_ramp(found, *COVERED), (self.size, self.size), mode="bilinear", align_corners=False)
+        return F.interpolate(ramp(found, *COVERED), (self.size, self.size), mode="bilinear", align_corners=False)
 
     @functools.cached_property
     def hair(self) -> Tensor:
@@ -291,7 +292,7 @@ class Seen:
         )  # with what lies between the lips
         eyes = sum(inside for inside, _, _ in self.eyes)
         # lips take some of a tan, and so does the skin between the hairs of brows
-        lips, brows = self.outline("lips"), self.outline("brows") * (1 - _ramp(self.skin_like, 0.65, 0.95))
+        lips, brows = self.outline("lips"), self.outline("brows") * (1 - ramp(self.skin_like, 0.65, 0.95))
         mask = mask * (1 - 1.5 * torch.maximum((mouth - lips).clamp(min=0), eyes)).clamp(min=0)
         return mask * (1 - TAKEN[0] * lips) * (1 - TAKEN[1] * brows)
 
@@ -302,7 +303,7 @@ class Seen:
             inner = self.landmarks[:, [AT[i] for i in brow[4:6]]].mean(1)[:, None, None]
             along = self.landmarks[:, AT[brow[0]]][:, None, None] - inner
             shares.append(((points - inner) * along).sum(-1) / along.square().sum(-1).clamp(min=1e-9))
-        return BROW_END[0] + (1 - BROW_END[0]) * _ramp(torch.maximum(*shares), 0.0, BROW_END[1])[:, None]
+        return BROW_END[0] + (1 - BROW_END[0]) * ramp(torch.maximum(*shares), 0.0, BROW_END[1])[:, None]
 
     @functools.cached_property
     def _brows(self) -> Tensor:
@@ -321,7 +322,7 @@ class Seen:
         radius = max(1, round(0.015 * self.size))
         upper, neck = (blurred(polygon_mask(p, self.size).to(self.rgb), radius) for p in (upper, neck))
         below = pixel_centers(self.size, self.size, neck.device)[..., 1] - chin[:, 1, None, None]
-        return [upper, neck * (1 - _ramp(below, *NECK))[:, None]]
+        return [upper, neck * (1 - ramp(below, *NECK))[:, None]]
 
     def _no_wall(self) -> Tensor:
         """Left and right of the face, ``[B,1,1,size]``: 0 where what lies far from it looks like skin too."""
@@ -329,7 +330,7 @@ class Seen:
         rows, strip = slice(round(0.2 * n), round(0.6 * n)), round(0.12 * n)
         far = self.skin_like * (1 - self.hair)
         walls = [far[:, :, rows, columns].mean((2, 3)) for columns in (slice(0, strip), slice(n - strip, n))]
-        left, right = (1 - _ramp(w, *WALL)[..., None, None] for w in walls)
+        left, right = (1 - ramp(w, *WALL)[..., None, None] for w in walls)
         x = (torch.arange(n, device=far.device) + 0.5) / n
         return torch.where(x < 0.5, left, right)
 
@@ -339,7 +340,7 @@ class Seen:
         own = self.hair
         alike = _mean(self.skin_like, own.square().square() + 1e-6)
         brow = self._brows
-        below = _ramp(
+        below = ramp(
             pixel_centers(self.size, self.size, mask.device)[:, None, ..., 1],
             brow[..., 1:, None],
             brow[..., 1:, None] + 0.05,
@@ -353,9 +354,9 @@ class Seen:
         # skin in deep shade or in a grey picture looks like hair, but not to the network that knows what covers a face
         likely = resized(middle(likely, self.span), self.size)
         inside = torch.maximum(self.outline("all", 0.03), self._brow_and_neck[0])
-        bare = torch.maximum(torch.maximum(skin, face), inside * _ramp(self.lit_skin, 0.5, 0.95))
+        bare = torch.maximum(torch.maximum(skin, face), inside * ramp(self.lit_skin, 0.5, 0.95))
         covered = self.covered * inside  # beyond the face all covers it
-        bare = torch.maximum(bare * (1 - _ramp(likely, *LIKELY)), inside * (1 - _ramp(likely, *UNLIKELY)))
+        bare = torch.maximum(bare * (1 - ramp(likely, *LIKELY)), inside * (1 - ramp(likely, *UNLIKELY)))
         spared = 1 - bare * (1 - covered)
         spared = self._around(spared, 1.0)
         hair = resized(mask, spared.shape[-1]) * spared
@@ -370,7 +371,7 @@ class Seen:
         half = torch.stack([width / 2, oval[..., 1].amax(1) - center[:, 1]], -1)
         points = pixel_centers(self.size, self.size, self.rgb.device)
         far = ((points - center[:, None, None]) / (half * half.new_tensor(SKULL))[:, None, None]).norm(dim=-1)
-        return ((1 - _ramp(far, 0.95, 1.1)) * (points[..., 1] < self._brows[..., 1:]))[:, None].to(self.rgb)
+        return ((1 - ramp(far, 0.95, 1.1)) * (points[..., 1] < self._brows[..., 1:]))[:, None].to(self.rgb)
 
     def _shorn(self, mask: Tensor) -> Tensor:
         """How much of close-cropped hair is the skin below it, ``[B,1,n,n]`` 0..1 of the whole picture: how far its colours are on the way from
@@ -382,11 +383,11 @@ class Seen:
         way, off = skin - black, self.whole_lab - black
         share = (off * way).sum(1, keepdim=True) / way.square().sum(1, keepdim=True).clamp(min=1)
         alike = torch.exp(-(off - share * way).square().sum(1, keepdim=True) / SHORN_ALIKE**2)
-        little = 1 - _ramp(mask.mean((2, 3), keepdim=True) * self.span**2, *SHORT)
+        little = 1 - ramp(mask.mean((2, 3), keepdim=True) * self.span**2, *SHORT)
         rows = (torch.arange(mask.shape[-1], device=mask.device) + 0.5) / self.size - (self.span - 1) / 2
-        side = _ramp(rows[:, None] - self.landmarks[:, AT[10], 1][:, None, None, None], 0.0, 0.06)
-        short = (1 - _ramp(beyond, *LONG)) * torch.maximum(little, side)
-        return SHORN * short * alike * _ramp(share, 0.1, 1.0)
+        side = ramp(rows[:, None] - self.landmarks[:, AT[10], 1][:, None, None, None], 0.0, 0.06)
+        short = (1 - ramp(beyond, *LONG)) * torch.maximum(little, side)
+        return SHORN * short * alike * ramp(share, 0.1, 1.0)
 
     def _hair_like(self, mask: Tensor) -> Tensor:
         """How much pixels of the whole picture have the colour of most of the hair, or lie where hair is expected, which is above the
@@ -402,17 +403,17 @@ class Seen:
             spread = torch.maximum(_mean((lab - mean).square(), sure * like).sqrt(), least)
             off = (lab - mean) / spread
             off = torch.cat([torch.where(off[:, :1] > 0, 0.5, 1.0) * off[:, :1], off[:, 1:]], 1)
-            like = 1 - _ramp(off.square().sum(1, keepdim=True).sqrt(), *HAIR_FAR)
+            like = 1 - ramp(off.square().sum(1, keepdim=True).sqrt(), *HAIR_FAR)
         expected = self.outline("hair", 0.05)
         expected, rim = self._around(expected), (like.shape[-1] - self.size) // 2
         rows = (torch.arange(like.shape[-1], device=like.device) + 0.5 - rim) / self.size
-        above = _ramp(self._brows[..., 1:, None] - rows[:, None], 0.0, 0.05)
-        surely = _ramp(resized(self.found_hair[2], like.shape[-1]), *LIKELY)
+        above = ramp(self._brows[..., 1:, None] - rows[:, None], 0.0, 0.05)
+        surely = ramp(resized(self.found_hair[2], like.shape[-1]), *LIKELY)
         if self.span >= FAR:  # on shoulders it has only seen a part
             surely = surely * (1 - share_below(like.shape[-1], self.span, like.device))
         like = torch.stack([like, expected, above.expand_as(like), surely]).amax(0)
         # at the border it is partly what lies beyond, and as likely hair as what is within
-        whole = _ramp(mask, 0.6, 0.95)
+        whole = ramp(mask, 0.6, 0.95)
         return torch.maximum(like, largest(like * whole, 2 * round(MIXED * self.size) + 1) * (1 - whole))
 
     def _lips(self) -> Tensor:
@@ -423,7 +424,7 @@ class Seen:
         chroma = self.lab[:, 1:].square().sum(1, keepdim=True).sqrt() / own[:, 1:].norm(dim=1, keepdim=True).clamp(
             min=4
         )
-        teeth = _ramp(lighter, 0.35, 0.6) * (1 - _ramp(chroma, 0.35, 0.65))
+        teeth = ramp(lighter, 0.35, 0.6) * (1 - ramp(chroma, 0.35, 0.65))
         return self.outline("lips") * (1 - self.covered) * (1 - teeth)
 
     def _irises(self) -> Tensor:
@@ -435,7 +436,7 @@ class Seen:
             lids = self.landmarks[:, [AT[i] for i in eye]]
             width = (lids[:, 0] - lids[:, 8]).norm(dim=-1)
             height = (lids[:, 9:16].mean(1) - lids[:, 1:8].mean(1)).norm(dim=-1)
-            opened = _ramp(height / width.clamp(min=1e-6), *OPEN_EYES)
+            opened = ramp(height / width.clamp(min=1e-6), *OPEN_EYES)
             top, bottom = self.landmarks[:, AT[iris[1]]], self.landmarks[:, AT[iris[2]]]
             radius = ((top - bottom).norm(dim=-1) / 2).clamp(0.8 * IRIS, 1.25 * IRIS)[:, None, None]
             center = self.landmarks[:, AT[iris[0]]]
@@ -474,17 +475,12 @@ class Seen:
         """Of the eyes, ``[B,1,1,1]`` 0..1: an eye has a white and a dark, a dark lens has neither."""
         skin = _mean(self.lab[:, :1], self.outline("skin") * self.skin_like + 1e-6)[:, 0, 0, 0]
         most = torch.stack([bright - dark for _, dark, bright in self.eyes]).amax(0) / skin.clamp(min=5)
-        return _ramp(most, *CONTRAST)[:, None, None, None]
+        return ramp(most, *CONTRAST)[:, None, None, None]
 
     def _bare_eyes(self) -> Tensor:
         """0 where the eyes are behind dark glasses: there is neither an eye nor skin."""
         around = torch.maximum(self.outline("eyelids", 0.0), self.outline("under-eyes", 0.0))
-        return torch.maximum(self.contrast, _ramp(_mean(self.skin_like, around + 1e-6), *EYE_SKIN))
-
-
-def _ramp(value: Tensor, low: float, high: float) -> Tensor:
-    """0 up to ``low``, 1 from ``high`` on."""
-    return ((value - low) / (high - low)).clamp(0, 1)
+        return torch.maximum(self.contrast, ramp(_mean(self.skin_like, around + 1e-6), *EYE_SKIN))
 
 
 def _mean(values: Tensor, mask: Tensor) -> Tensor:

@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..geometry.lab import rgb_to_lab
+from ..geometry.ramp import ramp
 
 BINS = 16  # a side, of the cube of colours
 LEAST, MOST = (0.0, -40.0, -40.0), (100.0, 60.0, 70.0)  # CIE Lab, between which it reaches
@@ -42,8 +43,8 @@ def by_color(likely: Tensor, picture: Tensor, within: Tensor) -> Tensor:
         least, most = (lab.new_tensor(end)[:, None] for end in (LEAST, MOST))
         at = ((lab - least) / (most - least)).clamp(0, 1)
         logit = one.flatten().clamp(1e-4, 1 - 1e-4).logit()
-        raised = MORE * _ramp(lab[0], *DARK) * _ramp(one.flatten(), *SOME)
-        lowered = LESS * (1 - _ramp(one.flatten(), *SURE))
+        raised = MORE * ramp(lab[0], *DARK) * ramp(one.flatten(), *SOME)
+        lowered = LESS * (1 - ramp(one.flatten(), *SURE))
         cell = (BINS * at).long().clamp(max=BINS - 1)
         cell = (cell[2] * BINS + cell[1]) * BINS + cell[0]  # the order of `grid_sample`: b, a, L
         seen, new = seen.flatten(), logit
@@ -79,10 +80,6 @@ def _between(cube: Tensor, at: Tensor) -> Tensor:
     points = (2 * at - 1).T[None, None, None]
     cube = cube.reshape(1, 1, BINS, BINS, BINS)
     return F.grid_sample(cube, points, padding_mode="border", align_corners=False).flatten()
-
-
-def _ramp(value: Tensor, low: float, high: float) -> Tensor:
-    return ((value - low) / (high - low)).clamp(0, 1)
 
 
 __all__ = ["by_color"]

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from ..geometry.crop import Crop
+from ..geometry.ramp import ramp
 from .landmarks import AT, LIPS, LIPS_INNER
 from .mouth import around, sampled, teeth_color
 
@@ -46,7 +47,7 @@ def to_the_lips(image: Tensor, crop: Crop) -> Tensor:
     """
     places = crop.places.float().cpu()
     middles = places[:, [UPPER[1][5], LOWER[1][5]], 1]
-    parts = ((middles[:, 1] - middles[:, 0] - PARTED[0]) / (PARTED[1] - PARTED[0])).clamp(0, 1)
+    parts = ramp(middles[:, 1] - middles[:, 0], *PARTED)
     if not parts.any():
         return crop.landmarks
     corners = places[:, UPPER[1][0]], places[:, UPPER[1][10]]
@@ -94,22 +95,19 @@ def _outwards(seen: Tensor, lips: Tensor, teeth: Tensor, far: Tensor) -> Tensor:
         far: ``[F]``.
     """
 
-    def between(value: Tensor, ends: tuple[float, float]) -> Tensor:
-        return ((value - ends[0]) / (ends[1] - ends[0])).clamp(0, 1)
-
     lips = lips[:, :, None, None]
     light = seen.mean(-1) / lips.mean(-1).clamp(min=0.02)
     green, of_lips, of_teeth = (v[..., 1] / v[..., 0].clamp(min=0.02) for v in (seen, lips, teeth[:, None, None, None]))
-    tells = between(of_teeth - of_lips, (0.0, 0.1))  # not in grey pictures
-    white = between((green - of_lips) / (of_teeth - of_lips).clamp(min=0.05), WHITE)
-    bright = between(teeth.mean(-1)[:, None, None, None] / lips.mean(-1).clamp(min=0.02), (1.2, 1.4))
-    tooth = torch.lerp(between(light, LIGHTER) * bright, white * between(light, LIGHT), tells)
-    dark = between(light, DARK)
+    tells = ramp(of_teeth - of_lips, 0.0, 0.1)  # not in grey pictures
+    white = ramp((green - of_lips) / (of_teeth - of_lips).clamp(min=0.05), *WHITE)
+    bright = ramp(teeth.mean(-1)[:, None, None, None] / lips.mean(-1).clamp(min=0.02), 1.2, 1.4)
+    tooth = torch.lerp(ramp(light, *LIGHTER) * bright, white * ramp(light, *LIGHT), tells)
+    dark = ramp(light, *DARK)
     # The dark above the edge of an upper lip may be its own shade.
     own_shade = light.new_ones(2, 1, len(far))
     own_shade[0, :, far > 0] = 0.0
     none = torch.maximum(tooth, SURE[0] * dark * own_shade)
-    lip = (1 - white) * tells * between(light, LIP[0]) * (1 - between(light, LIP[1])) * (1 - dark)
+    lip = (1 - white) * tells * ramp(light, *LIP[0]) * (1 - ramp(light, *LIP[1])) * (1 - dark)
     return (none - SURE[1] * lip * (1 - tooth)).cumsum(-1) * (STEP / 0.03)
 
 

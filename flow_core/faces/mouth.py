@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..geometry.crop import Crop
+from ..geometry.ramp import ramp
 from ..geometry.sampling import sample_image
 from .landmarks import AT, CHEEKS, EYES, LIPS, LIPS_INNER
 
@@ -129,7 +130,7 @@ def between_lips(mouth: Tensor, places: Tensor) -> Tensor:
         places: ``[B,161,2]`` landmarks, crop points.
     """
     gap = (places[:, AT[14]] - places[:, AT[13]]).norm(dim=-1).to(mouth)
-    parts = ((gap - PARTED[0]) / (PARTED[1] - PARTED[0])).clamp(0, 1)[:, None, None]
+    parts = ramp(gap, *PARTED)[:, None, None]
     nothing = torch.cat([mouth.new_zeros(1, 3), mouth.new_tensor([[1.0, 0.0, 1.0]]).expand(mouth.shape[1] - 3, 3)])
     return torch.lerp(nothing, mouth[:, 2:], parts)
 
