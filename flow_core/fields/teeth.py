@@ -192,11 +192,13 @@ class Own:
         edges: ``[2,K]`` crop points to which their edges come.
         light: ``[K]`` 0..1 of the lightest, 0 where there are none.
         cut: ``[K]`` how high the opening is where it is the lower lip that ends them, 0 elsewhere; crop fractions.
+        height: ``[K]`` how much of them is seen; crop fractions.
     """
 
     edges: np.ndarray
     light: np.ndarray
     cut: np.ndarray
+    height: np.ndarray
 
 
 @dataclass(frozen=True)

@@ -375,3 +375,19 @@ def test_a_lip_that_rises_uncovers_more_of_the_same_teeth(closed: Crop, astronau
     assert sample.painted[0, 3].max() < 0.1
     seen = sample_image(crop.aligned(picture, 512), (points + sample.offset.movedim(1, -1)) * 512)[0, :, 0].T
     assert (seen - torch.tensor([225, 215, 200]) / 255).abs().max() < 0.1
+
+
+def test_a_few_teeth_that_are_seen_are_no_patch_in_a_row(closed: Crop, astronaut: Tensor) -> None:
+    """Of a mouth that shows its front teeth alone, a smile paints all of the row, where theirs is; but other edits leave them as they are."""
+    _, crop = shows_teeth_and_tongue(closed, astronaut)
+    few = crop.mouth.clone()
+    few[0, 3 : 3 + COLUMNS // 3, 1] = few[0, -(COLUMNS // 3) :, 1] = 0.0
+    covers, heights = [], []
+    for seen, units in ((crop.mouth, "mouthUpperUp"), (few, "mouthUpperUp"), (few, "eyeBlink")):
+        field, looked = MusclesField.of({units: 1.0}), replace(crop, mouth=seen)
+        face, _, _ = asked(field, looked)
+        covers.append(column(face, looked, field, [0.1, 0.2])[1].mean().item())
+        heights.append(face.mouth.row.columns[0, 256].item())
+    assert covers[1] > 0.7
+    assert max(covers[0], covers[2]) < 0.1
+    assert abs(heights[1] - heights[0]) < 0.004
