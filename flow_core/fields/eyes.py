@@ -43,25 +43,28 @@ SHUTS, LASHED = (
 )  # of its opening below which an eye is all but shut, and how much light the line of its lashes takes
 # How far that skin covers what was seen, between which shares of its height it ends, how soon above the lid's edge it begins, in widths of the eye,
 # and of the eye at its corners
-LID_BARE, LID_TOP, LID_EDGE, LID_ENDS, DOME = 0.8, (0.4, 1.0), 0.03, 0.12, 0.92
+LID_BARE, LID_TOP, LID_EDGE, LID_ENDS, DOME = 0.5, (0.4, 1.0), 0.03, 0.12, 0.92
 # How much lighter a lid is where it is round, and darker in its crease; how far above where its edge was that lies, its softness above and below,
 # in widths of the eye, and shares of the eye in which it runs out
-BULGE, CREASE, CREASE_OVER, CREASE_SOFT, CREASE_ENDS = 0.06, 0.12, 0.03, (0.08, 0.03), (0.02, 0.3)
+BULGE, CREASE, CREASE_OVER, CREASE_SOFT, CREASE_ENDS = 0.04, 0.09, 0.03, (0.09, 0.07), (0.02, 0.4)
 # By how much skin above a lid is drawn out that still looks like skin, and that needs to be covered
 DRAWN_OUT = 0.22, 0.42
 # Of the line of the lashes of a lid that shuts: how far it covers what was there, and which share of that it does at the inner corner; between which
 # shares of the way outwards it becomes as thick as it is; how thick it is above and below, there and then, in half widths of the line between lids
-LASH_COVER, LASH_FAINT, LASHES_THICKEN, LASH_THICK = 0.86, 0.62, (0.05, 0.6), ((0.55, 1.0), (0.8, 1.9))
+LASH_COVER, LASH_FAINT, LASHES_THICKEN, LASH_THICK = 0.9, 0.7, (0.0, 0.5), ((0.6, 1.0), (0.9, 2.0))
+# Of the shade in which lids lie along that line: how much light it takes, and how far it reaches above and below, in widths of the eye
+LINE_SHADE, SHADE_SOFT = 0.36, (0.13, 0.10)
 LASH_PIXEL, LASH_WIDE = (
     0.85,
     0.0055,
 )  # half the width of that line in pixels at least, and from which width on it is fainter
-LASH_LENGTH, LASH_HANGS = 0.085, 0.55  # how far they hang down, in widths of the eye, and how far they cover
-# Sides of pixels, in widths of the eye, with which single ones are seen, and which are too large; how they spread; and their number and phase
-HAIRS_SEEN, LASH_SPREAD, LASH_WAVES = (0.008, 0.02), 2.2, ((31.0, 0.0), (13.3, 0.2), (71.0, 0.6))
+LASH_LENGTH, LASH_HANGS = 0.105, 0.65  # how far they hang down, in widths of the eye, and how far they cover
+# Shares of single ones, and of the strands in which they stick together, that pixels may be as large as, and are too large; how they spread; and
+# their number and phase
+HAIRS_SEEN, LASH_SPREAD, LASH_WAVES = (0.25, 0.62), 2.2, ((31.0, 0.0), (13.3, 0.2), (71.0, 0.6))
 LINE_BEGINS = -0.02, 0.14  # from the inner corner on, in widths of the eye
 LINE_ENDS, LINE_DROPS = (
-    1.16,
+    1.2,
     0.045,
 )  # share of the way outwards at which the line ends, and how far it hangs there, in widths of the eye
 # Shares of an eye's opening between which its lashes leave the skin above the lid, and their line is drawn anew
@@ -117,7 +120,7 @@ class Eye:
     shut: float  # 0..1 how far it is shut of what was open
     lined: float  # 0..1 how far the line of its lashes, which its lid has come to hide, is drawn anew
     taken: float  # 0..1 how much less of its way the skin above the lid goes along
-    fine: float  # 0..1 whether pixels are so small that single lashes are seen
+    fine: tuple[float, float]  # 0..1 whether pixels are so small that single lashes, and strands of them, are seen
     lashes: float  # half width of their line
     room: float  # from the outer corner to the outline of the face, in widths of the eye
     lids_move: bool  # otherwise than the skin
@@ -220,7 +223,7 @@ def eyes_of(
                 shut,
                 lined,
                 taken,
-                1 - smoothstep(pixel / length, *HAIRS_SEEN),
+                tuple(1 - smoothstep(count * pixel / length, *HAIRS_SEEN) for count, _ in LASH_WAVES[:2]),
                 math.hypot(LINE, LASH_PIXEL * pixel),
                 room_beside,
                 factor != 1,
@@ -360,29 +363,32 @@ def _lash_line(eyes: Sequence[Eye], share: Tensor, high: Tensor, width: Tensor) 
         high: how far above the edge of the upper lid, in widths of the eye.
         width: of the eyes ``[E,1]``.
     """
-    tones = torch.stack([torch.zeros(3).to(share) if eye.bare is None else eye.bare.tone for eye in eyes]).T[..., None]
+    none = torch.zeros(2, 3).to(share)
+    tone, dim = torch.stack([none if eye.bare is None else eye.bare.tones for eye in eyes], 2)[..., None]
     rows = [
-        (0.0,) * 6 if eye.bare is None else (eye.shut, eye.lined, eye.bare.hair, float(eye.left), eye.fine, eye.lashes)
+        (0.0,) * 7 if eye.bare is None else (eye.shut, eye.lined, eye.bare.hair, float(eye.left), *eye.fine, eye.lashes)
         for eye in eyes
     ]
-    shut, lined, hair, left, fine, line = share.new_tensor(rows).T[..., None]
+    shut, lined, hair, left, fine, strands, line = share.new_tensor(rows).T[..., None]
     # In small pictures a line that is as wide as a pixel takes less light.
     faint, line = (LASH_WIDE / line.clamp(min=1e-6)).clamp(max=1).sqrt(), line / width
     outwards = torch.where(left > 0, 1 - share, share)
     full = smoothstep(outwards, *LASHES_THICKEN)
     high = high + LINE_DROPS * shut * smoothstep(outwards, 0.5, 1.05)
-    ends = smoothstep(LINE_ENDS - outwards, 0.0, 0.34) * smoothstep(outwards, *LINE_BEGINS)
+    ends = smoothstep(LINE_ENDS - outwards, 0.0, 0.45) * smoothstep(outwards, *LINE_BEGINS)
     thick = 1e-4 + line * ends * torch.where(high > 0, *(low + (most - low) * full for low, most in LASH_THICK))
     core = LASH_COVER * faint * ends.sqrt() * (LASH_FAINT + (1 - LASH_FAINT) * full) * (-(high / thick).square()).exp()
     # Lashes spread outwards, and are not as long as one another.
     root = (outwards + LASH_SPREAD * (outwards - 0.45) * high).clamp(0, 2)
     waves = [(2 * math.pi * (count * root + phase)).sin() for count, phase in LASH_WAVES]
-    single = 1 + fine * (waves[0] * (0.6 + 0.4 * waves[1]) * 1.2 + 0.3 * waves[2])
-    length = LASH_LENGTH * (1 + 0.25 * fine * waves[1])
+    single = 1 + fine * (waves[0] * (0.6 + 0.4 * waves[1]) * 1.2 + 0.3 * waves[2]) + (strands - fine) * 0.7 * waves[1]
+    length = LASH_LENGTH * (1 + 0.25 * strands * waves[1])
     hang = LASH_HANGS * hair * full * ends * single.clamp(0, 1.6) * (-(high / length).square()).exp() * (high < 0)
     hang = hang.clamp(max=1)
-    cover = 1 - (1 - lined * core) * (1 - shut * hang)
-    return torch.cat([tones * cover, cover[None]])
+    shade = LINE_SHADE * ends.sqrt() * (-(high / torch.where(high > 0, *SHADE_SOFT)).square()).exp()
+    cover, shade = 1 - (1 - lined * core) * (1 - shut * hang), shut * shade
+    shade = shade * (1 - cover)
+    return torch.cat([tone * cover + dim * shade, (cover + shade)[None]])
 
 
 def _bare_lids(

@@ -54,8 +54,9 @@ ALONG, LINED = (
     (0.25, 0.05),
 )  # how far over the lid lashes are rooted, and from which distance of the inner and the outer corner on
 # Light of the line of lashes, of that of skin, at the most: three of four in 75 photographs of shut eyes are darker; and more than any light is
-FAINTEST, BRIGHT = 0.6, 9.0
+FAINTEST, BRIGHT = 0.5, 9.0
 DARKER = 1.5  # power of the light of lashes that are thinner than a pixel of the view
+DEEP, DEEP_HUE = 0.3, 0.8  # light of skin in the deep shade along them, and how much more of its hue that has, as a power
 
 
 class Bare(NamedTuple):
@@ -65,7 +66,7 @@ class Bare(NamedTuple):
     # :attr:`flow_core.fields.base.Sample.light`; and how far it lies off the brow, 0..1
     skin: Tensor
     texture: Tensor | None  # [1,1,H,W] of bare skin, logarithm of light
-    tone: Tensor  # [3] sRGB of the line of lashes
+    tones: Tensor  # [2,3] sRGB of the line of lashes, and of skin in the deep shade along it
     hair: float  # 0..1 how dark lashes are against the lid
     frame: Frame
 
@@ -168,7 +169,8 @@ def bare_eye(
     planes = enlarged(torch.cat([bare, painted, lighter, off_brow[None, None]], 1), (FINER * ROWS, FINER * COLUMNS))
     if not glasses:
         texture = _texture(view, frame, seen[1]) if texture is None else texture
-    return Bare(planes, None if glasses else texture, middle * line**DARKER, hair, frame)
+    deep = DEEP * middle * (middle / middle.mean()) ** DEEP_HUE
+    return Bare(planes, None if glasses else texture, torch.stack([middle * line**DARKER, deep]), hair, frame)
 
 
 def _raster(finer: int) -> tuple[np.ndarray, np.ndarray]:
