@@ -36,6 +36,8 @@ ENDS = 0.48, 0.6  # and the most
 BROW, THICK = (0.05, 0.12), (0.04, 0.16)  # from its edge on how far a brow reaches, and a thick one
 # How much darker than skin what is no lash is at most, and what surely is one: of what the darkest are; but no less than this
 LASHES = (0.25, 0.06), (0.55, 0.16)
+# By how much more what is dark beyond the outer corner, between which places, and no farther, is one: lashes, paint and the fold there end faintly
+TAIL = 1.2, (-0.1, 0.05), 0.4
 PAINTED, LIGHTER = (
     (0.3, 0.9),
     (-0.3, 0.8),
@@ -147,7 +149,9 @@ def bare_eye(
     line = torch.where(rooted > 0, ratio, BRIGHT).amin(0)
     line = line[line < BRIGHT].median().clamp(0, FAINTEST)
     hair = 1 - line.item()
-    dark = smoothstep(1 - ratio, *(max(part * hair, least) for part, least in LASHES))
+    dark = 1 - ratio
+    dark = dark * (1 + TAIL[0] * smoothstep(aside, *TAIL[1]) * (aside < TAIL[2]))
+    dark = smoothstep(dark, *(max(part * hair, least) for part, least in LASHES))
     off_brow = off_brow * (1 - _hair(dark, aside, under_brow, left))
     dark = dark * near
     ends = (min(part * room, end) for part, end in zip(PAINTED_FACE, ENDS, strict=True))
