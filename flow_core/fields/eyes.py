@@ -58,7 +58,10 @@ LASH_PIXEL, LASH_WIDE = (
     0.85,
     0.0055,
 )  # half the width of that line in pixels at least, and from which width on it is fainter
-LASH_LENGTH, LASH_HANGS = 0.105, 0.65  # how far they hang down, in widths of the eye, and how far they cover
+LASH_LENGTH, LASH_HANGS = (
+    (0.06, 0.12),
+    0.65,
+)  # how far short and long ones hang down, in widths of the eye, and how far they cover
 # Shares of single ones, and of the strands in which they stick together, that pixels may be as large as, and are too large; how they spread; and
 # their number and phase
 HAIRS_SEEN, LASH_SPREAD, LASH_WAVES = (0.25, 0.62), 2.2, ((31.0, 0.0), (13.3, 0.2), (71.0, 0.6))
@@ -382,7 +385,9 @@ def _lash_line(eyes: Sequence[Eye], share: Tensor, high: Tensor, width: Tensor) 
     root = (outwards + LASH_SPREAD * (outwards - 0.45) * high).clamp(0, 2)
     waves = [(2 * math.pi * (count * root + phase)).sin() for count, phase in LASH_WAVES]
     single = 1 + fine * (waves[0] * (0.6 + 0.4 * waves[1]) * 1.2 + 0.3 * waves[2]) + (strands - fine) * 0.7 * waves[1]
-    length = LASH_LENGTH * (1 + 0.25 * strands * waves[1])
+    long = [eye.bare.long for eye in eyes if eye.bare is not None]  # of both eyes alike
+    length = LASH_LENGTH[0] + (LASH_LENGTH[1] - LASH_LENGTH[0]) * sum(long) / len(long)
+    length = length * (1 + 0.25 * strands * waves[1])
     hang = LASH_HANGS * hair * full * ends * single.clamp(0, 1.6) * (-(high / length).square()).exp() * (high < 0)
     hang = hang.clamp(max=1)
     shade = LINE_SHADE * ends.sqrt() * (-(high / torch.where(high > 0, *SHADE_SOFT)).square()).exp()

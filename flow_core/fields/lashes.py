@@ -57,8 +57,13 @@ ALONG, LINED = (
 )  # how far over the lid lashes are rooted, and from which distance of the inner and the outer corner on
 # Light of the line of lashes, of that of skin, at the most: three of four in 75 photographs of shut eyes are darker; and more than any light is
 FAINTEST, BRIGHT = 0.5, 9.0
+# How high above the lid long lashes still are, and no lash is; and by how much darker it is there on eyes with short and with long ones
+TIPS, LONG = ((0.05, 0.10), (0.13, 0.21)), (0.06, 0.24)
 DARKER = 1.5  # power of the light of lashes that are thinner than a pixel of the view
-DEEP, DEEP_HUE = 0.3, 0.8  # light of skin in the deep shade along them, and how much more of its hue that has, as a power
+DEEP, DEEP_HUE = (
+    0.3,
+    0.8,
+)  # light of skin in the deep shade along them, and how much more of its hue that has, as a power
 
 
 class Bare(NamedTuple):
@@ -69,7 +74,8 @@ class Bare(NamedTuple):
     skin: Tensor
     texture: Tensor | None  # [1,1,H,W] of bare skin, logarithm of light
     tones: Tensor  # [2,3] sRGB of the line of lashes, and of skin in the deep shade along it
-    hair: float  # 0..1 how dark lashes are against the lid
+    hair: float  # 0..1 how dark lashes are against the lid,
+    long: float  # and how long they are, 0..1
     frame: Frame
 
     def at(self, x: Tensor, y: Tensor) -> Tensor:
@@ -133,9 +139,9 @@ def bare_eye(
     rooted = (above > -EDGE) & (above < ALONG) & (inner < -LINED[0]) & (outer < -LINED[1])
     up = (above / np.maximum(above + hairs, EDGE)).clip(0, 1)
     aside = np.broadcast_to(outer, up.shape)
-    planes = np.stack([*places, hairs - BROW[0], up, eye, near, off_brow, of_skin, under > 0, on_lid, rooted, aside])
-    planes = torch.from_numpy(planes).to(view)
-    share, height, under_brow, up, eye, near, off_brow, of_skin, below, on_lid, rooted, aside = planes
+    planes = [*places, hairs - BROW[0], up, eye, near, off_brow, of_skin, under > 0, on_lid, rooted, aside, above]
+    planes = torch.from_numpy(np.stack(planes)).to(view)
+    share, height, under_brow, up, eye, near, off_brow, of_skin, below, on_lid, rooted, aside, above = planes
     skin = of_skin * (1 - (1 - BELOW) * below)
 
     bright, known = light(colors[0].movedim(0, -1)).flatten(), terms(share, height + 0.5).flatten(0, 1)
@@ -149,6 +155,10 @@ def bare_eye(
     line = torch.where(rooted > 0, ratio, BRIGHT).amin(0)
     line = line[line < BRIGHT].median().clamp(0, FAINTEST)
     hair = 1 - line.item()
+    tips, over = (
+        ratio[(on_lid > 0.5) & (above > low) & (above < high)].clamp(max=1).mean().nan_to_num(1) for low, high in TIPS
+    )
+    long = float(smoothstep((1 - tips / over.clamp(min=0.1)).item(), *LONG))
     dark = 1 - ratio
     dark = dark * (1 + TAIL[0] * smoothstep(aside, *TAIL[1]) * (aside < TAIL[2]))
     dark = smoothstep(dark, *(max(part * hair, least) for part, least in LASHES))
@@ -174,7 +184,7 @@ def bare_eye(
     if not glasses:
         texture = _texture(view, frame, seen[1]) if texture is None else texture
     deep = DEEP * middle * (middle / middle.mean()) ** DEEP_HUE
-    return Bare(planes, None if glasses else texture, torch.stack([middle * line**DARKER, deep]), hair, frame)
+    return Bare(planes, None if glasses else texture, torch.stack([middle * line**DARKER, deep]), hair, long, frame)
 
 
 def _raster(finer: int) -> tuple[np.ndarray, np.ndarray]:
