@@ -54,6 +54,8 @@ DRAWN_OUT = 0.22, 0.42
 LASH_COVER, LASH_FAINT, LASHES_THICKEN, LASH_THICK = 0.9, 0.7, (0.0, 0.5), ((0.6, 1.0), (0.9, 2.0))
 # Of the shade in which lids lie along that line: how much light it takes, and how far it reaches above and below, in widths of the eye
 LINE_SHADE, SHADE_SOFT = 0.36, (0.13, 0.10)
+# And how far what is painted on lids does
+PAINT_SOFT = 0.24, 0.09
 LASH_PIXEL, LASH_WIDE = (
     0.85,
     0.0055,
@@ -366,13 +368,15 @@ def _lash_line(eyes: Sequence[Eye], share: Tensor, high: Tensor, width: Tensor) 
         high: how far above the edge of the upper lid, in widths of the eye.
         width: of the eyes ``[E,1]``.
     """
-    none = torch.zeros(2, 3).to(share)
-    tone, dim = torch.stack([none if eye.bare is None else eye.bare.tones for eye in eyes], 2)[..., None]
+    none = torch.zeros(3, 3).to(share)
+    tone, dim, hue = torch.stack([none if eye.bare is None else eye.bare.tones for eye in eyes], 2)[..., None]
     rows = [
-        (0.0,) * 7 if eye.bare is None else (eye.shut, eye.lined, eye.bare.hair, float(eye.left), *eye.fine, eye.lashes)
+        (0.0,) * 8
+        if eye.bare is None
+        else (eye.shut, eye.lined, eye.bare.hair, eye.bare.paint, float(eye.left), *eye.fine, eye.lashes)
         for eye in eyes
     ]
-    shut, lined, hair, left, fine, strands, line = share.new_tensor(rows).T[..., None]
+    shut, lined, hair, paint, left, fine, strands, line = share.new_tensor(rows).T[..., None]
     # In small pictures a line that is as wide as a pixel takes less light.
     faint, line = (LASH_WIDE / line.clamp(min=1e-6)).clamp(max=1).sqrt(), line / width
     outwards = torch.where(left > 0, 1 - share, share)
@@ -391,9 +395,16 @@ def _lash_line(eyes: Sequence[Eye], share: Tensor, high: Tensor, width: Tensor) 
     hang = LASH_HANGS * hair * full * ends * single.clamp(0, 1.6) * (-(high / length).square()).exp() * (high < 0)
     hang = hang.clamp(max=1)
     shade = LINE_SHADE * ends.sqrt() * (-(high / torch.where(high > 0, *SHADE_SOFT)).square()).exp()
-    cover, shade = 1 - (1 - lined * core) * (1 - shut * hang), shut * shade
-    shade = shade * (1 - cover)
-    return torch.cat([tone * cover + dim * shade, (cover + shade)[None]])
+    paint = paint * ends.sqrt() * (-(high / torch.where(high > 0, *PAINT_SOFT)).square()).exp()
+    painted = torch.zeros_like(share).expand(4, -1, -1)
+    for color, cover in (
+        (tone, 1 - (1 - lined * core) * (1 - shut * hang)),
+        (dim, shut * shade),
+        (hue, shut * paint),
+    ):
+        cover = cover * (1 - painted[3])
+        painted = painted + torch.cat([color * cover, cover[None]])
+    return painted
 
 
 def _bare_lids(

@@ -59,6 +59,8 @@ ALONG, LINED = (
 FAINTEST, BRIGHT = 0.5, 9.0
 # How high above the lid long lashes still are, and no lash is; and by how much darker it is there on eyes with short and with long ones
 TIPS, LONG = ((0.05, 0.10), (0.13, 0.21)), (0.06, 0.24)
+# How high above the lid it is looked whether it is painted; how much more paint than there is over the skin along the line, and the most
+PAINT_AT, PAINT_MORE, PAINT_MOST = (0.06, 0.17), 1.3, 0.75
 DARKER = 1.5  # power of the light of lashes that are thinner than a pixel of the view
 DEEP, DEEP_HUE = (
     0.3,
@@ -73,7 +75,8 @@ class Bare(NamedTuple):
     # :attr:`flow_core.fields.base.Sample.light`; and how far it lies off the brow, 0..1
     skin: Tensor
     texture: Tensor | None  # [1,1,H,W] of bare skin, logarithm of light
-    tones: Tensor  # [2,3] sRGB of the line of lashes, and of skin in the deep shade along it
+    tones: Tensor  # [3,3] sRGB of the line of lashes, of skin in the deep shade along it, and of what is painted on the lid,
+    paint: float  # which covers so much of it, 0..1
     hair: float  # 0..1 how dark lashes are against the lid,
     long: float  # and how long they are, 0..1
     frame: Frame
@@ -184,7 +187,16 @@ def bare_eye(
     if not glasses:
         texture = _texture(view, frame, seen[1]) if texture is None else texture
     deep = DEEP * middle * (middle / middle.mean()) ** DEEP_HUE
-    return Bare(planes, None if glasses else texture, torch.stack([middle * line**DARKER, deep]), hair, long, frame)
+    # What of paint and of the shade of a socket went with the lashes comes back over all of the lid.
+    kept = torch.lerp(colors * lighter.exp(), bare, painted).clamp(min=0.02)
+    strip = (on_lid > 0.5) & (above > PAINT_AT[0]) & (above < PAINT_AT[1])
+    tint = (colors / kept)[0, :, strip].clamp(max=1)
+    tint = tint.median(1).values if tint.shape[1] else torch.ones_like(middle)
+    paint = min(PAINT_MORE * (1 - tint.min().item()), PAINT_MOST)
+    hue = middle * (1 - (1 - tint) / max(paint, 1e-3)).clamp(min=0)
+    return Bare(
+        planes, None if glasses else texture, torch.stack([middle * line**DARKER, deep, hue]), paint, hair, long, frame
+    )
 
 
 def _raster(finer: int) -> tuple[np.ndarray, np.ndarray]:
