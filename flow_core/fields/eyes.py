@@ -43,19 +43,20 @@ SHUTS, LASHED = (
 )  # of its opening below which an eye is all but shut, and how much light the line of its lashes takes
 # How far that skin covers what was seen, between which shares of its height it ends, how soon above the lid's edge it begins, in widths of the eye,
 # and of the eye at its corners
-LID_BARE, LID_TOP, LID_EDGE, LID_ENDS, DOME = 0.5, (0.4, 1.0), 0.03, 0.12, 0.92
+LID_BARE, LID_TOP, LID_EDGE, LID_ENDS, DOME = (0.45, 0.85), (0.4, 1.0), 0.03, 0.12, 0.92
 # How much lighter a lid is where it is round, and darker in its crease; how far above where its edge was that lies, its softness above and below,
 # in widths of the eye, and shares of the eye in which it runs out
 BULGE, CREASE, CREASE_OVER, CREASE_SOFT, CREASE_ENDS = 0.04, 0.09, 0.03, (0.09, 0.07), (0.02, 0.4)
 # By how much skin above a lid is drawn out that still looks like skin, and that needs to be covered
 DRAWN_OUT = 0.22, 0.42
+STREAKS = 0.45, 0.7  # and that shows streaks of lashes
 # Of the line of the lashes of a lid that shuts: how far it covers what was there, and which share of that it does at the inner corner; between which
 # shares of the way outwards it becomes as thick as it is; how thick it is above and below, there and then, in half widths of the line between lids
 LASH_COVER, LASH_FAINT, LASHES_THICKEN, LASH_THICK = 0.9, 0.7, (0.0, 0.5), ((0.6, 1.0), (0.9, 2.0))
 # Of the shade in which lids lie along that line: how much light it takes, and how far it reaches above and below, in widths of the eye
 LINE_SHADE, SHADE_SOFT = 0.36, (0.13, 0.10)
 # And how far what is painted on lids does
-PAINT_SOFT = 0.24, 0.09
+PAINT_SOFT, PAINT_BEGINS = (0.24, 0.09), (-0.05, 0.35)
 LASH_PIXEL, LASH_WIDE = (
     0.85,
     0.0055,
@@ -83,6 +84,9 @@ TO_OUTLINE = (
 BESIDE = 0.6  # widths of the eye beside its corners in which lashes are
 # Half the width of the skin above a lid that goes along with its middle, in widths of the eye, and how far above the lid all of that does
 EVEN_ACROSS, EVEN_FROM = 0.85, (0.02, 0.16)
+# Share of the way from the edge of a brow to an open lid in which there are hairs, and
+HAIRS = 0.2
+STEEP = 1.4  # by which factor skin gives way over more than the way of its lid, so that it does not fold
 LEAST_SKIN, PAINTED_ALONE = (
     0.02,
     (0.9, 1.0),
@@ -99,6 +103,7 @@ NARROW = (
 LEFT, RIGHT = ([AT[i] for i in ring] for ring in EYES)
 _OVAL = np.array([AT[i] for i in OVAL])
 _BROWS = [np.array([AT[i] for i in edge]) for edge in BROW_EDGES]
+_EVEN = (1 - ((SAMPLES - 0.5) / EVEN_ACROSS) ** 2) ** 2
 _NONE = np.zeros((6, 2, RADII))  # arcs of an eye whose lids show nothing new
 
 
@@ -108,7 +113,9 @@ class Eye:
 
     target: Frame
     source: Frame
-    lids: Tensor  # [4,TABLE] target: upper, lower before the lids move; upper, lower after
+    # [6,TABLE] target: upper, lower before the lids move; upper, lower after; how far above the upper lid the skin gives way, up to the brow; and
+    # how much of that lid's way it goes along, 0..1
+    lids: Tensor
     seen: Tensor  # [2,TABLE] source: upper and lower lid
     iris: tuple[float, float, float]  # source: a, b of the centre, and radius
     gaze: tuple[float, float]  # shift of the iris along a and b
@@ -116,7 +123,6 @@ class Eye:
     shaded: bool  # it looks elsewhere, opens wider, or shuts
     line: float  # half width of the line between lids that meet
     edge: float  # and of the border between lids and eyeball
-    reach: float  # how far above the upper lid the skin gives way, up to the brow
     narrow: float  # 0..1: how little is seen of the eyeball
     left: bool  # whether it is the one on the viewer's left
     glasses: bool  # whether it gives way only up to the rim of glasses
@@ -124,7 +130,6 @@ class Eye:
     bare: Bare | None  # how it looks without the lashes that lids that shut take along
     shut: float  # 0..1 how far it is shut of what was open
     lined: float  # 0..1 how far the line of its lashes, which its lid has come to hide, is drawn anew
-    taken: float  # 0..1 how much less of its way the skin above the lid goes along
     fine: tuple[float, float]  # 0..1 whether pixels are so small that single lashes, and strands of them, are seen
     lashes: float  # half width of their line
     room: float  # from the outer corner to the outline of the face, in widths of the eye
@@ -160,7 +165,6 @@ def eyes_of(
         else:
             change = opens(factor - 1, wide.max().clip(min=1e-4) / target.length) * wide
             after = top - UPPER_OPENS * change, bottom + (1 - UPPER_OPENS) * change
-        tables.append([top, bottom, *after, *seen])
         a, b = source.to(*landmarks[AT[IRISES[side][0]]].tolist())
         length, radius, room = source.length, IRIS * source.length, MARGIN * source.length
         right, below = (v * length for v in gaze[side])
@@ -186,8 +190,7 @@ def eyes_of(
             shows = np.stack([np.interp(SAMPLES * length, aside, lid) for lid in shows])
             arcs = arcs_of(seen, shows, ball.shade, (a, b), length)
         white = white_beside(face.view, source, seen, (a, b, radius), (right, below))
-        brow = target.to(*moved[_BROWS[side]].T)[1].mean()
-        free = after[0].mean() - brow + 0.005
+        brow = _across(target, moved[_BROWS[side]])
         outer = moved[contour[0]]
         room_beside = float(np.hypot(*(moved[_OVAL] - outer).T).min()) / target.length + 1e-3
         bare = None
@@ -198,12 +201,18 @@ def eyes_of(
             for turn in (LASHES_TURN, LINE_TURNS)
         )
         # The skin stretches at most so much that it does not fold. Where a lid that is shut is painted none is taken from a low brow.
-        way, near = float(np.abs(after[0] - top).max()), max(min(LID, free), LASHES + LEAST_SKIN)
-        taken = 1 - min((near - LASHES) / (1.4 * max(way, 1e-6)), 1.0)
+        way = np.maximum(np.abs(after[0] - top), np.abs(after[0] - top)[TABLE // 2] * _EVEN)
+        near = after[0] - brow - HAIRS * (top - brow)
+        near = near.clip(LASHES + LEAST_SKIN, LID)
+        taken = 1 - np.minimum((near - LASHES) / (STEEP * way.clip(min=1e-6)), 1.0)
         taken *= smoothstep(shut, *PAINTED_ALONE) if bare is not None and not glasses else 0.0
-        reach = max(near, 1.4 * way * (1 - taken) + LASHES)
+        reach = np.maximum(near, STEEP * way * (1 - taken) + LASHES)
+        tables.append([top, bottom, *after, reach, 1 - taken, *seen])
         narrow = 1 - smoothstep(float((seen[1] - seen[0]).max()) / length, *NARROW)
-        above, under = min(top.min(), after[0].min()) - reach, max(bottom.max(), after[1].max()) + LOWER_LID
+        above, under = (
+            float(np.minimum(top, after[0]).min() - reach.max()),
+            max(bottom.max(), after[1].max()) + LOWER_LID,
+        )
         line = max(LINE, min(1.4 * pixel, 4 * LINE))
         edge = max(EDGE, min(pixel, 4 * EDGE))  # in small pictures a narrower border would be a staircase
         shaded = bool(max(abs(right), abs(below)) > 1e-5 or factor > 1 or factor < SHUTS)
@@ -219,7 +228,6 @@ def eyes_of(
                 shaded,
                 line,
                 edge,
-                reach,
                 narrow,
                 side == 0,
                 glasses,
@@ -227,7 +235,6 @@ def eyes_of(
                 bare,
                 shut,
                 lined,
-                taken,
                 tuple(1 - smoothstep(count * pixel / length, *HAIRS_SEEN) for count, _ in LASH_WAVES[:2]),
                 math.hypot(LINE, LASH_PIXEL * pixel),
                 room_beside,
@@ -239,7 +246,7 @@ def eyes_of(
         )
     on_device = torch.from_numpy(np.array(tables, np.float32)).to(device)
     return [
-        Eye(target, source, table[:4], table[4:], *rest)
+        Eye(target, source, table[:6], table[6:], *rest)
         for table, (target, source, *rest) in zip(on_device, eyes, strict=True)
     ]
 
@@ -271,17 +278,15 @@ def ask_eyes(
         first, last = max(center - radius + right, 1e-6), max(length - center - radius - right, 1e-6)
         columns.append(
             (*eye.target.origin, *eye.target.axis, eye.target.length, *eye.source.origin, *eye.source.axis, length,
-             center, middle, radius, *eye.gaze, first, last, eye.reach, eye.line, eye.edge, eye.narrow, 1 - eye.taken,
-             eye.shut, eye.room, 1.0 if eye.left else 0.0)
+             center, middle, radius, *eye.gaze, first, last, eye.line, eye.edge, eye.narrow, eye.shut, eye.room, 1.0 if eye.left else 0.0)
         )  # fmt: skip
     columns = x.new_tensor(columns).T[..., None]  # each [E,1]
     x0, y0, c, s, width, u0, v0, sc, ss, *rest = columns
-    (length, center, middle, radius, right, below, first, last, reach, line, edge, narrow, along_with, painted_over, room,
-     left) = rest  # fmt: skip
+    (length, center, middle, radius, right, below, first, last, line, edge, narrow, painted_over, room, left) = rest  # fmt: skip
     dx, dy = x - x0, y - y0
     a, b = c * dx + s * dy, c * dy - s * dx
     share = a / width
-    top0, bottom0, top, bottom = read(torch.stack([e.lids for e in eyes], 1), share)
+    top0, bottom0, top, bottom, reach, along_with = read(torch.stack([e.lids for e in eyes], 1), share)
     along = (share - 0.5).abs_().le_(0.5)  # 1 between the corners, 0 beyond; as floats, which take less time
     # Skin above and below gives way to a lid: all of it along the lashes, less and less farther off.
     above, under = top - b, b - bottom
@@ -351,7 +356,7 @@ def ask_eyes(
     if all(eye.bare is None for eye in eyes):
         return shift, alpha, source, painted
     room = BELOW_RIM + top - top0 if eyes[0].glasses else reach
-    stretched = torch.stack([(e.lids[2] - e.lids[0]).amax() for e in eyes])[:, None] / reach
+    stretched = torch.stack([(e.lids[2] - e.lids[0]).amax() / e.lids[4].mean() for e in eyes])[:, None]
     lids = _bare_lids(eyes, share, skin, above / room, (top - top0) / width, above / width, stretched)
     lashes = _lash_line(eyes, share, above / width, width)
     for layer in (lashes, lids):
@@ -395,7 +400,12 @@ def _lash_line(eyes: Sequence[Eye], share: Tensor, high: Tensor, width: Tensor) 
     hang = LASH_HANGS * hair * full * ends * single.clamp(0, 1.6) * (-(high / length).square()).exp() * (high < 0)
     hang = hang.clamp(max=1)
     shade = LINE_SHADE * ends.sqrt() * (-(high / torch.where(high > 0, *SHADE_SOFT)).square()).exp()
-    paint = paint * ends.sqrt() * (-(high / torch.where(high > 0, *PAINT_SOFT)).square()).exp()
+    paint = (
+        paint
+        * ends.sqrt()
+        * smoothstep(outwards, *PAINT_BEGINS)
+        * (-(high / torch.where(high > 0, *PAINT_SOFT)).square()).exp()
+    )
     painted = torch.zeros_like(share).expand(4, -1, -1)
     for color, cover in (
         (tone, 1 - (1 - lined * core) * (1 - shut * hang)),
@@ -428,7 +438,8 @@ def _bare_lids(
     crease = (-(high / torch.where(high > 0, *CREASE_SOFT)).square()).exp() * smoothstep(corner, *CREASE_ENDS)
     dome = up / (1 - (DOME * (2 * share - 1)).abs() ** 2.5).clamp(min=1e-3)
     shut = share.new_tensor([[eye.shut] for eye in eyes])
-    bare = LID_BARE * off_brow * shut * (1 - smoothstep(dome, *LID_TOP))
+    cover = LID_BARE[0] + (LID_BARE[1] - LID_BARE[0]) * smoothstep(stretched, *STREAKS)
+    bare = cover * off_brow * shut * (1 - smoothstep(dome, *LID_TOP))
     bare = (
         bare * smoothstep(above, 0.0, LID_EDGE) * smoothstep(corner, 0.0, LID_ENDS) * smoothstep(stretched, *DRAWN_OUT)
     )
@@ -440,7 +451,13 @@ def _bare_at(eye: Eye, x: Tensor, y: Tensor) -> Tensor:
     return x.new_zeros(8, len(x)) if eye.bare is None else eye.bare.at(x, y)
 
 
-def _give(distance: Tensor, reach: float | Tensor) -> Tensor:
+def _across(frame: Frame, edge: np.ndarray) -> np.ndarray:
+    """Heights ``[TABLE]`` of an edge ``[N,2]`` from corner to corner, level beyond its ends."""
+    a, b = frame.to(*edge.T)
+    return np.interp(SAMPLES * frame.length, np.maximum.accumulate(a), b)
+
+
+def _give(distance: Tensor, reach: Tensor) -> Tensor:
     """1 within the lashes and on the eye's own side, falling to 0 at ``reach``; half linear, so that it is steep nowhere."""
     t = ((distance - LASHES) / (reach - LASHES)).clamp_(0, 1)
     return (t - 1.5).mul_(t).sub_(0.5).mul_(t).add_(1)  # 1 less the mean of t and its smoothstep

@@ -48,6 +48,7 @@ LEVEL, NEAR = 0.001, (0.10, 0.25)  # of the surface through skin, as in :mod:`fl
 BELOW, BELOW_COLORS, OTHERS, LID = 0.05, 0.25, 0.3, 0.5
 # Texture of skin: on how many times finer a raster; pixels of that in which it is even; and how much darker and lighter it is at most, as a logarithm
 FINER, EVEN, ROUGH = 2, 8, (-0.2, 0.12)
+GRAINIER = 0.7  # by how much more texture there is where half of what is painted is seen
 WING = 0.12, 0.3  # beyond the outer corner, within which what is dark are lashes, be there hair beside them
 EDGE = 0.02  # of the edge of an eye that is known to a pixel only
 CARUNCLE = 0.10  # radius of what belongs to an eye around its inner corner
@@ -88,7 +89,8 @@ class Bare(NamedTuple):
         asked = torch.stack([a, b], -1)[None, None]
         found = interpolate(self.skin, asked, "bilinear")[0, :, 0]
         if self.texture is not None:
-            found[:3] *= interpolate(self.texture, asked, "bilinear")[0, :, 0].exp()
+            more = 1 + GRAINIER * (1 - found[3])  # over skin that is drawn out, which has little
+            found[:3] *= (interpolate(self.texture, asked, "bilinear")[0, :, 0] * more).exp()
         return found
 
 

@@ -65,7 +65,7 @@ def test_dark_lashes_make_a_dark_line(crop: Crop) -> None:
         painted = view.clone()
         for x, y in at.round().long().tolist():
             painted[..., y - 2 : y + 1, x - 1 : x + 2] = lash
-        tones.append(bare(crop, painted).tone.mean())
+        tones.append(bare(crop, painted).tones[0].mean())
     assert tones[0] < 0.5 * tones[1]
 
 
