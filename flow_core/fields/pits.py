@@ -1,7 +1,8 @@
-"""The dark corners of a grin, where it goes.
+"""The dark corners of a mouth, where a grin goes, or where lips part without one.
 
 A grin draws the corners of a mouth out until lips part there before nothing but the dark of a cheek's inside. Of a mouth that comes together
-again this dark is beside it: a spot on the skin. So a small picture of each corner without it lies over what was seen there, in which what
+again this dark is beside it: a spot on the skin. And the shade at the ends of lips that met would be a spike beside an opening, where
+skin is drawn smooth. So a small picture of each corner without it lies over what was seen there, in which what
 was dark, or between the lips, is filled in from the lips and the skin around.
 """
 
@@ -19,6 +20,7 @@ from ..faces.lids import seen_at
 from ..geometry.mesh import polygon_distance
 from ..geometry.neighbours import closing, filled, largest
 from ..geometry.sampling import interpolate
+from .opening import HELD
 from .patch import Patch
 from .smooth import smoothstep
 
@@ -35,6 +37,7 @@ BETWEEN = (
 # Opening of a mouth, crop fractions, with which its corners are mere lines of shade, of which much goes with the smile, and with which they are pits
 GRIN, LINE = (0.008, 0.02), 0.6
 GONE = 0.05, 0.6  # of a smile, that goes: from where on the pits go too, and are gone
+OPENS = 0.05, 0.2  # by which part of its width a mouth opens more, without a smile, until its corners are drawn smooth
 MOST = 0.6  # of what was seen that is covered: a trace of shade stays, as at all corners
 
 
@@ -67,7 +70,7 @@ class Pit(NamedTuple):
 def pits(
     view: Tensor, creases: Tensor | None, landmarks: Tensor, moved: Tensor, smiles: tuple[float, float]
 ) -> list[Pit]:
-    """What is painted at the corners of a mouth; nothing where it goes on smiling.
+    """What is painted at the corners of a mouth; nothing where it goes on smiling, or stays shut.
 
     Args:
         view: ``[1,3,n,n]`` the face, as of :func:`flow_core.faces.shown.view`.
@@ -76,12 +79,14 @@ def pits(
         moved: after.
         smiles: how much the face smiles before and after.
     """
-    middles = landmarks[[AT[LIPS_INNER[15]], AT[LIPS_INNER[5]]], 1]
-    grins = smoothstep((middles[1] - middles[0]).item(), *GRIN)
+    ends, middles = [AT[LIPS[0]], AT[LIPS[10]]], [AT[LIPS_INNER[15]], AT[LIPS_INNER[5]]]
+    before, after = ((at[middles[1], 1] - at[middles[0], 1]).item() for at in (landmarks, moved))
+    grins = smoothstep(before, *GRIN)
     gone = smoothstep(smiles[0] - smiles[1], *GONE) * (LINE + (1 - LINE) * grins)
+    opens = smoothstep((after - before) / (moved[ends[1]] - moved[ends[0]]).norm().item(), *OPENS)
+    gone = max(gone, opens * (1 - smoothstep(smiles[1], *HELD)))
     if not gone:
         return []
-    ends = [AT[LIPS[0]], AT[LIPS[10]]]
     across = landmarks[ends[1]] - landmarks[ends[0]]
     width = across.norm()
     axis = across / width
