@@ -272,7 +272,7 @@ def row(
             arch = straight * edge[:, :1] ** 2 * skull.axes[1]
             places = [skull.lip + np.array(shift) + points @ skull.axes + arch for points in (edge, gum)]
         (a, *_), *_ = heights = [frame.to(*points.T) for points in places]
-        a = np.maximum.accumulate(a / frame.length)  # of a turned head the far end lies behind the rest
+        a = _outwards(a / frame.length)  # of a turned head the far end lies behind the rest
         found = [np.interp(share, a, v) for v in (*(b for _, b in heights), *tones)]
         found[-2] *= (share > a[0]) & (share < a[-1])
         planes += found
@@ -301,6 +301,12 @@ def row(
     fine = pixel / cm * 1.5 * COLUMNS / WIDTHS.sum()  # samples of the arch to a pixel, rounded to a power of two
     crowns = _crowns(2 ** round(math.log2(min(max(fine, 1.0), COLUMNS / 4))), device)
     return Row(columns, crowns, cm, colors, pixel, known, young)
+
+
+def _outwards(a: np.ndarray) -> np.ndarray:
+    """Places ``[N]`` along a row none of which lies nearer to its middle than those between."""
+    middle = len(a) // 2
+    return np.concatenate([np.minimum.accumulate(a[:middle][::-1])[::-1], np.maximum.accumulate(a[middle:])])
 
 
 def _as_own(
