@@ -38,7 +38,11 @@ BETWEEN = (
 GRIN, LINE = (0.008, 0.02), 0.6
 GONE = 0.05, 0.6  # of a smile, that goes: from where on the pits go too, and are gone
 OPENS = 0.05, 0.2  # by which part of its width a mouth opens more, without a smile, until its corners are drawn smooth
-MOST = 0.6  # of what was seen that is covered: a trace of shade stays, as at all corners
+# By which part of an opening a grin that stays a smile shuts until its pits go, and how far they do then: a closed smile has a little of them
+SHUTS, STAYS = (0.4, 0.9), 0.7
+# Part of what was seen that is covered: a trace of shade stays, as at all corners; and of pits that are darker so much that they have that share
+# of the light around
+MOST, TRACE = 0.6, 0.85
 
 
 class Pit(NamedTuple):
@@ -83,6 +87,7 @@ def pits(
     before, after = ((at[middles[1], 1] - at[middles[0], 1]).item() for at in (landmarks, moved))
     grins = smoothstep(before, *GRIN)
     gone = smoothstep(smiles[0] - smiles[1], *GONE) * (LINE + (1 - LINE) * grins)
+    gone = max(gone, STAYS * grins * smoothstep(1 - after / max(before, 1e-3), *SHUTS))
     opens = smoothstep((after - before) / (moved[ends[1]] - moved[ends[0]]).norm().item(), *OPENS)
     gone = max(gone, opens * (1 - smoothstep(smiles[1], *HELD)))
     if not gone:
@@ -100,7 +105,8 @@ def pits(
     colors = seen_at(view, points).unflatten(2, (2, SIDE))[0].movedim(1, 0)  # [2,3,SIDE,SIDE]
     light = (colors.mean(1, keepdim=True) + DARK).log()
     wide = 2 * round(WIDE / (2 * half.max().item()) * SIDE) + 1
-    dark = smoothstep(closing(light, wide) - light, *DEPTH)
+    depth = (closing(light, wide) - light).clamp(min=0)
+    dark = smoothstep(depth, *DEPTH)
     inner = landmarks[[AT[i] for i in reversed(LIPS_INNER)]]
     within = smoothstep(polygon_distance(inner, points).view(2, 1, SIDE, SIDE), *BETWEEN)
     hidden = torch.maximum(dark, within)
@@ -110,7 +116,9 @@ def pits(
     else:
         evened = interpolate(creases, points, "bilinear")[0].unflatten(1, (2, SIDE)).movedim(1, 0)
     bare = filled(torch.cat([colors, evened], 1), known.clamp(min=1e-4))
-    cover = MOST * gone * near * F.avg_pool2d(largest(hidden, 7), 5, 1, 2)
+    black = 1 - (1 - TRACE) / (1 - (-depth).exp()).clamp(min=1e-3)
+    cover = torch.maximum(MOST * largest(hidden, 7), largest(black.clamp(min=0), 5))
+    cover = gone * near * F.avg_pool2d(cover, 5, 1, 2)
     cover[..., [0, -1], :] = cover[..., [0, -1]] = 0
     paint = torch.cat([bare[:, :3] * cover, cover, bare[:, 3:]], 1)
     after, found = half * half.new_tensor(DRAWN), []
