@@ -22,7 +22,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from ..checkpoint import filled
-from ..faces.hair import BUILTIN, LEAST, SIZE, HairNet, load_hair, resized, trusted
+from ..faces.hair import BUILTIN, HANGING, LEAST, SIZE, HairNet, load_hair, resized, trusted
 from ..faces.landmarks import AT, BROWS
 from ..faces.regions import region_mask
 from ..geometry.grid import pixel_centers
@@ -34,7 +34,9 @@ from .views import Views
 # of the views that each is done to, of which the last two go with any of the others
 SHARE = {"shaved": 0.1, "hat": 0.14, "veil": 0.16, "dyed": 0.2, "adorned": 0.3, "wall": 0.25}
 APART = "shaved", "hat", "veil", "dyed"
-WIDE = 1.0, 1.0, 1.25  # sides of the views: the network also looks from further away
+UNLIKE = 25.0  # distance in CIE Lab of an ornament from the hair, at least
+# sides of the squares in which a network that is trained further keeps to what it said, and how far below the face they lie, in sides of its square
+KEPT = (1.25, 0.0), (1.5, 0.0), *HANGING
 BALD = 4  # times that a face without hair is drawn as often as others
 BAD = 0.4  # share of the views that are of a bad picture
 SCENES = 3000  # drawn before the training, which looks at each several times, in other light and mirrored
@@ -77,8 +79,7 @@ class Scenes:
         """Pictures ``[count,3,128,128]``, the share of hair ``[count,1,64,64]`` in each pixel of the network's answer, and whether a cover
         may be told by its colour alone ``[count,1,1,1]``."""
         index = self.drawn[torch.randint(len(self.drawn), (count,), generator=self.generator)]
-        wide = WIDE[int(torch.randint(len(WIDE), (1,), generator=self.generator))]
-        picture, _, seen = self.views.view(index, False, 1.3, wide)
+        picture, _, seen = self.views.view(index, False, 1.3)
         picture, hair, person = picture.split((3, 1, 1), 1)
         loud = self._chance(count, 0.35)
         chance = torch.rand(count, generator=self.generator)
@@ -98,6 +99,19 @@ class Scenes:
         if len(which):
             picture[which], hair[which] = self._adorned(picture[which], hair[which], seen[which], loud[which])
         return picture, F.avg_pool2d(hair, 2), loud
+
+    def kept(self, count: int, net: HairNet) -> tuple[Tensor, Tensor]:
+        """Pictures ``[count,3,128,128]`` of more than the face, from :data:`KEPT` squares, and what ``net`` says of them, ``[count,1,64,64]``: no
+        label tells what is there."""
+        side, below = KEPT[int(torch.randint(len(KEPT), (1,), generator=self.generator))]
+        index = self.drawn[torch.randint(len(self.drawn), (count,), generator=self.generator)]
+        picture = self.views.view(index, False, 1.0, side + 2 * below)[0][:, :3]
+        picture = F.interpolate(picture, scale_factor=2.0, mode="bilinear", align_corners=False)
+        share = side / (side + 2 * below)
+        rim, here = round(SIZE * (1 - share)), round(2 * SIZE * share)
+        picture = resized(picture[:, :, 2 * rim : 2 * rim + here, rim : rim + here], SIZE)
+        with torch.no_grad():
+            return picture, net(picture).sigmoid()
 
     def _uniform(self, low: float, high: float, *shape: int) -> Tensor:
         return low + (high - low) * torch.rand(*shape, generator=self.generator)
@@ -276,6 +290,9 @@ class Scenes:
         rough = self._uniform(0, 0.7, n, 1, 1, 1) * self._chance(n, 0.6)
         cells = F.interpolate(torch.randn(n, 1, 40, 40, generator=self.generator), (SIZE, SIZE), mode="bilinear")
         cloth = (cloth * (1 + rough * cells)).clamp(0, 1)
+        # black silk on black hair is seen by nobody
+        of_cloth, of_hair = (mean_color(to_lab(x), mask + 1e-6) for x, mask in ((cloth, cover), (picture, hair)))
+        cover = cover * ((of_cloth - of_hair).norm(dim=1) > UNLIKE).float()[:, None, None, None]
         cover = F.avg_pool2d(F.pad(cover, (1,) * 4, mode="replicate"), 3, 1)
         return torch.lerp(picture, cloth, cover), hair * (1 - cover)
 
@@ -414,6 +431,9 @@ def main(argv: list[str] | None = None) -> None:
             net.load_state_dict(filled(HairNet, o.start, "hair").state_dict())
         scenes = Scenes(train, o.seed)
         drawn = [scenes.draw(40) for _ in range(0, SCENES, 40)]
+        if o.start:
+            was = load_hair(o.start)
+            drawn += [(*scenes.kept(40, was), torch.zeros(40, 1, 1, 1).bool()) for _ in range(0, SCENES // 2, 40)]
         pictures, hair, loud = (torch.cat(part) for part in zip(*drawn, strict=True))
         pictures, hair = (255 * pictures).byte(), (255 * hair).byte()
         print(f"{len(pictures)} scenes", flush=True)
