@@ -73,6 +73,7 @@ TO_OUTLINE = (
     0.9,
 )  # shares of the way from the outer corner to the outline of the face between which skin stops going along
 BESIDE = 0.6  # widths of the eye beside its corners in which lashes are
+PRESSED = 0.9  # share of the skin between a lid and its brow up to which that folds
 # Half the width of the skin above a lid that goes along with its middle, in widths of the eye, and how far above the lid all of that does
 EVEN_ACROSS, EVEN_FROM = 0.85, (0.02, 0.16)
 LEAST_SKIN, PAINTED_ALONE = (
@@ -178,8 +179,11 @@ def eyes_of(
             shows = np.stack([np.interp(SAMPLES * length, aside, lid) for lid in shows])
             arcs = arcs_of(seen, shows, ball.shade, (a, b), length)
         white = white_beside(face.view, source, seen, (a, b, radius), (right, below))
-        brow = target.to(*moved[_BROWS[side]].T)[1].mean()
-        free = after[0].mean() - brow + 0.005
+        below_brow, before = (
+            lid.mean() - frame.to(*at[_BROWS[side]].T)[1].mean()
+            for lid, frame, at in ((after[0], target, moved), (seen[0], source, landmarks))
+        )
+        free = below_brow + 0.005
         outer = moved[contour[0]]
         room_beside = float(np.hypot(*(moved[_OVAL] - outer).T).min()) / target.length + 1e-3
         bare = None
@@ -195,11 +199,14 @@ def eyes_of(
         taken *= smoothstep(shut, *PAINTED_ALONE) if bare is not None and not glasses else 0.0
         reach = max(near, 1.4 * way * (1 - taken) + LASHES)
         narrow = 1 - smoothstep(float((seen[1] - seen[0]).max()) / length, *NARROW)
-        above, under = min(top.min(), after[0].min()) - reach, max(bottom.max(), after[1].max()) + LOWER_LID
         line = max(LINE, min(1.4 * pixel, 4 * LINE))
         edge = max(EDGE, min(pixel, 4 * EDGE))  # in small pictures a narrower border would be a staircase
         shaded = bool(max(abs(right), abs(below)) > 1e-5 or factor > 1 or factor < SHUTS)
         shaded = shaded or bare is not None or arcs is not None
+        # Lids that only go along with the skin leave all beyond their edges to it; but below a brow that presses it together it folds.
+        along = factor == 1 and below_brow * length > PRESSED * before * target.length
+        above, under = (edge, edge) if along else (reach, LOWER_LID)
+        above, under = min(top.min(), after[0].min()) - above, max(bottom.max(), after[1].max()) + under
         box = box_of(target, above - 0.01, under + 0.01, BESIDE * target.length if factor < 1 else 0.0)
         eyes.append(
             (
