@@ -179,10 +179,7 @@ def eyes_of(
             shows = np.stack([np.interp(SAMPLES * length, aside, lid) for lid in shows])
             arcs = arcs_of(seen, shows, ball.shade, (a, b), length)
         white = white_beside(face.view, source, seen, (a, b, radius), (right, below))
-        below_brow, before = (
-            lid.mean() - frame.to(*at[_BROWS[side]].T)[1].mean()
-            for lid, frame, at in ((after[0], target, moved), (seen[0], source, landmarks))
-        )
+        below_brow = after[0].mean() - target.to(*moved[_BROWS[side]].T)[1].mean()
         free = below_brow + 0.005
         outer = moved[contour[0]]
         room_beside = float(np.hypot(*(moved[_OVAL] - outer).T).min()) / target.length + 1e-3
@@ -204,8 +201,11 @@ def eyes_of(
         shaded = bool(max(abs(right), abs(below)) > 1e-5 or factor > 1 or factor < SHUTS)
         shaded = shaded or bare is not None or arcs is not None
         # Lids that only go along with the skin leave all beyond their edges to it; but below a brow that presses it together it folds.
-        along = factor == 1 and below_brow * length > PRESSED * before * target.length
-        above, under = (edge, edge) if along else (reach, LOWER_LID)
+        above, under = reach, LOWER_LID
+        if factor == 1:
+            before = seen[0].mean() - source.to(*landmarks[_BROWS[side]].T)[1].mean()
+            if below_brow * length > PRESSED * before * target.length:
+                above = under = edge
         above, under = min(top.min(), after[0].min()) - above, max(bottom.max(), after[1].max()) + under
         box = box_of(target, above - 0.01, under + 0.01, BESIDE * target.length if factor < 1 else 0.0)
         eyes.append(
