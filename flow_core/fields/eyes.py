@@ -82,6 +82,7 @@ TO_OUTLINE = (
     0.9,
 )  # shares of the way from the outer corner to the outline of the face between which skin stops going along
 BESIDE = 0.6  # widths of the eye beside its corners in which lashes are
+PRESSED = 0.9  # share of the skin between a lid and its brow up to which that folds
 # Half the width of the skin above a lid that goes along with its middle, in widths of the eye, and how far above the lid all of that does
 EVEN_ACROSS, EVEN_FROM = 0.85, (0.02, 0.16)
 # Share of the way from the edge of a brow to an open lid in which there are hairs, and
@@ -209,14 +210,20 @@ def eyes_of(
         reach = np.maximum(near, STEEP * way * (1 - taken) + LASHES)
         tables.append([top, bottom, *after, reach, 1 - taken, *seen])
         narrow = 1 - smoothstep(float((seen[1] - seen[0]).max()) / length, *NARROW)
-        above, under = (
-            float(np.minimum(top, after[0]).min() - reach.max()),
-            max(bottom.max(), after[1].max()) + LOWER_LID,
-        )
         line = max(LINE, min(1.4 * pixel, 4 * LINE))
         edge = max(EDGE, min(pixel, 4 * EDGE))  # in small pictures a narrower border would be a staircase
         shaded = bool(max(abs(right), abs(below)) > 1e-5 or factor > 1 or factor < SHUTS)
         shaded = shaded or bare is not None or arcs is not None
+        # Lids that only go along with the skin leave all beyond their edges to it; but below a brow that presses it together it folds.
+        above, under = reach.max(), LOWER_LID
+        if factor == 1:
+            before, now = (
+                lid.mean() - frame.to(*places[_BROWS[side]].T)[1].mean()
+                for lid, frame, places in ((seen[0], source, landmarks), (after[0], target, moved))
+            )
+            if now * length > PRESSED * before * target.length:
+                above = under = edge
+        above, under = min(top.min(), after[0].min()) - above, max(bottom.max(), after[1].max()) + under
         box = box_of(target, above - 0.01, under + 0.01, BESIDE * target.length if factor < 1 else 0.0)
         eyes.append(
             (

@@ -283,9 +283,9 @@ def off_teeth(mouth: Mouth, lips: Lips, source: Tensor) -> Tensor:
     _, b, top, bottom, _ = lips
     sa, sb = mouth.source.to(*source)
     upper, lower = read(mouth.seen[:2, None], (sa / mouth.source.length)[None])[:, 0]
-    # The corners of an open mouth are a dark pit that goes on beyond those of the lips.
-    pit = mouth.pit * _corners(sa / mouth.source.length)
-    upper, lower = upper - pit, lower + pit
+    if mouth.pit:  # the corners of an open mouth are a dark pit that goes on beyond those of the lips
+        pit = mouth.pit * _corners(sa / mouth.source.length)
+        upper, lower = upper - pit, lower + pit
     gap = (lower - upper).clamp_(min=0)
     closing = 1 - (bottom - top).clamp_(min=0) / gap.clamp(min=1e-4)
     share = torch.maximum(smoothstep(closing, *SHUT), smoothstep(bottom - top - gap, 0.0, 0.008))

@@ -359,16 +359,17 @@ def _means(planes: np.ndarray, wide: int) -> np.ndarray:
 
 def shows_teeth(skull: Skull) -> float:
     """How far the lightest that a picture shows between lips may be its own upper teeth, 0..1."""
-    teeth, _, lightest, *row = skull.colors
-    light = lightest[1].item() / max(teeth[1].item(), 1e-3)  # lips are dark in green
-    green, of_teeth = ((c[1] / c[0].clamp(min=0.02)).item() for c in (lightest, teeth))
+    colors = skull.colors.cpu().numpy()
+    teeth, lightest = colors[0].tolist(), colors[2].tolist()
+    light = lightest[1] / max(teeth[1], 1e-3)  # lips are dark in green
+    green, of_teeth = (c[1] / max(c[0], 0.02) for c in (lightest, teeth))
     bright = smoothstep(light, *SEEN) * smoothstep(green / max(of_teeth, 1e-3), *WHITE)
-    if not row:
+    if len(colors) == 3:
         return bright
-    tones, split = skull.colors[3:, 1:].T
+    tones, split = colors[3:, 1:].T
     if tones.max() < 0.1:  # what goes with the jaw is none of them
-        return bright * (split >= 1).float().mean().item()
-    return max(bright, smoothstep(light, *DIM) * smoothstep((2 * tones).clamp(max=1).mean().item(), *WHOLE))
+        return bright * float((split >= 1).mean())
+    return max(bright, smoothstep(light, *DIM) * smoothstep(float((2 * tones).clip(max=1).mean()), *WHOLE))
 
 
 def edges_at(row: Row, share: Tensor) -> Tensor:

@@ -276,8 +276,13 @@ class Scenes:
         cover = ring.float()
         for _ in range(6):  # what lies on the hair: round, or with petals or lobes
             off = self._somewhere(hair)
-            x, y = across - across.flatten(1).gather(1, off)[..., None, None], up - up.flatten(1).gather(1, off)[..., None, None]
-            petals = (self._uniform(1, 3.5, n, 1, 1, 1).round() * torch.atan2(y, x) + self._uniform(0, 6, n, 1, 1, 1)).sin()
+            x, y = (
+                across - across.flatten(1).gather(1, off)[..., None, None],
+                up - up.flatten(1).gather(1, off)[..., None, None],
+            )
+            petals = (
+                self._uniform(1, 3.5, n, 1, 1, 1).round() * torch.atan2(y, x) + self._uniform(0, 6, n, 1, 1, 1)
+            ).sin()
             size = self._uniform(0.06, 0.45, n, 1, 1, 1) * (1 + self._uniform(0, 0.6, n, 1, 1, 1) * petals)
             long = self._uniform(1, 5, n, 1, 1, 1) ** self._chance(n, 0.25)  # a tassel hangs down, a comb lies
             lying = self._chance(n, 0.3)
