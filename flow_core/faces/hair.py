@@ -40,6 +40,7 @@ BLACK = (
 )  # mean of R, G and B of hair, and of its places, that are as black as is seen, and may have no texture
 ENDS = 0.15  # of the face square, over which hair fades that goes on beyond what is looked at
 WINDOWS = 1.0, WINDOW, FAR  # sides of the face square of the squares that the network looks at
+UNSEEN = 3.0  # exponent of the share of a look that lies in the picture
 NEAR = 1.125  # sides of the face square up to which hair goes on as it ends there: too little to look at again
 JOINED = 0.1  # of the face square, over which what it finds there goes over into what it finds in the square
 TEXTURE = 0.15, 0.4  # of the texture that most of the hair has: none, and enough
@@ -192,10 +193,12 @@ def _looked(picture: Tensor, within: Tensor, span: float, coarse: int) -> tuple[
     sure = trusted(looks[0])
     count = round(coarse * windows[-1])
     total = picture.new_zeros(len(picture), 2, count, count)
-    weights = [picture.new_ones(len(picture)) for _ in looks]
-    if len(looks) > 1:
-        doubt, sure = ~sure, sure | trusted(looks[1], VERY)
-        weights[0] = torch.where(doubt & sure, 0.0, 1.0)
+    # the less of the picture a look sees, the less it tells
+    weights = [middle(within, span / window).mean((1, 2, 3)) ** UNSEEN + 1e-6 for window in windows]
+    doubt = ~sure
+    for look in looks[1:]:
+        sure = sure | trusted(look, VERY)
+    weights[0] = torch.where(doubt & sure, 1e-6, weights[0])
     for window, logits, weight in zip(windows, looks, weights, strict=True):
         here = round(coarse * window)
         found = F.interpolate(logits, (here, here), mode="bilinear", align_corners=False)

@@ -288,6 +288,40 @@ def test_shorn_hair_is_dyed_as_far_as_it_hides_the_skin(astronaut: Tensor, crop:
     assert found[0] < 0.3 * found[1]
 
 
+def test_a_ribbon_is_louder_than_all_hair(astronaut: Tensor, crop: Crop) -> None:
+    """A red band over hair that the network takes for hair too; where all of the hair is red, it is hair."""
+    aligned, places = square(astronaut, crop)
+    before = Seen(places, aligned, SIZE)
+    found = before.found_hair
+    hair, points = before.region("hair")[0, 0] > 0.9, pixel_centers(SIZE, SIZE)[0]
+    band = hair & ((points[..., 1] - points[hair][:, 1].quantile(0.3)).abs() < 0.03)
+    assert band.sum() > 100
+    for red, kept in ((band, False), (hair, True)):
+        seen = Seen(places, torch.where(red, torch.tensor([0.8, 0.1, 0.15])[:, None, None], aligned[0])[None], SIZE)
+        seen.found_hair = found
+        new = seen.region("hair")[0, 0]
+        assert (new[band].mean() > 0.9) == kept
+        assert new[band].mean() > 0.9 or new[band].mean() < 0.1
+        assert new[hair & ~band].mean() > 0.8
+
+
+def test_red_hair_in_shade_turns_into_no_green() -> None:
+    """At its border hair is taken for what it is deeper within; where a pixel there is much darker, it changes by as much less."""
+    mask = torch.zeros(1, 1, 64, 64)
+    mask[:, :, :40] = 1
+    mask[:, :, 36:40] = 0.7
+    strands = 1 + 0.1 * torch.sin(torch.arange(64) * 0.9)
+    red = (torch.tensor([0.8, 0.2, 0.25])[:, None, None] * strands).expand(3, 64, 64).clone()
+    picture = torch.where(mask > 0, red, torch.tensor([0.7, 0.55, 0.5])[:, None, None])
+    picture[:, :, 36:40] *= 0.25
+    mean = means(to_lab(picture), mask)
+    parts = patches(picture, mean, mask, ["hair"], 64)
+    after = picture + repaint(parts, mean, torch.tensor([[[30.0, -35.0, 10.0]]]), (64, 64), 1.0, ["hair"])
+    rim = to_lab(after)[0, :, 36:40].mean((1, 2))
+    assert rim[1] > -3
+    assert to_lab(after)[0, 0, 10:30].mean() > 55
+
+
 def test_roots_stay_darker() -> None:
     after = dyed(8.0, 50.0, soft=1.0)[1]
     assert after[8:10].mean() < after[40:60].mean() - 5

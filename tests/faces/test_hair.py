@@ -12,6 +12,7 @@ from flow_core.faces import hair
 from flow_core.faces.hair import (
     WINDOW,
     blurred,
+    enclosed,
     find_hair,
     hangs,
     how_low,
@@ -193,3 +194,19 @@ def test_a_wall_out_of_focus_is_no_hair() -> None:
     kept = mask * textured(picture.expand(-1, 3, -1, -1), mask, 2)
     assert kept[..., :36].min() > 0.6
     assert kept[..., 60:].max() < 0.05
+
+
+def test_holes_of_the_colour_of_the_hair_are_closed() -> None:
+    """Of three holes in a head of hair, one has its colour, one shows skin, and one is surely no hair to the network."""
+    x, y = pixel_centers(96, 96)[0].unbind(-1)
+    mask, likely = torch.ones(1, 1, 96, 96), torch.full((1, 1, 96, 96), 0.5)
+    picture = torch.full((1, 3, 96, 96), 0.1)
+    holes = [(((x - at).square() + (y - 0.5).square()).sqrt() < 0.05)[None, None] for at in (0.25, 0.5, 0.75)]
+    for hole in holes:
+        mask[hole] = 0
+    picture = torch.where(holes[1], torch.tensor([0.7, 0.5, 0.4])[:, None, None], picture)
+    likely[holes[2]] = 0.01
+    found = enclosed(mask, picture, likely, 6)
+    assert found[holes[0]].min() > 0.9
+    assert found[holes[1]].max() < 0.05
+    assert found[holes[2]].max() < 0.05
