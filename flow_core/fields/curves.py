@@ -83,14 +83,14 @@ def curves_of(edges: Sequence[tuple[Frame, np.ndarray]]) -> np.ndarray:
 def read(tables: Tensor, share: Tensor) -> Tensor:
     """Tables ``[K,R,TABLE]`` at ``share [R or K,N]`` of the way across, linear between samples, each row in its own: ``[K,R,N]``."""
     rows = tables.shape[1]
-    x = share.clamp(0, 1) * (TABLE - 1)
+    x = share.clamp(0, 1).mul_(TABLE - 1)
     i = x.long().clamp_(max=TABLE - 2)
-    t = x - i
+    t = x.sub_(i)
     if rows > 1:
-        i = i + torch.arange(rows, device=i.device)[:, None] * TABLE
+        i += torch.arange(0, rows * TABLE, TABLE, device=i.device)[:, None]
     flat, at = tables.flatten(1), i.flatten()
-    low, high = (flat.index_select(1, j).view(len(flat), rows, -1) for j in (at, at + 1))
-    return torch.lerp(low, high, t)
+    low, high = flat.index_select(1, at), flat.index_select(1, at.add_(1))
+    return torch.lerp(low, high, t.flatten()).view(len(flat), rows, -1)
 
 
 def opens(share: Any, height: Any) -> Any:

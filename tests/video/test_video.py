@@ -28,7 +28,10 @@ from flow_core.cli import live as live_module
 from flow_core.cli import main as cli
 from flow_core.cli.live import Live, open_source, serve, show_window
 from flow_core.editing.optimize import Settings
+from flow_core.editing.painting import HAIR_RASTER
+from flow_core.editing.predict import Predictor
 from flow_core.faces.detect import Detector, load_detector
+from flow_core.faces.hair import likely_hair
 from flow_core.faces.landmarks import load_landmarks
 from flow_core.fields.expressions import preset
 from flow_core.fields.files import load_field
@@ -37,6 +40,7 @@ from flow_core.fields.raster import Field
 from flow_core.geometry.crop import Crop
 from flow_core.geometry.grid import pixel_centers
 from flow_core.guides.guide import Guide
+from flow_core.guides.prompts import Prompt
 from flow_core.video.clips import Clip, ClipError, Frame, Writer, ahead, motion, synthetic
 from flow_core.video.editor import Editor, edit_frames
 from flow_core.video.settings import VideoSettings, keyframes
@@ -273,6 +277,24 @@ def test_fields_from_a_source_are_smoothed(frames: list[Tensor], detector: Detec
     values = tints(Editor(source, detector, VideoSettings(aligned_size=96)), frames[:12])
     assert values.diff()[4:].abs().max() < 0.5 * 0.02
     assert (values[6:].mean() - 0.02).abs() < 0.01
+
+
+def test_a_predictor_looks_for_a_named_colour_once_in_each_frame(
+    portraits: dict[str, Tensor], detector: Detector, guide: Guide, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a square that is as wide as hair goes."""
+    looked = []
+
+    def looking(picture: Tensor, *more: object) -> tuple[Tensor, ...]:
+        looked.append(picture.shape[-1])
+        return likely_hair(picture, *more)
+
+    monkeypatch.setattr("flow_core.editing.visible.likely_hair", looking)
+    editor = Editor(Predictor.load().bind(guide, Prompt.parse("red hair")), detector)
+    for frame in clip_of(portraits["astronaut"], 3):
+        assert editor.edit(frame).changed
+    assert len(looked) == 3
+    assert min(looked) > HAIR_RASTER
 
 
 def test_a_source_that_depends_on_landmarks_is_steady(portraits: dict[str, Tensor], detector: Detector) -> None:
