@@ -58,7 +58,8 @@ _EXPRESSIONS: dict[str, dict[str, float]] = {
         )
     },
     "stern": {"relax mouthSmile": 1.0, "browDown": 0.5, "browTogether": 0.4, "eyeSquint": 0.2, "mouthPress": 0.4, "mouthFrown": 0.25},
-    "brows raised": {"browInnerUp": 0.76, "browOuterUp": 0.84},
+    # As a whole, as people do; the outer ends by more than the inner ones make a villain.
+    "brows raised": {"browInnerUp": 1.05, "browOuterUp": 0.7},
     "brows lowered": {"relax browInnerUp": 1.0, "relax browOuterUp": 1.0, "browDown": 0.9},
     "frown": {"browDown": 0.7, "browTogether": 0.8},
     "brows apart": {"browTogether": -0.9},
