@@ -31,7 +31,7 @@ OVER_RIM, OUTER_RIM = (0.04, 0.10), (0.02, 0.08)
 BESIDE, AROUND_OUTER = 0.15, (-0.35, 0.0)  # by which they reach farther down beside the outer corner, and from where on
 # Shares of the way from the outer corner to the outline of the face that lashes reach at most; up to which there is skin, and from which on none;
 # and up to which that is painted
-ROOM, FACE, PAINTED_FACE = (0.6, 0.95), (0.6, 0.9), (0.75, 1.0)
+ROOM, FACE, PAINTED_FACE = (0.8, 1.1), (0.7, 0.95), (0.85, 1.1)
 ENDS = 0.48, 0.6  # and the most
 BROW, THICK = (0.05, 0.12), (0.04, 0.16)  # from its edge on how far a brow reaches, and a thick one
 # How much darker than skin what is no lash is at most, and what surely is one: of what the darkest are; but no less than this
@@ -130,8 +130,8 @@ def bare_eye(
     hairs = height[:, None] - np.interp(share, np.maximum.accumulate(a) / width, b / width)
     over, beyond = (OVER_RIM, OUTER_RIM) if glasses else (OVER, OUTER)
     # A head that is turned away ends beside the far eye.
-    room = np.linalg.norm(outline - frame.back(0.0 if left else width, 0.0), axis=1).min() / width
-    beyond = tuple(min(v, part * room) for v, part in zip(beyond, ROOM, strict=True))
+    room = _room(outline, frame, left, height)[:, None]
+    beyond = tuple(np.minimum(v, part * room) for v, part in zip(beyond, ROOM, strict=True))
     lower = under - BESIDE * smoothstep(outer, *AROUND_OUTER)
     off_brow = near = smoothstep(hairs, *BROW)
     for distance, bounds in ((above, over), (lower, UNDER), (outer, beyond), (inner, INNER)):
@@ -169,7 +169,9 @@ def bare_eye(
     dark = smoothstep(dark, *(max(part * hair, least) for part, least in LASHES))
     off_brow = off_brow * (1 - _hair(dark, aside, under_brow, left))
     dark = dark * near
-    ends = (min(part * room, end) for part, end in zip(PAINTED_FACE, ENDS, strict=True))
+    ends = (
+        torch.from_numpy(np.minimum(part * room, end)).to(view) for part, end in zip(PAINTED_FACE, ENDS, strict=True)
+    )
     off_brow = off_brow * (1 - smoothstep(aside, *ends))
     off_brow[[0, -1]] = off_brow[:, [0, -1]] = 0
     hidden = _soft(torch.maximum(dark, eye), 7, 5) * off_brow
@@ -205,6 +207,15 @@ def _raster(finer: int) -> tuple[np.ndarray, np.ndarray]:
     """Places of the columns and of the rows of the picture, or of one that is so many times finer, in widths of the eye."""
     bounds = (ACROSS, finer * COLUMNS), (DOWN, finer * ROWS)
     return tuple(low + (high - low) * (np.arange(count) + 0.5) / count for (low, high), count in bounds)
+
+
+def _room(outline: np.ndarray, frame: Frame, left: bool, height: np.ndarray) -> np.ndarray:
+    """How far beyond the outer corner a face ends at each ``height [N]``, in widths of the eye; ``outline [N,2]`` are crop points."""
+    a, b = (v / frame.length for v in frame.to(*outline.T))
+    away = -a if left else a - 1
+    order = np.argsort(np.where(away > 0, b, np.inf))[: (away > 0).sum()]
+    nearest = float(np.hypot(away, b).min())  # landmarks of an outline are not sure to a pixel
+    return np.maximum(np.interp(height, b[order], away[order]) if len(order) else 0.0, np.full_like(height, nearest))
 
 
 def _seen(view: Tensor, frame: Frame, along: np.ndarray, down: np.ndarray) -> Tensor:
