@@ -26,7 +26,7 @@ from .smooth import smoothstep
 ROWS, COLUMNS = 32, 64  # pixels of that picture; which part of the face it shows, :mod:`flow_core.faces.texture` says
 # Lengths below are in widths of the eye, too. How far lashes reach, surely and at most: over the upper lid, beyond the outer and the inner corner; and
 # under the lower lid, whose lashes stay. Under glasses there are their rims.
-OVER, OUTER, INNER, UNDER = (0.14, 0.28), (0.44, 0.58), (0.12, 0.22), (0.01, 0.05)
+OVER, OUTER, INNER, UNDER = (0.14, 0.28), (0.44, 0.58), (0.02, 0.12), (0.01, 0.05)
 OVER_RIM, OUTER_RIM = (0.04, 0.10), (0.02, 0.08)
 BESIDE, AROUND_OUTER = 0.15, (-0.35, 0.0)  # by which they reach farther down beside the outer corner, and from where on
 # Shares of the way from the outer corner to the outline of the face that lashes reach at most; up to which there is skin, and from which on none;
