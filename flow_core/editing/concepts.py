@@ -77,7 +77,7 @@ _MEANT: dict[str, tuple[str, dict[str, float]]] = {
     **{name: (EXPRESSION, amounts) for name, amounts in _EXPRESSIONS.items()},
     **{name: (SHAPE, amounts) for name, amounts in _SHAPES.items()},
     "brows outer up": (EXPRESSION, {"browOuterUp": 0.9}),
-    "eyes wide": (EXPRESSION, {"eyeWide": 1.0, "eyeTaller": 0.6, "browOuterUp": 0.25}),
+    "eyes wide": (EXPRESSION, {"eyeWide": 1.0, "eyeTaller": 0.6, "browInnerUp": 0.25, "browOuterUp": 0.2}),
     "eyes narrow": (EXPRESSION, {"eyeSquint": 0.9, "eyeBlink": 0.25}),
     "eyes apart": (SHAPE, {"eyeApart": 1.0}),
     "eyes close": (SHAPE, {"eyeApart": -1.0}),
