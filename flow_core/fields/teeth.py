@@ -59,10 +59,12 @@ TURNED = np.array(
     [[0.02, -0.05, -0.06, -0.04, 0, 0], [-0.02, 0.04, -0.05, -0.05, 0, 0]]
 )  # how light falls on them, since none stands quite as the next
 DEEP = 0.22  # light of the depth of a mouth, of that of the tongue
-CHEEK = 0.42  # and of how much more of it the inside of the cheeks at the corners has
+# What light it has at least, of that of the tongue: where an opening is low, and at its corners, where the insides of the cheeks throw it back
+SHALLOW, CHEEK = 0.36, 0.62
 UNDER = 0.16, 0.45  # centimetres below the edges of the upper teeth that lie in their shadow, and how dark it is
 BEHIND = 0.4  # how dark the tongue is right behind the edges of the lower teeth
 BARED = 0.45  # centimetres of lower teeth that are seen at most
+BITES = 0.15, 0.6  # centimetres by which a jaw drops until its teeth are no more those that bite
 # The shadow of an upper lip on teeth it comes down over: its height in centimetres, and how dark it is.
 LIP_SHADOW, LIP_SHADE = 0.2, 0.6
 SHADED = 0.9  # centimetres of an opening from which on its shade is of full height
@@ -218,6 +220,7 @@ class Row:
         pixel: side of a pixel of the picture, crop fractions.
         known: 0..1, how far the picture's own teeth say where the row is and how light.
         young: 0..1, how far it is gums alone.
+        bites: 0..1, how far jaws are closed, and lips bare their teeth without a smile.
     """
 
     columns: Tensor
@@ -227,6 +230,7 @@ class Row:
     pixel: float
     known: float
     young: float
+    bites: float
 
 
 def row(
@@ -250,7 +254,8 @@ def row(
     """
     share = (np.arange(COLUMNS) + 0.5) / COLUMNS
     planes, young = [], skull.young
-    straight = LEVEL * SPEE * smoothstep(-highest / frame.length, *ARCHED)
+    arched = smoothstep(-highest / frame.length, *ARCHED)
+    straight = LEVEL * SPEE * arched
     if own is not None:  # teeth that are seen are there
         young *= 1 - smoothstep(float((own.light.clip(0, 0.5) * 2).mean()), 0.15, 0.35)
     for lower in (False, True):
@@ -296,13 +301,17 @@ def row(
         by = LIGHTER[0] + (LIGHTER[1] - LIGHTER[0]) * shaded
         lighter = (colors[0] / colors[2].clamp(min=0.02)).clamp(min=1) ** by
         colors[0] = torch.lerp(colors[0], colors[2] * lighter, known)
+    # Where jaws meet so do their teeth, and no gap is left between those at the sides; of a smile the lower ones are hardly seen.
+    drop = (skull.jaw - skull.lip)[1] / cm
+    bites = arched * (1 - smoothstep(drop, *BITES)) * (1 - young)
+    planes[4] += bites * np.minimum(planes[0] + max(drop, 0.0) * cm - planes[4], 0.0)
     wide = int(pixel / frame.length * COLUMNS)
     if wide > 1:
         planes = _means(planes, min(wide, COLUMNS // 4))
     columns = torch.from_numpy(planes.astype(np.float32)).to(device)
     fine = pixel / cm * 1.5 * COLUMNS / WIDTHS.sum()  # samples of the arch to a pixel, rounded to a power of two
     crowns = _crowns(2 ** round(math.log2(min(max(fine, 1.0), COLUMNS / 4))), device)
-    return Row(columns, crowns, cm, colors, pixel, known, young)
+    return Row(columns, crowns, cm, colors, pixel, known, young, bites)
 
 
 def _outwards(a: np.ndarray) -> np.ndarray:
@@ -434,10 +443,10 @@ def paint(
         (above, 0.0, 0.5 * cm), (hangs, -soft, soft), (gum - b, -2 * soft, 2 * soft), (under, -0.06 * cm, 0.38 * cm),
         (corner, 0.0, 0.20 - 0.08 * row.known), (height, 0.04 * cm, 0.18 * cm), (light, 0.02, 0.15),
         (corner, 0.24, 0.04), (near, fine, border), (under, max(LIP_SHADOW * cm, 2 * row.pixel), 0.0), (fang, -soft, soft),
-        (height, 0.35 * cm, 0.9 * cm), (low_light, 0.02, 0.15), (height, 0.4 * cm, 1.8 * cm), (height, 1.4 * cm, 2.2 * cm),
+        (height, 0.35 * cm, 0.9 * cm), (low_light, 0.02, 0.15), (height, 0.4 * cm, 1.8 * cm), (height, 1.4 * cm, 2.2 * cm), (corner, 0.20, 0.0),
     )  # fmt: skip
     raised, near_tip, wide, deep, off_lip, is_tooth, is_gum, off_upper, inner = found[:9]
-    opened_up, lit, aside, off, at_lip, is_low, low_up, low_lit, bright, dropped = found[9:]
+    opened_up, lit, aside, off, at_lip, is_low, low_up, low_lit, bright, dropped, cheek = found[9:]
     # Light that comes from lips and gums is as red as they, and the redder the oftener it was thrown back.
     own, flesh = ((c / c.mean().clamp(min=1e-3)).clamp(min=0.01).log()[:, None] for c in row.colors[:2])
     shady = FLESHY[0] * flesh + FLESHY[1] * own
@@ -449,9 +458,9 @@ def paint(
     # The inner side of the lower lip comes out of the dark towards its edge, but not in the corners.
     rim = (1 - off_lip) ** 2 * down * (1 - across).clamp(min=0) ** 2
     depth = torch.maximum(depth * (0.7 + 0.3 * off_lip), 0.9 * rim)
-    depth = torch.maximum(depth, DEEP + CHEEK * (1 - inner))
     shows = (closed + row.known - closed * row.known) * opened_up * lit
     depth = depth * (1 - UNDER[1] * shows * (1 - is_gum) * (-(hangs / (UNDER[0] * cm)).square()).exp())
+    depth = torch.maximum(depth, torch.maximum(SHALLOW * (1 - wide), CHEEK * cheek))
     inside = row.colors[1][:, None] * depth * (flesh * (REDDER * (1 - depth))).exp()
     # Teeth: less light under the lip, but for a grin's, and in the corners.
     dim = 0.48 + 0.34 * row.known + 0.24 * (1 - row.known) * low_up * (1 - dropped)
@@ -467,6 +476,7 @@ def paint(
     tooth = torch.lerp(*tooth, is_gum) * light * (shady * warm).exp()
     cover = opened * (1 - seen * (1 - drawn * aside)) * off
     if lower:  # it leans inwards, and gets its light through the opening
+        low_up = torch.maximum(low_up, row.bites * opened_up)
         light = low_light * (0.62 + 0.27 * bright) * (0.55 + 0.45 * inner) * (1 - 0.7 * GROOVED * low_groove)
         low_tooth = row.colors[0][:, None] * light * (shady * -light.clamp(0.02, 1).log()).exp()
         # The tongue lies behind them, and they throw their shadow on it.

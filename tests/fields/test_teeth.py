@@ -108,6 +108,16 @@ def test_a_row_is_straighter_where_nobody_smiles(closed: Crop) -> None:
     assert rises("anger") < 0.75 * rises("laugh")
 
 
+@pytest.mark.parametrize("name", ["anger", "disgust"])
+def test_beside_bared_teeth_it_is_not_black(name: str, closed: Crop) -> None:
+    field = preset(name)
+    mouth = asked(field, closed)[0].mouth
+    middles = mouth.lips.mean(0)
+    points = torch.tensor([mouth.target.back(k / 255 * mouth.target.length, middles[k].item()) for k in (20, 235)])
+    painted = field.flow(0.0, closed)(points[None, None]).painted[0, :, 0]
+    assert (painted[:3].mean(0) / painted[3].clamp(min=1e-3)).min() > 0.15
+
+
 @pytest.mark.parametrize("depth", [0.02, 0.03])
 def test_a_row_of_a_turned_head_reaches_its_far_end_on_either_side(depth: float, closed: Crop) -> None:
     frame, lip = Frame((0.42, 0.6), (1.0, 0.0), 0.16), np.array([0.5, 0.6])
