@@ -47,6 +47,10 @@ def _side(name: str, side: str) -> dict[str, float]:
     return {(n[:-4] + swap["Left"] if swap and n.endswith("Left") else n): v for n, v in PRESETS[name].items()}
 
 
+# A chin that pushes the lower lip up keeps the lips shut, which corners that are drawn down would part over teeth.
+_CORNERS_DOWN = {"mouthFrown": 0.9, "mouthShrugLower": 0.2} | {
+    f"relax {n}": 1.0 for n in ("mouthSmile", "mouthUpperUp", "mouthLowerDown", "mouthStretch", "mouthDimple")
+}
 _RELAX_JAW = {"relax jawOpen": 1.0, "relax mouthUpperUp": 1.0, "relax mouthLowerDown": 1.0}
 
 _EXPRESSIONS: dict[str, dict[str, float]] = {
@@ -83,7 +87,7 @@ _MEANT: dict[str, tuple[str, dict[str, float]]] = {
     "mouth closed": (EXPRESSION, _RELAX_JAW),
     "mouth wide": (SHAPE, {"mouthWider": 1.0}),
     "mouth small": (SHAPE, {"mouthWider": -1.0}),
-    "mouth corners down": (EXPRESSION, {"mouthFrown": 0.9, "relax mouthSmile": 1.0}),
+    "mouth corners down": (EXPRESSION, _CORNERS_DOWN),
     "lips thick": (SHAPE, {"lipsUpperFuller": 1.0, "lipsLowerFuller": 1.0}),
     "lips thin": (SHAPE, {"lipsUpperFuller": -1.0, "lipsLowerFuller": -1.0}),
     "upper lip full": (SHAPE, {"lipsUpperFuller": 1.2}),
