@@ -109,7 +109,7 @@ _MEANT: dict[str, tuple[str, dict[str, float]]] = {
     "chin long": (SHAPE, {"chinLonger": 1.0}),
     "chin short": (SHAPE, {"chinLonger": -1.0}),
     "chin broad": (SHAPE, {"chinWider": 1.0}),
-    "chin pointed": (SHAPE, {"chinPointed": 1.0, "chinWider": -0.4}),
+    "chin pointed": (SHAPE, {"chinPointed": 1.4, "chinWider": -0.5}),
     "forehead high": (SHAPE, {"foreheadHigher": 1.0}),
     "forehead low": (SHAPE, {"foreheadHigher": -1.0}),
     "old": (SHAPE, {"faceOlder": 1.0, "eyeBag": 0.7}),
