@@ -65,6 +65,8 @@ UNDER = 0.16, 0.45  # centimetres below the edges of the upper teeth that lie in
 BEHIND = 0.4  # how dark the tongue is right behind the edges of the lower teeth
 BARED = 0.45  # centimetres of lower teeth that are seen at most
 BITES = 0.15, 0.6  # centimetres by which a jaw drops until its teeth are no more those that bite
+# Share of the mouth by which the end of a row lies behind the rest, until that is drawn out to the corner; and by how much it is at most
+HIDES, DRAWN_OUT = (0.0, 0.04), 0.4
 # The shadow of an upper lip on teeth it comes down over: its height in centimetres, and how dark it is.
 LIP_SHADOW, LIP_SHADE = 0.2, 0.6
 SHADED = 0.9  # centimetres of an opening from which on its shade is of full height
@@ -315,9 +317,16 @@ def row(
 
 
 def _outwards(a: np.ndarray) -> np.ndarray:
-    """Places ``[N]`` along a row none of which lies nearer to its middle than those between."""
+    """Places ``[N]`` along a row, shares of the mouth, none of which lies nearer to its middle than those between. The far side of a turned head
+    hides the end of its row, and lips lie close on what is seen of it: there it is drawn out to the corner."""
     middle = len(a) // 2
-    return np.concatenate([np.minimum.accumulate(a[:middle][::-1])[::-1], np.maximum.accumulate(a[middle:])])
+    sides = []
+    for side in (1 - a[middle::-1], a[middle:]):
+        seen = np.maximum.accumulate(side)
+        hidden = smoothstep(seen[-1] - side[-1], *HIDES)
+        wider = ((1 - seen[0]) / max(seen[-1] - seen[0], 1e-3) - 1).clip(0, DRAWN_OUT)
+        sides.append(seen + hidden * wider * (seen - seen[0]))
+    return np.concatenate([1 - sides[0][:0:-1], sides[1]])
 
 
 def _as_own(

@@ -118,8 +118,8 @@ def test_beside_bared_teeth_it_is_not_black(name: str, closed: Crop) -> None:
     assert (painted[:3].mean(0) / painted[3].clamp(min=1e-3)).min() > 0.15
 
 
-@pytest.mark.parametrize("depth", [0.02, 0.03])
-def test_a_row_of_a_turned_head_reaches_its_far_end_on_either_side(depth: float, closed: Crop) -> None:
+@pytest.mark.parametrize(("depth", "gap"), [(0.02, 0.15), (0.03, 0.3)])
+def test_a_row_of_a_turned_head_reaches_its_far_end_on_either_side(depth: float, gap: float, closed: Crop) -> None:
     frame, lip = Frame((0.42, 0.6), (1.0, 0.0), 0.16), np.array([0.5, 0.6])
 
     def light(turn: float) -> Tensor:
@@ -128,6 +128,7 @@ def test_a_row_of_a_turned_head_reaches_its_far_end_on_either_side(depth: float,
         return row(skull, frame, 0.0, 0.03, (0.0, 0.0), 0.002, torch.device("cpu")).columns[2]
 
     assert (light(depth) - light(-depth).flip(0)).abs().mean() < 0.05
+    assert (light(depth) == 0).float().mean() < gap  # before the corner
 
 
 def test_a_tongue_comes_out_of_the_dark_of_a_wide_mouth(closed: Crop) -> None:
