@@ -28,7 +28,6 @@ from .. import jsons
 from ..editing.edit import make_field
 from ..editing.optimize import Settings, Step
 from ..editing.predict import Predictor, PredictorError
-from ..faces.fit import FittedFace
 from ..fields.base import FlowField
 from ..fields.new import new_field
 from ..fields.raster import Field
@@ -190,14 +189,18 @@ class Live:
         self._optimizer: threading.Thread | None = None
         self._threads: list[threading.Thread] = []
 
-    def __call__(self, aligned: Tensor, landmarks: Tensor, fitted: FittedFace | None = None) -> FlowField:
+    def __call__(self, aligned: Tensor, landmarks: Tensor, **more: object) -> FlowField:
         """The field of a face, for the editor: see :data:`flow_core.video.editor.FieldSource`."""
         source = self._source  # a prompt from another thread may put another in its place at any time
-        return source(aligned, landmarks, fitted) if _needs_fit(source) else source(aligned, landmarks)
+        return source(aligned, landmarks, **more) if _needs_fit(source) else source(aligned, landmarks)
 
     @property
     def needs_fit(self) -> bool:
         return _needs_fit(self._source)
+
+    @property
+    def paints(self) -> tuple[str, ...]:
+        return getattr(self._source, "paints", ())
 
     @property
     def fps(self) -> float:

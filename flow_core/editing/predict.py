@@ -306,6 +306,12 @@ class Bound:
 
     needs_fit = True
 
+    @property
+    def paints(self) -> tuple[str, ...]:
+        """The regions that it dyes, where all of their colours are named; none where it seeks one."""
+        regions = colored([self.gates]) if self.gates.color > 0 else []
+        return tuple(regions) if all(name in self.tints for name in regions) else ()
+
     @torch.no_grad()
     def field_for(
         self, aligned: Tensor, landmarks: Tensor, fitted: FittedFace | None = None, span: float = 1.0,

@@ -7,6 +7,8 @@ dataset whose file name has an even number. Landmarks alone are asked; nothing h
 
 from __future__ import annotations
 
+import functools
+
 import torch
 from torch import Tensor
 
@@ -28,12 +30,22 @@ TURNED = (
 
 def childlike(places: Tensor) -> Tensor:
     """``[B]`` 0..1 for landmarks ``[B,161,2]``: 0 for faces of adults and of children at school."""
-    first, last = (places[:, [AT[i] for i in row]] for row in zip(*WAYS, strict=True))
+    first, last, chin = places.index_select(1, _ends(places.device)).split((len(WAYS), len(WAYS), 1), 1)
     # from the middle between the eyes to the chin, too
-    across = torch.cat([last - first, places[:, [AT[CHIN]]] - (first[:, :1] + last[:, :1]) / 2], 1)
+    across = torch.cat([last - first, chin - (first[:, :1] + last[:, :1]) / 2], 1)
     eyes, width, height, nose, nostrils, left, right, chin = across.norm(dim=-1).clamp(min=1e-6).unbind(-1)
     shares = torch.stack([(left + right) / 2 / width, height / width, nose / eyes, nostrils / eyes, chin / eyes], -1)
     score = shares.clamp(min=1e-6).log() @ shares.new_tensor(WEIGHTS) + CONSTANT
+    if not (score > CHILD[0]).any():  # most people are grown up
+        return torch.zeros_like(score)
     aside = pose(places)[:, :2].abs().amax(1)
     turned = ((aside - TURNED[0]) / (TURNED[1] - TURNED[0])).clamp(0, 1)
     return ((score - CHILD[0]) / (CHILD[1] - CHILD[0])).clamp(0, 1) * (1 - turned)
+
+
+@functools.lru_cache(maxsize=2)
+def _ends(device: torch.device) -> Tensor:
+    """Which landmarks are the first ends of :data:`WAYS`, the last ones, and the chin."""
+    with torch.inference_mode(False):
+        first, last = zip(*WAYS, strict=True)
+        return torch.tensor([AT[i] for i in (*first, *last, CHIN)], device=device)

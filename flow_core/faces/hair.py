@@ -216,7 +216,12 @@ def _looked(picture: Tensor, within: Tensor, span: float, coarse: int) -> tuple[
         rim = (count - here) // 2
         total[:, :, rim : rim + here, rim : rim + here] += torch.cat([found * share, share], 1)
     found, weight = total.split(1, 1)
-    return (found / weight).sigmoid(), sure
+    found = (found / weight).sigmoid()
+    if windows[-1] > WINDOW:  # the furthest look alone tells the less the farther from the face
+        edge = (torch.arange(count, device=picture.device) + 0.5) / coarse
+        edge = (torch.minimum(edge, edge.flip(0)) / ((FAR - WINDOW) / 2)).clamp(max=1)
+        found = found * torch.minimum(edge, edge[:, None])
+    return found, sure
 
 
 def _hanging(found: Tensor, picture: Tensor, within: Tensor, span: float) -> Tensor:

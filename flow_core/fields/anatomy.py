@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 FOLD = 0.2  # by which a fold is darker than the skin around, as a logarithm: what is darker deepens by no more
 _UPPER = [[AT[i] for i in lid] for lid in UPPER_LIDS]
-_EDGES = (_UPPER[0], LEFT[:9]), (_UPPER[1], RIGHT[8::-1]), MEETING
+_EDGES = [[np.array(edge) for edge in pair] for pair in ((_UPPER[0], LEFT[:9]), (_UPPER[1], RIGHT[8::-1]), MEETING)]
 
 
 def _under_glasses(landmarks: np.ndarray, points: Tensor) -> Tensor:

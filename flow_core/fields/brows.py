@@ -50,7 +50,7 @@ LIT, BRIGHTER, COMES = 0.97, 2.2, 0.5
 Stays: TypeAlias = Callable[[int], np.ndarray]
 
 _CHEEKS, _MIDDLE = [[AT[i] for i in side] for side in CHEEKS], [AT[i] for i in FOREHEAD]
-_UPPER, _BROWS = ([[AT[i] for i in row] for row in sides] for sides in (UPPER_LIDS, BROW_EDGES))
+_UPPER, _BROWS = ([np.array([AT[i] for i in row]) for row in sides] for sides in (UPPER_LIDS, BROW_EDGES))
 
 
 class Between(NamedTuple):

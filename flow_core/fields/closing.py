@@ -28,7 +28,7 @@ CHIN, SHOWS = 0.4, 0.046
 SMILE = 0.2, 0.8  # of a smile with teeth, from where on it is a grin, and where it is one
 
 _JAW = [AT[i] for i in (172, 136, 150, 149, 176, 148, 152, 377, 400, 378, 379, 365, 397)]  # the contour below the mouth
-_MIDDLES = [EDGES[1][5], EDGES[3][5]]
+_MIDDLES = EDGES[1::2, 5].tolist()
 
 
 class Grin(NamedTuple):
@@ -53,8 +53,11 @@ def gone(grin: Grin, moved: Tensor, smiles: Tensor) -> Tensor | None:
         moved: ``[N,161,2]`` where muscles move its landmarks.
         smiles: ``[N]`` how much it smiles then.
     """
+    less = (1 - smiles / grin.smile).clamp(0, 1)
+    if not less.any():
+        return None
     apart = moved[:, _MIDDLES[1], 1] - moved[:, _MIDDLES[0], 1]
-    share = grin.share * (1 - smiles / grin.smile).clamp(0, 1) * (1 - apart / grin.opening).clamp(0, 1)
+    share = grin.share * less * (1 - apart / grin.opening).clamp(0, 1)
     return share if share.any() else None
 
 

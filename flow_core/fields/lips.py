@@ -22,7 +22,7 @@ MOST = 0.5  # of the height of a lip, at whose edge what may be teeth or the dar
 
 _OUTER, _INNER = ([AT[i] for i in ring] for ring in (LIPS, LIPS_INNER))
 # Rows of the landmarks from the viewer's left corner to the right one: outer and inner edge of the upper lip, outer and inner one of the lower
-EDGES = [_OUTER[0], *_OUTER[:9:-1]], [_INNER[0], *_INNER[:9:-1]], _OUTER[:11], _INNER[:11]
+EDGES = np.array([[_OUTER[0], *_OUTER[:9:-1]], [_INNER[0], *_INNER[:9:-1]], _OUTER[:11], _INNER[:11]])
 # Shares of a mouth from either corner to its middle, at which the heights of people's lips were measured
 SHARES = 0.0, 0.04, 0.08, 0.12, 0.18, 0.25, 0.35, 0.5
 

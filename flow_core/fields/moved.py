@@ -92,7 +92,9 @@ def moved_face(face: Face, field: MusclesField, size: int = RASTER, after: Tenso
     if face.colors is not None:
         years = years_of(part, controls)
         shift = torch.cat([shift, lit(face, after, years)], 1)
-        drawn = (after - shown)[[part.unit_names.index("browTogether" + side) for side in ("Left", "Right")]]
+        drawn = torch.stack(
+            [(after - shown)[part.unit_names.index("browTogether" + side)] for side in ("Left", "Right")]
+        )
         # Brows stay under glasses, and lines beside brows that have not moved would be scratches.
         pixel = math.inf if face.glasses else face.pixel / fitted.scale[0].item()
         frown = frown_light(drawn, part.neutral, part.triangles, seen, pixel)

@@ -325,7 +325,7 @@ class MuscleFlow:
             for i, face in enumerate(self.faces)
         )
         offsets, *others = zip(*asked, strict=True)
-        offset = torch.cat(offsets) * weight
+        offset = _joined(offsets) * weight
         dark, painted, light = (_weighted(planes, weight) for planes in others)
         color = offset.new_zeros(()).expand(len(offset), 3, height, width)
         if self.rest is not None:
@@ -355,7 +355,12 @@ def _weighted(planes: Sequence[Tensor | None], weight: Tensor) -> Tensor | None:
     there = next((p for p in planes if p is not None), None)
     if there is None:
         return None
-    return torch.cat([torch.zeros_like(there) if p is None else p for p in planes]) * weight
+    return _joined([torch.zeros_like(there) if p is None else p for p in planes]) * weight
+
+
+def _joined(planes: Sequence[Tensor]) -> Tensor:
+    """Planes ``[1,n,H,W]`` of some faces as ``[B,n,H,W]``, without a copy of a single one."""
+    return planes[0] if len(planes) == 1 else torch.cat(planes)
 
 
 def _covered(color: Tensor, dark: Tensor | None) -> Tensor:

@@ -25,6 +25,10 @@ OPENS = (0.06, 0.40)  # by which part of its width a mouth opens more than befor
 ABOVE, FALLS, HELD = 0.45, (0.03, 0.15), (0.1, 0.45)
 FADES = 0.30  # widths of the mouth beyond its edges within which the skin goes along
 
+_SHARE = np.linspace(0, 1, SAMPLES)
+_ASIDE = np.abs(2 * _SHARE - 1) ** FLAT
+_PROFILE = (1 - _ASIDE) ** ROUND
+
 
 def rounded(before: Tensor, after: Tensor, points: Tensor, smile: float = 0.0) -> Tensor | None:
     """How the skin goes along with the rounding of an opening: ``[N,2]`` crop fractions at points after the muscles have moved, None
@@ -47,17 +51,14 @@ def rounded(before: Tensor, after: Tensor, points: Tensor, smile: float = 0.0) -
     fall = smoothstep(wider, *FALLS) * (1 - smoothstep(smile, *HELD))
     if t == 0 and fall == 0:
         return None
-    share = np.linspace(0, 1, SAMPLES)
     (a, top), (c, bottom) = (frame.to(*edge.T) for edge in (upper, lower))
-    top, bottom = (np.interp(share, np.maximum.accumulate(x / width), y) for x, y in ((a, top), (c, bottom)))
-    aside = np.abs(2 * share - 1) ** FLAT
-    profile = (1 - aside) ** ROUND
+    top, bottom = (np.interp(_SHARE, np.maximum.accumulate(x / width), y) for x, y in ((a, top), (c, bottom)))
     high, low = top[SAMPLES // 2], bottom[SAMPLES // 2]
     corner = fall * max(ABOVE * (low - high) + high, 0.0)
-    sinks = corner * aside
+    sinks = corner * _ASIDE
     # An edge goes away from the other one, never towards it.
-    rises = (min(high - corner, 0.0) * profile + corner - top - sinks).clip(max=0)
-    falls = (max(low - corner, 0.0) * profile + corner - bottom - sinks).clip(min=0)
+    rises = (min(high - corner, 0.0) * _PROFILE + corner - top - sinks).clip(max=0)
+    falls = (max(low - corner, 0.0) * _PROFILE + corner - bottom - sinks).clip(min=0)
     tables = np.stack([top, bottom, t * rises + sinks, t * falls + sinks]).astype(np.float32)
     a, b = frame.to(*points.cpu().numpy().T)
     x = (a / width).clip(0, 1) * (SAMPLES - 1)

@@ -432,9 +432,10 @@ def shutting(face: FittedFace, landmarks: Tensor, units: Tensor, relax: Tensor, 
     close = names.index("mouthClose")
     more = units.clone()
     more[close] += 1
-    apart = lips_apart(skin_after(face, landmarks, torch.stack([units, more])))[:, 0]
-    too_far = apart[0] - lips_wanted(face.rig, change, lips_apart(landmarks)[0])
-    return units + (more - units) * share * (too_far / (apart[0] - apart[1]).clamp(min=1e-6)).clamp(0, 1)
+    after = skin_after(face, landmarks, torch.stack([units, more]))
+    now, apart, nearer = lips_apart(torch.cat([landmarks[None], after]))[:, 0]
+    too_far = apart - lips_wanted(face.rig, change, now)
+    return units + (more - units) * share * (too_far / (apart - nearer).clamp(min=1e-6)).clamp(0, 1)
 
 
 def bared(face: FittedFace, start: Tensor, high: Tensor) -> Tensor:
@@ -469,20 +470,20 @@ def braked(face: FittedFace, landmarks: Tensor, units: Tensor) -> Tensor:
         return units
     across = landmarks[AT[EYES[1][0]]] - landmarks[AT[EYES[0][0]]]
     down = _down(across / across.norm().clamp(min=1e-6))
-    for pairs, frown, rise, free in SKIN_BELOW:
+    room = (-_over_lids(landmarks) @ down).clamp(min=1e-3)
+    moves = (_brows_over_lids(face.rig) @ face.rotation[0].mT)[..., :2] @ (down * face.scale[0])
+    shares = (moves / room).unbind(1)  # of the room of the brows on the viewer's left and right, that each unit takes
+    for (_, frown, rise, free), by in zip(SKIN_BELOW, shares, strict=True):
         change = units - face.units[0]
-        room = (-_over_lids(landmarks, pairs) @ down).clamp(min=1e-3)  # of the brows on the viewer's left and right
-        moves = (_brows_over_lids(face.rig, pairs) @ face.rotation[0].mT)[..., :2] @ down * face.scale[0]
-        by = change[:, None] * moves / room  # [U,2] shares of the room by which each unit lowers either brow
-        lowered, by = by.sum(0), by[at]
+        by = change[:, None] * by  # [U,2]
+        lowered, by, change = by.sum(0), by.index_select(0, at), change.index_select(0, at)
         soft = torch.where(lowered > 0, frown, rise) - free
         beyond = (lowered.abs() - free).clamp(min=0)
         along = by * lowered.sign() > 0  # those that pull the way the brow goes, also by relaxing
         share = 1 - _held_back(beyond, soft) / (by * along).sum(0).abs().clamp(min=1e-6)
         share = torch.where(along, share.clamp(0, 1), 1.0)
         weight = by.abs() + 1e-9  # a muscle of one side is that side's matter
-        units = units.clone()
-        units[at] -= change[at] * (1 - (share * weight).sum(1) / weight.sum(1))
+        units = units.index_add(0, at, change * ((share * weight).sum(1) / weight.sum(1) - 1))
     return units
 
 
@@ -532,28 +533,30 @@ def _held_back(beyond: Tensor, soft: Tensor) -> Tensor:
     return beyond - soft * (beyond / soft).tanh()
 
 
-def _over_lids(points: Tensor, pairs: tuple[tuple[int, int], ...]) -> Tensor:
-    """Where the lower edges of both brows lie ``[...,2,n]``, the viewer's left one first, as seen from their lids, by pairs of landmarks; of points
-    ``[...,161,n]``."""
-    brows, lids = points.index_select(-2, _of_pairs(pairs, points.device)).chunk(2, -2)
-    return (brows - lids).unflatten(-2, (2, len(pairs))).mean(-2)
+def _over_lids(points: Tensor) -> Tensor:
+    """Where the lower edges of both brows lie as seen from their lids, the viewer's left one first, by the pairs of each of :data:`SKIN_BELOW`:
+    ``[...,2,2,n]`` of points ``[...,161,n]``."""
+    return (_lids_to_brows(points.device) @ points).unflatten(-2, (len(SKIN_BELOW), 2))
 
 
-@functools.lru_cache(maxsize=4)
-def _of_pairs(pairs: tuple[tuple[int, int], ...], device: torch.device) -> Tensor:
-    """Which landmarks those of the brows are, the viewer's left one first, and then those of the lids."""
+@functools.lru_cache(maxsize=2)
+def _lids_to_brows(device: torch.device) -> Tensor:
+    """``[4,161]``: the means of brows, less those of lids, of landmarks, a row for each of :data:`SKIN_BELOW` and side."""
     with torch.inference_mode(False):
-        rows = [[AT[i] for i in row] for row in zip(*pairs, strict=True)]
-        return torch.tensor(
-            [i for row in rows for side in (row, [MIRROR[i] for i in row]) for i in side], device=device
-        )
+        rows = torch.zeros(len(SKIN_BELOW), 2, len(AT), device=device)
+        for below, (left, right) in zip(SKIN_BELOW, rows, strict=True):
+            for brow, lid in ((AT[i], AT[j]) for i, j in below.pairs):
+                for row, plus, minus in ((left, brow, lid), (right, MIRROR[brow], MIRROR[lid])):
+                    row[plus] += 1 / len(below.pairs)
+                    row[minus] -= 1 / len(below.pairs)
+        return rows.flatten(0, 1)
 
 
-@functools.lru_cache(maxsize=4)
-def _brows_over_lids(rig: Rig, pairs: tuple[tuple[int, int], ...]) -> Tensor:
-    """``[U,2,3]`` centimetres by which each unit at 1 moves both brows against the lids as they are."""
+@functools.lru_cache(maxsize=2)
+def _brows_over_lids(rig: Rig) -> Tensor:
+    """``[U,2,2,3]`` centimetres by which each unit at 1 moves both brows against the lids as they are, see :func:`_over_lids`."""
     with torch.inference_mode(False):
-        return _over_lids(_moves(rig), pairs) * of_mesh(rig)[:, None, None]
+        return _over_lids(_moves(rig)) * of_mesh(rig)[:, None, None, None]
 
 
 @functools.lru_cache(maxsize=2)

@@ -31,8 +31,8 @@ FADES = 0.15  # widths of the mouth above and below lips within which the skin g
 
 _SHARE = np.linspace(0, 1, SAMPLES)
 _PROFILES = [np.interp(np.minimum(_SHARE, 1 - _SHARE), SHARES, profile) for profile in (UPPER, LOWER)]
-_MIDDLES = [edge[5] for edge in EDGES]
-_EDGES = np.array([EDGES[0], EDGES[1], EDGES[3], EDGES[2]])  # from the highest to the lowest
+_MIDDLES = EDGES[:, 5]
+_EDGES = EDGES[[0, 1, 3, 2]]  # from the highest to the lowest
 
 
 def spread(before: Tensor, after: Tensor, points: Tensor, smiles: float) -> Tensor | None:

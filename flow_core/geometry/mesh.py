@@ -32,11 +32,10 @@ def rasterise(points: Tensor, depth: Tensor, triangles: Tensor, size: int) -> tu
         solid[2] += 1 - solid[2].min()  # of positive floats the bits are in order, too
         corners = solid.index_select(1, triangles.T.flatten()).unflatten(1, (3, -1))  # [3,3,T]: axis, corner, triangle
         low = (corners[:2].amin(1) - 0.5).ceil_().clamp_(min=0)
-        across = (corners[:2].amax(1) - 0.5).floor_().clamp_(max=size - 1).sub_(low).add_(1)
+        across = (corners[:2].amax(1) - 0.5).floor_().clamp_(max=size - 1).sub_(low).add_(1).clamp_(min=0)
         planes, area = _planes(corners, low)
-        width, height = across
         # most small triangles hold no pixel centre
-        count = torch.where((area < -1e-9) & (torch.minimum(width, height) > 0), width * height, 0.0).long()
+        count = (across[0] * across[1] * (area < -1e-9)).long()
         table = torch.cat([planes[:6], low, across[:1]])  # [9,T]
 
         index = torch.full((size * size,), -1, device=points.device)

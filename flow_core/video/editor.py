@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from typing import NamedTuple, TypeAlias
@@ -29,6 +29,7 @@ from ..threads import alone, suited
 from ..warping.frames import warp_frame
 from .clips import Frame, ahead
 from .settings import VideoSettings
+from .talking import talking
 from .tracking import Track, Tracker, square
 
 BETA = 6.0  # Hz of the One Euro filter for each full contraction a second: a blink passes, jitter does not
@@ -38,7 +39,9 @@ STEADY = 16.0  # times as slowly as anything else changes who somebody is
 FieldSource: TypeAlias = Callable[[Tensor, Tensor], FlowField]
 """Yields the field of a face: called with the aligned face ``[1,3,S,S]`` and its landmarks ``[1,161,2]`` in the crop
 frame. A one-shot predictor with its prompt bound in is one. What has an attribute ``needs_fit`` that is true is given the
-:class:`flow_core.faces.fit.FittedFace` as well, so that a face is fitted once in each frame."""
+:class:`flow_core.faces.fit.FittedFace` as well, ``fitted``, so that a face is fitted once in each frame. What has an attribute
+``paints`` that names regions is given, in place of the aligned face, a square that is wide enough to dye them, its side in sides of the
+face square, ``span``, and ``within``, as :func:`flow_core.editing.tinted.painted_in` takes them: these are not looked for again."""
 
 
 @dataclass(frozen=True)
@@ -194,6 +197,8 @@ class Editor:
                     self.tracker.look_for_colors(frame, track, dt, s.smooth)
                     self.tracker.look_for_covers(frame, track, dt)
                     track.fitted = self._fit(track, dt) if fitted is None else fitted
+                    if isinstance(wanted, MusclesField):
+                        wanted = talking(wanted, track.speech.follow(track.fitted.units, dt))
                     if wanted.changes_lines(track.fitted.units):
                         self.tracker.look_for_creases(frame, track)
                     if wanted.shuts_eyes():
@@ -249,20 +254,22 @@ class Editor:
         return replace(fitted, shape=shape, units=units)
 
     def _field(self, frame: Tensor, track: Track, dt: float, fitted: FittedFace | None) -> FlowField:
-        each_frame = callable(self.fields)
+        each_frame, wanted, places = callable(self.fields), self.fields, track.crop.places
+        paints = getattr(self.fields, "paints", ()) if each_frame else ()
         if each_frame:
-            aligned = square(frame, track.crop, self.settings.aligned_size)
-            wanted = self.fields(aligned, track.crop.places, *(() if fitted is None else (fitted,)))
-        else:
-            wanted = self.fields
+            more = {} if fitted is None else {"fitted": fitted}
+            if paints:
+                aligned, more["span"], more["within"] = _dyed_square(frame, track, paints)
+            else:
+                aligned = square(frame, track.crop, self.settings.aligned_size)
+            wanted = self.fields(aligned, places, **more)
         if wanted.batch != 1:
             raise ValueError(f"A clip takes one field for a face, got a batch of {wanted.batch}; select one of them.")
         wanted.require_finite()
         # Colours go where lips, hair and eyes are in this frame; smoothed, they would be where those were.
-        if regions := regions_of(wanted):
-            span = track.span_of_hair(frame) if "hair" in regions else 1.0
-            wide, side = track.crop.widen(span), round(span * raster_side(regions))
-            wanted = painted_in(wanted, square(frame, wide, side), track.crop.places, span, wide.within(side))
+        if (regions := regions_of(wanted)) and not paints:
+            aligned, span, within = _dyed_square(frame, track, regions)
+            wanted = painted_in(wanted, aligned, places, span, within)
         if not each_frame:
             return wanted
         wanted = self._smoothed(wanted, "field", track, dt)
@@ -273,3 +280,11 @@ class Editor:
     def _smoothed(self, field: FlowField, name: str, track: Track, dt: float) -> FlowField:
         values = field.coefficients()[..., None]
         return field.with_coefficients(track.filter(name, self.settings.smooth, 20.0)(values, dt)[..., 0])
+
+
+def _dyed_square(frame: Tensor, track: Track, regions: Sequence[str]) -> tuple[Tensor, float, Tensor | None]:
+    """The square ``[1,3,S,S]`` of a frame in which the colours of regions are looked for, its side in sides of the face square, and where it is
+    seen, if that matters."""
+    span = track.span_of_hair(frame) if "hair" in regions else 1.0
+    wide, side = track.crop.widen(span), round(span * raster_side(regions))
+    return square(frame, wide, side), span, wide.within(side) if "hair" in regions else None

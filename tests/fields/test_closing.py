@@ -27,8 +27,8 @@ def heights(places: Tensor, share: float) -> Tensor:
     across = right - left
     axes = torch.stack([across, torch.stack([-across[1], across[0]])]) / across.square().sum()
     rows = []
-    for edge in EDGES:
-        ring = places[edge] if edge in (EDGES[0], EDGES[2]) else torch.cat([left[None], places[edge], right[None]])
+    for outer, edge in zip((True, False, True, False), EDGES, strict=True):
+        ring = places[edge] if outer else torch.cat([left[None], places[edge], right[None]])
         a, b = axes @ (ring - left).T
         at = torch.searchsorted(a.contiguous(), torch.tensor([share, 1 - share])).clamp(1, len(a) - 1)
         part = (torch.tensor([share, 1 - share]) - a[at - 1]) / (a[at] - a[at - 1])
