@@ -48,7 +48,7 @@ TEXTURE = 0.15, 0.4  # of the texture that most of the hair has: none, and enoug
 BLURRED = (
     0.006  # mean difference of the logarithm of light from that of its neighbours, below which a picture has no texture
 )
-HOLE = 0.06  # of the square, half the width of holes in hair that are none
+HOLE = 0.05  # of the square, half the width of holes in hair that are none
 CONNECTED = 48  # pixels a side of the face square, at which it is looked what hangs together
 SURELY, ABOUT = 0.8, (0.45, 0.25)  # probability of hair about the face, and how far from the middle of its square that is, across and down
 ALIKE = 0.06, 0.12  # difference in R, G or B from the hair around: that is hair too, and that may be anything
