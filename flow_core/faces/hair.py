@@ -40,6 +40,7 @@ BLACK = (
 )  # mean of R, G and B of hair, and of its places, that are as black as is seen, and may have no texture
 ENDS = 0.15  # of the face square, over which hair fades that goes on beyond what is looked at
 WINDOWS = 1.0, WINDOW, FAR  # sides of the face square of the squares that the network looks at
+WHOLE = 0.95  # share of it from which on the furthest look is trusted alone: it takes streaks for hair
 UNSEEN = 3.0  # exponent of the share of a look that lies in the picture
 NEAR = 1.125  # sides of the face square up to which hair goes on as it ends there: too little to look at again
 JOINED = 0.1  # of the face square, over which what it finds there goes over into what it finds in the square
@@ -47,7 +48,9 @@ TEXTURE = 0.15, 0.4  # of the texture that most of the hair has: none, and enoug
 BLURRED = (
     0.006  # mean difference of the logarithm of light from that of its neighbours, below which a picture has no texture
 )
-HOLE = 0.06  # of the square, half the width of holes in hair that are none
+HOLE = 0.05  # of the square, half the width of holes in hair that are none
+CONNECTED = 48  # pixels a side of the face square, at which it is looked what hangs together
+SURELY, ABOUT = 0.8, (0.45, 0.25)  # probability of hair about the face, and how far from the middle of its square that is, across and down
 ALIKE = 0.06, 0.12  # difference in R, G or B from the hair around: that is hair too, and that may be anything
 DOUBTED = 0.1, 0.3  # probability of a hole: that is one, and that may be hair
 # probabilities from and up to which there may be hair, there is taken to be, and surely is some, where the network hardly knows such hair, and
@@ -156,6 +159,7 @@ def likely_hair(
         likely, below = _surer_below(mask, span), share_below(len(mask[0, 0]), span, mask.device)
         some = torch.maximum(some, below * _black(small, mask))
     mask = enclosed(likely * some, small, likely, round(HOLE * coarse))
+    mask = mask * hanging_together(mask, likely, span)
     bounds = torch.lerp(*mask.new_tensor([UNKNOWN, SEEN])[..., None, None, None, None], known(likely))
     outer, found, inner = (((mask - low) / (high - low)).clamp(0, 1) for low, high in bounds)
     found = found * torch.maximum(near_sure(likely, max(1, round(HELD * coarse))), below)  # there doubt is wide
@@ -196,8 +200,9 @@ def _looked(picture: Tensor, within: Tensor, span: float, coarse: int) -> tuple[
     # the less of the picture a look sees, the less it tells
     weights = [middle(within, span / window).mean((1, 2, 3)) ** UNSEEN + 1e-6 for window in windows]
     doubt = ~sure
-    for look in looks[1:]:
-        sure = sure | trusted(look, VERY)
+    for window, look in zip(windows[1:], looks[1:], strict=True):
+        seen = middle(within, span / window).mean((1, 2, 3))
+        sure = sure | (trusted(look, VERY) & ((seen > WHOLE) if window > WINDOW else (seen > 0)))
     weights[0] = torch.where(doubt & sure, 1e-6, weights[0])
     for window, logits, weight in zip(windows, looks, weights, strict=True):
         here = round(coarse * window)
@@ -211,7 +216,12 @@ def _looked(picture: Tensor, within: Tensor, span: float, coarse: int) -> tuple[
         rim = (count - here) // 2
         total[:, :, rim : rim + here, rim : rim + here] += torch.cat([found * share, share], 1)
     found, weight = total.split(1, 1)
-    return (found / weight).sigmoid(), sure
+    found = (found / weight).sigmoid()
+    if windows[-1] > WINDOW:  # the furthest look alone tells the less the farther from the face
+        edge = (torch.arange(count, device=picture.device) + 0.5) / coarse
+        edge = (torch.minimum(edge, edge.flip(0)) / ((FAR - WINDOW) / 2)).clamp(max=1)
+        found = found * torch.minimum(edge, edge[:, None])
+    return found, sure
 
 
 def _hanging(found: Tensor, picture: Tensor, within: Tensor, span: float) -> Tensor:
@@ -317,6 +327,24 @@ def textured(picture: Tensor, mask: Tensor, radius: int) -> Tensor:
     some = ((fine / usual.clamp(min=1e-4) - TEXTURE[0]) / (TEXTURE[1] - TEXTURE[0])).clamp(0, 1)
     some = torch.where(usual < BLURRED, 1.0, some)
     return torch.lerp(some, torch.ones_like(some), ((mask - 0.9) / 0.08).clamp(0, 1))
+
+
+def hanging_together(mask: Tensor, likely: Tensor, span: float) -> Tensor:
+    """Where hair ``mask [B,1,n,n]`` of squares of ``span`` sides goes on from that of which the network is sure about the face, ``[B,1,n,n]`` 0..1:
+    a dark thing on the wall does not."""
+    side = round(CONNECTED * span)
+    on, sure = (resized(x, side) for x in (mask, likely))
+    on = (on > HANGS).float()
+    at = ((torch.arange(side, device=mask.device) + 0.5) / side - 0.5) * span
+    about = (at.abs() < ABOUT[0]) & (at[:, None] < ABOUT[1]) & (at[:, None] > -0.5)
+    reached = on * (sure > SURELY) * about
+    count = 0.0
+    while (now := reached.sum().item()) > count:
+        count = now
+        for _ in range(4):
+            reached = largest(reached, 3) * on
+    # softly, and a gap as narrow as a ribbon counts as none
+    return torch.where(reached.sum((1, 2, 3), keepdim=True) > 0, resized(largest(reached, 5), mask.shape[-1]), 1.0)
 
 
 def enclosed(mask: Tensor, picture: Tensor, likely: Tensor, radius: int) -> Tensor:
