@@ -72,7 +72,7 @@ class FaceFlowEdit(io.ComfyNode):
                          display_mode=io.NumberDisplay.slider,
                          tooltip="Of optimize: 0 = bold, up to caricature; 1 = careful, the person barely changes."),
                 advanced(io.Int.Input, "steps", default=Settings.steps, min=2, max=2000, optional=True,
-                         tooltip="Of optimize, at most: 30 = draft, 50 = normal, 150 = fine."),
+                         tooltip="Of optimize, at most. Muscles take six; colours that have no name: 30 = draft, 50 = normal, 150 = fine."),
                 advanced(io.Int.Input, "seed", default=0, min=0, max=0xFFFFFFFF, control_after_generate=fixed, optional=True,
                          tooltip="Of optimize: the same seed gives the same edit."),
             ],

@@ -59,7 +59,9 @@ class FaceFlowOptimize(io.ComfyNode):
                 GuideSocket.Input("guide", tooltip="From FaceFlow Load Guide; it says how well the face fits the prompt."),
                 prompt_input(),
                 neutral_input(),
-                io.Int.Input("steps", default=Settings.steps, min=2, max=2000, tooltip="At most: an edit that goes no farther stops before. 30 = draft, 50 = normal, 150 = fine."),
+                io.Int.Input("steps", default=Settings.steps, min=2, max=2000,
+                             tooltip="At most: an edit that goes no farther stops before, one of muscles after six. Others, and colours "
+                             "that have no name: 30 = draft, 50 = normal, 150 = fine."),
                 io.Float.Input("preserve", default=Settings.preserve, min=0.0, max=1.0, step=0.01,
                                display_mode=io.NumberDisplay.slider,
                                tooltip="0 = bold, up to caricature; 1 = careful, the person barely changes."),

@@ -1,4 +1,4 @@
-"""What becomes of muscles that two wishes for one face both claim.
+"""What becomes of muscles that two wishes for one face both claim, and of those that a little of a wish has no use for.
 
 A smile that is sad, angry or afraid shows it in brows and eyes, and keeps its mouth (Ekman and Friesen, Unmasking the Face, 1975: blends show
 one emotion above and the other below); muscles of both, added up, would pull the corners of the mouth both ways. And a single movement
@@ -12,11 +12,14 @@ from collections.abc import Mapping
 from ..faces.rig import load_rig
 from ..fields.expressions import PRESETS
 from ..fields.muscles import RELAX
+from ..fields.smooth import smoothstep
 from .concepts import EXPRESSION, MEANINGS
 
 GLAD = frozenset({"smile", "laugh", "smirk", "smirk left", "smirk right"})
 TROUBLED = frozenset({"anger", "sadness", "fear", "disgust", "worry", "stern", "surprise"})
 WHOLE = frozenset({*PRESETS, "stern", "contempt"}) - {"eyes closed", "wink"}  # expressions of a whole face
+PARTING = "mouthUpperUp", "mouthLowerDown", "jawOpen"  # part the lips of a smile
+PARTS = 0.55, 0.85  # of a smile, up to which lips stay shut, and from which on they part as they do in a whole one
 _ABOVE, _BELOW, _JAW = ("brow", "eye", "nose"), ("mouth", "cheek"), "jawOpen"
 
 
@@ -37,6 +40,14 @@ def _leaves(name: str, muscle: str) -> bool:
     if name in GLAD:
         return _muscle(muscle).startswith(_ABOVE)
     return _muscle(muscle).startswith(_BELOW) or muscle == f"{RELAX} {_JAW}"
+
+
+def as_much(name: str, amounts: Mapping[str, float], much: float) -> Mapping[str, float]:
+    """``amounts`` of a concept of which ``much`` is wanted: who smiles a little keeps the lips shut, and shows no slit of teeth."""
+    if name != "smile" or not 0 < much < PARTS[1]:
+        return amounts
+    parts = smoothstep(much, *PARTS)
+    return {n: a * parts if n in PARTING else a for n, a in amounts.items()}
 
 
 def left_out(name: str, much: float) -> dict[str, float]:

@@ -24,7 +24,7 @@ from ..guides.meaning import UNDERSTOOD
 from ..guides.prompts import NEUTRAL, Prompt, embed
 from .concepts import COLOR, EXPRESSION, MEANINGS, SHAPE
 from .gates import COLOR_EXAMPLES
-from .mixing import left_out, shared
+from .mixing import as_much, left_out, shared
 
 EXAMPLES: dict[
     str, tuple[str, ...]
@@ -142,7 +142,7 @@ def named(guide: Guide, prompt: Prompt) -> Named:
     together = torch.zeros_like(amounts[:, : 2 * len(wanted)])
     for (name, turned), much in totals.items():
         meaning = MEANINGS[name]
-        moved = _relaxed(meaning.amounts) if turned else shared(name, concepts)
+        moved = _relaxed(meaning.amounts) if turned else as_much(name, shared(name, concepts), much)
         made = (-much if turned else much) * MusclesField.of(moved).coefficients()
         if meaning.kind == EXPRESSION:
             together = together.maximum(made[:, : 2 * len(wanted)])

@@ -26,6 +26,7 @@ HAIR_RASTER = 256  # and of hair, whose strands are finer still
 SPANS = 1.0, 1.125, 1.25, 1.5, 2.0, 2.5
 MARGIN = 0.09  # of the face square, by which these go beyond a picture, whose hair fades over the last of them
 COLOR_LIMIT = 1.0  # largest colour offset, of sRGB, where nothing else is asked for
+DIM = 0.02  # sRGB, below which light and shade are noise
 LEAST_MASK = 1 / 512  # of a mask, below which nothing is painted: less than any format keeps
 REFERENCE_AREA = 0.012  # share of the face square that lips cover, on which a colour costs no more than what it is
 SAID = {  # region -> what is wrong where there is none of it
@@ -135,9 +136,13 @@ def repaint(
         by = shifts[part.face, part.region]
         if part.hair is not None:
             shifted = lab_to_rgb(dyed(part.hair, by))
+            # what is darker than the hair it is taken for lies in shade, and changes by as much less; or red in shade turns green
+            light, of_hair = (x.mean(0) + DIM for x in (part.rgb, part.hair.rgb))
+            around = torch.lerp(part.hair.beyond, part.hair.rgb, part.mask).mean(0) + DIM
+            mask = part.mask * (light / torch.minimum(of_hair, around)).clamp(max=1)
             # what is taken for partly hair becomes no more than hair or what lies beyond, or else skin beside it would glow
             low, high = (torch.stack([shifted, part.hair.beyond]) - part.rgb).aminmax(dim=0)
-            change = part.mask * (shifted - part.hair.rgb)
+            change = mask * (shifted - part.hair.rgb)
             within = torch.minimum(torch.maximum(change, low.clamp(max=0)), high.clamp(min=0))
             # all channels alike, or else skin beside blue hair turns pink
             change = change * (within.abs().sum(0) / change.abs().sum(0).clamp(min=1e-6))

@@ -51,6 +51,9 @@ HAIR_LIKE_SKIN = 0.25  # share of the hair that looks like skin, from which on t
 HAIR_SPREAD = 10.0, 5.0, 6.0  # standard deviations of the colours of a head of hair, at least, CIE Lab
 MIXED = 0.03  # of the square, over which hair mixes with what lies beyond
 HAIR_FAR = 3.0, 4.4  # of these deviations, from where on a colour is not that of the hair
+SURELY = 0.6  # of a pixel, from where on it tells the colour of hair
+# times that the hues of a head of hair differ in the middle, CIE Lab in one light, that tell nothing; and beyond that, those of hair, and of a ribbon
+LOUD = 2.5, 18.0, 28.0
 LIKELY = 0.7, 0.9  # probability of hair: on a face that may be skin, and on one that is none
 UNLIKELY = 0.02, 0.1  # the same: that is none on a face, such as a cheek in shade, and may be
 INNER = 0.85  # of the oval of the face, in which below the brows there is no hair
@@ -360,7 +363,7 @@ class Seen:
         spared = 1 - bare * (1 - covered)
         spared = self._around(spared, 1.0)
         hair = resized(mask, spared.shape[-1]) * spared
-        spared = spared * self._hair_like(hair) * (1 - self._shorn(hair))
+        spared = spared * self._hair_like(hair) * (1 - self._shorn(hair)) * (1 - self._loud(hair))
         return mask * resized(spared, mask.shape[-1]) * trusted.to(mask)[:, None, None, None]
 
     def _skull(self) -> Tensor:
@@ -415,6 +418,20 @@ class Seen:
         # at the border it is partly what lies beyond, and as likely hair as what is within
         whole = ramp(mask, 0.6, 0.95)
         return torch.maximum(like, largest(like * whole, 2 * round(MIXED * self.size) + 1) * (1 - whole))
+
+    def _loud(self, mask: Tensor) -> Tensor:
+        """How much more colourful pixels of the whole picture are than all hair of the head, ``[B,1,n,n]`` 0..1: ribbons, bows and flowers. Hair of
+        many colours has none."""
+        hues = self.whole_lab[:, 1:] * (56 / (self.whole_lab[:, :1] + 16)).clamp(max=1.2)
+        out = []
+        for one, of_hair in zip(hues, mask[:, 0] > SURELY, strict=True):
+            own = one[:, of_hair] if of_hair.any() else one.flatten(1)
+            usual = own.median(1).values[:, None]
+            varied = (own - usual).norm(dim=0).median()
+            far = (one - usual[..., None]).norm(dim=0) - LOUD[0] * varied
+            more = one.norm(dim=0) - usual.norm()
+            out.append(ramp(torch.minimum(far, more), *LOUD[1:]))
+        return largest(torch.stack(out)[:, None], 3)  # at its border it is partly hair
 
     def _lips(self) -> Tensor:
         """Lips without what covers them, and without teeth that the landmarks take for lips: brighter and with less colour than the lips."""

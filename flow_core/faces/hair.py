@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..checkpoint import filled
-from ..geometry.neighbours import blurred, largest
+from ..geometry.neighbours import blurred, closing, largest
 from ..geometry.sampling import enlarged, enlarged_part
 from ..guides.nano import fused
 from ..once import once
@@ -39,12 +39,16 @@ BLACK = (
     0.14,
 )  # mean of R, G and B of hair, and of its places, that are as black as is seen, and may have no texture
 ENDS = 0.15  # of the face square, over which hair fades that goes on beyond what is looked at
+WINDOWS = 1.0, WINDOW, FAR  # sides of the face square of the squares that the network looks at
 NEAR = 1.125  # sides of the face square up to which hair goes on as it ends there: too little to look at again
 JOINED = 0.1  # of the face square, over which what it finds there goes over into what it finds in the square
 TEXTURE = 0.15, 0.4  # of the texture that most of the hair has: none, and enough
 BLURRED = (
     0.006  # mean difference of the logarithm of light from that of its neighbours, below which a picture has no texture
 )
+HOLE = 0.06  # of the square, half the width of holes in hair that are none
+ALIKE = 0.06, 0.12  # difference in R, G or B from the hair around: that is hair too, and that may be anything
+DOUBTED = 0.1, 0.3  # probability of a hole: that is one, and that may be hair
 # probabilities from and up to which there may be hair, there is taken to be, and surely is some, where the network hardly knows such hair, and
 # where it does: what is left out of hair that can hardly be told from what lies beyond is not seen
 UNKNOWN, SEEN = ((0.3, 0.62),) * 3, ((0.1, 0.4), (0.45, 0.8), (0.7, 0.95))
@@ -136,18 +140,12 @@ def likely_hair(
     """What :func:`find_hair` finds, and how likely each place is hair by its looks and colour, ``[B,1,k,k]`` 0..1 of the squares."""
     picture = picture.detach().float()
     within = torch.ones_like(picture[:, :1]) if within is None else within.to(picture)
-    near = _look(middle(picture, span), middle(within, span))
-    sure, coarse, side = trusted(near), min(size, COARSE), round(size * span)
-    mask = F.interpolate(near.sigmoid(), (coarse, coarse), mode="bilinear", align_corners=False)
-    if span > NEAR:
-        window = min(span, WINDOW)
-        far = _look(*(middle(x, span / window) for x in (picture, within)))
-        wide = F.interpolate(far.sigmoid(), (round(coarse * window),) * 2, mode="bilinear", align_corners=False)
-        doubt, sure = ~sure, sure | trusted(far, VERY)
-        mask = torch.where((doubt & sure)[:, None, None, None], middle(wide, window), mask)
-        mask = _beyond(picture, within, mask, wide, span)
-    elif span > 1:
-        mask = F.pad(mask, (round(coarse * (span - 1) / 2),) * 4, mode="replicate")
+    coarse, side = min(size, COARSE), round(size * span)
+    mask, sure = _looked(picture, within, span, coarse)
+    if span >= FAR:
+        mask = _hanging(mask, picture, within, span)
+    elif mask.shape[-1] < round(coarse * span):
+        mask = F.pad(mask, ((round(coarse * span) - mask.shape[-1]) // 2,) * 4, mode="replicate")
     picture = resized(picture, side)
     small = resized(picture, mask.shape[-1])
     mask = by_color(mask, small, resized(within, mask.shape[-1]))
@@ -156,7 +154,7 @@ def likely_hair(
     if span >= FAR:
         likely, below = _surer_below(mask, span), share_below(len(mask[0, 0]), span, mask.device)
         some = torch.maximum(some, below * _black(small, mask))
-    mask = likely * some
+    mask = enclosed(likely * some, small, likely, round(HOLE * coarse))
     bounds = torch.lerp(*mask.new_tensor([UNKNOWN, SEEN])[..., None, None, None, None], known(likely))
     outer, found, inner = (((mask - low) / (high - low)).clamp(0, 1) for low, high in bounds)
     found = found * torch.maximum(near_sure(likely, max(1, round(HELD * coarse))), below)  # there doubt is wide
@@ -184,31 +182,42 @@ def _unseen(picture: Tensor, within: Tensor) -> Tensor:
     return torch.lerp(mean, picture, within)
 
 
-def _beyond(picture: Tensor, within: Tensor, inside: Tensor, wide: Tensor, span: float) -> Tensor:
-    """Hair of the face square ``inside [B,1,c,c]``, and around it what a look from further away found, ``wide [B,1,k,k]``: ``[B,1,n,n]``, n = c span.
+def _looked(picture: Tensor, within: Tensor, span: float, coarse: int) -> tuple[Tensor, Tensor]:
+    """How likely places are hair to the network, from near and from further away, in squares ``[B,3,S,S]`` of ``span`` sides: ``[B,1,n,n]`` of
+    ``coarse`` pixels for each side of as many squares as it looks at; and whether it is sure of each face, ``[B]``.
 
-    From still further away the network knows no face; there hair goes on as it is, and fades, but below the face."""
-    found = _around(inside, wide, min(span, FAR))
-    if span < FAR:
-        return found
-    found = F.pad(found, ((round(inside.shape[-1] * span) - found.shape[-1]) // 2,) * 4)
+    What it overlooks from near, such as the crown of black hair, it sees from further away, and the other way round."""
+    windows = [window for window in WINDOWS if window == 1 or window <= span > NEAR]
+    looks = [_look(*(middle(x, span / window) for x in (picture, within))) for window in windows]
+    sure = trusted(looks[0])
+    count = round(coarse * windows[-1])
+    total = picture.new_zeros(len(picture), 2, count, count)
+    weights = [picture.new_ones(len(picture)) for _ in looks]
+    if len(looks) > 1:
+        doubt, sure = ~sure, sure | trusted(looks[1], VERY)
+        weights[0] = torch.where(doubt & sure, 0.0, 1.0)
+    for window, logits, weight in zip(windows, looks, weights, strict=True):
+        here = round(coarse * window)
+        found = F.interpolate(logits, (here, here), mode="bilinear", align_corners=False)
+        share = picture.new_ones(here, here)
+        if window < windows[-1]:  # where a look ends, the next one goes on
+            edge = (torch.arange(here, device=picture.device) + 0.5) / coarse
+            edge = (torch.minimum(edge, edge.flip(0)) / JOINED).clamp(max=1)
+            share = torch.minimum(edge, edge[:, None])
+        share = share * weight[:, None, None, None]
+        rim = (count - here) // 2
+        total[:, :, rim : rim + here, rim : rim + here] += torch.cat([found * share, share], 1)
+    found, weight = total.split(1, 1)
+    return (found / weight).sigmoid(), sure
+
+
+def _hanging(found: Tensor, picture: Tensor, within: Tensor, span: float) -> Tensor:
+    """Hair ``found [B,1,n,n]`` of :data:`FAR` squares in squares of ``span`` sides, with what hangs down from it below the face.
+
+    From still further away the network knows no face; there is none but below the face."""
+    coarse = found.shape[-1] / FAR
+    found = F.pad(found, ((round(coarse * span) - found.shape[-1]) // 2,) * 4)
     return _with_long(found, picture, within, span)
-
-
-def _around(inside: Tensor, wide: Tensor, span: float) -> Tensor:
-    """What :func:`_beyond` says of squares of up to :data:`FAR` sides, but of hair that hangs down."""
-    coarse, found = inside.shape[-1], wide.clone()
-    rim = (round(coarse * span) - found.shape[-1]) // 2
-    if rim:
-        ramp = torch.linspace(0, 1, rim + 2, device=found.device)[1:-1]
-        ramp = torch.cat([ramp, ramp.new_ones(found.shape[-1]), ramp.flip(0)])
-        found = F.pad(found, (rim,) * 4, mode="replicate") * torch.minimum(ramp, ramp[:, None])
-    edge = ((torch.arange(coarse, device=found.device) + 0.5) / coarse - 0.5).abs()
-    share = ((0.5 - torch.maximum(edge, edge[:, None])) / JOINED).clamp(0, 1)
-    rim = (found.shape[-1] - coarse) // 2
-    at = (..., slice(rim, rim + coarse), slice(rim, rim + coarse))
-    found[at] = torch.lerp(found[at], inside, share)
-    return found
 
 
 def _with_long(found: Tensor, picture: Tensor, within: Tensor, span: float) -> Tensor:
@@ -290,9 +299,7 @@ def how_low(picture: Tensor, within: Tensor, span: float) -> float:
         within: ``[B,1,S,S]`` as of :func:`find_hair`.
         span: their side in sides of the face square, more than :data:`FAR`.
     """
-    seen = (middle(x, span / WINDOW) for x in (picture, within))
-    wide = F.interpolate(_look(*seen).sigmoid(), (round(SIZE * WINDOW / 2),) * 2, mode="bilinear", align_corners=False)
-    found = _beyond(picture, within, middle(wide, WINDOW), wide, span)
+    found = _hanging(_looked(picture, within, span, SIZE // 2)[0], picture, within, span)
     rows = (found > HANGS).float().mean(3).amax((0, 1)) > LEAST / 4
     return (int(rows.nonzero().max()) + 1) / len(rows) * span + 0.5 - span / 2 if rows.any() else 0.0
 
@@ -307,6 +314,18 @@ def textured(picture: Tensor, mask: Tensor, radius: int) -> Tensor:
     some = ((fine / usual.clamp(min=1e-4) - TEXTURE[0]) / (TEXTURE[1] - TEXTURE[0])).clamp(0, 1)
     some = torch.where(usual < BLURRED, 1.0, some)
     return torch.lerp(some, torch.ones_like(some), ((mask - 0.9) / 0.08).clamp(0, 1))
+
+
+def enclosed(mask: Tensor, picture: Tensor, likely: Tensor, radius: int) -> Tensor:
+    """Hair ``mask [B,1,h,w]`` with its holes and notches closed, up to ``2 * radius`` pixels wide, where the picture ``[B,3,h,w]`` has the colour of
+    the hair around and it is ``likely`` at all: black hair has no texture, and one look or another overlooks a part of it."""
+    closed = blurred(closing(mask, 2 * radius + 1), max(1, radius // 3))
+    weight = mask.square() + 1e-4
+    around = blurred(torch.cat([picture * weight, weight], 1), radius)
+    off = (picture - around[:, :3] / around[:, 3:]).abs().amax(1, keepdim=True)
+    alike = 1 - ((off - ALIKE[0]) / (ALIKE[1] - ALIKE[0])).clamp(0, 1)
+    some = ((likely - DOUBTED[0]) / (DOUBTED[1] - DOUBTED[0])).clamp(0, 1)
+    return torch.maximum(mask, closed * alike * some)
 
 
 def _black(picture: Tensor, mask: Tensor) -> Tensor:

@@ -62,7 +62,8 @@ def curves_of(edges: Sequence[tuple[Frame, np.ndarray]]) -> np.ndarray:
     a, b = (c * dx + s * dy) / lengths[:, None], c * dy - s * dx
     a = np.maximum.accumulate(a, 1) + np.arange(a.shape[1]) * 1e-5
     step, rise = np.diff(a), np.diff(b)
-    slope = rise / step
+    # Where an arc turns back, as the far end of a turned mouth does, points share a place: no slope can be told there.
+    slope = rise / step.clip(1 / TABLE)
     inner = (slope[:, 1:] * step[:, :-1] + slope[:, :-1] * step[:, 1:]) / (step[:, 1:] + step[:, :-1])
     least = 3 * np.minimum(np.abs(slope[:, 1:]), np.abs(slope[:, :-1]))
     inner = np.where(slope[:, 1:] * slope[:, :-1] > 0, inner.clip(-least, least), 0.5 * inner)

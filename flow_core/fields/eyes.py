@@ -43,25 +43,34 @@ SHUTS, LASHED = (
 )  # of its opening below which an eye is all but shut, and how much light the line of its lashes takes
 # How far that skin covers what was seen, between which shares of its height it ends, how soon above the lid's edge it begins, in widths of the eye,
 # and of the eye at its corners
-LID_BARE, LID_TOP, LID_EDGE, LID_ENDS, DOME = 0.8, (0.4, 1.0), 0.03, 0.12, 0.92
+LID_BARE, LID_TOP, LID_EDGE, LID_ENDS, DOME = (0.45, 0.85), (0.4, 1.0), 0.03, 0.12, 0.92
 # How much lighter a lid is where it is round, and darker in its crease; how far above where its edge was that lies, its softness above and below,
 # in widths of the eye, and shares of the eye in which it runs out
-BULGE, CREASE, CREASE_OVER, CREASE_SOFT, CREASE_ENDS = 0.06, 0.12, 0.03, (0.08, 0.03), (0.02, 0.3)
+BULGE, CREASE, CREASE_OVER, CREASE_SOFT, CREASE_ENDS = 0.04, 0.09, 0.03, (0.09, 0.07), (0.02, 0.4)
 # By how much skin above a lid is drawn out that still looks like skin, and that needs to be covered
 DRAWN_OUT = 0.22, 0.42
+STREAKS = 0.45, 0.7  # and that shows streaks of lashes
 # Of the line of the lashes of a lid that shuts: how far it covers what was there, and which share of that it does at the inner corner; between which
 # shares of the way outwards it becomes as thick as it is; how thick it is above and below, there and then, in half widths of the line between lids
-LASH_COVER, LASH_FAINT, LASHES_THICKEN, LASH_THICK = 0.86, 0.62, (0.05, 0.6), ((0.55, 1.0), (0.8, 1.9))
+LASH_COVER, LASH_FAINT, LASHES_THICKEN, LASH_THICK = 0.9, 0.7, (0.0, 0.5), ((0.6, 1.0), (0.9, 2.0))
+# Of the shade in which lids lie along that line: how much light it takes, and how far it reaches above and below, in widths of the eye
+LINE_SHADE, SHADE_SOFT = 0.36, (0.13, 0.10)
+# And how far what is painted on lids does
+PAINT_SOFT, PAINT_BEGINS = (0.24, 0.09), (-0.05, 0.35)
 LASH_PIXEL, LASH_WIDE = (
     0.85,
     0.0055,
 )  # half the width of that line in pixels at least, and from which width on it is fainter
-LASH_LENGTH, LASH_HANGS = 0.085, 0.55  # how far they hang down, in widths of the eye, and how far they cover
-# Sides of pixels, in widths of the eye, with which single ones are seen, and which are too large; how they spread; and their number and phase
-HAIRS_SEEN, LASH_SPREAD, LASH_WAVES = (0.008, 0.02), 2.2, ((31.0, 0.0), (13.3, 0.2), (71.0, 0.6))
+LASH_LENGTH, LASH_HANGS = (
+    (0.06, 0.12),
+    0.65,
+)  # how far short and long ones hang down, in widths of the eye, and how far they cover
+# Shares of single ones, and of the strands in which they stick together, that pixels may be as large as, and are too large; how they spread; and
+# their number and phase
+HAIRS_SEEN, LASH_SPREAD, LASH_WAVES = (0.25, 0.62), 2.2, ((31.0, 0.0), (13.3, 0.2), (71.0, 0.6))
 LINE_BEGINS = -0.02, 0.14  # from the inner corner on, in widths of the eye
 LINE_ENDS, LINE_DROPS = (
-    1.16,
+    1.2,
     0.045,
 )  # share of the way outwards at which the line ends, and how far it hangs there, in widths of the eye
 # Shares of an eye's opening between which its lashes leave the skin above the lid, and their line is drawn anew
@@ -76,6 +85,9 @@ BESIDE = 0.6  # widths of the eye beside its corners in which lashes are
 PRESSED = 0.9  # share of the skin between a lid and its brow up to which that folds
 # Half the width of the skin above a lid that goes along with its middle, in widths of the eye, and how far above the lid all of that does
 EVEN_ACROSS, EVEN_FROM = 0.85, (0.02, 0.16)
+# Share of the way from the edge of a brow to an open lid in which there are hairs, and
+HAIRS = 0.2
+STEEP = 1.4  # by which factor skin gives way over more than the way of its lid, so that it does not fold
 LEAST_SKIN, PAINTED_ALONE = (
     0.02,
     (0.9, 1.0),
@@ -92,6 +104,7 @@ NARROW = (
 LEFT, RIGHT = ([AT[i] for i in ring] for ring in EYES)
 _OVAL = np.array([AT[i] for i in OVAL])
 _BROWS = [np.array([AT[i] for i in edge]) for edge in BROW_EDGES]
+_EVEN = (1 - ((SAMPLES - 0.5) / EVEN_ACROSS) ** 2) ** 2
 _NONE = np.zeros((6, 2, RADII))  # arcs of an eye whose lids show nothing new
 
 
@@ -101,7 +114,9 @@ class Eye:
 
     target: Frame
     source: Frame
-    lids: Tensor  # [4,TABLE] target: upper, lower before the lids move; upper, lower after
+    # [6,TABLE] target: upper, lower before the lids move; upper, lower after; how far above the upper lid the skin gives way, up to the brow; and
+    # how much of that lid's way it goes along, 0..1
+    lids: Tensor
     seen: Tensor  # [2,TABLE] source: upper and lower lid
     iris: tuple[float, float, float]  # source: a, b of the centre, and radius
     gaze: tuple[float, float]  # shift of the iris along a and b
@@ -109,7 +124,6 @@ class Eye:
     shaded: bool  # it looks elsewhere, opens wider, or shuts
     line: float  # half width of the line between lids that meet
     edge: float  # and of the border between lids and eyeball
-    reach: float  # how far above the upper lid the skin gives way, up to the brow
     narrow: float  # 0..1: how little is seen of the eyeball
     left: bool  # whether it is the one on the viewer's left
     glasses: bool  # whether it gives way only up to the rim of glasses
@@ -117,8 +131,7 @@ class Eye:
     bare: Bare | None  # how it looks without the lashes that lids that shut take along
     shut: float  # 0..1 how far it is shut of what was open
     lined: float  # 0..1 how far the line of its lashes, which its lid has come to hide, is drawn anew
-    taken: float  # 0..1 how much less of its way the skin above the lid goes along
-    fine: float  # 0..1 whether pixels are so small that single lashes are seen
+    fine: tuple[float, float]  # 0..1 whether pixels are so small that single lashes, and strands of them, are seen
     lashes: float  # half width of their line
     room: float  # from the outer corner to the outline of the face, in widths of the eye
     lids_move: bool  # otherwise than the skin
@@ -153,7 +166,6 @@ def eyes_of(
         else:
             change = opens(factor - 1, wide.max().clip(min=1e-4) / target.length) * wide
             after = top - UPPER_OPENS * change, bottom + (1 - UPPER_OPENS) * change
-        tables.append([top, bottom, *after, *seen])
         a, b = source.to(*landmarks[AT[IRISES[side][0]]].tolist())
         length, radius, room = source.length, IRIS * source.length, MARGIN * source.length
         right, below = (v * length for v in gaze[side])
@@ -179,8 +191,7 @@ def eyes_of(
             shows = np.stack([np.interp(SAMPLES * length, aside, lid) for lid in shows])
             arcs = arcs_of(seen, shows, ball.shade, (a, b), length)
         white = white_beside(face.view, source, seen, (a, b, radius), (right, below))
-        below_brow = after[0].mean() - target.to(*moved[_BROWS[side]].T)[1].mean()
-        free = below_brow + 0.005
+        brow = _across(target, moved[_BROWS[side]])
         outer = moved[contour[0]]
         room_beside = float(np.hypot(*(moved[_OVAL] - outer).T).min()) / target.length + 1e-3
         bare = None
@@ -191,20 +202,26 @@ def eyes_of(
             for turn in (LASHES_TURN, LINE_TURNS)
         )
         # The skin stretches at most so much that it does not fold. Where a lid that is shut is painted none is taken from a low brow.
-        way, near = float(np.abs(after[0] - top).max()), max(min(LID, free), LASHES + LEAST_SKIN)
-        taken = 1 - min((near - LASHES) / (1.4 * max(way, 1e-6)), 1.0)
+        way = np.maximum(np.abs(after[0] - top), np.abs(after[0] - top)[TABLE // 2] * _EVEN)
+        near = after[0] - brow - HAIRS * (top - brow)
+        near = near.clip(LASHES + LEAST_SKIN, LID)
+        taken = 1 - np.minimum((near - LASHES) / (STEEP * way.clip(min=1e-6)), 1.0)
         taken *= smoothstep(shut, *PAINTED_ALONE) if bare is not None and not glasses else 0.0
-        reach = max(near, 1.4 * way * (1 - taken) + LASHES)
+        reach = np.maximum(near, STEEP * way * (1 - taken) + LASHES)
+        tables.append([top, bottom, *after, reach, 1 - taken, *seen])
         narrow = 1 - smoothstep(float((seen[1] - seen[0]).max()) / length, *NARROW)
         line = max(LINE, min(1.4 * pixel, 4 * LINE))
         edge = max(EDGE, min(pixel, 4 * EDGE))  # in small pictures a narrower border would be a staircase
         shaded = bool(max(abs(right), abs(below)) > 1e-5 or factor > 1 or factor < SHUTS)
         shaded = shaded or bare is not None or arcs is not None
         # Lids that only go along with the skin leave all beyond their edges to it; but below a brow that presses it together it folds.
-        above, under = reach, LOWER_LID
+        above, under = reach.max(), LOWER_LID
         if factor == 1:
-            before = seen[0].mean() - source.to(*landmarks[_BROWS[side]].T)[1].mean()
-            if below_brow * length > PRESSED * before * target.length:
+            before, now = (
+                lid.mean() - frame.to(*places[_BROWS[side]].T)[1].mean()
+                for lid, frame, places in ((seen[0], source, landmarks), (after[0], target, moved))
+            )
+            if now * length > PRESSED * before * target.length:
                 above = under = edge
         above, under = min(top.min(), after[0].min()) - above, max(bottom.max(), after[1].max()) + under
         box = box_of(target, above - 0.01, under + 0.01, BESIDE * target.length if factor < 1 else 0.0)
@@ -218,7 +235,6 @@ def eyes_of(
                 shaded,
                 line,
                 edge,
-                reach,
                 narrow,
                 side == 0,
                 glasses,
@@ -226,8 +242,7 @@ def eyes_of(
                 bare,
                 shut,
                 lined,
-                taken,
-                1 - smoothstep(pixel / length, *HAIRS_SEEN),
+                tuple(1 - smoothstep(count * pixel / length, *HAIRS_SEEN) for count, _ in LASH_WAVES[:2]),
                 math.hypot(LINE, LASH_PIXEL * pixel),
                 room_beside,
                 factor != 1,
@@ -238,7 +253,7 @@ def eyes_of(
         )
     on_device = torch.from_numpy(np.array(tables, np.float32)).to(device)
     return [
-        Eye(target, source, table[:4], table[4:], *rest)
+        Eye(target, source, table[:6], table[6:], *rest)
         for table, (target, source, *rest) in zip(on_device, eyes, strict=True)
     ]
 
@@ -270,17 +285,15 @@ def ask_eyes(
         first, last = max(center - radius + right, 1e-6), max(length - center - radius - right, 1e-6)
         columns.append(
             (*eye.target.origin, *eye.target.axis, eye.target.length, *eye.source.origin, *eye.source.axis, length,
-             center, middle, radius, *eye.gaze, first, last, eye.reach, eye.line, eye.edge, eye.narrow, 1 - eye.taken,
-             eye.shut, eye.room, 1.0 if eye.left else 0.0)
+             center, middle, radius, *eye.gaze, first, last, eye.line, eye.edge, eye.narrow, eye.shut, eye.room, 1.0 if eye.left else 0.0)
         )  # fmt: skip
     columns = x.new_tensor(columns).T[..., None]  # each [E,1]
     x0, y0, c, s, width, u0, v0, sc, ss, *rest = columns
-    (length, center, middle, radius, right, below, first, last, reach, line, edge, narrow, along_with, painted_over, room,
-     left) = rest  # fmt: skip
+    (length, center, middle, radius, right, below, first, last, line, edge, narrow, painted_over, room, left) = rest  # fmt: skip
     dx, dy = x - x0, y - y0
     a, b = c * dx + s * dy, c * dy - s * dx
     share = a / width
-    top0, bottom0, top, bottom = read(torch.stack([e.lids for e in eyes], 1), share)
+    top0, bottom0, top, bottom, reach, along_with = read(torch.stack([e.lids for e in eyes], 1), share)
     along = (share - 0.5).abs_().le_(0.5)  # 1 between the corners, 0 beyond; as floats, which take less time
     # Skin above and below gives way to a lid: all of it along the lashes, less and less farther off.
     above, under = top - b, b - bottom
@@ -350,7 +363,7 @@ def ask_eyes(
     if all(eye.bare is None for eye in eyes):
         return shift, alpha, source, painted
     room = BELOW_RIM + top - top0 if eyes[0].glasses else reach
-    stretched = torch.stack([(e.lids[2] - e.lids[0]).amax() for e in eyes])[:, None] / reach
+    stretched = torch.stack([(e.lids[2] - e.lids[0]).amax() / e.lids[4].mean() for e in eyes])[:, None]
     lids = _bare_lids(eyes, share, skin, above / room, (top - top0) / width, above / width, stretched)
     lashes = _lash_line(eyes, share, above / width, width)
     for layer in (lashes, lids):
@@ -367,29 +380,48 @@ def _lash_line(eyes: Sequence[Eye], share: Tensor, high: Tensor, width: Tensor) 
         high: how far above the edge of the upper lid, in widths of the eye.
         width: of the eyes ``[E,1]``.
     """
-    tones = torch.stack([torch.zeros(3).to(share) if eye.bare is None else eye.bare.tone for eye in eyes]).T[..., None]
+    none = torch.zeros(3, 3).to(share)
+    tone, dim, hue = torch.stack([none if eye.bare is None else eye.bare.tones for eye in eyes], 2)[..., None]
     rows = [
-        (0.0,) * 6 if eye.bare is None else (eye.shut, eye.lined, eye.bare.hair, float(eye.left), eye.fine, eye.lashes)
+        (0.0,) * 8
+        if eye.bare is None
+        else (eye.shut, eye.lined, eye.bare.hair, eye.bare.paint, float(eye.left), *eye.fine, eye.lashes)
         for eye in eyes
     ]
-    shut, lined, hair, left, fine, line = share.new_tensor(rows).T[..., None]
+    shut, lined, hair, paint, left, fine, strands, line = share.new_tensor(rows).T[..., None]
     # In small pictures a line that is as wide as a pixel takes less light.
     faint, line = (LASH_WIDE / line.clamp(min=1e-6)).clamp(max=1).sqrt(), line / width
     outwards = torch.where(left > 0, 1 - share, share)
     full = smoothstep(outwards, *LASHES_THICKEN)
     high = high + LINE_DROPS * shut * smoothstep(outwards, 0.5, 1.05)
-    ends = smoothstep(LINE_ENDS - outwards, 0.0, 0.34) * smoothstep(outwards, *LINE_BEGINS)
+    ends = smoothstep(LINE_ENDS - outwards, 0.0, 0.45) * smoothstep(outwards, *LINE_BEGINS)
     thick = 1e-4 + line * ends * torch.where(high > 0, *(low + (most - low) * full for low, most in LASH_THICK))
     core = LASH_COVER * faint * ends.sqrt() * (LASH_FAINT + (1 - LASH_FAINT) * full) * (-(high / thick).square()).exp()
     # Lashes spread outwards, and are not as long as one another.
     root = (outwards + LASH_SPREAD * (outwards - 0.45) * high).clamp(0, 2)
     waves = [(2 * math.pi * (count * root + phase)).sin() for count, phase in LASH_WAVES]
-    single = 1 + fine * (waves[0] * (0.6 + 0.4 * waves[1]) * 1.2 + 0.3 * waves[2])
-    length = LASH_LENGTH * (1 + 0.25 * fine * waves[1])
+    single = 1 + fine * (waves[0] * (0.6 + 0.4 * waves[1]) * 1.2 + 0.3 * waves[2]) + (strands - fine) * 0.7 * waves[1]
+    long = [eye.bare.long for eye in eyes if eye.bare is not None]  # of both eyes alike
+    length = LASH_LENGTH[0] + (LASH_LENGTH[1] - LASH_LENGTH[0]) * sum(long) / len(long)
+    length = length * (1 + 0.25 * strands * waves[1])
     hang = LASH_HANGS * hair * full * ends * single.clamp(0, 1.6) * (-(high / length).square()).exp() * (high < 0)
     hang = hang.clamp(max=1)
-    cover = 1 - (1 - lined * core) * (1 - shut * hang)
-    return torch.cat([tones * cover, cover[None]])
+    shade = LINE_SHADE * ends.sqrt() * (-(high / torch.where(high > 0, *SHADE_SOFT)).square()).exp()
+    paint = (
+        paint
+        * ends.sqrt()
+        * smoothstep(outwards, *PAINT_BEGINS)
+        * (-(high / torch.where(high > 0, *PAINT_SOFT)).square()).exp()
+    )
+    painted = torch.zeros_like(share).expand(4, -1, -1)
+    for color, cover in (
+        (tone, 1 - (1 - lined * core) * (1 - shut * hang)),
+        (dim, shut * shade),
+        (hue, shut * paint),
+    ):
+        cover = cover * (1 - painted[3])
+        painted = painted + torch.cat([color * cover, cover[None]])
+    return painted
 
 
 def _bare_lids(
@@ -413,7 +445,8 @@ def _bare_lids(
     crease = (-(high / torch.where(high > 0, *CREASE_SOFT)).square()).exp() * smoothstep(corner, *CREASE_ENDS)
     dome = up / (1 - (DOME * (2 * share - 1)).abs() ** 2.5).clamp(min=1e-3)
     shut = share.new_tensor([[eye.shut] for eye in eyes])
-    bare = LID_BARE * off_brow * shut * (1 - smoothstep(dome, *LID_TOP))
+    cover = LID_BARE[0] + (LID_BARE[1] - LID_BARE[0]) * smoothstep(stretched, *STREAKS)
+    bare = cover * off_brow * shut * (1 - smoothstep(dome, *LID_TOP))
     bare = (
         bare * smoothstep(above, 0.0, LID_EDGE) * smoothstep(corner, 0.0, LID_ENDS) * smoothstep(stretched, *DRAWN_OUT)
     )
@@ -425,7 +458,13 @@ def _bare_at(eye: Eye, x: Tensor, y: Tensor) -> Tensor:
     return x.new_zeros(8, len(x)) if eye.bare is None else eye.bare.at(x, y)
 
 
-def _give(distance: Tensor, reach: float | Tensor) -> Tensor:
+def _across(frame: Frame, edge: np.ndarray) -> np.ndarray:
+    """Heights ``[TABLE]`` of an edge ``[N,2]`` from corner to corner, level beyond its ends."""
+    a, b = frame.to(*edge.T)
+    return np.interp(SAMPLES * frame.length, np.maximum.accumulate(a), b)
+
+
+def _give(distance: Tensor, reach: Tensor) -> Tensor:
     """1 within the lashes and on the eye's own side, falling to 0 at ``reach``; half linear, so that it is steep nowhere."""
     t = ((distance - LASHES) / (reach - LASHES)).clamp_(0, 1)
     return (t - 1.5).mul_(t).sub_(0.5).mul_(t).add_(1)  # 1 less the mean of t and its smoothstep

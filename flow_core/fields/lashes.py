@@ -36,6 +36,8 @@ ENDS = 0.48, 0.6  # and the most
 BROW, THICK = (0.05, 0.12), (0.04, 0.16)  # from its edge on how far a brow reaches, and a thick one
 # How much darker than skin what is no lash is at most, and what surely is one: of what the darkest are; but no less than this
 LASHES = (0.25, 0.06), (0.55, 0.16)
+# By how much more what is dark beyond the outer corner, between which places, and no farther, is one: lashes, paint and the fold there end faintly
+TAIL = 1.2, (-0.1, 0.05), 0.4
 PAINTED, LIGHTER = (
     (0.3, 0.9),
     (-0.3, 0.8),
@@ -46,6 +48,7 @@ LEVEL, NEAR = 0.001, (0.10, 0.25)  # of the surface through skin, as in :mod:`fl
 BELOW, BELOW_COLORS, OTHERS, LID = 0.05, 0.25, 0.3, 0.5
 # Texture of skin: on how many times finer a raster; pixels of that in which it is even; and how much darker and lighter it is at most, as a logarithm
 FINER, EVEN, ROUGH = 2, 8, (-0.2, 0.12)
+GRAINIER = 0.7  # by how much more texture there is where half of what is painted is seen
 WING = 0.12, 0.3  # beyond the outer corner, within which what is dark are lashes, be there hair beside them
 EDGE = 0.02  # of the edge of an eye that is known to a pixel only
 CARUNCLE = 0.10  # radius of what belongs to an eye around its inner corner
@@ -54,8 +57,16 @@ ALONG, LINED = (
     (0.25, 0.05),
 )  # how far over the lid lashes are rooted, and from which distance of the inner and the outer corner on
 # Light of the line of lashes, of that of skin, at the most: three of four in 75 photographs of shut eyes are darker; and more than any light is
-FAINTEST, BRIGHT = 0.6, 9.0
+FAINTEST, BRIGHT = 0.5, 9.0
+# How high above the lid long lashes still are, and no lash is; and by how much darker it is there on eyes with short and with long ones
+TIPS, LONG = ((0.05, 0.10), (0.13, 0.21)), (0.06, 0.24)
+# How high above the lid it is looked whether it is painted; how much more paint than there is over the skin along the line, and the most
+PAINT_AT, PAINT_MORE, PAINT_MOST = (0.06, 0.17), 1.15, 0.7
 DARKER = 1.5  # power of the light of lashes that are thinner than a pixel of the view
+DEEP, DEEP_HUE = (
+    0.3,
+    0.8,
+)  # light of skin in the deep shade along them, and how much more of its hue that has, as a power
 
 
 class Bare(NamedTuple):
@@ -65,8 +76,10 @@ class Bare(NamedTuple):
     # :attr:`flow_core.fields.base.Sample.light`; and how far it lies off the brow, 0..1
     skin: Tensor
     texture: Tensor | None  # [1,1,H,W] of bare skin, logarithm of light
-    tone: Tensor  # [3] sRGB of the line of lashes
-    hair: float  # 0..1 how dark lashes are against the lid
+    tones: Tensor  # [3,3] sRGB of the line of lashes, of skin in the deep shade along it, and of what is painted on the lid,
+    paint: float  # which covers so much of it, 0..1
+    hair: float  # 0..1 how dark lashes are against the lid,
+    long: float  # and how long they are, 0..1
     frame: Frame
 
     def at(self, x: Tensor, y: Tensor) -> Tensor:
@@ -76,7 +89,8 @@ class Bare(NamedTuple):
         asked = torch.stack([a, b], -1)[None, None]
         found = interpolate(self.skin, asked, "bilinear")[0, :, 0]
         if self.texture is not None:
-            found[:3] *= interpolate(self.texture, asked, "bilinear")[0, :, 0].exp()
+            more = 1 + GRAINIER * (1 - found[3])  # over skin that is drawn out, which has little
+            found[:3] *= (interpolate(self.texture, asked, "bilinear")[0, :, 0] * more).exp()
         return found
 
 
@@ -130,9 +144,9 @@ def bare_eye(
     rooted = (above > -EDGE) & (above < ALONG) & (inner < -LINED[0]) & (outer < -LINED[1])
     up = (above / np.maximum(above + hairs, EDGE)).clip(0, 1)
     aside = np.broadcast_to(outer, up.shape)
-    planes = np.stack([*places, hairs - BROW[0], up, eye, near, off_brow, of_skin, under > 0, on_lid, rooted, aside])
-    planes = torch.from_numpy(planes).to(view)
-    share, height, under_brow, up, eye, near, off_brow, of_skin, below, on_lid, rooted, aside = planes
+    planes = [*places, hairs - BROW[0], up, eye, near, off_brow, of_skin, under > 0, on_lid, rooted, aside, above]
+    planes = torch.from_numpy(np.stack(planes)).to(view)
+    share, height, under_brow, up, eye, near, off_brow, of_skin, below, on_lid, rooted, aside, above = planes
     skin = of_skin * (1 - (1 - BELOW) * below)
 
     bright, known = light(colors[0].movedim(0, -1)).flatten(), terms(share, height + 0.5).flatten(0, 1)
@@ -146,7 +160,13 @@ def bare_eye(
     line = torch.where(rooted > 0, ratio, BRIGHT).amin(0)
     line = line[line < BRIGHT].median().clamp(0, FAINTEST)
     hair = 1 - line.item()
-    dark = smoothstep(1 - ratio, *(max(part * hair, least) for part, least in LASHES))
+    tips, over = (
+        ratio[(on_lid > 0.5) & (above > low) & (above < high)].clamp(max=1).mean().nan_to_num(1) for low, high in TIPS
+    )
+    long = float(smoothstep((1 - tips / over.clamp(min=0.1)).item(), *LONG))
+    dark = 1 - ratio
+    dark = dark * (1 + TAIL[0] * smoothstep(aside, *TAIL[1]) * (aside < TAIL[2]))
+    dark = smoothstep(dark, *(max(part * hair, least) for part, least in LASHES))
     off_brow = off_brow * (1 - _hair(dark, aside, under_brow, left))
     dark = dark * near
     ends = (min(part * room, end) for part, end in zip(PAINTED_FACE, ENDS, strict=True))
@@ -168,7 +188,17 @@ def bare_eye(
     planes = enlarged(torch.cat([bare, painted, lighter, off_brow[None, None]], 1), (FINER * ROWS, FINER * COLUMNS))
     if not glasses:
         texture = _texture(view, frame, seen[1]) if texture is None else texture
-    return Bare(planes, None if glasses else texture, middle * line**DARKER, hair, frame)
+    deep = DEEP * middle * (middle / middle.mean()) ** DEEP_HUE
+    # What of paint and of the shade of a socket went with the lashes comes back over all of the lid.
+    kept = torch.lerp(colors * lighter.exp(), bare, painted).clamp(min=0.02)
+    strip = (on_lid > 0.5) & (above > PAINT_AT[0]) & (above < PAINT_AT[1])
+    tint = (colors / kept)[0, :, strip].clamp(max=1)
+    tint = tint.median(1).values if tint.shape[1] else torch.ones_like(middle)
+    paint = min(PAINT_MORE * (1 - tint.min().item()), PAINT_MOST)
+    hue = middle * (1 - (1 - tint) / max(paint, 1e-3)).clamp(min=0)
+    return Bare(
+        planes, None if glasses else texture, torch.stack([middle * line**DARKER, deep, hue]), paint, hair, long, frame
+    )
 
 
 def _raster(finer: int) -> tuple[np.ndarray, np.ndarray]:

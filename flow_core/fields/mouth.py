@@ -64,6 +64,9 @@ WIDENS = 0.0, 0.010  # by which a mouth opens more than it did, until what is pa
 GROWS, RISES = (0.002, 0.008), (0.004, 0.012)
 # Centimetres of a tooth that are seen at most, and how many times as long as it was seen it is then
 CROWN, LONGER = 0.95, 2.2
+# How many times as long they would be, in the mean, up to which they stay as they are seen, and from where on painted ones may take their place;
+# and the part of the mouth that they span up to which those do, and from where on none does
+SHORT, NARROW = (1.05, 1.2), (0.5, 0.7)
 FIRM = 0.5, 0.8  # how light, of the lightest, a column of teeth is that is surely none of the dark beside them
 TEETH_SEEN = (0.004, 0.012)  # opening of a mouth below which nothing inside is seen, and above which it is
 MEETING = LIP_EDGES[1::2]  # where they meet
@@ -85,6 +88,7 @@ class Mouth:
     box: Box
     edge: float  # width of its border
     row: Row | None  # the teeth that are painted where the picture shows none
+    replaced: float  # 0..1, how far that takes the place of upper teeth that it shows, of which too little is seen
     shows: float  # how far what it shows between the lips may be teeth
     jaw: tuple[float, float] | None  # by which what goes with the jaw moves; None where nothing is seen of that
     rims: Rims | None  # the lips, where they shut
@@ -154,7 +158,7 @@ def mouth_of(
     parts = smoothstep((after - gap) / target.length, *OPENING)
     box = box_of(target, curves[0].min() - SEAM, curves[1].max() + SEAM, PIT[0] * target.length if pit else 0.0)
     opens = after > 0.2 * EDGE
-    shows, own, jaw = 1.0, None, None
+    shows, own, jaw, replaced = 1.0, None, None, 0.0
     if skull is not None and opens:
         shows = shows_teeth(skull)
         if gap > PARTED[0] and len(skull.colors) > 3:
@@ -171,6 +175,8 @@ def mouth_of(
         if skull is not None and opens
         else None
     )
+    if own is not None and made is not None and made.known:
+        replaced = made.known * _patched(own, target, source, curves[0], CROWN * made.centimetre)
     edge = max(EDGE, min(2 * pixel, SEAM))  # in small pictures a narrower border would be a staircase
     rims = None
     if shut:
@@ -181,7 +187,22 @@ def mouth_of(
         rims = rims_of(landmarks, moved, shut, unsure, device)
         box = around(box, lips_box(moved))
     return Mouth(
-        target, source, tables[:4], tables[4:], gap, pit, parts, widens, lift, box, edge, made, shows, jaw, rims
+        target,
+        source,
+        tables[:4],
+        tables[4:],
+        gap,
+        pit,
+        parts,
+        widens,
+        lift,
+        box,
+        edge,
+        made,
+        replaced,
+        shows,
+        jaw,
+        rims,
     )
 
 
@@ -210,7 +231,25 @@ def _looked(
     a, b = source.to(*edges.T)
     ends = np.interp(SAMPLES, np.maximum.accumulate(a / source.length), b if row else 0 * b + BEYOND)
     firm = np.interp(SAMPLES, at, smoothstep(light, *FIRM), 0, 0)
-    return Own((edges + shift).T, light, cut), np.stack([below, teeth, ends, firm])
+    return Own((edges + shift).T, light, cut, reach * np.hypot(*(last - first).T)), np.stack([below, teeth, ends, firm])
+
+
+def _patched(own: Own, target: Frame, source: Frame, top: np.ndarray, crown: float) -> float:
+    """How far what is seen of upper teeth is too little for what a mouth shows of them after, 0..1: as a patch in a painted row it is a smear
+    between teeth.
+
+    Args:
+        target: of the mouth after, and
+        source: before.
+        top: ``[TABLE]`` the edge of the upper lip after.
+        crown: length of a tooth that is seen at most.
+    """
+    a, b = target.to(*own.edges)
+    shown = np.maximum(own.height, 1e-4)
+    longer = ((b - np.interp(a / target.length, SAMPLES, top)).clip(0, crown) / shown).clip(1, LONGER)
+    grown = (own.light * longer).sum() / max(own.light.sum(), 1e-6)
+    part = (2 * own.light).clip(0, 1).mean() * min(source.length / target.length, 1.0)
+    return smoothstep(float(grown), *SHORT) * (1 - smoothstep(float(part), *NARROW))
 
 
 class Lips(NamedTuple):
@@ -330,6 +369,9 @@ def ask_mouth(
     if mouth.row is not None and mouth.row.known and looked:
         upper_teeth = looked[1] if apart is None else looked[1] * ~lower_part
         sb, longer = _longer(mouth.row, sb, top + shift, first, looked[2], upper_teeth)
+        # Where little of a row was seen it is a smear when it is much longer; painted ones with its edges and its light are better.
+        if mouth.replaced:
+            looked[1] = looked[1] * (1 - mouth.replaced * (upper_teeth > 0) * (sb < looked[2] + EDGE))
         # Half a tooth beside the dark is no better for being longer.
         looked[1] = looked[1] * (1 - (longer - 1).clamp(max=1) * (1 - looked[3]))
     # The shadow begins before what is seen changes, so that no light shows between.
@@ -386,6 +428,9 @@ def ask_mouth(
         if apart is not None:  # upper teeth hide what goes with the jaw, and nothing else of theirs does
             hides = smoothstep(edges_at(mouth.row, share) - b, 0.0, 2 * mouth.row.pixel + EDGE)
             covers = torch.maximum(more, dark * torch.where(lower_part, hides, 1.0))
+        if mouth.replaced:
+            whole = smoothstep(edges_at(mouth.row, share) - b, -EDGE, 2 * mouth.row.pixel + EDGE)
+            covers = torch.maximum(covers, mouth.replaced * whole)
         visible, low = 1 - covers * (1 - seen * own), mouth.jaw is None
         made = paint(mouth.row, share, b, top, bottom, alpha, visible, fell, 1 - own, own * narrowed, low)
     return alpha, follows, torch.stack(mouth.source.back(sa, sb_seen)), shade, made

@@ -1,7 +1,8 @@
-"""The dark corners of a grin, where it goes.
+"""The dark corners of a mouth, where a grin goes, or where lips part without one.
 
 A grin draws the corners of a mouth out until lips part there before nothing but the dark of a cheek's inside. Of a mouth that comes together
-again this dark is beside it: a spot on the skin. So a small picture of each corner without it lies over what was seen there, in which what
+again this dark is beside it: a spot on the skin. And the shade at the ends of lips that met would be a spike beside an opening, where
+skin is drawn smooth. So a small picture of each corner without it lies over what was seen there, in which what
 was dark, or between the lips, is filled in from the lips and the skin around.
 """
 
@@ -19,6 +20,7 @@ from ..faces.lids import seen_at
 from ..geometry.mesh import polygon_distance
 from ..geometry.neighbours import closing, filled, largest
 from ..geometry.sampling import interpolate
+from .opening import HELD
 from .patch import Patch
 from .smooth import smoothstep
 
@@ -35,7 +37,12 @@ BETWEEN = (
 # Opening of a mouth, crop fractions, with which its corners are mere lines of shade, of which much goes with the smile, and with which they are pits
 GRIN, LINE = (0.008, 0.02), 0.6
 GONE = 0.05, 0.6  # of a smile, that goes: from where on the pits go too, and are gone
-MOST = 0.6  # of what was seen that is covered: a trace of shade stays, as at all corners
+OPENS = 0.05, 0.2  # by which part of its width a mouth opens more, without a smile, until its corners are drawn smooth
+# By which part of an opening a grin that stays a smile shuts until its pits go, and how far they do then, and where a mouth opens: a trace is natural
+SHUTS, STAYS = (0.4, 0.9), 0.7
+# Part of what was seen that is covered: a trace of shade stays, as at all corners; and of pits that are darker so much that they have that share
+# of the light around
+MOST, TRACE = 0.6, 0.85
 
 
 class Pit(NamedTuple):
@@ -67,7 +74,7 @@ class Pit(NamedTuple):
 def pits(
     view: Tensor, creases: Tensor | None, landmarks: Tensor, moved: Tensor, smiles: tuple[float, float]
 ) -> list[Pit]:
-    """What is painted at the corners of a mouth; nothing where it goes on smiling.
+    """What is painted at the corners of a mouth; nothing where it goes on smiling, or stays shut.
 
     Args:
         view: ``[1,3,n,n]`` the face, as of :func:`flow_core.faces.shown.view`.
@@ -76,12 +83,15 @@ def pits(
         moved: after.
         smiles: how much the face smiles before and after.
     """
-    middles = landmarks[[AT[LIPS_INNER[15]], AT[LIPS_INNER[5]]], 1]
-    grins = smoothstep((middles[1] - middles[0]).item(), *GRIN)
+    ends, middles = [AT[LIPS[0]], AT[LIPS[10]]], [AT[LIPS_INNER[15]], AT[LIPS_INNER[5]]]
+    before, after = ((at[middles[1], 1] - at[middles[0], 1]).item() for at in (landmarks, moved))
+    grins = smoothstep(before, *GRIN)
     gone = smoothstep(smiles[0] - smiles[1], *GONE) * (LINE + (1 - LINE) * grins)
+    gone = max(gone, STAYS * grins * smoothstep(1 - after / max(before, 1e-3), *SHUTS))
+    opens = smoothstep((after - before) / (moved[ends[1]] - moved[ends[0]]).norm().item(), *OPENS)
+    gone = max(gone, STAYS * opens * (1 - smoothstep(smiles[1], *HELD)))
     if not gone:
         return []
-    ends = [AT[LIPS[0]], AT[LIPS[10]]]
     across = landmarks[ends[1]] - landmarks[ends[0]]
     width = across.norm()
     axis = across / width
@@ -95,7 +105,8 @@ def pits(
     colors = seen_at(view, points).unflatten(2, (2, SIDE))[0].movedim(1, 0)  # [2,3,SIDE,SIDE]
     light = (colors.mean(1, keepdim=True) + DARK).log()
     wide = 2 * round(WIDE / (2 * half.max().item()) * SIDE) + 1
-    dark = smoothstep(closing(light, wide) - light, *DEPTH)
+    depth = (closing(light, wide) - light).clamp(min=0)
+    dark = smoothstep(depth, *DEPTH)
     inner = landmarks[[AT[i] for i in reversed(LIPS_INNER)]]
     within = smoothstep(polygon_distance(inner, points).view(2, 1, SIDE, SIDE), *BETWEEN)
     hidden = torch.maximum(dark, within)
@@ -105,7 +116,9 @@ def pits(
     else:
         evened = interpolate(creases, points, "bilinear")[0].unflatten(1, (2, SIDE)).movedim(1, 0)
     bare = filled(torch.cat([colors, evened], 1), known.clamp(min=1e-4))
-    cover = MOST * gone * near * F.avg_pool2d(largest(hidden, 7), 5, 1, 2)
+    black = 1 - (1 - TRACE) / (1 - (-depth).exp()).clamp(min=1e-3)
+    cover = torch.maximum(MOST * largest(hidden, 7), largest(black.clamp(min=0), 5))
+    cover = gone * near * F.avg_pool2d(cover, 5, 1, 2)
     cover[..., [0, -1], :] = cover[..., [0, -1]] = 0
     paint = torch.cat([bare[:, :3] * cover, cover, bare[:, 3:]], 1)
     after, found = half * half.new_tensor(DRAWN), []

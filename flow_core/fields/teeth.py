@@ -45,6 +45,9 @@ FRONT = 14.34  # the rig's depth of its front teeth
 DROP = 0.25  # centimetres by which the front teeth's edges hang below the lip at rest
 # How the edges rise to the sides: of the square of the distance from the middle; as in 29 portraits that show a row
 SPEE = 0.07
+# How much less they, and the gums, do so in a mouth that does not smile, and by which part of its width the edge of the upper lip has to lie above the
+# corners until that is so: in 72 photographs of people who talk the edges that are seen lie on a straight line
+LEVEL, ARCHED = 0.9, (0.0, 0.06)
 # How much redder teeth in the shade are, for each time that they are e times as dark: of the colour of lips and gums, which throw light on them, and of
 # their own, which deepens as light passes through them; as in 59 portraits that smile
 FLESHY = 0.25, 1.0
@@ -56,6 +59,7 @@ TURNED = np.array(
     [[0.02, -0.05, -0.06, -0.04, 0, 0], [-0.02, 0.04, -0.05, -0.05, 0, 0]]
 )  # how light falls on them, since none stands quite as the next
 DEEP = 0.22  # light of the depth of a mouth, of that of the tongue
+CHEEK = 0.42  # and of how much more of it the inside of the cheeks at the corners has
 UNDER = 0.16, 0.45  # centimetres below the edges of the upper teeth that lie in their shadow, and how dark it is
 BEHIND = 0.4  # how dark the tongue is right behind the edges of the lower teeth
 BARED = 0.45  # centimetres of lower teeth that are seen at most
@@ -192,11 +196,13 @@ class Own:
         edges: ``[2,K]`` crop points to which their edges come.
         light: ``[K]`` 0..1 of the lightest, 0 where there are none.
         cut: ``[K]`` how high the opening is where it is the lower lip that ends them, 0 elsewhere; crop fractions.
+        height: ``[K]`` how much of them is seen; crop fractions.
     """
 
     edges: np.ndarray
     light: np.ndarray
     cut: np.ndarray
+    height: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -244,6 +250,7 @@ def row(
     """
     share = (np.arange(COLUMNS) + 0.5) / COLUMNS
     planes, young = [], skull.young
+    straight = LEVEL * SPEE * smoothstep(-highest / frame.length, *ARCHED)
     if own is not None:  # teeth that are seen are there
         young *= 1 - smoothstep(float((own.light.clip(0, 0.5) * 2).mean()), 0.15, 0.35)
     for lower in (False, True):
@@ -264,9 +271,10 @@ def row(
             down = np.stack([0 * behind, skull.tilt * behind, 0 * behind], 1)
             places = [skull.jaw + np.array(shift) + (edge + down) @ skull.axes]
         else:
-            places = [skull.lip + np.array(shift) + points @ skull.axes for points in (edge, gum)]
+            arch = straight * edge[:, :1] ** 2 * skull.axes[1]
+            places = [skull.lip + np.array(shift) + points @ skull.axes + arch for points in (edge, gum)]
         (a, *_), *_ = heights = [frame.to(*points.T) for points in places]
-        a = np.maximum.accumulate(a / frame.length)  # of a turned head the far end lies behind the rest
+        a = _outwards(a / frame.length)  # of a turned head the far end lies behind the rest
         found = [np.interp(share, a, v) for v in (*(b for _, b in heights), *tones)]
         found[-2] *= (share > a[0]) & (share < a[-1])
         planes += found
@@ -295,6 +303,12 @@ def row(
     fine = pixel / cm * 1.5 * COLUMNS / WIDTHS.sum()  # samples of the arch to a pixel, rounded to a power of two
     crowns = _crowns(2 ** round(math.log2(min(max(fine, 1.0), COLUMNS / 4))), device)
     return Row(columns, crowns, cm, colors, pixel, known, young)
+
+
+def _outwards(a: np.ndarray) -> np.ndarray:
+    """Places ``[N]`` along a row none of which lies nearer to its middle than those between."""
+    middle = len(a) // 2
+    return np.concatenate([np.minimum.accumulate(a[:middle][::-1])[::-1], np.maximum.accumulate(a[middle:])])
 
 
 def _as_own(
@@ -435,6 +449,7 @@ def paint(
     # The inner side of the lower lip comes out of the dark towards its edge, but not in the corners.
     rim = (1 - off_lip) ** 2 * down * (1 - across).clamp(min=0) ** 2
     depth = torch.maximum(depth * (0.7 + 0.3 * off_lip), 0.9 * rim)
+    depth = torch.maximum(depth, DEEP + CHEEK * (1 - inner))
     shows = (closed + row.known - closed * row.known) * opened_up * lit
     depth = depth * (1 - UNDER[1] * shows * (1 - is_gum) * (-(hangs / (UNDER[0] * cm)).square()).exp())
     inside = row.colors[1][:, None] * depth * (flesh * (REDDER * (1 - depth))).exp()

@@ -57,6 +57,10 @@ _COMPARED = [
             r"\1, less squinting, less raised cheeks",
         ),
         (
+            r"\b(?:(?:closed|shut)[- ](?:mouth|lip|lips)|(?:close|closed|tight)[- ](?:mouthed|lipped)) (smil\w+|grin\w*|laugh\w*)\b",
+            r"\1 with closed lips",
+        ),
+        (
             r"\b(smile|grin|laugh) (?:looks?|seems?|is|feels?) (?:a bit |so |too |very |kinda |really )*(?:forced|fake|stiff|unnatural|insincere)\b",
             r"genuine \1",
         ),

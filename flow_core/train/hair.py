@@ -22,7 +22,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from ..checkpoint import filled
-from ..faces.hair import BUILTIN, LEAST, SIZE, HairNet, load_hair, resized, trusted
+from ..faces.hair import BUILTIN, HANGING, LEAST, SIZE, HairNet, load_hair, resized, trusted
 from ..faces.landmarks import AT, BROWS
 from ..faces.regions import region_mask
 from ..geometry.grid import pixel_centers
@@ -31,7 +31,12 @@ from . import data, loop
 from .colors import mean_color, to_lab, to_rgb
 from .views import Views
 
-SHARE = {"shaved": 0.14, "hat": 0.16, "veil": 0.2, "dyed": 0.18, "wall": 0.25}  # of the views that each is done to
+# of the views that each is done to, of which the last two go with any of the others
+SHARE = {"shaved": 0.1, "hat": 0.14, "veil": 0.16, "dyed": 0.2, "adorned": 0.3, "wall": 0.25}
+APART = "shaved", "hat", "veil", "dyed"
+UNLIKE = 25.0  # distance in CIE Lab of an ornament from the hair, at least
+# sides of the squares in which a network that is trained further keeps to what it said, and how far below the face they lie, in sides of its square
+KEPT = (1.25, 0.0), (1.5, 0.0), *HANGING
 BALD = 4  # times that a face without hair is drawn as often as others
 BAD = 0.4  # share of the views that are of a bad picture
 SCENES = 3000  # drawn before the training, which looks at each several times, in other light and mirrored
@@ -80,7 +85,7 @@ class Scenes:
         chance = torch.rand(count, generator=self.generator)
         begin = 0.0
         on = {}
-        for name in ("shaved", "hat", "veil", "dyed"):
+        for name in APART:
             on[name] = ((chance >= begin) & (chance < begin + self.share[name])).nonzero()[:, 0]
             begin += self.share[name]
         picture = picture.clone()
@@ -90,7 +95,23 @@ class Scenes:
         for name, do in (("shaved", self._shaved), ("hat", self._hat), ("veil", self._veil), ("dyed", self._dyed)):
             if len(which := on[name]):
                 picture[which], hair[which] = do(picture[which], hair[which], person[which], seen[which], loud[which])
+        which = (torch.rand(count, generator=self.generator) < self.share["adorned"]).nonzero()[:, 0]
+        if len(which):
+            picture[which], hair[which] = self._adorned(picture[which], hair[which], seen[which], loud[which])
         return picture, F.avg_pool2d(hair, 2), loud
+
+    def kept(self, count: int, net: HairNet) -> tuple[Tensor, Tensor]:
+        """Pictures ``[count,3,128,128]`` of more than the face, from :data:`KEPT` squares, and what ``net`` says of them, ``[count,1,64,64]``: no
+        label tells what is there."""
+        side, below = KEPT[int(torch.randint(len(KEPT), (1,), generator=self.generator))]
+        index = self.drawn[torch.randint(len(self.drawn), (count,), generator=self.generator)]
+        picture = self.views.view(index, False, 1.0, side + 2 * below)[0][:, :3]
+        picture = F.interpolate(picture, scale_factor=2.0, mode="bilinear", align_corners=False)
+        share = side / (side + 2 * below)
+        rim, here = round(SIZE * (1 - share)), round(2 * SIZE * share)
+        picture = resized(picture[:, :, 2 * rim : 2 * rim + here, rim : rim + here], SIZE)
+        with torch.no_grad():
+            return picture, net(picture).sigmoid()
 
     def _uniform(self, low: float, high: float, *shape: int) -> Tensor:
         return low + (high - low) * torch.rand(*shape, generator=self.generator)
@@ -240,6 +261,62 @@ class Scenes:
         cover = F.avg_pool2d(F.pad(cover * (1 - cut), (1,) * 4, mode="replicate"), 3, 1)
         return torch.lerp(picture, self._cloth(picture, wide, seen, loud), cover), hair * (1 - cover)
 
+    def _adorned(self, picture: Tensor, hair: Tensor, seen: Tensor, loud: Tensor) -> tuple[Tensor, Tensor]:
+        """Headbands, tiaras and wreaths round the head, and flowers, bows, combs and tassels on the hair and beside the face."""
+        n, across, up = len(picture), *self._frame(seen)
+        turned = self._uniform(-0.35, 0.35, n, 1, 1, 1)
+        u, v = across * turned.cos() - up * turned.sin(), across * turned.sin() + up * turned.cos()
+        # a ring about the head, with points or beads on it, in front of the hair or far back on it
+        wide, high = self._uniform(0.85, 1.3, n, 1, 1, 1), self._uniform(0.7, 1.5, n, 1, 1, 1)
+        angle, far = torch.atan2(v / high, u / wide), torch.hypot(u / wide, v / high)
+        points = (self._uniform(4, 24, n, 1, 1, 1) * angle).sin().abs() * self._chance(n, 0.6)
+        thick = self._uniform(0.06, 0.3, n, 1, 1, 1) * (1 + self._uniform(-0.8, 1.2, n, 1, 1, 1) * points)
+        ring = ((far - 1).clamp(min=0) / thick < 1) & (far > 1 - 0.02) & (angle > self._uniform(-0.6, 0.9, n, 1, 1, 1))
+        ring = ring & (angle < torch.pi - self._uniform(-0.6, 0.9, n, 1, 1, 1)) & self._chance(n, 0.6)
+        cover = ring.float()
+        for _ in range(6):  # what lies on the hair: round, or with petals or lobes
+            off = self._somewhere(hair)
+            x, y = (
+                across - across.flatten(1).gather(1, off)[..., None, None],
+                up - up.flatten(1).gather(1, off)[..., None, None],
+            )
+            petals = (
+                self._uniform(1, 3.5, n, 1, 1, 1).round() * torch.atan2(y, x) + self._uniform(0, 6, n, 1, 1, 1)
+            ).sin()
+            size = self._uniform(0.06, 0.45, n, 1, 1, 1) * (1 + self._uniform(0, 0.6, n, 1, 1, 1) * petals)
+            long = self._uniform(1, 5, n, 1, 1, 1) ** self._chance(n, 0.25)  # a tassel hangs down, a comb lies
+            lying = self._chance(n, 0.3)
+            x, y = torch.where(lying, x / long, x), torch.where(lying, y, y / long)
+            cover = torch.maximum(cover, ((torch.hypot(x, y) < size) & self._chance(n, 0.35)).float())
+        face = region_mask(seen, "skin", SIZE) * (1 - F.max_pool2d(hair, 5, 1, 2))
+        cover = cover * (1 - face * (up < 0.1))
+        cloth = self._cloth(picture, hair, seen, loud)
+        # beads, petals and metal are light and dark from place to place
+        rough = self._uniform(0, 0.7, n, 1, 1, 1) * self._chance(n, 0.6)
+        cells = F.interpolate(torch.randn(n, 1, 40, 40, generator=self.generator), (SIZE, SIZE), mode="bilinear")
+        cloth = (cloth * (1 + rough * cells)).clamp(0, 1)
+        # black silk on black hair is seen by nobody
+        of_cloth, of_hair = (mean_color(to_lab(x), mask + 1e-6) for x, mask in ((cloth, cover), (picture, hair)))
+        cover = cover * ((of_cloth - of_hair).norm(dim=1) > UNLIKE).float()[:, None, None, None]
+        cover = F.avg_pool2d(F.pad(cover, (1,) * 4, mode="replicate"), 3, 1)
+        return torch.lerp(picture, cloth, cover), hair * (1 - cover)
+
+    def _somewhere(self, hair: Tensor) -> Tensor:
+        """A place in the hair ``[n,1,128,128]`` of each face, row by row, ``[n,1]``; or anywhere where there is none."""
+        return torch.multinomial(hair.flatten(1) + 1e-5, 1, generator=self.generator)
+
+    def _frame(self, seen: Tensor) -> tuple[Tensor, Tensor]:
+        """Where pixels lie across and up from the middle of the brows, ``[n,1,128,128]`` each, in half widths of the face."""
+        ears = seen[:, AT[234]], seen[:, AT[454]]
+        half = (ears[1] - ears[0]).norm(dim=-1) / 2
+        brow = seen[:, [AT[i] for c in BROWS for i in c]].mean(1)
+        along = (ears[1] - ears[0]) / (2 * half[:, None]).clamp(min=1e-6)
+        along = torch.where(along[:, :1] < 0, -along, along)
+        off = (pixel_centers(SIZE, SIZE) - brow[:, None, None]) / half[:, None, None, None]
+        across = (off * along[:, None, None]).sum(-1)
+        up = off[..., 0] * along[:, None, None, 1] - off[..., 1] * along[:, None, None, 0]
+        return across[:, None], up[:, None]
+
     def _dyed(self, picture: Tensor, hair: Tensor, person: Tensor, seen: Tensor, loud: Tensor) -> tuple[Tensor, Tensor]:
         n = len(picture)
         lab = to_lab(picture)
@@ -359,6 +436,9 @@ def main(argv: list[str] | None = None) -> None:
             net.load_state_dict(filled(HairNet, o.start, "hair").state_dict())
         scenes = Scenes(train, o.seed)
         drawn = [scenes.draw(40) for _ in range(0, SCENES, 40)]
+        if o.start:
+            was = load_hair(o.start)
+            drawn += [(*scenes.kept(40, was), torch.zeros(40, 1, 1, 1).bool()) for _ in range(0, SCENES // 2, 40)]
         pictures, hair, loud = (torch.cat(part) for part in zip(*drawn, strict=True))
         pictures, hair = (255 * pictures).byte(), (255 * hair).byte()
         print(f"{len(pictures)} scenes", flush=True)

@@ -29,6 +29,7 @@ from ..threads import alone, suited
 from ..warping.frames import warp_frame
 from .clips import Frame, ahead
 from .settings import VideoSettings
+from .talking import talking
 from .tracking import Track, Tracker, square
 
 BETA = 6.0  # Hz of the One Euro filter for each full contraction a second: a blink passes, jitter does not
@@ -196,6 +197,8 @@ class Editor:
                     self.tracker.look_for_colors(frame, track, dt, s.smooth)
                     self.tracker.look_for_covers(frame, track, dt)
                     track.fitted = self._fit(track, dt) if fitted is None else fitted
+                    if isinstance(wanted, MusclesField):
+                        wanted = talking(wanted, track.speech.follow(track.fitted.units, dt))
                     if wanted.changes_lines(track.fitted.units):
                         self.tracker.look_for_creases(frame, track)
                     if wanted.shuts_eyes():

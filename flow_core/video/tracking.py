@@ -28,6 +28,7 @@ from ..geometry.sampling import downscaled
 from .clips import DamagedClip
 from .settings import VideoSettings
 from .smoothing import OneEuro, cutoff
+from .talking import Speech
 
 DETECT_SIDE = 320  # longest side of the frame that the detector sees
 ENLARGED = 1.2  # times as large as that is the most at which it looks, which takes half the time of twice
@@ -73,6 +74,7 @@ class Track:
         between: what open lips show, the rest of ``Crop.mouth``; None where nobody has looked.
         cover: what covers it.
         span: see :meth:`span_of_hair`; 0 where nobody has looked.
+        speech: how far it talks.
     """
 
     id: int
@@ -90,6 +92,7 @@ class Track:
     between: Tensor | None = None
     cover: Cover = field(default_factory=lambda: Cover())
     span: float = 0.0
+    speech: Speech = field(default_factory=Speech)
 
     def span_of_hair(self, frame: Tensor) -> float:
         """Sides of the face square of the square in which its hair is dyed in a frame ``[H,W,3]``: as far as the picture has gone on around it so far, and
@@ -192,7 +195,7 @@ class Tracker:
         for track in self.tracks:
             if cut:
                 track.visible, track.presence = False, 0.0
-                track.filters, track.fitted = {}, None
+                track.filters, track.fitted, track.speech = {}, None, Speech()
             if not track.visible:
                 track.lost_for += 1
                 continue

@@ -97,6 +97,14 @@ def test_a_little_smile_takes_little_of_a_sad_mouth(guide: Guide) -> None:
     assert 0.7 * sad["mouthFrownLeft"] < both["mouthFrownLeft"] < sad["mouthFrownLeft"]
 
 
+@pytest.mark.parametrize("text", ["a slight smile", "a closed-mouth smile", "a smile:0.4"])
+def test_a_small_smile_and_a_closed_one_show_no_teeth(text: str, guide: Guide) -> None:
+    found = amounts(guide, text)
+    assert found["mouthSmileLeft"] > 0.2
+    assert max(found.get(n, 0.0) for n in ("mouthUpperUpLeft", "mouthLowerDownLeft", "jawOpen")) < 0.05
+    assert amounts(guide, "a smile")["mouthUpperUpLeft"] > 0.5
+
+
 def test_a_fake_smile_spares_the_eyes(guide: Guide) -> None:
     real, fake = amounts(guide, "a smile"), amounts(guide, "a fake smile")
     assert fake["mouthSmileLeft"] > 0.9 * real["mouthSmileLeft"]

@@ -65,8 +65,53 @@ def test_dark_lashes_make_a_dark_line(crop: Crop) -> None:
         painted = view.clone()
         for x, y in at.round().long().tolist():
             painted[..., y - 2 : y + 1, x - 1 : x + 2] = lash
-        tones.append(bare(crop, painted).tone.mean())
+        tones.append(bare(crop, painted).tones[0].mean())
     assert tones[0] < 0.5 * tones[1]
+
+
+def test_what_is_painted_on_lids_comes_back_when_they_shut(crop: Crop) -> None:
+    """A dark strip above the lashes, in its own hue; and lashes that reach into it are long."""
+    plain = torch.full((1, 3, 256, 256), 0.7)
+    lid, brow = (crop.places[0, [AT[i] for i in row]] for row in (UPPER_LIDS[0], BROW_EDGES[0]))
+    shadow = plain.clone()
+    for part in torch.linspace(0, 0.3, 7):
+        for x, y in (((lid - part * (lid - brow.mean(0)) - 0.5) / 1.15 + 0.5) * 256).round().long().tolist():
+            shadow[..., y - 1 : y + 1, x - 2 : x + 2] = torch.tensor([0.3, 0.3, 0.5])[:, None, None]
+    without, painted = bare(crop, plain), bare(crop, shadow)
+    assert without.paint < 0.1
+    assert painted.paint > 0.3
+    hue = painted.tones[2]
+    assert hue[2] > 1.3 * hue[0]
+    assert without.long < painted.long
+
+
+def test_the_line_of_shut_lids_is_dark_from_corner_to_corner(astronaut: Tensor) -> None:
+    """As on photographs, darker than the lid above it and the skin below, and lying in a soft shade."""
+    crop = align(astronaut, load_detector())[0]
+    shut = warp(astronaut, crop, preset("eyes closed"))[0]
+    seen = crop.aligned(shut, 400)[0].mean(0)
+    places = crop.places[0].double().numpy()
+    lower = places[[AT[i] for i in EYES[0][:9]]]
+    frame = Frame.between(lower[0], lower[-1])
+    for share in (0.15, 0.5, 0.85):
+        heights = np.linspace(-0.4, 0.4, 81)
+        x, y = frame.back(share * frame.length, heights * frame.length)
+        column = seen[(y * 400).astype(int), (x * 400).astype(int)].numpy()
+        at = 20 + column[20:65].argmin()
+        above, near, below = column[at - 15], column[at - 8], column[at + 15]
+        assert column[at] < 0.8 * min(above, below)
+        assert column[at] < near < above
+
+
+def test_brows_stay_when_lids_shut(astronaut: Tensor) -> None:
+    """So do their hairs below the edge that landmarks know."""
+    crop = align(astronaut, load_detector())[0]
+    flow = preset("eyes closed").flow(0.0, crop)
+    for lid, brow in zip(UPPER_LIDS, BROW_EDGES, strict=True):
+        edge = crop.places[0, [AT[i] for i in brow]]
+        gap = crop.places[0, [AT[i] for i in lid], 1].min() - edge[1:-1, 1].mean()
+        hairs = edge[1:-1] + torch.stack([torch.zeros_like(gap), 0.15 * gap])
+        assert flow(hairs[None, None]).offset.abs().max() < 1e-3
 
 
 def test_lids_that_shut_are_as_grainy_as_the_picture(astronaut: Tensor) -> None:

@@ -17,8 +17,10 @@ from flow_core.faces.landmarks import AT, LIPS_INNER
 from flow_core.faces.mouth import COLUMNS, mouth_colors
 from flow_core.fields.anatomy import MovedFace
 from flow_core.fields.base import Sample
+from flow_core.fields.curves import Frame
 from flow_core.fields.expressions import preset
 from flow_core.fields.muscles import MusclesField
+from flow_core.fields.teeth import Skull, row
 from flow_core.geometry.crop import Crop
 from flow_core.geometry.grid import pixel_centers
 from flow_core.geometry.sampling import sample_image
@@ -90,6 +92,32 @@ def test_a_row_of_teeth_rises_and_darkens_to_its_sides(closed: Crop) -> None:
         middle, canine, corner = (light(0.5 - side * far) for far in (0.05, 0.25, 0.44))
         assert 0.5 * middle < canine < 0.95 * middle
         assert 0.1 * middle < corner < 0.7 * canine
+
+
+def test_a_row_is_straighter_where_nobody_smiles(closed: Crop) -> None:
+    """Or of angry mouths four teeth would be seen, between black wedges."""
+
+    def rises(name: str) -> float:
+        """By how many centimetres edges rise up to 1.2 centimetres beside the middle."""
+        mouth = asked(preset(name), closed)[0].mouth
+        edge, beside = mouth.row.columns[0], 1.2 * mouth.row.centimetre / mouth.target.length
+        count = len(edge)
+        sides = edge[round((0.5 - beside) * count)] + edge[round((0.5 + beside) * count)]
+        return (edge[count // 2] - sides / 2).item() / mouth.row.centimetre
+
+    assert rises("anger") < 0.75 * rises("laugh")
+
+
+@pytest.mark.parametrize("depth", [0.02, 0.03])
+def test_a_row_of_a_turned_head_reaches_its_far_end_on_either_side(depth: float, closed: Crop) -> None:
+    frame, lip = Frame((0.42, 0.6), (1.0, 0.0), 0.16), np.array([0.5, 0.6])
+
+    def light(turn: float) -> Tensor:
+        axes = np.array([[0.035, 0.0], [0.0, 0.04], [turn, 0.0]])
+        skull = Skull(lip, axes, closed.mouth[0], lip, 0.0, (0.0, 0.0), 0.45, closed.places[0])
+        return row(skull, frame, 0.0, 0.03, (0.0, 0.0), 0.002, torch.device("cpu")).columns[2]
+
+    assert (light(depth) - light(-depth).flip(0)).abs().mean() < 0.05
 
 
 def test_a_tongue_comes_out_of_the_dark_of_a_wide_mouth(closed: Crop) -> None:
@@ -375,3 +403,19 @@ def test_a_lip_that_rises_uncovers_more_of_the_same_teeth(closed: Crop, astronau
     assert sample.painted[0, 3].max() < 0.1
     seen = sample_image(crop.aligned(picture, 512), (points + sample.offset.movedim(1, -1)) * 512)[0, :, 0].T
     assert (seen - torch.tensor([225, 215, 200]) / 255).abs().max() < 0.1
+
+
+def test_a_few_teeth_that_are_seen_are_no_patch_in_a_row(closed: Crop, astronaut: Tensor) -> None:
+    """Of a mouth that shows its front teeth alone, a smile paints all of the row, where theirs is; but other edits leave them as they are."""
+    _, crop = shows_teeth_and_tongue(closed, astronaut)
+    few = crop.mouth.clone()
+    few[0, 3 : 3 + COLUMNS // 3, 1] = few[0, -(COLUMNS // 3) :, 1] = 0.0
+    covers, heights = [], []
+    for seen, units in ((crop.mouth, "mouthUpperUp"), (few, "mouthUpperUp"), (few, "eyeBlink")):
+        field, looked = MusclesField.of({units: 1.0}), replace(crop, mouth=seen)
+        face, _, _ = asked(field, looked)
+        covers.append(column(face, looked, field, [0.1, 0.2])[1].mean().item())
+        heights.append(face.mouth.row.columns[0, 256].item())
+    assert covers[1] > 0.7
+    assert max(covers[0], covers[2]) < 0.1
+    assert abs(heights[1] - heights[0]) < 0.004
