@@ -42,6 +42,7 @@ BLACK = (
 ENDS = 0.15  # of the face square, over which hair fades that goes on beyond what is looked at
 WINDOWS = 1.0, WINDOW, FAR  # sides of the face square of the squares that the network looks at
 WHOLE = 0.95  # share of it from which on the furthest look is trusted alone: it takes streaks for hair
+DOUBTS = 0.4  # by which looks from further away lower the logit of what is seen from near, at most
 UNSEEN = 3.0  # exponent of the share of a look that lies in the picture
 NEAR = 1.125  # sides of the face square up to which hair goes on as it ends there: too little to look at again
 JOINED = 0.1  # of the face square, over which what it finds there goes over into what it finds in the square
@@ -222,7 +223,13 @@ def _looked(
         rim = (count - here) // 2
         total[:, :, rim : rim + here, rim : rim + here] += torch.cat([found * share, share], 1)
     found, weight = total.split(1, 1)
-    found = (found / weight).sigmoid()
+    found = found / weight
+    if windows[0] == 1:  # what it sees from near is no more than doubted from further away
+        near = F.interpolate(looks[0], (coarse, coarse), mode="bilinear", align_corners=False)
+        near = torch.where((doubt & sure)[:, None, None, None], -torch.inf, near - DOUBTS)
+        inside = middle(found, windows[-1])
+        inside.copy_(torch.maximum(inside, near))
+    found = found.sigmoid()
     if windows[-1] > WINDOW:  # the furthest look alone tells the less the farther from the face
         edge = (torch.arange(count, device=picture.device) + 0.5) / coarse
         edge = (torch.minimum(edge, edge.flip(0)) / ((FAR - WINDOW) / 2)).clamp(max=1)
