@@ -54,6 +54,7 @@ HAIR_FAR = 3.0, 4.4  # of these deviations, from where on a colour is not that o
 SURELY = 0.6  # of a pixel, from where on it tells the colour of hair
 # times that the hues of a head of hair differ in the middle, CIE Lab in one light, that tell nothing; and beyond that, those of hair, and of a ribbon
 LOUD = 2.5, 18.0, 28.0
+LIT = 18.0, 32.0  # L of what is too dark to be a ribbon that is seen, and of one
 LIKELY = 0.7, 0.9  # probability of hair: on a face that may be skin, and on one that is none
 UNLIKELY = 0.02, 0.1  # the same: that is none on a face, such as a cheek in shade, and may be
 INNER = 0.85  # of the oval of the face, in which below the brows there is no hair
@@ -431,7 +432,8 @@ class Seen:
                 usual = hues[:, sure].median(1, keepdim=True).values
                 varied = (hues[:, sure] - usual).norm(dim=0).median()
                 far, more = (hues - usual).norm(dim=0) - LOUD[0] * varied, hues.norm(dim=0) - usual.norm()
-                loud[at] = ramp(torch.minimum(far, more), *LOUD[1:])
+                # a rim of coloured light on dark hair is dark itself
+                loud[at] = ramp(torch.minimum(far, more), *LOUD[1:]) * ramp(lab[0], *LIT)
         return largest(out, 3)  # at its border it is partly hair
 
     def _lips(self) -> Tensor:
