@@ -54,6 +54,7 @@ HAIR_FAR = 3.0, 4.4  # of these deviations, from where on a colour is not that o
 SURELY = 0.6  # of a pixel, from where on it tells the colour of hair
 # times that the hues of a head of hair differ in the middle, CIE Lab in one light, that tell nothing; and beyond that, those of hair, and of a ribbon
 LOUD = 2.5, 18.0, 28.0
+LIT = 18.0, 32.0  # L of what is too dark to be a ribbon that is seen, and of one
 LIKELY = 0.7, 0.9  # probability of hair: on a face that may be skin, and on one that is none
 UNLIKELY = 0.02, 0.1  # the same: that is none on a face, such as a cheek in shade, and may be
 INNER = 0.85  # of the oval of the face, in which below the brows there is no hair
@@ -422,16 +423,18 @@ class Seen:
     def _loud(self, mask: Tensor) -> Tensor:
         """How much more colourful pixels of the whole picture are than all hair of the head, ``[B,1,n,n]`` 0..1: ribbons, bows and flowers. Hair of
         many colours has none."""
-        hues = self.whole_lab[:, 1:] * (56 / (self.whole_lab[:, :1] + 16)).clamp(max=1.2)
-        out = []
-        for one, of_hair in zip(hues, mask[:, 0] > SURELY, strict=True):
-            own = one[:, of_hair] if of_hair.any() else one.flatten(1)
-            usual = own.median(1).values[:, None]
-            varied = (own - usual).norm(dim=0).median()
-            far = (one - usual[..., None]).norm(dim=0) - LOUD[0] * varied
-            more = one.norm(dim=0) - usual.norm()
-            out.append(ramp(torch.minimum(far, more), *LOUD[1:]))
-        return largest(torch.stack(out)[:, None], 3)  # at its border it is partly hair
+        out = torch.zeros_like(mask)
+        for loud, lab, of_hair in zip(out.flatten(1), self.whole_lab.flatten(2), mask.flatten(1), strict=True):
+            at = (of_hair > 0.01).nonzero()[:, 0]  # hair is a small part of a wide picture
+            lab, sure = lab.index_select(1, at), of_hair[at] > SURELY
+            if sure.any():
+                hues = lab[1:] * (56 / (lab[:1] + 16)).clamp(max=1.2)  # the same in light and shade
+                usual = hues[:, sure].median(1, keepdim=True).values
+                varied = (hues[:, sure] - usual).norm(dim=0).median()
+                far, more = (hues - usual).norm(dim=0) - LOUD[0] * varied, hues.norm(dim=0) - usual.norm()
+                # a rim of coloured light on dark hair is dark itself
+                loud[at] = ramp(torch.minimum(far, more), *LOUD[1:]) * ramp(lab[0], *LIT)
+        return largest(out, 3)  # at its border it is partly hair
 
     def _lips(self) -> Tensor:
         """Lips without what covers them, and without teeth that the landmarks take for lips: brighter and with less colour than the lips."""

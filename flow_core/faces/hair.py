@@ -7,6 +7,7 @@ not hair to it. The card is ``weights/hair.md``.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -41,6 +42,7 @@ BLACK = (
 ENDS = 0.15  # of the face square, over which hair fades that goes on beyond what is looked at
 WINDOWS = 1.0, WINDOW, FAR  # sides of the face square of the squares that the network looks at
 WHOLE = 0.95  # share of it from which on the furthest look is trusted alone: it takes streaks for hair
+DOUBTS = 0.4  # by which looks from further away lower the logit of what is seen from near, at most
 UNSEEN = 3.0  # exponent of the share of a look that lies in the picture
 NEAR = 1.125  # sides of the face square up to which hair goes on as it ends there: too little to look at again
 JOINED = 0.1  # of the face square, over which what it finds there goes over into what it finds in the square
@@ -50,7 +52,10 @@ BLURRED = (
 )
 HOLE = 0.05  # of the square, half the width of holes in hair that are none
 CONNECTED = 48  # pixels a side of the face square, at which it is looked what hangs together
-SURELY, ABOUT = 0.8, (0.45, 0.25)  # probability of hair about the face, and how far from the middle of its square that is, across and down
+SURELY, ABOUT = (
+    0.8,
+    (0.45, 0.25),
+)  # probability of hair about the face, and how far from the middle of its square that is, across and down
 ALIKE = 0.06, 0.12  # difference in R, G or B from the hair around: that is hair too, and that may be anything
 DOUBTED = 0.1, 0.3  # probability of a hole: that is one, and that may be hair
 # probabilities from and up to which there may be hair, there is taken to be, and surely is some, where the network hardly knows such hair, and
@@ -147,7 +152,7 @@ def likely_hair(
     coarse, side = min(size, COARSE), round(size * span)
     mask, sure = _looked(picture, within, span, coarse)
     if span >= FAR:
-        mask = _hanging(mask, picture, within, span)
+        mask = _hanging(mask, picture, within, span, coarse)
     elif mask.shape[-1] < round(coarse * span):
         mask = F.pad(mask, ((round(coarse * span) - mask.shape[-1]) // 2,) * 4, mode="replicate")
     picture = resized(picture, side)
@@ -187,12 +192,14 @@ def _unseen(picture: Tensor, within: Tensor) -> Tensor:
     return torch.lerp(mean, picture, within)
 
 
-def _looked(picture: Tensor, within: Tensor, span: float, coarse: int) -> tuple[Tensor, Tensor]:
+def _looked(
+    picture: Tensor, within: Tensor, span: float, coarse: int, windows: Sequence[float] = WINDOWS
+) -> tuple[Tensor, Tensor]:
     """How likely places are hair to the network, from near and from further away, in squares ``[B,3,S,S]`` of ``span`` sides: ``[B,1,n,n]`` of
     ``coarse`` pixels for each side of as many squares as it looks at; and whether it is sure of each face, ``[B]``.
 
     What it overlooks from near, such as the crown of black hair, it sees from further away, and the other way round."""
-    windows = [window for window in WINDOWS if window == 1 or window <= span > NEAR]
+    windows = [window for window in windows if window == 1 or window <= span > NEAR]
     looks = [_look(*(middle(x, span / window) for x in (picture, within))) for window in windows]
     sure = trusted(looks[0])
     count = round(coarse * windows[-1])
@@ -216,7 +223,13 @@ def _looked(picture: Tensor, within: Tensor, span: float, coarse: int) -> tuple[
         rim = (count - here) // 2
         total[:, :, rim : rim + here, rim : rim + here] += torch.cat([found * share, share], 1)
     found, weight = total.split(1, 1)
-    found = (found / weight).sigmoid()
+    found = found / weight
+    if windows[0] == 1:  # what it sees from near is no more than doubted from further away
+        near = F.interpolate(looks[0], (coarse, coarse), mode="bilinear", align_corners=False)
+        near = torch.where((doubt & sure)[:, None, None, None], -torch.inf, near - DOUBTS)
+        inside = middle(found, windows[-1])
+        inside.copy_(torch.maximum(inside, near))
+    found = found.sigmoid()
     if windows[-1] > WINDOW:  # the furthest look alone tells the less the farther from the face
         edge = (torch.arange(count, device=picture.device) + 0.5) / coarse
         edge = (torch.minimum(edge, edge.flip(0)) / ((FAR - WINDOW) / 2)).clamp(max=1)
@@ -224,11 +237,10 @@ def _looked(picture: Tensor, within: Tensor, span: float, coarse: int) -> tuple[
     return found, sure
 
 
-def _hanging(found: Tensor, picture: Tensor, within: Tensor, span: float) -> Tensor:
-    """Hair ``found [B,1,n,n]`` of :data:`FAR` squares in squares of ``span`` sides, with what hangs down from it below the face.
+def _hanging(found: Tensor, picture: Tensor, within: Tensor, span: float, coarse: int) -> Tensor:
+    """Hair ``found [B,1,n,n]``, of ``coarse`` pixels for each side, in squares of ``span`` sides, with what hangs down from it below the face.
 
     From still further away the network knows no face; there is none but below the face."""
-    coarse = found.shape[-1] / FAR
     found = F.pad(found, ((round(coarse * span) - found.shape[-1]) // 2,) * 4)
     return _with_long(found, picture, within, span)
 
@@ -312,7 +324,8 @@ def how_low(picture: Tensor, within: Tensor, span: float) -> float:
         within: ``[B,1,S,S]`` as of :func:`find_hair`.
         span: their side in sides of the face square, more than :data:`FAR`.
     """
-    found = _hanging(_looked(picture, within, span, SIZE // 2)[0], picture, within, span)
+    found = _looked(picture, within, span, SIZE // 2, (WINDOW,))[0]
+    found = _hanging(found, picture, within, span, SIZE // 2)
     rows = (found > HANGS).float().mean(3).amax((0, 1)) > LEAST / 4
     return (int(rows.nonzero().max()) + 1) / len(rows) * span + 0.5 - span / 2 if rows.any() else 0.0
 
