@@ -54,7 +54,7 @@ STREAKS = 0.45, 0.7  # and that shows streaks of lashes
 # shares of the way outwards it becomes as thick as it is; how thick it is above and below, there and then, in half widths of the line between lids
 LASH_COVER, LASH_FAINT, LASHES_THICKEN, LASH_THICK = 0.9, 0.7, (0.0, 0.5), ((0.6, 1.0), (0.9, 2.0))
 # Of the shade in which lids lie along that line: how much light it takes, and how far it reaches above and below, in widths of the eye
-LINE_SHADE, SHADE_SOFT = 0.36, (0.13, 0.10)
+LINE_SHADE, SHADE_SOFT = 0.28, (0.13, 0.10)
 # And how far what is painted on lids does
 PAINT_SOFT, PAINT_BEGINS = (0.24, 0.09), (-0.05, 0.35)
 LASH_PIXEL, LASH_WIDE = (

@@ -61,7 +61,7 @@ FAINTEST, BRIGHT = 0.5, 9.0
 # How high above the lid long lashes still are, and no lash is; and by how much darker it is there on eyes with short and with long ones
 TIPS, LONG = ((0.05, 0.10), (0.13, 0.21)), (0.06, 0.24)
 # How high above the lid it is looked whether it is painted; how much more paint than there is over the skin along the line, and the most
-PAINT_AT, PAINT_MORE, PAINT_MOST = (0.06, 0.17), 1.15, 0.7
+PAINT_AT, PAINT_MORE, PAINT_MOST = (0.06, 0.17), 0.6, 0.4
 DARKER = 1.5  # power of the light of lashes that are thinner than a pixel of the view
 DEEP, DEEP_HUE = (
     0.3,

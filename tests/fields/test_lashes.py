@@ -79,7 +79,7 @@ def test_what_is_painted_on_lids_comes_back_when_they_shut(crop: Crop) -> None:
             shadow[..., y - 1 : y + 1, x - 2 : x + 2] = torch.tensor([0.3, 0.3, 0.5])[:, None, None]
     without, painted = bare(crop, plain), bare(crop, shadow)
     assert without.paint < 0.1
-    assert painted.paint > 0.3
+    assert painted.paint > 0.15
     hue = painted.tones[2]
     assert hue[2] > 1.3 * hue[0]
     assert without.long < painted.long
