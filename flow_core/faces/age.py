@@ -12,6 +12,7 @@ import functools
 import torch
 from torch import Tensor
 
+from ..geometry.ramp import ramp
 from .landmarks import AT, IRISES, pose
 
 # Ends of the distances that tell: of the eyes, the width and the height of the face, the length of the nose and its width, both irises;
@@ -39,8 +40,7 @@ def childlike(places: Tensor) -> Tensor:
     if not (score > CHILD[0]).any():  # most people are grown up
         return torch.zeros_like(score)
     aside = pose(places)[:, :2].abs().amax(1)
-    turned = ((aside - TURNED[0]) / (TURNED[1] - TURNED[0])).clamp(0, 1)
-    return ((score - CHILD[0]) / (CHILD[1] - CHILD[0])).clamp(0, 1) * (1 - turned)
+    return ramp(score, *CHILD) * (1 - ramp(aside, *TURNED))
 
 
 @functools.lru_cache(maxsize=2)

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from ..checkpoint import filled
 from ..geometry.neighbours import blurred, closing, largest
+from ..geometry.ramp import ramp
 from ..geometry.sampling import enlarged, enlarged_part
 from ..guides.nano import fused
 from ..once import once
@@ -166,10 +167,10 @@ def likely_hair(
     mask = enclosed(likely * some, small, likely, round(HOLE * coarse))
     mask = mask * hanging_together(mask, likely, span)
     bounds = torch.lerp(*mask.new_tensor([UNKNOWN, SEEN])[..., None, None, None, None], known(likely))
-    outer, found, inner = (((mask - low) / (high - low)).clamp(0, 1) for low, high in bounds)
+    outer, found, inner = (ramp(mask, low, high) for low, high in bounds)
     found = found * torch.maximum(near_sure(likely, max(1, round(HELD * coarse))), below)  # there doubt is wide
     mask = matted(picture, found, max(1, round(BAND * coarse)), inner, outer)
-    some = ((likely - STRAY[0]) / (STRAY[1] - STRAY[0])).clamp(0, 1)
+    some = ramp(likely, *STRAY)
     return mask * resized(some, side), sure, likely
 
 
@@ -204,11 +205,10 @@ def _looked(
     sure = trusted(looks[0])
     count = round(coarse * windows[-1])
     total = picture.new_zeros(len(picture), 2, count, count)
-    # the less of the picture a look sees, the less it tells
-    weights = [middle(within, span / window).mean((1, 2, 3)) ** UNSEEN + 1e-6 for window in windows]
+    seen_shares = [middle(within, span / window).mean((1, 2, 3)) for window in windows]
+    weights = [seen**UNSEEN + 1e-6 for seen in seen_shares]  # the less of the picture a look sees, the less it tells
     doubt = ~sure
-    for window, look in zip(windows[1:], looks[1:], strict=True):
-        seen = middle(within, span / window).mean((1, 2, 3))
+    for window, look, seen in zip(windows[1:], looks[1:], seen_shares[1:], strict=True):
         sure = sure | (trusted(look, VERY) & ((seen > WHOLE) if window > WINDOW else (seen > 0)))
     weights[0] = torch.where(doubt & sure, 1e-6, weights[0])
     for window, logits, weight in zip(windows, looks, weights, strict=True):
@@ -216,9 +216,7 @@ def _looked(
         found = F.interpolate(logits, (here, here), mode="bilinear", align_corners=False)
         share = picture.new_ones(here, here)
         if window < windows[-1]:  # where a look ends, the next one goes on
-            edge = (torch.arange(here, device=picture.device) + 0.5) / coarse
-            edge = (torch.minimum(edge, edge.flip(0)) / JOINED).clamp(max=1)
-            share = torch.minimum(edge, edge[:, None])
+            share = _fading(here, JOINED * coarse, picture.device)
         share = share * weight[:, None, None, None]
         rim = (count - here) // 2
         total[:, :, rim : rim + here, rim : rim + here] += torch.cat([found * share, share], 1)
@@ -231,10 +229,15 @@ def _looked(
         inside.copy_(torch.maximum(inside, near))
     found = found.sigmoid()
     if windows[-1] > WINDOW:  # the furthest look alone tells the less the farther from the face
-        edge = (torch.arange(count, device=picture.device) + 0.5) / coarse
-        edge = (torch.minimum(edge, edge.flip(0)) / ((FAR - WINDOW) / 2)).clamp(max=1)
-        found = found * torch.minimum(edge, edge[:, None])
+        found = found * _fading(count, (FAR - WINDOW) / 2 * coarse, picture.device)
     return found, sure
+
+
+def _fading(count: int, pixels: float, device: torch.device) -> Tensor:
+    """``[count,count]``: 1, and at its border 0, to which it falls over so many pixels."""
+    edge = torch.arange(count, device=device) + 0.5
+    edge = (torch.minimum(edge, edge.flip(0)) / pixels).clamp(max=1)
+    return torch.minimum(edge, edge[:, None])
 
 
 def _hanging(found: Tensor, picture: Tensor, within: Tensor, span: float, coarse: int) -> Tensor:
@@ -261,9 +264,7 @@ def _with_long(found: Tensor, picture: Tensor, within: Tensor, span: float) -> T
         joined[:, :, row] *= above[:, :, 0]
     near = largest(joined, 5)
     near[:, :, :first] = 1
-    edge = (torch.arange(count, device=found.device) + 0.5) / coarse
-    edge = (torch.minimum(edge, edge.flip(0)) / ENDS).clamp(max=1)
-    return likely * near * torch.minimum(edge, edge[:, None])
+    return likely * near * _fading(count, ENDS * coarse, found.device)
 
 
 def _goes_on(found: Tensor, span: float) -> Tensor:
@@ -288,9 +289,7 @@ def _low(picture: Tensor, within: Tensor, span: float, count: int) -> Tensor:
     for (side, below), logits in zip(HANGING, net(torch.cat(looks)).chunk(len(HANGING)), strict=True):
         here = round(side * coarse)
         left, top = (round((rim + (span - side) / 2 + off) * coarse) for off in (0.0, below))
-        edge = (torch.arange(here, device=picture.device) + 0.5) / here
-        edge = (5 * torch.minimum(edge, edge.flip(0))).clamp(max=1)
-        weight = torch.minimum(edge, edge[:, None]).expand(len(picture), 1, -1, -1)
+        weight = _fading(here, here / 5, picture.device).expand(len(picture), 1, -1, -1)
         found = F.interpolate(logits, (here, here), mode="bilinear", align_corners=False)
         total[:, :, top : top + here, left : left + here] += torch.cat([found * weight, weight], 1)
     rim = round(rim * coarse)
@@ -307,7 +306,7 @@ def _surer_below(likely: Tensor, span: float) -> Tensor:
 def share_below(count: int, span: float, device: torch.device) -> Tensor:
     """Of rows ``[count,1]`` of squares of ``span`` sides, what of their hair is found below the face alone, 0..1."""
     rows = (torch.arange(count, device=device) + 0.5) / count * span + 0.5 - span / 2
-    return ((rows - BELOW[0]) / (BELOW[1] - BELOW[0])).clamp(0, 1)[:, None]
+    return ramp(rows, *BELOW)[:, None]
 
 
 def hangs(picture: Tensor, within: Tensor, span: float) -> bool:
@@ -337,7 +336,7 @@ def textured(picture: Tensor, mask: Tensor, radius: int) -> Tensor:
     fine = blurred((tone - blurred(tone, 1, 1)).abs(), radius)
     usual = [one[m > 0.9].median() if (m > 0.9).any() else one.sum() * 0 for one, m in zip(fine, mask, strict=True)]
     usual = torch.stack(usual)[:, None, None, None]
-    some = ((fine / usual.clamp(min=1e-4) - TEXTURE[0]) / (TEXTURE[1] - TEXTURE[0])).clamp(0, 1)
+    some = ramp(fine / usual.clamp(min=1e-4), *TEXTURE)
     some = torch.where(usual < BLURRED, 1.0, some)
     return torch.lerp(some, torch.ones_like(some), ((mask - 0.9) / 0.08).clamp(0, 1))
 
@@ -367,16 +366,15 @@ def enclosed(mask: Tensor, picture: Tensor, likely: Tensor, radius: int) -> Tens
     weight = mask.square() + 1e-4
     around = blurred(torch.cat([picture * weight, weight], 1), radius)
     off = (picture - around[:, :3] / around[:, 3:]).abs().amax(1, keepdim=True)
-    alike = 1 - ((off - ALIKE[0]) / (ALIKE[1] - ALIKE[0])).clamp(0, 1)
-    some = ((likely - DOUBTED[0]) / (DOUBTED[1] - DOUBTED[0])).clamp(0, 1)
-    return torch.maximum(mask, closed * alike * some)
+    alike = 1 - ramp(off, *ALIKE)
+    return torch.maximum(mask, closed * alike * ramp(likely, *DOUBTED))
 
 
 def _black(picture: Tensor, mask: Tensor) -> Tensor:
     """Whether places of pictures ``[B,3,h,w]`` with hair ``[B,1,h,w]`` that is black are as black, ``[B,1,h,w]`` 0..1."""
     grey = picture.mean(1, keepdim=True)
     hair = (grey * mask).sum((2, 3), keepdim=True) / mask.sum((2, 3), keepdim=True).clamp(min=1)
-    return ((BLACK[1] - torch.maximum(grey, hair)) / (BLACK[1] - BLACK[0])).clamp(0, 1)
+    return ramp(torch.maximum(grey, hair), BLACK[1], BLACK[0])
 
 
 def known(likely: Tensor) -> Tensor:
@@ -384,15 +382,15 @@ def known(likely: Tensor) -> Tensor:
     hair, or a coat; it doubts all of hair that is pale, or dyed green."""
     sure, found = ((likely > least).float().mean((2, 3), keepdim=True) for least in (0.9, 0.5))
     share = sure / found.clamp(min=1e-6)
-    return ((share - KNOWN[0]) / (KNOWN[1] - KNOWN[0])).clamp(0, 1)
+    return ramp(share, *KNOWN)
 
 
 def near_sure(likely: Tensor, reach: int) -> Tensor:
     """How much of what may be hair ``[B,1,h,w]`` is near to what surely is, in pixels, or nearly sure itself, ``[B,1,h,w]`` 0..1: doubt about
     hair that is :func:`known` is as narrow as its border."""
-    core = ((likely - CORE[0]) / (CORE[1] - CORE[0])).clamp(0, 1)
+    core = ramp(likely, *CORE)
     near = blurred(largest(core, 2 * reach + 1), max(1, reach // 2), 1)
-    near = torch.maximum(near, ((likely - SOME[0]) / (SOME[1] - SOME[0])).clamp(0, 1))
+    near = torch.maximum(near, ramp(likely, *SOME))
     return 1 - known(likely) * (1 - near)
 
 
@@ -476,7 +474,7 @@ def _on_the_way(picture: Tensor, mask: Tensor, ways: Tensor) -> Tensor:
     unsure, near, along, begin, hair, beyond = ways.split((1, 1, picture.shape[1], 1, 1, 1), 1)
     alpha = (picture * along).sum(1, keepdim=True) - begin
     low, high = (SPREAD * beyond).clamp(*LOW), 1 - (SPREAD * hair).clamp(*HIGH)
-    return torch.lerp(mask, torch.minimum(((alpha - low) / (high - low)).clamp(0, 1), near), unsure)
+    return torch.lerp(mask, torch.minimum(ramp(alpha, low, high), near), unsure)
 
 
 def _colors(sums: Tensor, weight: Tensor, radius: int) -> tuple[Tensor, Tensor, Tensor]:
@@ -504,7 +502,7 @@ def trusted(logits: Tensor, least: tuple[float, float] = SURE) -> Tensor:
     found = (logits > 0).float()
     share = found.mean((1, 2, 3))
     sure = (logits * found).sum((1, 2, 3)) / found.sum((1, 2, 3)).clamp(min=1)
-    little = ((MUCH[0] - share) / (MUCH[0] - MUCH[1])).clamp(0, 1)
+    little = ramp(share, *MUCH)
     return (share >= LEAST) & (sure >= least[0] + (least[1] - least[0]) * little)
 
 

@@ -425,12 +425,11 @@ def ask_mouth(
         # Teeth stand in the dark that was seen, too, and not only beside it.
         dark = (1 - own) * mouth.widens
         covers = more.clamp(min=dark)
+        hangs, ends = edges_at(mouth.row, share) - b, 2 * mouth.row.pixel + EDGE
         if apart is not None:  # upper teeth hide what goes with the jaw, and nothing else of theirs does
-            hides = smoothstep(edges_at(mouth.row, share) - b, 0.0, 2 * mouth.row.pixel + EDGE)
-            covers = torch.maximum(more, dark * torch.where(lower_part, hides, 1.0))
+            covers = torch.maximum(more, dark * torch.where(lower_part, smoothstep(hangs, 0.0, ends), 1.0))
         if mouth.replaced:
-            whole = smoothstep(edges_at(mouth.row, share) - b, -EDGE, 2 * mouth.row.pixel + EDGE)
-            covers = torch.maximum(covers, mouth.replaced * whole)
+            covers = torch.maximum(covers, mouth.replaced * smoothstep(hangs, -EDGE, ends))
         visible, low = 1 - covers * (1 - seen * own), mouth.jaw is None
         made = paint(mouth.row, share, b, top, bottom, alpha, visible, fell, 1 - own, own * narrowed, low)
     return alpha, follows, torch.stack(mouth.source.back(sa, sb_seen)), shade, made

@@ -63,7 +63,8 @@ def moved_face(face: Face, field: MusclesField, size: int = RASTER, after: Tenso
     controls = controls + _fuller(part) * (smiles[0] - smiles[1]).clamp(0, 1)
     shaping = bool(controls.any())
     points, depth = face.mesh
-    change = fitted.turned(part.moved((after - shown) * of_mesh(part), controls)[None])[0]
+    contracted = after - shown
+    change = fitted.turned(part.moved(contracted * of_mesh(part), controls)[None])[0]
     moved = landmarks + part.landmarks(change[:, :2])
     rounds = rounded(landmarks, moved, points + change[:, :2], smiles[1].item())
     if rounds is not None:
@@ -92,9 +93,7 @@ def moved_face(face: Face, field: MusclesField, size: int = RASTER, after: Tenso
     if face.colors is not None:
         years = years_of(part, controls)
         shift = torch.cat([shift, lit(face, after, years)], 1)
-        drawn = torch.stack(
-            [(after - shown)[part.unit_names.index("browTogether" + side)] for side in ("Left", "Right")]
-        )
+        drawn = torch.stack([contracted[part.unit_names.index("browTogether" + side)] for side in ("Left", "Right")])
         # Brows stay under glasses, and lines beside brows that have not moved would be scratches.
         pixel = math.inf if face.glasses else face.pixel / fitted.scale[0].item()
         frown = frown_light(drawn, part.neutral, part.triangles, seen, pixel)

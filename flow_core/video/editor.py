@@ -197,8 +197,7 @@ class Editor:
                     self.tracker.look_for_colors(frame, track, dt, s.smooth)
                     self.tracker.look_for_covers(frame, track, dt)
                     track.fitted = self._fit(track, dt) if fitted is None else fitted
-                    if isinstance(wanted, MusclesField):
-                        wanted = talking(wanted, track.speech.follow(track.fitted.units, dt))
+                    wanted = talking(wanted, track.speech.follow(track.fitted.units, dt))
                     if wanted.changes_lines(track.fitted.units):
                         self.tracker.look_for_creases(frame, track)
                     if wanted.shuts_eyes():

@@ -35,7 +35,8 @@ class Speech:
             units: ``[1,U]`` that the face shows.
             dt: seconds after the last frame.
         """
-        at = max(units[0, load_rig().unit_names.index("jawOpen")].item(), 0.0)
+        jaw, _ = _at(units.device)
+        at = max(units[0, jaw].item(), 0.0)
         low, high = self.range or (at, at)
         self.range = low, high = min(at, low + SETTLES * dt), max(at, high - SETTLES * dt)
         return smoothstep(high - low, *SPEAKS)
