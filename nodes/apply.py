@@ -28,7 +28,8 @@ class FaceFlowApply(io.ComfyNode):
             node_id="FaceFlowApply",
             display_name="FaceFlow Apply",
             category=EDIT,
-            description="Puts an edit on a picture, at the picture's own resolution. Quick: move the sliders and run again. "
+            description="Puts an edit on a picture, at the picture's own resolution. Quick: with Run (On Change), in the "
+            "menu beside Run, the picture follows the sliders. "
             "Pixels that the edit does not reach stay exactly as they are.",
             search_aliases=["warp", "liquify", "strength", "expression"],
             inputs=[

@@ -95,7 +95,7 @@ class FaceFlowMuscles(io.ComfyNode):
             display_name="FaceFlow Muscles",
             category=EDIT,
             description="An edit of a face's muscles and shape by hand: an expression to start from, a slider for each muscle. It "
-            "fits every face: put it on one with FaceFlow Apply.",
+            "fits every face: put it on one with FaceFlow Apply. With Run (On Change), in the menu beside Run, the picture follows the sliders.",
             search_aliases=["smile", "expression", "emotion", "blendshapes", "ARKit", "FACS", "face shape", "wink"],
             inputs=[
                 io.Combo.Input("preset", options=[NONE, *PRESETS], default="smile",
