@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from ..faces.frowning import drawn_together
 from ..faces.landmarks import pose
 from ..faces.rig import UnknownMuscle, load_rig
 from ..faces.shown import shown_by
@@ -43,6 +44,7 @@ _SMILING = {
 }
 _ALL = {"relax": 1.0}
 FAR = 4.0  # an amount beyond that was meant otherwise, in per cent or out of ten
+FROWN_DOWN = 0.8  # of a full contraction, by which brows come down that are drawn together wholly
 TURNED = (
     0.08,
     0.25,
@@ -195,10 +197,22 @@ def expression_of(crop: Crop) -> MusclesField:
     more its two sides are made equal, but for the gaze.
     """
     units, names = read_shown(crop.places, shown_by(crop)).clamp(max=MOST), load_rig().unit_names
+    units = frowning(units, drawn_together(crop).to(units))
     turned = ((pose(crop.places)[:, :1].abs() - TURNED[0]) / (TURNED[1] - TURNED[0])).clamp(0, 1)
     other = units[:, [other_side(n, names) for n in names]]
     sides = torch.tensor([not n.startswith("eyeLook") for n in names], device=units.device)
     return copied(units + (other - units) / 2 * turned * sides)
+
+
+def frowning(units: Tensor, together: Tensor) -> Tensor:
+    """What faces show, ``units [B,U]`` as of :func:`read_shown`, with brows that are drawn ``together [B]`` 0..1, of which that reader
+    knows nothing. They come down, too, but where their inner ends are up, as those of the sad are."""
+    names, units = load_rig().unit_names, units.clone()
+    down = FROWN_DOWN * together * (1 - units[:, names.index("browInnerUp")].clamp(0, 1))
+    for side in ("Left", "Right"):
+        units[:, names.index(f"browTogether{side}")] = together
+        units[:, names.index(f"browDown{side}")] = units[:, names.index(f"browDown{side}")].maximum(down)
+    return units
 
 
 def copied(units: Tensor) -> MusclesField:

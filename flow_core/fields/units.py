@@ -180,6 +180,7 @@ def units_after(face: FittedFace, landmarks: Tensor, relax: Tensor, change: Tens
     low, high = torch.minimum(_floor().to(shown), shown).minimum(start), shown.clamp(min=MOST)
     low, high, shares = own_eyes(face.rig, shown, start, low, high)
     low = unsquinted(face, landmarks, start, change, low)
+    said = start
     asked, start = asked * torch.where(asked > 0, *shares[:, at]), start.clamp(low, high)
     high = torch.maximum(bared(face, start, high), low)
 
@@ -196,7 +197,17 @@ def units_after(face: FittedFace, landmarks: Tensor, relax: Tensor, change: Tens
     for _ in range(LOOKS if look is not None else 0):
         missing = mended(read + asked - look.after(after))
         after = found(missing, landmarks_after(face, landmarks, after[None])[0], first, low, high)
-    return after
+    # Readers hardly see brows that are drawn together: who is to frown does so by what was said.
+    return torch.where(
+        _brows().to(after.device), after + (said - after) * change[names.index("browTogetherLeft")].clamp(0, 1), after
+    )
+
+
+@functools.lru_cache(maxsize=1)
+def _brows() -> Tensor:
+    """``[U]``: the units of brows."""
+    with torch.inference_mode(False):
+        return torch.tensor([n.startswith("brow") for n in load_rig().unit_names])
 
 
 def other_side(name: str, names: Sequence[str]) -> int:
