@@ -25,10 +25,8 @@ HIGH, WIDE = 40, 64  # pixels of what the network sees
 ACROSS = 1.75  # its width in distances between the middles of the eyes
 UP = 0.36  # how far its middle lies above the eyes, in the same distances
 CHANNELS = (16, 32, 48, 64)
-USUAL, FULL = (
-    0.45,
-    0.8,
-)  # what the network answers for nine of ten faces at rest at most, and for those that surely frown
+# What the network answers for nine of ten faces at rest at most, and for those that surely frown
+USUAL, FULL = 0.5, 0.8
 
 
 class Frowning(nn.Module):

@@ -197,7 +197,7 @@ def units_after(face: FittedFace, landmarks: Tensor, relax: Tensor, change: Tens
     for _ in range(LOOKS if look is not None else 0):
         missing = mended(read + asked - look.after(after))
         after = found(missing, landmarks_after(face, landmarks, after[None])[0], first, low, high)
-    # Readers hardly see brows that are drawn together: who is to frown does so by what was said.
+    # Readers hardly see brows that are drawn together: who surely frowns does so by what was said.
     return torch.where(
         _brows().to(after.device), after + (said - after) * change[names.index("browTogetherLeft")].clamp(0, 1), after
     )
