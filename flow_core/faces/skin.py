@@ -1,0 +1,169 @@
+"""How far the skin of a face goes on beyond it: ears, neck, shoulders, arms and hands.
+
+Nothing is learnt here. The face says what colours its skin has in light and in shade, and skin is what has these and is reached from face and neck
+without crossing an edge. What is seen beside the head says how much of the world looks like that as well; the more of it does, the sooner skin
+is given up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ..geometry.geodesic import geodesic
+from ..geometry.lab import rgb_to_lab
+from ..geometry.neighbours import closing, largest
+from ..geometry.ramp import ramp
+from .hair import resized
+
+SIDE = 64  # pixels of the face square's side, at which skin is looked for
+# Standard deviations of a / (L + 16) and b / (L + 16), which light does not change: at least, and more of it per length of these
+NOISE, MORE_NOISE = 0.018, 2.0
+LIGHT = 30.0  # variance of L, at least
+LINEAR = 1.6  # standard deviations of L, up to which colours go on changing with light as they do in the face
+BRIGHT, DARK = (2.2, 1.5), (3.0, 0.7)  # of L, from where on it is unlike skin, and by how much each more
+LOOSE = 1.6  # standard deviations, all in all, that skin is usually off
+ALIKE = (0.15, 0.75), (0.55, 0.4)  # likeness of no skin and of skin, and how much more where the wall is wholly alike
+ASIDE, UPWARDS = 0.16, (0.08, 0.12)  # of the square beside a face, and above the chin, that are wall
+ENOUGH, MOST_ALIKE = 0.01, 0.8  # share of the picture that tells of it; likeness at most
+TONES = 0.5, 2.0, 2.0  # how much an edge in L, a and b counts: a body has its own light and shade
+FLAT = 2.0  # difference of neighbours that is no edge
+STEP, UNSURE_STEP = (
+    0.24,
+    2.4,
+)  # what a way of one side of the face square costs, and how much more where the wall is alike
+UNLIKE = 24.0  # and how much more one over what is no skin
+WALL_STEP, WALL_UNLIKE = 0.36, 15.0  # the same of the wall, and over what is skin
+EDGE, UNSURE_EDGE = 0.03, 0.5  # what an edge costs for each step of difference, and how much more there
+FADES = 1.0, 2.6  # costs, from where on skin fades, and where it ends
+HOLES, SMOOTH = 9, (9.0, 5.0)  # pixels across of gloss and moles; steepest difference there: an ornament, and gloss
+BRIDGED, LANDING = 0.1, 1.2  # of the square, how wide necklaces and strands may be; and what lies beyond costs
+SEED, LEAST_SEED = 3.0, 0.3  # what it costs to begin where there is no skin of the face; and how much there is to be
+SURELY, MORE_SURELY = 0.45, 0.7  # likeness of what may lie there, and how much more where the wall is alike
+TOLD, TELLING = (
+    0.25,
+    (0.12, 0.04),
+)  # how much the body tells of skin; likeness of the wall for which it does not, and does
+
+
+@torch.no_grad()
+def skin_beyond(
+    picture: Tensor, within: Tensor, span: float, own: Tensor, face: Tensor, hair: Tensor, begin: Tensor, chin: Tensor
+) -> Tensor:
+    """Skin that goes on from faces.
+
+    Args:
+        picture: squares ``[B,3,S,S]`` RGB 0..1 around the middle of the face squares.
+        within: ``[B,1,S,S]`` 1 where they are seen.
+        span: their side in sides of the face squares.
+        own: the skin of the faces, with brow and neck, ``[B,1,s,s]`` 0..1 of the squares.
+        face: where the faces are, the same.
+        hair: what is hair, the same.
+        begin: where of ``own`` skin may go on from, the same.
+        chin: ``[B]`` from the tops of the face squares, in their sides.
+
+    Returns:
+        ``[B,1,n,n]`` 0..1 of the squares, n = ``64 * span``.
+    """
+    n = round(SIDE * span)
+    picture, within, own, face, hair, begin = (resized(x, n) for x in (picture, within, own, face, hair, begin))
+    lab = rgb_to_lab(picture.movedim(1, 0).flatten(1)).unflatten(1, (len(picture), n, n)).movedim(0, 1)
+    bare, seed = within * (1 - hair), own * begin
+    wall = (_beside(face, chin, span) * bare > 0.5).float()
+    steep = [(lab.diff(dim=axis) * lab.new_tensor(TONES)[:, None, None]).norm(dim=1, keepdim=True) for axis in (3, 2)]
+    smooth = ramp(_steepest(*steep), *SMOOTH) * bare
+    told = seed.square() * bare
+    off = unlike(lab, told)
+    for _ in range(2):
+        told = told * torch.exp(-off / 8)  # what is unlike most of it is no skin
+        off = unlike(lab, told)
+        like = torch.exp(-off / (2 * LOOSE**2)) * bare
+        alike = _usual(like, wall)
+        found = _reached(like, alike, smooth, seed, wall, steep)
+        # a body lies in another light than its face, and tells of skin as well
+        told = torch.maximum(told, TOLD * ramp(alike, *TELLING) * found.square())
+    return found
+
+
+def unlike(lab: Tensor, weight: Tensor) -> Tensor:
+    """How unlike the skin in ``weight [B,1,h,w]`` colours ``[B,3,h,w]`` are, squared and in standard deviations, ``[B,1,h,w]``.
+
+    Light as strong again takes L + 16, a and b to as many times. Yet skin is more colourful where it lies in shade, and paler where it
+    shines; how much is learnt from the face."""
+    light, hue = lab[:, :1], lab[:, 1:] / (lab[:, :1] + 16)
+    lighter = light - _mean(light, weight)
+    varied = _mean(lighter.square(), weight) + LIGHT
+    usual = _mean(hue, weight)
+    slope = _mean((hue - usual) * lighter, weight) / varied
+    lighter = lighter / varied.sqrt()
+    off = hue - usual - slope * varied.sqrt() * lighter.clamp(-LINEAR, LINEAR)
+    least = NOISE**2 * (1 + MORE_NOISE * usual.norm(dim=1, keepdim=True))
+    aa, bb = (_mean(off.square(), weight) + least).split(1, 1)
+    ab = _mean(off[:, :1] * off[:, 1:], weight)
+    a, b = off.split(1, 1)
+    far = (bb * a.square() - 2 * ab * a * b + aa * b.square()) / (aa * bb - ab.square())
+    bright, dark = (lighter - BRIGHT[0]).clamp(min=0), (-lighter - DARK[0]).clamp(min=0)
+    return far + (BRIGHT[1] * bright).square() + (DARK[1] * dark).square()
+
+
+def _beside(face: Tensor, chin: Tensor, span: float) -> Tensor:
+    """Where nothing of a body is expected: beside faces ``[B,1,n,n]`` and above them, not below their chins ``[B]``, ``[B,1,n,n]`` 0..1."""
+    n = face.shape[-1]
+    rows = ((torch.arange(n, device=face.device) + 0.5) / n - 0.5) * span + 0.5
+    above = ramp(chin[:, None] - rows, *UPWARDS)[:, None, :, None]
+    return above * (1 - largest(face, 2 * round(ASIDE * n / span) + 1))
+
+
+def _usual(like: Tensor, wall: Tensor) -> Tensor:
+    """How much most of a wall ``[B,1,n,n]`` 0 or 1 is like skin, ``[B,1,1,1]``; 0 where little of it is seen."""
+    found = [
+        one[at > 0].quantile(0.85) if at.mean() > ENOUGH else one.new_zeros(())
+        for one, at in zip(like, wall, strict=True)
+    ]
+    return torch.stack(found).clamp(max=MOST_ALIKE)[:, None, None, None]
+
+
+def _reached(
+    like: Tensor, alike: Tensor, smooth: Tensor, seed: Tensor, wall: Tensor, steep: Sequence[Tensor]
+) -> Tensor:
+    """What is ``like`` skin, and reached from ``seed`` sooner than from the ``wall``, all ``[B,1,n,n]`` 0..1.
+
+    Args:
+        alike: how much most of the wall is like skin, ``[B,1,1,1]``.
+        smooth: where there is no ornament.
+        steep: differences of neighbours, along rows ``[B,1,n,n-1]`` and columns ``[B,1,n-1,n]``.
+    """
+    skin = ramp(like, *(least + more * alike for least, more in ALIKE))
+    closed = closing(skin, HOLES)
+    skin = torch.maximum(skin, closed * ramp(closed, 0.5, 0.9) * smooth)
+    edges = [(EDGE + UNSURE_EDGE * alike) * (s - FLAT).clamp(min=0) for s in steep]
+
+    def reached(begin: Tensor, step: Tensor | float, over: Tensor) -> Tensor:
+        n = over.shape[-1]
+        pairs = [torch.maximum(over.narrow(axis, 0, n - 1), over.narrow(axis, 1, n - 1)) for axis in (3, 2)]
+        return geodesic(begin, *((step + pair) / SIDE + edge for pair, edge in zip(pairs, edges, strict=True)))
+
+    from_wall = reached(torch.where(wall > 0, 0.0, torch.inf), WALL_STEP, WALL_UNLIKE * skin.square())
+    step, over = STEP + UNSURE_STEP * alike, UNLIKE * (1 - skin).square()
+    way = reached(torch.where(seed < LEAST_SEED, torch.inf, SEED * (1 - seed)), step, over)
+    there = ramp(way, FADES[1], FADES[0]) * skin * ramp(way - from_wall, 1.0, 0.0)
+    near = largest((there > 0.5).float(), 2 * round(BRIDGED * SIDE) + 1)
+    lands = (near > 0) & (like * ramp(way - from_wall, 1.0, 0.0) > SURELY + MORE_SURELY * alike)
+    way = reached(torch.where(lands, way.clamp(max=LANDING), way), step, over)
+    return ramp(way, FADES[1], FADES[0]) * skin * ramp(way - from_wall, 1.0, 0.0)
+
+
+def _steepest(across: Tensor, down: Tensor) -> Tensor:
+    """The steepest differences around each place, ``[B,1,n,n]``, of those along rows ``[B,1,n,n-1]`` and columns ``[B,1,n-1,n]``."""
+    return largest(torch.maximum(F.pad(across, (0, 1)), F.pad(down, (0, 0, 0, 1))), 5)
+
+
+def _mean(values: Tensor, weight: Tensor) -> Tensor:
+    """Of ``[B,C,h,w]`` with weights ``[B,1,h,w]``, ``[B,C,1,1]``."""
+    return (values * weight).sum((2, 3), keepdim=True) / weight.sum((2, 3), keepdim=True).clamp(min=1e-6)
+
+
+__all__ = ["skin_beyond", "unlike"]
