@@ -70,6 +70,7 @@ NECK = (
     0.05,
     0.22,
 )  # of the square below the chin, up to where a neck may go on, and by where it has faded into what is not painted
+COLLAR = 0.2, 0.5  # the same of a neck that goes on below the face square
 WALL = 0.1, 0.3  # share of what lies beside a face that looks like skin: none, and too much
 FRINGE = 1.0, 1.4  # of the way up from the brows to the top of the face, between which a fringe may end and hair begin
 BESIDE = 0.75, 0.95  # of the half width of the face, beyond which no fringe ends
@@ -321,16 +322,16 @@ class Seen:
 
     def _all_skin(self) -> Tensor:
         """Skin of the face and beyond it, in the whole picture, ``[B,1,n,n]`` 0..1."""
-        own, face = self.face_skin, self._around(self.outline("all", 0.03))
+        taper = color_taper(pixel_centers(self.size, self.size, self.rgb.device))[:, None]  # or what goes on below has an edge
+        own, face = self._around(self.region("skin") * taper), self._around(self.outline("all", 0.03))
         within = torch.ones_like(self.picture[:, :1]) if self.within is None else self.within.to(self.picture)
         if self.dyes:
             hair = resized(self.found_hair[0], self.whole.shape[-1])
         else:
             hair, rim = hair_around(self.picture, within, self.span, self.whole.shape[-1]), self._rim
             hair[..., rim : rim + self.size, rim : rim + self.size] = self.hair
-        begin = torch.maximum(face, self._around(torch.maximum(*self._brow_and_neck)))
-        chin = self.landmarks[:, AT[152], 1]
-        more = skin_beyond(self.whole, within, self.span, own, face, hair, begin, chin)
+        neck, chin = self._neck(self.span, COLLAR), self.landmarks[:, AT[152], 1]
+        more = skin_beyond(self.whole, within, self.span, own, face, hair, neck, chin)
         more = guided(self.whole, resized(more, own.shape[-1]), max(1, round(0.02 * self.size)))
         # within the face it is known where lips and eyes are, and what covers them may be a hand
         covered = self._around(self.covered)
@@ -356,13 +357,18 @@ class Seen:
         oval, brow = self.landmarks[:, [AT[i] for i in OVAL]], self._brows
         upper = brow + (oval - brow) * oval.new_tensor(BROW)
         upper = torch.stack([upper[..., 0], torch.minimum(upper[..., 1], brow[..., 1])], -1)
-        left, right, chin = (self.landmarks[:, AT[i]] for i in (172, 397, 152))
-        down = chin[:, 1:] + NECK[1]
-        neck = torch.stack([left, right, torch.cat([right[:, :1], down], 1), torch.cat([left[:, :1], down], 1)], 1)
         radius = max(1, round(0.015 * self.size))
-        upper, neck = (blurred(polygon_mask(p, self.size).to(self.rgb), radius) for p in (upper, neck))
-        below = pixel_centers(self.size, self.size, neck.device)[..., 1] - chin[:, 1, None, None]
-        return [upper, neck * (1 - ramp(below, *NECK))[:, None]]
+        return [blurred(polygon_mask(upper, self.size).to(self.rgb), radius), self._neck(1.0, NECK)]
+
+    def _neck(self, span: float, ends: tuple[float, float]) -> Tensor:
+        """A neck in squares of ``span`` sides, which ends between so far below the chin, ``[B,1,n,n]`` 0..1, n = ``size * span``."""
+        n = round(self.size * span)
+        left, right, chin = (self.landmarks[:, AT[i]] for i in (172, 397, 152))
+        down = chin[:, 1:] + ends[1]
+        neck = torch.stack([left, right, torch.cat([right[:, :1], down], 1), torch.cat([left[:, :1], down], 1)], 1)
+        neck = blurred(polygon_mask((neck - 0.5) / span + 0.5, n).to(self.rgb), max(1, round(0.015 * self.size)))
+        below = ((pixel_centers(n, n, neck.device)[..., 1] - 0.5) * span + 0.5) - chin[:, 1, None, None]
+        return neck * (1 - ramp(below, *ends))[:, None]
 
     def _no_wall(self) -> Tensor:
         """Left and right of the face, ``[B,1,1,size]``: 0 where what lies far from it looks like skin too."""

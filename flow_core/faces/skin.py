@@ -17,7 +17,7 @@ from ..geometry.geodesic import geodesic
 from ..geometry.lab import rgb_to_lab
 from ..geometry.neighbours import closing, largest
 from ..geometry.ramp import ramp
-from .hair import resized
+from .hair import fading, resized
 
 SIDE = 64  # pixels of the face square's side, at which skin is looked for
 # Standard deviations of a / (L + 16) and b / (L + 16), which light does not change: at least, and more of it per length of these
@@ -26,6 +26,7 @@ LIGHT = 30.0  # variance of L, at least
 LINEAR = 1.6  # standard deviations of L, up to which colours go on changing with light as they do in the face
 BRIGHT, DARK = (2.2, 1.5), (3.0, 0.7)  # of L, from where on it is unlike skin, and by how much each more
 LOOSE = 1.6  # standard deviations, all in all, that skin is usually off
+SHADED = 0.5  # how much more a neck is, which lies in the shade of a chin
 ALIKE = (0.15, 0.75), (0.55, 0.4)  # likeness of no skin and of skin, and how much more where the wall is wholly alike
 ASIDE, UPWARDS = 0.16, (0.08, 0.12)  # of the square beside a face, and above the chin, that are wall
 ENOUGH, MOST_ALIKE = 0.01, 0.8  # share of the picture that tells of it; likeness at most
@@ -40,7 +41,8 @@ WALL_STEP, WALL_UNLIKE = 0.36, 15.0  # the same of the wall, and over what is sk
 EDGE, UNSURE_EDGE = 0.03, 0.5  # what an edge costs for each step of difference, and how much more there
 FADES = 1.0, 2.6  # costs, from where on skin fades, and where it ends
 HOLES, SMOOTH = 9, (9.0, 5.0)  # pixels across of gloss and moles; steepest difference there: an ornament, and gloss
-BRIDGED, LANDING = 0.1, 1.2  # of the square, how wide necklaces and strands may be; and what lies beyond costs
+ENDS = 0.5  # of the face square, over which skin fades that goes on beyond what is looked at
+BRIDGED, LANDING, UNSURE_LANDING = 0.12, 0.75, 4.0  # of the square, how wide necklaces and strands may be; what lies beyond costs, and more
 SEED, LEAST_SEED = 3.0, 0.3  # what it costs to begin where there is no skin of the face; and how much there is to be
 SURELY, MORE_SURELY = 0.45, 0.7  # likeness of what may lie there, and how much more where the wall is alike
 TOLD, TELLING = (
@@ -51,7 +53,7 @@ TOLD, TELLING = (
 
 @torch.no_grad()
 def skin_beyond(
-    picture: Tensor, within: Tensor, span: float, own: Tensor, face: Tensor, hair: Tensor, begin: Tensor, chin: Tensor
+    picture: Tensor, within: Tensor, span: float, own: Tensor, face: Tensor, hair: Tensor, neck: Tensor, chin: Tensor
 ) -> Tensor:
     """Skin that goes on from faces.
 
@@ -62,16 +64,17 @@ def skin_beyond(
         own: the skin of the faces, with brow and neck, ``[B,1,s,s]`` 0..1 of the squares.
         face: where the faces are, the same.
         hair: what is hair, the same.
-        begin: where of ``own`` skin may go on from, the same.
+        neck: where necks are, the same.
         chin: ``[B]`` from the tops of the face squares, in their sides.
 
     Returns:
         ``[B,1,n,n]`` 0..1 of the squares, n = ``64 * span``.
     """
     n = round(SIDE * span)
-    picture, within, own, face, hair, begin = (resized(x, n) for x in (picture, within, own, face, hair, begin))
+    picture, within, own, face, hair, neck = (resized(x, n) for x in (picture, within, own, face, hair, neck))
     lab = rgb_to_lab(picture.movedim(1, 0).flatten(1)).unflatten(1, (len(picture), n, n)).movedim(0, 1)
-    bare, seed = within * (1 - hair), own * begin
+    bare, seed = within * (1 - hair), own * torch.maximum(face, neck)
+    loose = LOOSE * (1 + SHADED * neck)
     wall = (_beside(face, chin, span) * bare > 0.5).float()
     steep = [(lab.diff(dim=axis) * lab.new_tensor(TONES)[:, None, None]).norm(dim=1, keepdim=True) for axis in (3, 2)]
     smooth = ramp(_steepest(*steep), *SMOOTH) * bare
@@ -80,12 +83,12 @@ def skin_beyond(
     for _ in range(2):
         told = told * torch.exp(-off / 8)  # what is unlike most of it is no skin
         off = unlike(lab, told)
-        like = torch.exp(-off / (2 * LOOSE**2)) * bare
+        like = torch.exp(-off / (2 * loose**2)) * bare
         alike = _usual(like, wall)
         found = _reached(like, alike, smooth, seed, wall, steep)
         # a body lies in another light than its face, and tells of skin as well
         told = torch.maximum(told, TOLD * ramp(alike, *TELLING) * found.square())
-    return found
+    return found * fading(n, ENDS * SIDE, found.device)
 
 
 def unlike(lab: Tensor, weight: Tensor) -> Tensor:
@@ -152,7 +155,7 @@ def _reached(
     there = ramp(way, FADES[1], FADES[0]) * skin * ramp(way - from_wall, 1.0, 0.0)
     near = largest((there > 0.5).float(), 2 * round(BRIDGED * SIDE) + 1)
     lands = (near > 0) & (like * ramp(way - from_wall, 1.0, 0.0) > SURELY + MORE_SURELY * alike)
-    way = reached(torch.where(lands, way.clamp(max=LANDING), way), step, over)
+    way = reached(torch.where(lands, way.minimum(LANDING + UNSURE_LANDING * alike), way), step, over)
     return ramp(way, FADES[1], FADES[0]) * skin * ramp(way - from_wall, 1.0, 0.0)
 
 
