@@ -217,7 +217,7 @@ def _looked(
         found = F.interpolate(logits, (here, here), mode="bilinear", align_corners=False)
         share = picture.new_ones(here, here)
         if window < windows[-1]:  # where a look ends, the next one goes on
-            share = fading(here, JOINED * coarse, picture.device)
+            share = _fading(here, JOINED * coarse, picture.device)
         share = share * weight[:, None, None, None]
         rim = (count - here) // 2
         total[:, :, rim : rim + here, rim : rim + here] += torch.cat([found * share, share], 1)
@@ -230,11 +230,11 @@ def _looked(
         inside.copy_(torch.maximum(inside, near))
     found = found.sigmoid()
     if windows[-1] > WINDOW:  # the furthest look alone tells the less the farther from the face
-        found = found * fading(count, (FAR - WINDOW) / 2 * coarse, picture.device)
+        found = found * _fading(count, (FAR - WINDOW) / 2 * coarse, picture.device)
     return found, sure
 
 
-def fading(count: int, pixels: float, device: torch.device) -> Tensor:
+def _fading(count: int, pixels: float, device: torch.device) -> Tensor:
     """``[count,count]``: 1, and at its border 0, to which it falls over so many pixels."""
     edge = torch.arange(count, device=device) + 0.5
     edge = (torch.minimum(edge, edge.flip(0)) / pixels).clamp(max=1)
@@ -265,7 +265,7 @@ def _with_long(found: Tensor, picture: Tensor, within: Tensor, span: float) -> T
         joined[:, :, row] *= above[:, :, 0]
     near = largest(joined, 5)
     near[:, :, :first] = 1
-    return likely * near * fading(count, ENDS * coarse, found.device)
+    return likely * near * _fading(count, ENDS * coarse, found.device)
 
 
 def _goes_on(found: Tensor, span: float) -> Tensor:
@@ -293,7 +293,7 @@ def _low(
     for (side, below), logits in zip(squares, net(torch.cat(looks)).chunk(len(squares)), strict=True):
         here = round(side * coarse)
         left, top = (round((rim + (span - side) / 2 + off) * coarse) for off in (0.0, below))
-        weight = fading(here, here / 5, picture.device).expand(len(picture), 1, -1, -1)
+        weight = _fading(here, here / 5, picture.device).expand(len(picture), 1, -1, -1)
         found = F.interpolate(logits, (here, here), mode="bilinear", align_corners=False)
         total[:, :, top : top + here, left : left + here] += torch.cat([found * weight, weight], 1)
     rim = round(rim * coarse)

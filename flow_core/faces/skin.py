@@ -17,7 +17,7 @@ from ..geometry.geodesic import geodesic
 from ..geometry.lab import rgb_to_lab
 from ..geometry.neighbours import closing, largest
 from ..geometry.ramp import ramp
-from .hair import fading, resized
+from .hair import resized
 
 SIDE = 64  # pixels of the face square's side, at which skin is looked for
 # Standard deviations of a / (L + 16) and b / (L + 16), which light does not change: at least, and more of it per length of these
@@ -41,8 +41,15 @@ WALL_STEP, WALL_UNLIKE = 0.36, 15.0  # the same of the wall, and over what is sk
 EDGE, UNSURE_EDGE = 0.03, 0.5  # what an edge costs for each step of difference, and how much more there
 FADES = 1.0, 2.6  # costs, from where on skin fades, and where it ends
 HOLES, SMOOTH = 9, (9.0, 5.0)  # pixels across of gloss and moles; steepest difference there: an ornament, and gloss
-ENDS = 0.5  # of the face square, over which skin fades that goes on beyond what is looked at
-BRIDGED, LANDING, UNSURE_LANDING = 0.12, 0.75, 4.0  # of the square, how wide necklaces and strands may be; what lies beyond costs, and more
+HAIR = 0.3, 0.6  # probability of what is no hair, and of some
+HAIRY = -6.0, -1.0  # by how much less what is hair is unlike the hair, and what is skin
+HIDDEN, BEHIND = 1.5, (-0.05, 0.0)  # what it costs behind a side of hair, which is so far below the chin
+ENDS = 0.35  # of the face square, over which skin fades that goes on beyond what is looked at
+BRIDGED, LANDING, UNSURE_LANDING = (
+    0.12,
+    0.75,
+    4.0,
+)  # of the square, how wide necklaces and strands may be; what lies beyond costs, and more
 SEED, LEAST_SEED = 3.0, 0.3  # what it costs to begin where there is no skin of the face; and how much there is to be
 SURELY, MORE_SURELY = 0.45, 0.7  # likeness of what may lie there, and how much more where the wall is alike
 TOLD, TELLING = (
@@ -73,22 +80,28 @@ def skin_beyond(
     n = round(SIDE * span)
     picture, within, own, face, hair, neck = (resized(x, n) for x in (picture, within, own, face, hair, neck))
     lab = rgb_to_lab(picture.movedim(1, 0).flatten(1)).unflatten(1, (len(picture), n, n)).movedim(0, 1)
+    hair = ramp(hair, *HAIR)
     bare, seed = within * (1 - hair), own * torch.maximum(face, neck)
     loose = LOOSE * (1 + SHADED * neck)
     wall = (_beside(face, chin, span) * bare > 0.5).float()
+    hidden = largest(hair, 5) * ramp(_below(chin, n, span), *BEHIND)
     steep = [(lab.diff(dim=axis) * lab.new_tensor(TONES)[:, None, None]).norm(dim=1, keepdim=True) for axis in (3, 2)]
     smooth = ramp(_steepest(*steep), *SMOOTH) * bare
     told = seed.square() * bare
+    hairs = ramp(hair, 0.7, 1.0)
+    known = hairs.mean((2, 3), keepdim=True) > ENOUGH
+    unlike_hair = torch.where(known, unlike(lab, hairs), torch.inf)
     off = unlike(lab, told)
     for _ in range(2):
         told = told * torch.exp(-off / 8)  # what is unlike most of it is no skin
         off = unlike(lab, told)
         like = torch.exp(-off / (2 * loose**2)) * bare
         alike = _usual(like, wall)
-        found = _reached(like, alike, smooth, seed, wall, steep)
+        like = like * ramp(unlike_hair - off, *HAIRY)
+        found = _reached(like, alike, smooth, hidden * ramp(alike, *TELLING), seed, wall, steep)
         # a body lies in another light than its face, and tells of skin as well
         told = torch.maximum(told, TOLD * ramp(alike, *TELLING) * found.square())
-    return found * fading(n, ENDS * SIDE, found.device)
+    return found * _ending(within, ENDS * SIDE)
 
 
 def unlike(lab: Tensor, weight: Tensor) -> Tensor:
@@ -115,9 +128,13 @@ def unlike(lab: Tensor, weight: Tensor) -> Tensor:
 def _beside(face: Tensor, chin: Tensor, span: float) -> Tensor:
     """Where nothing of a body is expected: beside faces ``[B,1,n,n]`` and above them, not below their chins ``[B]``, ``[B,1,n,n]`` 0..1."""
     n = face.shape[-1]
-    rows = ((torch.arange(n, device=face.device) + 0.5) / n - 0.5) * span + 0.5
-    above = ramp(chin[:, None] - rows, *UPWARDS)[:, None, :, None]
-    return above * (1 - largest(face, 2 * round(ASIDE * n / span) + 1))
+    return ramp(-_below(chin, n, span), *UPWARDS) * (1 - largest(face, 2 * round(ASIDE * n / span) + 1))
+
+
+def _below(chin: Tensor, n: int, span: float) -> Tensor:
+    """How far rows of squares of ``span`` sides lie below chins ``[B]``, ``[B,1,n,1]``."""
+    rows = ((torch.arange(n, device=chin.device) + 0.5) / n - 0.5) * span + 0.5
+    return (rows - chin[:, None])[:, None, :, None]
 
 
 def _usual(like: Tensor, wall: Tensor) -> Tensor:
@@ -130,13 +147,14 @@ def _usual(like: Tensor, wall: Tensor) -> Tensor:
 
 
 def _reached(
-    like: Tensor, alike: Tensor, smooth: Tensor, seed: Tensor, wall: Tensor, steep: Sequence[Tensor]
+    like: Tensor, alike: Tensor, smooth: Tensor, hidden: Tensor, seed: Tensor, wall: Tensor, steep: Sequence[Tensor]
 ) -> Tensor:
     """What is ``like`` skin, and reached from ``seed`` sooner than from the ``wall``, all ``[B,1,n,n]`` 0..1.
 
     Args:
         alike: how much most of the wall is like skin, ``[B,1,1,1]``.
         smooth: where there is no ornament.
+        hidden: where hair hides skin that goes on behind it.
         steep: differences of neighbours, along rows ``[B,1,n,n-1]`` and columns ``[B,1,n-1,n]``.
     """
     skin = ramp(like, *(least + more * alike for least, more in ALIKE))
@@ -144,19 +162,33 @@ def _reached(
     skin = torch.maximum(skin, closed * ramp(closed, 0.5, 0.9) * smooth)
     edges = [(EDGE + UNSURE_EDGE * alike) * (s - FLAT).clamp(min=0) for s in steep]
 
-    def reached(begin: Tensor, step: Tensor | float, over: Tensor) -> Tensor:
-        n = over.shape[-1]
-        pairs = [torch.maximum(over.narrow(axis, 0, n - 1), over.narrow(axis, 1, n - 1)) for axis in (3, 2)]
+    def reached(begin: Tensor, step: Tensor | float, over: Tensor, edges: Sequence[Tensor]) -> Tensor:
+        pairs = (_larger(over, axis) for axis in (3, 2))
         return geodesic(begin, *((step + pair) / SIDE + edge for pair, edge in zip(pairs, edges, strict=True)))
 
-    from_wall = reached(torch.where(wall > 0, 0.0, torch.inf), WALL_STEP, WALL_UNLIKE * skin.square())
-    step, over = STEP + UNSURE_STEP * alike, UNLIKE * (1 - skin).square()
-    way = reached(torch.where(seed < LEAST_SEED, torch.inf, SEED * (1 - seed)), step, over)
+    from_wall = reached(torch.where(wall > 0, 0.0, torch.inf), WALL_STEP, WALL_UNLIKE * skin.square(), edges)
+    step, over = STEP + UNSURE_STEP * alike, UNLIKE * (1 - skin).square() * (1 - hidden) + HIDDEN * hidden
+    edges = [edge * (1 - _larger(hidden, axis)) for edge, axis in zip(edges, (3, 2), strict=True)]
+    way = reached(torch.where(seed < LEAST_SEED, torch.inf, SEED * (1 - seed)), step, over, edges)
     there = ramp(way, FADES[1], FADES[0]) * skin * ramp(way - from_wall, 1.0, 0.0)
     near = largest((there > 0.5).float(), 2 * round(BRIDGED * SIDE) + 1)
     lands = (near > 0) & (like * ramp(way - from_wall, 1.0, 0.0) > SURELY + MORE_SURELY * alike)
-    way = reached(torch.where(lands, way.minimum(LANDING + UNSURE_LANDING * alike), way), step, over)
+    way = reached(torch.where(lands, way.minimum(LANDING + UNSURE_LANDING * alike), way), step, over, edges)
     return ramp(way, FADES[1], FADES[0]) * skin * ramp(way - from_wall, 1.0, 0.0)
+
+
+def _ending(within: Tensor, pixels: float) -> Tensor:
+    """``[B,1,n,n]``: 1, and at the border of squares, where they are seen ``within [B,1,n,n]`` as the picture goes on, 0, to which it falls over so
+    many pixels."""
+    lost = 1 - ((torch.arange(within.shape[-1], device=within.device) + 0.5) / pixels).clamp(max=1)
+    rows = torch.maximum(lost[:, None] * within[..., :1, :], lost.flip(0)[:, None] * within[..., -1:, :])
+    return 1 - torch.maximum(rows, torch.maximum(lost * within[..., :1], lost.flip(0) * within[..., -1:]))
+
+
+def _larger(values: Tensor, axis: int) -> Tensor:
+    """The larger of neighbours along an axis."""
+    count = values.shape[axis] - 1
+    return torch.maximum(values.narrow(axis, 0, count), values.narrow(axis, 1, count))
 
 
 def _steepest(across: Tensor, down: Tensor) -> Tensor:
