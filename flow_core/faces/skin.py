@@ -29,6 +29,7 @@ LOOSE = 1.6  # standard deviations, all in all, that skin is usually off
 SHADED = 0.5  # how much more a neck is, which lies in the shade of a chin
 ALIKE = (0.15, 0.75), (0.55, 0.4)  # likeness of no skin and of skin, and how much more where the wall is wholly alike
 ASIDE, UPWARDS = 0.16, (0.08, 0.12)  # of the square beside a face, and above the chin, that are wall
+MOST = 0.85  # of a wall
 ENOUGH, MOST_ALIKE = 0.01, 0.8  # share of the picture that tells of it; likeness at most
 TONES = 0.5, 2.0, 2.0  # how much an edge in L, a and b counts: a body has its own light and shade
 FLAT = 2.0  # difference of neighbours that is no edge
@@ -45,13 +46,17 @@ HAIR = 0.3, 0.6  # probability of what is no hair, and of some
 HAIRY = -6.0, -1.0  # by how much less what is hair is unlike the hair, and what is skin
 HIDDEN, BEHIND = 1.5, (-0.05, 0.0)  # what it costs behind a side of hair, which is so far below the chin
 ENDS = 0.35  # of the face square, over which skin fades that goes on beyond what is looked at
-BRIDGED, LANDING, UNSURE_LANDING = (
-    0.12,
-    0.75,
+BRIDGED = 0.12  # of the square, how wide necklaces, straps and strands may be
+LANDING, UNSURE_LANDING, DOUBTED = (
+    0.5,
     4.0,
-)  # of the square, how wide necklaces and strands may be; what lies beyond costs, and more
+    3.0,
+)  # what it costs to go over them, and more where the wall is alike, and where it may be no skin
 SEED, LEAST_SEED = 3.0, 0.3  # what it costs to begin where there is no skin of the face; and how much there is to be
-SURELY, MORE_SURELY = 0.45, 0.7  # likeness of what may lie there, and how much more where the wall is alike
+SURELY, MORE_SURELY = (
+    (0.3, 0.5),
+    0.7,
+)  # likeness of what may and of what surely is some there; and how much more where the wall is alike
 TOLD, TELLING = (
     0.25,
     (0.12, 0.04),
@@ -85,7 +90,8 @@ def skin_beyond(
     loose = LOOSE * (1 + SHADED * neck)
     wall = (_beside(face, chin, span) * bare > 0.5).float()
     hidden = largest(hair, 5) * ramp(_below(chin, n, span), *BEHIND)
-    steep = [(lab.diff(dim=axis) * lab.new_tensor(TONES)[:, None, None]).norm(dim=1, keepdim=True) for axis in (3, 2)]
+    toned = lab * lab.new_tensor(TONES)[:, None, None]
+    steep = [(toned.diff(dim=axis)).square().sum(1, keepdim=True).sqrt() for axis in (3, 2)]
     smooth = ramp(_steepest(*steep), *SMOOTH) * bare
     told = seed.square() * bare
     hairs = ramp(hair, 0.7, 1.0)
@@ -140,7 +146,7 @@ def _below(chin: Tensor, n: int, span: float) -> Tensor:
 def _usual(like: Tensor, wall: Tensor) -> Tensor:
     """How much most of a wall ``[B,1,n,n]`` 0 or 1 is like skin, ``[B,1,1,1]``; 0 where little of it is seen."""
     found = [
-        one[at > 0].quantile(0.85) if at.mean() > ENOUGH else one.new_zeros(())
+        one[at > 0].sort().values[int(MOST * at.sum())] if at.mean() > ENOUGH else one.new_zeros(())
         for one, at in zip(like, wall, strict=True)
     ]
     return torch.stack(found).clamp(max=MOST_ALIKE)[:, None, None, None]
@@ -170,10 +176,10 @@ def _reached(
     step, over = STEP + UNSURE_STEP * alike, UNLIKE * (1 - skin).square() * (1 - hidden) + HIDDEN * hidden
     edges = [edge * (1 - _larger(hidden, axis)) for edge, axis in zip(edges, (3, 2), strict=True)]
     way = reached(torch.where(seed < LEAST_SEED, torch.inf, SEED * (1 - seed)), step, over, edges)
-    there = ramp(way, FADES[1], FADES[0]) * skin * ramp(way - from_wall, 1.0, 0.0)
-    near = largest((there > 0.5).float(), 2 * round(BRIDGED * SIDE) + 1)
-    lands = (near > 0) & (like * ramp(way - from_wall, 1.0, 0.0) > SURELY + MORE_SURELY * alike)
-    way = reached(torch.where(lands, way.minimum(LANDING + UNSURE_LANDING * alike), way), step, over, edges)
+    # over necklaces, straps and strands of hair; all of this is continuous, or a clip would flicker
+    near = -largest(-way.clamp(max=FADES[1]), 2 * round(BRIDGED * SIDE) + 1)
+    doubt = 1 - ramp(like * ramp(way - from_wall, 1.0, 0.0), *(at + MORE_SURELY * alike for at in SURELY))
+    way = reached(way.minimum(near + LANDING + UNSURE_LANDING * alike + DOUBTED * doubt), step, over, edges)
     return ramp(way, FADES[1], FADES[0]) * skin * ramp(way - from_wall, 1.0, 0.0)
 
 
