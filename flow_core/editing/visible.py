@@ -334,7 +334,7 @@ class Seen:
             hair[..., rim : rim + self.size, rim : rim + self.size] = self.hair
         neck, chin = self._neck(self.span, COLLAR), self.landmarks[:, AT[152], 1]
         more = skin_beyond(self.whole, within, self.span, own, face, hair, neck, chin)
-        more = guided(self.whole, resized(more, own.shape[-1]), max(1, round(0.02 * self.size)))
+        more = guided(self.whole, largest(resized(more, own.shape[-1]), 3), max(1, round(0.025 * self.size)), 0.03)
         # within the face it is known where lips and eyes are, and what covers them may be a hand
         covered = self._around(self.covered)
         return torch.maximum(own, more * (1 - face * (1 - covered)))
