@@ -20,47 +20,39 @@ from ..geometry.ramp import ramp
 from .hair import resized
 
 SIDE = 64  # pixels of the face square's side, at which skin is looked for
-# Standard deviations of a / (L + 16) and b / (L + 16), which light does not change: at least, and more of it per length of these
+# How unlike skin a colour is. Standard deviations of a / (L + 16) and b / (L + 16), which light does not change: at least, and more per length
 NOISE, MORE_NOISE = 0.018, 2.0
 LIGHT = 30.0  # variance of L, at least
 LINEAR = 1.6  # standard deviations of L, up to which colours go on changing with light as they do in the face
 BRIGHT, DARK = (2.2, 1.5), (3.0, 0.7)  # of L, from where on it is unlike skin, and by how much each more
 LOOSE = 1.6  # standard deviations, all in all, that skin is usually off
 SHADED = 0.5  # how much more a neck is, which lies in the shade of a chin
-ALIKE = (0.15, 0.75), (0.55, 0.4)  # likeness of no skin and of skin, and how much more where the wall is wholly alike
-ASIDE, UPWARDS = 0.16, (0.08, 0.12)  # of the square beside a face, and above the chin, that are wall
-MOST = 0.85  # of a wall
-ENOUGH, MOST_ALIKE = 0.01, 0.8  # share of the picture that tells of it; likeness at most
-TONES = 0.5, 2.0, 2.0  # how much an edge in L, a and b counts: a body has its own light and shade
-FLAT = 2.0  # difference of neighbours that is no edge
-STEP, UNSURE_STEP = (
-    0.24,
-    2.4,
-)  # what a way of one side of the face square costs, and how much more where the wall is alike
-UNLIKE = 24.0  # and how much more one over what is no skin
-WALL_STEP, WALL_UNLIKE = 0.36, 15.0  # the same of the wall, and over what is skin
-EDGE, UNSURE_EDGE = 0.03, 0.5  # what an edge costs for each step of difference, and how much more there
-FADES = 1.0, 2.6  # costs, from where on skin fades, and where it ends
-HOLES, SMOOTH = 9, (9.0, 5.0)  # pixels across of gloss and moles; steepest difference there: an ornament, and gloss
 HAIR = 0.3, 0.6  # probability of what is no hair, and of some
-HAIRY = -6.0, -1.0  # by how much less what is hair is unlike the hair, and what is skin
-HIDDEN, BEHIND = 1.5, (-0.05, 0.0)  # what it costs behind a side of hair, which is so far below the chin
+HAIRY = -6.0, -1.0  # by how much less what is hair is unlike the hair than unlike the skin
+# Of the face square beside a face, and above its chin, that are wall; the share of it that is less alike than what is said of it; the share of the
+# picture that tells of it; how much like skin it is at most
+ASIDE, UPWARDS = 0.16, (0.08, 0.12)
+MOST, ENOUGH, MOST_ALIKE = 0.85, 0.01, 0.8
+ALIKE = (0.15, 0.75), (0.55, 0.4)  # likeness of no skin and of skin, and how much more where the wall is wholly alike
+HOLES, SMOOTH = 9, (9.0, 5.0)  # pixels across of gloss and moles; steepest difference there: an ornament, and gloss
+TOLD = 0.25  # how much the body tells of skin
+TELLING = 0.16, 0.02  # likeness of the wall for which what is found beyond the face is not believed so far, and is
+# What ways cost: a side of the face square, and as much more as the wall is alike; over what is no skin; the same of the wall, and over skin
+STEP, UNSURE_STEP, UNLIKE = 0.24, 4.0, 24.0
+WALL_STEP, WALL_UNLIKE = 0.36, 15.0
+# Difference of neighbours that is no edge, and in which L counts for less, since a body has its own light and shade; what one more costs, and as much
+# more as the wall is alike
+TONES, FLAT = (0.5, 2.0, 2.0), 2.0
+EDGE, UNSURE_EDGE = 0.03, 0.5
+SEED, LEAST_SEED = 3.0, 0.3  # to begin where there is no skin of the face; and how much there is to be
+HIDDEN, BEHIND = 1.5, (-0.05, 0.0)  # a side of hair behind which skin goes on; it is so far below the chin
+# Over necklaces, straps and strands: how wide they may be, in sides; to go over one, and as much more as the wall is alike, and as what lies there may
+# be no skin; likeness of that
+BRIDGED = 0.12
+LANDING, UNSURE_LANDING, DOUBTED = 0.5, 4.0, 3.0
+SURELY, MORE_SURELY = (0.3, 0.5), 0.7
+FADES = 1.0, 2.6  # from where on skin fades, and where it ends
 ENDS = 0.35  # of the face square, over which skin fades that goes on beyond what is looked at
-BRIDGED = 0.12  # of the square, how wide necklaces, straps and strands may be
-LANDING, UNSURE_LANDING, DOUBTED = (
-    0.5,
-    4.0,
-    3.0,
-)  # what it costs to go over them, and more where the wall is alike, and where it may be no skin
-SEED, LEAST_SEED = 3.0, 0.3  # what it costs to begin where there is no skin of the face; and how much there is to be
-SURELY, MORE_SURELY = (
-    (0.3, 0.5),
-    0.7,
-)  # likeness of what may and of what surely is some there; and how much more where the wall is alike
-TOLD, TELLING = (
-    0.25,
-    (0.12, 0.04),
-)  # how much the body tells of skin; likeness of the wall for which it does not, and does
 
 
 @torch.no_grad()
@@ -91,12 +83,10 @@ def skin_beyond(
     wall = (_beside(face, chin, span) * bare > 0.5).float()
     hidden = largest(hair, 5) * ramp(_below(chin, n, span), *BEHIND)
     toned = lab * lab.new_tensor(TONES)[:, None, None]
-    steep = [(toned.diff(dim=axis)).square().sum(1, keepdim=True).sqrt() for axis in (3, 2)]
+    steep = [toned.diff(dim=axis).square().sum(1, keepdim=True).sqrt() for axis in (3, 2)]
     smooth = ramp(_steepest(*steep), *SMOOTH) * bare
+    unlike_hair = torch.where(hair.mean((2, 3), keepdim=True) > ENOUGH, unlike(lab, hair.square()), torch.inf)
     told = seed.square() * bare
-    hairs = ramp(hair, 0.7, 1.0)
-    known = hairs.mean((2, 3), keepdim=True) > ENOUGH
-    unlike_hair = torch.where(known, unlike(lab, hairs), torch.inf)
     off = unlike(lab, told)
     for _ in range(2):
         told = told * torch.exp(-off / 8)  # what is unlike most of it is no skin
