@@ -37,6 +37,7 @@ ALIKE = (0.15, 0.75), (0.55, 0.4)  # likeness of no skin and of skin, and how mu
 HOLES, SMOOTH = 9, (9.0, 5.0)  # pixels across of gloss and moles; steepest difference there: an ornament, and gloss
 TOLD = 0.25  # how much the body tells of skin
 TELLING = 0.16, 0.02  # likeness of the wall for which what is found beyond the face is not believed so far, and is
+TRUSTED = 0.7, 0.45  # the same at which nothing is believed, as in a grey picture, and all is
 # What ways cost: a side of the face square, and as much more as the wall is alike; over what is no skin; the same of the wall, and over skin
 STEP, UNSURE_STEP, UNLIKE = 0.24, 4.0, 24.0
 WALL_STEP, WALL_UNLIKE = 0.36, 15.0
@@ -97,7 +98,7 @@ def skin_beyond(
         found = _reached(like, alike, smooth, hidden * ramp(alike, *TELLING), seed, wall, steep)
         # a body lies in another light than its face, and tells of skin as well
         told = torch.maximum(told, TOLD * ramp(alike, *TELLING) * found.square())
-    return found * _ending(within, ENDS * SIDE)
+    return found * _ending(within, ENDS * SIDE) * ramp(alike, *TRUSTED)
 
 
 def unlike(lab: Tensor, weight: Tensor) -> Tensor:
