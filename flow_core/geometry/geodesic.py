@@ -21,13 +21,14 @@ def geodesic(begin: Tensor, across: Tensor, down: Tensor, rounds: int = 4) -> Te
     Returns:
         ``[B,1,h,w]``.
     """
-    found, sums = begin, ((-1, F.pad(across.cumsum(-1), (1, 0))), (-2, F.pad(down.cumsum(-2), (0, 0, 1, 0))))
+    found, across, down = begin.cpu(), across.cpu(), down.cpu()  # not every device has running minima
+    sums = (-1, F.pad(across.cumsum(-1), (1, 0))), (-2, F.pad(down.cumsum(-2), (0, 0, 1, 0)))
     for _ in range(rounds):
         for axis, total in sums:
             forward = total + (found - total).cummin(axis).values
             backward = (found + total).flip(axis).cummin(axis).values.flip(axis) - total
             found = forward.minimum(backward)
-    return found
+    return found.to(begin)
 
 
 __all__ = ["geodesic"]
