@@ -45,6 +45,7 @@ WALL_STEP, WALL_UNLIKE = 0.36, 15.0
 # more as the wall is alike
 TONES, FLAT = (0.5, 2.0, 2.0), 2.0
 EDGE, UNSURE_EDGE = 0.03, 0.5
+UNREACHED = 1e3  # what no way costs
 SEED, LEAST_SEED = 3.0, 0.3  # to begin where there is no skin of the face; and how much there is to be
 HIDDEN, BEHIND = 1.5, (-0.05, 0.0)  # a side of hair behind which skin goes on; it is so far below the chin
 # Over necklaces, straps and strands: how wide they may be, in sides; to go over one, and as much more as the wall is alike, and as what lies there may
@@ -163,10 +164,10 @@ def _reached(
         pairs = (_larger(over, axis) for axis in (3, 2))
         return geodesic(begin, *((step + pair) / SIDE + edge for pair, edge in zip(pairs, edges, strict=True)))
 
-    from_wall = reached(torch.where(wall > 0, 0.0, torch.inf), WALL_STEP, WALL_UNLIKE * skin.square(), edges)
+    from_wall = reached(UNREACHED * (1 - wall), WALL_STEP, WALL_UNLIKE * skin.square(), edges)
     step, over = STEP + UNSURE_STEP * alike, UNLIKE * (1 - skin).square() * (1 - hidden) + HIDDEN * hidden
     edges = [edge * (1 - _larger(hidden, axis)) for edge, axis in zip(edges, (3, 2), strict=True)]
-    way = reached(torch.where(seed < LEAST_SEED, torch.inf, SEED * (1 - seed)), step, over, edges)
+    way = reached(torch.where(seed < LEAST_SEED, UNREACHED, SEED * (1 - seed)), step, over, edges)
     # over necklaces, straps and strands of hair; all of this is continuous, or a clip would flicker
     near = -largest(-way.clamp(max=FADES[1]), 2 * round(BRIDGED * SIDE) + 1)
     doubt = 1 - ramp(like * ramp(way - from_wall, 1.0, 0.0), *(at + MORE_SURELY * alike for at in SURELY))

@@ -73,6 +73,14 @@ def test_skin_goes_on_behind_hair_and_hair_is_none() -> None:
     assert mask[at[:, 1:] > 0.99].mean() > 0.6
 
 
+def test_no_face_has_no_skin() -> None:
+    """And where no wall is seen either."""
+    nothing = torch.zeros_like(WITHIN)
+    for within in (WITHIN, nothing):
+        mask = skin_beyond(person(GREY, BLUE), within, SPAN, nothing, FACE, nothing, NECK, torch.tensor([CHIN]))
+        assert mask.max() == 0  # nor nan
+
+
 def test_skin_fades_where_the_picture_goes_on_and_nobody_looks() -> None:
     """Where the picture ends it does not."""
     picture, low = person(GREY, SKIN), torch.zeros_like(WITHIN)
