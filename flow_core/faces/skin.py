@@ -52,7 +52,7 @@ HIDDEN, BEHIND = 1.5, (-0.05, 0.0)  # a side of hair behind which skin goes on; 
 # be no skin; likeness of that
 BRIDGED = 0.12
 LANDING, UNSURE_LANDING, DOUBTED = 0.5, 4.0, 3.0
-SURELY, MORE_SURELY = (0.3, 0.5), 0.7
+SURELY, MORE_SURELY = (0.15, 0.4), 0.9
 FADES = 1.0, 2.6  # from where on skin fades, and where it ends
 ENDS = 0.35  # of the face square, over which skin fades that goes on beyond what is looked at
 
