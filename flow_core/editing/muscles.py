@@ -37,7 +37,7 @@ from . import losses
 from .gates import open_gates
 from .named import covariance, named
 from .objective import Edit
-from .painting import COLOR_LIMIT, RegionColors, colored, hair_span, raster_side
+from .painting import COLOR_LIMIT, RegionColors, color_span, colored, raster_side
 from .parameters import COLOR_RATE, NAMED_AT
 from .tinted import with_tints
 from .tints import named_tints
@@ -79,7 +79,7 @@ class MuscleParameters:
         if color_limit > 0 and any(g.color > 0 for g in gates.values()):
             tints = {p: named_tints(guide, p, gates[p]) for p in gates}
             regions = colored(list(gates.values()))
-            span = 1.0 if faces.photo is None or "hair" not in regions else hair_span(faces.photo[1], faces.photo[0])
+            span = 1.0 if faces.photo is None else color_span(regions, faces.photo[1], faces.photo[0])
             picture, within = faces.closer(raster_side(regions), span)
             self.tints = [tints[p] for p in prompts], margin / NAMED_AT
             self.colors = RegionColors(

@@ -190,14 +190,16 @@ def raster_side(regions: Collection[str]) -> int:
     return HAIR_RASTER if "hair" in regions else COLOR_RASTER
 
 
-def hair_span(crop: Crop, image: Tensor) -> float:
-    """Sides of the face square of the square in which hair of ``image [pictures or 1,3,H,W]`` is dyed, one of :data:`SPANS`: how far the pictures go
-    beyond that, and by more than :data:`FAR` only where hair hangs as low."""
+def color_span(regions: Collection[str], crop: Crop, image: Tensor) -> float:
+    """Sides of the face square of the square in which ``image [pictures or 1,3,H,W]`` is painted, one of :data:`SPANS`: for skin how far the pictures
+    go beyond that, and for hair by more than :data:`FAR` only where it hangs as low; 1 for what no face has but within."""
+    if not {"skin", "hair"} & set(regions):
+        return 1.0
     h, w = crop.image_size
     corners = crop.to_crop(crop.matrix.new_tensor([[[0.0, 0], [w, 0], [w, h], [0, h]]])[:, None])
     reach = 2 * (corners - 0.5).abs().max().item() if crop.batch else 1.0
     widest = next((span for span in SPANS if span >= reach + MARGIN), SPANS[-1])
-    if widest <= FAR:
+    if widest <= FAR or "skin" in regions:
         return widest
     if crop.view is None:
         return _hanging_span(image, crop, widest)
@@ -208,7 +210,7 @@ _HANGING = WeakIdKeyDictionary()  # view -> landmarks, and :func:`_hanging_span`
 
 
 def _hanging_span(image: Tensor, crop: Crop, widest: float) -> float:
-    """What :func:`hair_span` finds in pictures that go on as far as ``widest``."""
+    """What :func:`color_span` finds for hair in pictures that go on as far as ``widest``."""
 
     def seen(span: float) -> tuple[Tensor, Tensor, float]:
         wide, side = crop.widen(span), round(COLOR_RASTER * span)
@@ -239,7 +241,7 @@ class RegionColors:
         size: (height, width) at least of the raster of a face square.
         limit: largest value of the raster.
         amount: how far what is named goes, 1 as usual.
-        span: side of the squares in sides of the face squares; hair alone is dyed beyond these.
+        span: side of the squares in sides of the face squares; hair and skin alone are painted beyond these.
         within: ``[B,1,S,S]`` 1 where the squares are seen, and not the border of the picture repeated; None = everywhere.
 
     Attributes:
@@ -256,13 +258,13 @@ class RegionColors:
         coarse, side = max(COLOR_RASTER, *size), max(raster_side(self.regions), *size)
         seen = seen_in(landmarks, picture, coarse, span, side, within)
         regions = tuple(self.regions)
-        masks, mean = seen.once(("masks", regions), lambda: _masks(seen, regions, round(side * span)))
+        masks, mean, cost = seen.once(("masks", regions), lambda: _masks(seen, regions, round(side * span)))
         self.mean, self.limit = mean.to(picture), limit
         # what is named goes as far as its tint says; what is sought, as far as its gate is open
         self.free = masks.new_tensor([[name not in t for name in self.regions] for t in tints])[..., None]
         share = masks.new_tensor([[g.regions[name] for name in self.regions] for g in gates])
         self.masks = masks * torch.where(self.free[..., 0] > 0, share, (share > 0).to(share))[..., None, None]
-        self.cost = region_cost(masks * span**2)[..., None]
+        self.cost = cost[..., None]
         self.named = self._named(tints, seen, amount)
         self.shifts = torch.zeros_like(self.named)
         painted = self.named.any(-1) | (self.free[..., 0] > 0)
@@ -315,11 +317,17 @@ class RegionColors:
         return repaint(self.parts, self.mean, shifts, tuple(self.masks.shape[2:]), self.limit, self.regions)
 
 
-def _masks(seen: Seen, regions: Sequence[str], side: int) -> tuple[Tensor, Tensor]:
-    """Where regions are seen, ``[B,R,side,side]``, and their mean Lab ``[B,R,3]``."""
+def _masks(seen: Seen, regions: Sequence[str], side: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Where regions are seen, ``[B,R,side,side]``, their mean Lab ``[B,R,3]``, and :func:`region_cost` of them. The skin of the face alone tells of the
+    latter two: it is painted alike however much is seen of the body."""
     masks = [seen.mask(name) for name in regions]
-    mean = means(seen.whole_lab, torch.cat([resized(m, seen.whole.shape[-1]) for m in masks], 1))
-    return torch.cat([resized(m, side) for m in masks], 1), mean
+    telling = [
+        resized(m if name != "skin" else seen.face_skin, seen.whole.shape[-1])
+        for name, m in zip(regions, masks, strict=True)
+    ]
+    telling = torch.cat(telling, 1)
+    mean, cost = means(seen.whole_lab, telling), region_cost(telling * seen.span**2)
+    return torch.cat([resized(m, side) for m in masks], 1), mean, cost
 
 
 def means(picture: Tensor, masks: Tensor) -> Tensor:

@@ -35,7 +35,7 @@ from ..randomness import OwnRandom
 from ..threads import suited, yielding
 from .gates import COLOR_REGIONS, Gates, open_gates
 from .named import covariance, named
-from .painting import COLOR_LIMIT, RegionColors, colored, hair_span, raster_side
+from .painting import COLOR_LIMIT, RegionColors, color_span, colored, raster_side
 from .tinted import with_tints
 from .tints import Tint, named_tints
 
@@ -265,10 +265,10 @@ class Predictor(nn.Module):
         bound = {one: self.bind(guide, one, strength) for one in dict.fromkeys(prompts)}
         painted = [b.gates for b in bound.values() if b.gates.color > 0]
         regions = colored(painted) if painted else []
-        span = hair_span(crop, image) if "hair" in regions else 1.0
+        span = color_span(regions, crop, image)
         side = round(span * (raster_side(regions) if painted else IMAGE_SIZE))
         wide = crop.widen(span) if span > 1 else crop
-        aligned, within = wide.aligned(image, side), wide.within(side) if "hair" in regions else None
+        aligned, within = wide.aligned(image, side), wide.within(side) if span > 1 or "hair" in regions else None
         places = located(image, crop).places
         if len(bound) == 1:
             field = bound[prompts[0]].field_for(aligned, places, span=span, within=within)
@@ -323,7 +323,7 @@ class Bound:
             aligned: face squares ``[B,3,S,S]`` RGB 0..1; colours alone are looked up in them.
             landmarks: ``[B,161,2]`` in crop points.
             fitted: the faces, where they have been fitted already, as from frame to frame of a clip.
-            span: side of ``aligned`` in sides of the face squares, around whose middle it lies: hair is dyed beyond them.
+            span: side of ``aligned`` in sides of the face squares, around whose middle it lies: hair and skin are painted beyond them.
             within: ``[B,1,S,S]`` 1 where ``aligned`` is seen, and not the border of the picture repeated; None = everywhere.
         """
         with suited(len(aligned) == 1):  # what is done for one face are small operations

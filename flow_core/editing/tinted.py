@@ -17,7 +17,7 @@ from ..fields.muscles import TINTS, MusclesField
 from ..fields.raster import Field
 from ..geometry.crop import Crop
 from .gates import COLOR_REGIONS, Gates
-from .painting import COLOR_LIMIT, RegionColors, hair_span, raster_side
+from .painting import COLOR_LIMIT, RegionColors, color_span, raster_side
 from .tints import Tint
 
 
@@ -80,7 +80,7 @@ def painted_on(field: FlowField, image: Tensor, crop: Crop) -> FlowField:
     every = located(rgb, crop.for_pictures(len(rgb)) if len(rgb) > 1 else crop)
     if field.batch not in (1, crop.batch, every.batch):
         return field  # which does not fit, as is said when it is applied
-    span = hair_span(every, rgb) if "hair" in regions else 1.0
+    span = color_span(regions, every, rgb)
     wide, side = every.widen(span), round(span * raster_side(regions))
     made = []
     for i, of in enumerate(every.of_picture):  # one by one: in large squares many faces at once would take much memory
@@ -109,7 +109,15 @@ def painted_in(field: MusclesField, aligned: Tensor, landmarks: Tensor, span: fl
         return field
     gates = Gates({}, {name: float(name in regions) for name in COLOR_REGIONS})
     colors = RegionColors(
-        [gates], tints, landmarks, aligned, (2, 2), COLOR_LIMIT, 1.0, span, within if "hair" in regions else None
+        [gates],
+        tints,
+        landmarks,
+        aligned,
+        (2, 2),
+        COLOR_LIMIT,
+        1.0,
+        span,
+        within if span > 1 or "hair" in regions else None,
     )
     raster = times * colors.raster().to(field.device)
     return replace(field, rest=Field(raster.new_zeros(1, 2, *raster.shape[2:]), raster, span=span))

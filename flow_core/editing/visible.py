@@ -17,9 +17,10 @@ from torch import Tensor
 
 from ..faces.covered import SIZE as COVERED_SIZE
 from ..faces.covered import load_covered
-from ..faces.hair import FAR, guided, likely_hair, middle, resized, share_below
+from ..faces.hair import FAR, guided, hair_around, likely_hair, middle, resized, share_below
 from ..faces.landmarks import AT, BROWS, EYES, IRISES, LIPS, OVAL
 from ..faces.regions import polygon_mask, region_mask
+from ..faces.skin import skin_beyond
 from ..fields.base import color_taper
 from ..geometry.grid import pixel_centers
 from ..geometry.lab import rgb_to_lab
@@ -69,6 +70,7 @@ NECK = (
     0.05,
     0.22,
 )  # of the square below the chin, up to where a neck may go on, and by where it has faded into what is not painted
+COLLAR = 0.2, 0.5  # the same of a neck that goes on below the face square
 WALL = 0.1, 0.3  # share of what lies beside a face that looks like skin: none, and too much
 FRINGE = 1.0, 1.4  # of the way up from the brows to the top of the face, between which a fringe may end and hair begin
 BESIDE = 0.75, 0.95  # of the half width of the face, beyond which no fringe ends
@@ -195,17 +197,23 @@ class Seen:
         return middle(self.whole_lab, self.span)
 
     def mask(self, name: str) -> Tensor:
-        """Where a region is seen in the whole picture, ``[B,1,n,n]`` 0..1, n = ``size * span``, or ``fine * span`` for hair; what is not
-        hair fades at the border of the face square."""
+        """Where a region is seen in the whole picture, ``[B,1,n,n]`` 0..1, n = ``size * span``, or ``fine * span`` for hair; what is neither
+        hair nor skin fades at the border of the face square."""
         mask = self.region(name)
         if self.span == 1 or name == "hair":
             return mask
+        if name == "skin":
+            return self._all_skin()
         return self._around(mask * color_taper(pixel_centers(self.size, self.size, mask.device))[:, None])
 
     def _around(self, mask: Tensor, value: float = 0.0) -> Tensor:
         """A mask of the face square in the whole picture, with one value around it."""
-        rim = (self.whole.shape[-1] - self.size) // 2
-        return F.pad(mask, (rim,) * 4, value=value) if rim else mask
+        return F.pad(mask, (self._rim,) * 4, value=value) if self._rim else mask
+
+    @property
+    def _rim(self) -> int:
+        """Pixels of the whole picture beside the face square."""
+        return (self.whole.shape[-1] - self.size) // 2
 
     @property
     def face(self) -> Tensor:
@@ -238,7 +246,14 @@ class Seen:
     @functools.cached_property
     def hair(self) -> Tensor:
         """Hair, ``[B,1,size,size]`` 0..1, or what is taken for some."""
+        if not self.dyes:  # it need not be known how far it goes
+            return likely_hair(self.aligned, self.size)[0]
         return resized(middle(self.found_hair[0], self.span), self.size)
+
+    @property
+    def dyes(self) -> bool:
+        """Whether hair is looked for as finely as it is to be dyed."""
+        return self.fine > self.size
 
     @property
     def skin_like(self) -> Tensor:
@@ -300,6 +315,30 @@ class Seen:
         mask = mask * (1 - 1.5 * torch.maximum((mouth - lips).clamp(min=0), eyes)).clamp(min=0)
         return mask * (1 - TAKEN[0] * lips) * (1 - TAKEN[1] * brows)
 
+    @property
+    def face_skin(self) -> Tensor:
+        """Skin of the face square, in the whole picture, ``[B,1,n,n]`` 0..1, n = ``size * span``."""
+        return self._around(self.region("skin"))
+
+    def _all_skin(self) -> Tensor:
+        """Skin of the face and beyond it, in the whole picture, ``[B,1,n,n]`` 0..1."""
+        taper = color_taper(pixel_centers(self.size, self.size, self.rgb.device))[
+            :, None
+        ]  # or what goes on below has an edge
+        own, face = self._around(self.region("skin") * taper), self._around(self.outline("all", 0.03))
+        within = torch.ones_like(self.picture[:, :1]) if self.within is None else self.within.to(self.picture)
+        if self.dyes:
+            hair = resized(self.found_hair[0], self.whole.shape[-1])
+        else:
+            hair, rim = hair_around(self.picture, within, self.span, self.whole.shape[-1]), self._rim
+            hair[..., rim : rim + self.size, rim : rim + self.size] = self.hair
+        neck, chin = self._neck(self.span, COLLAR), self.landmarks[:, AT[152], 1]
+        more = skin_beyond(self.whole, within, self.span, own, face, hair, neck, chin)
+        more = guided(self.whole, largest(resized(more, own.shape[-1]), 3), max(1, round(0.025 * self.size)), 0.03)
+        # within the face it is known where lips and eyes are, and what covers them may be a hand
+        covered = self._around(self.covered)
+        return torch.maximum(own, more * (1 - face * (1 - covered)))
+
     def _brow_length(self) -> Tensor:
         """Less than 1 at the inner ends of the brows, whose hairs are few and begin nowhere in particular, ``[B,1,size,size]``."""
         points, shares = pixel_centers(self.size, self.size, self.landmarks.device), []
@@ -320,13 +359,18 @@ class Seen:
         oval, brow = self.landmarks[:, [AT[i] for i in OVAL]], self._brows
         upper = brow + (oval - brow) * oval.new_tensor(BROW)
         upper = torch.stack([upper[..., 0], torch.minimum(upper[..., 1], brow[..., 1])], -1)
-        left, right, chin = (self.landmarks[:, AT[i]] for i in (172, 397, 152))
-        down = chin[:, 1:] + NECK[1]
-        neck = torch.stack([left, right, torch.cat([right[:, :1], down], 1), torch.cat([left[:, :1], down], 1)], 1)
         radius = max(1, round(0.015 * self.size))
-        upper, neck = (blurred(polygon_mask(p, self.size).to(self.rgb), radius) for p in (upper, neck))
-        below = pixel_centers(self.size, self.size, neck.device)[..., 1] - chin[:, 1, None, None]
-        return [upper, neck * (1 - ramp(below, *NECK))[:, None]]
+        return [blurred(polygon_mask(upper, self.size).to(self.rgb), radius), self._neck(1.0, NECK)]
+
+    def _neck(self, span: float, ends: tuple[float, float]) -> Tensor:
+        """A neck in squares of ``span`` sides, which ends between so far below the chin, ``[B,1,n,n]`` 0..1, n = ``size * span``."""
+        n = round(self.size * span)
+        left, right, chin = (self.landmarks[:, AT[i]] for i in (172, 397, 152))
+        down = chin[:, 1:] + ends[1]
+        neck = torch.stack([left, right, torch.cat([right[:, :1], down], 1), torch.cat([left[:, :1], down], 1)], 1)
+        neck = blurred(polygon_mask((neck - 0.5) / span + 0.5, n).to(self.rgb), max(1, round(0.015 * self.size)))
+        below = ((pixel_centers(n, n, neck.device)[..., 1] - 0.5) * span + 0.5) - chin[:, 1, None, None]
+        return neck * (1 - ramp(below, *ends))[:, None]
 
     def _no_wall(self) -> Tensor:
         """Left and right of the face, ``[B,1,1,size]``: 0 where what lies far from it looks like skin too."""

@@ -32,6 +32,7 @@ WINDOW = 1.25  # sides of the face square that the network may look at: it knows
 FAR = 1.5  # of the square beyond which it is found below the face alone, where long hair hangs,
 # in squares of so many sides, whose middles lie so far below that of the face square: it knows hair on shoulders without a whole face
 HANGING = (1.25, 0.3), (1.25, 0.45), (1.5, 0.45), (1.75, 0.5)
+AROUND = (FAR, 0.0), (1.75, 0.5)  # of these, that tell roughly
 BELOW = 0.8, 0.95  # of the face square, from where on that counts, and where it does alone
 # times the mean of their logits, and more: what several looks take for hair is more certainly some than for each of them, and what hangs from hair is
 ALTOGETHER = 2.0, 0.5
@@ -274,19 +275,22 @@ def _goes_on(found: Tensor, span: float) -> Tensor:
     return found[:, :, first : first + round(0.1 * coarse)] > HANGS
 
 
-def _low(picture: Tensor, within: Tensor, span: float, count: int) -> Tensor:
-    """How likely places are hair to the network that looks at :data:`HANGING` squares, ``[B,1,count,count]``; 0 where none of them reaches."""
+def _low(
+    picture: Tensor, within: Tensor, span: float, count: int, squares: Sequence[tuple[float, float]] = HANGING
+) -> Tensor:
+    """How likely places are hair to the network that looks at ``squares`` as :data:`HANGING` has them, ``[B,1,count,count]``; 0 where none of
+    them reaches."""
     unit, coarse = picture.shape[-1] / span, count / span
-    rim = max(0.0, *(below + (side - span) / 2 for side, below in HANGING))  # so far they reach beyond the picture
+    rim = max(0.0, *(below + (side - span) / 2 for side, below in squares))  # so far they reach beyond the picture
     both = F.pad(torch.cat([picture * within, within], 1), (round(rim * unit),) * 4)
     looks = []
-    for side, below in HANGING:
+    for side, below in squares:
         left, top = (round((rim + (span - side) / 2 + off) * unit) for off in (0.0, below))
         part = resized(both[:, :, top : top + round(side * unit), left : left + round(side * unit)], SIZE)
         looks.append(_unseen(part[:, :3] / part[:, 3:].clamp(min=1e-3), part[:, 3:].clamp(0, 1)))
     net = load_hair(device=picture.device)
     total = picture.new_zeros(len(picture), 2, *(round((span + 2 * rim) * coarse),) * 2)
-    for (side, below), logits in zip(HANGING, net(torch.cat(looks)).chunk(len(HANGING)), strict=True):
+    for (side, below), logits in zip(squares, net(torch.cat(looks)).chunk(len(squares)), strict=True):
         here = round(side * coarse)
         left, top = (round((rim + (span - side) / 2 + off) * coarse) for off in (0.0, below))
         weight = _fading(here, here / 5, picture.device).expand(len(picture), 1, -1, -1)
@@ -295,6 +299,12 @@ def _low(picture: Tensor, within: Tensor, span: float, count: int) -> Tensor:
     rim = round(rim * coarse)
     found, weight = total[..., rim : rim + count, rim : rim + count].split(1, 1)
     return (found / weight.clamp(min=0.05)).sigmoid() * (10 * weight).clamp(max=1)
+
+
+@torch.no_grad()
+def hair_around(picture: Tensor, within: Tensor, span: float, count: int) -> Tensor:
+    """Hair beside and below faces, roughly and by few looks, ``[B,1,count,count]`` 0..1; arguments as of :func:`find_hair`."""
+    return _low(picture.float(), within, span, count, AROUND)
 
 
 def _surer_below(likely: Tensor, span: float) -> Tensor:

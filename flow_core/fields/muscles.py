@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 RELAX = "relax"  # in named amounts: "relax mouthSmile" takes a share of what a face shows away, "relax" of all units
 DID = "did"  # in metadata: what an edit does, by name
 TINTS = "tints"  # in metadata: the colours that are all of its rest, by name; see :mod:`flow_core.editing.tinted`
-HAIRS = 192  # pixels of a raster along the face square, from which on its colours are those of hair
+HAIRS = 192  # pixels of a raster of the face square, from which on its colours are those of hair
 
 
 @dataclass(frozen=True)
@@ -171,7 +171,7 @@ class MusclesField:
             moved.append(moved_face(face, one, size, looked_at(face, one) if looks else None))
         rest = None if self.rest is None else self.rest.flow(feather, crop)
         covered = None if crop.covered is None else crop.covered.to(self.device)
-        dyed = self.rest is not None and self.rest.size[0] >= HAIRS * self.rest.span
+        dyed = self.rest is not None and (self.rest.span > 1 or self.rest.size[0] >= HAIRS)
         return MuscleFlow(moved, rest, feather, self.device, covered, dyed)
 
     def raster(self, size: int | tuple[int, int] | None = None, crop: Crop | None = None) -> Field:
@@ -309,7 +309,7 @@ class MuscleFlow:
         self.faces, self.rest, self.feather, self.device, self.covered = faces, rest, feather, device, covered
         self.matrix: Tensor | None = None
         self.colored = rest is not None and rest.colored
-        self.dyed = dyed  # hair: a fringe covers the face as well, and is told from a hand when its colours are made
+        self.dyed = dyed  # hair or all skin: a fringe or a hand covers the face as well, and is told from others when its colours are made
         self.span = 1.0 if rest is None else rest.span
 
     def __call__(self, points: Tensor) -> Sample:

@@ -284,6 +284,6 @@ class Editor:
 def _dyed_square(frame: Tensor, track: Track, regions: Sequence[str]) -> tuple[Tensor, float, Tensor | None]:
     """The square ``[1,3,S,S]`` of a frame in which the colours of regions are looked for, its side in sides of the face square, and where it is
     seen, if that matters."""
-    span = track.span_of_hair(frame) if "hair" in regions else 1.0
+    span = track.span_of(regions, frame)
     wide, side = track.crop.widen(span), round(span * raster_side(regions))
-    return square(frame, wide, side), span, wide.within(side) if "hair" in regions else None
+    return square(frame, wide, side), span, wide.within(side) if span > 1 or "hair" in regions else None

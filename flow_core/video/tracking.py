@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..editing.painting import hair_span
+from ..editing.painting import color_span
 from ..faces.align import sort_faces
 from ..faces.covered import LEAST, likely_covered, spared
 from ..faces.creases import creases
@@ -73,7 +73,7 @@ class Track:
         colors: of teeth and tongue, and of its lids, see :attr:`flow_core.geometry.crop.Crop.mouth` and ``lids``; empty where nobody has looked.
         between: what open lips show, the rest of ``Crop.mouth``; None where nobody has looked.
         cover: what covers it.
-        span: see :meth:`span_of_hair`; 0 where nobody has looked.
+        spans: see :meth:`span_of`, with skin and without.
         speech: how far it talks.
     """
 
@@ -91,15 +91,19 @@ class Track:
     colors: tuple[Tensor, ...] = ()
     between: Tensor | None = None
     cover: Cover = field(default_factory=lambda: Cover())
-    span: float = 0.0
+    spans: dict[bool, float] = field(default_factory=dict)
     speech: Speech = field(default_factory=Speech)
 
-    def span_of_hair(self, frame: Tensor) -> float:
-        """Sides of the face square of the square in which its hair is dyed in a frame ``[H,W,3]``: as far as the picture has gone on around it so far, and
-        beyond :data:`flow_core.faces.hair.FAR`, where a network looks for hair that hangs down, as found once."""
-        if self.span < FAR:
-            self.span = max(self.span, hair_span(replace(self.crop, view=None), frame.permute(2, 0, 1)[None]))
-        return self.span
+    def span_of(self, regions: Collection[str], frame: Tensor) -> float:
+        """Sides of the face square of the square in which regions are painted in a frame ``[H,W,3]``: as far as the picture has gone on around it so
+        far, and for hair beyond :data:`flow_core.faces.hair.FAR`, where a network looks for what hangs down, as found once."""
+        skin = "skin" in regions
+        known = self.spans.get(skin, 0.0)
+        if not skin and ("hair" not in regions or known >= FAR):
+            return max(known, 1.0) if "hair" in regions else 1.0
+        found = color_span(regions, replace(self.crop, view=None), frame.permute(2, 0, 1)[None])
+        self.spans[skin] = max(known, found)
+        return self.spans[skin]
 
     def filter(self, name: str, smooth: float, beta: float, shared: bool = False) -> OneEuro:
         """The filter of one of the track's values; ``smooth`` is the dial of the settings."""

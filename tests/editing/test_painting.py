@@ -10,7 +10,7 @@ from torch import Tensor
 from flow_core.editing.edit import make_field
 from flow_core.editing.gates import COLOR_REGIONS, Gates, open_gates
 from flow_core.editing.painting import RegionColors, means, paint_masks, patches, repaint, said
-from flow_core.editing.tints import COLORS, goal, named_tints
+from flow_core.editing.tints import COLORS, Tint, goal, named_tints
 from flow_core.editing.visible import Seen, seen_in
 from flow_core.faces.hair import resized
 from flow_core.faces.landmarks import AT, EYES
@@ -326,6 +326,23 @@ def test_red_hair_in_shade_turns_into_no_green() -> None:
 def test_roots_stay_darker() -> None:
     after = dyed(8.0, 50.0, soft=1.0)[1]
     assert after[8:10].mean() < after[40:60].mean() - 5
+
+
+def test_the_face_is_painted_alike_however_much_is_seen_of_the_body(astronaut: Tensor, crop: Crop) -> None:
+    """The skin of the face alone tells how far its colours go."""
+    gates = [Gates({}, {name: float(name == "skin") for name in COLOR_REGIONS})]
+    tints = [{"skin": Tint(COLORS["skin tanned"][1], 1.0)}]
+    rasters = []
+    for span in (1.0, 1.5):
+        wide, side = crop.widen(span), round(128 * span)
+        colors = RegionColors(
+            gates, tints, crop.places, wide.aligned(astronaut, side), (2, 2), 1.0, span=span, within=wide.within(side)
+        )
+        rasters.append(colors.raster())
+    alone, whole = rasters
+    face = region_mask(crop.places, "skin", 128) > 0.99
+    off = (alone - whole[..., 32:-32, 32:-32]).abs().mean(1, keepdim=True)[face]
+    assert off.mean() < 0.08 * alone.abs().mean(1, keepdim=True)[face].mean()
 
 
 def test_hair_has_roots_beside_skin_alone() -> None:

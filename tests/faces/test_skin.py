@@ -1,0 +1,94 @@
+"""Skin goes on beyond a face as far as its colours do, and no wall or shirt is skin."""
+
+import pytest
+import torch
+from torch import Tensor
+
+from flow_core.faces.skin import skin_beyond
+from flow_core.geometry.grid import pixel_centers
+
+SPAN, SIZE = 2.0, 128
+CHIN = 0.8
+SKIN, GREY, BLUE = ((0.82, 0.62, 0.52), (0.55, 0.56, 0.58), (0.2, 0.25, 0.6))
+
+
+def blob(x: float, y: float, width: float, height: float) -> Tensor:
+    """An ellipse of the face square, ``[1,1,n,n]`` of the wide one."""
+    points = (pixel_centers(SIZE, SIZE)[0] - 0.5) * SPAN + 0.5
+    far = ((points - torch.tensor([x, y])) / torch.tensor([width, height])).norm(dim=-1)
+    return (far < 1).float()[None, None]
+
+
+FACE, NECK, BODY = blob(0.5, 0.5, 0.25, 0.32), blob(0.5, 0.85, 0.13, 0.2), blob(0.5, 1.3, 0.6, 0.35)
+SHIRT = BODY * blob(0.5, 1.5, 0.6, 0.35)
+WITHIN = torch.ones(1, 1, SIZE, SIZE)
+
+
+def person(wall: tuple[float, ...], shirt: tuple[float, ...], light: float = 1.0) -> Tensor:
+    """Bare shoulders in another light than the face, above a shirt."""
+    picture = torch.tensor(wall)[:, None, None].expand(3, SIZE, SIZE)[None]
+    for part, color in ((torch.maximum(NECK, BODY), torch.tensor(SKIN) * light), (FACE, SKIN), (SHIRT, shirt)):
+        picture = torch.lerp(picture, torch.as_tensor(color)[:, None, None], part)
+    grain = torch.randn(picture.shape, generator=torch.Generator().manual_seed(0))
+    shade = 1 + 0.15 * (pixel_centers(SIZE, SIZE)[0, ..., 0] - 0.5)
+    return (picture * shade + 0.004 * grain).clamp(0, 1)
+
+
+def found(picture: Tensor, hair: Tensor | None = None) -> dict[str, float]:
+    nothing = torch.zeros_like(WITHIN)
+    mask = skin_beyond(picture, WITHIN, SPAN, FACE, FACE, nothing if hair is None else hair, NECK, torch.tensor([CHIN]))
+    small = {
+        name: torch.nn.functional.interpolate(part, mask.shape[2:], mode="area") > 0.99
+        for name, part in {
+            "shoulders": BODY * (1 - SHIRT) * blob(0.5, 1.2, 0.5, 0.3),
+            "shirt": SHIRT,
+            "wall": 1 - torch.stack([FACE, NECK, BODY]).amax(0),
+        }.items()
+    }
+    return {name: mask[part].mean().item() for name, part in small.items()}
+
+
+@pytest.mark.parametrize("light", [0.75, 1.0, 1.1])
+def test_shoulders_are_skin_in_their_own_light(light: float) -> None:
+    mean = found(person(GREY, BLUE, light))
+    assert mean["shoulders"] > 0.9
+    assert mean["shirt"] < 0.05
+    assert mean["wall"] < 0.05
+
+
+def test_no_wall_becomes_skin_that_has_its_colours() -> None:
+    """Rather the shoulders are given up."""
+    wall = tuple(0.97 * c for c in SKIN)
+    assert found(person(wall, BLUE))["wall"] < 0.15
+
+
+def test_skin_goes_on_behind_hair_and_hair_is_none() -> None:
+    hair = blob(0.3, 1.1, 0.07, 0.4) + blob(0.7, 1.1, 0.07, 0.4)
+    picture = torch.lerp(person(GREY, BLUE), torch.tensor([0.25, 0.15, 0.1])[:, None, None], hair)
+    mask = skin_beyond(picture, WITHIN, SPAN, FACE, FACE, hair, NECK, torch.tensor([CHIN]))
+    at = torch.nn.functional.interpolate(
+        torch.cat([hair, BODY * (1 - SHIRT) * blob(0.02, 1.2, 0.2, 0.3)], 1), mask.shape[2:], mode="area"
+    )
+    assert mask[at[:, :1] > 0.99].mean() < 0.05
+    assert mask[at[:, 1:] > 0.99].mean() > 0.6
+
+
+def test_no_face_has_no_skin() -> None:
+    """And where no wall is seen either."""
+    nothing = torch.zeros_like(WITHIN)
+    for within in (WITHIN, nothing):
+        mask = skin_beyond(person(GREY, BLUE), within, SPAN, nothing, FACE, nothing, NECK, torch.tensor([CHIN]))
+        assert mask.max() == 0  # nor nan
+
+
+def test_skin_fades_where_the_picture_goes_on_and_nobody_looks() -> None:
+    """Where the picture ends it does not."""
+    picture, low = person(GREY, SKIN), torch.zeros_like(WITHIN)
+    low[..., : SIZE - 2, :] = 1
+    seen, ended = (
+        skin_beyond(picture, within, SPAN, FACE, FACE, torch.zeros_like(WITHIN), NECK, torch.tensor([CHIN]))
+        for within in (WITHIN, low)
+    )
+    row, middle = -3, seen.shape[-1] // 2
+    assert seen[..., row, middle] < 0.2
+    assert ended[..., row, middle] > 0.8
