@@ -32,6 +32,9 @@ PERHAPS, WHOLLY = 0.35, 0.65  # probabilities at which a place begins to be spar
 BORDER = 1  # cells along the outline of a face
 BAG = 0.04  # crop sides below the eyes that belong to them
 TURNED = 0.46  # yaw beyond which the network, which saw hardly such faces, takes a cheek for a hand
+JAW = 0.0, 0.05, 0.1  # below lips, crop sides: where they are when a jaw drops
+BESIDE_LIPS = 0.03, 0.11  # crop sides from there, within which all is as at the lips, and from where on nothing is
+HIDDEN = 0.08  # share of a mouth that is covered, from which on it stays as it is
 LEAST = 0.05  # share of a face that has to be; less is a shadow or a mole
 PARTS = {"brows": BROWS, "eyes": EYES, "nose": (NOSE, *NOSTRILS), "cheeks": CHEEKS, "mouth": (LIPS,)}
 
@@ -78,8 +81,10 @@ def covered(image: Tensor, crop: Crop) -> Tensor | None:
         crop: B faces with landmarks.
     """
     found, share = likely_covered(image, crop)
-    found = spared(found) * (share > LEAST)[:, None, None, None]
-    return found if found.any() else None
+    kept = spared(found) * (share > LEAST)[:, None, None, None]
+    if not kept.any():
+        return None
+    return torch.stack([_whole_mouth(k, f, p) for k, f, p in zip(kept, found, crop.places.float().cpu(), strict=True)])
 
 
 @yielding()
@@ -114,11 +119,34 @@ def without_islands(found: Tensor, inside: Tensor, places: Tensor) -> Tensor:
         return found
     below = pixel_centers(RASTER, RASTER)[0, ..., 1] > torch.cat(eyes)[:, 1].max() + BAG
     border = inside * F.max_pool2d(1 - inside, 2 * BORDER + 1, 1, BORDER)
-    there = (found > PERHAPS).float()
-    reached = there * torch.maximum(border, below.float())
+    there = _reached((found > SURE).float(), (found > PERHAPS).float())  # a shade of which no place is sure is none
+    return found * _reached(there * torch.maximum(border, below.float()), there)
+
+
+def _reached(start: Tensor, there: Tensor) -> Tensor:
+    """Of places ``there [1,48,48]``, 0 or 1, those that hang together with such as are in ``start`` as well."""
+    reached = start * there
     while (grown := F.max_pool2d(reached, 3, 1, 1) * there).sum() > reached.sum():
         reached = grown
-    return found * reached
+    return reached
+
+
+def _whole_mouth(kept: Tensor, found: Tensor, places: Tensor) -> Tensor:
+    """What is left as it is, ``kept [1,48,48]``, where a mouth is either all of it or nothing: lips that part in one half alone have teeth through
+    which one sees.
+
+    Args:
+        kept: as of :func:`spared`.
+        found: ``[1,48,48]`` how probably something covers a place.
+        places: ``[161,2]`` landmarks.
+    """
+    lips = places[[AT[i] for i in LIPS]]
+    points = pixel_centers(RASTER, RASTER)[0]
+    far = torch.stack([-polygon_distance(lips + lips.new_tensor([0.0, down]), points) for down in JAW]).amin(0)
+    near = 1 - ((far - BESIDE_LIPS[0]) / (BESIDE_LIPS[1] - BESIDE_LIPS[0])).clamp(0, 1)
+    within_lips = far <= 1 / RASTER
+    hidden = ((found[0] > SURE) & within_lips).float().sum() / within_lips.float().sum().clamp(min=1)
+    return torch.lerp(kept, (hidden > HIDDEN).float().expand_as(kept), near)
 
 
 def _without_beard(found: Tensor, places: Tensor) -> Tensor:

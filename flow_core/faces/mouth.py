@@ -32,6 +32,10 @@ WHITE = (
     0.6  # of the lightness of the cheeks, that the white of the eyes has at least: narrow eyes and dark glasses hide it
 )
 TINT = 0.21, 0.46  # exponents of the tints of the skin and of the white of the eyes, for teeth
+# Logarithm of the green of teeth, less the mean of those of red and blue, that they have at least: a constant, and the part of that of the skin in it;
+# and at most: the whites of eyes behind glasses are green
+PINK, GREEN = (0.045, 0.87), 0.015
+BRIGHT = 3.0  # lightness of teeth, of that of cheeks, at most: in dim light nothing glows
 NOISE = 0.1  # of the opening, by which the edges of neighbouring teeth differ at most
 LEAST = 0.4  # which part of a mouth lower teeth or a tongue span at least
 BENEATH = 0.25  # of an opening, dark above which lower teeth begin
@@ -39,8 +43,9 @@ BENEATH = 0.25  # of an opening, dark above which lower teeth begin
 # many rows it rises from column to column at most, and what each of them costs
 SEEN, DEEPEST, BITES, STEEP, LEVEL = 0.08, 0.35, 0.24, 2, 0.01
 TONGUE = 0.55  # lightness of the tongue, of that of the teeth
-FLESH = 1.18, 0.90, 0.92  # its colour in white light
+FLESH = 1.26, 0.845, 0.86  # its colour in white light
 TINTED = 0.85, 1.3  # tints of lips that are theirs; what is more is lipstick, and tongues have none
+MAUVE = 1.13  # blue in the green of tongues, of that of skin, at most
 REDDER = 0.12, 0.25  # by which part of it less green than teeth a tongue is, surely not and surely
 FACING = (81, 178), (82, 87), (13, 14), (312, 317), (311, 402)  # points of the upper and the lower lip that meet
 PARTED = 0.008, 0.018  # largest opening below which lips may as well be shut, and above which they are known to part
@@ -66,14 +71,8 @@ def mouth_colors(image: Tensor, crop: Crop) -> Tensor:
     between = torch.cat([torch.lerp(upper, lower, t) for t in (0.15, 0.25, 0.4, 0.55)], 1)
     between, of_lips = _lightest(_seen(aligned, between), 5), lips.mean(-1, keepdim=True).clamp(min=0.01)
     # Pale lips or skin make no pale tongue; but a grey picture has a grey one.
-    colored = ((1 - skin.amin(-1, keepdim=True) / skin.amax(-1, keepdim=True).clamp(min=0.01)) / 0.2).clamp(0, 1)
-    tongue = (
-        TONGUE
-        * light
-        * (skin / grey) ** 0.3
-        * (lips / of_lips).clamp(*TINTED) ** 0.5
-        * skin.new_tensor(FLESH) ** colored
-    )
+    flesh = skin.new_tensor(FLESH) ** _colored(skin)
+    tongue = TONGUE * light * (skin / grey) ** 0.3 * (lips / of_lips).clamp(*TINTED) ** 0.5 * flesh
     colors = torch.stack([teeth, tongue, between], 1).clamp(0, 1)
     inner = places[:, [AT[i] for i in LIPS_INNER]]
     upper, lower = (columns(torch.cat(parts, 1)) for parts in ((inner[:, :1], inner[:, 10:].flip(1)), (inner[:, :11],)))
@@ -88,6 +87,7 @@ def mouth_colors(image: Tensor, crop: Crop) -> Tensor:
     redder = ((1 - next(green) / next(green) - REDDER[0]) / (REDDER[1] - REDDER[0])).clamp(0, 1)[:, None]
     color = color / color.mean(-1, keepdim=True).clamp(min=1e-3) * colors[:, 1].mean(-1, keepdim=True)
     colors[:, 1] = torch.lerp(colors[:, 1], color.clamp(0, 1), (4 * deep.mean((1, 2))).clamp(max=0.5) * redder)
+    colors[:, 1, 2].clamp_(max=MAUVE * colors[:, 1, 1] * skin[:, 2] / skin[:, 1].clamp(min=0.02))
     return torch.cat([colors, row], 1)
 
 
@@ -108,9 +108,29 @@ def _lit(aligned: Tensor, places: Tensor) -> tuple[Tensor, Tensor, Tensor, Tenso
     grey, of_white = (v.mean(-1, keepdim=True).clamp(min=0.01) for v in (skin, white))
     brightest = aligned[..., MIDDLE, MIDDLE].mean(1).flatten(1).quantile(0.99, 1, keepdim=True)
     least = WHITE * grey
-    light = (TEETH[0] + TEETH[1] * grey + TEETH[2] * of_white.maximum(least)).minimum(brightest)
+    light = (TEETH[0] + TEETH[1] * grey + TEETH[2] * of_white.maximum(least)).minimum(brightest).minimum(BRIGHT * grey)
     tint = TINT[1] * (of_white / least).clamp(max=1).square()  # of what hides the white nobody has teeth
-    return skin, grey, light, light * (skin / grey) ** TINT[0] * (white / of_white) ** tint
+    teeth = light * (skin / grey) ** TINT[0] * (white / of_white) ** tint
+    return skin, grey, light, _ivory(teeth, skin)
+
+
+def _ivory(teeth: Tensor, skin: Tensor) -> Tensor:
+    """Colours ``[B,3]`` of teeth that are no pinker than the light is, nor green: what is seen of the white of narrow eyes is mostly lid. Where the picture
+    is yellow or orange skin is less pink, and so are teeth.
+
+    Args:
+        teeth: ``[B,3]`` as expected.
+        skin: ``[B,3]``.
+    """
+    of_teeth, of_skin = (v.clamp(min=0.02).log() for v in (teeth, skin))
+    now, flesh = ((v[:, 1] - (v[:, 0] + v[:, 2]) / 2)[:, None] for v in (of_teeth, of_skin))
+    wanted = now.maximum((PINK[0] + PINK[1] * flesh).clamp(max=0.0)).clamp(max=GREEN)
+    return (of_teeth + (wanted - now) * _colored(skin) * teeth.new_tensor([-1, 2, -1]) / 3).exp()
+
+
+def _colored(skin: Tensor) -> Tensor:
+    """0..1 ``[B,1]``, how far pictures with skin ``[B,3]`` have colours."""
+    return ((1 - skin.amin(-1, keepdim=True) / skin.amax(-1, keepdim=True).clamp(min=0.01)) / 0.2).clamp(0, 1)
 
 
 def _at(places: Tensor, *numbers: int) -> Tensor:

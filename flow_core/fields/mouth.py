@@ -67,6 +67,7 @@ CROWN, LONGER = 0.95, 2.2
 # How many times as long they would be, in the mean, up to which they stay as they are seen, and from where on painted ones may take their place;
 # and the part of the mouth that they span up to which those do, and from where on none does
 SHORT, NARROW = (1.05, 1.2), (0.5, 0.7)
+EITHER = 0.05, 0.3  # of both, until painted ones do all of it: a mixture of two rows is neither
 FIRM = 0.5, 0.8  # how light, of the lightest, a column of teeth is that is surely none of the dark beside them
 TEETH_SEEN = (0.004, 0.012)  # opening of a mouth below which nothing inside is seen, and above which it is
 MEETING = LIP_EDGES[1::2]  # where they meet
@@ -249,7 +250,8 @@ def _patched(own: Own, target: Frame, source: Frame, top: np.ndarray, crown: flo
     longer = ((b - np.interp(a / target.length, SAMPLES, top)).clip(0, crown) / shown).clip(1, LONGER)
     grown = (own.light * longer).sum() / max(own.light.sum(), 1e-6)
     part = (2 * own.light).clip(0, 1).mean() * min(source.length / target.length, 1.0)
-    return smoothstep(float(grown), *SHORT) * (1 - smoothstep(float(part), *NARROW))
+    little = smoothstep(float(grown), *SHORT) * (1 - smoothstep(float(part), *NARROW))
+    return smoothstep(little, *EITHER)
 
 
 class Lips(NamedTuple):
@@ -431,5 +433,6 @@ def ask_mouth(
         if mouth.replaced:
             covers = torch.maximum(covers, mouth.replaced * smoothstep(hangs, -EDGE, ends))
         visible, low = 1 - covers * (1 - seen * own), mouth.jaw is None
-        made = paint(mouth.row, share, b, top, bottom, alpha, visible, fell, 1 - own, own * narrowed, low)
+        closed = 1 - own * smoothstep(mouth.gap, *TELLS)  # a slit says nothing of the row that is painted
+        made = paint(mouth.row, share, b, top, bottom, alpha, visible, fell, closed, own * narrowed, low)
     return alpha, follows, torch.stack(mouth.source.back(sa, sb_seen)), shade, made

@@ -139,7 +139,7 @@ def _skull(face: Face, after: Tensor) -> Skull:
     pursed = sum(after[names.index(n)].clamp(0, 1).item() for n in ("mouthPucker", "mouthFunnel"))
     return Skull(
         lip, turned[4:], face.colors, low + turned[2], float(after @ tilts), tuple(turned[3].tolist()),
-        BARED * (1 - PURSED * min(pursed, 1.0)), face.landmarks,
+        BARED * (1 - PURSED * min(pursed, 1.0)), face.landmarks, face.fitted.shape[0],
     )  # fmt: skip
 
 

@@ -37,8 +37,9 @@ BETWEEN = (
 # Opening of a mouth, crop fractions, with which its corners are mere lines of shade, of which much goes with the smile, and with which they are pits
 GRIN, LINE = (0.008, 0.02), 0.6
 GONE = 0.05, 0.6  # of a smile, that goes: from where on the pits go too, and are gone
-OPENS = 0.05, 0.2  # by which part of its width a mouth opens more, without a smile, until its corners are drawn smooth
-# By which part of an opening a grin that stays a smile shuts until its pits go, and how far they do then, and where a mouth opens: a trace is natural
+# By which part of its width a mouth opens more, without a smile, until its corners are drawn smooth, and how far they are then
+OPENS, SMOOTH = (0.05, 0.2), 0.9
+# By which part of an opening a grin that stays a smile shuts until its pits go, and how far they do then: a trace is natural
 SHUTS, STAYS = (0.4, 0.9), 0.7
 # Part of what was seen that is covered: a trace of shade stays, as at all corners; and of pits that are darker so much that they have that share
 # of the light around
@@ -89,7 +90,7 @@ def pits(
     gone = smoothstep(smiles[0] - smiles[1], *GONE) * (LINE + (1 - LINE) * grins)
     gone = max(gone, STAYS * grins * smoothstep(1 - after / max(before, 1e-3), *SHUTS))
     opens = smoothstep((after - before) / (moved[ends[1]] - moved[ends[0]]).norm().item(), *OPENS)
-    gone = max(gone, STAYS * opens * (1 - smoothstep(smiles[1], *HELD)))
+    gone = max(gone, SMOOTH * opens * (1 - smoothstep(smiles[1], *HELD)))
     if not gone:
         return []
     across = landmarks[ends[1]] - landmarks[ends[0]]

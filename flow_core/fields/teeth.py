@@ -37,6 +37,8 @@ PAPILLA = 0.42  # of its height, by which the gum between two crowns reaches far
 # Light that each reflects, and how much lower its edge is: no two sides of a mouth are the same.
 TONES = np.array([[0.985, 0.965, 0.945, 0.93, 0.86, 0.78], [1.0, 0.95, 0.96, 0.92, 0.87, 0.78]])
 UNEVEN = np.array([[0.0, 0.012, -0.01, 0.01, 0.0, 0.0], [0.008, -0.006, 0.008, -0.008, 0.0, 0.0]])
+# By how many centimetres the edges of somebody's upper teeth hang lower or higher than those of others, and by which part they are lighter or darker
+OWN = np.array([0.016, 0.032, 0.024, 0.03, 0.03, 0.03]), 0.045
 LOWER_WIDTHS = np.array([0.54, 0.59, 0.69, 0.70, 0.71, 1.1])  # the same of the lower row; its edges are nearly level
 # How much lower their edges lie: lower front teeth are crowded, and none stands quite as the next
 CROWDED = np.array([[0.01, 0.035, -0.015, 0.03, 0.05, 0.06], [-0.01, 0.015, 0.0, 0.04, 0.05, 0.06]])
@@ -61,6 +63,7 @@ TURNED = np.array(
 DEEP = 0.22  # light of the depth of a mouth, of that of the tongue
 # What light it has at least, of that of the tongue: where an opening is low, and at its corners, where the insides of the cheeks throw it back
 SHALLOW, CHEEK = 0.36, 0.62
+CURVED = 0.7  # how much less of that is left half a centimetre from the lips: a cheek curves away into the depth
 UNDER = 0.16, 0.45  # centimetres below the edges of the upper teeth that lie in their shadow, and how dark it is
 BEHIND = 0.4  # how dark the tongue is right behind the edges of the lower teeth
 BARED = 0.45  # centimetres of lower teeth that are seen at most
@@ -175,6 +178,7 @@ class Skull:
         dropped: x, y by which the jaw has moved, crop fractions.
         bared: centimetres of lower teeth that lips let see at most.
         landmarks: ``[161,2]`` of the face, crop points.
+        shape: ``[S]`` of the face, standard deviations along the rig's shapes.
     """
 
     lip: np.ndarray
@@ -185,6 +189,14 @@ class Skull:
     dropped: tuple[float, float]
     bared: float
     landmarks: Tensor
+    shape: Tensor
+
+    @functools.cached_property
+    def own(self) -> np.ndarray:
+        """``[2,2,6]`` -1..1: how much lower the edges of a person's upper teeth are than those of others, and how much lighter they are, of either side.
+        Of the shape of the face, so that somebody has the same teeth in each picture, and others have others."""
+        of = self.shape.double().cpu().numpy()
+        return np.sin(1.7 * np.resize(of, 24) + 1.3 * np.resize(np.roll(of, 7), 24)).reshape(2, 2, 6)
 
     @functools.cached_property
     def young(self) -> float:
@@ -262,6 +274,11 @@ def row(
         young *= 1 - smoothstep(float((own.light.clip(0, 0.5) * 2).mean()), 0.15, 0.35)
     for lower in (False, True):
         edge, gum, *tones = _arch(lower)
+        if not lower:
+            _, side, tooth, _ = _teeth(False)
+            hangs, lightens = skull.own[:, side, tooth]
+            edge = edge + (OWN[0][tooth] * hangs)[:, None] * [0, 1, 0]
+            tones = [tones[0] * (1 + OWN[1] * lightens), tones[1]]
         if young:
             level = (
                 LOWER + 0 * edge[:, 0] if lower else DROP - (SPEE + BOWED) * edge[:, 0] ** 2
@@ -448,28 +465,28 @@ def paint(
     fang = b - low_edge  # how far below the edges of the lower teeth
     # All that goes smoothly from 0 to 1 at once: a value, where it begins, and where it ends.
     found = smoothsteps(
-        (down - 0.30 * across, 0.32, 0.68), (down - 0.25 * across, 0.40, 0.88), (height, 0.3 * cm, 1.0 * cm), (down, 0.0, 0.6),
+        (down - 0.45 * across, 0.33, 0.60), (down - 0.35 * across, 0.38, 0.95), (height, 0.3 * cm, 1.0 * cm), (down, 0.0, 0.6),
         (above, 0.0, 0.5 * cm), (hangs, -soft, soft), (gum - b, -2 * soft, 2 * soft), (under, -0.06 * cm, 0.38 * cm),
         (corner, 0.0, 0.20 - 0.08 * row.known), (height, 0.04 * cm, 0.18 * cm), (light, 0.02, 0.15),
         (corner, 0.24, 0.04), (near, fine, border), (under, max(LIP_SHADOW * cm, 2 * row.pixel), 0.0), (fang, -soft, soft),
-        (height, 0.35 * cm, 0.9 * cm), (low_light, 0.02, 0.15), (height, 0.4 * cm, 1.8 * cm), (height, 1.4 * cm, 2.2 * cm), (corner, 0.20, 0.0),
+        (height, 0.35 * cm, 0.9 * cm), (low_light, 0.02, 0.15), (height, 0.4 * cm, 1.8 * cm), (height, 1.4 * cm, 2.2 * cm), (corner, 0.20, 0.0), (near, 0.05 * cm, 0.45 * cm),
     )  # fmt: skip
     raised, near_tip, wide, deep, off_lip, is_tooth, is_gum, off_upper, inner = found[:9]
-    opened_up, lit, aside, off, at_lip, is_low, low_up, low_lit, bright, dropped, cheek = found[9:]
+    opened_up, lit, aside, off, at_lip, is_low, low_up, low_lit, bright, dropped, cheek, far_in = found[9:]
     # Light that comes from lips and gums is as red as they, and the redder the oftener it was thrown back.
     own, flesh = ((c / c.mean().clamp(min=1e-3)).clamp(min=0.01).log()[:, None] for c in row.colors[:2])
     shady = FLESHY[0] * flesh + FLESHY[1] * own
     # The depth of a mouth is dark under the upper lip. The back of the tongue comes out of it, with a furrow along its middle, and is
     # the lighter the nearer it comes.
     furrow = 1 - 0.14 * (across / -0.02).exp() * (1 - near_tip)
-    tongue = (0.44 + 0.72 * near_tip) * (1 - 0.5 * across).clamp_(min=0) * furrow
+    tongue = (0.38 + 0.86 * near_tip) * (1 - 0.6 * across).clamp_(min=0) * furrow
     depth = torch.lerp(DEEP + 0.08 * deep, tongue, raised * wide)
     # The inner side of the lower lip comes out of the dark towards its edge, but not in the corners.
     rim = (1 - off_lip) ** 2 * down * (1 - across).clamp(min=0) ** 2
     depth = torch.maximum(depth * (0.7 + 0.3 * off_lip), 0.9 * rim)
     shows = (closed + row.known - closed * row.known) * opened_up * lit
     depth = depth * (1 - UNDER[1] * shows * (1 - is_gum) * (-(hangs / (UNDER[0] * cm)).square()).exp())
-    depth = torch.maximum(depth, torch.maximum(SHALLOW * (1 - wide), CHEEK * cheek))
+    depth = torch.maximum(depth, torch.maximum(SHALLOW * (1 - wide), CHEEK * cheek * (1 - CURVED * far_in)))
     inside = row.colors[1][:, None] * depth * (flesh * (REDDER * (1 - depth))).exp()
     # Teeth: less light under the lip, but for a grin's, and in the corners.
     dim = 0.48 + 0.34 * row.known + 0.24 * (1 - row.known) * low_up * (1 - dropped)

@@ -14,6 +14,7 @@ from ..faces.read import UNITS, read_units
 from ..faces.rig import load_rig
 from ..faces.shown import mended
 from ..threads import suited
+from .gasp import gasping
 from .look import Look
 from .reach import (
     NARROW,
@@ -166,8 +167,10 @@ def units_after(face: FittedFace, landmarks: Tensor, relax: Tensor, change: Tens
         look: at the face's picture, in which what is asked is to be read; None: in its landmarks alone.
     """
     shown = face.units[0]
-    start = braked(face, landmarks, target_units(shown, relax, change))
     whole = relax.min().clamp(0, 1)
+    if whole == 0:
+        change = gasping(face, change)
+    start = braked(face, landmarks, target_units(shown, relax, change))
     if whole == 0:
         return meeting(face, landmarks, shutting(face, landmarks, start, relax, change))
     at = _read_at()

@@ -15,7 +15,7 @@ from torch import Tensor
 from flow_core.faces.align import ENOUGH, ORDERS, FaceNotFound, align, close_up, sort_faces, studied
 from flow_core.faces.detect import Detection, Detector
 from flow_core.faces.doubts import doubts
-from flow_core.faces.landmarks import load_landmarks
+from flow_core.faces.landmarks import AT, LIPS_INNER, load_landmarks
 from flow_core.faces.lip_edges import LOWER, STEP, UPPER, to_the_lips
 from flow_core.faces.shown import view
 from flow_core.geometry.crop import Crop, ffhq_matrix
@@ -371,3 +371,6 @@ def test_a_large_photo_is_read_once_and_tells_the_same(finder: Detector, astrona
 def test_a_doubtful_face_is_said_to_be_one(crop: Crop) -> None:
     assert not doubts(crop)
     assert "may be none" in " ".join(doubts(replace(crop, score=(0.82,))))
+    gapes = crop.landmarks.clone()
+    gapes[:, [AT[i] for i in LIPS_INNER[1:10]], 1] += 0.15 * crop.side[0]
+    assert "open so wide" in " ".join(doubts(replace(crop, landmarks=gapes)))

@@ -10,14 +10,15 @@ from helpers import Remembering
 from torch import Tensor
 
 from flow_core.faces.align import align
-from flow_core.faces.covered import RASTER, within, without_islands
+from flow_core.faces.covered import RASTER, covered, within, without_islands
 from flow_core.faces.doubts import doubts
-from flow_core.faces.landmarks import AT, EYES
+from flow_core.faces.landmarks import AT, EYES, LIPS
 from flow_core.fields.expressions import preset
 from flow_core.fields.muscles import MusclesField
 from flow_core.fields.raster import Field
 from flow_core.geometry.crop import Crop
 from flow_core.geometry.grid import pixel_centers
+from flow_core.geometry.mesh import polygon_distance
 from flow_core.warping.warp import warp
 
 
@@ -75,3 +76,25 @@ def test_a_painted_eye_is_no_cover_but_a_strand_and_dark_glasses_are(crop: Crop)
     assert not without_islands(left, inside, crop.places[0]).any()
     for cover in ((left + strand).clamp(max=1), (left + right).clamp(max=1)):
         assert torch.equal(without_islands(cover, inside, crop.places[0]), cover)
+
+
+@pytest.mark.parametrize(("beside", "left"), [(0.04, 0.0), (-0.06, 1.0)])
+def test_a_mouth_is_covered_as_a_whole_or_not_at_all(
+    crop: Crop, astronaut: Tensor, monkeypatch: pytest.MonkeyPatch, beside: float, left: float
+) -> None:
+    """What lies beside it spares some of the skin around, and half of a mouth that moves would be half transparent teeth."""
+    lips = crop.places[0, [AT[i] for i in LIPS]]
+    cells = pixel_centers(RASTER, RASTER)[0]
+    found = (cells[..., 0] > lips[:, 0].max() + beside).float() * within(crop.places)[0, 0]
+    monkeypatch.setattr("flow_core.faces.covered.likely_covered", lambda *_: (found[None, None], torch.ones(1)))
+    kept = covered(astronaut, crop)
+    there = polygon_distance(lips, cells) > 0
+    assert kept[0, 0][there].tolist() == pytest.approx([left] * int(there.sum()))
+    assert kept[0, 0][cells[..., 1] < lips[:, 1].min() - 0.12].max() == 1
+
+
+def test_what_nothing_is_sure_of_is_no_cover(crop: Crop) -> None:
+    inside, cells = within(crop.places)[0], pixel_centers(RASTER, RASTER)[0]
+    shade = (cells[..., 1] > crop.places[0, AT[2], 1]).float()[None] * inside
+    assert not without_islands(0.45 * shade, inside, crop.places[0]).any()
+    assert without_islands(0.55 * shade, inside, crop.places[0]).any()

@@ -13,7 +13,7 @@ from PIL import Image, ImageDraw
 from torch import Tensor
 
 from flow_core.faces import mouth
-from flow_core.faces.landmarks import AT, LIPS_INNER
+from flow_core.faces.landmarks import AT, EYES, LIPS_INNER
 from flow_core.faces.mouth import COLUMNS, mouth_colors
 from flow_core.fields.anatomy import MovedFace
 from flow_core.fields.base import Sample
@@ -124,7 +124,7 @@ def test_a_row_of_a_turned_head_reaches_its_far_end_on_either_side(depth: float,
 
     def light(turn: float) -> Tensor:
         axes = np.array([[0.035, 0.0], [0.0, 0.04], [turn, 0.0]])
-        skull = Skull(lip, axes, closed.mouth[0], lip, 0.0, (0.0, 0.0), 0.45, closed.places[0])
+        skull = Skull(lip, axes, closed.mouth[0], lip, 0.0, (0.0, 0.0), 0.45, closed.places[0], torch.zeros(50))
         return row(skull, frame, 0.0, 0.03, (0.0, 0.0), 0.002, torch.device("cpu")).columns[2]
 
     assert (light(depth) - light(-depth).flip(0)).abs().mean() < 0.05
@@ -334,6 +334,19 @@ def test_teeth_have_the_light_of_the_picture(astronaut: Tensor, crop: Crop) -> N
     assert (grey.amax(2) - grey.amin(2))[:, :3].max() < 0.01
     assert grey[0, 3:, 1].max() > 0.8  # and its teeth are found all the same
     assert seen[0, 1, 0] > seen[0, 1, 2]  # the tongue is red
+
+
+def test_teeth_in_orange_light_are_not_pink(astronaut: Tensor, crop: Crop) -> None:
+    """As lids are, which hide the white of narrow eyes."""
+    orange = astronaut * astronaut.new_tensor([1.0, 0.85, 0.6])[:, None, None]
+    pink = astronaut.new_tensor([1.0, 0.7, 0.75])[:, None, None]
+    narrow = orange.clone()
+    for eye in EYES:
+        (x0, y0), (x1, y1) = crop.landmarks[0, [AT[i] for i in eye]].aminmax(dim=0)
+        narrow[..., int(y0) : int(y1) + 1, int(x0) : int(x1) + 1] *= pink
+    red, green, blue = mouth_colors(narrow, crop)[0, 0].log().tolist()
+    assert green > (red + blue) / 2 - 0.05
+    assert red > green > blue
 
 
 @pytest.mark.parametrize("grow", [1, 3])  # a frame is asked at every pixel, or between layers at every few
