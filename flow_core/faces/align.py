@@ -106,7 +106,7 @@ def studied(image: Tensor, crop: Crop, landmarks: Landmarks | None = None) -> Cr
     """
     from .covered import covered
     from .creases import creases
-    from .glasses import wears_glasses
+    from .glasses import glasses_worn
     from .landmarks import five_points, load_landmarks
     from .lids import lid_colors
     from .lip_edges import to_the_lips
@@ -123,7 +123,7 @@ def studied(image: Tensor, crop: Crop, landmarks: Landmarks | None = None) -> Cr
     return replace(
         _at(crop, five_points(places), crop.image_size),
         landmarks=places,
-        glasses=wears_glasses(image, near),
+        glasses=glasses_worn(image, near),
         covered=covered(image, near),
         mouth=mouth_colors(image, near),
         creases=creases(image, near),

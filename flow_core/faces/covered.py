@@ -39,7 +39,8 @@ LEAST = 0.05  # share of a face that has to be; less is a shadow or a mole
 PARTS = {"brows": BROWS, "eyes": EYES, "nose": (NOSE, *NOSTRILS), "cheeks": CHEEKS, "mouth": (LIPS,)}
 
 
-def _convolution(c_in: int, c_out: int, stride: int = 1) -> nn.Sequential:
+def convolution(c_in: int, c_out: int, stride: int = 1) -> nn.Sequential:
+    """3x3, with batch normalisation."""
     return nn.Sequential(nn.Conv2d(c_in, c_out, 3, stride, 1, bias=False), nn.BatchNorm2d(c_out), nn.ReLU(inplace=True))
 
 
@@ -49,10 +50,10 @@ class Covered(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         a, b, c, d = CHANNELS
-        self.down1, self.down2 = _convolution(3, a, 2), nn.Sequential(_convolution(a, b, 2), _convolution(b, b))
-        self.down3 = nn.Sequential(_convolution(b, c, 2), _convolution(c, c))
-        self.down4 = nn.Sequential(_convolution(c, d, 2), _convolution(d, d), _convolution(d, c))
-        self.up3, self.up2, self.up1 = _convolution(2 * c, b), _convolution(2 * b, a), _convolution(2 * a, a)
+        self.down1, self.down2 = convolution(3, a, 2), nn.Sequential(convolution(a, b, 2), convolution(b, b))
+        self.down3 = nn.Sequential(convolution(b, c, 2), convolution(c, c))
+        self.down4 = nn.Sequential(convolution(c, d, 2), convolution(d, d), convolution(d, c))
+        self.up3, self.up2, self.up1 = convolution(2 * c, b), convolution(2 * b, a), convolution(2 * a, a)
         self.out = nn.Conv2d(a, 1, 1)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -31,7 +31,10 @@ def doubts(crop: Crop) -> list[str]:
                 f"{who} is seen nearly from the side: what of it is hidden is guessed, so keep the strength low, shapes most of all."
             )
         eyes = [_opening(places[i], eye) for eye in EYES]
-        if max(eyes) < SHUT:
+        glasses = crop.glasses[i] if crop.glasses else None
+        if glasses is not None and glasses.dark:
+            said.append(f"{who} wears dark glasses: its eyes are not seen, so they stay as they are.")
+        elif max(eyes) < SHUT:
             said.append(
                 f"{who} has closed eyes: nothing is known of what lies behind the lids, so they hardly open and irises take no colour."
             )

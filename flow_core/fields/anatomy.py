@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..faces.landmarks import AT, EYES, OVAL, UPPER_LIDS
+from ..faces.landmarks import AT, OVAL, UPPER_LIDS
 from ..faces.shading import GAMMA, TINT
 from ..geometry.grid import pixel_centers
 from ..geometry.neighbours import of_three
@@ -28,8 +28,8 @@ from .layers import Box, around, within
 from .lips import shown as shown_lips
 from .mouth import MEETING, Mouth, ask_mouth, blunt_tips, lips_at, mouth_of, off_teeth
 from .pits import Pit
+from .rims import Rims
 from .skin import skin_offsets
-from .smooth import smoothstep
 from .teeth import Skull
 
 if TYPE_CHECKING:
@@ -39,17 +39,6 @@ if TYPE_CHECKING:
 FOLD = 0.2  # by which a fold is darker than the skin around, as a logarithm: what is darker deepens by no more
 _UPPER = [[AT[i] for i in lid] for lid in UPPER_LIDS]
 _EDGES = [[np.array(edge) for edge in pair] for pair in ((_UPPER[0], LEFT[:9]), (_UPPER[1], RIGHT[8::-1]), MEETING)]
-
-
-def _under_glasses(landmarks: np.ndarray, points: Tensor) -> Tensor:
-    """How far points ``[...,2]`` lie under glasses or their temples, 0..1: a band across the eyes with soft borders."""
-    left, right = landmarks[AT[EYES[0][0]]], landmarks[AT[EYES[1][0]]]  # the outer corners
-    frame = Frame.between(left, right)
-    a, b = frame.to(*points.unbind(-1))
-    a, b = (a - frame.length / 2).abs() / frame.length, b / frame.length
-    lens = smoothstep(b, -0.46, -0.20) * (1 - smoothstep(b, 0.42, 0.60)) * (1 - smoothstep(a, 0.62, 0.80))
-    temple = smoothstep(b, -0.22, -0.12) * (1 - smoothstep(b, 0.06, 0.16)) * smoothstep(a, 0.55, 0.70)
-    return torch.maximum(lens, temple)
 
 
 class MovedFace:
@@ -87,12 +76,13 @@ class MovedFace:
             self.skin[:, 2:3] += of_three(folds)
         self.deepens = bool((self.skin[:, 3:] < 0).any())
         before, after = torch.stack([face.landmarks, moved]).double().cpu().numpy()
-        if face.glasses:
-            points = pixel_centers(*self.skin.shape[2:], device)
-            still = (1 - _under_glasses(before, points))[:, None]
-            self.skin[:, :2] *= still  # light passes,
+        if face.glasses is not None:
+            rims = Rims(face.glasses, before)
+            still = 1 - rims.behind(pixel_centers(*self.skin.shape[2:], device))[:, None]
+            self.skin[:, :2] = rims.hold(self.skin[:, :2], after)
+            self.skin[:, 2:3] *= still if face.glasses.dark else 1.0  # light passes clear lenses,
             self.skin[:, 3:] *= still  # but a rim is no crease
-            after += (before - after) * _under_glasses(before, torch.from_numpy(before)).numpy()[:, None]
+            after += (before - after) * rims.behind(torch.from_numpy(before)).numpy()[:, None]
         else:
             stays = stays_on(face, before)
             keep_lashes(self.skin, before, after, stays)

@@ -151,7 +151,7 @@ def eyes_of(
     device: torch.device,
 ) -> list[Eye]:
     """The eyes on the viewer's left and right, with ``edges`` as of :func:`_edges`, and their curves."""
-    tables, eyes, glasses, pixel = [], [], face.glasses, face.pixel
+    tables, eyes, glasses, pixel = [], [], face.glasses is not None, face.pixel
     for side in (0, 1):
         target, source, contour, factor = edges[4 * side][0], edges[4 * side + 2][0], (LEFT, RIGHT)[side], lids[side]
         if glasses:  # whose upper rim is close above many lids
@@ -267,7 +267,7 @@ def _bare_of(face: Face, side: int, source: Frame, seen: np.ndarray, landmarks: 
         with torch.inference_mode(False):  # what is kept may be asked for outside of it
             texture = None if face.lid_texture is None else face.lid_texture[:, side : side + 1]
             return bare_eye(
-                face.view, face.lids[0, side], source, seen, brow, outline, side == 0, face.glasses, texture
+                face.view, face.lids[0, side], source, seen, brow, outline, side == 0, face.glasses is not None, texture
             )
 
     return kept_with(_BARE[side], face, None, made)

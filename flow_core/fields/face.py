@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.utils.weak import WeakIdKeyDictionary
 
 from ..faces.fit import FittedFace
+from ..faces.glasses import Worn
 from ..faces.landmarks import AT, CHEEKS, OVAL
 from ..faces.lids import seen_at
 from ..faces.rig import Rig
@@ -33,7 +34,7 @@ class Face:
         fitted: batch 1.
         landmarks: ``[161,2]`` crop points, to which it was fitted.
         pixel: side of a pixel of the picture, crop fractions: what is finer is not drawn.
-        glasses: whether it wears some: what lies under them stays where it is.
+        glasses: what it wears, if any: what lies under them stays where it is, and eyes behind dark ones do nothing that is seen.
         colors: ``[3 or more,3]`` in the mouth, see :attr:`flow_core.geometry.crop.Crop.mouth`; None paints nothing and leaves the light.
         creases: ``[1,3,n,n]``, see :attr:`flow_core.geometry.crop.Crop.creases`; what fades gets its light back.
         lids: ``[1,2,6,3]``, see :attr:`flow_core.geometry.crop.Crop.lids`.
@@ -45,7 +46,7 @@ class Face:
     fitted: FittedFace
     landmarks: Tensor
     pixel: float = 0.0
-    glasses: bool = False
+    glasses: Worn | None = None
     colors: Tensor | None = None
     creases: Tensor | None = None
     lids: Tensor | None = None
@@ -57,7 +58,7 @@ class Face:
     def of(cls, crop: Crop, index: int, fitted: FittedFace) -> Face:
         """A face of a crop with landmarks, to all of whose faces the rig was ``fitted``."""
         one, places = slice(index, index + 1), crop.places[index]
-        glasses = bool(crop.glasses) and crop.glasses[index]
+        glasses = crop.glasses[index] if crop.glasses else None
         colors, *planes = (
             None if rows is None else rows[one].to(places)
             for rows in (crop.mouth, crop.creases, crop.lids, crop.view, crop.texture, crop.lid_texture)

@@ -89,13 +89,15 @@ def moved_face(face: Face, field: MusclesField, size: int = RASTER, after: Tenso
         shaped = fitted.turned(part.moved(torch.zeros_like(shown), controls)[None])[0]
         teeth = tuple(shaped[corners, :2].mean(0).tolist())
     lids, gaze = eyelids_and_gaze(shown, after, part.unit_names)
+    if face.glasses is not None and face.glasses.dark:
+        lids, gaze = [1.0, 1.0], [(0.0, 0.0), (0.0, 0.0)]
     skull, shift, folds, lines, corners = None, -change[:, :2], [], None, []
     if face.colors is not None:
         years = years_of(part, controls)
         shift = torch.cat([shift, lit(face, after, years)], 1)
         drawn = torch.stack([contracted[part.unit_names.index("browTogether" + side)] for side in ("Left", "Right")])
         # Brows stay under glasses, and lines beside brows that have not moved would be scratches.
-        pixel = math.inf if face.glasses else face.pixel / fitted.scale[0].item()
+        pixel = math.inf if face.glasses is not None else face.pixel / fitted.scale[0].item()
         frown = frown_light(drawn, part.neutral, part.triangles, seen, pixel)
         folds = [] if frown is None else [frown.furrows]
         lines = None if frown is None else frown.lines

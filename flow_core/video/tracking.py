@@ -17,7 +17,7 @@ from ..faces.covered import LEAST, likely_covered, spared
 from ..faces.creases import creases
 from ..faces.detect import Detection, Detector
 from ..faces.fit import FittedFace
-from ..faces.glasses import wears_glasses
+from ..faces.glasses import Worn, glasses_worn
 from ..faces.hair import FAR
 from ..faces.landmarks import SIZE, WIDEN, Landmarks, five_points, load_landmarks, pose
 from ..faces.lids import lid_colors
@@ -68,7 +68,7 @@ class Track:
         lost_for: frames since it was seen last.
         filters: what smooths it.
         fitted: the rig as it was fitted in the last frame, for fields that need a face.
-        glasses: whether it wears glasses; None where nobody has looked.
+        glasses: which glasses it wears, as in its crop; empty where nobody has looked.
         looks: what the looks for glasses saw; empty where it is known.
         colors: of teeth and tongue, and of its lids, see :attr:`flow_core.geometry.crop.Crop.mouth` and ``lids``; empty where nobody has looked.
         between: what open lips show, the rest of ``Crop.mouth``; None where nobody has looked.
@@ -86,8 +86,8 @@ class Track:
     lost_for: int = 0
     filters: dict[str, OneEuro] = field(default_factory=dict)
     fitted: FittedFace | None = None
-    glasses: bool | None = None
-    looks: list[bool] = field(default_factory=list)
+    glasses: tuple[Worn | None, ...] = ()
+    looks: list[Worn | None] = field(default_factory=list)
     colors: tuple[Tensor, ...] = ()
     between: Tensor | None = None
     cover: Cover = field(default_factory=lambda: Cover())
@@ -119,13 +119,15 @@ class Track:
             return self.observed.points
         return one.value + one.speed.mean(-2, keepdim=True) * dt * self.observed.side.item()
 
-    def vote(self, worn: bool) -> None:
+    def vote(self, worn: Worn | None) -> None:
         """One more look for glasses. Nobody puts them on and off with every frame: an answer holds until two thirds of at least
         five looks speak against it."""
         self.looks.append(worn)
-        against = sum(look != self.glasses for look in self.looks)
-        if self.glasses is None or (len(self.looks) >= 5 and 3 * against >= 2 * len(self.looks)):
-            self.glasses = worn if self.glasses is None else not self.glasses
+        wearing = self.glasses[0] is not None if self.glasses else worn is not None
+        against = sum((look is not None) != wearing for look in self.looks)
+        if len(self.looks) >= 5 and 3 * against >= 2 * len(self.looks):
+            wearing = not wearing
+        self.glasses = (Worn.usual([look for look in self.looks if look is not None]) if wearing else None,)
 
 
 class Cover:
@@ -312,21 +314,20 @@ class Tracker:
 
     def _begin(self, frame: Tensor, crop: Crop, presence: float) -> None:
         self._add(*self.settle(frame, crop.to("cpu")), presence)
-        if crop.glasses:
-            self.tracks[-1].glasses = crop.glasses[0]
+        self.tracks[-1].glasses = crop.glasses
 
     def look_for_glasses(self, frame: Tensor, track: Track) -> None:
         """Have the crop of a track say whether it wears glasses: a vote over some of its first frames."""
-        known = track.glasses is not None and not track.looks
+        known = bool(track.glasses) and not track.looks
         if (
             not known
             and len(track.looks) < LOOKS
             and track.visible
             and (not track.looks or self.index % LOOK_EVERY == 0)
         ):
-            track.vote(wears_glasses(frame.permute(2, 0, 1)[None], track.observed)[0])
-        if track.glasses is not None:
-            track.crop = replace(track.crop, glasses=(track.glasses,))
+            track.vote(glasses_worn(frame.permute(2, 0, 1)[None], track.observed)[0])
+        if track.glasses:
+            track.crop = replace(track.crop, glasses=track.glasses)
 
     def look_for_colors(self, frame: Tensor, track: Track, dt: float, smooth: float) -> None:
         """Have the crop of a track know the colours of teeth and eyelids in its light, which change slowly, and what open lips show, which comes

@@ -48,7 +48,7 @@ def test_faces_keep_their_own_pictures(crops: dict[str, Crop]) -> None:
     both = replace(
         one,
         **{k: torch.cat([getattr(c, k) for c in (one, other)]) for k in ("points", "matrix", "landmarks", "view")},
-        of_picture=(0, 0), score=one.score * 2, glasses=(False,) * 2, covered=None, mouth=None, creases=None,
+        of_picture=(0, 0), score=one.score * 2, glasses=(None,) * 2, covered=None, mouth=None, creases=None,
     )  # fmt: skip
     assert torch.equal(both.select(1).view, other.view)
     assert torch.equal(both.for_pictures(3).view[3], other.view[0])

@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from flow_core.faces.glasses import Worn
 from flow_core.faces.landmarks import AT, WIDEN
 from flow_core.fields.base import Sample
 from flow_core.fields.brows import STAYS, staying
@@ -69,7 +70,7 @@ def test_dark_streaks_take_the_colour_of_skin(crop: Crop) -> None:
     assert (most[0] < most[1]).all()
     assert (most[1] < most[2]).all()
     assert torch.allclose(most[2] / most[2].sum(), SKIN / SKIN.sum(), atol=0.02)
-    assert not painted(replace(known, glasses=(True,)), raised()).any()  # whose rims stay
+    assert not painted(replace(known, glasses=(Worn(),)), raised()).any()  # whose rims stay
     assert not painted(known, MusclesField.of({"browDown": 1.0})).any()
 
 

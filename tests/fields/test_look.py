@@ -92,7 +92,7 @@ def test_strength_is_steady(crops: dict[str, Crop]) -> None:
     """A little more strength moves a face a little."""
     crop = crops["grace_hopper"]
     face, field = fit_shown(crop.places), expression_of(crops["astronaut"])
-    face = replace(Face.of(crop, 0, face), glasses=False)
+    face = replace(Face.of(crop, 0, face), glasses=None)
     units = torch.stack([looked_at(face, field.scale(s)) for s in (0.4, 0.45, 0.95, 1.0)])
     places = landmarks_after(face.front, face.landmarks, units)
     for one, other in (places[:2], places[2:]):

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from flow_core.faces.align import align
 from flow_core.faces.creases import creases
+from flow_core.faces.glasses import Worn
 from flow_core.faces.landmarks import AT
 from flow_core.faces.rig import load_rig
 from flow_core.faces.shading import load_shading, shading
@@ -73,7 +74,7 @@ def test_large_pictures_show_the_lines_in_those_folds(crop: Crop) -> None:
     """As fine as lines are, fewer the less brows are drawn together, and none where a pixel is wider."""
     ends = crop.places[0, [AT[55], AT[285]]]
 
-    def sharpest(factor: float, amount: float, glasses: bool = False) -> float:
+    def sharpest(factor: float, amount: float, glasses: Worn | None = None) -> float:
         """By how much the darkest place is darker than those a millimetre beside it."""
         row = torch.lerp(*ends, torch.linspace(0, 1, 401)[:, None]) - torch.tensor([0, 0.01])
         face = replace(sized(crop, factor), glasses=(glasses,))
@@ -85,7 +86,7 @@ def test_large_pictures_show_the_lines_in_those_folds(crop: Crop) -> None:
     assert large > 0.1
     assert half < 0.45 * large
     assert small < 0.5 * large
-    assert sharpest(4, 1.0, True) < 0.5 * large  # brows stay under glasses
+    assert sharpest(4, 1.0, Worn()) < 0.5 * large  # brows stay under glasses
 
 
 def test_a_smile_darkens_folds_and_lights_cheeks(crop: Crop, grey: Tensor) -> None:

@@ -24,6 +24,7 @@ from PIL import Image
 from torch import Tensor
 
 from flow_core.cli import main as cli
+from flow_core.faces.glasses import Worn
 from flow_core.fields.expressions import preset
 from flow_core.video import tracking
 from flow_core.video.clips import Clip, ClipError, DamagedClip, Writer, ahead
@@ -325,11 +326,12 @@ def test_a_small_face_in_a_large_frame(portraits: dict[str, Tensor], finder: Rem
 def test_glasses_are_a_matter_of_votes() -> None:
     track = Track(0, None, None)
     seen = []
-    for look in (True, False, True, True, False, *[False] * 12):
+    worn = Worn(top=0.1)
+    for look in (worn, None, worn, Worn(True, 0.1), None, *[None] * 12):
         track.vote(look)
         seen.append(track.glasses)
-    assert all(seen[:7]), "one look changed its mind"
-    assert seen[-1] is False
+    assert seen[:7] == [(worn,)] * 7, "one look changed its mind"
+    assert seen[-1] == (None,)
     assert sum(a != b for a, b in pairwise(seen)) == 1
 
 
@@ -340,26 +342,26 @@ def test_glasses_stay_rigid_in_a_clip(
     frame = (portraits["astronaut"][0, :, 20:240, 90:350].permute(1, 2, 0) * 255).byte().contiguous()
     looks: list[int] = []
 
-    def worn(answer: bool) -> None:
-        monkeypatch.setattr(tracking, "wears_glasses", lambda image, crop: looks.append(1) or (answer,))
+    def worn(answer: Worn | None) -> None:
+        monkeypatch.setattr(tracking, "glasses_worn", lambda image, crop: looks.append(1) or (answer,))
 
-    def edited(first: object = None) -> tuple[tuple[bool, ...], Tensor]:
+    def edited(first: object = None) -> tuple[tuple[Worn | None, ...], Tensor]:
         editor = Editor(preset("anger"), finder, VideoSettings(), first)
         for _ in range(9):
             done = editor.edit(frame)
         return done.faces[0].crop.glasses, done.pixels
 
-    worn(False)
+    worn(None)
     glasses, bare = edited()
-    assert (glasses, len(looks)) == ((False,), 3)
-    worn(True)
+    assert (glasses, len(looks)) == ((None,), 3)
+    worn(Worn())
     glasses, rigid = edited()
-    assert glasses == (True,)
+    assert glasses == (Worn(),)
     assert not torch.equal(bare, rigid)
     crop = Editor(preset("anger"), finder).edit(frame).faces[0].crop
     looks.clear()
-    glasses, _ = edited(tracking.replace(crop, glasses=(False,)))
-    assert (glasses, looks) == ((False,), [])
+    glasses, _ = edited(tracking.replace(crop, glasses=(None,)))
+    assert (glasses, looks) == ((None,), [])
 
 
 # --- kills and full disks ---
