@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from ..geometry.crop import Crop
 
 FLESH = 2.0, 6.0  # CIE Lab a of cheeks that are none, such as marble or a toned photograph, and that surely are
+SPREAD = 2.2  # sides of a pixel over which an edge is drawn whose blur has a standard deviation of one
 BORDER = 0.6  # centimetres around the outline of the face that belong to it
 
 
@@ -32,7 +34,7 @@ class Face:
     Attributes:
         fitted: batch 1.
         landmarks: ``[161,2]`` crop points, to which it was fitted.
-        pixel: side of a pixel of the picture, crop fractions: what is finer is not drawn.
+        pixel: side of a pixel of the picture, crop fractions: what is finer is not drawn. Of a blurred picture, of one that would be as blurred.
         glasses: whether it wears some: what lies under them stays where it is.
         colors: ``[3 or more,3]`` in the mouth, see :attr:`flow_core.geometry.crop.Crop.mouth`; None paints nothing and leaves the light.
         creases: ``[1,3,n,n]``, see :attr:`flow_core.geometry.crop.Crop.creases`; what fades gets its light back.
@@ -63,7 +65,9 @@ class Face:
             for rows in (crop.mouth, crop.creases, crop.lids, crop.view, crop.texture, crop.lid_texture)
         )
         colors = None if colors is None else colors[0]
-        return cls(fitted.select(index), places, 1 / crop.side[index].item(), glasses, colors, *planes)
+        blur = 0.0 if crop.blur is None else crop.blur[index].item()
+        pixel = math.hypot(1 / crop.side[index].item(), SPREAD * blur)
+        return cls(fitted.select(index), places, pixel, glasses, colors, *planes)
 
     @functools.cached_property
     def flesh(self) -> float:
