@@ -44,7 +44,7 @@ def blur(image: Tensor, crop: Crop) -> Tensor:
         image: pictures ``[pictures,3,H,W]``, floats 0..1 or uint8.
         crop: B faces, with landmarks.
     """
-    found, (height, width) = [], image.shape[2:]
+    found = []
     for i, (points, side) in enumerate(zip(crop.landmarks[:, _ROWS], crop.side.tolist(), strict=True)):
         of, around = crop.of_picture[i] if len(image) > 1 else 0, AROUND * side
         (x0, y0), (x1, y1) = (points.amin(0) - around).tolist(), (points.amax(0) + around).tolist()

@@ -13,8 +13,8 @@ from torch import Tensor
 
 from ..editing.painting import hair_span
 from ..faces.align import sort_faces
-from ..faces.covered import LEAST, likely_covered, spared
 from ..faces.blur import blur
+from ..faces.covered import LEAST, likely_covered, spared
 from ..faces.creases import creases
 from ..faces.detect import Detection, Detector
 from ..faces.fit import FittedFace
@@ -338,7 +338,7 @@ class Tracker:
                 seen = mouth[:, :2], lids, blur(frame.permute(2, 0, 1)[None], crop)
                 track.colors = tuple(
                     new if old is None else torch.lerp(old, new, LIGHT_SHARE)
-                    for old, new in zip(track.colors or (None, None), seen, strict=True)
+                    for old, new in zip(track.colors or [None] * len(seen), seen, strict=True)
                 )
             between = between_lips(mouth, crop.places.to(mouth))
             track.between = track.filter("mouth", smooth, MOUTH_BETA)(between, MOUTH_EVERY * dt)
