@@ -59,8 +59,8 @@ LINE_SHADE, SHADE_SOFT = 0.28, (0.13, 0.10)
 PAINT_SOFT, PAINT_BEGINS = (0.24, 0.09), (-0.05, 0.35)
 LASH_PIXEL, LASH_WIDE = (
     0.85,
-    0.0055,
-)  # half the width of that line in pixels at least, and from which width on it is fainter
+    (0.0055, 0.008),
+)  # half the width of that line in pixels at least, and from which widths on it is fainter, and as much fainter as it is wider
 LASH_LENGTH, LASH_HANGS = (
     (0.06, 0.12),
     0.65,
@@ -390,7 +390,8 @@ def _lash_line(eyes: Sequence[Eye], share: Tensor, high: Tensor, width: Tensor) 
     ]
     shut, lined, hair, paint, left, fine, strands, line = share.new_tensor(rows).T[..., None]
     # In small pictures a line that is as wide as a pixel takes less light.
-    faint, line = (LASH_WIDE / line.clamp(min=1e-6)).clamp(max=1).sqrt(), line / width
+    faint = math.prod((wide / line.clamp(min=1e-6)).clamp(max=1).sqrt() for wide in LASH_WIDE)
+    blurred, line = (line - LASH_WIDE[0]).clamp(min=1e-6) / width, line / width
     outwards = torch.where(left > 0, 1 - share, share)
     full = smoothstep(outwards, *LASHES_THICKEN)
     high = high + LINE_DROPS * shut * smoothstep(outwards, 0.5, 1.05)
@@ -404,15 +405,10 @@ def _lash_line(eyes: Sequence[Eye], share: Tensor, high: Tensor, width: Tensor) 
     long = [eye.bare.long for eye in eyes if eye.bare is not None]  # of both eyes alike
     length = LASH_LENGTH[0] + (LASH_LENGTH[1] - LASH_LENGTH[0]) * sum(long) / len(long)
     length = length * (1 + 0.25 * strands * waves[1])
-    hang = LASH_HANGS * hair * full * ends * single.clamp(0, 1.6) * (-(high / length).square()).exp() * (high < 0)
-    hang = hang.clamp(max=1)
-    shade = LINE_SHADE * ends.sqrt() * (-(high / torch.where(high > 0, *SHADE_SOFT)).square()).exp()
-    paint = (
-        paint
-        * ends.sqrt()
-        * smoothstep(outwards, *PAINT_BEGINS)
-        * (-(high / torch.where(high > 0, *PAINT_SOFT)).square()).exp()
-    )
+    hang = LASH_HANGS * hair * full * ends * single.clamp(0, 1.6) * _fading(high, length, length, blurred)
+    hang = (hang * smoothstep(-high, -blurred, blurred)).clamp(max=1)
+    shade = LINE_SHADE * ends.sqrt() * _fading(high, *SHADE_SOFT, blurred)
+    paint = paint * ends.sqrt() * smoothstep(outwards, *PAINT_BEGINS) * _fading(high, *PAINT_SOFT, blurred)
     painted = torch.zeros_like(share).expand(4, -1, -1)
     for color, cover in (
         (tone, 1 - (1 - lined * core) * (1 - shut * hang)),
@@ -422,6 +418,12 @@ def _lash_line(eyes: Sequence[Eye], share: Tensor, high: Tensor, width: Tensor) 
         cover = cover * (1 - painted[3])
         painted = painted + torch.cat([color * cover, cover[None]])
     return painted
+
+
+def _fading(high: Tensor, above: Tensor | float, below: Tensor | float, blurred: Tensor) -> Tensor:
+    """What falls from 1 at a height of 0 within so far above and below, in a picture that is ``blurred`` by so much: lower, and farther."""
+    over, under = ((blurred.square() + soft**2).sqrt() for soft in (above, below))
+    return (above + below) / (over + under) * (-(high / torch.where(high > 0, over, under)).square()).exp()
 
 
 def _bare_lids(

@@ -156,7 +156,9 @@ def mouth_of(
     after = (curves[1] - curves[0]).max().item()
     pit = PIT[1] * smoothstep(gap, *GRIN) * (1 - smoothstep(after, *TEETH_SEEN))
     parts = smoothstep((after - gap) / target.length, *OPENING)
-    box = box_of(target, curves[0].min() - SEAM, curves[1].max() + SEAM, PIT[0] * target.length if pit else 0.0)
+    edge = max(EDGE, min(2 * pixel, SEAM))  # in small pictures a narrower border would be a staircase
+    beside = PIT[0] * target.length if pit else (edge - EDGE) / 2
+    box = box_of(target, curves[0].min() - SEAM, curves[1].max() + SEAM, beside)
     opens = after > 0.2 * EDGE
     shows, own, jaw, replaced = 1.0, None, None, 0.0
     if skull is not None and opens:
@@ -177,7 +179,6 @@ def mouth_of(
     )
     if own is not None and made is not None and made.known:
         replaced = made.known * _patched(own, target, source, curves[0], CROWN * made.centimetre)
-    edge = max(EDGE, min(2 * pixel, SEAM))  # in small pictures a narrower border would be a staircase
     rims = None
     if shut:
 
