@@ -75,6 +75,10 @@ LINE_ENDS, LINE_DROPS = (
 )  # share of the way outwards at which the line ends, and how far it hangs there, in widths of the eye
 # Shares of an eye's opening between which its lashes leave the skin above the lid, and their line is drawn anew
 LASHES_TURN, LINE_TURNS = (0.1, 0.6), (0.35, 0.6)
+STEEPER, TURNS = (
+    0.75,
+    (0.0, 0.04),
+)  # how much narrower the border of an eyeball is that turns, by how many widths of the eye
 UNDER_LID = 0.5  # of the shadow of a lid, that one that comes down casts
 SLIT = 0.165, 0.205  # height of eyes, in their widths, that are all but shut, and that are open
 TO_OUTLINE = (
@@ -212,6 +216,8 @@ def eyes_of(
         narrow = 1 - smoothstep(float((seen[1] - seen[0]).max()) / length, *NARROW)
         line = max(LINE, min(1.4 * pixel, 4 * LINE))
         edge = max(EDGE, min(pixel, 4 * EDGE))  # in small pictures a narrower border would be a staircase
+        # Between skin and an eyeball that has turned a border would show all that lies between where the two come from.
+        edge *= 1 - STEEPER * smoothstep(math.hypot(right, below) / length, *TURNS)
         shaded = bool(max(abs(right), abs(below)) > 1e-5 or factor > 1 or factor < SHUTS)
         shaded = shaded or bare is not None or arcs is not None
         # Lids that only go along with the skin leave all beyond their edges to it; but below a brow that presses it together it folds.
