@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from ..faces.irises import iris_radius, irises_off
-from ..faces.landmarks import AT, BROW_EDGES, EYES, IRISES, OVAL
+from ..faces.landmarks import AT, BROW_EDGES, EYES, IRISES, OVAL, WIDEN
 from ..once import kept_with
 from .brows import LASHES
 from .curves import SAMPLES, TABLE, UPPER_SHUTS, Frame, opens, read, shut_line
@@ -97,7 +97,10 @@ LEAST_SKIN, PAINTED_ALONE = (
     (0.9, 1.0),
 )  # height of the skin that gives way at least, and how far shut a lid is that is all painted
 RIM = 0.008  # height of the wet rim of a lower lid
-SHADE = 0.45  # how much of the light on an eyeball its lids take at their edge
+SHADE, SHADED = (
+    0.45,
+    0.12,
+)  # how much of the light on an eyeball its lids take at their edge, and on which share of its opening
 # How far below the upper lid the centre of an iris stays, in its radii, but for this share of what is asked
 CLEAR, LEAST_UP = 0.4, 0.35
 NARROW = (
@@ -216,8 +219,9 @@ def eyes_of(
         narrow = 1 - smoothstep(float((seen[1] - seen[0]).max()) / length, *NARROW)
         line = max(LINE, min(1.4 * pixel, 4 * LINE))
         edge = max(EDGE, min(pixel, 4 * EDGE))  # in small pictures a narrower border would be a staircase
-        # Between skin and an eyeball that has turned a border would show all that lies between where the two come from.
-        edge *= 1 - STEEPER * smoothstep(math.hypot(right, below) / length, *TURNS)
+        if face.view is None or pixel < WIDEN / face.view.shape[-1]:
+            # Between skin and an eyeball that has turned a border of places would show all that lies between them.
+            edge *= 1 - STEEPER * smoothstep(math.hypot(right, below) / length, *TURNS)
         shaded = bool(max(abs(right), abs(below)) > 1e-5 or factor > 1 or factor < SHUTS)
         shaded = shaded or bare is not None or arcs is not None
         # Lids that only go along with the skin leave all beyond their edges to it; but below a brow that presses it together it folds.
@@ -350,7 +354,9 @@ def ask_eyes(
     beside = torch.minimum(share, 1 - share) / 0.12
     lit = torch.minimum(torch.minimum(-above / (0.30 * opening), 0.5 - under / (0.30 * opening)), beside).clamp_(0, 1)
     lit = lit * lit * (3 - 2 * lit)
-    shade = SHADE * alpha * went * (1 - lit) * (1 - narrow * (1 - known))
+    dark = SHADED * opening
+    dark = dark / torch.hypot(dark, (edge - EDGE).clamp(min=0))  # fainter where it is blurred
+    shade = SHADE * dark * alpha * went * (1 - lit) * (1 - narrow * (1 - known))
     # Lids that meet are joined by a dark line, unless lashes are painted there.
     met = (1 - opening / (2 * line)).clamp_(0, 1) * smoothstep(opening0, 2 * LINE, 5 * LINE)
     met = met * smoothstep(1 - opening / opening0, 0.7, 0.95) * (1 - painted_over)
