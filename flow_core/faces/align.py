@@ -104,6 +104,7 @@ def studied(image: Tensor, crop: Crop, landmarks: Landmarks | None = None) -> Cr
         crop: roughly where the faces are in it.
         landmarks: as for :func:`align`.
     """
+    from .blur import blur
     from .covered import covered
     from .creases import creases
     from .glasses import glasses_worn
@@ -131,6 +132,7 @@ def studied(image: Tensor, crop: Crop, landmarks: Landmarks | None = None) -> Cr
         view=seen,
         texture=mouth_texture(image, near),
         lid_texture=lid_texture(image, near),
+        blur=blur(image, near),
     )
 
 

@@ -15,7 +15,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..faces.landmarks import AT, OVAL, UPPER_LIDS
+from ..faces.landmarks import AT, OVAL, UPPER_LIDS, WIDEN
+from ..faces.lids import seen_at
 from ..faces.shading import GAMMA, TINT
 from ..geometry.grid import pixel_centers
 from ..geometry.neighbours import of_three
@@ -68,6 +69,8 @@ class MovedFace:
     ) -> None:  # fmt: skip
         self.seen, self.teeth, self.creases, self.lines = seen, teeth, face.creases, lines
         self.pits, self.grain = pits, None
+        # Where it shows all that the picture does.
+        self.view = None if face.view is None or face.pixel < WIDEN / face.view.shape[-1] else face.view
         self.tint = [1 + face.flesh * (tint - 1) for tint in TINT]  # only flesh lights its own folds red
         self.paints, device = skull is not None, moved.device
         self.drawn_out: list[DrawnOut] = []
@@ -123,7 +126,15 @@ class MovedFace:
                 under = moves.index_select(1, at.flatten()).view_as(here)
             else:
                 under = interpolate(self.skin[:, :2], (here + rise).movedim(0, -1)[None], "bilinear")[0] + rise
-            moves.index_copy_(1, at.flatten(), torch.lerp(under, source - here, cover).flatten(1))
+            beyond = None
+            if self.view is None or shade is None:
+                shown = torch.lerp(under, source - here, cover)
+            else:  # a mean of places would show what lies between them
+                turned = cover > 0.5
+                shown, other = (torch.where(turned, *pair) for pair in ((source - here, under), (under, source - here)))
+                beyond = seen_at(self.view, (here + other).movedim(0, -1)[None])[0]
+                beyond = torch.cat([beyond, torch.ones_like(beyond[:1])]) * torch.where(turned, 1 - cover, cover)
+            moves.index_copy_(1, at.flatten(), shown.flatten(1))
             if shade is not None:
                 lighter = torch.zeros_like(shade[:3])
                 for i, eye in enumerate(asked):
@@ -133,6 +144,8 @@ class MovedFace:
                         lighter[:, i] = bare[4:7] * weight
                         hidden = bare[3] * weight * (1 - shade[3, i])
                         shade[:, i] += torch.cat([bare[:3] * hidden, hidden[None]])
+                if beyond is not None:
+                    shade = shade + beyond * (1 - shade[3])
                 painted = skin.new_zeros(1, 4, *skin.shape[2:])
                 painted.view(4, -1)[:, at] = shade
                 if light is not None:

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from ..faces.irises import iris_radius, irises_off
-from ..faces.landmarks import AT, BROW_EDGES, EYES, IRISES, OVAL
+from ..faces.landmarks import AT, BROW_EDGES, EYES, IRISES, OVAL, WIDEN
 from ..once import kept_with
 from .brows import LASHES
 from .curves import SAMPLES, TABLE, UPPER_SHUTS, Frame, opens, read, shut_line
@@ -59,8 +59,8 @@ LINE_SHADE, SHADE_SOFT = 0.28, (0.13, 0.10)
 PAINT_SOFT, PAINT_BEGINS = (0.24, 0.09), (-0.05, 0.35)
 LASH_PIXEL, LASH_WIDE = (
     0.85,
-    0.0055,
-)  # half the width of that line in pixels at least, and from which width on it is fainter
+    (0.0055, 0.008),
+)  # half the width of that line in pixels at least, and from which widths on it is fainter, and as much fainter as it is wider
 LASH_LENGTH, LASH_HANGS = (
     (0.06, 0.12),
     0.65,
@@ -75,6 +75,10 @@ LINE_ENDS, LINE_DROPS = (
 )  # share of the way outwards at which the line ends, and how far it hangs there, in widths of the eye
 # Shares of an eye's opening between which its lashes leave the skin above the lid, and their line is drawn anew
 LASHES_TURN, LINE_TURNS = (0.1, 0.6), (0.35, 0.6)
+STEEPER, TURNS = (
+    0.75,
+    (0.0, 0.04),
+)  # how much narrower the border of an eyeball is that turns, by how many widths of the eye
 UNDER_LID = 0.5  # of the shadow of a lid, that one that comes down casts
 SLIT = 0.165, 0.205  # height of eyes, in their widths, that are all but shut, and that are open
 TO_OUTLINE = (
@@ -93,7 +97,10 @@ LEAST_SKIN, PAINTED_ALONE = (
     (0.9, 1.0),
 )  # height of the skin that gives way at least, and how far shut a lid is that is all painted
 RIM = 0.008  # height of the wet rim of a lower lid
-SHADE = 0.45  # how much of the light on an eyeball its lids take at their edge
+SHADE, SHADED = (
+    0.45,
+    0.12,
+)  # how much of the light on an eyeball its lids take at their edge, and on which share of its opening
 # How far below the upper lid the centre of an iris stays, in its radii, but for this share of what is asked
 CLEAR, LEAST_UP = 0.4, 0.35
 NARROW = (
@@ -212,6 +219,9 @@ def eyes_of(
         narrow = 1 - smoothstep(float((seen[1] - seen[0]).max()) / length, *NARROW)
         line = max(LINE, min(1.4 * pixel, 4 * LINE))
         edge = max(EDGE, min(pixel, 4 * EDGE))  # in small pictures a narrower border would be a staircase
+        if face.view is None or pixel < WIDEN / face.view.shape[-1]:
+            # Between skin and an eyeball that has turned a border of places would show all that lies between them.
+            edge *= 1 - STEEPER * smoothstep(math.hypot(right, below) / length, *TURNS)
         shaded = bool(max(abs(right), abs(below)) > 1e-5 or factor > 1 or factor < SHUTS)
         shaded = shaded or bare is not None or arcs is not None
         # Lids that only go along with the skin leave all beyond their edges to it; but below a brow that presses it together it folds.
@@ -344,7 +354,9 @@ def ask_eyes(
     beside = torch.minimum(share, 1 - share) / 0.12
     lit = torch.minimum(torch.minimum(-above / (0.30 * opening), 0.5 - under / (0.30 * opening)), beside).clamp_(0, 1)
     lit = lit * lit * (3 - 2 * lit)
-    shade = SHADE * alpha * went * (1 - lit) * (1 - narrow * (1 - known))
+    dark = SHADED * opening
+    dark = dark / torch.hypot(dark, (edge - EDGE).clamp(min=0))  # fainter where it is blurred
+    shade = SHADE * dark * alpha * went * (1 - lit) * (1 - narrow * (1 - known))
     # Lids that meet are joined by a dark line, unless lashes are painted there.
     met = (1 - opening / (2 * line)).clamp_(0, 1) * smoothstep(opening0, 2 * LINE, 5 * LINE)
     met = met * smoothstep(1 - opening / opening0, 0.7, 0.95) * (1 - painted_over)
@@ -390,7 +402,8 @@ def _lash_line(eyes: Sequence[Eye], share: Tensor, high: Tensor, width: Tensor) 
     ]
     shut, lined, hair, paint, left, fine, strands, line = share.new_tensor(rows).T[..., None]
     # In small pictures a line that is as wide as a pixel takes less light.
-    faint, line = (LASH_WIDE / line.clamp(min=1e-6)).clamp(max=1).sqrt(), line / width
+    faint = math.prod((wide / line.clamp(min=1e-6)).clamp(max=1).sqrt() for wide in LASH_WIDE)
+    blurred, line = (line - LASH_WIDE[0]).clamp(min=1e-6) / width, line / width
     outwards = torch.where(left > 0, 1 - share, share)
     full = smoothstep(outwards, *LASHES_THICKEN)
     high = high + LINE_DROPS * shut * smoothstep(outwards, 0.5, 1.05)
@@ -404,15 +417,10 @@ def _lash_line(eyes: Sequence[Eye], share: Tensor, high: Tensor, width: Tensor) 
     long = [eye.bare.long for eye in eyes if eye.bare is not None]  # of both eyes alike
     length = LASH_LENGTH[0] + (LASH_LENGTH[1] - LASH_LENGTH[0]) * sum(long) / len(long)
     length = length * (1 + 0.25 * strands * waves[1])
-    hang = LASH_HANGS * hair * full * ends * single.clamp(0, 1.6) * (-(high / length).square()).exp() * (high < 0)
-    hang = hang.clamp(max=1)
-    shade = LINE_SHADE * ends.sqrt() * (-(high / torch.where(high > 0, *SHADE_SOFT)).square()).exp()
-    paint = (
-        paint
-        * ends.sqrt()
-        * smoothstep(outwards, *PAINT_BEGINS)
-        * (-(high / torch.where(high > 0, *PAINT_SOFT)).square()).exp()
-    )
+    hang = LASH_HANGS * hair * full * ends * single.clamp(0, 1.6) * _fading(high, length, length, blurred)
+    hang = (hang * smoothstep(-high, -blurred, blurred)).clamp(max=1)
+    shade = LINE_SHADE * ends.sqrt() * _fading(high, *SHADE_SOFT, blurred)
+    paint = paint * ends.sqrt() * smoothstep(outwards, *PAINT_BEGINS) * _fading(high, *PAINT_SOFT, blurred)
     painted = torch.zeros_like(share).expand(4, -1, -1)
     for color, cover in (
         (tone, 1 - (1 - lined * core) * (1 - shut * hang)),
@@ -422,6 +430,12 @@ def _lash_line(eyes: Sequence[Eye], share: Tensor, high: Tensor, width: Tensor) 
         cover = cover * (1 - painted[3])
         painted = painted + torch.cat([color * cover, cover[None]])
     return painted
+
+
+def _fading(high: Tensor, above: Tensor | float, below: Tensor | float, blurred: Tensor) -> Tensor:
+    """What falls from 1 at a height of 0 within so far above and below, in a picture that is ``blurred`` by so much: lower, and farther."""
+    over, under = ((blurred.square() + soft**2).sqrt() for soft in (above, below))
+    return (above + below) / (over + under) * (-(high / torch.where(high > 0, over, under)).square()).exp()
 
 
 def _bare_lids(

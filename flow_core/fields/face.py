@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -10,19 +11,26 @@ import torch
 from torch import Tensor
 from torch.utils.weak import WeakIdKeyDictionary
 
+from ..faces.age import childlike
 from ..faces.fit import FittedFace
 from ..faces.glasses import Worn
-from ..faces.landmarks import AT, CHEEKS, OVAL
+from ..faces.landmarks import AT, CHEEKS, EYES, OVAL
 from ..faces.lids import seen_at
 from ..faces.rig import Rig
 from ..geometry.lab import rgb_to_lab
 from ..geometry.mesh import polygon_distance
+from ..geometry.sampling import interpolate
 from ..once import kept_with
+from .smooth import smoothstep
 
 if TYPE_CHECKING:
     from ..geometry.crop import Crop
 
 FLESH = 2.0, 6.0  # CIE Lab a of cheeks that are none, such as marble or a toned photograph, and that surely are
+SPREAD = 2.2  # sides of a pixel over which an edge is drawn whose blur has a standard deviation of one
+# In distances of the inner corners of the eyes, from the middle between these: where skin is that frowns; how many places across and upwards are
+# looked at; and creases there, as a logarithm of light, of smooth skin and of what has lines
+ASIDE, ABOVE, COUNT, CREASED = (-0.45, 0.45), (0.25, 1.1), 16, (0.004, 0.01)
 BORDER = 0.6  # centimetres around the outline of the face that belong to it
 
 
@@ -33,7 +41,7 @@ class Face:
     Attributes:
         fitted: batch 1.
         landmarks: ``[161,2]`` crop points, to which it was fitted.
-        pixel: side of a pixel of the picture, crop fractions: what is finer is not drawn.
+        pixel: side of a pixel of the picture, crop fractions: what is finer is not drawn. Of a blurred picture, of one that would be as blurred.
         glasses: what it wears, if any: what lies under them stays where it is, and eyes behind dark ones do nothing that is seen.
         colors: ``[3 or more,3]`` in the mouth, see :attr:`flow_core.geometry.crop.Crop.mouth`; None paints nothing and leaves the light.
         creases: ``[1,3,n,n]``, see :attr:`flow_core.geometry.crop.Crop.creases`; what fades gets its light back.
@@ -64,7 +72,9 @@ class Face:
             for rows in (crop.mouth, crop.creases, crop.lids, crop.view, crop.texture, crop.lid_texture)
         )
         colors = None if colors is None else colors[0]
-        return cls(fitted.select(index), places, 1 / crop.side[index].item(), glasses, colors, *planes)
+        blur = 0.0 if crop.blur is None else crop.blur[index].item()
+        pixel = math.hypot(1 / crop.side[index].item(), SPREAD * blur)
+        return cls(fitted.select(index), places, pixel, glasses, colors, *planes)
 
     @functools.cached_property
     def flesh(self) -> float:
@@ -74,6 +84,20 @@ class Face:
             return 1.0
         redness = rgb_to_lab(self._cheeks[:, None])[1].item()
         return min(max((redness - FLESH[0]) / (FLESH[1] - FLESH[0]), 0.0), 1.0)
+
+    @functools.cached_property
+    def smooth(self) -> float:
+        """How far the skin between and above its brows has no lines, 0..1: a baby's, or without creases where somebody looked for them."""
+        child = childlike(self.landmarks[None]).item()
+        if self.creases is None or child == 1:
+            return child
+        left, right = self.landmarks[[AT[eye[8]] for eye in EYES]]
+        across = right - left
+        up = torch.stack([across[1], -across[0]])
+        aside, high = (torch.linspace(*ends, COUNT, device=up.device) for ends in (ASIDE, ABOVE))
+        points = (left + right) / 2 + aside[:, None, None] * across + high[:, None] * up
+        creased = interpolate(self.creases, points[None], "bilinear").clamp(min=0).mean().item()
+        return max(child, 1 - smoothstep(creased, *CREASED))
 
     @property
     def lightness(self) -> float:

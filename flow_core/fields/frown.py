@@ -15,6 +15,7 @@ from torch import Tensor
 from ..geometry.mesh import barycentric
 from ..geometry.sampling import enlarged
 from .patch import Patch
+from .smooth import smoothstep
 
 # On the rig's face at rest, centimetres: how far the furrows lie from the middle, how far they lean apart upwards for each centimetre,
 # how wide they and the bulge beside them are; and the height of their middle, and by how much they reach beyond it.
@@ -31,9 +32,11 @@ WAVES = (
     (0.02, 5.3, 1.1),
 )  # by which they sway: how far, how often, where; the other side's are OTHER farther on
 OTHER = 2.4
+# Skin that has no lines yet folds broadly: how much broader and fainter lines are there, and how much less they sway
+BROADER, FAINTER, STRAIGHTER = 0.9, 0.4, 0.5
 FINER = 4  # pixels of their raster for one of that of the skin
 AROUND = 2.2, 1.6  # half the width and height of what that shows
-SEEN = 0.15  # of a pixel of the picture, up to which lines are seen
+SEEN = 0.15, 0.25  # of a pixel of the picture, up to which lines are seen, and from which on they are not
 
 
 class Frown(NamedTuple):
@@ -44,7 +47,12 @@ class Frown(NamedTuple):
 
 
 def frown_light(
-    drawn: Tensor, neutral: Tensor, triangles: Tensor, seen: tuple[Tensor, Tensor], pixel: float = 0.0
+    drawn: Tensor,
+    neutral: Tensor,
+    triangles: Tensor,
+    seen: tuple[Tensor, Tensor],
+    pixel: float = 0.0,
+    smooth: float = 0.0,
 ) -> Frown | None:
     """By how much the logarithm of luminance changes; None where nothing is drawn together.
 
@@ -54,6 +62,7 @@ def frown_light(
         triangles: ``[T,3]``.
         seen: triangles and weights of the pixels, from :func:`flow_core.geometry.mesh.rasterise`.
         pixel: side of a pixel of the picture, centimetres.
+        smooth: 0..1, how far the skin there has no lines at rest.
     """
     drawn = drawn.clamp(0, 1.2)
     if drawn.max() < 0.05:
@@ -63,10 +72,11 @@ def frown_light(
     side, high, away = _furrows(drawn, *places.unbind(-1))
     line = _ridge(away - AT, WIDE) * -DARK + _ridge(away - BULGE, BULGES) * LIGHT
     along = (1 - (high / REACH).square()).clamp(min=0).square()
-    return Frown((side * line * along * here)[None, None], _lines(drawn, places, here, pixel) if pixel < SEEN else None)
+    lines = _lines(drawn, places, here, pixel, smooth) if pixel < SEEN[1] else None
+    return Frown((side * line * along * here)[None, None], lines)
 
 
-def _lines(drawn: Tensor, places: Tensor, here: Tensor, pixel: float) -> Patch | None:
+def _lines(drawn: Tensor, places: Tensor, here: Tensor, pixel: float, smooth: float) -> Patch | None:
     """The lines in the furrows, of places ``[n,n,2]`` of the rig at rest and where they are known ``[n,n]``."""
     near = here & ((places - places.new_tensor([0, MIDDLE])).abs() < places.new_tensor(AROUND)).all(-1)
     rows, columns = near.any(1).nonzero()[:, 0], near.any(0).nonzero()[:, 0]
@@ -76,10 +86,13 @@ def _lines(drawn: Tensor, places: Tensor, here: Tensor, pixel: float) -> Patch |
     planes = torch.cat([places.movedim(-1, 0), near[None]])[None, :, y0:y1, x0:x1]
     x, y, near = enlarged(planes, (FINER * (y1 - y0), FINER * (x1 - x0)))[0]
     side, high, away = _furrows(drawn, x, y)
-    away = away - AT + sum(far * (count * high + start + OTHER * (x > 0)).sin() for far, count, start in WAVES)
-    width = (LINE**2 + pixel**2 / 4) ** 0.5  # as wide as pixels at least, and fainter then
-    light = _ridge(away, width) * (-LINE_DARK * LINE / width) + _ridge(away.abs() - LIP, LIPS) * LIP_LIGHT
-    light = side.square() * light * (1 - (high / LINE_REACH).square()).clamp(min=0) * (near > 0.99)
+    sway = 1 - STRAIGHTER * smooth
+    away = away - AT + sum(sway * far * (count * high + start + OTHER * (x > 0)).sin() for far, count, start in WAVES)
+    line, dark = LINE * (1 + BROADER * smooth), LINE_DARK * (1 - FAINTER * smooth)
+    width = (line**2 + pixel**2 / 4) ** 0.5  # as wide as pixels at least, and fainter then
+    light = _ridge(away, width) * (-dark * line / width) + _ridge(away.abs() - LIP, LIPS) * LIP_LIGHT
+    light = (1 - smoothstep(pixel, *SEEN)) * side.square() * light
+    light = light * (1 - (high / LINE_REACH).square()).clamp(min=0) * (near > 0.99)
     light[[0, -1]] = light[:, [0, -1]] = 0
     return Patch(tuple(v / len(here) for v in (x0, y0, x1, y1)), light[None, None])
 

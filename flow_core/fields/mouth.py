@@ -33,6 +33,7 @@ DARK, TONGUE = 0.9, 0.08  # how much of the light is lost in the depth of a mout
 FOLLOW = 0.8  # share of the upper lip's way that teeth go along where it rises;
 COVER = 0.45  # and where it comes down: it covers the rest of them
 LIP_EDGE = 0.012  # of a lip, which gathers at its edge where lips close
+STEEPEST = 0.8  # cosine of the steepest slope of lips whose border reaches as far beyond them as it is wide across it
 SEAM = 0.025  # how far from lips their seam is felt: some pixels of the raster
 CHINKS = 0.004, 0.014  # openings of a grin that shuts which shut altogether, and which stay
 CHINK = 0.8  # light that is lost between lips that nearly do
@@ -157,7 +158,9 @@ def mouth_of(
     after = (curves[1] - curves[0]).max().item()
     pit = PIT[1] * smoothstep(gap, *GRIN) * (1 - smoothstep(after, *TEETH_SEEN))
     parts = smoothstep((after - gap) / target.length, *OPENING)
-    box = box_of(target, curves[0].min() - SEAM, curves[1].max() + SEAM, PIT[0] * target.length if pit else 0.0)
+    edge = max(EDGE, min(2 * pixel, SEAM))  # in small pictures a narrower border would be a staircase
+    beside = PIT[0] * target.length if pit else (edge - EDGE) / 2
+    box = box_of(target, curves[0].min() - SEAM, curves[1].max() + SEAM, beside)
     opens = after > 0.2 * EDGE
     shows, own, jaw, replaced = 1.0, None, None, 0.0
     if skull is not None and opens:
@@ -178,7 +181,6 @@ def mouth_of(
     )
     if own is not None and made is not None and made.known:
         replaced = made.known * _patched(own, target, source, curves[0], CROWN * made.centimetre)
-    edge = max(EDGE, min(2 * pixel, SEAM))  # in small pictures a narrower border would be a staircase
     rims = None
     if shut:
 
@@ -331,6 +333,9 @@ def ask_mouth(
     inside = torch.minimum(
         torch.minimum(below * across[0], above * across[1]), torch.minimum(a, mouth.target.length - a)
     )
+    # Beyond a steep edge, as at its corners, a wide border would be a spike.
+    covered = torch.minimum(below, above)
+    covered = torch.where(covered < 0, torch.minimum(inside, STEEPEST * covered), inside)
     sa, sb = mouth.source.to(x - teeth[0], y - (teeth[1] + mouth.lift))
     length = mouth.source.length
     upper, lower, *looked = read(mouth.seen[:, None], (sa / length)[None])[:, 0]
@@ -380,7 +385,7 @@ def ask_mouth(
     border = (EDGE - mouth.edge) / 2, (EDGE + mouth.edge) / 2
     (alpha, opened, parted, more, was_seen, from_corner, was_open, too_high, beyond, goes_on,
      tongue, off_upper, off_lower, seam, closed, fell, drawn_out, chink) = smoothsteps(
-        ((inside - EDGE / 2) / soft + EDGE / 2, *border), (opening, 0.0, mouth.edge), (wider, 0.3 * ROLL, 4 * ROLL), (wider, *WIDENS),
+        ((covered - EDGE / 2) / soft + EDGE / 2, *border), (opening, 0.0, mouth.edge), (wider, 0.3 * ROLL, 4 * ROLL), (wider, *WIDENS),
         ((lower - sb) / (3 * deeper).clamp_(max=0.13 * mouth.gap).add_(1e-4), 0.0, 1.0),
         (torch.minimum(sa, length - sa), 0.0, 0.08 * length), (gap, 0.002, 0.007), (upper - sb, *UNKNOWN),
         (sb - lower + last, 0.0, 0.006), (deeper, 0.0, 0.006), (below / height, 0.4, 1.0), (below, 0.0, MOUTH_SHADE),

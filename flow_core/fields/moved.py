@@ -97,12 +97,13 @@ def moved_face(face: Face, field: MusclesField, size: int = RASTER, after: Tenso
         shift = torch.cat([shift, lit(face, after, years)], 1)
         drawn = torch.stack([contracted[part.unit_names.index("browTogether" + side)] for side in ("Left", "Right")])
         # Brows stay under glasses, and lines beside brows that have not moved would be scratches.
-        pixel = math.inf if face.glasses is not None else face.pixel / fitted.scale[0].item()
-        frown = frown_light(drawn, part.neutral, part.triangles, seen, pixel)
+        pixel = face.pixel / fitted.scale[0].item()
+        finest = math.inf if face.glasses is not None else pixel
+        frown = frown_light(drawn, part.neutral, part.triangles, seen, finest, face.smooth if drawn.any() else 0.0)
         folds = [] if frown is None else [frown.furrows]
         lines = None if frown is None else frown.lines
         if years > 0:
-            folds.append(wrinkle_light(years, part.neutral, part.triangles, seen))
+            folds.append(wrinkle_light(years, part.neutral, part.triangles, seen, pixel))
         skull = _skull(face, after)
         if face.view is not None:
             corners = pits(face.view, face.creases, landmarks, moved, tuple(smiles.tolist()))

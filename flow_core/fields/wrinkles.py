@@ -7,6 +7,7 @@ are drawn: across the forehead, at the outer corners of the eyes and under them,
 from __future__ import annotations
 
 import functools
+import math
 
 import torch
 import torch.nn.functional as F
@@ -15,6 +16,7 @@ from torch import Tensor
 from ..geometry.grid import pixel_centers
 from ..geometry.mesh import barycentric
 from ..geometry.sampling import interpolate
+from .exponential import blur
 from .smooth import smoothstep
 
 # Each on the rig's face at rest, centimetres: where it begins and ends, and where its curve is drawn to (a quadratic Bezier curve), of the
@@ -40,23 +42,34 @@ WAVY, UNEVEN, ENDS = 0.05, 0.25, 0.3
 DARK, LIGHT, BESIDE = 0.36, 0.12, 1.7
 LEFT, TOP, RIGHT, BOTTOM, FINE = -7.0, -8.0, 7.0, 9.5, 16  # the part of the face with lines, and pixels a centimetre
 STEPS, AROUND = 96, 0.7  # points of a line, and how far around it it is seen
+SEEN, SPREAD = (
+    0.15,
+    0.45,
+)  # side of a pixel, centimetres, up to which they are seen as they are; and the deviation of blur of what is larger
 MOST = 1.6  # years, from where on lines grow no deeper
 
 
-def wrinkle_light(years: float, neutral: Tensor, triangles: Tensor, seen: tuple[Tensor, Tensor]) -> Tensor:
+def wrinkle_light(
+    years: float, neutral: Tensor, triangles: Tensor, seen: tuple[Tensor, Tensor], pixel: float = 0.0
+) -> Tensor:
     """By how much the logarithm of luminance changes, ``[1,1,n,n]`` on a raster.
 
     Args:
         years: how much older, 1 = old.
-        neutral, triangles, seen: as of :func:`flow_core.fields.frown.frown_light`.
+        neutral, triangles, seen, pixel: as of :func:`flow_core.fields.frown.frown_light`.
     """
     at = barycentric(neutral[:, :2].contiguous(), triangles, *seen)
     low, high = at.new_tensor([LEFT, TOP]), at.new_tensor([RIGHT, BOTTOM])
-    return (
-        min(years, MOST)
-        * interpolate(_lines(at.device), ((at - low) / (high - low))[None], "bilinear")
-        * (seen[0] >= 0)
-    )
+    spread = round(SPREAD * FINE * math.sqrt(max(pixel**2 - SEEN**2, 0.0)))
+    lines = _lines(at.device) if spread < 1 else _blurred(at.device, spread)
+    return min(years, MOST) * interpolate(lines, ((at - low) / (high - low))[None], "bilinear") * (seen[0] >= 0)
+
+
+@functools.lru_cache(maxsize=4)
+def _blurred(device: torch.device, spread: int) -> Tensor:
+    """The same, blurred by so many of its pixels."""
+    with torch.inference_mode(False):
+        return blur(_lines(device), spread)
 
 
 @functools.lru_cache(maxsize=2)

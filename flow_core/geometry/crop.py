@@ -61,6 +61,7 @@ OF_FACES = (
     "view",
     "texture",
     "lid_texture",
+    "blur",
 )  # of a crop, a row for each face
 
 
@@ -92,6 +93,8 @@ class Crop:
         texture: ``[B,1,h,w]`` the finest light and shade around the mouths, as of :func:`flow_core.faces.texture.mouth_texture`; None where nobody
             looked, or the faces are small: then that is drawn out with the skin.
         lid_texture: ``[B,2,h,w]`` the same of eyelids that shut, as of :func:`flow_core.faces.texture.lid_texture`; None: then ``view`` tells it.
+        blur: ``[B]`` how much less sharp than its pixels the picture is there, crop fractions, as of :func:`flow_core.faces.blur.blur`; None where
+            nobody looked: then what is drawn anew is as sharp as pixels allow.
     """
 
     image_size: tuple[int, int]
@@ -109,6 +112,7 @@ class Crop:
     view: Tensor | None = None
     texture: Tensor | None = None
     lid_texture: Tensor | None = None
+    blur: Tensor | None = None
 
     def __post_init__(self) -> None:
         of = self.of_picture or tuple(range(len(self.matrix)))
@@ -225,7 +229,7 @@ class Crop:
             [[1 / factor, 0, 0.5 - 0.5 / factor], [0, 1 / factor, 0.5 - 0.5 / factor], [0, 0, 1]]
         )
         return replace(
-            self, matrix=grow @ self.matrix, covered=None, creases=None, view=None
+            self, matrix=grow @ self.matrix, covered=None, creases=None, view=None, blur=None
         )  # which lie in the frame as it was
 
     def to(self, device: torch.device | str) -> Crop:

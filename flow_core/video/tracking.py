@@ -13,6 +13,7 @@ from torch import Tensor
 
 from ..editing.painting import color_span
 from ..faces.align import sort_faces
+from ..faces.blur import blur
 from ..faces.covered import LEAST, likely_covered, spared
 from ..faces.creases import creases
 from ..faces.detect import Detection, Detector
@@ -70,7 +71,8 @@ class Track:
         fitted: the rig as it was fitted in the last frame, for fields that need a face.
         glasses: which glasses it wears, as in its crop; empty where nobody has looked.
         looks: what the looks for glasses saw; empty where it is known.
-        colors: of teeth and tongue, and of its lids, see :attr:`flow_core.geometry.crop.Crop.mouth` and ``lids``; empty where nobody has looked.
+        colors: of teeth and tongue, of its lids, and how blurred it is, see :attr:`flow_core.geometry.crop.Crop.mouth`, ``lids`` and ``blur``; empty where
+            nobody has looked.
         between: what open lips show, the rest of ``Crop.mouth``; None where nobody has looked.
         cover: what covers it.
         spans: see :meth:`span_of`, with skin and without.
@@ -330,23 +332,24 @@ class Tracker:
             track.crop = replace(track.crop, glasses=track.glasses)
 
     def look_for_colors(self, frame: Tensor, track: Track, dt: float, smooth: float) -> None:
-        """Have the crop of a track know the colours of teeth and eyelids in its light, which change slowly, and what open lips show, which comes
+        """Have the crop of a track know the colours of teeth and eyelids in its light, and its blur, which change slowly, and what open lips show, which comes
         and goes as somebody speaks, and would flicker if each frame were believed."""
         light = not track.colors or self.index % LIGHT_EVERY == 0
         if track.visible and (light or self.index % MOUTH_EVERY == 0):
             crop = track.observed
             mouth = mouth_colors(frame.permute(2, 0, 1)[None], crop)
             if light:
-                seen = mouth[:, :2], lid_colors(square(frame, crop.widen(WIDEN), VIEW), crop.places)
+                lids = lid_colors(square(frame, crop.widen(WIDEN), VIEW), crop.places)
+                seen = mouth[:, :2], lids, blur(frame.permute(2, 0, 1)[None], crop)
                 track.colors = tuple(
                     new if old is None else torch.lerp(old, new, LIGHT_SHARE)
-                    for old, new in zip(track.colors or (None, None), seen, strict=True)
+                    for old, new in zip(track.colors or [None] * len(seen), seen, strict=True)
                 )
             between = between_lips(mouth, crop.places.to(mouth))
             track.between = track.filter("mouth", smooth, MOUTH_BETA)(between, MOUTH_EVERY * dt)
         if track.colors:
-            inside, lids = track.colors
-            track.crop = replace(track.crop, mouth=torch.cat([inside, track.between], 1), lids=lids)
+            inside, lids, blurred = track.colors
+            track.crop = replace(track.crop, mouth=torch.cat([inside, track.between], 1), lids=lids, blur=blurred)
 
     def look_for_covers(self, frame: Tensor, track: Track, dt: float) -> None:
         """Have the crop of a track say what covers the face: looked for now and then, and smoothed over time."""

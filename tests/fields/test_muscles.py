@@ -267,7 +267,7 @@ def test_several_faces_each_smile_their_own(crops: dict[str, Crop], portraits: d
         grown.append(replace(crop, image_size=tuple(size)))
     both = replace(
         grown[0],
-        **{k: torch.cat([getattr(c, k) for c in grown]) for k in ("points", "matrix", "landmarks", "mouth", "creases", "lids", "view")},
+        **{k: torch.cat([getattr(c, k) for c in grown]) for k in ("points", "matrix", "landmarks", "mouth", "creases", "lids", "view", "blur")},
         score=(1.0, 1.0), of_picture=(0, 1), pictures=2, glasses=tuple(c.glasses[0] for c in grown),
     )  # fmt: skip
     fields = algebra.mix([preset("smile"), MusclesField.zeros(2)], [1, 1])

@@ -71,13 +71,13 @@ def sized(crop: Crop, factor: float) -> Crop:
 
 
 def test_large_pictures_show_the_lines_in_those_folds(crop: Crop) -> None:
-    """As fine as lines are, fewer the less brows are drawn together, and none where a pixel is wider."""
+    """As fine as lines are, fewer the less brows are drawn together, broad ones on smooth skin, and none where a pixel is wider."""
     ends = crop.places[0, [AT[55], AT[285]]]
 
-    def sharpest(factor: float, amount: float, glasses: Worn | None = None) -> float:
+    def sharpest(factor: float, amount: float, glasses: Worn | None = None, creased: float = 0.05) -> float:
         """By how much the darkest place is darker than those a millimetre beside it."""
         row = torch.lerp(*ends, torch.linspace(0, 1, 401)[:, None]) - torch.tensor([0, 0.01])
-        face = replace(sized(crop, factor), glasses=(glasses,))
+        face = replace(sized(crop, factor), glasses=(glasses,), creases=torch.full((1, 3, 64, 64), creased))
         flow = MusclesField.of({"browTogether": amount}).flow(0.0, face)
         light, beside = flow(row[None, None]).light[0, 0, 0], 20
         return ((light[2 * beside :] + light[: -2 * beside]) / 2 - light[beside:-beside]).max().item()
@@ -87,6 +87,7 @@ def test_large_pictures_show_the_lines_in_those_folds(crop: Crop) -> None:
     assert half < 0.45 * large
     assert small < 0.5 * large
     assert sharpest(4, 1.0, Worn()) < 0.5 * large  # brows stay under glasses
+    assert 0.3 * large < sharpest(4, 1.0, creased=0.0) < 0.8 * large
 
 
 def test_a_smile_darkens_folds_and_lights_cheeks(crop: Crop, grey: Tensor) -> None:
