@@ -322,9 +322,8 @@ class Seen:
 
     def _all_skin(self) -> Tensor:
         """Skin of the face and beyond it, in the whole picture, ``[B,1,n,n]`` 0..1."""
-        taper = color_taper(pixel_centers(self.size, self.size, self.rgb.device))[
-            :, None
-        ]  # or what goes on below has an edge
+        # Without it what goes on below would have an edge.
+        taper = color_taper(pixel_centers(self.size, self.size, self.rgb.device))[:, None]
         own, face = self._around(self.region("skin") * taper), self._around(self.outline("all", 0.03))
         within = torch.ones_like(self.picture[:, :1]) if self.within is None else self.within.to(self.picture)
         if self.dyes:

@@ -21,10 +21,8 @@ MOST = 768  # pixels a side of the face square, more or less, up to which it is 
 AROUND = 0.02  # of that side: how far around eyes and brows
 LEAST = 16  # pixels a side, of fewer of which nothing is told
 EDGES, FEW = 0.05, 20  # share of pixels that are edges, and how many of them at least
-CALM, EVERY = (
-    0.2,
-    4,
-)  # share of pixels with the least change from one to the next, which is noise; of how many one is looked at for it
+# Share of pixels with the least change from one to the next, which is noise; of how many one is looked at for it
+CALM, EVERY = 0.2, 4
 # Variances in pixels: that the second blur adds; of the first one and of differences between pixels, which are none of the picture's; and of
 # the edges of a sharp picture
 SECOND, FIRST, SHARP = 4 / 3, 1.0, 1.0

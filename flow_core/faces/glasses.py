@@ -29,11 +29,8 @@ BAND = (24, 52, 128, 64)  # left, top, width and height of the band that the net
 CELL = 2  # pixels a side of a cell of its answer
 BUILTIN = Path(__file__).parents[1] / "weights" / "glasses.safetensors"
 CHANNELS = (12, 24, 40, 56)
-KINDS = (
-    "rims",
-    "lenses",
-    "dark lenses",
-)  # what it finds: rims with bridge and temples, and lenses, of which some hide the eyes
+# What it finds: rims with bridge and temples, and lenses, of which some hide the eyes
+KINDS = ("rims", "lenses", "dark lenses")
 SURE = 2.7  # logit above which glasses are worn: edits of brows that wear none would be held back
 COLUMNS, ROWS = 9, 36  # places at which each eye is asked how far up glasses reach, and steps up, to
 LOWEST, HIGHEST = 0.05, 0.4  # the most, in distances of the eyes' outer corners; what ends lower is no upper rim
