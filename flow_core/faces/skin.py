@@ -81,12 +81,12 @@ def skin_beyond(
     lab = rgb_to_lab(picture.movedim(1, 0).flatten(1)).unflatten(1, (len(picture), n, n)).movedim(0, 1)
     hair = ramp(hair, *HAIR)
     bare, seed = within * (1 - hair), own * torch.maximum(face, neck)
-    loose = LOOSE * (1 + SHADED * neck)
     wall = (_beside(face, chin, span) * bare > 0.5).float()
     hidden = largest(hair, 5) * ramp(_below(chin, n, span), *BEHIND)
     toned = lab * lab.new_tensor(TONES)[:, None, None]
     steep = [toned.diff(dim=axis).square().sum(1, keepdim=True).sqrt() for axis in (3, 2)]
     smooth = ramp(_steepest(*steep), *SMOOTH) * bare
+    loose = LOOSE * (1 + SHADED * neck * smooth * (1 - face))  # no beard
     unlike_hair = torch.where(hair.mean((2, 3), keepdim=True) > ENOUGH, unlike(lab, hair.square()), torch.inf)
     told = seed.square() * bare
     off = unlike(lab, told)
