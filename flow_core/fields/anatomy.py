@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..faces.landmarks import AT, OVAL, UPPER_LIDS, WIDEN
+from ..faces.landmarks import AT, OVAL, UPPER_LIDS
 from ..faces.lids import seen_at
 from ..faces.shading import GAMMA, TINT
 from ..geometry.grid import pixel_centers
@@ -69,8 +69,7 @@ class MovedFace:
     ) -> None:  # fmt: skip
         self.seen, self.teeth, self.creases, self.lines = seen, teeth, face.creases, lines
         self.pits, self.grain = pits, None
-        # Where it shows all that the picture does.
-        self.view = None if face.view is None or face.pixel < WIDEN / face.view.shape[-1] else face.view
+        self.view = face.whole_view
         self.tint = [1 + face.flesh * (tint - 1) for tint in TINT]  # only flesh lights its own folds red
         self.paints, device = skull is not None, moved.device
         self.drawn_out: list[DrawnOut] = []
@@ -130,10 +129,10 @@ class MovedFace:
             if self.view is None or shade is None:
                 shown = torch.lerp(under, source - here, cover)
             else:  # a mean of places would show what lies between them
-                turned = cover > 0.5
-                shown, other = (torch.where(turned, *pair) for pair in ((source - here, under), (under, source - here)))
+                ball = cover > 0.5
+                shown, other = (torch.where(ball, *pair) for pair in ((source - here, under), (under, source - here)))
                 beyond = seen_at(self.view, (here + other).movedim(0, -1)[None])[0]
-                beyond = torch.cat([beyond, torch.ones_like(beyond[:1])]) * torch.where(turned, 1 - cover, cover)
+                beyond = torch.cat([beyond, torch.ones_like(beyond[:1])]) * torch.where(ball, 1 - cover, cover)
             moves.index_copy_(1, at.flatten(), shown.flatten(1))
             if shade is not None:
                 lighter = torch.zeros_like(shade[:3])

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from ..faces.irises import iris_radius, irises_off
-from ..faces.landmarks import AT, BROW_EDGES, EYES, IRISES, OVAL, WIDEN
+from ..faces.landmarks import AT, BROW_EDGES, EYES, IRISES, OVAL
 from ..once import kept_with
 from .brows import LASHES
 from .curves import SAMPLES, TABLE, UPPER_SHUTS, Frame, opens, read, shut_line
@@ -219,7 +219,7 @@ def eyes_of(
         narrow = 1 - smoothstep(float((seen[1] - seen[0]).max()) / length, *NARROW)
         line = max(LINE, min(1.4 * pixel, 4 * LINE))
         edge = max(EDGE, min(pixel, 4 * EDGE))  # in small pictures a narrower border would be a staircase
-        if face.view is None or pixel < WIDEN / face.view.shape[-1]:
+        if face.whole_view is None:
             # Between skin and an eyeball that has turned a border of places would show all that lies between them.
             edge *= 1 - STEEPER * smoothstep(math.hypot(right, below) / length, *TURNS)
         shaded = bool(max(abs(right), abs(below)) > 1e-5 or factor > 1 or factor < SHUTS)

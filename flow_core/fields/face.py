@@ -14,7 +14,7 @@ from torch.utils.weak import WeakIdKeyDictionary
 from ..faces.age import childlike
 from ..faces.fit import FittedFace
 from ..faces.glasses import Worn
-from ..faces.landmarks import AT, CHEEKS, EYES, OVAL
+from ..faces.landmarks import AT, CHEEKS, EYES, OVAL, WIDEN
 from ..faces.lids import seen_at
 from ..faces.rig import Rig
 from ..geometry.lab import rgb_to_lab
@@ -75,6 +75,11 @@ class Face:
         blur = 0.0 if crop.blur is None else crop.blur[index].item()
         pixel = math.hypot(1 / crop.side[index].item(), SPREAD * blur)
         return cls(fitted.select(index), places, pixel, glasses, colors, *planes)
+
+    @property
+    def whole_view(self) -> Tensor | None:
+        """:attr:`view` where it shows all that the picture does, whose pixels are no smaller; else None."""
+        return self.view if self.view is not None and self.pixel >= WIDEN / self.view.shape[-1] else None
 
     @functools.cached_property
     def flesh(self) -> float:

@@ -99,7 +99,7 @@ def moved_face(face: Face, field: MusclesField, size: int = RASTER, after: Tenso
         # Brows stay under glasses, and lines beside brows that have not moved would be scratches.
         pixel = face.pixel / fitted.scale[0].item()
         finest = math.inf if face.glasses is not None else pixel
-        frown = frown_light(drawn, part.neutral, part.triangles, seen, finest, face.smooth if drawn.any() else 0.0)
+        frown = frown_light(drawn, part.neutral, part.triangles, seen, finest, face.smooth if drawn.max() > 0 else 0.0)
         folds = [] if frown is None else [frown.furrows]
         lines = None if frown is None else frown.lines
         if years > 0:
