@@ -2,7 +2,8 @@
 
 A picture that is blurred once more loses much of its sharp edges and little of soft ones (Zhuo and Sim, Defocus map estimation from a single
 image, 2011). The sharpest edges of a face are those of lids, lashes, irises and brows, whoever it is and whatever it shows. What noise and grain add
-to them is told by the skin between, which has next to no edges of its own.
+to them is told by the skin between, which has next to no edges of its own. Eyes in the shade of a hat have few edges: then the whole face tells whether
+anything in it is sharper.
 """
 
 from __future__ import annotations
@@ -43,13 +44,16 @@ def blur(image: Tensor, crop: Crop) -> Tensor:
         crop: B faces, with landmarks.
     """
     found = []
-    for i, (points, side) in enumerate(zip(crop.landmarks[:, _ROWS], crop.side.tolist(), strict=True)):
-        of, around = crop.of_picture[i] if len(image) > 1 else 0, AROUND * side
-        (x0, y0), (x1, y1) = (points.amin(0) - around).tolist(), (points.amax(0) + around).tolist()
-        part = image[of : of + 1, :, max(int(y0), 0) : max(int(y1), 0), max(int(x0), 0) : max(int(x1), 0)]
-        times = max(1, round(side / MOST))
-        light = reduced(part, times) if times > 1 or part.dtype == torch.uint8 else part
-        deviation = _deviation(light[0].mean(0).float().cpu().numpy())
+    for i, (points, side) in enumerate(zip(crop.landmarks, crop.side.tolist(), strict=True)):
+        of, around, times = crop.of_picture[i] if len(image) > 1 else 0, AROUND * side, max(1, round(side / MOST))
+        deviation = math.inf
+        for rows in (_ROWS, slice(None)):
+            if deviation**2 <= SHARP:
+                break
+            (x0, y0), (x1, y1) = (points[rows].amin(0) - around).tolist(), (points[rows].amax(0) + around).tolist()
+            part = image[of : of + 1, :, max(int(y0), 0) : max(int(y1), 0), max(int(x0), 0) : max(int(x1), 0)]
+            light = reduced(part, times) if times > 1 or part.dtype == torch.uint8 else part
+            deviation = min(deviation, _deviation(light[0].mean(0).float().cpu().numpy()))
         found.append(times / side * math.sqrt(max(deviation**2 - SHARP, 0.0)))
     return torch.tensor(found)
 

@@ -25,8 +25,8 @@ HIGH, WIDE = 40, 64  # pixels of what the network sees
 ACROSS = 1.75  # its width in distances between the middles of the eyes
 UP = 0.36  # how far its middle lies above the eyes, in the same distances
 CHANNELS = (16, 32, 48, 64)
-# What the network answers for nine of ten faces at rest at most, and for those that surely frown
-USUAL, FULL = 0.5, 0.8
+# Logits of nine of ten faces at rest at most, and of those that surely frown
+USUAL, FULL = -0.2, 1.9
 
 
 class Frowning(nn.Module):
@@ -90,8 +90,8 @@ def drawn_together(crop: Crop) -> Tensor:
     with torch.inference_mode(False):
         seen = around_brows(crop.view.float().cpu(), places)
         net = load_frowning()
-        likely = (net(seen) + net(seen.flip(-1))).div(2).sigmoid()
-    return ((likely - USUAL) / (FULL - USUAL)).clamp(0, 1)
+        logits = (net(seen) + net(seen.flip(-1))) / 2
+    return ((logits - USUAL) / (FULL - USUAL)).clamp(0, 1)
 
 
 __all__ = ["Frowning", "around_brows", "drawn_together", "load_frowning"]

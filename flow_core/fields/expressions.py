@@ -208,10 +208,11 @@ def frowning(units: Tensor, together: Tensor) -> Tensor:
     """What faces show, ``units [B,U]`` as of :func:`read_shown`, with brows that are drawn ``together [B]`` 0..1, of which that reader
     knows nothing. They come down, too, but where their inner ends are up, as those of the sad are."""
     names, units = load_rig().unit_names, units.clone()
-    down = FROWN_DOWN * together * (1 - units[:, names.index("browInnerUp")].clamp(0, 1))
+    comes_down = together * (1 - units[:, names.index("browInnerUp")].clamp(0, 1))
     for side in ("Left", "Right"):
         units[:, names.index(f"browTogether{side}")] = together
-        units[:, names.index(f"browDown{side}")] = units[:, names.index(f"browDown{side}")].maximum(down)
+        down = units[:, names.index(f"browDown{side}")]
+        down += (FROWN_DOWN - down).clamp(min=0) * comes_down
     return units
 
 

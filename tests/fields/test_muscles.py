@@ -23,7 +23,7 @@ from flow_core.geometry.crop import Crop
 from flow_core.geometry.grid import pixel_centers
 from flow_core.io import draw, interchange
 from flow_core.video.clips import Frame
-from flow_core.video.drive import drive, driving_fields, read_frames, relative, smoothed
+from flow_core.video.drive import drive, driving_fields, read_frames, relative, slow_frowns, smoothed
 from flow_core.video.editor import Editor
 from flow_core.video.settings import VideoSettings
 from flow_core.warping.frames import warp_frame
@@ -402,6 +402,18 @@ def test_smoothing_keeps_a_blink_and_loses_jitter() -> None:
     blink[30:34] = 1.0
     assert smoothed(blink, times).max() > 0.85
     assert torch.equal(smoothed(noise, times, 0.0), noise)
+
+
+def test_frowns_come_slowly_and_smiles_as_they_do() -> None:
+    names, times = load_rig().unit_names, [i / 25 for i in range(20)]
+    units = torch.zeros(20, len(names))
+    units[10:] = 1.0
+    slow = slow_frowns(units, times)
+    frown, smile = (slow[:, names.index(n)] for n in ("browTogetherLeft", "mouthSmileLeft"))
+    assert torch.equal(smile, units[:, 0])
+    assert frown.diff().max() < 0.3
+    assert frown.diff().min() > -1e-6
+    assert frown[[0, -1]].tolist() == [0, 1]
 
 
 def test_presets_are_all_known() -> None:
