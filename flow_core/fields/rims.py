@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from ..faces.glasses import Worn
 
 # All in distances of the outer corners of the eyes
-MARGIN = 0.015  # of skin above the rims that stays, as the network sees no finer
+MARGIN = 0.025  # of skin above the rims that stays, as the network sees no finer
 LEAST = 0.3  # by which the skin above the rims is pressed together at most, and drawn out by its inverse
 OF_BROWS = 0.02  # height of a brow that may be drawn out with it
 ASIDE = 0.62, 0.80  # from the middle of the face: where lenses end
