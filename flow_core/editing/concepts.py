@@ -95,7 +95,7 @@ _MEANT: dict[str, tuple[str, dict[str, float]]] = {
     "lower lip full": (SHAPE, {"lipsLowerFuller": 1.2}),
     "philtrum long": (SHAPE, {"mouthHigher": -0.8}),
     "philtrum short": (SHAPE, {"mouthHigher": 0.8}),
-    "nose wide": (SHAPE, {"noseWider": 0.6, "noseNostrilsWider": 1.6}),
+    "nose wide": (SHAPE, {"noseWider": 0.7, "noseNostrilsWider": 1.75}),
     "nose narrow": (SHAPE, {"noseWider": -1.0, "noseBridgeWider": -0.5}),
     "nose long": (SHAPE, {"noseLonger": 1.4}),
     "nose short": (SHAPE, {"noseLonger": -1.0}),
