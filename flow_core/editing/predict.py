@@ -44,11 +44,8 @@ KEYS = ("a smiling face", "an angry face", "a face with a wide nose", "red lips"
 LEAST_SIMILARITY = 0.99  # least cosine between KEYS in the guide's text space and in that of the training
 REACH = 0.5  # standard deviations of real faces that a correction goes at most
 FULL = 1.1  # of a unit after the edit, unless the face shows more already
-ROOM = (
-    0.25,
-    0.55,
-    1.2,
-)  # a shape is taken less by so much for each standard deviation that a face has of it; least, most
+# A shape is taken less by so much for each standard deviation that a face has of it; least, most
+ROOM = 0.25, 0.55, 1.2
 SHIFT = 1.0  # largest shift of a region's colour, hundredths of CIE Lab
 TOLD = (
     "eye",
