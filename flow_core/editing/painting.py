@@ -206,6 +206,12 @@ def color_span(regions: Collection[str], crop: Crop, image: Tensor) -> float:
     return kept_with(_HANGING, crop.view, crop.landmarks, lambda: _hanging_span(image, crop, widest))
 
 
+def seen_part(wide: Crop, side: int, span: float, regions: Collection[str]) -> Tensor | None:
+    """Where squares ``wide``, of ``span`` sides of the face square and ``side`` pixels, are seen, as :class:`RegionColors` takes it; None where all
+    that is painted lies on the face, so that it does not matter."""
+    return wide.within(side) if span > 1 or "hair" in regions else None
+
+
 _HANGING = WeakIdKeyDictionary()  # view -> landmarks, and :func:`_hanging_span`: each colour asks for it
 
 

@@ -35,7 +35,7 @@ from ..randomness import OwnRandom
 from ..threads import suited, yielding
 from .gates import COLOR_REGIONS, Gates, open_gates
 from .named import covariance, named
-from .painting import COLOR_LIMIT, RegionColors, color_span, colored, raster_side
+from .painting import COLOR_LIMIT, RegionColors, color_span, colored, raster_side, seen_part
 from .tinted import with_tints
 from .tints import Tint, named_tints
 
@@ -269,7 +269,7 @@ class Predictor(nn.Module):
         span = color_span(regions, crop, image)
         side = round(span * (raster_side(regions) if painted else IMAGE_SIZE))
         wide = crop.widen(span) if span > 1 else crop
-        aligned, within = wide.aligned(image, side), wide.within(side) if span > 1 or "hair" in regions else None
+        aligned, within = wide.aligned(image, side), seen_part(wide, side, span, regions)
         places = located(image, crop).places
         if len(bound) == 1:
             field = bound[prompts[0]].field_for(aligned, places, span=span, within=within)

@@ -17,7 +17,7 @@ from ..fields.muscles import TINTS, MusclesField
 from ..fields.raster import Field
 from ..geometry.crop import Crop
 from .gates import COLOR_REGIONS, Gates
-from .painting import COLOR_LIMIT, RegionColors, color_span, raster_side
+from .painting import COLOR_LIMIT, RegionColors, color_span, raster_side, seen_part
 from .tints import Tint
 
 
@@ -86,9 +86,8 @@ def painted_on(field: FlowField, image: Tensor, crop: Crop) -> FlowField:
     for i, of in enumerate(every.of_picture):  # one by one: in large squares many faces at once would take much memory
         one, picture = wide.select(i), rgb[of : of + 1] if len(rgb) > 1 else rgb
         place = every.places[i : i + 1]
-        made.append(
-            painted_in(field.select(i % field.batch), one.aligned(picture, side), place, span, one.within(side))
-        )
+        within = seen_part(one, side, span, regions)
+        made.append(painted_in(field.select(i % field.batch), one.aligned(picture, side), place, span, within))
     if len(made) == 1:
         return made[0]
     size = max(m.rest.size for m in made)  # hair takes a finer one
@@ -101,23 +100,15 @@ def painted_on(field: FlowField, image: Tensor, crop: Crop) -> FlowField:
 
 
 @torch.no_grad()
-def painted_in(field: MusclesField, aligned: Tensor, landmarks: Tensor, span: float, within: Tensor) -> MusclesField:
+def painted_in(
+    field: MusclesField, aligned: Tensor, landmarks: Tensor, span: float, within: Tensor | None
+) -> MusclesField:
     """:func:`painted_on` one face, for a field of batch 1, in a square ``aligned [1,3,S,S]`` that is ``span`` times as wide as the face square, with
     ``landmarks [1,161,2]`` and ``within`` as in :class:`flow_core.editing.painting.RegionColors`."""
     (tints, times), regions = tints_of(field), regions_of(field)
     if not regions:
         return field
     gates = Gates({}, {name: float(name in regions) for name in COLOR_REGIONS})
-    colors = RegionColors(
-        [gates],
-        tints,
-        landmarks,
-        aligned,
-        (2, 2),
-        COLOR_LIMIT,
-        1.0,
-        span,
-        within if span > 1 or "hair" in regions else None,
-    )
+    colors = RegionColors([gates], tints, landmarks, aligned, (2, 2), COLOR_LIMIT, 1.0, span, within)
     raster = times * colors.raster().to(field.device)
     return replace(field, rest=Field(raster.new_zeros(1, 2, *raster.shape[2:]), raster, span=span))

@@ -115,7 +115,7 @@ class Seen:
         landmarks: ``[B,161,2]`` in crop points.
         picture: squares ``[B,3,S,S]`` RGB 0..1 around the middle of the face squares.
         size: pixels of the masks along a side of the face squares.
-        span: side of the squares in sides of the face squares. Hair alone is looked for beyond the latter.
+        span: side of the squares in sides of the face squares. Hair and skin alone are looked for beyond the latter.
         fine: the same as ``size`` for the mask of hair, whose strands are finer than anything else; None = as of the others.
         within: ``[B,1,S,S]`` 1 where the squares are seen, and not the border of the picture repeated; None = everywhere.
     """

@@ -61,13 +61,13 @@ def blur(image: Tensor, crop: Crop) -> Tensor:
 def _deviation(light: np.ndarray) -> float:
     """Standard deviation of the blur of the sharpest edges in ``light [h,w]``, pixels; 0 where it is too small to tell."""
     fine, noise = _of_edges(light)
-    noisy = _ramp(noise, *NOISY)
+    noisy = float(np.interp(noise, NOISY, (0, 1)))
     if not noisy:
         return fine
     rows, columns = (2 * (n // 2) for n in light.shape)
     pairs = light[:rows:2, :columns] + light[1:rows:2, :columns]
     coarse, _ = _of_edges((pairs[:, ::2] + pairs[:, 1::2]) / 4)
-    return max(fine, fine + (2 * coarse - fine) * noisy * _ramp(coarse, *COARSE))
+    return max(fine, fine + (2 * coarse - fine) * noisy * float(np.interp(coarse, COARSE, (0, 1))))
 
 
 def _of_edges(light: np.ndarray) -> tuple[float, float]:
@@ -95,10 +95,6 @@ def _steepness(light: np.ndarray) -> np.ndarray:
     """Squares of the change from pixel to pixel ``[N]``, within the border."""
     across, down = light[1:-1, 2:] - light[1:-1, :-2], light[2:, 1:-1] - light[:-2, 1:-1]
     return (across * across + down * down).ravel()
-
-
-def _ramp(x: float, low: float, high: float) -> float:
-    return min(max((x - low) / (high - low), 0.0), 1.0)
 
 
 __all__ = ["blur"]

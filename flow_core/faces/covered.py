@@ -16,6 +16,7 @@ from ..checkpoint import filled
 from ..geometry.crop import Crop
 from ..geometry.grid import pixel_centers
 from ..geometry.mesh import polygon_distance
+from ..geometry.ramp import ramp
 from ..geometry.sampling import sample_image
 from ..guides.nano import fused
 from ..once import once
@@ -44,6 +45,13 @@ def convolution(c_in: int, c_out: int, stride: int = 1) -> nn.Sequential:
     return nn.Sequential(nn.Conv2d(c_in, c_out, 3, stride, 1, bias=False), nn.BatchNorm2d(c_out), nn.ReLU(inplace=True))
 
 
+def upwards(seen: Tensor, *steps: tuple[Tensor, nn.Module]) -> Tensor:
+    """The second half of a U-Net (Ronneberger et al., 2015): each step enlarges what is seen to the size of what was skipped, and joins both."""
+    for skipped, up in steps:
+        seen = up(torch.cat([F.interpolate(seen, scale_factor=2.0, mode="nearest"), skipped], 1))
+    return seen
+
+
 class Covered(nn.Module):
     """Aligned faces ``[B,3,96,96]`` RGB 0..1 -> logits ``[B,1,48,48]`` that a place is covered."""
 
@@ -61,9 +69,7 @@ class Covered(nn.Module):
         two = self.down2(one)
         three = self.down3(two)
         seen = self.down4(three)
-        for skipped, up in ((three, self.up3), (two, self.up2), (one, self.up1)):
-            seen = up(torch.cat([F.interpolate(seen, scale_factor=2.0, mode="nearest"), skipped], 1))
-        return self.out(seen)
+        return self.out(upwards(seen, (three, self.up3), (two, self.up2), (one, self.up1)))
 
 
 @once()
@@ -107,7 +113,7 @@ def likely_covered(image: Tensor, crop: Crop) -> tuple[Tensor, Tensor]:
 def spared(probable: Tensor) -> Tensor:
     """How much is left as it is, ``[B,1,48,48]`` 0..1, of places that are probably covered: what is sure does not move at all, and skin moves
     the less the nearer it is, for it must not take its colour from the cover."""
-    found = F.max_pool2d(((probable - PERHAPS) / (WHOLLY - PERHAPS)).clamp(0, 1), 3, 1, 1)
+    found = F.max_pool2d(ramp(probable, PERHAPS, WHOLLY), 3, 1, 1)
     wide = F.max_pool2d(found, 2 * MARGIN + 1, 1, MARGIN)
     return torch.maximum(found, F.avg_pool2d(wide, MARGIN + 2, 1, (MARGIN + 1) // 2, count_include_pad=False))
 
@@ -144,7 +150,7 @@ def _whole_mouth(kept: Tensor, found: Tensor, places: Tensor) -> Tensor:
     lips = places[[AT[i] for i in LIPS]]
     points = pixel_centers(RASTER, RASTER)[0]
     far = torch.stack([-polygon_distance(lips + lips.new_tensor([0.0, down]), points) for down in JAW]).amin(0)
-    near = 1 - ((far - BESIDE_LIPS[0]) / (BESIDE_LIPS[1] - BESIDE_LIPS[0])).clamp(0, 1)
+    near = 1 - ramp(far, *BESIDE_LIPS)
     within_lips = far <= 1 / RASTER
     hidden = ((found[0] > SURE) & within_lips).float().sum() / within_lips.float().sum().clamp(min=1)
     return torch.lerp(kept, (hidden > HIDDEN).float().expand_as(kept), near)

@@ -14,10 +14,12 @@ from torch import Tensor, nn
 
 from ..checkpoint import filled
 from ..geometry.crop import Crop
+from ..geometry.ramp import ramp
 from ..geometry.sampling import sample_grid
 from ..guides.nano import fused
 from ..once import once
 from ..threads import yielding
+from .covered import convolution
 from .landmarks import AT, EYES, WIDEN
 
 BUILTIN = Path(__file__).parents[1] / "weights" / "frowning.safetensors"
@@ -36,11 +38,7 @@ class Frowning(nn.Module):
         super().__init__()
         layers, before = [], 1
         for i, after in enumerate(CHANNELS):
-            layers += [
-                nn.Conv2d(before, after, 3, 2 if i else 1, 1, bias=False),
-                nn.BatchNorm2d(after),
-                nn.ReLU(inplace=True),
-            ]
+            layers += convolution(before, after, 2 if i else 1)
             before = after
         self.tower = nn.Sequential(*layers)
         self.answer = nn.Sequential(
@@ -51,6 +49,10 @@ class Frowning(nn.Module):
         x = brows - brows.mean((2, 3), keepdim=True)
         x = x / x.square().mean((2, 3), keepdim=True).sqrt().clamp(min=0.02)
         return self.answer(self.tower(x).flatten(1))[:, 0]
+
+    def both_ways(self, brows: Tensor) -> Tensor:
+        """The mean of what it answers for brows and for their mirror image."""
+        return (self(brows) + self(brows.flip(-1))) / 2
 
 
 def grid_around(places: Tensor, wider: float = 1.0) -> Tensor:
@@ -89,9 +91,8 @@ def drawn_together(crop: Crop) -> Tensor:
         return places.new_zeros(len(places))
     with torch.inference_mode(False):
         seen = around_brows(crop.view.float().cpu(), places)
-        net = load_frowning()
-        logits = (net(seen) + net(seen.flip(-1))) / 2
-    return ((logits - USUAL) / (FULL - USUAL)).clamp(0, 1)
+        logits = load_frowning().both_ways(seen)
+    return ramp(logits, USUAL, FULL)
 
 
 __all__ = ["Frowning", "around_brows", "drawn_together", "load_frowning"]

@@ -12,7 +12,6 @@ from pathlib import Path
 from statistics import median
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..checkpoint import filled
@@ -21,7 +20,7 @@ from ..geometry.sampling import sample_image
 from ..guides.nano import fused
 from ..once import once
 from ..threads import yielding
-from .covered import convolution
+from .covered import convolution, upwards
 from .landmarks import AT, EYES
 
 SIDE = 176  # pixels a side of the face square, of which
@@ -76,9 +75,7 @@ class Glasses(nn.Module):
         three = self.down3(two)
         seen = self.down4(three)
         worn = self.worn(torch.cat([seen.mean((2, 3)), seen.amax((2, 3))], 1))[:, 0]
-        seen = self.up4(seen)
-        for skipped, up in ((three, self.up3), (two, self.up2), (one, self.up1)):
-            seen = up(torch.cat([F.interpolate(seen, scale_factor=2.0, mode="nearest"), skipped], 1))
+        seen = upwards(self.up4(seen), (three, self.up3), (two, self.up2), (one, self.up1))
         return worn, self.out(seen)
 
 

@@ -161,11 +161,11 @@ def own_eyes(rig: Rig, shown: Tensor, start: Tensor, low: Tensor, high: Tensor) 
     for side in ("Left", "Right"):
         share = _open(*(shown[names.index(n + side)].item() for n in ("eyeBlink", "eyeLookDown")))
         shares[[i for i, n in enumerate(names) if n.startswith("eye") and n.endswith(side)]] = share
-    eyes, blinks, squints = (_named(rig, n) for n in ("eye", "eyeBlink", "eyeSquint"))
+    eyes, blinks, squints = (units_named(rig, n) for n in ("eye", "eyeBlink", "eyeSquint"))
     low = torch.where(eyes & ~squints, torch.minimum(shown, start), low)
     low = torch.lerp(low, start.clamp(min=1), blinks * ((start - SHUTS[0]) / (SHUTS[1] - SHUTS[0])).clamp(0, 1))
     high = torch.where(eyes, torch.maximum(shown, start), high).maximum(low)
-    shares = torch.stack([shares.masked_fill(_named(rig, *NARROW), 1.0), shares])
+    shares = torch.stack([shares.masked_fill(units_named(rig, *NARROW), 1.0), shares])
     return shown + shares[1] * (low - shown), shown + shares[0] * (high - shown), shares
 
 
@@ -180,7 +180,7 @@ def unsquinted(face: FittedFace, landmarks: Tensor, start: Tensor, change: Tenso
         change: ``[U]`` the part of it that is not only relaxed: eyes that are wide are copied as such, and
         low: ``[U]`` the bounds for other reasons.
     """
-    squints = _named(face.rig, "eyeSquint")
+    squints = units_named(face.rig, "eyeSquint")
     shown = face.units[0]
     rows = torch.stack([torch.where(squints, shown, start), torch.where(squints, low, start)])
     before, squinting, wide = _heights(torch.cat([landmarks[None], landmarks_after(face, landmarks, rows)]))
@@ -447,7 +447,7 @@ def bared(face: FittedFace, start: Tensor, high: Tensor) -> Tensor:
     shown = face.units[0]
     up = -_moves(face.rig)[:, AT[FACING[0][0]], 1].to(start)  # the middle of the upper lip
     both, lifting, smiling = (
-        _named(face.rig, *n) for n in (("mouthUpperUp",), ("mouthUpperUp", "mouthShrugUpper"), ("mouthSmile",))
+        units_named(face.rig, *n) for n in (("mouthUpperUp",), ("mouthUpperUp", "mouthShrugUpper"), ("mouthSmile",))
     )
     room = (LIFT - (start * up * ~lifting).sum().clamp(min=0)).clamp(min=0)
     of_both = (up * both).sum()
@@ -489,7 +489,7 @@ def braked(face: FittedFace, landmarks: Tensor, units: Tensor) -> Tensor:
 
 def _brows_apart(face: FittedFace, landmarks: Tensor, units: Tensor) -> Tensor:
     """Units ``[U]`` that draw the inner ends of brows together no farther than people can."""
-    together, change = _named(face.rig, "browTogether"), units - face.units[0]
+    together, change = units_named(face.rig, "browTogether"), units - face.units[0]
     if not (change * together > 0).any():
         return units
     ends, corners = ([AT[i] for i in row] for row in (INNER_BROWS, INNER_CORNERS))
@@ -510,7 +510,7 @@ def _brows_apart(face: FittedFace, landmarks: Tensor, units: Tensor) -> Tensor:
 def _corners_down(face: FittedFace, landmarks: Tensor, units: Tensor) -> Tensor:
     """Units ``[U]`` that draw the corners of a mouth down no farther than those of people go (:data:`SAGS`): narrow mouths, and those that
     are arched already, have less room."""
-    frown, change = _named(face.rig, "mouthFrown"), units - face.units[0]
+    frown, change = units_named(face.rig, "mouthFrown"), units - face.units[0]
     if not (change * frown > 0).any():
         return units
     moved = skin_after(face, landmarks, units[None])[0]
@@ -565,7 +565,7 @@ def _parted_by(rig: Rig) -> Tensor:
     with torch.inference_mode(False):
         rest = rig.landmarks(rig.neutral)[:, :2]
         own = (lips_apart(rest + _moves(rig)[..., :2]) - lips_apart(rest))[:, 0]
-        people = sum(share * _named(rig, n) / _named(rig, n).sum() for n, share in PARTING.items())
+        people = sum(share * units_named(rig, n) / units_named(rig, n).sum() for n, share in PARTING.items())
         return torch.stack([people, own])
 
 
@@ -657,7 +657,7 @@ def _moved_by(face: FittedFace, units: Tensor) -> Tensor:
 
 
 @functools.lru_cache(maxsize=32)
-def _named(rig: Rig, *begins: str) -> Tensor:
+def units_named(rig: Rig, *begins: str) -> Tensor:
     """``[U]``: whether the names of units begin so."""
     with torch.inference_mode(False):
         return torch.tensor([n.startswith(begins) for n in rig.unit_names], device=rig.device)
@@ -667,14 +667,14 @@ def _named(rig: Rig, *begins: str) -> Tensor:
 def _at(rig: Rig, *begins: str) -> Tensor:
     """``[n]``: which units have names that begin so."""
     with torch.inference_mode(False):
-        return _named(rig, *begins).nonzero()[:, 0]
+        return units_named(rig, *begins).nonzero()[:, 0]
 
 
 @functools.lru_cache(maxsize=2)
 def of_mesh(rig: Rig) -> Tensor:
     """``[U]``: whether units move the mesh, and not the lids' curves."""
     with torch.inference_mode(False):
-        return ~_named(rig, *LID_UNITS)
+        return ~units_named(rig, *LID_UNITS)
 
 
 @functools.lru_cache(maxsize=2)

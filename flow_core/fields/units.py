@@ -32,6 +32,7 @@ from .reach import (
     reached,
     reaches,
     shutting,
+    units_named,
     unsquinted,
 )
 
@@ -201,16 +202,8 @@ def units_after(face: FittedFace, landmarks: Tensor, relax: Tensor, change: Tens
         missing = mended(read + asked - look.after(after))
         after = found(missing, landmarks_after(face, landmarks, after[None])[0], first, low, high)
     # Readers hardly see brows that are drawn together: who surely frowns does so by what was said.
-    return torch.where(
-        _brows().to(after.device), after + (said - after) * change[names.index("browTogetherLeft")].clamp(0, 1), after
-    )
-
-
-@functools.lru_cache(maxsize=1)
-def _brows() -> Tensor:
-    """``[U]``: the units of brows."""
-    with torch.inference_mode(False):
-        return torch.tensor([n.startswith("brow") for n in load_rig().unit_names])
+    frowns = change[names.index("browTogetherLeft")].clamp(0, 1)
+    return torch.where(units_named(face.rig, "brow"), after + (said - after) * frowns, after)
 
 
 def other_side(name: str, names: Sequence[str]) -> int:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
@@ -153,3 +154,12 @@ def square(picture: Tensor, points: Tensor) -> tuple[Tensor, Tensor]:
     crop = Crop.from_points(five_points(points[None]), tuple(picture.shape[2:])).widen(WIDE)
     image = (crop.aligned(picture, STORED)[0] * 255).round().byte()
     return image, crop.to_crop(points[None, None])[0, 0] * STORED
+
+
+def enlarged(faces: Faces, i: int, side: int) -> tuple[Tensor, Crop]:
+    """A training face as a picture ``[1,3,H,W]`` 0..1 with the face ``side`` pixels wide and a border, and its crop by the landmarks of the data."""
+    border = side // 5
+    image = F.interpolate(faces.images[i : i + 1].float() / 255, (side, side), mode="bicubic").clamp(0, 1)
+    image = F.pad(image, [border] * 4, mode="replicate")
+    points = five_points(faces.landmarks[i : i + 1]) * (side / STORED) + border
+    return image, Crop.from_points(points, tuple(image.shape[2:]))

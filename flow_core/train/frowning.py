@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from ..atomic import replacing
 from ..faces.align import studied
 from ..faces.frowning import BUILTIN, HIGH, WIDE, Frowning, around_brows, load_frowning
-from ..faces.landmarks import five_points, load_landmarks
+from ..faces.landmarks import load_landmarks
 from ..faces.shown import view
 from ..fields.muscles import MusclesField
 from ..geometry.crop import Crop
@@ -45,11 +45,8 @@ OTHERS = (
 
 def look(faces: data.Faces, i: int, side: int) -> tuple[Tensor, Crop]:
     """A training face, ``side`` pixels wide, and where the built-in network finds its landmarks."""
-    border = side // 5
-    image = F.interpolate(faces.images[i : i + 1].float() / 255, (side, side), mode="bicubic").clamp(0, 1)
-    image = F.pad(image, [border] * 4, mode="replicate")
-    points = five_points(faces.landmarks[i : i + 1]) * (side / data.STORED) + border
-    return image, load_landmarks().refine(image, Crop.from_points(points, tuple(image.shape[2:])))
+    image, crop = data.enlarged(faces, i, side)
+    return image, load_landmarks().refine(image, crop)
 
 
 def random_brows(g: torch.Generator) -> tuple[dict[str, float], float]:
@@ -163,7 +160,7 @@ class _Objective(nn.Module):
 def validate(path: Path, made: dict[str, Tensor]) -> list[str]:
     """The card's table for weights, on what :func:`make` made of held-out faces."""
     net = load_frowning(path)
-    read = torch.cat([(net(part) + net(part.flip(-1))).div(2).sigmoid() for part in inner(made["brows"]).split(256)])
+    read = torch.cat([net.both_ways(part).sigmoid() for part in inner(made["brows"]).split(256)])
     rows = ["| faces | number | read, mean | 10 % quantile | 90 % quantile |", "|---|---|---|---|---|"]
     kinds = {name: made["label"] == i for i, name in enumerate(LABELS)}
     for low, high in ((0.0, 0.01), (0.01, 0.75), (0.75, 1.01)):

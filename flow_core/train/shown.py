@@ -16,7 +16,7 @@ from torch import Tensor, multiprocessing, nn
 
 from ..atomic import replacing
 from ..faces.align import studied
-from ..faces.landmarks import SIZE, WIDEN, five_points, load_landmarks
+from ..faces.landmarks import SIZE, WIDEN, load_landmarks
 from ..faces.read import OTHER_SIDE, READ, UNITS, read_units
 from ..faces.rig import load_rig
 from ..faces.shown import BUILTIN, KNOWN, SEEN, PictureReader, load_picture_reader
@@ -96,11 +96,8 @@ def make(faces: data.Faces, count: int, teacher: Teacher, seed: int, note: str =
     weight = torch.where(faces.color, 6.0, 1.0)  # most are grey
     for number, i in enumerate(torch.multinomial(weight, count, count > len(faces), generator=g).tolist()):
         side = int(torch.randint(240, 361, (), generator=g))
-        image = F.interpolate(faces.images[i : i + 1].float() / 255, (side, side), mode="bicubic").clamp(0, 1)
-        border = side // 5
-        image = F.pad(image, [border] * 4, mode="replicate")
-        points = five_points(faces.landmarks[i : i + 1]) * (side / data.STORED) + border
-        crop = studied(image, Crop.from_points(points, tuple(image.shape[2:])))
+        image, crop = data.enlarged(faces, i, side)
+        crop = studied(image, crop)
         keep(image, crop, False)
         face = fit_shown(crop.places)
         shown = face.units[0]

@@ -23,7 +23,7 @@ from ..fields.expressions import expression_of
 from ..fields.moved import SMALL
 from ..fields.muscles import MusclesField
 from ..fields.raster import Field
-from ..fields.reach import SIDEWAYS, camera_aside
+from ..fields.reach import SIDEWAYS, camera_aside, units_named
 from ..fields.units import fit_shown
 from ..geometry.crop import Crop
 from ..threads import suited
@@ -101,11 +101,11 @@ def read_frames(
 
 def slow_frowns(units: Tensor, times: Sequence[float]) -> Tensor:
     """Units ``[T,U]`` at ``times`` in seconds with brows that come together as slowly as people's: the reader of frowns is soon sure."""
-    at, brows = torch.tensor(times).double(), [n.startswith(FROWNS) for n in load_rig().unit_names]
+    at = torch.tensor(times).double()
     before, after = torch.searchsorted(at, at - FROWNING), torch.searchsorted(at, at + FROWNING, right=True)
     sums = torch.cat([units[:1] * 0, units.cumsum(0)])
     mean = (sums[after] - sums[before]) / (after - before)[:, None]
-    return torch.where(torch.tensor(brows), mean, units)
+    return torch.where(units_named(load_rig(), *FROWNS), mean, units)
 
 
 def _shown(frame: Tensor, crop: Crop, fitted: FittedFace) -> Tensor:

@@ -16,7 +16,7 @@ from typing import NamedTuple, TypeAlias
 import torch
 from torch import Tensor
 
-from ..editing.painting import raster_side
+from ..editing.painting import raster_side, seen_part
 from ..editing.tinted import painted_in, regions_of
 from ..faces.detect import Detector
 from ..faces.fit import FittedFace
@@ -286,4 +286,4 @@ def _dyed_square(frame: Tensor, track: Track, regions: Sequence[str]) -> tuple[T
     seen, if that matters."""
     span = track.span_of(regions, frame)
     wide, side = track.crop.widen(span), round(span * raster_side(regions))
-    return square(frame, wide, side), span, wide.within(side) if span > 1 or "hair" in regions else None
+    return square(frame, wide, side), span, seen_part(wide, side, span, regions)
