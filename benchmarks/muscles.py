@@ -34,8 +34,8 @@ from flow_core.geometry.crop import Crop
 from flow_core.geometry.grid import pixel_centers
 from flow_core.geometry.mesh import polygon_distance
 from flow_core.io import picture
-from flow_core.video.clips import synthetic
 from flow_core.video.editor import Editor
+from flow_core.video.synthetic import synthetic
 from flow_core.warping.warp import warp
 
 PEOPLE = Path(__file__).parents[1] / "docs" / "people"

@@ -29,9 +29,12 @@ from flow_core.fields.base import FlowField
 from flow_core.fields.expressions import preset
 from flow_core.fields.raster import Field
 from flow_core.geometry.grid import pixel_centers
-from flow_core.video.clips import Clip, Frame, Writer, ahead, motion, require_av, synthetic
+from flow_core.video.ahead import ahead
+from flow_core.video.clips import Clip, Frame, require_av
 from flow_core.video.editor import Edited, Editor
 from flow_core.video.settings import VideoSettings
+from flow_core.video.synthetic import motion, synthetic
+from flow_core.video.writer import Writer
 
 SIZE = (720, 1280)
 FPS = 30

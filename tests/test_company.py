@@ -163,7 +163,7 @@ photo = portraits()["astronaut"][..., :256, 96:352].contiguous()
 torch.rand(4), np.random.rand(2), random.random()
 before = state()
 
-from flow_core.cli.main import load_guide, load_detector
+from flow_core import load_guide, load_detector
 from flow_core.editing.edit import make_field
 from flow_core.editing.optimize import Settings
 from flow_core.editing.predict import Predictor
@@ -197,7 +197,8 @@ def edit(i):
         for _ in range(2):
             editor.edit((photo[0].permute(1, 2, 0) * 255).byte())
         clip = folder / f"{i}.mp4"
-        from flow_core.video.clips import Clip, Frame, Writer
+        from flow_core.video.clips import Clip, Frame
+        from flow_core.video.writer import Writer
         from fractions import Fraction
         like = Clip("", Fraction(10), 2, Fraction(1, 1000), (1, 1, 1, 1), Fraction(1))
         with Writer(clip, like, sound=False) as out:

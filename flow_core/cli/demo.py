@@ -24,7 +24,7 @@ from ..guides.guide import Guide, load_guide
 from ..guides.prompts import Prompt
 from ..io import draw, picture
 from ..warping.warp import warp
-from .main import watched
+from .common import watched
 
 PROMPTS = ("a smiling face", "an angry face", "a surprised face", "a sad face")
 

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import sys
-from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
 import torch.nn.functional as F
 
-from ..device import pick_device
+from ..faces.align import align
 from ..fields.container import require_field_target
 from ..fields.expressions import PRESETS, expression, expression_of, table
 from ..fields.muscles import MusclesField
@@ -19,16 +17,13 @@ from ..fields.told import what_it_does
 from ..geometry.crop import Crop
 from ..io import picture
 from ..video.drive import REFERENCES
+from . import common
+from .common import warn
+from .options import add_encoding, add_strengths
 
 
-def add(
-    commands: argparse._SubParsersAction,
-    find: argparse.ArgumentParser,
-    faces: argparse.ArgumentParser,
-    strengths: Callable[[argparse.ArgumentParser], None],
-) -> None:
-    """Add the commands; ``find`` holds the options that choose a face, ``faces`` those that choose one or all, ``strengths`` adds those of how
-    far to go."""
+def add(commands: argparse._SubParsersAction, one: argparse.ArgumentParser, faces: argparse.ArgumentParser) -> None:
+    """Add the commands; ``one`` holds the options that choose a face, ``faces`` those that choose one face or all."""
     p = commands.add_parser("muscles", parents=[faces], help="move the muscles and the shape of a face by name")
     p.add_argument("portrait", type=Path, help="a photo with a face")
     p.add_argument("amounts", help="for instance 'smile', 'smile 0.6, relax browDown 1' or 'mouthSmile 0.7, eyeBlinkLeft 1'; "
@@ -36,9 +31,9 @@ def add(
     p.add_argument("-o", "--output", type=Path, required=True, help="the picture to write")
     p.add_argument("--save-field", type=Path, metavar="FILE", help="also save the field (.safetensors)")
     p.add_argument("--names", action=_Names, help="list the names of expressions, muscles and shapes, and end")
-    strengths(p)
+    add_strengths(p)
 
-    p = commands.add_parser("read", parents=[find], help="say what a face shows, as a table of muscles")
+    p = commands.add_parser("read", parents=[one], help="say what a face shows, as a table of muscles")
     p.add_argument("portrait", type=Path, help="a photo with a face")
     p.add_argument("--save-field", type=Path, metavar="FILE", help="save it as a field that copies the expression")
 
@@ -50,9 +45,9 @@ def add(
     )
     p.add_argument("-o", "--output", type=Path, required=True, help="the picture to write")
     p.add_argument("--save-field", type=Path, metavar="FILE", help="also save the field (.safetensors)")
-    strengths(p)
+    add_strengths(p)
 
-    p = commands.add_parser("drive", parents=[find], help="move a portrait by the expressions of a clip")
+    p = commands.add_parser("drive", parents=[one], help="move a portrait by the expressions of a clip")
     p.add_argument("portrait", type=Path, help="a photo with a face")
     p.add_argument("clip", type=Path, help="a video of a face, which may be another person's; its sound comes along")
     p.add_argument("-o", "--output", type=Path, required=True, help=".mp4, .mov or .mkv")
@@ -64,8 +59,7 @@ def add(
     p.add_argument("--smooth", type=float, default=0.5, help="0 = off, 0.5 = usual, 1 = very steady")
     p.add_argument("--size", type=int, default=1280, metavar="N",
                    help="longest side of the video in pixels, at most that of the portrait (default 1280)")  # fmt: skip
-    p.add_argument("--crf", type=float, default=18, help="quality of x264, 0..51, lower is better (default 18)")
-    p.add_argument("--preset", default="veryfast", help="of x264; slower ones make smaller files (default veryfast)")
+    add_encoding(p)
 
 
 class _Names(argparse.Action):
@@ -124,12 +118,12 @@ def drive(o: argparse.Namespace) -> None:
     """Move a portrait by a clip, from file to file."""
     from tqdm import tqdm
 
-    from ..faces.align import align
-    from ..video.clips import Clip, Frame, Writer, ahead
+    from ..video.ahead import ahead
+    from ..video.clips import Clip, Frame
     from ..video.drive import drive as driven
     from ..video.drive import driving_fields, read_frames, relative
     from ..video.settings import VideoSettings
-    from . import main as cli
+    from ..video.writer import Writer
     from .video import written
 
     if o.size < 64:
@@ -139,11 +133,11 @@ def drive(o: argparse.Namespace) -> None:
         raise ValueError("The output would overwrite the clip or the portrait; give another name.")
     writer = Writer(o.output, replace(clip, aspect=Fraction(1)), o.crf, o.preset)  # complains about a bad name at once
     how = VideoSettings(smooth=o.smooth, threshold=o.threshold, fps=float(clip.fps))
-    photo = cli.open_photo(o.portrait).rgb
+    photo = common.open_photo(o.portrait).rgb
     if (shrink := o.size / max(photo.shape[2:])) < 1:
         size = [max(1, round(n * shrink)) for n in photo.shape[2:]]
         photo = F.interpolate(photo, size, mode="bicubic", antialias=True, align_corners=False).clamp(0, 1)
-    detector = cli.load_detector(o.detector, o.models, pick_device(o.device))
+    detector = common.detector_of(o)
     crop, _ = align(photo, detector, o.face, o.order, o.threshold)
     frames = ahead(iter(clip))
     try:
@@ -161,9 +155,7 @@ def drive(o: argparse.Namespace) -> None:
             out.write(Frame(edited.pixels, stamp, time))
     print(f"{o.output}: {out.count} frames")
     if lost := reading.found.count(False):
-        print(
-            f"faceflow: {lost} frames of {o.clip.name} show no face; they keep the expression before", file=sys.stderr
-        )
+        warn(f"{lost} frames of {o.clip.name} show no face; they keep the expression before")
 
 
 def _targets(o: argparse.Namespace) -> None:
@@ -174,16 +166,12 @@ def _targets(o: argparse.Namespace) -> None:
 
 
 def _face(path: Path, o: argparse.Namespace, option: str = "face") -> tuple[picture.Picture, Crop]:
-    from . import main as cli
-
-    photo = cli.open_photo(path)
-    return photo, cli.find_face(photo, cli.load_detector(o.detector, o.models, pick_device(o.device)), o, option)
+    photo = common.open_photo(path)
+    return photo, common.find_face(photo, common.detector_of(o), o, option)
 
 
 def _finish(photo: picture.Picture, crop: Crop, field: MusclesField, o: argparse.Namespace) -> None:
-    from . import main as cli
-
     if o.save_field:
         field.save(o.save_field)
-    cli.write_edited(photo, crop, field, o)
+    common.write_edited(photo, crop, field, o)
     print(f"{o.output}: {what_it_does(field)}")

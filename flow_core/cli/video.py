@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import argparse
 import math
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from ..device import pick_device
-from ..editing.optimize import Settings
 from ..editing.predict import Predictor
 from ..faces.align import FaceNotFound
 from ..faces.landmarks import load_landmarks
@@ -19,44 +17,45 @@ from ..fields.container import require_field_target
 from ..fields.files import load_field
 from ..fields.raster import Field
 from ..guides.prompts import Prompt
-from ..video.clips import MOST_PIXELS, Clip, Writer, ahead
+from ..video.ahead import ahead
+from ..video.clips import MOST_PIXELS, Clip
 from ..video.editor import Editor, FieldSource
 from ..video.remarks import Remarks
 from ..video.settings import Strength, VideoSettings, keyframes
 from ..video.tracking import best_view
+from ..video.writer import Writer
+from . import common
+from .common import warn
+from .options import add_detector, add_encoding, add_models, finite
 
 SCANNED = 60  # seconds at the start of a clip in which the best view of a face is looked for
 
 
 def add(commands: argparse._SubParsersAction, how: argparse.ArgumentParser) -> None:
     """Add both commands; ``how`` holds the options of an edit from a prompt."""
-    common = argparse.ArgumentParser(add_help=False)
-    common.add_argument("--field", type=Path, help="a saved field (.safetensors) instead of a prompt")
-    common.add_argument("--smooth", type=float, default=0.5, help="0 = off, 0.5 = usual, 1 = very steady")
-    common.add_argument("--faces", choices=("all", "one"), default="all", help="one: the largest (default all)")
-    common.add_argument(
+    shared = argparse.ArgumentParser(add_help=False)
+    shared.add_argument("--field", type=Path, help="a saved field (.safetensors) instead of a prompt")
+    shared.add_argument("--smooth", type=float, default=0.5, help="0 = off, 0.5 = usual, 1 = very steady")
+    shared.add_argument("--faces", choices=("all", "one"), default="all", help="one: the largest (default all)")
+    shared.add_argument(
         "--detect-every", type=int, default=30, metavar="N", help="frames between searches (default 30)"
     )
-    common.add_argument("--sharp", action="store_true", help="bicubic sampling: a little sharper, a little slower")
-    common.add_argument("--detector", default="builtin", help="builtin, yunet, or a .safetensors file")
-    common.add_argument("--threshold", type=float, help="least confidence of a face, 0..1")
-    common.add_argument(
-        "--models", type=Path, action="append", default=[], metavar="DIR", help="folder with more weights"
-    )
-    common.add_argument("--device", default="auto", help="auto, cuda, mps or cpu; of the models that make the edit")
+    shared.add_argument("--sharp", action="store_true", help="bicubic sampling: a little sharper, a little slower")
+    add_detector(shared)
+    add_models(shared)
+    shared.add_argument("--device", default="auto", help="auto, cuda, mps or cpu; of the models that make the edit")
 
-    p = commands.add_parser("video", parents=[common, how], help="edit the faces of a video")
+    p = commands.add_parser("video", parents=[shared, how], help="edit the faces of a video")
     p.add_argument("clip", type=Path, help="a video")
     p.add_argument("prompt", nargs="?", help="for instance 'a smiling face'; or give --field")
     p.add_argument("-o", "--output", type=Path, required=True, help=".mp4, .mov or .mkv")
     p.add_argument("--strength", type=_strength, default=1.0, metavar="S",
                    help="a number, or SECONDS:STRENGTH,SECONDS:STRENGTH,... with straight lines between")  # fmt: skip
     p.add_argument("--ramp", type=float, default=0.0, metavar="SECONDS", help="rise from 0 at the start of the clip")
-    p.add_argument("--crf", type=float, default=18, help="quality of x264, 0..51, lower is better (default 18)")
-    p.add_argument("--preset", default="veryfast", help="of x264; slower ones make smaller files (default veryfast)")
+    add_encoding(p)
     p.add_argument("--save-field", type=Path, metavar="FILE", help="also save the optimised field")
 
-    p = commands.add_parser("live", parents=[common, how], help="edit a camera's picture and show it in the browser")
+    p = commands.add_parser("live", parents=[shared, how], help="edit a camera's picture and show it in the browser")
     p.add_argument(
         "source", nargs="?", default="0", help="camera number, video file, or 'synthetic' (default camera 0)"
     )
@@ -65,13 +64,6 @@ def add(commands: argparse._SubParsersAction, how: argparse.ArgumentParser) -> N
     p.add_argument("--size", type=_size, default=(720, 1280), metavar="WxH", help="of camera and synthetic picture")
     p.add_argument("--port", type=_port, default=8190, help="of the page on 127.0.0.1; 0 = any free one (default 8190)")
     p.add_argument("--window", action="store_true", help="show a window instead of a page (needs cv2 or tkinter)")
-
-
-def finite(text: str) -> float:
-    """A number as an option gives it."""
-    if not math.isfinite(number := float(text)):
-        raise ValueError(f"{text} is no finite number")
-    return number
 
 
 def _strength(text: str) -> float | Callable[[float], float]:
@@ -132,26 +124,24 @@ def make_source(o: argparse.Namespace) -> FlowField | FieldSource:
         return load_field(o.field)
     if not o.prompt:
         raise ValueError("Say what the face should be: a prompt such as 'a smiling face', or --field FILE.")
-    from . import main as cli
-
     prompt = Prompt.parse(o.prompt, o.neutral)
     if o.save_field:
         require_field_target(o.save_field, (".safetensors",))
     device = pick_device(o.device)
-    guide = cli.load_guide(o.guide, device, o.precision, o.models)
-    cli.warn_unknown([prompt], guide)
+    guide = common.guide_of(o, device)
+    common.warn_unknown([prompt], guide)
     if o.method == "predict":
         if o.save_field:
             raise ValueError("--method predict makes a field for each frame, so none is saved; leave out --save-field.")
         return Predictor.load(o.predictor, device).bind(guide, prompt)
-    detector = cli.load_detector(o.detector, o.models)
+    detector = common.detector_of(o, "cpu")
     best = best_view(Clip.open(o.clip), detector, SCANNED, o.threshold)
     if best is None:
         raise FaceNotFound(f"No face found in the first {SCANNED} seconds of {o.clip}; try a lower --threshold.")
     frame, crop, seconds = best
     photo = frame.permute(2, 0, 1)[None].float() / 255
     crop = load_landmarks().refine(photo, crop)
-    field = cli.make(photo, crop, guide, prompt, o, f"{prompt} (on the frame at {seconds:.1f} s)")
+    field = common.make(photo, crop, guide, prompt, o, f"{prompt} (on the frame at {seconds:.1f} s)")
     if o.save_field:
         field.save(o.save_field)
     return field
@@ -161,14 +151,12 @@ def video(o: argparse.Namespace) -> None:
     """Edit a clip, from file to file."""
     from tqdm import tqdm
 
-    from . import main as cli
-
     clip = Clip.open(o.clip)
     if o.output.resolve() == o.clip.resolve():
         raise ValueError("The output would overwrite the clip; give another name.")
     writer = Writer(o.output, clip, o.crf, o.preset)  # complains about a bad name before the work begins
     how = settings(o, strength=with_ramp(o.strength, o.ramp), fps=float(clip.fps))
-    editor = Editor(make_source(o), cli.load_detector(o.detector, o.models), how)
+    editor = Editor(make_source(o), common.detector_of(o, "cpu"), how)
     ids: set[int] = set()
     remarks = Remarks()
     with written(writer, clip) as out:
@@ -187,9 +175,9 @@ def video(o: argparse.Namespace) -> None:
             bar.close()
     print(f"{o.output}: {out.count} frames, {len(ids)} face{'' if len(ids) == 1 else 's'}")
     for line in remarks.lines():
-        print(f"faceflow: {line}", file=sys.stderr)
+        warn(line)
     if not ids:
-        print("faceflow: no face was found, so the pictures are unchanged; try a lower --threshold", file=sys.stderr)
+        warn("no face was found, so the pictures are unchanged; try a lower --threshold")
 
 
 @contextmanager
@@ -201,27 +189,26 @@ def written(writer: Writer, clip: Clip) -> Iterator[Writer]:
             yield out
     finally:
         for note in (*clip.notes, *writer.notes):
-            print(f"faceflow: {note}", file=sys.stderr)
+            warn(note)
         if writer.kept == writer.unfinished:
-            print(
-                f"faceflow: {writer.kept} holds the {writer.count} frames that were done; {writer.path} is untouched",
-                file=sys.stderr,
-            )
+            warn(f"{writer.kept} holds the {writer.count} frames that were done; {writer.path} is untouched")
 
 
 def live(o: argparse.Namespace) -> None:
     """Edit a camera, a file or a synthetic face until interrupted."""
-    from . import main as cli
-    from .live import Live, open_source, serve, show_window
+    from .live import Live
+    from .page import serve
+    from .sources import open_source
+    from .window import show_window
 
     if o.field is not None and o.prompt:
         raise ValueError("Give a prompt or --field, not both.")
     frames = open_source(o.source, o.size)
     device = pick_device(o.device)
-    guide = cli.load_guide(o.guide, device, o.precision, o.models)
+    guide = common.guide_of(o, device)
     predictor = Predictor.load(o.predictor, device) if o.method == "predict" else None
-    how = Settings(steps=o.steps, seed=o.seed, preserve=o.preserve, margin=o.margin)
-    editor = Editor(Field.zeros(2), cli.load_detector(o.detector, o.models), settings(o, strength=o.strength))
+    how = common.settings_of(o)
+    editor = Editor(Field.zeros(2), common.detector_of(o, "cpu"), settings(o, strength=o.strength))
     show = Live(frames, editor, guide, how, o.neutral, o.resolution, predictor)
     if o.field is not None:
         show.set_field(load_field(o.field))

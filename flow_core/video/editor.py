@@ -27,7 +27,8 @@ from ..fields.units import fit_shown
 from ..geometry.crop import Crop
 from ..threads import alone, suited
 from ..warping.frames import warp_frame
-from .clips import Frame, ahead
+from .ahead import ahead
+from .clips import Frame
 from .settings import VideoSettings
 from .talking import talking
 from .tracking import Track, Tracker, square

@@ -12,9 +12,10 @@ from helpers import smooth_field
 from PIL import Image
 from torch import Tensor
 
+from flow_core.cli import common, fields, pictures
 from flow_core.cli import main as cli
 from flow_core.fields.files import load_field
-from flow_core.io import rasters
+from flow_core.io import picture, rasters
 
 STEPS = ("--steps", "3", "--representation", "raster", "--resolution", "8", "--device", "cpu")
 
@@ -44,9 +45,9 @@ def _models(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> 
     if "own_models" in request.keywords:
         return
     for name, fixture in (("guide", "guide"), ("detector", "finder")):
-        loaded, load = request.getfixturevalue(fixture), getattr(cli, f"load_{name}")
+        loaded, load = request.getfixturevalue(fixture), getattr(common, f"load_{name}")
         monkeypatch.setattr(
-            cli, f"load_{name}", lambda n=loaded.name, *a, m=loaded, f=load, **k: m if n == m.name else f(n, *a, **k)
+            common, f"load_{name}", lambda n=loaded.name, *a, m=loaded, f=load, **k: m if n == m.name else f(n, *a, **k)
         )
 
 
@@ -440,9 +441,10 @@ def no_work(monkeypatch: pytest.MonkeyPatch) -> None:
         raise AssertionError("the work began")
 
     for name in ("load_detector", "load_guide", "find_face"):
-        monkeypatch.setattr(cli, name, work)
-    monkeypatch.setattr(cli.picture, "read", work)
-    monkeypatch.setattr(cli, "load_field", work)
+        monkeypatch.setattr(common, name, work)
+    monkeypatch.setattr(picture, "read", work)
+    for module in (pictures, fields):
+        monkeypatch.setattr(module, "load_field", work)
 
 
 @pytest.mark.usefixtures("no_work")

@@ -15,6 +15,7 @@ from PIL import Image
 from safetensors.torch import save_file
 from torch import Tensor
 
+from flow_core.cli import common
 from flow_core.cli import main as cli
 from flow_core.device import pick_device
 from flow_core.faces import detect
@@ -38,7 +39,7 @@ def photo(tmp_path: Path, astronaut: Tensor) -> Path:
 
 @pytest.fixture(autouse=True)
 def _detector(monkeypatch: pytest.MonkeyPatch, finder: Remembering) -> None:
-    monkeypatch.setattr(cli, "load_detector", lambda *a, **k: finder)
+    monkeypatch.setattr(common, "load_detector", lambda *a, **k: finder)
 
 
 def test_deep_pictures_stay_deep(photo: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -75,14 +76,14 @@ def test_one_bad_picture_does_not_cost_the_sheet(
 ) -> None:
     (tmp_path / "broken.avif").write_bytes(b"\0\0\0\x1cftypavif\0\0\0\0avifmif1miaf" + b"\xff" * 200)
     Image.new("RGB", (90, 90)).save(tmp_path / "empty.png")
-    found = cli.find_face
+    found = common.find_face
 
     def find(seen: picture.Picture, *rest: object) -> object:
         if seen.pixels.shape[3] == 90:
             raise PermissionError("no face here")
         return found(seen, *rest)
 
-    monkeypatch.setattr(cli, "find_face", find)
+    monkeypatch.setattr(common, "find_face", find)
     pictures = [str(tmp_path / n) for n in ("broken.avif", "gone.png", "empty.png")]
     out = tmp_path / "sheet.png"
     assert cli.main(["sheet", *pictures, str(photo), "--expression", "smile", "--cell", "64", "-o", str(out)]) == 0
@@ -118,7 +119,7 @@ def test_too_little_memory_is_a_sentence(
     def fail(*_: object) -> None:
         raise error
 
-    monkeypatch.setattr(cli, "_apply", fail)
+    monkeypatch.setitem(cli.COMMANDS, "apply", fail)
     assert cli.main(["apply", str(photo), "x", "-o", "y.png"]) == 2
     assert "not enough memory" in capsys.readouterr().err
 

@@ -13,6 +13,7 @@ import pytest
 import torch
 from torch import Tensor, distributed, multiprocessing
 
+from flow_core.cli import common
 from flow_core.cli import main as cli
 from flow_core.editing import predict
 from flow_core.editing.gates import COLOR_REGIONS
@@ -366,8 +367,8 @@ def test_refining_starts_from_the_prediction(
     guide: Guide, detector, tmp_path: Path, astronaut: Tensor,
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
-    monkeypatch.setattr(cli, "load_guide", lambda *a, **k: guide)
-    monkeypatch.setattr(cli, "load_detector", lambda *a, **k: detector)
+    monkeypatch.setattr(common, "load_guide", lambda *a, **k: guide)
+    monkeypatch.setattr(common, "load_detector", lambda *a, **k: detector)
     photo = tmp_path / "photo.png"
     write(Picture(astronaut[:, :, :180, 125:325]), photo)
     made = {}

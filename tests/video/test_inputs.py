@@ -27,11 +27,13 @@ from flow_core.cli import main as cli
 from flow_core.faces.glasses import Worn
 from flow_core.fields.expressions import preset
 from flow_core.video import tracking
-from flow_core.video.clips import Clip, ClipError, DamagedClip, Writer, ahead
+from flow_core.video.ahead import ahead
+from flow_core.video.clips import Clip, ClipError, DamagedClip
 from flow_core.video.editor import Editor
 from flow_core.video.remarks import Remarks
 from flow_core.video.settings import VideoSettings
 from flow_core.video.tracking import Track, best_view
+from flow_core.video.writer import Writer
 
 av = pytest.importorskip("av")
 CORNERS = ((255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 0))  # upper left, upper right, lower left, lower right

@@ -26,7 +26,11 @@ from torch import Tensor
 
 from flow_core.cli import live as live_module
 from flow_core.cli import main as cli
-from flow_core.cli.live import Live, open_source, serve, show_window
+from flow_core.cli import page
+from flow_core.cli.live import Live
+from flow_core.cli.page import serve
+from flow_core.cli.sources import open_source
+from flow_core.cli.window import show_window
 from flow_core.editing.optimize import Settings
 from flow_core.editing.painting import HAIR_RASTER
 from flow_core.editing.predict import Predictor
@@ -41,10 +45,13 @@ from flow_core.geometry.crop import Crop
 from flow_core.geometry.grid import pixel_centers
 from flow_core.guides.guide import Guide
 from flow_core.guides.prompts import Prompt
-from flow_core.video.clips import Clip, ClipError, Frame, Writer, ahead, motion, synthetic
+from flow_core.video.ahead import ahead
+from flow_core.video.clips import Clip, ClipError, Frame
 from flow_core.video.editor import Editor, edit_frames
 from flow_core.video.settings import VideoSettings, keyframes
 from flow_core.video.smoothing import OneEuro
+from flow_core.video.synthetic import motion, synthetic
+from flow_core.video.writer import Writer
 from flow_core.warping.frames import warp_frame
 from flow_core.warping.warp import warp
 
@@ -765,8 +772,8 @@ def test_live_is_not_held_by_those_who_say_nothing(
     show: Live, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Half-open connections are few, end soon, and leave no traceback; neither do those that break off."""
-    monkeypatch.setattr(live_module, "MOST_CONNECTIONS", 8)
-    monkeypatch.setattr(live_module._Handler, "timeout", 1.0)
+    monkeypatch.setattr(page, "MOST_CONNECTIONS", 8)
+    monkeypatch.setattr(page._Handler, "timeout", 1.0)
     before = threading.active_count()
     with serve(show, 0) as address:
         host, port = address.split("/")[2].split(":")
