@@ -1,4 +1,4 @@
-"""Writing files so that nothing is ever lost: the one way in which everything that is saved gets its name."""
+"""Atomic writes: a file takes its name only when it is complete. Everything that FaceFlow saves goes through here."""
 
 from __future__ import annotations
 
@@ -17,20 +17,21 @@ except ImportError:  # Windows
     fcntl = None
 
 _LEFT_BEHIND = re.compile(r"\.faceflow-[0-9]+-[0-9a-f]{16}(\.\w+)?")
-_YOUNG = 60.0  # seconds in which a new file may be without its lock yet
-_swept: set[Path] = set()  # folders that this process has looked through
+_YOUNG = 60.0  # seconds; a younger file may not have its lock yet
+_swept: set[Path] = set()  # folders in which this process has looked for files that were left behind
 
 
 def require_target(path: str | Path, suffixes: tuple[str, ...] = (), what: str = "This") -> Path:
-    """The path, if a file may be written there; to be asked before the work that the file shall hold.
+    """The path, if a file may be written there. Call it before the work whose result the file is to hold.
 
     Args:
-        suffixes: endings that are possible, lower case; none = any.
-        what: the beginning of the message, for instance ``"A field"``.
+        suffixes: endings that are allowed, lower case; none = any.
+        what: first words of the message about a wrong ending, for instance ``"A field"``.
 
     Raises:
-        ValueError: another ending, a folder, a symbolic link, a device, or a name below something that is no folder.
-        PermissionError: a file is there and protected against writing.
+        ValueError: the ending is not allowed; or the path is a folder, a symbolic link or a device, or lies below
+            something that is no folder.
+        PermissionError: the file exists and is write-protected.
     """
     path = Path(path)
     if suffixes and path.suffix.lower() not in suffixes:
@@ -53,13 +54,12 @@ def require_target(path: str | Path, suffixes: tuple[str, ...] = (), what: str =
 
 @contextmanager
 def replacing(path: str | Path, *suffixes: str) -> Iterator[Path]:
-    """A new, empty file for the block to fill, which takes its name only when all of it is on the disk.
+    """A context manager: a new, empty file for the block to fill, renamed to ``path`` once all of it is on the disk.
 
-    It lies in the same folder, made where it is missing, under a name that nobody can know beforehand and with the same
-    ending. A file that is there already is replaced at once and as a whole, and keeps its mode; whatever goes wrong, an
-    interrupt or a full disk included, it stays as it is, and the unfinished one is removed. Of two writers of one name the
-    later one wins. What a killed process could not remove is removed by the next one that writes into the folder
-    (:func:`remove_left_behind`).
+    The temporary file lies in the same folder (created if missing), with an unpredictable name and the same ending. An
+    existing file is replaced in one step and keeps its mode. If anything fails, an interrupt or a full disk included, the
+    existing file stays as it is and the temporary one is removed. Of two writers of one name the later one wins. What a
+    killed process leaves behind is removed by the next process that writes into the folder (:func:`remove_left_behind`).
 
     Args:
         suffixes: as for :func:`require_target`, whose errors are raised.
@@ -91,7 +91,7 @@ def replacing(path: str | Path, *suffixes: str) -> Iterator[Path]:
 
 @contextmanager
 def _locked(descriptor: int) -> Iterator[None]:
-    """An open file, locked for the block where the system has such locks: they end with the process, however it ends."""
+    """Lock an open file for the block, where the system has such locks. A lock ends with its process, however that ends."""
     if fcntl is None:
         os.close(descriptor)  # Windows would not move a file that is open
         yield
@@ -105,10 +105,10 @@ def _locked(descriptor: int) -> Iterator[None]:
 
 
 def remove_left_behind(folder: Path) -> None:
-    """Remove the unfinished files of processes that were killed.
+    """Remove the temporary files of processes that were killed.
 
-    A file goes only if it has a name as :func:`replacing` gives it, belongs to this user, is a minute old, and nobody holds its lock, which
-    ends with its process. Where locks are unknown nothing is removed.
+    A file is removed only if :func:`replacing` named it, it belongs to this user, is a minute old, and nobody holds its
+    lock. Without file locks (Windows) nothing is removed.
     """
     if fcntl is None:
         return

@@ -1,4 +1,4 @@
-"""Files of weights: read in one way, whatever network they belong to."""
+"""Reading weights from safetensors files, the same way for every network."""
 
 from __future__ import annotations
 
@@ -18,9 +18,8 @@ def read_weights(path: str | Path, what: str, remedy: str = "install FaceFlow ag
     """The tensors of a safetensors file, and its metadata.
 
     Args:
-        path: of the file.
-        what: what it should hold, as a word before "weights" in messages.
-        remedy: what to do where it does not.
+        what: whose weights they are, the word before "weights" in messages.
+        remedy: what to do if they cannot be read, the end of messages.
 
     Raises:
         FileNotFoundError: there is no such file.
@@ -40,10 +39,10 @@ def read_weights(path: str | Path, what: str, remedy: str = "install FaceFlow ag
 
 
 def filled(kind: Callable[[], Network], path: str | Path, what: str, remedy: str = "install FaceFlow again") -> Network:
-    """A network of this kind with the weights of a file, ready to answer; arguments and errors as of :func:`read_weights`.
+    """A network with the weights of a file, in evaluation mode and without gradients; arguments and errors as in :func:`read_weights`.
 
     Raises:
-        ValueError: also where the weights are those of another network.
+        ValueError: also if the weights belong to another network.
     """
     tensors, _ = read_weights(path, what, remedy)
     with OwnRandom():

@@ -1,4 +1,4 @@
-"""Steps down a gradient. torch's own optimisers import its compiler, which takes longer than an edit."""
+"""Adam and gradient descent with momentum. Importing :mod:`torch.optim` imports torch's compiler, which takes longer than an edit."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Group:
     Attributes:
         params: leaves that need a gradient.
         rate: the step length.
-        state: what an optimiser remembers of each.
+        state: what an optimiser keeps for each parameter between steps.
     """
 
     params: Sequence[Tensor]
@@ -25,11 +25,12 @@ class Group:
 
 
 class Adam:
-    """Adam (Kingma, Ba, Adam: A Method for Stochastic Optimization, 2015, algorithm 1), as torch has it.
+    """Adam (Kingma, Ba, Adam: A Method for Stochastic Optimization, 2015, algorithm 1), as :class:`torch.optim.Adam`.
 
     Args:
         groups: the parameters; one without a gradient stays where it is.
-        betas: how much of the mean and of the mean square of gradients is kept.
+        betas: decay rates of the running mean and of the running mean square of gradients.
+        eps: added to the denominator.
     """
 
     def __init__(self, groups: Iterable[Group], betas: tuple[float, float] = (0.9, 0.999), eps: float = 1e-8) -> None:
@@ -42,7 +43,7 @@ class Adam:
 
     @torch.no_grad()
     def step(self, share: float = 1.0) -> None:
-        """Take a step; ``share`` multiplies its length."""
+        """Take one step, ``share`` times as long as the rate of each group says."""
         self.count += 1
         for group in self.groups:
             group.state = group.state or [(torch.zeros_like(p), torch.zeros_like(p)) for p in group.params]
@@ -60,7 +61,7 @@ class Adam:
 
 
 class Momentum(Adam):
-    """Gradient descent along a running mean of gradients, of which ``keep`` remains at each step."""
+    """Gradient descent along a running mean of gradients, whose decay rate is ``keep``."""
 
     def __init__(self, groups: Iterable[Group], keep: float) -> None:
         super().__init__(groups)

@@ -1,4 +1,4 @@
-"""Which device computes."""
+"""Choosing the device that computes."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ def pick_device(name: str = "auto") -> torch.device:
     """``auto``: CUDA, else MPS, else CPU; or a device by its torch name.
 
     Raises:
-        ValueError: the device is unknown or not there.
+        ValueError: torch does not know the device, or cannot compute on it.
     """
     if name == "auto":
         if torch.cuda.is_available():
             return torch.device("cuda")
         return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
     try:
-        float(torch.zeros(1, device=name))  # a device that has no numbers, such as meta, is none to compute on
+        float(torch.zeros(1, device=name))  # fails on "meta", which holds no numbers
         return torch.device(name)
-    except Exception as e:  # what a missing backend raises differs from one to the next
+    except Exception as e:  # each backend raises its own kind of error
         reason = (str(e).strip() or type(e).__name__).splitlines()[0]
         raise ValueError(f"Device {name!r} cannot be used ({reason}); try --device cpu.") from e

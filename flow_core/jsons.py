@@ -1,4 +1,4 @@
-"""JSON that strangers wrote: the one way in which it is read."""
+"""Reading JSON from files and requests that may be damaged or hostile."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ def loads(text: str | bytes) -> object:
     """What :func:`json.loads` gives.
 
     Raises:
-        ValueError: it is no JSON, or nested so deeply that Python cannot follow.
+        ValueError: it is no JSON, or is nested too deeply for Python.
     """
     try:
         return json.loads(text)
@@ -19,7 +19,7 @@ def loads(text: str | bytes) -> object:
 
 
 def finite(value: object) -> float | None:
-    """A number of a JSON text as a float; None if it is none, NaN, or beyond what a float can hold."""
+    """A value of a JSON text as a float; None if it is no number, not finite, or too large for a float."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     try:

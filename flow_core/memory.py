@@ -1,4 +1,4 @@
-"""Memory that is freed, and asked for again at once."""
+"""Keeping freed memory in the process, so that asking for it again is cheap."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ _HELD = 30 << 20  # bytes
 
 
 def hold_memory() -> None:
-    """Keep the memory that an operation frees for the next one.
+    """Make the C library keep the memory that one operation frees for the next one.
 
-    The C library of Linux gives large blocks back to the system, and gets them page by page again, which takes longer than most operations on
-    them, until it has seen one as large as this freed once (mallopt(3), M_MMAP_THRESHOLD). Where it has, this is nothing."""
+    glibc returns large blocks to the system and fetches them again page by page, which takes longer than most operations on
+    them. It stops doing so for blocks up to the largest one that was ever freed (mallopt(3), M_MMAP_THRESHOLD), so a large
+    block is allocated and freed here. Repeated calls cost next to nothing.
+    """
     torch.empty(_HELD, dtype=torch.uint8)

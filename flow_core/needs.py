@@ -1,18 +1,18 @@
-"""Packages that are imported where they are needed, because that takes a while; a missing one is named with its remedy."""
+"""Importing packages late, where they are needed, since that takes a while; errors name the remedy."""
 
 from __future__ import annotations
 
 import importlib
 from types import ModuleType
 
-LINES = {"kornia": "kornia>=0.7.1"}  # package -> what pip is to install
+LINES = {"kornia": "kornia>=0.7.1"}  # package -> requirement, as pip takes it
 
 
 def need(module: str) -> ModuleType:
     """Import a module of a package in :data:`LINES`.
 
     Raises:
-        ImportError: the package is missing or does not import; the message has the line for pip.
+        ImportError: the package cannot be imported; the message has the pip command.
     """
     package = module.partition(".")[0]
     try:

@@ -1,4 +1,4 @@
-"""What is loaded once and kept."""
+"""Caches: for what is loaded once, and for what is computed from a pair of objects."""
 
 from __future__ import annotations
 
@@ -12,8 +12,10 @@ T = TypeVar("T")
 
 
 def once(size: int = 1) -> Callable[[Callable[P, T]], Callable[P, T]]:
-    """A decorator for what loads a model: the last ``size`` results are kept, as by :func:`functools.lru_cache`, and of
-    several threads that ask for the same at once one loads it and the others wait, so that nobody's memory holds it twice."""
+    """A decorator for functions that load a model: :func:`functools.lru_cache` with a lock.
+
+    If several threads ask for the same model at once, one loads it and the others wait, so that it is never in memory twice.
+    """
 
     def decorate(load: Callable[P, T]) -> Callable[P, T]:
         kept, lock = functools.lru_cache(maxsize=size)(load), threading.RLock()
@@ -29,10 +31,12 @@ def once(size: int = 1) -> Callable[[Callable[P, T]], Callable[P, T]]:
 
 
 def kept_with(kept: MutableMapping[Any, tuple[Any, T]], key: object, other: object, make: Callable[[], T]) -> T:
-    """What ``make`` gives for two objects, kept with the first one, which an edit asks for many times: made anew for another second one.
+    """The result of ``make``, cached for a pair of objects as long as the first one lives.
 
     Args:
-        kept: a dictionary with weak keys.
+        kept: the cache, a :class:`weakref.WeakKeyDictionary`; it holds one result for each ``key``.
+        key: the first object of the pair.
+        other: the second one; if it is not the one of the cached result, ``make`` is called again.
     """
     found = kept.get(key)
     if found is None or found[0] is not other:

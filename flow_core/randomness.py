@@ -1,7 +1,7 @@
-"""Building networks without a draw from the random numbers of the process.
+"""Building networks without drawing from the global random number generators.
 
-Layers of torch draw weights when they are made, although a file fills them a moment later. The generators of the process belong to
-the program around us. To put their state back afterwards is not enough: other threads draw from them meanwhile.
+Layers of torch draw initial weights although a file fills them a moment later. The global generators belong to the program
+around us, and restoring their state afterwards would not be enough, since other threads draw from them in the meantime.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _DRAWS = frozenset(
 
 
 class OwnRandom(TorchFunctionMode):
-    """A context manager: what is drawn in its block, in this thread, comes from a generator of the block's own."""
+    """A context manager: random numbers that this thread draws in the block come from a generator of its own."""
 
     def __init__(self, seed: int = 0) -> None:
         super().__init__()

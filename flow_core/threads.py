@@ -1,17 +1,16 @@
-"""Threads of torch that wait without spinning, for the time that we compute.
+"""How many threads torch uses while FaceFlow computes, and keeping those that wait from spinning.
 
-On Linux torch's threads are GNU OpenMP's. After every operation they spin for some milliseconds, in the hope of the next
-one. Where another process is busy on the same cores, the threads that spin keep out the one that all wait for, and an edit of
-thousands of small operations takes ten times as long and more. A program may forbid the spinning by OMP_WAIT_POLICY=PASSIVE
-before torch is loaded (the ``faceflow`` command does); a library in somebody else's process may not, and it is too late.
+On Linux torch's threads are those of GNU OpenMP. After every operation they spin for some milliseconds, waiting for the next
+one. If another process is busy on the same cores, the spinning threads keep the one that all wait for from running, and an
+edit of thousands of small operations takes ten times as long or more. A program can forbid spinning by setting
+OMP_WAIT_POLICY=PASSIVE before torch is loaded, as the ``faceflow`` command does; a library in another program's process cannot.
 
-But OpenMP gives up spinning by itself where a process has more of its threads than the machine has processors
-(``gomp_throttled_spin_count_var`` in libgomp's config/linux/wait.h). So we keep a thread or two more, asleep, with teams of
-their own, for as long as we compute. No setting of the process is changed, results stay the same bit for bit, and when we
-return the threads are gone.
+But OpenMP itself stops spinning when a process has more OpenMP threads than the machine has processors
+(``gomp_throttled_spin_count_var`` in libgomp's config/linux/wait.h). So :func:`yielding` keeps one or more extra threads
+asleep, each with its own team, while we compute. It changes no setting of the process and no bit of the results, and the
+threads are gone when it returns.
 
-Where operations are small, as on the frames of a clip, to share them out takes longer than to work on them: these a thread does
-:func:`alone`.
+Small operations, as on the frames of a clip, take longer to share out than to do: for these there is :func:`alone`.
 """
 
 from __future__ import annotations
@@ -27,9 +26,8 @@ from typing import TypeVar
 
 import torch
 
-MOST = 8  # sleepers; where even they do not outnumber the processors, few threads work among many cores, which is no problem
-
-MOST_SHARED = 16  # threads among which work is shared out; Python itself keeps more from being of use
+MOST = 8  # sleeping threads; if more were needed, torch uses few of many cores, and spinning does no harm
+MOST_SHARED = 16  # threads among which work is shared out; Python's global lock makes more of them useless
 
 T = TypeVar("T")
 
@@ -41,8 +39,10 @@ _sleepers: list[threading.Thread] = []
 
 @contextmanager
 def yielding() -> Iterator[None]:
-    """While the block runs, threads of torch that wait sleep instead of spinning. Also a decorator; blocks may be nested and
-    may overlap in several threads. Elsewhere than on Linux, or with one thread, it does nothing."""
+    """A context manager and decorator: threads of torch that wait sleep instead of spinning.
+
+    Blocks may be nested and may overlap in several threads. Outside Linux, or if torch uses one thread, it does nothing.
+    """
     global _users
     with _lock:
         _users += 1
@@ -59,8 +59,10 @@ def yielding() -> Iterator[None]:
 
 @contextmanager
 def alone() -> Iterator[None]:
-    """While the block runs, torch works for this thread on one core; other threads keep theirs. Also a decorator. Where that cannot be
-    had, as without OpenMP, it is :func:`yielding`."""
+    """A context manager and decorator: torch uses one core for the calling thread; other threads keep their number.
+
+    Without OpenMP this cannot be set for one thread, and it is the same as :func:`yielding`.
+    """
     team, openmp = torch.get_num_threads(), _openmp()
     if team == 1:
         yield
@@ -79,13 +81,15 @@ def alone() -> Iterator[None]:
 
 
 def suited(small: bool) -> AbstractContextManager[None]:
-    """:func:`alone` for work of small operations, :func:`yielding` for other work."""
+    """:func:`alone` for work that consists of small operations, else :func:`yielding`."""
     return alone() if small else yielding()
 
 
 def share_out(work: Callable[[T], None], items: Sequence[T]) -> None:
-    """Do ``work`` for all items, in as many threads as torch has for this one, each on a core of its own. That takes less time than one
-    item after the other with each operation on all cores, and has the same results."""
+    """Call ``work`` for all items in as many threads as torch uses, each on one core.
+
+    This is quicker than one item after the other with every operation on all cores, and gives the same results.
+    """
     count = min(torch.get_num_threads(), len(items), MOST_SHARED)
     if count < 2 or _openmp() is None:
         for item in items:
@@ -104,7 +108,7 @@ def share_out(work: Callable[[T], None], items: Sequence[T]) -> None:
 
 @functools.lru_cache(maxsize=1)
 def _openmp() -> ctypes.CDLL | None:
-    """The OpenMP that torch uses, where it can be told for one thread how many others work for it."""
+    """The OpenMP library that torch uses; None if it does not let a thread set its own team size."""
     try:
         library = ctypes.CDLL(torch._C.__file__)
         library.omp_set_num_threads  # noqa: B018
@@ -115,8 +119,10 @@ def _openmp() -> ctypes.CDLL | None:
 
 @functools.lru_cache(maxsize=1)
 def _mkl() -> Callable[[int], int] | None:
-    """Where torch multiplies matrices by MKL, which counts threads for itself, the function that tells it how many work for the calling
-    thread, 0 for as many as for others, and returns how many did."""
+    """MKL_Set_Num_Threads_Local, if torch multiplies matrices by MKL, which counts threads for itself.
+
+    It sets the number of threads for the calling thread, 0 for the global number, and returns the former one.
+    """
     try:
         return ctypes.CDLL(torch._C.__file__).MKL_Set_Num_Threads_Local
     except (OSError, AttributeError):
@@ -124,7 +130,7 @@ def _mkl() -> Callable[[int], int] | None:
 
 
 def _needed() -> int:
-    """How many more teams there must be, so that there are more threads than processors."""
+    """How many sleeping threads, each with a team, it takes to have more OpenMP threads than processors."""
     if not hasattr(os, "sched_getaffinity") or os.environ.get("OMP_WAIT_POLICY", "").upper() == "PASSIVE":
         return 0
     team = torch.get_num_threads()
@@ -159,7 +165,7 @@ def _stop() -> None:
 
 def _sleep(wake: threading.Event, ready: threading.Semaphore) -> None:
     try:
-        # large enough for the whole team, which OpenMP keeps until this thread ends
+        # an operation large enough to start the whole team, which OpenMP keeps until this thread ends
         torch.zeros(torch.get_num_threads() << 15).add_(1)
     finally:
         ready.release()

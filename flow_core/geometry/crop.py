@@ -30,7 +30,7 @@ def ffhq_matrix(points: Tensor) -> Tensor:
     Returns:
         ``[B,3,3]`` image pixels -> fractions 0..1 of the crop side.
     """
-    # Faces are few: of so few numbers torch takes twenty times as long.
+    # plain Python: for so few numbers torch takes twenty times as long
     rows = [_ffhq_rows(*face) for face in points.tolist()]
     return torch.tensor(rows, dtype=points.dtype, device=points.device).view(len(points), 3, 3)
 
@@ -49,8 +49,8 @@ def _ffhq_rows(eye_l: _Point, eye_r: _Point, _: _Point, mouth_l: _Point, mouth_r
     return [[cos, sin, 0.5 - (cos * u + sin * v)], [-sin, cos, 0.5 - (cos * v - sin * u)], [0.0, 0.0, 1.0]]
 
 
-MOST_ALIGNED = 16384  # pixels a side
-OF_FACES = (
+MOST_ALIGNED = 16384  # pixels, largest side of an aligned square
+OF_FACES = (  # attributes of a crop that hold a row for each face
     "points",
     "matrix",
     "landmarks",
@@ -62,39 +62,40 @@ OF_FACES = (
     "texture",
     "lid_texture",
     "blur",
-)  # of a crop, a row for each face
+)
 
 
 @dataclass(frozen=True)
 class Crop:
-    """Where faces are in a batch of pictures: any number in each, often one.
+    """Where the faces are in a batch of P pictures (any number in each, often one), and what was found out about each of the B faces.
+
+    Everything that alignment did not look for is None or empty; an edit then does without it.
 
     Attributes:
         image_size: (height, width) of the pictures, pixels.
         points: ``[B,5,2]`` pixels, order as in :func:`ffhq_matrix`.
         matrix: ``[B,3,3]`` image pixels -> crop frame 0..1, a similarity.
         score: confidence 0..1 of each face.
-        landmarks: ``[B,161,2]`` pixels, the points of :mod:`flow_core.faces.landmarks`; None where nobody looked for them.
-        of_picture: the number of each face's picture, counted from 0, never falling; one face in each picture where nothing is
-            given.
-        pictures: how many pictures there are, with those that have no face; as ``of_picture`` needs where nothing is given.
-        glasses: which glasses each face wears, which do not bend, None for none; empty where nobody looked.
-        covered: ``[B,1,n,n]`` how much of each place of the crop frame something covers that is no face, 0..1; None where nothing
-            does, or nobody looked.
-        mouth: ``[B,3 or more,3]`` sRGB 0..1 of teeth and the tongue in the light of each face and of what its lips let see, and what lies
-            between them column by column, as of :func:`flow_core.faces.mouth.mouth_colors`; the columns may be left out. None where
-            nobody looked: then nothing is painted into mouths that open.
-        creases: ``[B,3,n,n]`` by how much places of the crop frame are darker than skin without folds would be, as of
-            :func:`flow_core.faces.creases.creases`; None where nobody looked: then the folds of an expression that goes stay.
-        lids: ``[B,2,6,3]`` colours of eyelids, as of :func:`flow_core.faces.lids.lid_colors`; None where nobody looked: then lids that
-            shut are drawn out of what is seen above the eye.
-        view: ``[B,3,n,n]`` the faces themselves, as of :func:`flow_core.faces.shown.view`; None where nobody kept them: then what they
-            show is read off their landmarks, which tell less, and lids that shut are drawn out of what is seen above the eye.
-        texture: ``[B,1,h,w]`` the finest light and shade around the mouths, as of :func:`flow_core.faces.texture.mouth_texture`; None where nobody
-            looked, or the faces are small: then that is drawn out with the skin.
-        lid_texture: ``[B,2,h,w]`` the same of eyelids that shut, as of :func:`flow_core.faces.texture.lid_texture`; None: then ``view`` tells it.
-        blur: ``[B]`` how much less sharp than its pixels the picture is there, crop fractions, as of :func:`flow_core.faces.blur.blur`; None where
-            nobody looked: then what is drawn anew is as sharp as pixels allow.
+        landmarks: ``[B,161,2]`` pixels, the points of :mod:`flow_core.faces.landmarks`.
+        of_picture: index of the picture that each face is in, ascending; default: face i is in picture i.
+        pictures: P, including pictures without a face; default: as many as ``of_picture`` needs.
+        glasses: the glasses of each face, which stay rigid; None for a face without glasses. Empty = not looked for.
+        covered: ``[B,1,n,n]`` 0..1, how much of each place of the crop frame is covered by something that is no face, such as a
+            hand (:func:`flow_core.faces.covered.covered`). None = nothing, or not looked for.
+        mouth: ``[B,3 or more,3]`` sRGB 0..1: colours of teeth and tongue in the light of the face, then what is seen between the lips,
+            column by column; the columns may be missing (:func:`flow_core.faces.mouth.mouth_colors`). None = nothing is painted into a
+            mouth that opens.
+        creases: ``[B,3,n,n]`` how much darker than smooth skin each place is (:func:`flow_core.faces.creases.creases`). None = folds
+            stay when the expression that made them is taken away.
+        lids: ``[B,2,6,3]`` colours of the eyelids (:func:`flow_core.faces.lids.lid_colors`). None = lids that shut are stretched from
+            the skin above the eye.
+        view: ``[B,3,n,n]`` small pictures of the faces (:func:`flow_core.faces.shown.view`). None = what a face shows is read from its
+            landmarks, which tell less, and lids are stretched as above.
+        texture: ``[B,1,h,w]`` finest light and shade around the mouth (:func:`flow_core.faces.texture.mouth_texture`). None = it is
+            stretched with the skin, as on small faces.
+        lid_texture: ``[B,2,h,w]`` the same for eyelids (:func:`flow_core.faces.texture.lid_texture`). None = ``view`` tells it.
+        blur: ``[B]`` blur of the picture beyond the size of its pixels, crop fractions (:func:`flow_core.faces.blur.blur`). None = what
+            is painted is as sharp as pixels allow.
     """
 
     image_size: tuple[int, int]
@@ -186,12 +187,12 @@ class Crop:
         return (1 - 2 * aside).clamp(0, 1)
 
     def _each(self, change: Callable[[Tensor], Tensor]) -> dict[str, Tensor | None]:
-        """What is known of faces, a row for each, changed."""
+        """The attributes that hold a row for each face, each changed by ``change``."""
         known = {name: getattr(self, name) for name in OF_FACES}
         return {name: None if value is None else change(value) for name, value in known.items()}
 
     def select(self, index: int) -> Crop:
-        """One face, as of a single picture; itself where it is that already, so that what is kept with a crop is found again."""
+        """The crop of one face, as if of a single picture; returns itself if it is that already, so that caches by crop still hit."""
         if index == 0 and self.of_picture == (0,) and self.pictures == 1:
             return self
         one = slice(index, index + 1)
@@ -199,11 +200,11 @@ class Crop:
         return replace(self, score=self.score[one], glasses=self.glasses[one], of_picture=(0,), pictures=1, **mine)
 
     def faces_of(self, picture: int) -> list[int]:
-        """The numbers of the faces in one picture."""
+        """Indices of the faces in one picture."""
         return [i for i, of in enumerate(self.of_picture) if of == picture]
 
     def for_pictures(self, count: int) -> Crop:
-        """The crop for ``count`` pictures: itself, or the faces of its one picture in each of them.
+        """The crop for ``count`` pictures: itself, or, if it was made for one picture, the same faces in each of them.
 
         Raises:
             ValueError: it was made for another number of pictures.
@@ -224,16 +225,14 @@ class Crop:
         )
 
     def widen(self, factor: float) -> Crop:
-        """The same place with ``factor`` times the side."""
+        """Squares ``factor`` times as large around the same middles. What is stored as a raster over the old square is dropped."""
         grow = self.matrix.new_tensor(
             [[1 / factor, 0, 0.5 - 0.5 / factor], [0, 1 / factor, 0.5 - 0.5 / factor], [0, 0, 1]]
         )
-        return replace(
-            self, matrix=grow @ self.matrix, covered=None, creases=None, view=None, blur=None
-        )  # which lie in the frame as it was
+        return replace(self, matrix=grow @ self.matrix, covered=None, creases=None, view=None, blur=None)
 
     def to(self, device: torch.device | str) -> Crop:
-        """On a device; itself where it is there."""
+        """The crop on a device; returns itself if it is there already."""
         moved = self._each(lambda value: value.to(device))
         return self if all(moved[name] is getattr(self, name) for name in moved) else replace(self, **moved)
 
@@ -250,7 +249,7 @@ class Crop:
         return vectors @ self.inverse[:, None, :2, :2].mT
 
     def bounds(self) -> tuple[int, int, int, int]:
-        """Pixel box (x0, y0, x1, y1) of the first crop, clipped to the image; empty where it lies outside."""
+        """Pixel box (x0, y0, x1, y1) of the first face's square, clipped to the image; empty if it lies outside."""
         (a, b, u), (c, d, v), _ = self.inverse[0].tolist()
         h, w = self.image_size
         xs, ys = (u, u + a, u + b, u + a + b), (v, v + c, v + d, v + c + d)
@@ -259,7 +258,7 @@ class Crop:
         return x0, y0, max(x0, min(x1, w)), max(y0, min(y1, h))
 
     def boxes_in_image(self, boxes: list[tuple[float, float, float, float]]) -> list[tuple[int, int, int, int]]:
-        """Boxes (x0, y0, x1, y1) of pixels around boxes of crop points of the first crop; those outside of the image are left out."""
+        """Pixel boxes (x0, y0, x1, y1) around boxes of crop points of the first face; those outside of the image are left out."""
         h, w = self.image_size
         found = []
         (a, b, u), (c, d, v), _ = self.inverse[0].tolist()
@@ -273,7 +272,7 @@ class Crop:
         return found
 
     def require_size(self, image: Tensor) -> None:
-        """Raise ValueError where ``image [B,C,H,W]`` is not of the size that the crop was made for."""
+        """Raise ValueError unless ``image [B,C,H,W]`` has the size that the crop was made for."""
         (h, w), (height, width) = self.image_size, image.shape[2:]
         if (h, w) != (height, width):
             raise ValueError(
@@ -282,7 +281,7 @@ class Crop:
 
     def aligned(self, image: Tensor, size: int) -> Tensor:
         """The face squares ``[B,C,size,size]`` of all faces in ``image`` ``[pictures or 1,C,H,W]`` (floats 0..1, or uint8),
-        float32 0..1, antialiased; border colours repeat where the crop reaches beyond the picture.
+        float32 0..1, antialiased. Where a square reaches beyond the picture, the border's colours repeat.
 
         Raises:
             ValueError: the picture does not fit, or the size is not 1 to :data:`MOST_ALIGNED`.
@@ -296,7 +295,7 @@ class Crop:
         return torch.cat([self._aligned_one(image[of : of + 1], i, size) for i, of in enumerate(source)])
 
     def within(self, size: int) -> Tensor:
-        """Which pixels of :meth:`aligned` squares are seen in the picture, and are not its border repeated: ``[B,1,size,size]`` 0 or 1."""
+        """``[B,1,size,size]``: 1 where a pixel of :meth:`aligned` lies in the picture, 0 where it repeats the picture's border."""
         at = (torch.arange(size, device=self.matrix.device) + 0.5) / size
         seen = at.new_ones(self.batch, 1, size, size)
         for one, inverse in zip(seen, self.inverse[:, :2].tolist(), strict=True):
@@ -312,7 +311,7 @@ class Crop:
         part = image[:, :, y0 : max(y1 + 2, y0 + 1), x0 : max(x1 + 2, x0 + 1)]
         shrink = crop.side.item() / size
         height, width = part.shape[2:]
-        part = downscaled(part, 1 / shrink)  # first, as sampling alone would alias
+        part = downscaled(part, 1 / shrink)  # before sampling, which would alias
         # coordinates as planes: matrix products for each pixel would take longer than the sampling
         at = (torch.arange(size, device=image.device) + 0.5) / size
         points = at.new_empty(1, 2, size, size)

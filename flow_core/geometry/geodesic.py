@@ -1,4 +1,4 @@
-"""How far places of a raster are from others along the cheapest way."""
+"""Geodesic distance: the cost of the cheapest path between pixels of a raster."""
 
 from __future__ import annotations
 
@@ -7,16 +7,17 @@ from torch import Tensor
 
 
 def geodesic(begin: Tensor, across: Tensor, down: Tensor, rounds: int = 4) -> Tensor:
-    """What the cheapest way from any place to each one costs, along rows and columns (Dijkstra, 1959).
+    """Cost of the cheapest path that ends at each pixel, by steps along rows and columns (Dijkstra, 1959), approximated by sweeps.
 
-    A sweep along a row at once is a running minimum: the way from i to j costs the sum of the steps to j less that to i. Few rounds of sweeps in
-    all four directions do for ways with few turns; others are found dearer than they are.
+    One sweep finds the best straight path along all rows or columns at once: a path from i to j costs the sum of the steps
+    up to j less the sum up to i, so a running minimum does. A few rounds of sweeps in all four directions are exact for paths
+    with few turns, and too dear for others.
 
     Args:
-        begin: what it costs to begin at each place, ``[B,1,h,w]``.
-        across: what steps between neighbours of a row cost, ``[B,1,h,w-1]``, 0 or more.
-        down: the same for columns, ``[B,1,h-1,w]``.
-        rounds: of sweeps.
+        begin: ``[B,1,h,w]`` cost of starting at each pixel.
+        across: ``[B,1,h,w-1]`` cost of a step between neighbours of a row, 0 or more.
+        down: ``[B,1,h-1,w]`` the same for columns.
+        rounds: number of rounds of sweeps.
 
     Returns:
         ``[B,1,h,w]``.

@@ -1,4 +1,4 @@
-"""Points of the crop frame: pixel centres, corners of cells, and those of turned and shifted views."""
+"""Grids of points in the crop frame: pixel centres, corners of cells, and pixel centres of turned and shifted views."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def pixel_centers(height: int, width: int, device: torch.device | str = "cpu") -
 
 
 def nodes(cells: int, device: torch.device | str = "cpu") -> Tensor:
-    """Crop points ``[1,cells+1,cells+1,2]`` of the corners of ``cells x cells`` cells: the border of the crop included."""
+    """Crop points ``[1,cells+1,cells+1,2]`` of the corners of ``cells x cells`` cells, which include the border of the crop."""
     x = torch.arange(cells + 1, device=device, dtype=torch.float32) / cells
     return torch.stack(torch.meshgrid(x, x, indexing="xy"), -1)[None]
 

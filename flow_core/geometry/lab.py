@@ -1,11 +1,11 @@
-"""sRGB and CIE Lab (D65) of lists of pixels: :mod:`kornia.color` for pictures, in fewer passes."""
+"""sRGB to CIE Lab (D65) and back for lists of pixels; as :mod:`kornia.color`, in fewer passes over them."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
 
-_TO_XYZ = (  # of linear sRGB, over the white
+_TO_XYZ = (  # linear sRGB -> XYZ, divided by that of white
     (0.412453 / 0.95047, 0.357580 / 0.95047, 0.180423 / 0.95047),
     (0.212671, 0.715160, 0.072169),
     (0.019334 / 1.08883, 0.119193 / 1.08883, 0.950227 / 1.08883),
@@ -21,7 +21,7 @@ def rgb_to_lab(rgb: Tensor) -> Tensor:
 
 
 def lab_to_rgb(lab: Tensor) -> Tensor:
-    """sRGB ``[3,N]`` in 0..1 of Lab ``[3,N]``; what no screen shows is clipped."""
+    """sRGB ``[3,N]`` in 0..1 of Lab ``[3,N]``; colours out of gamut are clipped."""
     y = (lab[0] + 16) / 116
     f = torch.stack([y + lab[1] / 500, y, (y - lab[2] / 200).clamp(min=0)])
     xyz = torch.where(f > 0.2068966, f * f * f, (f - 4 / 29) / 7.787)
@@ -31,7 +31,7 @@ def lab_to_rgb(lab: Tensor) -> Tensor:
 
 
 def _power(base: Tensor, exponent: float) -> Tensor:
-    """``base ** exponent`` of what is above 0, in half the time."""
+    """``base ** exponent`` for bases above 0, in half the time."""
     return base.log().mul_(exponent).exp_()
 
 

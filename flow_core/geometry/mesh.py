@@ -1,4 +1,4 @@
-"""Triangle meshes seen from the front: which triangle covers a pixel, and what its corners say there."""
+"""Rasterising triangle meshes: which triangle is seen at each pixel, and interpolation between its corners."""
 
 from __future__ import annotations
 
@@ -7,19 +7,20 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
-_MOST = 1 << 22  # pixels of boxes of triangles that are tried at once
-_LOWER = (1 << 32) - 1
-_EDGE = -1e-4  # barycentric weight that still counts as inside, so that no gap opens between neighbours
+_MOST = 1 << 22  # pixels of bounding boxes that are tested at once
+_LOWER = (1 << 32) - 1  # lower half of an int64
+_EDGE = -1e-4  # least barycentric weight that counts as inside; below 0, so that no gap opens between neighbours
 
 
 def rasterise(points: Tensor, depth: Tensor, triangles: Tensor, size: int) -> tuple[Tensor, Tensor]:
     """Which triangle is seen at each pixel of a square raster: a z-buffer without a loop over triangles.
 
-    All pixels of the bounding boxes of all triangles are tried at once. Only triangles that face the viewer are seen. Nothing here has a gradient; :func:`barycentric` has.
+    All pixels of the bounding boxes of all triangles are tested at once. Triangles that face away from the viewer are left
+    out. There is no gradient; :func:`barycentric` has one.
 
     Args:
         points: ``[V,2]`` crop points (fractions, x to the right and y down).
-        depth: ``[V]``; what is nearer to the viewer is larger.
+        depth: ``[V]``, larger is nearer to the viewer.
         triangles: ``[T,3]`` indices; the corners of a triangle that faces the viewer run counter-clockwise on the screen.
         size: pixels a side.
 
@@ -29,7 +30,7 @@ def rasterise(points: Tensor, depth: Tensor, triangles: Tensor, size: int) -> tu
     """
     with torch.no_grad():
         solid = torch.stack([*(points.detach().float() * size).unbind(1), depth.detach().float()])
-        solid[2] += 1 - solid[2].min()  # of positive floats the bits are in order, too
+        solid[2] += 1 - solid[2].min()  # the bits of positive floats sort as the floats do
         corners = solid.index_select(1, triangles.T.flatten()).unflatten(1, (3, -1))  # [3,3,T]: axis, corner, triangle
         low = (corners[:2].amin(1) - 0.5).ceil_().clamp_(min=0)
         across = (corners[:2].amax(1) - 0.5).floor_().clamp_(max=size - 1).sub_(low).add_(1).clamp_(min=0)
@@ -43,7 +44,7 @@ def rasterise(points: Tensor, depth: Tensor, triangles: Tensor, size: int) -> tu
         nearest = torch.full_like(index, -1)
         for few in _few(count):
             triangle, pixel, near, weight = _covered(table[:, few], planes[6:, few], count[few], size)
-            # Of triangles at the same depth the last one wins, on every device: the highest number is taken.
+            # Ties are broken by the highest index, so that every device sees the same triangle.
             before = nearest.clone()
             nearest.scatter_reduce_(0, pixel, near, "amax")
             at = (nearest > before).nonzero()[:, 0]
@@ -54,7 +55,7 @@ def rasterise(points: Tensor, depth: Tensor, triangles: Tensor, size: int) -> tu
 
 
 def _few(count: Tensor) -> list[slice]:
-    """Slices of triangles whose boxes hold some millions of pixels together, or which are alone."""
+    """Slices of triangles whose boxes together hold at most :data:`_MOST` pixels, or that are a single triangle."""
     total = count.cumsum(0)
     if not len(count) or total[-1] <= _MOST:
         return [slice(0, len(count))] if len(count) else []
@@ -63,9 +64,12 @@ def _few(count: Tensor) -> list[slice]:
 
 
 def _planes(corners: Tensor, low: Tensor) -> tuple[Tensor, Tensor]:
-    """The weights of the first two corners, and the depth, as linear functions of the pixel ``[9,T]``: for each its value at the centre
-    of the pixel ``low [2,T]``, what a pixel to the right adds, and what a pixel down adds; and twice the area ``[T]``, below 0 where a
-    triangle faces the viewer."""
+    """Linear functions of the pixel for each triangle.
+
+    Returns:
+        ``[9,T]``: for the weights of the first two corners and for the depth, the value at the centre of pixel ``low [2,T]`` and
+        its increments to the right and down; and ``[T]`` twice the signed area, below 0 for triangles that face the viewer.
+    """
     (ax, bx, cx), (ay, by, cy) = (corners[:2] - (low + 0.5)[:, None]).unbind()
     u = torch.stack([bx * cy - by * cx, by - cy, cx - bx])
     v = torch.stack([cx * ay - cy * ax, cy - ay, ax - cx])
@@ -78,8 +82,12 @@ def _planes(corners: Tensor, low: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _covered(table: Tensor, depth: Tensor, count: Tensor, size: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """The pixels that triangles cover, of all pixels of their boxes: which triangle covers each ``[N]``, the flat index in the raster,
-    a number that is larger the nearer they are, with the place among the N in its lower half, and the weights of the corners ``[3,N]``."""
+    """Test all pixels of the boxes of triangles.
+
+    Returns:
+        For the N pixels that are covered: the triangle ``[N]``; the flat index in the raster ``[N]``; an int64 key ``[N]`` whose upper
+        half grows towards the viewer and whose lower half is the position among the N; and the weights of the corners ``[3,N]``.
+    """
     triangle = torch.repeat_interleave(count)
     first = (count.cumsum(0) - count).float()[None]  # exact: there are fewer than 2^24
     u, right, down, v, right_v, down_v, left, top, width, first = (
@@ -122,8 +130,8 @@ def barycentric(values: Tensor, triangles: Tensor, index: Tensor, weights: Tenso
 
 
 def vertex_normals(vertices: Tensor, triangles: Tensor) -> Tensor:
-    """Unit normals ``[V,3]`` outwards, at vertices ``[V,3]`` of triangles ``[T,3]`` (clockwise from outside): means of those of the triangles around each,
-    by their areas."""
+    """Outward unit normals ``[V,3]`` at the vertices ``[V,3]`` of triangles ``[T,3]`` (clockwise seen from outside): the mean of the
+    normals of the triangles around each vertex, weighted by area."""
     corners = vertices[triangles]
     facets = -torch.linalg.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
     normals = torch.zeros_like(vertices).index_add_(0, triangles.flatten(), facets.repeat_interleave(3, 0))
@@ -133,8 +141,8 @@ def vertex_normals(vertices: Tensor, triangles: Tensor) -> Tensor:
 def polygon_distance(polygon: Tensor, points: Tensor) -> Tensor:
     """Signed distance to a closed polygon, positive inside.
 
-    Inside is where the polygon winds around a point in the direction in which its corners are listed (clockwise on the
-    screen), so that an opening whose two sides have crossed is no opening.
+    A point is inside if the polygon winds around it in the direction in which its corners are listed (clockwise on the
+    screen). So an opening whose two sides have crossed has no inside.
 
     Args:
         polygon: ``[N,2]`` corners in order.
@@ -143,10 +151,10 @@ def polygon_distance(polygon: Tensor, points: Tensor) -> Tensor:
     Returns:
         ``[...]``, in the unit of the points.
     """
-    # The corners come first: what runs over the points is quick, and there are more points than corners.
+    # Corners are the first axis, since there are more points, and loops over the last axis are quick.
     (x, y), (along, down) = points.flatten(0, -2).T, (polygon.roll(-1, 0) - polygon).T[..., None]
     dx, dy = x - polygon[:, :1], y - polygon[:, 1:]  # [N,points]
-    # An edge winds around a point if it crosses the point's height on the right side of it. Floats take less time than booleans.
+    # An edge counts if it crosses the point's height to the right of it. Floats are quicker than booleans here.
     under = dy.clone().ge_(0)
     crosses = under - under.roll(-1, 0)
     winding = (along * dy).addcmul_(down, dx, value=-1).mul_(crosses).gt_(0).mul_(crosses).sum(0)

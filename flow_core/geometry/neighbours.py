@@ -1,4 +1,4 @@
-"""Pixels and those around them: the largest and the mean of squares, and what continues them."""
+"""Filters over neighbouring pixels: maxima and means over squares, and filling in unknown pixels."""
 
 from __future__ import annotations
 
@@ -10,14 +10,12 @@ from torch import Tensor
 
 from .sampling import enlarged
 
-_WHOLE, _PART = (
-    96,
-    32,
-)  # pixels a side of planes that are blurred as quickly at once, and that are else blurred together
+_WHOLE = 96  # pixels a side; smaller planes are blurred by one product of matrices
+_PART = 32  # pixels: rows of larger planes that are blurred by one product
 
 
 def largest(values: Tensor, count: int) -> Tensor:
-    """The largest of ``count`` (odd) values around each along both axes; windows of twice the length are made of two."""
+    """Maximum of a square of ``count`` (odd) pixels a side around each pixel (grey dilation), by doubling the window."""
     values = F.pad(values, [count // 2] * 4, mode="replicate")
     for axis in (2, 3):
         length = 1
@@ -30,14 +28,17 @@ def largest(values: Tensor, count: int) -> Tensor:
 
 
 def closing(values: Tensor, count: int) -> Tensor:
-    """Values in which nothing narrower than ``count`` (odd) is darker than what is around it (dilation, then erosion)."""
+    """Grey closing (dilation, then erosion): dark details narrower than ``count`` (odd) pixels disappear."""
     return -largest(-largest(values, count), count)
 
 
 def blurred(planes: Tensor, radius: int, times: int = 2, every: int = 1) -> Tensor:
-    """``[B,C,S,S]``, ``times`` the mean of a square of ``2 radius + 1`` pixels a side, of what of it lies in the picture; and of that the means of
-    squares of ``every`` pixels a side, ``[B,C,n,n]``."""
-    # products of matrices: pooling takes longer the wider it is
+    """Box blur of planes ``[B,C,S,S]``, applied ``times`` times, then averaged over squares of ``every`` pixels: ``[B,C,S/every,S/every]``.
+
+    Args:
+        radius: the box has ``2 radius + 1`` pixels a side; at the border only those inside the picture count.
+    """
+    # as products of matrices, since pooling takes longer the wider it is
     bands = [(first, last, part.to(planes)) for first, last, part in _bands(planes.shape[-1], radius, times, every)]
     planes = torch.cat([part @ planes[..., first:last, :] for first, last, part in bands], -2)
     return torch.cat([planes[..., first:last] @ part.T for first, last, part in bands], -1)
@@ -45,7 +46,7 @@ def blurred(planes: Tensor, radius: int, times: int = 2, every: int = 1) -> Tens
 
 @functools.lru_cache(maxsize=64)
 def _bands(size: int, radius: int, times: int, every: int) -> list[tuple[int, int, Tensor]]:
-    """The matrix that blurs a row, in parts of a few of its rows, each with the first and last column in which it is not 0: most of a large one is."""
+    """The matrix that blurs a row, in blocks of rows, each with the range of columns in which it is not 0: a large one is mostly 0."""
     with torch.inference_mode(False):
         at = torch.arange(size)
         band = ((at - at[:, None]).abs() <= radius).float()
@@ -61,7 +62,7 @@ def _bands(size: int, radius: int, times: int, every: int) -> list[tuple[int, in
 
 
 def of_three(values: Tensor) -> Tensor:
-    """Means over squares of three pixels, of what of them lies in the raster: ``avg_pool2d``, several times as quickly."""
+    """Mean of a square of three pixels a side, at the border only of those inside: as ``avg_pool2d``, several times as quick."""
     parts = values.new_full((values.shape[-1],), 3.0)
     parts[0] = parts[-1] = 2.0
     for axis in (2, 3):
@@ -75,7 +76,12 @@ def of_three(values: Tensor) -> Tensor:
 
 
 def filled(values: Tensor, known: Tensor) -> Tensor:
-    """Values continued where they are not known (0..1), from a pyramid of means (push and pull)."""
+    """Fill in values where ``known`` (0..1) is low, from a pyramid of means (push-pull interpolation; Gortler et al., The Lumigraph, 1996).
+
+    Args:
+        values: ``[B,C,S,S]``.
+        known: ``[B,1,S,S]``.
+    """
     levels = [torch.cat([values * known, known], 1)]
     while levels[-1].shape[-1] > 4:
         levels.append(F.avg_pool2d(levels[-1], 2))

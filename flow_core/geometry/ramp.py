@@ -1,4 +1,4 @@
-"""From not at all to fully, in a straight line."""
+"""A linear step."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from torch import Tensor
 
 
 def ramp(value: Tensor, low: float | Tensor, high: float | Tensor) -> Tensor:
-    """0 at ``low``, 1 at ``high``, and beyond as there; ``low`` may be the larger one."""
+    """0 up to ``low``, 1 from ``high`` on, linear between them; falling if ``low`` is the larger one."""
     return ((value - low) / (high - low)).clamp(0, 1)
 
 

@@ -1,4 +1,4 @@
-"""The one place that samples: rasters of fields, and every pixel of a picture that moves."""
+"""Sampling and resampling of rasters: every moved pixel and every value of a field passes through here."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-Box: TypeAlias = tuple[int, int, int, int]  # first row, and the one after the last; the same of columns
-_FEW = 1 << 13  # points of which the sampling takes less time than sharing it out
-_ROWS = 64  # of a picture that is made smaller, at a time: they stay in the processor's cache
+Box: TypeAlias = tuple[int, int, int, int]  # rows from, to (exclusive), columns from, to
+_FEW = 1 << 13  # points; fewer are sampled by one core
+_ROWS = 64  # of a reduced picture that are computed at once, so that they stay in the processor's cache
 
 
 def grid_sample(values: Tensor, grid: Tensor, mode: str, padding: str, align_corners: bool = False) -> Tensor:
-    """PyTorch's own, for one picture on all cores.
+    """:func:`torch.nn.functional.grid_sample` that uses all cores for a single picture.
 
-    Its CPU kernel gives each core pictures of a batch, so that the rows of one picture are handed to it as one.
+    PyTorch's CPU kernel shares out only the pictures of a batch, so here bands of rows of the one picture are passed as a batch.
 
     Args:
         values: ``[B,C,h,w]``.
         grid: ``[B,H,W,2]`` in -1..1.
 
     Returns:
-        ``[B,C,H,W]``, the same to the bit.
+        ``[B,C,H,W]``, equal to PyTorch's to the bit.
     """
     count = torch.get_num_threads()
     height, width = grid.shape[1:3]
@@ -53,13 +53,13 @@ def between_nodes(values: Tensor, points: Tensor) -> Tensor:
 def interpolate(values: Tensor, points: Tensor, mode: str = "bicubic") -> Tensor:
     """Value of a raster at any crop point; outside 0..1 the border value holds.
 
-    The one place that turns control points into a continuous field, so that a preview, the optimiser and the
-    final warp of a large photo all see the same field.
+    The only place that turns control points into a continuous field, so that a preview, the optimiser and the final warp
+    of a large photo all see the same field.
 
     Args:
         values: ``[B,C,h,w]`` at pixel centres.
         points: ``[B or 1,H,W,2]`` crop points.
-        mode: ``bilinear`` keeps what does not fold between pixels from folding, as :func:`between_nodes`.
+        mode: ``bicubic``, or ``bilinear``, which cannot fold between pixels (see :func:`between_nodes`).
 
     Returns:
         ``[B,C,H,W]``, differentiable in ``values``.
@@ -73,7 +73,7 @@ def interpolate(values: Tensor, points: Tensor, mode: str = "bicubic") -> Tensor
 
 
 def grid_of(points: Tensor) -> Tensor:
-    """Crop points in the -1..1 of :func:`sample_grid`; one pass over them, as they may be millions."""
+    """Crop points in the -1..1 of :func:`sample_grid`, in one pass, since they may be millions."""
     return torch.add(points.new_tensor(-1.0), points, alpha=2)
 
 
@@ -94,10 +94,9 @@ def sample_image(image: Tensor, points: Tensor, mode: str = "bilinear") -> Tenso
 
 
 def normalized(image: Tensor, points: Tensor, mode: str = "bilinear") -> Tensor:
-    """Image points ``[B,h,w,2]`` in the -1..1 of :func:`sample_grid`; those beyond the border of ``image`` are moved onto it
-    where the sampling would not do that itself."""
+    """Image points ``[B,h,w,2]`` in the -1..1 of :func:`sample_grid`. For bicubic sampling, points beyond the border are moved onto it."""
     size = points.new_tensor([image.shape[3], image.shape[2]])
-    if mode != "bilinear":  # where grid_sample's own border is another one
+    if mode != "bilinear":  # at the border bicubic grid_sample mixes in other pixels
         points = torch.minimum(points.clamp(min=0.5), size - 0.5)
     return points * (2 / size) - 1
 
@@ -109,7 +108,7 @@ def sample_grid(image: Tensor, grid: Tensor, mode: str, padding: str = "border")
         image: ``[B,C,H,W]``.
         grid: ``[B,h,w,2]`` in -1..1, for bicubic sampling between the middles of the border's pixels.
         mode: ``bilinear`` or ``bicubic``.
-        padding: what is quickest where ``grid`` keeps to its range; it has no other effect then.
+        padding: ``border``; or ``zeros``, which is quicker and the same if ``grid`` keeps to its range.
 
     Returns:
         ``[B,C,h,w]``.
@@ -125,9 +124,10 @@ def sample_grid(image: Tensor, grid: Tensor, mode: str, padding: str = "border")
 
 
 def enlarged(planes: Tensor, size: tuple[int, int], align_corners: bool = False) -> Tensor:
-    """Planes ``[B,C,h,w]`` with as many pixels as ``size`` or more than they have, linear between them.
+    """Planes ``[B,C,h,w]`` enlarged to ``size``, bilinear.
 
-    One by one: torch takes three for the colours of a picture, lays these side by side and apart again, and needs twice as long.
+    They are passed as single-channel pictures: three channels torch would convert to channels-last and back, which takes
+    twice as long.
     """
     single = planes.flatten(0, 1)[:, None]
     found = F.interpolate(single, size, mode="bilinear", align_corners=align_corners)
@@ -135,11 +135,14 @@ def enlarged(planes: Tensor, size: tuple[int, int], align_corners: bool = False)
 
 
 def enlarged_part(planes: Tensor, size: int, box: Box) -> tuple[Tensor, Box]:
-    """A part of what :func:`enlarged` makes of square planes ``[B,C,k,k]`` with ``size`` pixels a side, ``[B,C,h,w]``, and its box: the least that
-    holds ``box`` and can be made of planes alone."""
-    cells = planes.shape[-1] // math.gcd(planes.shape[-1], size)  # so many lie exactly on
+    """The part of ``enlarged(planes, (size, size))`` around a box, for square planes ``[B,C,k,k]``.
+
+    Returns:
+        the part ``[B,C,h,w]`` and its own box, which contains ``box`` and begins and ends where pixels of both sizes do.
+    """
+    cells = planes.shape[-1] // math.gcd(planes.shape[-1], size)  # these are exactly `pixels` pixels
     pixels = size * cells // planes.shape[-1]
-    rim = -(-2 // cells)  # for what lies next to the box
+    rim = -(-2 // cells)  # neighbours that interpolation needs
     y0, x0 = (max(0, first // pixels - rim) for first in box[::2])
     y1, x1 = (min(size // pixels, -(-last // pixels) + rim) for last in box[1::2])
     part = planes[:, :, y0 * cells : y1 * cells, x0 * cells : x1 * cells].contiguous()
@@ -148,8 +151,8 @@ def enlarged_part(planes: Tensor, size: int, box: Box) -> tuple[Tensor, Box]:
 
 
 def downscaled(image: Tensor, scale: float) -> Tensor:
-    """Pictures ``[B,C,H,W]``, floats 0..1 or uint8, as float32 0..1, made smaller by ``scale`` with antialiasing; as large as they
-    are where that is 1 or more."""
+    """Pictures ``[B,C,H,W]``, floats 0..1 or uint8, as float32 0..1, reduced by ``scale`` with antialiasing; a scale of 1 or more
+    keeps their size."""
     whole = 255 if image.dtype == torch.uint8 else 1
     image = image if whole == 255 else image.float()
     if scale < 1:
@@ -159,8 +162,10 @@ def downscaled(image: Tensor, scale: float) -> Tensor:
 
 
 def reduced(image: Tensor, times: int) -> Tensor:
-    """Pictures ``[B,C,H,W]``, floats or uint8, as float32 0..1: means of squares of ``times`` pixels a side, without what is left over at the right
-    and below. That is ``avg_pool2d``, several times as quickly."""
+    """Pictures ``[B,C,H,W]``, floats 0..1 or uint8, as float32 0..1, averaged over squares of ``times`` pixels a side.
+
+    Pixels left over at the right and bottom are dropped. As ``avg_pool2d``, several times as quick.
+    """
     height, width = (side // times for side in image.shape[2:])
     out = torch.empty(*image.shape[:2], height, width, device=image.device)
     share = (1 / 255 if image.dtype == torch.uint8 else 1) / times**2
@@ -172,8 +177,8 @@ def reduced(image: Tensor, times: int) -> Tensor:
 
 
 def require_finite(image: Tensor) -> None:
-    """Raise ValueError where an image holds NaN or infinity, which a warp would spread."""
-    # a sum is several times quicker than a look at each pixel, and finite unless very large numbers add up
+    """Raise ValueError if an image holds NaN or infinity, which a warp would spread."""
+    # A sum is several times quicker than a test of each pixel; only if it is not finite, each pixel is tested.
     if not image.sum().isfinite() and not torch.isfinite(image).all():
         raise ValueError(
             "The picture holds NaN or infinite pixels (often a half-precision VAE decode); "
