@@ -1,4 +1,4 @@
-"""The whole job: a picture and words in, an edited picture and its field out."""
+"""The whole task: a picture and a prompt in, an edited picture and its field out."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from .optimize import Settings, Step, optimize
 from .predict import Predictor
 
 METHODS = ("optimize", "predict", "refine")
-REFINING = 4  # the share of the steps that a predicted field still needs is one in so many
+REFINING = 4  # a predicted field is refined by one in so many of the optimiser's steps
 
 Watch: TypeAlias = Callable[[Step], None]
 """Called after every step of an optimisation: to show progress, or to cancel by raising an exception."""
@@ -32,13 +32,13 @@ Watch: TypeAlias = Callable[[Step], None]
 
 @dataclass(frozen=True)
 class Edited:
-    """What :func:`edit` made.
+    """The result of :func:`edit`.
 
     Attributes:
         image: ``[B,3,H,W]`` the edited pictures.
         field: the edit, one for each face; it can be saved, scaled, and put on other pictures.
         crop: where the faces are.
-        changed: ``[B,H,W]`` 1 where a pixel was touched.
+        changed: ``[B,H,W]`` 1 where a pixel was changed.
     """
 
     image: Tensor
@@ -64,14 +64,14 @@ def edit(
         prompt: what the face should be, for instance ``"a smiling face"`` or ``"a smiling face | open mouth:0.5"``.
         method: see :func:`make_field`.
         strength: 0 = untouched, 1 = as made, negative = the opposite.
-        crop: the faces to edit; None = they are looked for.
+        crop: the faces to edit; None = the largest of each picture.
         guide: any guide; None = the built-in one.
         detector: finds the faces; None = the built-in one.
         options: of :func:`make_field`.
 
     Raises:
-        FaceNotFound: there is no face.
-        PromptError: the prompt cannot be understood.
+        FaceNotFound: no face was found.
+        PromptError: the prompt cannot be parsed.
     """
     prompt = Prompt.parse(prompt) if isinstance(prompt, str) else prompt
     if crop is None:
@@ -92,19 +92,22 @@ def make_field(
     predictor: Predictor | None = None,
     watch: Watch | None = None,
 ) -> FlowField:
-    """The edit of faces that a prompt asks for, on the CPU: the one way that all programs take.
+    """Make the edit that a prompt asks for; the shell, the nodes, the live page and the benchmarks all call this.
 
     Args:
         image: pictures ``[B,3,H,W]``.
         crop: the faces in them.
         guide: reads the prompt, and looks at faces where the edit is optimised.
         prompt: one for all faces, or one for each.
-        method: ``optimize``: seconds a face, and truest to the prompt. ``predict``: one pass of a network. ``refine``: predict,
-            then optimise for a quarter of the steps.
+        method: ``optimize``: takes seconds a face, and is truest to the prompt. ``predict``: one pass of a network. ``refine``:
+            predict, then optimise for a quarter of the steps.
         settings: of the optimisation.
-        start: what ``optimize`` starts from; None = a new raster field.
-        predictor: the network, which fits the guide of its training alone; None = the built-in one.
+        start: what ``optimize`` starts from; None = a new muscles field.
+        predictor: the network, trained with the same guide; None = the built-in one.
         watch: called after every step of an optimisation.
+
+    Returns:
+        a field for each face, on the CPU.
 
     Raises:
         ValueError: an unknown method, or inputs that do not fit together.

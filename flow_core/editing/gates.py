@@ -1,8 +1,8 @@
-"""Does a prompt ask for movement or for colour, and where? The guide's own text directions tell.
+"""Gates: which parts of the face a prompt may move, and which regions it may recolour.
 
-A shape prompt must not recolour a face, nor a colour prompt deform it, nor an angry brow come with another nose; but an
-optimiser takes whatever raises a guide's score a little. So what an edit may use is decided before: the direction of the prompt
-is compared, in the guide's text space, with examples of each kind. That reads meanings, not words, as far as the guide does.
+A prompt about shape must not recolour a face, one about colour must not deform it, and an angry brow must not come with another
+nose; but an optimiser uses whatever raises a guide's score a little. So it is decided beforehand what an edit may use: the
+direction of the prompt is compared, in the guide's text space, with examples of each kind.
 """
 
 from __future__ import annotations
@@ -56,9 +56,9 @@ COLOR_EXAMPLES = {
 }  # fmt: skip
 EXAMPLES = (*(MOVEMENT_EXAMPLES[part] for part in PARTS), *COLOR_EXAMPLES.values())
 COLOR_REGIONS = tuple(COLOR_EXAMPLES)  # the regions of the face that a colour can be for
-# A gate compares a prompt with the examples of its kind: its similarity is the largest cosine to one of them, divided by the
-# largest of all kinds. Up to CLOSED the gate is shut, from OPEN on it is open; the first number holds for movement, the second
-# for colour. Both were tuned by hand on the built-in guide: lower ones let an angry brow come with another nose.
+# The similarity of a prompt to a kind is its largest cosine to one of the examples, divided by the largest of all kinds. Up to
+# CLOSED the gate is shut, from OPEN on it is open; the first number is for movement, the second for colour. Both were tuned by
+# hand on the built-in guide: lower ones let an angry brow come with another nose.
 CLOSED, OPEN = (0.6, 0.45), (0.9, 0.7)
 
 
@@ -81,7 +81,7 @@ class Gates:
 
     @classmethod
     def of(cls, values: Sequence[float]) -> Gates:
-        """From 13 numbers in the order of :data:`EXAMPLES`."""
+        """Gates from 13 numbers, in the order of :data:`EXAMPLES`."""
         return cls(
             dict(zip(PARTS, values[: len(PARTS)], strict=True)),
             dict(zip(COLOR_REGIONS, values[len(PARTS) :], strict=True)),
@@ -94,7 +94,7 @@ class Gates:
 
 
 def open_gates(guide: Guide, prompt: Prompt) -> Gates:
-    """What all parts of a prompt together ask for, as the guide understands it."""
+    """The gates that the parts of a prompt open together, as the guide understands them."""
     if guide.meanings is not None:
         read = _read(guide, prompt)
         if read is not None:
@@ -103,7 +103,7 @@ def open_gates(guide: Guide, prompt: Prompt) -> Gates:
     neutral = guide.encode_text([prompt.neutral])
     known = F.normalize(guide.encode_group([t for group in EXAMPLES for t in group]) - neutral, dim=-1)
     asked = F.normalize(guide.encode_text([text for text, _ in prompt.parts]) - neutral, dim=-1)
-    # what all have in common only says that something is asked for
+    # what all examples have in common only says that something is asked for
     common = torch.stack([known[kinds == kind].mean(0) for kind in range(len(EXAMPLES))]).mean(0)
     similarity = F.normalize(asked - common, dim=-1) @ F.normalize(known - common, dim=-1).T  # [K,examples]
     nearest = torch.stack([similarity[:, kinds == kind].amax(1) for kind in range(len(EXAMPLES))], 1)
@@ -113,7 +113,7 @@ def open_gates(guide: Guide, prompt: Prompt) -> Gates:
     return Gates.of(gates)
 
 
-# Expressions move more of a face than the parts that tell them: with an angry brow comes no other nose.
+# The parts that an expression is recognised by. Its units move more than those: an angry face also moves the nose a little.
 _TOLD_BY = {
     "anger": ("brows",), "frown": ("brows",), "sadness": ("brows", "mouth"), "surprise": ("brows", "eyes", "mouth"), "worry": ("brows",),
     "fear": ("brows", "eyes"), "stern": ("brows",), "sleepy": ("eyes",), "laugh": ("eyes", "mouth"), "disgust": ("nose", "mouth"),
@@ -130,11 +130,11 @@ _PART_OF = {
     "tongue": "mouth",
     "jawOpen": "mouth",
 }
-_REGION_OF = {"eyes": "irises"}  # the others are called by the first word of their concepts
+_REGION_OF = {"eyes": "irises"}  # other regions are the first word of their concepts
 
 
 def _read(guide: Guide, prompt: Prompt) -> Gates | None:
-    """Gates of what a prompt means, where the guide's text space tells that; None where a part means nothing that is known."""
+    """Gates from the concepts that a guide with :attr:`~flow_core.guides.guide.Guide.meanings` reads; None if a part means none."""
     amounts, _ = guide.meanings.read(torch.stack([embed(guide, text) for text, _ in prompt.parts]).cpu())
     sizes = amounts.abs()
     if bool((sizes.amax(1) < UNDERSTOOD).any()):
@@ -156,6 +156,6 @@ def _read(guide: Guide, prompt: Prompt) -> Gates | None:
 
 
 def _parts(amounts: dict[str, float]) -> tuple[str, ...]:
-    """The parts of a face that units and controls belong to."""
+    """The parts of the face that named units and controls belong to."""
     names = [name.removeprefix("relax ") for name in amounts]
     return tuple({next((p for start, p in _PART_OF.items() if n.startswith(start)), "outline") for n in names})

@@ -1,6 +1,6 @@
-"""What a good edit is: guidance towards the text, and priors that keep it a person.
+"""The terms of the objective: guidance towards the text, and priors that keep the edit natural.
 
-All priors use fractions of the crop side for offsets and for distances, so that their weights hold for every raster.
+Offsets and distances are in fractions of the crop side, so that the weights of the priors hold for every raster.
 """
 
 from __future__ import annotations
@@ -9,19 +9,19 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-# A shift of colour that counts like a movement by a thousandth of the crop side, in hundredths of CIE Lab or sRGB 0..1.
+# Shift of colour (hundredths of CIE Lab, or sRGB 0..1) that counts like a movement by a thousandth of the crop side.
 COLOR_UNIT = 0.06
 
 
 def guidance(gain: Tensor, weight: Tensor, margin: float) -> Tensor:
-    """How much is missing until every part of the prompt has gained ``margin`` times its weight.
+    """How much is missing until every part of the prompt has gained ``margin`` times its weight (a soft hinge).
 
-    A softplus instead of the bare directional similarity of the paper (section 3.3): beyond its margin a part stops
-    pulling, so that a face ends as a face and not as a caricature.
+    The paper maximises the directional similarity itself (section 3.3). Here a part stops pulling beyond its margin, so that
+    the face does not become a caricature.
 
     Args:
         gain: ``[...,V,K]`` of each view along each direction.
-        weight: ``[K]`` or ``[...,1,K]``; its sign says which way, its size how far and how much it counts.
+        weight: ``[K]`` or ``[...,1,K]``; negative = away from the text; the size says how far, and how much it counts.
         margin: in the unit of ``gain``.
 
     Returns:
@@ -32,21 +32,25 @@ def guidance(gain: Tensor, weight: Tensor, margin: float) -> Tensor:
 
 
 def rms_change(offset: Tensor, color: Tensor | None = None) -> Tensor:
-    """How much faces ``[B]`` have changed: the root mean square of an offset raster ``[B,2,h,w]`` in thousandths of the crop side,
-    to which shifts of colour ``[B,R,3]`` of whole regions are added in units of :data:`COLOR_UNIT`. The likeness of a person
-    before and after an edit falls with this number."""
+    """How much faces have changed, ``[B]``; the likeness of a person before and after an edit falls with this number.
+
+    The root mean square of an offset raster ``[B,2,h,w]`` in thousandths of the crop side; squared colour shifts ``[B,R,3]`` of
+    regions are added in units of :data:`COLOR_UNIT`.
+    """
     squared = offset.square().sum(1).mean((1, 2)) * 1e6
     return (squared if color is None else squared + (color / COLOR_UNIT).square().sum((1, 2))).sqrt()
 
 
 def secant_gain(unit_gain: Tensor, gain: Tensor, change: Tensor, weight: Tensor) -> Tensor:
-    """Gain for one unit of :func:`rms_change` as an edit stands: guides see more in a movement the farther it goes, in some
-    prompts more than in others, and an edit should end where the face has changed enough.
+    """Gain for one unit of :func:`rms_change`, averaged over the way that an edit has gone.
+
+    The gain of a guide often grows faster than the movement, for some prompts more than for others; measured by its value at
+    the start, an edit would end before the face has changed enough.
 
     Args:
         unit_gain: ``[B,K]`` gain for one unit of change at the start.
-        gain: ``[B,V,K]`` of each view along each part of the prompt, so far.
-        change: ``[B]`` :func:`rms_change`, so far. The parts share it, as if they asked for different things.
+        gain: ``[B,V,K]`` of each view along each part of the prompt so far.
+        change: ``[B]`` :func:`rms_change` so far. The parts share it, as if their directions were orthogonal.
         weight: ``[B,K]`` of the parts.
 
     Returns:
@@ -58,9 +62,16 @@ def secant_gain(unit_gain: Tensor, gain: Tensor, change: Tensor, weight: Tensor)
 
 
 def drift(change: Tensor, directions: Tensor, inverse: Tensor | None = None) -> Tensor:
-    """Squared part of the embedding changes ``[...,V,D]`` that no text direction ``[...,K,D]`` asked for, relative to the
-    directions' mean squared length. Directions of zero length only fill up a batch; ``inverse`` is their pseudo-inverse, where
-    it is known."""
+    """Squared length of the part of embedding changes that is orthogonal to all text directions, relative to their mean squared length.
+
+    Args:
+        change: ``[...,V,D]`` of each view.
+        directions: ``[...,K,D]``; those of length 0 are padding.
+        inverse: ``[...,D,K]`` pseudo-inverse of the directions, if it is known already.
+
+    Returns:
+        scalar.
+    """
     inverse = torch.linalg.pinv(directions) if inverse is None else inverse
     rest = change - change @ inverse @ directions
     squared = directions.square().sum(-1)
@@ -69,7 +80,7 @@ def drift(change: Tensor, directions: Tensor, inverse: Tensor | None = None) -> 
 
 
 def bending_energy(values: Tensor) -> Tensor:
-    """Mean squared second derivatives of a raster ``[B,C,h,w]`` (thin-plate energy of Rueckert et al., 1999, eq. 9)."""
+    """Thin-plate bending energy of a raster ``[B,C,h,w]``: mean squared second derivatives (Rueckert et al., 1999, equation 9)."""
     h, w = values.shape[2:]
     xx = values.diff(n=2, dim=3) * w * w
     yy = values.diff(n=2, dim=2) * h * h
@@ -83,7 +94,7 @@ def magnitude(values: Tensor, importance: Tensor) -> Tensor:
 
 
 def fold_hinge(determinant: Tensor, least: float = 0.35) -> Tensor:
-    """Zero while the Jacobian determinant stays above ``least``, then quadratic: folds begin at 0."""
+    """Squared hinge on the Jacobian determinant: 0 above ``least``; at determinant 0 the warp folds."""
     return F.relu(least - determinant).square().mean()
 
 
@@ -95,7 +106,7 @@ def asymmetry(offset: Tensor, frontality: Tensor) -> Tensor:
 
 
 def color_energy(shifts: Tensor, used: Tensor | None = None) -> Tensor:
-    """Mean squared colour shift of regions ``[B,R,3]``, of those that each face uses, ``[B,R]`` 0 or 1; None = of all."""
+    """Mean squared colour shift of regions ``[B,R,3]``, over those ``used [B,R]`` (0 or 1) by each face; None = over all."""
     squared = shifts.square().sum(2)
     if used is None:
         return squared.mean()
@@ -103,13 +114,13 @@ def color_energy(shifts: Tensor, used: Tensor | None = None) -> Tensor:
 
 
 def face_importance(points: Tensor, contour: Tensor | None = None, outside: float = 30.0) -> Tensor:
-    """What movement costs: 1 within the face, growing smoothly to ``outside`` at the hair, the neck and the background.
+    """Cost of movement: 1 within the face, growing smoothly to ``outside`` over hair, neck and background.
 
     Args:
         points: crop points ``[1,h,w,2]``.
-        contour: the face's outline ``[B,K,2]`` in crop points, of which the enclosing ellipse counts; without it the
-            usual place of a face in the FFHQ crop.
-        outside: far from the face.
+        contour: ``[B,K,2]`` outline of each face in crop points, of which the bounding ellipse is taken; None = the usual place
+            of a face in the FFHQ crop.
+        outside: the cost far from the face.
 
     Returns:
         ``[B,1,h,w]``.

@@ -1,12 +1,12 @@
-"""What an optimiser changes of a muscles field: how far each muscle and each shape of a fitted face goes.
+"""Optimising a muscles field: the amounts of face units and shape controls on fitted faces.
 
-An edit starts from what the prompt names (:mod:`flow_core.editing.named`). From there each step is one of the natural gradient
-(Amari, Natural gradient works efficiently in learning, 1998), whose metric is how units vary together on real faces: it goes
-along mixtures that faces make, and no step length has to be tuned for any muscle.
+An edit starts from what the prompt names (:mod:`flow_core.editing.named`). From there each step follows the natural gradient
+(Amari, Natural gradient works efficiently in learning, 1998), whose metric is the covariance of units over real faces. So it
+goes along mixtures of muscles that faces make, and no muscle needs a step length of its own.
 
 The mesh is rasterised without a gradient. The gradient enters by ``offset - sum(w (q - q_0))`` with ``w`` the barycentric
-weights, ``q`` the moved vertices and ``q_0`` those that were rasterised. That is of first order, and muscles move little in a step, so
-one raster serves for many steps.
+weights, ``q`` the moved vertices and ``q_0`` those that were rasterised. This is exact to first order, and muscles move little
+in a step, so one raster serves for many steps.
 """
 
 from __future__ import annotations
@@ -43,10 +43,10 @@ from .tinted import with_tints
 from .tints import named_tints
 from .views import Faces
 
-LATTICE = 128  # pixels a side of the raster on which a step sees the offsets: a little finer than its views
-KEPT = 0.05  # change of any unit or control up to which a raster is kept
-STEPS = 6  # of the natural gradient, at most
-LENGTH = 0.73  # standard deviations of real faces that all steps together go, where the guide asks for all of them
+LATTICE = 128  # pixels a side of the raster in which the mesh is rasterised: a little finer than a guide's views
+KEPT = 0.05  # a raster is made anew once a unit or control has changed by more
+STEPS = 6  # steps of the natural gradient, at most
+LENGTH = 0.73  # length of all steps together at full pull, in standard deviations of real faces
 
 
 class MuscleParameters:
@@ -58,8 +58,8 @@ class MuscleParameters:
         guide: tells what each prompt names.
         prompts: one for each face.
         lr: step length of colours.
-        color_limit: largest colour offset; 0 leaves colours alone.
-        margin: how far an edit goes, see :class:`flow_core.editing.optimize.Settings`; ``preserve`` is in it.
+        color_limit: largest colour offset; 0 = no colours.
+        margin: how far an edit goes, see :class:`flow_core.editing.optimize.Settings`, with ``preserve`` taken into account.
     """
 
     def __init__(
@@ -67,59 +67,49 @@ class MuscleParameters:
         margin: float,
     ) -> None:  # fmt: skip
         device, batch = faces.aligned.device, faces.batch
-        self.places, self.fitted, self.lattice = (
-            faces.landmarks,
-            fit_shown(faces.landmarks),
-            pixel_centers(LATTICE, LATTICE, device),
-        )
+        self.places, self.fitted = faces.landmarks, fit_shown(faces.landmarks)
+        self.lattice = pixel_centers(LATTICE, LATTICE, device)
         self.weight = taper(self.lattice, FEATHER)[:, None]
         asked = {p: named(guide, p) for p in dict.fromkeys(prompts)}
-        self.colors = None
-        gates = {p: open_gates(guide, p) for p in asked}
-        if color_limit > 0 and any(g.color > 0 for g in gates.values()):
-            tints = {p: named_tints(guide, p, gates[p]) for p in gates}
-            regions = colored(list(gates.values()))
-            span = 1.0 if faces.photo is None else color_span(regions, faces.photo[1], faces.photo[0])
-            picture, within = faces.closer(raster_side(regions), span)
-            self.tints = [tints[p] for p in prompts], margin / NAMED_AT
-            self.colors = RegionColors(
-                [gates[p] for p in prompts],
-                self.tints[0],
-                faces.landmarks,
-                picture,
-                (2, 2),
-                color_limit,
-                self.tints[1],
-                span,
-                within,
-            )
+        self.colors: RegionColors | None = None
+        if color_limit > 0:
+            self._find_colors(faces, guide, prompts, color_limit, margin)
         self.note = "" if self.colors is None else self.colors.note
         self.sought = self.colors.shifts.requires_grad_() if self.colors is not None and self.colors.sought else None
-        begin = field.coefficients().to(device).expand(batch, -1)
         start = torch.cat([asked[p].field.coefficients() for p in prompts]).to(device)
         if field.meta.get("prompt") == " / ".join(dict.fromkeys(map(str, prompts))):
-            start = torch.zeros_like(start)  # it was made for the same prompt, and starts with what that names already
-        made = MusclesField.of(*[{}] * batch).to(device).with_coefficients(begin + margin / NAMED_AT * start)
-        rest = None if field.rest is None else field.rest.to(device)
-        if rest is not None and rest.batch != batch:
-            rest = replace(
-                rest, offset=rest.offset.expand(batch, -1, -1, -1), color=rest.color.expand(batch, -1, -1, -1)
-            )
-        self.field = replace(made, rest=rest, meta=field.meta)
-        self.change = torch.zeros(  # since the raster was made
-            batch, made.units.shape[1] + made.controls.shape[1], device=device, requires_grad=True
+            start = torch.zeros_like(start)  # the field was made for this prompt, so it has what that names already
+        self.field = _started(field, margin / NAMED_AT * start)
+        self.change = torch.zeros(  # of units and controls, since the raster was made
+            batch, self.field.units.shape[1] + self.field.controls.shape[1], device=device, requires_grad=True
         )
         self.metric = torch.stack([covariance(asked[p].expression, asked[p].shape) for p in prompts]).to(device)
         self.moves = bool(self.metric.any() or start.any())
-        self.chosen = self.metric.any(0).any(0).nonzero()[:, 0]  # [K] the others' slopes change nothing
+        self.chosen = self.metric.any(0).any(0).nonzero()[:, 0]  # [K] units and controls that may change
         self.ways = [ways(self.fitted.select(i), self.chosen) for i in range(batch)]
-        self.full: Tensor | None = None  # [B] length of the gradient where the guide asks for all that it can
+        self.full: Tensor | None = None  # [B] length of the gradient at full pull
         self.lr = lr
         self.momentum = None
         self.fineness = LATTICE
-        # colours that are sought take more steps, and smaller ones; those that are named are there from the start
+        # colours that are sought take more and smaller steps; named ones are there from the start
         self.most_steps = None if self.sought is not None else STEPS if self.moves else 1
         self.at: list[Rasterised | None] = [None] * batch
+
+    def _find_colors(
+        self, faces: Faces, guide: Guide, prompts: Sequence[Prompt], color_limit: float, margin: float
+    ) -> None:
+        """Find the regions that the prompts want to be painted, if there are any."""
+        gates = {p: open_gates(guide, p) for p in dict.fromkeys(prompts)}
+        if not any(g.color > 0 for g in gates.values()):
+            return
+        tints = {p: named_tints(guide, p, gates[p]) for p in gates}
+        regions = colored(list(gates.values()))
+        span = 1.0 if faces.photo is None else color_span(regions, faces.photo[1], faces.photo[0])
+        picture, within = faces.closer(raster_side(regions), span)
+        self.tints = [tints[p] for p in prompts], margin / NAMED_AT
+        self.colors = RegionColors(
+            [gates[p] for p in prompts], self.tints[0], faces.landmarks, picture, (2, 2), color_limit, self.tints[1], span, within
+        )  # fmt: skip
 
     def edit(self) -> Edit:
         for i, kept in enumerate(self.at):
@@ -131,18 +121,19 @@ class MuscleParameters:
         offset = torch.cat([at.offset for at in self.at]) + moved
         dark = torch.cat([at.dark for at in self.at])
         color = None
-        if self.colors is not None:  # views see little beyond the face square
+        if self.colors is not None:  # of the middle, as views see little beyond the face square
             color = middle(self.colors.raster(), self.colors.span)
         return Edit(Lattice(offset, dark, color, self.field.rest), colors=self.sought)
 
     def _skin(self, i: int, change: Tensor) -> Tensor:
+        """Offsets ``[1,2,n,n]`` that a change ``[U+C]`` of face ``i`` adds to its raster, to first order."""
         shift = change[self.chosen] @ self.ways[i]
         return carried(shift.view(-1, 2), self.at[i])
 
     def unit_gain(self, gain: Tensor) -> Tensor:
         found, full = [], []
         free = self.change if self.moves else self.sought
-        if free is None:  # nothing may change
+        if free is None:  # nothing may change, so nothing pulls
             return gain.detach().new_full(gain.shape, torch.inf).clamp(max=1e6)
         for k in range(gain.shape[1]):
             (slope,) = torch.autograd.grad(gain[:, k].sum(), free, retain_graph=k + 1 < gain.shape[1])
@@ -180,7 +171,7 @@ class MuscleParameters:
                 self.sought -= self.lr * COLOR_RATE * rate * pace.to(way)[:, None, None] * self.momentum
 
     def _move(self, after: Tensor) -> None:
-        """Go to other coefficients, and give up the rasters of faces that have moved far since theirs was made."""
+        """Set the coefficients, and drop the rasters of faces that have moved far since theirs was made."""
         moved = after - self.field.coefficients()
         self.field = self.field.with_coefficients(after)
         count = self.field.units.shape[1]
@@ -190,7 +181,7 @@ class MuscleParameters:
         self.at = [None if gone else kept for kept, gone in zip(self.at, far.tolist(), strict=True)]
 
     def _within(self, delta: Tensor) -> Tensor:
-        """The coefficients after a step, within what faces can do."""
+        """The coefficients after a step ``delta [B,U+C]``, within what faces can do."""
         f, count = self.field, self.field.units.shape[1]
         shown = self.fitted.units * (1 - f.relax).clamp(0, 2)
         change = delta[:, :count]
@@ -212,15 +203,26 @@ class MuscleParameters:
         return field, lambda same: same
 
 
+def _started(field: MusclesField, start: Tensor) -> MusclesField:
+    """``field`` (batch 1 or B) with ``start [B,2U+C]`` added to its coefficients."""
+    batch, device = len(start), start.device
+    begin = field.coefficients().to(device).expand(batch, -1)
+    made = MusclesField.of(*[{}] * batch).to(device).with_coefficients(begin + start)
+    rest = None if field.rest is None else field.rest.to(device)
+    if rest is not None and rest.batch != batch:
+        rest = replace(rest, offset=rest.offset.expand(batch, -1, -1, -1), color=rest.color.expand(batch, -1, -1, -1))
+    return replace(made, rest=rest, meta=field.meta)
+
+
 class Rasterised(NamedTuple):
     """A face on a lattice, without gradient.
 
     Attributes:
         offset: ``[1,2,n,n]``.
-        dark: ``[1,1,n,n]`` uncovered.
-        pixels: ``[N]`` where a triangle is seen, in the flat lattice.
+        dark: ``[1,1,n,n]`` how far it is uncovered.
+        pixels: ``[N]`` flat indices of the lattice points at which a triangle is seen.
         corners: ``[3,N]`` the vertices of that triangle.
-        weights: ``[3,N]`` what each corner's shift takes from the offset.
+        weights: ``[3,N]`` how much a shift of each corner adds to the offset.
     """
 
     offset: Tensor
@@ -239,13 +241,13 @@ def rasterised(face: FittedFace, place: Tensor, one: MusclesField, lattice: Tens
         place: ``[161,2]`` its landmarks.
         one: the edit, batch 1.
         lattice: ``[1,n,n,2]`` crop points.
-        weight: ``[1,1,n,n]`` how far the edit reaches there, see :func:`flow_core.fields.base.taper`.
+        weight: ``[1,1,n,n]`` of the edit, see :func:`flow_core.fields.base.taper`.
     """
     size = lattice.shape[1]
     moved = moved_face(Face(face, place), one, size)
     if moved is None:
         points, depth = face.project(face.vertices())
-        seen = rasterise(points[0], depth[0], front_triangles(face.rig), size)  # numbered as those of the front
+        seen = rasterise(points[0], depth[0], front_triangles(face.rig), size)  # triangle indices as in the front mesh
         offset, dark = lattice.new_zeros(1, 2, size, size), None
     else:
         seen, (offset, dark, *_) = moved.seen, moved(lattice)
@@ -258,8 +260,11 @@ def rasterised(face: FittedFace, place: Tensor, one: MusclesField, lattice: Tens
 
 
 def ways(face: FittedFace, chosen: Tensor) -> Tensor:
-    """``[K,2V]``: where some units and controls ``[K]``, numbered one after the other, move the vertices of the front of a face at 1,
-    crop fractions."""
+    """``[K,2V]``: shifts of the vertices of the front of a face, crop fractions, by units and controls at 1.
+
+    Args:
+        chosen: ``[K]`` indices of units, and of controls after them.
+    """
     rig = front(face.rig)[0]
     moves = torch.cat([rig.units * rig.gain[:, None, None], rig.controls]).index_select(0, chosen)
     return ((moves @ face.rotation[0].T)[..., :2] * face.scale[0]).flatten(1)
@@ -283,7 +288,7 @@ def carried(shift: Tensor, at: Rasterised) -> Tensor:
 
 
 class Lattice:
-    """The edit as it stands, as a field that only has a flow: what the views of an optimisation ask."""
+    """An edit during optimisation: offsets on a lattice. Of a field it only has the flow, which views sample."""
 
     def __init__(self, offset: Tensor, dark: Tensor, color: Tensor | None, rest: Field | None) -> None:
         self.planes, self.color, self.rest = (offset, dark), color, rest
@@ -299,8 +304,8 @@ class _LatticeFlow:
         self.colored = color is not None or bool(rest is not None and rest.colored)
 
     def __call__(self, points: Tensor) -> Sample:
-        # linear, for the lattice is as fine as the views, and the slope of cubic interpolation takes as long as the guide
-        # apart, for what is dark has no slope
+        # bilinear, since the lattice is as fine as the views, and the gradient of bicubic sampling takes as long as the guide;
+        # one plane at a time, since only the offsets have a gradient
         grid = grid_of(points).expand(len(self.planes[0]), -1, -1, -1)
         offset, dark = (sample_grid(plane, grid, "bilinear") for plane in self.planes)
         color = offset.new_zeros(()).expand(len(offset), 3, *offset.shape[2:])

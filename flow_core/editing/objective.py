@@ -1,7 +1,7 @@
-"""The objective of an edit: what the guide gains by it, and what it costs (paper, section 3.3).
+"""The objective of an edit: its gain for the guide, and the cost of its priors (paper, section 3.3).
 
-The optimiser minimises it for one face or a few (:mod:`flow_core.editing.optimize`); the predictor is trained on it over many
-(:mod:`flow_core.train.predictor`). A further prior is a weight in :class:`Priors` and a line in :meth:`Objective.__call__`.
+The optimiser minimises it for one face or a few (:mod:`flow_core.editing.optimize`); the predictor is trained on it with many
+(:mod:`flow_core.train.predictor`). To add a prior, add a weight to :class:`Priors` and a line to :meth:`Objective.__call__`.
 """
 
 from __future__ import annotations
@@ -16,21 +16,23 @@ from ..guides.prompts import logit_change, weighted_gain
 from ..warping.jacobian import jacobian_determinant
 from . import losses
 
-LEAST_UNIT_GAIN = 0.01  # of the logits that lie between two texts; what a guide sees less of is noise
-MOST_POINTS = 128  # points a side at most at which folds are looked for
+LEAST_UNIT_GAIN = (
+    0.01  # least gain for one unit of change, as a share of the logits between the two texts; less is noise
+)
+MOST_POINTS = 128  # points a side, at most, at which folds are looked for
 
 
 @dataclass(frozen=True)
 class Priors:
-    """Weights of what keeps the edit natural; each is scaled by :attr:`flow_core.editing.optimize.Settings.preserve`.
+    """Weights of the priors, which keep an edit natural; ``preserve`` of :class:`flow_core.editing.optimize.Settings` scales them.
 
     Attributes:
         modes: squared coefficients of the modes of motion, in standard deviations over people.
         bending: thin-plate energy of the offsets.
-        magnitude: squared length of the offsets, weighted by where movement matters.
-        fold: folds, and what is near to one.
-        symmetry: what differs between left and right, as far as the face is frontal.
-        drift: what the guide sees change that no text asked for.
+        magnitude: squared length of the offsets, weighted by :func:`flow_core.editing.losses.face_importance`.
+        fold: Jacobian determinants near 0 and below.
+        symmetry: difference between left and right, as far as the face is frontal.
+        drift: change of the guide's embedding that no text asked for.
         color: squared colour shifts of the regions.
     """
 
@@ -50,13 +52,13 @@ class Priors:
 
 @dataclass(frozen=True)
 class Edit:
-    """An edit as it stands, differentiable in what is optimised.
+    """An edit during optimisation, differentiable in what is optimised.
 
     Attributes:
         field: what moves the pixels, batch B.
-        offset: ``[B,2,h,w]`` its offsets at control points. None where there are none; then no prior on them applies.
+        offset: ``[B,2,h,w]`` its offsets at control points; None = there are none, and no prior on them applies.
         modes: ``[B,M]`` coefficients of the modes of motion.
-        colors: ``[B,R,3]`` colour shifts of regions; None where the edit does not paint.
+        colors: ``[B,R,3]`` colour shifts of regions; None = the edit does not paint.
         painted: ``[B,R]`` 1 for the regions that a face may use; None = all.
     """
 
@@ -68,12 +70,12 @@ class Edit:
 
 
 class Verdict(NamedTuple):
-    """What :class:`Objective` says of an edit.
+    """The value of the :class:`Objective` for an edit.
 
     Attributes:
         losses: name -> weighted value; their sum is to be minimised.
-        gain: ``[B]`` mean change of logit along the prompt, over the views and the weighted parts.
-        progress: ``[B]`` the same as a share of what one unit of change brings; it stops rising when an edit has settled.
+        gain: ``[B]`` change of logit along the prompt, mean over the views and the weighted parts.
+        progress: ``[B]`` the same in units of change (gain over unit gain); it stops rising when an edit has settled.
     """
 
     losses: dict[str, Tensor]
@@ -87,18 +89,18 @@ class Verdict(NamedTuple):
 
 @dataclass(frozen=True)
 class Objective:
-    """What is asked of some faces.
+    """What is asked of B faces.
 
     Attributes:
         scale: logit scale of the guide.
-        directions: ``[B,K,D]`` text directions of the parts of each prompt; those of length 0 fill up a batch.
-        weight: ``[B,K]`` of the parts; the sign says which way.
+        directions: ``[B,K,D]`` text directions of the parts of each prompt; those of length 0 are padding.
+        weight: ``[B,K]`` of the parts; negative = away from it.
         unit_gain: ``[B,K]`` gain for one unit of :func:`flow_core.editing.losses.rms_change` at the start, above 0.
-        margin: units of change after which a part of weight 1 stops pulling.
+        margin: units of change up to which a part of weight 1 pulls.
         priors: weights, scaled already.
-        importance: ``[B,1,h,w]`` what movement costs, see :func:`flow_core.editing.losses.face_importance`.
+        importance: ``[B,1,h,w]`` cost of movement, see :func:`flow_core.editing.losses.face_importance`.
         frontality: ``[B]`` 0..1, see :attr:`flow_core.geometry.crop.Crop.frontality`.
-        inverse: ``[B,D,K]`` pseudo-inverse of the directions, where it is known.
+        inverse: ``[B,D,K]`` pseudo-inverse of the directions, if it is known already.
     """
 
     scale: float
@@ -116,7 +118,7 @@ class Objective:
         return logit_change(self.scale, change, self.directions)
 
     def __call__(self, edit: Edit, change: Tensor) -> Verdict:
-        """Judge an edit by what it changes in the embeddings of views, ``[B,V,D]``."""
+        """Evaluate an edit by the changes ``[B,V,D]`` of the embeddings of views."""
         p, offset, weight = self.priors, edit.offset, self.weight[:, None]
         gain = self.gain(change)
         unit = self.unit_gain[:, None]
@@ -141,5 +143,5 @@ class Objective:
 
 
 def least_unit_gain(scale: float, directions: Tensor) -> Tensor:
-    """Below ``[...,K]`` no unit gain along ``directions [...,K,D]`` is believed."""
+    """Lower bound ``[...,K]`` of the unit gain along ``directions [...,K,D]``: smaller values are taken for noise."""
     return LEAST_UNIT_GAIN * scale * directions.norm(dim=-1)

@@ -1,4 +1,4 @@
-"""Optimise a field under a guide, one face or a batch, step by step: parameters -> field -> views -> objective -> step."""
+"""Optimising a field under a guide, for one face or a batch: parameters -> field -> views -> objective -> step."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ from .painting import COLOR_LIMIT
 from .parameters import Parameters, RasterParameters
 from .views import DENSITY, Faces, ViewPool
 
-EXTENT = 4.0  # how many times as far muscles go with preserve 0 as with 1
-SETTLING = 8  # steps that an optimisation takes to come to rest once it need not go on
-PATIENCE = 24  # steps before it is asked whether it need go on
+EXTENT = 4.0  # how many times as far muscles go with preserve 0 as with preserve 1
+SETTLING = 8  # steps in which a face slows down once its progress has stopped
+PATIENCE = 24  # steps before progress is looked at
 PROBES = 4  # views in which the gain for one unit of change is measured
 
 
@@ -38,15 +38,19 @@ class Settings:
     """How to optimise.
 
     Attributes:
-        steps: Adam steps at most; an edit that goes no farther comes to rest before.
-        views: augmented views per step and face.
-        lr: step length at the start; it falls to zero along a cosine.
-        margin: how far to go, in thousandths of the side of the face square, root mean square over it: each part of the prompt
-            pulls until it has moved the face so far, whatever that gains. So one margin suits every prompt, face and guide.
-        preserve: 0..1, the dial from bold to careful; drives all priors together.
-        color_limit: largest colour offset, 0..1 of sRGB, where the prompt asks for colour; 0 leaves colours alone.
-        priors: single weights.
+        steps: steps at most, 1..10000; an edit whose progress stops ends earlier.
+        views: augmented views per step and face, 1..64.
+        lr: step length at the start, 1e-6..1; it falls to zero along a cosine.
+        margin: how far to go, 0..100: root mean square of the movement over the face square, in thousandths of its side. Each
+            part of the prompt pulls until it has moved the face so far, however large its gain is. So one margin suits every
+            prompt, face and guide.
+        preserve: 0 (bold) .. 1 (careful); scales all priors together.
+        color_limit: largest colour offset, 0..1 of sRGB, if the prompt asks for colour; 0 = no colours.
+        priors: weights of single priors.
         seed: of views and noise.
+
+    Raises:
+        ValueError: a number is out of range.
     """
 
     steps: int = 50
@@ -72,7 +76,7 @@ PARAMETERS: dict[str, Callable[..., Parameters]] = {
     **dict.fromkeys(("raster", "velocity", "implicit"), RasterParameters),
     "muscles": MuscleParameters,
 }
-"""Kind of field -> what optimises it; all are called like :class:`RasterParameters`."""
+"""Kind of field -> class that optimises it; all have the arguments of :class:`RasterParameters`."""
 
 
 @dataclass(frozen=True)
@@ -81,10 +85,10 @@ class Step:
 
     Attributes:
         index: from 1.
-        total: how many there will be, as far as is known; falls when the edit settles early.
+        total: how many there will be, as far as is known; falls when progress stops.
         losses: name -> weighted value; ``total`` is their sum.
-        gain: mean change of logit along the prompt, so far.
-        raw: the edit as it stands, as it is optimised.
+        gain: change of the guide's logits along the prompt so far, mean over faces and views.
+        raw: the edit so far, in the form in which it is optimised.
         faces: the faces that it is made for.
         finish: makes :attr:`field` of ``raw``.
     """
@@ -99,8 +103,8 @@ class Step:
 
     @functools.cached_property
     def field(self) -> FlowField:
-        """The edit as it stands, in a form that does not fold at usual strengths: a velocity field, the neural field nearest to it, or
-        muscles; made when it is asked for."""
+        """The edit so far, in a form that does not fold at usual strengths: a velocity field, the neural field nearest to it, or a
+        muscles field. Made on first access."""
         with torch.inference_mode(False):
             return self.finish(self.raw)
 
@@ -127,13 +131,13 @@ def optimize(
     Args:
         image: pictures ``[B,3,H,W]``.
         crop: the faces in them; one picture serves any crop.
-        field: where to start, batch 1 or B; its raster is the resolution of the control points.
+        field: where to start, batch 1 or B; its kind is what is optimised, its size the resolution of control points.
         guide: any guide.
-        prompt: texts to follow, one for all faces or one for each.
+        prompt: one for all faces, or one for each.
         settings: see :class:`Settings`.
 
     Yields:
-        A :class:`Step` after every step; stop iterating to cancel. The same inputs, seed and device give the same field.
+        a :class:`Step` after every step; stop iterating to cancel. The same inputs, seed and device give the same field.
 
     Raises:
         ValueError: batches do not fit, or the guide gives NaN.
@@ -177,7 +181,7 @@ def _require(image: Tensor, crop: Crop, field: FlowField, prompts: list[Prompt])
 def _prepare(
     image: Tensor, crop: Crop, field: FlowField, guide: Guide, prompts: list[Prompt], settings: Settings
 ) -> tuple[Parameters, ViewPool, Objective]:
-    """What an optimisation needs, from what it is given."""
+    """Set up the parameters, the views and the objective of an optimisation."""
     generator = torch.Generator().manual_seed(settings.seed)
     # Under ComfyUI's inference mode every tensor from outside has to be cloned before it may carry a gradient.
     with torch.inference_mode(False), torch.no_grad():
@@ -210,7 +214,7 @@ def _prepare(
 
 
 def _directions(guide: Guide, prompts: list[Prompt]) -> tuple[Tensor, Tensor]:
-    """Text directions ``[B,K,D]`` of the parts of each prompt and their weights ``[B,K]``, filled up with zeros."""
+    """Text directions ``[B,K,D]`` of the parts of each prompt and their weights ``[B,K]``, padded with zeros."""
     parts = {prompt: directions(guide, prompt) for prompt in set(prompts)}
     most = max(len(weight) for _, weight in parts.values())
     ways = {p: F.pad(d, (0, 0, 0, most - len(d))) for p, (d, _) in parts.items()}
@@ -228,7 +232,11 @@ def _finite(loss: Tensor, guide: Guide, index: int) -> Tensor:
 
 
 class Schedule:
-    """How large each step is, and when an optimisation ends: after ``steps``, or when no face goes on.
+    """How long each step is, and when an optimisation ends: after ``steps``, or when no face makes progress.
+
+    Args:
+        steps: at most.
+        batch: number of faces.
 
     Attributes:
         index: steps done.
@@ -241,13 +249,16 @@ class Schedule:
 
     @property
     def end(self) -> int:
-        """The last step, as far as is known."""
+        """Number of the last step, as far as is known."""
         return int(self.ends.max())
 
     def advance(self, progress: Tensor) -> tuple[float, Tensor]:
-        """Count a step: its length 0..1, along a cosine, and the share ``[B]`` of it that each face takes.
+        """Count a step.
 
-        Faces whose ``progress [B]`` rises no more come to rest, whatever others in the batch do.
+        Faces whose ``progress [B]`` no longer rises come to rest, independently of the others in the batch.
+
+        Returns:
+            length of the step 0..1, along a cosine; and the share ``[B]`` of it that each face takes.
         """
         progress = progress.cpu()
         before = self.trend[-1] if self.trend else progress
@@ -262,8 +273,8 @@ class Schedule:
 
 
 def report(field: FlowField, crop: Crop) -> dict[str, float]:
-    """Numbers for a table: guide gain in logits, share of folds, least Jacobian determinant (above 0: no
-    fold), largest offset in pixels of the photo; the worst of a batch, of folds the mean."""
+    """Numbers for a table: ``gain`` of the guide in logits, ``folds`` (share 0..1, mean over the batch), ``min_det`` (least Jacobian
+    determinant; above 0 nothing folds) and ``max_px`` (largest offset in pixels of the photo), the worst of the batch."""
     measures = measure(field, crop)
     return {
         "gain": measures[0].gain,

@@ -1,8 +1,7 @@
-"""What an optimiser changes: the numbers behind a field, with the rule by which a step changes them.
+"""The parameters that an optimiser changes, with the rule by which a step changes them.
 
-One class for each way of making an edit, all with the interface :class:`Parameters`; this file has that of rasters and networks,
-:mod:`flow_core.editing.muscles` that of muscles, and :data:`flow_core.editing.optimize.PARAMETERS` says which kind of field is
-optimised by which.
+There is one class for each way of making an edit, all with the interface :class:`Parameters`: for rasters and networks here, for
+muscles in :mod:`flow_core.editing.muscles`. :data:`flow_core.editing.optimize.PARAMETERS` maps kinds of fields to them.
 """
 
 from __future__ import annotations
@@ -31,18 +30,18 @@ from .painting import RegionColors, colored, raster_side
 from .tints import named_tints
 from .views import Faces
 
-MODE_RATE = 100.0  # rms_change by which one step changes the modes of motion, for a step length 1
-CONTROL_RATE = 0.06  # the same of single control points beside the modes, where those of a third of the square may move
-COLOR_RATE = 5.0  # the same of colours
-NAMED_AT = 5.0  # margin at which what a prompt names starts at its full amount
+MODE_RATE = 100.0  # rms_change by one step of the modes of motion at step length 1
+CONTROL_RATE = 0.06  # offset (crop sides) by one step of the control points at step length 1, if those of a third of the square may move
+COLOR_RATE = 5.0  # shift of colours by one step at step length 1
+NAMED_AT = 5.0  # margin at which an optimisation starts from the full amount of what a prompt names
 
 
 class Parameters(Protocol):
-    """The interface of what an optimiser changes, for a batch of B faces.
+    """The interface of the parameters of an edit, for a batch of B faces.
 
     Attributes:
-        fineness: points a side of a view at which a guide has to see the field.
-        most_steps: after which it has arrived, whatever the settings allow; None = no such limit.
+        fineness: points a side at which the field has to be sampled in a view.
+        most_steps: steps that suffice, whatever the settings allow; None = no such limit.
         note: a sentence about what the prompt asks for and the faces do not show; may be empty.
     """
 
@@ -51,18 +50,20 @@ class Parameters(Protocol):
     note: str
 
     def edit(self) -> Edit:
-        """The edit as it stands, differentiable."""
+        """The edit so far, differentiable in the parameters."""
         ...
 
     def unit_gain(self, gain: Tensor) -> Tensor:
-        """``[B,K]`` gain for one unit of :func:`flow_core.editing.losses.rms_change` along the steepest way of each part of the
-        prompt; ``gain [B,K]`` is that of :meth:`edit` as it stands.
+        """Gain ``[B,K]`` for one unit of :func:`flow_core.editing.losses.rms_change` along the steepest direction of each part of the
+        prompt. Guides differ in it a hundredfold, and so do prompts: wide eyes are few pixels.
 
-        Guides differ in it a hundredfold, and so do prompts: wide eyes are few pixels."""
+        Args:
+            gain: ``[B,K]`` of :meth:`edit`, with its graph.
+        """
         ...
 
     def step(self, loss: Tensor, rate: float, pace: Tensor) -> None:
-        """Change the numbers so that ``loss`` falls.
+        """Change the parameters so that ``loss`` falls.
 
         Args:
             loss: scalar that depends on :meth:`edit`.
@@ -72,23 +73,23 @@ class Parameters(Protocol):
         ...
 
     def snapshot(self) -> tuple[FlowField, Callable[[FlowField], FlowField]]:
-        """The edit as it stands, detached; and what makes the field of it that an optimisation hands out."""
+        """The edit so far, detached; and the function that turns it into the field that an optimisation returns."""
         ...
 
 
 class RasterParameters:
     """Modes of facial motion, control points or a network beside them, and one colour for each region.
 
-    Most of an edit is a mixture of the ways in which faces move; control points add the rest. All are moved by Adam, colours by
-    their direction alone, since Adam would go as far along L as along a and b.
+    Most of an edit is a mixture of the modes in which faces move; control points add the rest. These are optimised by Adam.
+    Colours follow their normalised gradient, since Adam would go as far along L as along a and b.
 
     Args:
-        field: where to start, batch B or 1; its raster is the resolution of the control points.
+        field: where to start, batch B or 1; its size is the resolution of the control points.
         faces: B of them.
-        guide: tells what each prompt may use.
+        guide: opens the gates of each prompt.
         prompts: one for each face.
         lr: step length.
-        color_limit: largest colour offset; 0 leaves colours alone.
+        color_limit: largest colour offset; 0 = no colours.
         margin: how far an edit goes, see :class:`flow_core.editing.optimize.Settings`.
     """
 
@@ -115,7 +116,7 @@ class RasterParameters:
             )  # fmt: skip
         self.note = "" if self.colors is None else self.colors.note
         movable = torch.tensor([list(g.parts.values()) for g in gates]).to(faces.aligned)  # [B,5]
-        if self.colors is None:  # what asks for colour alone, and may not paint, moves what it can
+        if self.colors is None:  # a prompt for colour alone, which may not paint, may move everything
             movable = torch.where(movable.any(1, keepdim=True), movable, 1.0)
         self.basis = basis(landmarks, start.size, load_modes().to(device))
         self.basis = self.basis * (movable @ load_parts().to(movable).T)[:, :, None, None, None]
@@ -123,8 +124,8 @@ class RasterParameters:
         self.region = part_mask(landmarks, movable, start.size)
         self.control = torch.zeros_like(start.offset)
         self.network = NetworkOffsets(field, start.size, batch, device) if isinstance(field, Implicit) else None
-        # A step of all modes, which point anywhere, takes a brow as far as a mouth, whose modes are more and longer; and so
-        # does a step of all control points, of which brows have fewer. A gate that is hardly open stays so.
+        # Steps are scaled so that they move every part equally far, although a mouth has more and longer modes than a brow, and
+        # more control points. A gate that is hardly open makes them shorter.
         most = movable.amax(1)
         rms_mode = losses.rms_change(self.basis.flatten(1, 2))
         rms_region = 3 * self.region.square().mean((1, 2, 3)).sqrt()
@@ -132,7 +133,7 @@ class RasterParameters:
             id(self.modes): most / rms_mode.clamp(min=1e-3),
             id(self.control): most / rms_region.clamp(min=1e-3),
         }
-        self.fineness = (2 if self.colors is None else 3) * max(start.size)  # more for outlines
+        self.fineness = (2 if self.colors is None else 3) * max(start.size)  # outlines of colours need more
         groups: list[Group] = []
         if movable.any():
             groups.append(Group([self.modes.requires_grad_()], lr * MODE_RATE))
@@ -143,11 +144,11 @@ class RasterParameters:
         self.optimizers = [Adam(groups, betas=(0.9, 0.95))] if groups else []
         if self.sought is not None:
             self.optimizers.append(Momentum([Group([self.sought.requires_grad_()], lr * COLOR_RATE)], keep=0.8))
-        self.most_steps = None if self.optimizers else 1  # colours that are named are there from the start
+        self.most_steps = None if self.optimizers else 1  # named colours are there from the start
 
     @property
     def sought(self) -> Tensor | None:
-        """The shifts of colours that are sought."""
+        """Colour shifts that are optimised; None if there are none."""
         return self.colors.shifts if self.colors is not None and self.colors.sought else None
 
     def edit(self) -> Edit:
@@ -203,7 +204,7 @@ class RasterParameters:
 
 
 class NetworkOffsets:
-    """The offsets that a neural field adds to a raster while it is optimised.
+    """The offsets of a neural field while it is optimised, relative to its start.
 
     Args:
         network: where to start.
@@ -218,7 +219,7 @@ class NetworkOffsets:
         self.before = self.network.sample(self.points)[0]
 
     def groups(self, rate: float) -> list[Group]:
-        """Parameter groups for Adam; ``rate`` is the step length of raster offsets, which a network gains as much with."""
+        """Parameter groups for Adam. ``rate`` is the step length that raster offsets would have; the network then gains about as much."""
         weights = self.network.weights
         last = [weights[k].requires_grad_() for k in ("w2", "b2")]
         fixed = ("w0",) if self.network.architecture == "fourier" else ()
@@ -226,7 +227,7 @@ class NetworkOffsets:
         return [Group(last, 16 * rate / self.network.width), Group(inner, 10 * rate)]
 
     def __call__(self) -> Tensor:
-        """What the network has learnt so far, ``[B,2,h,w]``; small enough that a velocity and its offset are one."""
+        """Offsets ``[B,2,h,w]``. They are small enough to take the network's velocity for its offset."""
         return self.network.values(self.points)[:, :2] - self.before
 
     def snapshot(self) -> Implicit:

@@ -1,15 +1,14 @@
-"""One-shot prediction: a small network answers a fitted face and a text with muscles, shapes and colours at once (paper, the
-learning-based framework).
+"""One-shot prediction: a small network maps a fitted face and a text to muscles, shapes and colours (paper, the learning-based
+framework).
 
-An answer is what the prompt names (:mod:`flow_core.editing.named`), as far as the face has room for it, and a learnt correction: a
-mixture of muscles within what real faces do, what to relax, and the colours of regions. So a network that has learnt nothing
-answers what is named, one that has learnt answers what :mod:`flow_core.editing.optimize` would find. Strength is a factor of the
-answer: half of it is half the contraction.
+An answer consists of what the prompt names (:mod:`flow_core.editing.named`), as far as the face has room for it
+(:mod:`flow_core.editing.bounds`), and a learnt correction: a mixture of muscles as real faces have it, what to relax, and the
+colours of regions. An untrained network answers just what is named; a trained one approximates what
+:mod:`flow_core.editing.optimize` would find. Strength multiplies the answer: half of it is half the contraction.
 """
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -21,60 +20,41 @@ from torch import Tensor, nn
 from ..checkpoint import read_weights
 from ..faces.fit import FittedFace
 from ..faces.landmarks import located
-from ..faces.rig import load_rig
-from ..fields.moved import CONTROL_RANGE
 from ..fields.muscles import TINTS, MusclesField, untinted
 from ..fields.raster import Field
 from ..fields.told import telling
-from ..fields.units import fit_shown, other_side
+from ..fields.units import fit_shown
 from ..geometry.crop import Crop
 from ..guides.guide import Guide
 from ..guides.nano import IMAGE_SIZE
 from ..guides.prompts import Prompt, directions, embed
 from ..randomness import OwnRandom
 from ..threads import suited, yielding
+from .bounds import bounded, features, sizes
 from .gates import COLOR_REGIONS, Gates, open_gates
-from .named import covariance, named
+from .named import named
 from .painting import COLOR_LIMIT, RegionColors, color_span, colored, raster_side, seen_part
 from .tinted import with_tints
 from .tints import Tint, named_tints
 
 BUILTIN = Path(__file__).parents[1] / "weights" / "predictor.safetensors"
+# Texts by whose embeddings guides are told apart
 KEYS = ("a smiling face", "an angry face", "a face with a wide nose", "red lips", "an old man", "blond hair")
-LEAST_SIMILARITY = 0.99  # least cosine between KEYS in the guide's text space and in that of the training
-REACH = 0.5  # standard deviations of real faces that a correction goes at most
-FULL = 1.1  # of a unit after the edit, unless the face shows more already
-# A shape is taken less by so much for each standard deviation that a face has of it; least, most
-ROOM = 0.25, 0.55, 1.2
+LEAST_SIMILARITY = 0.99  # least cosine between embeddings of KEYS by a guide and by the guide of the training
+REACH = 0.5  # length of a correction at most, in standard deviations of real faces
 SHIFT = 1.0  # largest shift of a region's colour, hundredths of CIE Lab
-TOLD = (
-    "eye",
-    "nose",
-    "mouth",
-    "lips",
-    "chin",
-)  # controls of which the shape fitted to landmarks tells how much a face has
-WHOLE = (
-    "older",
-    "younger",
-    "masculine",
-    "heavier",
-    "faceOlder",
-    "faceHeavier",
-)  # controls that move only where they are named
 RELAXING = 0.5  # share of what a face shows that the network itself may relax
-LEAST_SHOWN = 0.05  # of a unit, below which there is nothing to relax
 
 
 class PredictorError(RuntimeError):
-    """A predictor cannot be loaded, or not be used with this guide; the message names the remedy."""
+    """A predictor cannot be loaded, or cannot be used with this guide; the message names the remedy."""
 
 
 class Wish(NamedTuple):
-    """What is asked of B faces, of full strength.
+    """What is asked of B faces, at full strength.
 
     Attributes:
-        text: ``[B,D]`` sum of the weighted text directions of a prompt, the largest weight 1.
+        text: ``[B,D]`` weighted sum of the text directions of a prompt, whose largest weight is 1.
         start: ``[B,2U+C]`` what it names, as coefficients of a muscles field.
         kinds: ``[B,2]`` 0..1, whether it asks for an expression, and for a shape.
     """
@@ -88,8 +68,8 @@ class Answer(NamedTuple):
     """What :class:`Predictor` answers for B faces.
 
     Attributes:
-        coefficients: ``[B,2U+C]`` of a muscles field: units, which share of those shown to relax, controls.
-        free: ``[B,U+C]`` the learnt correction, standard deviations of real faces.
+        coefficients: ``[B,2U+C]`` of a muscles field: units, share of each shown unit to relax, controls.
+        free: ``[B,U+C]`` the learnt correction, in standard deviations of real faces.
         shifts: ``[B,8,3]`` of the colours of :data:`flow_core.editing.gates.COLOR_REGIONS`, hundredths of CIE Lab.
     """
 
@@ -103,10 +83,10 @@ class Predictor(nn.Module):
 
     Attributes:
         guide: name of the guide that trained it.
-        keys: ``[6,D]`` how that guide embeds :data:`KEYS`; it tells other guides apart.
-        unit: root mean square length of that guide's text directions.
-        usual: ``[2,C]`` mean and standard deviation over faces of how much of each control the fit finds.
-        steer: what is the same for all faces, ``[D]`` of the text to deviations of units, controls and colours.
+        keys: ``[6,D]`` embeddings of :data:`KEYS` by that guide.
+        unit: root mean square length of the guide's text directions.
+        usual: ``[2,C]`` mean and standard deviation over faces of the amounts of controls that the fit finds.
+        steer: the part of the answer that is the same for all faces: text ``[D]`` -> deviations of units, controls and colours.
     """
 
     def __init__(self, guide: str, keys: Tensor, unit: float = 1.0, width: int = 320) -> None:
@@ -124,7 +104,7 @@ class Predictor(nn.Module):
         self.last = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, u + c + 3 * r + u))
         self.steer = nn.Linear(keys.shape[1], u + c + 3 * r, bias=False)
         for part in (self.last[1].weight, self.last[1].bias, self.steer.weight):
-            nn.init.zeros_(part)  # what has learnt nothing answers what is named
+            nn.init.zeros_(part)  # an untrained network answers what is named
 
     def forward(self, wish: Wish, face: Tensor, tones: Tensor) -> Answer:
         """The edit in numbers.
@@ -132,7 +112,7 @@ class Predictor(nn.Module):
         Args:
             wish: what is asked of B faces.
             face: ``[B,U+C+3]`` from :func:`features`.
-            tones: ``[B,8,4]`` for each region whose colour is asked for its mean colour, L, a and b over 100, and 1; else zeros.
+            tones: ``[B,8,4]`` from :func:`tones`.
         """
         u, c = sizes()
         text = wish.text / self.unit * wish.text.shape[1] ** 0.5
@@ -147,14 +127,16 @@ class Predictor(nn.Module):
         free, color = free + steered, color + tinted
         free = REACH * free / (1 + free.square().sum(1, keepdim=True)).sqrt()
         shifts = SHIFT * color.tanh().unflatten(1, (-1, 3)) * tones[..., 3:]
-        return Answer(_within(wish, shown, carried, free, RELAXING * relax.tanh().clamp(min=0)), free, shifts)
+        return Answer(
+            bounded(wish.start, wish.kinds, shown, carried, free, RELAXING * relax.tanh().clamp(min=0)), free, shifts
+        )
 
     @classmethod
     def load(cls, path: str | Path = BUILTIN, device: torch.device | str = "cpu") -> Predictor:
         """Read weights that ``python -m flow_core.train predictor`` wrote.
 
         Raises:
-            PredictorError: there is no such file, it holds something else, or it is a predictor of before muscles.
+            PredictorError: there is no such file, it holds something else, or it is from a version before muscles.
         """
         path = Path(path)
         train = f"python -m flow_core.train predictor --guide nano --images DIR --out {path}"
@@ -188,7 +170,7 @@ class Predictor(nn.Module):
             return made.eval().to(device).requires_grad_(False)
 
     def require(self, guide: Guide) -> None:
-        """Raise :class:`PredictorError` where a guide's text space is not that of the training."""
+        """Raise :class:`PredictorError` unless the guide has the text space of the training."""
         keys = key_texts(guide)
         if keys.shape == self.keys.shape:
             similarity = torch.cosine_similarity(keys, self.keys.to(keys)).min().item()
@@ -204,12 +186,12 @@ class Predictor(nn.Module):
 
     @yielding()
     def bind(self, guide: Guide, prompt: Prompt, strength: float = 1.0) -> Bound:
-        """The predictor with its text read: what remains is one pass for each face or frame.
+        """Read a prompt once; the result makes the field of a face, or of a frame, in one pass.
 
         Args:
             guide: the one of the training; only its text tower is used.
             prompt: what to aim for.
-            strength: times the weights of the prompt; 0 gives a zero field, negative moves away.
+            strength: multiplies the weights of the prompt; 0 gives a zero field, negative values the opposite.
 
         Raises:
             PredictorError: another guide.
@@ -242,11 +224,11 @@ class Predictor(nn.Module):
     def predict(
         self, image: Tensor, crop: Crop, guide: Guide, prompt: Prompt | Sequence[Prompt], strength: float = 1.0
     ) -> MusclesField:
-        """The edits of the faces in pictures.
+        """Make the edits of the faces in pictures.
 
         Args:
             image: ``[P,3,H,W]``.
-            crop: B faces in them; one picture serves any crop.
+            crop: B faces in them; a single picture may go with any crop.
             guide: the one of the training.
             prompt: what to aim for: one for all faces, or one for each.
             strength: as in :meth:`bind`.
@@ -292,7 +274,7 @@ class Bound:
     Attributes:
         predictor: the network.
         wish: what is asked, batch 1.
-        amount: times the answer.
+        amount: multiplies the answer.
         gates: which regions may be painted.
         meta: of the fields.
         tints: the colours that the prompt names.
@@ -309,7 +291,7 @@ class Bound:
 
     @property
     def paints(self) -> tuple[str, ...]:
-        """The regions that it dyes, where all of their colours are named; none where it seeks one."""
+        """The regions that it dyes, if all of their colours are named; none if it has to predict one."""
         regions = colored([self.gates]) if self.gates.color > 0 else []
         return tuple(regions) if all(name in self.tints for name in regions) else ()
 
@@ -321,13 +303,13 @@ class Bound:
         """The field of aligned faces.
 
         Args:
-            aligned: face squares ``[B,3,S,S]`` RGB 0..1; colours alone are looked up in them.
+            aligned: face squares ``[B,3,S,S]`` RGB 0..1; used for colours only.
             landmarks: ``[B,161,2]`` in crop points.
-            fitted: the faces, where they have been fitted already, as from frame to frame of a clip.
-            span: side of ``aligned`` in sides of the face squares, around whose middle it lies: hair and skin are painted beyond them.
-            within: ``[B,1,S,S]`` 1 where ``aligned`` is seen, and not the border of the picture repeated; None = everywhere.
+            fitted: the faces, if they have been fitted already, as in a clip.
+            span: side of ``aligned`` in sides of the face squares, with the same middle; hair and skin are painted beyond the face.
+            within: ``[B,1,S,S]`` 1 where ``aligned`` shows the picture, and not its border repeated; None = everywhere.
         """
-        with suited(len(aligned) == 1):  # what is done for one face are small operations
+        with suited(len(aligned) == 1):  # for one face, operations are small
             return self._field_for(aligned, landmarks, fitted, span, within)
 
     __call__ = field_for
@@ -363,16 +345,9 @@ class Bound:
         return made.scale(self.amount, self.amount).with_meta(**meta)
 
 
-def features(fitted: FittedFace) -> Tensor:
-    """What the predictor sees of faces, ``[B,U+C+3]``: the units that they show, how much of each shape control they have
-    in standard deviations, and the turn of the head."""
-    turn = (fitted.rotation - fitted.rotation.mT)[:, (0, 0, 1), (1, 2, 2)]
-    return torch.cat([fitted.units, fitted.shape @ _carrying().to(fitted.shape), turn], 1)
-
-
 def tones(colors: RegionColors | None, gates: Gates, like: Tensor) -> Tensor:
-    """Mean colours of the regions of :data:`flow_core.editing.gates.COLOR_REGIONS` that gates open, ``[B,8,4]``, as
-    :class:`Predictor` wants them; zeros where nothing is painted."""
+    """Colours that the network sees, ``[B,8,4]``: for each region of :data:`flow_core.editing.gates.COLOR_REGIONS` that the gates open
+    its mean L, a and b over 100, and 1; for others zeros."""
     made = like.new_zeros(len(like), len(COLOR_REGIONS), 4)
     if colors is not None:
         made[:, _asked(gates), :3] = colors.mean / 100
@@ -390,82 +365,8 @@ def _asked(gates: Gates) -> list[int]:
     return [i for i, name in enumerate(COLOR_REGIONS) if gates.regions[name] > 0]
 
 
-def _within(wish: Wish, shown: Tensor, carried: Tensor, free: Tensor, relaxing: Tensor) -> Tensor:
-    """Coefficients ``[B,2U+C]``: what is named, as far as there is room for it, and the correction, within what faces can do.
-
-    Left and right of the correction are alike; but where a prompt names more of one side, that side takes it.
-    """
-    u, c = sizes()
-    units, relax, controls = wish.start.split((u, u, c), 1)
-    expression, shape = wish.kinds.split(1, 1)
-    root, spread, unit_swap, control_swap, seen, whole = (t.to(free.device) for t in metric())
-    relaxing = (relaxing + relaxing[:, unit_swap]) / 2 * expression * (shown > LEAST_SHOWN)
-    relax = relax.clamp(0, 1)
-    relax = relax + (1 - relax) * relaxing  # what is named to relax does so
-    kept = torch.where(shown < 0, shown, shown * (1 - relax))
-    # What a face does already it need not do again; units that nobody reads go by those named with them.
-    room = 1 - kept.clamp(0, FULL) / FULL
-    named_seen = units.clamp(min=0) * seen
-    # of what relaxes first, only what goes farther than it was is more
-    fresh = (named_seen * room - (shown.clamp(min=0) - kept.clamp(min=0))).clamp(min=0)
-    together = fresh.sum(1, keepdim=True) / named_seen.sum(1, keepdim=True).clamp(min=1e-6)
-    together = torch.where(named_seen.sum(1, keepdim=True) > 0.1, together, 1.0)
-    named_units = torch.where(units > 0, units * torch.where(seen > 0, room, torch.minimum(room, together)), units)
-    change = expression * (free[:, :u] @ root) * _sides(units, unit_swap)
-    low, high = torch.minimum(named_units, -kept.clamp(min=0)), (FULL - kept).clamp(min=0)
-    after = torch.minimum(torch.maximum(named_units + change, low), high)
-    slope, least, most = ROOM
-    room = (1 - slope * carried * controls.sign()).clamp(least, most)
-    change = shape * (free[:, u:] @ spread) * _sides(controls, control_swap)
-    change = torch.where((whole > 0) & (controls == 0), 0.0, change)
-    return torch.cat([after, relax, (controls * room + change).clamp(-CONTROL_RANGE, CONTROL_RANGE)], 1)
-
-
-def _sides(start: Tensor, swap: Tensor) -> Tensor:
-    """Which share of a correction each side takes, 0..1: all where a prompt names no side."""
-    size = start.abs()
-    most = torch.maximum(size, size[:, swap])
-    return torch.where(most > 0.02, size / most.clamp(min=0.02), 1.0)
-
-
-def sizes() -> tuple[int, int]:
-    """How many units and controls there are."""
-    rig = load_rig()
-    return len(rig.unit_names), len(rig.control_names)
-
-
-@functools.lru_cache(maxsize=1)
-def metric() -> tuple[Tensor, ...]:
-    """Symmetric roots of how units ``[U,U]`` and controls ``[C,C]`` vary on real faces, where the other side of each is, 1 for
-    units that somebody reads in faces, and 1 for controls of the whole face."""
-    rig = load_rig()
-    with torch.inference_mode(False):
-        joint, (u, _), roots = covariance(1, 1).double(), sizes(), []
-        for part in (joint[:u, :u], joint[u:, u:]):
-            values, vectors = torch.linalg.eigh(part)
-            roots.append(((vectors * values.clamp(min=0).sqrt()) @ vectors.T).float())
-        swaps = [torch.tensor([other_side(n, names) for n in names]) for names in (rig.unit_names, rig.control_names)]
-        seen = (rig.covariance.diag() > 1e-4).float()
-        whole_face = torch.tensor([float(n.startswith(WHOLE)) for n in rig.control_names])
-        return *roots, *swaps, seen, whole_face
-
-
-@functools.lru_cache(maxsize=1)
-def _carrying() -> Tensor:
-    """Matrix ``[S,C]`` that takes the shape of a fitted face to how much of each control it has: a ridge regression of the
-    shapes' displacements on those of all controls, in standard deviations over people. 0 for those of which landmarks tell nothing."""
-    rig = load_rig()
-    with torch.inference_mode(False):
-        shapes, controls = rig.shape.flatten(1).double(), rig.controls.flatten(1).double()
-        square = controls @ controls.T
-        square = square + 0.1 * square.diag().mean() * torch.eye(len(square)).to(square)
-        found = shapes @ controls.T @ torch.linalg.inv(square)
-        told = torch.tensor([n.startswith(TOLD) for n in rig.control_names])
-        return (found / found.norm(dim=0, keepdim=True).clamp(min=1e-6) * told).float()
-
-
 def _joined(fields: Sequence[MusclesField]) -> MusclesField:
-    """One field of the faces of several; those without a rest get an empty one where others have one."""
+    """Several fields as one batch; if any has a rest, those without get an empty one."""
     made = replace(fields[0], rest=None).with_coefficients(torch.cat([f.coefficients() for f in fields]))
     rests = [f.rest for f in fields]
     made = replace(made, meta=untinted(made.meta))
@@ -484,7 +385,7 @@ def _joined(fields: Sequence[MusclesField]) -> MusclesField:
 
 
 def key_texts(guide: Guide) -> Tensor:
-    """Embeddings ``[6,D]`` of :data:`KEYS`, by which guides are told apart."""
+    """Embeddings ``[6,D]`` of :data:`KEYS`."""
     return torch.stack([embed(guide, text) for text in KEYS])
 
 

@@ -1,7 +1,6 @@
-"""Random views of faces, in which a guide looks at an edit: turned, zoomed, shifted and mirrored, so that it sees a face and not
-single pixels.
+"""Random views in which a guide sees an edit: turned, zoomed, shifted and mirrored, so that it judges a face and not single pixels.
 
-Flow and view are composed, so that pixels are sampled once.
+The flow and the view are composed, so that pixels are sampled once.
 """
 
 from __future__ import annotations
@@ -21,11 +20,11 @@ from ..geometry.sampling import grid_of
 from ..guides.guide import Guide
 from ..warping.pixels import edited_pixels
 
-TURN, SHIFT = 0.15, 0.03  # radians, fractions of the crop side; each to both sides
-ZOOM = 0.86, 0.16  # sides of a view in sides of the crop: the least, and the range
-NOISE = 0.02  # standard deviation of grain, which keeps a guide from reading meaning into single pixels
-DENSITY = 1.25  # pixels of a face square for each pixel that a guide sees, because views zoom in
-POOL = 12  # views of which each step of an optimisation takes some
+TURN, SHIFT = 0.15, 0.03  # largest turn in radians and shift in crop sides, in both directions
+ZOOM = 0.86, 0.16  # side of a view in crop sides: the least, and the range
+NOISE = 0.02  # standard deviation of grain, which keeps a guide from being fooled by single pixels
+DENSITY = 1.25  # pixels of a face square to one that the guide sees, along each axis, because views zoom in
+POOL = 12  # views, of which each step of an optimisation uses some
 
 
 @dataclass(frozen=True)
@@ -36,7 +35,7 @@ class Faces:
         aligned: ``[B,3,S,S]`` face squares, RGB 0..1.
         landmarks: ``[B,161,2]`` in crop points.
         frontality: ``[B]`` 0..1.
-        photo: the pictures that they are in, and where; None = there is no more to see than :attr:`aligned`.
+        photo: the pictures that they are in, and the crop; None = only :attr:`aligned` is known.
     """
 
     aligned: Tensor
@@ -45,8 +44,15 @@ class Faces:
     photo: tuple[Tensor, Crop] | None = None
 
     def closer(self, size: int, span: float = 1.0) -> tuple[Tensor, Tensor | None]:
-        """Squares of ``span`` times the side of the face squares, around their middle, with ``size`` pixels a side of the latter, and what of them is
-        seen, ``[B,1,n,n]`` 0 or 1; or :attr:`aligned`, and None."""
+        """Squares of the photo with the same middles as the face squares.
+
+        Args:
+            size: pixels to a side of the face square.
+            span: side of the squares, in sides of the face square.
+
+        Returns:
+            the squares ``[B,3,n,n]``, and ``[B,1,n,n]`` 1 where they show the photo; without a photo :attr:`aligned`, and None.
+        """
         if self.photo is None:
             return self.aligned, None
         image, crop = self.photo
@@ -59,16 +65,20 @@ class Faces:
 
     @functools.cached_property
     def crop(self) -> Crop:
-        """Where the faces are in :attr:`aligned`: everywhere."""
+        """The crop of the faces in :attr:`aligned`: all of it."""
         return replace(Crop.whole(self.aligned), landmarks=self.landmarks * self.aligned.shape[-1])
 
 
 def random_views(count: int, generator: torch.Generator, alternate: bool = False) -> Callable[[int], Tensor]:
-    """Views at random; what is returned gives their crop points ``[count,size,size,2]`` for a size.
+    """Draw random views.
 
     Args:
-        generator: decides on which device they are drawn.
+        count: number of views.
+        generator: they are drawn on its device.
         alternate: mirror every other view, instead of half of them at random.
+
+    Returns:
+        a function: size -> crop points ``[count,size,size,2]`` of the pixel centres of the views.
     """
 
     def uniform(*shape: int) -> Tensor:
@@ -89,10 +99,10 @@ def sample_views(flow: Flow, points: Tensor, size: int) -> Sample:
 
     Args:
         flow: of B faces.
-        points: ``[B or 1,V,s,s,2]`` crop points of views; a smooth field need not be asked at every pixel.
+        points: ``[B or 1,V,s,s,2]`` crop points of views; s may be smaller than ``size`` for a smooth field.
 
     Returns:
-        Planes ``[B*V,...,size,size]``; the colour is None where there is none.
+        Planes ``[B*V,...,size,size]``; the colour is None if the flow has none.
     """
 
     def apart(plane: Tensor) -> Tensor:
@@ -117,7 +127,7 @@ def embed_views(
     color: Tensor | None = None,
     uncovered: Tensor | None = None,
 ) -> Tensor:
-    """Embeddings ``[n,D]`` of views ``[n,s,s,2]`` of face squares ``[n,3,S,S]``, edited or as they are."""
+    """Embeddings ``[n,D]`` of views with crop points ``[n,s,s,2]`` of face squares ``[n,3,S,S]``, edited, or unedited without ``offset``."""
     grid = grid_of(points)
     if offset is not None:
         grid = torch.add(grid, offset.permute(0, 2, 3, 1), alpha=2)
@@ -125,13 +135,13 @@ def embed_views(
 
 
 class ViewPool:
-    """Some views that serve for a whole optimisation; how the guide sees the unedited faces in them is known.
+    """A fixed set of views for a whole optimisation, in which the unedited faces are embedded once.
 
     Args:
-        guide: looks.
+        guide: embeds the views.
         faces: the unedited faces.
-        generator: on the CPU; of the views and of their grain.
-        fineness: points a side at which a field is asked in each view.
+        generator: on the CPU; draws the views and their grain.
+        fineness: points a side at which a field is sampled in each view.
     """
 
     def __init__(self, guide: Guide, faces: Faces, generator: torch.Generator, fineness: int) -> None:
@@ -143,11 +153,11 @@ class ViewPool:
         self.before = torch.cat([self._embed(few) for few in torch.arange(POOL, device=self.points.device).split(4)], 1)
 
     def draw(self, count: int) -> Tensor:
-        """Which views to look at next."""
+        """Indices of the views for the next step."""
         return torch.randperm(POOL, generator=self.generator)[:count]
 
     def change(self, field: FlowField, views: Tensor) -> Tensor:
-        """By how much the field changes the embeddings of some views, ``[B,V,D]``; differentiable."""
+        """Change ``[B,V,D]`` of the embeddings of some views by the field; differentiable."""
         views = views.to(self.points.device)
         coarse = self.coarse.index_select(0, views)[None]
         sample = sample_views(field.flow(crop=self.faces.crop), coarse, self.guide.image_size)
@@ -159,7 +169,7 @@ class ViewPool:
 
     def _embed(self, views: Tensor, sample: Sample | None = None) -> Tensor:
         aligned, batch = self.faces.aligned, self.faces.batch
-        # of one face nothing is copied
+        # expanding and flattening copies nothing for a single face
         aligned = aligned[:, None].expand(-1, len(views), -1, -1, -1).flatten(0, 1)
         points = self.points.index_select(0, views)[None].expand(batch, -1, -1, -1, -1).flatten(0, 1)
         seen = (sample.offset, sample.color, sample.uncovered) if sample else ()

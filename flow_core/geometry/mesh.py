@@ -130,7 +130,7 @@ def barycentric(values: Tensor, triangles: Tensor, index: Tensor, weights: Tenso
 
 
 def vertex_normals(vertices: Tensor, triangles: Tensor) -> Tensor:
-    """Outward unit normals ``[V,3]`` at the vertices ``[V,3]`` of triangles ``[T,3]`` (clockwise seen from outside): the mean of the
+    """Outward unit normals ``[V,3]`` at the vertices ``[V,3]`` of triangles ``[T,3]`` (counter-clockwise seen from outside, as in :func:`rasterise`): the mean of the
     normals of the triangles around each vertex, weighted by area."""
     corners = vertices[triangles]
     facets = -torch.linalg.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])

@@ -26,6 +26,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..editing import losses
+from ..editing.bounds import features, metric, sizes
 from ..editing.gates import COLOR_REGIONS, Gates, open_gates
 from ..editing.muscles import LATTICE, Lattice, rasterised, skin
 from ..editing.named import named
@@ -39,11 +40,8 @@ from ..editing.predict import (
     REACH,
     Predictor,
     Wish,
-    features,
     key_texts,
-    metric,
     paint_with,
-    sizes,
     tones,
 )
 from ..editing.views import DENSITY, NOISE, Faces, embed_views, random_views, sample_views
@@ -85,7 +83,7 @@ class Texts:
             :meth:`flow_core.editing.parameters.Parameters.unit_gain` measures it, but the mean over some faces; 1 where nobody
             measured it.
         slopes: ``[D,U+C+24]`` mean change of the embedding times the logit scale, for each deviation of units and controls along
-            :func:`flow_core.editing.predict.metric`, and of colours by ``COLOR_UNIT``; None where nobody measured it.
+            :func:`flow_core.editing.bounds.metric`, and of colours by ``COLOR_UNIT``; None where nobody measured it.
     """
 
     texts: tuple[str, ...]
@@ -502,7 +500,7 @@ def run(o: argparse.Namespace, train: data.Faces | list[str], test: data.Faces) 
 
 @torch.no_grad()
 def usual(train: data.Faces | list[str], o: argparse.Namespace) -> Tensor:
-    """Mean and standard deviation over faces ``[2,C]`` of what :func:`flow_core.editing.predict.features` says of controls."""
+    """Mean and standard deviation over faces ``[2,C]`` of what :func:`flow_core.editing.bounds.features` says of controls."""
     draw, (u, c) = faces_of(train, o), sizes()
     rows = [features(fit_shown(look(*draw(o.seed + k)[:2], 8, None)[1]))[:, u : u + c] for k in range(USUAL)]
     carried = torch.cat(rows)

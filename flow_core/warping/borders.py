@@ -1,4 +1,4 @@
-"""Where a lid closes over another, or teeth come to light, a pixel is part of both: its centre alone would make the border a staircase."""
+"""Antialiasing where two layers of an edit meet, such as lid and eye, or lip and teeth: such pixels are sampled at several points."""
 
 from __future__ import annotations
 
@@ -10,19 +10,24 @@ import torch
 from torch import Tensor
 
 Box: TypeAlias = tuple[int, int, int, int]
-"""x0, y0, x1, y1 of pixels."""
+"""Pixels x0, y0, x1, y1."""
 
-ACROSS = 3  # points along each axis whose mean such a pixel is
-TORN = 2.0  # pixels by which the offsets of neighbours differ where they belong to different layers; skin hardly moves like that
+ACROSS = 3  # sample points along each axis of such a pixel
+TORN = (
+    2.0  # pixels; neighbours whose offsets differ by more belong to different layers, since skin hardly moves like that
+)
 
 
 def shared(offset: Tensor, at: Box, boxes: Iterable[Box]) -> tuple[Tensor, Tensor]:
-    """Rows ``[N]`` and columns ``[N]``, in a box of pixels, of those that two layers share.
+    """Find the pixels that two layers share.
 
     Args:
-        offset: ``[2,h,w]`` in pixels, of the box ``at``.
-        at: where it lies in the picture.
-        boxes: where layers meet in the picture.
+        offset: ``[2,h,w]`` offsets in pixels, over the box ``at`` of the picture.
+        at: that box.
+        boxes: boxes of the picture in which layers meet.
+
+    Returns:
+        rows ``[N]`` and columns ``[N]`` in ``offset``.
     """
     found = torch.zeros_like(offset[0], dtype=torch.bool)
     for x0, y0, x1, y1 in boxes:
@@ -33,7 +38,7 @@ def shared(offset: Tensor, at: Box, boxes: Iterable[Box]) -> tuple[Tensor, Tenso
 
 
 def _torn(offset: Tensor) -> Tensor:
-    """Pixels on either side of a border ``[h,w]``, of offsets ``[2,h,w]`` in pixels."""
+    """``[h,w]`` True on both sides of a jump of the offsets ``[2,h,w]``."""
     found = torch.zeros_like(offset[0], dtype=torch.bool)
     for axis in (0, 1):
         jumps = (offset.diff(dim=axis + 1).abs_() > TORN).any(0)
@@ -43,7 +48,11 @@ def _torn(offset: Tensor) -> Tensor:
 
 
 def blended(asked: Callable[[Tensor, Tensor], Tensor], x: Tensor, y: Tensor) -> Tensor:
-    """Colours ``[1,C,N]`` of pixels with their centres at ``x [N]`` and ``y [N]``: the mean of what is ``asked`` at points ``[M]`` all over each."""
+    """Colours ``[1,C,N]`` of pixels with centres ``x [N]`` and ``y [N]``: the mean of :data:`ACROSS` squared points in each.
+
+    Args:
+        asked: colours ``[1,C,M]`` at points ``x [M]`` and ``y [M]``.
+    """
     steps = [(i + 0.5) / ACROSS - 0.5 for i in range(ACROSS)]
     inside = x.new_tensor(list(itertools.product(steps, steps)))
     points = (torch.stack([x, y], -1) + inside[:, None]).flatten(0, 1)

@@ -1,4 +1,4 @@
-"""How a warp changes areas: the determinant of its Jacobian, and where it folds."""
+"""The Jacobian determinant of a warp: how it changes areas, and where it folds."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ def jacobian_determinant(
 ) -> Tensor:
     """Determinant of the Jacobian of the warp ``p -> p + offset(p)`` of ``field.scale(strength)`` on a ``size x size`` grid of the crop.
 
-    1 keeps areas, above 1 the picture shrinks there, 0 and below the warp folds (Modersitzki, Numerical Methods
-    for Image Registration, 2004). Central differences over one grid step, differentiable in the field. Fields that need a face
+    1 keeps areas, above 1 the picture shrinks there, at 0 and below the warp folds (Modersitzki, Numerical Methods for
+    Image Registration, 2004). Central differences over one grid step, differentiable in the field. Fields that need a face
     take it from ``crop``.
 
     Returns:
@@ -42,12 +42,14 @@ def jacobian_determinant(
     return dx[:, 0] * dy[:, 1] - dx[:, 1] * dy[:, 0]
 
 
-SAFE = -1.0, 1.5  # strengths between which velocity fields are made not to fold (flow_core.fields.velocity)
+SAFE = -1.0, 1.5  # range of strengths in which velocity fields do not fold (flow_core.fields.velocity)
 
 
 def fold_note(field: FlowField, strength: float, crop: Crop | None = None) -> str:
-    """A line if a strength beyond :data:`SAFE` makes an edit fold that does not, or hardly, at strength 1; else empty. Of a batch
-    the worst counts."""
+    """A sentence for people if a strength beyond :data:`SAFE` makes an edit fold much more than strength 1 (or -1) does; else empty.
+
+    Of a batch the worst field counts.
+    """
     if SAFE[0] <= strength <= SAFE[1]:
         return ""
     folds = before = 0.0

@@ -1,4 +1,4 @@
-"""The same movement for what belongs to a picture but has no colours: latents of a VAE, and masks."""
+"""Warping what belongs to a picture but has no colours: latents of a VAE, and masks."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from ..fields.base import FEATHER, FlowField
 from ..geometry.crop import Crop
 from .warp import warp
 
-RATIOS = (8, 16, 32, 4)  # pixels of the picture along each side of a latent pixel; 8 for Stable Diffusion
+RATIOS = (8, 16, 32, 4)  # pixels of the picture to one of the latent, along each axis; 8 for Stable Diffusion
 
 
 def reduced(crop: Crop, size: tuple[int, int]) -> tuple[Crop, int, tuple[int, int]]:
-    """The crop in a raster of ``size`` (height, width) that a VAE made of the picture.
+    """The crop in a latent of ``size`` (height, width) that a VAE made from the picture.
 
-    ComfyUI's VAE first cuts the picture to whole latent pixels, evenly on both sides.
+    ComfyUI's VAE first cuts the picture to a multiple of the ratio, evenly on both sides.
 
     Returns:
-        the crop, pixels per latent pixel, and how many pixels were cut off above and to the left.
+        the crop, the ratio, and how many pixels were cut off at the top and at the left.
 
     Raises:
-        ValueError: the raster belongs to a picture of another size.
+        ValueError: no ratio of :data:`RATIOS` fits, so the latent belongs to a picture of another size.
     """
     h, w = crop.image_size
     ratio = next((r for r in RATIOS if (h // r, w // r) == tuple(size)), None)
@@ -54,11 +54,14 @@ def warp_latent(
     mask: Tensor | None = None,
     feather: float = FEATHER,
 ) -> Tensor:
-    """Move a latent ``[B,C,h,w]`` as :func:`flow_core.warping.warp.warp` moves its picture; colours do not apply.
+    """Warp a latent ``[B,C,h,w]`` as :func:`flow_core.warping.warp.warp` warps its picture; colours do not apply.
 
     Args:
         latent: of the picture that the crop was made for, at one eighth of its size (or another of :data:`RATIOS`).
-        mask: ``[B or 1,H,W]`` in the size of the picture, multiplies the edit.
+        mask: ``[B or 1,H,W]`` of the size of the picture, multiplies the edit.
+
+    Raises:
+        ValueError: the latent is one of a video, or of a picture of another size, or batches do not fit.
     """
     if latent.ndim != 4:
         kind = "video latents" if latent.ndim == 5 else "such latents"
@@ -81,7 +84,7 @@ def warp_mask(
     mask: Tensor | None = None,
     feather: float = FEATHER,
 ) -> Tensor:
-    """Move a mask ``[B,H,W]`` of the picture's size along with the picture; ``mask`` says where the edit acts."""
+    """Warp a mask ``[B,H,W]`` of the picture's size along with the picture; ``mask`` multiplies the edit. ValueError: sizes do not fit."""
     if values.ndim != 3 or tuple(values.shape[1:]) != tuple(crop.image_size):
         h, w = crop.image_size
         raise ValueError(
@@ -93,7 +96,7 @@ def warp_mask(
 def _warp_channels(
     values: Tensor, crop: Crop, field: FlowField, shape: float, mask: Tensor | None, feather: float
 ) -> Tensor:
-    """Channels become grey pictures, which the warp takes."""
+    """Warp each channel as a grey picture."""
     for name, n, fit in (
         ("crops", crop.pictures, (1, len(values))),
         ("fields", field.batch, (1, crop.batch, len(values))),
@@ -101,7 +104,7 @@ def _warp_channels(
     ):
         if n not in fit:
             raise ValueError(f"{n} {name} do not fit a batch of {len(values)}: give one for all, or one for each.")
-    crop = replace(crop, mouth=None)  # nothing is painted into what is no picture
+    crop = replace(crop, mouth=None)  # no teeth are painted into latents and masks
     channels = [
         warp(values[:, c : c + 1].float(), crop, field, shape, 0.0, mask, feather)[0] for c in range(values.shape[1])
     ]

@@ -1,4 +1,4 @@
-"""What a field does to a picture, in numbers for people."""
+"""Numbers that describe an edit: lengths, folds, moved area, and how far a guide sees it go."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ from ..jsons import finite
 from .jacobian import jacobian_determinant
 from .warp import warp
 
-MOVED_AREA = 2.5e-3  # of the face square's side: half a pixel where the square has 200
-_GRID = 256
-_TINT = 4 / 255  # difference between channels that makes a colour
+MOVED_AREA = 2.5e-3  # sides of the face square; a longer offset counts as movement: half a pixel of a square of 200
+_GRID = 256  # points a side at which a field is measured
+_TINT = 4 / 255  # difference between the channels of a shift from which on it is a colour, and not light or shade
 
 
 @dataclass(frozen=True)
 class Measures:
-    """Numbers of one field, as it is applied (tapered, at its strength).
+    """Numbers of one field as it is applied: faded out at the border, at its strength.
 
     Attributes:
         longest: largest offset, in ``unit``.
         mean: mean offset over the face square, in ``unit``.
-        unit: ``px`` of the photo where its crop is known, else ``%`` of the face square's side.
-        determinant: least Jacobian determinant; folds begin at 0.
+        unit: ``px`` of the photo if its crop is known, else ``%`` of the side of the face square.
+        determinant: least Jacobian determinant; at 0 and below the warp folds.
         folds: share 0..1 of the face square that folds.
-        moved: share 0..1 of the face square that moves by more than :data:`MOVED_AREA` of its side.
-        gain: guide gain in logits that the optimiser noted at strength 1, NaN if it noted none.
+        moved: share 0..1 of the face square that moves by more than :data:`MOVED_AREA`.
+        gain: guide gain in logits that the optimiser noted in the field (at strength 1), NaN if it noted none.
     """
 
     longest: float
@@ -61,8 +61,16 @@ class Measures:
 
 
 def measure(field: FlowField, crop: Crop | None = None, strength: float = 1.0) -> list[Measures]:
-    """One :class:`Measures` for every field of a batch; ``crop`` (batch 1 or that of the field) gives the scale, and the face
-    to fields that need it, which are then measured on every face."""
+    """Measure every field of a batch.
+
+    Args:
+        field: batch B or 1.
+        crop: batch B or 1. It gives the scale, and the face to fields that need one; these are measured on every face.
+        strength: times the field.
+
+    Raises:
+        ValueError: batches do not fit, or the field holds NaN.
+    """
     if crop is not None and field.batch != crop.batch and 1 not in (field.batch, crop.batch):
         raise ValueError(f"{crop.batch} crops do not fit {field.batch} fields: give one for all, or one for each.")
     noted, measures = finite(field.meta.get("gain")), []
@@ -85,7 +93,7 @@ def measure(field: FlowField, crop: Crop | None = None, strength: float = 1.0) -
 
 @torch.no_grad()
 def colors(field: FlowField, crop: Crop, strength: float = 1.0) -> bool:
-    """Whether a field gives colours to a picture, rather than light and shade alone."""
+    """Whether a field changes colours, and not only light and shade."""
     flow = field.flow(crop=crop)
     if not (strength and flow.colored):
         return False
@@ -94,7 +102,7 @@ def colors(field: FlowField, crop: Crop, strength: float = 1.0) -> bool:
 
 
 def score(before: Tensor, after: Tensor, crop: Crop, guide: Guide, prompt: Prompt) -> tuple[float, float]:
-    """How far an edit went, and what it cost around the face.
+    """How far an edit went according to a guide, and how much it changed around the face.
 
     Args:
         before: pictures ``[B,3,H,W]``.
@@ -102,8 +110,8 @@ def score(before: Tensor, after: Tensor, crop: Crop, guide: Guide, prompt: Promp
         crop: the faces in ``before``.
 
     Returns:
-        what the guide gained, in its logits along the prompt's directions, averaged over its weighted parts, the faces and
-        their mirror images; and the mean absolute change of colour (0..1) of the pixels outside the faces' outlines.
+        the gain in logits of the guide along the prompt, the mean over its weighted parts, the faces and their mirror images;
+        and the mean absolute change of colour (0..1) of the pixels outside the outlines of the faces.
 
     Raises:
         ValueError: the pictures differ in size or number.
@@ -123,13 +131,13 @@ def score(before: Tensor, after: Tensor, crop: Crop, guide: Guide, prompt: Promp
 
 @torch.no_grad()
 def edit_gain(image: Tensor, crop: Crop, field: FlowField, guide: Guide, prompt: Prompt) -> Tensor:
-    """How far a field takes the faces of ``image [B,3,H,W]`` towards a prompt, ``[B]`` in logits of the guide."""
+    """Gain ``[B]`` in logits of the guide by which a field takes the faces of ``image [B,3,H,W]`` towards a prompt."""
     edited, _ = warp(image, crop, field)
     return gain(guide, prompt, *(crop.aligned(x, guide.image_size) for x in (image, edited)))
 
 
 def _outlines(image: Tensor, crop: Crop) -> Tensor:
-    """1 inside the outlines of the faces, ``[pictures,H,W]``."""
+    """``[pictures,H,W]``: 1 inside the outlines of the faces."""
     pages = [Image.new("L", crop.image_size[::-1]) for _ in range(crop.pictures)]
     for of, contour in zip(crop.of_picture, outline(located(image, crop).landmarks).tolist(), strict=True):
         ImageDraw.Draw(pages[of]).polygon([tuple(p) for p in contour], fill=1)

@@ -1,4 +1,4 @@
-"""The one place where an edit changes pixels: of photos, of channels of a latent, and of video frames."""
+"""How an edit changes pixels: the image formation model, the same for photos, latents and video frames."""
 
 from __future__ import annotations
 
@@ -21,7 +21,9 @@ def edited_pixels(
     light: Tensor | None = None,
     white: float = 1.0,
 ) -> Tensor:
-    """New pixels: ``image`` where ``grid`` says, in its new light, times what is not uncovered, plus the colour (paper, equation 1).
+    """New pixels (paper, equation 1): sampled from ``image`` at ``grid``, relit, darkened where uncovered, recoloured, painted over.
+
+    In this order: ``new += light * (new + DARK)``, ``new *= 1 - uncovered``, ``new += color``, ``painted`` over it.
 
     Args:
         image: ``[1,C,H,W]``, or the part of it that ``grid`` reaches.
@@ -32,11 +34,12 @@ def edited_pixels(
         mode: ``bilinear`` or ``bicubic``.
         padding: see :func:`flow_core.geometry.sampling.sample_grid`.
         painted: ``[1,4,h,w]``, see :class:`flow_core.fields.base.Sample`, with colours in the range of the image's values. None = nothing.
-        light: ``[1,3,h,w]`` the factor of which that has the logarithm, less 1. None = as it is.
-        white: the image's white, 1 or 255.
+        light: ``[1,3,h,w]`` change of light: the factor less 1, where :class:`flow_core.fields.base.Sample` has its logarithm.
+            Because of :data:`flow_core.faces.creases.DARK` it changes black, too. None = no change.
+        white: value of white, 1 or 255.
 
     Returns:
-        ``[1,C,h,w]``. Channels after the third (alpha) move along and have no colour.
+        ``[1,C,h,w]``. A fourth channel (alpha) moves along and keeps its values.
     """
     return recolored(sample_grid(image, grid, mode, padding), color, uncovered, limits, painted, light, white)
 
@@ -50,8 +53,8 @@ def recolored(
     light: Tensor | None = None,
     white: float = 1.0,
 ) -> Tensor:
-    """The second half of :func:`edited_pixels`: what becomes of pixels ``new`` that have been sampled, in place."""
-    rgb = new if new.shape[1] <= 3 else new[:, :3]  # a gradient through a part of a tensor copies all of it
+    """The second half of :func:`edited_pixels`, for pixels ``new`` that have been sampled already; changes them in place."""
+    rgb = new if new.shape[1] <= 3 else new[:, :3]  # only then a slice: its gradient would copy the whole tensor
     if light is not None:
         change = light.mean(1, keepdim=True) if new.shape[1] == 1 else light
         rgb.addcmul_(rgb, change).add_(change, alpha=DARK * white)
@@ -63,4 +66,4 @@ def recolored(
         over, cover = painted.split((3, 1), 1)
         rgb *= 1 - cover
         rgb += over.mean(1, keepdim=True) if new.shape[1] == 1 else over
-    return new if limits is None else F.hardtanh_(new, *limits)  # a clamp, whose slope is quick
+    return new if limits is None else F.hardtanh_(new, *limits)  # a clamp whose gradient is quicker

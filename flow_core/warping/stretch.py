@@ -1,4 +1,4 @@
-"""Where an edit pulls pixels so far that something new should be painted there."""
+"""Where an edit stretches the picture so far that an inpainting model should repaint it; and where it changes anything at all."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from ..geometry.grid import pixel_centers
 from ..geometry.sampling import sample_image
 from ..needs import need
 
-_GRID = 384  # raster over the face square in which regions are found, a side
-_STEP = 2 / _GRID  # differences over this much of the side
+_GRID = 384  # points a side of the raster over the face square in which regions are found
+_STEP = 2 / _GRID  # step of finite differences, crop fractions
 
 
 def stretching(
@@ -25,11 +25,11 @@ def stretching(
     feather: float = FEATHER,
     crop: Crop | None = None,
 ) -> Tensor:
-    """How many times content is stretched in the direction in which it is stretched most.
+    """By which factor content is stretched in the direction in which it is stretched most.
 
-    The warp is backward, so content grows by the inverse of the Jacobian J of ``p -> p + offset(p)``: the stretch is one
-    over J's smaller singular value. Where the warp folds (det J <= 0) it is infinite. Fields that need a face take it from
-    ``crop``.
+    The warp is backward, so content is stretched by the inverse of the Jacobian J of ``p -> p + offset(p)``: by one over
+    the smaller singular value of J. Where the warp folds (det J <= 0) the factor is infinite. Fields that need a face take it
+    from ``crop``.
 
     Returns:
         ``[B,size,size]``, 1 where nothing is stretched.
@@ -39,7 +39,7 @@ def stretching(
 
 
 def _stretching(flow: Flow, centers: Tensor) -> tuple[Tensor, Tensor | None]:
-    """See :func:`stretching`; and how far points are uncovered ``[B,1,size,size]``, where a field says so."""
+    """The result of :func:`stretching`, and how far points are uncovered ``[B,1,size,size]``, or None if the field uncovers nothing."""
     half = _STEP / 2
     shifts = centers.new_tensor([[-half, 0], [half, 0], [0, -half], [0, half]])
     offset, _, uncovered, *_ = flow(torch.cat([centers + s for s in shifts], 1))
@@ -60,19 +60,22 @@ def repair_mask(
     soften: float = 0.01,
     feather: float = FEATHER,
 ) -> Tensor:
-    """Regions of the edited photo that an inpainting model should paint anew: stretched beyond ``threshold``, folded, or uncovered.
+    """A mask of the edited photo for an inpainting model: 1 where it is stretched beyond ``threshold``, folded, or uncovered.
 
     Args:
         field: batch B or 1.
         crop: batch B or 1.
-        threshold: least stretch, above 1.
+        threshold: least factor of stretching (:func:`stretching`), above 1.
         strength: of the shape, as in :func:`flow_core.warping.warp.warp`.
         grow: by how much regions are widened, in fractions of the face square's side.
         soften: width of the soft border, in the same unit; 0 makes the mask hard.
         feather: as in :func:`flow_core.warping.warp.warp`.
 
     Returns:
-        ``[pictures,H,W]`` 0..1, of the photo's size.
+        ``[pictures,H,W]`` 0..1, of the size of the photos.
+
+    Raises:
+        ValueError: a number out of range, or batches that do not fit.
     """
     if not threshold > 1:
         raise ValueError(f"The stretch threshold must be above 1 (1 = not stretched), got {threshold}.")
@@ -103,8 +106,7 @@ def repair_mask(
 def changed_mask(
     field: FlowField, crop: Crop, shape: float = 1.0, color: float = 1.0, feather: float = FEATHER
 ) -> Tensor:
-    """Pixels of the photos ``[pictures,H,W]`` (0 or 1) that an edit changes to the eye: moved by half a pixel of the photo, or
-    recoloured by 1/255."""
+    """``[pictures,H,W]``: 1 where an edit changes the photo visibly, that is moves a pixel by half a pixel or recolours it by 1/255."""
     field = field.to("cpu").scale(shape, color).require_finite()
     flow = field.flow(feather, crop.to("cpu"))
     offset, shift, uncovered, *_ = flow((pixel_centers(_GRID, _GRID) - 0.5) * flow.span + 0.5)
@@ -117,7 +119,7 @@ def changed_mask(
 
 
 def _in_photo(region: Tensor, crop: Crop) -> Tensor:
-    """A raster over face squares ``[B or 1,1,N,N]``, in their pictures ``[pictures,H,W]``; 0 outside the squares."""
+    """Rasters over face squares ``[B or 1,1,N,N]``, placed in their pictures: ``[pictures,H,W]``, 0 outside the squares."""
     if len(region) != crop.batch and 1 not in (len(region), crop.batch):
         raise ValueError(f"{crop.batch} crops do not fit {len(region)} fields: give one for all, or one for each.")
     if crop.batch == crop.pictures == 1:

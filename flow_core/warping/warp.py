@@ -23,31 +23,29 @@ from .pixels import edited_pixels, recolored
 if TYPE_CHECKING:
     from ..geometry.crop import Crop
 
-_TILE = 256, 512  # rows and columns; a tile stays in the processor's cache, and the memory of a warp small
-_LARGE, _LARGE_TILE = (
-    1 << 22,
-    (512, 768),
-)  # pixels of a face from which on tiles are larger: they are asked at few of their pixels
-_SMALL = 640 * 640  # pixels of pictures up to which one core warps them as quickly as more would
-_LINES = 256  # rows that are copied by one thread, and
-_CACHED = 1 << 17  # floats that still lie in the processor's cache when they are looked at after that
-_MANY = 6  # parts of a picture from which on they are shared out
-_NODES = 1000  # a side of a face, at least, at which a field is asked; between them it is interpolated
-_BEYOND = (
-    1.25,
-    0.005,
-)  # times the longest offset in a tile, and sides of a face more, that offsets may be long between its pixels
-_STILL = 1e-3, 1e-5  # offsets in pixels and of colour up to which a pixel is left alone; a change that no format keeps
+_TILE = 256, 512  # rows and columns that are warped at once: they stay in the processor's cache
+_LARGE = (
+    1 << 22
+)  # pixels of a face square from which on tiles are larger, as the field is then sampled at few of their pixels
+_LARGE_TILE = 512, 768
+_SMALL = 640 * 640  # pixels; pictures up to this size one core warps as quickly as several
+_LINES = 256  # rows that one thread copies
+_CACHED = 1 << 17  # floats that are copied before they are searched for extremes, while they are in the cache
+_MANY = 6  # least number of parts that are shared out among threads
+_NODES = 1000  # points along the side of a face at least, at which a field is sampled; between them it is interpolated
+# Between the sampled points of a tile, offsets may be this many times as long as the longest one, and this much longer (crop sides).
+_BEYOND = 1.25, 0.005
+_STILL = 1e-3, 1e-5  # offset in pixels, and colour; pixels that change by no more are copied: no file format keeps less
 
 
 def taper_mask(crop: Crop, feather: float = FEATHER) -> Tensor:
-    """Where an edit can act, in each picture: ``[pictures,H,W]``, 1 in the middle of each crop, 0 at its border and beyond."""
+    """``[pictures,H,W]``: weight of an edit at each pixel, 1 in the middle of each face square, 0 at its border and beyond."""
     masks = torch.zeros(crop.pictures, *crop.image_size)
     crop = crop.to("cpu")
     for i, of in enumerate(crop.of_picture):
         one = crop.select(i)
         x0, y0, x1, y1 = one.bounds()
-        for top in range(y0, y1, _TILE[0]):  # the points of a large photo would need much memory
+        for top in range(y0, y1, _TILE[0]):  # in bands, since the points of a large photo need much memory
             bottom = min(y1, top + _TILE[0])
             pixels = pixel_centers(bottom - top, x1 - x0) * torch.tensor([x1 - x0, bottom - top])
             part = masks[of, top:bottom, x0:x1]
@@ -67,10 +65,10 @@ def warp(
 ) -> tuple[Tensor, Tensor]:
     """Apply fields to the original pixels, at their own resolution (paper, equation 1).
 
-    The crop-frame field is carried into the image by the crop's matrix. Pixels that the field leaves alone, or moves by less
-    than a thousandth of a pixel, are copied, not resampled: with strength 0, a zero field, or outside the crop they are
-    bit-identical. Where the squares of several faces overlap, what their fields do adds up: the original is sampled once, and
-    the order of faces does not matter. A picture without a face stays as it is.
+    The crop's matrix carries the field from the crop frame into the image. Pixels that the field does not change, or moves
+    by less than a thousandth of a pixel, are copied and not resampled: outside the crop, with strength 0 or a zero field, the
+    result is bit-identical. Where the squares of several faces overlap, their offsets and colours add up, so that the original
+    is sampled once and the order of faces does not matter. A picture without a face is returned as it is.
 
     Args:
         image: ``[B,C,H,W]`` with C = 1 (grey), 3 (RGB) or 4 (RGB and alpha, which moves along).
@@ -79,8 +77,8 @@ def warp(
         shape: strength of the coordinate offsets; 0 = off, negative = the opposite movement. A velocity field is made
             not to fold from -1 to 1.5 (:func:`flow_core.warping.jacobian.fold_note`).
         color: strength of the colour offsets.
-        mask: ``[B or 1,H,W]`` in 0..1, multiplies the edit. The offsets of a velocity field are integrated before, so
-            a steep mask may fold what the field alone does not; :func:`flow_core.fields.algebra.mask` masks the velocity.
+        mask: ``[B or 1,H,W]`` in 0..1, multiplies the edit. It multiplies offsets, not velocities, so a steep mask may make a
+            velocity field fold; :func:`flow_core.fields.algebra.mask` masks the velocity.
         feather: share of the crop side over which the edit fades out; colours do so over half of it.
 
     Returns:
@@ -109,7 +107,7 @@ def warp(
 
 
 def _warped(image: Tensor, every: Crop, field: FlowField, mask: Tensor | None, feather: float) -> tuple[Tensor, Tensor]:
-    """:func:`warp` of faces in as many pictures as there are."""
+    """:func:`warp`, of checked arguments; ``every`` has the faces of all B pictures."""
     b, _, h, w = image.shape
     hold_memory()
     out, changed, limits, faces = _empty(image, image.shape), _zeros(image, (b, h, w)), [[] for _ in range(b)], []
@@ -134,7 +132,7 @@ def _warped(image: Tensor, every: Crop, field: FlowField, mask: Tensor | None, f
     if not all(map(math.isfinite, itertools.chain(*limits))):
         require_finite(image)
     for i in range(b):
-        # Bicubic weights and colour offsets may overshoot; pictures beyond 0..1 (HDR) keep their own range.
+        # bicubic weights and colours may overshoot; pictures with values beyond 0..1 (HDR) keep their own range
         limit = min(0.0, *limits[i]), max(1.0, *limits[i])
         m = None if mask is None else mask[i if len(mask) > 1 else 0].to(image)
         work = functools.partial(_warp_tile, image[i : i + 1], out[i : i + 1], changed[i], m, limit)
@@ -143,7 +141,7 @@ def _warped(image: Tensor, every: Crop, field: FlowField, mask: Tensor | None, f
 
 
 def _each(image: Tensor, work: Callable[[Any], None], items: Sequence[Any]) -> None:
-    """Do ``work`` for all items, parts of an image; of a large one in several threads."""
+    """Call ``work`` for all items (parts of an image), in several threads if there are many."""
     if image.device.type == "cpu" and len(items) >= _MANY:
         share_out(work, items)
         return
@@ -152,7 +150,7 @@ def _each(image: Tensor, work: Callable[[Any], None], items: Sequence[Any]) -> N
 
 
 def _rows(*pictures: Tensor) -> list[Tensor]:
-    """Pictures ``[C,H,W]`` of one shape as rows that lie in memory as a whole, if all have such."""
+    """Pictures ``[C,H,W]`` of one shape, viewed so that the first axis is contiguous blocks of memory, if all are laid out alike."""
     if all(p.is_contiguous() for p in pictures):
         return [p.flatten(0, 1) for p in pictures]
     pixels = [p.movedim(0, -1) for p in pictures]
@@ -160,14 +158,14 @@ def _rows(*pictures: Tensor) -> list[Tensor]:
 
 
 class _Face:
-    """One face of a picture, and what its field does there.
+    """One face of a picture with its field.
 
     Attributes:
-        crop: where it is.
+        crop: where the face is.
         flow: the field, with offsets in pixels of the picture.
-        box: the pixels (x0, y0, x1, y1) in which the flow does anything.
-        step: the flow is asked at every ``step``-th pixel where it has sharp borders, or has none anywhere.
-        sharp: boxes of pixels in which it has sharp borders. Beyond them it is smooth enough for twice the step.
+        box: pixels (x0, y0, x1, y1) outside of which the flow does nothing.
+        step: the flow is sampled at every ``step``-th pixel, and interpolated between them.
+        sharp: boxes of pixels in which the flow has sharp borders. If there are any, the step may be doubled outside of them.
     """
 
     def __init__(self, crop: Crop, field: FlowField, feather: float) -> None:
@@ -178,13 +176,13 @@ class _Face:
         self.sharp = crop.boxes_in_image(self.flow.sharp_boxes())
 
     def step_in(self, x0: int, y0: int, x1: int, y1: int) -> int:
-        """At which pixels of a box the flow is asked."""
+        """The step in a box."""
         far = all(x1 < a or c < x0 or y1 < b or d < y0 for a, b, c, d in self.sharp)
         return 2 * self.step if self.step > 1 and self.sharp and far else self.step
 
     def sample(self, x: Tensor, y: Tensor) -> Sample:
         """The flow at pixels ``x`` and ``y``, of shapes that broadcast to ``[h,w]``."""
-        # Coordinates are kept as planes, as grid_sample likes them; matrix products for each pixel would cost more than it.
+        # coordinates are kept as planes: one matrix product per pixel would take longer than grid_sample
         (a, b, u), (c, d, v), _ = self.crop.matrix[0].tolist()
         points = torch.empty(1, 2, *np.broadcast_shapes(x.shape, y.shape), device=x.device)
         torch.add(a * x, b * y + u, out=points[0, 0])
@@ -193,7 +191,7 @@ class _Face:
 
 
 def _tiles(faces: list[_Face]) -> Iterator[tuple[tuple[int, int, int, int], list[_Face]]]:
-    """Boxes (x0, y0, x1, y1) that together cover all faces, and the faces that each may show."""
+    """Boxes (x0, y0, x1, y1) that together cover all faces, each with the faces that reach into it."""
     for k, (x0, y0, x1, y1) in enumerate(face.box for face in faces):
         height, width = _LARGE_TILE if (y1 - y0) * (x1 - x0) >= _LARGE else _TILE
         for top, left in itertools.product(range(y0, y1, height), range(x0, x1, width)):
@@ -205,7 +203,7 @@ def _tiles(faces: list[_Face]) -> Iterator[tuple[tuple[int, int, int, int], list
 
 
 def _empty(image: Tensor, shape: torch.Size) -> Tensor:
-    """Room for floats, laid out as ``image`` is. NumPy asks for large pages of memory, which are had several times as quickly."""
+    """Uninitialised floats, laid out in memory as ``image``. From NumPy, which asks for large pages, several times as quick to get."""
     if image.device.type != "cpu" or image.dtype != torch.float32:
         return torch.empty_like(image) if shape == image.shape else image.new_empty(shape)
     strides = torch.empty_like(image, device="meta").stride() if shape == image.shape else None
@@ -214,7 +212,7 @@ def _empty(image: Tensor, shape: torch.Size) -> Tensor:
 
 
 def _zeros(image: Tensor, shape: torch.Size) -> Tensor:
-    """Zeros, which NumPy takes from the system as they are: memory that nobody writes to costs nothing."""
+    """Zeros. NumPy takes zeroed pages from the system, which cost nothing until they are written to."""
     if image.device.type != "cpu" or image.dtype != torch.float32:
         return image.new_zeros(shape)
     return torch.from_numpy(np.zeros(shape, np.float32))
@@ -228,13 +226,22 @@ def _warp_tile(
     limits: tuple[float, float],
     job: tuple[tuple[int, int, int, int], list[_Face]],
 ) -> None:
-    """Warp the pixels of a box (x0, y0, x1, y1) from ``image`` into ``out``, as the fields of its faces together say."""
+    """Warp one tile from ``image`` into ``out``.
+
+    Args:
+        image: ``[1,C,H,W]``.
+        out: the same shape, a copy of ``image`` in this tile.
+        changed: ``[H,W]``; set to 1 where a pixel changes.
+        mask: ``[H,W]``, or None.
+        limits: least and largest value of the result.
+        job: the tile (x0, y0, x1, y1), and the faces that reach into it.
+    """
     box, faces = job
     x0, y0, x1, y1 = box
     step = min(face.step_in(*box) for face in faces)
     x, y = (_every(first, last, step, image.device) for first, last in ((x0, x1), (y0, y1)))
     edit, counts = _together(faces, x, y[:, None])
-    if counts[-1] and edit[:, -3:].abs().max() < _STILL[1]:  # most of a picture keeps its light
+    if counts[-1] and edit[:, -3:].abs().max() < _STILL[1]:  # mostly no light changes
         edit, counts[-1] = edit[:, :-3], 0
     if mask is not None:
         edit = _between(edit, step, box) * mask[y0:y1, x0:x1]
@@ -249,12 +256,12 @@ def _warp_tile(
     rows, columns = moved.any(1).nonzero()[:, 0].tolist(), moved.any(0).nonzero()[:, 0].tolist()
     if not rows:
         return
-    # What lies around that needs no work.
+    # shrink the tile to what changes
     (top, bottom), (left, right) = ((at[0], at[-1] + 1) for at in (rows, columns))
     more = step > 1
     moved, edit = moved[top:bottom, left:right], edit[..., top : bottom + more, left : right + more]
     x, y = x[left : right + more], y[top : bottom + more]
-    # Where two layers share a pixel it is asked at points between the pixels' centres, and there one may reach farther.
+    # pixels that two layers share are sampled between the pixel centres, too, where offsets may be longer
     beyond = max(_BEYOND[1] * face.crop.side.item() for face in faces)
     source = _Source(image, box, [_BEYOND[0] * v + beyond for v in longest], limits)
     x0, x1, y0, y1 = x0 + left * step, min(x1, x0 + right * step), y0 + top * step, min(y1, y0 + bottom * step)
@@ -281,35 +288,45 @@ def _warp_tile(
     moved = moved.to(changed)
     if step > 1:
         moved = moved.repeat_interleave(step, 0).repeat_interleave(step, 1)[: y1 - y0, : x1 - x0]
-    torch.lerp(image[tile], new, moved.to(new), out=out[tile])  # of 0 or 1: a choice, in less than half of its time
+    torch.lerp(
+        image[tile], new, moved.to(new), out=out[tile]
+    )  # with weights 0 or 1 this is torch.where, in less than half the time
     changed[tile] = moved
 
 
 class _Source:
-    """The part of a photo that the pixels of a box (x0, y0, x1, y1) come from, which move by up to ``reach`` along x and y. Sampling from no
-    more than what is needed keeps coordinates exact."""
+    """The part of a photo from which the pixels of a box are sampled. A small part keeps float32 coordinates exact.
+
+    Args:
+        image: ``[1,C,H,W]``.
+        box: pixels x0, y0, x1, y1.
+        reach: longest offset in pixels, along x and y.
+        limits: least and largest value of new pixels.
+
+    Attributes:
+        start: x and y of the part's first pixel.
+        scale: sampling coordinates (-1..1) for one pixel, along x and y.
+        inner: whether no side of the part is a border of the photo, so that sampling needs no padding.
+    """
 
     def __init__(
         self, image: Tensor, box: tuple[int, int, int, int], reach: Sequence[float], limits: tuple[float, float]
     ) -> None:
-        (x0, x1), (y0, y1) = (
-            _span(box[0], box[2], reach[0], image.shape[3]),
-            _span(box[1], box[3], reach[1], image.shape[2]),
-        )
-        self.start, self.scale, self.limits = (x0, y0), (2 / (x1 - x0), 2 / (y1 - y0)), limits
-        self.part, self.inner = (
-            image[:, :, y0:y1, x0:x1],
-            x0 > 0 and x1 < image.shape[3] and y0 > 0 and y1 < image.shape[2],
-        )
+        height, width = image.shape[2:]
+        x0, x1 = _span(box[0], box[2], reach[0], width)
+        y0, y1 = _span(box[1], box[3], reach[1], height)
+        self.part, self.limits = image[:, :, y0:y1, x0:x1], limits
+        self.start, self.scale = (x0, y0), (2 / (x1 - x0), 2 / (y1 - y0))
+        self.inner = x0 > 0 and x1 < width and y0 > 0 and y1 < height
 
     def places(self, edit: Tensor, x: Tensor, y: Tensor) -> Tensor:
-        """An edit, its offsets in pixels turned, in place, into where in the part they lead from ``x`` and ``y``, -1..1."""
+        """Turn the offsets of an edit at pixels ``x`` and ``y``, in place, into sampling coordinates -1..1 of the part."""
         for plane, at, start, k in zip(edit[0, :2], (x, y), self.start, self.scale, strict=True):
             torch.add((at - start) * k - 1, plane, alpha=k, out=plane)
         return edit
 
     def pixels(self, edit: Tensor, counts: list[int]) -> Tensor:
-        """New pixels, of an edit with :meth:`places`."""
+        """New pixels of an edit that went through :meth:`places`."""
         grid, (color, uncovered, painted, light) = edit[:, :2], _named(edit, counts)
         if not self.inner:
             for plane, k in zip(grid[0], self.scale, strict=True):
@@ -321,13 +338,17 @@ class _Source:
 
 
 def _named(edit: Tensor, counts: list[int]) -> list[Tensor | None]:
-    """Of the planes of an edit: its colours, what is uncovered, what is painted, and the light; None for what there is none of."""
+    """Colour, uncovered, painted and light planes of an edit with these ``counts`` (:func:`_together`); None for a count of 0."""
     return [p if p.shape[1] else None for p in edit[:, 2:].split(counts, 1)]
 
 
 def _together(faces: list[_Face], x: Tensor, y: Tensor) -> tuple[Tensor, list[int]]:
-    """What all faces do at pixels, see :meth:`_Face.sample`, as planes ``[1,n,h,w]``: the sum of the offsets, and what there is of the sum of
-    the colours, what is uncovered, what is painted, and the light as :func:`edited_pixels` takes it. And how many planes there are of these four."""
+    """The edits of all faces together, at pixels as in :meth:`_Face.sample`.
+
+    Returns:
+        planes ``[1,n,h,w]``: the sum of the offsets, then colours, uncovered, painted, and light as :func:`edited_pixels` takes it,
+        as far as any face has them; and how many planes each of these four has.
+    """
     samples = [face.sample(x, y) for face in faces]
     colors = [sample.color for face, sample in zip(faces, samples, strict=True) if face.flow.colored]
     uncovered = [sample.uncovered for sample in samples if sample.uncovered is not None]
@@ -338,23 +359,23 @@ def _together(faces: list[_Face], x: Tensor, y: Tensor) -> tuple[Tensor, list[in
         planes += [functools.reduce(joined, found)] if found else []
         counts.append(planes[-1].shape[1] if found else 0)
     if light:
-        planes[-1] = planes[-1].expm1()  # here, where there are fewer points than pixels
+        planes[-1] = planes[-1].expm1()  # before interpolation, where there are fewer points than pixels
     return torch.cat(planes, 1), counts
 
 
 def _over(below: Tensor, above: Tensor) -> Tensor:
-    """Two paintings, colours times cover and cover, one over the other."""
+    """One painting over another; both are colours times cover, and cover."""
     return below * (1 - above[:, 3:]) + above
 
 
 def _every(first: int, last: int, step: int, device: torch.device) -> Tensor:
-    """Centres of every ``step``-th pixel, up to the first one that is not before the last."""
+    """Centres of every ``step``-th pixel from ``first`` on; with a step above 1 up to the first one at or beyond ``last``."""
     count = last - first if step == 1 else (last - first - 1) // step + 2
     return first + 0.5 + step * torch.arange(count, device=device, dtype=torch.float32)
 
 
 def _between(planes: Tensor, step: int, box: tuple[int, int, int, int]) -> Tensor:
-    """Values at all pixels of a box, between those ``[B,C,n,m]`` at every ``step``-th."""
+    """Values at all pixels of a box, interpolated between those ``[B,C,n,m]`` at every ``step``-th pixel."""
     if step == 1:
         return planes
     height, width = ((n - 1) * step + 1 for n in planes.shape[2:])
@@ -363,7 +384,7 @@ def _between(planes: Tensor, step: int, box: tuple[int, int, int, int]) -> Tenso
 
 
 def _span(first: int, last: int, reach: float, size: int) -> tuple[int, int]:
-    """Which pixels of a photo, along an axis of ``size``, bicubic sampling needs where the pixels from ``first`` to ``last``
-    move by up to ``reach``."""
+    """The range of pixels, along an axis of ``size``, that bicubic sampling needs for pixels ``first`` to ``last`` that move by up to
+    ``reach``."""
     far = math.ceil(min(reach, size)) + 3
     return max(first - far, 0), min(last + far, size)

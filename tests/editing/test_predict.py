@@ -15,7 +15,7 @@ from torch import Tensor, distributed, multiprocessing
 
 from flow_core.cli import common
 from flow_core.cli import main as cli
-from flow_core.editing import predict
+from flow_core.editing import bounds, predict
 from flow_core.editing.gates import COLOR_REGIONS
 from flow_core.editing.named import named
 from flow_core.editing.predict import Predictor, PredictorError, key_texts
@@ -204,7 +204,7 @@ def test_whatever_it_learnt_stays_within_what_faces_can_do(
             assert field.coefficients().isfinite().all()
             assert 0 <= field.relax.min() <= field.relax.max() <= 1
             kept = shown * torch.where(shown > 0, 1 - field.relax[0], torch.ones(()))
-            assert (kept + field.units[0] <= shown.clamp(min=predict.FULL) + 1e-5).all()
+            assert (kept + field.units[0] <= shown.clamp(min=bounds.FULL) + 1e-5).all()
             assert (kept + field.units[0] >= shown.clamp(max=0) - 1e-5).all()
             assert field.controls.abs().max() <= 2
 
