@@ -1,8 +1,8 @@
-"""What each concept that a guide knows by name is to the anatomical rig: amounts of face units and shape controls.
+"""Concepts that a guide knows by name, translated for the anatomical rig: amounts of face units and shape controls.
 
 The names are those of :data:`flow_core.train.attributes.CONCEPTS`, in the same order; the plainest phrase of each is in
-:data:`flow_core.guides.attributes.KNOWN`. Left and right are the person's own, as in face units. Amounts are what an artist would call
-the thing at full strength, "relax NAME" takes away what a face shows already.
+:data:`flow_core.guides.attributes.KNOWN`. Left and right are the person's own, as in face units. The amounts are those of the
+concept at full strength, as an artist would call it; "relax NAME" takes away what a face shows already.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ EXPRESSION, SHAPE, COLOR = "expression", "shape", "color"
 
 @dataclass(frozen=True)
 class Meaning:
-    """What a concept is.
+    """What a concept means to the rig.
 
     Attributes:
         text: its plainest phrase.
-        kind: expression (what a face does), shape (what it is), or color, which no muscle does.
+        kind: :data:`EXPRESSION` (what a face does), :data:`SHAPE` (what it is like), or :data:`COLOR`, for which there are no muscles.
         amounts: named amounts for :meth:`flow_core.fields.muscles.MusclesField.of`; empty for colours.
     """
 
@@ -42,12 +42,12 @@ def _look(x: float, y: float) -> dict[str, float]:
 
 
 def _side(name: str, side: str) -> dict[str, float]:
-    """A preset of one side, which is written for the left."""
+    """The preset ``name``, which is written for the left side, on ``side`` (``Left`` or ``Right``)."""
     swap = {"Left": "Right"} if side == "Right" else {}
     return {(n[:-4] + swap["Left"] if swap and n.endswith("Left") else n): v for n, v in PRESETS[name].items()}
 
 
-# A chin that pushes the lower lip up keeps the lips shut, which corners that are drawn down would part over teeth.
+# The chin pushes the lower lip up to keep the lips shut; corners that are drawn down would part them and show teeth.
 _CORNERS_DOWN = {"mouthFrown": 0.9, "mouthShrugLower": 0.2} | {
     f"relax {n}": 1.0 for n in ("mouthSmile", "mouthUpperUp", "mouthLowerDown", "mouthStretch", "mouthDimple")
 }
@@ -62,7 +62,7 @@ _EXPRESSIONS: dict[str, dict[str, float]] = {
         )
     },
     "stern": {"relax mouthSmile": 1.0, "browDown": 0.5, "browTogether": 0.4, "eyeSquint": 0.2, "mouthPress": 0.4, "mouthFrown": 0.25},
-    # As a whole, as people do; the outer ends by more than the inner ones make a villain.
+    # the whole brow rises, as people raise it; outer ends higher than inner ones would look villainous
     "brows raised": {"browInnerUp": 1.05, "browOuterUp": 0.7},
     "brows lowered": {"relax browInnerUp": 1.0, "relax browOuterUp": 1.0, "browDown": 0.9},
     "frown": {"browDown": 0.7, "browTogether": 0.8},

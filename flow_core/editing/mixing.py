@@ -1,8 +1,9 @@
-"""What becomes of muscles that two wishes for one face both claim, and of those that a little of a wish has no use for.
+"""Conflicts between what several wishes of a prompt name: which expression gets which muscles, and what a weak wish leaves out.
 
-A smile that is sad, angry or afraid shows it in brows and eyes, and keeps its mouth (Ekman and Friesen, Unmasking the Face, 1975: blends show
-one emotion above and the other below); muscles of both, added up, would pull the corners of the mouth both ways. And a single movement
-that is turned down, as in "smile but do not squint" and "angry with the mouth shut", is also left out of the expressions that have it.
+A sad, angry or frightened smile keeps the mouth of the smile and shows the other emotion in brows and eyes (Ekman and Friesen,
+Unmasking the Face, 1975: blends show one emotion above and the other below); the muscles of both, added up, would pull the
+corners of the mouth both ways. And a single movement that is turned down, as in "smile but do not squint" or "angry with the
+mouth shut", is also left out of the expressions that contain it.
 """
 
 from __future__ import annotations
@@ -18,15 +19,24 @@ from .concepts import EXPRESSION, MEANINGS
 GLAD = frozenset({"smile", "laugh", "smirk", "smirk left", "smirk right"})
 TROUBLED = frozenset({"anger", "sadness", "fear", "disgust", "worry", "stern", "surprise"})
 WHOLE = frozenset({*PRESETS, "stern", "contempt"}) - {"eyes closed", "wink"}  # expressions of a whole face
-PARTING = "mouthUpperUp", "mouthLowerDown", "jawOpen"  # part the lips of a smile
-PARTS = 0.55, 0.85  # of a smile, up to which lips stay shut, and from which on they part as they do in a whole one
+PARTING = "mouthUpperUp", "mouthLowerDown", "jawOpen"  # units that part the lips of a smile
+PARTS = 0.55, 0.85  # amounts of a smile: up to the first the lips stay shut, from the second on they part fully
 _ABOVE, _BELOW, _JAW = ("brow", "eye", "nose"), ("mouth", "cheek"), "jawOpen"
 
 
 def shared(name: str, asked: Mapping[str, float]) -> Mapping[str, float]:
-    """Named amounts of a concept beside all concepts that are ``asked`` for, with how much of each: a glad expression leaves brows and eyes
-    to a troubled one as far as that one is asked for as much, and so does the troubled one leave the mouth to the glad, but for a jaw that
-    it opens."""
+    """The amounts of a concept when other concepts are asked for, too.
+
+    A glad expression leaves brows, eyes and nose to a troubled one, and the troubled one leaves mouth and cheeks to the glad one
+    (but keeps a jaw that it opens): completely if the other one is asked for at least as much, else in part.
+
+    Args:
+        name: the concept.
+        asked: all concepts that are asked for -> how much of each.
+
+    Returns:
+        unit or control -> amount, as in :class:`flow_core.editing.concepts.Meaning`.
+    """
     amounts = MEANINGS[name].amounts
     glad, troubled = (max((asked[n] for n in names if n in asked), default=0.0) for names in (GLAD, TROUBLED))
     if min(glad, troubled) <= 0 or name not in GLAD | TROUBLED:
@@ -37,13 +47,14 @@ def shared(name: str, asked: Mapping[str, float]) -> Mapping[str, float]:
 
 
 def _leaves(name: str, muscle: str) -> bool:
+    """Whether an expression leaves a muscle to its counterpart."""
     if name in GLAD:
         return _muscle(muscle).startswith(_ABOVE)
     return _muscle(muscle).startswith(_BELOW) or muscle == f"{RELAX} {_JAW}"
 
 
 def as_much(name: str, amounts: Mapping[str, float], much: float) -> Mapping[str, float]:
-    """``amounts`` of a concept of which ``much`` is wanted: who smiles a little keeps the lips shut, and shows no slit of teeth."""
+    """The amounts of a concept of which ``much`` is wanted: a slight smile keeps the lips shut, and shows no slit of teeth."""
     if name != "smile" or not 0 < much < PARTS[1]:
         return amounts
     parts = smoothstep(much, *PARTS)
@@ -51,7 +62,7 @@ def as_much(name: str, amounts: Mapping[str, float], much: float) -> Mapping[str
 
 
 def left_out(name: str, much: float) -> dict[str, float]:
-    """Shares 0..1 of muscles that others may not have because of a single movement that is wanted (``much`` > 0) or turned down."""
+    """Muscles that other concepts lose because of a single movement that is wanted (``much`` > 0) or turned down: unit -> share 0..1."""
     if MEANINGS[name].kind != EXPRESSION or name in WHOLE:
         return {}
     if much > 0:

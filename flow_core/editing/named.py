@@ -1,11 +1,11 @@
 """What a prompt names: expressions, muscles and shapes of the anatomical rig.
 
-Of the built-in guide, whose text space is laid out for it, the concepts that a text means are read with their amounts: "a slight
-smile" is half a smile, "not frowning" relaxes the muscles of a frown, and several wishes add up.
+The text space of the built-in guide is laid out by concepts, which are read from a text with their amounts: "a slight smile" is half
+a smile, "not frowning" relaxes the muscles of a frown, and several wishes add up.
 
-Another guide knows how near two texts are. So each part of a prompt is compared with texts for the presets and shapes, and what it means
-most becomes where an edit starts, and which group of muscles and shapes it may use. Texts about colour stand among the examples
-so that a prompt about colour names no muscle.
+Of any other guide only the similarity of texts is known. So each part of a prompt is compared with example texts of the presets and
+shapes; the most similar ones are where an edit starts, and say which group of muscles and shapes it may use. Texts about colour
+are among the examples, so that a prompt about colour names no muscle.
 """
 
 from __future__ import annotations
@@ -26,9 +26,8 @@ from .concepts import COLOR, EXPRESSION, MEANINGS, SHAPE
 from .gates import COLOR_EXAMPLES
 from .mixing import as_much, left_out, shared
 
-EXAMPLES: dict[
-    str, tuple[str, ...]
-] = {  # concept -> texts that ask for it, for guides that can only be asked how near texts are
+# Concept -> texts that ask for it, for guides of which only the similarity of texts is known
+EXAMPLES: dict[str, tuple[str, ...]] = {
     "neutral": ("a neutral face", "an expressionless face", "a face without an expression"),
     "smile": ("a smiling face", "a happy face", "a joyful face", "a cheerful face"),
     "laugh": ("a laughing face", "a face laughing out loud", "a face with a big grin"),
@@ -94,9 +93,14 @@ EXAMPLES: dict[
     "young": ("a young face",),
     "face heavy": ("a heavy face", "a fat face"),
 }
-LEAST = 0.45  # likeness to the nearest example below which a text names nothing
-NEARLY = 0.15  # amounts read between 0.85 and 1.15 are those of texts that say no amount
-WITHIN = 0.12  # examples less alike than the nearest one by this share count no more
+LEAST = 0.45  # a text whose similarity to the nearest example is below this names nothing
+NEARLY = 0.15  # amounts between 0.85 and 1.15 are taken for 1: the text states no amount
+LEAST_SPREAD, UNSEEN_SPREAD = (
+    0.05,
+    0.2,
+)  # standard deviations added to all units, and to those that the reader sees badly
+CONTROL_SPREAD = 0.4  # standard deviation of each control
+WITHIN = 0.12  # only examples whose similarity is within this share of the largest one count
 
 
 @dataclass(frozen=True)
@@ -104,10 +108,10 @@ class Named:
     """What a prompt names.
 
     Attributes:
-        field: where an edit starts; nothing where nothing is named.
-        expression: 0..1, whether it asks for what a face does, and
-        shape: for what a face is; 0 both where it asks for colour alone.
-        concepts: the concepts that it names, with their amounts; what is taken away has negative ones.
+        field: where an edit starts; a zero field if nothing is named.
+        expression: 0..1, whether it asks for what a face does.
+        shape: 0..1, whether it asks for what a face is like. Both are 0 if it asks for colour alone.
+        concepts: named concept -> amount; negative if it is to be taken away.
     """
 
     field: MusclesField
@@ -117,7 +121,7 @@ class Named:
 
 
 def named(guide: Guide, prompt: Prompt) -> Named:
-    """What all parts of a prompt name together, each as much as its weight says."""
+    """What all parts of a prompt name together, each with its weight."""
     field = MusclesField.of({})
     amounts, wanted = field.coefficients(), torch.ones(len(load_rig().unit_names))
     kinds = {EXPRESSION: 0.0, SHAPE: 0.0, COLOR: 0.0}
@@ -134,11 +138,11 @@ def named(guide: Guide, prompt: Prompt) -> Named:
     for name, much, weight in wishes:
         meaning = MEANINGS[name]
         kinds[meaning.kind] = max(kinds[meaning.kind], abs(much))
-        turned = much < 0 and meaning.kind == EXPRESSION  # is to be gone: relaxed, for its opposite is not asked for
+        turned = much < 0 and meaning.kind == EXPRESSION  # an expression that is turned down is relaxed, not reversed
         totals[name, turned] = totals.get((name, turned), 0.0) + much * weight
         for muscle, share in left_out(name, much * weight).items():
             wanted[load_rig().unit_names.index(muscle)] *= 1 - share
-    # what two expressions both move goes as far as one of them takes it: who is surprised with an open mouth opens it once
+    # a unit that several expressions move gets the largest of their amounts: a surprised face with an open mouth opens it once
     together = torch.zeros_like(amounts[:, : 2 * len(wanted)])
     for (name, turned), much in totals.items():
         meaning = MEANINGS[name]
@@ -152,7 +156,7 @@ def named(guide: Guide, prompt: Prompt) -> Named:
     amounts[:, : len(wanted)] = torch.where(
         amounts[:, : len(wanted)] > 0, amounts[:, : len(wanted)] * wanted, amounts[:, : len(wanted)]
     )
-    if not all(parts):  # one names nothing that is known here, so that it may be anything
+    if not all(parts):  # a part that names nothing known may be about anything
         kinds[EXPRESSION] = kinds[SHAPE] = 1.0
     most = max(kinds.values()) or 1.0
     made = field.with_coefficients(amounts).with_meta(prompt=str(prompt), neutral=prompt.neutral, guide=guide.name)
@@ -160,36 +164,34 @@ def named(guide: Guide, prompt: Prompt) -> Named:
 
 
 def _relaxed(amounts: dict[str, float]) -> dict[str, float]:
-    """Takes the muscles of an expression away; a shape that helps it is not shown, and so cannot be relaxed."""
+    """The amounts that relax the muscles of an expression. Shape controls in it are left out: a face does not show them."""
     units = load_rig().unit_names
     named = (n for n, much in amounts.items() if n.split(" ")[0] != RELAX and much > 0)
     return {f"{RELAX} {n}": 1.0 for n in named if n in units or f"{n}Left" in units}
 
 
 def _meant(guide: Guide, prompt: Prompt) -> list[dict[str, float]]:
-    """For each part of a prompt the concepts that it means, and how much of each."""
+    """For each part of a prompt: concept -> how much of it is meant."""
     if guide.meanings is None:
         return _nearest(guide, prompt)
     points = torch.stack([embed(guide, text) for text, _ in prompt.parts]).cpu()
     read, _ = guide.meanings.read(points)
-    if prompt.neutral != NEUTRAL:  # what the face is said to be already is not asked for
+    if prompt.neutral != NEUTRAL:  # what the neutral text says already is not asked for
         shown, _ = guide.meanings.read(embed(guide, prompt.neutral)[None].cpu())
         read = read - shown * (shown.abs() >= UNDERSTOOD)
     names = guide.meanings.names
-    read = torch.where(
-        (read.abs() - 1).abs() < NEARLY, read.sign(), read
-    )  # what is asked for plainly is asked for wholly
+    read = torch.where((read.abs() - 1).abs() < NEARLY, read.sign(), read)
     kept = [row * (row.abs() >= UNDERSTOOD / 2) * float(row.abs().max() >= UNDERSTOOD) for row in read]
     return [{names[k]: float(row[k]) for k in row.nonzero()[:, 0].tolist() if names[k] in MEANINGS} for row in kept]
 
 
 def _nearest(guide: Guide, prompt: Prompt) -> list[dict[str, float]]:
-    """What is nearest to each part among :data:`EXAMPLES`, in shares."""
+    """For each part of a prompt: the concepts of the nearest :data:`EXAMPLES` -> shares that add up to 1; nothing if none is near."""
     rows = [(text, name) for name, texts in EXAMPLES.items() for text in texts]
     rows += [(text, "") for texts in COLOR_EXAMPLES.values() for text in texts]
     neutral = guide.encode_text([prompt.neutral])
     known = F.normalize(guide.encode_group([text for text, _ in rows]) - neutral, dim=-1)
-    common = known.mean(0)  # what all have in common only says that something is asked for
+    common = known.mean(0)  # what all examples have in common only says that something is asked for
     asked = F.normalize(guide.encode_text([text for text, _ in prompt.parts]) - neutral, dim=-1)
     likeness = F.normalize(asked - common, dim=-1) @ F.normalize(known - common, dim=-1).T  # [K,N]
     found = []
@@ -206,20 +208,24 @@ def _nearest(guide: Guide, prompt: Prompt) -> list[dict[str, float]]:
     return found
 
 
-_A_COLOR = "lips red"  # stands for all colours, none of which moves anything
+_A_COLOR = "lips red"  # stands for all colours: none of them moves anything
 
 
 def covariance(expression: float, shape: float) -> Tensor:
-    """How units and controls vary on real faces, ``[U+C,U+C]``, as far as an edit may use either.
+    """Covariance ``[U+C,U+C]`` of units and controls over real faces, the metric of the natural gradient.
 
-    Of units it is the covariance that the rig brings, left and right alike; units that its teacher sees badly get a variance of
-    their own. Controls vary independently.
+    That of the units comes with the rig and is made symmetric in left and right; units that the reader sees badly get additional
+    variance. Controls are independent of each other.
+
+    Args:
+        expression: 0..1, whether an edit may move units; scales their standard deviations.
+        shape: 0..1, the same for controls.
     """
     rig = load_rig()
-    spread = torch.full((len(rig.unit_names),), 0.05)
+    spread = torch.full((len(rig.unit_names),), LEAST_SPREAD)
     for i, name in enumerate(rig.unit_names):
         if name.startswith(UNSEEN):
-            spread[i] = 0.2
+            spread[i] = UNSEEN_SPREAD
     units = rig.covariance + torch.diag(spread.square())
     both = _tied(rig.unit_names)
     units = both @ units @ both.T
@@ -227,11 +233,8 @@ def covariance(expression: float, shape: float) -> Tensor:
     return torch.block_diag(expression**2 * units, shape**2 * controls)
 
 
-CONTROL_SPREAD = 0.4
-
-
 def _tied(names: tuple[str, ...]) -> Tensor:
-    """Matrix that makes left and right the mean of both."""
+    """Matrix ``[N,N]`` that replaces left and right by their mean."""
     matrix = torch.eye(len(names))
     for i, name in enumerate(names):
         other = name.removesuffix("Left") + "Right" if name.endswith("Left") else name

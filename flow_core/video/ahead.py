@@ -12,7 +12,10 @@ T = TypeVar("T")
 
 
 def ahead(items: Iterator[T], size: int = QUEUE) -> Iterator[T]:
-    """The same items, made in a thread of their own, at most ``size`` ahead of their use."""
+    """The same items, computed in a thread of their own, at most ``size`` ahead of their use.
+
+    An error in that thread is raised here, after the items before it. Close the iterator if it is not used up: that ends the thread.
+    """
     waiting: queue.Queue = queue.Queue(size)
     stopped = threading.Event()
 

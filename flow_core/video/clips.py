@@ -25,11 +25,11 @@ class ClipError(ValueError):
 
 
 class DamagedClip(ClipError):
-    """Frames of a clip are missing: it is cut off, or damaged. Raised after the last one that can be read."""
+    """Frames of a clip are missing, as it is cut off or damaged. Raised after the last frame that can be read."""
 
 
 def require_av() -> ModuleType:
-    """The module ``av``; :class:`ClipError` where it is not installed."""
+    """The module ``av``; :class:`ClipError` if it is not installed."""
     try:
         import av
     except ImportError as e:
@@ -39,7 +39,7 @@ def require_av() -> ModuleType:
 
 @dataclass(frozen=True)
 class Frame:
-    """One picture of a clip, upright.
+    """One frame of a clip, upright.
 
     Attributes:
         pixels: ``[H,W,3]`` uint8 RGB.
@@ -57,19 +57,20 @@ class Frame:
 
 @dataclass(frozen=True)
 class Clip:
-    """What a video file is, before its frames are read.
+    """What is known of a video file before its frames are read; iterate over it to read them.
 
     Attributes:
         path: the file, or the address of a camera.
         fps: mean frames a second.
-        frames: how many there are, as far as the file tells; 0 where it does not.
+        frames: number of frames that the file states; 0 if it states none.
         time_base: unit of time stamps, seconds.
         colors: matrix, range, primaries and transfer function, as FFmpeg numbers them.
-        aspect: width of a pixel, in its heights, as it is shown.
+        aspect: aspect ratio of a pixel (width over height) as it is shown.
         format: FFmpeg's name of the input format, for cameras.
-        stream: index of the video stream; cover pictures are none.
-        start: time stamp of the beginning, seconds; that of a broadcast is not 0. Frames and sound are told from there.
-        notes: what of the clip is not kept by an 8-bit, opaque copy, one sentence each.
+        options: of FFmpeg's input, name and value.
+        stream: index of the video stream; cover pictures do not count.
+        start: time stamp at which the clip begins, seconds; not 0 in a broadcast. Times of frames and sound are relative to it.
+        notes: what an 8-bit, opaque copy of the clip loses, one sentence each.
     """
 
     path: str
@@ -86,10 +87,15 @@ class Clip:
 
     @classmethod
     def open(cls, path: str | Path, format: str | None = None, **options: str) -> Clip:
-        """Look into a file.
+        """Open a file or camera, and look at its first frame.
+
+        Args:
+            path: the file, or the address of a camera.
+            format: FFmpeg's name of the input format, for cameras.
+            options: of FFmpeg's input.
 
         Raises:
-            ClipError: PyAV is missing, or this is no video.
+            ClipError: PyAV is missing, or this is no video that can be read; the message says what to do.
         """
         av = require_av()
         if format is None and not Path(path).is_file():
@@ -127,7 +133,7 @@ class Clip:
             )  # fmt: skip
 
     def __iter__(self) -> Iterator[Frame]:
-        """Decode, upright and in order; the memory used does not depend on the length.
+        """Decode the frames, upright and in order; memory does not grow with the length.
 
         Raises:
             DamagedClip: after all frames that can be read, where some could not.
@@ -141,7 +147,7 @@ class Clip:
             last, turn, start = None, None, round(self.start / self.time_base)
             for frame in _decoded(av, file, stream, losses):
                 pts = frame.pts - start if frame.pts is not None else 0 if last is None else last + step
-                last = pts if last is None else max(pts, last + 1)  # an encoder takes rising stamps only
+                last = pts if last is None else max(pts, last + 1)  # encoders need rising time stamps
                 turn = _turn(frame) if turn is None or _matrix(frame) else turn
                 array = _turned(frame.to_ndarray(format="rgb24"), turn)
                 yield Frame(torch.from_numpy(array), last, float(last * self.time_base))
@@ -156,14 +162,15 @@ class Clip:
 
 
 class _Losses:
-    """Counts what of a clip arrives.
+    """Counts how much of a clip is missing while it is read.
 
     Attributes:
-        packets: of the video, that came.
-        failed: those that could not be decoded, and frames that are known to be damaged.
+        packets: number of video packets that were read.
+        failed: number of packets that could not be decoded, and of frames marked as damaged.
         shown: end of the last frame, seconds.
         reached: end of the last packet of any stream, seconds.
-        promised: where the clip should have ended, seconds, if it does before; else 0.
+        end: where a clip that is cut off ends, seconds; else 0.
+        promised: where it should have ended, seconds; else 0.
     """
 
     def __init__(self) -> None:
@@ -171,8 +178,11 @@ class _Losses:
         self.shown = self.reached = self.end = self.promised = 0.0
 
     def count(self, file, stream, fps: Fraction) -> int:
-        """How many frames are missing. Formats tell their length in different ways, and a file that ends early often gives no
-        error; a copy of a broadcast has no length of its own."""
+        """How many frames are missing, once all packets were read.
+
+        A file that is cut off often gives no error, so its stated length is compared with what was read. Formats state their length
+        in different ways; a recorded broadcast has none.
+        """
         frame = 1 / float(fps)
         slack, at, end = 1.5 * frame, self.shown, 0.0
         if "mp4" in file.format.name:  # an edit list may leave frames out, so their number alone says nothing
@@ -191,7 +201,7 @@ class _Losses:
 
 
 def _film(file):
-    """The video stream that players show: no cover picture."""
+    """The video stream that players show, which is no cover picture; None if there is none."""
 
     def is_cover(stream) -> bool:
         flags = stream.disposition
@@ -203,8 +213,8 @@ def _film(file):
 
 
 def _decoded(av: ModuleType, file, stream, losses: _Losses) -> Iterator:
-    """The frames of a stream; what cannot be decoded is counted and left out."""
-    packets = file.demux()  # of all streams, as some files tell their length as a whole only
+    """The frames of a stream; packets that cannot be decoded are counted and skipped."""
+    packets = file.demux()  # of all streams, as some formats only state the length of the whole file
     while True:
         try:
             packet = next(packets, None)
@@ -235,10 +245,9 @@ def _not_kept(frame, stream) -> list[str]:
     """What an 8-bit, opaque, progressive copy of a clip loses."""
     notes = []
     parts = frame.format.components
-    alpha = (
-        any(c.is_alpha for c in parts) and int(frame.to_ndarray(format="rgba")[..., 3].min()) < 250
-    )  # older FFmpeg rounds
-    # of VP8 and VP9 FFmpeg's own decoders leave it out
+    opaque = 250  # and not 255, as older versions of FFmpeg round
+    alpha = any(c.is_alpha for c in parts) and int(frame.to_ndarray(format="rgba")[..., 3].min()) < opaque
+    # FFmpeg's own decoders of VP8 and VP9 drop the alpha channel
     if alpha or "1" in [v for k, v in stream.metadata.items() if k.lower() == "alpha_mode"]:
         notes.append("is transparent in places; the copy is not.")
     if max(c.bits for c in parts) > 8:
@@ -249,8 +258,8 @@ def _not_kept(frame, stream) -> list[str]:
 
 
 def _matrix(frame) -> tuple[int, ...] | None:
-    """The display matrix of a frame as 9 fixed point numbers; None where it has none, or where PyAV does not know what else lies beside the frame
-    (in pictures, and in files of programs that are newer than it)."""
+    """The display matrix of a frame as 9 fixed-point numbers; None if it has none, or if PyAV cannot list the frame's side data
+    (it raises an error over kinds that are newer than itself)."""
     try:
         beside = list(frame.side_data)
     except ValueError:
@@ -262,8 +271,8 @@ def _matrix(frame) -> tuple[int, ...] | None:
 
 
 def _turn(frame) -> tuple[bool, bool, bool]:
-    """How a frame is shown: rows and columns exchanged, then mirrored left to right, then upside down. A turn by another angle than
-    quarters is rounded, as players do."""
+    """How a frame is to be shown: whether rows and columns are exchanged, then mirrored left to right, then turned upside down.
+    Other angles than multiples of 90 degrees are rounded, as players do."""
     found = _matrix(frame)
     if found is None:
         return False, False, False
@@ -274,6 +283,7 @@ def _turn(frame) -> tuple[bool, bool, bool]:
 
 
 def _turned(array: np.ndarray, turn: tuple[bool, bool, bool]) -> np.ndarray:
+    """Pixels ``[H,W,3]``, turned as :func:`_turn` says."""
     exchanged, mirrored, upside_down = turn
     array = array.swapaxes(0, 1) if exchanged else array
     array = array[:, ::-1] if mirrored else array
@@ -281,6 +291,7 @@ def _turned(array: np.ndarray, turn: tuple[bool, bool, bool]) -> np.ndarray:
 
 
 def opened(av: ModuleType, path: str, format: str | None = None, options: dict[str, str] | None = None):
+    """An open container of PyAV; :class:`ClipError` if it cannot be opened."""
     try:
         return av.open(path, format=format, options=options or {})
     except (av.error.FFmpegError, OSError, ValueError) as e:

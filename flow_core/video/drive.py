@@ -1,7 +1,8 @@
-"""What a face does in a clip, put on another face: the expressions of all frames, relative to one of them.
+"""Driving a portrait by a clip: the expressions of all frames, relative to one of them, put on another face.
 
-A driving clip is followed as in :mod:`flow_core.video.editor`, each of its frames is read as a photograph is, and what is read is smoothed. Only
-muscles are carried over: eyes and gaze, brows, cheeks, mouth and jaw. The head keeps its pose, so that hair and background stay as they are.
+The face of the driving clip is followed as in :mod:`flow_core.video.editor`, each frame is read as a photograph is, and the result is
+smoothed over time. Only muscles are carried over: eyes and gaze, brows, cheeks, mouth and jaw. The head keeps its pose, so that hair
+and background stay as they are.
 """
 
 from __future__ import annotations
@@ -34,12 +35,12 @@ from .settings import VideoSettings
 from .smoothing import OneEuro, cutoff
 from .tracking import square
 
-# Units of a frown, and seconds before and after a frame over which they are a mean
-FROWNS, FROWNING = ("browTogether", "browDown"), 0.1
+FROWNS = ("browTogether", "browDown")  # units of a frown
+FROWNING = 0.1  # seconds before and after a frame over which these are averaged
 REFERENCES = ("neutral", "first")
-# By how much a change is multiplied, since less of it arrives than is read: what MediaPipe reads over time in portraits that six real clips
-# drive has 0.71 to 0.74 of the deviation that it has in the clips where eyes look up and down. Of a mouth that is drawn aside the reader
-# sees a tenth (correlation 0.92), of a funnel half.
+# Factors for changes of units that arrive weakened: in portraits driven by six real clips, MediaPipe reads 0.71 to 0.74 of the standard
+# deviation over time that it reads in the clips, for eyes that look up and down. Of a mouth that is drawn aside our reader sees a
+# tenth (correlation 0.92), of a funnel half.
 GAINS = {"eyeLookUp": 1.3, "eyeLookDown": 1.3, "mouthLeft": 6.0, "mouthRight": 6.0, "mouthFunnel": 1.6}
 
 
@@ -48,9 +49,10 @@ class Reading:
     """What a face shows over time.
 
     Attributes:
-        units: ``[T,U]`` in each frame, in the order of the rig's, as of :func:`flow_core.fields.expressions.expression_of`; where the face is lost, what it showed last.
-        times: seconds of each frame.
-        stamps: the frames' own time stamps, in units of their clip.
+        units: ``[T,U]`` of each frame, in the order of the rig, as of :func:`flow_core.fields.expressions.expression_of`; while the
+            face is lost, those that it showed last.
+        times: time of each frame, seconds.
+        stamps: time stamp of each frame, in units of the clip.
         found: whether each frame shows the face.
     """
 
@@ -68,8 +70,8 @@ def read_frames(
     Args:
         frames: of one size, such as a :class:`flow_core.video.clips.Clip`.
         detector: from :func:`flow_core.faces.detect.load_detector`.
-        settings: of the following; its ``smooth`` steadies what is read too.
-        crop: where the face is in the first frame; None: the largest.
+        settings: of the tracking; its ``smooth`` also smooths what is read.
+        crop: where the face is in the first frame; None = the largest face.
 
     Raises:
         FaceNotFound: no frame shows a face.
@@ -82,7 +84,7 @@ def read_frames(
         face = next((f for f in editor.edit(frame.pixels, frame.time).faces if f.visible), None)
         if face is None:
             seen.append(None)
-        else:  # as it is: the filter of the editor, which is for places, would blunt a blink
+        else:  # from unsmoothed landmarks: the filter of positions would blunt a blink
             fitted = fit_shown(face.observed.places, fitted)
             seen.append(_shown(frame.pixels, face.observed, fitted))
         times.append(frame.time)
@@ -100,7 +102,7 @@ def read_frames(
 
 
 def slow_frowns(units: Tensor, times: Sequence[float]) -> Tensor:
-    """Units ``[T,U]`` at ``times`` in seconds with brows that come together as slowly as people's: the reader of frowns is soon sure."""
+    """Units ``[T,U]`` at ``times`` (seconds) with frowns averaged over time: the reader of frowns changes its mind faster than brows move."""
     at = torch.tensor(times).double()
     before, after = torch.searchsorted(at, at - FROWNING), torch.searchsorted(at, at + FROWNING, right=True)
     sums = torch.cat([units[:1] * 0, units.cumsum(0)])
@@ -109,8 +111,11 @@ def slow_frowns(units: Tensor, times: Sequence[float]) -> Tensor:
 
 
 def _shown(frame: Tensor, crop: Crop, fitted: FittedFace) -> Tensor:
-    """Units ``[U]``, in the order of the rig's, that a face, ``fitted``, shows in a frame ``[H,W,3]``. Its gaze aside is measured from the camera: who turns the head
-    and still looks at us has eyes that go the other way, and the head that is driven does not turn."""
+    """Units ``[U]``, in the order of the rig, that a face shows in a frame ``[H,W,3]``.
+
+    Gaze aside is measured relative to the camera: if the head turns while the eyes stay on the camera, the eyes turn the other way
+    in the head, and the driven head does not turn.
+    """
     units = expression_of(replace(crop, view=square(frame, crop.widen(WIDEN), VIEW))).units[0]
     camera = camera_aside(fitted)[0] / 2
     units[[load_rig().unit_names.index(n) for n in SIDEWAYS]] -= camera * units.new_tensor([1.0, -1.0, 1.0, -1.0])
@@ -118,7 +123,7 @@ def _shown(frame: Tensor, crop: Crop, fitted: FittedFace) -> Tensor:
 
 
 def smoothed(units: Tensor, times: Iterable[float], smooth: float = 0.5) -> Tensor:
-    """Units ``[T,U]`` at ``times`` in seconds without their jitter: what moves quickly, such as a blink, passes."""
+    """Units ``[T,U]`` at ``times`` (seconds) without jitter; quick movements, such as a blink, pass."""
     one = OneEuro(cutoff(smooth), BETA)
     rows, before = [], None
     for row, time in zip(units, times, strict=True):
@@ -128,8 +133,12 @@ def smoothed(units: Tensor, times: Iterable[float], smooth: float = 0.5) -> Tens
 
 
 def relative(units: Tensor, reference: str = "neutral") -> Tensor:
-    """What a face does beyond one of its own frames, ``[T,U]``, in the order of the rig's units: the first, or the one that shows least. Gaze then counts
-    from where the eyes look most of the time, for that is who films, or the camera, and the frame that shows least may look aside.
+    """Units relative to those of one of the frames, ``[T,U]``.
+
+    Args:
+        units: ``[T,U]``, in the order of the rig.
+        reference: ``first``: the first frame. ``neutral``: the frame with the weakest expression; gaze is then relative to where the
+            eyes look most of the time, which is at the camera, since that frame may look aside.
 
     Raises:
         FieldError: unknown reference.
@@ -141,12 +150,14 @@ def relative(units: Tensor, reference: str = "neutral") -> Tensor:
     rest = units[units.norm(dim=1).argmin()].clone()
     gaze, lids = ([i for i, n in enumerate(load_rig().unit_names) if n.startswith(b)] for b in ("eyeLook", "eyeBlink"))
     shut = units[:, lids].mean(1)
-    rest[gaze] = units[shut <= shut.median()][:, gaze].median(0).values  # lids that shut are read as eyes cast down
+    rest[gaze] = (
+        units[shut <= shut.median()][:, gaze].median(0).values
+    )  # frames with open eyes only: shut lids are read as a look down
     return units - rest
 
 
 def driving_fields(units: Tensor, strength: float = 1.0) -> MusclesField:
-    """One field for each frame, as a batch, of :func:`relative` units ``[T,U]``."""
+    """A batch of T fields, one for each frame, of :func:`relative` units ``[T,U]``, times ``strength``."""
     gains = [next((g for name, g in GAINS.items() if n.startswith(name)), 1.0) for n in load_rig().unit_names]
     units = (units * units.new_tensor(gains)).clamp(-1.0, 1.2) * strength
     controls = units.new_zeros(len(units), len(load_rig().control_names))
@@ -154,9 +165,9 @@ def driving_fields(units: Tensor, strength: float = 1.0) -> MusclesField:
 
 
 def drive(portrait: Tensor, crop: Crop, fields: MusclesField, feather: float = FEATHER) -> Iterator[Edited]:
-    """A portrait, once for each field.
+    """Apply each field of a batch to a portrait.
 
-    The face is fitted once. What no field moves is the portrait's, bit for bit, in every frame.
+    The face is fitted once. Pixels that a field does not reach are bit-identical to the portrait.
 
     Args:
         portrait: ``[H,W,3]``, uint8 or float 0..1.
@@ -164,11 +175,14 @@ def drive(portrait: Tensor, crop: Crop, fields: MusclesField, feather: float = F
         fields: a batch, such as :func:`driving_fields`.
 
     Yields:
-        the frames, whose pixels ``[H,W,3]`` are of the same type.
+        the frames, with pixels ``[H,W,3]`` of the same type.
+
+    Raises:
+        FieldError: the crop has more than one face.
     """
     if crop.batch != 1:
         raise FieldError(f"A portrait is driven by its one face, got {crop.batch}; choose one in Align.")
-    crop = crop.to("cpu")  # the same in all frames: with it is kept what is known of the face
+    crop = crop.to("cpu")  # one object for all frames: what is found out about the face is cached by it
     for i in range(fields.batch):
         out = portrait.clone()
         with torch.inference_mode(), suited(crop.side.item() <= SMALL):

@@ -1,7 +1,7 @@
-"""Edits on moving pictures: faces are followed, fields smoothed, and only the pixels around the faces move.
+"""The frame editor: faces are followed, fields smoothed over time, and only the pixels around the faces change.
 
-Frames go in and out one by one, so memory does not grow with the length of a clip. Crop and field pass a One Euro filter
-(:mod:`flow_core.video.smoothing`); a face that is lost or found (:mod:`flow_core.video.tracking`) fades.
+Frames go in and out one by one, so memory does not grow with the length of a clip. Crops and fields pass a One Euro filter
+(:mod:`flow_core.video.smoothing`). An edit fades in and out on a face that is found or lost (:mod:`flow_core.video.tracking`).
 """
 
 from __future__ import annotations
@@ -33,16 +33,18 @@ from .settings import VideoSettings
 from .talking import talking
 from .tracking import Track, Tracker, square
 
-BETA = 6.0  # Hz of the One Euro filter for each full contraction a second: a blink passes, jitter does not
-SMALL = 640  # pixels of a face square's side up to which one core draws it as quickly as more would
-STEADY = 16.0  # times as slowly as anything else changes who somebody is
+BETA = 6.0  # Hz for each full contraction a second, of the One Euro filter of units: a blink passes, jitter does not
+SMALL = 640  # pixels a side; face squares up to this size one core draws as quickly as several
+STEADY = 16.0  # the shape of a face is filtered as if it changed so many times as slowly as anything else
 
 FieldSource: TypeAlias = Callable[[Tensor, Tensor], FlowField]
-"""Yields the field of a face: called with the aligned face ``[1,3,S,S]`` and its landmarks ``[1,161,2]`` in the crop
-frame. A one-shot predictor with its prompt bound in is one. What has an attribute ``needs_fit`` that is true is given the
-:class:`flow_core.faces.fit.FittedFace` as well, ``fitted``, so that a face is fitted once in each frame. What has an attribute
-``paints`` that names regions is given, in place of the aligned face, a square that is wide enough to dye them, its side in sides of the
-face square, ``span``, and ``within``, as :func:`flow_core.editing.tinted.painted_in` takes them: these are not looked for again."""
+"""Makes the field of a face in each frame: called with the aligned face ``[1,3,S,S]`` and its landmarks ``[1,161,2]`` in crop points.
+A one-shot predictor that is bound to a prompt (:class:`flow_core.editing.predict.Bound`) is one.
+
+Optional attributes: if ``needs_fit`` is true, it is also given ``fitted``, the :class:`flow_core.faces.fit.FittedFace`, so that a
+face is fitted only once in each frame. If ``paints`` names regions, the aligned face is replaced by a square wide enough to dye
+them, with ``span`` and ``within`` as :func:`flow_core.editing.tinted.painted_in` takes them, and the editor does not dye them again.
+"""
 
 
 @dataclass(frozen=True)
@@ -51,8 +53,8 @@ class Edited:
 
     Attributes:
         pixels: ``[H,W,3]``, of the type of the input.
-        faces: the faces in it; those that fade out are still listed.
-        changed: boxes (x0, y0, x1, y1) and in each the pixels ``[h,w]`` that were touched.
+        faces: the faces in it, including those that are fading out.
+        changed: boxes (x0, y0, x1, y1), and in each the pixels ``[h,w]`` that were changed.
         cut: whether a new scene begins here.
     """
 
@@ -62,7 +64,7 @@ class Edited:
     cut: bool
 
     def mask(self) -> Tensor:
-        """``[H,W]``: 1 where a pixel was touched."""
+        """``[H,W]``: 1 where a pixel was changed."""
         mask = torch.zeros(self.pixels.shape[:2])
         for (x0, y0, x1, y1), moved in self.changed:
             mask[y0:y1, x0:x1] = torch.maximum(mask[y0:y1, x0:x1], moved.float())
@@ -70,13 +72,12 @@ class Edited:
 
 
 class Look(NamedTuple):
-    """What was seen in a frame.
+    """What was found in a frame, before it is drawn.
 
     Attributes:
         frame: ``[H,W,3]``.
         faces: see :class:`Edited`.
-        asked: what is to be done to each face that is edited: the field, where the face is, and the rig fitted to it, if the field
-            needs that.
+        asked: for each face to be edited: the field, the crop, and the fitted rig if the field needs one.
         cut: see :class:`Edited`.
     """
 
@@ -97,13 +98,13 @@ def edit_frames(
 
     Args:
         frames: ``[H,W,3]`` RGB, uint8 or float 0..1, all of one size; up to three are taken ahead of their use.
-        fields: one field for the whole clip, or what yields one for each frame.
+        fields: one field for the whole clip, or a source that makes one for each face and frame.
         detector: from :func:`flow_core.faces.detect.load_detector`.
         settings: see :class:`VideoSettings`.
         options: of :class:`Editor`.
 
     Yields:
-        The frames, of the same type; pixels that no edit reaches are the input's, bit for bit.
+        the frames, of the same type; pixels that no edit reaches are bit-identical to the input.
     """
     editor = Editor(fields, detector, settings, **options)
     timed = (Frame(frame, i, i / editor.settings.fps) for i, frame in enumerate(frames))
@@ -115,8 +116,11 @@ class Editor:
     """Edits frame after frame; see :func:`edit_frames`. ``fields`` and ``settings`` may be changed between frames.
 
     Args:
-        first: where the face is in the first frame; only this face is edited then.
-        landmarks: the network that follows faces; None takes the built-in one.
+        fields: as in :func:`edit_frames`.
+        detector: finds faces.
+        settings: None = the defaults.
+        first: where the face is in the first frame; then only this face is edited.
+        landmarks: the network that follows faces; None = the built-in one.
 
     Attributes:
         seconds: processor time of each stage so far (track, detect, fit, field, warp).
@@ -151,7 +155,7 @@ class Editor:
 
         Args:
             frame: ``[H,W,3]`` RGB, uint8 or float 0..1; it is not changed.
-            seconds: its time; None counts on with the frame rate of the settings.
+            seconds: its time; None = the number of the frame over the frame rate of the settings.
 
         Raises:
             ValueError: the frame is of another kind or size, or a field does not fit.
@@ -159,8 +163,10 @@ class Editor:
         return self.draw(self.look(frame, seconds))
 
     def edits(self, frames: Iterable[Frame]) -> Iterator[tuple[Frame, Edited]]:
-        """Frames and what :meth:`edit` makes of each; while one is drawn, another thread looks at the next. To be closed when it is not
-        used up."""
+        """Each frame with the result of :meth:`edit`; while one is drawn, another thread looks at the next.
+
+        Close the iterator if it is not used up.
+        """
         looks = ahead(((frame, self.look(frame.pixels, frame.time)) for frame in frames), 1)
         with closing(looks):
             for frame, look in looks:
@@ -169,8 +175,10 @@ class Editor:
     @alone()
     @torch.inference_mode()
     def look(self, frame: Tensor, seconds: float | None = None) -> Look:
-        """The first half of :meth:`edit`: follow the faces, and find what is to be done to each. Frame after frame; the second half,
-        :meth:`draw`, may be done meanwhile in another thread."""
+        """The first half of :meth:`edit`: follow the faces, and find the field of each.
+
+        Call it for frame after frame. Meanwhile another thread may do the second half, :meth:`draw`, of earlier frames.
+        """
         self._check(frame)
         s = self.settings
         now = self.index / s.fps if seconds is None else seconds
@@ -206,7 +214,9 @@ class Editor:
                 asked.append((wanted, track.crop, track.fitted))
         self._time = now
         self.tracker.index += 1
-        shown = tuple(replace(t) for t in self.tracks if t.visible or t.presence > 0)  # as they are now
+        shown = tuple(
+            replace(t) for t in self.tracks if t.visible or t.presence > 0
+        )  # copies, since tracks go on changing
         return Look(frame, shown, tuple(asked), cut)
 
     @torch.inference_mode()
@@ -219,7 +229,7 @@ class Editor:
                     flow = wanted.flow(s.feather, crop, *([fitted] if wanted.needs_face else []))
                 with self._stage("warp"):
                     if out is look.frame:
-                        with torch.inference_mode(False):  # an ordinary tensor, whatever its owner does with it
+                        with torch.inference_mode(False):  # so that whoever gets the frame may use it in autograd
                             out = out.clone()
                     if box := warp_frame(look.frame, out, crop, flow, s.feather, s.interpolation):
                         changed.append(box)
@@ -247,7 +257,7 @@ class Editor:
         self.seconds[name] += time.thread_time() - start
 
     def _fit(self, track: Track, dt: float) -> FittedFace:
-        """The rig fitted to the face in this frame. Who somebody is does not change, and what they show does slowly."""
+        """The rig fitted to the face in this frame, smoothed: shape hardly changes over time, units change slowly."""
         fitted, smooth = fit_shown(track.crop.places, track.fitted), self.settings.smooth
         shape = track.filter("shape", smooth, 0.0)(fitted.shape, dt / STEADY)
         units = track.filter("units", smooth, BETA)(fitted.units[..., None], dt)[..., 0]
@@ -266,7 +276,7 @@ class Editor:
         if wanted.batch != 1:
             raise ValueError(f"A clip takes one field for a face, got a batch of {wanted.batch}; select one of them.")
         wanted.require_finite()
-        # Colours go where lips, hair and eyes are in this frame; smoothed, they would be where those were.
+        # colours are painted where lips, hair and eyes are in this frame, so their rasters are not smoothed
         if (regions := regions_of(wanted)) and not paints:
             aligned, span, within = _dyed_square(frame, track, regions)
             wanted = painted_in(wanted, aligned, places, span, within)
@@ -283,8 +293,12 @@ class Editor:
 
 
 def _dyed_square(frame: Tensor, track: Track, regions: Sequence[str]) -> tuple[Tensor, float, Tensor | None]:
-    """The square ``[1,3,S,S]`` of a frame in which the colours of regions are looked for, its side in sides of the face square, and where it is
-    seen, if that matters."""
+    """The square of a frame in which regions are dyed.
+
+    Returns:
+        the square ``[1,3,S,S]``; its side in sides of the face square; and where it shows the frame, if that matters, as of
+        :func:`flow_core.editing.painting.seen_part`.
+    """
     span = track.span_of(regions, frame)
     wide, side = track.crop.widen(span), round(span * raster_side(regions))
     return square(frame, wide, side), span, seen_part(wide, side, span, regions)

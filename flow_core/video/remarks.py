@@ -1,4 +1,4 @@
-"""What makes the edits of a clip doubtful: sentences for people, with the number of frames that each is true of."""
+"""Warnings about the edits of a clip: sentences for people, with the number of frames that each applies to."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from .editor import Edited
 
 
 class Remarks:
-    """Counts over the frames of a clip; :meth:`lines` says at its end what :func:`flow_core.faces.doubts.doubts` says of a picture."""
+    """Collects over the frames of a clip what :func:`flow_core.faces.doubts.doubts` says about a single picture."""
 
     def __init__(self) -> None:
         self.frames, self.aside = 0, 0
         self.covered: Counter[str] = Counter()  # where -> frames
 
     def see(self, edited: Edited) -> None:
-        """One more frame."""
+        """Count one more frame."""
         self.frames += 1
         crops = [face.crop for face in edited.faces if face.visible and face.crop is not None]
         self.aside += any(crop.frontality.item() < ASIDE for crop in crops)
@@ -25,7 +25,7 @@ class Remarks:
         self.covered.update(places[:1])
 
     def lines(self) -> list[str]:
-        """A sentence for each thing that was seen."""
+        """The sentences, at the end of the clip."""
         said = []
         if self.aside:
             said.append(

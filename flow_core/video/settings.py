@@ -1,4 +1,4 @@
-"""How a clip is edited."""
+"""Settings of the video editor, and strengths that change over time."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ class VideoSettings:
     """How a clip is edited.
 
     Attributes:
-        strength: of the edit: a number; a list with one for each frame; or a function of the time in seconds.
-        smooth: 0 = each frame for itself, 0.5 = usual, 1 = very steady.
-        faces: ``all``, or ``one``: the largest one when none is being followed, until it is lost.
-        detect_every: frames from one search for new faces to the next.
-        fade: frames in which an edit fades in on a face that appears and out on one that is lost.
+        strength: of the edit: a number, a list with one number for each frame, or a function of the time in seconds.
+        smooth: 0 = no smoothing over time, 0.5 = usual, 1 = very steady.
+        faces: ``all``, or ``one``: the largest face is followed until it is lost.
+        detect_every: frames between searches for new faces.
+        fade: frames over which an edit fades in on a new face, and out on a lost one.
         feather: as in :func:`flow_core.warping.warp.warp`.
-        aligned_size: side of the aligned face that a field source gets.
+        aligned_size: pixels a side of the aligned face that a field source gets.
         interpolation: ``bilinear``, or ``bicubic``: a little sharper, a little slower.
-        threshold: least score of a new face; None takes the detector's own.
-        fps: frames a second where frames come without a time.
+        threshold: least score of a new face; None = that of the detector.
+        fps: frames a second, for frames that come without a time.
 
     Raises:
         ValueError: a value is out of its range.
@@ -56,7 +56,7 @@ class VideoSettings:
         ):
             if not good:
                 raise ValueError(f"{name} must be {wanted}, got {getattr(self, name)!r}.")
-        if not callable(self.strength):  # now, and not when half of the clip is done
+        if not callable(self.strength):  # check now, and not when half of the clip is done
             numbers = [self.strength] if isinstance(self.strength, int | float) else self.strength
             for index, number in enumerate(numbers):
                 if not math.isfinite(number):
@@ -77,7 +77,7 @@ class VideoSettings:
 
 
 def keyframes(points: Sequence[tuple[float, float]]) -> Callable[[float], float]:
-    """Strength over time through ``(seconds, strength)`` points, straight between them and constant outside."""
+    """A strength over time: linear between ``(seconds, strength)`` points, constant outside. ValueError unless the times rise."""
     if not points or not all(a[0] < b[0] for a, b in pairwise(points)):
         raise ValueError(f"Keyframes need rising times, got {[t for t, _ in points]}.")
 

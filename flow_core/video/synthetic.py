@@ -14,8 +14,8 @@ from .clips import Frame
 
 
 def motion(time: float, size: tuple[int, int], amount: float = 1.0) -> Tensor:
-    """How a synthetic face lies at ``time`` seconds: ``[3,3]``, pixels of the frame -> pixels of the portrait's middle
-    (0, 0), at half the portrait's scale for a 720 px high frame. Smooth: sums of sines of 0.1 to 0.5 Hz."""
+    """Where the portrait lies at ``time`` seconds: ``[3,3]`` float64, frame pixels -> pixels relative to the middle of the portrait,
+    at the scale of the frame. Smooth: each of turn, zoom and shift is a sine of 0.1 to 0.5 Hz; ``amount`` scales their amplitudes."""
     height, width = size
     turn = 0.16 * amount * math.sin(2 * math.pi * 0.21 * time)
     zoom = 1.0 + 0.12 * amount * math.sin(2 * math.pi * 0.13 * time + 1)
@@ -37,13 +37,15 @@ def synthetic(
     noise: float = 0.0,
     seed: int = 0,
 ) -> Iterator[Frame]:
-    """An endless clip of a portrait that moves, turns and zooms smoothly, as :func:`motion` says.
+    """An endless clip of a portrait that moves, turns and zooms smoothly (:func:`motion`).
 
     Args:
         portrait: ``[1,3,h,w]`` 0..1; its height fills that of the frame.
         size: (height, width) of the frames.
+        fps: frames a second.
         amount: of motion; 0 = a static picture.
-        noise: standard deviation of sensor noise, 8-bit steps.
+        noise: standard deviation of sensor noise, in 8-bit steps.
+        seed: of the noise.
     """
     height, width = size
     scale = portrait.shape[2] / height

@@ -1,7 +1,7 @@
-"""People who talk in a clip go on talking, whatever else an edit makes them show.
+"""Keeping speech: people who talk in a clip go on talking under an edited expression.
 
-Expressions relax the jaw: a sad face in a photograph closes its mouth. In a clip a jaw that comes and goes speaks, and one that stays where it
-is belongs to an expression; only that is relaxed. An edit that does nothing to a mouth but to close it does so in clips, too.
+Expressions relax the jaw: a sad face in a photograph closes its mouth. In a clip a jaw that keeps moving is taken for speech and left
+alone; one that stays where it is belongs to an expression and is relaxed. An edit that only closes the mouth still does so.
 """
 
 from __future__ import annotations
@@ -16,20 +16,18 @@ from ..faces.rig import load_rig
 from ..fields.muscles import MusclesField
 from ..fields.smooth import smoothstep
 
-SETTLES = (
-    0.15  # of the jaw's whole way, in a second, by which its highest and its lowest place of late come near where it is
-)
-SPEAKS = 0.05, 0.15  # how far those lie apart in faces that surely do not talk, and in those that do; of that way
+SETTLES = 0.15  # a second: rate at which the recent range of the jaw shrinks towards its place, in units of jawOpen
+SPEAKS = 0.05, 0.15  # width of that range up to which a face surely does not talk, and from which on it does
 
 
 class Speech:
-    """How far a face talks, by where its jaw has been of late."""
+    """Tells how far a face talks, from the recent range of its jaw."""
 
     def __init__(self) -> None:
         self.range: tuple[float, float] | None = None
 
     def follow(self, units: Tensor, dt: float) -> float:
-        """How far it talks in this frame, 0..1.
+        """How far the face talks in this frame, 0..1.
 
         Args:
             units: ``[1,U]`` that the face shows.
@@ -43,13 +41,13 @@ class Speech:
 
 
 def talking(field: MusclesField, much: float) -> MusclesField:
-    """The field, of one face, which leaves the jaw to speech.
+    """A field of one face, changed so that it leaves the jaw to speech.
 
     Args:
         much: how far the face talks, 0..1, see :meth:`Speech.follow`.
     """
     jaw, mouth = _at(field.units.device)
-    # What relaxes the whole face asks for an expression as it was read, or for none.
+    # a field that relaxes the whole face copies an expression, or makes the face neutral
     if not much or field.relax.min() > 0 or field.relax[0, jaw] <= 0 or not bool((field.units[0, mouth] > 0).any()):
         return field
     relax = field.relax.clone()
@@ -59,7 +57,7 @@ def talking(field: MusclesField, much: float) -> MusclesField:
 
 @functools.lru_cache(maxsize=2)
 def _at(device: torch.device) -> tuple[int, Tensor]:
-    """Index of the jaw that opens, and those of all that moves mouths."""
+    """Index of jawOpen, and indices of all units of mouth and jaw."""
     names = load_rig().unit_names
     mouth = [i for i, n in enumerate(names) if n.startswith(("mouth", "jaw"))]
     with torch.inference_mode(False):

@@ -1,4 +1,4 @@
-"""Following faces through a clip: where each is in every frame, and which face is which."""
+"""Tracking faces through a clip: where each face is in every frame, and which face is which."""
 
 from __future__ import annotations
 
@@ -31,28 +31,28 @@ from .settings import VideoSettings
 from .smoothing import OneEuro, cutoff
 from .talking import Speech
 
-DETECT_SIDE = 320  # longest side of the frame that the detector sees
-ENLARGED = 1.2  # times as large as that is the most at which it looks, which takes half the time of twice
-CLOSE_SIDE = 1920  # the same in the first frame of a scene, and now and then while there is no face
-LOCAL_SIDE = 96  # side of the square around a doubtful face that the detector sees
-LOCAL_THRESHOLD = 0.5  # a doubtful face is believed at this score
-TEMPLATE = 20  # side of the small grey picture by which a face is told from another
-LEAST_CORRELATION = 0.5  # of such pictures from one frame to the next: below, the face is doubtful
-SAME_FACE = 0.75  # the same after a while or a cut: below, it is another face
-MOST_TURNED = 0.6  # pose proxy (see landmarks.pose) beyond which nobody can say where the face is
-LOOK_AGAIN = 0.02  # sides of a crop; a face that is farther off than this is looked at once more
-LEAST_SIDE = 32  # pixels of a crop's side; there is nothing to see of an edit on a smaller face
+DETECT_SIDE = 320  # longest side of the reduced frame that the detector sees, pixels
+ENLARGED = 1.2  # largest enlargement at which the detector looks at it; takes half the time of 2
+CLOSE_SIDE = 1920  # longest side in the first frame of a scene, and now and then while there is no face
+LOCAL_SIDE = 96  # side of the square around a doubtful face that the detector sees, pixels
+LOCAL_THRESHOLD = 0.5  # least score of a doubtful face
+TEMPLATE = 20  # pixels a side of the small grey picture by which faces are told apart
+LEAST_CORRELATION = 0.5  # of the templates of consecutive frames; a lower one makes the face doubtful
+SAME_FACE = 0.75  # least correlation of templates for a face to be recognised after a while or a cut
+MOST_TURNED = 0.6  # turn of the head (see landmarks.pose) beyond which landmarks are not to be trusted
+LOOK_AGAIN = (
+    0.02  # crop sides; if the landmarks are farther from the expected place, they are found once more from there
+)
+LEAST_SIDE = 32  # pixels; a face whose square is smaller is not followed, as an edit on it could not be seen
 MEMORY = 300  # frames after which a lost face is forgotten
-LOOKS, LOOK_EVERY = 15, 4  # looks for glasses on each face, and frames between them
+LOOKS, LOOK_EVERY = 15, 4  # number of looks for glasses on each face, and frames between them
 CREASES = 128  # pixels a side of the face square in which creases are looked for
-LIGHT_EVERY, LIGHT_SHARE = 32, 0.25  # frames between looks at the light on a mouth, and how much each counts
-MOUTH_EVERY, MOUTH_BETA = (
-    2,
-    1.5,
-)  # frames between looks at what lips show, and see :class:`flow_core.video.smoothing.OneEuro`
-COVER_EVERY = 4  # frames between looks for what covers a face; while something does, every second one
-COVER_SECONDS = (0.06, 0.2)  # in which what comes before a face, and what leaves it, is believed by two thirds
-COVER_FADE = 0.2  # seconds in which covers are heeded at all, when enough of a face is covered
+LIGHT_EVERY, LIGHT_SHARE = 32, 0.25  # frames between looks at the light on a face, and weight of each new look
+MOUTH_EVERY = 2  # frames between looks at what open lips show
+MOUTH_BETA = 1.5  # of the filter of what they show (:class:`flow_core.video.smoothing.OneEuro`)
+COVER_EVERY = 4  # frames between looks for what covers a face; 2 while something does
+COVER_SECONDS = (0.06, 0.2)  # time constants of the low-pass on covers that appear, and that go
+COVER_FADE = 0.2  # seconds in which covers fade in and out
 
 
 @dataclass
@@ -61,22 +61,21 @@ class Track:
 
     Attributes:
         id: stays with the face, also when it leaves and comes back.
-        crop: where it is, smoothed; with landmarks. None before the first frame is done.
         observed: where the landmark network saw it last, not smoothed.
-        template: see :func:`_template`; what it looks like.
+        template: what it looks like, see :func:`_template`.
         presence: 0..1, how far the edit has faded in.
         visible: whether the last frame showed it.
-        lost_for: frames since it was seen last.
-        filters: what smooths it.
-        fitted: the rig as it was fitted in the last frame, for fields that need a face.
-        glasses: which glasses it wears, as in its crop; empty where nobody has looked.
-        looks: what the looks for glasses saw; empty where it is known.
-        colors: of teeth and tongue, of its lids, and how blurred it is, see :attr:`flow_core.geometry.crop.Crop.mouth`, ``lids`` and ``blur``; empty where
-            nobody has looked.
-        between: what open lips show, the rest of ``Crop.mouth``; None where nobody has looked.
+        crop: where it is, smoothed, with landmarks; None before the first frame is done.
+        lost_for: frames since it was last seen.
+        filters: name -> filter of one of its values, see :meth:`filter`.
+        fitted: the rig as fitted in the last frame, for fields that need a face.
+        glasses: as in :class:`flow_core.geometry.crop.Crop`.
+        looks: results of the looks for glasses so far; empty if the answer was given with the crop.
+        colors: teeth and tongue (the first rows of ``Crop.mouth``), ``Crop.lids`` and ``Crop.blur``; empty = not looked for yet.
+        between: what open lips show, the other rows of ``Crop.mouth``; None = not looked for yet.
         cover: what covers it.
-        spans: see :meth:`span_of`, with skin and without.
-        speech: how far it talks.
+        spans: largest span so far, with skin (True) and without, see :meth:`span_of`.
+        speech: tells how far it talks.
     """
 
     id: int
@@ -97,8 +96,10 @@ class Track:
     speech: Speech = field(default_factory=Speech)
 
     def span_of(self, regions: Collection[str], frame: Tensor) -> float:
-        """Sides of the face square of the square in which regions are painted in a frame ``[H,W,3]``: as far as the picture has gone on around it so
-        far, and for hair beyond :data:`flow_core.faces.hair.FAR`, where a network looks for what hangs down, as found once."""
+        """Side of the square in which regions are painted in a frame ``[H,W,3]``, in sides of the face square.
+
+        It never shrinks. Hair beyond :data:`flow_core.faces.hair.FAR`, which a network looks for, is looked for only once.
+        """
         skin = "skin" in regions
         known = self.spans.get(skin, 0.0)
         if not skin and ("hair" not in regions or known >= FAR):
@@ -108,22 +109,21 @@ class Track:
         return self.spans[skin]
 
     def filter(self, name: str, smooth: float, beta: float, shared: bool = False) -> OneEuro:
-        """The filter of one of the track's values; ``smooth`` is the dial of the settings."""
+        """The filter of one of the track's values, created when needed; ``smooth`` is that of the settings."""
         one = self.filters.setdefault(name, OneEuro(cutoff(smooth), beta, shared=shared))
         one.min_cutoff = cutoff(smooth)
         return one
 
     def expected(self, dt: float) -> Tensor:
-        """The five points ``[1,5,2]`` in ``dt`` seconds. From the smoothed ones: what the network sees should not shake
-        with what it said before."""
+        """The five points ``[1,5,2]`` expected in ``dt`` seconds, extrapolated from the smoothed ones, so that the jitter of the last
+        frame does not shake the network's next view."""
         one = self.filters.get("points")
         if one is None or one.speed is None:
             return self.observed.points
         return one.value + one.speed.mean(-2, keepdim=True) * dt * self.observed.side.item()
 
     def vote(self, worn: Worn | None) -> None:
-        """One more look for glasses. Nobody puts them on and off with every frame: an answer holds until two thirds of at least
-        five looks speak against it."""
+        """Count one more look for glasses. The answer changes only if two thirds of at least five looks speak against it."""
         self.looks.append(worn)
         wearing = self.glasses[0] is not None if self.glasses else worn is not None
         against = sum((look is not None) != wearing for look in self.looks)
@@ -133,21 +133,24 @@ class Track:
 
 
 class Cover:
-    """What covers a face over time. One look is uncertain, and what changes from look to look flickers: so probabilities pass a
-    low-pass, and whether enough of the face is covered has two thresholds and fades."""
+    """What covers a face, over time.
+
+    A single look is uncertain, and would flicker. So probabilities pass a low-pass, and whether enough of the face is covered to
+    be heeded has two thresholds (hysteresis) and fades in and out.
+    """
 
     def __init__(self) -> None:
-        self.last: Tensor | None = None  # what the last look saw
-        self.probable: Tensor | None = None
+        self.last: Tensor | None = None  # probabilities of the last look
+        self.probable: Tensor | None = None  # the same, smoothed
         self.heeded, self.weight = False, 0.0
 
     def see(self, probable: Tensor, share: float) -> None:
-        """A new look: probabilities ``[1,1,n,n]``, and the share of the face that is covered."""
+        """Take in a new look: probabilities ``[1,1,n,n]``, and the share of the face that is covered."""
         self.last = probable
         self.heeded = share > (LEAST / 2 if self.heeded else LEAST)
 
     def after(self, dt: float) -> Tensor | None:
-        """How much of each place is to be left as it is, ``[1,1,n,n]``, ``dt`` seconds later; None for nowhere."""
+        """How far each place is to be left unedited ``dt`` seconds later, ``[1,1,n,n]`` 0..1; None = nowhere."""
         if self.probable is None:  # the first look is believed as it is
             self.probable, self.weight = self.last, float(self.heeded)
         step = self.last - self.probable
@@ -160,19 +163,22 @@ class Cover:
 
 
 class Tracker:
-    """Follows faces from frame to frame: looks for new ones, loses them, and knows them again.
+    """Follows faces from frame to frame, finds new ones, loses them, and recognises them when they come back.
 
-    A face is looked for by the detector in a reduced frame and followed by the landmark network, which draws a face everywhere:
-    what it says is believed where it is shaped like a face near the expected place and looks as it did before.
+    The detector finds faces in a reduced frame; the landmark network follows them. That network draws a face anywhere, so its
+    answer is believed only if it has the shape of a face, lies near the expected place, and looks as the face did before.
 
     Args:
         detector: finds faces.
-        first: where the face is in the first frame; only this face is followed then.
-        landmarks: the network that follows faces; None takes the built-in one.
+        first: where the face is in the first frame; then only this face is followed.
+        landmarks: the network that follows faces; None = the built-in one.
 
     Attributes:
-        tracks: the faces, with those that were lost a short while ago.
+        tracks: the faces, including those lost less than :data:`MEMORY` frames ago.
         index: frames done.
+
+    Raises:
+        ValueError: ``first`` has more than one face.
     """
 
     def __init__(self, detector: Detector, first: Crop | None = None, landmarks: Landmarks | None = None) -> None:
@@ -186,7 +192,7 @@ class Tracker:
         self._searched = self._searched_closely = -(10**9)
 
     def is_cut(self, frame: Tensor) -> bool:
-        """Whether a new scene begins: pixels and histogram both jump, or the pixels do so a lot."""
+        """Whether a new scene begins: pixels and histogram both change abruptly, or pixels change very much."""
         step = max(1, max(frame.shape[:2]) // 64)
         thumb = frame[::step, ::step].float().mean(-1) / (255 if frame.dtype == torch.uint8 else 1)
         before, self._thumb = self._thumb, thumb
@@ -199,7 +205,7 @@ class Tracker:
         return differ > 0.2 or (a - b).abs().sum().item() / 2 > 0.25
 
     def follow(self, frame: Tensor, cut: bool, dt: float, settings: VideoSettings) -> None:
-        """Where the faces that are known have gone, ``dt`` seconds after the last frame."""
+        """Find the known faces in a frame, ``dt`` seconds after the last one."""
         for track in self.tracks:
             if cut:
                 track.visible, track.presence = False, 0.0
@@ -223,7 +229,7 @@ class Tracker:
         self.tracks = [t for t in self.tracks if t.visible or t.lost_for < MEMORY]
 
     def _look(self, frame: Tensor, guess: Crop) -> tuple[Crop, Tensor]:
-        """The crop anew by one pass of the landmark network, and the face's template."""
+        """One pass of the landmark network around a guess: the new crop, and the template of the face."""
         wide = guess.widen(WIDEN)
         view = square(frame, wide, SIZE)
         points = wide.to_image(self.landmarks(view)[:, None])[:, 0]
@@ -231,11 +237,11 @@ class Tracker:
         return crop, _template(view)
 
     def _plausible(self, guess: Crop, crop: Crop, template: Tensor, before: Tensor) -> bool:
-        """Whether the network saw a face where one was expected; it draws one everywhere."""
+        """Whether what the network saw is the face that was expected."""
         return _is_face(crop, guess) and (template * before).sum().item() > LEAST_CORRELATION
 
     def _look_closer(self, frame: Tensor, guess: Crop) -> tuple[Crop, Tensor] | None:
-        """What the detector says to a doubtful face; None where there is none."""
+        """Ask the detector about a doubtful face: its crop and template, or None if there is no face."""
         wide = guess.widen(1.4)
         view = square(frame, wide, LOCAL_SIDE)
         faces = self.detector(view[0], LOCAL_THRESHOLD)
@@ -245,12 +251,12 @@ class Tracker:
             return None
         points = wide.to_image(faces[0].points[None, None] / LOCAL_SIDE)[:, 0]
         crop, template = self._look(frame, Crop.from_points(points, guess.image_size, (faces[0].score,)))
-        # where the network would have gone by itself, so that a check leaves no step in the motion
+        # prefer what the network sees from the guess alone, if it agrees, so that the check causes no jump
         undisturbed, its_template = self._look(frame, guess)
         return (undisturbed, its_template) if _distance(undisturbed, crop) < 0.1 else (crop, template)
 
     def _drop_duplicates(self) -> None:
-        """Of two tracks on one face the older stays."""
+        """Of two tracks on one face keep the older one."""
         kept: list[Track] = []
         for track in self.tracks:
             if not (track.visible and any(t.visible and _distance(track.observed, t.observed) < 0.25 for t in kept)):
@@ -258,7 +264,7 @@ class Tracker:
         self.tracks = kept
 
     def search(self, frame: Tensor, cut: bool, settings: VideoSettings) -> None:
-        """Look for faces that are new or were lost, where that is due; to be called after :meth:`follow`."""
+        """Look for new and lost faces, if that is due; call it after :meth:`follow`."""
         s = settings
         if self.first is not None and self.index == 0:
             self._begin(frame, self.first, presence=1.0)
@@ -272,7 +278,7 @@ class Tracker:
         if not cut and self.index - self._searched < wait:
             return
         self._searched = self.index
-        # Small faces in large frames take a look that costs as much as four others; while a face is followed, nobody waits for it.
+        # A close look, for small faces in large frames, costs as much as four others; not while a face is being followed.
         closely = cut or (nobody and self.index - self._searched_closely >= s.detect_every)
         if closely:
             self._searched_closely = self.index
@@ -299,7 +305,7 @@ class Tracker:
             self._add(crop, template, 1.0 if cut else 0.0)
 
     def detect(self, frame: Tensor, threshold: float | None = None, closely: bool = True) -> list[Crop]:
-        """All faces of the frame, the largest first; ``closely``: as small ones as in a still picture."""
+        """All faces of a frame, the largest first; ``closely``: including faces as small as in still pictures."""
         h, w = frame.shape[:2]
         scale = min(1.0, (CLOSE_SIDE if closely else DETECT_SIDE) / max(h, w))
         small = downscaled(frame.permute(2, 0, 1)[None], scale)
@@ -309,7 +315,7 @@ class Tracker:
         return [Crop.from_points((f.points.cpu() * grow)[None], (h, w), (f.score,)) for f in sort_faces(faces)]
 
     def settle(self, frame: Tensor, crop: Crop) -> tuple[Crop, Tensor]:
-        """A face that the detector found, as the landmark network sees it: its crop, and its template."""
+        """The crop and the template of a detected face, after some passes of the landmark network."""
         for _ in range(3):
             crop, template = self._look(frame, crop)
         return crop, template
@@ -319,7 +325,7 @@ class Tracker:
         self.tracks[-1].glasses = crop.glasses
 
     def look_for_glasses(self, frame: Tensor, track: Track) -> None:
-        """Have the crop of a track say whether it wears glasses: a vote over some of its first frames."""
+        """Set the glasses of a track's crop, by a vote over some of its first frames."""
         known = bool(track.glasses) and not track.looks
         if (
             not known
@@ -332,8 +338,11 @@ class Tracker:
             track.crop = replace(track.crop, glasses=track.glasses)
 
     def look_for_colors(self, frame: Tensor, track: Track, dt: float, smooth: float) -> None:
-        """Have the crop of a track know the colours of teeth and eyelids in its light, and its blur, which change slowly, and what open lips show, which comes
-        and goes as somebody speaks, and would flicker if each frame were believed."""
+        """Set ``mouth``, ``lids`` and ``blur`` of a track's crop.
+
+        Colours and blur change slowly and are averaged over time. What open lips show changes as people speak; it is looked for in
+        every second frame and filtered, since it would flicker otherwise.
+        """
         light = not track.colors or self.index % LIGHT_EVERY == 0
         if track.visible and (light or self.index % MOUTH_EVERY == 0):
             crop = track.observed
@@ -352,7 +361,7 @@ class Tracker:
             track.crop = replace(track.crop, mouth=torch.cat([inside, track.between], 1), lids=lids, blur=blurred)
 
     def look_for_covers(self, frame: Tensor, track: Track, dt: float) -> None:
-        """Have the crop of a track say what covers the face: looked for now and then, and smoothed over time."""
+        """Set ``covered`` of a track's crop, looked for now and then and smoothed over time."""
         cover = track.cover
         every = 2 if cover.heeded else COVER_EVERY
         if cover.last is None or self.index % every == 0:
@@ -361,11 +370,11 @@ class Tracker:
         track.crop = replace(track.crop, covered=cover.after(dt))
 
     def look_for_creases(self, frame: Tensor, track: Track) -> None:
-        """Have the crop of a track know the creases of the face, which are elsewhere in each frame."""
+        """Set ``creases`` of a track's crop, which differ from frame to frame."""
         track.crop = replace(track.crop, creases=creases(frame.permute(2, 0, 1)[None], track.crop, CREASES))
 
     def look_at(self, frame: Tensor, track: Track) -> None:
-        """Have the crop of a track show the face as it is in this frame."""
+        """Set ``view`` of a track's crop to the face in this frame."""
         track.crop = replace(track.crop, view=square(frame, track.crop.widen(WIDEN), VIEW))
 
     def _add(self, crop: Crop, template: Tensor, presence: float) -> None:
@@ -378,7 +387,7 @@ class Tracker:
         track.cover = Cover()
 
     def smooth(self, track: Track, dt: float, smooth: float) -> None:
-        """Where the face of a track is, smoothed: :attr:`Track.crop`."""
+        """Set :attr:`Track.crop`: the smoothed points and landmarks."""
         side = track.observed.side.item()
         points = track.filter("points", smooth, 40.0, shared=True)(track.observed.points, dt, side)
         landmarks = track.filter("landmarks", smooth, 40.0)(track.observed.landmarks, dt, side)
@@ -393,7 +402,7 @@ def square(frame: Tensor, crop: Crop, size: int) -> Tensor:
 
 
 def _template(view: Tensor) -> Tensor:
-    """The middle of a face as ``[n]``, mean 0 and norm 1, so that a product of two is their correlation."""
+    """The middle of a face as a small grey picture ``[n]`` of mean 0 and norm 1, so that the dot product of two is their correlation."""
     grey = view.mean(1, keepdim=True)
     m = view.shape[-1] // 5
     grey = F.interpolate(grey[..., m:-m, m:-m], (TEMPLATE, TEMPLATE), mode="bilinear", antialias=True).flatten()
@@ -402,13 +411,13 @@ def _template(view: Tensor) -> Tensor:
 
 
 def _distance(a: Crop, b: Crop) -> float:
-    """Between the middles of two crops, in sides of the larger one."""
+    """Distance of the middles of two crops, in sides of the larger one."""
     gap = (a.points[0].mean(0) - b.points[0].mean(0)).norm()
     return (gap / torch.maximum(a.side, b.side)).item()
 
 
 def _is_face(crop: Crop, expected: Crop) -> bool:
-    """Whether landmarks look like a face near where one was expected."""
+    """Whether the landmarks of a crop have the shape of a face, near where one was expected."""
     growth = (crop.side / expected.side).item()
     turned = pose(crop.places).abs().max().item()
     h, w = crop.image_size
@@ -424,7 +433,7 @@ def _is_face(crop: Crop, expected: Crop) -> bool:
 
 
 def _similarity(track: Track, crop: Crop, template: Tensor, cut: bool) -> float:
-    """Whether a lost face is this one: how alike they look; where it was lost a moment ago also counts."""
+    """How similar a lost face is to this one: correlation of their templates, plus a bonus if it was lost close by a moment ago."""
     close_by = 0.0 if cut or track.lost_for > 30 else 0.5 * max(0.0, 1 - 2 * _distance(track.observed, crop))
     return (track.template * template).sum().item() + close_by
 
@@ -432,18 +441,19 @@ def _similarity(track: Track, crop: Crop, template: Tensor, cut: bool) -> float:
 def best_view(
     frames: Iterable, detector: Detector, seconds: float = 60.0, threshold: float | None = None
 ) -> tuple[Tensor, Crop, float] | None:
-    """The best view of a face in a clip: large and from the front.
+    """The best view of a face in a clip: large and frontal.
 
     Args:
         frames: of a :class:`flow_core.video.clips.Clip`; two a second are looked at.
-        seconds: how much of the clip.
+        seconds: how much of the clip is looked at.
+        threshold: least score of a face; None = that of the detector.
 
     Returns:
-        The frame ``[H,W,3]``, the crop in it and its time; None where no face was seen.
+        the frame ``[H,W,3]``, the crop in it, and its time in seconds; None if no face was found.
     """
     tracker = Tracker(detector)
     best, view, due = 0.0, None, 0.0
-    with torch.no_grad(), suppress(DamagedClip):  # told by those who read it for its own sake
+    with torch.no_grad(), suppress(DamagedClip):  # whoever reads the whole clip will report it
         for frame in frames:
             if frame.time > seconds:
                 break

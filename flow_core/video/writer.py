@@ -27,23 +27,26 @@ PRESETS = (
 
 
 class Writer:
-    """Encodes frames into an mp4 file (H.264) in a thread of its own, with the sound of another clip.
+    """Encodes frames as H.264 in a thread of its own, with the sound of another clip. A context manager.
 
-    A context manager. The file appears under its name when it is complete, and only then. What was written until an interrupt, or
-    until the clip proved to be damaged, is kept beside it as ``NAME.partial.mp4``, so that it never takes the place of a
-    whole one; after any other error nothing is left behind.
+    The file takes its name only when it is complete. After an interrupt, or if the clip turns out to be damaged, what was written
+    so far is kept as ``NAME.partial.mp4``, so that it never replaces a complete file. After any other error nothing is left behind.
 
     Args:
         path: ends in .mp4, .mov or .mkv.
-        like: the clip whose time base, colours and sound are kept.
+        like: the clip whose time base, colour tags, pixel aspect and sound are kept.
         crf: x264's quality, 0 (lossless) to 51; 18 is hard to tell from the source.
         preset: x264's preset; slower ones make smaller files.
-        sound: whether to take the sound of ``like`` along.
+        sound: whether to copy the sound of ``like``.
 
     Attributes:
         count: frames written.
-        kept: where they lie in the end; None before it, or where nothing was kept.
-        notes: what could not be taken along, one sentence each.
+        kept: the file that was kept in the end; None before that, or if nothing was kept.
+        notes: what of the sound could not be copied, one sentence each.
+        seconds: processor time of the encoding thread.
+
+    Raises:
+        ClipError: the path, preset or quality is not possible.
     """
 
     def __init__(
@@ -66,11 +69,11 @@ class Writer:
         self.count = 0
         self.kept: Path | None = None
         self.notes: list[str] = []
-        self.seconds = 0.0  # processor time of the encoding thread
+        self.seconds = 0.0
 
     @property
     def unfinished(self) -> Path:
-        """Where frames are kept when there are not all of them."""
+        """Where frames are kept if the clip is not complete."""
         return self.path.with_name(f"{self.path.stem}.partial{self.path.suffix}")
 
     def __enter__(self) -> Writer:
@@ -82,7 +85,7 @@ class Writer:
         return self
 
     def write(self, frame: Frame) -> None:
-        """Queue one frame; waits while the encoder is behind."""
+        """Queue one frame; waits while the encoder is behind. :class:`ClipError` if encoding failed."""
         while self._error is None:
             try:
                 self._waiting.put(frame, timeout=0.1)
@@ -96,13 +99,13 @@ class Writer:
         self._cut = kind is not None
         try:
             self._finish()
-            # an interrupt, or the end of what can be read: no failure of ours
+            # after an interrupt, or at the end of what can be read, the frames so far are good
             part = kind is not None and (not issubclass(kind, Exception) or issubclass(kind, DamagedClip))
             if self._error is None and self.count and part:
                 with replacing(self.unfinished) as target:
                     os.replace(self.partial, target)
                 self.kept = self.unfinished
-        except BaseException as e:  # interrupted once more: do not wait any longer
+        except BaseException as e:  # interrupted once more: stop encoding
             self._given_up = True
             self._finish()
             self._file.__exit__(type(e), e, None)
@@ -119,7 +122,7 @@ class Writer:
             raise failure
 
     def _finish(self) -> None:
-        """Let the encoder come to its end."""
+        """Tell the encoder that there are no more frames, and wait for it."""
         while self._thread.is_alive():
             try:
                 self._waiting.put(None, timeout=0.1)
@@ -186,7 +189,14 @@ class Writer:
 
 
 class _Sound:
-    """Carries the sound of a file over, packet by packet."""
+    """Copies the sound of a clip, packet by packet; sound that the output cannot hold is encoded as AAC.
+
+    Args:
+        av: the module.
+        clip: whose sound it is.
+        out: the container to write to.
+        notes: sentences about what is left out are added to it.
+    """
 
     def __init__(self, av: ModuleType, clip: Clip, out, notes: list[str]) -> None:
         self.av, self.out, self.notes, self.name = av, out, notes, Path(clip.path).name
@@ -209,6 +219,7 @@ class _Sound:
         self._step()
 
     def _step(self) -> None:
+        """Read the next packet, with time stamps relative to the start of the clip."""
         try:
             self.next = next(self.packets, None)
             if self.next is not None and self.start:
@@ -221,6 +232,7 @@ class _Sound:
             self.damaged += 1
 
     def copy_until(self, time: float) -> None:
+        """Copy all packets up to a time in seconds."""
         while self.next is not None:
             packet = self.next
             if packet.pts is not None and float(packet.pts * packet.time_base) > time:
@@ -244,6 +256,7 @@ class _Sound:
             self.out.mux(packet)
 
     def close(self, complete: bool) -> None:
+        """End the sound; ``complete``: copy the rest of it first."""
         if complete:
             self.copy_until(math.inf)
         for target, resampler in self.streams.values():
