@@ -22,7 +22,7 @@ from flow_core.faces.detect import load_detector
 from flow_core.fields.velocity import to_offset
 from flow_core.guides.guide import Guide, load_guide
 from flow_core.guides.prompts import Prompt, directions
-from flow_core.io import draw, picture
+from flow_core.io import picture, sheets
 from flow_core.train import towers
 from flow_core.warping.measure import measure
 from flow_core.warping.warp import warp
@@ -59,7 +59,7 @@ def main() -> None:
             print(f"| {guide.name} | {text} | {logits:.1f} | {gain:+.2f} | {moved:.1f} | {det:.2f} |", flush=True)
         rows.append(row)
     if o.output:
-        picture.write(picture.Picture(draw.sheet(rows, 256)), o.output)
+        picture.write(picture.Picture(sheets.sheet(rows, 256)), o.output)
 
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ from flow_core.fields.expressions import expression_of, preset  # noqa: E402
 from flow_core.geometry.sampling import sample_image  # noqa: E402
 from flow_core.guides.guide import load_guide  # noqa: E402
 from flow_core.guides.prompts import Prompt  # noqa: E402
-from flow_core.io import draw  # noqa: E402
+from flow_core.io import ink  # noqa: E402
 from flow_core.warping.warp import warp  # noqa: E402
 
 PICTURES, TEMPLATES = ROOT / "nodes" / "pictures", ROOT / "example_workflows"
@@ -69,7 +69,7 @@ def make_clip() -> None:
             turn = torch.tensor([[math.cos(a), -math.sin(a)], [math.sin(a), math.cos(a)]]) * zoom
             shift = torch.tensor([12 * math.sin(t), 6 * math.sin(2 * t)])
             frame = sample_image(photo, (grid @ turn.T + middle + shift)[None], "bicubic")
-            for packet in stream.encode(av.VideoFrame.from_image(draw.to_image(frame))):
+            for packet in stream.encode(av.VideoFrame.from_image(ink.to_image(frame))):
                 file.mux(packet)
         for packet in stream.encode():
             file.mux(packet)
@@ -101,7 +101,7 @@ def make_thumbnails(height: int = 320) -> None:
 
 
 def save_thumbnail(name: str, photo: torch.Tensor, after: torch.Tensor, texts: list[str], height: int) -> None:
-    page = draw.to_image(torch.cat([photo, after], 2 if len(texts) > 1 else 3))
+    page = ink.to_image(torch.cat([photo, after], 2 if len(texts) > 1 else 3))
     scale = height * len(texts) / page.height
     page = page.resize((round(page.width * scale), round(page.height * scale)), Image.Resampling.LANCZOS)
     pen, text = ImageDraw.Draw(page), " / ".join(texts)
@@ -111,7 +111,7 @@ def save_thumbnail(name: str, photo: torch.Tensor, after: torch.Tensor, texts: l
 
 def main() -> None:
     pair = torch.cat([picture("man"), picture("woman")], 3)
-    draw.to_image(pair).save(PICTURES / "two_people.jpg", quality=92)
+    ink.to_image(pair).save(PICTURES / "two_people.jpg", quality=92)
     make_clip()
     make_thumbnails()
 

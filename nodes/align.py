@@ -101,7 +101,7 @@ class FaceFlowAlign(io.ComfyNode):
         cls, image: Tensor, face_index: int, order: str, detector: str, threshold: float, aligned_size: int,
         mask: Tensor | None = None, faces: str = "one",
     ) -> io.NodeOutput:  # fmt: skip
-        from ..flow_core.io import draw
+        from ..flow_core.io import sheets
 
         picture = rgb(to_core(image))
         index = None if faces == "all" else face_index
@@ -112,6 +112,6 @@ class FaceFlowAlign(io.ComfyNode):
             crop,
             to_comfy(crop.aligned(picture, aligned_size)),
             mask_to_comfy(taper_mask(crop)),
-            to_comfy(draw.faces(picture, crop, found)),
+            to_comfy(sheets.faces(picture, crop, found)),
             ui=told(f"{crop.batch} face{'s' * (crop.batch > 1)} found.", missing_faces(crop), *doubts(crop)),
         )

@@ -129,7 +129,7 @@ def shape(
     import comfy.model_management as mm
     import comfy.utils
 
-    from ..flow_core.io import draw
+    from ..flow_core.io import ink
 
     bar = comfy.utils.ProgressBar(settings.steps)
     curve: list[float] = []
@@ -138,7 +138,7 @@ def shape(
         mm.throw_exception_if_processing_interrupted()
         curve.append(step.losses["total"])
         shown = step.index % PREVIEW_EVERY == 1 or step.index == step.total
-        bar.update_absolute(step.index, step.total, ("JPEG", draw.to_image(step.preview()), 384) if shown else None)
+        bar.update_absolute(step.index, step.total, ("JPEG", ink.to_image(step.preview()), 384) if shown else None)
 
     try:
         bring(guide)

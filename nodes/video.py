@@ -105,7 +105,7 @@ class FaceFlowVideo(io.ComfyNode):
         import comfy.model_management as mm
         import comfy.utils
 
-        from ..flow_core.io import draw
+        from ..flow_core.io import ink
         from ..flow_core.video.editor import Editor
         from ..flow_core.video.remarks import Remarks
         from ..flow_core.video.settings import VideoSettings
@@ -146,7 +146,7 @@ class FaceFlowVideo(io.ComfyNode):
             if edited.changed:  # else the frame stays what it is, bit for bit
                 out[i, ..., :3] = edited.pixels.mean(-1, keepdim=True) if out.shape[-1] == 1 else edited.pixels
             shown = i % PREVIEW_EVERY == 0 or i == count - 1
-            picture = draw.to_image(edited.pixels.movedim(-1, 0)[None]) if shown else None
+            picture = ink.to_image(edited.pixels.movedim(-1, 0)[None]) if shown else None
             bar.update_absolute(i + 1, count, ("JPEG", picture, 384) if shown else None)
         out = out.to(mm.intermediate_device())
         made = Types.VideoComponents(images=out, frame_rate=rate, audio=None if given is None else given.audio)

@@ -56,7 +56,7 @@ class FaceFlowView(io.ComfyNode):
         import comfy.model_management as mm
         import comfy.utils
 
-        from ..flow_core.io import draw
+        from ..flow_core.io import draw, sheets
         from ..flow_core.warping.measure import measure
 
         if (image is None) != (crop is None):
@@ -75,7 +75,7 @@ class FaceFlowView(io.ComfyNode):
         views: list[Tensor] = []
 
         def add(view: Tensor, i: int) -> None:
-            views.append(draw.inscribe(view, str(measured[i])) if numbers else view)
+            views.append(sheets.inscribe(view, str(measured[i])) if numbers else view)
             bar.update_absolute(len(views))
             mm.throw_exception_if_processing_interrupted()
 
@@ -87,9 +87,9 @@ class FaceFlowView(io.ComfyNode):
             of = i if crop.batch > 1 else 0
             place, photo = crop.select(of), picture[crop.of_picture[of] if len(picture) > 1 else 0][None]
             if style == "compare":
-                add(draw.compare(photo, place, one, size, strength, divider), i)
+                add(sheets.compare(photo, place, one, size, strength, divider), i)
             elif style == "animation":
-                for frame in draw.morph(photo, place, one, frames, size, strength=strength):
+                for frame in sheets.morph(photo, place, one, frames, size, strength=strength):
                     add(frame, i)
             else:
                 add(draw.view(one, style, size, faces[of][None], strength, place.side.item(), place), i)

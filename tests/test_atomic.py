@@ -23,13 +23,13 @@ from flow_core.fields.base import FieldError
 from flow_core.fields.files import load_field
 from flow_core.fields.neural import Implicit
 from flow_core.fields.raster import Field
-from flow_core.io import draw, interchange, picture
+from flow_core.io import interchange, picture, sheets
 
 POSIX = pytest.mark.skipif(os.name != "posix", reason="a matter of POSIX")
 
 
 def animation(path: Path) -> None:
-    draw.save_animation([Image.new("RGB", (40, 40), c) for c in ("red", "blue")], path)
+    sheets.save_animation([Image.new("RGB", (40, 40), c) for c in ("red", "blue")], path)
 
 
 WRITERS: dict[str, Callable[[Path], object]] = {

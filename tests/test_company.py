@@ -171,7 +171,7 @@ from flow_core.faces.align import align
 from flow_core.fields.expressions import preset
 from flow_core.fields.new import new_field
 from flow_core.guides.prompts import Prompt
-from flow_core.io import draw, picture
+from flow_core.io import picture, sheets
 from flow_core.video.editor import Editor
 from flow_core.warping.measure import measure
 from flow_core.warping.warp import warp
@@ -192,7 +192,7 @@ def edit(i):
         field.save(folder / f"{i}.safetensors")
         picture.write(picture.Picture(edited), folder / f"{i}.png")
         picture.read(folder / f"{i}.png")
-        draw.compare(photo, crop, preset("smile"), 64)
+        sheets.compare(photo, crop, preset("smile"), 64)
         editor = Editor(preset("smile"), detector)
         for _ in range(2):
             editor.edit((photo[0].permute(1, 2, 0) * 255).byte())

@@ -22,7 +22,7 @@ from ..fields.base import FlowField
 from ..geometry.crop import Crop
 from ..guides.guide import Guide, load_guide
 from ..guides.prompts import Prompt
-from ..io import draw, picture
+from ..io import draw, picture, sheets
 from ..warping.warp import warp
 from .common import watched
 
@@ -59,7 +59,7 @@ def main(argv: list[str] | None = None) -> None:
             fields[prompt].save(o.out / f"{name}-{prompt.split()[1]}.safetensors")
         picture.write(picture.Picture(contact_sheet(photo, crop, fields)), o.out / f"{name}.png")
         for prompt, field in fields.items():
-            draw.save_animation(draw.animate(photo, crop, field), o.out / f"{name}-{prompt.split()[1]}.webp")
+            sheets.save_animation(sheets.animate(photo, crop, field), o.out / f"{name}-{prompt.split()[1]}.webp")
     print_table(rows, guide)
     print(f"\nPictures, animations and fields are in {o.out}/")
 
@@ -78,7 +78,7 @@ def contact_sheet(photo: Tensor, crop: Crop, fields: dict[str, FlowField]) -> Te
         ]
         for label, style in (("aligned", "wheel"), ("", "arrows"), ("", "color"))
     ]
-    return draw.sheet([[before, *edited], *flow], cell=320)
+    return sheets.sheet([[before, *edited], *flow], cell=320)
 
 
 def print_table(rows: list[tuple[str, str, dict[str, float], float]], guide: Guide) -> None:

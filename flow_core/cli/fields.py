@@ -11,7 +11,7 @@ from ..fields.container import require_field_target
 from ..fields.files import load_field
 from ..guides.attributes import listed
 from ..guides.guide import available
-from ..io import picture
+from ..io import draw, ink, picture, sheets
 from . import common
 from .options import add_models
 
@@ -54,11 +54,10 @@ def add(commands: argparse._SubParsersAction, one: argparse.ArgumentParser) -> N
 
 def view(o: argparse.Namespace) -> None:
     """Draw a saved field."""
-    from ..io import draw
     from ..warping.measure import measure
 
     if o.style == "animation":
-        require_target(o.output, draw.ANIMATIONS, "An animation")
+        require_target(o.output, sheets.ANIMATIONS, "An animation")
     else:
         picture.require_picture_target(o.output)
     field, photo, crop = load_field(o.field), None, None
@@ -72,16 +71,16 @@ def view(o: argparse.Namespace) -> None:
         raise ValueError("A muscles field moves every face in its own way; name the face with --portrait.")
     numbers = str(measure(field, crop, o.strength)[0])
     if o.style == "animation":
-        frames = list(draw.morph(photo, crop, field, o.frames, o.size, strength=o.strength))
-        frames = [draw.inscribe(f, numbers) for f in frames] if o.numbers else frames
-        draw.save_animation([draw.to_image(f) for f in frames], o.output)
+        frames = list(sheets.morph(photo, crop, field, o.frames, o.size, strength=o.strength))
+        frames = [sheets.inscribe(f, numbers) for f in frames] if o.numbers else frames
+        sheets.save_animation([ink.to_image(f) for f in frames], o.output)
     else:
         if o.style == "compare":
-            drawn = draw.compare(photo, crop, field, o.size, o.strength)
+            drawn = sheets.compare(photo, crop, field, o.size, o.strength)
         else:
             face, side = (None, None) if crop is None else (crop.aligned(photo, o.size), crop.side.item())
             drawn = draw.view(field, o.style, o.size, face, o.strength, side, crop)
-        picture.write(picture.Picture(draw.inscribe(drawn, numbers) if o.numbers else drawn), o.output)
+        picture.write(picture.Picture(sheets.inscribe(drawn, numbers) if o.numbers else drawn), o.output)
     print(f"{o.output}: {numbers}")
 
 

@@ -21,7 +21,7 @@ from ..fields.muscles import MusclesField
 from ..fields.told import told
 from ..geometry.crop import Crop
 from ..guides.prompts import Prompt, lines_note
-from ..io import picture
+from ..io import picture, sheets
 from ..warping.warp import warp
 from . import common
 from .common import warn
@@ -119,13 +119,12 @@ def _field_target(o: argparse.Namespace) -> Path | None:
 
 def sheet(o: argparse.Namespace) -> None:
     """Draw a contact sheet of photos and prompts, or expressions."""
-    from ..io import draw
 
     picture.require_picture_target(o.output)
     if o.prompt and o.expression:
         raise ValueError("A sheet shows prompts or expressions; give --prompt or --expression.")
     columns = 1 + len(o.expression or o.prompt or PROMPTS)
-    draw.require_sheet(len(o.portraits), columns, o.cell)
+    sheets.require_sheet(len(o.portraits), columns, o.cell)
     edits = _columns(o)
     detector = common.detector_of(o)
     rows = []
@@ -144,7 +143,7 @@ def sheet(o: argparse.Namespace) -> None:
         rows.append(row)
     if not rows:
         raise ValueError("No face was found in any of the pictures; look at the messages above.")
-    picture.write(picture.Picture(draw.sheet(rows, o.cell)), o.output)
+    picture.write(picture.Picture(sheets.sheet(rows, o.cell)), o.output)
     print(o.output)
 
 

@@ -56,7 +56,7 @@ from ..guides.guide import BUILTIN as NANO
 from ..guides.guide import Guide, load_guide
 from ..guides.prompts import NEUTRAL, TEMPLATES, Prompt, embed, gain
 from ..io import picture
-from ..io.draw import sheet
+from ..io.sheets import sheet
 from ..warping.warp import warp
 from . import attributes, captions, data, faces, loop, shards
 from . import guide as guide_training

@@ -26,7 +26,7 @@ from flow_core.fields.new import new_field
 from flow_core.fields.raster import Field
 from flow_core.fields.velocity import to_velocity
 from flow_core.guides.guide import GuideError, load_guide
-from flow_core.io import draw, picture
+from flow_core.io import picture, sheets
 from flow_core.warping.jacobian import fold_note, fold_share
 from flow_core.warping.measure import measure
 
@@ -107,7 +107,7 @@ def test_numbers_beyond_all_measure() -> None:
         with pytest.raises(ValueError, match="try --device cpu"):
             pick_device(device)
     with pytest.raises(ValueError, match="megapixels"):
-        draw.require_sheet(1000, 9, 256)
+        sheets.require_sheet(1000, 9, 256)
 
 
 @pytest.mark.parametrize(

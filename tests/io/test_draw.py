@@ -10,7 +10,7 @@ from PIL import Image, ImageFont
 from flow_core.fields.raster import Field
 from flow_core.geometry.crop import Crop
 from flow_core.geometry.grid import pixel_centers
-from flow_core.io import draw
+from flow_core.io import draw, ink, sheets
 from flow_core.warping.measure import measure
 from flow_core.warping.warp import warp
 
@@ -219,7 +219,7 @@ def test_folds_are_marked_where_the_determinant_says(face: torch.Tensor) -> None
 
 def test_lengths_are_in_pixels_where_the_side_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
     said: list[str] = []
-    write = draw._write
+    write = ink.write
     monkeypatch.setattr(draw, "_write", lambda picture, text, *rest: said.append(text) or write(picture, text, *rest))
     draw.view(uniform(0.03, 0), "heat", 256, side=500)
     draw.view(uniform(0.03, 0), "wheel", 256, side=500)
@@ -244,19 +244,19 @@ def test_compare_shows_before_left_and_after_right() -> None:
     head = crop.widen(1.25)
     before, after = head.aligned(image, 128), head.aligned(warp(image, crop, field)[0], 128)
     assert not torch.equal(before[..., 64:], after[..., 64:])
-    seen = draw.compare(image, crop, field, 128)
+    seen = sheets.compare(image, crop, field, 128)
     assert torch.equal(seen[..., :100, :55], before[..., :100, :55])  # above the labels, beside the line
     assert torch.equal(seen[..., :100, 73:], after[..., :100, 73:])
     line = seen[..., :100, 62:66].amin((0, 1, 2))
     assert (line == 1).any()
-    assert torch.equal(draw.compare(image, crop, field, 128, at=1.0)[..., :100, :], before[..., :100, :])
-    assert torch.equal(draw.compare(image, crop, field, 128, at=0.0)[..., :100, :], after[..., :100, :])
+    assert torch.equal(sheets.compare(image, crop, field, 128, at=1.0)[..., :100, :], before[..., :100, :])
+    assert torch.equal(sheets.compare(image, crop, field, 128, at=0.0)[..., :100, :], after[..., :100, :])
     with pytest.raises(ValueError, match="divider"):
-        draw.compare(image, crop, field, 128, at=1.5)
+        sheets.compare(image, crop, field, 128, at=1.5)
 
 
 def test_inscribed_text_stays_within_the_picture_and_leaves_the_rest(face: torch.Tensor) -> None:
-    seen = draw.inscribe(
+    seen = sheets.inscribe(
         face.repeat(2, 1, 1, 1), "max 7.4 px, mean 0.8 px, moved area 17.0%, min det J 0.43\nfolds 0.00%"
     )
     assert seen.shape == (2, 3, 96, 96)
@@ -287,24 +287,24 @@ def test_measures_of_known_fields(crop: Crop) -> None:
 
 
 def test_caption_adds_a_strip_and_wraps(face: torch.Tensor) -> None:
-    short = draw.caption(face, "a smile")
+    short = sheets.caption(face, "a smile")
     assert torch.equal(short[..., -96:, :], face)
     strip = short[..., :-96, :]
     assert strip.min() < 0.4
     assert strip.max() == 1
-    long = draw.caption(face, "a face with a very broad smile and raised brows " + "W" * 40)
+    long = sheets.caption(face, "a face with a very broad smile and raised brows " + "W" * 40)
     assert long.shape[2] > short.shape[2] + 20
     ink = (long[0, 0, :-96] < 0.6).any(0).nonzero().flatten()
     assert ink.min() >= 2  # nothing is cut off at the sides
     assert ink.max() <= 93
-    assert draw.caption(face.repeat(2, 1, 1, 1), "").shape[:2] == (2, 3)
+    assert sheets.caption(face.repeat(2, 1, 1, 1), "").shape[:2] == (2, 3)
 
 
 def test_text_without_freetype(monkeypatch: pytest.MonkeyPatch, face: torch.Tensor) -> None:
     if not hasattr(ImageFont, "load_default_imagefont"):
         pytest.skip("this Pillow cannot show its bitmap font beside FreeType")
-    monkeypatch.setattr(draw, "_font", lambda height: ImageFont.load_default_imagefont())
-    assert draw.caption(face, "a smile, 笑 ©")[..., :-96, :].min() < 0.4
+    monkeypatch.setattr(ink, "font_of", lambda height: ImageFont.load_default_imagefont())
+    assert sheets.caption(face, "a smile, 笑 ©")[..., :-96, :].min() < 0.4
     assert draw.view(Field.zeros(8), "wheel", 128).shape == (1, 3, 128, 128)
 
 
@@ -312,7 +312,7 @@ def test_sheet_sizes_and_places() -> None:
     red, wide = torch.zeros(1, 3, 50, 50), torch.zeros(1, 3, 20, 40)
     red[:, 0] = 1
     wide[:, 2] = 1
-    out = draw.sheet([[("red", red), ("wide", wide)], [("", red)]], cell=100)
+    out = sheets.sheet([[("red", red), ("wide", wide)], [("", red)]], cell=100)
     assert out.shape[:2] == (1, 3)
     assert out.shape[3] == 2 * 100 + 3 * 3
     is_red = (out[0, 0] > 0.9) & (out[0, 1:] < 0.1).all(0)
@@ -322,7 +322,7 @@ def test_sheet_sizes_and_places() -> None:
     assert (out[0, :, :, :3] == 1).all()
     assert (out[0, :, -3:] == 1).all()
     with pytest.raises(ValueError, match="picture"):
-        draw.sheet([[]])
+        sheets.sheet([[]])
 
 
 def scene() -> tuple[torch.Tensor, Crop, Field]:
@@ -335,26 +335,26 @@ def scene() -> tuple[torch.Tensor, Crop, Field]:
 
 def test_animation_starts_unedited_and_comes_back() -> None:
     image, crop, field = scene()
-    unedited = draw.to_image(crop.widen(1.25).aligned(image, 96)).tobytes()
+    unedited = ink.to_image(crop.widen(1.25).aligned(image, 96)).tobytes()
     for count in (12, 13):
-        frames = draw.animate(image, crop, field, count, 96)
+        frames = sheets.animate(image, crop, field, count, 96)
         assert len(frames) == count
         assert {f.size for f in frames} == {(96, 96)}
         assert frames[0].tobytes() == unedited
         assert frames[-1].tobytes() != unedited  # the loop does not show its beginning twice
-    frames = draw.animate(image, crop, field, 12, 96)
+    frames = sheets.animate(image, crop, field, 12, 96)
     assert frames[1].tobytes() == frames[-1].tobytes()
-    once = draw.animate(image, crop, field, 5, 96, loop=False)
+    once = sheets.animate(image, crop, field, 5, 96, loop=False)
     assert once[-1].tobytes() == frames[6].tobytes()  # both are at full strength
     assert len({f.tobytes() for f in once}) == 5
     with pytest.raises(ValueError, match=r"2\.\.1000 frames"):
-        draw.animate(image, crop, field, 1)
+        sheets.animate(image, crop, field, 1)
 
 
 @pytest.mark.parametrize("suffix", ["webp", "gif", "png", "GIF"])
 def test_saved_animations_open_again(tmp_path, suffix: str) -> None:
-    frames = draw.animate(*scene(), frames=8, size=64)
-    path = draw.save_animation(frames, tmp_path / "new" / f"edit.{suffix}", fps=20)
+    frames = sheets.animate(*scene(), frames=8, size=64)
+    path = sheets.save_animation(frames, tmp_path / "new" / f"edit.{suffix}", fps=20)
     with Image.open(path) as file:
         assert file.n_frames == 8
         assert file.size == (64, 64)
@@ -369,17 +369,17 @@ def test_saved_animations_open_again(tmp_path, suffix: str) -> None:
 def test_save_animation_errors(tmp_path) -> None:
     frame = Image.new("RGB", (8, 8))
     with pytest.raises(ValueError, match=r"\.webp, \.gif, \.png"):
-        draw.save_animation([frame], tmp_path / "edit.mp4")
+        sheets.save_animation([frame], tmp_path / "edit.mp4")
     with pytest.raises(ValueError, match="frames"):
-        draw.save_animation([], tmp_path / "edit.gif")
+        sheets.save_animation([], tmp_path / "edit.gif")
     assert not list(tmp_path.iterdir())
 
 
 def test_to_image_rounds_and_knows_channels() -> None:
     steps = torch.arange(256).float()[None, None, :] / 255
-    assert list(draw.to_image(steps).tobytes()) == list(range(256))
-    assert list(draw.to_image(torch.tensor([[[-1.0, 0.4999, 2.0]]])).tobytes()) == [0, 127, 255]
-    assert [draw.to_image(torch.rand(1, c, 2, 3)).mode for c in (1, 3, 4)] == ["L", "RGB", "RGBA"]
-    assert draw.to_image(torch.rand(3, 2, 5)).size == (5, 2)
+    assert list(ink.to_image(steps).tobytes()) == list(range(256))
+    assert list(ink.to_image(torch.tensor([[[-1.0, 0.4999, 2.0]]])).tobytes()) == [0, 127, 255]
+    assert [ink.to_image(torch.rand(1, c, 2, 3)).mode for c in (1, 3, 4)] == ["L", "RGB", "RGBA"]
+    assert ink.to_image(torch.rand(3, 2, 5)).size == (5, 2)
     with pytest.raises(ValueError, match="channels"):
-        draw.to_image(torch.rand(2, 4, 4))
+        ink.to_image(torch.rand(2, 4, 4))
