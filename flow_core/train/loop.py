@@ -1,4 +1,4 @@
-"""The loop that all trainings share: progress, checkpoints, resume, and several processes under torchrun."""
+"""The training loop that most trainings share: progress, checkpoints, resuming, and several processes under torchrun."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ CHECKPOINT_EVERY = 200  # steps
 def arguments(
     name: str, description: str, out: Path, steps: int, batch: int, lr: float, data: bool = True
 ) -> argparse.ArgumentParser:
-    """The options that all trainings have; ``data``: whether there is no other source of faces than ``--data``."""
+    """A parser with the options that all trainings have; ``data``: whether ``--data`` is required."""
     ap = argparse.ArgumentParser(f"python -m flow_core.train {name}", description=description)
     ap.add_argument("--data", type=Path, required=data, help="folder of the training faces")
     ap.add_argument("--out", type=Path, default=out, help=f"where the weights go (default {out.name} of the package)")
@@ -45,7 +45,7 @@ def processes() -> int:
 
 
 def join(device: str) -> None:
-    """Meet the other processes that ``torchrun`` started, if there are any."""
+    """Join the process group, if ``torchrun`` started this process."""
     if "RANK" in os.environ and not distributed.is_initialized():
         cuda = device.startswith("cuda")
         if cuda:  # each process of a machine has a GPU of its own, which ``cuda`` then means
@@ -54,7 +54,7 @@ def join(device: str) -> None:
 
 
 def wait() -> None:
-    """Until all processes are here."""
+    """Wait until all processes get here."""
     if distributed.is_initialized():
         distributed.barrier()
 
@@ -72,13 +72,13 @@ def fit(
 
     Args:
         objective: called with a batch, it returns named losses, whose sum is made small.
-        batch: makes the batch of a random seed, which differs for every step and process.
+        batch: makes a batch from a random seed, which differs for every step and process.
         o: from :func:`arguments`.
         check: called by the first process with the number of steps done, at every checkpoint; ``objective`` is in
             evaluation mode then.
 
     Returns:
-        seconds of this run.
+        seconds that this run took.
     """
     join(o.device)
     params = [p for p in objective.parameters() if p.requires_grad]
@@ -126,7 +126,7 @@ def fit(
 
 
 def save(model: nn.Module, path: Path, about: dict[str, str]) -> None:
-    """Write weights in half precision, but for running statistics, which may lie beyond its range."""
+    """Write weights in half precision, except running statistics, which may exceed its range."""
     from safetensors.torch import save as serialized
 
     state = {

@@ -21,11 +21,9 @@ from ..faces.rig import BUILTIN, PARTS
 
 CM = 10.0  # MakeHuman's unit is a decimetre
 ORIGIN = np.array([0.0, 7.15, 0.0])  # of the rig, in MakeHuman's axes: between the ears
-LIP_EDGE, EYE_EDGE = (
-    (536, 535),
-    (7791, 7792),
-)  # an edge of the loop around the mouth's cavity, and around the left eye's
-LIP_INNER, LIP_OUTER, LID = 2, 7, 3  # the rings are that many quads outside of those loops
+LIP_EDGE = 536, 535  # an edge of the loop around the cavity of the mouth
+EYE_EDGE = 7791, 7792  # and of the one around that of the left eye
+LIP_INNER, LIP_OUTER, LID = 2, 7, 3  # rings of landmarks lie so many quads outside of those loops
 EYEBALLS = ("helper-l-eye", "helper-r-eye")
 GROUPS = {"helper-upper-teeth": "teeth_upper", "helper-lower-teeth": "teeth_lower", "helper-tongue": "tongue"}
 DEEP = 5.0  # landmarks lie in front of that depth, centimetres: not on neck and ears

@@ -25,11 +25,8 @@ from .guide import Objective, Shown, auc, correlation, sampling_weights
 from .pairs import NAMES, Batch, Pairs, PairsObjective, responses, shown_units
 
 PAIRS = 16  # a step
-HEAD_VIEWS, HEAD_BATCH, HEAD_RATE = (
-    560,
-    384,
-    6e-4,
-)  # steps' views, pairs and rate with which the projection alone learns
+# The projection alone learns from the views of so many steps, in batches of so many pairs, at this rate
+HEAD_VIEWS, HEAD_BATCH, HEAD_RATE = 560, 384, 6e-4
 STRONGER, WEAKER = 1.3, 0.5  # amounts that "very" and "slightly" mean
 
 
@@ -106,8 +103,11 @@ def fit(model: nn.Module, shown: Shown, o: argparse.Namespace) -> float:
 
 
 def settle_head(objective: PairsObjective, views, o: argparse.Namespace) -> None:
-    """The projection of the image tower's features alone learns on, from features that are computed once: so it can be taught for long
-    what is seldom seen. Concepts count the more the less their logits usually change; logits of faces as they are stay."""
+    """Train the last projection of the image tower alone, on features that are computed once, so that it learns rare concepts in many
+    cheap steps.
+
+    Concepts weigh the more, the less their logits usually change. The logits of unmoved faces are kept.
+    """
     model, features, kept = objective.objective.model.eval(), [], []
     for seed in range(min(o.prepare, HEAD_VIEWS)):
         made = views(seed)
@@ -142,8 +142,11 @@ def settle_head(objective: PairsObjective, views, o: argparse.Namespace) -> None
 
 
 def prepared(shown: Shown, o: argparse.Namespace):
-    """What makes the views of a step from its seed: tensors by name. Kept in the folder ``o.batches``, if there is one, ``o.prepare`` of
-    them, and found there again: to make views takes as long as to learn from them."""
+    """A function that makes the views of a step, tensors by name, from its seed.
+
+    Making them takes as long as learning from them. So with a folder ``o.batches`` those of ``o.prepare`` seeds are kept there and
+    used again.
+    """
     from safetensors.torch import load_file, save_file
 
     faces = moved.read(o.moved)["train"]

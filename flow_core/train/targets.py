@@ -1,5 +1,5 @@
-"""Where the text tower of the nano guide has to put each concept: directions in its embedding that stay, so that image towers can learn
-against them while texts are learnt.
+"""Targets of the nano guide's text tower: the direction of each concept in the embedding. They are fixed, so that image towers can
+learn against them independently of the texts.
 
 A text's embedding is a point on the unit sphere. "A face" is the neutral point ``n``; what a text says is a vector ``t`` in the tangent plane
 there, in radians, and its embedding the point ``exp_n(t) = cos|t| n + sin|t| t/|t|``. A concept at full amount has the vector

@@ -42,25 +42,10 @@ BLUR = 0.03  # of token embeddings in training, which are 0.09 apart in each num
 TEACHER_DIM = 128
 FORMS = {"d", "ed", "er", "est", "ier", "ily", "iness", "ing", "ish", "less", "ly", "ness", "r", "s", "y"}  # endings
 SHARP = 16.0  # logits for the cosine with a way
-TOPICS = {
-    "05",
-    "06",
-    "13",
-    "15",
-    "17",
-    "20",
-    "27",
-}  # WordNet's files of animals, artifacts, food, places, objects, plants, substances
+# Lexicographer files of WordNet
+TOPICS = {"05", "06", "13", "15", "17", "20", "27"}  # animals, artifacts, food, places, objects, plants, substances
 PERSONS = "18"
-NO_THINGS = {
-    PERSONS,
-    "04",
-    "07",
-    "08",
-    "09",
-    "12",
-    "26",
-}  # persons, acts, attributes, body, cognition, feelings, states
+NO_THINGS = {PERSONS, "04", "07", "08", "09", "12", "26"}  # persons, acts, attributes, body, cognition, feelings, states
 LIKENESSES = ("avatar", "bust", "caricature", "cartoon", "close-up", "closeup", "doll", "figure", "figurine", "frame", "headshot", "icon", "image", "mannequin",
               "mugshot", "photo", "photograph", "picture", "portrait", "print", "selfie", "shot", "sketch", "snapshot")  # fmt: skip
 
@@ -142,7 +127,8 @@ class Text(nn.Module):
         width, dim = config["text_cfg"]["width"], config["embed_dim"]
         for block in self.transformer.resblocks:
             for p in block.parameters():
-                (nn.init.normal_(p, std=width**-0.5) if p.ndim > 1 else None)
+                if p.ndim > 1:
+                    nn.init.normal_(p, std=width**-0.5)
             nn.init.zeros_(block.attn.in_proj_bias)
             nn.init.normal_(block.attn.out_proj.weight, std=width**-0.5 / 3)
             nn.init.normal_(block.mlp.c_proj.weight, std=(4 * width) ** -0.5 / 3)
@@ -334,11 +320,8 @@ def right(amounts: Tensor, label: str) -> bool:
     wishes = [{name.strip() for name in wish.split("|")} for wish in label.split("&")]
     top = amounts.abs().argsort(descending=True)[: len(wishes)].tolist()
     said = [("-" if amounts[k] < 0 else "") + names[k] for k in top if amounts[k]]
-    return (
-        any(all(one in wish for one, wish in zip(order, wishes, strict=True)) for order in itertools.permutations(said))
-        if len(said) == len(wishes)
-        else False
-    )
+    orders = itertools.permutations(said) if len(said) == len(wishes) else ()
+    return any(all(one in wish for one, wish in zip(order, wishes, strict=True)) for order in orders)
 
 
 @dataclass(frozen=True)
@@ -386,15 +369,11 @@ def scores(path: Path, guide: Guide) -> Score:
 
 
 def _kind(label: str) -> str:
-    return (
-        "refused"
-        if label == "none"
-        else "several wishes"
-        if "&" in label
-        else "negation"
-        if "-" in label
-        else "one wish"
-    )
+    if label == "none":
+        return "refused"
+    if "&" in label:
+        return "several wishes"
+    return "negation" if "-" in label else "one wish"
 
 
 def told(amounts: Tensor) -> str:

@@ -220,7 +220,7 @@ def test_folds_are_marked_where_the_determinant_says(face: torch.Tensor) -> None
 def test_lengths_are_in_pixels_where_the_side_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
     said: list[str] = []
     write = ink.write
-    monkeypatch.setattr(draw, "_write", lambda picture, text, *rest: said.append(text) or write(picture, text, *rest))
+    monkeypatch.setattr(draw, "write", lambda picture, text, *rest: said.append(text) or write(picture, text, *rest))
     draw.view(uniform(0.03, 0), "heat", 256, side=500)
     draw.view(uniform(0.03, 0), "wheel", 256, side=500)
     draw.view(uniform(0.03, 0), "heat", 256)
