@@ -28,15 +28,8 @@ from pathlib import Path
 import numpy as np
 
 COLUMNS = ("name", "prompt", "hit", "id", "drift", "lost", "read_before", "reads")
-EMOTIONS = (
-    "angry",
-    "disgust",
-    "fear",
-    "happy",
-    "sad",
-    "surprise",
-    "neutral",
-)  # what fer's network answers, in its order
+# what fer's network answers, in its order
+EMOTIONS = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
 # Standard deviations of the measures over the frontal ones of 12,186 real faces (muxspace/facial_expressions), as --spread prints them.
 SPREAD = {
     "eyes": 0.044, "mouth": 0.0818, "mouth width": 0.0897, "corners": 0.0435, "brows": 0.0742, "brow gap": 0.0237, "brow slant": 0.0796,

@@ -16,20 +16,8 @@ HELD_OUT = Path(__file__).parent / "held_out_phrasings.txt"  # "concept: phrase"
 SLOPE = 2.0  # logits per standard deviation of a concept
 
 PEOPLE = (
-    "face",
-    "person",
-    "man",
-    "woman",
-    "portrait",
-    "human face",
-    "girl",
-    "boy",
-    "guy",
-    "lady",
-    "child",
-    "headshot",
-    "human",
-)
+    "face", "person", "man", "woman", "portrait", "human face", "girl", "boy", "guy", "lady", "child", "headshot", "human",
+)  # fmt: skip
 HE = ("he", "she", "the man", "the woman", "the person", "the face", "the girl", "the boy")
 HIM = ("him", "her", "the man", "the woman", "the face", "the person", "them", "it")
 PLAIN = ("a {p}", "a photo of a {p}", "a picture of a {p}", "an image of a {p}", "a portrait of a {p}", "the face of a {p}",
@@ -43,15 +31,8 @@ ADJECTIVE = ("{a_p}", "{a_p}", "{a_p}", "{a} {p}", "{a}", "a {p} who is {a}", "a
 NOUN = ("{bare}", "{bare}", "{n}", "a {p} with {n}", "a {p} with {n}", "a {p} with {n}", "{h} has {n}", "give {m} {n}", "with {n}",
         "a {p} having {n}", "add {n}", "someone with {n}", "{bare} on a {p}", "the {p} has {n}")  # fmt: skip
 VERB = (
-    "a {p} {v}",
-    "a {p} {v}",
-    "{v}",
-    "someone {v}",
-    "{h} {v}",
-    "{h} is {v}",
-    "the {p} {v}",
-    "a photo of somebody {v}",
-)
+    "a {p} {v}", "a {p} {v}", "{v}", "someone {v}", "{h} {v}", "{h} is {v}", "the {p} {v}", "a photo of somebody {v}",
+)  # fmt: skip
 STRONGER, WEAKER = (
     ("very", "extremely", "really", "strongly", "intensely"),
     ("slightly", "a bit", "somewhat", "a little", "mildly"),
@@ -59,23 +40,8 @@ STRONGER, WEAKER = (
 NOT = ("not {a}", "no longer {a}", "never {a}")
 WITHOUT = ("a {p} without {n}", "no {bare}", "without {n}", "a {p} with no {bare}", "remove {n}", "{h} has no {bare}")
 FILLERS = (
-    "his",
-    "her",
-    "their",
-    "the",
-    "and",
-    "of",
-    "in",
-    "on",
-    "both",
-    "its",
-    "that",
-    "are",
-    "is",
-    "now",
-    "please",
-    "now looking",
-)
+    "his", "her", "their", "the", "and", "of", "in", "on", "both", "its", "that", "are", "is", "now", "please", "now looking",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -438,7 +438,8 @@ class Composer:
                                f"the {thing} is {quality}", f"make the {thing} {quality}", f"{quality} {thing}, {rng.choice(TAGS)}",
                                f"{quality} {thing} and {rng.choice(_QUALITIES)} {other}", f"{rng.choice(COLOURS)} {thing}",
                                f"{article(rng.choice(COLOURS))} {thing}", f"very {quality} {thing}"))  # fmt: skip
-        if kind == "beast":  # how an animal or a thing looks; not with rare nouns, or "a smiling plumber" would ask for nothing
+        # how an animal or a thing looks; not with rare nouns, or "a smiling plumber" would ask for nothing
+        if kind == "beast":
             one = animal if rng.random() < 0.6 else rng.choice(OBJECTS)
             if rng.random() < 0.3:
                 order, _ = self._formed("order", [], plain=True)

@@ -31,22 +31,11 @@ SIZES = (14, 240)  # of the faces in it
 MOST = 6  # faces in it
 BATCH = 8
 KINDS = ("portraits", "expressions")
+# scikit-image's pictures without people
 PHOTOS = (
-    "cell",
-    "chelsea",
-    "clock",
-    "coins",
-    "colorwheel",
-    "grass",
-    "horse",
-    "immunohistochemistry",
-    "logo",
-    "moon",
-    "page",
-    "retina",
-    "stereo_motorcycle",
-    "text",
-)  # scikit-image's pictures without people
+    "cell", "chelsea", "clock", "coins", "colorwheel", "grass", "horse", "immunohistochemistry", "logo", "moon", "page",
+    "retina", "stereo_motorcycle", "text",
+)  # fmt: skip
 PHOTOS_HELD_OUT = ("brick", "coffee", "gravel", "hubble_deep_field", "rocket")
 ABOUT = {
     "format": "faceflow-detector-1",

@@ -33,14 +33,8 @@ FROWNS = {
 SHARES = {"neutral": 1.0, "happiness": 0.5, "surprise": 0.33}  # of the number asked for, of these, and all others
 MOVED, ANGRY = 0.4, 0.25  # share of moved faces in a step, and of angry ones
 DRAWN = 2  # edits of each face
-OTHERS = (
-    "eyeSquint",
-    "eyeBlink",
-    "eyeWide",
-    "cheekSquint",
-    "mouthSmile",
-    "eyeLookDown",
-)  # what also changes between eyes and brows
+# what also changes between eyes and brows
+OTHERS = ("eyeSquint", "eyeBlink", "eyeWide", "cheekSquint", "mouthSmile", "eyeLookDown")
 
 
 def look(faces: data.Faces, i: int, side: int) -> tuple[Tensor, Crop]:

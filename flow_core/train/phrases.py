@@ -108,34 +108,13 @@ def _says(text: str) -> tuple[tuple[int, float], ...]:
 PEOPLE = ("face", "person", "man", "woman", "portrait", "human face", "girl", "boy", "guy", "lady", "child", "headshot", "human", "model",
           "character", "dude", "gentleman", "mom", "dad", "kid", "student", "subject", "somebody's face")  # fmt: skip
 HE = (
-    "he",
-    "she",
-    "the man",
-    "the woman",
-    "the person",
-    "the face",
-    "the girl",
-    "the boy",
-    "this guy",
-    "the subject",
-    "it",
+    "he", "she", "the man", "the woman", "the person", "the face", "the girl", "the boy", "this guy", "the subject", "it",
     "the model",
-)
+)  # fmt: skip
 HIM = (
-    "him",
-    "her",
-    "the man",
-    "the woman",
-    "the face",
-    "the person",
-    "them",
-    "it",
-    "me",
-    "this guy",
-    "the girl",
-    "my friend",
+    "him", "her", "the man", "the woman", "the face", "the person", "them", "it", "me", "this guy", "the girl", "my friend",
     "the subject",
-)
+)  # fmt: skip
 HIS = ("his", "her", "the", "their", "my", "both", "these", "your", "the person's", "the woman's")
 PLAIN = ("a {p}", "a photo of a {p}", "a picture of a {p}", "a portrait of a {p}", "the face of a {p}", "{p}", "{h}", "this {p}", "someone",
          "somebody", "an image of a {p}", "a close-up of a {p}", "a nice photo of {m}", "the same {p}", "{h} as before", "photo", "portrait",
@@ -368,20 +347,8 @@ def degree_after(rng: random.Random, text: str, way: str) -> str:
 ZH_STRONG = ("非常", "很", "特别", "极其", "十分", "超级", "极度", "太", "超", "格外", "无比", "更加", "相当", "最")
 ZH_WEAK = ("稍微", "有点", "略微", "稍稍", "微微", "有一点", "轻微", "略", "一点点", "有些", "稍微有点", "轻轻", "稍许")
 ZH_PLAIN = (
-    "一张脸",
-    "一个{p}",
-    "{p}",
-    "一张{p}的照片",
-    "人像照片",
-    "{h}",
-    "一个{p}的照片",
-    "换个表情",
-    "肖像",
-    "证件",
-    "修一下照片",
-    "一位{p}",
-    "随便改改",
-)
+    "一张脸", "一个{p}", "{p}", "一张{p}的照片", "人像照片", "{h}", "一个{p}的照片", "换个表情", "肖像", "证件", "修一下照片", "一位{p}", "随便改改",
+)  # fmt: skip
 ZH_BEFORE = ("一张{c}的照片", "{c}，高清", "请{c}", "{c}。", "我想要{c}", "帮我{c}", "{c}！", "{c}，写实", "画面：{c}", "{c}，特写", "{c}，8k", "改成{c}",
              "变成{c}", "{c}，谢谢", "只要{c}")  # fmt: skip
 

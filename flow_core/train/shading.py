@@ -42,15 +42,8 @@ CAUSES = (
     "eyeBlink", "eyeWide", "mouthDimple",
 )  # fmt: skip
 LOWER = (
-    "mouthSmile",
-    "mouthFrown",
-    "mouthPucker",
-    "mouthShrugLower",
-    "mouthStretch",
-    "mouthUpperUp",
-    "mouthLowerDown",
-    "jawOpen",
-)
+    "mouthSmile", "mouthFrown", "mouthPucker", "mouthShrugLower", "mouthStretch", "mouthUpperUp", "mouthLowerDown", "jawOpen",
+)  # fmt: skip
 UPPER = ("browInnerUp", "browOuterUp", "browDown")
 LABELS = {
     "anger": "browTogether",

@@ -42,10 +42,11 @@ BLUR = 0.03  # of token embeddings in training, which are 0.09 apart in each num
 TEACHER_DIM = 128
 FORMS = {"d", "ed", "er", "est", "ier", "ily", "iness", "ing", "ish", "less", "ly", "ness", "r", "s", "y"}  # endings
 SHARP = 16.0  # logits for the cosine with a way
-# Lexicographer files of WordNet
-TOPICS = {"05", "06", "13", "15", "17", "20", "27"}  # animals, artifacts, food, places, objects, plants, substances
+# WordNet's lexicographer files of animals, artifacts, food, places, objects, plants and substances
+TOPICS = {"05", "06", "13", "15", "17", "20", "27"}
 PERSONS = "18"
-NO_THINGS = {PERSONS, "04", "07", "08", "09", "12", "26"}  # persons, acts, attributes, body, cognition, feelings, states
+# and of persons, acts, attributes, body, cognition, feelings and states
+NO_THINGS = {PERSONS, "04", "07", "08", "09", "12", "26"}
 LIKENESSES = ("avatar", "bust", "caricature", "cartoon", "close-up", "closeup", "doll", "figure", "figurine", "frame", "headshot", "icon", "image", "mannequin",
               "mugshot", "photo", "photograph", "picture", "portrait", "print", "selfie", "shot", "sketch", "snapshot")  # fmt: skip
 
