@@ -39,13 +39,13 @@ from flow_core.faces.rig import load_rig
 from flow_core.fields.expressions import expression_of, neutral
 from flow_core.geometry.crop import Crop
 from flow_core.io import picture
+from flow_core.train import data
 from flow_core.train.shown import mediapipe_teacher
 from flow_core.warping.warp import warp
 
 PEOPLE = Path(__file__).parents[1] / "docs" / "people"
 GROUPS = {"brows": ("brow",), "eyes": ("eye",), "mouth": ("mouth", "jaw")}
 VARIES, ACTIVE = 0.03, 0.3  # least deviation over sources, and what counts as shown
-HELD_OUT_EVERY = 20  # of the faces, the last of each such run: no training has seen it
 Judge = Callable[[Tensor], "Tensor | None"]
 
 
@@ -55,10 +55,13 @@ def enlarged(face: Image.Image, side: int = 320, border: int = 64) -> Tensor:
     return F.pad(torch.from_numpy(array).permute(2, 0, 1)[None], [border] * 4, mode="replicate")
 
 
-def sheet_of(folder: Path, count: int, seed: int) -> tuple[list[Tensor], list[str]]:
+def held_out_faces(folder: Path, count: int, seed: int) -> tuple[list[Tensor], list[str]]:
     """Held-out faces of ``expressions.zip`` in random order, and their labels."""
     with open(folder / "expressions.csv", newline="") as file:
-        rows = [row for row in list(csv.DictReader(file))[HELD_OUT_EVERY - 1 :: HELD_OUT_EVERY] if row["emotion"]]
+        rows = list(csv.DictReader(file))
+    rows = [
+        row for row, out in zip(rows, data.held_out("expressions", len(rows)), strict=True) if out and row["emotion"]
+    ]
     order = torch.randperm(len(rows), generator=torch.Generator().manual_seed(seed))[:count].tolist()
     with zipfile.ZipFile(folder / "expressions.zip") as archive:
         names = {Path(n).name: n for n in archive.namelist()}
@@ -79,7 +82,7 @@ def pairs_of(labels: list[str], count: int) -> list[tuple[int, int]]:
 
 
 def own_judge() -> Judge:
-    """The project's reader of units, on landmarks that are found anew."""
+    """The project's own reader of units, on landmarks that are found anew in each picture."""
     detector = load_detector()
 
     def judge(image: Tensor) -> Tensor | None:
@@ -103,6 +106,7 @@ def mediapipe_judge(model: Path) -> Judge:
 
 
 def correlation(a: Tensor, b: Tensor, dim: int) -> Tensor:
+    """Of two tensors, along an axis."""
     a, b = a - a.mean(dim, keepdim=True), b - b.mean(dim, keepdim=True)
     return (a * b).sum(dim) / (a.norm(dim=dim) * b.norm(dim=dim)).clamp(min=1e-9)
 
@@ -163,7 +167,7 @@ def main() -> None:
     o = ap.parse_args()
     judge = mediapipe_judge(o.judge) if o.judge else own_judge()
     if o.data:
-        pictures, labels = sheet_of(o.data, o.pairs + o.pairs // 10, o.seed)
+        pictures, labels = held_out_faces(o.data, o.pairs + o.pairs // 10, o.seed)
     else:
         files = sorted(PEOPLE.glob("*.jpg"))
         pictures, labels = [picture.read(f).rgb for f in files], [f.stem for f in files]

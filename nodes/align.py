@@ -36,7 +36,7 @@ def load(name: str) -> Detector:
 
 
 def watched(name: str, pictures: int) -> Callable[..., list[Detection]]:
-    """A detector that shows its progress through a batch, or through the turns of a picture without an upright face, and heeds Cancel."""
+    """A detector that shows its progress and stops on Cancel: over the pictures of a batch, and the turns in which it looks at each."""
     import comfy.model_management as mm
     import comfy.utils
 

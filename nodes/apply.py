@@ -75,7 +75,7 @@ class FaceFlowApply(io.ComfyNode):
 
 
 def _nothing(name: str) -> object:
-    """What says so to a node that is connected to an output whose input is not."""
+    """The value of an output whose input is not connected; a node that uses it shows the message."""
     from comfy_execution.graph_utils import ExecutionBlocker
 
     return ExecutionBlocker(f"FaceFlow Apply has nothing to move along: connect its input {name}.")

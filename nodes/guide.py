@@ -35,21 +35,21 @@ def unknown_note(prompts: Iterable[Prompt], guide: Guide) -> str:
 
 
 def bring(*models: Guide | Predictor) -> None:
-    """Let ComfyUI's memory management bring models to its device."""
+    """Have ComfyUI load models onto its device."""
     import comfy.model_management as mm
 
-    # ComfyUI runs nodes in inference mode, and weights moved within it could not carry a gradient later.
+    # ComfyUI runs nodes in inference mode; weights that are moved there could not be part of a gradient later
     with torch.inference_mode(False):
         mm.load_models_gpu([model.patcher for model in models], force_full_load=True)
 
 
 def load(name: str, precision: str = "auto") -> Guide:
-    """A guide in the care of ComfyUI's memory management."""
+    """Load a guide, and leave its memory to ComfyUI."""
     import comfy.model_management as mm
     from comfy.model_patcher import ModelPatcher
 
     loaded = load_guide(name, mm.unet_offload_device(), precision, paths.model_folders())
-    # ComfyUI's memory management keeps weak references only, so the guide itself holds on to its patcher.
+    # kept here, since ComfyUI only keeps a weak reference
     loaded.patcher = ModelPatcher(loaded.model, mm.get_torch_device(), mm.unet_offload_device())
     return loaded
 
@@ -59,12 +59,6 @@ class FaceFlowLoadGuide(io.ComfyNode):
 
     @classmethod
     def define_schema(cls) -> io.Schema:
-        local = [
-            p.name
-            for f in paths.model_folders()
-            for p in sorted(f.glob("*.safetensors"))
-            if p.with_suffix(".json").is_file()
-        ]
         return node(
             node_id="FaceFlowLoadGuide",
             display_name="FaceFlow Load Guide",
@@ -73,7 +67,7 @@ class FaceFlowLoadGuide(io.ComfyNode):
             "face shapes; the full models know any words, and open_clip downloads them once.",
             search_aliases=["CLIP", "open_clip", "text", "face model"],
             inputs=[
-                io.Combo.Input("guide", options=[BUILTIN, *local, *FULL], default=BUILTIN,
+                io.Combo.Input("guide", options=[BUILTIN, *paths.list_weights(guides=True), *FULL], default=BUILTIN,
                                tooltip="nano is part of FaceFlow (16 MB, Apache-2.0). Own models: FILE.safetensors and FILE.json "
                                "(open_clip config) in models/faceflow. The licence of a full model is its author's."),
                 advanced(io.Combo.Input, "precision", options=list(PRECISIONS), default="auto",

@@ -1,4 +1,4 @@
-"""Where weights and fields lie in ComfyUI."""
+"""Where ComfyUI keeps weights and fields."""
 
 from __future__ import annotations
 
@@ -14,13 +14,20 @@ MODELS = "faceflow"
 
 
 def register() -> None:
-    """Make ``models/faceflow`` known, so that ``extra_model_paths.yaml`` can add to it."""
+    """Register ``models/faceflow``, so that ``extra_model_paths.yaml`` can add folders to it."""
     folder_paths.add_model_folder_path(MODELS, os.path.join(folder_paths.models_dir, MODELS))
     folder_paths.folder_names_and_paths[MODELS][1].add(".safetensors")
 
 
 def model_folders() -> list[Path]:
+    """The folders in which weights may be."""
     return [Path(p) for p in folder_paths.get_folder_paths(MODELS)]
+
+
+def list_weights(guides: bool) -> list[str]:
+    """Names of files of weights: of guides, which have a .json file beside them, or of others."""
+    files = [path for folder in model_folders() for path in sorted(folder.glob("*.safetensors"))]
+    return [path.name for path in files if path.with_suffix(".json").is_file() == guides]
 
 
 def _roots() -> dict[str, Path]:
@@ -31,7 +38,7 @@ def list_fields(endings: tuple[str, ...] = (".safetensors",)) -> list[str]:
     """Saved fields as ``output/...`` and ``input/...``, the newest first."""
     found = []
     for root, folder in _roots().items():
-        for place, _, names in os.walk(folder):  # names alone: the folder may hold very many pictures
+        for place, _, names in os.walk(folder):  # by name first, since the folder may hold very many pictures
             for name in names:
                 if name.lower().endswith(endings) and (path := Path(place, name)).is_file():
                     found.append((path.stat().st_mtime, f"{root}/{path.relative_to(folder).as_posix()}"))
@@ -53,7 +60,7 @@ def output_name(prefix: str, nodes: Mapping[str, Mapping] | None = None) -> tupl
 
 
 def _filled_in(match: re.Match, nodes: Mapping[str, Mapping]) -> str:
-    """The text for ``%...%``, or itself where nobody here knows it."""
+    """The text for ``%...%``, or itself if it is not known here."""
     what, _, rest = match[1].partition(":")
     if what == "date":
         now = time.localtime()

@@ -35,7 +35,7 @@ BUILTIN = "builtin"
 
 
 def load(name: str = BUILTIN) -> Predictor:
-    """A predictor in the care of ComfyUI's memory management."""
+    """Load a predictor, and leave its memory to ComfyUI."""
     import comfy.model_management as mm
     from comfy.model_patcher import ModelPatcher
 
@@ -44,7 +44,7 @@ def load(name: str = BUILTIN) -> Predictor:
     else:
         places = [f / name for f in paths.model_folders()]
         loaded = Predictor.load(next((p for p in places if p.is_file()), places[0]), mm.unet_offload_device())
-    # ComfyUI's memory management keeps weak references only, so the predictor itself holds on to its patcher.
+    # kept here, since ComfyUI only keeps a weak reference
     object.__setattr__(loaded, "patcher", ModelPatcher(loaded, mm.get_torch_device(), mm.unet_offload_device()))
     return loaded
 
@@ -54,12 +54,6 @@ class FaceFlowLoadPredictor(io.ComfyNode):
 
     @classmethod
     def define_schema(cls) -> io.Schema:
-        local = [
-            p.name
-            for f in paths.model_folders()
-            for p in sorted(f.glob("*.safetensors"))
-            if not p.with_suffix(".json").is_file()  # a guide
-        ]
         return node(
             node_id="FaceFlowLoadPredictor",
             display_name="FaceFlow Load Predictor",
@@ -68,7 +62,7 @@ class FaceFlowLoadPredictor(io.ComfyNode):
             "which it was trained, and no other.",
             search_aliases=["one shot", "network"],
             inputs=[
-                io.Combo.Input("predictor", options=list(dict.fromkeys([BUILTIN, *local])), default=BUILTIN,
+                io.Combo.Input("predictor", options=list(dict.fromkeys([BUILTIN, *paths.list_weights(guides=False)])), default=BUILTIN,
                                tooltip="builtin fits the guide nano. Others are .safetensors files in models/faceflow, made by "
                                "python -m flow_core.train predictor."),
             ],

@@ -24,14 +24,14 @@ EMPTY_MASK = 64  # side of the black mask that Load Image gives for a picture wi
 
 
 def node(*, search_aliases: Iterable[str] = (), **about: object) -> io.Schema:
-    """A schema; words for the search are left out where ComfyUI does not know of them yet."""
+    """A schema; ``search_aliases`` are left out if this version of ComfyUI does not know them."""
     if "search_aliases" in inspect.signature(io.Schema).parameters:
         about["search_aliases"] = list(search_aliases)
     return io.Schema(**about)
 
 
 def advanced(kind: type, *args: object, **options: object) -> io.Input:
-    """An input that is rarely needed, which the page folds away where ComfyUI knows of that."""
+    """An input that is rarely needed; marked as advanced if this version of ComfyUI knows that."""
     if "advanced" in inspect.signature(kind).parameters:
         options["advanced"] = True
     return kind(*args, **options)
@@ -43,7 +43,7 @@ def to_core(image: Tensor) -> Tensor:
 
 
 def to_comfy(image: Tensor, like: Tensor | None = None) -> Tensor:
-    """``[B,C,H,W]`` -> IMAGE ``[B,H,W,C]`` on the device where ComfyUI keeps pictures, in the precision of ``like``."""
+    """``[B,C,H,W]`` -> IMAGE ``[B,H,W,C]`` on ComfyUI's device for intermediate results, in the precision of ``like``."""
     import comfy.model_management as mm
 
     image = image if like is None else image.to(like.dtype)
@@ -51,19 +51,19 @@ def to_comfy(image: Tensor, like: Tensor | None = None) -> Tensor:
 
 
 def mask_to_comfy(mask: Tensor) -> Tensor:
-    """MASK ``[B,H,W]`` on the device where ComfyUI keeps pictures."""
+    """MASK ``[B,H,W]`` on ComfyUI's device for intermediate results."""
     return to_comfy(mask[:, None])[..., 0]
 
 
 def rgb(image: Tensor) -> Tensor:
-    """What a detector or a guide looks at: ``[B,3,H,W]`` of a grey, RGB or RGBA picture ``[B,C,H,W]``."""
+    """``[B,3,H,W]`` of a grey, RGB or RGBA picture ``[B,C,H,W]``, as detectors and guides take it."""
     return image.expand(-1, 3, -1, -1) if image.shape[1] == 1 else image[:, :3]
 
 
 def fit_mask(mask: Tensor | None, size: tuple[int, int]) -> Tensor | None:
-    """A MASK ``[B,H,W]`` in the size (height, width) of the picture.
+    """A MASK ``[B,H,W]``, resized to the size (height, width) of the picture.
 
-    The black mask that Load Image gives for a picture without alpha is none.
+    Load Image gives a small black mask for a picture without alpha; it counts as None.
     """
     if mask is None:
         return None
@@ -85,7 +85,7 @@ def missing_faces(crop: Crop) -> str:
 
 
 def prompt_input() -> io.String.Input:
-    """What faces should be; the input of the nodes that make edits."""
+    """The prompt of the nodes that make edits."""
     return io.String.Input("prompt", default="a smiling face", multiline=True,
                            tooltip="What the face should be. Several parts with weights, split by |, are possible: "
                            "a smiling face | open mouth:0.5 | angry:-0.3. With several faces: one line for all, or one for each, in the order in "
@@ -93,12 +93,12 @@ def prompt_input() -> io.String.Input:
 
 
 def neutral_input() -> io.Input:
-    """What faces are, beside :func:`prompt_input`."""
+    """The neutral text, beside :func:`prompt_input`."""
     return advanced(io.String.Input, "neutral", default=NEUTRAL, tooltip="The face as it is; the edit goes from here to the prompt.")  # fmt: skip
 
 
 def did_output() -> io.String.Output:
-    """What an edit did, by name; the last output of the nodes that make edits."""
+    """What an edit does, as text; the last output of the nodes that make edits."""
     return io.String.Output(
         display_name="did",
         tooltip='What the edit does, by the names of muscles and shapes: "mouthSmile 0.62, cheekSquintLeft 0.40". Faces apart by a bar.',
@@ -106,5 +106,5 @@ def did_output() -> io.String.Output:
 
 
 def told(*lines: str) -> ui.PreviewText:
-    """Lines that ``web/text.js`` shows on the node; empty ones are left out."""
+    """Lines of text that ``web/text.js`` shows on the node; empty ones are left out."""
     return ui.PreviewText("\n".join(line for line in lines if line))
