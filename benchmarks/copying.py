@@ -40,6 +40,7 @@ from flow_core.fields.expressions import expression_of, neutral
 from flow_core.geometry.crop import Crop
 from flow_core.io import picture
 from flow_core.train import data
+from flow_core.train.reader import correlation
 from flow_core.train.shown import mediapipe_teacher
 from flow_core.warping.warp import warp
 
@@ -105,15 +106,9 @@ def mediapipe_judge(model: Path) -> Judge:
     return judge
 
 
-def correlation(a: Tensor, b: Tensor, dim: int) -> Tensor:
-    """Of two tensors, along an axis."""
-    a, b = a - a.mean(dim, keepdim=True), b - b.mean(dim, keepdim=True)
-    return (a * b).sum(dim) / (a.norm(dim=dim) * b.norm(dim=dim)).clamp(min=1e-9)
-
-
 def report_copies(source: Tensor, target: Tensor, result: Tensor) -> None:
     """The table of copies, ``[pairs,52]`` each."""
-    over, before = correlation(result, source, 0), correlation(target, source, 0)
+    over, before = correlation(result, source), correlation(target, source)
     asked, done = source - target, result - target
     slope = (asked * done).sum(0) / asked.square().sum(0).clamp(min=1e-9)
     varies = source.std(0) >= VARIES
@@ -126,9 +121,9 @@ def report_copies(source: Tensor, target: Tensor, result: Tensor) -> None:
             print(f"| {UNITS[i]} | {over[i]:.2f} | {before[i]:.2f} | {slope[i]:.2f} |")
         rows[group] = torch.stack([v[chosen].mean() for v in (over, before, slope)])
         whole[group] = torch.stack(
-            [correlation(v[:, chosen].flatten(), source[:, chosen].flatten(), 0) for v in (result, target)]
+            [correlation(v[:, chosen].flatten(), source[:, chosen].flatten()) for v in (result, target)]
         )
-        within[group] = correlation((result - usual)[:, chosen], (source - usual)[:, chosen], 1).mean()
+        within[group] = correlation((result - usual)[:, chosen].T, (source - usual)[:, chosen].T).mean()
     rows["mean of the three"] = torch.stack(list(rows.values())).mean(0)
     within["mean of the three"] = torch.stack(list(within.values())).mean()
     whole["mean of the three"] = torch.stack(list(whole.values())).mean(0)

@@ -29,6 +29,7 @@ from flow_core.fields.reach import landmarks_after
 from flow_core.fields.units import fit_shown, units_after
 from flow_core.geometry.crop import Crop
 from flow_core.io import picture
+from flow_core.train.reader import correlation
 from flow_core.video.clips import Clip, Frame
 from flow_core.video.drive import drive, driving_fields, read_frames, relative
 
@@ -67,11 +68,6 @@ def expressions(count: int) -> Tensor:
 def noisy(frame: Tensor, generator: torch.Generator, noise: float = 3.0) -> Tensor:
     """A frame ``[H,W,3]`` uint8 with a sensor's noise, levels."""
     return (frame + noise * torch.randn(frame.shape, generator=generator)).round().clamp(0, 255).byte()
-
-
-def correlation(a: Tensor, b: Tensor) -> Tensor:
-    a, b = a - a.mean(0), b - b.mean(0)
-    return (a * b).sum(0) / (a.norm(dim=0) * b.norm(dim=0)).clamp(min=1e-9)
 
 
 def shaking(frames: list[Tensor], crop: Crop) -> float:

@@ -86,7 +86,7 @@ class _Objective(nn.Module):
 
 
 def correlation(one: Tensor, other: Tensor) -> Tensor:
-    """Of each column of ``[N,K]``."""
+    """Pearson's correlation of two tensors ``[N,...]`` over the first axis, ``[...]``."""
     one, other = one - one.mean(0), other - other.mean(0)
     return (one * other).sum(0) / (one.norm(dim=0) * other.norm(dim=0)).clamp(min=1e-9)
 
