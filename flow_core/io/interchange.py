@@ -1,7 +1,7 @@
-"""Fields for other programs, and from them.
+"""Exchanging fields with other programs.
 
-What is written is what :meth:`flow_core.fields.base.FlowField.flow` says, sampled at the pixel centres of a square raster over
-the face square: any kind of field leaves as plain numbers, and comes back as a raster field.
+What is written is the result of :meth:`flow_core.fields.base.FlowField.flow`, sampled at the pixel centres of a square raster over
+the face square. So any kind of field is exported as plain numbers, and imported as a raster field.
 
 ============  =======================================================================================================
 ``.flo``      Middlebury: float32 u, v in pixels of the raster, u to the right, v down.
@@ -12,14 +12,14 @@ ST-map        ``.exr`` (float32) or ``.png`` (16 bit, steps of 1/65535): red = u
               to top, 0..1 over the picture, at pixel centres; where each pixel takes its colour from (Nuke's STMap).
 ============  =======================================================================================================
 
-**Direction.** FaceFlow warps backward: edited(p) = original(p + offset(p)). The offset is written as it is. Read as an
-optical flow, which tells where the content of one frame is found in another, such a file is the flow *from the edited
-picture to the original*; it is not the flow from the original to the edited picture, nor its negative.
+**Direction.** FaceFlow warps backward: edited(p) = original(p + offset(p)). The offset is written as it is. As an optical flow,
+which tells where the content of one frame is found in another, such a file is the flow *from the edited picture to the
+original*; it is not the flow from the original to the edited picture, nor its negative.
 
 Colour shifts are kept by ``.npy`` and ``.exr`` flows only.
 
-**Windows.** An ``.exr`` is read over its display window, the face square. Where its data window leaves pixels of it out, nothing
-moves: a flow is 0 there, an ST-map the identity.
+**Windows.** The display window of an ``.exr`` is the face square. Where its data window does not cover it, nothing moves: a flow
+is 0 there, an ST-map the identity.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ from .rasters import read_exr, read_flo, read_npy, read_png16, write_exr, write_
 
 FLOWS = (".flo", ".png", ".exr", ".npy")
 ST_MAPS = (".exr", ".png")
-LONGEST = 64.0  # sides of the face square; a longer offset is a number that was meant otherwise
-_ROWS = 256  # of a large photo, computed at once
+LONGEST = 64.0  # sides of the face square; a file with longer offsets was meant for something else
+_ROWS = 256  # rows of a large photo that are computed at once
 
 
 def st_map(field: FlowField, size: int, feather: float = FEATHER, crop: Crop | None = None) -> Tensor:
@@ -90,15 +90,15 @@ def write(
     crop: Crop | None = None,
     feather: float = FEATHER,
 ) -> Path:
-    """Write a field for other programs; the suffix decides the format, see above.
+    """Write a field for other programs; the suffix decides the format (see the table above).
 
     Args:
         field: of batch 1; ``.npy`` holds a whole batch.
         size: side of the raster in pixels, 2..8192.
         st: an ST-map instead of a flow.
         crop: the face, for fields that need it; with ``st``, the map covers its whole photo, at the photo's size.
-        feather: as in :func:`flow_core.warping.warp.warp`, for the file holds what is applied. 0 leaves the fading out away, as is
-            right for a field that shall come back: FaceFlow fades every field out when it applies it.
+        feather: as in :func:`flow_core.warping.warp.warp`, since the file holds the field as it is applied. Use 0, no fading, for a
+            field that is to be imported again: FaceFlow fades it out when it is applied.
 
     Raises:
         ValueError: a suffix, size or batch that does not fit, or offsets too long for the format.

@@ -1,4 +1,4 @@
-"""What a picture's file carries beside its pixels: where it is found, and which format can keep it."""
+"""Metadata of picture files: reading it, and keeping it in the formats that can hold it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from PIL import Image, PngImagePlugin
 _ORIENTATION = 0x0112
 _XMP_PNG = "XML:com.adobe.xmp"
 _XMP_ORIENTATION = re.compile(r'(tiff:Orientation(?:="|>))[0-9]')
-# Of a TIFF, whose other tags describe how its pixels lie: description, camera, program, date, artist, copyright; Exif and GPS.
+# Tags of a TIFF that are kept; others describe its pixels. Description, camera, program, date, artist, copyright; Exif and GPS.
 _TIFF_TAGS = (270, 271, 272, 305, 306, 315, 33432, 34665, 34853)
 NAMES = {
     "icc_profile": "colour profile", "exif": "EXIF", "dpi": "resolution in dpi", "text": "texts (such as a workflow)",
@@ -31,9 +31,11 @@ KEPT = {
 
 
 def found(image: Image.Image) -> tuple[dict[str, object], int, str]:
-    """What a picture that has been loaded carries, the orientation 1..8 in which it is to be seen, and a line about damage.
+    """Metadata of a picture that has been loaded.
 
-    The keys are those of :data:`NAMES`. The orientation is left out of them, for the pixels are to be turned.
+    Returns:
+        the metadata, by the keys of :data:`NAMES`, without the orientation; the EXIF orientation 1..8, by which the pixels are to be
+        turned; and a sentence about damage, or an empty one.
     """
     info, carried, note = image.info, {}, ""
     for key in ("icc_profile", "comment"):
@@ -73,11 +75,12 @@ def found(image: Image.Image) -> tuple[dict[str, object], int, str]:
 
 
 def options(carried: dict[str, object], suffix: str, channels: int) -> tuple[dict[str, object], list[str]]:
-    """Arguments of Pillow's ``save`` that keep in a file what a picture carries, and the names of what it cannot keep.
+    """Options of Pillow's ``save`` that keep the metadata, and the names of what the format cannot keep.
 
     Args:
+        carried: metadata, as of :func:`found`.
         suffix: of the file, lower case.
-        channels: of the picture that is written; a profile of grey does not fit colours, nor the other way.
+        channels: of the picture; a profile for grey does not fit colours, nor the reverse.
     """
     given, kept, lost = {}, KEPT.get(suffix, ()), []
     for key, value in carried.items():
@@ -96,7 +99,7 @@ def options(carried: dict[str, object], suffix: str, channels: int) -> tuple[dic
         if "xmp" in given:
             exif[700] = given.pop("xmp")
         given["exif"] = exif
-    # many programs write a resolution or a comment that nobody chose
+    # a lost resolution or comment is not reported, since many programs write one that nobody chose
     return given, [name for name in lost if name not in (NAMES["dpi"], NAMES["comment"])]
 
 
@@ -116,7 +119,7 @@ def _into_png(chunks: PngImagePlugin.PngInfo, key: str, value: object) -> None:
 
 
 def kind_of(path: str | Path) -> str:
-    """What a file that is not read as a picture may be, and what to do, by its first bytes; empty if they say nothing."""
+    """What a file that cannot be read as a picture is instead, by its first bytes, and what to do; empty if they do not tell."""
     try:
         with Path(path).open("rb") as file:
             head = file.read(32)

@@ -1,4 +1,4 @@
-"""Reading and writing picture files without losing what they hold."""
+"""Reading and writing picture files, keeping their depth, alpha channel and metadata."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from torch import Tensor
 from ..atomic import require_target, write_bytes
 from . import metadata, sixteen
 
-# What is read. Pillow would also hand PostScript to Ghostscript, that is run a program in a file that calls itself .jpg,
-# and parse formats that hardly anybody uses or looks after.
+# Formats that are read. Others are refused: Pillow would hand PostScript, even in a file named .jpg, to Ghostscript, which runs
+# it as a program, and would parse formats that hardly anybody uses or maintains.
 RASTER = ("PNG", "JPEG", "GIF", "BMP", "PPM", "WEBP", "TIFF", "TGA", "JPEG2000") + (
     ("AVIF",) if find_spec("PIL.AvifImagePlugin") else ()
 )
 WRITTEN = (
     ".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".tga", ".jp2", ".ppm", ".pgm", ".avif"
 )  # fmt: skip
-MOST_PIXELS = 128_000_000  # of a picture that is read: with all copies, some gigabytes of memory
+MOST_PIXELS = 128_000_000  # of a picture that is read; with all copies these take some gigabytes of memory
 
 _ALPHA = (".png", ".tif", ".tiff", ".webp", ".tga", ".jp2", ".avif", ".gif")
 _SIXTEEN = {".png": (1, 3, 4), ".tif": (1, 3, 4), ".tiff": (1, 3, 4), ".ppm": (1, 3), ".pgm": (1,)}  # suffix: channels
-# Outside the face a picture shall stay what it is: without loss, or as near to it as the format comes. A JPEG of a JPEG is compressed as that was.
+# Options of Pillow's save: lossless, or as near to it as the format comes. A JPEG of a JPEG is compressed as that was (Picture.jpeg).
 _QUALITY = {
     ".png": {"compress_level": 3},  # a third of the time of Pillow's own 6, for a twentieth more bytes
     ".jpg": {"quality": 95, "subsampling": 0},
@@ -39,15 +39,15 @@ _QUALITY = {
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture and what its file carried beside the pixels.
+    """A picture, and what its file held besides the pixels.
 
     Attributes:
         pixels: ``[1,C,H,W]`` float 0..1; C = 1 (grey), 3 (RGB) or 4 (RGBA).
         depth: largest integer value of a channel, 255 or 65535.
-        extra: what the file carried (:data:`flow_core.io.metadata.NAMES`), for :func:`write` to keep.
-        notes: lines about what could not be read as it was.
-        jpeg: how a JPEG was compressed, in the words of Pillow's ``save``; empty for others. Compressed in the same way, what is not edited
-            comes out nearly as it was.
+        extra: metadata of the file (keys of :data:`flow_core.io.metadata.NAMES`), which :func:`write` keeps.
+        notes: sentences about what could not be read as it was.
+        jpeg: how a JPEG was compressed, as options of Pillow's ``save``; empty for other formats. Compressed in the same way, what is
+            not edited comes out nearly unchanged.
     """
 
     pixels: Tensor
@@ -58,7 +58,7 @@ class Picture:
 
     @property
     def rgb(self) -> Tensor:
-        """``[1,3,H,W]``, what a guide or a detector looks at: grey repeated, alpha left out."""
+        """``[1,3,H,W]``, as guides and detectors take it: grey repeated, alpha left out."""
         return self.pixels.expand(-1, 3, -1, -1) if self.pixels.shape[1] == 1 else self.pixels[:, :3]
 
 
@@ -66,8 +66,8 @@ def read(path: str | Path) -> Picture:
     """Open a picture upright (EXIF orientation applied), in its own depth, with its alpha and its metadata.
 
     Raises:
-        ValueError: the file is missing or no picture, a kind of picture that is a program, larger than :data:`MOST_PIXELS`,
-            an animation or several pages, or of numbers without a known white.
+        ValueError: the file is missing, no picture, of a format that is not read, larger than :data:`MOST_PIXELS`, an animation, or
+            has several pages, or numbers of which white is not known (floats, 32-bit integers). The message says what to do.
     """
     path, notes = Path(path), []
     if path.is_dir():
@@ -105,11 +105,11 @@ def read(path: str | Path) -> Picture:
 
 
 class _Refused(ValueError):
-    """A picture that is sound, and is not read."""
+    """A picture that is not damaged, but is not read all the same."""
 
 
 def _require_one_picture(path: Path, image: ImageFile.ImageFile) -> None:
-    """Before anything is allocated for its pixels."""
+    """Raise :class:`_Refused` for what is too large, an animation, or has several pages; before any memory is used for pixels."""
     w, h = image.size
     if w * h > MOST_PIXELS:
         raise _Refused(
@@ -117,7 +117,7 @@ def _require_one_picture(path: Path, image: ImageFile.ImageFile) -> None:
             "Make it smaller, or cut it."
         )
     if image.format == "MPO":
-        return  # a photo first; then what a camera adds to it, see _decoded
+        return  # a photo, followed by what a camera adds to it, see _decoded
     if image.format == "TIFF":
         if _pages(image) > 1:
             raise _Refused(f"{path} has several pages; save the one that you mean as PNG or TIFF of its own.")
@@ -129,7 +129,7 @@ def _require_one_picture(path: Path, image: ImageFile.ImageFile) -> None:
 
 
 def _pages(image: ImageFile.ImageFile) -> int:
-    """Pages of a TIFF, at most 2; smaller versions and masks of a page are none."""
+    """Number of pages of a TIFF, counted up to 2; thumbnails and masks of a page do not count."""
     pages = 0
     try:
         for i in range(64):
@@ -144,7 +144,7 @@ def _pages(image: ImageFile.ImageFile) -> int:
 
 
 def _decoded(image: ImageFile.ImageFile, path: Path, notes: list[str]) -> tuple[np.ndarray, int, bool]:
-    """Pixels ``[H,W,C]`` float32 0..1, the depth of their file, and whether its colour profile is still theirs."""
+    """Pixels ``[H,W,C]`` float32 0..1, the depth of the file, and whether its colour profile still applies to them."""
     if image.format == "MPO":
         notes.append("a second picture in it (another view, a depth or gain map) is left out")
     if (values := sixteen.read_ppm(image, path)) is not None:
@@ -184,7 +184,7 @@ def _decoded(image: ImageFile.ImageFile, path: Path, notes: list[str]) -> tuple[
 
 
 def _keyed(array: np.ndarray, key: object, white: int) -> np.ndarray:
-    """With alpha where a PNG names one colour as transparent."""
+    """The picture with an alpha channel, if a PNG declares one colour transparent (``key``)."""
     if key is None:
         return array
     key = np.array(key if isinstance(key, tuple) else [key], np.float32) / white
@@ -193,7 +193,7 @@ def _keyed(array: np.ndarray, key: object, white: int) -> np.ndarray:
 
 
 def _from_profile(image: Image.Image, notes: list[str]) -> Image.Image:
-    """Ink (CMYK) or Lab as sRGB, by the picture's own colour profile."""
+    """CMYK or Lab, converted to sRGB by the picture's own colour profile."""
     mode, profile = image.mode, image.info.get("icc_profile")
     notes.append(f"its {mode} colours are converted to sRGB, and written as such")
     try:
@@ -212,7 +212,7 @@ def _from_profile(image: Image.Image, notes: list[str]) -> Image.Image:
 
 
 def _deeper(path: Path, mode: str) -> bool:
-    """Whether a JPEG 2000 or AVIF has more bits a channel than Pillow reads."""
+    """Whether a JPEG 2000 or AVIF file has more than the 8 bits a channel that Pillow reads."""
     if mode not in ("L", "RGB", "RGBA"):
         return False
     with path.open("rb") as file:
@@ -224,7 +224,7 @@ def _deeper(path: Path, mode: str) -> bool:
 
 
 def _upright(array: np.ndarray, orientation: int) -> np.ndarray:
-    """Pixels ``[H,W,C]`` turned as the EXIF orientation says that they are seen."""
+    """Pixels ``[H,W,C]``, turned upright according to the EXIF orientation."""
     if orientation in (2, 4, 5, 7):  # mirrored; 4, 5 and 7 are turned as well
         array = array[:, ::-1]
     quarters = {3: 2, 4: 2, 5: 1, 6: 3, 7: 3, 8: 1}.get(orientation, 0)
@@ -232,7 +232,7 @@ def _upright(array: np.ndarray, orientation: int) -> np.ndarray:
 
 
 def _compression(image: ImageFile.ImageFile, orientation: int) -> dict[str, object]:
-    """Quantisation tables and subsampling of a grey or RGB JPEG as it is seen upright; empty where there are none that can be written."""
+    """Quantisation tables and subsampling of a grey or RGB JPEG, for the upright picture; empty if Pillow could not write them."""
     if not isinstance(image, JpegImagePlugin.JpegImageFile) or image.mode not in ("L", "RGB"):
         return {}
     numbers = [layer[3] for layer in image.layer][:2]  # of luminance, and of colours
@@ -247,12 +247,12 @@ def _compression(image: ImageFile.ImageFile, orientation: int) -> dict[str, obje
 
 
 def require_picture_target(path: str | Path) -> Path:
-    """The path, if a picture may be written there; ValueError or PermissionError, before any work, if not."""
+    """The path, if a picture may be written there; errors as of :func:`flow_core.atomic.require_target`."""
     return require_target(path, WRITTEN, "A picture")
 
 
 def encoded(image: Image.Image, suffix: str, **options: object) -> bytes:
-    """A picture file's content. Pillow's own way to a file does not notice when a disk that fills takes only half of it."""
+    """The content of a picture file. It is not written by Pillow, which does not notice if a full disk takes only half of it."""
     Image.preinit()
     if suffix.lower() not in Image.EXTENSION:
         Image.init()
@@ -262,13 +262,13 @@ def encoded(image: Image.Image, suffix: str, **options: object) -> bytes:
 
 
 def write(picture: Picture, path: str | Path) -> list[str]:
-    """Save a picture, as :func:`flow_core.atomic.replacing` says; the suffix decides the format.
+    """Save a picture atomically (:func:`flow_core.atomic.replacing`); the suffix decides the format.
 
     Returns:
-        Lines about what this format cannot keep: 16 bits, metadata, more than 256 colours.
+        sentences about what this format cannot keep: 16 bits, metadata, more than 256 colours.
 
     Raises:
-        ValueError: the format cannot hold its channels: colours in ``.pgm``, or what alpha lets through.
+        ValueError: the format cannot hold the channels (colours in ``.pgm``, transparency), or the file cannot be written.
     """
     path = require_picture_target(path)
     suffix, pixels, notes = path.suffix.lower(), picture.pixels[0], []
@@ -299,18 +299,18 @@ def write(picture: Picture, path: str | Path) -> list[str]:
     if lost:
         notes.append(f"{path.name}: {suffix} keeps no {', '.join(lost)} of this picture.")
     try:
-        # one table for light, and one for colours where there are any
+        # a table for luminance, and one for chrominance if there are colours
         same = suffix in (".jpg", ".jpeg") and len(picture.jpeg.get("qtables", ())) == min(2, channels)
         write_bytes(path, _encoded(array, suffix, extra | (picture.jpeg if same else _QUALITY.get(suffix, {}))))
     except (OSError, ValueError, KeyError) as e:
-        # of the operating system's own errors the folder or the disk is the reason, of others the format
+        # errors of the operating system come from the folder or the disk, others from the format
         remedy = "a file that ends in .png" if not isinstance(e, OSError) or e.errno is None else "another place"
         raise ValueError(f"{path} cannot be written ({e}); name {remedy}.") from e
     return notes
 
 
 def _encoded(array: np.ndarray, suffix: str, extra: dict[str, object]) -> bytes:
-    """The file's content, of ``[H,W,C]`` uint8 or uint16, with options of Pillow's ``save``."""
+    """The content of a file for pixels ``[H,W,C]`` uint8 or uint16, with options of Pillow's ``save``."""
     if array.dtype == np.uint8:
         image = Image.fromarray(array[..., 0] if array.shape[2] == 1 else np.ascontiguousarray(array))
         return encoded(image, suffix, **extra)

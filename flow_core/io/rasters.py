@@ -1,4 +1,4 @@
-"""Files of numbers per pixel that other programs read and write: Middlebury .flo, 16-bit PNG, OpenEXR."""
+"""File formats for numbers per pixel: Middlebury .flo, 16-bit PNG, NumPy, OpenEXR."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from ..atomic import write_bytes
 from . import sixteen
 
 _FLO, _EXR = b"PIEH", struct.pack("<I", 20000630)
-_MOST = 16384  # pixels a side; larger numbers in a header are damage
+_MOST = 16384  # pixels a side; a header with larger numbers is damaged
 MOST_VALUES = 1 << 28  # numbers in a file, of four bytes each
 _MOST_CHANNELS = 256
-_DEFLATED = 1040  # bytes that one byte of zlib can stand for, at most (zlib's technical notes say 1032)
+_DEFLATED = 1040  # largest compression ratio of zlib (1032 according to its technical notes)
 
 
 class RasterError(ValueError):
-    """A file is damaged or of a variety that is not read; the message says which and what to do."""
+    """A file is damaged, or of a variant that is not read; the message says which, and what to do."""
 
 
 def write_flo(path: Path, flow: np.ndarray) -> None:
@@ -106,7 +106,7 @@ def read_npy(path: Path) -> np.ndarray:
 
 
 def write_exr(path: Path, channels: dict[str, np.ndarray]) -> None:
-    """Channels ``[h,w]`` as float32, scan lines from the top, not compressed (OpenEXR file layout, version 2)."""
+    """Write channels ``[h,w]`` as float32 scan lines from the top, uncompressed (OpenEXR file layout, version 2)."""
     names = sorted(channels)
     h, w = channels[names[0]].shape
 
@@ -129,10 +129,13 @@ def write_exr(path: Path, channels: dict[str, np.ndarray]) -> None:
 
 
 def read_exr(path: Path, outside: Callable[[int, int], dict[str, np.ndarray]] | None = None) -> dict[str, np.ndarray]:
-    """Channels ``[h,w]`` float32 of a scan-line file with one part, of half or float, not compressed or ZIP.
+    """Read channels ``[h,w]`` as float32 from a single-part scan-line file of half or float, uncompressed or ZIP.
 
-    The result covers the display window. Pixels of the data window beyond it are cut off; where the display window has no
-    data, the values are 0, or what ``outside(h, w)`` says of the channels that it names.
+    The result covers the display window. Pixels of the data window beyond it are cut off. Where there are no data, values are 0, or
+    those of ``outside(h, w)`` for the channels that it names.
+
+    Raises:
+        RasterError: the file is damaged, or of another variant.
     """
     data = path.read_bytes()
     if data[:4] != _EXR:
@@ -213,7 +216,7 @@ def _exr_channels(path: Path, listed: bytes) -> list[tuple[str, str]]:
 
 
 def _unzip(chunk: bytes, most: int) -> bytes:
-    """OpenEXR's ZIP: deflate over differences of bytes, of which the even ones come before the odd ones."""
+    """OpenEXR's ZIP compression: deflated differences of bytes, all even ones before all odd ones."""
     packed = np.frombuffer(zlib.decompressobj().decompress(chunk, most + 1), np.uint8)
     if not len(packed):
         return b""
@@ -227,7 +230,7 @@ def _unzip(chunk: bytes, most: int) -> bytes:
 
 
 def _require_sane(path: Path, w: int, h: int, channels: int) -> None:
-    """Before memory is asked for."""
+    """RasterError for sizes that cannot be right; called before memory is allocated."""
     if not (1 <= w <= _MOST and 1 <= h <= _MOST):
         raise RasterError(f"{path.name} claims {w}x{h} pixels; expected 1 to {_MOST} a side. Is it damaged?")
     _require_few(path, w * h * channels, f"{w}x{h} pixels of {channels} channels")

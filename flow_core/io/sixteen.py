@@ -1,5 +1,7 @@
-"""Colours of 16 bits a channel, of which Pillow reads and writes 8: the numbers are read half by half, and files are made around
-Pillow's own."""
+"""Colours of 16 bits a channel, of which Pillow reads and writes only 8.
+
+They are read through Pillow in two passes, upper and lower bytes. Files are written by hand, with metadata as Pillow writes it.
+"""
 
 from __future__ import annotations
 
@@ -19,10 +21,10 @@ _NATIVE = "L" if sys.byteorder == "little" else "B"
 
 
 def raw_mode(image: ImageFile.ImageFile) -> str | None:
-    """How the pixels of a file that has been opened, and not yet loaded, lie in it, where they have colours of 16 bits; else None.
+    """Pillow's name for the layout of 16-bit colours in a file that is opened but not loaded yet; None for other files.
 
     Raises:
-        ValueError: in a way in which Pillow would read them wrongly.
+        ValueError: Pillow would read the layout wrongly.
     """
     modes = {_args(tile)[0] for tile in image.tile}
     if image.format == "TIFF" and image.tag_v2.get(284) == 2 and max(image.tag_v2.get(258, (1,))) > 8:
@@ -32,13 +34,13 @@ def raw_mode(image: ImageFile.ImageFile) -> str | None:
 
 
 def read(image: ImageFile.ImageFile, path: Path, raw: str) -> np.ndarray:
-    """``[H,W,3 or 4]`` uint16 of a file for which :func:`raw_mode` gave ``raw``; grey with alpha becomes RGBA."""
+    """``[H,W,3 or 4]`` uint16 of a file with the layout ``raw`` (:func:`raw_mode`); grey with alpha becomes RGBA."""
     kind, order = _RAW.fullmatch(raw).groups()
-    if kind == "LA":  # a pixel has as many bytes as one of RGBA with 8 bits
+    if kind == "LA":  # as many bytes a pixel as RGBA of 8 bits
         whole = np.asarray(_with(image, "RGBA")).view(">u2").astype(np.uint16)
         return whole[..., [0, 0, 0, 1]]
     order = _NATIVE if order == "N" else order
-    kind = kind.upper()  # with alpha multiplied in (RGBa) it would be divided out at 8 bits
+    kind = kind.upper()  # premultiplied alpha (RGBa) Pillow would divide out at 8 bits
     high = np.asarray(_with(image, f"{kind};16{order}")).astype(np.uint16)
     with Image.open(path, formats=[image.format]) as again:
         low = np.asarray(_with(again, f"{kind};16{'L' if order == 'B' else 'B'}"))
@@ -54,7 +56,7 @@ def _args(tile: tuple) -> tuple:
 
 
 def _with(image: ImageFile.ImageFile, raw: str) -> Image.Image:
-    """The picture, loaded as if its pixels lay in the file as ``raw`` says."""
+    """The picture, loaded as if its layout were ``raw``."""
     tiles = []
     for tile in image.tile:
         args = (raw, *_args(tile)[1:]) if isinstance(tile[3], tuple) else raw
@@ -69,7 +71,7 @@ def png(values: np.ndarray, like: bytes = b"") -> bytes:
 
     Args:
         values: ``[H,W,C]`` uint16, C = 1 (grey), 3 (RGB) or 4 (RGBA).
-        like: another PNG, whose metadata it shall have.
+        like: another PNG, whose metadata is copied.
     """
     h, w, channels = values.shape
     rows = np.frombuffer(values.astype(">u2").tobytes(), np.uint8).reshape(h, 2 * channels * w)
@@ -85,7 +87,7 @@ def _chunk(kind: bytes, data: bytes) -> bytes:
 
 
 def _metadata(png: bytes) -> tuple[list[bytes], list[bytes]]:
-    """The chunks of a PNG before and after its pixels."""
+    """The metadata chunks of a PNG, before and after its pixels."""
     parts: tuple[list[bytes], list[bytes]] = ([], [])
     at, seen = len(PNG), 0
     while at < len(png):
@@ -100,9 +102,9 @@ def _metadata(png: bytes) -> tuple[list[bytes], list[bytes]]:
 
 
 def tiff(values: np.ndarray, **options: object) -> bytes:
-    """A TIFF of 16 bits, not compressed, of ``[H,W,C]`` uint16; the options are those of Pillow's TIFF.
+    """An uncompressed TIFF of 16 bits from ``[H,W,C]`` uint16; the options are those of Pillow for TIFF.
 
-    Pillow writes bytes, twice as many in a row; what then says that they are halves of numbers is put right.
+    Pillow writes rows of twice as many bytes; then the tags for width and bits per sample are corrected.
     """
     h, w, channels = values.shape
     halves = np.frombuffer(values.astype("<u2").tobytes(), np.uint8).reshape(h, 2 * w, channels)
