@@ -9,7 +9,19 @@ import torch
 from helpers import linear_field, smooth_field
 from torch import Tensor
 
-from flow_core.editing.losses import asymmetry, bending_energy, drift, face_importance, fold_hinge, guidance, magnitude
+from flow_core.editing.losses import (
+    COLOR_UNIT,
+    asymmetry,
+    bending_energy,
+    color_energy,
+    drift,
+    face_importance,
+    fold_hinge,
+    guidance,
+    magnitude,
+    rms_change,
+    secant_gain,
+)
 from flow_core.geometry.grid import pixel_centers
 from flow_core.warping.jacobian import jacobian_determinant
 
@@ -72,6 +84,42 @@ def test_face_importance() -> None:
     middle = weight[0, 0, 36]
     assert (middle[32:].diff() >= 0).all()
     torch.testing.assert_close(weight, weight.flip(-1))
+
+
+def test_importance_follows_the_outline_of_the_face() -> None:
+    angle = torch.linspace(0, 2 * torch.pi, 40)
+    contour = torch.stack([0.3 + 0.1 * angle.cos(), 0.5 + 0.2 * angle.sin()], -1)[None]
+    places = torch.tensor([[[0.3, 0.5], [0.3, 0.66], [0.3, 0.9], [0.55, 0.5]]])[None]
+    inside, within, below, beside = face_importance(places, contour)[0, 0, 0].tolist()
+    assert inside == within == 1
+    assert below == beside == 30
+    usual = torch.tensor([[[0.5, 0.56], [0.5, 0.85], [0.5, 0.99], [0.95, 0.56]]])[None]
+    inside, within, below, beside = face_importance(usual)[0, 0, 0].tolist()
+    assert inside == within == 1
+    assert below > 4
+    assert beside > 20
+
+
+def test_colours_cost_in_the_regions_that_are_used() -> None:
+    shifts = torch.tensor([[[1.0, 2.0, 2.0], [4.0, 0.0, 0.0]]])
+    assert color_energy(shifts) == 12.5
+    assert color_energy(shifts, torch.tensor([[1.0, 0.0]])) == 9
+    assert color_energy(shifts, torch.zeros(1, 2)) == 0
+
+
+def test_change_is_a_length_to_which_colours_add() -> None:
+    offset = torch.tensor([3e-3, 4e-3]).view(1, 2, 1, 1).expand(2, 2, 5, 5)
+    color = torch.tensor([[[12 * COLOR_UNIT, 0.0, 0.0]], [[0.0, 0.0, 0.0]]])
+    torch.testing.assert_close(rms_change(offset), torch.tensor([5.0, 5.0]))
+    torch.testing.assert_close(rms_change(offset, color), torch.tensor([13.0, 5.0]))
+
+
+def test_what_a_unit_of_change_gains_is_its_mean_so_far() -> None:
+    one, weight = torch.tensor([[2.0]]), torch.ones(1, 1)
+    views = torch.tensor([[[12.0], [20.0]]])
+    assert secant_gain(one, views, torch.tensor([4.0]), weight) == 4
+    assert secant_gain(one, -views, torch.tensor([4.0]), -weight) == 4  # away from the text
+    assert secant_gain(one, views / 16, torch.tensor([4.0]), weight) == 2  # never less than at the start
 
 
 def test_fold_hinge() -> None:

@@ -27,8 +27,9 @@ def talks(jaw: list[float], fps: float = 30.0) -> float:
 def test_syllables_are_speech_and_a_grin_is_none() -> None:
     syllables = [0.15 + 0.1 * math.sin(2 * math.pi * 4 * i / 30) for i in range(60)]
     assert talks(syllables) > 0.9
-    assert talks([*syllables, *[0.15] * 6]) > 0.9  # a short pause
-    assert talks([*syllables, *[0.15] * 45]) == 0
+    for still in (0.05, 0.25):  # the mouth rests shut, or open: for a moment, and for long
+        assert talks([*syllables, *[still] * 4]) > 0.9
+        assert talks([*syllables, *[still] * 45]) == 0
     assert talks([0.0] * 10 + [0.25] * 60) == 0
     assert talks([0.1] * 10 + [0.12, 0.1] * 20) == 0
 
