@@ -1,4 +1,4 @@
-"""The ``faceflow`` command. Nothing is imported here that loads torch: see :func:`command`."""
+"""The ``faceflow`` command. Importing this does not import torch, so that :func:`command` can prepare the process first."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ import sys
 
 
 def command() -> int:
-    """:func:`flow_core.cli.main.main` as a process of its own, whose settings are ours to make."""
+    """Run :func:`flow_core.cli.main.main` as a process of its own, with settings that a library must not make."""
     # spinning threads starve each other on a busy machine; OpenMP reads this when torch is loaded
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):  # a name that the console's letters lack must not fail what is done already
+        if hasattr(stream, "reconfigure"):  # printing a name that the console cannot show must not fail
             stream.reconfigure(errors="backslashreplace")
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # unfinished files are removed on the way out
-    gc.disable()  # looking for garbage among thousands of new modules takes a third of the time of their import
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # as an exception, so that unfinished files are removed
+    gc.disable()  # garbage collection takes a third of the time of importing thousands of modules
     from .main import main
 
-    gc.freeze()  # else Python looks for garbage among all modules again and again
+    gc.freeze()  # do not search the modules for garbage again
     gc.enable()
     code = main()
-    gc.freeze()  # and before it ends, for a second
+    gc.freeze()  # which would take a second at exit
     return code
 
 

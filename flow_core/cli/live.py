@@ -31,12 +31,12 @@ def _needs_fit(source: FieldSource) -> bool:
 
 
 class _Outdated(Exception):
-    """Nobody waits for this edit any more."""
+    """Raised in an optimisation whose prompt was replaced by a newer one, or that is to stop."""
 
 
 @dataclass(frozen=True)
 class _Job:
-    """A prompt to be optimised, and what was shown before it."""
+    """A prompt to be optimised, and the prompt that was shown before it."""
 
     text: str
     prompt: Prompt
@@ -44,18 +44,27 @@ class _Job:
 
 
 class Live:
-    """Runs the editor in a thread and keeps the latest picture.
+    """Runs the editor in a thread and keeps the latest picture. A context manager.
 
-    A context manager. Strength and prompt may be changed while it runs, from any thread. With a predictor a new prompt takes
-    effect at once; without one it is optimised beside, on the face as it is seen then, and its field takes the place of the
-    old one. One is optimised at a time: a newer prompt ends the work on an older one. A prompt that is refused, or that
-    fails, leaves everything as it was.
+    Strength and prompt may be changed while it runs, from any thread. With a predictor a new prompt takes effect at once. Without
+    one it is optimised in another thread, on the face as it is seen at that moment, and its field then replaces the old one. One
+    prompt is optimised at a time: a newer one ends the work on an older one. A prompt that is refused, or that fails, changes
+    nothing.
+
+    Args:
+        frames: without end, such as of :func:`flow_core.cli.sources.open_source`.
+        editor: edits them.
+        guide: reads prompts.
+        how: settings of the optimisation.
+        neutral: the neutral text.
+        resolution: control points a side, of fields that have them.
+        predictor: makes the fields, if given.
 
     Attributes:
         prompt: what is shown, or being made.
-        fps: frames a second, over the last second.
-        error: what stopped it, if anything did.
-        message: what the last prompt led to.
+        message: progress or failure of the last prompt.
+        error: what stopped the thread, if anything did.
+        count: frames done.
     """
 
     def __init__(
@@ -82,7 +91,7 @@ class Live:
 
     def __call__(self, aligned: Tensor, landmarks: Tensor, **more: object) -> FlowField:
         """The field of a face, for the editor: see :data:`flow_core.video.editor.FieldSource`."""
-        source = self._source  # a prompt from another thread may put another in its place at any time
+        source = self._source  # read once, as another thread may replace it at any time
         return source(aligned, landmarks, **more) if _needs_fit(source) else source(aligned, landmarks)
 
     @property
@@ -95,6 +104,7 @@ class Live:
 
     @property
     def fps(self) -> float:
+        """Frames a second, over the last 30 frames."""
         times = list(self._times)
         return (len(times) - 1) / (times[-1] - times[0]) if len(times) > 1 and times[-1] > times[0] else 0.0
 
@@ -103,6 +113,7 @@ class Live:
         return self.editor.settings.strength
 
     def status(self) -> dict[str, object]:
+        """What the page shows: fps, frames, faces, strength, prompt and message."""
         faces = sum(t.visible for t in list(self.editor.tracks))
         return {
             "fps": round(self.fps, 1), "frames": self.count, "faces": faces, "strength": self.strength,
@@ -130,18 +141,19 @@ class Live:
         return thread
 
     def wait(self) -> None:
-        """Until the source ends or fails."""
+        """Wait until the source ends or fails."""
         while not self._stop.wait(0.2):
             pass
 
     def set_field(self, field: FlowField) -> None:
+        """Show this field, from the next frame on."""
         self._source: FieldSource = lambda aligned, landmarks: field
 
     def change(self, strength: float | None = None, prompt: str | None = None) -> None:
-        """Take effect from the next frame on; a prompt as soon as its field is made.
+        """Change the strength from the next frame on, or the prompt as soon as its field is made.
 
         Raises:
-            ValueError: the strength is out of range, or the prompt is not one.
+            ValueError: the strength is out of range, or the prompt cannot be parsed.
         """
         if strength is not None and (
             not isinstance(strength, int | float) or not STRENGTHS[0] <= strength <= STRENGTHS[1]
@@ -152,7 +164,7 @@ class Live:
         with self._changing:
             if prompt is not None and prompt != self.prompt:
                 self._change_prompt(prompt)
-            if strength is not None:  # last, as a prompt may be refused
+            if strength is not None:  # last, as a refused prompt must change nothing
                 self.editor.settings = replace(self.editor.settings, strength=float(strength))
 
     def _change_prompt(self, text: str) -> None:
@@ -172,7 +184,7 @@ class Live:
                 self._optimizer = self._begin(self._optimize)
 
     def _optimize(self) -> None:
-        """Make the fields of prompts, the newest only."""
+        """The thread that optimises prompts, always the newest one."""
         while not self._stop.is_set():
             with self._wanted:
                 while (job := self._job) is None:
@@ -238,7 +250,7 @@ class Live:
                 self._news.notify_all()
 
     def pictures(self) -> Iterator[Tensor]:
-        """The latest picture ``[H,W,3]``, whenever there is a new one; a slow reader misses some."""
+        """The latest picture ``[H,W,3]``, each time that there is a new one; a slow reader misses some."""
         seen = 0
         while not self._stop.is_set():
             with self._news:

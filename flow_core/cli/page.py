@@ -30,7 +30,7 @@ LONGEST_REQUEST = 10_000  # bytes
 LONGEST_WAIT = 10.0  # seconds for a request to arrive, and for a page to take a picture
 MOST_CONNECTIONS = 32
 GONE = (ConnectionError, TimeoutError)
-# Pages of other sites get nothing: no picture for an <img> of theirs, no frame around the page.
+# Other sites may neither show the pictures nor put the page into a frame.
 HEADERS = {
     "Cache-Control": "no-store",
     "Cross-Origin-Resource-Policy": "same-origin",
@@ -74,7 +74,7 @@ def serve(show: Live, port: int = 8190) -> Iterator[str]:
 
 
 class _Server(ThreadingHTTPServer):
-    """Answers so many at once and no more."""
+    """Answers at most :data:`MOST_CONNECTIONS` requests at once, and drops others."""
 
     daemon_threads = True
 
@@ -88,7 +88,7 @@ class _Server(ThreadingHTTPServer):
             return
         try:
             super().process_request(request, client_address)
-        except BaseException:  # no thread was begun, which would free the place
+        except BaseException:  # no thread was started that would release it
             self._free.release()
             raise
 
@@ -99,7 +99,7 @@ class _Server(ThreadingHTTPServer):
             self._free.release()
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """A page that is closed, or that takes too long, is no error."""
+        """Do not report a page that was closed or takes too long."""
         if not isinstance(sys.exc_info()[1], GONE):
             super().handle_error(request, client_address)
 
@@ -126,7 +126,7 @@ class _Handler(BaseHTTPRequestHandler):
         if self.path != "/control":
             self.send_error(404)
             return
-        # a foreign page cannot send this type without asking first, and is not answered
+        # a page of another site cannot send this type without a preflight request, which is not answered
         if self.headers.get("Content-Type", "").split(";")[0] != "application/json":
             self.send_error(415, "Send application/json")
             return
@@ -138,7 +138,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer(json.dumps(self.show.status()).encode(), "application/json")
 
     def _wanted(self) -> dict[str, object]:
-        """What the page asks for."""
+        """The arguments of :meth:`Live.change` in the request; ValueError for anything else."""
         length = self.headers.get("Content-Length", "")
         if not (length.isascii() and length.isdigit() and 0 < int(length) <= LONGEST_REQUEST):
             raise ValueError(f"Send 1 to {LONGEST_REQUEST} bytes, and their number as Content-Length.")
@@ -151,8 +151,8 @@ class _Handler(BaseHTTPRequestHandler):
         return wanted
 
     def _is_local(self) -> bool:
-        """Refuse names that a foreign site may have pointed here, and requests that its pages send. Browsers name the site that
-        asks; of theirs only a link to the page itself is followed."""
+        """Refuse host names that another site may have pointed to this computer (DNS rebinding), and requests from pages of other sites,
+        which browsers name in headers. Of those only a link to the page itself is allowed."""
         port = self.server.server_port
         hosts = {f"127.0.0.1:{port}", f"localhost:{port}"}
         origin, site = self.headers.get("Origin"), self.headers.get("Sec-Fetch-Site", "none")
@@ -188,4 +188,4 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(head.encode() + data + b"\r\n")
 
     def log_message(self, *_: object) -> None:
-        """Quiet."""
+        """Do not log requests."""

@@ -35,10 +35,11 @@ def open_source(name: str, size: tuple[int, int] = (720, 1280)) -> Iterator[Fram
 
 
 def _again(clip: Clip) -> Iterator[Frame]:
+    """The frames of a clip without end, with rising times."""
     start = 0.0
     while True:
         last = None
-        with suppress(DamagedClip):  # what can be read is shown again and again
+        with suppress(DamagedClip):  # show what can be read, again and again
             for frame in clip:
                 last = frame
                 yield replace(frame, time=start + frame.time)
@@ -48,7 +49,7 @@ def _again(clip: Clip) -> Iterator[Frame]:
 
 
 def _paced(frames: Iterator[Frame]) -> Iterator[Frame]:
-    """No faster than the time stamps say; a source that is behind goes on from there."""
+    """The frames, not faster than their time stamps; a source that falls behind does not catch up."""
     start = time.monotonic()
     for frame in frames:
         wait = start + frame.time - time.monotonic()
@@ -60,6 +61,7 @@ def _paced(frames: Iterator[Frame]) -> Iterator[Frame]:
 
 
 def _camera(number: int, size: tuple[int, int]) -> Iterator[Frame]:
+    """The frames of a camera, by OpenCV if it is installed, else by PyAV."""
     try:
         import cv2
     except ImportError:

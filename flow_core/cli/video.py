@@ -98,7 +98,7 @@ def _port(text: str) -> int:
 
 
 def with_ramp(strength: Strength, seconds: float) -> Strength:
-    """The strength, rising from 0 in the first ``seconds``."""
+    """The strength, rising linearly from 0 in the first ``seconds``."""
     if not 0 <= seconds < math.inf:
         raise ValueError(f"--ramp is a number of seconds, 0 or more; got {seconds}.")
     if seconds == 0:
@@ -107,6 +107,7 @@ def with_ramp(strength: Strength, seconds: float) -> Strength:
 
 
 def settings(o: argparse.Namespace, **more: object) -> VideoSettings:
+    """The settings that the options of both commands give."""
     return VideoSettings(
         smooth=o.smooth, faces=o.faces, detect_every=o.detect_every, threshold=o.threshold,
         interpolation="bicubic" if o.sharp else "bilinear", **more,
@@ -114,8 +115,8 @@ def settings(o: argparse.Namespace, **more: object) -> VideoSettings:
 
 
 def make_source(o: argparse.Namespace) -> FlowField | FieldSource:
-    """The field of ``--field``; or what the prompt asks for: with ``--method predict`` a field for each frame, else one that
-    is made on the best view of a face in the clip."""
+    """The field of ``--field``; or that of the prompt: with ``--method predict`` made for each frame, else made once, on the best view of
+    a face in the clip."""
     if o.field is not None:
         if o.prompt:
             raise ValueError("Give a prompt or --field, not both.")
@@ -182,8 +183,8 @@ def video(o: argparse.Namespace) -> None:
 
 @contextmanager
 def written(writer: Writer, clip: Clip) -> Iterator[Writer]:
-    """The writer for the block to fill; afterwards says what of the clip was not kept, and where its frames are if the block
-    came to no good end."""
+    """A context manager: the writer, for the block to fill. Afterwards it warns of what was not kept of the clip, and says where the
+    frames are if the block failed."""
     try:
         with writer as out:
             yield out

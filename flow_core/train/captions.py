@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from .attributes import CONCEPTS, IS_COLOR, Concept
+from .phrases import article, bare
 
 HELD_OUT = Path(__file__).parent / "held_out_phrasings.txt"  # "concept: phrase" lines that no caption repeats
 SLOPE = 2.0  # logits per standard deviation of a concept
@@ -63,14 +64,6 @@ class Caption:
     def of_color(self) -> bool:
         """Whether a grey picture leaves it undecided."""
         return any(bool(IS_COLOR[concept]) for concept, *_ in self.says)
-
-
-def article(phrase: str) -> str:
-    return f"{'an' if phrase[0] in 'aeiou' else 'a'} {phrase}"
-
-
-def bare(noun: str) -> str:
-    return noun.removeprefix("a ").removeprefix("an ")
 
 
 def caption(rng: random.Random, refused: frozenset[str] = frozenset()) -> Caption:

@@ -139,10 +139,12 @@ WEAK_NOUN = ("a slight {n}", "a hint of {n}", "a faint {n}", "a subtle {n}", "a 
 
 
 def article(phrase: str) -> str:
+    """A phrase with "a" or "an"."""
     return f"{'an' if phrase[:1] in tuple('aeiou') else 'a'} {phrase}"
 
 
 def bare(noun: str) -> str:
+    """A noun without its article."""
     return re.sub(r"^(a|an|the) ", "", noun)
 
 
@@ -150,6 +152,7 @@ Say = tuple[str, tuple[tuple[int, float], ...]]
 
 
 def scaled(says: tuple[tuple[int, float], ...], by: float) -> tuple[tuple[int, float], ...]:
+    """Concepts and their amounts, multiplied."""
     return tuple((k, a * by) for k, a in says)
 
 

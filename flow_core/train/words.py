@@ -521,25 +521,26 @@ def fit(config: dict, tokenizer: Words, meanings: Meanings, o: argparse.Namespac
     tower.cpu()
     print(f"trained in {seconds:.0f} s", flush=True)
     if left_out:
-        known = {p.text: p for language in phrases.LANGUAGES for p in phrases.lexicon(language).phrases}
-        texts = sorted(left_out)
-        for name, part in (
-            ("English", [t for t in texts if t.isascii()]),
-            ("Chinese", [t for t in texts if not t.isascii()]),
-        ):
-            if not part:
-                continue
-            with torch.no_grad():
-                points = F.normalize(tower.states(tokenizer(part)) @ tower.text_projection, dim=-1)
-            amounts, _ = meanings.read(points)
-            labels = ["&".join(("-" if a < 0 else "") + CONCEPTS[k].name for k, a in known[t].says) for t in part]
-            good = [right(a, label) for a, label in zip(amounts, labels, strict=True)]
-            print(f"{name} phrases left out: {sum(good) / len(good):.1%} of {len(good)} read right")
-            if o.missed:
-                for t, label, a, g in zip(part, labels, amounts, good, strict=True):
-                    if not g:
-                        print(f"  {t}: {label} | {told(a)}")
+        report_left_out(tower, tokenizer, meanings, left_out, o.missed)
     return tower
+
+
+def report_left_out(tower: Text, tokenizer: Words, meanings: Meanings, left_out: frozenset[str], missed: bool) -> None:
+    """Print how phrases are read that the tower has not learnt, by language; with ``missed`` also those that are read wrongly."""
+    known = {p.text: p for language in phrases.LANGUAGES for p in phrases.lexicon(language).phrases}
+    for name, english in (("English", True), ("Chinese", False)):
+        texts = sorted(t for t in left_out if t.isascii() == english)
+        if not texts:
+            continue
+        with torch.no_grad():
+            points = F.normalize(tower.states(tokenizer(texts)) @ tower.text_projection, dim=-1)
+        amounts, _ = meanings.read(points)
+        labels = ["&".join(("-" if a < 0 else "") + CONCEPTS[k].name for k, a in known[t].says) for t in texts]
+        good = [right(a, label) for a, label in zip(amounts, labels, strict=True)]
+        print(f"{name} phrases left out: {sum(good) / len(good):.1%} of {len(good)} read right")
+        for t, label, a, g in zip(texts, labels, amounts, good, strict=True):
+            if missed and not g:
+                print(f"  {t}: {label} | {told(a)}")
 
 
 def report(guide: Guide, o: argparse.Namespace) -> str:
