@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from .attributes import CONCEPTS, IS_COLOR, Concept
-from .phrases import article, bare
+from .phrases import article
 
 HELD_OUT = Path(__file__).parent / "held_out_phrasings.txt"  # "concept: phrase" lines that no caption repeats
 SLOPE = 2.0  # logits per standard deviation of a concept
@@ -64,6 +64,11 @@ class Caption:
     def of_color(self) -> bool:
         """Whether a grey picture leaves it undecided."""
         return any(bool(IS_COLOR[concept]) for concept, *_ in self.says)
+
+
+def bare(noun: str) -> str:
+    """A noun without "a" or "an"."""
+    return noun.removeprefix("a ").removeprefix("an ")
 
 
 def caption(rng: random.Random, refused: frozenset[str] = frozenset()) -> Caption:
