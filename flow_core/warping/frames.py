@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import functools
+
 import torch
 from torch import Tensor
 
+from ..faces.noise import Noise, noise_of
 from ..fields.base import FEATHER, Flow, FlowField, Sample
 from ..geometry.crop import Crop
 from ..geometry.sampling import enlarged, normalized
@@ -81,6 +84,8 @@ def warp_frame(
     top, bottom = min(max(y0 + low[1] - 2, 0), h - 1), max(min(y1 + high[1] + 2, h), 1)
     part = frame[top:bottom, left:right].float().permute(2, 0, 1)[None]
     whole = 255.0 if frame.dtype == torch.uint8 else 1.0
+    paints = any(sample.painted is not None for sample in sharp)
+    noise = noise_of(frame.permute(2, 0, 1)[None], crop, whole) if paints else None
 
     def pixels(sample: Sample, x: Tensor, y: Tensor) -> Tensor:
         source, color, uncovered, painted, light = sample
@@ -98,16 +103,19 @@ def warp_frame(
             painted=painted,
             light=light,
             white=whole,
+            noise=noise and functools.partial(noise.lay, x.long(), y.long()),
         )
 
     def asked(x: Tensor, y: Tensor) -> Tensor:
-        return pixels(*_asked(flow, crop, [(x, y[None])], 1.5 * cell / side), x, y)[:, :, 0]
+        return pixels(*_asked(flow, crop, [(x, y[None])], 1.5 * cell / side), x, y[None])[:, :, 0]
 
     rows, columns = shared(values[0, :2], (x0, y0, x1, y1), boxes)
     color, values_light = values[:, 2:5], None if light is None else values[:, (5 if tinted else 2) :][:, :3]
     all_at = Sample(values[:, :2], color, None if uncovered is None else values[:, -1:], light=values_light)
     new = pixels(all_at, *_centers((x0, y0, x1, y1)))
-    _paint(new, (x0, y0, x1, y1), [(box, sample.painted) for box, sample in zip(boxes, sharp, strict=True)], whole)
+    _paint(
+        new, (x0, y0, x1, y1), [(box, sample.painted) for box, sample in zip(boxes, sharp, strict=True)], whole, noise
+    )
     if len(rows):
         new[..., rows, columns] = blended(asked, x0 + columns + 0.5, y0 + rows + 0.5)
     target = out[y0:y1, x0:x1]
@@ -181,8 +189,9 @@ def _paint(
     at: tuple[int, int, int, int],
     boxes: list[tuple[tuple[int, int, int, int], Tensor | None]],
     whole: float,
+    noise: Noise | None,
 ) -> None:
-    """Lay what is painted ``[1,4,h,w]`` in boxes over pixels ``[1,3,H,W]`` of the box ``at``, whose white is ``whole``."""
+    """Lay what is painted ``[1,4,h,w]`` in boxes over pixels ``[1,3,H,W]`` of the box ``at``, whose white is ``whole``, and ``noise`` on it."""
     laid = []
     for box, painted in boxes:
         x0, y0, x1, y1 = max(box[0], at[0]), max(box[1], at[1]), min(box[2], at[2]), min(box[3], at[3])
@@ -190,7 +199,10 @@ def _paint(
             continue
         over = painted[..., y0 - box[1] : y1 - box[1], x0 - box[0] : x1 - box[0]]
         here = new[:, :3, y0 - at[1] : y1 - at[1], x0 - at[0] : x1 - at[0]]
-        laid.append((here, (here * (1 - over[:, 3:])).add_(over[:, :3], alpha=whole).clamp_(0, whole)))
+        made = (here * (1 - over[:, 3:])).add_(over[:, :3], alpha=whole)
+        if noise is not None:
+            noise.lay(torch.arange(x0, x1), torch.arange(y0, y1)[:, None], made, over[:, 3:])
+        laid.append((here, made.clamp_(0, whole)))
     for here, pixels in laid:  # once, where boxes overlap
         here.copy_(pixels)
 

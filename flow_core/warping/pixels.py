@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -20,6 +22,7 @@ def edited_pixels(
     painted: Tensor | None = None,
     light: Tensor | None = None,
     white: float = 1.0,
+    noise: Callable[[Tensor, Tensor], None] | None = None,
 ) -> Tensor:
     """New pixels: ``image`` where ``grid`` says, in its new light, times what is not uncovered, plus the colour (paper, equation 1).
 
@@ -34,11 +37,12 @@ def edited_pixels(
         painted: ``[1,4,h,w]``, see :class:`flow_core.fields.base.Sample`, with colours in the range of the image's values. None = nothing.
         light: ``[1,3,h,w]`` the factor of which that has the logarithm, less 1. None = as it is.
         white: the image's white, 1 or 255.
+        noise: adds the picture's own to pixels ``[1,C,h,w]``, in place, where ``[1,1,h,w]`` tells how far they are new, 0..1. None = there is none.
 
     Returns:
         ``[1,C,h,w]``. Channels after the third (alpha) move along and have no colour.
     """
-    return recolored(sample_grid(image, grid, mode, padding), color, uncovered, limits, painted, light, white)
+    return recolored(sample_grid(image, grid, mode, padding), color, uncovered, limits, painted, light, white, noise)
 
 
 def recolored(
@@ -49,6 +53,7 @@ def recolored(
     painted: Tensor | None = None,
     light: Tensor | None = None,
     white: float = 1.0,
+    noise: Callable[[Tensor, Tensor], None] | None = None,
 ) -> Tensor:
     """The second half of :func:`edited_pixels`: what becomes of pixels ``new`` that have been sampled, in place."""
     rgb = new if new.shape[1] <= 3 else new[:, :3]  # a gradient through a part of a tensor copies all of it
@@ -63,4 +68,6 @@ def recolored(
         over, cover = painted.split((3, 1), 1)
         rgb *= 1 - cover
         rgb += over.mean(1, keepdim=True) if new.shape[1] == 1 else over
+        if noise is not None:
+            noise(rgb, cover)
     return new if limits is None else F.hardtanh_(new, *limits)  # a clamp, whose slope is quick
