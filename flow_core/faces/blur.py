@@ -20,6 +20,7 @@ from .landmarks import AT, BROW_EDGES, EYES
 
 MOST = 768  # pixels a side of the face square, more or less, up to which it is looked at
 AROUND = 0.02  # of that side: how far around eyes and brows
+SMALL = 256  # pixels of that side up to which eyes and brows are too narrow to have edges of their own: the whole face is looked at
 LEAST = 16  # pixels a side, of fewer of which nothing is told
 EDGES, FEW = 0.05, 20  # share of pixels that are edges, and how many of them at least
 # Share of pixels with the least change from one to the next, which is noise; of how many one is looked at for it
@@ -47,7 +48,7 @@ def blur(image: Tensor, crop: Crop) -> Tensor:
     for i, (points, side) in enumerate(zip(crop.landmarks, crop.side.tolist(), strict=True)):
         of, around, times = crop.of_picture[i] if len(image) > 1 else 0, AROUND * side, max(1, round(side / MOST))
         deviation = math.inf
-        for rows in (_ROWS, slice(None)):
+        for rows in (_ROWS, slice(None)) if side > SMALL else (slice(None),):
             if deviation**2 <= SHARP:
                 break
             (x0, y0), (x1, y1) = (points[rows].amin(0) - around).tolist(), (points[rows].amax(0) + around).tolist()
@@ -66,7 +67,9 @@ def _deviation(light: np.ndarray) -> float:
         return fine
     rows, columns = (2 * (n // 2) for n in light.shape)
     pairs = light[:rows:2, :columns] + light[1:rows:2, :columns]
-    coarse, _ = _of_edges((pairs[:, ::2] + pairs[:, 1::2]) / 4)
+    coarse, less = _of_edges((pairs[:, ::2] + pairs[:, 1::2]) / 4)
+    if less > noise:  # then it is none, but what a small face shows
+        return fine
     return max(fine, fine + (2 * coarse - fine) * noisy * float(np.interp(coarse, COARSE, (0, 1))))
 
 

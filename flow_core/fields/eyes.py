@@ -67,6 +67,7 @@ LASH_LENGTH, LASH_HANGS = (
 )  # how far short and long ones hang down, in widths of the eye, and how far they cover
 # Shares of single ones, and of the strands in which they stick together, that pixels may be as large as, and are too large; how they spread; and
 # their number and phase
+SINGLE = 0.5  # by how much darker a single one is than all that is seen of them from afar
 HAIRS_SEEN, LASH_SPREAD, LASH_WAVES = (0.25, 0.62), 2.2, ((31.0, 0.0), (13.3, 0.2), (71.0, 0.6))
 LINE_BEGINS = -0.02, 0.14  # from the inner corner on, in widths of the eye
 LINE_ENDS, LINE_DROPS = (
@@ -404,6 +405,7 @@ def _lash_line(eyes: Sequence[Eye], share: Tensor, high: Tensor, width: Tensor) 
     # In small pictures a line that is as wide as a pixel takes less light.
     faint = math.prod((wide / line.clamp(min=1e-6)).clamp(max=1).sqrt() for wide in LASH_WIDE)
     blurred, line = (line - LASH_WIDE[0]).clamp(min=1e-6) / width, line / width
+    tone = tone * (1 - SINGLE * fine)
     outwards = torch.where(left > 0, 1 - share, share)
     full = smoothstep(outwards, *LASHES_THICKEN)
     high = high + LINE_DROPS * shut * smoothstep(outwards, 0.5, 1.05)

@@ -216,7 +216,7 @@ def nearest(text: str, meant: Sequence[int] = (), count: int = 6) -> list[str]:
         return max((difflib.SequenceMatcher(None, a, b).ratio() for a, b in pairs), default=0.0)
 
     near = {phrase: likeness(phrase) for phrase in phrases}
-    best = sorted((p for p in phrases if near[p] >= 0.7), key=near.__getitem__, reverse=True)
+    best = sorted((p for p in phrases if near[p] >= 0.85), key=near.__getitem__, reverse=True)
     found = dict.fromkeys([*(phrases[k] for k in meant), *best])
     return list(dict.fromkeys([*list(found)[: count - 2], *_OF_ALL_KINDS]))[:count]
 

@@ -129,9 +129,10 @@ ALL = (
         "Only the face is edited: ears, neck, hands and body stay as they are.",
         (
             r"(?:(?:smaller|bigger|pointy|pointed|large|small|big|elf|cat|bunny|long) )*ears?", r"(?:\w+ )?neck", r"(?:\w+ )?shoulders?", r"(?:hands?|fingers?|palms?)(?: (?:on|over|at|near|in) (?:his |her |the |their )?\w+)?", r"(?:\w+ )?(?:arms|legs|biceps|abs|chest|belly|waist|hips|boobs|breasts)(?: crossed| folded)?",
-            r"muscular body", r"standing", r"sitting", r"arms? crossed",
+            r"muscular body", r"standing", r"sitting", r"kneeling", r"crouching", r"squatting", r"lying(?: down)?", r"running", r"jumping", r"dancing", r"waving", r"arms? (?:crossed|up|down|raised|spread|folded)",
+            r"(?:crossed|folded|raised|spread|outstretched) arms?", r"lean(?:s|ing)? (?:forwards?|backwards?|back|in|sideways|to the (?:left|right|side))", r"full[- ]?body(?: shot| portrait| view)?", r"(?:action |fighting |power |sitting )?poses?",
         ),
-        ("耳朵", "脖子", "肩膀", "胳膊", "双手", "手指", "手势", "身材", "比心", "比耶", "站着", "坐着"),
+        ("全身", "姿势", "叉腰", "托腮", "耳朵", "脖子", "肩膀", "胳膊", "双手", "手指", "手势", "身材", "比心", "比耶", "站着", "坐着"),
     ),
     Cannot(
         "Lashes are not painted; eye shadow can be, as in 'dark eye shadow'.",
@@ -139,14 +140,16 @@ ALL = (
         ("睫毛", "双眼皮贴", "亮片"),
     ),
     Cannot(
-        "Style, light, background and sharpness of the picture stay as they are, and faces are not swapped.",
+        "Style, light, camera, background and sharpness of the picture stay as they are, and faces are not swapped.",
         (
             r"(?:(?:anime|cartoon|manga|comic|pixar|disney|ghibli|painting|oil painting|watercolou?r|sketch|3d|lego|pixel art) (?:style|version|character|drawing|filter|look))", r"oil painting", r"watercolou?r", r"pencil sketch",
             r"cartoon(?:ify|ish)?", r"(?:(?:convert|turn|change|make)(?: it| the (?:photo|image|picture))? )?(?:(?:to|in|into|high contrast) )?(?:black and white|gr[ae]yscale|sepia|monochrome)", r"upscale(?:d)?(?: \w+)?", r"(?:swap|replace|exchange)(?:ping|d)? (?:his |her |the |this |my )?faces?(?: with .*)?", r"face ?swap",
             r"(?:brighter|darker|better|warmer|softer) light(?:ing)?", r"(?:more|less|increase|add) contrast", r"(?:blur(?:red|ry)?|remove|change|replace|new|different) (?:the )?background", r"(?:crop|rotat|flip|mirror|resiz|rescal|zoom|sharpen|denois|colori[sz]|outpaint|inpaint|restor|enhanc)(?:p?ed|p?ing|es?|s)?(?: (?:in|out|it|to|by|closer|horizontally|vertically|left|right|clockwise|(?:the |this |my )?(?:old )?(?:image|picture|photo|mouth|face|eyes))(?:\b.*)?)?",
             r"(?:more|less|increase|decrease|reduce|lower|higher|add)(?: the)? (?:contrast|saturation|exposure|brightness|sharpness|vibrance|noise|grain)", r"(?:warm|cool|cold)(?:er)? (?:tones?|colou?rs?|filter)",
+            r"(?:\w+ ){0,2}(?:background|backdrop)", r"(?:low|high|dutch|wide|camera|canted)[- ]angle(?: shot| view| lens)?", r"(?:wide|long|medium|full|overhead|aerial|drone|tracking|dolly)[- ]shot", r"(?:dramatic|hard|soft|deep|harsh|long|cast) shadows?",
+            r"(?:[\w-]+ ){0,2}(?:lighting|back-?light|rim[- ]light|god rays|lens flare)", r"golden hour", r"blue hour", r"bokeh", r"depth of field", r"(?:\w+ )?(?:sunset|sunrise)", r"zoom(?:ed)? (?:in|out)", r"(?:camera|lens) (?:\w+ )?(?:angle|position|movement)",
         ),
-        ("(?:动漫|卡通|漫画|油画|水彩|素描|吉卜力|迪士尼|皮克斯)(?:风格?|化|效果)", "换背景", "背景(?:换成|虚化)", "换脸", "变清晰", "(?:裁剪|裁切|旋转|翻转|镜像|缩放|上色|锐化|去噪|扩图|修复照片)[^，。]{0,6}", "(?:提高|降低|增加|减少)?(?:饱和度|对比度|曝光|亮度|锐度)", "去水印", "黑白照片?", "(?:更亮|调亮|提亮)(?!眼)"),
+        ("[^，。]{0,4}背景(?:变[^，。]{1,3})?", "(?:灯光|光线|打光|布光|光影)[^，。]{0,3}", "(?:低|高)角度(?:镜头|拍摄)?", "镜头", "构图", "景深", "[俯仰]拍", "画风", "(?:动漫|卡通|漫画|油画|水彩|素描|吉卜力|迪士尼|皮克斯)(?:风格?|化|效果)", "换背景", "背景(?:换成|虚化)", "换脸", "变清晰", "(?:裁剪|裁切|旋转|翻转|镜像|缩放|上色|锐化|去噪|扩图|修复照片)[^，。]{0,6}", "(?:提高|降低|增加|减少)?(?:饱和度|对比度|曝光|亮度|锐度)", "去水印", "黑白照片?", "(?:更亮|调亮|提亮)(?!眼)"),
     ),
     Cannot(
         "Tears cannot be drawn; the face around them can be sad, as in 'a sad expression'.",

@@ -19,11 +19,12 @@ DEGREE = re.compile(
     r"|verge|start\w*|beginning|less|not)\b|[稍略轻淡浅丝些忍]|微(?!笑)|一点|有点|快要|差点|几乎"
 )
 _PLAIN_LITTLE = r"(?! (?:nose|mouth|chin|face|forehead|lips|jaw|ears|eyes|brows|eyebrows|boy|girl|child|kid)\b)"
+_LITTLE = "(?:mere(?:st)? |faint |tiny |small |slight )?(?:hint|trace|suggestion|whisper|flicker|glimmer|glint|ghost|shadow|suspicion|dash|pinch|drop|spark|speck|sprinkle|twitch|whiff|fraction|third|fifth|tenth)"
 _WEAK = re.compile(
     r"\b(?:(?:ever so |only |just )?slight(?:ly)?|(?:just )?(?:a|one) (?:(?:tiny|wee|little|small) bit|bit|tad|touch|notch|smidge|smidgen|trifle|fraction)(?: of(?: an?)?)?"
-    r"|an? (?:hint|trace|suggestion) of(?: an?)?|a quarter(?: of an?)?(?= smile| grin)|hardly(?! any)|an? (?:few|couple of) years(?= (?:older|younger))|the (?:tiniest|faintest|slightest)(?: bit)?(?: of)?"
+    rf"|(?:an?|one|the) (?:{_LITTLE}) of(?: an?| the)?|a quarter(?: of an?)?(?= smile| grin)|hardly(?! any)|an? (?:few|couple of) years(?= (?:older|younger))|the (?:tiniest|faintest|slightest)(?: bit)?(?: of)?"
     r"|(?:a )?(?:small|tiny|little) amounts? of|(?:light|minor|small)(?= (?:smile|grin|laugh|smirk|frown|pout|blush|squint|scowl|grimace|wince)\b)|minor(?!ity)|(?<!eyes )(?<!lids )(?<!lid )half(?=[ -]open(?! (?:eye|lid)))|(?<=\w)-ish|lite$"
-    r"|just a crack|quiet(?:ly)?(?= \w)|faint(?:ly)?|subt(?:le|ly)|mild(?:ly)?|somewhat|barely|minimally|marginally|kind of|sort of|kinda|sorta|lightly|fractionally"
+    r"|just a crack|quiet(?:ly)?(?= \w)|faint(?:ly)?|subt(?:le|ly)|mild(?:ly)?|somewhat|barely|minimally|marginally|(?:almost |nearly |barely )?imperceptibl[ey]|barely[- ](?:there|visible|perceptible|noticeable)|merest|microscopic|low[- ]?key|restrained|with restraint|(?:at )?(?:half|quarter|low)[- ](?:strength|intensity|power)|(?:intensity|strength|level)[ :=]+(?:low|weak|light|minimal|subtle)|kind of|sort of|kinda|sorta|lightly|fractionally"
     rf"|a little{_PLAIN_LITTLE})(?!\w)"
     r"|稍稍|稍微有?些?|稍(?!后|等)|略微|略显|略(?!略)|微微|有点儿?(?!子)|有一点儿?|有些(?!人)|些许|微(?=[张开睁闭眯翘皱抬抿红胖挑嘟上下])|一点点(?=.)|淡淡地?的?(?!定)|浅浅地?的?|轻轻地?(?=[^地的])|轻微地?的?|小幅度?地?的?|小小地?的(?!.*[眼睛鼻嘴唇脸眉耳额头发牙])|半(?=张[开着嘴])|(?<=[轻老大小])几岁|(?<=.)(?:一?点点|一点儿?|一些)$",
     re.IGNORECASE,
@@ -32,13 +33,13 @@ _WEAK = re.compile(
 _PLAIN_STRONG = r"(?! (?:.*\b)?(?:nose|mouth|chin|face|foreheads?|lips?|jaw(?:line)?|ears?|eyes?|(?:eye)?brows?|cheeks?|cheekbones|features|teeth|hair|skin|man|woman|look|stare|gaze|expression|contrast|light\w*|lines?)\b)"
 _STRONG = re.compile(
     r"\b(?:very,? very|very|extremely|incredibly|insanely|terribly,? terribly|terribly|awfully|dreadfully|absolutely|utterly|totally|completely|super(?: duper)?"
-    r"|massively|hugely|enormously|tremendously|intensely|deeply|profoundly|exceedingly|immensely|wildly|ridiculously|hella|mega|ultra|overwhelmingly"
+    r"|massively|hugely|enormously|tremendously|intensely|deeply|profoundly|exceedingly|immensely|wildly|ridiculously|violently|uncontrollably|hysterically|high[- ]?key|(?:at )?(?:full|maximum|max|high) (?:strength|intensity|power|blast)|(?:intensity|strength|level)[ :=]+(?:high|strong|max(?:imum)?|full|extreme)|off[- ]the[- ]charts|hella|mega|ultra|overwhelmingly"
     r"|exceptionally|unbelievably|remarkably|really really|really|so(?= \w+(?: |$))|(?:much|way|far|a lot|considerably|significantly) (?=\w+er\b|more )"
     r"|(?:tons|loads|heaps|lots|a lot|a double dose|plenty) of|maximum|max"
     rf"|(?:massive|intense|strong|extreme|exaggerated|huge|big[- ]time|over[- ]the[- ]top){_PLAIN_STRONG})\b"
-    r"|,? (?:big[- ]time|overload|turned (?:all the way )?up(?: to (?:eleven|11))?|on steroids|\+{2,}|as hell|as fuck|af|(?:a lot|lots|much|way) more|beyond (?:words|belief)|a lot|to the max|to the extreme|out of (?:his|her|their|my|your) (?:mind|wits)|to death|as much as (?:possible|you can|\w+ can)|as (?:high|wide|far|low|much|big|hard) as \w+ (?:go|goes|can|will go)"
-    r"|(?:dial|turn|crank) it up(?: to eleven)?|like crazy|very much)$"
-    r"|特别|非常|超级|极其|极度|极为|十分|相当|格外|异常|无比|万分|超(?!人|模|市|好看)|巨(?![大人乳型额匠头])|贼(?![眉头鼠笑人亮溜])|强烈地?的?|夸张地?的|大大地?的(?!.*[眼睛鼻嘴唇脸眉耳额头发牙])|极(?=[^了端])|(?<=.)(?:极了|死了|坏了|得多|得要命|得要死|得不行|得很|得不得了|透了|到爆|到极点|很多|多了|至极|到极致)$",
+    r"|,? (?:big[- ]time|overload|turned (?:all the way )?up(?: to (?:eleven|11))?|on steroids|\+{2,}|as hell|as fuck|af|(?:a lot|lots|much|way) more|beyond (?:words|belief|measure)|to the (?:core|bone)|through the roof|off the charts|with every fib(?:re|er)(?: of (?:his|her|their) being)?|like never before|a lot|to the max|to the extreme|out of (?:his|her|their|my|your) (?:mind|wits)|to death|as much as (?:possible|you can|\w+ can)|as (?:high|wide|far|low|much|big|hard) as \w+ (?:go|goes|can|will go)"
+    r"|(?:dial|turn|crank)(?:ed)? (?:it )?up(?: to (?:eleven|11|the max))?|(?:cranked |turned )?to (?:eleven|11)|like crazy|very much)$"
+    r"|特别|非常|超级|超{2,}|极其|极度|极为|十分|相当|格外|异常|无比|万分|超(?!人|模|市|好看)|巨(?![大人乳型额匠头])|贼(?![眉头鼠笑人亮溜])|强烈地?的?|夸张地?的|大大地?的(?!.*[眼睛鼻嘴唇脸眉耳额头发牙])|极(?=[^了端])|(?<=.)(?:极了|死了|坏了|得多|得要命|得要死|得不行|得很|得不得了|透了|到爆炸?|到飞起|到极点|很多|多了|至极|到极致)$",
     re.IGNORECASE,
 )
 # wishes that are a degree alone, which then is one of what stands before

@@ -27,7 +27,7 @@ from .clauses import Clause, clauses
 from .degrees import without_degree
 from .homophones import misheard
 from .hub import Unreachable, fetched, require_tokenizer
-from .meaning import Meanings
+from .meaning import UNDERSTOOD, Meanings
 from .own import load as load_builtin
 from .plainly import compared
 from .reading import composed, unheard
@@ -261,6 +261,23 @@ class Guide:
         if self.meanings is None:
             return []
         return told([w.text for w in self._clauses(text)], self.meanings.phrases.find, everything)
+
+    def doubted(self, text: str, templates: Sequence[str]) -> list[str]:
+        """The wishes of a text that a small guide is not sure of: it does not know them by heart, and its reader of sentences hears something else
+        in them than its text tower does. Of such readings four in ten are wrong, of others one in twenty."""
+        if self.meanings is None:
+            return []
+        found = []
+        for wish in self._clauses(text):
+            bare, _ = without_degree(wish.text)
+            if wish.worth <= 0 or any(t and self.meanings.phrases.find(t) is not None for t in (wish.text, bare)):
+                continue
+            [read], _ = self.meanings.read(self.encode_prompt(wish.text, templates)[None].cpu())
+            most = read.abs().argmax()
+            told = self._sentences.read(wish.text) if self._sentences and read[most].abs() >= UNDERSTOOD else None
+            if told and not told.amounts[most]:
+                found.append(wish.text)
+        return found
 
     def near(self, text: str, templates: Sequence[str]) -> list[int]:
         """Numbers of the concepts that a text in which a small guide understands nothing is most like, if any."""

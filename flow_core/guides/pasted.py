@@ -15,7 +15,7 @@ _WIDE = str.maketrans("（）［］｜", "()[]|")
 _END = r"(?=[,，|\n()\[\]]|$)"
 # Calls of files and settings of programs, which are no words.
 _CALLS = re.compile(
-    rf"<[^<>]*:[^<>]*>|\b(?:embedding|ti|lora|lyco):[\w.:-]+|(?<!\S)--\w+(?:\s+(?!--)[\w.:]+)?|(?:rating|source)[:_ ]+\w+{_END}|\bSteps: \d+,.*",
+    rf"<[^<>]*:[^<>]*>|\b(?:embedding|ti|lora|lyco):[\w.:-]+|(?<!\S)--\w+(?:\s+(?!--)[\w.:]+)?|(?<![^\W\d_])(?:rating|source)[:_ ]+\w+{_END}|\bSteps: \d+,.*",
     re.DOTALL,
 )
 _BREAKS = re.compile(r"\s+(?:BREAK|AND)\s+")  # in capitals only: "happy and old" is one wish

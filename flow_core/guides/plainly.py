@@ -124,6 +124,10 @@ _COMPARED = [
         (r"\b(an?|the|with|his|her) (\w+), (?=(?:\w+ )?(?:smile|grin|laugh|frown|look|expression)\b)", r"\1 \2 "),
         (r"\bnot (?:at all |really |too |very )?(impressed|amused|moved|bothered|concerned|fazed)\b", r"un\1"),
         (r"\bnot so much (\w+) as (\w+)", r"\2, not \1"),
+        (
+            r"\b(?:crank|turn|dial|ramp|push|bring)(?:s|ed|ing)? (?:up )?(?:the |his |her |their |that )?(\w+)(?: up)?(?: all the way)? to (?:eleven|11|the max|maximum)\b",
+            r"extremely \1",
+        ),
         (r"\bno more than\b|\bnothing but\b", "only"),
         (
             rf"{_NOT_TO} (?:smile|smiling|grin|smirk)\b",

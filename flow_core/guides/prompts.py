@@ -180,6 +180,13 @@ def unknown_note(prompts: Iterable[Prompt], guide: Guide) -> str:
         notes.append(
             f"Guide {guide.name} never learnt {', '.join(words)}, and may miss what that says; a full guide knows all words."
         )
+    doubted = dict.fromkeys(
+        one for p in prompts for text, _ in p.heard(guide).parts for one in guide.doubted(text, TEMPLATES)
+    )
+    if doubted := [one for one in doubted if one not in left]:
+        notes.append(
+            f"Guide {guide.name} is not sure of {', '.join(map(repr, doubted))}; in other words it may do better."
+        )
     cannot = dict.fromkeys(one for p in prompts for one in _cannot(guide, p))
     if notes or cannot:
         notes.insert(0, f"Understood as {'; '.join(dict.fromkeys(understood(guide, prompt) for prompt in prompts))}.")

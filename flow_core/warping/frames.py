@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
+from ..faces.noise import Noise, noise_of
 from ..fields.base import FEATHER, Flow, FlowField, Sample
 from ..geometry.crop import Crop
 from ..geometry.sampling import enlarged, normalized
@@ -50,16 +52,18 @@ def warp_frame(
     if edit is None:
         return None
     white = 255.0 if frame.dtype == torch.uint8 else 1.0
-    source = _Source(frame, edit, interpolation)
+    paints = any(sample.painted is not None for _, sample in edit.sharp)
+    noise = noise_of(frame.permute(2, 0, 1)[None], crop, white) if paints else None
+    source = _Source(frame, edit, interpolation, noise)
 
     def asked(x: Tensor, y: Tensor) -> Tensor:
         (sample,) = _asked(flow, crop, [(x, y[None])], edit.margin)
-        return source.pixels(sample, x, y)[:, :, 0]
+        return source.pixels(sample, x, y[None])[:, :, 0]
 
     x0, y0, x1, y1 = edit.box
     rows, columns = shared(edit.values[0, :2], edit.box, [box for box, _ in edit.sharp])
     new = source.pixels(edit.sample(), *_centers(edit.box))
-    _paint(new, edit.box, [(box, sample.painted) for box, sample in edit.sharp], white)
+    _paint(new, edit.box, [(box, sample.painted) for box, sample in edit.sharp], white, noise)
     if len(rows):
         new[..., rows, columns] = blended(asked, x0 + columns + 0.5, y0 + rows + 0.5)
     target = out[y0:y1, x0:x1]
@@ -142,9 +146,9 @@ def _edit_of(flow: Flow, crop: Crop) -> _Edit | None:
 
 
 class _Source:
-    """The part of a frame ``[H,W,3]`` from which an edit samples, as floats, with white as in the frame."""
+    """The part of a frame ``[H,W,3]`` from which an edit samples, as floats, with white as in the frame, and the frame's noise."""
 
-    def __init__(self, frame: Tensor, edit: _Edit, interpolation: str) -> None:
+    def __init__(self, frame: Tensor, edit: _Edit, interpolation: str, noise: Noise | None) -> None:
         (x0, y0, x1, y1), (h, w) = edit.box, frame.shape[:2]
         offset = edit.values[0, :2]
         low, high = offset.amin((1, 2)).floor().int().tolist(), offset.amax((1, 2)).ceil().int().tolist()
@@ -152,7 +156,7 @@ class _Source:
         self.top, bottom = min(max(y0 + low[1] - 2, 0), h - 1), max(min(y1 + high[1] + 2, h), 1)
         self.part = frame[self.top : bottom, self.left : right].float().permute(2, 0, 1)[None]
         self.white = 255.0 if frame.dtype == torch.uint8 else 1.0
-        self.tinted, self.interpolation = edit.tinted, interpolation
+        self.tinted, self.interpolation, self.noise = edit.tinted, interpolation, noise
 
     def pixels(self, sample: Sample, x: Tensor, y: Tensor) -> Tensor:
         """New pixels ``[1,3,h,w]`` with centres at ``x`` and ``y`` of the frame; changes the sample in place."""
@@ -172,6 +176,7 @@ class _Source:
             painted=painted,
             light=light,
             white=self.white,
+            noise=self.noise and functools.partial(self.noise.lay, x.long(), y.long()),
         )
 
 
@@ -244,8 +249,10 @@ def _paint(
     at: Box,
     boxes: list[tuple[Box, Tensor | None]],
     white: float,
+    noise: Noise | None,
 ) -> None:
-    """Paint over pixels ``new [1,3,H,W]`` of the box ``at``; ``boxes`` have what is painted ``[1,4,h,w]`` in each, ``white`` is 1 or 255."""
+    """Paint over pixels ``new [1,3,H,W]`` of the box ``at``; ``boxes`` have what is painted ``[1,4,h,w]`` in each, ``white`` is 1 or 255.
+    What is painted gets the ``noise`` of the frame."""
     laid = []
     for box, painted in boxes:
         x0, y0, x1, y1 = max(box[0], at[0]), max(box[1], at[1]), min(box[2], at[2]), min(box[3], at[3])
@@ -253,7 +260,10 @@ def _paint(
             continue
         over = painted[..., y0 - box[1] : y1 - box[1], x0 - box[0] : x1 - box[0]]
         here = new[:, :3, y0 - at[1] : y1 - at[1], x0 - at[0] : x1 - at[0]]
-        laid.append((here, (here * (1 - over[:, 3:])).add_(over[:, :3], alpha=white).clamp_(0, white)))
+        made = (here * (1 - over[:, 3:])).add_(over[:, :3], alpha=white)
+        if noise is not None:
+            noise.lay(torch.arange(x0, x1), torch.arange(y0, y1)[:, None], made, over[:, 3:])
+        laid.append((here, made.clamp_(0, white)))
     for here, pixels in laid:  # afterwards, so that nothing is painted twice where boxes overlap
         here.copy_(pixels)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -20,6 +22,7 @@ def edited_pixels(
     painted: Tensor | None = None,
     light: Tensor | None = None,
     white: float = 1.0,
+    noise: Callable[[Tensor, Tensor], None] | None = None,
 ) -> Tensor:
     """New pixels (paper, equation 1): sampled from ``image`` at ``grid``, relit, darkened where uncovered, recoloured, painted over.
 
@@ -37,11 +40,12 @@ def edited_pixels(
         light: ``[1,3,h,w]`` change of light: the factor less 1, where :class:`flow_core.fields.base.Sample` has its logarithm.
             Because of :data:`flow_core.faces.creases.DARK` it changes black, too. None = no change.
         white: value of white, 1 or 255.
+        noise: adds the picture's noise, in place, to pixels ``[1,C,h,w]`` as far as ``[1,1,h,w]`` says that they are painted, 0..1. None = no noise.
 
     Returns:
         ``[1,C,h,w]``. A fourth channel (alpha) moves along and keeps its values.
     """
-    return recolored(sample_grid(image, grid, mode, padding), color, uncovered, limits, painted, light, white)
+    return recolored(sample_grid(image, grid, mode, padding), color, uncovered, limits, painted, light, white, noise)
 
 
 def recolored(
@@ -52,6 +56,7 @@ def recolored(
     painted: Tensor | None = None,
     light: Tensor | None = None,
     white: float = 1.0,
+    noise: Callable[[Tensor, Tensor], None] | None = None,
 ) -> Tensor:
     """The second half of :func:`edited_pixels`, for pixels ``new`` that have been sampled already; changes them in place."""
     rgb = new if new.shape[1] <= 3 else new[:, :3]  # only then a slice: its gradient would copy the whole tensor
@@ -66,4 +71,6 @@ def recolored(
         over, cover = painted.split((3, 1), 1)
         rgb *= 1 - cover
         rgb += over.mean(1, keepdim=True) if new.shape[1] == 1 else over
+        if noise is not None:
+            noise(rgb, cover)
     return new if limits is None else F.hardtanh_(new, *limits)  # a clamp whose gradient is quicker

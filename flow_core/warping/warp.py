@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..faces.noise import Noise, calmest
 from ..fields.base import FEATHER, FlowField, Sample, taper
 from ..geometry.grid import pixel_centers
 from ..geometry.sampling import enlarged, require_finite
@@ -135,8 +136,10 @@ def _warped(image: Tensor, every: Crop, field: FlowField, mask: Tensor | None, f
         # bicubic weights and colours may overshoot; pictures with values beyond 0..1 (HDR) keep their own range
         limit = min(0.0, *limits[i]), max(1.0, *limits[i])
         m = None if mask is None else mask[i if len(mask) > 1 else 0].to(image)
-        work = functools.partial(_warp_tile, image[i : i + 1], out[i : i + 1], changed[i], m, limit)
-        _each(image, work, list(_tiles([faces[k] for k in every.faces_of(i)])))
+        here = [faces[k] for k in every.faces_of(i)]
+        noise = calmest(image[i : i + 1], [face.crop for face in here if face.sharp])
+        work = functools.partial(_warp_tile, image[i : i + 1], out[i : i + 1], changed[i], m, limit, noise)
+        _each(image, work, list(_tiles(here)))
     return out, changed
 
 
@@ -224,6 +227,7 @@ def _warp_tile(
     changed: Tensor,
     mask: Tensor | None,
     limits: tuple[float, float],
+    noise: Noise | None,
     job: tuple[tuple[int, int, int, int], list[_Face]],
 ) -> None:
     """Warp one tile from ``image`` into ``out``.
@@ -234,6 +238,7 @@ def _warp_tile(
         changed: ``[H,W]``; set to 1 where a pixel changes.
         mask: ``[H,W]``, or None.
         limits: least and largest value of the result.
+        noise: of the picture, for what is painted; or None.
         job: the tile (x0, y0, x1, y1), and the faces that reach into it.
     """
     box, faces = job
@@ -266,22 +271,25 @@ def _warp_tile(
     source = _Source(image, box, [_BEYOND[0] * v + beyond for v in longest], limits)
     x0, x1, y0, y1 = x0 + left * step, min(x1, x0 + right * step), y0 + top * step, min(y1, y0 + bottom * step)
     box, tile, all_moved = (x0, y0, x1, y1), (..., slice(y0, y1), slice(x0, x1)), moved.all()
+    at = [torch.arange(*ends, device=image.device) for ends in ((x0, x1), (y0, y1))]
+    grain = noise and functools.partial(noise.lay, at[0], at[1][:, None])
     if any(longest):
         sharp = itertools.chain(*(face.sharp for face in faces))
         rows, columns = shared(edit[0, :2], box, sharp) if step == 1 else ((), ())
-        new = source.pixels(_between(source.places(edit, x, y[:, None]), step, box), counts)
+        new = source.pixels(_between(source.places(edit, x, y[:, None]), step, box), counts, grain)
         if len(rows):
 
             def asked(x: Tensor, y: Tensor) -> Tensor:
                 edit, counts = _together(faces, x, y[None])
                 if mask is not None:
                     edit *= mask[y.long(), x.long()]
-                return source.pixels(source.places(edit, x, y), counts)[:, :, 0]
+                grain = noise and functools.partial(noise.lay, x.long(), y.long()[None])
+                return source.pixels(source.places(edit, x, y), counts, grain)[:, :, 0]
 
             new[..., rows, columns] = blended(asked, x[columns], y[rows])
     else:
         color, uncovered, painted, light = _named(_between(edit, step, box), counts)
-        new = recolored(image[tile].clone(), color, uncovered, limits, painted, light)
+        new = recolored(image[tile].clone(), color, uncovered, limits, painted, light, noise=grain)
     if all_moved:
         out[tile], changed[tile] = new, 1
         return
@@ -325,15 +333,23 @@ class _Source:
             torch.add((at - start) * k - 1, plane, alpha=k, out=plane)
         return edit
 
-    def pixels(self, edit: Tensor, counts: list[int]) -> Tensor:
-        """New pixels of an edit that went through :meth:`places`."""
+    def pixels(self, edit: Tensor, counts: list[int], noise: Callable[[Tensor, Tensor], None] | None) -> Tensor:
+        """New pixels of an edit that went through :meth:`places`; ``noise`` as for :func:`edited_pixels`."""
         grid, (color, uncovered, painted, light) = edit[:, :2], _named(edit, counts)
         if not self.inner:
             for plane, k in zip(grid[0], self.scale, strict=True):
                 plane.clamp_(k / 2 - 1, 1 - k / 2)
         padding = "zeros" if self.inner else "border"
         return edited_pixels(
-            self.part, grid.movedim(1, -1), color, uncovered, self.limits, padding=padding, painted=painted, light=light
+            self.part,
+            grid.movedim(1, -1),
+            color,
+            uncovered,
+            self.limits,
+            padding=padding,
+            painted=painted,
+            light=light,
+            noise=noise,
         )
 
 
