@@ -1,0 +1,211 @@
+"""The upper rims of glasses, and a face as it would look without them.
+
+Rims are a layer before the face: skin that moves goes on behind them. A network says roughly where they are (:mod:`flow_core.faces.glasses`); a path
+from one temple to the other, along what looks most like rims, says exactly (dynamic programming), and how thick they are. What they hide is continued
+from the skin on both of their sides.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ..geometry.grid import pixel_centers
+from ..geometry.neighbours import largest
+from ..geometry.ramp import ramp
+from .glasses import Worn
+from .landmarks import AT, CHEEKS, EYES, FOREHEAD, WIDEN
+from .lids import seen_at
+
+# All lengths are in distances of the outer corners of the eyes
+ACROSS, HIGH = 0.72, (0.04, 0.36)  # how far beside the middle of the face, and above the eyes, upper rims are looked for
+COLUMNS, ROWS = 145, 81
+STEP, STEEP = 2, 0.04  # rows by which a path rises from column to column at most, and what each costs
+THIN = 0.035  # up to which a line counts as one
+RIDGE = 0.03, 0.15  # share of the light of skin, by which a line is darker or lighter than what is above and below it: by chance, and surely
+NEAR, NEARLY = 9, 0.3  # rows and columns around what the network takes for rims, so surely, in which lines are some
+TONE, LIT = 0.35, 0.4  # share of the light of skin by which rims surely differ from it, and how far they are believed where they do not
+THICK = 0.035  # by which rims reach up or down from the middle of the path at most
+EVEN = 25  # columns along which their thickness is even
+MARGINS = 0.008, 0.014  # of their upper and lower borders
+EYE = 0.14, 0.48  # from the middle of the face: the lens of one eye
+SURE = 0.4  # how far the network has to take what lies along the path above either eye for rims: lower edges of brows look like some
+BLURRED = 0.045  # side of a pixel, in which rims are not told from brows
+SEEN, EVEN_COLORS = 0.02, 9  # height of what tells the colours there, and columns along which these are even
+HIDES = 0.02  # beyond rims: from half of that on is skin that has nothing of them, and no shade
+
+
+@dataclass(frozen=True, eq=False)
+class Behind:
+    """Upper rims, and what lies behind them.
+
+    Attributes:
+        edges: ``[2,COLUMNS]`` how high above the eyes they begin and end, the upper edge first, at places from :data:`ACROSS` on the viewer's left of the
+            middle of the face to as far on the right.
+        hides: how far beyond them nothing that is seen is skin, from half of that on less and less.
+        places: the middle between the eyes and the way from one to the other, see :func:`axes`.
+        skin: ``[1,3,n,n]`` the view of the face, see :func:`flow_core.faces.shown.view`, without them.
+    """
+
+    edges: Tensor
+    hides: float
+    places: tuple[Tensor, Tensor]
+    skin: Tensor
+
+    def at(self, points: Tensor, edge: float) -> Tensor:
+        """How far crop points ``[...,2]`` are rims, 0..1, with borders of which half is so wide, crop fractions."""
+        edge = edge / self.places[1].norm()
+        return ramp(self._outside(points), edge, -edge)
+
+    def hide(self, points: Tensor) -> Tensor:
+        """How far what is seen at crop points ``[...,2]`` is no skin for rims, 0..1."""
+        return ramp(self._outside(points), self.hides, 0.5 * self.hides)
+
+    def _outside(self, points: Tensor) -> Tensor:
+        aside, high = placed(points, *self.places)
+        upper, lower = _read(self.edges, aside)
+        return torch.maximum(high - upper, lower - high).maximum(aside.abs() - ACROSS)
+
+    def continued(self, points: Tensor) -> Tensor:
+        """What is seen above rims goes over into what is seen below them: ``[1,3,h,w]`` at crop points ``[1,h,w,2]``."""
+        middle, across = self.places
+        up = torch.stack([across[1], -across[0]])
+        aside = torch.linspace(-ACROSS, ACROSS, COLUMNS).to(middle)[:, None]
+        sides = []
+        for edge, way in zip(self.edges, (1, -1), strict=True):
+            high = edge + way * (self.hides + SEEN * torch.linspace(0, 1, 5).to(edge)[:, None])
+            rows = seen_at(self.skin, (middle + aside * across + high[..., None] * up)[None]).mean(2)
+            sides.append(F.avg_pool1d(F.pad(rows, [EVEN_COLORS // 2] * 2, mode="replicate"), EVEN_COLORS, 1))
+        aside, high = placed(points, middle, across)
+        *colors, upper, lower = _read(torch.cat([*(s[0] for s in sides), self.edges]), aside)
+        share = ramp(high, lower - self.hides, upper + self.hides)
+        return torch.lerp(torch.stack(colors[3:], 1), torch.stack(colors[:3], 1), share[:, None])
+
+    def below(self, points: Tensor) -> tuple[Tensor, Tensor]:
+        """Whether crop points ``[...,2]`` lie below the upper edge of rims, and below the lower one."""
+        aside, high = placed(points.to(self.edges), *self.places)
+        upper, lower = _read(self.edges, aside)
+        return high < upper, high < lower
+
+    def bounds(self) -> Tensor:
+        """``[2,2]`` least and largest crop coordinates of rims."""
+        middle, across = self.places
+        up = torch.stack([across[1], -across[0]])
+        aside = torch.linspace(-ACROSS, ACROSS, COLUMNS).to(middle)[:, None]
+        points = middle + aside * across + self.edges[..., None] * up
+        return torch.stack(torch.aminmax(points.flatten(0, 1), dim=0))
+
+
+def axes(places: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """The middle between the outer corners of the eyes ``[2]``, the way from one to the other ``[2]`` and the same way upwards ``[2]``, of
+    ``[161,2]``."""
+    left, right = places[AT[EYES[0][0]]], places[AT[EYES[1][0]]]
+    across = right - left
+    return (left + right) / 2, across, torch.stack([across[1], -across[0]])
+
+
+@torch.no_grad()
+def behind_rims(view: Tensor, worn: Worn, places: Tensor, pixel: float) -> Behind | None:
+    """What lies behind the rims of the glasses that a face wears; None where they are not surely told from skin.
+
+    Args:
+        view: ``[1,3,n,n]`` of the face.
+        worn: its glasses.
+        places: ``[161,2]`` its landmarks, crop points.
+        pixel: side of a pixel of the picture, or of one that would be as blurred, crop fractions: borders are no sharper.
+    """
+    middle, across, up = axes(places)
+    blur = pixel / across.norm().clamp(min=1e-4).item()
+    if worn.rims is None or worn.dark or blur > BLURRED:
+        return None
+    aside, high = torch.linspace(-ACROSS, ACROSS, COLUMNS).to(places), torch.linspace(*HIGH[::-1], ROWS).to(places)
+    grid = middle + aside[:, None] * across + high[:, None, None] * up
+    step = (high[0] - high[1]).item()
+    believed, seen = worn.rims_at(grid[None])[0, 0], seen_at(view, grid[None])[0]
+    skin = seen_at(view, places[[AT[i] for row in (*CHEEKS, FOREHEAD) for i in row]][None, None])[0, :, 0].median(1).values
+    near = (largest(believed[None, None], NEAR)[0, 0] / NEARLY).clamp(max=1)
+    light = seen.mean(0) / skin.mean().clamp(min=0.05)
+    eyes = torch.stack([(side * aside > EYE[0]) & (side * aside < EYE[1]) for side in (-1, 1)])
+    best = None
+    for other in (1 - light, light - 1):  # rims are darker than skin, or lighter
+        tone = (other / TONE).clamp(0, 1)
+        likely = believed * torch.lerp(torch.tensor(LIT).to(tone), torch.ones_like(tone), tone) + near * _lines(other, round(THIN / step))
+        path = torch.from_numpy(_path(likely.double().cpu().numpy()))
+        along = likely[path, torch.arange(COLUMNS)]
+        if best is None or along[eyes.any(0)].sum() > best[0]:
+            best = along[eyes.any(0)].sum(), path
+    path = best[1]
+    sure = believed[path, torch.arange(COLUMNS)]
+    if min(sure[eye].mean() for eye in eyes) < SURE:
+        return None
+    edges, hides = _edges(seen, skin, path, high, blur), HIDES + 3 * blur
+    n = view.shape[-1]
+    points = 0.5 + (pixel_centers(n, n, view.device) - 0.5) * WIDEN
+    behind = Behind(edges, hides, (middle, across), view)
+    return replace(behind, skin=torch.lerp(view, behind.continued(points), behind.hide(points)[:, None]))
+
+
+def placed(points: Tensor, middle: Tensor, across: Tensor) -> tuple[Tensor, Tensor]:
+    """How far points ``[...,2]`` lie to the right of the middle of a face, and above its eyes; see :func:`axes`."""
+    x, y = (points - middle).unbind(-1)
+    (c, s), length = across, across.square().sum()
+    return (c * x + s * y) / length, (s * x - c * y) / length
+
+
+def _read(table: Tensor, aside: Tensor) -> Tensor:
+    """Rows ``[K,COLUMNS]`` as of :attr:`Behind.edges` so far to the right of the middle of the face: ``[K,...]``."""
+    at = ((aside + ACROSS) * ((COLUMNS - 1) / (2 * ACROSS))).clamp(0, COLUMNS - 1)
+    first = at.long().clamp(max=COLUMNS - 2)
+    return torch.lerp(table[:, first], table[:, first + 1], at - first)
+
+
+def _lines(other: Tensor, reach: int) -> Tensor:
+    """How surely places ``[ROWS,COLUMNS]`` lie on lines, 0..1: those that are ``other`` than skin by more than what is so many rows above and below."""
+    padded = torch.cat([other[:1].expand(reach, -1), other, other[-1:].expand(reach, -1)])
+    differ = other - torch.maximum(padded[: -2 * reach], padded[2 * reach :])
+    return ramp(differ, *RIDGE)
+
+
+def _path(likely: np.ndarray) -> np.ndarray:
+    """The row in each column ``[COLUMNS]`` of the path along the most ``likely [ROWS,COLUMNS]``."""
+    steps = np.arange(-STEP, STEP + 1)
+    best, came = likely[:, 0], np.zeros(likely.shape, int)
+    for k in range(1, likely.shape[1]):
+        padded = np.pad(best, STEP, constant_values=-np.inf)
+        ways = np.stack([padded[STEP + d : STEP + d + len(best)] - STEEP * abs(d) for d in steps])
+        came[:, k] = ways.argmax(0)
+        best = ways.max(0) + likely[:, k]
+    path = np.zeros(likely.shape[1], int)
+    path[-1] = best.argmax()
+    for k in range(likely.shape[1] - 1, 0, -1):
+        path[k - 1] = path[k] + steps[came[path[k], k]]
+    return path
+
+
+def _edges(seen: Tensor, skin: Tensor, path: Tensor, high: Tensor, blur: float) -> Tensor:
+    """See :attr:`Behind.edges`, of what is ``seen [3,ROWS,COLUMNS]`` around a path."""
+    columns, middle = torch.arange(len(path)), path
+    color = seen[:, middle, columns].median(1).values
+    way = (color - skin)[:, None, None]
+    share = ((seen - skin[:, None, None]) * way).sum(0) / way.square().sum().clamp(min=1e-3)
+    rows, step = torch.arange(len(high))[:, None], (high[0] - high[1]).item()
+    most, on_path = round(THICK / step), share[middle, columns]
+    edges = []
+    for sign, margin in zip((-1, 1), MARGINS, strict=True):
+        away = sign * (rows - middle)
+        near = (away > 0) & (away <= most)
+        least = torch.where(near, share, 9.0).amin(0).minimum(on_path)
+        # half of the way to what is least like a rim, be that skin, hairs of a brow, or a lens
+        other = near & (share <= (on_path + least) / 2)
+        far = torch.where(other, away, most).amin(0).float()
+        even = F.pad(far[None, None], [EVEN // 2] * 2, mode="replicate")[0, 0].unfold(0, EVEN, 1).median(1).values
+        edges.append(high[middle] - sign * (even * step + margin + blur / 2))
+    smooth = F.pad(torch.stack(edges)[None], [3, 3], mode="replicate")
+    return F.avg_pool1d(smooth, 7, 1)[0]
+
+
+__all__ = ["Behind", "axes", "behind_rims", "placed"]
