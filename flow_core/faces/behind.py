@@ -18,24 +18,44 @@ from ..geometry.grid import pixel_centers
 from ..geometry.neighbours import largest
 from ..geometry.ramp import ramp
 from .glasses import Worn
-from .landmarks import AT, CHEEKS, EYES, FOREHEAD, WIDEN
+from .landmarks import AT, BROW_EDGES, CHEEKS, EYES, FOREHEAD, WIDEN
 from .lids import seen_at
 
 # All lengths are in distances of the outer corners of the eyes
-ACROSS, HIGH = 0.72, (0.04, 0.36)  # how far beside the middle of the face, and above the eyes, upper rims are looked for
+ACROSS, HIGH = (
+    0.72,
+    (0.04, 0.36),
+)  # how far beside the middle of the face, and above the eyes, upper rims are looked for
 COLUMNS, ROWS = 145, 81
 STEP, STEEP = 2, 0.04  # rows by which a path rises from column to column at most, and what each costs
 THIN = 0.035  # up to which a line counts as one
-RIDGE = 0.03, 0.15  # share of the light of skin, by which a line is darker or lighter than what is above and below it: by chance, and surely
+RIDGE = (
+    0.03,
+    0.15,
+)  # share of the light of skin, by which a line is darker than what is above and below it: by chance, and surely
 NEAR, NEARLY = 9, 0.3  # rows and columns around what the network takes for rims, so surely, in which lines are some
-TONE, LIT = 0.35, 0.4  # share of the light of skin by which rims surely differ from it, and how far they are believed where they do not
+TONE, LIT = (
+    0.35,
+    0.4,
+)  # share of the light of skin by which rims are surely darker, and how far they are believed where they are not
 THICK = 0.035  # by which rims reach up or down from the middle of the path at most
 EVEN = 25  # columns along which their thickness is even
 MARGINS = 0.008, 0.014  # of their upper and lower borders
 EYE = 0.14, 0.48  # from the middle of the face: the lens of one eye
-SURE = 0.4  # how far the network has to take what lies along the path above either eye for rims: lower edges of brows look like some
+# How far the network has to take what lies along the path above either eye for rims, and where hairs of a brow may be taken for some
+SURE = 0.38, 0.6
+BROWS = (
+    -0.03,
+    -0.01,
+    0.05,
+)  # above the lower edge of a brow: between the outer ones dark lines may be its hairs, between the last ones they surely are
 BLURRED = 0.045  # side of a pixel, in which rims are not told from brows
-SEEN, EVEN_COLORS = 0.02, 9  # height of what tells the colours there, and columns along which these are even
+LIKE = 0.3  # share of the colour of cheeks and brow, by which skin differs from it, one standard deviation
+LEAST = 0.5, 0.01  # by which what is unlike counts above rims, where hairs of a brow go on behind them, and below
+SEEN, EVEN_COLORS = (
+    (0.02, 0.05),
+    9,
+)  # height of what tells the colours above rims and below; and columns along which these are even
 HIDES = 0.02  # beyond rims: from half of that on is skin that has nothing of them, and no shade
 
 
@@ -70,16 +90,23 @@ class Behind:
         upper, lower = _read(self.edges, aside)
         return torch.maximum(high - upper, lower - high).maximum(aside.abs() - ACROSS)
 
-    def continued(self, points: Tensor) -> Tensor:
-        """What is seen above rims goes over into what is seen below them: ``[1,3,h,w]`` at crop points ``[1,h,w,2]``."""
+    def continued(self, points: Tensor, like: Tensor) -> Tensor:
+        """The skin above rims goes over into that below them: ``[1,3,h,w]`` at crop points ``[1,h,w,2]``; what is unlike the colour ``like [3]`` counts
+        less."""
         middle, across = self.places
         up = torch.stack([across[1], -across[0]])
         aside = torch.linspace(-ACROSS, ACROSS, COLUMNS).to(middle)[:, None]
         sides = []
-        for edge, way in zip(self.edges, (1, -1), strict=True):
-            high = edge + way * (self.hides + SEEN * torch.linspace(0, 1, 5).to(edge)[:, None])
-            rows = seen_at(self.skin, (middle + aside * across + high[..., None] * up)[None]).mean(2)
-            sides.append(F.avg_pool1d(F.pad(rows, [EVEN_COLORS // 2] * 2, mode="replicate"), EVEN_COLORS, 1))
+        for edge, way, far, least in zip(self.edges, (1, -1), SEEN, LEAST, strict=True):
+            high = edge + way * (self.hides + far * torch.linspace(0, 1, 9).to(edge)[:, None])
+            rows = seen_at(self.skin, (middle + aside * across + high[..., None] * up)[None])
+            unlike = (rows - like[:, None, None]).square().sum(1, keepdim=True) / like.square().sum().clamp(min=0.01)
+            weight = (-unlike / LIKE**2).exp() + least
+            rows = F.pad(torch.cat([rows * weight, weight], 1).mean(2), [EVEN_COLORS // 2] * 2, mode="replicate")
+            rows = F.avg_pool1d(
+                F.avg_pool1d(rows, EVEN_COLORS, 1), EVEN_COLORS, 1, EVEN_COLORS // 2, count_include_pad=False
+            )
+            sides.append(rows[:, :3] / rows[:, 3:])
         aside, high = placed(points, middle, across)
         *colors, upper, lower = _read(torch.cat([*(s[0] for s in sides), self.edges]), aside)
         share = ramp(high, lower - self.hides, upper + self.hides)
@@ -126,27 +153,30 @@ def behind_rims(view: Tensor, worn: Worn, places: Tensor, pixel: float) -> Behin
     grid = middle + aside[:, None] * across + high[:, None, None] * up
     step = (high[0] - high[1]).item()
     believed, seen = worn.rims_at(grid[None])[0, 0], seen_at(view, grid[None])[0]
-    skin = seen_at(view, places[[AT[i] for row in (*CHEEKS, FOREHEAD) for i in row]][None, None])[0, :, 0].median(1).values
+    skin = (
+        seen_at(view, places[[AT[i] for row in (*CHEEKS, FOREHEAD) for i in row]][None, None])[0, :, 0].median(1).values
+    )
     near = (largest(believed[None, None], NEAR)[0, 0] / NEARLY).clamp(max=1)
-    light = seen.mean(0) / skin.mean().clamp(min=0.05)
-    eyes = torch.stack([(side * aside > EYE[0]) & (side * aside < EYE[1]) for side in (-1, 1)])
-    best = None
-    for other in (1 - light, light - 1):  # rims are darker than skin, or lighter
-        tone = (other / TONE).clamp(0, 1)
-        likely = believed * torch.lerp(torch.tensor(LIT).to(tone), torch.ones_like(tone), tone) + near * _lines(other, round(THIN / step))
-        path = torch.from_numpy(_path(likely.double().cpu().numpy()))
-        along = likely[path, torch.arange(COLUMNS)]
-        if best is None or along[eyes.any(0)].sum() > best[0]:
-            best = along[eyes.any(0)].sum(), path
-    path = best[1]
-    sure = believed[path, torch.arange(COLUMNS)]
-    if min(sure[eye].mean() for eye in eyes) < SURE:
-        return None
+    darker = 1 - seen.mean(0) / skin.mean().clamp(min=0.05)
+    believable = LIT + (1 - LIT) * (darker / TONE).clamp(0, 1)
+    brows = torch.stack([_along(*placed(places[[AT[i] for i in edge]], middle, across), aside) for edge in BROW_EDGES])
+    over = high[:, None] - torch.where(aside < 0, *brows)
+    hairs = (over > BROWS[0]) & (over < BROWS[2])
+    lines = near * _lines(darker, round(THIN / step)) * ~hairs
+    path = torch.from_numpy(_path((believed * believable + lines).double().cpu().numpy()))
+    # Temples begin below the tops of rims; what goes on higher is the end of a brow.
+    outer = torch.nonzero(aside.abs() < EYE[1])[[0, -1], 0]
+    path = torch.where(aside.abs() < EYE[1], path, path.maximum(path[outer][(aside > 0).long()]))
+    sure, over = (plane[path, torch.arange(COLUMNS)] for plane in (believed, over))
+    for side in (-1, 1):
+        eye = (side * aside > EYE[0]) & (side * aside < EYE[1])
+        if sure[eye].mean() < SURE[int(BROWS[1] < over[eye].median() < BROWS[2])]:
+            return None
     edges, hides = _edges(seen, skin, path, high, blur), HIDES + 3 * blur
     n = view.shape[-1]
     points = 0.5 + (pixel_centers(n, n, view.device) - 0.5) * WIDEN
     behind = Behind(edges, hides, (middle, across), view)
-    return replace(behind, skin=torch.lerp(view, behind.continued(points), behind.hide(points)[:, None]))
+    return replace(behind, skin=torch.lerp(view, behind.continued(points, skin), behind.hide(points)[:, None]))
 
 
 def placed(points: Tensor, middle: Tensor, across: Tensor) -> tuple[Tensor, Tensor]:
@@ -163,10 +193,17 @@ def _read(table: Tensor, aside: Tensor) -> Tensor:
     return torch.lerp(table[:, first], table[:, first + 1], at - first)
 
 
-def _lines(other: Tensor, reach: int) -> Tensor:
-    """How surely places ``[ROWS,COLUMNS]`` lie on lines, 0..1: those that are ``other`` than skin by more than what is so many rows above and below."""
-    padded = torch.cat([other[:1].expand(reach, -1), other, other[-1:].expand(reach, -1)])
-    differ = other - torch.maximum(padded[: -2 * reach], padded[2 * reach :])
+def _along(at: Tensor, values: Tensor, places: Tensor) -> Tensor:
+    """Values ``[n]`` that are known at some places, at others, on straight lines between those."""
+    order = at.argsort()
+    found = np.interp(places.cpu().numpy(), at[order].cpu().numpy(), values[order].cpu().numpy())
+    return torch.from_numpy(found).to(values)
+
+
+def _lines(darker: Tensor, reach: int) -> Tensor:
+    """How surely places ``[ROWS,COLUMNS]`` lie on lines, 0..1: those that are ``darker`` than skin by more than what is so many rows above and below."""
+    padded = torch.cat([darker[:1].expand(reach, -1), darker, darker[-1:].expand(reach, -1)])
+    differ = darker - torch.maximum(padded[: -2 * reach], padded[2 * reach :])
     return ramp(differ, *RIDGE)
 
 

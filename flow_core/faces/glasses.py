@@ -117,7 +117,11 @@ def _worn(masks: Tensor, places: Tensor) -> Worn:
     covers = sample_image(masks[:, :2], above_eyes(places)[None]).amax(1)[0] > 0.5
     tops = torch.where(covers, torch.linspace(0, HIGHEST, ROWS), 0.0).amax(1)
     seen, rims = tops > LOWEST, masks[:, :1].clone()
-    return Worn(dark, tops[seen].quantile(0.8).item(), rims) if seen.float().mean() > 0.5 else Worn(dark, Worn.top if dark else UNSEEN, rims)
+    return (
+        Worn(dark, tops[seen].quantile(0.8).item(), rims)
+        if seen.float().mean() > 0.5
+        else Worn(dark, Worn.top if dark else UNSEEN, rims)
+    )
 
 
 def above_eyes(places: Tensor, low: float = 0.0) -> Tensor:
