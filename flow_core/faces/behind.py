@@ -49,6 +49,7 @@ BROWS = (
     -0.01,
     0.05,
 )  # above the lower edge of a brow: between the outer ones dark lines may be its hairs, between the last ones they surely are
+TILTED = 0.13  # slope of both rims together against the line of the eyes, from which on one of them is a brow
 BLURRED = 0.045  # side of a pixel, in which rims are not told from brows
 LIKE = 0.3  # share of the colour of cheeks and brow, by which skin differs from it, one standard deviation
 LEAST = 0.5, 0.01  # by which what is unlike counts above rims, where hairs of a brow go on behind them, and below
@@ -172,6 +173,10 @@ def behind_rims(view: Tensor, worn: Worn, places: Tensor, pixel: float) -> Behin
         eye = (side * aside > EYE[0]) & (side * aside < EYE[1])
         if sure[eye].mean() < SURE[int(BROWS[1] < over[eye].median() < BROWS[2])]:
             return None
+    eye = (aside > EYE[0]) & (aside < EYE[1])
+    tilt = ((high[path] - high[path].flip(0)) * aside)[eye].sum() / aside[eye].square().sum()
+    if tilt.abs() > TILTED:
+        return None
     edges, hides = _edges(seen, skin, path, high, blur), HIDES + 3 * blur
     n = view.shape[-1]
     points = 0.5 + (pixel_centers(n, n, view.device) - 0.5) * WIDEN
