@@ -57,9 +57,15 @@ def warp_latent(
     """Move a latent ``[B,C,h,w]`` as :func:`flow_core.warping.warp.warp` moves its picture; colours do not apply.
 
     Args:
-        latent: of the picture that the crop was made for, at one eighth of its size (or another of :data:`RATIOS`).
+        latent: of the picture that the crop was made for, at one eighth of its size (or another of :data:`RATIOS`); models of
+            pictures that are built on those of clips (Qwen-Image, Wan) have ``[B,C,1,h,w]``.
         mask: ``[B or 1,H,W]`` in the size of the picture, multiplies the edit.
+
+    Raises:
+        ValueError: a latent of several frames or without rows and columns, or of another picture.
     """
+    if latent.ndim == 5 and latent.shape[2] == 1:
+        return warp_latent(latent[:, :, 0], crop, field, shape, mask, feather)[:, :, None]
     if latent.ndim != 4:
         kind = "video latents" if latent.ndim == 5 else "such latents"
         raise ValueError(
