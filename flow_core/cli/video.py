@@ -22,7 +22,7 @@ from ..guides.prompts import Prompt
 from ..video.clips import MOST_PIXELS, Clip, Writer, ahead
 from ..video.editor import Editor, FieldSource
 from ..video.remarks import Remarks
-from ..video.settings import Strength, VideoSettings, keyframes
+from ..video.settings import Strength, VideoSettings, parse_keyframes
 from ..video.tracking import best_view
 
 SCANNED = 60  # seconds at the start of a clip in which the best view of a face is looked for
@@ -76,10 +76,7 @@ def finite(text: str) -> float:
 
 def _strength(text: str) -> float | Callable[[float], float]:
     try:
-        if ":" not in text:
-            return finite(text)
-        pairs = [point.split(":") for point in text.split(",")]
-        return keyframes([(finite(t), finite(s)) for t, s in pairs])
+        return parse_keyframes(text) if ":" in text else finite(text)
     except ValueError as e:
         raise argparse.ArgumentTypeError(f"{text!r}: give a number, or SECONDS:STRENGTH,... with rising times") from e
 
