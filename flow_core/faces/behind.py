@@ -7,7 +7,7 @@ from the skin on both of their sides.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -21,43 +21,32 @@ from .glasses import Worn
 from .landmarks import AT, BROW_EDGES, CHEEKS, EYES, FOREHEAD, WIDEN
 from .lids import seen_at
 
-# All lengths are in distances of the outer corners of the eyes
-ACROSS, HIGH = (
-    0.72,
-    (0.04, 0.36),
-)  # how far beside the middle of the face, and above the eyes, upper rims are looked for
+# All lengths are in distances of the outer corners of the eyes. Where upper rims are looked for: beside the middle of the face, and above the eyes
+ACROSS, HIGH = 0.72, (0.04, 0.36)
 COLUMNS, ROWS = 145, 81
 STEP, STEEP = 2, 0.04  # rows by which a path rises from column to column at most, and what each costs
 THIN = 0.035  # up to which a line counts as one
-RIDGE = (
-    0.03,
-    0.15,
-)  # share of the light of skin, by which a line is darker than what is above and below it: by chance, and surely
+# Share of the light of skin by which a line is darker than what is above and below it: by chance, and surely
+RIDGE = 0.03, 0.15
 NEAR, NEARLY = 9, 0.3  # rows and columns around what the network takes for rims, so surely, in which lines are some
-TONE, LIT = (
-    0.35,
-    0.4,
-)  # share of the light of skin by which rims are surely darker, and how far they are believed where they are not
+# Share of the light of skin by which rims are surely darker, and how far they are believed where they are not
+TONE, LIT = 0.35, 0.4
 THICK = 0.035  # by which rims reach up or down from the middle of the path at most
 EVEN = 25  # columns along which their thickness is even
 MARGINS = 0.008, 0.014  # of their upper and lower borders
 EYE = 0.14, 0.48  # from the middle of the face: the lens of one eye
 # How far the network has to take what lies along the path above either eye for rims, and where hairs of a brow may be taken for some
 SURE = 0.38, 0.6
-BROWS = (
-    -0.03,
-    -0.01,
-    0.05,
-)  # above the lower edge of a brow: between the outer ones dark lines may be its hairs, between the last ones they surely are
+# Above the lower edge of a brow: between the outer ones dark lines may be its hairs, between the last ones the path may be
+BROWS = -0.03, -0.01, 0.05
 TILTED = 0.13  # slope of both rims together against the line of the eyes, from which on one of them is a brow
-BLURRED = 0.045  # side of a pixel, in which rims are not told from brows
+BLURRED = 0.045  # side of a pixel, from which on rims are not told from brows
 LIKE = 0.3  # share of the colour of cheeks and brow, by which skin differs from it, one standard deviation
 LEAST = 0.5, 0.01  # by which what is unlike counts above rims, where hairs of a brow go on behind them, and below
-SEEN, EVEN_COLORS = (
-    (0.02, 0.05),
-    9,
-)  # height of what tells the colours above rims and below; and columns along which these are even
-HIDES = 0.02  # beyond rims: from half of that on is skin that has nothing of them, and no shade
+# Height of what tells the colours above rims, and below; and columns along which these are even
+SEEN, EVEN_COLORS = (0.02, 0.05), 9
+# Beyond rims: from half of that on is skin that has nothing of them, and no shade; and sides of a pixel more
+HIDES, HIDES_BLURRED = 0.02, 3
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,6 +135,11 @@ def behind_rims(view: Tensor, worn: Worn, places: Tensor, pixel: float) -> Behin
         places: ``[161,2]`` its landmarks, crop points.
         pixel: side of a pixel of the picture, or of one that would be as blurred, crop fractions: borders are no sharper.
     """
+    device, view, places = (
+        view.device,
+        view.cpu(),
+        places.cpu(),
+    )  # a path is found in steps, which an accelerator is slow at
     middle, across, up = axes(places)
     blur = pixel / across.norm().clamp(min=1e-4).item()
     if worn.rims is None or worn.dark or blur > BLURRED:
@@ -177,11 +171,12 @@ def behind_rims(view: Tensor, worn: Worn, places: Tensor, pixel: float) -> Behin
     tilt = ((high[path] - high[path].flip(0)) * aside)[eye].sum() / aside[eye].square().sum()
     if tilt.abs() > TILTED:
         return None
-    edges, hides = _edges(seen, skin, path, high, blur), HIDES + 3 * blur
+    edges, hides = _edges(seen, skin, path, high, blur), HIDES + HIDES_BLURRED * blur
     n = view.shape[-1]
-    points = 0.5 + (pixel_centers(n, n, view.device) - 0.5) * WIDEN
+    points = 0.5 + (pixel_centers(n, n) - 0.5) * WIDEN
     behind = Behind(edges, hides, (middle, across), view)
-    return replace(behind, skin=torch.lerp(view, behind.continued(points, skin), behind.hide(points)[:, None]))
+    skin = torch.lerp(view, behind.continued(points, skin), behind.hide(points)[:, None])
+    return Behind(edges.to(device), hides, (middle.to(device), across.to(device)), skin.to(device))
 
 
 def placed(points: Tensor, middle: Tensor, across: Tensor) -> tuple[Tensor, Tensor]:

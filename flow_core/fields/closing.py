@@ -25,7 +25,10 @@ NARROWS = 0.27  # of its width, by which a mouth with a full smile narrows
 RAISES = 0.028  # crop fractions by which such a smile raises the edge of the upper lip
 # Share of an opening by which a chin goes up where that shuts, of what is more than a grin alone opens, crop fractions: jaws hardly drop in grins
 CHIN, SHOWS = 0.4, 0.046
-SMILE = 0.2, 0.8  # of a smile with teeth, from where on it is a grin, and where it is one
+SMILE = (
+    0.2,
+    0.8,
+)  # of a smile with teeth, or of what draws lips out as far, from where on it is a grin, and where it is one
 
 _JAW = [AT[i] for i in (172, 136, 150, 149, 176, 148, 152, 377, 400, 378, 379, 365, 397)]  # the contour below the mouth
 _MIDDLES = EDGES[1::2, 5].tolist()
@@ -35,25 +38,25 @@ class Grin(NamedTuple):
     """How far a face grins."""
 
     share: float  # 0..1; 0 where it does not
-    smile: float  # how much it smiles
+    drawn: float  # how much its lips are drawn out, by a smile or otherwise
     opening: float  # between its lips, crop fractions
 
     @classmethod
-    def of(cls, landmarks: Tensor, smile: float) -> Grin:
+    def of(cls, landmarks: Tensor, drawn: float) -> Grin:
         """Of a face with landmarks ``[161,2]``."""
         opening = (landmarks[_MIDDLES[1], 1] - landmarks[_MIDDLES[0], 1]).item()
-        return cls(smoothstep(smile, *SMILE) * smoothstep(opening, *GRIN), smile, opening)
+        return cls(smoothstep(drawn, *SMILE) * smoothstep(opening, *GRIN), drawn, opening)
 
 
-def gone(grin: Grin, moved: Tensor, smiles: Tensor) -> Tensor | None:
+def gone(grin: Grin, moved: Tensor, drawn: Tensor) -> Tensor | None:
     """How far the grin of a face is gone, and its mouth shut, after edits: ``[N]``, 0..1; None where it goes on.
 
     Args:
         grin: of the face; its share is not 0.
         moved: ``[N,161,2]`` where muscles move its landmarks.
-        smiles: ``[N]`` how much it smiles then.
+        drawn: ``[N]`` how much its lips are drawn out then.
     """
-    less = (1 - smiles / grin.smile).clamp(0, 1)
+    less = (1 - drawn / grin.drawn).clamp(0, 1)
     if not less.any():
         return None
     apart = moved[:, _MIDDLES[1], 1] - moved[:, _MIDDLES[0], 1]
@@ -67,7 +70,7 @@ def at_rest(before: np.ndarray, relaxed: np.ndarray, smile: float) -> np.ndarray
     Args:
         before: ``[161,2]`` landmarks of a grin, and
         relaxed: where they are when all muscles have let go.
-        smile: how much of one the grin is.
+        smile: how much of one the grin is, or how much it bares teeth as one does.
     """
     edges, widths = [], []
     for at in (before, relaxed):

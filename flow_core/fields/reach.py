@@ -87,6 +87,13 @@ SAGS = 0.06, 0.17
 LIFT = 0.6  # centimetres by which an upper lip rises at most: teeth are bared by then, and gums would be next
 GRIN = 1.0  # of a smile that was asked for as a smaller one: corners that go farther are a clown's
 APART = 0.012  # how exactly lips meet, or part as far as asked, distances of the outer corners of the eyes
+BARED = {
+    "mouthUpperUp": 0.5,
+    "mouthLowerDown": 0.5,
+    "mouthStretch": 0.5,
+    "jawOpen": -0.5,
+}  # of what draws lips out besides a smile,
+SMILES = 0.35, 0.6  # up to where that counts, and from where on a smile says all
 STEPS = 3
 _DIFFERENCE = 0.02  # of a unit, by which derivatives are taken
 
@@ -342,9 +349,10 @@ def lips_settled(face: FittedFace, landmarks: Tensor, moved: Tensor, units: Tens
         moved: ``[N,161,2]`` where muscles move them, with
         units: ``[N,U]``.
     """
-    grin = kept_with(_GRINS, face, landmarks, lambda: Grin.of(landmarks, smiling(face.rig, face.units).item()))
-    share = gone(grin, moved, smiling(face.rig, units)) if grin.share else None
-    return None if share is None else (share, _missed_at_rest(face, landmarks, grin.smile))
+    smile = smiling(face.rig, face.units).item()
+    grin = kept_with(_GRINS, face, landmarks, lambda: Grin.of(landmarks, drawn_out(face.rig, face.units, smile).item()))
+    share = gone(grin, moved, drawn_out(face.rig, units, smile)) if grin.share else None
+    return None if share is None else (share, _missed_at_rest(face, landmarks, max(smile, grin.drawn - smile)))
 
 
 _GRINS, _AT_REST = (
@@ -365,6 +373,13 @@ def _missed_at_rest(face: FittedFace, landmarks: Tensor, smile: float) -> Tensor
 def smiling(rig: Rig, units: Tensor) -> Tensor:
     """How much faces with units ``[N,U]`` smile, ``[N]``."""
     return units.index_select(1, _at(rig, "mouthSmile")).mean(1)
+
+
+def drawn_out(rig: Rig, units: Tensor, smile: float) -> Tensor:
+    """How much the lips of faces with units ``[N,U]`` are drawn out over their teeth, ``[N]``: by a smile, and where ``smile``, that of the face as it was, is
+    none by what bares teeth otherwise, of which a jaw that drops is none."""
+    bared = sum(share * units.index_select(1, _at(rig, name)).mean(1) for name, share in BARED.items())
+    return smiling(rig, units) + bared.clamp(min=0) * (1 - smoothstep(smile, *SMILES))
 
 
 def _down(axis: Tensor) -> Tensor:

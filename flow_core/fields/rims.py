@@ -60,7 +60,7 @@ class Rims:
         upper = below > -self.top
         if self.free is not None:
             lens = smoothstep(aside, *LENS[0]) * (1 - smoothstep(aside, *LENS[1])) * self.brows_behind
-            upper = (1 - (1 - smoothstep(below, *EYES_UP)) * lens) * self.free.below(points)[0]
+            upper = (1 - (1 - smoothstep(below, *EYES_UP)) * lens) * self.free.below(points)[0].to(points)
         lens = upper * (1 - smoothstep(below, 0.42, 0.60)) * (1 - smoothstep(aside, *ASIDE))
         temple = smoothstep(below, -0.22, -0.12) * (1 - smoothstep(below, 0.06, 0.16)) * smoothstep(aside, 0.55, 0.70)
         return torch.maximum(lens, temple)

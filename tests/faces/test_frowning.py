@@ -13,7 +13,7 @@ from flow_core.faces.detect import Detector
 from flow_core.faces.frowning import ACROSS, HIGH, UP, WIDE, drawn_together, grid_around
 from flow_core.faces.landmarks import AT, EYES
 from flow_core.faces.rig import load_rig
-from flow_core.fields.expressions import expression, expression_of
+from flow_core.fields.expressions import expression, expression_of, neutral
 from flow_core.fields.units import frowning
 from flow_core.geometry.crop import Crop
 from flow_core.io import picture
@@ -35,6 +35,14 @@ def test_a_frown_is_seen_and_nothing_else_is_one(name: str, detector: Detector) 
     assert seen("anger") > max(calm + 0.4, 0.5)
     for other in ("smile", "surprise", "eyes closed", "jawOpen 0.6, mouthLowerDown 0.5"):
         assert seen(other) < 0.3, other
+
+
+def test_a_frown_goes_where_a_face_is_made_neutral(detector: Detector) -> None:
+    photo = picture.read(PEOPLE / "04.jpg").rgb
+    angry = warp(photo, align(photo, detector)[0], expression("anger"))[0]
+    crop = align(angry, detector)[0]
+    rested = warp(angry, crop, neutral())[0]
+    assert drawn_together(align(rested, detector)[0]).item() < 0.5 * drawn_together(crop).item()
 
 
 def test_without_a_picture_nobody_frowns(crop: Crop) -> None:
