@@ -84,7 +84,7 @@ def warp_frame(
     top, bottom = min(max(y0 + low[1] - 2, 0), h - 1), max(min(y1 + high[1] + 2, h), 1)
     part = frame[top:bottom, left:right].float().permute(2, 0, 1)[None]
     whole = 255.0 if frame.dtype == torch.uint8 else 1.0
-    paints = any(sample.painted is not None for sample in sharp)
+    paints = any(sample.painted is not None and bool(sample.painted[:, 3].any()) for sample in sharp)
     noise = noise_of(frame.permute(2, 0, 1)[None], crop, whole) if paints else None
 
     def pixels(sample: Sample, x: Tensor, y: Tensor) -> Tensor:
