@@ -63,6 +63,7 @@ FADES = (
     3 * EDGE,
     0.15,
 )  # how far below teeth that are seen what hung there has faded, and the most, of the opening: of a low one that is the lip
+TOUCHED = -0.5 * EDGE  # the same where a lip touches them
 UNKNOWN = (0.015, 0.035)  # how far above what an opening showed nothing is known of what is seen there
 WIDENS = 0.0, 0.010  # by which a mouth opens more than it did, until what is painted there is there
 # By which it does so anywhere, or its upper lip rises, until upper teeth are painted before what it showed behind them
@@ -355,7 +356,8 @@ def ask_mouth(
         torn = smoothstep(farther, 0.0, TORN)
         apart = apart * torn
         # The dark that hung between two rows is no part of either.
-        last = (looked[0] - looked[2]).clamp(0.2 * EDGE, fades)
+        # The sooner it ends the nearer that is: there a lip touches teeth, and is known to a pixel only.
+        last = TOUCHED + (fades - TOUCHED) * smoothstep(looked[0] - looked[2], 0.0, EDGE)
         looked[1] = looked[1] * (1 - torn * smoothstep(sb - looked[2] - last, -2.5 * EDGE, 0.0))
         split = torch.where(lower_part, jaw[2], looked[0])
         sa, sb = torch.where(lower_part, ja, sa), torch.where(lower_part, jb, sb)

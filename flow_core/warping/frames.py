@@ -52,7 +52,7 @@ def warp_frame(
     if edit is None:
         return None
     white = 255.0 if frame.dtype == torch.uint8 else 1.0
-    paints = any(sample.painted is not None for _, sample in edit.sharp)
+    paints = any(sample.painted is not None and bool(sample.painted[:, 3].any()) for _, sample in edit.sharp)
     noise = noise_of(frame.permute(2, 0, 1)[None], crop, white) if paints else None
     source = _Source(frame, edit, interpolation, noise)
 

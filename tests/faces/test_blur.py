@@ -60,3 +60,12 @@ def test_lashes_of_a_blurred_picture_are_as_blurred(astronaut: Tensor, crop: Cro
     known, unknown = (replace(crop, blur=v) for v in (blur(soft, crop), None))
     assert steepest(warp(soft, known, field)[0]) < 1.75 * wanted
     assert steepest(warp(soft, unknown, field)[0]) > 2 * wanted
+
+
+def test_blur_of_a_small_face_is_told(astronaut: Tensor, crop: Crop) -> None:
+    """Whose eyes are hardly higher than it."""
+    small = F.interpolate(astronaut, scale_factor=0.6, mode="bicubic", antialias=True)
+    face = replace(Crop.from_points(0.6 * crop.points, tuple(small.shape[2:])), landmarks=0.6 * crop.landmarks)
+    assert pixels(small, face) < 0.7
+    for deviation in (1.5, 2, 3):
+        assert pixels(out_of_focus(small, deviation), face) == pytest.approx(deviation, rel=0.35)
