@@ -14,6 +14,7 @@ from ..faces.hair import FAR, WINDOW, goes_on, how_far, resized
 from ..geometry.crop import Crop
 from ..geometry.grid import pixel_centers
 from ..geometry.lab import lab_to_rgb, rgb_to_lab
+from ..geometry.ramp import ramp
 from ..once import kept_with
 from .dye import Hair, dyed, look
 from .gates import Gates
@@ -29,6 +30,7 @@ COLOR_LIMIT = 1.0  # largest colour offset, of sRGB, where nothing else is asked
 DIM = 0.02  # sRGB, below which light and shade are noise
 LEAST_MASK = 1 / 512  # of a mask, below which nothing is painted: less than any format keeps
 REFERENCE_AREA = 0.012  # share of the face square that lips cover, on which a colour costs no more than what it is
+BARE = 0.0, 10.0  # L by which skin is lighter than a brow with its hairs, on the mean: none of it, and all
 SAID = {  # region -> what is wrong where there is none of it
     "hair": "no hair was found (a bald or shaven head, a hat or a scarf), so that none is dyed",
     "irises": "the eyes are closed or covered, so that their colour stays",
@@ -168,7 +170,10 @@ def _recolored(region: str, lab: Tensor, at: Tensor, by: Tensor) -> Tensor:
     darker = (there[:1] + 16) / (at[:1] + 16)
     paler = (there[1:].norm(dim=0) + 1) / (at[1:].norm(dim=0) + 1)
     kept = torch.minimum(darker, paler.clamp(min=0.3)).clamp(max=1)
-    return torch.cat([light, there[1:] * full + (lab[1:] - at[1:] * full) * kept])
+    new = torch.cat([light, there[1:] * full + (lab[1:] - at[1:] * full) * kept])
+    if region == "brows":  # bleach leaves the skin between hairs as it is, or else it would glow
+        new = torch.where(by[:1] > 0, torch.lerp(new, lab, ramp(lab[:1] - at[:1], *BARE)), new)
+    return new
 
 
 def relit(region: str, light: Tensor, at: Tensor, by: Tensor) -> Tensor:
@@ -182,7 +187,8 @@ def relit(region: str, light: Tensor, at: Tensor, by: Tensor) -> Tensor:
     darker = (
         torch.where(shade > 1, 0.5 + 0.5 * left, shade.clamp(min=0.3)) if region == "skin" else shade.clamp(0.3, 1.6)
     )
-    return light + by * torch.where(by < 0, darker, torch.minimum(shade, left).clamp(0.2, 1))
+    least = 0.8 if region == "brows" else 0.2  # bleach takes the darkest hairs, too
+    return light + by * torch.where(by < 0, darker, torch.minimum(shade, left).clamp(least, 1))
 
 
 def raster_side(regions: Collection[str]) -> int:

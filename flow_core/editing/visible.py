@@ -343,7 +343,7 @@ class Seen:
         more = skin_beyond(self.whole, within, self.span, own, face, hair, neck, chin)
         more = guided(self.whole, largest(resized(more, own.shape[-1]), 3), max(1, round(0.025 * self.size)), 0.03)
         # within the face it is known where lips and eyes are, and what covers them may be a hand
-        around = largest(self.covered, 4 * self._near + 1)  # so far the border of a cover is softened
+        around = largest(self.covered, 2 * self._near + 1)  # so far the border of a cover is softened
         open_ = 1 - torch.maximum(self._around(self.covered), self._around(around * self._plain_skin))
         return torch.maximum(own, more * (1 - face * open_))
 

@@ -35,8 +35,8 @@ HANGING = (1.25, 0.0, 0.3), (1.25, 0.0, 0.45), (1.5, 0.0, 0.45), (1.75, 0.0, 0.5
 BESIDE = (1.25, 0.35, 0.15), (1.25, 0.35, 0.4), (1.5, 0.5, 0.3), (1.5, 0.5, 0.6)
 AROUND = (FAR, 0.0, 0.0), (1.75, 0.0, 0.5)  # of these, that tell roughly
 BELOW = 0.8, 0.95  # of the face square, from where on the former count, and where they do alone
-ASIDE = 0.55, 0.7  # the same of the latter, from the middle of the face square
-BLOWN = 0.6  # probability from which on hair there goes on aside
+ASIDE = 0.5, 0.62  # the same of the latter, from the middle of the face square
+RIM, BLOWN = 0.55, 0.6  # so far from that middle, and from that probability on, hair goes on aside
 STRAND = 0.05  # of the face square, how wide and high hair is there at least that goes on aside
 # times the mean of their logits, and more: what several looks take for hair is more certainly some than for each of them, and what hangs from hair is
 ALTOGETHER = 2.0, 0.5
@@ -295,7 +295,7 @@ def _hangs(found: Tensor, span: float) -> Tensor:
 def _goes_aside(found: Tensor, span: float, way: int) -> bool:
     """Whether hair ``[B,1,n,n]`` of squares of ``span`` sides of any face is about to go on to the left (-1) or right (1) of what is looked at."""
     coarse = found.shape[-1] / span
-    ends = sorted(round((span / 2 + way * at) * coarse) for at in (ASIDE[0], ASIDE[0] + STRAND))
+    ends = sorted(round((span / 2 + way * at) * coarse) for at in (RIM, RIM + STRAND))
 
     def enough(found: Tensor) -> bool:
         return bool(((found[..., slice(*ends)] > BLOWN).any(3).sum(2) > STRAND * coarse).any())

@@ -241,6 +241,19 @@ def test_hair_goes_no_further_than_hair_can() -> None:
     assert dyed(90.0, 10.0, strand=0.2)[1][16:].mean() > dyed(90.0, 10.0, strand=6.0)[1][16:].mean() + 10
 
 
+def test_bleached_brows_leave_the_skin_between_their_hairs() -> None:
+    """It would glow; and the darkest hairs are bleached as well."""
+    hairs = (torch.arange(64) % 2 == 0).expand(64, 64)
+    light = torch.where(hairs, 20.0, 60.0)
+    picture = lab_to_rgb(torch.cat([light[None, None], torch.zeros(1, 2, 64, 64)], 1))
+    mean, mask = torch.tensor([[[40.0, 0.0, 0.0]]]), torch.ones(1, 1, 64, 64)
+    parts = patches(picture, mean, mask, ["brows"], 64)
+    painted = picture + repaint(parts, mean, torch.tensor([[[20.0, 0.0, 15.0]]]), (64, 64), 1.0, ["brows"])
+    after = to_lab(painted)[0]
+    assert (after - to_lab(picture)[0])[:, ~hairs].abs().max() < 0.5
+    assert after[0][hairs].mean() > 34
+
+
 def test_white_hair_is_toned_and_not_made_brown() -> None:
     light = 94 + 2 * torch.sin(torch.arange(64.0) * 0.7).expand(64, 64)
     picture = lab_to_rgb(torch.cat([light[None, None], torch.zeros(1, 2, 64, 64)], 1))

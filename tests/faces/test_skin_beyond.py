@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from flow_core.faces.skin import skin_beyond
+from flow_core.faces.skin import skin_beyond, unlike
 from flow_core.geometry.grid import pixel_centers
 
 SPAN, SIZE = 2.0, 128
@@ -54,6 +54,18 @@ def test_shoulders_are_skin_in_their_own_light(light: float) -> None:
     assert mean["shoulders"] > 0.9
     assert mean["shirt"] < 0.05
     assert mean["wall"] < 0.05
+
+
+def test_what_is_paler_and_brighter_than_a_face_is_a_coat() -> None:
+    """Though a face is paler, too, where it shines."""
+    light = 62 + 6 * torch.randn(1, 1, 64, 64, generator=torch.Generator().manual_seed(0))
+    light[..., :2] = torch.tensor([68.0, 76.0])
+    hue = (light + 16) * (0.2 - 0.006 * (light - 62))
+    weight = torch.ones_like(light)
+    weight[..., :2] = 0
+    gloss, coat = unlike(torch.cat([light, hue, hue], 1), weight)[0, 0, :, :2].mean(0)
+    assert gloss < 1
+    assert coat > 5
 
 
 def test_no_wall_becomes_skin_that_has_its_colours() -> None:
