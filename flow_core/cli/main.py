@@ -133,7 +133,7 @@ def _add_edits(
     p = commands.add_parser("edit", parents=[faces, how], help="edit a face from a prompt")
     p.add_argument("portrait", type=Path, help="a photo with a face")
     p.add_argument("prompt", help="for instance 'a smiling face' or 'a smiling face | open mouth:0.5 | angry:-0.3'; with --face all "
-                   "a line for all, or one for each")  # fmt: skip
+                   "a line for all, or one for each; a dash alone leaves a face as it is")  # fmt: skip
     p.add_argument("-o", "--output", type=Path, required=True, help="the picture to write")
     p.add_argument("--save-field", type=Path, metavar="FILE", help="also save the field (.safetensors)")
     p.add_argument("--field", type=Path, metavar="FILE", help=argparse.SUPPRESS)  # the name of --save-field until 0.2
@@ -303,10 +303,12 @@ def _edit(o: argparse.Namespace) -> None:
     device = pick_device(o.device)
     crop = find_face(photo, load_detector(o.detector, o.models, device), o)
     guide = load_guide(o.guide, device, o.precision, o.models)
-    prompts = Prompt.parse_lines(o.prompt, crop.batch, o.neutral)
-    warn_unknown(prompts, guide)
     if note := lines_note(o.prompt, crop.batch):
         warn(note)
+    lines, meant = Prompt.lines_for(o.prompt, crop.batch)
+    crop = crop.only(meant)
+    prompts = Prompt.parse_lines(lines, crop.batch, o.neutral)
+    warn_unknown(prompts, guide)
     start = time.perf_counter()
     field = make(
         photo.rgb,
