@@ -14,6 +14,7 @@ from ..flow_core.geometry.crop import Crop
 from . import paths
 from .sockets import FIELDS, FILES, CropSocket, FieldSocket, advanced, node, told
 
+NO_FILE = "no file yet"  # in a menu that would be empty, and say nothing about it
 REPRESENTATIONS = ("raster", *ARCHITECTURES, "muscles")
 
 
@@ -101,7 +102,7 @@ class FaceFlowLoad(io.ComfyNode):
             inputs=[
                 io.Combo.Input(
                     "file",
-                    options=paths.list_fields(),
+                    options=paths.list_fields() or [NO_FILE],
                     tooltip="Newest first. Press R to refresh the list after saving.",
                 ),
             ],
@@ -117,6 +118,8 @@ class FaceFlowLoad(io.ComfyNode):
 
     @classmethod
     def validate_inputs(cls, file: str) -> bool | str:  # type: ignore[override]
+        if file == NO_FILE:
+            return "There is no file yet: write one, put it into ComfyUI's output or input folder, and press R to refresh the list."
         try:
             return paths.field_path(file).is_file() or f"{file} is gone; press R to refresh the list."
         except ValueError as e:

@@ -10,7 +10,7 @@ from ..flow_core.fields.base import FlowField
 from ..flow_core.geometry.crop import Crop
 from ..flow_core.io import interchange
 from . import paths
-from .fields import FaceFlowLoad
+from .fields import NO_FILE, FaceFlowLoad
 from .sockets import FILES, CropSocket, FieldSocket, node, one_of, told
 
 # what -> (suffix of the file, is it an ST-map)
@@ -92,7 +92,7 @@ class FaceFlowImport(FaceFlowLoad):
             "input folder. The help page states the conventions.",
             search_aliases=["ST-map", "STMap", "Nuke", "optical flow", "exr", "flo"],
             inputs=[
-                io.Combo.Input("file", options=paths.list_fields((".flo", ".npy", ".exr", ".flow.png", ".stmap.png")),
+                io.Combo.Input("file", options=paths.list_fields((".flo", ".npy", ".exr", ".flow.png", ".stmap.png")) or [NO_FILE],
                                tooltip="Newest first: .flo, .npy, .exr, .flow.png and .stmap.png. Press R to refresh the list."),
                 io.Combo.Input("what", options=["flow", "ST-map"], default="flow",
                                tooltip="What the numbers of an .exr or .png of another program mean: offsets, or where each pixel comes "

@@ -47,7 +47,7 @@ def add(
     p = commands.add_parser("edit", parents=[faces, how], help="edit a face from a prompt")
     p.add_argument("portrait", type=Path, help="a photo with a face")
     p.add_argument("prompt", help="for instance 'a smiling face' or 'a smiling face | open mouth:0.5 | angry:-0.3'; with --face all "
-                   "a line for all, or one for each")  # fmt: skip
+                   "a line for all, or one for each; a dash alone leaves a face as it is")  # fmt: skip
     p.add_argument("-o", "--output", type=Path, required=True, help="the picture to write")
     p.add_argument("--save-field", type=Path, metavar="FILE", help="also save the field (.safetensors)")
     p.add_argument("--field", type=Path, metavar="FILE", help=argparse.SUPPRESS)  # the name of --save-field until 0.2
@@ -77,11 +77,12 @@ def edit(o: argparse.Namespace) -> None:
     photo = common.open_photo(o.portrait)
     crop = common.find_face(photo, common.detector_of(o), o)
     guide = common.guide_of(o, pick_device(o.device))
-    prompts = Prompt.parse_lines(o.prompt, crop.batch, o.neutral)
-    common.warn_unknown(prompts, guide)
     if note := lines_note(o.prompt, crop.batch):
         warn(note)
-    different = list(dict.fromkeys(prompts))
+    lines, meant = Prompt.lines_for(o.prompt, crop.batch)
+    crop = crop.only(meant)
+    prompts = Prompt.parse_lines(lines, crop.batch, o.neutral)
+    warn_unknown(prompts, guide)
     start = time.perf_counter()
     field = common.make(
         photo.rgb, crop, guide, prompts if len(different) > 1 else different[0], o, " / ".join(map(str, different))

@@ -278,6 +278,11 @@ def test_all_faces_at_once(face: np.ndarray, photo: Path, tmp_path: Path, capsys
     np.testing.assert_array_equal(pixels(again), pixels(out))
     capsys.readouterr()
     assert "--face all" in failure(capsys, "apply", photo, saved, "-o", tmp_path / "one.png")
+    assert cli.main([*argv[:2], "-\na surprised face", *argv[3:], "-o", str(out)]) == 0
+    moved = (pixels(out) != pixels(two)).any((0, 2))
+    assert not moved[:200].any()
+    assert moved[200:].any()
+    capsys.readouterr()
     assert "3 lines for 2 faces" in failure(capsys, *argv[:2], "smile\nsad\nkiss", *argv[3:], "-o", tmp_path / "3.png")
 
 

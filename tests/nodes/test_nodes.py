@@ -1095,6 +1095,16 @@ def test_the_list_of_fields_does_not_look_at_every_picture(
     assert not any(name.endswith(".png") for name in seen)
 
 
+@pytest.mark.parametrize("node_id", ["FaceFlowLoad", "FaceFlowImport"])
+def test_a_menu_without_files_says_what_to_do(
+    comfy: SimpleNamespace, node_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys.modules[f"{comfy.pack.__name__}.nodes.paths"], "list_fields", lambda *_: [])
+    node = comfy.nodes[node_id]
+    [shown] = node.define_schema().inputs[0].options
+    assert "There is no file yet" in node.validate_inputs(file=shown)
+
+
 def test_schema_uses_what_newer_versions_know(comfy: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> None:
     sockets = sys.modules[f"{comfy.pack.__name__}.nodes.sockets"]
 
