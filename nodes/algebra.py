@@ -8,7 +8,7 @@ from torch import Tensor
 from ..flow_core.fields import algebra
 from ..flow_core.fields.base import FlowField
 from ..flow_core.geometry.crop import Crop
-from .sockets import FIELDS, CropSocket, FieldSocket, advanced, fit_mask, node
+from .sockets import FIELDS, CropSocket, FieldSocket, advanced, fit_mask, node, one_of
 
 MODES = ("sum", "compose")
 REGIONS = ("whole", "mouth", "eyes", "brows", "nose", "jaw", "skin")
@@ -30,7 +30,7 @@ class FaceFlowMix(io.ComfyNode):
             display_name="FaceFlow Mix Fields",
             category=FIELDS,
             description="Several edits as one: a smile with raised brows, or half of each. The picture is still sampled only once.",
-            search_aliases=["add", "combine", "blend"],
+            search_aliases=["add", "subtract", "combine", "blend", "merge", "scale edit"],
             inputs=[
                 FieldSocket.Input("field_1", tooltip="An edit."),
                 FieldSocket.Input("field_2", tooltip="Another one."),
@@ -54,6 +54,7 @@ class FaceFlowMix(io.ComfyNode):
         field_4: FlowField | None = None, weight_3: float = 1.0, weight_4: float = 1.0,
         crop: Crop | None = None,
     ) -> io.NodeOutput:  # fmt: skip
+        one_of("mode", mode, MODES)
         pairs = [(field_1, weight_1), (field_2, weight_2), (field_3, weight_3), (field_4, weight_4)]
         fields, weights = zip(*[(f, w) for f, w in pairs if f is not None], strict=True)
         if mode == "sum":
@@ -75,7 +76,7 @@ class FaceFlowMask(io.ComfyNode):
             category=FIELDS,
             description="Keeps an edit to a part of the face. Unlike the mask of Apply it works on the field, so that the edit can "
             "be saved or put on another face, and does not fold.",
-            search_aliases=["region", "mouth", "eyes"],
+            search_aliases=["region", "mouth only", "eyes only", "part of the face"],
             inputs=[
                 FieldSocket.Input("field", tooltip="The edit."),
                 CropSocket.Input("crop", tooltip="The face that it was made for."),
@@ -94,6 +95,7 @@ class FaceFlowMask(io.ComfyNode):
     def execute(  # type: ignore[override]
         cls, field: FlowField, crop: Crop, region: str, feather: float, invert: bool, mask: Tensor | None = None
     ) -> io.NodeOutput:
+        one_of("region", region, REGIONS)
         region = None if region == "whole" else region
         return io.NodeOutput(algebra.mask_region(field, crop, region, fit_mask(mask, crop.image_size), feather, invert))
 
@@ -108,7 +110,7 @@ class FaceFlowInvert(io.ComfyNode):
             display_name="FaceFlow Invert Field",
             category=FIELDS,
             description="Turns an edit around: what undoes it, its opposite, or its mirror image.",
-            search_aliases=["undo", "mirror"],
+            search_aliases=["undo", "mirror", "flip", "opposite"],
             inputs=[
                 FieldSocket.Input("field", tooltip="The edit."),
                 io.Combo.Input("what", options=list(WAYS), default="inverse",
@@ -121,6 +123,7 @@ class FaceFlowInvert(io.ComfyNode):
 
     @classmethod
     def execute(cls, field: FlowField, what: str, crop: Crop | None = None) -> io.NodeOutput:  # type: ignore[override]
+        one_of("way", what, WAYS)
         if what == "inverse":
             return io.NodeOutput(algebra.invert(field, crop))
         return io.NodeOutput({"opposite": algebra.opposite, "mirror": algebra.mirror}[what](field))

@@ -22,11 +22,14 @@ from .sockets import (
     mask_to_comfy,
     missing_faces,
     node,
+    one_of,
     rgb,
     to_comfy,
     to_core,
     told,
 )
+
+FACES = ("one", "all")
 
 
 @functools.lru_cache(maxsize=2)
@@ -70,7 +73,8 @@ class FaceFlowAlign(io.ComfyNode):
             category=EDIT,
             description="Finds a face in each picture and the square around it in which edits are made. "
             "The picture itself is not changed or resized.",
-            search_aliases=["detect face", "face crop", "portrait", "landmarks"],
+            search_aliases=["detect face", "face detection", "face detector", "find faces", "face crop", "face mask",
+                            "face index", "portrait", "landmarks"],
             inputs=[
                 io.Image.Input("image", tooltip="One picture or a batch. Pictures of a batch in which no face is found stay as they are."),
                 io.Int.Input("face_index", default=0, min=0, max=99, tooltip="Which face, counted from 0 in the order below. "
@@ -84,7 +88,7 @@ class FaceFlowAlign(io.ComfyNode):
                 advanced(io.Int.Input, "aligned_size", default=512, min=64, max=2048, step=8,
                              tooltip="Side of the aligned picture in pixels. For looking only: edits work on the original."),
                 io.Mask.Input("mask", optional=True, tooltip="Only faces whose middle lies inside count. It is resized to the picture."),
-                io.Combo.Input("faces", options=["one", "all"], default="one", optional=True,
+                io.Combo.Input("faces", options=list(FACES), default="one", optional=True,
                                tooltip="all: every face of each picture; Optimize and Predict then make an edit for each, and Apply puts all of "
                                "them into the picture. The face index does not matter then."),
             ],
@@ -103,6 +107,7 @@ class FaceFlowAlign(io.ComfyNode):
     ) -> io.NodeOutput:  # fmt: skip
         from ..flow_core.io import sheets
 
+        one_of("choice of faces", faces, FACES)
         picture = rgb(to_core(image))
         index = None if faces == "all" else face_index
         crop, found = align(

@@ -11,7 +11,19 @@ from ..flow_core.geometry.crop import Crop
 from ..flow_core.warping.jacobian import fold_note
 from ..flow_core.warping.latent import warp_latent, warp_mask
 from ..flow_core.warping.warp import warp
-from .sockets import EDIT, CropSocket, FieldSocket, advanced, fit_mask, mask_to_comfy, node, to_comfy, to_core, told
+from .sockets import (
+    EDIT,
+    CropSocket,
+    FieldSocket,
+    advanced,
+    fit_mask,
+    mask_to_comfy,
+    masked_out,
+    node,
+    to_comfy,
+    to_core,
+    told,
+)
 
 
 def _strength(name: str, what: str, more: str = "") -> io.Float.Input:
@@ -31,7 +43,7 @@ class FaceFlowApply(io.ComfyNode):
             description="Puts an edit on a picture, at the picture's own resolution. Quick: with Run (On Change), in the "
             "menu beside Run, the picture follows the sliders. "
             "Pixels that the edit does not reach stay exactly as they are.",
-            search_aliases=["warp", "liquify", "strength", "expression"],
+            search_aliases=["warp", "warp latent", "liquify", "displacement", "paste back", "strength", "expression"],
             inputs=[
                 io.Image.Input("image", tooltip="Any picture of the size that went into Align."),
                 CropSocket.Input("crop", tooltip="Where the face is; that of another picture puts the edit on another face."),
@@ -64,13 +76,13 @@ class FaceFlowApply(io.ComfyNode):
             picture, crop, painted_on(field, picture, crop), shape_strength, color_strength, mask, feather
         )
         how = field, shape_strength, mask, feather
-        folds = fold_note(field, shape_strength, crop)
+        notes = fold_note(field, shape_strength, crop), masked_out(crop, mask)
         return io.NodeOutput(
             to_comfy(edited, image),
             mask_to_comfy(changed),
             _nothing("latent") if latent is None else _warp_all(latent, crop, *how),
             _nothing("mask_to_warp") if along is None else mask_to_comfy(warp_mask(along, crop, *how)),
-            ui=told(folds) if folds else None,
+            ui=told(*notes) if any(notes) else None,
         )
 
 

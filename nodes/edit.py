@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import functools
-
 from comfy_api.latest import io
 from torch import Tensor
 
 from ..flow_core.editing.optimize import Settings, report
-from ..flow_core.editing.predict import Predictor
 from ..flow_core.faces.align import align
 from ..flow_core.faces.doubts import doubts
 from ..flow_core.fields.new import new_field
 from ..flow_core.fields.told import telling
 from ..flow_core.fields.told import told as did
-from ..flow_core.guides.guide import BUILTIN, Guide
+from ..flow_core.guides.guide import Guide
 from ..flow_core.guides.prompts import Prompt, lines_note
 from ..flow_core.warping.warp import warp
 from . import guide as guides
 from . import predict
-from .align import watched
+from .align import FACES, watched
 from .optimize import shape
 from .sockets import (
     EDIT,
@@ -28,10 +25,13 @@ from .sockets import (
     GuideSocket,
     advanced,
     did_output,
+    finite,
     fit_mask,
     mask_to_comfy,
+    masked_out,
     missing_faces,
     node,
+    one_of,
     rgb,
     to_comfy,
     to_core,
@@ -53,19 +53,21 @@ class FaceFlowEdit(io.ComfyNode):
             category=EDIT,
             description="All in one: finds the faces, makes the edit that the prompt asks for, and applies it. For single steps, masks "
             "and mixtures use the other nodes.",
-            search_aliases=["smile", "expression", "emotion", "portrait", "liquify", "warp", "face edit"],
+            search_aliases=["smile", "laugh", "sad", "angry", "neutral face", "expression editor", "emotion",
+                            "portrait", "liquify", "warp", "face edit", "age", "younger", "older", "makeup",
+                            "lipstick", "hair color", "eye color", "tan skin"],
             inputs=[
                 io.Image.Input("image", tooltip="One picture or a batch. Pictures of a batch without a face stay as they are."),
-                io.String.Input("prompt", default="a smiling face", multiline=True,
+                io.String.Input("prompt", default="a smiling face", multiline=True, dynamic_prompts=True,
                                 tooltip="What the face should be. Several parts with weights, split by |, are possible: "
                                 "a smiling face | open mouth:0.5 | angry:-0.3. With several faces: one line for all, or one for each, "
-                                "from left to right. With one face, lines are mixed."),
+                                "from left to right; a line with a dash alone leaves its face as it is. With one face, lines are mixed."),
                 io.Float.Input("strength", default=1.0, min=-2.0, max=3.0, step=0.01, display_mode=io.NumberDisplay.slider,
                                tooltip="0 = untouched, 1 = as made, negative = the opposite."),
                 io.Combo.Input("method", options=list(METHODS), default=METHODS[0],
                                tooltip="one shot: at once, by a network that fits the built-in guide. optimize: seconds, and truer to the "
                                "prompt; any guide."),
-                io.Combo.Input("faces", options=["all", "one"], default="all", tooltip="one: the largest of each picture."),
+                io.Combo.Input("faces", options=list(reversed(FACES)), default="all", tooltip="one: the largest of each picture."),
                 io.Mask.Input("mask", optional=True, tooltip="Where the edit acts; soft masks fade it."),
                 GuideSocket.Input("guide", optional=True, tooltip="Another guide than the built-in one, for optimize."),
                 advanced(io.Float.Input, "preserve", default=Settings.preserve, min=0.0, max=1.0, step=0.01, optional=True,
@@ -92,21 +94,28 @@ class FaceFlowEdit(io.ComfyNode):
     ) -> io.NodeOutput:  # fmt: skip
         import comfy.model_management as mm
 
+        one_of("method", method, METHODS)
+        one_of("choice of faces", faces, FACES)
+        finite("strength", strength)
         picture = to_core(image)
         index, order = (None, "left-right") if faces == "all" else (0, "largest")
         crop, _ = align(rgb(picture), watched("builtin", len(picture)), index, order)
+        missing, lines = missing_faces(crop), lines_note(prompt, crop.batch)
+        prompt, meant = Prompt.lines_for(prompt, crop.batch)
+        crop = crop.only(meant)
         targets = Prompt.parse_lines(prompt, crop.batch)
-        guide = guide or _guide()
+        guide = guide or guides.builtin()
         unknown = guides.unknown_note(targets, guide)
         if method == METHODS[0]:
-            predictor = _predictor()
+            predictor = predict.builtin()
             guides.bring(guide, predictor)
             field = predictor.predict(rgb(picture), crop, guide, targets).to(mm.intermediate_device())
         else:
             start, settings = new_field(batch=crop.batch), Settings(steps=steps, preserve=preserve, seed=seed)
             field, _ = shape(picture, crop, start, guide, targets, settings)
         field = telling(field.scale(strength, strength))
-        edited, changed = warp(picture, crop, field, mask=fit_mask(mask, crop.image_size))
+        mask = fit_mask(mask, crop.image_size)
+        edited, changed = warp(picture, crop, field, mask=mask)
         numbers = f"{crop.batch} face{'s' * (crop.batch > 1)}, largest offset {report(field, crop)['max_px']:.1f} px"
         return io.NodeOutput(
             to_comfy(edited, image),
@@ -117,20 +126,11 @@ class FaceFlowEdit(io.ComfyNode):
             ui=told(
                 numbers,
                 did(field),
-                missing_faces(crop),
+                masked_out(crop, mask),
+                missing,
                 *doubts(crop),
                 unknown,
-                lines_note(prompt, crop.batch),
+                lines,
                 str(field.meta.get("note", "")),
             ),
         )
-
-
-@functools.lru_cache(maxsize=1)
-def _guide() -> Guide:
-    return guides.load(BUILTIN)
-
-
-@functools.lru_cache(maxsize=1)
-def _predictor() -> Predictor:
-    return predict.load()

@@ -10,7 +10,7 @@ import torch
 from comfy_api.latest import InputImpl, Types, io, ui
 from PIL import Image
 
-from .sockets import FILES, node
+from .sockets import FILES, node, one_of
 
 FOLDER = Path(__file__).parent / "pictures"
 EXAMPLES = {
@@ -47,6 +47,7 @@ class FaceFlowExample(io.ComfyNode):
 
     @classmethod
     def execute(cls, example: str) -> io.NodeOutput:  # type: ignore[override]
+        one_of("example", example, EXAMPLES)
         path = FOLDER / EXAMPLES[example]
         if path.suffix == ".mp4":
             video = InputImpl.VideoFromFile(str(path))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 from collections.abc import Iterable
 
@@ -52,6 +53,12 @@ def load(name: str, precision: str = "auto") -> Guide:
     # kept here, since ComfyUI only keeps a weak reference
     loaded.patcher = ModelPatcher(loaded.model, mm.get_torch_device(), mm.unet_offload_device())
     return loaded
+
+
+@functools.lru_cache(maxsize=1)
+def builtin() -> Guide:
+    """The built-in guide, for nodes to which none is connected."""
+    return load(BUILTIN)
 
 
 class FaceFlowLoadGuide(io.ComfyNode):

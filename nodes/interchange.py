@@ -11,7 +11,7 @@ from ..flow_core.geometry.crop import Crop
 from ..flow_core.io import interchange
 from . import paths
 from .fields import FaceFlowLoad
-from .sockets import FILES, CropSocket, FieldSocket, node, told
+from .sockets import FILES, CropSocket, FieldSocket, node, one_of, told
 
 # what -> (suffix of the file, is it an ST-map)
 FORMATS = {
@@ -57,6 +57,7 @@ class FaceFlowExport(io.ComfyNode):
     def execute(  # type: ignore[override]
         cls, field: FlowField, format: str, size: int, fade_out: bool, filename_prefix: str, crop: Crop | None = None
     ) -> io.NodeOutput:
+        one_of("format", format, FORMATS)
         suffix, st = FORMATS[format]
         if field.needs_face and crop is None:
             raise ValueError("A muscles field moves every face in its own way; connect the crop of the face.")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 from comfy_api.latest import io
 from torch import Tensor
 
@@ -14,7 +12,7 @@ from ..flow_core.fields.expressions import preset as preset_named
 from ..flow_core.fields.muscles import MusclesField
 from ..flow_core.fields.told import what_it_does
 from ..flow_core.geometry.crop import Crop
-from .sockets import EDIT, CropSocket, FieldSocket, advanced, node, rgb, to_core, told
+from .sockets import EDIT, CropSocket, FieldSocket, advanced, finite, node, one_of, rgb, to_core, told
 
 NONE = "none"
 MODES = ("expression", "neutral")
@@ -96,7 +94,10 @@ class FaceFlowMuscles(io.ComfyNode):
             category=EDIT,
             description="An edit of a face's muscles and shape by hand: an expression to start from, a slider for each muscle. It "
             "fits every face: put it on one with FaceFlow Apply. With Run (On Change), in the menu beside Run, the picture follows the sliders.",
-            search_aliases=["smile", "expression", "emotion", "blendshapes", "ARKit", "FACS", "face shape", "wink"],
+            search_aliases=["smile slider", "face sliders", "laugh", "expression editor", "emotion", "blendshapes",
+                            "ARKit", "FACS", "wink", "blink", "close eyes", "gaze", "eyebrows", "mouth", "lips",
+                            "jaw", "chin", "nose", "cheeks", "face shape", "age", "younger", "older", "caricature",
+                            "live portrait", "liveportrait"],
             inputs=[
                 io.Combo.Input("preset", options=[NONE, *PRESETS], default="smile",
                                tooltip="An expression to start from; neutral takes away what the face shows."),
@@ -129,8 +130,7 @@ class FaceFlowMuscles(io.ComfyNode):
     def execute(  # type: ignore[override]
         cls, preset: str, strength: float, more: str = "", field: FlowField | None = None, **sliders: float
     ) -> io.NodeOutput:
-        if not math.isfinite(strength):
-            raise ValueError(f"The strength is {strength}; give a number from -1 to 1.5.")
+        finite("strength", strength)
         named: dict[str, float] = {}
         for name, value in sliders.items():
             above, below = AXES.get(name, ((name,), ()))
@@ -161,7 +161,8 @@ class FaceFlowReadFace(io.ComfyNode):
             category=EDIT,
             description="What a face shows, as an edit: copies its expression to another face, or takes the expression away. With "
             "the frames of a clip it is a sequence that drives FaceFlow Video.",
-            search_aliases=["copy expression", "neutral face", "blendshapes", "drive", "retarget"],
+            search_aliases=["copy expression", "copy face", "expression transfer", "neutral face", "remove smile",
+                            "blendshapes", "drive", "retarget", "live portrait", "liveportrait"],
             inputs=[
                 CropSocket.Input("crop", optional=True, tooltip="The face to read, from FaceFlow Align Face. Connect this or frames."),
                 io.Combo.Input("mode", options=list(MODES), default="expression",
@@ -186,6 +187,8 @@ class FaceFlowReadFace(io.ComfyNode):
         cls, *, crop: Crop | None = None, mode: str, strength: float, frames: Tensor | None = None, fps: float = 30.0,
         smoothing: float = 0.5,
     ) -> io.NodeOutput:  # fmt: skip
+        one_of("mode", mode, MODES)
+        finite("strength", strength)
         if (crop is None) == (frames is None):
             raise ValueError("Connect a crop, or the frames of a clip; one of the two.")
         shown = expression_of(crop) if frames is None else _clip(frames, fps, smoothing)

@@ -53,6 +53,7 @@ def output_name(prefix: str, nodes: Mapping[str, Mapping] | None = None) -> tupl
             knows. The page fills in the first two for nodes of its own only.
         nodes: the prompt in API format, in which ``%Node.widget%`` is looked up.
     """
+    prefix = prefix.strip() or "faceflow/field"  # whose name would be a dot, and hide the file
     folder, name, counter, _, _ = folder_paths.get_save_image_path(
         re.sub(r"%([^%]+)%", lambda m: _filled_in(m, nodes or {}), prefix), folder_paths.get_output_directory()
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 from comfy_api.latest import io
 from torch import Tensor
 
@@ -22,6 +24,7 @@ from .sockets import (
     GuideSocket,
     PredictorSocket,
     did_output,
+    finite,
     neutral_input,
     node,
     prompt_input,
@@ -47,6 +50,12 @@ def load(name: str = BUILTIN) -> Predictor:
     # kept here, since ComfyUI only keeps a weak reference
     object.__setattr__(loaded, "patcher", ModelPatcher(loaded, mm.get_torch_device(), mm.unet_offload_device()))
     return loaded
+
+
+@functools.lru_cache(maxsize=1)
+def builtin() -> Predictor:
+    """The built-in predictor, for nodes to which none is connected."""
+    return load()
 
 
 class FaceFlowLoadPredictor(io.ComfyNode):
@@ -110,6 +119,7 @@ class FaceFlowPredict(io.ComfyNode):
     ) -> io.NodeOutput:
         import comfy.model_management as mm
 
+        finite("strength", strength)
         targets = Prompt.parse_lines(prompt, crop.batch, neutral)
         unknown = unknown_note(targets, guide)
         picture = to_core(image)

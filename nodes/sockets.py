@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Iterable
 
 import torch.nn.functional as F
@@ -75,6 +76,40 @@ def fit_mask(mask: Tensor | None, size: tuple[int, int]) -> Tensor | None:
     return F.interpolate(mask[:, None], tuple(size), mode="bilinear", antialias=True, align_corners=False)[:, 0]
 
 
+def one_of(name: str, value: str, options: Iterable[str]) -> None:
+    """See that a choice is one of its menu, which the oldest ComfyUI does not ask of prompts in API format.
+
+    Raises:
+        ValueError: it is not.
+    """
+    if value not in options:
+        raise ValueError(f"There is no {name} {value!r}; use one of: {', '.join(options)}.")
+
+
+def finite(name: str, value: float) -> None:
+    """See that a number which another node may have given is one.
+
+    Raises:
+        ValueError: it is NaN or infinite.
+    """
+    if not math.isfinite(value):
+        raise ValueError(f"The {name} is {value}; give a number.")
+
+
+def masked_out(crop: Crop, mask: Tensor | None) -> str:
+    """A line that says that a mask ``[B,H,W]`` of the picture's size lies over no face; empty where it does, or there is none."""
+    if mask is None:
+        return ""
+    h, w = mask.shape[1:]
+    x, y = (crop.points if crop.landmarks is None else crop.landmarks).long().unbind(-1)
+    if (mask.amax(0)[y.clamp(0, h - 1), x.clamp(0, w - 1)] > 0).any():
+        return ""
+    return (
+        "The mask lies over no face, so the edit is hidden: paint it over the face. The mask of Load Image is 1 where a picture is "
+        "transparent; invert that of a cut-out."
+    )
+
+
 def missing_faces(crop: Crop) -> str:
     """A line that names the pictures without a face; empty where all have one."""
     without = [i + 1 for i in range(crop.pictures) if i not in crop.of_picture]
@@ -86,7 +121,7 @@ def missing_faces(crop: Crop) -> str:
 
 def prompt_input() -> io.String.Input:
     """The prompt of the nodes that make edits."""
-    return io.String.Input("prompt", default="a smiling face", multiline=True,
+    return io.String.Input("prompt", default="a smiling face", multiline=True, dynamic_prompts=True,
                            tooltip="What the face should be. Several parts with weights, split by |, are possible: "
                            "a smiling face | open mouth:0.5 | angry:-0.3. With several faces: one line for all, or one for each, in the order in "
                            "which Align counts them; with one face, lines are mixed.")  # fmt: skip

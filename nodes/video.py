@@ -19,6 +19,8 @@ from ..flow_core.guides.guide import Guide
 from ..flow_core.guides.prompts import Prompt
 from ..flow_core.video.drive import REFERENCES, driving_fields, relative
 from ..flow_core.video.drive import drive as driven
+from . import guide as guides
+from . import predict
 from .align import load
 from .guide import bring, unknown_note
 from .sockets import (
@@ -57,12 +59,13 @@ class FaceFlowVideo(io.ComfyNode):
             category="FaceFlow/video",
             description="Puts an edit on the faces of a video: finds them, follows them, and moves only the pixels around them. "
             "An edit fades in and out where a face appears or is lost.",
-            search_aliases=["animate", "clip", "smile", "expression", "face tracking"],
+            search_aliases=["animate", "clip", "smile", "expression", "face tracking", "keyframe",
+                            "strength schedule", "drive", "live portrait", "liveportrait"],
             inputs=[
                 io.Image.Input("image", optional=True,
                                tooltip="The frames, for instance from Get Video Components. Or connect video."),
-                io.String.Input("prompt", default="a smiling face", multiline=True,
-                                tooltip="For the predictor; a field has its prompt built in."),
+                io.String.Input("prompt", default="a smiling face", multiline=True, dynamic_prompts=True,
+                                tooltip="What the faces should be. A field that is connected has its prompt built in, and this one does not matter."),
                 io.Float.Input("strength", default=1.0, min=-2.0, max=3.0, step=0.01, display_mode=io.NumberDisplay.slider,
                                tooltip="0 = untouched, 1 = as made, negative = the opposite."),
                 io.Float.Input("smoothing", default=0.5, min=0.0, max=1.0, step=0.01, display_mode=io.NumberDisplay.slider,
@@ -74,11 +77,11 @@ class FaceFlowVideo(io.ComfyNode):
                 io.Float.Input("fps", default=30.0, min=1.0, max=240.0, step=0.01,
                                tooltip="Frames a second, for the smoothing; a video has its own."),
                 FieldSocket.Input("field", optional=True, tooltip="One edit for the whole clip, for instance made on its first "
-                                  "frame by FaceFlow Optimize. Or connect predictor and guide."),
+                                  "frame by FaceFlow Optimize. Without it the prompt makes one for each frame."),
                 CropSocket.Input("crop", optional=True, tooltip="The face in the first frame; only this one is edited then. "
                                  "Without it faces are found."),
-                PredictorSocket.Input("predictor", optional=True, tooltip="Makes an edit for each frame from the prompt."),
-                GuideSocket.Input("guide", optional=True, tooltip="For the predictor's prompt."),
+                PredictorSocket.Input("predictor", optional=True, tooltip="Makes an edit for each frame from the prompt; without it the built-in one does."),
+                GuideSocket.Input("guide", optional=True, tooltip="Reads the prompt for the predictor; without it the built-in one does."),
                 CurveSocket.Input("strengths", optional=True,
                                   tooltip="Strength over time, times the strength above: a list of numbers, one for each frame, "
                                   "or a curve from 0 (first frame) to 1 (last)."),
@@ -87,6 +90,9 @@ class FaceFlowVideo(io.ComfyNode):
                                   "frames: one for each frame. One single picture is then moved through all of them."),
                 io.Combo.Input("drive_from", options=list(REFERENCES), default="neutral", optional=True,
                                tooltip="The frame of the driving clip that leaves the face as it is: the most neutral one, or the first."),
+                io.String.Input("schedule", default="", optional=True, placeholder="0:0, 1.5:1, 3:0",
+                                tooltip="Strength over time without other nodes, times the strength above: SECONDS:STRENGTH, with straight "
+                                "lines between. 0:0, 1.5:1, 3:0 rises for a second and a half and sinks again. Empty = always 1."),
             ],
             outputs=[
                 io.Image.Output(display_name="image", tooltip="The edited frames."),
@@ -100,7 +106,7 @@ class FaceFlowVideo(io.ComfyNode):
         cls, *, image: Tensor | None = None, prompt: str, strength: float, smoothing: float, detect_every: int, faces: str,
         fade: int, fps: float, field: FlowField | None = None, crop: Crop | None = None, predictor: Predictor | None = None,
         guide: Guide | None = None, strengths: object = None, video: Input.Video | None = None,
-        drive: FlowField | None = None, drive_from: str = "neutral",
+        drive: FlowField | None = None, drive_from: str = "neutral", schedule: str = "",
     ) -> io.NodeOutput:  # fmt: skip
         import comfy.model_management as mm
         import comfy.utils
@@ -108,7 +114,7 @@ class FaceFlowVideo(io.ComfyNode):
         from ..flow_core.io import ink
         from ..flow_core.video.editor import Editor
         from ..flow_core.video.remarks import Remarks
-        from ..flow_core.video.settings import VideoSettings
+        from ..flow_core.video.settings import VideoSettings, parse_keyframes
 
         if (image is None) == (video is None):
             raise ValueError("Connect image (the frames) or video; one of the two.")
@@ -126,8 +132,14 @@ class FaceFlowVideo(io.ComfyNode):
             raise ValueError(
                 f"There are {moves.batch} driving expressions for {count} frames; give one for each frame, or one picture for all."
             )
+        at = parse_keyframes(schedule) if schedule.strip() else lambda seconds: 1.0
         settings = VideoSettings(
-            [strength * s for s in _curve(strengths, count)], smoothing, faces, detect_every, fade, fps=float(rate)
+            [strength * s * at(i / float(rate)) for i, s in enumerate(_curve(strengths, count))],
+            smoothing,
+            faces,
+            detect_every,
+            fade,
+            fps=float(rate),
         )
         first = None if crop is None else crop.select(0)
         if still:
@@ -155,11 +167,20 @@ class FaceFlowVideo(io.ComfyNode):
             mask_to_comfy(changed),
             InputImpl.VideoFromComponents(made),
             ui=told(
-                f"{count} frames of one picture." if still else f"A face in {seen} of {count} frames.",
+                f"{count} frames of one picture." if still else _seen(seen, count),
                 *remarks.lines(),
                 unknown,
             ),
         )
+
+
+def _seen(seen: int, count: int) -> str:
+    if seen:
+        return f"A face in {seen} of {count} frames."
+    return (
+        f"No face found in {count} frames, which stay as they are. Faces have to show both eyes and the mouth, be turned upright and at "
+        "least 24 pixels wide; or connect the crop of FaceFlow Align Face, whose threshold can be lowered."
+    )
 
 
 def _edited(frames: Tensor, editor: Editor, moves: MusclesField | None) -> Iterator[Edited]:
@@ -198,15 +219,15 @@ def _moves(drive: FlowField, reference: str, field: FlowField | None, predictor:
 def _source(
     field: FlowField | None, predictor: Predictor | None, guide: Guide | None, prompt: str
 ) -> tuple[FlowField | FieldSource, str]:
-    """What makes the field of each frame, and a sentence about words that the guide does not know."""
-    if (field is None) == (predictor is None):
-        raise ValueError("Connect a field, or a predictor with its guide; one of the two.")
+    """What makes the field of each frame (the built-in predictor if nothing is connected), and a sentence about words that the guide does
+    not know."""
+    if field is not None and predictor is not None:
+        raise ValueError("Connect a field or a predictor; one of the two.")
     if field is not None:
         if field.batch > 1:
             raise ValueError(f"A clip takes one field, this is a batch of {field.batch}; make it on one picture.")
         return field, ""
-    if guide is None:
-        raise ValueError("The predictor needs a guide, which reads the prompt; connect FaceFlow Load Guide.")
+    predictor, guide = predictor or predict.builtin(), guide or guides.builtin()
     target = Prompt.parse(prompt)
     unknown = unknown_note([target], guide)
     bring(guide, predictor)

@@ -9,7 +9,7 @@ from torch import Tensor
 from ..flow_core.editing.tinted import painted_on
 from ..flow_core.fields.base import FlowField
 from ..flow_core.geometry.crop import Crop
-from .sockets import VIEWS, CropSocket, FieldSocket, advanced, node, rgb, to_comfy, to_core
+from .sockets import VIEWS, CropSocket, FieldSocket, advanced, node, one_of, rgb, to_comfy, to_core
 
 STYLES = ("wheel", "arrows", "grid", "heat", "color", "folds", "compare", "animation", "muscles")
 
@@ -25,6 +25,8 @@ class FaceFlowView(io.ComfyNode):
             category=VIEWS,
             description="Draws an edit: where it moves the face and how it recolours it; or shows it before and after, still or "
             "as the frames of an animation.",
+            search_aliases=["compare", "before after", "grid", "arrows", "heatmap", "flow visualization", "morph",
+                            "preview edit"],
             inputs=[
                 FieldSocket.Input("field", tooltip="The edit."),
                 io.Combo.Input("style", options=list(STYLES), default="wheel",
@@ -59,6 +61,7 @@ class FaceFlowView(io.ComfyNode):
         from ..flow_core.io import draw, sheets
         from ..flow_core.warping.measure import measure
 
+        one_of("style", style, STYLES)
         if (image is None) != (crop is None):
             raise ValueError("The face beneath the field needs both image and crop; connect both, or neither.")
         if crop is None and style in ("compare", "animation", "muscles"):

@@ -21,7 +21,7 @@ from ..video.ahead import ahead
 from ..video.clips import MOST_PIXELS, Clip
 from ..video.editor import Editor, FieldSource
 from ..video.remarks import Remarks
-from ..video.settings import Strength, VideoSettings, keyframes
+from ..video.settings import Strength, VideoSettings, parse_keyframes
 from ..video.tracking import best_view
 from ..video.writer import Writer
 from . import common
@@ -68,10 +68,7 @@ def add(commands: argparse._SubParsersAction, how: argparse.ArgumentParser) -> N
 
 def _strength(text: str) -> float | Callable[[float], float]:
     try:
-        if ":" not in text:
-            return finite(text)
-        pairs = [point.split(":") for point in text.split(",")]
-        return keyframes([(finite(t), finite(s)) for t, s in pairs])
+        return parse_keyframes(text) if ":" in text else finite(text)
     except ValueError as e:
         raise argparse.ArgumentTypeError(f"{text!r}: give a number, or SECONDS:STRENGTH,... with rising times") from e
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.utils.weak import WeakIdKeyDictionary
 
-from ..faces.hair import FAR, WINDOW, hangs, how_low, resized
+from ..faces.hair import FAR, WINDOW, goes_on, how_far, resized
 from ..geometry.crop import Crop
 from ..geometry.grid import pixel_centers
 from ..geometry.lab import lab_to_rgb, rgb_to_lab
@@ -222,10 +222,10 @@ def _hanging_span(image: Tensor, crop: Crop, widest: float) -> float:
         wide, side = crop.widen(span), round(COLOR_RASTER * span)
         return wide.aligned(image, side), wide.within(side), span
 
-    if not hangs(*seen(WINDOW)):
+    if not goes_on(*seen(WINDOW)):
         return FAR
-    low = how_low(*seen(widest))
-    return next((span for span in SPANS if span >= FAR and 0.5 + span / 2 >= low + MARGIN), widest)
+    far = how_far(*seen(widest))
+    return next((span for span in SPANS if span >= FAR and span / 2 >= far + MARGIN), widest)
 
 
 def colored(gates: Sequence[Gates]) -> list[str]:

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from ..faces.covered import SIZE as COVERED_SIZE
 from ..faces.covered import load_covered
-from ..faces.hair import FAR, guided, hair_around, likely_hair, middle, resized, share_below
+from ..faces.hair import FAR, guided, hair_around, likely_hair, middle, resized, share_apart
 from ..faces.landmarks import AT, BROWS, EYES, IRISES, LIPS, OVAL
 from ..faces.regions import polygon_mask, region_mask
 from ..faces.skin import skin_beyond
@@ -300,20 +300,28 @@ class Seen:
         near = torch.maximum(near * self._no_wall(), torch.maximum(inside, neck))
         like = torch.maximum(inside * self.lit_skin, neck * self._skin_likes[2])  # under a chin it is dark
         like = torch.maximum(self.skin_like, like)
-        radius = max(1, round(0.02 * self.size))
         like = guided(
-            self.rgb, (2 * like).clamp(max=1) * (1 - self.hair) * (1 - self.covered * self.outline("all", 0.03)), radius
+            self.rgb,
+            (2 * like).clamp(max=1) * (1 - self.hair) * (1 - self.covered * self.outline("all", 0.03)),
+            self._near,
         )
-        mask = near * like
-        mask = blurred(mask, 1, 1)
-        mouth = polygon_mask(self.landmarks[:, [AT[i] for i in LIPS]], self.size).to(
-            mask
-        )  # with what lies between the lips
+        return blurred(near * like, 1, 1) * self._plain_skin
+
+    @property
+    def _near(self) -> int:
+        """Pixels around each that tell whether it is skin."""
+        return max(1, round(0.02 * self.size))
+
+    @functools.cached_property
+    def _plain_skin(self) -> Tensor:
+        """0 within mouth and eyes, and less than 1 on lips and brows, ``[B,1,size,size]``."""
+        # with what lies between the lips
+        mouth = polygon_mask(self.landmarks[:, [AT[i] for i in LIPS]], self.size).to(self.rgb)
         eyes = sum(inside for inside, _, _ in self.eyes)
         # lips take some of a tan, and so does the skin between the hairs of brows
         lips, brows = self.outline("lips"), self.outline("brows") * (1 - ramp(self.skin_like, 0.65, 0.95))
-        mask = mask * (1 - 1.5 * torch.maximum((mouth - lips).clamp(min=0), eyes)).clamp(min=0)
-        return mask * (1 - TAKEN[0] * lips) * (1 - TAKEN[1] * brows)
+        bare = (1 - 1.5 * torch.maximum((mouth - lips).clamp(min=0), eyes)).clamp(min=0)
+        return bare * (1 - TAKEN[0] * lips) * (1 - TAKEN[1] * brows)
 
     @property
     def face_skin(self) -> Tensor:
@@ -335,8 +343,9 @@ class Seen:
         more = skin_beyond(self.whole, within, self.span, own, face, hair, neck, chin)
         more = guided(self.whole, largest(resized(more, own.shape[-1]), 3), max(1, round(0.025 * self.size)), 0.03)
         # within the face it is known where lips and eyes are, and what covers them may be a hand
-        covered = self._around(self.covered)
-        return torch.maximum(own, more * (1 - face * (1 - covered)))
+        around = largest(self.covered, 4 * self._near + 1)  # so far the border of a cover is softened
+        open_ = 1 - torch.maximum(self._around(self.covered), self._around(around * self._plain_skin))
+        return torch.maximum(own, more * (1 - face * open_))
 
     def _brow_length(self) -> Tensor:
         """Less than 1 at the inner ends of the brows, whose hairs are few and begin nowhere in particular, ``[B,1,size,size]``."""
@@ -455,10 +464,10 @@ class Seen:
         expected, rim = self._around(expected), (like.shape[-1] - self.size) // 2
         rows = (torch.arange(like.shape[-1], device=like.device) + 0.5 - rim) / self.size
         above = ramp(self._brows[..., 1:, None] - rows[:, None], 0.0, 0.05)
-        surely = ramp(resized(self.found_hair[2], like.shape[-1]), *LIKELY)
-        if self.span >= FAR:  # on shoulders it has only seen a part
-            surely = surely * (1 - share_below(like.shape[-1], self.span, like.device))
-        like = torch.stack([like, expected, above.expand_as(like), surely]).amax(0)
+        surely = torch.maximum(above, ramp(resized(self.found_hair[2], like.shape[-1]), *LIKELY))
+        if self.span >= FAR:  # on shoulders and far from the face it has only seen a part
+            surely = surely * (1 - share_apart(like.shape[-1], self.span, like.device))
+        like = torch.stack([like, expected, surely]).amax(0)
         # at the border it is partly what lies beyond, and as likely hair as what is within
         whole = ramp(mask, 0.6, 0.95)
         return torch.maximum(like, largest(like * whole, 2 * round(MIXED * self.size) + 1) * (1 - whole))

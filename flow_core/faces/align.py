@@ -66,8 +66,10 @@ def align(
 
     Raises:
         FaceNotFound: no picture has a face, or ``index + 1`` of them.
-        ValueError: the mask does not fit.
+        ValueError: there is no picture, or the mask does not fit.
     """
+    if not len(image):
+        raise ValueError("There is no picture: the batch is empty. Connect one with at least one picture.")
     require_finite(image)
     if mask is not None and (mask.shape[1:] != image.shape[2:] or len(mask) not in (1, len(image))):
         raise ValueError(

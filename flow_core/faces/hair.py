@@ -29,11 +29,15 @@ LEAST = 0.03  # share of the square above which a face has hair that can be dyed
 BAND = 0.03  # of the square, by which the border of what the network finds may be off
 COARSE = 128  # pixels a side at most, at which the border is looked for; how far each pixel belongs to hair is finer
 WINDOW = 1.25  # sides of the face square that the network may look at: it knows faces of this size
-FAR = 1.5  # of the square beyond which it is found below the face alone, where long hair hangs,
-# in squares of so many sides, whose middles lie so far below that of the face square: it knows hair on shoulders without a whole face
-HANGING = (1.25, 0.3), (1.25, 0.45), (1.5, 0.45), (1.75, 0.5)
-AROUND = (FAR, 0.0), (1.75, 0.5)  # of these, that tell roughly
-BELOW = 0.8, 0.95  # of the face square, from where on that counts, and where it does alone
+FAR = 1.5  # of the square beyond which it is looked for only where it goes on,
+# in squares of so many sides, whose middles lie so far aside of that of the face square and below it: it knows hair on shoulders without a whole face
+HANGING = (1.25, 0.0, 0.3), (1.25, 0.0, 0.45), (1.5, 0.0, 0.45), (1.75, 0.0, 0.5)
+BESIDE = (1.25, 0.35, 0.15), (1.25, 0.35, 0.4), (1.5, 0.5, 0.3), (1.5, 0.5, 0.6)
+AROUND = (FAR, 0.0, 0.0), (1.75, 0.0, 0.5)  # of these, that tell roughly
+BELOW = 0.8, 0.95  # of the face square, from where on the former count, and where they do alone
+ASIDE = 0.55, 0.7  # the same of the latter, from the middle of the face square
+BLOWN = 0.6  # probability from which on hair there goes on aside
+STRAND = 0.05  # of the face square, how wide and high hair is there at least that goes on aside
 # times the mean of their logits, and more: what several looks take for hair is more certainly some than for each of them, and what hangs from hair is
 ALTOGETHER = 2.0, 0.5
 HANGS = 0.35  # probability from which on hair there hangs together with that above
@@ -64,8 +68,14 @@ DOUBTED = 0.1, 0.3  # probability of a hole: that is one, and that may be hair
 # where it does: what is left out of hair that can hardly be told from what lies beyond is not seen
 UNKNOWN, SEEN = ((0.3, 0.62),) * 3, ((0.1, 0.4), (0.45, 0.8), (0.7, 0.95))
 KNOWN = 0.4, 0.52  # share of the hair of which the network is sure, where it hardly knows such hair, and where it does
+CROWN = (
+    0.33,
+    0.42,
+)  # half the width and the height of what lies above the middle of the face square, where hair is looked at alone, too, and
+KNOWN_ABOVE = 0.62, 0.75  # the same shares there
 CORE, SOME = (0.85, 0.95), (0.7, 0.92)  # probability of hair: that is surely some, and that may be where that is far
 HELD = 0.02  # of the face square, that is near to it
+HOLDS = 0.6  # share of it that counts for that, whatever it is near to
 STRAY = 0.01, 0.06  # probability of hair beside it: a wall that is as dark, and strands
 HUE = 2.0  # times that shares of red and green count, of what red and green do
 # of how far hair, and what lies beyond, vary on the way from one to the other, what tells nothing; at least and most
@@ -154,7 +164,7 @@ def likely_hair(
     coarse, side = min(size, COARSE), round(size * span)
     mask, sure = _looked(picture, within, span, coarse)
     if span >= FAR:
-        mask = _hanging(mask, picture, within, span, coarse)
+        mask = _going_on(mask, picture, within, span, coarse)
     elif mask.shape[-1] < round(coarse * span):
         mask = F.pad(mask, ((round(coarse * span) - mask.shape[-1]) // 2,) * 4, mode="replicate")
     picture = resized(picture, side)
@@ -166,11 +176,12 @@ def likely_hair(
         likely, below = _surer_below(mask, span), share_below(len(mask[0, 0]), span, mask.device)
         some = torch.maximum(some, below * _black(small, mask))
     mask = enclosed(likely * some, small, likely, round(HOLE * coarse))
-    mask = mask * hanging_together(mask, likely, span)
-    bounds = torch.lerp(*mask.new_tensor([UNKNOWN, SEEN])[..., None, None, None, None], known(likely))
+    narrow = torch.maximum(near_sure(likely, span, max(1, round(HELD * coarse))), below)  # there doubt is wide
+    # hair in some doubt may hold together what is sure
+    mask = mask * hanging_together(mask * narrow.sqrt().clamp(min=HOLDS), likely, span)
+    bounds = torch.lerp(*mask.new_tensor([UNKNOWN, SEEN])[..., None, None, None, None], known(likely, span))
     outer, found, inner = (ramp(mask, low, high) for low, high in bounds)
-    found = found * torch.maximum(near_sure(likely, max(1, round(HELD * coarse))), below)  # there doubt is wide
-    mask = matted(picture, found, max(1, round(BAND * coarse)), inner, outer)
+    mask = matted(picture, found * narrow, max(1, round(BAND * coarse)), inner, outer)
     some = ramp(likely, *STRAY)
     return mask * resized(some, side), sure, likely
 
@@ -241,25 +252,19 @@ def _fading(count: int, pixels: float, device: torch.device) -> Tensor:
     return torch.minimum(edge, edge[:, None])
 
 
-def _hanging(found: Tensor, picture: Tensor, within: Tensor, span: float, coarse: int) -> Tensor:
-    """Hair ``found [B,1,n,n]``, of ``coarse`` pixels for each side, in squares of ``span`` sides, with what hangs down from it below the face.
+def _going_on(found: Tensor, picture: Tensor, within: Tensor, span: float, coarse: int) -> Tensor:
+    """Hair ``found [B,1,n,n]``, of ``coarse`` pixels for each side, in squares of ``span`` sides, with what goes on from it below and beside the face.
 
-    From still further away the network knows no face; there is none but below the face."""
+    From still further away the network knows no face; it looks at squares in which a face is seen in part."""
     found = F.pad(found, ((round(coarse * span) - found.shape[-1]) // 2,) * 4)
-    return _with_long(found, picture, within, span)
-
-
-def _with_long(found: Tensor, picture: Tensor, within: Tensor, span: float) -> Tensor:
-    """Hair ``found [B,1,n,n]`` with what hangs down from it below the face, looked for in squares around which a face is seen in part."""
-    count, coarse = found.shape[-1], found.shape[-1] / span
-    share = share_below(count, span, found.device)
-    first = int((share == 0).sum())
-    if not _goes_on(found, span).any():
+    count, below = found.shape[-1], share_below(found.shape[-1], span, found.device)
+    hangs, ways = _hangs(found, span).any(), [way for way in (-1, 1) if _goes_aside(found, span, way)]
+    if not hangs and not ways:
         return found
-    likely = _low(picture, within, span, count)
-    likely = torch.lerp(found, likely, share)
+    likely = torch.lerp(found, _parts(picture, within, span, count, HANGING), below) if hangs else found
+    likely = _with_aside(likely, picture, within, span, ways, BESIDE)
     small, seen = (resized(x, count) for x in (picture, within))
-    joined = (by_color(likely, small, seen) > HANGS).float()
+    joined, first = (by_color(likely, small, seen) > HANGS).float(), int((below == 0).sum())
     for row in range(first, count):  # what does not hang from hair is a coat, or somebody else's
         above = F.max_pool2d(joined[:, :, row - 1 : row], (1, 5), 1, (0, 2))
         joined[:, :, row] *= above[:, :, 0]
@@ -268,31 +273,57 @@ def _with_long(found: Tensor, picture: Tensor, within: Tensor, span: float) -> T
     return likely * near * _fading(count, ENDS * coarse, found.device)
 
 
-def _goes_on(found: Tensor, span: float) -> Tensor:
+def _with_aside(
+    likely: Tensor, picture: Tensor, within: Tensor, span: float, ways: Sequence[int],
+    squares: Sequence[tuple[float, float, float]],
+) -> Tensor:  # fmt: skip
+    """Likely hair ``[B,1,n,n]`` with what is found in ``squares`` to the left (-1) or right (1) of faces: what either looks overlook is some."""
+    count = likely.shape[-1]
+    for way in ways:
+        found = _parts(picture, within, span, count, [(side, way * across, down) for side, across, down in squares])
+        likely = torch.maximum(likely, found * ramp(way * _columns(count, span, likely.device), *ASIDE))
+    return likely
+
+
+def _hangs(found: Tensor, span: float) -> Tensor:
     """Where hair ``[B,1,n,n]`` of squares of ``span`` sides is about to go on below the face."""
     coarse = found.shape[-1] / span
     first = round((BELOW[0] - 0.5 + span / 2) * coarse)
     return found[:, :, first : first + round(0.1 * coarse)] > HANGS
 
 
-def _low(
-    picture: Tensor, within: Tensor, span: float, count: int, squares: Sequence[tuple[float, float]] = HANGING
+def _goes_aside(found: Tensor, span: float, way: int) -> bool:
+    """Whether hair ``[B,1,n,n]`` of squares of ``span`` sides of any face is about to go on to the left (-1) or right (1) of what is looked at."""
+    coarse = found.shape[-1] / span
+    ends = sorted(round((span / 2 + way * at) * coarse) for at in (ASIDE[0], ASIDE[0] + STRAND))
+
+    def enough(found: Tensor) -> bool:
+        return bool(((found[..., slice(*ends)] > BLOWN).any(3).sum(2) > STRAND * coarse).any())
+
+    return enough(found) and enough(
+        found * hanging_together(found, found, span)
+    )  # else it is somebody else's, or shade on a wall
+
+
+def _parts(
+    picture: Tensor, within: Tensor, span: float, count: int, squares: Sequence[tuple[float, float, float]]
 ) -> Tensor:
     """How likely places are hair to the network that looks at ``squares`` as :data:`HANGING` has them, ``[B,1,count,count]``; 0 where none of
     them reaches."""
     unit, coarse = picture.shape[-1] / span, count / span
-    rim = max(0.0, *(below + (side - span) / 2 for side, below in squares))  # so far they reach beyond the picture
+    # so far they reach beyond the picture
+    rim = max(0.0, *(max(abs(across), down) + (side - span) / 2 for side, across, down in squares))
     both = F.pad(torch.cat([picture * within, within], 1), (round(rim * unit),) * 4)
     looks = []
-    for side, below in squares:
-        left, top = (round((rim + (span - side) / 2 + off) * unit) for off in (0.0, below))
+    for side, *off in squares:
+        left, top = (round((rim + (span - side) / 2 + by) * unit) for by in off)
         part = resized(both[:, :, top : top + round(side * unit), left : left + round(side * unit)], SIZE)
         looks.append(_unseen(part[:, :3] / part[:, 3:].clamp(min=1e-3), part[:, 3:].clamp(0, 1)))
     net = load_hair(device=picture.device)
     total = picture.new_zeros(len(picture), 2, *(round((span + 2 * rim) * coarse),) * 2)
-    for (side, below), logits in zip(squares, net(torch.cat(looks)).chunk(len(squares)), strict=True):
+    for (side, *off), logits in zip(squares, net(torch.cat(looks)).chunk(len(squares)), strict=True):
         here = round(side * coarse)
-        left, top = (round((rim + (span - side) / 2 + off) * coarse) for off in (0.0, below))
+        left, top = (round((rim + (span - side) / 2 + by) * coarse) for by in off)
         weight = _fading(here, here / 5, picture.device).expand(len(picture), 1, -1, -1)
         found = F.interpolate(logits, (here, here), mode="bilinear", align_corners=False)
         total[:, :, top : top + here, left : left + here] += torch.cat([found * weight, weight], 1)
@@ -304,7 +335,13 @@ def _low(
 @torch.no_grad()
 def hair_around(picture: Tensor, within: Tensor, span: float, count: int) -> Tensor:
     """Hair beside and below faces, roughly and by few looks, ``[B,1,count,count]`` 0..1; arguments as of :func:`find_hair`."""
-    return _low(picture.float(), within, span, count, AROUND)
+    picture = picture.float()
+    found = _parts(picture, within, span, count, AROUND)
+    if _hangs(found, span).any():  # one look does not see all of it
+        low = _parts(picture, within, span, count, HANGING[1:2]) * share_below(count, span, picture.device)
+        found = torch.maximum(found, low)
+    ways = [way for way in (-1, 1) if _goes_aside(found, span, way)] if span > FAR else []
+    return _with_aside(found, picture, within, span, ways, BESIDE[2:3])
 
 
 def _surer_below(likely: Tensor, span: float) -> Tensor:
@@ -319,14 +356,24 @@ def share_below(count: int, span: float, device: torch.device) -> Tensor:
     return ramp(rows, *BELOW)[:, None]
 
 
-def hangs(picture: Tensor, within: Tensor, span: float) -> bool:
-    """Whether hair of any of the faces goes on below them, in squares ``[B,3,S,S]`` of :data:`WINDOW` sides; as of :func:`how_low`."""
+def share_apart(count: int, span: float, device: torch.device) -> Tensor:
+    """The same below and beside the face, ``[count,count]``: what is found by looks that see a face in part."""
+    return torch.maximum(share_below(count, span, device), ramp(_columns(count, span, device).abs(), *ASIDE))
+
+
+def _columns(count: int, span: float, device: torch.device) -> Tensor:
+    """How far columns ``[count]`` of squares of ``span`` sides lie to the right of their middle."""
+    return ((torch.arange(count, device=device) + 0.5) / count - 0.5) * span
+
+
+def goes_on(picture: Tensor, within: Tensor, span: float) -> bool:
+    """Whether hair of any of the faces goes on below or beside them, in squares ``[B,3,S,S]`` of :data:`WINDOW` sides; as of :func:`how_far`."""
     found = F.interpolate(_look(picture, within).sigmoid(), (COARSE,) * 2, mode="bilinear", align_corners=False)
-    return bool(_goes_on(found, span).any())
+    return bool(_hangs(found, span).any()) or any(_goes_aside(found, span, way) for way in (-1, 1))
 
 
-def how_low(picture: Tensor, within: Tensor, span: float) -> float:
-    """How far down hair of any of the faces hangs, in sides of the face square from its top.
+def how_far(picture: Tensor, within: Tensor, span: float) -> float:
+    """How far down, or to a side, hair of any of the faces goes on, in sides of the face square from its middle.
 
     Args:
         picture: squares ``[B,3,S,S]`` around the middle of the face squares.
@@ -334,9 +381,11 @@ def how_low(picture: Tensor, within: Tensor, span: float) -> float:
         span: their side in sides of the face square, more than :data:`FAR`.
     """
     found = _looked(picture, within, span, SIZE // 2, (WINDOW,))[0]
-    found = _hanging(found, picture, within, span, SIZE // 2)
-    rows = (found > HANGS).float().mean(3).amax((0, 1)) > LEAST / 4
-    return (int(rows.nonzero().max()) + 1) / len(rows) * span + 0.5 - span / 2 if rows.any() else 0.0
+    found = (_going_on(found, picture, within, span, SIZE // 2) > HANGS).float()
+    count = found.shape[-1]
+    rows, columns = ((found.mean(axis) > LEAST / 4).any(0)[0].nonzero()[:, 0] for axis in (3, 2))
+    pixels = [*(rows + 1).tolist(), *(columns + 1).tolist(), *(count - columns).tolist()]
+    return (max(pixels, default=count / 2) / count - 0.5) * span
 
 
 def textured(picture: Tensor, mask: Tensor, radius: int) -> Tensor:
@@ -357,7 +406,7 @@ def hanging_together(mask: Tensor, likely: Tensor, span: float) -> Tensor:
     side = round(CONNECTED * span)
     on, sure = (resized(x, side) for x in (mask, likely))
     on = (on > HANGS).float()
-    at = ((torch.arange(side, device=mask.device) + 0.5) / side - 0.5) * span
+    at = _columns(side, span, mask.device)
     about = (at.abs() < ABOUT[0]) & (at[:, None] < ABOUT[1]) & (at[:, None] > -0.5)
     reached = on * (sure > SURELY) * about
     count = 0.0
@@ -387,21 +436,28 @@ def _black(picture: Tensor, mask: Tensor) -> Tensor:
     return ramp(torch.maximum(grey, hair), BLACK[1], BLACK[0])
 
 
-def known(likely: Tensor) -> Tensor:
-    """Whether the network is sure of most of the hair it finds ``[B,1,h,w]``, ``[B,1,1,1]`` 0..1. Then what it doubts is a wall as dark as the
-    hair, or a coat; it doubts all of hair that is pale, or dyed green."""
-    sure, found = ((likely > least).float().mean((2, 3), keepdim=True) for least in (0.9, 0.5))
-    share = sure / found.clamp(min=1e-6)
-    return ramp(share, *KNOWN)
+def known(likely: Tensor, span: float) -> Tensor:
+    """Whether the network is sure of most of the hair it finds in squares ``[B,1,n,n]`` of ``span`` sides, or of most of that above the face,
+    ``[B,1,1,1]`` 0..1. Then what it doubts is a wall as dark as the hair, or a coat; it doubts all of hair that is pale, or dyed green."""
+    at = _columns(likely.shape[-1], span, likely.device)
+    above = (at.abs() < CROWN[0]) & (at[:, None] < 0) & (at[:, None] > -CROWN[1])
+    out = []
+    for where, bounds in ((torch.ones_like(above), KNOWN), (above, KNOWN_ABOVE)):
+        sure, found = (((likely > least) & where).float().mean((2, 3), keepdim=True) for least in (0.9, 0.5))
+        out.append(ramp(sure / found.clamp(min=1e-6), *bounds))
+    return torch.maximum(*out)
 
 
-def near_sure(likely: Tensor, reach: int) -> Tensor:
-    """How much of what may be hair ``[B,1,h,w]`` is near to what surely is, in pixels, or nearly sure itself, ``[B,1,h,w]`` 0..1: doubt about
-    hair that is :func:`known` is as narrow as its border."""
+def near_sure(likely: Tensor, span: float, reach: int) -> Tensor:
+    """How much of what may be hair in squares ``[B,1,n,n]`` of ``span`` sides is near to what surely is, in pixels, or nearly sure itself,
+    ``[B,1,n,n]`` 0..1: doubt about hair that is :func:`known` is as narrow as its border."""
     core = ramp(likely, *CORE)
     near = blurred(largest(core, 2 * reach + 1), max(1, reach // 2), 1)
     near = torch.maximum(near, ramp(likely, *SOME))
-    return 1 - known(likely) * (1 - near)
+    far = ramp(
+        _columns(likely.shape[-1], span, likely.device).abs(), ASIDE[1], FAR / 2
+    )  # beside faces whatever hair it is
+    return 1 - torch.maximum(known(likely, span), far) * (1 - near)
 
 
 def middle(picture: Tensor, span: float) -> Tensor:

@@ -37,6 +37,7 @@ TINT = 0.21, 0.46  # exponents of the tints of the skin and of the white of the 
 PINK, GREEN = (0.045, 0.87), 0.015
 BRIGHT = 3.0  # lightness of teeth, of that of cheeks, at most: in dim light nothing glows
 NOISE = 0.1  # of the opening, by which the edges of neighbouring teeth differ at most
+TOUCHES = 0.65  # light of the darkest below teeth, of that of lips, with which these touch them
 LEAST = 0.4  # which part of a mouth lower teeth or a tongue span at least
 BENEATH = 0.25  # of an opening, dark above which lower teeth begin
 # How much darker than teeth the line between their two rows is where it is seen, and counts at most; in which part of the columns at least; by how
@@ -222,6 +223,10 @@ def _row(seen: Tensor, lightest: Tensor, lips: Tensor, teeth: Tensor) -> Tensor:
     after = torch.where(count > at[:, None], light, 0.0).amax(1)
     clear = after - least > 0.12 + 0.04 / lightest[:, 1:2].clamp(min=0.02)
     split = torch.where(clear & (none | ((best[:, -1] > 0.5) & (reach < ROWS))), (at + 0.5) / ROWS, 1.0)
+    # Where nothing dark lies between teeth and what is below them, that is a lip, or a tongue.
+    of_lip = lips[:, 1:2] / lightest[:, 1:2].clamp(min=0.02)
+    lipped = (least > TOUCHES * of_lip) & (best[:, -1] > 0.5) & (reach < ROWS) & (tells[:, 0] > 0.5)
+    split = torch.where(lipped & (split == 1), reach / ROWS, split)
     split = torch.where(none & tongue[:, None] & (split == 1), 0.0, split)
     split = torch.where(under, begins / ROWS, split)
     split = torch.where(bites, bite / ROWS, split)

@@ -23,8 +23,8 @@ SIDE = 64  # pixels of the face square's side, at which skin is looked for
 # How unlike skin a colour is. Standard deviations of a / (L + 16) and b / (L + 16), which light does not change: at least, and more per length
 NOISE, MORE_NOISE = 0.018, 2.0
 LIGHT = 30.0  # variance of L, at least
-LINEAR = 1.6  # standard deviations of L, up to which colours go on changing with light as they do in the face
-BRIGHT, DARK = (2.2, 1.5), (3.0, 0.7)  # of L, from where on it is unlike skin, and by how much each more
+LINEAR = 1.0  # standard deviations of L, up to which colours go on changing with light as they do in the face
+BRIGHT, DARK = (1.2, 1.5), (3.0, 0.7)  # of L, from where on it is unlike skin, and by how much each more
 LOOSE = 1.6  # standard deviations, all in all, that skin is usually off
 SHADED = 0.5  # how much more a neck is, which lies in the shade of a chin
 HAIR = 0.3, 0.6  # probability of what is no hair, and of some

@@ -22,7 +22,7 @@ from ..faces.shown import shown_by
 from .base import FieldError
 from .muscles import RELAX, MusclesField
 from .told import what_it_does
-from .units import MOST, other_side, read_shown
+from .units import MOST, frowning, other_side, read_shown
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -44,7 +44,6 @@ _SMILING = {
 }
 _ALL = {"relax": 1.0}
 FAR = 4.0  # an amount beyond that was meant otherwise, in per cent or out of ten
-FROWN_DOWN = 0.8  # of a full contraction, by which brows come down that are drawn together wholly
 TURNED = (
     0.08,
     0.25,
@@ -202,18 +201,6 @@ def expression_of(crop: Crop) -> MusclesField:
     other = units[:, [other_side(n, names) for n in names]]
     sides = torch.tensor([not n.startswith("eyeLook") for n in names], device=units.device)
     return copied(units + (other - units) / 2 * turned * sides)
-
-
-def frowning(units: Tensor, together: Tensor) -> Tensor:
-    """What faces show, ``units [B,U]`` as of :func:`read_shown`, with brows that are drawn ``together [B]`` 0..1, of which that reader
-    knows nothing. They come down, too, but where their inner ends are up, as those of the sad are."""
-    names, units = load_rig().unit_names, units.clone()
-    comes_down = together * (1 - units[:, names.index("browInnerUp")].clamp(0, 1))
-    for side in ("Left", "Right"):
-        units[:, names.index(f"browTogether{side}")] = together
-        down = units[:, names.index(f"browDown{side}")]
-        down += (FROWN_DOWN - down).clamp(min=0) * comes_down
-    return units
 
 
 def copied(units: Tensor) -> MusclesField:

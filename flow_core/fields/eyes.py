@@ -57,10 +57,8 @@ LASH_COVER, LASH_FAINT, LASHES_THICKEN, LASH_THICK = 0.9, 0.7, (0.0, 0.5), ((0.6
 LINE_SHADE, SHADE_SOFT = 0.28, (0.13, 0.10)
 # And how far what is painted on lids does
 PAINT_SOFT, PAINT_BEGINS = (0.24, 0.09), (-0.05, 0.35)
-LASH_PIXEL, LASH_WIDE = (
-    0.85,
-    (0.0055, 0.008),
-)  # half the width of that line in pixels at least, and from which widths on it is fainter, and as much fainter as it is wider
+# Half the width of that line in pixels at least; from which half width on that is the blur of the picture; and which part of that the line is drawn with
+LASH_PIXEL, LASH_WIDE, LASH_BLUR = 0.85, 0.0055, 0.6
 LASH_LENGTH, LASH_HANGS = (
     (0.06, 0.12),
     0.65,
@@ -402,16 +400,18 @@ def _lash_line(eyes: Sequence[Eye], share: Tensor, high: Tensor, width: Tensor) 
         for eye in eyes
     ]
     shut, lined, hair, paint, left, fine, strands, line = share.new_tensor(rows).T[..., None]
-    # In small pictures a line that is as wide as a pixel takes less light.
-    faint = math.prod((wide / line.clamp(min=1e-6)).clamp(max=1).sqrt() for wide in LASH_WIDE)
-    blurred, line = (line - LASH_WIDE[0]).clamp(min=1e-6) / width, line / width
+    blurred = LASH_BLUR * (line.square() - LASH_WIDE**2).clamp(min=1e-12).sqrt() / width
+    line = line.clamp(max=LASH_WIDE) / width
     tone = tone * (1 - SINGLE * fine)
     outwards = torch.where(left > 0, 1 - share, share)
     full = smoothstep(outwards, *LASHES_THICKEN)
     high = high + LINE_DROPS * shut * smoothstep(outwards, 0.5, 1.05)
     ends = smoothstep(LINE_ENDS - outwards, 0.0, 0.45) * smoothstep(outwards, *LINE_BEGINS)
-    thick = 1e-4 + line * ends * torch.where(high > 0, *(low + (most - low) * full for low, most in LASH_THICK))
-    core = LASH_COVER * faint * ends.sqrt() * (LASH_FAINT + (1 - LASH_FAINT) * full) * (-(high / thick).square()).exp()
+    own = [1e-4 + line * ends * (low + (most - low) * full) for low, most in LASH_THICK]
+    above, below = (torch.hypot(thick, blurred) for thick in own)
+    faint = sum(own) / (above + below)  # where it is blurred
+    core = LASH_COVER * faint * ends.sqrt() * (LASH_FAINT + (1 - LASH_FAINT) * full)
+    core = core * (-(high / torch.where(high > 0, above, below)).square()).exp()
     # Lashes spread outwards, and are not as long as one another.
     root = (outwards + LASH_SPREAD * (outwards - 0.45) * high).clamp(0, 2)
     waves = [(2 * math.pi * (count * root + phase)).sin() for count, phase in LASH_WAVES]

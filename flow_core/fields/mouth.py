@@ -59,6 +59,10 @@ TELLS = (
     0.012,
     0.020,
 )  # largest opening up to which what it shows says nothing, and from which on it is high enough to be looked at
+FADES = (
+    3 * EDGE,
+    0.15,
+)  # how far below teeth that are seen what hung there has faded, and the most, of the opening: of a low one that is the lip
 UNKNOWN = (0.015, 0.035)  # how far above what an opening showed nothing is known of what is seen there
 WIDENS = 0.0, 0.010  # by which a mouth opens more than it did, until what is painted there is there
 # By which it does so anywhere, or its upper lip rises, until upper teeth are painted before what it showed behind them
@@ -339,7 +343,7 @@ def ask_mouth(
     sa, sb = mouth.source.to(x - teeth[0], y - (teeth[1] + mouth.lift))
     length = mouth.source.length
     upper, lower, *looked = read(mouth.seen[:, None], (sa / length)[None])[:, 0]
-    apart = None
+    apart, fades = None, min(FADES[0], FADES[1] * mouth.gap)
     if mouth.jaw is not None:
         # Lower teeth and a tongue go with the jaw. Between them and the upper teeth it is dark; where a mouth shuts one row hides the other.
         ja, jb = mouth.source.to(x - teeth[0] - mouth.jaw[0], y - teeth[1] - mouth.jaw[1])
@@ -351,7 +355,8 @@ def ask_mouth(
         torn = smoothstep(farther, 0.0, TORN)
         apart = apart * torn
         # The dark that hung between two rows is no part of either.
-        looked[1] = looked[1] * (1 - torn * smoothstep(sb - looked[2], 0.5 * EDGE, 3 * EDGE))
+        last = (looked[0] - looked[2]).clamp(0.2 * EDGE, fades)
+        looked[1] = looked[1] * (1 - torn * smoothstep(sb - looked[2] - last, -2.5 * EDGE, 0.0))
         split = torch.where(lower_part, jaw[2], looked[0])
         sa, sb = torch.where(lower_part, ja, sa), torch.where(lower_part, jb, sb)
         upper, lower, looked[1] = (
@@ -361,7 +366,7 @@ def ask_mouth(
     if apart is None and looked:
         # What lies below the upper teeth stays where it was only where lips do.
         looked[1] = looked[1] * (
-            1 - smoothstep(opening - gap, 0.0, TORN) * smoothstep(sb - looked[2], 0.5 * EDGE, 3 * EDGE)
+            1 - smoothstep(opening - gap, 0.0, TORN) * smoothstep(sb - looked[2] - fades, -2.5 * EDGE, 0.0)
         )
     shift = sb - b
     higher, deeper = (upper - (top + shift)).clamp_(min=0), (bottom + shift - lower).clamp_(min=0)

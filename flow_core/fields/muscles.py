@@ -20,6 +20,7 @@ from torch import Tensor
 from torch.utils.weak import WeakIdKeyDictionary
 
 from ..faces.fit import FittedFace
+from ..faces.frowning import drawn_together
 from ..faces.landmarks import WIDEN
 from ..faces.rig import load_rig
 from ..geometry.grid import pixel_centers
@@ -165,9 +166,10 @@ class MusclesField:
         for i in range(count):
             at = i if crop.batch > 1 else 0
             face, one = faces[at], self.select(i % self.batch)
+            looks = face.view is not None and fitted is None and one.relax.min() > 0
+            face = _frowning_faces_of(crop)[at] if looks else face
             fine = crop.side[at] > SMALL or years_of(face.fitted.rig, one.controls[0]) > 0  # lines of the old are thin
             size = RASTER if fine else COARSE
-            looks = face.view is not None and fitted is None and one.relax.min() > 0
             moved.append(moved_face(face, one, size, looked_at(face, one) if looks else None))
         rest = None if self.rest is None else self.rest.flow(feather, crop)
         covered = None if crop.covered is None else crop.covered.to(self.device)
@@ -269,7 +271,9 @@ class MusclesField:
         return replace(made, rest=Field.reader(str(kind))(tensors, span, name)) if kind else made
 
 
-_FACES = WeakIdKeyDictionary()  # crop -> its faces: an edit that is dragged asks again and again
+_FACES, _FROWNING = (
+    WeakIdKeyDictionary() for _ in range(2)
+)  # crop -> its faces: an edit that is dragged asks again and again
 
 
 def _faces_of(crop: Crop) -> list[Face]:
@@ -281,6 +285,21 @@ def _faces_of(crop: Crop) -> list[Face]:
             return [Face.of(crop, i, fitted) for i in range(crop.batch)]
 
     return kept_with(_FACES, crop, None, made)
+
+
+def _frowning_faces_of(crop: Crop) -> list[Face]:
+    """The same, whose brows are seen to be drawn together where they are, so that a frown goes with what else they show. An edit that adds to what
+    they show does not ask: who squints a little may as well be taken for frowning, and would frown less."""
+
+    def made() -> list[Face]:
+        faces, together = _faces_of(crop), drawn_together(crop)
+        if not together.any():
+            return faces
+        with torch.inference_mode(False):
+            fitted = fit_shown(crop.places, together=together)
+            return [replace(f, fitted=fitted.select(i)) if together[i] else f for i, f in enumerate(faces)]
+
+    return kept_with(_FROWNING, crop, None, made)
 
 
 def _untold(meta: Mapping[str, object]) -> dict[str, object]:

@@ -39,6 +39,7 @@ from .reach import (
 MOST = 1.35  # of a unit after the edit; a face can overdo a little
 # How far units go to show in the picture what they should show by landmarks: a reader of pictures errs, too
 TRUST = 0.5
+FROWN_DOWN = 0.8  # of a full contraction, by which brows come down that are drawn together wholly
 LOOKS = 1  # at the picture, after each of which what it does not show as asked is mended
 # Rig units for one unit as the reader reads it (MediaPipe's), so that an expression lands on another face as it was read
 READ_SCALE = {
@@ -74,16 +75,32 @@ def _opposite() -> Tensor:
         return matrix
 
 
-def fit_shown(landmarks: Tensor, warm: FittedFace | None = None) -> FittedFace:
+def frowning(units: Tensor, together: Tensor) -> Tensor:
+    """What faces show, ``units [B,U]`` as of :func:`read_shown`, with brows that are drawn ``together [B]`` 0..1, of which that reader
+    knows nothing. They come down, too, but where their inner ends are up, as those of the sad are."""
+    names, units = load_rig().unit_names, units.clone()
+    comes_down = together * (1 - units[:, names.index("browInnerUp")].clamp(0, 1))
+    for side in ("Left", "Right"):
+        units[:, names.index(f"browTogether{side}")] = together
+        down = units[:, names.index(f"browDown{side}")]
+        down += (FROWN_DOWN - down).clamp(min=0) * comes_down
+    return units
+
+
+def fit_shown(landmarks: Tensor, warm: FittedFace | None = None, together: Tensor | None = None) -> FittedFace:
     """The rig fitted to faces, with the units that they show as the reader of units sees them, less what faces at rest show,
     times :data:`READ_SCALE`. Below 0 a face shows less than that, such as lids wide open.
 
     Args:
         landmarks: ``[B,161,2]`` crop points.
         warm: the fit of the same faces a frame earlier.
+        together: ``[B]`` how far their brows are drawn together, as of :func:`flow_core.faces.frowning.drawn_together`; None: not at all, for
+            landmarks do not tell.
     """
     with suited(len(landmarks) == 1):
-        return fit_faces(landmarks, warm, read_shown(landmarks).clamp(max=1))
+        shown = read_shown(landmarks)
+        shown = shown if together is None else frowning(shown, together.to(shown))
+        return fit_faces(landmarks, warm, shown.clamp(max=1))
 
 
 def read_shown(landmarks: Tensor, read: Tensor | None = None) -> Tensor:
@@ -202,7 +219,8 @@ def units_after(face: FittedFace, landmarks: Tensor, relax: Tensor, change: Tens
         missing = mended(read + asked - look.after(after))
         after = found(missing, landmarks_after(face, landmarks, after[None])[0], first, low, high)
     # Readers hardly see brows that are drawn together: who surely frowns does so by what was said.
-    frowns = change[names.index("browTogetherLeft")].clamp(0, 1)
+    frowned, frowns = (units[names.index("browTogetherLeft")].clamp(0, 1) for units in (shown, change))
+    frowns = torch.maximum(frowns, whole * frowned)
     return torch.where(units_named(face.rig, "brow"), after + (said - after) * frowns, after)
 
 

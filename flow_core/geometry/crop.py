@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -198,6 +198,17 @@ class Crop:
         one = slice(index, index + 1)
         mine = self._each(lambda value: value[one])
         return replace(self, score=self.score[one], glasses=self.glasses[one], of_picture=(0,), pictures=1, **mine)
+
+    def only(self, numbers: Sequence[int]) -> Crop:
+        """Some of the faces, in the same pictures; itself where all are asked for."""
+        numbers = sorted(numbers)
+        if numbers == list(range(self.batch)):
+            return self
+        score, glasses, of_picture = (
+            tuple(value[i] for i in numbers) if value else () for value in (self.score, self.glasses, self.of_picture)
+        )
+        mine = self._each(lambda value: value[numbers])
+        return replace(self, score=score, glasses=glasses, of_picture=of_picture, **mine)
 
     def faces_of(self, picture: int) -> list[int]:
         """Indices of the faces in one picture."""

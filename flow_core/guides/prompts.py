@@ -30,6 +30,7 @@ __all__ = [
 NEUTRAL = "a face"
 # Averaging over phrasings steadies an embedding (Radford et al., 2021, section 3.1.4).
 TEMPLATES = ("{}", "a photo of {}", "a portrait of {}", "a close-up of {}")
+UNTOUCHED = ("-", "\u2013", "\u2014")  # lines of prompts that leave a face as it is
 SURE = 0.4  # how well meanings have to explain a text all of whose words are new
 
 
@@ -61,14 +62,35 @@ class Prompt:
         ]
         parts = [part for piece in pieces for part in piece]
         if not parts:
+            why = "The prompt is empty, or all its weights are 0."
+            if text.strip(" |\n") and not cleaned(text).strip(" |\n"):  # calls of files, say
+                why = f"Nothing in {_quoted(text)} says what the face should be."
             raise PromptError(
-                "The prompt is empty, or all its weights are 0. Describe the face you want, for instance 'a smiling face' or "
+                f"{why} Describe the face you want, for instance 'a smiling face' or "
                 "'a smiling face | open mouth:0.5 | angry:-0.3'."
             )
         if not neutral.strip():
             raise PromptError(f"The neutral prompt is empty; describe the face as it is, for instance {NEUTRAL!r}.")
         spare = frozenset(words for piece in pieces if len(piece) > 1 for words, _ in piece)
         return cls(tuple(parts), " ".join(neutral.split()), spare)
+
+    @staticmethod
+    def lines_for(text: str, faces: int) -> tuple[str, list[int]]:
+        """The lines that ask for something, and the numbers of the faces that they are for: a dash alone leaves a face as it is,
+        where there is a line for each of several.
+
+        Raises:
+            PromptError: no line asks for anything.
+        """
+        lines = [line for line in text.splitlines() if line.strip()]
+        kept = [i for i, line in enumerate(lines) if line.strip() not in UNTOUCHED]
+        if faces == 1 or len(lines) != faces:
+            return text, list(range(faces))
+        if not kept:
+            raise PromptError(
+                "Every line of the prompt is a dash, which leaves its face as it is; ask something of one face."
+            )
+        return "\n".join(lines[i] for i in kept), kept
 
     @classmethod
     def parse_lines(cls, text: str, faces: int, neutral: str = NEUTRAL) -> list[Prompt]:
@@ -114,7 +136,7 @@ class Prompt:
                 why = "".join((f"{why}.", *(f" {one}" for one in guide.cannot(text, everything=True))))
                 meant = guide.near(text, TEMPLATES)
                 raise PromptError(
-                    f"Guide {guide.name} understands nothing in {text!r}{why} Ask in English or Chinese for what a face can do or be, for instance "
+                    f"Guide {guide.name} understands nothing in {_quoted(text)}{why} Ask in English or Chinese for what a face can do or be, for instance "
                     f"{', '.join(nearest(text, meant))}; the node FaceFlow Pick Prompt and `faceflow guides --wishes` list all. A full guide knows "
                     "any words."
                 )
@@ -131,9 +153,15 @@ class Prompt:
             fits = guide.reads_whole(longest.format(text))
             if not fits and not all(guide.reads_whole(longest.format(wish)) for wish in guide.wishes(text)):
                 raise PromptError(
-                    f"{text[:60]!r}... is too long for guide {guide.name}, which would leave out its end; say it in fewer words, or part "
+                    f"{_quoted(text)} is too long for guide {guide.name}, which would leave out its end; say it in fewer words, or part "
                     "its wishes by commas or |."
                 )
+
+
+def _quoted(text: str, most: int = 60) -> str:
+    """A text as a message shows it: its beginning, where it is long."""
+    text = " ".join(text.split())
+    return repr(text if len(text) <= most else f"{text[:most]}...")
 
 
 def understands(guide: Guide, text: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -74,6 +75,22 @@ class VideoSettings:
         if not math.isfinite(s):
             raise ValueError(f"The strength of frame {index} is {s}; give finite numbers.")
         return float(s)
+
+
+def parse_keyframes(text: str) -> Callable[[float], float]:
+    """Strength over time from ``"0:0, 1.5:1, 3:0"``, seconds and strengths, as :func:`keyframes`.
+
+    Raises:
+        ValueError: it cannot be read, or times do not rise.
+    """
+    pairs = [point.split(":") for point in re.split(r"[,;\n]+", text.strip(" ,;\n"))]
+    try:
+        points = [(float(seconds), float(strength)) for seconds, strength in pairs]
+    except ValueError:
+        points = []
+    if not points or not all(map(math.isfinite, (n for point in points for n in point))):
+        raise ValueError(f"{text[:60]!r} is no schedule; write SECONDS:STRENGTH, for instance 0:0, 1.5:1, 3:0.")
+    return keyframes(points)
 
 
 def keyframes(points: Sequence[tuple[float, float]]) -> Callable[[float], float]:

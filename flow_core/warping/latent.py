@@ -57,12 +57,15 @@ def warp_latent(
     """Warp a latent ``[B,C,h,w]`` as :func:`flow_core.warping.warp.warp` warps its picture; colours do not apply.
 
     Args:
-        latent: of the picture that the crop was made for, at one eighth of its size (or another of :data:`RATIOS`).
+        latent: of the picture that the crop was made for, at one eighth of its size (or another of :data:`RATIOS`); models of
+            pictures that are built on those of clips (Qwen-Image, Wan) have ``[B,C,1,h,w]``.
         mask: ``[B or 1,H,W]`` of the size of the picture, multiplies the edit.
 
     Raises:
-        ValueError: the latent is one of a video, or of a picture of another size, or batches do not fit.
+        ValueError: the latent has several frames, no rows and columns, or belongs to a picture of another size, or batches do not fit.
     """
+    if latent.ndim == 5 and latent.shape[2] == 1:
+        return warp_latent(latent[:, :, 0], crop, field, shape, mask, feather)[:, :, None]
     if latent.ndim != 4:
         kind = "video latents" if latent.ndim == 5 else "such latents"
         raise ValueError(

@@ -13,7 +13,8 @@ from flow_core.faces.detect import Detector
 from flow_core.faces.frowning import ACROSS, HIGH, UP, WIDE, drawn_together, grid_around
 from flow_core.faces.landmarks import AT, EYES
 from flow_core.faces.rig import load_rig
-from flow_core.fields.expressions import expression, expression_of, frowning
+from flow_core.fields.expressions import expression, expression_of
+from flow_core.fields.units import frowning
 from flow_core.geometry.crop import Crop
 from flow_core.io import picture
 from flow_core.warping.warp import warp

@@ -14,8 +14,8 @@ from flow_core.faces.hair import (
     blurred,
     enclosed,
     find_hair,
-    hangs,
-    how_low,
+    goes_on,
+    how_far,
     matted,
     middle,
     near_sure,
@@ -90,10 +90,10 @@ def test_colors_tell_where_the_network_doubts() -> None:
 def test_wide_doubt_is_no_hair_but_of_hair_that_is_hardly_known() -> None:
     core = disc(RADIUS)
     wide = torch.maximum(0.98 * core, 0.7 * disc(RADIUS + 6 / SIZE))
-    known = near_sure(wide, 2)
+    known = near_sure(wide, 1.0, 2)
     assert known[core == 1].min() > 0.9
     assert known[(disc(RADIUS + 4 / SIZE) == 0) & (disc(RADIUS + 5.5 / SIZE) == 1)].max() < 0.1
-    assert near_sure(0.8 * wide, 2).min() > 0.9
+    assert near_sure(0.8 * wide, 1.0, 2).min() > 0.9
 
 
 def test_hair_of_the_colour_of_the_wall_stays_as_it_was_found() -> None:
@@ -161,10 +161,40 @@ def test_long_hair_is_found_down_to_its_ends_and_nothing_beside_it(monkeypatch: 
     assert sure.all()
     assert found[0, 0][lock & (y < 1.37)].mean() > 0.9
     assert found[0, 0][coat].max() == 0
-    assert how_low(picture, within, span) == pytest.approx(1.4, abs=0.03)
+    assert how_far(picture, within, span) == pytest.approx(0.9, abs=0.03)
     near = middle(picture, span / WINDOW), middle(within, span / WINDOW)
-    assert hangs(*near, WINDOW)
-    assert not hangs(torch.where((y > 0.7)[None, None], 0.5 + grain, picture)[..., 80:-80, 80:-80], near[1], WINDOW)
+    assert goes_on(*near, WINDOW)
+    assert not goes_on(torch.where((y > 0.7)[None, None], 0.5 + grain, picture)[..., 80:-80, 80:-80], near[1], WINDOW)
+
+
+def test_hair_in_the_wind_is_found_and_not_that_of_a_neighbour(monkeypatch: pytest.MonkeyPatch) -> None:
+    """To the network of this test what is blue is hair."""
+    monkeypatch.setattr(hair, "load_hair", lambda device: lambda x: resized(30 * (x[:, 2:] - x[:, :1]) - 6, SIZE))
+    span, side = 2.5, 320
+    x, y = ((pixel_centers(side, side)[0] - 0.5) * span + 0.5).movedim(-1, 0)
+    head = ((x - 0.5).square() + (y - 0.3).square() < 0.35**2) & (y < 0.5)
+    blown, other = (x < 0.4) & (x > -0.5) & (y > 0.2) & (y < 0.4), (x > 1.05) & (y < 0.5)
+    grain = 0.1 * torch.rand(1, 1, side, side, generator=torch.Generator().manual_seed(0))
+    blue = (head | blown | other).float() * torch.tensor([-0.4, -0.2, 0.3])[:, None, None]
+    picture, within = 0.5 + blue + grain, torch.ones(1, 1, side, side)
+    found = find_hair(picture, 128, span)[0][0, 0]
+    assert found[blown & (x > -0.47)].mean() > 0.9
+    assert found[other].max() == 0
+    assert how_far(picture, within, span) == pytest.approx(1.0, abs=0.03)
+    assert goes_on(middle(picture, span / WINDOW), middle(within, span / WINDOW), WINDOW)
+
+
+def test_what_does_not_hang_together_with_hair_that_is_known_is_a_wall(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The network of this test is sure of a head of hair and of a thing, and not quite of a wall between these."""
+    at = pixel_centers(SIZE, SIZE)[0]
+    head = ((at - torch.tensor([0.5, 0.3])).norm(dim=-1) < 0.2).float()
+    wall, thing = (at[..., 0] > 0.65).float(), ((at - torch.tensor([0.9, 0.9])).norm(dim=-1) < 0.05).float()
+    logits = torch.stack([9 * head - 4, 3.8 * wall - 4, 7 * thing - 4]).amax(0)[None, None]
+    monkeypatch.setattr(hair, "load_hair", lambda device: lambda x: logits)
+    noise = torch.rand(1, 3, 128, 128, generator=torch.Generator().manual_seed(0))
+    found = find_hair(0.3 + 0.1 * noise, 64)[0][0, 0]
+    assert found[head > 0].mean() > 0.9
+    assert found[at[..., 0] > 0.75].max() < 0.1
 
 
 def test_a_head_at_the_border_of_a_picture_is_looked_at_without_its_streaks(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,6 +18,8 @@ def test_a_line_for_each_face() -> None:
     assert (str(one), str(other)) == ("a smile", "an angry face:0.5")
     assert Prompt.parse_lines("a smile", 3) == [Prompt.parse("a smile")] * 3
     assert Prompt.parse_lines("a big\nsmile", 1) == [Prompt.parse("a big smile")]
+    assert Prompt.lines_for("a smile\n\n - \nangry", 3) == ("a smile\nangry", [0, 2])
+    assert Prompt.lines_for("-\nangry", 3) == ("-\nangry", [0, 1, 2])  # no line for each
     with pytest.raises(PromptError, match="2 lines for 3 faces"):
         Prompt.parse_lines("a smile\nanger", 3)
 
@@ -90,6 +92,11 @@ def test_brackets_weigh_as_artists_know_them(text: str, parts: list[tuple[str, f
 def test_weights_that_cannot_be_meant_are_refused(text: str, why: str) -> None:
     with pytest.raises(PromptError, match=why):
         Prompt.parse(text)
+
+
+def test_what_is_left_out_is_named() -> None:
+    with pytest.raises(PromptError, match=r"Nothing in '<lora:smile:1>' says"):
+        Prompt.parse("<lora:smile:1>")
 
 
 @pytest.mark.parametrize("text", ["", "   ", "|", " | \n| ", "smile:0", "smile:0 | angry:-0"])

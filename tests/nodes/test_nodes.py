@@ -983,6 +983,60 @@ def test_video_takes_and_gives_video(comfy: SimpleNamespace, predictor_file: str
             run(comfy, "FaceFlowVideo", **wrong, **inputs)
 
 
+def test_video_needs_no_more_than_a_clip_and_a_prompt(comfy: SimpleNamespace) -> None:
+    frames = run(comfy, "FaceFlowExample", example="clip")[0][:3].clone()
+    image = run(comfy, "FaceFlowVideo", image=frames, prompt="an angry face", fps=2.0, schedule="0:0, 0.5:0, 1:1")[0]
+    assert torch.equal(image[:2], frames[:2])
+    assert not torch.equal(image[2], frames[2])
+    with pytest.raises(ValueError, match="is empty"):
+        run(comfy, "FaceFlowVideo", image=frames, prompt=" ")
+    for wrong in ("1", "0:0, x:1", "1:0, 0:1", "0:nan"):
+        with pytest.raises(ValueError, match=r"schedule|rising"):
+            run(comfy, "FaceFlowVideo", image=frames, schedule=wrong)
+    nobody = torch.full((2, 64, 80, 3), 0.5)
+    assert "No face found in 2 frames" in said(comfy, "FaceFlowVideo", image=nobody)
+
+
+def test_a_dash_leaves_a_face_as_it_is(comfy: SimpleNamespace) -> None:
+    two = run(comfy, "FaceFlowExample", example="two people")[0]
+    image, field, changed, crop, did = run(comfy, "FaceFlowEdit", image=two, prompt="-\na smiling face").args
+    assert field.batch == crop.batch == 1
+    assert "|" not in did
+    half = two.shape[2] // 2
+    assert torch.equal(image[:, :, : half - 40], two[:, :, : half - 40])
+    assert changed[:, :, half:].any()
+    with pytest.raises(ValueError, match="Every line"):
+        run(comfy, "FaceFlowEdit", image=two, prompt="-\n-")
+
+
+def test_choices_and_numbers_that_other_nodes_give_are_checked(
+    comfy: SimpleNamespace, photo: Tensor, face: object
+) -> None:
+    for node_id, inputs in (
+        ("FaceFlowEdit", {"image": photo, "method": "one_shot"}),
+        ("FaceFlowEdit", {"image": photo, "faces": "two"}),
+        ("FaceFlowAlign", {"image": photo, "faces": "two"}),
+        ("FaceFlowReadFace", {"crop": face, "mode": "Neutral"}),
+        ("FaceFlowExample", {"example": "dog"}),
+    ):
+        with pytest.raises(ValueError, match="use one of"):
+            run(comfy, node_id, **inputs)
+    for node_id, inputs in (("FaceFlowEdit", {"image": photo}), ("FaceFlowReadFace", {"crop": face})):
+        with pytest.raises(ValueError, match="strength is nan"):
+            run(comfy, node_id, strength=float("nan"), **inputs)
+    with pytest.raises(ValueError, match="batch is empty"):
+        run(comfy, "FaceFlowAlign", image=photo[:0])
+
+
+def test_a_mask_beside_the_face_is_named(comfy: SimpleNamespace, photo: Tensor, face: object, field: object) -> None:
+    beside, on = torch.zeros(1, *photo.shape[1:3]), torch.zeros(1, *photo.shape[1:3])
+    beside[:, :4], on[:, 60:120, 60:120] = 1.0, 1.0
+    for node_id, inputs in (("FaceFlowEdit", {}), ("FaceFlowApply", {"crop": face, "field": field})):
+        assert "mask lies over no face" in said(comfy, node_id, image=photo.clone(), mask=beside, **inputs)
+        shown = run(comfy, node_id, image=photo.clone(), mask=on, **inputs).ui
+        assert shown is None or "no face" not in str(shown.as_dict())
+
+
 def test_prompts_can_be_picked(comfy: SimpleNamespace) -> None:
     def picked(**options: object) -> str:
         return run(comfy, "FaceFlowPrompt", **options)[0]
@@ -998,6 +1052,7 @@ def test_what_is_saved_is_named_on_the_node(
     comfy: SimpleNamespace, field: object, photo: Tensor, loaded: object
 ) -> None:
     assert "told_00001_.safetensors" in said(comfy, "FaceFlowSave", field=field, filename_prefix="told")
+    assert said(comfy, "FaceFlowSave", field=field, filename_prefix=" ").startswith("field_00001_.safetensors")
     assert "out_00001_.npy" in said(comfy, "FaceFlowExport", field=field, format="field .npy", filename_prefix="out")
     assert "guide gain" in said(comfy, "FaceFlowScore", before=photo, after=photo, guide=loaded)
 

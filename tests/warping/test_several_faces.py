@@ -165,6 +165,9 @@ def test_a_latent_moves_as_its_picture(size: tuple[int, int], ratio: int) -> Non
     assert moved.shape == still.shape
     assert (moved - expected).abs().mean() < 0.12 * (still - expected).abs().mean() + 2e-3
     assert same_bits(warp_latent(still, crop, field, 0.0), still)
+    assert same_bits(
+        warp_latent(still[:, :, None], crop, field)[:, :, 0], moved
+    )  # as Qwen-Image's VAE encodes a picture
     small, found, _ = reduced(crop, tuple(still.shape[2:]))
     assert found == ratio
     outside = (taper_mask(small) == 0).expand_as(still[0])
