@@ -498,10 +498,12 @@ def main() -> int:
                 made = prepared(nodes, seeds)
             runs["node"] = lambda rng, seeds, work: case_node(rng, seeds, work, nodes, made)
         if "command" in kinds:
-            from flow_core.cli import main as cli
+            from flow_core.cli import common
 
-            detector, load = cli.load_detector(), cli.load_detector
-            cli.load_detector = lambda name="builtin", *a, **k: detector if name == "builtin" else load(name, *a, **k)
+            load, detector = common.load_detector, common.load_detector()  # loaded once for all commands
+            common.load_detector = lambda name="builtin", *a, **k: (
+                detector if name == "builtin" else load(name, *a, **k)
+            )
         found = {kind: Found() for kind in kinds}
         if o.only:
             one(kinds[0], int(o.only.split(":")[1]), runs[kinds[0]], seeds, o, found[kinds[0]])

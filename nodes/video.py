@@ -184,6 +184,7 @@ def _seen(seen: int, count: int) -> str:
 
 
 def _edited(frames: Tensor, editor: Editor, moves: MusclesField | None) -> Iterator[Edited]:
+    """All frames, edited; ``moves`` has a field for each."""
     from ..flow_core.video.clips import Frame
 
     def each() -> Iterator[Frame]:
@@ -197,7 +198,7 @@ def _edited(frames: Tensor, editor: Editor, moves: MusclesField | None) -> Itera
 
 
 def _driven(picture: Tensor, crop: Crop | None, moves: MusclesField, settings: VideoSettings) -> Iterator[Edited]:
-    """One picture through all expressions; its face is found once and lies still."""
+    """One picture, once for each field; its face is found once."""
     picture = picture.float().cpu()
     if crop is None:
         crop, _ = align(picture.movedim(-1, 0)[None], load("builtin"))
@@ -206,7 +207,7 @@ def _driven(picture: Tensor, crop: Crop | None, moves: MusclesField, settings: V
 
 
 def _moves(drive: FlowField, reference: str, field: FlowField | None, predictor: Predictor | None) -> MusclesField:
-    """The fields of all frames: what the driving clip does, and an edit of the whole clip along with it."""
+    """A field for each frame: the driving expression, plus ``field`` if there is one."""
     if not isinstance(drive, MusclesField):
         raise ValueError(f"A {drive.kind} field cannot drive; connect FaceFlow Read Face with the frames of a clip.")
     if predictor is not None:
@@ -218,7 +219,8 @@ def _moves(drive: FlowField, reference: str, field: FlowField | None, predictor:
 def _source(
     field: FlowField | None, predictor: Predictor | None, guide: Guide | None, prompt: str
 ) -> tuple[FlowField | FieldSource, str]:
-    """What gives each frame its field, the built-in predictor where nothing is connected, and a line about words that the guide does not know."""
+    """What makes the field of each frame (the built-in predictor if nothing is connected), and a sentence about words that the guide does
+    not know."""
     if field is not None and predictor is not None:
         raise ValueError("Connect a field or a predictor; one of the two.")
     if field is not None:
@@ -233,7 +235,7 @@ def _source(
 
 
 def _curve(strengths: object, count: int) -> list[float]:
-    """One number for each frame."""
+    """One number for each of ``count`` frames, from a number, a list, a curve (an object with ``interp``), or nothing."""
     if strengths is None:
         return [1.0] * count
     if isinstance(strengths, int | float):

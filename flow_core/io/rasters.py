@@ -34,7 +34,9 @@ def write_flo(path: Path, flow: np.ndarray) -> None:
 def read_flo(path: Path) -> np.ndarray:
     data = path.read_bytes()
     if data[:4] != _FLO:
-        raise RasterError(f"{path.name} is no .flo file: it begins with {data[:4]!r} instead of {_FLO!r}.")
+        raise RasterError(
+            f"{path.name} is no .flo file: it begins with {data[:4]!r} instead of {_FLO!r}; export it again as Middlebury .flo."
+        )
     if len(data) < 12:
         raise RasterError(f"{path.name} ends within its header; copy it again.")
     w, h = struct.unpack_from("<ii", data, 4)
@@ -60,7 +62,7 @@ def read_png16(path: Path) -> np.ndarray:
                 kind = image.mode if raw is None else raw.split(";")[0]
                 raise RasterError(
                     f"{path.name} is a PNG of {'8' if raw is None and image.mode != 'I;16' else '16'} bits a channel ({kind}); "
-                    "expected RGB of 16 bits."
+                    "expected RGB of 16 bits. Export it again as KITTI flow, or as a 16-bit ST-map."
                 )
             return sixteen.read(image, path, raw)
     except RasterError:
@@ -85,7 +87,7 @@ def read_npy(path: Path) -> np.ndarray:
             read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
             shape, fortran, kind = read(file)
             if kind.kind != "f":
-                raise RasterError(f"{path.name} holds {kind}, not floating-point numbers.")
+                raise RasterError(f"{path.name} holds {kind}, not floating-point numbers; save it as float32.")
             if any(n < 0 for n in shape):
                 raise RasterError(f"{path.name} claims an array {shape}; it is damaged, copy it again.")
             count = 1
@@ -139,7 +141,7 @@ def read_exr(path: Path, outside: Callable[[int, int], dict[str, np.ndarray]] | 
     """
     data = path.read_bytes()
     if data[:4] != _EXR:
-        raise RasterError(f"{path.name} is no OpenEXR file.")
+        raise RasterError(f"{path.name} is no OpenEXR file; export it again as .exr.")
     try:
         if data[5] & 0b11010:
             raise RasterError(

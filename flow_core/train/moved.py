@@ -30,6 +30,7 @@ from ..fields.units import fit_shown, units_after
 from ..geometry.grid import pixel_centers
 from ..geometry.sampling import sample_image
 from . import data
+from .guide_objective import sampling_weights
 from .views import Views
 
 SIDE = 128  # pixels of a picture
@@ -195,8 +196,6 @@ def unmoved(views: Views, index: Tensor) -> Tensor:
 
 def main(argv: list[str] | None = None) -> None:
     from safetensors.torch import save_file
-
-    from .guide import sampling_weights
 
     ap = argparse.ArgumentParser("python -m flow_core.train moved", description=__doc__.split("\n")[0])
     ap.add_argument("--data", type=Path, required=True, help="folder of the training faces")

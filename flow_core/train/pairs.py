@@ -26,7 +26,7 @@ from ..guides.nano import IMAGE_SIZE
 from . import attributes as A
 from . import colors, data
 from .captions import SLOPE
-from .guide import Objective, Shown, logits, normalise
+from .guide_objective import Objective, Shown, logits, normalise
 from .moved import WIDEN, Moved, unmoved
 from .reader import blendshapes
 
@@ -248,7 +248,7 @@ def _in_view(points: Tensor, angle: Tensor, zoom: Tensor, shift: Tensor, flip: T
 
 
 class PairsObjective(nn.Module):
-    """The losses of :class:`flow_core.train.guide.Objective` for single faces, and of pairs how their logits change.
+    """The losses of :class:`flow_core.train.guide_objective.Objective` for single faces, and of pairs how their logits change.
 
     Args:
         objective: of single faces.

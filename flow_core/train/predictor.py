@@ -59,7 +59,7 @@ from ..io import picture
 from ..io.sheets import sheet
 from ..warping.warp import warp
 from . import attributes, captions, data, faces, loop, shards
-from . import guide as guide_training
+from .guide_objective import sampling_weights
 from .views import Views
 
 MOST_PARTS = 3  # most parts of a prompt
@@ -537,7 +537,7 @@ def faces_of(train: data.Faces | list[str], o: argparse.Namespace):
 
         return draw
     usable = Views(train, o.seed).usable
-    weights, colored = guide_training.sampling_weights(train)[usable], train.color[usable]
+    weights, colored = sampling_weights(train)[usable], train.color[usable]
     if colored.any() and not colored.all():  # colours can be learnt from coloured faces alone: they are half of all
         weights = weights * torch.where(colored, weights[~colored].sum() / weights[colored].sum(), 1.0)
 

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import torch
 
-from . import attributes, data, faces, guide
+from . import attributes, data, faces
+from .guide_objective import sampling_weights
 from .views import Views
 
 WIDEN = 1.15  # MediaPipe wants some room around a face
@@ -34,7 +35,7 @@ def main(argv: list[str] | None = None) -> None:
     views = Views(train, o.seed, SIDE)
     usable = views.usable
     scale = attributes.Scale.fit(views.points[usable], [train.label[i] for i in usable.tolist()])
-    chosen = torch.multinomial(guide.sampling_weights(train)[usable], o.faces, generator=views.generator)
+    chosen = torch.multinomial(sampling_weights(train)[usable], o.faces, generator=views.generator)
     done, seen = [], []
     for index in usable[chosen].split(50):
         looks = [views.view(index, warp, 0.0, WIDEN) for warp in (False, True)]

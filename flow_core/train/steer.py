@@ -21,7 +21,7 @@ from ..editing.concepts import EXPRESSION, MEANINGS
 from ..guides.meaning import Meanings
 from . import attributes as A
 from . import captions, loop, moved, targets
-from .guide import Objective, Shown, auc, correlation, sampling_weights
+from .guide_objective import Objective, Shown, auc, correlation, logits, normalise, sampling_weights
 from .pairs import NAMES, Batch, Pairs, PairsObjective, responses, shown_units
 
 PAIRS = 16  # a step
@@ -244,8 +244,6 @@ FULL_STEP = 4.0  # logits, of a concept at its full amount
 @torch.no_grad()
 def still_logits(model: nn.Module, texts: Tensor, shown: Shown) -> Tensor:
     """Logits ``[N,K]`` of the usable faces as they are."""
-    from .guide import logits, normalise
-
     model.eval()
     parts = []
     for index in shown.usable.split(128):

@@ -19,6 +19,7 @@ from ..faces.landmarks import POINTS
 from ..guides.guide import BUILTIN, WEIGHTS, open_clip
 from ..guides.nano import CHANNELS, IMAGE_SIZE, NanoTower
 from . import data, guide, loop
+from .guide_objective import Shown, normalise, sampling_weights
 
 
 class Placed(nn.Module):
@@ -116,7 +117,7 @@ class Taught(nn.Module):
         """Losses of pictures ``[2n,3,S,S]`` with landmarks ``[2n,161,2]``, of which the second half shows the faces of the
         first."""
         [(teacher, ways, spread)] = self._frozen
-        features = self.visual.trunk(guide.normalise(self, picture))
+        features = self.visual.trunk(normalise(self, picture))
         off = F.normalize(self.visual.head(features), dim=-1) - shown_to(teacher, picture)
         along = (off @ ways.T).unflatten(0, (2, -1))
         return {
@@ -140,14 +141,14 @@ def shown_to(teacher: nn.Module, picture: Tensor) -> Tensor:
     """What the teacher, who looks at 112 px, sees of pictures ``[n,3,S,S]``: unit embeddings ``[n,D]``."""
     if picture.shape[3] != IMAGE_SIZE:
         picture = F.interpolate(picture, (IMAGE_SIZE,) * 2, mode="bilinear", antialias=True)
-    return teacher.encode_image(guide.normalise(teacher, picture), normalize=True)
+    return teacher.encode_image(normalise(teacher, picture), normalize=True)
 
 
-def teach(model: nn.Module, teacher: nn.Module, tokenizer, shown: guide.Shown, o: argparse.Namespace) -> None:
+def teach(model: nn.Module, teacher: nn.Module, tokenizer, shown: Shown, o: argparse.Namespace) -> None:
     """Train the image tower of ``model`` in place for ``o.teach`` steps with ``teacher``, from whose layers it starts where it has
     the like."""
     grow(model.visual.trunk, teacher.visual.trunk)
-    weights = guide.sampling_weights(shown.faces)[shown.usable]
+    weights = sampling_weights(shown.faces)[shown.usable]
     model.visual.to(memory_format=torch.channels_last)
 
     def batch(seed: int) -> tuple[Tensor, Tensor]:
@@ -176,7 +177,7 @@ def milliseconds(model: nn.Module, size: int) -> float:
     return 1e3 * statistics.median(taken)
 
 
-def figures(model: nn.Module, tokenizer, shown: guide.Shown) -> list[float]:
+def figures(model: nn.Module, tokenizer, shown: Shown) -> list[float]:
     """Mean AUC, correlation and correlation of changes, of shapes and then of colours."""
     with torch.no_grad():
         text = model.encode_text(tokenizer([c.text for c in guide.A.CONCEPTS]), normalize=True)
@@ -223,11 +224,11 @@ def report(train: data.Faces, test: data.Faces, o: argparse.Namespace) -> str:
         torch.manual_seed(o.seed)
         model, tokenizer = build(tower, size)
         model.load_state_dict(known, strict=False)
-        shown = guide.Shown(train, o.seed, size=size)
+        shown = Shown(train, o.seed, size=size)
         if o.teach:
             teach(model, teacher, tokenizer, shown, o)
         guide.fit(model, tokenizer, shown, _options(o, 0, o.steps))
-        found = figures(model, tokenizer, guide.Shown(test, o.seed + 1, shown.scale, size))
+        found = figures(model, tokenizer, Shown(test, o.seed + 1, shown.scale, size))
         if o.keep:
             o.keep.mkdir(parents=True, exist_ok=True)
             save_file({k: v.contiguous() for k, v in model.state_dict().items()}, o.keep / f"{name}.safetensors")
@@ -239,9 +240,9 @@ def report(train: data.Faces, test: data.Faces, o: argparse.Namespace) -> str:
     for width in o.widths:
         torch.manual_seed(o.seed)
         model, tokenizer = guide.build(text_width=width)
-        shown = guide.Shown(train, o.seed)
+        shown = Shown(train, o.seed)
         guide.fit(model, tokenizer, shown, _options(o, o.steps, 0))
-        found = figures(model, tokenizer, guide.Shown(test, o.seed + 1, shown.scale))
+        found = figures(model, tokenizer, Shown(test, o.seed + 1, shown.scale))
         count = sum(p.numel() for n, p in model.named_parameters() if not n.startswith("visual.")) / 1e6
         share, _ = guide.retrieval(model, tokenizer)
         lines.append(f"| {width} | {count:.1f} M | {share:.0%} | {found[0]:.2f} | {found[3]:.2f} |")
