@@ -82,7 +82,8 @@ def edit(o: argparse.Namespace) -> None:
     lines, meant = Prompt.lines_for(o.prompt, crop.batch)
     crop = crop.only(meant)
     prompts = Prompt.parse_lines(lines, crop.batch, o.neutral)
-    warn_unknown(prompts, guide)
+    common.warn_unknown(prompts, guide)
+    different = list(dict.fromkeys(prompts))
     start = time.perf_counter()
     field = common.make(
         photo.rgb, crop, guide, prompts if len(different) > 1 else different[0], o, " / ".join(map(str, different))
