@@ -174,7 +174,7 @@ ALL = (
 # What may stand around it in a wish that is about it alone: orders, articles, and where it is.
 _LEAST = r"(?:(?:please|can you|could you|and|now|just|also) )*"
 _ORDER = (
-    r"(?:(?:add|give|put|make|draw|remove|delete|erase|take|get|let|have|grow|shave|want|show|fix|hide|wear|change|with|wearing|having|has|without|no)(?: off| on| away| out| rid of)?"
+    r"(?:(?:add|give|put|make|draw|remove|delete|erase|take|get|let|have|grow|shave|trim|groom|want|show|fix|hide|wear|change|with|wearing|having|has|without|no)(?: off| on| away| out| rid of)?"
     r"(?: (?:him|her|them|me|it|he|she))?(?: (?:have|wear|grow|to))? )?"
 )
 _WHOSE = r"(?:(?:a|an|the|some|more|any|his|her|their|my|your|new|different|another|pair of|lots of|few|many) )*"
@@ -191,7 +191,7 @@ _LOOKS = re.compile(
 # what is asked of whoever reads it, and nothing of a face
 _QUESTION = re.compile(
     r"what(?:'s| is| are| was) (?:the|your|my|an?)\b.*|how (?:old|much|many|tall|far|long) (?:is|are|do|does)\b.*|(?:who|where|when) (?:is|are|was|can|do|will)\b.*"
-    r"|[你您]叫什么.*|.*(?:多少钱|几点了?|在哪里?|怎么(?:用|下载|安装))",
+    r"|what (?:can|could|do|does|will) (?:you|it|this|we|i) (?:do|edit|change|know)\b.*|[你您](?:都|还)?(?:能|会|可以)(?:做|干|画|帮我做)?(?:些|点)?什么.*|[你您]叫什么.*|.*(?:多少钱|几点了?|在哪里?|怎么(?:用|下载|安装))",
     re.IGNORECASE,
 )
 # what a face is compared with is not asked for

@@ -27,6 +27,18 @@ _VIEWED = re.compile(
 )
 _DOING = r"(?:smil|laugh|grin|cry|pout|sulk|giggl|frown|sob|yawn|scream|beam|sleep|weep|chuckl|glar|stare|star)\w*"
 
+_SMILE = r"(?:(?:an?|the|his|her|their) )?(?:\w+ )?(?:smil\w+|grin\w*)\b[^,.;]{0,20}?"
+_IN_EYES = (
+    r"\b(?:crinkl|reach|touch|fill|warm|wrinkl|narrow|extend|spread|go|travel|light)(?:e|s|es|ed|ing)?(?: up)?(?: (?:all the way|right|in|to|into|up to|around|at))*"
+    r" (?:(?:the )?corners of )?(?:(?:his|her|their|the|my|both|its) )?(?:very )?eyes\b"
+)
+_HIS_FACE = r"(?:his|her|their|the|my|your)(?: \w+)? (?:face|features|lips|mouth|eyes|expression|brow)(?=$|[,;.!])"
+_SEEN_ON = (
+    r"(?<=\w)(?: that| which| is| was| are)* (?:cross(?:es|ed|ing)|(?:pass|spread|flash|flicker|flit|play|wash|creep|dawn|sweep|break|written|etch|paint|plaster|carv|burn|glow|gleam|shin|glitter|blaz|show|visible|tug"
+    r"|hover|linger|settl|bloom|appear)(?:e|s|es|ed|ing|ged|ging)?(?: (?:all|clearly|slowly|suddenly|plainly|right))* (?:on|over|across|about|around|upon|up on|out on|into|in|through|at|behind)(?: the corners of)?)"
+    rf" {_HIS_FACE}"
+)
+
 _ANY_LOOK = r"(?:(?:facial|current|existing) )?(?:expressions?|emotions?|moods?|looks?|face|it|this|that)"
 
 
@@ -59,6 +71,26 @@ _COMPARED = [
         (
             r"\b(?:(?:closed|shut)[- ](?:mouth|lip|lips)|(?:close|closed|tight)[- ](?:mouthed|lipped)) (smil\w+|grin\w*|laugh\w*)\b",
             r"\1 with closed lips",
+        ),
+        # a smile that is in the eyes as well: "a warm smile that crinkles her eyes"
+        (
+            rf"\b{_SMILE}(?:\bnot|n't|\bnever|\bhardly|\bbarely|\bfail\w*|\bwithout)\b[^,.;]{{0,9}}?{_IN_EYES}",
+            "smile, less squinting, less raised cheeks",
+        ),
+        (r"笑[^，。]{0,3}[不没未][能有]?[^，。]{0,2}[到达进入染][^，。]{0,2}眼[睛底角里]?", "假笑"),
+        (rf"\b{_SMILE}{_IN_EYES}", "a genuine smile"),
+        (r"^(?!.*[不没未无]).*笑[^，。]{0,6}(?:到|进|达|漫|染)[^，。]{0,3}眼[睛底角里]?[^，。]{0,2}$", "真诚的笑"),
+        (r"真诚的?笑容?[，,]?眼角(?:有|带着?|现出)?(?:笑纹|细纹|鱼尾纹|皱纹)", "真诚的笑"),
+        # where a feeling is seen: "a flicker of doubt crosses her face", "rage burning in his eyes"
+        (_SEEN_ON, ""),
+        (
+            r"\b(?:(?:his|her|their|the|a) )?(?:(?:lower|bottom) )?(?:lips?|chin|mouth) (?:is |are |starts to |begins to )?(?:trembl|quiver|wobbl)\w*",
+            "about to cry",
+        ),
+        # who looks bad, and what shall be done about it
+        (
+            r"^(?:he|she|they|it|i)(?:'s|'re|'m| is| are| am| looks?| seems?) (?:a bit |a little |too |so |very |really |kinda )*(?P<fault>(?:tired|exhausted|sleepy|old|sick|ill|sad|angry|grumpy|mad|tense|stressed|worried|drunk|unhappy|annoyed|scared)(?: here| in this(?: \w+)?)?)[,;.] (?:so |please |can you |could you |just )*(?=(?:get rid of|remove|erase|reduce|lose|take away|hide|fade|conceal|soften)\b)",
+            r"no longer \g<fault>, ",
         ),
         (
             r"\b(smile|grin|laugh) (?:looks?|seems?|is|feels?) (?:a bit |so |too |very |kinda |really )*(?:forced|fake|stiff|unnatural|insincere)\b",

@@ -74,6 +74,10 @@ _TITLES = re.compile("老(?:板|师|铁|总|婆|公|外|家|是|实|鼠|虎|大|
 _ABOUT = re.compile(
     r"(?<!look)(?<!looking) (?:about|at|over|because|after|by|since|when|during|that) (?=\w)", re.IGNORECASE
 )
+_CAUSED = re.compile(
+    r"(?<!fresh)(?<!away)(?<!far)(?<!back)(?<!straight)(?<!different) (?:from|due to|because of|thanks to|caused by) (?=\w)(?!ear\b|the (?:left|right|side)\b)",
+    re.IGNORECASE,
+)
 # "laughing so much that ...": what comes before it is felt
 _SO_THAT = re.compile(r"(?P<felt>[^，。]{1,4}?)得(?!意|很|了|到|分|体|知|出).+")
 
@@ -324,20 +328,26 @@ def _felt_by_somebody(text: str, meanings: Meanings) -> Tensor | None:
             continue
         who = meanings.known((" " if text.isascii() else "").join(words))
         if who is None:
-            known = [k for k in map(meanings.known, words) if k is not None]
-            who = torch.stack([k * ages for k in known]).amax(0) if known else torch.zeros_like(feeling)
+            # of what he is the age counts alone, of how he is ("black-haired") all
+            *how, role = words
+            known = [k for k in map(meanings.known, how) if k is not None]
+            known += [k * ages for k in [meanings.known(role)] if k is not None]
+            who = torch.stack(known).amax(0) if known else torch.zeros_like(feeling)
         return feeling + BEHIND * who * ~shows
     return None
 
 
 def _felt_about_something(text: str, meanings: Meanings) -> Tensor | None:
-    """Amounts ``[C]`` of what is felt or done ("over the moon about the news", "smiling at a baby"), and not of what it is about. None of other texts."""
+    """Amounts ``[C]`` of what is felt or done ("over the moon about the news", "smiling at a baby"), or seen ("cheeks pink from the cold"), and not of
+    what it is about or comes from. None of other texts."""
     felt_alone = torch.tensor([name in FELT for name in meanings.names])
     for about in () if NEGATED.search(text) else _ABOUT.finditer(text):
         felt = meanings.known(text[: about.start()])
         if felt is not None and (felt * felt_alone).any():
             return felt
-    return None
+    caused = _CAUSED.search(text)
+    seen = meanings.known(text[: caused.start()]) if caused else None
+    return seen if seen is not None and seen.any() else None
 
 
 def _somebody(text: str) -> list[list[str]]:
