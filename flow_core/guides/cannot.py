@@ -51,7 +51,7 @@ ALL = (
         "Clothes, hats, jewellery and what else is worn stay as they are.",
         (
             r"hats?", r"caps?", r"crowns?", r"tiaras?", r"helmets?", r"beanies?", r"headbands?", r"hoods?", r"(?:face |medical )?masks?", r"bandages?", r"ear ?rings?",
-            r"necklaces?", r"piercings?", r"jewell?e?ry", r"scar(?:f|ves)", r"neckties?", r"shirts?", r"dress(?:es)?", r"suits?", r"clothes", r"clothing", r"outfits?", r"hair ?clips?",
+            r"necklaces?", r"piercings?", r"pierc(?:e|es|ed|ing) (?:(?:his|her|the|my|their) )?(?:\w+ )?\w+", r"jewell?e?ry", r"scar(?:f|ves)", r"neckties?", r"shirts?", r"dress(?:es)?", r"suits?", r"clothes", r"clothing", r"outfits?", r"hair ?clips?",
         ),
         ("帽子", "皇冠", "头盔", "耳环", "耳钉", "项链", "首饰", "口罩", "面具", "围巾", "衣服", "裙子", "衬衫", "西装", "领带", "发卡"),
     ),
@@ -59,7 +59,7 @@ ALL = (
         "Hair keeps its cut and its length; its colour can be changed, as in 'blond hair'.",
         (
             r"(?:much )?(?:longer|shorter|long|short|curly|curlier|straight|wavy|thicker|thinner|messy|spiky|shaved) hair", r"hair (?:longer|shorter|curly|straight|wavy)",
-            r"bald(?:ing|ness)?", r"bangs", r"pony ?tails?", r"pig ?tails?", r"braids?", r"dreadlocks", r"afro", r"mohawk", r"buzz ?cut", r"bob cut", r"hair ?cut", r"hair ?styles?", r"hair ?do",
+            r"(?:braided|plaited|permed|layered|slicked[- ]back|tied[- ](?:up|back)|loose|flowing) hair", r"hair (?:up|down|tied(?: up| back)?|back|pinned up)", r"bald(?:ing|ness)?", r"bangs", r"pony ?tails?", r"pig ?tails?", r"braids?", r"dreadlocks", r"afro", r"mohawk", r"buzz ?cut", r"bob cut", r"hair ?cut", r"hair ?styles?", r"hair ?do",
         ),
         ("(?:长|短|卷|直|波浪)头?发", "头发[^，。]{0,2}(?:长|短|卷|直|多|少)", "刘海", "发型", "秃头", "光头", "秃顶", "马尾", "辫子", "双马尾", "剪头发?", "理发"),
     ),
@@ -121,6 +121,11 @@ ALL = (
         ("(?:紫|粉|红|黄|金|橙)色?的?(?:眼睛|瞳孔|虹膜|眼瞳|眸子|眸|瞳)", "异色瞳", "竖瞳"),
     ),
     Cannot(
+        "Lips can be red, pink, orange, purple, dark or pale, and lids take blue, purple, green, pink, golden or dark eye shadow.",
+        (r"(?:(?:bright|dark|light|deep|neon) )*(?:green|blue|turquoise|teal|yellow|gold|golden|silver|white|rainbow|glitter|metallic) (?:lips|lipstick|lip ?gloss)", r"(?:(?:bright|dark|light|neon) )*(?:white|orange|yellow|rainbow|neon) (?:eye ?shadow|eyelids|lids)"),
+        ("(?:绿|蓝|黄|金|银|白|彩虹)色?的?(?:嘴唇|口红|唇膏|唇彩)", "(?:白|橙|橘|黄|彩虹)色?的?眼影"),
+    ),
+    Cannot(
         "Skin can be pale, tanned, dark, red, green or blue, and hair takes one colour.",
         (r"(?:purple|violet|rainbow|silver|striped) skin", r"(?:rainbow|two[- ]tone|multi-?colou?red|gradient|ombr[eé]|streaked|split[- ]dyed|half and half) hair"),
         ("(?:紫|银)色?的?皮肤", "(?:彩虹|渐变|双色|挑染)色?的?头?发"),
@@ -132,7 +137,7 @@ ALL = (
             r"muscular body", r"standing", r"sitting", r"kneeling", r"crouching", r"squatting", r"lying(?: down)?", r"running", r"jumping", r"dancing", r"waving", r"arms? (?:crossed|up|down|raised|spread|folded)",
             r"(?:crossed|folded|raised|spread|outstretched) arms?", r"lean(?:s|ing)? (?:forwards?|backwards?|back|in|sideways|to the (?:left|right|side))", r"full[- ]?body(?: shot| portrait| view)?", r"(?:action |fighting |power |sitting )?poses?",
         ),
-        ("全身", "姿势", "叉腰", "托腮", "耳朵", "脖子", "肩膀", "胳膊", "双手", "手指", "手势", "身材", "比心", "比耶", "站着", "坐着"),
+        ("全身", "姿势", "叉腰", "托腮", "耳朵", "脖子", "肩膀", "胳膊", "双手[^，。]{0,4}", "手指", "手势", "身材", "比心", "比耶", "站着", "坐着"),
     ),
     Cannot(
         "Lashes are not painted; eye shadow can be, as in 'dark eye shadow'.",

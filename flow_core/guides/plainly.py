@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from .ages import in_words
 from .around import wishes_alone
 from .clauses import PARTS
 
@@ -29,7 +30,7 @@ _DOING = r"(?:smil|laugh|grin|cry|pout|sulk|giggl|frown|sob|yawn|scream|beam|sle
 
 _SMILE = r"(?:(?:an?|the|his|her|their) )?(?:\w+ )?(?:smil\w+|grin\w*)\b[^,.;]{0,20}?"
 _IN_EYES = (
-    r"\b(?:crinkl|reach|touch|fill|warm|wrinkl|narrow|extend|spread|go|travel|light)(?:e|s|es|ed|ing)?(?: up)?(?: (?:all the way|right|in|to|into|up to|around|at))*"
+    r"\b(?:crinkl|reach|touch|fill|warm|wrinkl|narrow|extend|spread|go|get|come|make it|makes it|travel|light)(?:e|s|es|ed|ing)?(?: up)?(?: (?:all the way|right|in|to|into|up to|around|at))*"
     r" (?:(?:the )?corners of )?(?:(?:his|her|their|the|my|both|its) )?(?:very )?eyes\b"
 )
 _HIS_FACE = r"(?:his|her|their|the|my|your)(?: \w+)? (?:face|features|lips|mouth|eyes|expression|brow)(?=$|[,;.!])"
@@ -80,6 +81,10 @@ _COMPARED = [
         (r"笑[^，。]{0,3}[不没未][能有]?[^，。]{0,2}[到达进入染][^，。]{0,2}眼[睛底角里]?", "假笑"),
         (rf"\b{_SMILE}{_IN_EYES}", "a genuine smile"),
         (r"^(?!.*[不没未无]).*笑[^，。]{0,6}(?:到|进|达|漫|染)[^，。]{0,3}眼[睛底角里]?[^，。]{0,2}$", "真诚的笑"),
+        (
+            r"^(?=.*笑)(?!.*[不没未别])[^，。]*眼睛?[^，。]{0,3}(?:弯成|笑成|眯成|弯弯|弯起|眯起)[^，。]{0,4}$",
+            "真诚的笑",
+        ),
         (r"真诚的?笑容?[，,]?眼角(?:有|带着?|现出)?(?:笑纹|细纹|鱼尾纹|皱纹)", "真诚的笑"),
         # where a feeling is seen: "a flicker of doubt crosses her face", "rage burning in his eyes"
         (_SEEN_ON, ""),
@@ -160,6 +165,10 @@ _COMPARED = [
             r"\b(?:crank|turn|dial|ramp|push|bring)(?:s|ed|ing)? (?:up )?(?:the |his |her |their |that )?(\w+)(?: up)?(?: all the way)? to (?:eleven|11|the max|maximum)\b",
             r"extremely \1",
         ),
+        (
+            r"\b(?:beside (?:him|her|my|your|it)self|beside themselves|consumed|overwhelmed|bursting|racked|wracked|out of (?:his|her|their) mind) (?:with|by) (?=\w)",
+            "extremely ",
+        ),
         (r"\bno more than\b|\bnothing but\b", "only"),
         (
             rf"{_NOT_TO} (?:smile|smiling|grin|smirk)\b",
@@ -230,4 +239,5 @@ def compared(text: str) -> str:
     text = wishes_alone(" ".join(text.translate(_QUOTES).split()))
     for pattern, said in _COMPARED:
         text = pattern.sub(said, text)
+    text = in_words(text)
     return " ".join(text.split())

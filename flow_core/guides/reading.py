@@ -17,7 +17,7 @@ from .clauses import LESS, NOT, PARTS, ZH_PARTS, Clause, clauses
 from .degrees import DEGREE, NEGATED, STRONG, by_degree, certain, without_degree
 from .meaning import SECOND, UNDERSTOOD, Meanings
 from .orders import about_no_face
-from .phrasebook import inside, plain
+from .phrasebook import inside, plain, stems
 from .sentences import Sentences
 from .subjects import is_role
 
@@ -75,7 +75,7 @@ _ABOUT = re.compile(
     r"(?<!look)(?<!looking) (?:about|at|over|because|after|by|since|when|during|that) (?=\w)", re.IGNORECASE
 )
 _CAUSED = re.compile(
-    r"(?<!fresh)(?<!away)(?<!far)(?<!back)(?<!straight)(?<!different) (?:from|due to|because of|thanks to|caused by) (?=\w)(?!ear\b|the (?:left|right|side)\b)",
+    r"(?<!fresh) (?:from|due to|because of|thanks to|caused by) (?=\w)(?!ear\b|the (?:left|right|side)\b)",
     re.IGNORECASE,
 )
 # "laughing so much that ...": what comes before it is felt
@@ -215,9 +215,10 @@ def _clausewise(
         bare, much = without_degree(text)
         [alone, *without], [fit, *_] = _read(encode, meanings, [bare] if bare else [], whole)
         read, alone = alone, _likely(alone, text, meanings, sentences, fit)
-        meant = (
-            by_degree(alone, *without, text, much, meanings.known(bare) is not None) if bare else certain(alone, text)
-        )
+        felt = None if bare else _felt(text, meanings)  # how much of it is no doubt of the tower
+        meant = certain(alone, text) if felt is None else felt
+        if bare:
+            meant = by_degree(alone, *without, text, much, meanings.known(bare) is not None)
         return whole if torch.equal(meant, read) else meanings.point(meant)
     texts = [w.text for w in wishes]
     bares = [without_degree(w.text) if w.worth > 0 else ("", 1.0) for w in wishes]
@@ -226,11 +227,14 @@ def _clausewise(
     amounts, contrary, wrong, fits = torch.zeros_like(alone), False, False, []
     plainly = torch.zeros_like(alone)
     for n, (wish, row, (bare, much)) in enumerate(zip(wishes, rows, bares, strict=True), 1):
-        sure = meanings.known(wish.text) is not None
+        felt = None if bare else _felt(wish.text, meanings)
+        sure = felt is not None or meanings.known(wish.text) is not None
+        row = row if felt is None else felt
         known_bare = bool(bare) and meanings.known(bare) is not None
         plain = next(without) if bare else row
-        row = row if sure else _likely(row, wish.text, meanings, sentences, fit[n])
-        row = row * (row.abs() >= BESIDE * row.abs().max())
+        if not sure:
+            row = _likely(row, wish.text, meanings, sentences, fit[n])
+            row = row * (row.abs() >= BESIDE * row.abs().max())
         meant = row if sure else by_degree(row, plain, wish.text, much, known_bare) if bare else certain(row, wish.text)
         if meant.abs().max() < UNDERSTOOD:
             continue
@@ -285,8 +289,7 @@ def _likely(
     """Amounts ``[C]`` of a wish that the tower reads as ``row``, which explains its embedding as well as ``fit`` says, or, of a sentence, what it is likely to be
     about. What is likely to be about nothing on a face asks for nothing, and so does what either only guesses at. Of somebody with a quality that is known by heart ("an angry plumber") that quality counts."""
     row = _without_titles(row, text, meanings.names)
-    felt = _felt_by_somebody(text, meanings)
-    felt = _felt_about_something(text, meanings) if felt is None else felt
+    felt = _felt(text, meanings)
     if felt is not None:
         return felt
     said = plain(text).split()
@@ -315,6 +318,12 @@ def _likely(
     return row
 
 
+def _felt(text: str, meanings: Meanings) -> Tensor | None:
+    """Amounts ``[C]`` of what somebody feels, or feels about something, that is known by heart; None of other texts."""
+    felt = _felt_by_somebody(text, meanings)
+    return _felt_about_something(text, meanings) if felt is None else felt
+
+
 def _felt_by_somebody(text: str, meanings: Meanings) -> Tensor | None:
     """Amounts ``[C]`` of somebody who feels something ("an angry clown"): that feeling, and the age, shape and colours of such a one, but not what such a
     one would show of himself. None of other texts."""
@@ -333,7 +342,7 @@ def _felt_by_somebody(text: str, meanings: Meanings) -> Tensor | None:
             known = [k for k in map(meanings.known, how) if k is not None]
             known += [k * ages for k in [meanings.known(role)] if k is not None]
             who = torch.stack(known).amax(0) if known else torch.zeros_like(feeling)
-        return feeling + BEHIND * who * ~shows
+        return feeling + BEHIND * feeling.abs().max().clamp(max=1) * who * ~shows
     return None
 
 
@@ -346,7 +355,8 @@ def _felt_about_something(text: str, meanings: Meanings) -> Tensor | None:
         if felt is not None and (felt * felt_alone).any():
             return felt
     caused = _CAUSED.search(text)
-    seen = meanings.known(text[: caused.start()]) if caused else None
+    seen = plain(text[: caused.start()]) if caused else ""  # as it stands: who is "turning red" blushes, and is not red
+    seen = meanings.known(seen) if {seen, stems(seen)} & meanings.phrases.known.keys() else None
     return seen if seen is not None and seen.any() else None
 
 

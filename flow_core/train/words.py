@@ -11,6 +11,7 @@ tell the sentence encoder's embedding, of the phrases as of words of WordNet.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import itertools
 import json
 import math
@@ -30,7 +31,7 @@ from ..guides.guide import BUILTIN, WEIGHTS, Guide
 from ..guides.meaning import UNDERSTOOD, Meanings, log_map, point
 from ..guides.own import NanoGuide
 from ..guides.phrasebook import plain
-from ..guides.prompts import embed
+from ..guides.prompts import Prompt, PromptError, embed
 from ..guides.slips import meant
 from ..guides.subjects import CORE
 from ..guides.words import BYTES, MERGES, Words, word_tokens
@@ -314,8 +315,16 @@ def held_out(share: float) -> frozenset[str]:
 
 
 def understood(guide: Guide, texts: list[str]) -> Tensor:
-    """Amounts ``[N,C]`` that a guide reads from texts, as edits read them."""
-    return guide.meanings.read(torch.stack([embed(guide, text) for text in texts]))[0]
+    """Amounts ``[N,C]`` that a guide reads from texts as they are typed, with their weights, as edits read them; zeros where they are refused."""
+    rows = torch.zeros(len(texts), len(guide.meanings.names))
+    for row, text in zip(rows, texts, strict=True):
+        with contextlib.suppress(PromptError):
+            prompt = Prompt.parse(text)
+            prompt.unknown_words(guide)
+            for part, weight in prompt.heard(guide).parts:
+                [read], _ = guide.meanings.read(embed(guide, part)[None].cpu())
+                row += weight * read
+    return rows
 
 
 def right(amounts: Tensor, label: str) -> bool:
