@@ -122,8 +122,8 @@ ALL = (
     ),
     Cannot(
         "Lips can be red, pink, orange, purple, dark or pale, and lids take blue, purple, green, pink, golden or dark eye shadow.",
-        (r"(?:(?:bright|dark|light|deep|neon) )*(?:green|blue|turquoise|teal|yellow|gold|golden|silver|white|rainbow|glitter|metallic) (?:lips|lipstick|lip ?gloss)", r"(?:(?:bright|dark|light|neon) )*(?:white|orange|yellow|rainbow|neon) (?:eye ?shadow|eyelids|lids)"),
-        ("(?:绿|蓝|黄|金|银|白|彩虹)色?的?(?:嘴唇|口红|唇膏|唇彩)", "(?:白|橙|橘|黄|彩虹)色?的?眼影"),
+        (r"(?:(?:bright|dark|light|deep|neon) )*(?:green|blue|turquoise|teal|yellow|gold|golden|silver|white|rainbow|glitter|metallic) (?:lips|lipstick|lip ?gloss)", r"(?:(?:bright|dark|light|neon) )*(?:white|orange|rainbow|neon) (?:eye ?shadow|eyelids|lids)"),
+        ("(?:绿|蓝|黄|金|银|白|彩虹)色?的?(?:嘴唇|口红|唇膏|唇彩)", "(?:白|橙|橘|彩虹)色?的?眼影"),
     ),
     Cannot(
         "Skin can be pale, tanned, dark, red, green or blue, and hair takes one colour.",

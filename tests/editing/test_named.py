@@ -159,3 +159,19 @@ def test_every_concept_can_be_taken_away() -> None:
             taken = MusclesField.of(_relaxed(meaning.amounts))
             assert not taken.units.any(), name
             assert not taken.controls.any(), name
+
+
+@pytest.mark.parametrize(
+    ("text", "amounts"),
+    [
+        ("a smile that reaches the eyes", {"smile": 1.0, "cheeks raised": 0.9, "squint": 0.6}),
+        ("Mona Lisa's smile", {"smile": 0.5, "mouth closed": 0.45}),
+        ("less angry", {"anger": -0.5}),
+        ("a shy schoolboy", {"smile": 0.55, "young": 0.5, "look down": 0.45, "cheeks rosy": 0.4}),
+        ("restrained anger", {"anger": 0.5}),
+        ("smile, twintails, arms up", {"smile": 1.0}),
+    ],
+)
+def test_shades_are_mixtures(guide: Guide, text: str, amounts: dict[str, float]) -> None:
+    found = named(guide, Prompt.parse(text)).concepts
+    assert found == pytest.approx(amounts, abs=0.16)

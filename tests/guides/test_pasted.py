@@ -31,6 +31,7 @@ from flow_core.train import phrases
         ("masterpiece, 8k", "masterpiece, 8k"),
         ("a face with (red lips:1.3), blond hair", "a face with (red lips:1.3), blond hair"),
         ("happy :-)", "happy :-)"),
+        ("concentrating hard", "concentrating hard"),
     ],
 )  # fmt: skip
 def test_what_is_about_the_picture_is_left_out(text: str, left: str) -> None:

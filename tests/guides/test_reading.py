@@ -375,3 +375,27 @@ def test_what_is_undone_or_mended_is_turned_down(guide: Guide, text: str, name: 
 )
 def test_what_is_meant_is_read_and_nothing_beside_it(guide: Guide, text: str, names: set[str]) -> None:
     assert {*concepts(guide, text)} == names
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("a warm smile that crinkles her eyes, red lips", "a genuine smile, red lips"),
+        ("his smile never reaches his eyes", "smile, less squinting, less raised cheeks"),
+        ("笑意直达眼底", "真诚的笑"),
+        ("anger written all over his face", "anger"),
+        ("a flicker of doubt crosses her face", "a flicker of doubt"),
+        ("beside himself with rage", "extremely rage"),
+        ("smiling with closed eyes", "smiling with closed eyes"),
+        ("sadness in her eyes", "sadness in her eyes"),
+    ],
+)
+def test_where_a_feeling_is_seen_is_put_plainly(text: str, said: str) -> None:
+    assert compared(text) == said
+
+
+def test_what_the_guide_is_not_sure_of_is_said(guide: Guide) -> None:
+    note = unknown_note([Prompt.parse("smiling, hooked witch nose")], guide)
+    assert "not sure of 'hooked witch nose'" in note
+    assert note.startswith("Understood as")
+    assert not unknown_note([Prompt.parse("smiling, big eyes, raise the left eyebrow")], guide)
