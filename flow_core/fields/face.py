@@ -107,8 +107,8 @@ class Face:
 
     @functools.cached_property
     def behind(self) -> Behind | None:
-        """What lies behind the rims of its glasses; None where it wears none, or they are not surely told from skin."""
-        if self.glasses is None or self.view is None:
+        """What lies behind the rims of its glasses; None where it wears none, they are not surely told from skin, or nothing is painted."""
+        if self.glasses is None or self.view is None or self.colors is None:
             return None
 
         def made() -> Behind | None:

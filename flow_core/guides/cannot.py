@@ -145,7 +145,7 @@ ALL = (
         ("睫毛", "双眼皮贴", "亮片"),
     ),
     Cannot(
-        "Style, light, camera, background and sharpness of the picture stay as they are, and faces are not swapped.",
+        "Style, light, camera and background stay as they are, and faces are not swapped.",
         (
             r"(?:(?:anime|cartoon|manga|comic|pixar|disney|ghibli|painting|oil painting|watercolou?r|sketch|3d|lego|pixel art) (?:style|version|character|drawing|filter|look))", r"oil painting", r"watercolou?r", r"pencil sketch",
             r"cartoon(?:ify|ish)?", r"(?:(?:convert|turn|change|make)(?: it| the (?:photo|image|picture))? )?(?:(?:to|in|into|high contrast) )?(?:black and white|gr[ae]yscale|sepia|monochrome)", r"upscale(?:d)?(?: \w+)?", r"(?:swap|replace|exchange)(?:ping|d)? (?:his |her |the |this |my )?faces?(?: with .*)?", r"face ?swap",
