@@ -29,8 +29,8 @@ CHEEK = (50, 280)
 
 @pytest.fixture
 def crop(crops: dict[str, Crop]) -> Crop:
-    """A face that hardly smiles, with its lips together; of no picture, so that nothing is known of creases."""
-    return replace(crops["grace_hopper"], creases=None, view=None)
+    """A face that hardly smiles, with its lips together; without glasses, and of no picture, so that nothing is known of creases."""
+    return replace(crops["grace_hopper"], creases=None, glasses=())
 
 
 @pytest.fixture
