@@ -20,14 +20,8 @@ FULL = 1.1  # of a unit after the edit, unless the face shows more already
 # A control is taken less by this share for each standard deviation that a face has of it; least and most share
 ROOM = 0.25, 0.55, 1.2
 TOLD = "eye", "nose", "mouth", "lips", "chin"  # first words of controls of which landmarks tell how much a face has
-WHOLE = (
-    "older",
-    "younger",
-    "masculine",
-    "heavier",
-    "faceOlder",
-    "faceHeavier",
-)  # controls that move only if they are named
+# Controls that move only if they are named
+WHOLE = "older", "younger", "masculine", "heavier", "faceOlder", "faceHeavier"
 LEAST_SHOWN = 0.05  # of a unit; below it there is nothing to relax
 
 

@@ -95,10 +95,8 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
 }
 LEAST = 0.45  # a text whose similarity to the nearest example is below this names nothing
 NEARLY = 0.15  # amounts between 0.85 and 1.15 are taken for 1: the text states no amount
-LEAST_SPREAD, UNSEEN_SPREAD = (
-    0.05,
-    0.2,
-)  # standard deviations added to all units, and to those that the reader sees badly
+# Standard deviations added to all units, and to those that the reader sees badly
+LEAST_SPREAD, UNSEEN_SPREAD = 0.05, 0.2
 CONTROL_SPREAD = 0.4  # standard deviation of each control
 WITHIN = 0.12  # only examples whose similarity is within this share of the largest one count
 

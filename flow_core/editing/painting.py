@@ -31,7 +31,7 @@ DIM = 0.02  # sRGB, below which light and shade are noise
 LEAST_MASK = 1 / 512  # of a mask, below which nothing is painted: less than any format keeps
 REFERENCE_AREA = 0.012  # share of the face square that lips cover, on which a colour costs no more than what it is
 BARE = 0.0, 10.0  # L by which skin is lighter than a brow with its hairs, on the mean: none of it, and all
-SAID = {  # region -> what is wrong where there is none of it
+MISSING_NOTES = {  # region -> what is wrong where there is none of it
     "hair": "no hair was found (a bald or shaven head, a hat or a scarf), so that none is dyed",
     "irises": "the eyes are closed or covered, so that their colour stays",
     "eyelids": "the eyelids are covered, so that nothing is painted there",
@@ -41,23 +41,6 @@ SAID = {  # region -> what is wrong where there is none of it
     "cheeks": "the cheeks are covered, so that nothing is painted there",
     "skin": "no skin is seen, so that nothing is painted there",
 }
-
-
-def paint_masks(gates: Gates, landmarks: Tensor, aligned: Tensor, size: int) -> Tensor:
-    """Where colour may go, for each region with an open gate.
-
-    Args:
-        gates: of the prompt.
-        landmarks: ``[B,161,2]`` in crop points.
-        aligned: the face squares ``[B,3,S,S]``: what covers a region is spared.
-        size: side of the mask.
-
-    Returns:
-        ``[B,R,size,size]`` 0..1.
-    """
-    seen = Seen(landmarks, aligned, size)
-    masks = [gate * seen.region(name) for name, gate in gates.regions.items() if gate > 0]
-    return torch.cat(masks, 1) if masks else aligned.new_zeros(len(landmarks), 0, size, size)
 
 
 def region_cost(masks: Tensor) -> Tensor:
@@ -299,7 +282,7 @@ class RegionColors:
             ),
         )
         self.points = pixel_centers(*masks.shape[2:], masks.device)
-        self.note = said(self.regions, share * (1 - seen.there(self.regions)))
+        self.note = missing_note(self.regions, share * (1 - seen.there(self.regions)))
 
     def _named(self, tints: Sequence[Mapping[str, Tint]], seen: Seen, amount: float) -> Tensor:
         """The shifts ``[B,R,3]`` of what is named, in Lab."""
@@ -347,7 +330,7 @@ def means(picture: Tensor, masks: Tensor) -> Tensor:
     return torch.einsum("bchw,brhw->brc", picture, masks) / masks.sum((2, 3)).clamp(min=1e-3)[..., None]
 
 
-def said(regions: Sequence[str], missing: Tensor) -> str:
+def missing_note(regions: Sequence[str], missing: Tensor) -> str:
     """A sentence about regions that are asked for and not seen, ``missing [B,R]`` 0..1; empty where there is none."""
     lacking = (missing > 0.5).cpu()
     parts = []
@@ -355,5 +338,5 @@ def said(regions: Sequence[str], missing: Tensor) -> str:
         if lacking[:, r].any():
             which = [str(i + 1) for i in lacking[:, r].nonzero()[:, 0].tolist()]
             where = f" on face {', '.join(which)}" if len(lacking) > 1 else ""
-            parts.append(f"{SAID[name]}{where}")
+            parts.append(f"{MISSING_NOTES[name]}{where}")
     return "; ".join(parts).capitalize() + "." if parts else ""

@@ -122,18 +122,14 @@ WITHIN = 0.1  # colours less alike than the nearest one by this share count no m
 # how much of the way a colour goes: a face all of another colour is another face
 REACH = {"skin": 0.6, "cheeks": 0.8, "under-eyes": 0.8, "irises": 0.7, "eyelids": 0.95}
 MOST = 0.95  # of the others
-SKIN, BRIGHTEST = (
-    56.0,
-    80.0,
-)  # L of the skin, and of the brightest part of a face, in the light in which the table holds
+# L of the skin, and of the brightest part of a face, in the light in which the table holds
+SKIN, BRIGHTEST = 56.0, 80.0
 OWN_HUE = 9.0  # distance in a and b from usual skin up to which it is the skin itself, and not coloured light
 FARTHEST = 18.0  # L by which skin changes at most: a face that is lighter or darker by more is another face
 # share of usual skin's colour in a face's, up to which its picture has no colours, and from where on it has them: a tan is grey in the former
 COLORED = 0.1, 0.35
-FLESH = (
-    0.9,
-    36.0,
-)  # cosine of the hues of usual skin and of a colour, at least, and its chroma, at most, that skin has without paint
+# Cosine of the hues of usual skin and of a colour, at least, and its chroma, at most, that skin has without paint
+FLESH = 0.9, 36.0
 OWN_LIGHT = 0.9  # exponent: nearly all of what makes a face dark is taken for the light, and a part for its skin
 
 

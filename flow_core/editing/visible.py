@@ -35,15 +35,11 @@ SPARED = {  # what a soft border must not tint
     "under-eyes": ("irises",),
     "eyelids": ("brows", "irises"),
 }
-BROW_END = (
-    0.3,
-    0.3,
-)  # how much of a colour the inner end of a brow takes, and the share of its length from where on it takes all
+# How much of a colour the inner end of a brow takes, and the share of its length from where on it takes all
+BROW_END = 0.3, 0.3
 SKIN_MARGIN = 0.1  # how far skin (brow, ears, neck) may lie beyond the landmarks, fractions of the crop side
-HUE_SPREAD, LIGHT_SPREAD = (
-    0.028,
-    0.5,
-)  # standard deviations of a face's skin: in r and g of r + g + b = 1, and in ln of brightness
+# Standard deviations of a face's skin: in r and g of r + g + b = 1, and in ln of brightness
+HUE_SPREAD, LIGHT_SPREAD = 0.028, 0.5
 OPEN_EYES = (0.085, 0.125)  # height of an opened eye in its widths: from closed to open
 CONTRAST = (0.1, 0.18)  # L of the bright less the dark of an eye, in L of the skin: dark glasses, and an eye
 EYE_SKIN = (0.12, 0.3)  # share of skin around eyes that dark glasses leave, and that is enough
@@ -66,10 +62,8 @@ SHORT = 0.075, 0.11  # of the square, that it covers: where it is shorn all over
 # of a pixel that looks like skin, what is none of the hair; how far, CIE Lab, it may look otherwise
 SHORN, SHORN_ALIKE = 0.85, 9.0
 SKULL = 1.15, 1.1  # half widths of a face, and heights of it below the eyes, that a head with its hair has
-NECK = (
-    0.05,
-    0.22,
-)  # of the square below the chin, up to where a neck may go on, and by where it has faded into what is not painted
+# Of the square below the chin, up to where a neck may go on, and by where it has faded into what is not painted
+NECK = 0.05, 0.22
 COLLAR = 0.2, 0.5  # the same of a neck that goes on below the face square
 WALL = 0.1, 0.3  # share of what lies beside a face that looks like skin: none, and too much
 FRINGE = 1.0, 1.4  # of the way up from the brows to the top of the face, between which a fringe may end and hair begin

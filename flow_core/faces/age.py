@@ -23,10 +23,8 @@ WAYS, CHIN = ((33, 263), (234, 454), (10, 152), (168, 2), (98, 327), *(eye[1:] f
 WEIGHTS = (65.2, -120.5, -28.0, 30.7, 41.6)
 CONSTANT = 178.9
 CHILD = 4.0, 10.0  # of the sum: up to which a face is no small child's, and from which on it surely is a baby's
-TURNED = (
-    0.12,
-    0.3,
-)  # yaw and pitch as of :func:`flow_core.faces.landmarks.pose`, from which on proportions tell less, and nothing
+# Yaw and pitch as of :func:`flow_core.faces.landmarks.pose`, from which on proportions tell less, and nothing
+TURNED = 0.12, 0.3
 
 
 def childlike(places: Tensor) -> Tensor:

@@ -135,11 +135,8 @@ def behind_rims(view: Tensor, worn: Worn, places: Tensor, pixel: float) -> Behin
         places: ``[161,2]`` its landmarks, crop points.
         pixel: side of a pixel of the picture, or of one that would be as blurred, crop fractions: borders are no sharper.
     """
-    device, view, places = (
-        view.device,
-        view.cpu(),
-        places.cpu(),
-    )  # a path is found in steps, which an accelerator is slow at
+    # A path is found in steps, which an accelerator is slow at
+    device, view, places = view.device, view.cpu(), places.cpu()
     middle, across, up = axes(places)
     blur = pixel / across.norm().clamp(min=1e-4).item()
     if worn.rims is None or worn.dark or blur > BLURRED:

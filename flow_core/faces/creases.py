@@ -27,10 +27,8 @@ AROUND = 0.16  # of it: what lies within is compared, so that beards have no lin
 DARK = 0.05  # added to sRGB values before their logarithm is taken, so that black is not infinitely far away
 TIMES = 4  # by which an even surface is coarser
 EVEN = 0.035  # of the face square: what of skin is narrower is no part of an even surface
-ODD, ROUNDS = (
-    0.2,
-    3,
-)  # by how much the logarithm of what counts little for it differs from it; and how often it is found
+# By how much the logarithm of what counts little for it differs from it; and how often it is found
+ODD, ROUNDS = 0.2, 3
 BRIGHT = 0.5  # share of what is lighter than that surface which counts: a highlight may be the lamp's
 GRAIN = (
     0.04  # by how much texture of skin is lighter or darker than the skin around; what is more is the edge of a fold

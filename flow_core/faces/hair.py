@@ -41,10 +41,8 @@ STRAND = 0.05  # of the face square, how wide and high hair is there at least th
 # times the mean of their logits, and more: what several looks take for hair is more certainly some than for each of them, and what hangs from hair is
 ALTOGETHER = 2.0, 0.5
 HANGS = 0.35  # probability from which on hair there hangs together with that above
-BLACK = (
-    0.08,
-    0.14,
-)  # mean of R, G and B of hair, and of its places, that are as black as is seen, and may have no texture
+# Mean of R, G and B of hair, and of its places, that are as black as is seen, and may have no texture
+BLACK = 0.08, 0.14
 ENDS = 0.15  # of the face square, over which hair fades that goes on beyond what is looked at
 WINDOWS = 1.0, WINDOW, FAR  # sides of the face square of the squares that the network looks at
 WHOLE = 0.95  # share of it from which on the furthest look is trusted alone: it takes streaks for hair
@@ -58,20 +56,16 @@ BLURRED = (
 )
 HOLE = 0.05  # of the square, half the width of holes in hair that are none
 CONNECTED = 48  # pixels a side of the face square, at which it is looked what hangs together
-SURELY, ABOUT = (
-    0.8,
-    (0.45, 0.25),
-)  # probability of hair about the face, and how far from the middle of its square that is, across and down
+# Probability of hair about the face, and how far from the middle of its square that is, across and down
+SURELY, ABOUT = 0.8, (0.45, 0.25)
 ALIKE = 0.06, 0.12  # difference in R, G or B from the hair around: that is hair too, and that may be anything
 DOUBTED = 0.1, 0.3  # probability of a hole: that is one, and that may be hair
 # probabilities from and up to which there may be hair, there is taken to be, and surely is some, where the network hardly knows such hair, and
 # where it does: what is left out of hair that can hardly be told from what lies beyond is not seen
 UNKNOWN, SEEN = ((0.3, 0.62),) * 3, ((0.1, 0.4), (0.45, 0.8), (0.7, 0.95))
 KNOWN = 0.4, 0.52  # share of the hair of which the network is sure, where it hardly knows such hair, and where it does
-CROWN = (
-    0.33,
-    0.42,
-)  # half the width and the height of what lies above the middle of the face square, where hair is looked at alone, too, and
+# Half the width and the height of what lies above the middle of the face square, where hair is looked at alone, too
+CROWN = 0.33, 0.42
 KNOWN_ABOVE = 0.62, 0.75  # the same shares there
 CORE, SOME = (0.85, 0.95), (0.7, 0.92)  # probability of hair: that is surely some, and that may be where that is far
 HELD = 0.02  # of the face square, that is near to it

@@ -21,10 +21,8 @@ ROWS, COLUMNS = 8, 32  # samples of an eye
 BETWEEN, ALONG = (0.12, 0.88), (0.02, 0.98)
 RADIUS = 0.17, 0.28  # of an iris, in widths of the eye: children have large ones
 DISC, RING = (0.85, 1.0), (1.05, 1.2, 1.8, 2.2)  # in radii: the border of the disc, and those of what lies around it
-FARTHEST, PLACES = (
-    0.24,
-    25,
-)  # widths of the eye by which irises lie off their landmarks at most, and how many places are tried
+# Widths of the eye by which irises lie off their landmarks at most, and how many places are tried
+FARTHEST, PLACES = 0.24, 25
 CORNER = 0.12  # and how near they come to a corner
 USUAL, PULL = 0.15, 0.08  # what is usual of that, and the contrast that it has to be worth
 TONES = 0.3, 0.85  # shares of an eye that are as dark as an iris, and not as light as its white

@@ -50,7 +50,6 @@ POINTS = tuple(sorted({*OVAL, *LIPS, *LIPS_INNER, *NOSE, *FOREHEAD, *(i for pair
 AT = {mesh: i for i, mesh in enumerate(POINTS)}  # Face Mesh index -> place in POINTS
 _OTHER = {**dict(_PAIRS), **{b: a for a, b in _PAIRS}}
 KNOWN, SEEN = 192, 8  # numbers by which the network knows the whole face, and sees each point
-FEATURES = len(POINTS) * SEEN + KNOWN
 MIRROR = tuple(AT[_OTHER.get(i, i)] for i in POINTS)  # where each point lies in a mirrored picture
 
 
@@ -109,7 +108,7 @@ class Landmarks(nn.Module):
         return self.study(picture)[:2]
 
     def study(self, picture: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Points as :meth:`looks` gives them, and what of the picture tells where they are: ``[B,FEATURES]``."""
+        """Points as :meth:`looks` gives them, and what of the picture tells where they are: ``[B,161*SEEN+KNOWN]``."""
         maps = [self.tower.stem(4 * (picture - 0.5))]
         for stage in self.tower.stages:
             maps.append(stage(maps[-1]))

@@ -18,16 +18,11 @@ from ..geometry.sampling import sample_image
 from .landmarks import AT, CHEEKS, EYES, LIPS, LIPS_INNER
 
 SIZE = 128  # pixels a side of the face square that is looked at
-COLUMNS, ROWS = (
-    19,
-    16,
-)  # where it is looked between the lips: from corner to corner, and from the upper lip to the lower one;
-SUB = 3  # and of how many places each row is the mean
-TEETH = (
-    0.25,
-    0.27,
-    0.62,
-)  # lightness of teeth: a constant, and the parts of the cheeks and of the white of the eyes in it
+# Where it is looked between the lips: from corner to corner, and from the upper lip to the lower one
+COLUMNS, ROWS = 19, 16
+SUB = 3  # places of which each row is the mean
+# Lightness of teeth: a constant, and the parts of the cheeks and of the white of the eyes in it
+TEETH = 0.25, 0.27, 0.62
 WHITE = (
     0.6  # of the lightness of the cheeks, that the white of the eyes has at least: narrow eyes and dark glasses hide it
 )

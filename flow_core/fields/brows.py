@@ -114,9 +114,8 @@ def staying(side: int, landmarks: np.ndarray, view: Tensor, lids: Tensor) -> np.
     return (reach + TIPS).clip(STAYS, MOST_STAYS)
 
 
-_STAYING, _EVENED = (
-    (WeakKeyDictionary(), WeakKeyDictionary()) for _ in range(2)
-)  # face -> what is seen of it on the viewer's left and right
+# Face -> what is seen of it on the viewer's left and right
+_STAYING, _EVENED = ((WeakKeyDictionary(), WeakKeyDictionary()) for _ in range(2))
 
 
 def stays_on(face: Face, landmarks: np.ndarray) -> Stays:

@@ -25,10 +25,8 @@ NARROWS = 0.27  # of its width, by which a mouth with a full smile narrows
 RAISES = 0.028  # crop fractions by which such a smile raises the edge of the upper lip
 # Share of an opening by which a chin goes up where that shuts, of what is more than a grin alone opens, crop fractions: jaws hardly drop in grins
 CHIN, SHOWS = 0.4, 0.046
-SMILE = (
-    0.2,
-    0.8,
-)  # of a smile with teeth, or of what draws lips out as far, from where on it is a grin, and where it is one
+# Of a smile with teeth, or of what draws lips out as far, from where on it is a grin, and where it is one
+SMILE = 0.2, 0.8
 
 _JAW = [AT[i] for i in (172, 136, 150, 149, 176, 148, 152, 377, 400, 378, 379, 365, 397)]  # the contour below the mouth
 _MIDDLES = EDGES[1::2, 5].tolist()

@@ -14,10 +14,8 @@ TABLE = 256  # samples of a curve
 SAMPLES = np.arange(TABLE) / (TABLE - 1)
 UPPER_SHUTS = 0.82  # the upper lid's share of the way on which lids meet
 DEEPEST = 1.3  # power of shares of the way outwards that makes the line deepest beyond the middle
-SAG = (
-    0.03,
-    0.13,
-)  # least and most depth of the line where they do, in widths of the eye: 0.085 in the mean of 75 photographs
+# Least and most depth of the line where they do, in widths of the eye: 0.085 in the mean of 75 photographs
+SAG = 0.03, 0.13
 # Height of eyes that are opened as wide as may be, in their widths; and the share of their own height by which larger ones open at most
 WIDEST, OPENS = 0.50, 0.12
 

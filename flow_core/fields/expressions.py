@@ -44,10 +44,8 @@ _SMILING = {
 }
 _ALL = {"relax": 1.0}
 FAR = 4.0  # an amount beyond that was meant otherwise, in per cent or out of ten
-TURNED = (
-    0.08,
-    0.25,
-)  # yaw as of :func:`flow_core.faces.landmarks.pose` at which a face is read as lopsided, and hardly of use as such
+# Yaw as of :func:`flow_core.faces.landmarks.pose` at which a face is read as lopsided, and hardly of use as such
+TURNED = 0.08, 0.25
 PRESETS: dict[str, dict[str, float]] = {
     "neutral": _ALL,
     # The eyes make a smile; corners drawn out farther than this make a clown's. Lips part as far as people's do at such a smile: of those

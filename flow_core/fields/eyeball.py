@@ -141,10 +141,8 @@ class Eyeball(NamedTuple):
     )  # [2,TABLE] how far lashes, paint and the shade of lids reach down from the upper lid and up from the lower one
 
 
-_SEEN = (
-    WeakKeyDictionary(),
-    WeakKeyDictionary(),
-)  # face -> its eyeballs on the viewer's left and right: an edit asks several times
+# Face -> its eyeballs on the viewer's left and right: an edit asks several times
+_SEEN = WeakKeyDictionary(), WeakKeyDictionary()
 
 
 def eyeball_of(face: Face, side: int, frame: Frame, seen: np.ndarray, iris: tuple[float, float, float]) -> Eyeball:

@@ -37,10 +37,8 @@ LOWER_LID = 0.05
 UPPER_OPENS = 0.8  # the upper lid's share of what an eye opens
 IRIS, MARGIN = 0.2, 0.06  # radius of an iris, and how near it comes to a corner, in widths of the eye
 LINE = 0.003  # how far above its edge an upper lid is asked when it is shut: at the edge itself the eye shines through
-SHUTS, LASHED = (
-    0.2,
-    0.35,
-)  # of its opening below which an eye is all but shut, and how much light the line of its lashes takes
+# Of its opening below which an eye is all but shut, and how much light the line of its lashes takes
+SHUTS, LASHED = 0.2, 0.35
 # How far that skin covers what was seen, between which shares of its height it ends, how soon above the lid's edge it begins, in widths of the eye,
 # and of the eye at its corners
 LID_BARE, LID_TOP, LID_EDGE, LID_ENDS, DOME = (0.45, 0.85), (0.4, 1.0), 0.03, 0.12, 0.92
@@ -59,31 +57,23 @@ LINE_SHADE, SHADE_SOFT = 0.28, (0.13, 0.10)
 PAINT_SOFT, PAINT_BEGINS = (0.24, 0.09), (-0.05, 0.35)
 # Half the width of that line in pixels at least; from which half width on that is the blur of the picture; and which part of that the line is drawn with
 LASH_PIXEL, LASH_WIDE, LASH_BLUR = 0.85, 0.0055, 0.6
-LASH_LENGTH, LASH_HANGS = (
-    (0.06, 0.12),
-    0.65,
-)  # how far short and long ones hang down, in widths of the eye, and how far they cover
+# How far short and long ones hang down, in widths of the eye, and how far they cover
+LASH_LENGTH, LASH_HANGS = (0.06, 0.12), 0.65
 # Shares of single ones, and of the strands in which they stick together, that pixels may be as large as, and are too large; how they spread; and
 # their number and phase
 SINGLE = 0.5  # by how much darker a single one is than all that is seen of them from afar
 HAIRS_SEEN, LASH_SPREAD, LASH_WAVES = (0.25, 0.62), 2.2, ((31.0, 0.0), (13.3, 0.2), (71.0, 0.6))
 LINE_BEGINS = -0.02, 0.14  # from the inner corner on, in widths of the eye
-LINE_ENDS, LINE_DROPS = (
-    1.2,
-    0.045,
-)  # share of the way outwards at which the line ends, and how far it hangs there, in widths of the eye
+# Share of the way outwards at which the line ends, and how far it hangs there, in widths of the eye
+LINE_ENDS, LINE_DROPS = 1.2, 0.045
 # Shares of an eye's opening between which its lashes leave the skin above the lid, and their line is drawn anew
 LASHES_TURN, LINE_TURNS = (0.1, 0.6), (0.35, 0.6)
-STEEPER, TURNS = (
-    0.75,
-    (0.0, 0.04),
-)  # how much narrower the border of an eyeball is that turns, by how many widths of the eye
+# How much narrower the border of an eyeball is that turns, by how many widths of the eye
+STEEPER, TURNS = 0.75, (0.0, 0.04)
 UNDER_LID = 0.5  # of the shadow of a lid, that one that comes down casts
 SLIT = 0.165, 0.205  # height of eyes, in their widths, that are all but shut, and that are open
-TO_OUTLINE = (
-    0.4,
-    0.9,
-)  # shares of the way from the outer corner to the outline of the face between which skin stops going along
+# Shares of the way from the outer corner to the outline of the face between which skin stops going along
+TO_OUTLINE = 0.4, 0.9
 BESIDE = 0.6  # widths of the eye beside its corners in which lashes are
 PRESSED = 0.9  # share of the skin between a lid and its brow up to which that folds
 # Half the width of the skin above a lid that goes along with its middle, in widths of the eye, and how far above the lid all of that does
@@ -91,21 +81,15 @@ EVEN_ACROSS, EVEN_FROM = 0.85, (0.02, 0.16)
 # Share of the way from the edge of a brow to an open lid in which there are hairs, and
 HAIRS = 0.2
 STEEP = 1.4  # by which factor skin gives way over more than the way of its lid, so that it does not fold
-LEAST_SKIN, PAINTED_ALONE = (
-    0.02,
-    (0.9, 1.0),
-)  # height of the skin that gives way at least, and how far shut a lid is that is all painted
+# Height of the skin that gives way at least, and how far shut a lid is that is all painted
+LEAST_SKIN, PAINTED_ALONE = 0.02, (0.9, 1.0)
 RIM = 0.008  # height of the wet rim of a lower lid
-SHADE, SHADED = (
-    0.45,
-    0.12,
-)  # how much of the light on an eyeball its lids take at their edge, and on which share of its opening
+# How much of the light on an eyeball its lids take at their edge, and on which share of its opening
+SHADE, SHADED = 0.45, 0.12
 # How far below the upper lid the centre of an iris stays, in its radii, but for this share of what is asked
 CLEAR, LEAST_UP = 0.4, 0.35
-NARROW = (
-    0.22,
-    0.32,
-)  # height of eyes, in their widths, of which hardly anything is seen that would stay as it is, and of which enough is
+# Height of eyes, in their widths, of which hardly anything is seen that would stay as it is, and of which enough is
+NARROW = 0.22, 0.32
 # Rows of the landmarks, from the viewer's left to the right: of the upper and the lower lid of either eye, and of the edges of the lips
 LEFT, RIGHT = ([AT[i] for i in ring] for ring in EYES)
 _OVAL = np.array([AT[i] for i in OVAL])

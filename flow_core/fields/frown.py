@@ -27,10 +27,8 @@ DARK, LIGHT, SIDES = 0.34, 0.12, (1.0, 0.8)
 # are, and how light. A brow that is half drawn together makes a quarter of a line
 LINE, LINE_REACH, LINE_DARK = 0.055, 0.95, 0.30
 LIP, LIPS, LIP_LIGHT = 0.16, 0.12, 0.05
-WAVES = (
-    (0.035, 2.1, 0.3),
-    (0.02, 5.3, 1.1),
-)  # by which they sway: how far, how often, where; the other side's are OTHER farther on
+# By which they sway: how far, how often, where; the other side's are OTHER farther on
+WAVES = (0.035, 2.1, 0.3), (0.02, 5.3, 1.1)
 OTHER = 2.4
 # Skin that has no lines yet folds broadly: how much broader and fainter lines are there, and how much less they sway
 BROADER, FAINTER, STRAIGHTER = 0.9, 0.4, 0.5

@@ -20,10 +20,8 @@ from .lips import Rims, rims
 from .smooth import smoothstep
 
 DRAWN = 1.15, 1.6  # by how much lips and skin are drawn out from where on that is seen, and all is given back
-EDGE = (
-    0.002,
-    0.008,
-)  # crop fractions from an edge of the lips, within which it is that edge that is seen, and beyond which not
+# Crop fractions from an edge of the lips, within which it is that edge that is seen, and beyond which not
+EDGE = 0.002, 0.008
 INSET = 0.35  # of the height of a lip, which is near its edges at most
 LEAST = 0.012  # height of lips or skin, crop fractions, of which nothing is known
 NOSE = 0.25  # of the way between lips and nose, next to that, in which shade is the nose's

@@ -38,10 +38,8 @@ BROW, THICK = (0.05, 0.12), (0.04, 0.16)  # from its edge on how far a brow reac
 LASHES = (0.25, 0.06), (0.55, 0.16)
 # By how much more what is dark beyond the outer corner, between which places, and no farther, is one: lashes, paint and the fold there end faintly
 TAIL = 1.2, (-0.1, 0.05), 0.4
-PAINTED, LIGHTER = (
-    (0.3, 0.9),
-    (-0.3, 0.8),
-)  # how far a lash what is painted over is; least and most light that skin beside gets
+# How far a lash what is painted over is; least and most light that skin beside gets
+PAINTED, LIGHTER = (0.3, 0.9), (-0.3, 0.8)
 LEVEL, NEAR = 0.001, (0.10, 0.25)  # of the surface through skin, as in :mod:`flow_core.faces.lids`
 # How much the skin below an eye says of that above, of the light that skin has, and of the colours; what skin of another light says of the
 # colours beside it; and the colour of a lid of what is not seen
@@ -52,10 +50,8 @@ GRAINIER = 0.7  # by how much more texture there is where half of what is painte
 WING = 0.12, 0.3  # beyond the outer corner, within which what is dark are lashes, be there hair beside them
 EDGE = 0.02  # of the edge of an eye that is known to a pixel only
 CARUNCLE = 0.10  # radius of what belongs to an eye around its inner corner
-ALONG, LINED = (
-    0.10,
-    (0.25, 0.05),
-)  # how far over the lid lashes are rooted, and from which distance of the inner and the outer corner on
+# How far over the lid lashes are rooted, and from which distance of the inner and the outer corner on
+ALONG, LINED = 0.10, (0.25, 0.05)
 # Light of the line of lashes, of that of skin, at the most: three of four in 75 photographs of shut eyes are darker; and more than any light is
 FAINTEST, BRIGHT = 0.5, 9.0
 # How high above the lid long lashes still are, and no lash is; and by how much darker it is there on eyes with short and with long ones
@@ -63,10 +59,8 @@ TIPS, LONG = ((0.05, 0.10), (0.13, 0.21)), (0.06, 0.24)
 # How high above the lid it is looked whether it is painted; how much more paint than there is over the skin along the line, and the most
 PAINT_AT, PAINT_MORE, PAINT_MOST = (0.06, 0.17), 0.6, 0.4
 DARKER = 1.5  # power of the light of lashes that are thinner than a pixel of the view
-DEEP, DEEP_HUE = (
-    0.3,
-    0.8,
-)  # light of skin in the deep shade along them, and how much more of its hue that has, as a power
+# Light of skin in the deep shade along them, and how much more of its hue that has, as a power
+DEEP, DEEP_HUE = 0.3, 0.8
 
 
 class Bare(NamedTuple):

@@ -24,10 +24,8 @@ from .lips import rims as rims_of
 from .smooth import smoothstep, smoothsteps
 from .teeth import Own, Row, Skull, edges_at, paint, row, shows_teeth
 
-ROLL, ROLLED = (
-    0.016,
-    (0.4, 0.3),
-)  # width of lips that turn inwards, and how much light the upper and the lower one lose there
+# Width of lips that turn inwards, and how much light the upper and the lower one lose there
+ROLL, ROLLED = 0.016, (0.4, 0.3)
 MOUTH_SHADE = 0.018  # width of the soft shadow inside lips
 DARK, TONGUE = 0.9, 0.08  # how much of the light is lost in the depth of a mouth, and how much less on the tongue
 FOLLOW = 0.8  # share of the upper lip's way that teeth go along where it rises;
@@ -39,10 +37,8 @@ CHINKS = 0.004, 0.014  # openings of a grin that shuts which shut altogether, an
 CHINK = 0.8  # light that is lost between lips that nearly do
 # Light that is lost in the seam of lips that have met, and the share of the mouth's width within which it runs out
 SEAMED, SEAM_ENDS = 0.35, 0.03
-PIT, GRIN = (
-    (0.14, 0.0055),
-    (0.01, 0.03),
-)  # width of mouths, and half height, of the dark at their corners; opening with which it is there
+# Width of mouths, and half height, of the dark at their corners; opening with which it is there
+PIT, GRIN = (0.14, 0.0055), (0.01, 0.03)
 # Corners of a mouth that opens: the opening, in widths of the mouth, with which they come; how far lips part beyond the last landmarks where they
 # meet, of the way to the outer corners; from which opening on they are blunt, and how much less far they reach then; and the share of
 # the mouth's width within which its border grows soft, and by how much wider it is there
@@ -55,14 +51,10 @@ SHUT = 0.2, 0.7  # of an opening, by which lips come together: not at all as lip
 UNSURE = 2.2 * EDGE, 0.12
 TORN = 0.01  # by which a jaw drops from the upper teeth, from where on what it carries has a border of its own
 BEYOND = 9.0  # below all that is seen
-TELLS = (
-    0.012,
-    0.020,
-)  # largest opening up to which what it shows says nothing, and from which on it is high enough to be looked at
-FADES = (
-    3 * EDGE,
-    0.15,
-)  # how far below teeth that are seen what hung there has faded, and the most, of the opening: of a low one that is the lip
+# Largest opening up to which what it shows says nothing, and from which on it is high enough to be looked at
+TELLS = 0.012, 0.020
+# How far below teeth that are seen what hung there has faded, and the most, of the opening: of a low one that is the lip
+FADES = 3 * EDGE, 0.15
 TOUCHED = -0.5 * EDGE  # the same where a lip touches them
 UNKNOWN = (0.015, 0.035)  # how far above what an opening showed nothing is known of what is seen there
 WIDENS = 0.0, 0.010  # by which a mouth opens more than it did, until what is painted there is there

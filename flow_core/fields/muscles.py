@@ -271,9 +271,8 @@ class MusclesField:
         return replace(made, rest=Field.reader(str(kind))(tensors, span, name)) if kind else made
 
 
-_FACES, _FROWNING = (
-    WeakIdKeyDictionary() for _ in range(2)
-)  # crop -> its faces: an edit that is dragged asks again and again
+# Crop -> its faces: an edit that is dragged asks again and again
+_FACES, _FROWNING = (WeakIdKeyDictionary() for _ in range(2))
 
 
 def _faces_of(crop: Crop) -> list[Face]:

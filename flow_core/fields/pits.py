@@ -30,10 +30,8 @@ REACH, WITHIN, ENDS = (0.24, 0.11), 0.09, 0.5
 DRAWN = 1.1, 2.2  # by how much they are drawn out across and downwards, at most
 WIDE = 0.045  # crop fractions: what is wider is no pit
 DEPTH = 0.12, 0.4  # how much darker than around a pit is, as a logarithm, at least and surely
-BETWEEN = (
-    -0.004,
-    0.003,
-)  # crop fractions within the edges of the lips from where on what is seen may be no lip, and is none
+# Crop fractions within the edges of the lips from where on what is seen may be no lip, and is none
+BETWEEN = -0.004, 0.003
 # Opening of a mouth, crop fractions, with which its corners are mere lines of shade, of which much goes with the smile, and with which they are pits
 GRIN, LINE = (0.008, 0.02), 0.6
 GONE = 0.05, 0.6  # of a smile, that goes: from where on the pits go too, and are gone

@@ -355,9 +355,8 @@ def lips_settled(face: FittedFace, landmarks: Tensor, moved: Tensor, units: Tens
     return None if share is None else (share, _missed_at_rest(face, landmarks, max(smile, grin.drawn - smile)))
 
 
-_GRINS, _AT_REST = (
-    WeakIdKeyDictionary() for _ in range(2)
-)  # face -> its landmarks, and of it its grin, and :func:`at_rest`: a search asks for them at every step
+# Face -> its landmarks, and of it its grin, and :func:`at_rest`: a search asks for them at every step
+_GRINS, _AT_REST = (WeakIdKeyDictionary() for _ in range(2))
 
 
 def _missed_at_rest(face: FittedFace, landmarks: Tensor, smile: float) -> Tensor:

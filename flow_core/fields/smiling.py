@@ -20,10 +20,8 @@ SAMPLES = 65  # across a mouth
 UPPER = 0.0, 0.49, 0.59, 0.68, 0.80, 0.93, 1.10, 1.0
 LOWER = 0.0, 0.49, 0.65, 0.74, 0.83, 0.93, 1.0, 1.0
 KEPT = 0.85, 0.93  # how much of their height in the middle they keep
-SMILES, PARTS = (
-    (0.1, 0.6),
-    (0.03, 0.12),
-)  # by how much more a face smiles, and its lips part, of their width, until lips are so
+# By how much more a face smiles, and its lips part, of their width, until lips are so
+SMILES, PARTS = (0.1, 0.6), (0.03, 0.12)
 # Share of what an upper and a lower lip are too thin by, by which they hang over the teeth; the rest goes outwards
 INWARDS = 0.6, 0.4
 SHUTS = 0.4  # of an opening, which that takes at most

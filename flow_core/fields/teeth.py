@@ -76,18 +76,14 @@ SHADED = 0.9  # centimetres of an opening from which on its shade is of full hei
 LOWER = 0.14  # centimetres by which the edges of the lower teeth lie below the lower lip's at rest
 # Of babies: by which part their teeth are narrower, and by how many centimetres upper edges hang less, and lower ones lie deeper.
 MILK, RISEN, HIDDEN = 0.28, 0.22, 0.7
-BOWED, SOFTER = (
-    0.05,
-    0.07,
-)  # how much more their gums rise to the sides than edges of teeth, and half the width of their round border
+# How much more their gums rise to the sides than edges of teeth, and half the width of their round border
+BOWED, SOFTER = 0.05, 0.07
 GUM = 0.9  # light that a bare gum reflects
 PALE = 0.25  # how much of the colour of teeth gums have, and of that of the tongue the rest
 # Centimetres of teeth above a lip up to which they go on behind it, and from which on that is all of them.
 TALL = 0.6, 0.95
-EDGED = (
-    0.1,
-    0.3,
-)  # part of the teeth that are seen whose edges are seen too: those say nothing of the others up to there, and all from there on
+# Part of the teeth that are seen whose edges are seen too: those say nothing of the others up to there, and all from there on
+EDGED = 0.1, 0.3
 ASIDE = 0.75  # light of teeth that are not seen, of that of those on the other side
 GUMMY = 0.05  # centimetres of gum above the front teeth that are seen at most
 ALONG = 0.95  # light of the last teeth that are seen, of which those beside them have so much, from column to column
@@ -280,9 +276,8 @@ def row(
             edge = edge + (OWN[0][tooth] * hangs)[:, None] * [0, 1, 0]
             tones = [tones[0] * (1 + OWN[1] * lightens), tones[1]]
         if young:
-            level = (
-                LOWER + 0 * edge[:, 0] if lower else DROP - (SPEE + BOWED) * edge[:, 0] ** 2
-            )  # a gum has no points, and no lines
+            # A gum has no points, and no lines
+            level = LOWER + 0 * edge[:, 0] if lower else DROP - (SPEE + BOWED) * edge[:, 0] ** 2
             ridge = np.stack([edge[:, 0], level + (HIDDEN if lower else -RISEN), edge[:, 2]], 1)
             narrow = np.array([1 - MILK * young, 1.0, 1.0])
             edge = (edge + (ridge - edge) * young) * narrow

@@ -20,17 +20,13 @@ from .smooth import smoothstep
 # corner
 WAY, RIM = (0.015, 0.06), 0.05
 STRETCHED = 1.4, 2.2  # by how much white is drawn out that looks like white, and that does not
-MORE = (
-    1.2,
-    1.9,
-)  # times as much as on that side is to be seen on the other one, so that a little and all of it is believed
+# Times as much as on that side is to be seen on the other one, so that a little and all of it is believed
+MORE = 1.2, 1.9
 ROUND = 1.0, 1.22  # radii of an iris between which its border lies: it is soft
 BESIDE = 0.1, 0.6  # and beside its middle, on the side where it was
 CORNER = 0.02, 0.10  # how far from the corner, which is red, white begins, in widths of the eye
-BETWEEN = (
-    0.22,
-    0.78,
-)  # shares of the way from the upper to the lower lid between which it is looked for: beyond are shadows and lashes
+# Shares of the way from the upper to the lower lid between which it is looked for: beyond are shadows and lashes
+BETWEEN = 0.22, 0.78
 
 
 class White(NamedTuple):

@@ -42,10 +42,8 @@ WAVY, UNEVEN, ENDS = 0.05, 0.25, 0.3
 DARK, LIGHT, BESIDE = 0.36, 0.12, 1.7
 LEFT, TOP, RIGHT, BOTTOM, FINE = -7.0, -8.0, 7.0, 9.5, 16  # the part of the face with lines, and pixels a centimetre
 STEPS, AROUND = 96, 0.7  # points of a line, and how far around it it is seen
-SEEN, SPREAD = (
-    0.15,
-    0.45,
-)  # side of a pixel, centimetres, up to which they are seen as they are; and the deviation of blur of what is larger
+# Side of a pixel, centimetres, up to which they are seen as they are; and the deviation of blur of what is larger
+SEEN, SPREAD = 0.15, 0.45
 MOST = 1.6  # years, from where on lines grow no deeper
 
 

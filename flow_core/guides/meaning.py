@@ -128,9 +128,11 @@ def _sparse(y: Tensor, common: Tensor, ways: Tensor) -> Tensor:
         trial, among = amounts, [*chosen, best]
         basis = ways[among]
         for _ in range(3):  # how much is common follows from the amounts
-            solved = torch.linalg.lstsq(basis.T, (y - trial.abs().max() * common)[:, None]).solution[:, 0]
+            # In double precision: in single, the last bits differ from call to call.
+            left = (y - trial.abs().max() * common).double()[:, None]
+            solved = torch.linalg.lstsq(basis.T.double(), left).solution[:, 0]
             trial = torch.zeros_like(amounts)
-            trial[among] = solved
+            trial[among] = solved.to(trial)
         after = y - trial.abs().max() * common - trial @ ways
         if trial[best].abs() < max(LEAST, SECOND * float(trial.abs().max())) or after.norm() > BETTER * rest.norm():
             break

@@ -23,10 +23,7 @@ from .subjects import is_role
 
 CLEARER = 0.1  # by how much better clauses have to be explained than their whole,
 SURELY = 0.3  # and where the whole seems to ask for what they turn down
-UNHEARD, UNSURE = (
-    0.2,
-    0.7,
-)  # amounts below which the tower hears nothing in a wish, and below which it may be wrong about a shape
+UNSURE = 0.7  # amount of a shape below which the tower may be wrong about it
 QUALITY = 4  # words that somebody with a quality has fewer than, articles left out
 SENTENCE = 3.0  # words that a sentence about a situation has at least
 # chances of what a sentence is likely to be about from which it is believed
@@ -192,9 +189,8 @@ def _clausewise(
     entire: bool,
 ) -> Tensor:
     """:func:`composed` of the ``wishes`` that are the clauses of a text."""
-    sure = (
-        meanings.known(text) if all(w.worth in (0.0, 1.0, NOT, LESS) for w in wishes) else None
-    )  # numbers say how much
+    # Numbers say how much
+    sure = meanings.known(text) if all(w.worth in (0.0, 1.0, NOT, LESS) for w in wishes) else None
     if sure is not None:
         bare, much = without_degree(text)
         plain = meanings.known(bare) if bare else None

@@ -16,11 +16,8 @@ WORDS = 6  # of a piece of a text whose words are mended by what stands beside t
 _PIECES = re.compile(r"[,;|.()]|\b(?:and|with|but|then)\b")
 _VOWELS = frozenset("aeiouy")
 _SOUNDS = frozenset(("sz", "zs"))  # letters that are taken for each other by ear
-_ENDINGS = (
-    ("iest", "y"),
-    ("est", ""),
-    ("est", "e"),
-)  # others are mended into what the tower knows: "angrier" into "angry"
+# Others are mended into what the tower knows: "angrier" into "angry"
+_ENDINGS = ("iest", "y"), ("est", ""), ("est", "e")
 _NO_FORMS = frozenset(("earnest", "forest", "harvest", "honest", "interest", "modest", "priest", "request"))
 
 

@@ -30,10 +30,8 @@ from .reader import correlation
 
 MESH = 478  # points of MediaPipe's Face Mesh
 Teacher = Callable[[Tensor], "tuple[Tensor, Tensor] | None"]
-SIDE, WIDE = (
-    208,
-    1.25,
-)  # pixels a side of a stored picture, and that side in those of the crop: jittered views stay inside
+# Pixels a side of a stored picture, and that side in those of the crop: jittered views stay inside
+SIDE, WIDE = 208, 1.25
 FIELDS, EACH = 3, 3  # expressions that a face is given, and pictures with more or less of each
 UNMOVED = 0.3  # share of pictures as they are in a step of the training
 DROPPED = 0.2  # share of what the network knows of a face that a step does without

@@ -25,9 +25,8 @@ if TYPE_CHECKING:
     from ..geometry.crop import Crop
 
 _TILE = 256, 512  # rows and columns that are warped at once: they stay in the processor's cache
-_LARGE = (
-    1 << 22
-)  # pixels of a face square from which on tiles are larger, as the field is then sampled at few of their pixels
+# Pixels of a face square from which on tiles are larger, as the field is then sampled at few of their pixels
+_LARGE = 1 << 22
 _LARGE_TILE = 512, 768
 _SMALL = 640 * 640  # pixels; pictures up to this size one core warps as quickly as several
 _LINES = 256  # rows that one thread copies

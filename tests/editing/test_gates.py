@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
-import torch
 from torch import Tensor
 
-from flow_core.editing.gates import COLOR_REGIONS, Gates, open_gates
-from flow_core.editing.painting import paint_masks, region_cost
+from flow_core.editing.gates import Gates, open_gates
+from flow_core.editing.painting import region_cost
+from flow_core.editing.visible import Seen
 from flow_core.faces.regions import region_mask
 from flow_core.geometry.crop import Crop
 from flow_core.guides.guide import Guide
@@ -66,28 +66,22 @@ def test_parts_of_a_prompt_add_up(guide: Guide) -> None:
     assert found.regions["skin"] < 0.5
 
 
-def masks(astronaut: Tensor, crop: Crop, **open_: float) -> tuple[Tensor, Tensor]:
+def mask(astronaut: Tensor, crop: Crop, name: str) -> tuple[Tensor, Tensor]:
+    """Where a region is painted ``[1,1,96,96]``, and the landmarks."""
     assert crop.landmarks is not None
     points = crop.places
-    regions = dict.fromkeys(COLOR_REGIONS, 0.0) | open_
-    return paint_masks(Gates({}, regions), points, crop.aligned(astronaut, 140), 96), points
+    return Seen(points, crop.aligned(astronaut, 140), 96).region(name), points
 
 
-def test_paint_goes_where_the_gates_are_open(astronaut: Tensor, crop: Crop) -> None:
-    nothing, points = masks(astronaut, crop)
-    assert nothing.shape == (1, 0, 96, 96)
-    lips = masks(astronaut, crop, lips=1.0)[0]
+def test_lips_are_painted_where_they_are(astronaut: Tensor, crop: Crop) -> None:
+    lips, points = mask(astronaut, crop, "lips")
     outline = region_mask(points, "lips", 96)
     assert (lips * outline).sum() / outline.sum() > 0.5
     assert lips.sum() < 3 * outline.sum()
-    torch.testing.assert_close(masks(astronaut, crop, lips=0.5)[0], lips / 2)
-    both = masks(astronaut, crop, lips=1.0, skin=1.0)[0]
-    assert both.shape == (1, 2, 96, 96)
-    assert torch.equal(both[:, :1], lips)
 
 
 def test_hair_is_found(astronaut: Tensor, crop: Crop) -> None:
-    hair, points = masks(astronaut, crop, hair=1.0)
+    hair, points = mask(astronaut, crop, "hair")
     background = hair[..., :60, :8].mean()  # beside the head, at the crop's left edge
     expected = region_mask(points, "hair", 96)  # not all of it: there is some brow and some background
     assert (hair * expected).sum() / expected.sum() > 0.35
@@ -96,9 +90,9 @@ def test_hair_is_found(astronaut: Tensor, crop: Crop) -> None:
 
 
 def test_a_large_region_is_painted_with_care(astronaut: Tensor, crop: Crop) -> None:
-    face, lips = (region_cost(masks(astronaut, crop, **{name: 1.0})[0]).item() for name in ("skin", "lips"))
+    face, lips = (region_cost(mask(astronaut, crop, name)[0]).item() for name in ("skin", "lips"))
     assert lips == pytest.approx(1.0, abs=0.05)
     assert 3 < face < 6
-    skin, points = masks(astronaut, crop, skin=1.0)
+    skin, points = mask(astronaut, crop, "skin")
     assert (skin * region_mask(points, "lips", 96)).sum() < 0.4 * region_mask(points, "lips", 96).sum()
     assert skin[..., :8, :].amax() < 0.05  # hair and background

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from flow_core.editing.edit import make_field
 from flow_core.editing.gates import COLOR_REGIONS, Gates, open_gates
-from flow_core.editing.painting import RegionColors, means, paint_masks, patches, repaint, said
+from flow_core.editing.painting import RegionColors, means, missing_note, patches, repaint
 from flow_core.editing.tints import COLORS, Tint, goal, named_tints
 from flow_core.editing.visible import Seen, seen_in
 from flow_core.faces.hair import resized
@@ -399,17 +399,15 @@ def test_lips_of_any_light_are_whole(astronaut: Tensor, crop: Crop) -> None:
 
 def test_skin_leaves_hair_and_background_alone(astronaut: Tensor, crop: Crop) -> None:
     aligned, places = square(astronaut, crop)
-    masks = paint_masks(
-        Gates({}, dict.fromkeys(COLOR_REGIONS, 0.0) | {"skin": 1.0, "hair": 1.0}), places, aligned, SIZE
-    )
-    skin, hair = masks.split(1, 1)
+    seen = Seen(places, aligned, SIZE)
+    skin, hair = seen.region("skin"), seen.region("hair")
     assert (skin * hair).sum() < 0.1 * hair.sum()
     assert (skin * region_mask(places, "cheeks", SIZE)).sum() > 0.7 * region_mask(places, "cheeks", SIZE).sum()
 
 
 def test_a_sentence_tells_of_which_face() -> None:
-    assert not said(["lips"], torch.tensor([[0.0]]))
-    assert said(["hair", "lips"], torch.tensor([[1.0, 0.0], [0.0, 1.0]])).endswith("painted there on face 2.")
+    assert not missing_note(["lips"], torch.tensor([[0.0]]))
+    assert missing_note(["hair", "lips"], torch.tensor([[1.0, 0.0], [0.0, 1.0]])).endswith("painted there on face 2.")
 
 
 def test_black_hair_that_turns_blond_has_depth_and_no_noise() -> None:
