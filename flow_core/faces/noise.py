@@ -1,8 +1,8 @@
-"""The noise and grain of a picture, which what is painted into it has to have as well.
+"""The noise and grain of a picture, which has to lie on what is painted into it, too.
 
-Sensors, films and codecs lay it over all that a picture shows, skin, walls and sky, while pores, hair and cloth are in some places only: so it is no
-stronger than in the calmest of a few places. It is taken from the calmest skin as it is there, whatever its kind, and hence is another one in each
-frame of a clip, and goes with the face.
+Sensors, films and codecs put noise on everything that a picture shows, while pores, hair and cloth have texture in some places only. So the noise is
+no stronger than in the calmest of a few places in and around the face. A patch of the calmest skin gives its pattern, so that its kind does not
+matter, it differs from frame to frame of a clip as real noise does, and a still gets the same noise every time.
 """
 
 from __future__ import annotations
@@ -17,25 +17,28 @@ from torch import Tensor
 from ..geometry.crop import Crop
 from ..geometry.neighbours import blurred
 
-# Places, crop points, that are often calm: of the face, and around it
+# Crop points that are often calm: on the skin, and around the face
 SKIN = (0.5, 0.22), (0.42, 0.24), (0.58, 0.24), (0.33, 0.58), (0.67, 0.58), (0.36, 0.65), (0.64, 0.65), (0.5, 0.87)
 AROUND = (0.06, 0.06), (0.94, 0.06), (0.5, 0.03), (0.06, 0.5), (0.94, 0.5), (0.06, 0.95), (0.94, 0.95)
-SIZE, LEAST, MOST = 0.08, 12, 40  # side of a place in sides of the crop; and pixels of it
-# Sides of a crop in pixels to one of the square over which noise is even, twice over, and the most: what is wider are the shapes of a face
+SIZE, LEAST, MOST = 0.08, 12, 40  # side of the patch at each: in sides of the crop; at least and at most, in pixels
+# What is wider than noise is the shape of a face, and is taken away by a box blur: pixels of the crop's side for each pixel of the box's side,
+# and the least and the greatest side
 EVEN, LEAST_EVEN, WIDEST = 80, 3, 9
-LIGHT = 0.1, 0.92  # lightness between which noise is not cut off by black or white
-SEEN = 0.8 / 255, 1.6 / 255  # deviation from which on noise is seen, and is given to what is painted as it is
-OF_MEDIAN = 1.48  # deviations to the median of what deviates, which a few moles and hairs do not change
-MOLE = 3.0  # deviations beyond which what deviates is no noise
-DARKEST = 0.5  # share of it that is left in what is darker than that skin, at least
+LIGHT = 0.1, 0.92  # lightness between which black and white do not cut off noise
+SEEN = 0.8 / 255, 1.6 / 255  # standard deviation below which noise is left out, and above which all of it is laid on
+OF_MEDIAN = (
+    1.48  # standard deviation of normal noise over its median absolute deviation, which moles and hairs do not change
+)
+MOLE = 3.0  # standard deviations at which noise is clipped: beyond are moles and hairs
+DARKEST = 0.5  # share of the noise that is left, at least, on what is darker than that skin
 
 
 class Noise(NamedTuple):
     """Noise of a picture.
 
     Attributes:
-        tile: ``[C,n,n]`` what it adds to pixels; to and fro it covers all of the picture.
-        corner: x and y of the pixel where it was found.
+        tile: ``[C,n,n]`` what it adds to pixels; mirrored again and again it covers the picture.
+        corner: x and y of the pixel where the tile was taken.
         light: mean lightness there.
     """
 
@@ -44,12 +47,12 @@ class Noise(NamedTuple):
     light: float
 
     def lay(self, x: Tensor, y: Tensor, pixels: Tensor, cover: Tensor) -> None:
-        """Add it to what is painted, in place: as much as that covers.
+        """Add it, in place, to pixels as far as they are painted.
 
         Args:
-            x, y: integers, of shapes that broadcast to ``[h,w]``: which pixels of the picture these are.
-            pixels: ``[1,C,h,w]``, painted on what has noise.
-            cover: ``[1,1,h,w]`` how far, 0..1.
+            x, y: integers of shapes that broadcast to ``[h,w]``: columns and rows of these pixels in the picture.
+            pixels: ``[1,C,h,w]``, after painting.
+            cover: ``[1,1,h,w]`` how far they are painted, 0..1.
         """
         row, column = cover[0, 0].nonzero(as_tuple=True)
         if not len(row):
@@ -60,11 +63,12 @@ class Noise(NamedTuple):
         )
         cover = cover[0, 0, row, column]
         tone = pixels[0, :, row, column].mean(0) / self.light
+        # Of noise that was there, 1 - cover is left; variances add up.
         lost = (cover * (2 - cover)).clamp_(min=0).sqrt_() * tone.clamp_(DARKEST, 1)
         pixels[0, :, row, column] += self.tile[:, y, x] * lost
 
     def _fold(self, place: Tensor) -> Tensor:
-        """Integers taken to and fro into the tile."""
+        """Places in the tile, mirrored at its ends, of integers."""
         size = self.tile.shape[-1]
         place = place % (2 * size)
         return torch.minimum(place, 2 * size - 1 - place)
@@ -72,7 +76,7 @@ class Noise(NamedTuple):
 
 @torch.no_grad()
 def noise_of(image: Tensor, crop: Crop, white: float = 1.0) -> Noise | None:
-    """The noise of a picture around the first face of a crop; None where nobody would see it.
+    """The noise of a picture around the first face of a crop; None where nobody would see any.
 
     Args:
         image: ``[1,C,H,W]``, with colours of up to ``white`` in its first three channels, or in its only one.
@@ -102,7 +106,7 @@ def noise_of(image: Tensor, crop: Crop, white: float = 1.0) -> Noise | None:
 
 
 def calmest(image: Tensor, crops: Sequence[Crop], white: float = 1.0) -> Noise | None:
-    """The same of a picture with many faces, each a crop: as weak as around any of them."""
+    """The weakest of the noises around several faces of a picture; None where one of them has none."""
     found = [noise_of(image, crop, white) for crop in crops]
     return None if None in found or not found else min(found, key=lambda noise: noise.tile.square().mean().item())
 
