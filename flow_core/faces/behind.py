@@ -1,8 +1,8 @@
 """The upper rims of glasses, and a face as it would look without them.
 
-Rims are a layer before the face: skin that moves goes on behind them. A network says roughly where they are (:mod:`flow_core.faces.glasses`); a path
-from one temple to the other, along what looks most like rims, says exactly (dynamic programming), and how thick they are. What they hide is continued
-from the skin on both of their sides.
+Rims are a layer before the face, behind which the skin moves. A network tells roughly where they are (:mod:`flow_core.faces.glasses`). Exactly, they
+lie along the path from temple to temple that looks most like rims, which dynamic programming finds; along it their thickness is measured. The skin
+that they hide is interpolated from the skin above and below them.
 """
 
 from __future__ import annotations
@@ -21,31 +21,38 @@ from .glasses import Worn
 from .landmarks import AT, BROW_EDGES, CHEEKS, EYES, FOREHEAD, WIDEN
 from .lids import seen_at
 
-# All lengths are in distances of the outer corners of the eyes. Where upper rims are looked for: beside the middle of the face, and above the eyes
+# The unit of length is the distance between the outer corners of the eyes. Where upper rims are looked for: how far to either side of the middle of
+# the face, and between which heights above the eyes
 ACROSS, HIGH = 0.72, (0.04, 0.36)
 COLUMNS, ROWS = 145, 81
-STEP, STEEP = 2, 0.04  # rows by which a path rises from column to column at most, and what each costs
-THIN = 0.035  # up to which a line counts as one
-# Share of the light of skin by which a line is darker than what is above and below it: by chance, and surely
+STEP, STEEP = 2, 0.04  # rows by which a path may rise or fall from one column to the next, and the cost of each
+THIN = 0.035  # greatest thickness of a line
+# How much darker than its surroundings, as a share of the skin's lightness, a line may be by chance, and certainly is one
 RIDGE = 0.03, 0.15
-NEAR, NEARLY = 9, 0.3  # rows and columns around what the network takes for rims, so surely, in which lines are some
-# Share of the light of skin by which rims are surely darker, and how far they are believed where they are not
+NEAR, NEARLY = (
+    9,
+    0.3,
+)  # lines count within so many rows and columns of places that the network takes for rims with this probability
+# How much darker than skin, as a share of its lightness, rims are, and how far the network is believed where it is as light as skin
 TONE, LIT = 0.35, 0.4
-THICK = 0.035  # by which rims reach up or down from the middle of the path at most
-EVEN = 25  # columns along which their thickness is even
-MARGINS = 0.008, 0.014  # of their upper and lower borders
-EYE = 0.14, 0.48  # from the middle of the face: the lens of one eye
-# How far the network has to take what lies along the path above either eye for rims, and where hairs of a brow may be taken for some
+THICK = 0.035  # greatest distance of either edge of the rims from the path
+EVEN = 25  # columns of the median that smooths their thickness
+MARGINS = 0.008, 0.014  # added to their thickness above and below
+EYE = 0.14, 0.48  # distances from the middle of the face between which there is a lens
+# Least mean probability of rims along the path above either eye, and where it may be a brow
 SURE = 0.38, 0.6
-# Above the lower edge of a brow: between the outer ones dark lines may be its hairs, between the last ones the path may be
+# Heights above the lower edge of a brow: between the first and the last, dark lines may be its hairs; between the last two, the path may be the brow
 BROWS = -0.03, -0.01, 0.05
-TILTED = 0.13  # slope of both rims together against the line of the eyes, from which on one of them is a brow
-BLURRED = 0.045  # side of a pixel, from which on rims are not told from brows
-LIKE = 0.3  # share of the colour of cheeks and brow, by which skin differs from it, one standard deviation
-LEAST = 0.5, 0.01  # by which what is unlike counts above rims, where hairs of a brow go on behind them, and below
-# Height of what tells the colours above rims, and below; and columns along which these are even
+TILTED = 0.13  # slope against the line of the eyes from which on one of the two rims is thought to be a brow
+BLURRED = 0.045  # side of a pixel from which on rims cannot be told from brows
+LIKE = 0.3  # standard deviation of the skin's colour, as a share of that of cheeks and forehead
+LEAST = (
+    0.5,
+    0.01,
+)  # least weight of other colours above rims, where they are hairs of a brow that goes on behind them, and below
+# Height of the strips of skin above and below rims that give the colours, and columns over which these are smoothed
 SEEN, EVEN_COLORS = (0.02, 0.05), 9
-# Beyond rims: from half of that on is skin that has nothing of them, and no shade; and sides of a pixel more
+# Distance from rims at which skin is free of them and of their shade (it fades in over the outer half), and how many sides of a pixel are added
 HIDES, HIDES_BLURRED = 0.02, 3
 
 
