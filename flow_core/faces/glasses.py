@@ -7,7 +7,7 @@ A small network, trained on glasses that were drawn over faces and on photograph
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
@@ -44,24 +44,15 @@ class Worn:
     Attributes:
         dark: whether they hide its eyes.
         top: how high they reach above its eyes, in distances of the eyes' outer corners; 0.2 where nobody looked.
-        rims: ``[1,1,32,64]`` how surely places of the :data:`BAND` are rims, 0..1; None where nobody keeps that, as in clips.
     """
 
     dark: bool = False
     top: float = 0.2
-    rims: Tensor | None = field(default=None, compare=False, repr=False)
 
     @classmethod
     def usual(cls, looks: Sequence[Worn]) -> Worn:
         """What several looks at the same glasses say together."""
         return cls(sum(look.dark for look in looks) > len(looks) / 2, median(look.top for look in looks))
-
-    def rims_at(self, points: Tensor) -> Tensor:
-        """How surely crop points ``[1,h,w,2]`` are rims, ``[1,1,h,w]``; 0 beyond the band that was looked at."""
-        left, top, width, height = BAND
-        cells = (points * SIDE - points.new_tensor([left, top])) / CELL
-        inside = ((cells >= 0) & (cells <= cells.new_tensor([width, height]) / CELL)).all(-1)
-        return sample_image(self.rims.to(points), cells) * inside[:, None]
 
 
 class Glasses(nn.Module):
@@ -114,21 +105,15 @@ def _worn(masks: Tensor, places: Tensor) -> Worn:
     """What the masks ``[1,3,h,w]`` of a face with landmarks ``[161,2]``, in their cells, say of its glasses."""
     eyes = places[[AT[i] for eye in EYES for i in eye]]
     dark = sample_image(masks[:, 2:], eyes[None, None]).mean().item() > HIDING
-    covers = sample_image(masks[:, :2], above_eyes(places)[None]).amax(1)[0] > 0.5
-    tops = torch.where(covers, torch.linspace(0, HIGHEST, ROWS), 0.0).amax(1)
-    seen, rims = tops > LOWEST, masks[:, :1].clone()
-    return (
-        Worn(dark, tops[seen].quantile(0.8).item(), rims)
-        if seen.float().mean() > 0.5
-        else Worn(dark, Worn.top if dark else UNSEEN, rims)
-    )
-
-
-def above_eyes(places: Tensor, low: float = 0.0) -> Tensor:
-    """Places above either eye ``[2 COLUMNS,ROWS,2]``, from ``low`` upwards to :data:`HIGHEST`, of landmarks ``[161,2]``."""
+    # Above places along either eye, upwards from it: how far up there are rims or lenses
     corners = places[[AT[eye[i]] for eye in EYES for i in (0, 8)]].view(2, 2, 2)
     wide = corners[1, 0] - corners[0, 0]
     up = torch.stack([wide[1], -wide[0]])
-    share, high = (torch.linspace(*ends).to(places)[:, None] for ends in ((0.1, 0.9, COLUMNS), (low, HIGHEST, ROWS)))
+    share, high = torch.linspace(0.1, 0.9, COLUMNS)[:, None], torch.linspace(0, HIGHEST, ROWS)
     along = torch.cat([torch.lerp(*eye, share) for eye in corners])
-    return along[:, None] + high * up
+    covers = sample_image(masks[:, :2], (along[:, None] + high[:, None] * up)[None]).amax(1)[0] > 0.5
+    tops = torch.where(covers, high, 0.0).amax(1)
+    seen = tops > LOWEST
+    if seen.float().mean() > 0.5:
+        return Worn(dark, tops[seen].quantile(0.8).item())
+    return Worn(dark, Worn.top if dark else UNSEEN)

@@ -29,7 +29,7 @@ from .layers import Box, around, within
 from .lips import shown as shown_lips
 from .mouth import MEETING, Mouth, ask_mouth, blunt_tips, lips_at, mouth_of, off_teeth
 from .pits import Pit
-from .rims import RimLayer, Rims
+from .rims import Rims
 from .skin import skin_offsets
 from .teeth import Skull
 
@@ -73,27 +73,23 @@ class MovedFace:
         self.tint = [1 + face.flesh * (tint - 1) for tint in TINT]  # only flesh lights its own folds red
         self.paints, device = skull is not None, moved.device
         self.drawn_out: list[DrawnOut] = []
-        self.rims: RimLayer | None = None
         self.skin = skin_offsets(shift, triangles, seen, moved[[AT[i] for i in OVAL]])
         if folds is not None:
             self.skin[:, 2:3] += of_three(folds)
         self.deepens = bool((self.skin[:, 3:] < 0).any())
         before, after = torch.stack([face.landmarks, moved]).double().cpu().numpy()
         if face.glasses is not None:
-            rims = Rims(face.glasses, before, face.behind)
+            rims = Rims(face.glasses, before)
             still = 1 - rims.behind(pixel_centers(*self.skin.shape[2:], device))[:, None]
             self.skin[:, :2] = rims.hold(self.skin[:, :2], after)
             self.skin[:, 2:3] *= still if face.glasses.dark else 1.0  # light passes clear lenses,
             self.skin[:, 3:] *= still  # but a rim is no crease
             after += (before - after) * rims.behind(torch.from_numpy(before)).numpy()[:, None]
-        bare = face if face.glasses is None else None if face.behind is None else face.bare
-        if bare is not None:
-            stays = stays_on(bare, before)
+        else:
+            stays = stays_on(face, before)
             keep_lashes(self.skin, before, after, stays)
             if self.paints and face.lids is not None:
-                self.drawn_out = drawn_out(bare, before, after, stays)
-        if face.behind is not None:
-            self.rims = RimLayer.of(face, self.skin[:, :2].abs().max().item())
+                self.drawn_out = drawn_out(face, before, after, stays)
         if self.paints and face.texture is not None:
             self.grain = grain(face.texture, before, after)
         edges = _edges(*blunt_tips(before, after))
@@ -113,7 +109,7 @@ class MovedFace:
             light = light * tint
         planes = points[0].movedim(-1, 0).contiguous()  # of pairs all would take several times as long
         parts = self._parts()
-        found = within(planes, [part.box for part in parts])
+        found = within(planes, self.boxes())
         flat, moves, dark, painted, inside = planes.flatten(1), skin.view(2, -1), None, None, None
         eyes = [(part, at) for part, at in zip(parts, found, strict=True) if isinstance(part, Eye) and len(at)]
         if eyes:
@@ -206,18 +202,6 @@ class MovedFace:
             if self.deepens:  # what deepens are folds, and no highlights, stubble or paint
                 folds = torch.where(fading < 0, folds.clamp(0, FOLD), folds)
             light = torch.addcmul(light, fading, folds)
-        if self.rims is not None:
-            (at,) = within(planes, [self.rims.box])
-            if len(at):
-                painted = skin.new_zeros(1, 4, *skin.shape[2:]) if painted is None else painted
-                rim, shown, under, over = self.rims.at(flat.index_select(1, at), moves.index_select(1, at))
-                moves.index_copy_(1, at, shown)
-                _paint_under(painted, at, under)
-                rows = painted.view(4, -1)
-                rows.index_copy_(1, at, rows.index_select(1, at) * (1 - rim) + over)
-                if light is not None:
-                    light = light.expand(-1, light.shape[1], -1, -1).contiguous()
-                    light.view(light.shape[1], -1)[:, at] *= 1 - rim
         return skin, dark, painted, light
 
     def _skin_at(self, points: Tensor) -> Tensor:
@@ -230,7 +214,7 @@ class MovedFace:
 
     def boxes(self) -> list[Box]:
         """Where layers meet."""
-        return [part.box for part in (*self._parts(), *(() if self.rims is None else (self.rims,)))]
+        return [part.box for part in self._parts()]
 
     def opening(self, points: Tensor) -> Tensor:
         """How much of an eyeball or of the inside of the mouth is seen instead of skin, 0..1, at crop points ``[1,H,W,2]``."""

@@ -12,11 +12,10 @@ from torch import Tensor
 from torch.utils.weak import WeakIdKeyDictionary
 
 from ..faces.age import childlike
-from ..faces.behind import Behind, behind_rims
 from ..faces.fit import FittedFace
 from ..faces.glasses import Worn
 from ..faces.landmarks import AT, CHEEKS, EYES, OVAL, WIDEN
-from ..faces.lids import lid_colors, seen_at
+from ..faces.lids import seen_at
 from ..faces.rig import Rig
 from ..geometry.lab import rgb_to_lab
 from ..geometry.mesh import polygon_distance
@@ -105,25 +104,6 @@ class Face:
         creased = interpolate(self.creases, points[None], "bilinear").clamp(min=0).mean().item()
         return max(child, 1 - smoothstep(creased, *CREASED))
 
-    @functools.cached_property
-    def behind(self) -> Behind | None:
-        """What lies behind the rims of its glasses; None where it wears none, they are not surely told from skin, or nothing is painted."""
-        if self.glasses is None or self.view is None or self.colors is None:
-            return None
-
-        def made() -> Behind | None:
-            with torch.inference_mode(False):  # what is kept may be asked for outside of it
-                return behind_rims(self.view, self.glasses, self.landmarks, self.pixel)
-
-        return kept_with(_BEHIND, self.view, self.landmarks, made)
-
-    @functools.cached_property
-    def bare(self) -> Face:
-        """It without the rims of its glasses, where these are told from skin."""
-        skin = self.behind.skin
-        lids = None if self.lids is None else lid_colors(skin, self.landmarks[None]).to(self.lids)
-        return replace(self, glasses=None, view=skin, lids=lids)
-
     @property
     def lightness(self) -> float:
         """Of its cheeks, 0..1; 0 where nobody kept what it looks like."""
@@ -159,7 +139,6 @@ class Face:
         return kept_with(_FRONTS, self.fitted, None, made)
 
 
-_BEHIND = WeakIdKeyDictionary()  # view of a face -> what lies behind its glasses
 _FRONTS = WeakIdKeyDictionary()  # fitted face -> its front: a face that is edited again is often another object
 
 

@@ -96,9 +96,9 @@ def moved_face(face: Face, field: MusclesField, size: int = RASTER, after: Tenso
         years = years_of(part, controls)
         shift = torch.cat([shift, lit(face, after, years)], 1)
         drawn = torch.stack([contracted[part.unit_names.index("browTogether" + side)] for side in ("Left", "Right")])
-        # Where brows stay under glasses, lines beside brows that have not moved would be scratches.
+        # Brows stay under glasses, and lines beside brows that have not moved would be scratches.
         pixel = face.pixel / fitted.scale[0].item()
-        finest = math.inf if face.glasses is not None and face.behind is None else pixel
+        finest = math.inf if face.glasses is not None else pixel
         frown = frown_light(drawn, part.neutral, part.triangles, seen, finest, face.smooth if drawn.max() > 0 else 0.0)
         folds = [] if frown is None else [frown.furrows]
         lines = None if frown is None else frown.lines
