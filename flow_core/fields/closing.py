@@ -36,14 +36,15 @@ class Grin(NamedTuple):
     """How far a face grins."""
 
     share: float  # 0..1; 0 where it does not
-    drawn: float  # how much its lips are drawn out, by a smile or otherwise
+    smile: float  # how much it smiles
+    drawn: float  # how much its lips are drawn out, by that or otherwise
     opening: float  # between its lips, crop fractions
 
     @classmethod
-    def of(cls, landmarks: Tensor, drawn: float) -> Grin:
+    def of(cls, landmarks: Tensor, smile: float, drawn: float) -> Grin:
         """Of a face with landmarks ``[161,2]``."""
         opening = (landmarks[_MIDDLES[1], 1] - landmarks[_MIDDLES[0], 1]).item()
-        return cls(smoothstep(drawn, *SMILE) * smoothstep(opening, *GRIN), drawn, opening)
+        return cls(smoothstep(drawn, *SMILE) * smoothstep(opening, *GRIN), smile, drawn, opening)
 
 
 def gone(grin: Grin, moved: Tensor, drawn: Tensor) -> Tensor | None:

@@ -87,13 +87,9 @@ SAGS = 0.06, 0.17
 LIFT = 0.6  # centimetres by which an upper lip rises at most: teeth are bared by then, and gums would be next
 GRIN = 1.0  # of a smile that was asked for as a smaller one: corners that go farther are a clown's
 APART = 0.012  # how exactly lips meet, or part as far as asked, distances of the outer corners of the eyes
-BARED = {
-    "mouthUpperUp": 0.5,
-    "mouthLowerDown": 0.5,
-    "mouthStretch": 0.5,
-    "jawOpen": -0.5,
-}  # of what draws lips out besides a smile,
-SMILES = 0.35, 0.6  # up to where that counts, and from where on a smile says all
+# Shares of what draws lips out besides a smile, and the smile up to which that counts, and from which on the smile says all
+BARED = {"mouthUpperUp": 0.5, "mouthLowerDown": 0.5, "mouthStretch": 0.5, "jawOpen": -0.5}
+SMILES = 0.35, 0.6
 STEPS = 3
 _DIFFERENCE = 0.02  # of a unit, by which derivatives are taken
 
@@ -349,10 +345,16 @@ def lips_settled(face: FittedFace, landmarks: Tensor, moved: Tensor, units: Tens
         moved: ``[N,161,2]`` where muscles move them, with
         units: ``[N,U]``.
     """
-    smile = smiling(face.rig, face.units).item()
-    grin = kept_with(_GRINS, face, landmarks, lambda: Grin.of(landmarks, drawn_out(face.rig, face.units, smile).item()))
-    share = gone(grin, moved, drawn_out(face.rig, units, smile)) if grin.share else None
-    return None if share is None else (share, _missed_at_rest(face, landmarks, max(smile, grin.drawn - smile)))
+
+    def seen() -> Grin:
+        smile = smiling(face.rig, face.units).item()
+        return Grin.of(landmarks, smile, drawn_out(face.rig, face.units, smile).item())
+
+    grin = kept_with(_GRINS, face, landmarks, seen)
+    share = gone(grin, moved, drawn_out(face.rig, units, grin.smile)) if grin.share else None
+    return (
+        None if share is None else (share, _missed_at_rest(face, landmarks, max(grin.smile, grin.drawn - grin.smile)))
+    )
 
 
 # Face -> its landmarks, and of it its grin, and :func:`at_rest`: a search asks for them at every step

@@ -54,7 +54,7 @@ def warp_frame(
     white = 255.0 if frame.dtype == torch.uint8 else 1.0
     paints = any(sample.painted is not None and bool(sample.painted[:, 3].any()) for _, sample in edit.sharp)
     noise = noise_of(frame.permute(2, 0, 1)[None], crop, white) if paints else None
-    source = _Source(frame, edit, interpolation, noise)
+    source = _Source(frame, edit, interpolation, white, noise)
 
     def asked(x: Tensor, y: Tensor) -> Tensor:
         (sample,) = _asked(flow, crop, [(x, y[None])], edit.margin)
@@ -146,17 +146,16 @@ def _edit_of(flow: Flow, crop: Crop) -> _Edit | None:
 
 
 class _Source:
-    """The part of a frame ``[H,W,3]`` from which an edit samples, as floats, with white as in the frame, and the frame's noise."""
+    """The part of a frame ``[H,W,3]`` from which an edit samples, as floats up to ``white``, and the frame's noise."""
 
-    def __init__(self, frame: Tensor, edit: _Edit, interpolation: str, noise: Noise | None) -> None:
+    def __init__(self, frame: Tensor, edit: _Edit, interpolation: str, white: float, noise: Noise | None) -> None:
         (x0, y0, x1, y1), (h, w) = edit.box, frame.shape[:2]
         offset = edit.values[0, :2]
         low, high = offset.amin((1, 2)).floor().int().tolist(), offset.amax((1, 2)).ceil().int().tolist()
         self.left, right = min(max(x0 + low[0] - 2, 0), w - 1), max(min(x1 + high[0] + 2, w), 1)
         self.top, bottom = min(max(y0 + low[1] - 2, 0), h - 1), max(min(y1 + high[1] + 2, h), 1)
         self.part = frame[self.top : bottom, self.left : right].float().permute(2, 0, 1)[None]
-        self.white = 255.0 if frame.dtype == torch.uint8 else 1.0
-        self.tinted, self.interpolation, self.noise = edit.tinted, interpolation, noise
+        self.tinted, self.interpolation, self.white, self.noise = edit.tinted, interpolation, white, noise
 
     def pixels(self, sample: Sample, x: Tensor, y: Tensor) -> Tensor:
         """New pixels ``[1,3,h,w]`` with centres at ``x`` and ``y`` of the frame; changes the sample in place."""
