@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
-import gc
-import hashlib
-import logging
 import re
-import sys
-import threading
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
@@ -19,102 +13,27 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .. import jsons
 from ..randomness import OwnRandom
-from . import nano
 from .cannot import asks_for_nothing, names, told
 from .clauses import Clause, clauses
+from .clip import loading, open_clip, silent
 from .degrees import without_degree
+from .errors import GuideError
 from .homophones import misheard
 from .hub import Unreachable, fetched, require_tokenizer
 from .meaning import UNDERSTOOD, Meanings
 from .own import load as load_builtin
 from .plainly import compared
 from .reading import composed, unheard
+from .resolve import BUILTIN, Found, known_to, require_safetensors, resolve, told_of_texts
 from .sentences import Sentences
 from .sentences import load as load_sentences
 from .slips import in_context, mended, misspelt, superlatives
 from .smileys import in_words
 from .words import Words
 
-BUILTIN = "nano"
 WEIGHTS = Path(__file__).parents[1] / "weights"
 PRECISIONS = ("auto", "fp32", "fp16", "bf16")
-
-# open_clip keeps its models in a table of its own, and a module must not be imported by two threads that mend the import: one
-# guide at a time is made with it.
-_loading = threading.RLock()
-
-
-class GuideError(RuntimeError):
-    """A guide cannot be loaded or used; the message names the remedy."""
-
-
-def open_clip() -> ModuleType:
-    """The open_clip package, also where torchvision was built for another torch.
-
-    open_clip needs torchvision only for transforms that FaceFlow does not use, but a torchvision whose compiled
-    operators do not fit the installed torch stops at its import ("operator torchvision::nms does not exist").
-    Declaring the missing operators, without a kernel, lets the import pass.
-    """
-    with _loading, _no_collection():
-        return _import_open_clip()
-
-
-@contextlib.contextmanager
-def _no_collection() -> Iterator[None]:
-    """Garbage is not looked for among thousands of new modules: that takes a third of the time of their import."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
-
-
-def _import_open_clip() -> ModuleType:
-    try:
-        import torchvision  # noqa: F401
-    except (RuntimeError, AttributeError) as e:
-        if "torchvision" not in str(e):
-            raise
-        for name in [m for m in sys.modules if m.partition(".")[0] == "torchvision"]:
-            del sys.modules[name]
-        for op in ("nms", "qnms"):
-            with contextlib.suppress(RuntimeError):  # declared by somebody else
-                torch.library.define(
-                    f"torchvision::{op}", "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"
-                )
-    except ImportError:
-        pass  # open_clip says it better
-    try:
-        import open_clip as module
-    except ImportError as e:
-        raise GuideError(f"open_clip cannot be imported ({e}). Run: pip install open_clip_torch") from e
-    nano.register()
-    return module
-
-
-@contextlib.contextmanager
-def _unheard() -> Iterator[None]:
-    """open_clip tells the root logger what it does, in terms that tell an artist nothing, and a root logger without a handler would
-    get one at its first word. Here what this thread logs below an error is dropped; levels stay as they are."""
-    root, here = logging.getLogger(), threading.get_ident()
-
-    def keep(record: logging.LogRecord) -> bool:
-        return record.thread != here or record.levelno >= logging.ERROR
-
-    silent = None if root.handlers else logging.NullHandler()
-    root.addFilter(keep)
-    if silent is not None:
-        root.addHandler(silent)
-    try:
-        yield
-    finally:
-        root.removeFilter(keep)
-        if silent is not None:
-            root.removeHandler(silent)
 
 
 class Guide:
@@ -387,11 +306,11 @@ def load_guide(
     if name.strip() == BUILTIN:
         with torch.inference_mode(False), OwnRandom():
             model, tokenizer = load_builtin(WEIGHTS / f"{BUILTIN}.safetensors")
-            told = _told_of_texts(_require_safetensors(WEIGHTS / f"{BUILTIN}.safetensors"))
+            told = told_of_texts(require_safetensors(WEIGHTS / f"{BUILTIN}.safetensors"))
             return _placed(Guide(name, model, tokenizer, *told), device, precision)
-    with _loading:
+    with loading:
         clip = open_clip()
-        found = _resolve(clip, name.strip(), [Path(f) for f in folders])
+        found = resolve(clip, name.strip(), [Path(f) for f in folders])
     # Weights built under inference mode could never carry a gradient into the picture.
     with torch.inference_mode(False), OwnRandom():
         try:
@@ -409,9 +328,9 @@ def load_guide(
         return _placed(Guide(name, model, tokenizer, found.vocabulary, found.meanings, found.others), device, precision)
 
 
-def _made(clip: ModuleType, found: _Found) -> tuple[nn.Module, Callable[[Sequence[str]], Tensor]]:
+def _made(clip: ModuleType, found: Found) -> tuple[nn.Module, Callable[[Sequence[str]], Tensor]]:
     """The model and its tokenizer, by open_clip."""
-    with _loading, _unheard(), _known(clip, found):
+    with loading, silent(), known_to(clip, found):
         require_tokenizer(clip, found.arch)
         model = clip.create_model(
             found.arch,
@@ -438,150 +357,6 @@ def _placed(guide: Guide, device: torch.device | str, precision: str) -> Guide:
         model.to(dtype)
         model.logit_scale.data = scale
     return guide.to(device)
-
-
-def _told_of_texts(about: dict[str, str]) -> tuple[frozenset[str], Meanings | None, frozenset[str]]:
-    """Vocabulary, layout of the text space, and words that are no misspelt ones of the vocabulary, from the metadata of a guide's weights."""
-    words, others = (frozenset(jsons.loads(about.get(name, "[]"))) for name in ("vocabulary", "others"))
-    meanings = (
-        Meanings.loads(about["concepts"], about.get("phrases", "{}"), about.get("things", ""))
-        if "concepts" in about
-        else None
-    )
-    return words, meanings, others
-
-
-@dataclass(frozen=True)
-class _Found:
-    """What a guide's name stands for, in open_clip's terms.
-
-    Attributes:
-        arch: name of the model.
-        weights: file, or tag where open_clip must find it itself; None for a folder, which names it.
-        tag: of published weights.
-        quick_gelu: whether these were trained with QuickGELU.
-        vocabulary: the words that a small guide knows.
-        meanings: how its text space is laid out.
-        others: words that lie near those, and are none of them misspelt.
-        config: of a model that open_clip does not know.
-        preprocess: how pictures are normalised; None = as the model says.
-    """
-
-    arch: str
-    weights: str | None = None
-    tag: str | None = None
-    quick_gelu: bool = False
-    vocabulary: frozenset[str] = frozenset()
-    meanings: Meanings | None = None
-    others: frozenset[str] = frozenset()
-    config: dict | None = None
-    preprocess: dict | None = None
-
-
-@contextlib.contextmanager
-def _known(clip: ModuleType, found: _Found) -> Iterator[None]:
-    """While the block runs, open_clip knows the config of a model from a file."""
-    if found.config is None:
-        yield
-        return
-    clip.factory._MODEL_CONFIGS[found.arch] = found.config
-    try:
-        yield
-    finally:
-        clip.factory._MODEL_CONFIGS.pop(found.arch, None)
-
-
-def _resolve(clip: ModuleType, name: str, folders: list[Path]) -> _Found:
-    """What a guide's name stands for."""
-    if not name:
-        raise GuideError(f"The guide has no name; use {BUILTIN!r} or one of `faceflow guides`.")
-    places = [Path(), *folders]
-    for place in places:
-        path = place / name
-        if path.is_dir() and (path / "open_clip_config.json").is_file():
-            if not any(path.glob("*.safetensors")):
-                raise GuideError(
-                    f"{path} has an open_clip config but no weights; put open_clip_model.safetensors beside it."
-                )
-            _require_folder(clip, path)
-            return _Found(f"local-dir:{path}")
-        if path.suffix == ".safetensors" and path.is_file():
-            return _local_file(path)
-    arch, _, weights = name.partition(":")
-    if arch in clip.list_models() and weights:
-        if weights in clip.list_pretrained_tags_by_model(arch):
-            about = clip.get_pretrained_cfg(arch, weights) or {}
-            return _Found(arch, tag=weights, quick_gelu=bool(about.get("quick_gelu")))
-        for place in places:
-            if weights.endswith(".safetensors") and (place / weights).is_file():
-                _require_safetensors(place / weights)
-                return _Found(arch, str(place / weights), preprocess=_normalisation(clip, arch))
-        tags = ", ".join(clip.list_pretrained_tags_by_model(arch)) or "none"
-        raise GuideError(f"{arch} has no weights {weights!r}; open_clip knows {tags}.")
-    if arch in clip.list_models():
-        tags = clip.list_pretrained_tags_by_model(arch)
-        raise GuideError(
-            f"{name!r} names an architecture without weights, which would guide at random; "
-            f"write for instance {arch}:{tags[0] if tags else 'FILE.safetensors'}."
-        )
-    searched = ", ".join(str(p.resolve()) for p in places)
-    raise GuideError(
-        f"There is no guide {name!r}. Use {BUILTIN!r}, ARCH:TAG as listed by `faceflow guides`, or a FILE.safetensors "
-        f"with its FILE.json in one of: {searched}."
-    )
-
-
-def _normalisation(clip: ModuleType, arch: str) -> dict | None:
-    """Mean and std that a file of an architecture's weights expects: those of its published weights, which for
-    SigLIP are not CLIP's."""
-    tags = clip.list_pretrained_tags_by_model(arch)
-    known = clip.get_pretrained_cfg(arch, tags[0]) if tags else {}
-    return {k: known[k] for k in ("mean", "std") if k in known} or None
-
-
-def _local_file(path: Path) -> _Found:
-    config = path.with_suffix(".json")
-    if not path.is_file() or not config.is_file():
-        raise GuideError(
-            f"A guide from a file needs both {path} and {config.name} (its open_clip model config) beside it."
-        )
-    about = _require_safetensors(path)
-    try:
-        words, meanings, others = _told_of_texts(about)
-        model = dict(jsons.loads(config.read_text()))
-    except (ValueError, TypeError, OSError) as e:
-        raise GuideError(f"{path.name} or {config.name} is damaged ({e}); copy it again.") from e
-    if not {"embed_dim", "vision_cfg", "text_cfg"} <= model.keys():
-        raise GuideError(f"{config.name} is no open_clip model config: it needs embed_dim, vision_cfg and text_cfg.")
-    # open_clip knows models by name only: one of its own keeps this from replacing another
-    name = f"faceflow-{path.stem}-{hashlib.sha256(config.read_bytes()).hexdigest()[:12]}"
-    return _Found(name, str(path), vocabulary=words, meanings=meanings, others=others, config=model)
-
-
-def _require_folder(clip: ModuleType, path: Path) -> None:
-    """A folder from which open_clip can be asked to load, so that it takes weights and no pickle."""
-    for file in path.glob("*.safetensors"):
-        _require_safetensors(file)
-    first = ("open_clip_model.safetensors", "open_clip_pytorch_model.safetensors")  # open_clip looks for these first
-    pickles = [p.name for kind in ("*.bin", "*.pth") for p in path.glob(kind)]
-    if pickles and not any((path / name).is_file() for name in first):
-        raise GuideError(
-            f"open_clip would take {pickles[0]} of {path}, a pickle, which can run any program; name the weights {first[0]}."
-        )
-    if not hasattr(clip.factory, "parse_model_name"):
-        raise GuideError("Guides from a folder need open_clip 3. Run: pip install -U open_clip_torch")
-
-
-def _require_safetensors(path: Path) -> dict[str, str]:
-    """Metadata of a file of weights, which is what its ending says. Versions of open_clip differ in what they do with one
-    that is not, and some have unpickled it, which can run any program."""
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        with safe_open(str(path), "pt") as f:
-            return f.metadata() or {}
-    except (SafetensorError, OSError) as e:
-        raise GuideError(f"{path.name} is damaged or no safetensors file ({e}); copy it again.") from e
 
 
 def _told(e: Exception, most: int = 400) -> str:

@@ -19,6 +19,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from .errors import GuideError
+
 BYTES = 256
 MERGES = 48894
 START, END = 2 * BYTES + MERGES, 2 * BYTES + MERGES + 1
@@ -97,8 +99,6 @@ def _vocabulary() -> tuple[dict[str, int], dict[str, int]]:
     """Ranks of the merges, as two parts with a space between, and numbers of what they give; the file is not imported, only read."""
     spec = find_spec("open_clip")
     if spec is None or not spec.submodule_search_locations:
-        from .guide import GuideError
-
         raise GuideError(
             "open_clip, which brings CLIP's vocabulary, is not installed. Run: pip install open_clip_torch"
         )
