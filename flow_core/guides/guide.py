@@ -107,6 +107,18 @@ class Guide:
                     self._texts[text] = F.normalize(out[0].float(), dim=-1).cpu()
         return torch.stack([self._texts[t] for t in texts]).to(self.device)
 
+    @torch.no_grad()
+    def read_ahead(self, texts: Sequence[str], batch: int = 256) -> None:
+        """Embed many texts in batches, which is quicker, and remember them for :meth:`encode_text`.
+
+        For training only: in a batch the last bits of an embedding depend on the other texts, and edits are to be the same in every
+        call.
+        """
+        for start in range(0, len(texts), batch):
+            part = list(texts[start : start + batch])
+            found = self.model.encode_text(self._tokenizer(part).to(self.device)).float()
+            self._texts.update(zip(part, F.normalize(found, dim=-1).cpu(), strict=True))
+
     def encode_group(self, texts: Sequence[str]) -> Tensor:
         """:meth:`encode_text` of texts that always come together, several times as quickly: all in one batch, computed once."""
         group = tuple(texts)

@@ -97,7 +97,7 @@ class Texts:
     @classmethod
     def read(cls, guide: Guide, texts: Sequence[str]) -> Texts:
         """Embed texts, once; those that say nothing to the guide are left out."""
-        _read_ahead(guide, [t.format(text) for text in texts for t in TEMPLATES])
+        guide.read_ahead([t.format(text) for text in texts for t in TEMPLATES])
         neutral, rows = embed(guide, NEUTRAL), []
         for text in texts:
             prompt = Prompt(((text, 1.0),))
@@ -174,15 +174,6 @@ class Texts:
                     way = self.ways[usable] / self.unit * self.ways.shape[1] ** 0.5
                     usual = (way @ self.slopes[:, part]).norm(dim=1).mean().clamp(min=1e-9)
                     rows[part] = (length / usual * self.slopes[:, part].T).to(rows)
-
-
-@torch.no_grad()
-def _read_ahead(guide: Guide, texts: Sequence[str], batch: int = 256) -> None:
-    """Embed many texts at once; the guide itself takes them one by one, and remembers them."""
-    for i in range(0, len(texts), batch):
-        part = list(texts[i : i + batch])
-        found = F.normalize(guide.model.encode_text(guide._tokenizer(part).to(guide.device)).float(), dim=-1).cpu()
-        guide._texts.update(zip(part, found, strict=True))
 
 
 class Judged(nn.Module):
