@@ -6,10 +6,7 @@ A small network, trained on glasses that were drawn over faces and on photograph
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from statistics import median
 
 import torch
 from torch import Tensor, nn
@@ -17,6 +14,7 @@ from torch import Tensor, nn
 from ..checkpoint import filled
 from ..geometry.crop import Crop
 from ..geometry.sampling import sample_image
+from ..geometry.worn import Worn
 from ..guides.nano import fused
 from ..once import once
 from ..threads import yielding
@@ -35,24 +33,6 @@ COLUMNS, ROWS = 9, 36  # places at which each eye is asked how far up glasses re
 LOWEST, HIGHEST = 0.05, 0.4  # the most, in distances of the eyes' outer corners; what ends lower is no upper rim
 UNSEEN = 0.12  # how high clear glasses may reach whose upper rims are not seen: what is not seen would hardly be seen to bend
 HIDING = 0.5  # probability of a dark lens, over both eyes, above which they are not seen
-
-
-@dataclass(frozen=True)
-class Worn:
-    """Glasses on a face.
-
-    Attributes:
-        dark: whether they hide its eyes.
-        top: how high they reach above its eyes, in distances of the eyes' outer corners; 0.2 where nobody looked.
-    """
-
-    dark: bool = False
-    top: float = 0.2
-
-    @classmethod
-    def usual(cls, looks: Sequence[Worn]) -> Worn:
-        """What several looks at the same glasses say together."""
-        return cls(sum(look.dark for look in looks) > len(looks) / 2, median(look.top for look in looks))
 
 
 class Glasses(nn.Module):

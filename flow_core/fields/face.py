@@ -13,13 +13,13 @@ from torch.utils.weak import WeakIdKeyDictionary
 
 from ..faces.age import childlike
 from ..faces.fit import FittedFace
-from ..faces.glasses import Worn
 from ..faces.landmarks import AT, CHEEKS, EYES, OVAL, WIDEN
 from ..faces.lids import seen_at
 from ..faces.rig import Rig
 from ..geometry.lab import rgb_to_lab
 from ..geometry.mesh import polygon_distance
 from ..geometry.sampling import interpolate
+from ..geometry.worn import Worn
 from ..once import kept_with
 from .smooth import smoothstep
 

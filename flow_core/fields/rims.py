@@ -18,7 +18,7 @@ from .curves import Frame
 from .smooth import smoothstep
 
 if TYPE_CHECKING:
-    from ..faces.glasses import Worn
+    from ..geometry.worn import Worn
 
 # All in distances of the outer corners of the eyes
 MARGIN = 0.025  # of skin above the rims that stays, as the network sees no finer

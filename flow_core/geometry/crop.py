@@ -6,15 +6,13 @@ import functools
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
 import torch
 from torch import Tensor
 
 from .sampling import downscaled, sample_image
-
-if TYPE_CHECKING:
-    from ..faces.glasses import Worn
+from .worn import Worn
 
 
 def ffhq_matrix(points: Tensor) -> Tensor:

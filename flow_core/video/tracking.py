@@ -18,7 +18,7 @@ from ..faces.covered import LEAST, likely_covered, spared
 from ..faces.creases import creases
 from ..faces.detect import Detection, Detector
 from ..faces.fit import FittedFace
-from ..faces.glasses import Worn, glasses_worn
+from ..faces.glasses import glasses_worn
 from ..faces.hair import FAR
 from ..faces.landmarks import SIZE, WIDEN, Landmarks, five_points, load_landmarks, pose
 from ..faces.lids import lid_colors
@@ -26,6 +26,7 @@ from ..faces.mouth import between_lips, mouth_colors
 from ..faces.shown import VIEW
 from ..geometry.crop import Crop
 from ..geometry.sampling import downscaled
+from ..geometry.worn import Worn
 from .clips import DamagedClip
 from .settings import VideoSettings
 from .smoothing import OneEuro, cutoff

@@ -14,11 +14,12 @@ from torch import Tensor
 from flow_core.faces.align import align
 from flow_core.faces.detect import Detector
 from flow_core.faces.doubts import doubts
-from flow_core.faces.glasses import Worn, glasses_worn
+from flow_core.faces.glasses import glasses_worn
 from flow_core.faces.landmarks import AT, EYES, NOSE
 from flow_core.fields.expressions import preset
 from flow_core.geometry.crop import Crop
 from flow_core.geometry.grid import pixel_centers
+from flow_core.geometry.worn import Worn
 from flow_core.io import picture
 
 PEOPLE = Path(__file__).parents[2] / "docs" / "people"

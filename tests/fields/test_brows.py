@@ -9,7 +9,6 @@ import pytest
 import torch
 from torch import Tensor
 
-from flow_core.faces.glasses import Worn
 from flow_core.faces.landmarks import AT, WIDEN
 from flow_core.fields.base import Sample
 from flow_core.fields.brows import STAYS, staying
@@ -17,6 +16,7 @@ from flow_core.fields.muscles import MusclesField
 from flow_core.geometry.crop import Crop
 from flow_core.geometry.grid import pixel_centers
 from flow_core.geometry.sampling import sample_image
+from flow_core.geometry.worn import Worn
 
 SKIN = torch.tensor([0.7, 0.5, 0.4])
 

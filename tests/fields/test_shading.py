@@ -11,13 +11,13 @@ from torch import Tensor
 
 from flow_core.faces.align import align
 from flow_core.faces.creases import creases
-from flow_core.faces.glasses import Worn
 from flow_core.faces.landmarks import AT
 from flow_core.faces.rig import load_rig
 from flow_core.faces.shading import load_shading, shading
 from flow_core.fields.expressions import expression, preset
 from flow_core.fields.muscles import MusclesField
 from flow_core.geometry.crop import Crop
+from flow_core.geometry.worn import Worn
 from flow_core.warping.frames import warp_frame
 from flow_core.warping.latent import warp_latent, warp_mask
 from flow_core.warping.warp import warp

@@ -24,8 +24,8 @@ from PIL import Image
 from torch import Tensor
 
 from flow_core.cli import main as cli
-from flow_core.faces.glasses import Worn
 from flow_core.fields.expressions import preset
+from flow_core.geometry.worn import Worn
 from flow_core.video import tracking
 from flow_core.video.ahead import ahead
 from flow_core.video.clips import Clip, ClipError, DamagedClip
