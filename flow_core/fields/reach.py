@@ -352,9 +352,9 @@ def lips_settled(face: FittedFace, landmarks: Tensor, moved: Tensor, units: Tens
 
     grin = kept_with(_GRINS, face, landmarks, seen)
     share = gone(grin, moved, drawn_out(face.rig, units, grin.smile)) if grin.share else None
-    return (
-        None if share is None else (share, _missed_at_rest(face, landmarks, max(grin.smile, grin.drawn - grin.smile)))
-    )
+    if share is None:
+        return None
+    return share, _missed_at_rest(face, landmarks, max(grin.smile, grin.drawn - grin.smile))
 
 
 # Face -> its landmarks, and of it its grin, and :func:`at_rest`: a search asks for them at every step

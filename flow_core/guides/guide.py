@@ -107,26 +107,27 @@ class Guide:
                     self._texts[text] = F.normalize(out[0].float(), dim=-1).cpu()
         return torch.stack([self._texts[t] for t in texts]).to(self.device)
 
-    @torch.no_grad()
+    def _embedded(self, texts: Sequence[str], batch: int) -> Tensor:
+        """Unit embeddings ``[N,D]`` float32 on the CPU of texts, in batches, whose last bits depend on what stands in a batch."""
+        with torch.inference_mode(False), torch.no_grad():
+            tokens = self._tokenizer(list(texts)).to(self.device)
+            found = torch.cat([self.model.encode_text(few).float() for few in tokens.split(batch)])
+            return F.normalize(found, dim=-1).cpu()
+
     def read_ahead(self, texts: Sequence[str], batch: int = 256) -> None:
         """Embed many texts in batches, which is quicker, and remember them for :meth:`encode_text`.
 
         For training only: in a batch the last bits of an embedding depend on the other texts, and edits are to be the same in every
         call.
         """
-        for start in range(0, len(texts), batch):
-            part = list(texts[start : start + batch])
-            found = self.model.encode_text(self._tokenizer(part).to(self.device)).float()
-            self._texts.update(zip(part, F.normalize(found, dim=-1).cpu(), strict=True))
+        if texts:
+            self._texts.update(zip(texts, self._embedded(texts, batch), strict=True))
 
     def encode_group(self, texts: Sequence[str]) -> Tensor:
         """:meth:`encode_text` of texts that always come together, several times as quickly: all in one batch, computed once."""
         group = tuple(texts)
         if group not in self._groups:
-            with torch.inference_mode(False), torch.no_grad():
-                tokens = self._tokenizer(list(group)).to(self.device)
-                found = torch.cat([self.model.encode_text(few).float() for few in tokens.split(64)])
-                self._groups[group] = F.normalize(found, dim=-1).cpu()
+            self._groups[group] = self._embedded(group, 64)
         return self._groups[group].to(self.device)
 
     def misspelt(self, text: str) -> dict[str, str]:
