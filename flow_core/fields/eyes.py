@@ -35,6 +35,9 @@ RIM_LASHES = 0.007  # height of the strip of it that moves as a whole
 LID = 0.085  # how far above an upper lid the skin gives way when the lid closes
 LOWER_LID = 0.05
 UPPER_OPENS = 0.8  # the upper lid's share of what an eye opens
+# White that the upper and the lower lid of eyes that open show beyond the iris before they go on more slowly, in its radii, and which part of
+# their way they then go on: irises that are ringed by white are a doll's
+WHITE_SHOWS, SLOWER = (0.12, 0.0), 0.25
 IRIS, MARGIN = 0.2, 0.06  # radius of an iris, and how near it comes to a corner, in widths of the eye
 LINE = 0.003  # how far above its edge an upper lid is asked when it is shut: at the edge itself the eye shines through
 # Of its opening below which an eye is all but shut, and how much light the line of its lashes takes
@@ -168,6 +171,10 @@ def eyes_of(
             expected = a + off * sure * length, b, iris_radius(landmarks, side) * length
             ball = eyeball_of(face, side, source, seen, expected)
             a, b, radius = ball.iris
+            if factor > 1:
+                scale = target.length / length
+                after = _near_iris((top, bottom), after, (a + right) / length, (b + below) * scale, radius * scale)
+                shows = np.stack(after) / scale - below
         # an iris goes no farther than to the corner
         right = min(max(right, min(room - a + radius, 0.0)), max(length - room - a - radius, 0.0))
         if ball is not None:
@@ -249,6 +256,25 @@ def eyes_of(
         Eye(target, source, table[:6], table[6:], *rest)
         for table, (target, source, *rest) in zip(on_device, eyes, strict=True)
     ]
+
+
+def _near_iris(
+    lids: tuple[np.ndarray, np.ndarray],
+    after: tuple[np.ndarray, np.ndarray],
+    share: float,
+    middle: float,
+    radius: float,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Heights of the upper and the lower lid ``[TABLE]`` of an eye that opens from ``lids`` to ``after``, which go on more slowly where they have
+    left its iris, at ``share`` of the way between the corners, with its ``middle`` and its ``radius``."""
+    found = []
+    for lid, goes, sign, white in zip(lids, after, (-1, 1), WHITE_SHOWS, strict=True):
+        at, to = (float(np.interp(share, SAMPLES, edge)) for edge in (lid, goes))
+        way = sign * (to - at)
+        room = min(max(sign * (middle - at) + (1 + white) * radius, 0.0), way)
+        part = 1.0 if way < 1e-6 else (room + SLOWER * (way - room)) / way
+        found.append(lid + part * (goes - lid))
+    return found[0], found[1]
 
 
 _BARE = WeakKeyDictionary(), WeakKeyDictionary()  # face -> :func:`bare_eye` on the viewer's left and right

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
 from flow_core.faces.landmarks import AT, EYES, IRISES, LIPS, LIPS_INNER
 from flow_core.faces.rig import load_rig
+from flow_core.fields.curves import SAMPLES
 from flow_core.fields.expressions import PRESETS, preset
 from flow_core.fields.face import Face
 from flow_core.fields.moved import moved_face
@@ -204,6 +206,19 @@ def test_narrow_eyes_that_open_have_no_ring(crop: Crop) -> None:
         shade.append(0.0 if painted is None else painted[0, 3].max().item())
     assert shade[0] > 0.2
     assert shade[1] < 0.05
+
+
+def test_eyes_that_open_wide_are_not_ringed_by_white(crop: Crop) -> None:
+    """The upper lid leaves the iris, as in photographs of surprise; the lower one hardly shows more below it than it did."""
+    face = Face.of(crop, 0, fit_shown(crop.places))
+    for eye in moved_face(face, MusclesField.of({"eyeWide": 1.0, "eyeTaller": 1.0})).eyes:
+        a, b, radius = (v / eye.source.length for v in eye.iris)
+        lids = [np.interp(a, SAMPLES, lid) / eye.target.length for lid in eye.lids.numpy()[:4]]
+        before, after = (
+            ((b - radius - top) / radius, (bottom - b - radius) / radius) for top, bottom in (lids[:2], lids[2:])
+        )
+        assert before[0] + 0.05 < after[0] < 0.2
+        assert after[1] < max(before[1], 0.0) + 0.05
 
 
 def test_a_lip_that_smiled_gets_its_height_back(crop: Crop) -> None:
