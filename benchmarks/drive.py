@@ -24,8 +24,8 @@ from flow_core.faces.detect import load_detector
 from flow_core.faces.landmarks import AT, BROWS, EYES, IRISES, LIPS, load_landmarks
 from flow_core.faces.rig import load_rig
 from flow_core.fields.expressions import expression, expression_of
+from flow_core.fields.following import landmarks_after
 from flow_core.fields.muscles import MusclesField
-from flow_core.fields.reach import landmarks_after
 from flow_core.fields.units import fit_shown, units_after
 from flow_core.geometry.crop import Crop
 from flow_core.io import picture

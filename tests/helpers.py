@@ -9,9 +9,9 @@ from torch import Tensor
 
 from flow_core.editing.named import named
 from flow_core.faces.detect import Detection, Detector
+from flow_core.fields.following import landmarks_after
 from flow_core.fields.muscles import MusclesField
 from flow_core.fields.raster import Field
-from flow_core.fields.reach import landmarks_after
 from flow_core.fields.units import fit_shown, units_after
 from flow_core.geometry.crop import Crop
 from flow_core.geometry.grid import pixel_centers
@@ -108,3 +108,9 @@ def landmarks_with(places: Tensor, field: MusclesField) -> Tensor:
     face = fit_shown(places[None])
     units = units_after(face, places, field.relax[0], field.units[0])
     return landmarks_after(face, places, units[None])[0]
+
+
+def posed(crop: Crop, **amounts: float) -> Tensor:
+    """Landmarks ``[161,2]`` of a face as the rig moves them."""
+    face = fit_shown(crop.places)
+    return landmarks_after(face, crop.places[0], (face.units[0] + face.rig.unit_vector(amounts))[None])[0]

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from ..checkpoint import filled
 from ..geometry.crop import Crop
+from ..geometry.directions import down_of
 from ..geometry.ramp import ramp
 from ..geometry.sampling import sample_grid
 from ..guides.nano import fused
@@ -60,7 +61,7 @@ def grid_around(places: Tensor, wider: float = 1.0) -> Tensor:
     pixels more."""
     eyes = torch.stack([places[:, [AT[i] for i in eye]].mean(1) for eye in EYES], 1)
     along = eyes[:, 1] - eyes[:, 0]
-    down = torch.stack([-along[:, 1], along[:, 0]], 1)
+    down = down_of(along)
     w, h = round(WIDE * wider), round(HIGH * wider)
     x = (torch.arange(w, device=places.device) + 0.5 - w / 2) * (ACROSS / WIDE)
     y = (torch.arange(h, device=places.device) + 0.5 - h / 2) * (ACROSS / WIDE) - UP

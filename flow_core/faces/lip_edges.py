@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from ..geometry.crop import Crop
+from ..geometry.directions import down_of
 from ..geometry.ramp import ramp
 from .landmarks import AT, LIPS, LIPS_INNER
 from .mouth import around, sampled, teeth_color
@@ -52,7 +53,7 @@ def to_the_lips(image: Tensor, crop: Crop) -> Tensor:
         return crop.landmarks
     corners = places[:, UPPER[1][0]], places[:, UPPER[1][10]]
     across = torch.nn.functional.normalize(corners[1] - corners[0], dim=-1)
-    down = torch.stack([-across[:, 1], across[:, 0]], -1)[:, None]
+    down = down_of(across)[:, None]
     edges = [_along(places[:, rows]) for rows in (*UPPER, *LOWER)]
     outer, inner = torch.stack([edges[0], edges[2]], 1), torch.stack([edges[1], edges[3]], 1)  # [B,2,PATHS,2]
     ways = torch.stack([-down, down], 1)  # out of the opening

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..geometry.crop import Crop
+from ..geometry.directions import down_of
 from ..geometry.grid import pixel_centers
 from ..geometry.sampling import enlarged
 from .creases import DARK, LARGE
@@ -55,7 +56,7 @@ def lid_texture(image: Tensor, crop: Crop) -> Tensor | None:
         lower = places[:, [AT[i] for i in EYES[side][:9]]]
         left, right = (lower[:, 0], lower[:, -1]) if side == 0 else (lower[:, -1], lower[:, 0])
         axis = right - left
-        down = torch.stack([-axis[:, 1], axis[:, 0]], -1)[:, None]
+        down = down_of(axis)[:, None]
         lowest = ((lower - left[:, None]) * down).sum(-1).amax(1) / axis.square().sum(-1).clamp(min=1e-9)
         seen = sampled(image, crop, _points(left, right, share, below(lowest[:, None, None], height)))
         made.append(finest(seen, EYE_FINE))
@@ -82,7 +83,7 @@ def _raster(high: int, wide: int, across: tuple[float, float], down: tuple[float
 def _points(left: Tensor, right: Tensor, share: Tensor, height: Tensor) -> Tensor:
     """``[B,h,w,2]`` at shares of the way between points ``[B,2]``, and heights below, in distances of these."""
     left, axis = left[:, None, None], (right - left)[:, None, None]
-    down = torch.stack([-axis[..., 1], axis[..., 0]], -1)
+    down = down_of(axis)
     return left + share[..., None] * axis + height[..., None] * down
 
 

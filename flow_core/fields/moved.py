@@ -16,11 +16,13 @@ from ..geometry.mesh import rasterise
 from ..threads import alone
 from .anatomy import MovedFace
 from .face import Face, front
+from .following import lips_settled, smiling
 from .frown import frown_light
+from .gaze import eyelids_and_gaze
 from .lit import lit, years_of
+from .named_units import of_mesh
 from .opening import rounded
 from .pits import pits
-from .reach import eyelids_and_gaze, lips_settled, of_mesh, smiling
 from .skin import RASTER
 from .smiling import spread
 from .smooth import smoothstep

@@ -17,6 +17,7 @@ from torch import Tensor
 from ..faces.creases import DARK
 from ..faces.landmarks import AT, LIPS, LIPS_INNER
 from ..faces.lids import seen_at
+from ..geometry.directions import down_of
 from ..geometry.mesh import polygon_distance
 from ..geometry.neighbours import closing, filled, largest
 from ..geometry.sampling import interpolate
@@ -98,7 +99,7 @@ def pits(
     step = (torch.arange(SIDE, device=view.device) + 0.5) / SIDE * 2 - 1
     away = torch.stack(torch.meshgrid(step, step, indexing="xy"), -1) * half  # [SIDE,SIDE,2]
     middles = landmarks[ends] + WITHIN * torch.stack([across, -across])
-    along, beside = away @ axis, away @ torch.stack([-axis[1], axis[0]])
+    along, beside = away @ axis, away @ down_of(axis)
     near = 1 - smoothstep(torch.hypot(along / REACH[0], beside / REACH[1]) / width, ENDS, 1.0)
     points = (middles[:, None, None] + away).flatten(0, 1)[None]  # [1,2 SIDE,SIDE,2]
     colors = seen_at(view, points).unflatten(2, (2, SIDE))[0].movedim(1, 0)  # [2,3,SIDE,SIDE]

@@ -14,27 +14,14 @@ from ..faces.read import UNITS, read_units
 from ..faces.rig import load_rig
 from ..faces.shown import mended
 from ..threads import suited
+from .bounds import NARROW, bared, braked, own_eyes, unsquinted
+from .following import landmarks_after
 from .gasp import gasping
+from .gaze import camera_aside, gaze_seen, irises_seen, looking_together
 from .look import Look
-from .reach import (
-    NARROW,
-    bared,
-    braked,
-    camera_aside,
-    gaze_seen,
-    irises_seen,
-    landmarks_after,
-    lips_apart,
-    lips_wanted,
-    looking_together,
-    meeting,
-    own_eyes,
-    reached,
-    reaches,
-    shutting,
-    units_named,
-    unsquinted,
-)
+from .named_units import units_named
+from .parting import lips_apart, lips_wanted, meeting, shutting
+from .reach import reached, reaches
 
 MOST = 1.35  # of a unit after the edit; a face can overdo a little
 # How far units go to show in the picture what they should show by landmarks: a reader of pictures errs, too

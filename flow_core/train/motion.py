@@ -26,6 +26,7 @@ from ..faces.landmarks import (
     five_points,
 )
 from ..geometry.crop import ffhq_matrix
+from ..geometry.directions import down_of
 from . import data
 from .attributes import pose
 
@@ -48,7 +49,7 @@ def shapes(landmarks: Tensor) -> Tensor:
     five = five_points(landmarks)
     eyes = five[:, :2]
     across = eyes[:, 1] - eyes[:, 0]
-    down = torch.stack([-across[:, 1], across[:, 0]], -1)
+    down = down_of(across)
     middle = eyes.mean(1)
     frozen = five.clone()
     frozen[:, 3:] = (middle + down)[:, None] + 0.4 * across[:, None] * torch.tensor([-1.0, 1.0])[:, None]

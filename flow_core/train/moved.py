@@ -25,7 +25,7 @@ from ..fields.expressions import PRESETS
 from ..fields.face import Face
 from ..fields.moved import COARSE, CONTROL_RANGE, moved_face
 from ..fields.muscles import MusclesField
-from ..fields.reach import of_mesh
+from ..fields.named_units import of_mesh
 from ..fields.units import fit_shown, units_after
 from ..geometry.grid import pixel_centers
 from ..geometry.sampling import sample_image

@@ -21,10 +21,11 @@ from ..faces.rig import load_rig
 from ..faces.shown import VIEW
 from ..fields.base import FEATHER, FieldError
 from ..fields.expressions import expression_of
+from ..fields.gaze import SIDEWAYS, camera_aside
 from ..fields.moved import SMALL
 from ..fields.muscles import MusclesField
+from ..fields.named_units import units_named
 from ..fields.raster import Field
-from ..fields.reach import SIDEWAYS, camera_aside, units_named
 from ..fields.units import fit_shown
 from ..geometry.crop import Crop
 from ..threads import suited

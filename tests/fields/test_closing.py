@@ -13,10 +13,10 @@ from torch import Tensor
 from flow_core.faces.landmarks import AT, EYES
 from flow_core.fields.expressions import preset
 from flow_core.fields.face import Face
+from flow_core.fields.following import landmarks_after, lips_settled
 from flow_core.fields.lips import EDGES
 from flow_core.fields.moved import moved_face
 from flow_core.fields.muscles import MusclesField
-from flow_core.fields.reach import landmarks_after, lips_settled
 from flow_core.fields.units import fit_shown
 from flow_core.geometry.crop import Crop
 

@@ -15,10 +15,11 @@ from flow_core.faces.read import UNITS
 from flow_core.faces.shown import mended, read_picture, view
 from flow_core.fields.expressions import expression_of, neutral, preset
 from flow_core.fields.face import Face
+from flow_core.fields.following import landmarks_after
+from flow_core.fields.gaze import eyelids_and_gaze
 from flow_core.fields.look import Look
 from flow_core.fields.moved import COARSE, moved_face
 from flow_core.fields.muscles import MuscleFlow, MusclesField, looked_at
-from flow_core.fields.reach import eyelids_and_gaze, landmarks_after
 from flow_core.fields.units import fit_shown, units_after
 from flow_core.geometry.crop import Crop
 from flow_core.io import picture
