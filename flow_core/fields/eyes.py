@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -23,6 +23,7 @@ from .curves import SAMPLES, TABLE, UPPER_SHUTS, Frame, opens, read, shut_line
 from .eyeball import GUESSED, LEAST, RADII, Eyeball, arcs_of, drawn_out, eyeball_of, uncovered, unhidden, usual_at
 from .lashes import Bare, bare_eye
 from .layers import EDGE, Box, box_of
+from .shut_lids import HAIRS_SEEN, LASH_PIXEL, LASH_WAVES, bare_lids, lash_line
 from .smooth import smoothstep
 from .whites import White, white_beside
 
@@ -42,33 +43,6 @@ IRIS, MARGIN = 0.2, 0.06  # radius of an iris, and how near it comes to a corner
 LINE = 0.003  # how far above its edge an upper lid is asked when it is shut: at the edge itself the eye shines through
 # Of its opening below which an eye is all but shut, and how much light the line of its lashes takes
 SHUTS, LASHED = 0.2, 0.35
-# How far that skin covers what was seen, between which shares of its height it ends, how soon above the lid's edge it begins, in widths of the eye,
-# and of the eye at its corners
-LID_BARE, LID_TOP, LID_EDGE, LID_ENDS, DOME = (0.45, 0.85), (0.4, 1.0), 0.03, 0.12, 0.92
-# How much lighter a lid is where it is round, and darker in its crease; how far above where its edge was that lies, its softness above and below,
-# in widths of the eye, and shares of the eye in which it runs out
-BULGE, CREASE, CREASE_OVER, CREASE_SOFT, CREASE_ENDS = 0.04, 0.09, 0.03, (0.09, 0.07), (0.02, 0.4)
-# By how much skin above a lid is drawn out that still looks like skin, and that needs to be covered
-DRAWN_OUT = 0.22, 0.42
-STREAKS = 0.45, 0.7  # and that shows streaks of lashes
-# Of the line of the lashes of a lid that shuts: how far it covers what was there, and which share of that it does at the inner corner; between which
-# shares of the way outwards it becomes as thick as it is; how thick it is above and below, there and then, in half widths of the line between lids
-LASH_COVER, LASH_FAINT, LASHES_THICKEN, LASH_THICK = 0.9, 0.7, (0.0, 0.5), ((0.6, 1.0), (0.9, 2.0))
-# Of the shade in which lids lie along that line: how much light it takes, and how far it reaches above and below, in widths of the eye
-LINE_SHADE, SHADE_SOFT = 0.28, (0.13, 0.10)
-# And how far what is painted on lids does
-PAINT_SOFT, PAINT_BEGINS = (0.24, 0.09), (-0.05, 0.35)
-# Half the width of that line in pixels at least; from which half width on that is the blur of the picture; and which part of that the line is drawn with
-LASH_PIXEL, LASH_WIDE, LASH_BLUR = 0.85, 0.0055, 0.6
-# How far short and long ones hang down, in widths of the eye, and how far they cover
-LASH_LENGTH, LASH_HANGS = (0.06, 0.12), 0.65
-# Shares of single ones, and of the strands in which they stick together, that pixels may be as large as, and are too large; how they spread; and
-# their number and phase
-SINGLE = 0.5  # by how much darker a single one is than all that is seen of them from afar
-HAIRS_SEEN, LASH_SPREAD, LASH_WAVES = (0.25, 0.62), 2.2, ((31.0, 0.0), (13.3, 0.2), (71.0, 0.6))
-LINE_BEGINS = -0.02, 0.14  # from the inner corner on, in widths of the eye
-# Share of the way outwards at which the line ends, and how far it hangs there, in widths of the eye
-LINE_ENDS, LINE_DROPS = 1.2, 0.045
 # Shares of an eye's opening between which its lashes leave the skin above the lid, and their line is drawn anew
 LASHES_TURN, LINE_TURNS = (0.1, 0.6), (0.35, 0.6)
 # How much narrower the border of an eyeball is that turns, by how many widths of the eye
@@ -143,119 +117,152 @@ def eyes_of(
     face: Face,
     device: torch.device,
 ) -> list[Eye]:
-    """The eyes on the viewer's left and right, with ``edges`` as of :func:`_edges`, and their curves."""
-    tables, eyes, glasses, pixel = [], [], face.glasses is not None, face.pixel
+    """The eyes on the viewer's left and right.
+
+    Args:
+        landmarks: ``[161,2]`` crop points, and
+        moved: where muscles move them.
+        edges: for each eye the frames and edges of its lids as of :func:`flow_core.fields.anatomy._edges`: upper and lower after, and before.
+        curves: of these, ``[8,TABLE]``.
+        lids: factors by which they open, and
+        gaze: shifts of their irises, as of :func:`flow_core.fields.gaze.eyelids_and_gaze`.
+        face: whose eyes these are.
+        device: of the result.
+    """
+    tables, eyes = [], []
     for side in (0, 1):
-        target, source, contour, factor = edges[4 * side][0], edges[4 * side + 2][0], (LEFT, RIGHT)[side], lids[side]
-        if glasses:  # whose upper rim is close above many lids
-            factor = min(factor, BEHIND)
-        top, bottom, *seen = curves[4 * side : 4 * side + 4]
-        wide = (bottom - top).clip(min=0)
-        was_open = smoothstep(float(wide.max()) / target.length, *SLIT)
-        if factor < 1:
-            meets = top + UPPER_SHUTS * wide
-            meets += was_open * (shut_line(top, top + wide, SAMPLES if side else 1 - SAMPLES, target.length) - meets)
-            after = top + (1 - factor) * (meets - top), bottom + (1 - factor) * (meets - top - wide)
-        else:
-            change = opens(factor - 1, wide.max().clip(min=1e-4) / target.length) * wide
-            after = top - UPPER_OPENS * change, bottom + (1 - UPPER_OPENS) * change
-        a, b = source.to(*landmarks[AT[IRISES[side][0]]].tolist())
-        length, radius, room = source.length, IRIS * source.length, MARGIN * source.length
-        right, below = (v * length for v in gaze[side])
-        still = np.abs(landmarks[contour] - moved[contour]).max() < 1e-5 and abs(factor - 1) < 1e-4
-        still = bool(still and max(abs(right), abs(below)) < 1e-5)
-        seen, shows = np.stack(seen), np.stack(after) * (length / target.length) - below
-        ball = arcs = None
-        if face.view is not None and not still and (right or uncovered(seen, shows) > LEAST * length):
-            off, sure = irises_off(face.view, face.landmarks)
-            expected = a + off * sure * length, b, iris_radius(landmarks, side) * length
-            ball = eyeball_of(face, side, source, seen, expected)
-            a, b, radius = ball.iris
-            if factor > 1:
-                scale = target.length / length
-                after = _near_iris((top, bottom), after, (a + right) / length, (b + below) * scale, radius * scale)
-                shows = np.stack(after) / scale - below
-        # an iris goes no farther than to the corner
-        right = min(max(right, min(room - a + radius, 0.0)), max(length - room - a - radius, 0.0))
-        if ball is not None:
-            if below < 0:  # nor up behind a lid
-                lid = float(np.interp(a + right, SAMPLES * length, after[0])) * length / target.length
-                up = min(-below, max(b - lid - CLEAR * radius, -LEAST_UP * below))
-                shows, below = shows + below + up, -up
-            aside = SAMPLES * length
-            first, last = (max(v, 1e-6) for v in (a - radius + right, length - a - radius - right))
-            aside = aside - right * np.minimum((aside / first).clip(max=1), (length - aside) / last)
-            shows = np.stack([np.interp(SAMPLES * length, aside, lid) for lid in shows])
-            arcs = arcs_of(seen, shows, ball.shade, (a, b), length)
-        white = white_beside(face.view, source, seen, (a, b, radius), (right, below))
-        brow = _across(target, moved[_BROWS[side]])
-        outer = moved[contour[0]]
-        room_beside = float(np.hypot(*(moved[_OVAL] - outer).T).min()) / target.length + 1e-3
-        bare = None
-        if face.lids is not None and face.view is not None and factor < LASHES_TURN[1]:
-            bare = _bare_of(face, side, source, seen, landmarks)
-        shut, lined = (
-            was_open * (1 - smoothstep(factor, *turn)) if bare is not None else 0.0
-            for turn in (LASHES_TURN, LINE_TURNS)
+        target, source = edges[4 * side][0], edges[4 * side + 2][0]
+        table, eye = _eye_of(
+            side, target, source, curves[4 * side : 4 * side + 4], lids[side], gaze[side], landmarks, moved, face
         )
-        # The skin stretches at most so much that it does not fold. Where a lid that is shut is painted none is taken from a low brow.
-        way = np.maximum(np.abs(after[0] - top), np.abs(after[0] - top)[TABLE // 2] * _EVEN)
-        near = after[0] - brow - HAIRS * (top - brow)
-        near = near.clip(LASHES + LEAST_SKIN, LID)
-        taken = 1 - np.minimum((near - LASHES) / (STEEP * way.clip(min=1e-6)), 1.0)
-        taken *= smoothstep(shut, *PAINTED_ALONE) if bare is not None and not glasses else 0.0
-        reach = np.maximum(near, STEEP * way * (1 - taken) + LASHES)
-        tables.append([top, bottom, *after, reach, 1 - taken, *seen])
-        narrow = 1 - smoothstep(float((seen[1] - seen[0]).max()) / length, *NARROW)
-        line = max(LINE, min(1.4 * pixel, 4 * LINE))
-        edge = max(EDGE, min(pixel, 4 * EDGE))  # in small pictures a narrower border would be a staircase
-        if face.whole_view is None:
-            # Between skin and an eyeball that has turned a border of places would show all that lies between them.
-            edge *= 1 - STEEPER * smoothstep(math.hypot(right, below) / length, *TURNS)
-        shaded = bool(max(abs(right), abs(below)) > 1e-5 or factor > 1 or factor < SHUTS)
-        shaded = shaded or bare is not None or arcs is not None
-        # Lids that only go along with the skin leave all beyond their edges to it; but below a brow that presses it together it folds.
-        above, under = reach.max(), LOWER_LID
-        if factor == 1:
-            before, now = (
-                lid.mean() - frame.to(*places[_BROWS[side]].T)[1].mean()
-                for lid, frame, places in ((seen[0], source, landmarks), (after[0], target, moved))
-            )
-            if now * length > PRESSED * before * target.length:
-                above = under = edge
-        above, under = min(top.min(), after[0].min()) - above, max(bottom.max(), after[1].max()) + under
-        box = box_of(target, above - 0.01, under + 0.01, BESIDE * target.length if factor < 1 else 0.0)
-        eyes.append(
-            (
-                target,
-                source,
-                (a, b, radius),
-                (right, below),
-                still,
-                shaded,
-                line,
-                edge,
-                narrow,
-                side == 0,
-                glasses,
-                box,
-                bare,
-                shut,
-                lined,
-                tuple(1 - smoothstep(count * pixel / length, *HAIRS_SEEN) for count, _ in LASH_WAVES[:2]),
-                math.hypot(LINE, LASH_PIXEL * pixel),
-                room_beside,
-                factor != 1,
-                white,
-                None if arcs is None else ball,
-                arcs,
-            )
-        )
+        tables.append(table)
+        eyes.append(eye)
     on_device = torch.from_numpy(np.array(tables, np.float32)).to(device)
-    return [
-        Eye(target, source, table[:6], table[6:], *rest)
-        for table, (target, source, *rest) in zip(on_device, eyes, strict=True)
-    ]
+    return [Eye(lids=table[:6], seen=table[6:], **eye) for table, eye in zip(on_device, eyes, strict=True)]
+
+
+def _eye_of(
+    side: int,
+    target: Frame,
+    source: Frame,
+    curves: np.ndarray,
+    factor: float,
+    gaze: tuple[float, float],
+    landmarks: np.ndarray,
+    moved: np.ndarray,
+    face: Face,
+) -> tuple[list[np.ndarray], dict[str, Any]]:
+    """The tables of an eye, ``lids`` and ``seen``, and all else of :class:`Eye`."""
+    contour, glasses, pixel, length = (LEFT, RIGHT)[side], face.glasses is not None, face.pixel, source.length
+    if glasses:  # whose upper rim is close above many lids
+        factor = min(factor, BEHIND)
+    top, bottom, *seen = curves
+    seen = np.stack(seen)
+    was_open = smoothstep(float((bottom - top).clip(min=0).max()) / target.length, *SLIT)
+    after = _lids_after(top, bottom, factor, was_open, side, target.length)
+    a, b = source.to(*landmarks[AT[IRISES[side][0]]].tolist())
+    radius, room = IRIS * length, MARGIN * length
+    right, below = (v * length for v in gaze)
+    still = np.abs(landmarks[contour] - moved[contour]).max() < 1e-5 and abs(factor - 1) < 1e-4
+    still = bool(still and max(abs(right), abs(below)) < 1e-5)
+    shows = np.stack(after) * (length / target.length) - below
+    ball = arcs = None
+    if face.view is not None and not still and (right or uncovered(seen, shows) > LEAST * length):
+        off, sure = irises_off(face.view, face.landmarks)
+        expected = a + off * sure * length, b, iris_radius(landmarks, side) * length
+        ball = eyeball_of(face, side, source, seen, expected)
+        a, b, radius = ball.iris
+        if factor > 1:
+            scale = target.length / length
+            after = _near_iris((top, bottom), after, (a + right) / length, (b + below) * scale, radius * scale)
+            shows = np.stack(after) / scale - below
+    # an iris goes no farther than to the corner
+    right = min(max(right, min(room - a + radius, 0.0)), max(length - room - a - radius, 0.0))
+    if ball is not None:
+        if below < 0:  # nor up behind a lid
+            lid = float(np.interp(a + right, SAMPLES * length, after[0])) * length / target.length
+            up = min(-below, max(b - lid - CLEAR * radius, -LEAST_UP * below))
+            shows, below = shows + below + up, -up
+        aside = SAMPLES * length
+        first, last = (max(v, 1e-6) for v in (a - radius + right, length - a - radius - right))
+        aside = aside - right * np.minimum((aside / first).clip(max=1), (length - aside) / last)
+        shows = np.stack([np.interp(SAMPLES * length, aside, lid) for lid in shows])
+        arcs = arcs_of(seen, shows, ball.shade, (a, b), length)
+    bare = None
+    if face.lids is not None and face.view is not None and factor < LASHES_TURN[1]:
+        bare = _bare_of(face, side, source, seen, landmarks)
+    shut, lined = (
+        was_open * (1 - smoothstep(factor, *turn)) if bare is not None else 0.0 for turn in (LASHES_TURN, LINE_TURNS)
+    )
+    painted = smoothstep(shut, *PAINTED_ALONE) if bare is not None and not glasses else 0.0
+    reach, along = _skin_above(top, after[0], _across(target, moved[_BROWS[side]]), painted)
+    edge = max(EDGE, min(pixel, 4 * EDGE))  # in small pictures a narrower border would be a staircase
+    if face.whole_view is None:
+        # Between skin and an eyeball that has turned a border of places would show all that lies between them.
+        edge *= 1 - STEEPER * smoothstep(math.hypot(right, below) / length, *TURNS)
+    shaded = bool(max(abs(right), abs(below)) > 1e-5 or factor > 1 or factor < SHUTS)
+    # Lids that only go along with the skin leave all beyond their edges to it; but below a brow that presses it together it folds.
+    above, under = reach.max(), LOWER_LID
+    if factor == 1:
+        before, now = (
+            lid.mean() - frame.to(*places[_BROWS[side]].T)[1].mean()
+            for lid, frame, places in ((seen[0], source, landmarks), (after[0], target, moved))
+        )
+        if now * length > PRESSED * before * target.length:
+            above = under = edge
+    above, under = min(top.min(), after[0].min()) - above, max(bottom.max(), after[1].max()) + under
+    return [top, bottom, *after, reach, along, *seen], {
+        "target": target,
+        "source": source,
+        "iris": (a, b, radius),
+        "gaze": (right, below),
+        "still": still,
+        "shaded": shaded or bare is not None or arcs is not None,
+        "line": max(LINE, min(1.4 * pixel, 4 * LINE)),
+        "edge": edge,
+        "narrow": 1 - smoothstep(float((seen[1] - seen[0]).max()) / length, *NARROW),
+        "left": side == 0,
+        "glasses": glasses,
+        "box": box_of(target, above - 0.01, under + 0.01, BESIDE * target.length if factor < 1 else 0.0),
+        "bare": bare,
+        "shut": shut,
+        "lined": lined,
+        "fine": tuple(1 - smoothstep(count * pixel / length, *HAIRS_SEEN) for count, _ in LASH_WAVES[:2]),
+        "lashes": math.hypot(LINE, LASH_PIXEL * pixel),
+        "room": float(np.hypot(*(moved[_OVAL] - moved[contour[0]]).T).min()) / target.length + 1e-3,
+        "lids_move": factor != 1,
+        "white": white_beside(face.view, source, seen, (a, b, radius), (right, below)),
+        "ball": None if arcs is None else ball,
+        "arcs": arcs,
+    }
+
+
+def _lids_after(
+    top: np.ndarray, bottom: np.ndarray, factor: float, was_open: float, side: int, length: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Heights of the lids ``[TABLE]`` of an eye of that width whose opening changes by a factor, and which ``was_open``, 0..1."""
+    wide = (bottom - top).clip(min=0)
+    if factor < 1:
+        meets = top + UPPER_SHUTS * wide
+        meets += was_open * (shut_line(top, top + wide, SAMPLES if side else 1 - SAMPLES, length) - meets)
+        return top + (1 - factor) * (meets - top), bottom + (1 - factor) * (meets - top - wide)
+    change = opens(factor - 1, wide.max().clip(min=1e-4) / length) * wide
+    return top - UPPER_OPENS * change, bottom + (1 - UPPER_OPENS) * change
+
+
+def _skin_above(
+    before: np.ndarray, after: np.ndarray, brow: np.ndarray, painted: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """How far above an upper lid the skin gives way to it, and how much of the lid's way it goes along, 0..1; all ``[TABLE]``.
+
+    The skin stretches at most so much that it does not fold. Where a lid that is shut is ``painted``, 0..1, none is taken from a low brow.
+    """
+    way = np.abs(after - before)
+    way = np.maximum(way, way[TABLE // 2] * _EVEN)
+    near = (after - brow - HAIRS * (before - brow)).clip(LASHES + LEAST_SKIN, LID)
+    taken = 1 - np.minimum((near - LASHES) / (STEEP * way.clip(min=1e-6)), 1.0)
+    taken *= painted
+    return np.maximum(near, STEEP * way * (1 - taken) + LASHES), 1 - taken
 
 
 def _near_iris(
@@ -385,103 +392,11 @@ def ask_eyes(
         return shift, alpha, source, painted
     room = BELOW_RIM + top - top0 if eyes[0].glasses else reach
     stretched = torch.stack([(e.lids[2] - e.lids[0]).amax() / e.lids[4].mean() for e in eyes])[:, None]
-    lids = _bare_lids(eyes, share, skin, above / room, (top - top0) / width, above / width, stretched)
-    lashes = _lash_line(eyes, share, above / width, width)
+    lids = bare_lids(eyes, share, skin, above / room, (top - top0) / width, above / width, stretched)
+    lashes = lash_line(eyes, share, above / width, width)
     for layer in (lashes, lids):
         painted = painted + layer * (1 - painted[3])
     return shift, alpha, source, painted
-
-
-def _lash_line(eyes: Sequence[Eye], share: Tensor, high: Tensor, width: Tensor) -> Tensor:
-    """The lashes of lids that shut, painted ``[4,E,N]`` at points ``[E,N]`` of eyes: a soft line, sharper above than below, where they hang down, and
-    which goes on a little beyond the outer corner.
-
-    Args:
-        share: of the way from the left corner to the right one.
-        high: how far above the edge of the upper lid, in widths of the eye.
-        width: of the eyes ``[E,1]``.
-    """
-    none = torch.zeros(3, 3).to(share)
-    tone, dim, hue = torch.stack([none if eye.bare is None else eye.bare.tones for eye in eyes], 2)[..., None]
-    rows = [
-        (0.0,) * 8
-        if eye.bare is None
-        else (eye.shut, eye.lined, eye.bare.hair, eye.bare.paint, float(eye.left), *eye.fine, eye.lashes)
-        for eye in eyes
-    ]
-    shut, lined, hair, paint, left, fine, strands, line = share.new_tensor(rows).T[..., None]
-    blurred = LASH_BLUR * (line.square() - LASH_WIDE**2).clamp(min=1e-12).sqrt() / width
-    line = line.clamp(max=LASH_WIDE) / width
-    tone = tone * (1 - SINGLE * fine)
-    outwards = torch.where(left > 0, 1 - share, share)
-    full = smoothstep(outwards, *LASHES_THICKEN)
-    high = high + LINE_DROPS * shut * smoothstep(outwards, 0.5, 1.05)
-    ends = smoothstep(LINE_ENDS - outwards, 0.0, 0.45) * smoothstep(outwards, *LINE_BEGINS)
-    own = [1e-4 + line * ends * (low + (most - low) * full) for low, most in LASH_THICK]
-    above, below = (torch.hypot(thick, blurred) for thick in own)
-    faint = sum(own) / (above + below)  # where it is blurred
-    core = LASH_COVER * faint * ends.sqrt() * (LASH_FAINT + (1 - LASH_FAINT) * full)
-    core = core * (-(high / torch.where(high > 0, above, below)).square()).exp()
-    # Lashes spread outwards, and are not as long as one another.
-    root = (outwards + LASH_SPREAD * (outwards - 0.45) * high).clamp(0, 2)
-    waves = [(2 * math.pi * (count * root + phase)).sin() for count, phase in LASH_WAVES]
-    single = 1 + fine * (waves[0] * (0.6 + 0.4 * waves[1]) * 1.2 + 0.3 * waves[2]) + (strands - fine) * 0.7 * waves[1]
-    long = [eye.bare.long for eye in eyes if eye.bare is not None]  # of both eyes alike
-    length = LASH_LENGTH[0] + (LASH_LENGTH[1] - LASH_LENGTH[0]) * sum(long) / len(long)
-    length = length * (1 + 0.25 * strands * waves[1])
-    hang = LASH_HANGS * hair * full * ends * single.clamp(0, 1.6) * _fading(high, length, length, blurred)
-    hang = (hang * smoothstep(-high, -blurred, blurred)).clamp(max=1)
-    shade = LINE_SHADE * ends.sqrt() * _fading(high, *SHADE_SOFT, blurred)
-    paint = paint * ends.sqrt() * smoothstep(outwards, *PAINT_BEGINS) * _fading(high, *PAINT_SOFT, blurred)
-    painted = torch.zeros_like(share).expand(4, -1, -1)
-    for color, cover in (
-        (tone, 1 - (1 - lined * core) * (1 - shut * hang)),
-        (dim, shut * shade),
-        (hue, shut * paint),
-    ):
-        cover = cover * (1 - painted[3])
-        painted = painted + torch.cat([color * cover, cover[None]])
-    return painted
-
-
-def _fading(high: Tensor, above: Tensor | float, below: Tensor | float, blurred: Tensor) -> Tensor:
-    """What falls from 1 at a height of 0 within so far above and below, in a picture that is ``blurred`` by so much: lower, and farther."""
-    over, under = ((blurred.square() + soft**2).sqrt() for soft in (above, below))
-    return (above + below) / (over + under) * (-(high / torch.where(high > 0, over, under)).square()).exp()
-
-
-def _bare_lids(
-    eyes: Sequence[Eye], share: Tensor, skin: Tensor, up: Tensor, came: Tensor, above: Tensor, stretched: Tensor
-) -> Tensor:
-    """The skin of lids that shut, painted ``[4,E,N]`` at points ``[E,N]`` of eyes.
-
-    Args:
-        share: of the way from the left corner to the right one.
-        skin: where the skin there comes from if no lid moves ``[2,E,N]``, crop points.
-        up: of the way from the upper lid's edge to where the skin is as it was.
-        came: how far down that edge came, in widths of the eye.
-        above: how far above it, in the same.
-        stretched: how far each lid went down, of the height of the skin above it ``[E,1]``.
-    """
-    skins = torch.stack([_bare_at(eye, *skin[:, i]) for i, eye in enumerate(eyes)], 1)
-    colors, off_brow = skins[:3], skins[7]
-    # A lid is round, and its crease lies where its edge was, or a little higher.
-    corner, high = torch.minimum(share, 1 - share), above - came - CREASE_OVER
-    round_ = (-((above - 0.5 * came) / (0.4 * came).clamp(min=0.03)).square()).exp()
-    crease = (-(high / torch.where(high > 0, *CREASE_SOFT)).square()).exp() * smoothstep(corner, *CREASE_ENDS)
-    dome = up / (1 - (DOME * (2 * share - 1)).abs() ** 2.5).clamp(min=1e-3)
-    shut = share.new_tensor([[eye.shut] for eye in eyes])
-    cover = LID_BARE[0] + (LID_BARE[1] - LID_BARE[0]) * smoothstep(stretched, *STREAKS)
-    bare = cover * off_brow * shut * (1 - smoothstep(dome, *LID_TOP))
-    bare = (
-        bare * smoothstep(above, 0.0, LID_EDGE) * smoothstep(corner, 0.0, LID_ENDS) * smoothstep(stretched, *DRAWN_OUT)
-    )
-    return torch.cat([colors * (1 + BULGE * round_ - CREASE * crease) * bare, bare[None]])
-
-
-def _bare_at(eye: Eye, x: Tensor, y: Tensor) -> Tensor:
-    """:meth:`flow_core.fields.lashes.Bare.at` of an eye, 0 where it is not known."""
-    return x.new_zeros(8, len(x)) if eye.bare is None else eye.bare.at(x, y)
 
 
 def _across(frame: Frame, edge: np.ndarray) -> np.ndarray:
