@@ -175,6 +175,7 @@ class Skull:
         bared: centimetres of lower teeth that lips let see at most.
         landmarks: ``[161,2]`` of the face, crop points.
         shape: ``[S]`` of the face, standard deviations along the rig's shapes.
+        gritted: 0..1, how far both lips are drawn from the teeth without a smile.
     """
 
     lip: np.ndarray
@@ -186,6 +187,7 @@ class Skull:
     bared: float
     landmarks: Tensor
     shape: Tensor
+    gritted: float = 0.0
 
     @functools.cached_property
     def own(self) -> np.ndarray:
@@ -231,6 +233,7 @@ class Row:
         known: 0..1, how far the picture's own teeth say where the row is and how light.
         young: 0..1, how far it is gums alone.
         bites: 0..1, how far jaws are closed, and lips bare their teeth without a smile.
+        gritted: 0..1, how far both lips do so, and lower teeth are seen as well as upper ones.
     """
 
     columns: Tensor
@@ -241,6 +244,7 @@ class Row:
     known: float
     young: float
     bites: float
+    gritted: float
 
 
 def row(
@@ -317,7 +321,8 @@ def row(
         colors[0] = torch.lerp(colors[0], colors[2] * lighter, known)
     # Where jaws meet so do their teeth, and no gap is left between those at the sides; of a smile the lower ones are hardly seen.
     drop = (skull.jaw - skull.lip)[1] / cm
-    bites = arched * (1 - smoothstep(drop, *BITES)) * (1 - young)
+    closed = (1 - smoothstep(drop, *BITES)) * (1 - young)
+    bites, gritted = max(arched, skull.gritted) * closed, skull.gritted * closed
     planes[4] += bites * np.minimum(planes[0] + max(drop, 0.0) * cm - planes[4], 0.0)
     wide = int(pixel / frame.length * COLUMNS)
     if wide > 1:
@@ -325,7 +330,7 @@ def row(
     columns = torch.from_numpy(planes.astype(np.float32)).to(device)
     fine = pixel / cm * 1.5 * COLUMNS / WIDTHS.sum()  # samples of the arch to a pixel, rounded to a power of two
     crowns = _crowns(2 ** round(math.log2(min(max(fine, 1.0), COLUMNS / 4))), device)
-    return Row(columns, crowns, cm, colors, pixel, known, young, bites)
+    return Row(columns, crowns, cm, colors, pixel, known, young, bites, gritted)
 
 
 def _outwards(a: np.ndarray) -> np.ndarray:
@@ -418,7 +423,7 @@ def paint(
     fell: Tensor,
     closed: float,
     drawn: float,
-    lower: bool = True,
+    lower: float = 1.0,
 ) -> Tensor:
     """What is painted at points ``[N]`` of an open mouth.
 
@@ -432,7 +437,7 @@ def paint(
         fell: 0..1, how far the upper lip lies over what it showed there: that has its shadow now.
         closed: 0..1, how far it shows no teeth of its own.
         drawn: 0..1, how far the corners of the mouth come together: teeth of the picture that lay between them are in their shadow.
-        lower: whether there are lower teeth; not where the picture shows what lies there.
+        lower: 0..1, how far there are lower teeth; not where the picture shows what lies there.
 
     Returns:
         ``[4,N]`` colours times cover, and cover.
@@ -501,8 +506,8 @@ def paint(
         light = low_light * (0.62 + 0.27 * bright) * (0.55 + 0.45 * inner) * (1 - 0.7 * GROOVED * low_groove)
         low_tooth = row.colors[0][:, None] * light * (shady * -light.clamp(0.02, 1).log()).exp()
         # The tongue lies behind them, and they throw their shadow on it.
-        inside = inside * (1 - BEHIND * low_up * low_lit * (-((fang + 0.08 * cm) / (0.14 * cm)).square()).exp())
-        inside = torch.lerp(inside, low_tooth, is_low * low_up * low_lit)
+        inside = inside * (1 - lower * BEHIND * low_up * low_lit * (-((fang + 0.08 * cm) / (0.14 * cm)).square()).exp())
+        inside = torch.lerp(inside, low_tooth, lower * is_low * low_up * low_lit)
     made = torch.lerp(inside, tooth, is_tooth * shows)
     shadow = LIP_SHADE * opened * fell * at_lip * (1 - cover)
     made = made * cover + 0.15 * row.colors[1][:, None] * shadow
