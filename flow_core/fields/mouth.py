@@ -172,7 +172,7 @@ def mouth_of(
                 (x, y), beyond = skull.dropped, (moved[at] - landmarks[at]).mean(0)[1] - skull.dropped[1]
                 jaw = x, float(y + beyond * (1.0 if beyond > 0 else COVER))
     made = (
-        row(skull, target, curves[0][TABLE // 2], curves[1].max(), teeth, pixel, device, own)
+        row(skull, target, curves[0][TABLE // 2], curves[1].max(), after, teeth, pixel, device, own)
         if skull is not None and opens
         else None
     )

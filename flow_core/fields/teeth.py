@@ -68,6 +68,8 @@ UNDER = 0.16, 0.45  # centimetres below the edges of the upper teeth that lie in
 BEHIND = 0.4  # how dark the tongue is right behind the edges of the lower teeth
 BARED = 0.45  # centimetres of lower teeth that are seen at most
 BITES = 0.15, 0.6  # centimetres by which a jaw drops until its teeth are no more those that bite
+# Centimetres of an opening up to which lips that bare teeth without a smile shade all that is seen of them, and from which on they do not; and how dark
+SLIT, SLIT_SHADE = (0.5, 0.8), 0.45
 # Share of the mouth by which the end of a row lies behind the rest, until that is drawn out to the corner; and by how much it is at most
 HIDES, DRAWN_OUT = (0.0, 0.04), 0.4
 # The shadow of an upper lip on teeth it comes down over: its height in centimetres, and how dark it is.
@@ -234,6 +236,7 @@ class Row:
         young: 0..1, how far it is gums alone.
         bites: 0..1, how far jaws are closed, and lips bare their teeth without a smile.
         gritted: 0..1, how far both lips do so, and lower teeth are seen as well as upper ones.
+        shaded: 0..1, how much of the light the lips of a slit take from teeth that nobody has seen.
     """
 
     columns: Tensor
@@ -245,6 +248,7 @@ class Row:
     young: float
     bites: float
     gritted: float
+    shaded: float
 
 
 def row(
@@ -252,6 +256,7 @@ def row(
     frame: Frame,
     highest: float,
     lowest: float,
+    opening: float,
     shift: tuple[float, float],
     pixel: float,
     device: torch.device,
@@ -262,6 +267,7 @@ def row(
     Args:
         highest: height ``b`` of the upper lip's edge in the middle, and
         lowest: of the lower lip's edge where it is lowest.
+        opening: between the lips where they are farthest apart.
         shift: x and y by which an edit of the shape of a face moves them, crop fractions.
         pixel: see :class:`Row`.
         own: upper teeth that are seen where they are after the edit: the row is theirs, and goes on beside them.
@@ -323,6 +329,7 @@ def row(
     drop = (skull.jaw - skull.lip)[1] / cm
     closed = (1 - smoothstep(drop, *BITES)) * (1 - young)
     bites, gritted = max(arched, skull.gritted) * closed, skull.gritted * closed
+    shaded = SLIT_SHADE * bites * (1 - known) * (1 - smoothstep(opening / cm, *SLIT))
     planes[4] += bites * np.minimum(planes[0] + max(drop, 0.0) * cm - planes[4], 0.0)
     wide = int(pixel / frame.length * COLUMNS)
     if wide > 1:
@@ -330,7 +337,7 @@ def row(
     columns = torch.from_numpy(planes.astype(np.float32)).to(device)
     fine = pixel / cm * 1.5 * COLUMNS / WIDTHS.sum()  # samples of the arch to a pixel, rounded to a power of two
     crowns = _crowns(2 ** round(math.log2(min(max(fine, 1.0), COLUMNS / 4))), device)
-    return Row(columns, crowns, cm, colors, pixel, known, young, bites, gritted)
+    return Row(columns, crowns, cm, colors, pixel, known, young, bites, gritted, shaded)
 
 
 def _outwards(a: np.ndarray) -> np.ndarray:
@@ -488,10 +495,11 @@ def paint(
     depth = depth * (1 - UNDER[1] * shows * (1 - is_gum) * (-(hangs / (UNDER[0] * cm)).square()).exp())
     depth = torch.maximum(depth, torch.maximum(SHALLOW * (1 - wide), CHEEK * cheek * (1 - CURVED * far_in)))
     inside = row.colors[1][:, None] * depth * (flesh * (REDDER * (1 - depth))).exp()
-    # Teeth: less light under the lip, but for a grin's, and in the corners.
+    # Teeth: less light under the lip, but for a grin's, in a slit, and in the corners.
     dim = 0.48 + 0.34 * row.known + 0.24 * (1 - row.known) * low_up * (1 - dropped)
     light = (
         light
+        * (1 - row.shaded)
         * (1 + (on_crown - 1) * ((1 - is_gum) * (1 - row.young)))
         * (dim + (1 - dim) * off_upper)
         * (0.68 + 0.32 * inner)

@@ -137,6 +137,15 @@ def test_teeth_that_are_gritted_meet_and_both_rows_are_seen(closed: Crop) -> Non
     assert rows(PRESETS["smile"])[0] > 0.15  # a smile hides them
 
 
+def test_teeth_in_a_slit_lie_in_the_shade_of_lips(closed: Crop) -> None:
+    def light(up: float) -> float:
+        field = MusclesField.of({"mouthUpperUp": up, "relax mouthSmile": 1.0})
+        face, _, _ = asked(field, closed)
+        return column(face, closed, field, [0.5])[0].mean().item() / face.mouth.row.colors[0].mean().item()
+
+    assert light(0.4) < 0.7 * light(1.0)
+
+
 def test_a_jaw_that_hangs_shuts_where_teeth_are_gritted(closed: Crop) -> None:
     fitted = fit_shown(closed.places)
     units = fitted.units.clone()
@@ -153,7 +162,7 @@ def test_a_row_of_a_turned_head_reaches_its_far_end_on_either_side(depth: float,
     def light(turn: float) -> Tensor:
         axes = np.array([[0.035, 0.0], [0.0, 0.04], [turn, 0.0]])
         skull = Skull(lip, axes, closed.mouth[0], lip, 0.0, (0.0, 0.0), 0.45, closed.places[0], torch.zeros(50))
-        return row(skull, frame, 0.0, 0.03, (0.0, 0.0), 0.002, torch.device("cpu")).columns[2]
+        return row(skull, frame, 0.0, 0.03, 0.03, (0.0, 0.0), 0.002, torch.device("cpu")).columns[2]
 
     assert (light(depth) - light(-depth).flip(0)).abs().mean() < 0.05
     assert (light(depth) == 0).float().mean() < gap  # before the corner
