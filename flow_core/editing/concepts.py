@@ -134,8 +134,9 @@ _MEANT: dict[str, tuple[str, dict[str, float]]] = {
     "wink right": (EXPRESSION, _side("wink", "Right")),
     "eyes closed": (EXPRESSION, PRESETS["eyes closed"]),
     "duck face": (EXPRESSION, {"relax mouthSmile": 1.0, "mouthPucker": 0.9, "mouthFunnel": 0.3, "mouthShrugUpper": 0.4, "cheekSquint": 0.2}),
-    "grimace": (EXPRESSION, {"mouthStretch": 0.9, "mouthLowerDown": 0.7, "mouthUpperUp": 0.4, "eyeSquint": 0.6, "browTogether": 0.3}),
-    "bared teeth": (EXPRESSION, {"mouthUpperUp": 0.8, "mouthLowerDown": 0.7, "mouthStretch": 0.3}),
+    # Teeth that are gritted meet, and lips are drawn from both rows.
+    "grimace": (EXPRESSION, {**_RELAX_JAW, "mouthStretch": 0.9, "mouthLowerDown": 0.9, "mouthUpperUp": 0.4, "eyeSquint": 0.6, "browTogether": 0.3}),
+    "bared teeth": (EXPRESSION, {**_RELAX_JAW, "mouthUpperUp": 0.6, "mouthLowerDown": 1.0, "mouthStretch": 0.5}),
     "tongue out": (EXPRESSION, {"tongueOut": 1.0, "jawOpen": 0.35}),
     # single muscles
     "brow up left": (EXPRESSION, {"browOuterUpLeft": 1.0}),

@@ -19,6 +19,8 @@ from .concepts import EXPRESSION, MEANINGS
 GLAD = frozenset({"smile", "laugh", "smirk", "smirk left", "smirk right"})
 TROUBLED = frozenset({"anger", "sadness", "fear", "disgust", "worry", "stern", "surprise"})
 WHOLE = frozenset({*PRESETS, "stern", "contempt"}) - {"eyes closed", "wink"}  # expressions of a whole face
+# They shut the jaw of a face that holds it open, and leave it to a laugh, or whatever else opens it, that is asked for with them
+JAWS_SHUT = frozenset({"bared teeth", "grimace"})
 PARTING = "mouthUpperUp", "mouthLowerDown", "jawOpen"  # units that part the lips of a smile
 PARTS = 0.55, 0.85  # amounts of a smile: up to the first the lips stay shut, from the second on they part fully
 _ABOVE, _BELOW, _JAW = ("brow", "eye", "nose"), ("mouth", "cheek"), "jawOpen"
@@ -63,7 +65,7 @@ def as_much(name: str, amounts: Mapping[str, float], much: float) -> Mapping[str
 
 def left_out(name: str, much: float) -> dict[str, float]:
     """Muscles that other concepts lose because of a single movement that is wanted (``much`` > 0) or turned down: unit -> share 0..1."""
-    if MEANINGS[name].kind != EXPRESSION or name in WHOLE:
+    if MEANINGS[name].kind != EXPRESSION or name in WHOLE or (name in JAWS_SHUT and much > 0):
         return {}
     if much > 0:
         found = {_muscle(n): a for n, a in MEANINGS[name].amounts.items() if n.split(" ")[0] == RELAX}

@@ -172,7 +172,7 @@ def mouth_of(
                 (x, y), beyond = skull.dropped, (moved[at] - landmarks[at]).mean(0)[1] - skull.dropped[1]
                 jaw = x, float(y + beyond * (1.0 if beyond > 0 else COVER))
     made = (
-        row(skull, target, curves[0][TABLE // 2], curves[1].max(), teeth, pixel, device, own)
+        row(skull, target, curves[0][TABLE // 2], curves[1].max(), after, teeth, pixel, device, own)
         if skull is not None and opens
         else None
     )
@@ -436,7 +436,8 @@ def ask_mouth(
             covers = torch.maximum(more, dark * torch.where(lower_part, smoothstep(hangs, 0.0, ends), 1.0))
         if mouth.replaced:
             covers = torch.maximum(covers, mouth.replaced * smoothstep(hangs, -EDGE, ends))
-        visible, low = 1 - covers * (1 - seen * own), mouth.jaw is None
+        visible = 1 - covers * (1 - seen * own)
+        low = 1.0 if mouth.jaw is None else mouth.row.gritted  # what is seen of them is no more than a part
         closed = 1 - own * smoothstep(mouth.gap, *TELLS)  # a slit says nothing of the row that is painted
         made = paint(mouth.row, share, b, top, bottom, alpha, visible, fell, closed, own * narrowed, low)
     return alpha, follows, torch.stack(mouth.source.back(sa, sb_seen)), shade, made

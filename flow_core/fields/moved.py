@@ -41,6 +41,8 @@ SMALL, COARSE = 450, RASTER // 2
 FULLER = 0.4  # of the control "lipsLowerFuller", that a broad smile takes from the lower lip, and gives back
 # Centimetres from the middle of a mouth, and below the nose, between which skin is drawn from lips that were a grin's to nose or chin as evenly as skin is
 BETWEEN, BELOW_NOSE = (3.6, 6.0), (-1.0, 1.0)
+# Of both lips, by which they are drawn from teeth that are gritted, and the smile up to which that is no smile, and from which on it is
+GRITS, SMILES = (0.25, 0.5), (0.4, 0.7)
 PURSED = 0.6  # how far lips that are drawn together cover the lower teeth that would be seen otherwise
 
 
@@ -142,9 +144,14 @@ def _skull(face: Face, after: Tensor) -> Skull:
     turned = face.fitted.turned(torch.stack(moves)[None])[0, :, :2].double().cpu().numpy()
     lip, low = face.landmarks[at].double().cpu().numpy() - turned[:2]
     pursed = sum(after[names.index(n)].clamp(0, 1).item() for n in ("mouthPucker", "mouthFunnel"))
+    raised, lowered, smile = (
+        sum(after[names.index(n + side)].item() for side in ("Left", "Right")) / 2
+        for n in ("mouthUpperUp", "mouthLowerDown", "mouthSmile")
+    )
     return Skull(
         lip, turned[4:], face.colors, low + turned[2], float(after @ tilts), tuple(turned[3].tolist()),
         BARED * (1 - PURSED * min(pursed, 1.0)), face.landmarks, face.fitted.shape[0],
+        smoothstep(min(raised, lowered), *GRITS) * (1 - smoothstep(smile, *SMILES)),
     )  # fmt: skip
 
 

@@ -68,6 +68,8 @@ UNDER = 0.16, 0.45  # centimetres below the edges of the upper teeth that lie in
 BEHIND = 0.4  # how dark the tongue is right behind the edges of the lower teeth
 BARED = 0.45  # centimetres of lower teeth that are seen at most
 BITES = 0.15, 0.6  # centimetres by which a jaw drops until its teeth are no more those that bite
+# Centimetres of an opening up to which lips that bare teeth without a smile shade all that is seen of them, and from which on they do not; and how dark
+SLIT, SLIT_SHADE = (0.5, 0.8), 0.45
 # Share of the mouth by which the end of a row lies behind the rest, until that is drawn out to the corner; and by how much it is at most
 HIDES, DRAWN_OUT = (0.0, 0.04), 0.4
 # The shadow of an upper lip on teeth it comes down over: its height in centimetres, and how dark it is.
@@ -175,6 +177,7 @@ class Skull:
         bared: centimetres of lower teeth that lips let see at most.
         landmarks: ``[161,2]`` of the face, crop points.
         shape: ``[S]`` of the face, standard deviations along the rig's shapes.
+        gritted: 0..1, how far both lips are drawn from the teeth without a smile.
     """
 
     lip: np.ndarray
@@ -186,6 +189,7 @@ class Skull:
     bared: float
     landmarks: Tensor
     shape: Tensor
+    gritted: float = 0.0
 
     @functools.cached_property
     def own(self) -> np.ndarray:
@@ -231,6 +235,8 @@ class Row:
         known: 0..1, how far the picture's own teeth say where the row is and how light.
         young: 0..1, how far it is gums alone.
         bites: 0..1, how far jaws are closed, and lips bare their teeth without a smile.
+        gritted: 0..1, how far both lips do so, and lower teeth are seen as well as upper ones.
+        shaded: 0..1, how much of the light the lips of a slit take from teeth that nobody has seen.
     """
 
     columns: Tensor
@@ -241,6 +247,8 @@ class Row:
     known: float
     young: float
     bites: float
+    gritted: float
+    shaded: float
 
 
 def row(
@@ -248,6 +256,7 @@ def row(
     frame: Frame,
     highest: float,
     lowest: float,
+    opening: float,
     shift: tuple[float, float],
     pixel: float,
     device: torch.device,
@@ -258,6 +267,7 @@ def row(
     Args:
         highest: height ``b`` of the upper lip's edge in the middle, and
         lowest: of the lower lip's edge where it is lowest.
+        opening: between the lips where they are farthest apart.
         shift: x and y by which an edit of the shape of a face moves them, crop fractions.
         pixel: see :class:`Row`.
         own: upper teeth that are seen where they are after the edit: the row is theirs, and goes on beside them.
@@ -317,7 +327,9 @@ def row(
         colors[0] = torch.lerp(colors[0], colors[2] * lighter, known)
     # Where jaws meet so do their teeth, and no gap is left between those at the sides; of a smile the lower ones are hardly seen.
     drop = (skull.jaw - skull.lip)[1] / cm
-    bites = arched * (1 - smoothstep(drop, *BITES)) * (1 - young)
+    closed = (1 - smoothstep(drop, *BITES)) * (1 - young)
+    bites, gritted = max(arched, skull.gritted) * closed, skull.gritted * closed
+    shaded = SLIT_SHADE * bites * (1 - known) * (1 - smoothstep(opening / cm, *SLIT))
     planes[4] += bites * np.minimum(planes[0] + max(drop, 0.0) * cm - planes[4], 0.0)
     wide = int(pixel / frame.length * COLUMNS)
     if wide > 1:
@@ -325,7 +337,7 @@ def row(
     columns = torch.from_numpy(planes.astype(np.float32)).to(device)
     fine = pixel / cm * 1.5 * COLUMNS / WIDTHS.sum()  # samples of the arch to a pixel, rounded to a power of two
     crowns = _crowns(2 ** round(math.log2(min(max(fine, 1.0), COLUMNS / 4))), device)
-    return Row(columns, crowns, cm, colors, pixel, known, young, bites)
+    return Row(columns, crowns, cm, colors, pixel, known, young, bites, gritted, shaded)
 
 
 def _outwards(a: np.ndarray) -> np.ndarray:
@@ -418,7 +430,7 @@ def paint(
     fell: Tensor,
     closed: float,
     drawn: float,
-    lower: bool = True,
+    lower: float = 1.0,
 ) -> Tensor:
     """What is painted at points ``[N]`` of an open mouth.
 
@@ -432,7 +444,7 @@ def paint(
         fell: 0..1, how far the upper lip lies over what it showed there: that has its shadow now.
         closed: 0..1, how far it shows no teeth of its own.
         drawn: 0..1, how far the corners of the mouth come together: teeth of the picture that lay between them are in their shadow.
-        lower: whether there are lower teeth; not where the picture shows what lies there.
+        lower: 0..1, how far there are lower teeth; not where the picture shows what lies there.
 
     Returns:
         ``[4,N]`` colours times cover, and cover.
@@ -483,10 +495,11 @@ def paint(
     depth = depth * (1 - UNDER[1] * shows * (1 - is_gum) * (-(hangs / (UNDER[0] * cm)).square()).exp())
     depth = torch.maximum(depth, torch.maximum(SHALLOW * (1 - wide), CHEEK * cheek * (1 - CURVED * far_in)))
     inside = row.colors[1][:, None] * depth * (flesh * (REDDER * (1 - depth))).exp()
-    # Teeth: less light under the lip, but for a grin's, and in the corners.
+    # Teeth: less light under the lip, but for a grin's, in a slit, and in the corners.
     dim = 0.48 + 0.34 * row.known + 0.24 * (1 - row.known) * low_up * (1 - dropped)
     light = (
         light
+        * (1 - row.shaded)
         * (1 + (on_crown - 1) * ((1 - is_gum) * (1 - row.young)))
         * (dim + (1 - dim) * off_upper)
         * (0.68 + 0.32 * inner)
@@ -501,8 +514,8 @@ def paint(
         light = low_light * (0.62 + 0.27 * bright) * (0.55 + 0.45 * inner) * (1 - 0.7 * GROOVED * low_groove)
         low_tooth = row.colors[0][:, None] * light * (shady * -light.clamp(0.02, 1).log()).exp()
         # The tongue lies behind them, and they throw their shadow on it.
-        inside = inside * (1 - BEHIND * low_up * low_lit * (-((fang + 0.08 * cm) / (0.14 * cm)).square()).exp())
-        inside = torch.lerp(inside, low_tooth, is_low * low_up * low_lit)
+        inside = inside * (1 - lower * BEHIND * low_up * low_lit * (-((fang + 0.08 * cm) / (0.14 * cm)).square()).exp())
+        inside = torch.lerp(inside, low_tooth, lower * is_low * low_up * low_lit)
     made = torch.lerp(inside, tooth, is_tooth * shows)
     shadow = LIP_SHADE * opened * fell * at_lip * (1 - cover)
     made = made * cover + 0.15 * row.colors[1][:, None] * shadow

@@ -92,6 +92,16 @@ def test_a_movement_that_is_turned_down_is_in_no_other_wish(text: str, kept: str
     assert found.get(gone, 0.0) < 0.05
 
 
+@pytest.mark.parametrize(
+    ("text", "jaw"), [("gritted teeth", 0.0), ("laughing with bared teeth", 0.3), ("mouth open, showing teeth", 0.4)]
+)
+def test_teeth_that_are_bared_shut_a_jaw_that_nobody_asks_to_open(text: str, jaw: float, guide: Guide) -> None:
+    found = amounts(guide, text)
+    assert found["relax jawOpen"] > 0.9
+    assert found.get("jawOpen", 0.0) >= jaw
+    assert found["mouthLowerDownLeft"] > 0.5
+
+
 def test_a_little_smile_takes_little_of_a_sad_mouth(guide: Guide) -> None:
     sad, both = amounts(guide, "a sad face"), amounts(guide, "a sad face | a smile:0.2")
     assert 0.7 * sad["mouthFrownLeft"] < both["mouthFrownLeft"] < sad["mouthFrownLeft"]

@@ -12,15 +12,18 @@ import torch.nn.functional as F
 from PIL import Image, ImageDraw
 from torch import Tensor
 
+from flow_core.editing.concepts import MEANINGS
 from flow_core.faces import mouth
 from flow_core.faces.landmarks import AT, EYES, LIPS_INNER
 from flow_core.faces.mouth import COLUMNS, mouth_colors
 from flow_core.fields.anatomy import MovedFace
 from flow_core.fields.base import Sample
 from flow_core.fields.curves import Frame
-from flow_core.fields.expressions import preset
+from flow_core.fields.expressions import PRESETS, preset
 from flow_core.fields.muscles import MusclesField
+from flow_core.fields.reach import landmarks_after
 from flow_core.fields.teeth import Skull, row
+from flow_core.fields.units import fit_shown
 from flow_core.geometry.crop import Crop
 from flow_core.geometry.grid import pixel_centers
 from flow_core.geometry.sampling import sample_image
@@ -118,6 +121,40 @@ def test_beside_bared_teeth_it_is_not_black(name: str, closed: Crop) -> None:
     assert (painted[:3].mean(0) / painted[3].clamp(min=1e-3)).min() > 0.15
 
 
+def test_teeth_that_are_gritted_meet_and_both_rows_are_seen(closed: Crop) -> None:
+    def rows(amounts: dict[str, float]) -> tuple[float, Tensor]:
+        """By how many centimetres lower edges lie below upper ones in the middle half of the mouth, and the colour of what is seen there."""
+        field = MusclesField.of(amounts)
+        face, _, _ = asked(field, closed)
+        upper, lower = face.mouth.row.columns[[0, 4], 128:384]
+        apart = (lower - upper).abs().max().item() / face.mouth.row.centimetre
+        return apart, column(face, closed, field, [0.85])[0][0]
+
+    apart, below = rows({**MEANINGS["bared teeth"].amounts, "relax mouthSmile": 1.0})
+    assert apart < 0.05
+    assert below.mean() > 0.35
+    assert below[1] > 0.75 * below[0]  # no lip, and no tongue
+    assert rows(PRESETS["smile"])[0] > 0.15  # a smile hides them
+
+
+def test_teeth_in_a_slit_lie_in_the_shade_of_lips(closed: Crop) -> None:
+    def light(up: float) -> float:
+        field = MusclesField.of({"mouthUpperUp": up, "relax mouthSmile": 1.0})
+        face, _, _ = asked(field, closed)
+        return column(face, closed, field, [0.5])[0].mean().item() / face.mouth.row.colors[0].mean().item()
+
+    assert light(0.4) < 0.7 * light(1.0)
+
+
+def test_a_jaw_that_hangs_shuts_where_teeth_are_gritted(closed: Crop) -> None:
+    fitted = fit_shown(closed.places)
+    units = fitted.units.clone()
+    units[0, fitted.rig.unit_names.index("jawOpen")] += 0.7
+    opened = replace(closed, landmarks=closed.to_image(landmarks_after(fitted, closed.places[0], units)[None])[0])
+    mouth = asked(MusclesField.of(MEANINGS["bared teeth"].amounts), opened)[0].mouth
+    assert (mouth.lips[1] - mouth.lips[0]).max() < 0.7 * mouth.gap
+
+
 @pytest.mark.parametrize(("depth", "gap"), [(0.02, 0.15), (0.03, 0.3)])
 def test_a_row_of_a_turned_head_reaches_its_far_end_on_either_side(depth: float, gap: float, closed: Crop) -> None:
     frame, lip = Frame((0.42, 0.6), (1.0, 0.0), 0.16), np.array([0.5, 0.6])
@@ -125,7 +162,7 @@ def test_a_row_of_a_turned_head_reaches_its_far_end_on_either_side(depth: float,
     def light(turn: float) -> Tensor:
         axes = np.array([[0.035, 0.0], [0.0, 0.04], [turn, 0.0]])
         skull = Skull(lip, axes, closed.mouth[0], lip, 0.0, (0.0, 0.0), 0.45, closed.places[0], torch.zeros(50))
-        return row(skull, frame, 0.0, 0.03, (0.0, 0.0), 0.002, torch.device("cpu")).columns[2]
+        return row(skull, frame, 0.0, 0.03, 0.03, (0.0, 0.0), 0.002, torch.device("cpu")).columns[2]
 
     assert (light(depth) - light(-depth).flip(0)).abs().mean() < 0.05
     assert (light(depth) == 0).float().mean() < gap  # before the corner
