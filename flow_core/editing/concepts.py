@@ -150,7 +150,9 @@ _MEANT: dict[str, tuple[str, dict[str, float]]] = {
     "look up": (EXPRESSION, _look(0, 0.8)),
     "look down": (EXPRESSION, _look(0, -0.8)),
     "cross-eyed": (EXPRESSION, {"eyeLookIn": 0.8}),
-    "cheeks puffed": (EXPRESSION, {"cheekPuff": 1.0, "cheekFuller": 1.2, "faceHeavier": 0.3, "mouthPress": 0.4, "mouthPucker": 0.3}),
+    # Lips hold the air. The rig's own muscle blows cheeks forwards, which on a turned head is to one side.
+    "cheeks puffed": (EXPRESSION, {**_RELAX_JAW, "relax mouthSmile": 0.7, "relax mouthStretch": 1.0, "cheekPuff": 0.5, "cheekFuller": 1.7, "faceHeavier": 0.4,
+                                   "mouthPress": 0.5, "mouthPucker": 0.3}),
     "cheeks raised": (EXPRESSION, {"cheekSquint": 1.0}),
     "nose wrinkled": (EXPRESSION, {"noseSneer": 1.0}),
     "jaw left": (EXPRESSION, {"jawLeft": 1.0}),

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 
 from flow_core.editing.concepts import EXPRESSION, MEANINGS
 from flow_core.editing.named import _relaxed, covariance, named
+from flow_core.faces.landmarks import AT
 from flow_core.faces.rig import load_rig
 from flow_core.fields.muscles import MusclesField
 from flow_core.guides.guide import Guide
@@ -100,6 +103,17 @@ def test_teeth_that_are_bared_shut_a_jaw_that_nobody_asks_to_open(text: str, jaw
     assert found["relax jawOpen"] > 0.9
     assert found.get("jawOpen", 0.0) >= jaw
     assert found["mouthLowerDownLeft"] > 0.5
+
+
+def test_puffed_cheeks_swell_on_both_sides_of_a_turned_head_behind_lips_that_shut(guide: Guide) -> None:
+    found, rig = amounts(guide, "puffed cheeks"), load_rig()
+    assert found["relax jawOpen"] > 0.9
+    x, y, z = rig.neutral.T
+    cheeks = ((y - rig.landmarks(rig.neutral)[AT[13], 1]).abs() < 2) & (z > z.max() - 12)  # at the height of the mouth
+    moved = rig.moved(*rig.split({n: v for n, v in found.items() if not n.startswith("relax")}))
+    turned = moved[:, 0] * math.cos(0.3) + moved[:, 2] * math.sin(0.3)
+    far, near = (side * turned[cheeks & (side * x > 3.5)].mean() for side in (-1, 1))
+    assert far > 0.5 * near > 0.2
 
 
 def test_a_little_smile_takes_little_of_a_sad_mouth(guide: Guide) -> None:
