@@ -20,7 +20,7 @@ from ..geometry.ramp import ramp
 from ..geometry.sampling import enlarged, enlarged_part
 from ..guides.nano import fused
 from ..once import once
-from .hair_colors import by_color
+from .hair_colors import by_color, by_colors_near
 
 BUILTIN = Path(__file__).parents[1] / "weights" / "hair.safetensors"
 SIZE = 128  # pixels a side of the face square that the network looks at
@@ -41,8 +41,8 @@ STRAND = 0.05  # of the face square, how wide and high hair is there at least th
 # times the mean of their logits, and more: what several looks take for hair is more certainly some than for each of them, and what hangs from hair is
 ALTOGETHER = 2.0, 0.5
 HANGS = 0.35  # probability from which on hair there hangs together with that above
-# Mean of R, G and B of hair, and of its places, that are as black as is seen, and may have no texture
-BLACK = 0.08, 0.14
+# Mean of R, G and B of hair, and of its places, that are as black as is seen, and may have no texture; and how likely they have to be hair
+BLACK, SMOOTH = (0.08, 0.14), (0.4, 0.7)
 ENDS = 0.15  # of the face square, over which hair fades that goes on beyond what is looked at
 WINDOWS = 1.0, WINDOW, FAR  # sides of the face square of the squares that the network looks at
 WHOLE = 0.95  # share of it from which on the furthest look is trusted alone: it takes streaks for hair
@@ -163,17 +163,23 @@ def likely_hair(
         mask = F.pad(mask, ((round(coarse * span) - mask.shape[-1]) // 2,) * 4, mode="replicate")
     picture = resized(picture, side)
     small = resized(picture, mask.shape[-1])
-    mask = by_color(mask, small, resized(within, mask.shape[-1]))
-    likely, some = mask, textured(small, mask, max(1, round(0.025 * coarse)))
-    below = likely.new_zeros(1)
+    seen = resized(within, mask.shape[-1])
+    likely = by_color(mask, small, seen)
+    mask, some = by_colors_near(likely, small, seen, coarse), textured(small, likely, max(1, round(0.025 * coarse)))
+    below, smooth = likely.new_zeros(1), ramp(likely, *SMOOTH)
     if span >= FAR:
-        likely, below = _surer_below(mask, span), share_below(len(mask[0, 0]), span, mask.device)
-        some = torch.maximum(some, below * _black(small, mask))
-    mask = enclosed(likely * some, small, likely, round(HOLE * coarse))
-    narrow = torch.maximum(near_sure(likely, span, max(1, round(HELD * coarse))), below)  # there doubt is wide
+        mask, likely = (_surer_below(one, span) for one in (mask, likely))
+        below = share_below(len(mask[0, 0]), span, mask.device)
+        smooth = torch.maximum(smooth, below)
+    black = _black(small, likely)
+    some = torch.maximum(some, smooth * black)
+    # colours nearby tell of black hair what nothing else does; of other hair, a wall in its shade may have these
+    familiar, surer = known(likely, span), torch.lerp(likely, mask, black)
+    narrow = torch.maximum(near_sure(surer, span, max(1, round(HELD * coarse)), familiar), below)  # there doubt is wide
+    mask = enclosed(mask * some, small, likely, round(HOLE * coarse))
     # hair in some doubt may hold together what is sure
-    mask = mask * hanging_together(mask * narrow.sqrt().clamp(min=HOLDS), likely, span)
-    bounds = torch.lerp(*mask.new_tensor([UNKNOWN, SEEN])[..., None, None, None, None], known(likely, span))
+    mask = mask * hanging_together(mask * narrow.sqrt().clamp(min=HOLDS), surer, span)
+    bounds = torch.lerp(*mask.new_tensor([UNKNOWN, SEEN])[..., None, None, None, None], familiar)
     outer, found, inner = (ramp(mask, low, high) for low, high in bounds)
     mask = matted(picture, found * narrow, max(1, round(BAND * coarse)), inner, outer)
     some = ramp(likely, *STRAY)
@@ -255,7 +261,9 @@ def _going_on(found: Tensor, picture: Tensor, within: Tensor, span: float, coars
     hangs, ways = _hangs(found, span).any(), [way for way in (-1, 1) if _goes_aside(found, span, way)]
     if not hangs and not ways:
         return found
-    likely = torch.lerp(found, _parts(picture, within, span, count, HANGING), below) if hangs else found
+    likely = found
+    if hangs:  # what either looks overlook is some, too
+        likely = torch.lerp(found, torch.maximum(found, _parts(picture, within, span, count, HANGING)), below)
     likely = _with_aside(likely, picture, within, span, ways, BESIDE)
     small, seen = (resized(x, count) for x in (picture, within))
     joined, first = (by_color(likely, small, seen) > HANGS).float(), int((below == 0).sum())
@@ -442,16 +450,16 @@ def known(likely: Tensor, span: float) -> Tensor:
     return torch.maximum(*out)
 
 
-def near_sure(likely: Tensor, span: float, reach: int) -> Tensor:
+def near_sure(likely: Tensor, span: float, reach: int, familiar: Tensor) -> Tensor:
     """How much of what may be hair in squares ``[B,1,n,n]`` of ``span`` sides is near to what surely is, in pixels, or nearly sure itself,
-    ``[B,1,n,n]`` 0..1: doubt about hair that is :func:`known` is as narrow as its border."""
+    ``[B,1,n,n]`` 0..1: doubt about hair that is ``familiar [B,1,1,1]``, as :func:`known` tells, is as narrow as its border."""
     core = ramp(likely, *CORE)
     near = blurred(largest(core, 2 * reach + 1), max(1, reach // 2), 1)
     near = torch.maximum(near, ramp(likely, *SOME))
     far = ramp(
         _columns(likely.shape[-1], span, likely.device).abs(), ASIDE[1], FAR / 2
     )  # beside faces whatever hair it is
-    return 1 - torch.maximum(known(likely, span), far) * (1 - near)
+    return 1 - torch.maximum(familiar, far) * (1 - near)
 
 
 def middle(picture: Tensor, span: float) -> Tensor:

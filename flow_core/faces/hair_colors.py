@@ -2,7 +2,7 @@
 
 The network that finds hair has doubts about curls, about hair in unusual light, and about hair that is painted or drawn. What it is sure of tells the
 colours that this hair has, and those that the face, the clothes and the wall have. Where these differ, a place in doubt is more likely
-that which has its colour (Rother, GrabCut, 2004). What is dark may be anything, shade on a wall above all, and becomes hair by its colour
+that which has its colour (Rother, GrabCut, 2004), and that of what lies nearby above all. What is dark may be anything, shade on a wall above all, and becomes hair by its colour
 the less the darker it is.
 """
 
@@ -13,7 +13,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..geometry.lab import rgb_to_lab
+from ..geometry.neighbours import blurred
 from ..geometry.ramp import ramp
+from ..geometry.sampling import enlarged
 
 BINS = 16  # a side, of the cube of colours
 LEAST, MOST = (0.0, -40.0, -40.0), (100.0, 60.0, 70.0)  # CIE Lab, between which it reaches
@@ -22,6 +24,12 @@ DARK = 18.0, 46.0  # L up to which they do not raise it, and from where on they 
 # probability of hair: where the network has no doubt that it is none, and from where on colours count; and from where on they count less, since hair
 # that shines has the colour of the light, as walls have, up to where it is surely hair
 SOME, SURE = (0.02, 0.1), (0.6, 0.9)
+TONE, NOISE = 30.0, (6.0, 4.0, 4.0)  # of logarithms of light, in L; standard deviations of these, a and b, at least
+NEARBY = 0.12  # of the face square, within which colours are near
+ENOUGH = 12.0  # times that the share of hair nearby counts, and of what is none
+# By which colours nearby raise and lower the logit of hair, at most; probabilities from where on they raise it, and up to where they lower it
+RAISED, LOWERED, DOUBTED, CERTAIN = 2.5, 2.0, (0.05, 0.2), (0.8, 0.95)
+ALIKE = 1.5, 2.5  # standard deviations of the colours of hair, within which they raise it, and beyond which they do not
 FEW = 2.0  # pixels of a colour that tell half
 
 
@@ -56,6 +64,48 @@ def by_color(likely: Tensor, picture: Tensor, within: Tensor) -> Tensor:
     return torch.stack(told)
 
 
+@torch.no_grad()
+def by_colors_near(likely: Tensor, picture: Tensor, within: Tensor, square: int) -> Tensor:
+    """How likely places are hair if it counts, too, whether their colours are those of the hair nearby, or of what is none there.
+
+    That tells black hair from a dark wall. It makes likely what has a colour of most of the hair alone: gold in the shade beside a lock is none.
+
+    Args:
+        likely, picture, within: as of :func:`by_color`.
+        square: pixels of a side of the face square.
+
+    Returns:
+        ``[B,1,h,w]`` 0..1.
+    """
+    first = likely.clamp(1e-4, 1 - 1e-4).logit()
+    small, logit, seen = (F.avg_pool2d(x, 2) for x in (picture, first, within))
+    lab = torch.stack([rgb_to_lab(one.flatten(1)).unflatten(1, one.shape[1:]) for one in small])
+    # in logarithms, or else shades of black were all alike
+    values = torch.cat([TONE * (small.mean(1, keepdim=True).clamp(min=0) + 0.05).log(), lab[:, 1:]], 1)
+    sums, hair = torch.cat([values, values.square(), torch.ones_like(seen)], 1), logit.sigmoid()
+    told = []
+    for part in (hair**3, (1 - hair) ** 3):
+        near = blurred(sums * (part * seen + 1e-6), max(1, round(NEARBY * square / 4)))
+        off, vary = _off(values, near)
+        told.append((-0.5 * (off + vary.log().sum(1, keepdim=True)), near[:, -1:]))
+    (of_hair, some), (of_other, other) = told
+    known = (ENOUGH * torch.minimum(some, other)).clamp(max=1)  # where either is far it tells nothing
+    most = (sums * (hair**8 * seen + 1e-6)).sum((2, 3), keepdim=True)
+    raised = RAISED * ramp(hair, *DOUBTED) * ramp(_off(values, most)[0].sqrt(), ALIKE[1], ALIKE[0])
+    lowered = LOWERED * (1 - ramp(hair, *CERTAIN))
+    more = torch.minimum(torch.maximum((of_hair - of_other) * known, -lowered), raised)
+    return (first + enlarged(more, first.shape[2:])).sigmoid()
+
+
+def _off(values: Tensor, sums: Tensor) -> tuple[Tensor, Tensor]:
+    """The squared distance of values ``[B,3,h,w]`` from a mean, in standard deviations, ``[B,1,h,w]``, and the variances; ``sums [B,7,...]`` of
+    values, their squares and ones tell both."""
+    mean, square, some = sums.split((3, 3, 1), 1)
+    mean, square = mean / some, square / some
+    vary = (square - mean.square()).clamp(min=0) + values.new_tensor(NOISE)[:, None, None] ** 2
+    return ((values - mean).square() / vary).sum(1, keepdim=True), vary
+
+
 def _ratio(hair: Tensor, seen: Tensor, cell: Tensor) -> Tensor:
     """For each colour of the cube, ``[n**3]``, the logarithm of how many times as frequent it is in hair as in all else, of pixels that are hair by
     ``hair [N]``, and seen; ``cell [N]`` of the cube are their colours."""
@@ -82,4 +132,4 @@ def _between(cube: Tensor, at: Tensor) -> Tensor:
     return F.grid_sample(cube, points, padding_mode="border", align_corners=False).flatten()
 
 
-__all__ = ["by_color"]
+__all__ = ["by_color", "by_colors_near"]

@@ -5,6 +5,7 @@ Lengths are crop fractions where nothing else is said.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -37,6 +38,7 @@ CHINKS = 0.004, 0.014  # openings of a grin that shuts which shut altogether, an
 CHINK = 0.8  # light that is lost between lips that nearly do
 # Light that is lost in the seam of lips that have met, and the share of the mouth's width within which it runs out
 SEAMED, SEAM_ENDS = 0.35, 0.03
+SEAM_WIDE = 0.4  # its half width, of that of a border in small pictures
 # Width of mouths, and half height, of the dark at their corners; opening with which it is there
 PIT, GRIN = (0.14, 0.0055), (0.01, 0.03)
 # Corners of a mouth that opens: the opening, in widths of the mouth, with which they come; how far lips part beyond the last landmarks where they
@@ -415,9 +417,11 @@ def ask_mouth(
     # Parted lips are round, and turn away from the light towards the dark.
     turned = (1 + inside / ROLL).clamp_(0, 1) * (1 - alpha)
     # Lips that have met show a seam, where teeth were; it runs out towards the corners.
-    line = ((below - above) / (2 * mouth.edge)).square().neg_().exp_()
-    line = line * smoothstep(torch.minimum(share, 1 - share), 0.0, SEAM_ENDS)
-    shade = shade + SEAMED * line * seam * closed
+    # Where pixels are larger it is wider, and fainter.
+    wide = max(EDGE, SEAM_WIDE * mouth.edge)
+    line = ((below - above) / (2 * wide)).square().neg_().exp_()
+    line = line * smoothstep(torch.minimum(share, 1 - share), 0.0, max(SEAM_ENDS, mouth.edge / mouth.target.length))
+    shade = shade + SEAMED * math.sqrt(EDGE / wide) * line * seam * closed
     # Through a chink that is left of a grin nothing light is seen.
     shade = torch.maximum(shade, alpha * (CHINK * chink * closed))
     shade = shade + torch.where(below < above, ROLLED[0], ROLLED[1]) * turned * turned * parted

@@ -16,6 +16,7 @@ from flow_core.faces.hair import (
     find_hair,
     goes_on,
     how_far,
+    known,
     matted,
     middle,
     near_sure,
@@ -90,10 +91,10 @@ def test_colors_tell_where_the_network_doubts() -> None:
 def test_wide_doubt_is_no_hair_but_of_hair_that_is_hardly_known() -> None:
     core = disc(RADIUS)
     wide = torch.maximum(0.98 * core, 0.7 * disc(RADIUS + 6 / SIZE))
-    known = near_sure(wide, 1.0, 2)
-    assert known[core == 1].min() > 0.9
-    assert known[(disc(RADIUS + 4 / SIZE) == 0) & (disc(RADIUS + 5.5 / SIZE) == 1)].max() < 0.1
-    assert near_sure(0.8 * wide, 1.0, 2).min() > 0.9
+    near = near_sure(wide, 1.0, 2, known(wide, 1.0))
+    assert near[core == 1].min() > 0.9
+    assert near[(disc(RADIUS + 4 / SIZE) == 0) & (disc(RADIUS + 5.5 / SIZE) == 1)].max() < 0.1
+    assert near_sure(0.8 * wide, 1.0, 2, known(0.8 * wide, 1.0)).min() > 0.9
 
 
 def test_hair_of_the_colour_of_the_wall_stays_as_it_was_found() -> None:

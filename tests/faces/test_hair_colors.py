@@ -1,9 +1,9 @@
 import torch
 
-from flow_core.faces.hair_colors import by_color
+from flow_core.faces.hair_colors import by_color, by_colors_near
 
 SIDE = 64
-FAIR, WALL, BLACK = (0.75, 0.6, 0.35), (0.5, 0.5, 0.75), (0.08, 0.07, 0.07)
+FAIR, WALL, BLACK, NIGHT = (0.75, 0.6, 0.35), (0.5, 0.5, 0.75), (0.08, 0.07, 0.07), (0.14, 0.17, 0.22)
 
 
 def half_and_half(left: tuple[float, ...], right: tuple[float, ...]) -> tuple[torch.Tensor, torch.Tensor]:
@@ -45,3 +45,14 @@ def test_the_repeated_border_of_a_picture_tells_no_colors() -> None:
     assert told.min() > 0.8
     likely[..., 40:, :] = 1.0
     assert torch.allclose(by_color(likely, streaks, within)[..., 20:30, 10:20], told)
+
+
+def test_colors_nearby_tell_black_hair_from_the_night() -> None:
+    """Where the network half doubts black hair, it is some, and the dark wall beside it is none; nor is gold that it doubts."""
+    picture, likely = half_and_half(BLACK, NIGHT)
+    picture[..., 50:60, 5:15] = torch.tensor(FAIR)[:, None, None]
+    likely[..., 20:30, 24:32] = likely[..., 20:30, 32:40] = likely[..., 50:60, 5:15] = 0.45
+    found = by_colors_near(likely, picture, torch.ones_like(likely), SIDE)
+    assert found[..., 22:28, 26:31].min() > 0.65
+    assert found[..., 22:28, 33:38].max() < 0.3
+    assert found[..., 51:59, 6:14].max() < 0.5

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import weakref
+from dataclasses import replace
 
 import pytest
 import torch
@@ -89,6 +90,19 @@ def test_the_border_of_lips_that_shut_stays_crisp(crop: Crop, name: str) -> None
             beyond = (height - before) * out
             assert (beyond * way > 0).float().mean() > 0.95
             assert beyond.abs().max() < 0.006
+
+
+def test_the_seam_of_lips_that_meet_is_a_line_in_small_pictures_too(crop: Crop) -> None:
+    """And no bar as high as lips."""
+    pixel = 0.013
+    face = moved_face(replace(Face(fit_shown(crop.places), crop.places[0]), pixel=pixel), preset("neutral"))
+    mouth = face.mouth
+    middle = mouth.lips[:, 128].mean().item()
+    heights = middle + torch.linspace(-0.05, 0.05, 101)
+    x, y = mouth.target.back(torch.full_like(heights, mouth.target.length / 2), heights)
+    dark = face(torch.stack([x, y], -1)[None, None])[1].flatten()
+    assert 0.1 < dark.max() < 0.25
+    assert (dark > dark.max() / 2).float().sum() * 0.001 < 2 * pixel
 
 
 def test_what_shuts_no_grin_changes_nothing(crop: Crop) -> None:
