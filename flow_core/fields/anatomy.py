@@ -58,14 +58,14 @@ class MovedFace:
         teeth: x and y by which the skull's teeth move, crop fractions.
         skull: where teeth may be painted, and in which colours; None: the inside of a mouth is only dark.
         folds: ``[1,1,size,size]`` on the raster of the skin, added to how its light changes.
-        lines: of one channel, added to that as well.
+        lines: of one channel each, added to that as well.
         pits: what is painted at the corners of the mouth.
     """
 
     def __init__(
         self, face: Face, moved: Tensor, shift: Tensor, triangles: Tensor, seen: tuple[Tensor, Tensor],
         lids: Sequence[float], gaze: Sequence[tuple[float, float]], teeth: tuple[float, float] = (0.0, 0.0),
-        skull: Skull | None = None, folds: Tensor | None = None, lines: Patch | None = None, pits: Sequence[Pit] = (),
+        skull: Skull | None = None, folds: Tensor | None = None, lines: Sequence[Patch] = (), pits: Sequence[Pit] = (),
     ) -> None:  # fmt: skip
         self.seen, self.teeth, self.creases, self.lines = seen, teeth, face.creases, lines
         self.pits, self.grain = pits, None
@@ -150,10 +150,10 @@ class MovedFace:
                 if light is not None:
                     light = light.clone() if light.shape[1] == 3 else light.expand(-1, 3, -1, -1).clone()
                     light.view(3, -1)[:, at] += lighter
-        if light is not None and self.lines is not None:
-            (at,) = within(planes, [self.lines.box])
+        for lines in self.lines if light is not None else ():
+            (at,) = within(planes, [lines.box])
             if len(at):
-                light.view(3, -1)[:, at] += self.lines.at(flat.index_select(1, at)) * tint[:, 0]
+                light.view(3, -1)[:, at] += lines.at(flat.index_select(1, at)) * tint[:, 0]
         for part in self.drawn_out:
             (at,) = within(planes, [part.reach])
             if len(at):

@@ -95,7 +95,7 @@ def moved_face(face: Face, field: MusclesField, size: int = RASTER, after: Tenso
     lids, gaze = eyelids_and_gaze(shown, after, part.unit_names)
     if face.glasses is not None and face.glasses.dark:
         lids, gaze = [1.0, 1.0], [(0.0, 0.0), (0.0, 0.0)]
-    skull, shift, folds, lines, corners = None, -change[:, :2], [], None, []
+    skull, shift, folds, lines, corners = None, -change[:, :2], [], [], []
     if face.colors is not None:
         years = years_of(part, controls)
         shift = torch.cat([shift, lit(face, after, years)], 1)
@@ -104,15 +104,16 @@ def moved_face(face: Face, field: MusclesField, size: int = RASTER, after: Tenso
         pixel = face.pixel / fitted.scale[0].item()
         finest = math.inf if face.glasses is not None else pixel
         frown = frown_light(drawn, part.neutral, part.triangles, seen, finest, face.smooth if drawn.max() > 0 else 0.0)
-        folds = [] if frown is None else [frown.furrows]
-        lines = None if frown is None else frown.lines
+        folds, lines = ([], []) if frown is None else ([frown.furrows], [frown.lines])
         if years > 0:
-            folds.append(wrinkle_light(years, part.neutral, part.triangles, seen, pixel))
+            wrinkles = wrinkle_light(years, part.neutral, part.triangles, seen, pixel)
+            folds.append(wrinkles.folds)
+            lines.append(wrinkles.lines)
         skull = _skull(face, after)
         if face.view is not None:
             corners = pits(face.view, face.creases, landmarks, moved, tuple(smiles.tolist()))
     return MovedFace(face, moved, shift, part.triangles, seen, lids, gaze, teeth, skull,
-                     sum(folds) if folds else None, lines, corners)  # fmt: skip
+                     sum(folds) if folds else None, [patch for patch in lines if patch is not None], corners)  # fmt: skip
 
 
 @functools.lru_cache(maxsize=2)

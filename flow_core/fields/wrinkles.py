@@ -1,104 +1,258 @@
 """The lines that years draw into skin.
 
 What old faces have in common (:mod:`flow_core.faces.shading`) is a mean, in which lines are smeared: everybody has them a little elsewhere. So they
-are drawn: across the forehead, at the outer corners of the eyes and under them, from the nose to the mouth, and below its corners.
+are drawn: across the forehead, at the outer corners of the eyes and under them, from the nose to the mouth, and below its corners. Folds are soft,
+and wide enough for the raster of the skin; in each of them, and beside it, pictures that are fine enough show lines as thin as hairs.
 """
 
 from __future__ import annotations
 
 import functools
 import math
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..geometry.directions import down_of
 from ..geometry.grid import pixel_centers
 from ..geometry.mesh import barycentric
-from ..geometry.sampling import interpolate
+from ..geometry.sampling import enlarged, interpolate
 from .exponential import blur
+from .patch import Patch
 from .smooth import smoothstep
 
-# Each on the rig's face at rest, centimetres: where it begins and ends, and where its curve is drawn to (a quadratic Bezier curve), of the
-# person's left side; half its width, and its depth. Those of the forehead cross the middle.
+
+class Line(NamedTuple):
+    """A line on the rig's face at rest, in centimetres: a quadratic Bezier curve.
+
+    Attributes:
+        start: where it begins,
+        end: and ends.
+        pull: where the curve is drawn to.
+        width: half of it.
+        depth: how deep it is; 1 = :data:`DARK`.
+    """
+
+    start: tuple[float, float]
+    end: tuple[float, float]
+    pull: tuple[float, float]
+    width: float
+    depth: float
+
+    @property
+    def mirrored(self) -> Line:
+        """The same on the other side of the face."""
+        (a, b), (c, d), (e, f), *rest = self
+        return Line((-a, b), (-c, d), (-e, f), *rest)
+
+
+# Those of the forehead cross the middle, the others are of the person's left side.
 FOREHEAD = (
-    ((-3.3, -5.95), (3.5, -6.05), (0.0, -6.55), 0.14, 0.55),
-    ((-3.9, -5.25), (3.7, -5.2), (0.1, -5.85), 0.15, 0.8),
-    ((-2.6, -4.75), (2.9, -4.7), (0.0, -5.1), 0.13, 0.6),
+    Line((-3.3, -5.95), (3.5, -6.05), (0.0, -6.55), 0.14, 0.55),
+    Line((-3.9, -5.25), (3.7, -5.2), (0.1, -5.85), 0.15, 0.8),
+    Line((-2.6, -4.75), (2.9, -4.7), (0.0, -5.1), 0.13, 0.6),
 )
 SIDE = (
-    ((4.75, -1.55), (6.3, -2.35), (5.5, -1.75), 0.11, 1.1),  # outer corner of the eye
-    ((4.8, -1.2), (6.6, -1.25), (5.7, -1.1), 0.11, 1.4),
-    ((4.7, -0.85), (6.4, -0.2), (5.6, -0.65), 0.11, 1.3),
-    ((4.4, -0.5), (5.9, 0.7), (5.3, -0.15), 0.11, 1.0),
-    ((1.9, -0.75), (4.3, -0.35), (2.9, 0.25), 0.11, 0.8),  # under the eye
-    ((1.75, -0.6), (3.9, 0.75), (2.2, 0.45), 0.2, 0.5),
-    ((1.95, 2.35), (3.15, 5.6), (2.75, 3.4), 0.2, 1.0),  # from the nose to the mouth
-    ((2.75, 5.85), (3.0, 7.4), (3.15, 6.4), 0.15, 0.5),  # below its corner
+    Line((4.75, -1.55), (6.3, -2.35), (5.5, -1.75), 0.11, 1.1),  # outer corner of the eye
+    Line((4.8, -1.2), (6.6, -1.25), (5.7, -1.1), 0.11, 1.4),
+    Line((4.7, -0.85), (6.4, -0.2), (5.6, -0.65), 0.11, 1.3),
+    Line((4.4, -0.5), (5.9, 0.7), (5.3, -0.15), 0.11, 1.0),
+    Line((1.9, -0.75), (4.3, -0.35), (2.9, 0.25), 0.11, 0.8),  # under the eye
+    Line((1.75, -0.6), (3.9, 0.75), (2.2, 0.45), 0.2, 0.5),
+    Line((1.95, 2.35), (3.15, 5.6), (2.75, 3.4), 0.2, 1.0),  # from the nose to the mouth
+    Line((2.75, 5.85), (3.0, 7.4), (3.15, 6.4), 0.15, 0.5),  # below its corner
 )
 # By which lines are wavy, and how much their depth differs along them; shares of a line in which it runs out
 WAVY, UNEVEN, ENDS = 0.05, 0.25, 0.3
 # Logarithms of the factor of luminance, in a line and on the skin that bulges beside it, half widths away
 DARK, LIGHT, BESIDE = 0.36, 0.12, 1.7
 LEFT, TOP, RIGHT, BOTTOM, FINE = -7.0, -8.0, 7.0, 9.5, 16  # the part of the face with lines, and pixels a centimetre
-STEPS, AROUND = 96, 0.7  # points of a line, and how far around it it is seen
-# Side of a pixel, centimetres, up to which they are seen as they are; and the deviation of blur of what is larger
+STEP, AROUND = 0.14, 4.5  # centimetres between points of a line, and half widths around it in which it is seen
+# Side of a pixel, centimetres, up to which folds are seen as they are; and the deviation of blur of what is larger
 SEEN, SPREAD = 0.15, 0.45
 MOST = 1.6  # years, from where on lines grow no deeper
+
+# Thin lines: half their width, pixels a centimetre, and how many times as fine as the skin their raster is
+THIN, THINNEST, FINEST, FINER = 0.055, 0.04, 40, 4
+# Sides of a pixel, centimetres, between which they appear; and what folds lose of their depth where they do: a fold alone stands for its lines, too
+SHOWN, LESS = (0.08, 0.2), 0.2
+# How deep the thin line in the bottom of a fold is, of the fold's depth; in how many pieces it is, by which they overlap, and lie aside, in centimetres
+CORE, PIECES, OVERLAP, ASIDE = 0.5, 3, 0.25, 0.06
+# Lines beside folds: how many there are of each region of :data:`BETWEEN`, and how deep they are
+DEPTHS = 0.25, 0.65
+
+
+class Between(NamedTuple):
+    """Thin lines that lie between two, of which each lies somewhere on the way."""
+
+    first: Line
+    last: Line
+    count: int
+    length: tuple[float, float]  # shares of theirs
+
+
+# Of the forehead, and then of the person's left side
+ACROSS = (
+    Between(Line((-4.2, -6.5), (4.2, -6.5), (0.0, -7.0), THINNEST, 0.6), Line((-4.0, -4.5), (4.0, -4.5), (0.0, -4.9), THINNEST, 0.6), 14, (0.2, 0.5)),
+)  # fmt: skip
+BETWEEN = (
+    Between(Line((4.6, -1.7), (6.3, -2.9), (5.5, -2.1), THINNEST, 0.9), Line((4.2, -0.3), (5.5, 1.3), (5.1, 0.2), THINNEST, 0.9), 11, (0.5, 0.9)),
+    Between(Line((1.8, -0.75), (4.4, -0.5), (3.0, 0.1), THINNEST, 0.8), Line((1.7, 0.0), (4.2, 1.0), (2.5, 1.0), THINNEST, 0.6), 10, (0.25, 0.6)),
+    Between(Line((0.25, 4.25), (0.25, 3.7), (0.2, 4.0), THINNEST, 0.8), Line((2.2, 5.15), (2.35, 4.5), (2.4, 4.9), THINNEST, 0.8), 6, (0.7, 1.0)),
+    Between(Line((3.5, 3.0), (3.6, 6.6), (4.1, 4.7), THINNEST, 0.6), Line((4.6, 2.6), (4.4, 6.8), (5.2, 4.7), THINNEST, 0.4), 6, (0.3, 0.7)),
+    Between(Line((-0.2, 7.3), (1.6, 7.6), (0.8, 7.2), THINNEST, 0.6), Line((0.2, 8.4), (1.7, 8.6), (0.8, 8.2), THINNEST, 0.4), 4, (0.3, 0.6)),
+)  # fmt: skip
+
+
+class Wrinkles(NamedTuple):
+    """How the logarithm of luminance changes."""
+
+    folds: Tensor  # [1,1,n,n] on the raster of the skin
+    lines: Patch | None  # of one channel; None where the picture shows nothing so fine
 
 
 def wrinkle_light(
     years: float, neutral: Tensor, triangles: Tensor, seen: tuple[Tensor, Tensor], pixel: float = 0.0
-) -> Tensor:
-    """By how much the logarithm of luminance changes, ``[1,1,n,n]`` on a raster.
+) -> Wrinkles:
+    """By how much the logarithm of luminance changes.
 
     Args:
         years: how much older, 1 = old.
         neutral, triangles, seen, pixel: as of :func:`flow_core.fields.frown.frown_light`.
     """
-    at = barycentric(neutral[:, :2].contiguous(), triangles, *seen)
-    low, high = at.new_tensor([LEFT, TOP]), at.new_tensor([RIGHT, BOTTOM])
+    at, here = barycentric(neutral[:, :2].contiguous(), triangles, *seen), seen[0] >= 0
     spread = round(SPREAD * FINE * math.sqrt(max(pixel**2 - SEEN**2, 0.0)))
-    lines = _lines(at.device) if spread < 1 else _blurred(at.device, spread)
-    return min(years, MOST) * interpolate(lines, ((at - low) / (high - low))[None], "bilinear") * (seen[0] >= 0)
+    folds, years = _folds(at.device) if spread < 1 else _blurred(at.device, spread), min(years, MOST)
+    thin = 1 - smoothstep(pixel, *SHOWN)
+    lines = _fine(at, here, years * thin, pixel) if thin > 0 else None
+    return Wrinkles(years * (1 - LESS * thin) * interpolate(folds, _asked(at), "bilinear") * here, lines)
+
+
+def _asked(places: Tensor) -> Tensor:
+    """``[1,h,w,2]`` where places ``[h,w,2]`` of the rig at rest lie in the tables of lines."""
+    low, high = places.new_tensor([LEFT, TOP]), places.new_tensor([RIGHT, BOTTOM])
+    return ((places - low) / (high - low))[None]
+
+
+def _fine(places: Tensor, here: Tensor, depth: float, pixel: float) -> Patch | None:
+    """The thin lines, so deep, of places ``[n,n,2]`` of the rig at rest and where they are known ``[n,n]``."""
+    rows, columns = here.any(1).nonzero()[:, 0], here.any(0).nonzero()[:, 0]
+    if len(rows) < 2 or len(columns) < 2:
+        return None
+    (y0, y1), (x0, x1) = ((at[0].item(), at[-1].item() + 1) for at in (rows, columns))
+    planes = torch.cat([places.movedim(-1, 0), here[None]])[None, :, y0:y1, x0:x1]
+    *at, known = enlarged(planes, (FINER * (y1 - y0), FINER * (x1 - x0)))[0]
+    light = depth * interpolate(
+        _thin(places.device, round(SPREAD * FINEST * pixel)), _asked(torch.stack(at, -1)), "bilinear"
+    )
+    light = light[0, 0] * (known > 0.99)
+    light[[0, -1]] = light[:, [0, -1]] = 0
+    return Patch(tuple(v / len(here) for v in (x0, y0, x1, y1)), light[None, None])
 
 
 @functools.lru_cache(maxsize=4)
 def _blurred(device: torch.device, spread: int) -> Tensor:
-    """The same, blurred by so many of its pixels."""
+    """:func:`_folds`, blurred by so many of its pixels."""
     with torch.inference_mode(False):
-        return blur(_lines(device), spread)
+        return blur(_folds(device), spread)
 
 
 @functools.lru_cache(maxsize=2)
-def _lines(device: torch.device) -> Tensor:
-    """``[1,1,H,W]`` of a face whose years are 1."""
+def _folds(device: torch.device) -> Tensor:
+    """``[1,1,H,W]`` the folds of a face whose years are 1."""
     with torch.inference_mode(False):
-        light = torch.zeros(round((BOTTOM - TOP) * FINE), round((RIGHT - LEFT) * FINE))
-        mirrored = tuple(tuple((-x, y) for x, y in line[:3]) + line[3:] for line in SIDE)
-        corner, t = torch.tensor([LEFT, TOP]), torch.linspace(0, 1, STEPS)[:, None]
-        for k, (start, end, pull, width, depth) in enumerate((*FOREHEAD, *SIDE, *mirrored)):
-            curve = (1 - t) ** 2 * torch.tensor(start) + 2 * t * (1 - t) * torch.tensor(pull) + t**2 * torch.tensor(end)
-            curve[:, 1] += WAVY * (7 * t[:, 0] + 2.4 * k).sin()
-            (x0, y0), (x1, y1) = (
-                ((v - corner) * FINE).int().tolist() for v in (curve.amin(0) - AROUND, curve.amax(0) + AROUND)
-            )
-            part = light[max(y0, 0) : y1, max(x0, 0) : x1]
-            places = pixel_centers(*part.shape, light.device)[0]
-            places = (
-                places * torch.tensor(part.shape[::-1]) / FINE + torch.tensor([max(x0, 0), max(y0, 0)]) / FINE + corner
-            )
-            away = places[:, :, None] - curve  # [H,W,STEPS,2]
-            distance, nearest = away.square().sum(-1).min(-1)
-            across = away.gather(2, nearest[..., None, None].expand(-1, -1, 1, 2))[:, :, 0]
-            along = F.normalize(torch.gradient(curve, dim=0)[0], dim=-1)[nearest]
-            signed = along[..., 0] * across[..., 1] - along[..., 1] * across[..., 0]
-            beyond = (distance - signed.square()).clamp(min=0)  # the ends
-            at = nearest / (STEPS - 1)
-            deep = depth * smoothstep(torch.minimum(at, 1 - at), 0.0, ENDS) * (1 + UNEVEN * (11 * at + 5 * k).sin())
-            line, *bulges = ((-((signed - side * BESIDE * width) / width).square()).exp() for side in (0, -1, 1))
-            part += deep * (LIGHT * sum(bulges) - DARK * line) * (-beyond / width**2).exp()
-        return light[None, None].to(device)
+        return _drawn((*FOREHEAD, *SIDE, *(line.mirrored for line in SIDE)), FINE).to(device)
 
 
-__all__ = ["wrinkle_light"]
+@functools.lru_cache(maxsize=4)
+def _thin(device: torch.device, spread: int) -> Tensor:
+    """``[1,1,H,W]`` the thin lines of a face whose years are 1, blurred by so many pixels of theirs."""
+    with torch.inference_mode(False):
+        g = torch.Generator().manual_seed(7)
+        folds = (*FOREHEAD, *SIDE, *(line.mirrored for line in SIDE))
+        lines = [piece for line in folds for piece in _pieces(line, g)]
+        lines += [line for way in ACROSS for line in _between(way, g)]
+        for way in BETWEEN:  # the sides are alike, and not the same
+            lines += [*_between(way, g), *(line.mirrored for line in _between(way, g))]
+        light = _drawn(lines, FINEST)
+        return (light if spread < 1 else blur(light, spread)).to(device)
+
+
+def _at(line: Line, share: float) -> tuple[float, float]:
+    """The point at a share of the way."""
+    a, b, c = (1 - share) ** 2, 2 * share * (1 - share), share**2
+    return tuple(a * s + b * p + c * e for s, p, e in zip(line.start, line.pull, line.end, strict=True))
+
+
+def _part(line: Line, begin: float, end: float) -> Line:
+    """The part of a line between two shares of the way."""
+    start, middle, last = (_at(line, share) for share in (begin, (begin + end) / 2, end))
+    pull = tuple(2 * m - (s + e) / 2 for s, m, e in zip(start, middle, last, strict=True))
+    return line._replace(start=start, end=last, pull=pull)
+
+
+def _moved(line: Line, x: float, y: float) -> Line:
+    (a, b), (c, d), (e, f), *rest = line
+    return Line((a + x, b + y), (c + x, d + y), (e + x, f + y), *rest)
+
+
+def _pieces(line: Line, g: torch.Generator) -> list[Line]:
+    """The thin lines in the bottom of a fold, one after the other."""
+    found, aside = [], (2 * torch.rand(PIECES, 2, generator=g) - 1) * ASIDE
+    for k, (x, y) in enumerate(aside.tolist()):
+        piece = _part(line, max((k - OVERLAP) / PIECES, 0.0), min((k + 1 + OVERLAP) / PIECES, 1.0))
+        found.append(_moved(piece, x, y)._replace(width=THIN, depth=CORE * line.depth))
+    return found
+
+
+def _between(way: Between, g: torch.Generator) -> list[Line]:
+    """Lines between two."""
+    found = []
+    for k in range(way.count):
+        share, length, begin, deep = torch.rand(4, generator=g).tolist()
+        share = (k + share) / way.count
+        length = way.length[0] + (way.length[1] - way.length[0]) * length
+        points = (
+            tuple(a + share * (b - a) for a, b in zip(p, q, strict=True))
+            for p, q in zip(way.first[:3], way.last[:3], strict=True)
+        )
+        depth = way.first.depth + share * (way.last.depth - way.first.depth)
+        line = Line(*points, way.first.width, depth * (DEPTHS[0] + (DEPTHS[1] - DEPTHS[0]) * deep))
+        found.append(_part(line, begin * (1 - length), begin * (1 - length) + length))
+    return found
+
+
+def _drawn(lines: Sequence[Line], fine: int) -> Tensor:
+    """``[1,1,H,W]`` the light of lines, at so many pixels a centimetre."""
+    light = torch.zeros(round((BOTTOM - TOP) * fine), round((RIGHT - LEFT) * fine))
+    corner = torch.tensor([LEFT, TOP])
+    for k, line in enumerate(lines):
+        start, end, pull = (torch.tensor(v) for v in line[:3])
+        t = torch.linspace(0, 1, 2 + int((start - end).norm() / STEP))[:, None]
+        curve = (1 - t) ** 2 * start + 2 * t * (1 - t) * pull + t**2 * end
+        curve[:, 1] += WAVY * (7 * t[:, 0] + 2.4 * k).sin()
+        around = AROUND * line.width
+        low, high = (((v - corner) * fine).int() for v in (curve.amin(0) - around, curve.amax(0) + around))
+        (x0, y0), (x1, y1) = low.clamp(min=0).tolist(), high.clamp(min=0).tolist()
+        part = light[y0:y1, x0:x1]
+        if not part.numel():
+            continue
+        places = pixel_centers(*part.shape, light.device)[0].flatten(0, 1) * torch.tensor(part.shape[::-1])
+        places = (places + torch.tensor([x0, y0])) / fine + corner
+        nearest = torch.cdist(places, curve).argmin(1)
+        along = F.normalize(torch.gradient(curve, dim=0)[0], dim=-1)[nearest]
+        away = places - curve[nearest]
+        off, past = (away * down_of(along)).sum(-1), (away * along).sum(-1)
+        at = nearest / (len(curve) - 1)
+        past = past * ((at == 0) | (at == 1))
+        deep = line.depth * smoothstep(torch.minimum(at, 1 - at), 0.0, ENDS) * (1 + UNEVEN * (11 * at + 5 * k).sin())
+        dark, *bulges = ((-((off - side * BESIDE * line.width) / line.width).square()).exp() for side in (0, -1, 1))
+        profile = (LIGHT * sum(bulges) - DARK * dark) * (-(past / line.width).square()).exp()
+        part += (deep * profile).view(part.shape)
+    return light[None, None]
+
+
+__all__ = ["Wrinkles", "wrinkle_light"]
