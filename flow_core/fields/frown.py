@@ -13,8 +13,7 @@ import torch
 from torch import Tensor
 
 from ..geometry.mesh import barycentric
-from ..geometry.sampling import enlarged
-from .patch import Patch
+from .patch import Patch, finely
 from .smooth import smoothstep
 
 # On the rig's face at rest, centimetres: how far the furrows lie from the middle, how far they lean apart upwards for each centimetre,
@@ -77,12 +76,10 @@ def frown_light(
 def _lines(drawn: Tensor, places: Tensor, here: Tensor, pixel: float, smooth: float) -> Patch | None:
     """The lines in the furrows, of places ``[n,n,2]`` of the rig at rest and where they are known ``[n,n]``."""
     near = here & ((places - places.new_tensor([0, MIDDLE])).abs() < places.new_tensor(AROUND)).all(-1)
-    rows, columns = near.any(1).nonzero()[:, 0], near.any(0).nonzero()[:, 0]
-    if len(rows) < 2 or len(columns) < 2:
+    part = finely(places, near, FINER)
+    if part is None:
         return None
-    (y0, y1), (x0, x1) = ((at[0].item(), at[-1].item() + 1) for at in (rows, columns))
-    planes = torch.cat([places.movedim(-1, 0), near[None]])[None, :, y0:y1, x0:x1]
-    x, y, near = enlarged(planes, (FINER * (y1 - y0), FINER * (x1 - x0)))[0]
+    box, x, y, near = part
     side, high, away = _furrows(drawn, x, y)
     sway = 1 - STRAIGHTER * smooth
     away = away - AT + sum(sway * far * (count * high + start + OTHER * (x > 0)).sin() for far, count, start in WAVES)
@@ -90,9 +87,9 @@ def _lines(drawn: Tensor, places: Tensor, here: Tensor, pixel: float, smooth: fl
     width = (line**2 + pixel**2 / 4) ** 0.5  # as wide as pixels at least, and fainter then
     light = _ridge(away, width) * (-dark * line / width) + _ridge(away.abs() - LIP, LIPS) * LIP_LIGHT
     light = (1 - smoothstep(pixel, *SEEN)) * side.square() * light
-    light = light * (1 - (high / LINE_REACH).square()).clamp(min=0) * (near > 0.99)
+    light = light * (1 - (high / LINE_REACH).square()).clamp(min=0) * near
     light[[0, -1]] = light[:, [0, -1]] = 0
-    return Patch(tuple(v / len(here) for v in (x0, y0, x1, y1)), light[None, None])
+    return Patch(box, light[None, None])
 
 
 def _furrows(drawn: Tensor, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import torch
 from torch import Tensor
 
-from ..geometry.sampling import interpolate
+from ..geometry.sampling import enlarged, interpolate
 
 
 class Patch(NamedTuple):
@@ -22,4 +23,26 @@ class Patch(NamedTuple):
         return interpolate(self.values, ((points - low) / size).T[None, None], "bilinear")[0, :, 0]
 
 
-__all__ = ["Patch"]
+def finely(
+    places: Tensor, near: Tensor, finer: int
+) -> tuple[tuple[float, float, float, float], Tensor, Tensor, Tensor] | None:
+    """The part of a raster of places that a patch is to cover, so many times as fine; None where it has no area.
+
+    Args:
+        places: ``[n,n,2]`` of a square raster of the crop frame, and
+        near: ``[n,n]`` which of them it is to cover.
+        finer: by how many times.
+
+    Returns:
+        Its box, both coordinates of its places ``[h,w]``, and which of them it covers.
+    """
+    rows, columns = near.any(1).nonzero()[:, 0], near.any(0).nonzero()[:, 0]
+    if len(rows) < 2 or len(columns) < 2:
+        return None
+    (y0, y1), (x0, x1) = ((at[0].item(), at[-1].item() + 1) for at in (rows, columns))
+    planes = torch.cat([places.movedim(-1, 0), near[None]])[None, :, y0:y1, x0:x1]
+    x, y, near = enlarged(planes, (finer * (y1 - y0), finer * (x1 - x0)))[0]
+    return tuple(v / len(places) for v in (x0, y0, x1, y1)), x, y, near > 0.99
+
+
+__all__ = ["Patch", "finely"]

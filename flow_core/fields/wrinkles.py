@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import torch
@@ -19,9 +19,9 @@ from torch import Tensor
 from ..geometry.directions import down_of
 from ..geometry.grid import pixel_centers
 from ..geometry.mesh import barycentric
-from ..geometry.sampling import enlarged, interpolate
+from ..geometry.sampling import interpolate
 from .exponential import blur
-from .patch import Patch
+from .patch import Patch, finely
 from .smooth import smoothstep
 
 
@@ -125,7 +125,7 @@ def wrinkle_light(
     """
     at, here = barycentric(neutral[:, :2].contiguous(), triangles, *seen), seen[0] >= 0
     spread = round(SPREAD * FINE * math.sqrt(max(pixel**2 - SEEN**2, 0.0)))
-    folds, years = _folds(at.device) if spread < 1 else _blurred(at.device, spread), min(years, MOST)
+    folds, years = _blurred(_folds, at.device, spread), min(years, MOST)
     thin = 1 - smoothstep(pixel, *SHOWN)
     lines = _fine(at, here, years * thin, pixel) if thin > 0 else None
     return Wrinkles(years * (1 - LESS * thin) * interpolate(folds, _asked(at), "bilinear") * here, lines)
@@ -139,25 +139,21 @@ def _asked(places: Tensor) -> Tensor:
 
 def _fine(places: Tensor, here: Tensor, depth: float, pixel: float) -> Patch | None:
     """The thin lines, so deep, of places ``[n,n,2]`` of the rig at rest and where they are known ``[n,n]``."""
-    rows, columns = here.any(1).nonzero()[:, 0], here.any(0).nonzero()[:, 0]
-    if len(rows) < 2 or len(columns) < 2:
+    part = finely(places, here, FINER)
+    if part is None:
         return None
-    (y0, y1), (x0, x1) = ((at[0].item(), at[-1].item() + 1) for at in (rows, columns))
-    planes = torch.cat([places.movedim(-1, 0), here[None]])[None, :, y0:y1, x0:x1]
-    *at, known = enlarged(planes, (FINER * (y1 - y0), FINER * (x1 - x0)))[0]
-    light = depth * interpolate(
-        _thin(places.device, round(SPREAD * FINEST * pixel)), _asked(torch.stack(at, -1)), "bilinear"
-    )
-    light = light[0, 0] * (known > 0.99)
-    light[[0, -1]] = light[:, [0, -1]] = 0
-    return Patch(tuple(v / len(here) for v in (x0, y0, x1, y1)), light[None, None])
+    box, x, y, known = part
+    lines = _blurred(_thin, places.device, round(SPREAD * FINEST * pixel))
+    light = depth * interpolate(lines, _asked(torch.stack([x, y], -1)), "bilinear") * known
+    light[..., [0, -1], :] = light[..., [0, -1]] = 0
+    return Patch(box, light)
 
 
 @functools.lru_cache(maxsize=4)
-def _blurred(device: torch.device, spread: int) -> Tensor:
-    """:func:`_folds`, blurred by so many of its pixels."""
+def _blurred(table: Callable[[torch.device], Tensor], device: torch.device, spread: int) -> Tensor:
+    """A table, blurred by so many of its pixels."""
     with torch.inference_mode(False):
-        return blur(_folds(device), spread)
+        return blur(table(device), spread) if spread else table(device)
 
 
 @functools.lru_cache(maxsize=2)
@@ -167,9 +163,9 @@ def _folds(device: torch.device) -> Tensor:
         return _drawn((*FOREHEAD, *SIDE, *(line.mirrored for line in SIDE)), FINE).to(device)
 
 
-@functools.lru_cache(maxsize=4)
-def _thin(device: torch.device, spread: int) -> Tensor:
-    """``[1,1,H,W]`` the thin lines of a face whose years are 1, blurred by so many pixels of theirs."""
+@functools.lru_cache(maxsize=2)
+def _thin(device: torch.device) -> Tensor:
+    """``[1,1,H,W]`` the thin lines of a face whose years are 1."""
     with torch.inference_mode(False):
         g = torch.Generator().manual_seed(7)
         folds = (*FOREHEAD, *SIDE, *(line.mirrored for line in SIDE))
@@ -177,8 +173,7 @@ def _thin(device: torch.device, spread: int) -> Tensor:
         lines += [line for way in ACROSS for line in _between(way, g)]
         for way in BETWEEN:  # the sides are alike, and not the same
             lines += [*_between(way, g), *(line.mirrored for line in _between(way, g))]
-        light = _drawn(lines, FINEST)
-        return (light if spread < 1 else blur(light, spread)).to(device)
+        return _drawn(lines, FINEST).to(device)
 
 
 def _at(line: Line, share: float) -> tuple[float, float]:
