@@ -31,6 +31,7 @@ SPREAD = 2.2  # sides of a pixel over which an edge is drawn whose blur has a st
 # In distances of the inner corners of the eyes, from the middle between these: where skin is that frowns; how many places across and upwards are
 # looked at; and creases there, as a logarithm of light, of smooth skin and of what has lines
 ASIDE, ABOVE, COUNT, CREASED = (-0.45, 0.45), (0.25, 1.1), 16, (0.004, 0.01)
+SKIN = 22.0, 40.0  # CIE Lab distances from its cheeks of what is skin, in whatever light, and of what is not
 BORDER = 0.6  # centimetres around the outline of the face that belong to it
 
 
@@ -103,6 +104,16 @@ class Face:
         points = (left + right) / 2 + aside[:, None, None] * across + high[:, None] * up
         creased = interpolate(self.creases, points[None], "bilinear").clamp(min=0).mean().item()
         return max(child, 1 - smoothstep(creased, *CREASED))
+
+    @functools.cached_property
+    def bare(self) -> Tensor:
+        """``[V]`` how much the vertices of :attr:`front` look like skin, 0..1, as its cheeks do, and not like a fringe; 1 where nobody kept what it
+        looks like."""
+        points = self.mesh[0]
+        if self._cheeks is None:
+            return torch.ones_like(points[:, 0])
+        seen = rgb_to_lab(seen_at(self.view, points[None, None])[0, :, 0])
+        return 1 - smoothstep((seen - rgb_to_lab(self._cheeks[:, None])).norm(dim=0), *SKIN)
 
     @property
     def lightness(self) -> float:

@@ -79,7 +79,7 @@ def _lines(drawn: Tensor, places: Tensor, here: Tensor, pixel: float, smooth: fl
     part = finely(places, near, FINER)
     if part is None:
         return None
-    box, x, y, near = part
+    box, (x, y), near = part
     side, high, away = _furrows(drawn, x, y)
     sway = 1 - STRAIGHTER * smooth
     away = away - AT + sum(sway * far * (count * high + start + OTHER * (x > 0)).sin() for far, count, start in WAVES)

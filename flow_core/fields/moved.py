@@ -28,7 +28,7 @@ from .smiling import spread
 from .smooth import smoothstep
 from .teeth import BARED, Skull
 from .units import units_after
-from .wrinkles import wrinkle_light
+from .wrinkles import depths, wrinkle_light
 
 if TYPE_CHECKING:
     from .muscles import MusclesField
@@ -105,8 +105,11 @@ def moved_face(face: Face, field: MusclesField, size: int = RASTER, after: Tenso
         finest = math.inf if face.glasses is not None else pixel
         frown = frown_light(drawn, part.neutral, part.triangles, seen, finest, face.smooth if drawn.max() > 0 else 0.0)
         folds, lines = ([], []) if frown is None else ([frown.furrows], [frown.lines])
-        if years > 0:
-            wrinkles = wrinkle_light(years, part.neutral, part.triangles, seen, pixel)
+        deep = depths(face, years, contracted)
+        if deep is not None:
+            # Frames of clips are asked on a raster on which thin lines would flicker.
+            finest = math.inf if face.view is None else pixel
+            wrinkles = wrinkle_light(deep, part.neutral, part.triangles, seen, pixel, finest)
             folds.append(wrinkles.folds)
             lines.append(wrinkles.lines)
         skull = _skull(face, after)

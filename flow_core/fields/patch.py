@@ -9,11 +9,13 @@ from torch import Tensor
 
 from ..geometry.sampling import enlarged, interpolate
 
+Box = tuple[float, float, float, float]
+
 
 class Patch(NamedTuple):
     """Values on a box of crop points."""
 
-    box: tuple[float, float, float, float]  # least x and y and largest x and y
+    box: Box  # least x and y and largest x and y
     values: Tensor  # [1,C,h,w], 0 along its border
 
     def at(self, points: Tensor) -> Tensor:
@@ -23,26 +25,24 @@ class Patch(NamedTuple):
         return interpolate(self.values, ((points - low) / size).T[None, None], "bilinear")[0, :, 0]
 
 
-def finely(
-    places: Tensor, near: Tensor, finer: int
-) -> tuple[tuple[float, float, float, float], Tensor, Tensor, Tensor] | None:
-    """The part of a raster of places that a patch is to cover, so many times as fine; None where it has no area.
+def finely(values: Tensor, near: Tensor, finer: int) -> tuple[Box, Tensor, Tensor] | None:
+    """The part of a raster that a patch is to cover, so many times as fine; None where it has no area.
 
     Args:
-        places: ``[n,n,2]`` of a square raster of the crop frame, and
-        near: ``[n,n]`` which of them it is to cover.
+        values: ``[n,n,C]`` on a square raster of the crop frame, and
+        near: ``[n,n]`` which of its places are to be covered.
         finer: by how many times.
 
     Returns:
-        Its box, both coordinates of its places ``[h,w]``, and which of them it covers.
+        Its box, its values ``[C,h,w]``, and which of its places it covers ``[h,w]``.
     """
     rows, columns = near.any(1).nonzero()[:, 0], near.any(0).nonzero()[:, 0]
     if len(rows) < 2 or len(columns) < 2:
         return None
     (y0, y1), (x0, x1) = ((at[0].item(), at[-1].item() + 1) for at in (rows, columns))
-    planes = torch.cat([places.movedim(-1, 0), near[None]])[None, :, y0:y1, x0:x1]
-    x, y, near = enlarged(planes, (finer * (y1 - y0), finer * (x1 - x0)))[0]
-    return tuple(v / len(places) for v in (x0, y0, x1, y1)), x, y, near > 0.99
+    planes = torch.cat([values.movedim(-1, 0), near[None]])[None, :, y0:y1, x0:x1]
+    *found, near = enlarged(planes, (finer * (y1 - y0), finer * (x1 - x0)))[0]
+    return tuple(v / len(values) for v in (x0, y0, x1, y1)), torch.stack(found), near > 0.99
 
 
 __all__ = ["Patch", "finely"]

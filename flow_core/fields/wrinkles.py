@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -23,6 +23,9 @@ from ..geometry.sampling import interpolate
 from .exponential import blur
 from .patch import Patch, finely
 from .smooth import smoothstep
+
+if TYPE_CHECKING:
+    from .face import Face
 
 
 class Line(NamedTuple):
@@ -49,17 +52,19 @@ class Line(NamedTuple):
         return Line((-a, b), (-c, d), (-e, f), *rest)
 
 
-# Those of the forehead cross the middle, the others are of the person's left side.
+# Those of the forehead cross the middle, the others are of the person's left side: at the outer corner of the eye, and elsewhere.
 FOREHEAD = (
     Line((-3.3, -5.95), (3.5, -6.05), (0.0, -6.55), 0.14, 0.55),
     Line((-3.9, -5.25), (3.7, -5.2), (0.1, -5.85), 0.15, 0.8),
     Line((-2.6, -4.75), (2.9, -4.7), (0.0, -5.1), 0.13, 0.6),
 )
-SIDE = (
-    Line((4.75, -1.55), (6.3, -2.35), (5.5, -1.75), 0.11, 1.1),  # outer corner of the eye
+CORNER = (
+    Line((4.75, -1.55), (6.3, -2.35), (5.5, -1.75), 0.11, 1.1),
     Line((4.8, -1.2), (6.6, -1.25), (5.7, -1.1), 0.11, 1.4),
     Line((4.7, -0.85), (6.4, -0.2), (5.6, -0.65), 0.11, 1.3),
     Line((4.4, -0.5), (5.9, 0.7), (5.3, -0.15), 0.11, 1.0),
+)
+SIDE = (
     Line((1.9, -0.75), (4.3, -0.35), (2.9, 0.25), 0.11, 0.8),  # under the eye
     Line((1.75, -0.6), (3.9, 0.75), (2.2, 0.45), 0.2, 0.5),
     Line((1.95, 2.35), (3.15, 5.6), (2.75, 3.4), 0.2, 1.0),  # from the nose to the mouth
@@ -85,6 +90,13 @@ CORE, PIECES, OVERLAP, ASIDE = 0.5, 3, 0.25, 0.06
 DEPTHS = 0.25, 0.65
 
 
+# How deep lines are that brows draw which rise wholly, and cheeks; which share of that they lose in smooth skin; and the least of a rise that draws any
+RAISED, SQUINTED, FAINTER, LEAST = 1.1, 0.8, 0.75, 0.15
+# Where regions end on the rig's face at rest, centimetres: the forehead below, and corners of eyes towards the middle, and below
+BROWS, BESIDE_EYES, CHEEKS = -3.6, 3.0, 3.0
+OUTER = 1.2, 3.0  # centimetres from the middle, between the skin that inner ends of brows wrinkle, and outer ones
+
+
 class Between(NamedTuple):
     """Thin lines that lie between two, of which each lies somewhere on the way."""
 
@@ -94,12 +106,14 @@ class Between(NamedTuple):
     length: tuple[float, float]  # shares of theirs
 
 
-# Of the forehead, and then of the person's left side
+# In the same order
 ACROSS = (
     Between(Line((-4.2, -6.5), (4.2, -6.5), (0.0, -7.0), THINNEST, 0.6), Line((-4.0, -4.5), (4.0, -4.5), (0.0, -4.9), THINNEST, 0.6), 14, (0.2, 0.5)),
 )  # fmt: skip
-BETWEEN = (
+AT_CORNER = (
     Between(Line((4.6, -1.7), (6.3, -2.9), (5.5, -2.1), THINNEST, 0.9), Line((4.2, -0.3), (5.5, 1.3), (5.1, 0.2), THINNEST, 0.9), 11, (0.5, 0.9)),
+)  # fmt: skip
+BETWEEN = (
     Between(Line((1.8, -0.75), (4.4, -0.5), (3.0, 0.1), THINNEST, 0.8), Line((1.7, 0.0), (4.2, 1.0), (2.5, 1.0), THINNEST, 0.6), 10, (0.25, 0.6)),
     Between(Line((0.25, 4.25), (0.25, 3.7), (0.2, 4.0), THINNEST, 0.8), Line((2.2, 5.15), (2.35, 4.5), (2.4, 4.9), THINNEST, 0.8), 6, (0.7, 1.0)),
     Between(Line((3.5, 3.0), (3.6, 6.6), (4.1, 4.7), THINNEST, 0.6), Line((4.6, 2.6), (4.4, 6.8), (5.2, 4.7), THINNEST, 0.4), 6, (0.3, 0.7)),
@@ -114,37 +128,73 @@ class Wrinkles(NamedTuple):
     lines: Patch | None  # of one channel; None where the picture shows nothing so fine
 
 
+def depths(face: Face, years: float, contracted: Tensor) -> Tensor | None:
+    """How deep lines come to be at each vertex of the front of a face, ``[V,3]`` on its forehead, at the corners of its eyes and elsewhere; None where
+    none come.
+
+    Years draw all of them, brows that rise those of the forehead, and cheeks that rise those at corners of eyes, on their side: fainter ones into skin
+    that has no lines at rest.
+
+    Args:
+        face: whose forehead is seen where it looks as its cheeks do, and not under a fringe.
+        years: how much older, 1 = old.
+        contracted: ``[U]`` change of units.
+    """
+    part, years = face.front.rig, min(max(years, 0.0), MOST)
+    inner, outer_right, outer_left, right, left = (
+        contracted[part.unit_names.index(n)].clamp(0, 1)
+        for n in ("browInnerUp", "browOuterUpRight", "browOuterUpLeft", "cheekSquintRight", "cheekSquintLeft")
+    )
+    if not years and max(inner, outer_right, outer_left, right, left) < LEAST:
+        return None
+    x, y, _ = part.neutral.T
+    outer, squints = (torch.where(x > 0, *sides) for sides in ((outer_left, outer_right), (left, right)))
+    drawn = torch.stack([RAISED * torch.lerp(inner, outer, smoothstep(x.abs(), *OUTER)), SQUINTED * squints], 1)
+    drawn = years + (1 - FAINTER * face.smooth) * drawn
+    drawn = drawn * torch.stack([(y < BROWS) * face.bare, (x.abs() > BESIDE_EYES) & (y > BROWS) & (y < CHEEKS)], 1)
+    return torch.cat([drawn, torch.full_like(drawn[:, :1], years)], 1)
+
+
 def wrinkle_light(
-    years: float, neutral: Tensor, triangles: Tensor, seen: tuple[Tensor, Tensor], pixel: float = 0.0
+    depth: Tensor,
+    neutral: Tensor,
+    triangles: Tensor,
+    seen: tuple[Tensor, Tensor],
+    pixel: float = 0.0,
+    finest: float = 0.0,
 ) -> Wrinkles:
     """By how much the logarithm of luminance changes.
 
     Args:
-        years: how much older, 1 = old.
+        depth: ``[V,3]`` as of :func:`depths`.
         neutral, triangles, seen, pixel: as of :func:`flow_core.fields.frown.frown_light`.
+        finest: of thin lines, in place of ``pixel``, where that is larger.
     """
-    at, here = barycentric(neutral[:, :2].contiguous(), triangles, *seen), seen[0] >= 0
+    some = depth.any(0).tolist()  # regions with lines
+    values = barycentric(torch.cat([neutral[:, :2], depth[:, some]], 1), triangles, *seen)
     spread = round(SPREAD * FINE * math.sqrt(max(pixel**2 - SEEN**2, 0.0)))
-    folds, years = _blurred(_folds, at.device, spread), min(years, MOST)
-    thin = 1 - smoothstep(pixel, *SHOWN)
-    lines = _fine(at, here, years * thin, pixel) if thin > 0 else None
-    return Wrinkles(years * (1 - LESS * thin) * interpolate(folds, _asked(at), "bilinear") * here, lines)
+    folds = _light(_blurred(_folds, depth.device, spread)[:, some], values.movedim(-1, 0))
+    finest = max(pixel, finest)
+    thin = 1 - smoothstep(finest, *SHOWN)
+    lines = _fine(values, some, finest, thin) if thin > 0 else None
+    return Wrinkles((1 - LESS * thin) * folds, lines)
 
 
-def _asked(places: Tensor) -> Tensor:
-    """``[1,h,w,2]`` where places ``[h,w,2]`` of the rig at rest lie in the tables of lines."""
+def _light(table: Tensor, values: Tensor) -> Tensor:
+    """The light ``[1,1,h,w]`` of lines of a table, at places of the rig at rest, and so deep there: ``values [2+regions,h,w]``."""
+    places, depth = values[:2].movedim(0, -1), values[2:]
     low, high = places.new_tensor([LEFT, TOP]), places.new_tensor([RIGHT, BOTTOM])
-    return ((places - low) / (high - low))[None]
+    found = interpolate(table, ((places - low) / (high - low))[None], "bilinear")
+    return (found * depth).sum(1, keepdim=True)
 
 
-def _fine(places: Tensor, here: Tensor, depth: float, pixel: float) -> Patch | None:
-    """The thin lines, so deep, of places ``[n,n,2]`` of the rig at rest and where they are known ``[n,n]``."""
-    part = finely(places, here, FINER)
+def _fine(values: Tensor, some: list[bool], pixel: float, share: float) -> Patch | None:
+    """The thin lines of some regions, of a share of their depth, of a raster of what :func:`_light` needs."""
+    part = finely(values, (values[..., 2:] > 0).any(-1), FINER)
     if part is None:
         return None
-    box, x, y, known = part
-    lines = _blurred(_thin, places.device, round(SPREAD * FINEST * pixel))
-    light = depth * interpolate(lines, _asked(torch.stack([x, y], -1)), "bilinear") * known
+    box, values, near = part
+    light = share * _light(_blurred(_thin, values.device, round(SPREAD * FINEST * pixel))[:, some], values) * near
     light[..., [0, -1], :] = light[..., [0, -1]] = 0
     return Patch(box, light)
 
@@ -158,22 +208,27 @@ def _blurred(table: Callable[[torch.device], Tensor], device: torch.device, spre
 
 @functools.lru_cache(maxsize=2)
 def _folds(device: torch.device) -> Tensor:
-    """``[1,1,H,W]`` the folds of a face whose years are 1."""
+    """``[1,3,H,W]`` the folds of the forehead, of corners of eyes, and all others, 1 deep."""
     with torch.inference_mode(False):
-        return _drawn((*FOREHEAD, *SIDE, *(line.mirrored for line in SIDE)), FINE).to(device)
+        return torch.cat([_drawn(lines, FINE) for lines in _by_region()], 1).to(device)
 
 
 @functools.lru_cache(maxsize=2)
 def _thin(device: torch.device) -> Tensor:
-    """``[1,1,H,W]`` the thin lines of a face whose years are 1."""
+    """The same of thin lines."""
     with torch.inference_mode(False):
         g = torch.Generator().manual_seed(7)
-        folds = (*FOREHEAD, *SIDE, *(line.mirrored for line in SIDE))
-        lines = [piece for line in folds for piece in _pieces(line, g)]
-        lines += [line for way in ACROSS for line in _between(way, g)]
-        for way in BETWEEN:  # the sides are alike, and not the same
-            lines += [*_between(way, g), *(line.mirrored for line in _between(way, g))]
-        return _drawn(lines, FINEST).to(device)
+        regions = [[piece for line in folds for piece in _pieces(line, g)] for folds in _by_region()]
+        for lines, ways in zip(regions, (ACROSS, AT_CORNER, BETWEEN), strict=True):
+            for way in ways:
+                lines += _between(way, g)
+                if ways is not ACROSS:  # the sides are alike, and not the same
+                    lines += [line.mirrored for line in _between(way, g)]
+        return torch.cat([_drawn(lines, FINEST) for lines in regions], 1).to(device)
+
+
+def _by_region() -> list[Sequence[Line]]:
+    return [FOREHEAD, *((*side, *(line.mirrored for line in side)) for side in (CORNER, SIDE))]
 
 
 def _at(line: Line, share: float) -> tuple[float, float]:
@@ -250,4 +305,4 @@ def _drawn(lines: Sequence[Line], fine: int) -> Tensor:
     return light[None, None]
 
 
-__all__ = ["Wrinkles", "wrinkle_light"]
+__all__ = ["Wrinkles", "depths", "wrinkle_light"]

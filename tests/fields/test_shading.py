@@ -225,8 +225,9 @@ def test_what_is_no_picture_has_no_light(crop: Crop) -> None:
 
 
 def test_video_has_the_same_light(crop: Crop, grey: Tensor) -> None:
+    """But for thin lines, which clips do not have."""
     frame = grey[0].permute(1, 2, 0).contiguous()
-    out = frame.clone()
+    out, crop = frame.clone(), replace(crop, view=None)
     warp_frame(frame, out, crop, preset("smile"))
     still = warp(grey, crop, preset("smile"))[0][0].permute(1, 2, 0)
     assert (out - still).abs().max() < 3 / 255
