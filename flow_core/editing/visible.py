@@ -64,6 +64,10 @@ SHORN, SHORN_ALIKE = 0.85, 9.0
 SKULL = 1.15, 1.1  # half widths of a face, and heights of it below the eyes, that a head with its hair has
 # Of the square below the chin, up to where a neck may go on, and by where it has faded into what is not painted
 NECK = 0.05, 0.22
+TURNED = (
+    0.1,
+    0.6,
+)  # the chin off the middle of the jaw, in half its widths, of a face from the front, and of one that hides half of the neck
 COLLAR = 0.2, 0.5  # the same of a neck that goes on below the face square
 WALL = 0.1, 0.3  # share of what lies beside a face that looks like skin: none, and too much
 FRINGE = 1.0, 1.4  # of the way up from the brows to the top of the face, between which a fringe may end and hair begin
@@ -331,15 +335,22 @@ class Seen:
         if self.dyes:
             hair = resized(self.found_hair[0], self.whole.shape[-1])
         else:
-            hair, rim = hair_around(self.picture, within, self.span, self.whole.shape[-1]), self._rim
-            hair[..., rim : rim + self.size, rim : rim + self.size] = self.hair
+            hair = hair_around(self.picture, within, self.span, self.whole.shape[-1])
+            here, bare = middle(hair, self.span), torch.maximum(self.outline("all", 0.03), self._brow_and_neck[1])
+            here.copy_(torch.maximum(self.hair, here * (1 - bare)))  # either look overlooks some
         neck, chin = self._neck(self.span, COLLAR), self.landmarks[:, AT[152], 1]
-        more = skin_beyond(self.whole, within, self.span, own, face, hair, neck, chin)
-        more = guided(self.whole, largest(resized(more, own.shape[-1]), 3), max(1, round(0.025 * self.size)), 0.03)
+        more, beside = skin_beyond(self.whole, within, self.span, own, face, hair, neck, chin, self._turned[:, 0])
+        more = self._to_edges(self.whole, more)
+        inside = torch.maximum(self.outline("all", 0.03), self._brow_and_neck[0])
+        own = own * self._around(torch.maximum(inside, self._to_edges(self.rgb, middle(beside, self.span))))
         # within the face it is known where lips and eyes are, and what covers them may be a hand
         around = largest(self.covered, 2 * self._near + 1)  # so far the border of a cover is softened
         open_ = 1 - torch.maximum(self._around(self.covered), self._around(around * self._plain_skin))
         return torch.maximum(own, more * (1 - face * open_))
+
+    def _to_edges(self, picture: Tensor, skin: Tensor) -> Tensor:
+        """What :func:`flow_core.faces.skin.skin_beyond` finds, as large as a picture ``[B,3,n,n]`` and up to its edges, ``[B,1,n,n]``."""
+        return guided(picture, largest(resized(skin, picture.shape[-1]), 3), max(1, round(0.025 * self.size)), 0.03)
 
     def _brow_length(self) -> Tensor:
         """Less than 1 at the inner ends of the brows, whose hairs are few and begin nowhere in particular, ``[B,1,size,size]``."""
@@ -364,10 +375,22 @@ class Seen:
         radius = max(1, round(0.015 * self.size))
         return [blurred(polygon_mask(upper, self.size).to(self.rgb), radius), self._neck(1.0, NECK)]
 
+    @property
+    def _turned(self) -> Tensor:
+        """How far faces are turned aside, ``[B,1]`` from -1, to the left of the picture, to 1, to the right."""
+        left, right, chin = (self.landmarks[:, AT[i], :1] for i in (172, 397, 152))
+        off = (2 * chin - left - right) / (right - left).clamp(min=0.02)
+        return ramp(off.abs(), *TURNED) * off.sign()
+
     def _neck(self, span: float, ends: tuple[float, float]) -> Tensor:
         """A neck in squares of ``span`` sides, which ends between so far below the chin, ``[B,1,n,n]`` 0..1, n = ``size * span``."""
         n = round(self.size * span)
         left, right, chin = (self.landmarks[:, AT[i]] for i in (172, 397, 152))
+        # the neck of a face that is turned aside ends on the far side below the chin
+        left, right = (
+            torch.lerp(corner, torch.cat([chin[:, :1], corner[:, 1:]], 1), (way * self._turned).clamp(min=0))
+            for way, corner in ((-1, left), (1, right))
+        )
         down = chin[:, 1:] + ends[1]
         neck = torch.stack([left, right, torch.cat([right[:, :1], down], 1), torch.cat([left[:, :1], down], 1)], 1)
         neck = blurred(polygon_mask((neck - 0.5) / span + 0.5, n).to(self.rgb), max(1, round(0.015 * self.size)))

@@ -1,8 +1,8 @@
 """How far the skin of a face goes on beyond it: ears, neck, shoulders, arms and hands.
 
 Nothing is learnt here. The face says what colours its skin has in light and in shade, and skin is what has these and is reached from face and neck
-without crossing an edge. What is seen beside the head says how much of the world looks like that as well; the more of it does, the sooner skin
-is given up.
+without crossing an edge. What is seen beside the head says what colours the wall has, which is no skin, and how much of the world looks like skin as
+well; the more of it does, the sooner skin is given up.
 """
 
 from __future__ import annotations
@@ -29,10 +29,15 @@ LOOSE = 1.6  # standard deviations, all in all, that skin is usually off
 SHADED = 0.5  # how much more a neck is, which lies in the shade of a chin
 HAIR = 0.3, 0.6  # probability of what is no hair, and of some
 HAIRY = -6.0, -1.0  # by how much less what is hair is unlike the hair than unlike the skin
+# The same of the wall, with how much the colours of either vary: where there is no skin, and where there is; and how much sooner where a neck is
+WALLED, NECK = (-3.0, 1.0), 4.0
+LESS_ALIKE = 0.5  # how much less alike a wall counts whose own colours tell it from skin
+CLOSED = 9  # pixels of a neck in the shade of a chin, or below a necklace, between skin
 # Of the face square beside a face, and above its chin, that are wall; the share of it that is less alike than what is said of it; the share of the
 # picture that tells of it; how much like skin it is at most
 ASIDE, UPWARDS = 0.16, (0.08, 0.12)
 MOST, ENOUGH, MOST_ALIKE = 0.85, 0.01, 0.8
+EARLESS = 0.12  # by how much nearer the wall begins where a face turns to the side
 ALIKE = (0.15, 0.75), (0.55, 0.4)  # likeness of no skin and of skin, and how much more where the wall is wholly alike
 HOLES, SMOOTH = 15, (9.0, 5.0)  # pixels across of gloss and moles; steepest difference there: an ornament, and gloss
 TOLD = 0.25  # how much the body tells of skin
@@ -59,9 +64,17 @@ ENDS = 0.35  # of the face square, over which skin fades that goes on beyond wha
 
 @torch.no_grad()
 def skin_beyond(
-    picture: Tensor, within: Tensor, span: float, own: Tensor, face: Tensor, hair: Tensor, neck: Tensor, chin: Tensor
-) -> Tensor:
-    """Skin that goes on from faces.
+    picture: Tensor,
+    within: Tensor,
+    span: float,
+    own: Tensor,
+    face: Tensor,
+    hair: Tensor,
+    neck: Tensor,
+    chin: Tensor,
+    turned: Tensor,
+) -> tuple[Tensor, Tensor]:
+    """Skin that goes on from faces, and what may be some beside them.
 
     Args:
         picture: squares ``[B,3,S,S]`` RGB 0..1 around the middle of the face squares.
@@ -72,34 +85,41 @@ def skin_beyond(
         hair: what is hair, the same.
         neck: where necks are, the same.
         chin: ``[B]`` from the tops of the face squares, in their sides.
+        turned: how far faces are turned aside, ``[B]`` from -1, to the left of the picture, to 1, to the right: there they have no ear.
 
     Returns:
-        ``[B,1,n,n]`` 0..1 of the squares, n = ``64 * span``.
+        Skin, ``[B,1,n,n]`` 0..1 of the squares, n = ``64 * span``; and the same in any doubt whether it is some at all, with the shade of a neck:
+        what lies beside a face and not there is no skin, whatever its colour.
     """
     n = round(SIDE * span)
     picture, within, own, face, hair, neck = (resized(x, n) for x in (picture, within, own, face, hair, neck))
     lab = rgb_to_lab(picture.movedim(1, 0).flatten(1)).unflatten(1, (len(picture), n, n)).movedim(0, 1)
     hair = ramp(hair, *HAIR)
     bare, seed = within * (1 - hair), own * torch.maximum(face, neck)
-    wall = (_beside(face, chin, span) * bare > 0.5).float()
+    wall = (_beside(face, chin, turned, span) * bare > 0.5).float()
     hidden = largest(hair, 5) * ramp(_below(chin, n, span), *BEHIND)
     toned = lab * lab.new_tensor(TONES)[:, None, None]
     steep = [toned.diff(dim=axis).square().sum(1, keepdim=True).sqrt() for axis in (3, 2)]
     smooth = ramp(_steepest(*steep), *SMOOTH) * bare
     loose = LOOSE * (1 + SHADED * neck * smooth * (1 - face))  # no beard
     unlike_hair = torch.where(hair.mean((2, 3), keepdim=True) > ENOUGH, unlike(lab, hair.square()), torch.inf)
+    unlike_wall = torch.where(wall.mean((2, 3), keepdim=True) > ENOUGH, _unlikely(lab, wall)[1], torch.inf)
     told = seed.square() * bare
     off = unlike(lab, told)
     for _ in range(2):
         told = told * torch.exp(-off / 8)  # what is unlike most of it is no skin
-        off = unlike(lab, told)
+        off, unlikely = _unlikely(lab, told)
         like = torch.exp(-off / (2 * loose**2)) * bare
         alike = _usual(like, wall)
+        like = like * ramp(unlike_wall - unlikely + NECK * neck, *WALLED)
+        # what looks like the wall no longer looks like skin; yet clothes may still, and edges alone tell these
+        doubt = torch.lerp(alike, _usual(like, wall), LESS_ALIKE)
         like = like * ramp(unlike_hair - off, *HAIRY)
-        found = _reached(like, alike, smooth, hidden * ramp(alike, *TELLING), seed, wall, steep)
+        found = _reached(like, alike, doubt, smooth, hidden * ramp(alike, *TELLING), seed, wall, steep)
         # a body lies in another light than its face, and tells of skin as well
         told = torch.maximum(told, TOLD * ramp(alike, *TELLING) * found.square())
-    return found * _ending(within, ENDS * SIDE) * ramp(alike, *TRUSTED)
+    found = found * _ending(within, ENDS * SIDE)
+    return found * ramp(doubt, *TRUSTED), torch.maximum(found, closing(found, CLOSED) * neck)
 
 
 def unlike(lab: Tensor, weight: Tensor) -> Tensor:
@@ -107,6 +127,12 @@ def unlike(lab: Tensor, weight: Tensor) -> Tensor:
 
     Light as strong again takes L + 16, a and b to as many times. Yet skin is more colourful where it lies in shade, and paler where it
     shines; how much is learnt from the face."""
+    return _unlikely(lab, weight)[0]
+
+
+def _unlikely(lab: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
+    """:func:`unlike`, and how much colours vary there, the logarithm of their variances, ``[B,1,1,1]``: the sum of both is the less, the likelier a
+    colour belongs there."""
     light, hue = lab[:, :1], lab[:, 1:] / (lab[:, :1] + 16)
     lighter = light - _mean(light, weight)
     varied = _mean(lighter.square(), weight) + LIGHT
@@ -118,15 +144,20 @@ def unlike(lab: Tensor, weight: Tensor) -> Tensor:
     aa, bb = (_mean(off.square(), weight) + least).split(1, 1)
     ab = _mean(off[:, :1] * off[:, 1:], weight)
     a, b = off.split(1, 1)
-    far = (bb * a.square() - 2 * ab * a * b + aa * b.square()) / (aa * bb - ab.square())
+    area = aa * bb - ab.square()
+    far = (bb * a.square() - 2 * ab * a * b + aa * b.square()) / area
     bright, dark = (lighter - BRIGHT[0]).clamp(min=0), (-lighter - DARK[0]).clamp(min=0)
-    return far + (BRIGHT[1] * bright).square() + (DARK[1] * dark).square()
+    return far + (BRIGHT[1] * bright).square() + (DARK[1] * dark).square(), far + area.log()
 
 
-def _beside(face: Tensor, chin: Tensor, span: float) -> Tensor:
-    """Where nothing of a body is expected: beside faces ``[B,1,n,n]`` and above them, not below their chins ``[B]``, ``[B,1,n,n]`` 0..1."""
+def _beside(face: Tensor, chin: Tensor, turned: Tensor, span: float) -> Tensor:
+    """Where nothing of a body is expected: beside faces ``[B,1,n,n]`` and above them, not below their chins ``[B]``, and closer to them where they turn
+    ``[B]``, ``[B,1,n,n]`` 0..1."""
     n = face.shape[-1]
-    return ramp(-_below(chin, n, span), *UPWARDS) * (1 - largest(face, 2 * round(ASIDE * n / span) + 1))
+    near = largest(face, 2 * round(ASIDE * n / span) + 1)
+    by = (turned * EARLESS * n / span).round().int().tolist()
+    aside = torch.stack([one.roll(-shift, -1) for one, shift in zip(near, by, strict=True)])
+    return ramp(-_below(chin, n, span), *UPWARDS) * (1 - torch.minimum(near, aside))
 
 
 def _below(chin: Tensor, n: int, span: float) -> Tensor:
@@ -138,24 +169,26 @@ def _below(chin: Tensor, n: int, span: float) -> Tensor:
 def _usual(like: Tensor, wall: Tensor) -> Tensor:
     """How much most of a wall ``[B,1,n,n]`` 0 or 1 is like skin, ``[B,1,1,1]``; 0 where little of it is seen."""
     found = [
-        one[at > 0].sort().values[int(MOST * at.sum())] if at.mean() > ENOUGH else one.new_zeros(())
+        one[at > 0].kthvalue(int(MOST * at.sum()) + 1).values if at.mean() > ENOUGH else one.new_zeros(())
         for one, at in zip(like, wall, strict=True)
     ]
     return torch.stack(found).clamp(max=MOST_ALIKE)[:, None, None, None]
 
 
 def _reached(
-    like: Tensor, alike: Tensor, smooth: Tensor, hidden: Tensor, seed: Tensor, wall: Tensor, steep: Sequence[Tensor]
-) -> Tensor:
+    like: Tensor, alike: Tensor, doubt: Tensor, smooth: Tensor, hidden: Tensor, seed: Tensor, wall: Tensor,
+    steep: Sequence[Tensor],
+) -> Tensor:  # fmt: skip
     """What is ``like`` skin, and reached from ``seed`` sooner than from the ``wall``, all ``[B,1,n,n]`` 0..1.
 
     Args:
         alike: how much most of the wall is like skin, ``[B,1,1,1]``.
+        doubt: the same, the less where its own colours tell it from skin.
         smooth: where there is no ornament.
         hidden: where hair hides skin that goes on behind it.
         steep: differences of neighbours, along rows ``[B,1,n,n-1]`` and columns ``[B,1,n-1,n]``.
     """
-    skin = ramp(like, *(least + more * alike for least, more in ALIKE))
+    skin = ramp(like, *(least + more * doubt for least, more in ALIKE))
     closed = closing(skin, HOLES)
     skin = torch.maximum(skin, closed * ramp(closed, 0.5, 0.9) * smooth)
     edges = [(EDGE + UNSURE_EDGE * alike) * (s - FLAT).clamp(min=0) for s in steep]
@@ -170,8 +203,8 @@ def _reached(
     way = reached(torch.where(seed < LEAST_SEED, UNREACHED, SEED * (1 - seed)), step, over, edges)
     # over necklaces, straps and strands of hair; all of this is continuous, or a clip would flicker
     near = -largest(-way.clamp(max=FADES[1]), 2 * round(BRIDGED * SIDE) + 1)
-    doubt = 1 - ramp(like * ramp(way - from_wall, 1.0, 0.0), *(at + MORE_SURELY * alike for at in SURELY))
-    way = reached(way.minimum(near + LANDING + UNSURE_LANDING * alike + DOUBTED * doubt), step, over, edges)
+    unsure = 1 - ramp(like * ramp(way - from_wall, 1.0, 0.0), *(at + MORE_SURELY * alike for at in SURELY))
+    way = reached(way.minimum(near + LANDING + UNSURE_LANDING * alike + DOUBTED * unsure), step, over, edges)
     return ramp(way, FADES[1], FADES[0]) * skin * ramp(way - from_wall, 1.0, 0.0)
 
 

@@ -405,6 +405,19 @@ def test_skin_leaves_hair_and_background_alone(astronaut: Tensor, crop: Crop) ->
     assert (skin * region_mask(places, "cheeks", SIZE)).sum() > 0.7 * region_mask(places, "cheeks", SIZE).sum()
 
 
+def test_the_neck_of_a_face_that_is_turned_aside_ends_below_its_chin(crop: Crop) -> None:
+    """On a wall in the colour of skin, of which nothing is painted beside a neck."""
+    left, right, chin = (AT[i] for i in (172, 397, 152))
+    places = crop.places.clone()
+    half = (places[0, right, 0] - places[0, left, 0]) / 2
+    places[0, chin, 0] = places[0, left, 0] + 1.6 * half
+    skin = Seen(places, torch.tensor([0.8, 0.6, 0.5])[:, None, None].expand(1, 3, SIZE, SIZE), SIZE).region("skin")
+    row = skin[0, 0, round((places[0, chin, 1].item() + 0.04) * SIZE)]
+    near, far = (row[round((places[0, chin, 0] + way * 0.35 * half).item() * SIZE)] for way in (-1, 1))
+    assert near > 0.5
+    assert far < 0.2
+
+
 def test_a_sentence_tells_of_which_face() -> None:
     assert not missing_note(["lips"], torch.tensor([[0.0]]))
     assert missing_note(["hair", "lips"], torch.tensor([[1.0, 0.0], [0.0, 1.0]])).endswith("painted there on face 2.")

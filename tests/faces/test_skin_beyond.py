@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from flow_core.faces.hair import resized
 from flow_core.faces.skin import skin_beyond, unlike
 from flow_core.geometry.grid import pixel_centers
 
@@ -22,6 +23,7 @@ def blob(x: float, y: float, width: float, height: float) -> Tensor:
 FACE, NECK, BODY = blob(0.5, 0.5, 0.25, 0.32), blob(0.5, 0.85, 0.13, 0.2), blob(0.5, 1.3, 0.6, 0.35)
 SHIRT = BODY * blob(0.5, 1.5, 0.6, 0.35)
 WITHIN = torch.ones(1, 1, SIZE, SIZE)
+FRONT = torch.zeros(1)
 
 
 def person(wall: tuple[float, ...], shirt: tuple[float, ...], light: float = 1.0) -> Tensor:
@@ -36,7 +38,9 @@ def person(wall: tuple[float, ...], shirt: tuple[float, ...], light: float = 1.0
 
 def found(picture: Tensor, hair: Tensor | None = None) -> dict[str, float]:
     nothing = torch.zeros_like(WITHIN)
-    mask = skin_beyond(picture, WITHIN, SPAN, FACE, FACE, nothing if hair is None else hair, NECK, torch.tensor([CHIN]))
+    mask, _ = skin_beyond(
+        picture, WITHIN, SPAN, FACE, FACE, nothing if hair is None else hair, NECK, torch.tensor([CHIN]), FRONT
+    )
     small = {
         name: torch.nn.functional.interpolate(part, mask.shape[2:], mode="area") > 0.99
         for name, part in {
@@ -74,10 +78,44 @@ def test_no_wall_becomes_skin_that_has_its_colours() -> None:
     assert found(person(wall, BLUE))["wall"] < 0.15
 
 
+def test_a_wall_of_another_hue_is_told_from_skin_by_its_own_colours() -> None:
+    """Though it is within what skin varies by, so that it would be some if nothing else were known of it."""
+    mean = found(person((0.82, 0.64, 0.51), BLUE))
+    assert mean["wall"] < 0.02
+    assert mean["shoulders"] > 0.35
+
+
+def test_beside_a_face_only_what_is_reached_may_be_skin() -> None:
+    """A face whose skin was taken to go on around it, as colours of a pale wall seem to say."""
+    own = blob(0.5, 0.5, 0.35, 0.42)
+    args = torch.zeros_like(WITHIN), NECK, torch.tensor([CHIN]), FRONT
+    _, beside = skin_beyond(person(GREY, BLUE), WITHIN, SPAN, own, FACE, *args)
+    face, ring, neck = (
+        torch.nn.functional.interpolate(part, beside.shape[2:], mode="area") > 0.99
+        for part in (FACE, own * (1 - torch.maximum(FACE, NECK)), NECK)
+    )
+    assert beside[face].mean() > 0.9
+    assert beside[neck].mean() > 0.9
+    assert beside[ring].mean() < 0.05
+
+
+def test_what_lies_close_to_a_face_on_the_side_to_which_it_turns_is_wall() -> None:
+    """A part of the wall with almost the colours of skin, which might be an ear and a shoulder on the other side."""
+    x, y = ((pixel_centers(SIZE, SIZE)[0] - 0.5) * SPAN + 0.5).unbind(-1)
+    part = ((x > 0.5) & (x < 0.95) & (y > 0.2) & (y < 0.7)).float() * (1 - FACE)
+    picture = torch.lerp(person(GREY, BLUE), torch.tensor([0.8, 0.62, 0.55])[:, None, None], part)
+    args = torch.zeros_like(WITHIN), NECK, torch.tensor([CHIN])
+    away, front, there = (
+        (skin_beyond(picture, WITHIN, SPAN, FACE, FACE, *args, torch.tensor([turned]))[0] * resized(part, 128)).sum()
+        for turned in (-1.0, 0.0, 1.0)
+    )
+    assert there < 0.6 * min(away, front)
+
+
 def test_skin_goes_on_behind_hair_and_hair_is_none() -> None:
     hair = blob(0.3, 1.1, 0.07, 0.4) + blob(0.7, 1.1, 0.07, 0.4)
     picture = torch.lerp(person(GREY, BLUE), torch.tensor([0.25, 0.15, 0.1])[:, None, None], hair)
-    mask = skin_beyond(picture, WITHIN, SPAN, FACE, FACE, hair, NECK, torch.tensor([CHIN]))
+    mask, _ = skin_beyond(picture, WITHIN, SPAN, FACE, FACE, hair, NECK, torch.tensor([CHIN]), FRONT)
     at = torch.nn.functional.interpolate(
         torch.cat([hair, BODY * (1 - SHIRT) * blob(0.02, 1.2, 0.2, 0.3)], 1), mask.shape[2:], mode="area"
     )
@@ -89,8 +127,10 @@ def test_no_face_has_no_skin() -> None:
     """And where no wall is seen either."""
     nothing = torch.zeros_like(WITHIN)
     for within in (WITHIN, nothing):
-        mask = skin_beyond(person(GREY, BLUE), within, SPAN, nothing, FACE, nothing, NECK, torch.tensor([CHIN]))
-        assert mask.max() == 0  # nor nan
+        for mask in skin_beyond(
+            person(GREY, BLUE), within, SPAN, nothing, FACE, nothing, NECK, torch.tensor([CHIN]), FRONT
+        ):
+            assert mask.max() == 0  # nor nan
 
 
 def test_skin_fades_where_the_picture_goes_on_and_nobody_looks() -> None:
@@ -98,7 +138,7 @@ def test_skin_fades_where_the_picture_goes_on_and_nobody_looks() -> None:
     picture, low = person(GREY, SKIN), torch.zeros_like(WITHIN)
     low[..., : SIZE - 2, :] = 1
     seen, ended = (
-        skin_beyond(picture, within, SPAN, FACE, FACE, torch.zeros_like(WITHIN), NECK, torch.tensor([CHIN]))
+        skin_beyond(picture, within, SPAN, FACE, FACE, torch.zeros_like(WITHIN), NECK, torch.tensor([CHIN]), FRONT)[0]
         for within in (WITHIN, low)
     )
     row, middle = -3, seen.shape[-1] // 2

@@ -55,7 +55,7 @@ def test_a_fringe_has_no_wrinkles(face: Face, crop: Crop) -> None:
     """Nor is skin without lines drawn as deep as other skin."""
     y = face.front.rig.neutral[:, 1]
     view = crop.view.clone()
-    view[..., : int(0.35 * view.shape[-1]), :] = view.new_tensor([0.1, 0.3, 0.1])[:, None, None]
+    view[..., : int(0.45 * view.shape[-1]), :] = view.new_tensor([0.1, 0.3, 0.1])[:, None, None]
     raised, under = (deepened(f, browInnerUp=1.0)[:, 0] for f in (face, replace(face, view=view)))
     assert raised[y < -5].max() > 0.2
     assert under[y < -5].max() < 0.05 * raised[y < -5].max()
