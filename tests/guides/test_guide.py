@@ -146,6 +146,14 @@ def test_texts_of_a_group_are_the_same_texts(guide: Guide) -> None:
     assert torch.equal(guide.encode_group(texts), guide.encode_group(texts))
 
 
+def test_texts_that_were_read_ahead_are_remembered(guide: Guide, monkeypatch: pytest.MonkeyPatch) -> None:
+    texts = ["a face that was read ahead", "another one"]
+    expected = guide.encode_group(texts)
+    guide.read_ahead(texts)
+    monkeypatch.setattr(guide, "_tokenizer", lambda _: pytest.fail("a text was read again"))
+    assert torch.allclose(guide.encode_text(texts), expected, atol=1e-5)
+
+
 def test_long_text_is_no_error(guide: Guide) -> None:
     assert guide.encode_text(["a smiling face " * 200]).isfinite().all()
 
