@@ -19,6 +19,7 @@ from ..faces.covered import SIZE as COVERED_SIZE
 from ..faces.covered import load_covered
 from ..faces.hair import FAR, guided, hair_around, likely_hair, middle, resized, share_apart
 from ..faces.landmarks import AT, BROWS, EYES, IRISES, LIPS, OVAL
+from ..faces.ornaments import ornaments
 from ..faces.regions import polygon_mask, region_mask
 from ..faces.skin import skin_beyond
 from ..fields.base import color_taper
@@ -52,6 +53,7 @@ SURELY = 0.6  # of a pixel, from where on it tells the colour of hair
 # times that the hues of a head of hair differ in the middle, CIE Lab in one light, that tell nothing; and beyond that, those of hair, and of a ribbon
 LOUD = 2.5, 18.0, 28.0
 LIT = 18.0, 32.0  # L of what is too dark to be a ribbon that is seen, and of one
+HEAD = 1.25  # sides of the face square of the square in which ornaments are looked for
 LIKELY = 0.7, 0.9  # probability of hair: on a face that may be skin, and on one that is none
 UNLIKELY = 0.02, 0.1  # the same: that is none on a face, such as a cheek in shade, and may be
 INNER = 0.85  # of the oval of the face, in which below the brows there is no hair
@@ -434,6 +436,7 @@ class Seen:
         spared = self._around(spared, 1.0)
         hair = resized(mask, spared.shape[-1]) * spared
         spared = spared * self._hair_like(hair) * (1 - self._shorn(hair)) * (1 - self._loud(hair))
+        spared = spared * (1 - self._ornaments(hair))
         return mask * resized(spared, mask.shape[-1]) * trusted.to(mask)[:, None, None, None]
 
     def _skull(self) -> Tensor:
@@ -489,6 +492,14 @@ class Seen:
         whole = ramp(mask, 0.6, 0.95)
         return torch.maximum(like, largest(like * whole, 2 * round(MIXED * self.size) + 1) * (1 - whole))
 
+    def _ornaments(self, mask: Tensor) -> Tensor:
+        """Ornaments in the hair above the brows, ``[B,1,n,n]`` 0..1 of the whole picture."""
+        span = min(self.span, HEAD)
+        near, of_hair = (middle(x, self.span / span) for x in (self.whole_lab, mask))
+        rows = (torch.arange(near.shape[-1], device=near.device) + 0.5) / self.size - (span - 1) / 2
+        found = ornaments(near, of_hair, self.size) * ramp(self._brows[..., 1:, None] - rows[:, None], 0.0, 0.05)
+        return F.pad(found, ((mask.shape[-1] - found.shape[-1]) // 2,) * 4)
+
     def _loud(self, mask: Tensor) -> Tensor:
         """How much more colourful pixels of the whole picture are than all hair of the head, ``[B,1,n,n]`` 0..1: ribbons, bows and flowers. Hair of
         many colours has none."""
@@ -499,8 +510,9 @@ class Seen:
             if sure.any():
                 hues = lab[1:] * (56 / (lab[:1] + 16)).clamp(max=1.2)  # the same in light and shade
                 usual = hues[:, sure].median(1, keepdim=True).values
-                varied = (hues[:, sure] - usual).norm(dim=0).median()
-                far, more = (hues - usual).norm(dim=0) - LOUD[0] * varied, hues.norm(dim=0) - usual.norm()
+                off = torch.hypot(*(hues - usual))
+                varied = off[sure].median()
+                far, more = off - LOUD[0] * varied, torch.hypot(*hues) - usual.norm()
                 # a rim of coloured light on dark hair is dark itself
                 loud[at] = ramp(torch.minimum(far, more), *LOUD[1:]) * ramp(lab[0], *LIT)
         return largest(out, 3)  # at its border it is partly hair

@@ -43,6 +43,7 @@ ALTOGETHER = 2.0, 0.5
 HANGS = 0.35  # probability from which on hair there hangs together with that above
 # Mean of R, G and B of hair, and of its places, that are as black as is seen, and may have no texture; and how likely they have to be hair
 BLACK, SMOOTH = (0.08, 0.14), (0.4, 0.7)
+UNSURE = 1.0  # by which looks in which hair hangs far down lower the logit of what is seen from the front, at most
 ENDS = 0.15  # of the face square, over which hair fades that goes on beyond what is looked at
 WINDOWS = 1.0, WINDOW, FAR  # sides of the face square of the squares that the network looks at
 WHOLE = 0.95  # share of it from which on the furthest look is trusted alone: it takes streaks for hair
@@ -262,8 +263,9 @@ def _going_on(found: Tensor, picture: Tensor, within: Tensor, span: float, coars
     if not hangs and not ways:
         return found
     likely = found
-    if hangs:  # what either looks overlook is some, too
-        likely = torch.lerp(found, torch.maximum(found, _parts(picture, within, span, count, HANGING)), below)
+    if hangs:  # what looks from the front see there is no more than doubted
+        doubted = (found.logit(1e-4) - UNSURE).sigmoid() * (found > 0)
+        likely = torch.lerp(found, torch.maximum(doubted, _parts(picture, within, span, count, HANGING)), below)
     likely = _with_aside(likely, picture, within, span, ways, BESIDE)
     small, seen = (resized(x, count) for x in (picture, within))
     joined, first = (by_color(likely, small, seen) > HANGS).float(), int((below == 0).sum())

@@ -24,7 +24,9 @@ DARK = 18.0, 46.0  # L up to which they do not raise it, and from where on they 
 # probability of hair: where the network has no doubt that it is none, and from where on colours count; and from where on they count less, since hair
 # that shines has the colour of the light, as walls have, up to where it is surely hair
 SOME, SURE = (0.02, 0.1), (0.6, 0.9)
-TONE, NOISE = 30.0, (6.0, 4.0, 4.0)  # of logarithms of light, in L; standard deviations of these, a and b, at least
+TONE = 30.0  # L for a logarithm of light
+# Standard deviations of that, a and b, at least: of colours nearby, and of all the hair
+NOISE, NARROW = (6.0, 4.0, 4.0), (6.0, 2.5, 2.5)
 NEARBY = 0.12  # of the face square, within which colours are near
 ENOUGH = 12.0  # times that the share of hair nearby counts, and of what is none
 # By which colours nearby raise and lower the logit of hair, at most; probabilities from where on they raise it, and up to where they lower it
@@ -86,23 +88,23 @@ def by_colors_near(likely: Tensor, picture: Tensor, within: Tensor, square: int)
     told = []
     for part in (hair**3, (1 - hair) ** 3):
         near = blurred(sums * (part * seen + 1e-6), max(1, round(NEARBY * square / 4)))
-        off, vary = _off(values, near)
+        off, vary = _off(values, near, NOISE)
         told.append((-0.5 * (off + vary.log().sum(1, keepdim=True)), near[:, -1:]))
     (of_hair, some), (of_other, other) = told
     known = (ENOUGH * torch.minimum(some, other)).clamp(max=1)  # where either is far it tells nothing
     most = (sums * (hair**8 * seen + 1e-6)).sum((2, 3), keepdim=True)
-    raised = RAISED * ramp(hair, *DOUBTED) * ramp(_off(values, most)[0].sqrt(), ALIKE[1], ALIKE[0])
+    raised = RAISED * ramp(hair, *DOUBTED) * ramp(_off(values, most, NARROW)[0].sqrt(), ALIKE[1], ALIKE[0])
     lowered = LOWERED * (1 - ramp(hair, *CERTAIN))
     more = torch.minimum(torch.maximum((of_hair - of_other) * known, -lowered), raised)
     return (first + enlarged(more, first.shape[2:])).sigmoid()
 
 
-def _off(values: Tensor, sums: Tensor) -> tuple[Tensor, Tensor]:
+def _off(values: Tensor, sums: Tensor, noise: tuple[float, float, float]) -> tuple[Tensor, Tensor]:
     """The squared distance of values ``[B,3,h,w]`` from a mean, in standard deviations, ``[B,1,h,w]``, and the variances; ``sums [B,7,...]`` of
-    values, their squares and ones tell both."""
+    values, their squares and ones tell both; ``noise``: standard deviations at least."""
     mean, square, some = sums.split((3, 3, 1), 1)
     mean, square = mean / some, square / some
-    vary = (square - mean.square()).clamp(min=0) + values.new_tensor(NOISE)[:, None, None] ** 2
+    vary = (square - mean.square()).clamp(min=0) + values.new_tensor(noise)[:, None, None] ** 2
     return ((values - mean).square() / vary).sum(1, keepdim=True), vary
 
 
