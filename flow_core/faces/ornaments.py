@@ -14,26 +14,18 @@ from ..geometry.ramp import ramp
 
 WITHIN = 0.8  # of a pixel, from where on it tells what hair looks like
 TONE = 30.0  # L for a logarithm of light: hair is as varied in shade as in light
-LEAST_TONE, LEAST_ROUGH = (
-    6.0,
-    1.5,
-)  # of these, by which the light of a head of hair varies at least, over all and from pixel to pixel
+# Of these, by which the light of a head of hair varies at least, over all and from pixel to pixel
+LEAST_TONE, LEAST_ROUGH = 6.0, 1.5
 LIGHT = 25.0, 45.0  # L of what may be one: drops in black hair are darker
-LIGHTER = 1.0, 2.2  # times that, by which ornaments are lighter
-ALSO_LIGHTER = 0.7, 1.5  # the same next to what is one
-AMONG = -0.5, 0.5  # the same of what shows between them: hair, and their border
-HUE, COLORED = (
-    (14.0, 26.0),
-    1.5,
-)  # CIE Lab in one light, by which they may differ in hue, and for how many times in light that counts
+# Times that the light of the hair varies, by which ornaments are lighter; what is next to one; and what shows between them: hair, and their border
+LIGHTER, ALSO_LIGHTER, AMONG = (1.0, 2.2), (0.7, 1.5), (-0.5, 0.5)
+HUE = 14.0, 26.0  # CIE Lab in one light, by which they may differ in hue
+COLORED = 1.5  # for how many times in light that counts
 ROUGHER = 1.6, 2.4  # times as rough as most of the hair
 AGREED = 0.5, 0.3  # of how far edges go one way: strands, and ornaments
 FEW = 0.04, 0.14  # share of places nearby that look like ornaments: too few to be any, and enough
-NEAR, FINE, STEPS = (
-    0.024,
-    0.008,
-    3,
-)  # of the face square, what is near, and within which light is rough; times that they go on, pixel by pixel
+NEAR, FINE = 0.024, 0.008  # of the face square, what is near, and over which light is rough
+STEPS = 3  # pixels that ornaments go on from where they look like some
 
 
 def ornaments(lab: Tensor, hair: Tensor, square: int) -> Tensor:
