@@ -21,7 +21,8 @@ from ..faces.hair import FAR, guided, hair_around, likely_hair, middle, resized,
 from ..faces.landmarks import AT, BROWS, EYES, IRISES, LIPS, OVAL
 from ..faces.ornaments import ornaments
 from ..faces.regions import polygon_mask, region_mask
-from ..faces.skin import skin_beyond
+from ..faces.skin import SIDE as SKIN_SIDE
+from ..faces.skin import Heads, skin_beyond
 from ..fields.base import color_taper
 from ..geometry.grid import pixel_centers
 from ..geometry.lab import rgb_to_lab
@@ -340,10 +341,20 @@ class Seen:
             hair = hair_around(self.picture, within, self.span, self.whole.shape[-1])
             here, bare = middle(hair, self.span), torch.maximum(self.outline("all", 0.03), self._brow_and_neck[1])
             here.copy_(torch.maximum(self.hair, here * (1 - bare)))  # either look overlooks some
-        neck, chin = self._neck(self.span, COLLAR), self.landmarks[:, AT[152], 1]
-        more, beside = skin_beyond(self.whole, within, self.span, own, face, hair, neck, chin, self._turned[:, 0])
+        top, chin = (self.landmarks[:, AT[i], 1] for i in (10, 152))
+        heads = Heads(
+            own,
+            face,
+            self._neck(SKIN_SIDE, self.span, COLLAR),
+            self._brow_and_neck[0],
+            self._skull(),
+            chin,
+            top,
+            self._turned[:, 0],
+        )
+        more, beside = skin_beyond(self.whole, within, self.span, heads, hair)
         more = self._to_edges(self.whole, more)
-        inside = torch.maximum(self.outline("all", 0.03), self._brow_and_neck[0])
+        inside = self.outline("all", 0.03)
         own = own * self._around(torch.maximum(inside, self._to_edges(self.rgb, middle(beside, self.span))))
         # within the face it is known where lips and eyes are, and what covers them may be a hand
         around = largest(self.covered, 2 * self._near + 1)  # so far the border of a cover is softened
@@ -375,7 +386,7 @@ class Seen:
         upper = brow + (oval - brow) * oval.new_tensor(BROW)
         upper = torch.stack([upper[..., 0], torch.minimum(upper[..., 1], brow[..., 1])], -1)
         radius = max(1, round(0.015 * self.size))
-        return [blurred(polygon_mask(upper, self.size).to(self.rgb), radius), self._neck(1.0, NECK)]
+        return [blurred(polygon_mask(upper, self.size).to(self.rgb), radius), self._neck(self.size, 1.0, NECK)]
 
     @property
     def _turned(self) -> Tensor:
@@ -384,9 +395,9 @@ class Seen:
         off = (2 * chin - left - right) / (right - left).clamp(min=0.02)
         return ramp(off.abs(), *TURNED) * off.sign()
 
-    def _neck(self, span: float, ends: tuple[float, float]) -> Tensor:
+    def _neck(self, size: int, span: float, ends: tuple[float, float]) -> Tensor:
         """A neck in squares of ``span`` sides, which ends between so far below the chin, ``[B,1,n,n]`` 0..1, n = ``size * span``."""
-        n = round(self.size * span)
+        n = round(size * span)
         left, right, chin = (self.landmarks[:, AT[i]] for i in (172, 397, 152))
         # the neck of a face that is turned aside ends on the far side below the chin
         left, right = (
@@ -395,7 +406,7 @@ class Seen:
         )
         down = chin[:, 1:] + ends[1]
         neck = torch.stack([left, right, torch.cat([right[:, :1], down], 1), torch.cat([left[:, :1], down], 1)], 1)
-        neck = blurred(polygon_mask((neck - 0.5) / span + 0.5, n).to(self.rgb), max(1, round(0.015 * self.size)))
+        neck = blurred(polygon_mask((neck - 0.5) / span + 0.5, n).to(self.rgb), max(1, round(0.015 * size)))
         below = ((pixel_centers(n, n, neck.device)[..., 1] - 0.5) * span + 0.5) - chin[:, 1, None, None]
         return neck * (1 - ramp(below, *ends))[:, None]
 

@@ -1,13 +1,14 @@
 """How far the skin of a face goes on beyond it: ears, neck, shoulders, arms and hands.
 
 Nothing is learnt here. The face says what colours its skin has in light and in shade, and skin is what has these and is reached from face and neck
-without crossing an edge. What is seen beside the head says what colours the wall has, which is no skin, and how much of the world looks like skin as
-well; the more of it does, the sooner skin is given up.
+without crossing an edge. What is seen beside the head and on its crown says what colours a wall, hair or a hat have, which are no skin, and how much
+of the world looks like skin as well; the more of it does, the sooner skin is given up.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -17,7 +18,7 @@ from ..geometry.geodesic import geodesic
 from ..geometry.lab import rgb_to_lab
 from ..geometry.neighbours import closing, largest
 from ..geometry.ramp import ramp
-from .hair import resized
+from .hair import middle, resized
 
 SIDE = 64  # pixels of the face square's side, at which skin is looked for
 # How unlike skin a colour is. Standard deviations of a / (L + 16) and b / (L + 16), which light does not change: at least, and more per length
@@ -29,6 +30,10 @@ LOOSE = 1.6  # standard deviations, all in all, that skin is usually off
 SHADED = 0.5  # how much more a neck is, which lies in the shade of a chin
 HAIR = 0.3, 0.6  # probability of what is no hair, and of some
 HAIRY = -6.0, -1.0  # by how much less what is hair is unlike the hair than unlike the skin
+# Of the square above a face, from where on its crown tells of hair or a hat; share of that which is to tell; of gloss on a brow, L and how much
+# less colour than skin it has
+CROWN, LEAST_WORN = (0.06, 0.1), 0.005
+LIGHTER, PALER = (3.0, 10.0), (0.0, 4.0)
 # The same of the wall, with how much the colours of either vary: where there is no skin, and where there is; and how much sooner where a neck is
 WALLED, NECK = (-3.0, 1.0), 4.0
 LESS_ALIKE = 0.5  # how much less alike a wall counts whose own colours tell it from skin
@@ -62,48 +67,62 @@ FADES = 1.0, 2.6  # from where on skin fades, and where it ends
 ENDS = 0.35  # of the face square, over which skin fades that goes on beyond what is looked at
 
 
+class Heads(NamedTuple):
+    """Where the parts of faces are, as the landmarks have them, in masks ``[B,1,s,s]`` 0..1 of squares around them.
+
+    Attributes:
+        own: the skin of the faces, with brow and neck.
+        face: the faces.
+        neck: necks.
+        brow: what goes on above faces up to the hair, in the face squares alone, ``[B,1,k,k]``.
+        skull: heads above the brows, with their hair, in these, too.
+        chin, top: ``[B]`` where faces end, from the tops of the face squares and in their sides.
+        turned: ``[B]`` how far they are turned aside, from -1, to the left of the picture, to 1, to the right: there they have no ear.
+    """
+
+    own: Tensor
+    face: Tensor
+    neck: Tensor
+    brow: Tensor
+    skull: Tensor
+    chin: Tensor
+    top: Tensor
+    turned: Tensor
+
+
 @torch.no_grad()
-def skin_beyond(
-    picture: Tensor,
-    within: Tensor,
-    span: float,
-    own: Tensor,
-    face: Tensor,
-    hair: Tensor,
-    neck: Tensor,
-    chin: Tensor,
-    turned: Tensor,
-) -> tuple[Tensor, Tensor]:
+def skin_beyond(picture: Tensor, within: Tensor, span: float, heads: Heads, hair: Tensor) -> tuple[Tensor, Tensor]:
     """Skin that goes on from faces, and what may be some beside them.
 
     Args:
         picture: squares ``[B,3,S,S]`` RGB 0..1 around the middle of the face squares.
         within: ``[B,1,S,S]`` 1 where they are seen.
         span: their side in sides of the face squares.
-        own: the skin of the faces, with brow and neck, ``[B,1,s,s]`` 0..1 of the squares.
-        face: where the faces are, the same.
-        hair: what is hair, the same.
-        neck: where necks are, the same.
-        chin: ``[B]`` from the tops of the face squares, in their sides.
-        turned: how far faces are turned aside, ``[B]`` from -1, to the left of the picture, to 1, to the right: there they have no ear.
+        heads: whose skin.
+        hair: what is hair, ``[B,1,s,s]`` 0..1 of the squares.
 
     Returns:
-        Skin, ``[B,1,n,n]`` 0..1 of the squares, n = ``64 * span``; and the same in any doubt whether it is some at all, with the shade of a neck:
-        what lies beside a face and not there is no skin, whatever its colour.
+        Skin, ``[B,1,n,n]`` 0..1 of the squares, n = ``64 * span``; and the same in any doubt whether it is some at all, with the shade of a neck
+        and gloss on a brow: what lies beside a face and not there is no skin, whatever its colour.
     """
     n = round(SIDE * span)
-    picture, within, own, face, hair, neck = (resized(x, n) for x in (picture, within, own, face, hair, neck))
+    picture, within, hair = (resized(x, n) for x in (picture, within, hair))
+    own, face, neck = (resized(x, n) for x in heads[:3])
     lab = rgb_to_lab(picture.movedim(1, 0).flatten(1)).unflatten(1, (len(picture), n, n)).movedim(0, 1)
     hair = ramp(hair, *HAIR)
     bare, seed = within * (1 - hair), own * torch.maximum(face, neck)
-    wall = (_beside(face, chin, turned, span) * bare > 0.5).float()
-    hidden = largest(hair, 5) * ramp(_below(chin, n, span), *BEHIND)
+    wall = (_beside(face, heads.chin, heads.turned, span) * bare > 0.5).float()
+    hidden = largest(hair, 5) * ramp(_below(heads.chin, n, span), *BEHIND)
     toned = lab * lab.new_tensor(TONES)[:, None, None]
     steep = [toned.diff(dim=axis).square().sum(1, keepdim=True).sqrt() for axis in (3, 2)]
     smooth = ramp(_steepest(*steep), *SMOOTH) * bare
     loose = LOOSE * (1 + SHADED * neck * smooth * (1 - face))  # no beard
     unlike_hair = torch.where(hair.mean((2, 3), keepdim=True) > ENOUGH, unlike(lab, hair.square()), torch.inf)
     unlike_wall = torch.where(wall.mean((2, 3), keepdim=True) > ENOUGH, _unlikely(lab, wall)[1], torch.inf)
+    square = middle(lab, span)
+    brow, skull = (resized(x, square.shape[-1]) for x in heads[3:5])
+    worn = skull * ramp(-middle(_below(heads.top, n, span).expand(-1, -1, -1, n), span), *CROWN) * middle(within, span)
+    unlike_worn = torch.where(worn.mean((2, 3), keepdim=True) > LEAST_WORN, _unlike_worn(square, worn), torch.inf)
     told = seed.square() * bare
     off = unlike(lab, told)
     for _ in range(2):
@@ -111,6 +130,10 @@ def skin_beyond(
         off, unlikely = _unlikely(lab, told)
         like = torch.exp(-off / (2 * loose**2)) * bare
         alike = _usual(like, wall)
+        bare_brow = torch.maximum(
+            _gloss(square, middle(told, span)), ramp(unlike_worn - middle(unlikely, span), *HAIRY)
+        )
+        middle(like, span).mul_(1 - torch.maximum(skull, brow) * (1 - bare_brow))
         like = like * ramp(unlike_wall - unlikely + NECK * neck, *WALLED)
         # what looks like the wall no longer looks like skin; yet clothes may still, and edges alone tell these
         doubt = torch.lerp(alike, _usual(like, wall), LESS_ALIKE)
@@ -119,7 +142,9 @@ def skin_beyond(
         # a body lies in another light than its face, and tells of skin as well
         told = torch.maximum(told, TOLD * ramp(alike, *TELLING) * found.square())
     found = found * _ending(within, ENDS * SIDE)
-    return found * ramp(doubt, *TRUSTED), torch.maximum(found, closing(found, CLOSED) * neck)
+    beside = torch.maximum(found, closing(found, CLOSED) * neck)
+    middle(beside, span).copy_(torch.maximum(middle(beside, span), bare_brow * brow))
+    return found * ramp(doubt, *TRUSTED), beside
 
 
 def unlike(lab: Tensor, weight: Tensor) -> Tensor:
@@ -148,6 +173,21 @@ def _unlikely(lab: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
     far = (bb * a.square() - 2 * ab * a * b + aa * b.square()) / area
     bright, dark = (lighter - BRIGHT[0]).clamp(min=0), (-lighter - DARK[0]).clamp(min=0)
     return far + (BRIGHT[1] * bright).square() + (DARK[1] * dark).square(), far + area.log()
+
+
+def _unlike_worn(lab: Tensor, worn: Tensor) -> Tensor:
+    """How unlikely colours belong to what lies on the crown of a head, hair or a hat in ``worn [B,1,h,w]``, as :func:`_unlikely` has it; what is
+    lighter does so the less."""
+    lighter = lab[:, :1] - _mean(lab[:, :1], worn)
+    varied = _mean(lighter.square(), worn) + LIGHT
+    return _unlikely(lab, worn)[1] + lighter.clamp(min=0).square() / varied
+
+
+def _gloss(lab: Tensor, weight: Tensor) -> Tensor:
+    """What is lighter than the skin in ``weight [B,1,h,w]`` and has less colour, ``[B,1,h,w]`` 0..1."""
+    usual = _mean(lab, weight)
+    paler = torch.hypot(usual[:, 1:2], usual[:, 2:]) - torch.hypot(lab[:, 1:2], lab[:, 2:])
+    return ramp(lab[:, :1] - usual[:, :1], *LIGHTER) * ramp(paler, *PALER)
 
 
 def _beside(face: Tensor, chin: Tensor, turned: Tensor, span: float) -> Tensor:
@@ -229,7 +269,8 @@ def _steepest(across: Tensor, down: Tensor) -> Tensor:
 
 def _mean(values: Tensor, weight: Tensor) -> Tensor:
     """Of ``[B,C,h,w]`` with weights ``[B,1,h,w]``, ``[B,C,1,1]``."""
-    return (values * weight).sum((2, 3), keepdim=True) / weight.sum((2, 3), keepdim=True).clamp(min=1e-6)
+    total = values.flatten(2) @ weight.flatten(2).mT
+    return total[..., None] / weight.sum((2, 3), keepdim=True).clamp(min=1e-6)
 
 
-__all__ = ["skin_beyond", "unlike"]
+__all__ = ["SIDE", "Heads", "skin_beyond", "unlike"]

@@ -4,12 +4,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from flow_core.faces.hair import resized
-from flow_core.faces.skin import skin_beyond, unlike
+from flow_core.faces.hair import middle, resized
+from flow_core.faces.skin import Heads, skin_beyond, unlike
 from flow_core.geometry.grid import pixel_centers
 
 SPAN, SIZE = 2.0, 128
-CHIN = 0.8
 SKIN, GREY, BLUE = ((0.82, 0.62, 0.52), (0.55, 0.56, 0.58), (0.2, 0.25, 0.6))
 
 
@@ -23,7 +22,17 @@ def blob(x: float, y: float, width: float, height: float) -> Tensor:
 FACE, NECK, BODY = blob(0.5, 0.5, 0.25, 0.32), blob(0.5, 0.85, 0.13, 0.2), blob(0.5, 1.3, 0.6, 0.35)
 SHIRT = BODY * blob(0.5, 1.5, 0.6, 0.35)
 WITHIN = torch.ones(1, 1, SIZE, SIZE)
-FRONT = torch.zeros(1)
+NOTHING = torch.zeros_like(WITHIN)
+CROWN, BROW = blob(0.5, 0.2, 0.25, 0.2), blob(0.5, 0.2, 0.2, 0.08)
+HEAD = Heads(
+    FACE,
+    FACE,
+    NECK,
+    *(middle(x, SPAN) for x in (BROW, CROWN)),
+    chin=torch.tensor([0.8]),
+    top=torch.tensor([0.2]),
+    turned=torch.zeros(1),
+)
 
 
 def person(wall: tuple[float, ...], shirt: tuple[float, ...], light: float = 1.0) -> Tensor:
@@ -37,10 +46,7 @@ def person(wall: tuple[float, ...], shirt: tuple[float, ...], light: float = 1.0
 
 
 def found(picture: Tensor, hair: Tensor | None = None) -> dict[str, float]:
-    nothing = torch.zeros_like(WITHIN)
-    mask, _ = skin_beyond(
-        picture, WITHIN, SPAN, FACE, FACE, nothing if hair is None else hair, NECK, torch.tensor([CHIN]), FRONT
-    )
+    mask, _ = skin_beyond(picture, WITHIN, SPAN, HEAD, NOTHING if hair is None else hair)
     small = {
         name: torch.nn.functional.interpolate(part, mask.shape[2:], mode="area") > 0.99
         for name, part in {
@@ -88,8 +94,7 @@ def test_a_wall_of_another_hue_is_told_from_skin_by_its_own_colours() -> None:
 def test_beside_a_face_only_what_is_reached_may_be_skin() -> None:
     """A face whose skin was taken to go on around it, as colours of a pale wall seem to say."""
     own = blob(0.5, 0.5, 0.35, 0.42)
-    args = torch.zeros_like(WITHIN), NECK, torch.tensor([CHIN]), FRONT
-    _, beside = skin_beyond(person(GREY, BLUE), WITHIN, SPAN, own, FACE, *args)
+    _, beside = skin_beyond(person(GREY, BLUE), WITHIN, SPAN, HEAD._replace(own=own), NOTHING)
     face, ring, neck = (
         torch.nn.functional.interpolate(part, beside.shape[2:], mode="area") > 0.99
         for part in (FACE, own * (1 - torch.maximum(FACE, NECK)), NECK)
@@ -104,9 +109,8 @@ def test_what_lies_close_to_a_face_on_the_side_to_which_it_turns_is_wall() -> No
     x, y = ((pixel_centers(SIZE, SIZE)[0] - 0.5) * SPAN + 0.5).unbind(-1)
     part = ((x > 0.5) & (x < 0.95) & (y > 0.2) & (y < 0.7)).float() * (1 - FACE)
     picture = torch.lerp(person(GREY, BLUE), torch.tensor([0.8, 0.62, 0.55])[:, None, None], part)
-    args = torch.zeros_like(WITHIN), NECK, torch.tensor([CHIN])
     away, front, there = (
-        (skin_beyond(picture, WITHIN, SPAN, FACE, FACE, *args, torch.tensor([turned]))[0] * resized(part, 128)).sum()
+        (skin_beyond(picture, WITHIN, SPAN, HEAD._replace(turned=torch.tensor([turned])), NOTHING)[0] * part).sum()
         for turned in (-1.0, 0.0, 1.0)
     )
     assert there < 0.6 * min(away, front)
@@ -115,7 +119,7 @@ def test_what_lies_close_to_a_face_on_the_side_to_which_it_turns_is_wall() -> No
 def test_skin_goes_on_behind_hair_and_hair_is_none() -> None:
     hair = blob(0.3, 1.1, 0.07, 0.4) + blob(0.7, 1.1, 0.07, 0.4)
     picture = torch.lerp(person(GREY, BLUE), torch.tensor([0.25, 0.15, 0.1])[:, None, None], hair)
-    mask, _ = skin_beyond(picture, WITHIN, SPAN, FACE, FACE, hair, NECK, torch.tensor([CHIN]), FRONT)
+    mask, _ = skin_beyond(picture, WITHIN, SPAN, HEAD, hair)
     at = torch.nn.functional.interpolate(
         torch.cat([hair, BODY * (1 - SHIRT) * blob(0.02, 1.2, 0.2, 0.3)], 1), mask.shape[2:], mode="area"
     )
@@ -123,24 +127,28 @@ def test_skin_goes_on_behind_hair_and_hair_is_none() -> None:
     assert mask[at[:, 1:] > 0.99].mean() > 0.6
 
 
+def test_a_hat_in_the_colour_of_skin_is_none() -> None:
+    """Gloss on a brow and a shaven crown is some."""
+    hat, gloss = CROWN * (1 - blob(0.5, 0.5, 0.24, 0.3)), blob(0.5, 0.2, 0.2, 0.16) * (1 - FACE)
+    for part, color, least, most in ((hat, (0.72, 0.55, 0.42), 0.0, 0.3), (gloss, (0.95, 0.84, 0.8), 0.7, 1.0)):
+        picture = torch.lerp(person(GREY, BLUE), torch.tensor((0.2, 0.15, 0.12))[:, None, None], CROWN * (1 - FACE))
+        picture = torch.lerp(picture, torch.tensor(color)[:, None, None], part)
+        _, beside = skin_beyond(picture, WITHIN, SPAN, HEAD, NOTHING)
+        assert least <= beside[resized(BROW * (1 - FACE), beside.shape[-1]) > 0.99].mean() <= most
+
+
 def test_no_face_has_no_skin() -> None:
     """And where no wall is seen either."""
-    nothing = torch.zeros_like(WITHIN)
-    for within in (WITHIN, nothing):
-        for mask in skin_beyond(
-            person(GREY, BLUE), within, SPAN, nothing, FACE, nothing, NECK, torch.tensor([CHIN]), FRONT
-        ):
-            assert mask.max() == 0  # nor nan
+    for within in (WITHIN, NOTHING):
+        mask, _ = skin_beyond(person(GREY, BLUE), within, SPAN, HEAD._replace(own=NOTHING), NOTHING)
+        assert mask.max() == 0  # nor nan
 
 
 def test_skin_fades_where_the_picture_goes_on_and_nobody_looks() -> None:
     """Where the picture ends it does not."""
     picture, low = person(GREY, SKIN), torch.zeros_like(WITHIN)
     low[..., : SIZE - 2, :] = 1
-    seen, ended = (
-        skin_beyond(picture, within, SPAN, FACE, FACE, torch.zeros_like(WITHIN), NECK, torch.tensor([CHIN]), FRONT)[0]
-        for within in (WITHIN, low)
-    )
+    seen, ended = (skin_beyond(picture, within, SPAN, HEAD, NOTHING)[0] for within in (WITHIN, low))
     row, middle = -3, seen.shape[-1] // 2
     assert seen[..., row, middle] < 0.2
     assert ended[..., row, middle] > 0.8
