@@ -105,10 +105,10 @@ def moved_face(face: Face, field: MusclesField, size: int = RASTER, after: Tenso
         finest = math.inf if face.glasses is not None else pixel
         frown = frown_light(drawn, part.neutral, part.triangles, seen, finest, face.smooth if drawn.max() > 0 else 0.0)
         folds, lines = ([], []) if frown is None else ([frown.furrows], [frown.lines])
-        deep = depths(face, years, contracted)
+        # Frames of clips are asked on a raster on which thin lines would flicker; and muscles draw hardly more than these.
+        finest = math.inf if face.view is None else pixel
+        deep = depths(face, years, contracted) if years > 0 or finest < math.inf else None
         if deep is not None:
-            # Frames of clips are asked on a raster on which thin lines would flicker.
-            finest = math.inf if face.view is None else pixel
             wrinkles = wrinkle_light(deep, part.neutral, part.triangles, seen, pixel, finest)
             folds.append(wrinkles.folds)
             lines.append(wrinkles.lines)
