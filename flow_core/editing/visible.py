@@ -67,10 +67,8 @@ SHORN, SHORN_ALIKE = 0.85, 9.0
 SKULL = 1.15, 1.1  # half widths of a face, and heights of it below the eyes, that a head with its hair has
 # Of the square below the chin, up to where a neck may go on, and by where it has faded into what is not painted
 NECK = 0.05, 0.22
-TURNED = (
-    0.1,
-    0.6,
-)  # the chin off the middle of the jaw, in half its widths, of a face from the front, and of one that hides half of the neck
+# How far the chin is off the middle of the jaw, in half widths of that, of a face from the front, and of one that hides half of the neck
+TURNED = 0.1, 0.6
 COLLAR = 0.2, 0.5  # the same of a neck that goes on below the face square
 WALL = 0.1, 0.3  # share of what lies beside a face that looks like skin: none, and too much
 FRINGE = 1.0, 1.4  # of the way up from the brows to the top of the face, between which a fringe may end and hair begin
