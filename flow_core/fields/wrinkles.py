@@ -86,7 +86,7 @@ THIN, THINNEST, FINEST, FINER = 0.055, 0.04, 40, 4
 SHOWN, LESS = (0.08, 0.2), 0.2
 # How deep the thin line in the bottom of a fold is, of the fold's depth; in how many pieces it is, by which they overlap, and lie aside, in centimetres
 CORE, PIECES, OVERLAP, ASIDE = 0.5, 3, 0.25, 0.06
-# Lines beside folds: how many there are of each region of :data:`BETWEEN`, and how deep they are
+# Of lines beside folds, how deep the faintest and the deepest are, of the depth of :class:`Between`
 DEPTHS = 0.25, 0.65
 
 
@@ -106,7 +106,7 @@ class Between(NamedTuple):
     length: tuple[float, float]  # shares of theirs
 
 
-# In the same order
+# Thin lines of the forehead, and, of the person's left side, of the corner of the eye and elsewhere
 ACROSS = (
     Between(Line((-4.2, -6.5), (4.2, -6.5), (0.0, -7.0), THINNEST, 0.6), Line((-4.0, -4.5), (4.0, -4.5), (0.0, -4.9), THINNEST, 0.6), 14, (0.2, 0.5)),
 )  # fmt: skip
