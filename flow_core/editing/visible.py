@@ -25,7 +25,7 @@ from ..faces.skin import SIDE as SKIN_SIDE
 from ..faces.skin import Heads, skin_beyond
 from ..fields.base import color_taper
 from ..geometry.grid import pixel_centers
-from ..geometry.lab import rgb_to_lab
+from ..geometry.lab import hues, rgb_to_lab
 from ..geometry.neighbours import blurred, largest
 from ..geometry.ramp import ramp
 
@@ -478,9 +478,7 @@ class Seen:
         """How much pixels of the whole picture have the colour of most of the hair, or lie where hair is expected, which is above the
         brows and close to the face, or where the network is sure of it, ``[B,1,n,n]`` 0..1: a coat or a neck does not. Gloss does, as it is lighter."""
         lab, sure = self.whole_lab, mask.square().square() + 1e-6
-        lab = torch.cat(
-            [lab[:, :1], lab[:, 1:] * (56 / (lab[:, :1] + 16)).clamp(max=1.2)], 1
-        )  # the same hair in light and shade
+        lab = torch.cat([lab[:, :1], hues(lab, 1)], 1)  # the same hair in light and shade
         least = lab.new_tensor(HAIR_SPREAD)[:, None, None]
         like = torch.ones_like(mask)
         for _ in range(2):
@@ -517,11 +515,11 @@ class Seen:
             at = (of_hair > 0.01).nonzero()[:, 0]  # hair is a small part of a wide picture
             lab, sure = lab.index_select(1, at), of_hair[at] > SURELY
             if sure.any():
-                hues = lab[1:] * (56 / (lab[:1] + 16)).clamp(max=1.2)  # the same in light and shade
-                usual = hues[:, sure].median(1, keepdim=True).values
-                off = torch.hypot(*(hues - usual))
+                hue = hues(lab)
+                usual = hue[:, sure].median(1, keepdim=True).values
+                off = torch.hypot(*(hue - usual))
                 varied = off[sure].median()
-                far, more = off - LOUD[0] * varied, torch.hypot(*hues) - usual.norm()
+                far, more = off - LOUD[0] * varied, torch.hypot(*hue) - usual.norm()
                 # a rim of coloured light on dark hair is dark itself
                 loud[at] = ramp(torch.minimum(far, more), *LOUD[1:]) * ramp(lab[0], *LIT)
         return largest(out, 3)  # at its border it is partly hair

@@ -82,8 +82,7 @@ def by_colors_near(likely: Tensor, picture: Tensor, within: Tensor, square: int)
     first = likely.clamp(1e-4, 1 - 1e-4).logit()
     small, logit, seen = (F.avg_pool2d(x, 2) for x in (picture, first, within))
     lab = torch.stack([rgb_to_lab(one.flatten(1)).unflatten(1, one.shape[1:]) for one in small])
-    # in logarithms, or else shades of black were all alike
-    values = torch.cat([TONE * (small.mean(1, keepdim=True).clamp(min=0) + 0.05).log(), lab[:, 1:]], 1)
+    values = torch.cat([toned(small.mean(1, keepdim=True)), lab[:, 1:]], 1)
     sums, hair = torch.cat([values, values.square(), torch.ones_like(seen)], 1), logit.sigmoid()
     told = []
     for part in (hair**3, (1 - hair) ** 3):
@@ -97,6 +96,11 @@ def by_colors_near(likely: Tensor, picture: Tensor, within: Tensor, square: int)
     lowered = LOWERED * (1 - ramp(hair, *CERTAIN))
     more = torch.minimum(torch.maximum((of_hair - of_other) * known, -lowered), raised)
     return (first + enlarged(more, first.shape[2:])).sigmoid()
+
+
+def toned(light: Tensor) -> Tensor:
+    """Light 0..1 as its logarithm, in L: hair is as varied in shade as in light, and shades of black would be all alike."""
+    return TONE * (light.clamp(min=0) + 0.05).log()
 
 
 def _off(values: Tensor, sums: Tensor, noise: tuple[float, float, float]) -> tuple[Tensor, Tensor]:
@@ -134,4 +138,4 @@ def _between(cube: Tensor, at: Tensor) -> Tensor:
     return F.grid_sample(cube, points, padding_mode="border", align_corners=False).flatten()
 
 
-__all__ = ["by_color", "by_colors_near"]
+__all__ = ["by_color", "by_colors_near", "toned"]

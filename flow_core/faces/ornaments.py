@@ -9,12 +9,13 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from ..geometry.lab import hues
 from ..geometry.neighbours import blurred, largest
 from ..geometry.ramp import ramp
+from .hair_colors import toned
 
 WITHIN = 0.8  # of a pixel, from where on it tells what hair looks like
-TONE = 30.0  # L for a logarithm of light: hair is as varied in shade as in light
-# Of these, by which the light of a head of hair varies at least, over all and from pixel to pixel
+# Of :func:`toned`, by which the light of a head of hair varies at least, over all and from pixel to pixel
 LEAST_TONE, LEAST_ROUGH = 6.0, 1.5
 LIGHT = 25.0, 45.0  # L of what may be one: drops in black hair are darker
 # Times that the light of the hair varies, by which ornaments are lighter; what is next to one; and what shows between them: hair, and their border
@@ -40,11 +41,11 @@ def ornaments(lab: Tensor, hair: Tensor, square: int) -> Tensor:
         ``[B,1,n,n]`` 0..1.
     """
     near, fine = (max(1, round(share * square)) for share in (NEAR, FINE))
-    tone = TONE * (lab[:, :1].clamp(min=0) / 100 + 0.05).log()
+    tone = toned(lab[:, :1] / 100)
     across, down = torch.gradient(tone, dim=(3, 2))
     planes = [(tone - blurred(tone, fine, 1)).abs(), across**2, down**2, across * down]
     rough, *edges = blurred(torch.cat(planes, 1), near).split(1, 1)
-    hues = lab[:, 1:] * (56 / (lab[:, :1] + 16)).clamp(max=1.2)  # the same in light and shade
+    hue = hues(lab, 1)
     more = torch.zeros_like(tone)
     usual = torch.full_like(tone[..., :1, :1], torch.inf)
     for i, sure in enumerate(hair[:, 0] > WITHIN):
@@ -52,7 +53,7 @@ def ornaments(lab: Tensor, hair: Tensor, square: int) -> Tensor:
             # ornaments make the light half vary, and not the dark one
             light = tone[i, 0][sure].sort().values
             dark, middle = light[len(light) // 6], light[len(light) // 2]
-            off = hues[i] - hues[i][:, sure].median(1).values[:, None, None]
+            off = hue[i] - hue[i][:, sure].median(1).values[:, None, None]
             more[i, 0] = (tone[i, 0] - middle) / (middle - dark).clamp(min=LEAST_TONE)
             more[i, 0] += COLORED * ramp(torch.hypot(*off), *HUE)
             usual[i] = rough[i, 0][sure].median().clamp(min=LEAST_ROUGH)

@@ -15,7 +15,7 @@ from .closing import Grin, at_rest, gone
 from .curves import UPPER_SHUTS, opens
 from .eyes import IRIS, MARGIN, UPPER_OPENS
 from .gaze import eyelids_and_gaze
-from .named_units import moved_by, of_mesh, units_at
+from .named_units import mean_of, moved_by, of_mesh
 from .smooth import smoothstep
 
 # Shares of what draws lips out besides a smile, and the smile up to which that counts, and from which on the smile says all
@@ -115,13 +115,13 @@ def _missed_at_rest(face: FittedFace, landmarks: Tensor, smile: float) -> Tensor
 
 def smiling(rig: Rig, units: Tensor) -> Tensor:
     """How much faces with units ``[N,U]`` smile, ``[N]``."""
-    return units.index_select(1, units_at(rig, "mouthSmile")).mean(1)
+    return mean_of(rig, units, "mouthSmile")
 
 
 def drawn_out(rig: Rig, units: Tensor, smile: float) -> Tensor:
     """How much the lips of faces with units ``[N,U]`` are drawn out over their teeth, ``[N]``: by a smile, and where ``smile``, that of the face as it was, is
     none by what bares teeth otherwise, of which a jaw that drops is none."""
-    bared = sum(share * units.index_select(1, units_at(rig, name)).mean(1) for name, share in BARED.items())
+    bared = sum(share * mean_of(rig, units, name) for name, share in BARED.items())
     return smiling(rig, units) + bared.clamp(min=0) * (1 - smoothstep(smile, *SMILES))
 
 

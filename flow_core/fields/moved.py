@@ -20,7 +20,7 @@ from .following import lips_settled, smiling
 from .frown import frown_light
 from .gaze import eyelids_and_gaze
 from .lit import lit, years_of
-from .named_units import of_mesh
+from .named_units import mean_of, of_mesh
 from .opening import rounded
 from .pits import pits
 from .skin import RASTER
@@ -149,8 +149,7 @@ def _skull(face: Face, after: Tensor) -> Skull:
     lip, low = face.landmarks[at].double().cpu().numpy() - turned[:2]
     pursed = sum(after[names.index(n)].clamp(0, 1).item() for n in ("mouthPucker", "mouthFunnel"))
     raised, lowered, smile = (
-        sum(after[names.index(n + side)].item() for side in ("Left", "Right")) / 2
-        for n in ("mouthUpperUp", "mouthLowerDown", "mouthSmile")
+        mean_of(face.fitted.rig, after, n).item() for n in ("mouthUpperUp", "mouthLowerDown", "mouthSmile")
     )
     return Skull(
         lip, turned[4:], face.colors, low + turned[2], float(after @ tilts), tuple(turned[3].tolist()),

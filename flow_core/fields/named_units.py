@@ -27,6 +27,11 @@ def units_at(rig: Rig, *begins: str) -> Tensor:
         return units_named(rig, *begins).nonzero()[:, 0]
 
 
+def mean_of(rig: Rig, units: Tensor, name: str) -> Tensor:
+    """The mean ``[...]`` of units ``[...,U]`` whose names begin so: of both sides, of one that has two."""
+    return units.index_select(-1, units_at(rig, name)).mean(-1)
+
+
 @functools.lru_cache(maxsize=2)
 def of_mesh(rig: Rig) -> Tensor:
     """``[U]``: whether units move the mesh, and not the lids' curves."""
@@ -47,4 +52,4 @@ def moved_by(face: FittedFace, units: Tensor) -> Tensor:
     return (moves @ face.rotation[0].mT)[..., :2] * face.scale[0]
 
 
-__all__ = ["landmark_moves", "moved_by", "of_mesh", "units_at", "units_named"]
+__all__ = ["landmark_moves", "mean_of", "moved_by", "of_mesh", "units_at", "units_named"]

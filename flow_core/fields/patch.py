@@ -8,8 +8,7 @@ import torch
 from torch import Tensor
 
 from ..geometry.sampling import enlarged, interpolate
-
-Box = tuple[float, float, float, float]
+from .layers import Box
 
 
 class Patch(NamedTuple):

@@ -170,10 +170,10 @@ def wrinkle_light(
         neutral, triangles, seen, pixel: as of :func:`flow_core.fields.frown.frown_light`.
         finest: of thin lines, in place of ``pixel``, where that is larger.
     """
-    some = depth.any(0).tolist()  # regions with lines
+    some = tuple(depth.any(0).nonzero()[:, 0].tolist())  # regions with lines
     values = barycentric(torch.cat([neutral[:, :2], depth[:, some]], 1), triangles, *seen)
     spread = round(SPREAD * FINE * math.sqrt(max(pixel**2 - SEEN**2, 0.0)))
-    folds = _light(_blurred(_folds, depth.device, spread)[:, some], values.movedim(-1, 0))
+    folds = _light(_blurred(_folds, some, depth.device, spread), values.movedim(-1, 0))
     finest = max(pixel, finest)
     thin = 1 - smoothstep(finest, *SHOWN)
     lines = _fine(values, some, finest, thin) if thin > 0 else None
@@ -188,22 +188,25 @@ def _light(table: Tensor, values: Tensor) -> Tensor:
     return (found * depth).sum(1, keepdim=True)
 
 
-def _fine(values: Tensor, some: list[bool], pixel: float, share: float) -> Patch | None:
+def _fine(values: Tensor, some: tuple[int, ...], pixel: float, share: float) -> Patch | None:
     """The thin lines of some regions, of a share of their depth, of a raster of what :func:`_light` needs."""
     part = finely(values, (values[..., 2:] > 0).any(-1), FINER)
     if part is None:
         return None
     box, values, near = part
-    light = share * _light(_blurred(_thin, values.device, round(SPREAD * FINEST * pixel))[:, some], values) * near
+    light = share * _light(_blurred(_thin, some, values.device, round(SPREAD * FINEST * pixel)), values) * near
     light[..., [0, -1], :] = light[..., [0, -1]] = 0
     return Patch(box, light)
 
 
-@functools.lru_cache(maxsize=4)
-def _blurred(table: Callable[[torch.device], Tensor], device: torch.device, spread: int) -> Tensor:
-    """A table, blurred by so many of its pixels."""
+@functools.lru_cache(maxsize=8)
+def _blurred(
+    table: Callable[[torch.device], Tensor], some: tuple[int, ...], device: torch.device, spread: int
+) -> Tensor:
+    """Some regions of a table, blurred by so many of its pixels."""
     with torch.inference_mode(False):
-        return blur(table(device), spread) if spread else table(device)
+        lines = table(device)[:, some]
+        return blur(lines, spread) if spread else lines
 
 
 @functools.lru_cache(maxsize=2)

@@ -20,6 +20,12 @@ def rgb_to_lab(rgb: Tensor) -> Tensor:
     return torch.stack([116 * f[1] - 16, 500 * (f[0] - f[1]), 200 * (f[1] - f[2])])
 
 
+def hues(lab: Tensor, dim: int = 0) -> Tensor:
+    """a and b of colours whose channels lie along ``dim``, as they would be in one light: the same in light and shade."""
+    light, hue = lab.split((1, 2), dim)
+    return hue * (56 / (light + 16)).clamp(max=1.2)
+
+
 def lab_to_rgb(lab: Tensor) -> Tensor:
     """sRGB ``[3,N]`` in 0..1 of Lab ``[3,N]``; colours out of gamut are clipped."""
     y = (lab[0] + 16) / 116
@@ -35,4 +41,4 @@ def _power(base: Tensor, exponent: float) -> Tensor:
     return base.log().mul_(exponent).exp_()
 
 
-__all__ = ["lab_to_rgb", "rgb_to_lab"]
+__all__ = ["hues", "lab_to_rgb", "rgb_to_lab"]
