@@ -66,12 +66,9 @@ class Faces:
     @functools.cached_property
     def crop(self) -> Crop:
         """The crop of the faces in :attr:`aligned`: all of it, with what the photo's crop knows of them, so that teeth are painted here too."""
-        whole = Crop.whole(self.aligned)
-        known = whole if self.photo is None else self.photo[1].to(self.aligned.device)
-        return replace(
-            known, image_size=whole.image_size, points=whole.points, matrix=whole.matrix, of_picture=whole.of_picture,
-            pictures=whole.pictures, landmarks=self.landmarks * self.aligned.shape[-1],
-        )  # fmt: skip
+        if self.photo is None:
+            return replace(Crop.whole(self.aligned), landmarks=self.landmarks * self.aligned.shape[-1])
+        return self.photo[1].to(self.aligned.device).on_squares(self.aligned)
 
 
 def random_views(count: int, generator: torch.Generator, alternate: bool = False) -> Callable[[int], Tensor]:

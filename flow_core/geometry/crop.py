@@ -143,6 +143,14 @@ class Crop:
         matrix = torch.diag(aligned.new_tensor([1 / side, 1 / side, 1]))
         return cls((side, side), points.expand(len(aligned), -1, -1), matrix.expand(len(aligned), -1, -1))
 
+    def on_squares(self, aligned: Tensor) -> Crop:
+        """The crop of the same faces in pictures ``[B,3,S,S]`` of their face squares: what is known of a face holds there too."""
+        whole = Crop.whole(aligned)
+        return replace(
+            self, image_size=whole.image_size, points=whole.points, matrix=whole.matrix, of_picture=whole.of_picture,
+            pictures=whole.pictures, landmarks=None if self.landmarks is None else self.places * aligned.shape[-1],
+        )  # fmt: skip
+
     @property
     def batch(self) -> int:
         """How many faces."""

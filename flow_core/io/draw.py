@@ -7,7 +7,6 @@ in the crop frame. Of a batch the first field is drawn. Before and after, sheets
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import numpy as np
 import torch
@@ -149,10 +148,8 @@ def _grid(drawn: _Drawn, points: Tensor, background: Tensor | None) -> Tensor:
     size = points.shape[1]
     edited = None
     if background is not None:
-        whole = Crop.whole(background)
-        if drawn.crop is not None and drawn.crop.landmarks is not None:
-            whole = replace(whole, landmarks=drawn.crop.places * background.shape[-1])
-        edited = warp(background, whole, drawn.field)[0]
+        crop = Crop.whole(background) if drawn.crop is None else drawn.crop.on_squares(background)
+        edited = warp(background, crop, drawn.field)[0]
     offset = drawn.offset(points)
     # Cells of whole pixels and lines on pixel centres (or edges, if even) make all lines equally sharp.
     cell, width = round(size / max(8.0, 0.75 * size**0.5)), max(1, round(size / 360))
