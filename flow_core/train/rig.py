@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from ..faces.landmarks import AT, EYES, IRISES, LIPS, LIPS_INNER, MIRROR, POINTS
-from ..faces.rig import BUILTIN, PARTS
+from ..faces.rig import BUILTIN, PARTS, SKIN
 
 CM = 10.0  # MakeHuman's unit is a decimetre
 ORIGIN = np.array([0.0, 7.15, 0.0])  # of the rig, in MakeHuman's axes: between the ears
@@ -101,6 +101,9 @@ CONTROLS = {
     "faceHeavier": "1.0 head/head-fat-incr/decr", "faceOlder": "2.0 head/head-age-incr/decr",
 }
 # fmt: on
+# Controls whose target moves hardly more than one point of each side, which would make it pointed (the wings of a nose): how often each
+# displacement becomes the mean of itself and of its neighbours'
+BLUNT = {"noseNostrilsWider": 12}
 # Controls from MakeHuman's people: mean of the ones less mean of the others, with a length
 PEOPLE = {
     "older": (1.2, ("-old",), ("-young",)),
@@ -560,6 +563,8 @@ def controls(base: Base, face: np.ndarray) -> tuple[list[str], np.ndarray]:
     for name in fields:
         if name.startswith("chin"):
             fields[name] = lips_stay(base, fields[name])
+    for name, times in BLUNT.items():
+        fields[name] = blunt(base, fields[name], times)
     names = list(fields)
     whole = []
     for name in names:
@@ -568,6 +573,19 @@ def controls(base: Base, face: np.ndarray) -> tuple[list[str], np.ndarray]:
     both = in_touch(base, np.stack(whole))
     other = [names.index(n.replace("Left", "#").replace("Right", "Left").replace("#", "Right")) for n in names]
     return names, (both + mirrored(both[other], base.mirror)) / 2
+
+
+def blunt(base: Base, field: np.ndarray, times: int) -> np.ndarray:
+    """A displacement ``[V,3]`` of the skin spread over the mesh, as far to the sides at its widest as before."""
+    skin = base.triangles[np.isin(base.part, [PARTS.index(p) for p in SKIN])]
+    edges = np.unique(np.concatenate([skin[:, [a, b]] for a in range(3) for b in range(3) if a != b]), axis=0)
+    count = np.bincount(edges[:, 0], minlength=len(field)).clip(min=1)[:, None]
+    spread = field
+    for _ in range(times):
+        around = np.zeros_like(spread)
+        np.add.at(around, edges[:, 0], spread[edges[:, 1]])
+        spread = (spread + around / count) / 2
+    return spread * (np.abs(field[:, 0]).max() / np.abs(spread[:, 0]).max())
 
 
 def lips_stay(base: Base, field: np.ndarray) -> np.ndarray:

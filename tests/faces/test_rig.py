@@ -144,6 +144,15 @@ def test_shapes_of_the_chin_leave_the_lips_alone(rig: Rig, name: str) -> None:
     assert moves[AT[148]].norm() > 0.25
 
 
+def test_wings_of_a_wider_nose_stay_round(rig: Rig) -> None:
+    moves, places = rig.controls[rig.control_names.index("noseNostrilsWider")][:, 0], rig.neutral
+    wing = rig.vertices_of("skin")
+    wing = wing[(places[wing, 2] > 6) & (places[wing, 0] > 0)]
+    widest = wing[moves[wing].argmax()]
+    above = wing[(places[wing, 1] - places[widest, 1] + 1).abs() < 0.25]  # one centimetre
+    assert moves[above].max() > 0.6 * moves[widest]
+
+
 def test_shape_controls_leave_the_crown_and_the_collar(rig: Rig) -> None:
     far = (rig.neutral[:, 1] < -12) | (rig.neutral[:, 1] > 16)
     assert far.any()
