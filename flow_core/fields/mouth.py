@@ -61,7 +61,7 @@ FADES = 3 * EDGE, 0.15
 TOUCHED = -0.5 * EDGE  # the same where a lip touches them
 UNKNOWN = (0.015, 0.035)  # how far above what an opening showed nothing is known of what is seen there
 WIDENS = 0.0, 0.010  # by which a mouth opens more than it did, until what is painted there is there
-# By which it does so anywhere, or its upper lip rises, until upper teeth are painted before what it showed behind them
+# By which it does so anywhere, or its upper lip rises from a mouth that stays parted, until upper teeth are painted before what it showed behind them
 GROWS, RISES = (0.002, 0.008), (0.004, 0.012)
 # Centimetres of a tooth that are seen at most, and how many times as long as it was seen it is then
 CROWN, LONGER = 0.95, 2.2
@@ -143,7 +143,8 @@ def mouth_of(
     opening = (curves[1] - curves[0]).clip(0)
     rises = (landmarks[MEETING[0]] - moved[MEETING[0]])[:, 1].max().item()
     widens = max(
-        smoothstep((opening - (curves[3] - curves[2]).clip(0)).max().item(), *GROWS), smoothstep(rises, *RISES)
+        smoothstep((opening - (curves[3] - curves[2]).clip(0)).max().item(), *GROWS),
+        smoothstep(rises, *RISES) * smoothstep(opening.max().item(), *PARTED),
     )
     # Of a mere slit teeth would stay as chinks; the dark in it is as good a seam as any.
     lit = len(skull.colors) > 3 and skull.colors[3:, 1].max() > FIRM[0] if skull is not None else False
