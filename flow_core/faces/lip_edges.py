@@ -96,7 +96,8 @@ def _along(edge: Tensor) -> Tensor:
 def _across(edges: Tensor) -> Tensor:
     """Directions ``[B,2,PATHS,2]`` across the edges of the upper and of the lower lip, out of the opening."""
     along = torch.cat(
-        [edges[:, :, 1:2] - edges[:, :, :1], edges[:, :, 2:] - edges[:, :, :-2], edges[:, :, -1:] - edges[:, :, -2:-1]], 2
+        [edges[:, :, 1:2] - edges[:, :, :1], edges[:, :, 2:] - edges[:, :, :-2], edges[:, :, -1:] - edges[:, :, -2:-1]],
+        2,
     )
     down = torch.nn.functional.normalize(down_of(along), dim=-1)
     return torch.stack([-down[:, 0], down[:, 1]], 1)
