@@ -44,10 +44,11 @@ SHUTS, STAYS = (0.4, 0.9), 0.7
 # of the light around
 MOST, TRACE = 0.6, 0.85
 # Where a smile turns into a frown the line that ran up from its corner is a hook beside the one that runs down. By how much less the face smiles, and how
-# much more it frowns, until all of that is filled in: how much then, from where on it is dark, how far from the corners in widths of the mouth, and how
-# far from the lips in crop fractions
+# much more it frowns, until all of that is filled in: how much then, from where on it is dark, how far from the corners in widths of the mouth, how
+# far from the lips in crop fractions, by how much farther what is filled reaches, and share of that from which on less and less is
 TURNS, SINKS = (0.05, 0.25), (0.15, 0.5)
-HOOK, HOOK_DEPTH, HOOK_REACH, HOOK_ENDS, HOOK_OFF = 0.95, (0.1, 0.28), (0.12, 0.2), 0.6, (-0.005, -0.001)
+HOOK, HOOK_DEPTH, HOOK_REACH, HOOK_OFF = 0.95, (0.1, 0.28), (0.12, 0.2), (-0.005, -0.001)
+HIGHER, HOOK_ENDS = 0.4, 0.6
 
 
 class Pit(NamedTuple):
@@ -107,7 +108,8 @@ def pits(
     across = landmarks[ends[1]] - landmarks[ends[0]]
     width = across.norm()
     axis = across / width
-    half = width * (REACH[0] * axis.abs() + REACH[1] * axis.abs().flip(0))
+    grow = 1 + HIGHER * hooked
+    half = grow * width * (REACH[0] * axis.abs() + REACH[1] * axis.abs().flip(0))
     step = (torch.arange(SIDE, device=view.device) + 0.5) / SIDE * 2 - 1
     away = torch.stack(torch.meshgrid(step, step, indexing="xy"), -1) * half  # [SIDE,SIDE,2]
     middles = landmarks[ends] + WITHIN * torch.stack([across, -across])
@@ -131,7 +133,7 @@ def pits(
         outer = landmarks[[AT[i] for i in reversed(LIPS)]]
         off = 1 - smoothstep(polygon_distance(outer, points).view(2, 1, SIDE, SIDE), *HOOK_OFF)
         corners = (points.view(2, SIDE, SIDE, 2) - landmarks[ends][:, None, None]).norm(dim=-1)[:, None]
-        off = off * (1 - smoothstep(corners / width, *HOOK_REACH)) * (1 - smoothstep(far, HOOK_ENDS, 1.0))
+        off = off * (1 - smoothstep(corners / width, *HOOK_REACH)) * (1 - smoothstep(far / grow, HOOK_ENDS, 1.0))
         hook = hooked * off * smoothstep(depth, *HOOK_DEPTH)
         hidden = torch.maximum(hidden, hook)
     known = 1 - largest(hidden, 5)
