@@ -109,6 +109,7 @@ def studied(image: Tensor, crop: Crop, landmarks: Landmarks | None = None) -> Cr
     from .blur import blur
     from .covered import covered
     from .creases import creases
+    from .gaping import jaw_dropped
     from .glasses import glasses_worn
     from .landmarks import five_points, load_landmarks
     from .lids import lid_colors
@@ -120,7 +121,9 @@ def studied(image: Tensor, crop: Crop, landmarks: Landmarks | None = None) -> Cr
     # All looks are at the faces alone, and none at more pixels: a large photo is read once.
     image, corner, times = close_up(image, crop)
     near = _at(crop, (crop.points - corner) / times, tuple(image.shape[2:]))
-    near = (landmarks or load_landmarks()).refine(image, near)
+    landmarks = landmarks or load_landmarks()
+    near = landmarks.refine(image, near)
+    near = replace(near, landmarks=jaw_dropped(image, near, landmarks))
     near = replace(near, landmarks=to_the_lips(image, near))
     places, seen = near.landmarks * times + corner, view(image, near)
     return replace(

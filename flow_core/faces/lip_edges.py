@@ -33,6 +33,9 @@ FAR, INTO = 0.08, (2.0, 9.0)
 FIRST = 0.05, 0.1  # and what it costs to go there at all, for each hundredth
 BENT = 0.3  # what steps from place to place cost, of their squares, in hundredths
 ENDS = 0.15  # share of the mouth from its corners within which an edge moves less
+# Opening, of the width between the corners, from which on a mouth is so round that its edges move across themselves, not up and down, and right to its
+# corners; and the share of the mouth from its corners that is left then
+ROUND, ROUND_ENDS = (0.4, 0.6), 0.03
 
 UPPER = [AT[i] for i in (LIPS[0], *LIPS[:9:-1])], [AT[i] for i in (LIPS_INNER[0], *LIPS_INNER[:9:-1])]
 LOWER = [AT[i] for i in LIPS[:11]], [AT[i] for i in LIPS_INNER[:11]]
@@ -56,7 +59,10 @@ def to_the_lips(image: Tensor, crop: Crop) -> Tensor:
     down = down_of(across)[:, None]
     edges = [_along(places[:, rows]) for rows in (*UPPER, *LOWER)]
     outer, inner = torch.stack([edges[0], edges[2]], 1), torch.stack([edges[1], edges[3]], 1)  # [B,2,PATHS,2]
+    width = (corners[1] - corners[0]).norm(dim=-1).clamp(min=1e-6)
+    round_ = ramp((middles[:, 1] - middles[:, 0]) / width, *ROUND)[:, None, None]
     ways = torch.stack([-down, down], 1)  # out of the opening
+    ways = torch.nn.functional.normalize(torch.lerp(ways.expand_as(inner), _across(inner), round_[..., None]), dim=-1)
     far = torch.arange(REACH[0], REACH[1] + 1) * STEP
     points = inner[..., None, :] + far[:, None] * ways[..., None, :]
     of_lips = torch.lerp(outer[..., None, :], inner[..., None, :], torch.tensor([0.25, 0.4, 0.55])[:, None])
@@ -72,10 +78,11 @@ def to_the_lips(image: Tensor, crop: Crop) -> Tensor:
     goes = far[_path(worth.flatten(0, 1), BENT * (hundredths[:, None] - hundredths).square())].unflatten(0, (-1, 2))
     goes = around(goes.flatten(0, 1), 3).mean(-1).unflatten(0, (-1, 2))
     share = torch.linspace(0, 1, PATHS)
-    goes = goes * (torch.minimum(share, 1 - share) / ENDS).clamp(max=1) * parts[:, None, None]
+    ends = ENDS + (ROUND_ENDS - ENDS) * round_
+    goes = goes * (torch.minimum(share, 1 - share) / ends).clamp(max=1) * parts[:, None, None]
     at = torch.linspace(0, PATHS - 1, 11).round().long()[1:-1]
     for i, (_, rows) in enumerate((UPPER, LOWER)):
-        places[:, rows[1:-1]] += goes[:, i, at, None] * ways[:, i]
+        places[:, rows[1:-1]] += goes[:, i, at, None] * ways[:, i, at]
     return crop.to_image(places[:, None].to(crop.matrix))[:, 0]
 
 
@@ -84,6 +91,16 @@ def _along(edge: Tensor) -> Tensor:
     at = torch.linspace(0, 10, PATHS)
     i = at.long().clamp(max=9)
     return torch.lerp(edge[..., i, :], edge[..., i + 1, :], (at - i)[:, None])
+
+
+def _across(edges: Tensor) -> Tensor:
+    """Directions ``[B,2,PATHS,2]`` across the edges of the upper and of the lower lip, out of the opening."""
+    along = torch.cat(
+        [edges[:, :, 1:2] - edges[:, :, :1], edges[:, :, 2:] - edges[:, :, :-2], edges[:, :, -1:] - edges[:, :, -2:-1]],
+        2,
+    )
+    down = torch.nn.functional.normalize(down_of(along), dim=-1)
+    return torch.stack([-down[:, 0], down[:, 1]], 1)
 
 
 def _outwards(seen: Tensor, lips: Tensor, teeth: Tensor, far: Tensor) -> Tensor:

@@ -74,8 +74,10 @@ def rims(
     tables = [upper, np.minimum(top, middle), np.maximum(bottom, middle), lower, np.interp(SAMPLES, *along)]
     upper, top, bottom, lower = seen
     left_out = unsure(SAMPLES, (bottom - top).clip(0))
-    top = top - np.minimum(left_out, MOST * (top - upper).clip(0))
-    bottom = bottom + np.minimum(left_out, MOST * (lower - bottom).clip(0))
+    # An edge is known across itself; where it is steep, as beside a round opening, that is more downwards.
+    steep = (np.hypot(1, np.gradient(edge, frames[1].length * SAMPLES)) for edge in (top, bottom))
+    top = top - np.minimum(left_out * next(steep), MOST * (top - upper).clip(0))
+    bottom = bottom + np.minimum(left_out * next(steep), MOST * (lower - bottom).clip(0))
     tables = torch.from_numpy(np.stack([*tables, upper, top, bottom, lower]).astype(np.float32)).to(device)
     return Rims(*frames, tables[:5], tables[5:], strength)
 

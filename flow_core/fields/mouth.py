@@ -41,6 +41,7 @@ SEAMED, SEAM_ENDS = 0.35, 0.03
 SEAM_WIDE = 0.4  # its half width, of that of a border in small pictures
 # Width of mouths, and half height, of the dark at their corners; opening with which it is there
 PIT, GRIN = (0.14, 0.0055), (0.01, 0.03)
+SLIT = 0.003, 0.008  # the same where teeth are seen: opening from where on lips that shut leave nothing of them
 # Corners of a mouth that opens: the opening, in widths of the mouth, with which they come; how far lips part beyond the last landmarks where they
 # meet, of the way to the outer corners; from which opening on they are blunt, and how much less far they reach then; and the share of
 # the mouth's width within which its border grows soft, and by how much wider it is there
@@ -60,7 +61,7 @@ FADES = 3 * EDGE, 0.15
 TOUCHED = -0.5 * EDGE  # the same where a lip touches them
 UNKNOWN = (0.015, 0.035)  # how far above what an opening showed nothing is known of what is seen there
 WIDENS = 0.0, 0.010  # by which a mouth opens more than it did, until what is painted there is there
-# By which it does so anywhere, or its upper lip rises, until upper teeth are painted before what it showed behind them
+# By which it does so anywhere, or its upper lip rises from a mouth that stays parted, until upper teeth are painted before what it showed behind them
 GROWS, RISES = (0.002, 0.008), (0.004, 0.012)
 # Centimetres of a tooth that are seen at most, and how many times as long as it was seen it is then
 CROWN, LONGER = 0.95, 2.2
@@ -142,9 +143,12 @@ def mouth_of(
     opening = (curves[1] - curves[0]).clip(0)
     rises = (landmarks[MEETING[0]] - moved[MEETING[0]])[:, 1].max().item()
     widens = max(
-        smoothstep((opening - (curves[3] - curves[2]).clip(0)).max().item(), *GROWS), smoothstep(rises, *RISES)
+        smoothstep((opening - (curves[3] - curves[2]).clip(0)).max().item(), *GROWS),
+        smoothstep(rises, *RISES) * smoothstep(opening.max().item(), *PARTED),
     )
-    shut = smoothstep(gap, *GRIN) * smoothstep(1 - opening.max().item() / max(gap, EDGE), *SHUT)
+    # Of a mere slit teeth would stay as chinks; the dark in it is as good a seam as any.
+    lit = len(skull.colors) > 3 and skull.colors[3:, 1].max() > FIRM[0] if skull is not None else False
+    shut = smoothstep(gap, *(SLIT if lit else GRIN)) * smoothstep(1 - opening.max().item() / max(gap, EDGE), *SHUT)
     if shut:  # lips that are soft leave no chinks
         meets = 0.5 * shut * (1 - smoothstep(opening, *CHINKS)) * opening
         curves = np.concatenate([[curves[0] + meets, curves[1] - meets], curves[2:]])

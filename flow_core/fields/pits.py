@@ -43,6 +43,12 @@ SHUTS, STAYS = (0.4, 0.9), 0.7
 # Part of what was seen that is covered: a trace of shade stays, as at all corners; and of pits that are darker so much that they have that share
 # of the light around
 MOST, TRACE = 0.6, 0.85
+# Where a smile turns into a frown the line that ran up from its corner is a hook beside the one that runs down. By how much less the face smiles, and how
+# much more it frowns, until all of that is filled in: how much then, from where on it is dark, how far from the corners in widths of the mouth, how
+# far from the lips in crop fractions, by how much farther what is filled reaches, and share of that from which on less and less is
+TURNS, SINKS = (0.05, 0.25), (0.15, 0.5)
+HOOK, HOOK_DEPTH, HOOK_REACH, HOOK_OFF = 0.95, (0.1, 0.28), (0.12, 0.2), (-0.005, -0.001)
+HIGHER, HOOK_ENDS = 0.4, 0.6
 
 
 class Pit(NamedTuple):
@@ -72,7 +78,12 @@ class Pit(NamedTuple):
 
 
 def pits(
-    view: Tensor, creases: Tensor | None, landmarks: Tensor, moved: Tensor, smiles: tuple[float, float]
+    view: Tensor,
+    creases: Tensor | None,
+    landmarks: Tensor,
+    moved: Tensor,
+    smiles: tuple[float, float],
+    frowns: float = 0.0,
 ) -> list[Pit]:
     """What is painted at the corners of a mouth; nothing where it goes on smiling, or stays shut.
 
@@ -82,6 +93,7 @@ def pits(
         landmarks: ``[161,2]`` before, crop points, and
         moved: after.
         smiles: how much the face smiles before and after.
+        frowns: how much more the corners of the mouth are drawn down after.
     """
     ends, middles = [AT[LIPS[0]], AT[LIPS[10]]], [AT[LIPS_INNER[15]], AT[LIPS_INNER[5]]]
     before, after = ((at[middles[1], 1] - at[middles[0], 1]).item() for at in (landmarks, moved))
@@ -90,17 +102,20 @@ def pits(
     gone = max(gone, STAYS * grins * smoothstep(1 - after / max(before, 1e-3), *SHUTS))
     opens = smoothstep((after - before) / (moved[ends[1]] - moved[ends[0]]).norm().item(), *OPENS)
     gone = max(gone, SMOOTH * opens * (1 - smoothstep(smiles[1], *HELD)))
-    if not gone:
+    hooked = smoothstep(smiles[0] - smiles[1], *TURNS) * smoothstep(frowns, *SINKS)
+    if not max(gone, hooked):
         return []
     across = landmarks[ends[1]] - landmarks[ends[0]]
     width = across.norm()
     axis = across / width
-    half = width * (REACH[0] * axis.abs() + REACH[1] * axis.abs().flip(0))
+    grow = 1 + HIGHER * hooked
+    half = grow * width * (REACH[0] * axis.abs() + REACH[1] * axis.abs().flip(0))
     step = (torch.arange(SIDE, device=view.device) + 0.5) / SIDE * 2 - 1
     away = torch.stack(torch.meshgrid(step, step, indexing="xy"), -1) * half  # [SIDE,SIDE,2]
     middles = landmarks[ends] + WITHIN * torch.stack([across, -across])
     along, beside = away @ axis, away @ down_of(axis)
-    near = 1 - smoothstep(torch.hypot(along / REACH[0], beside / REACH[1]) / width, ENDS, 1.0)
+    far = torch.hypot(along / REACH[0], beside / REACH[1]) / width
+    near = 1 - smoothstep(far, ENDS, 1.0)
     points = (middles[:, None, None] + away).flatten(0, 1)[None]  # [1,2 SIDE,SIDE,2]
     colors = seen_at(view, points).unflatten(2, (2, SIDE))[0].movedim(1, 0)  # [2,3,SIDE,SIDE]
     light = (colors.mean(1, keepdim=True) + DARK).log()
@@ -110,15 +125,24 @@ def pits(
     inner = landmarks[[AT[i] for i in reversed(LIPS_INNER)]]
     within = smoothstep(polygon_distance(inner, points).view(2, 1, SIDE, SIDE), *BETWEEN)
     hidden = torch.maximum(dark, within)
-    known = 1 - largest(hidden, 5)
     if creases is None:
         evened = torch.zeros_like(colors)
     else:
         evened = interpolate(creases, points, "bilinear")[0].unflatten(1, (2, SIDE)).movedim(1, 0)
+    if hooked:
+        outer = landmarks[[AT[i] for i in reversed(LIPS)]]
+        off = 1 - smoothstep(polygon_distance(outer, points).view(2, 1, SIDE, SIDE), *HOOK_OFF)
+        corners = (points.view(2, SIDE, SIDE, 2) - landmarks[ends][:, None, None]).norm(dim=-1)[:, None]
+        off = off * (1 - smoothstep(corners / width, *HOOK_REACH)) * (1 - smoothstep(far / grow, HOOK_ENDS, 1.0))
+        hook = hooked * off * smoothstep(depth, *HOOK_DEPTH)
+        hidden = torch.maximum(hidden, hook)
+    known = 1 - largest(hidden, 5)
     bare = filled(torch.cat([colors, evened], 1), known.clamp(min=1e-4))
     black = 1 - (1 - TRACE) / (1 - (-depth).exp()).clamp(min=1e-3)
     cover = torch.maximum(MOST * largest(hidden, 7), largest(black.clamp(min=0), 5))
     cover = gone * near * F.avg_pool2d(cover, 5, 1, 2)
+    if hooked:
+        cover = torch.maximum(cover, HOOK * F.avg_pool2d(off * largest(hook, 7), 5, 1, 2))
     cover[..., [0, -1], :] = cover[..., [0, -1]] = 0
     paint = torch.cat([bare[:, :3] * cover, cover, bare[:, 3:]], 1)
     after, found = half * half.new_tensor(DRAWN), []

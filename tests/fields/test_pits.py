@@ -44,3 +44,22 @@ def test_a_grin_keeps_its_corners(crop: Crop, astronaut: Tensor) -> None:
     _, dark = pitted(crop, astronaut, 0)
     wider = MusclesField.of({"mouthSmile": 0.2})
     assert wider.flow(0.0, dark).faces[0].pits == []
+
+
+def test_no_hook_is_left_where_a_smile_turns_into_a_frown(crop: Crop, astronaut: Tensor) -> None:
+    """A line that ran up from a corner of the mouth, and is no longer its own."""
+    h, w = crop.image_size
+    side, end = crop.side[0], crop.landmarks[0, AT[LIPS[10]]]
+    pixels = pixel_centers(h, w)[0] * torch.tensor([w, h])
+    along, across = ((pixels - end) / side).unbind(-1)
+    line = ((across + 0.6 * along).abs() < 0.008) & (along > 0.008) & (along < 0.03)
+    lined = torch.where(line, 0.5 * astronaut, astronaut)
+    seen, sad = view(lined, crop), preset("sadness")
+
+    def left(looks: bool) -> float:
+        """How much of the line is seen after."""
+        crops = (replace(crop, view=plane if looks else None) for plane in (crop.view, seen))
+        bare, drawn = (warp(picture, one, sad)[0] for picture, one in zip((astronaut, lined), crops, strict=True))
+        return (bare - drawn).clamp(min=0).sum().item()
+
+    assert left(True) < 0.4 * left(False)

@@ -480,3 +480,12 @@ def test_a_few_teeth_that_are_seen_are_no_patch_in_a_row(closed: Crop, astronaut
     assert covers[1] > 0.7
     assert max(covers[0], covers[2]) < 0.1
     assert abs(heights[1] - heights[0]) < 0.004
+
+
+def test_a_slit_that_rises_with_its_lips_stays_dark(closed: Crop) -> None:
+    landmarks = closed.landmarks.clone()
+    landmarks[:, [AT[i] for i in LOWER[2:9]]] += 0.01 * closed.side[0] * torch.tensor([0.0, 1.0])
+    field = MusclesField.of({"mouthUpperUp": 0.4, "jawOpen": -0.2, "mouthClose": 0.15})
+    face, _, _ = asked(field, replace(closed, landmarks=landmarks))
+    assert face.mouth.after[1].sub(face.mouth.after[0]).max() < 0.012
+    assert face.mouth.widens < 0.3
