@@ -10,7 +10,7 @@ import torch
 
 from flow_core.faces.landmarks import WIDEN
 from flow_core.fields.curves import SAMPLES, Frame, read
-from flow_core.fields.eyeball import _looked, arcs_of, uncovered, unhidden, usual_at
+from flow_core.fields.eyeball import Seen, _looked, arcs_of, uncovered, unhidden, usual_at
 from flow_core.geometry.grid import pixel_centers
 
 LENGTH, HEIGHT = 0.2, 0.07
@@ -69,7 +69,8 @@ def test_lids_that_shut_show_nothing_new() -> None:
 @pytest.mark.parametrize("highlight", [False, True])
 def test_irises_are_found_and_known(highlight: bool) -> None:
     """Where landmarks miss an iris by a sixth of its radius its disc is found; its colours are known, but not a highlight on it."""
-    found = _looked(picture(highlight), 0.6, FRAME, lids(), (IRIS[0] + 0.007, IRIS[1] + 0.004, 1.08 * IRIS[2]))
+    eye = Seen(FRAME, lids(), (IRIS[0] + 0.007, IRIS[1] + 0.004, 1.08 * IRIS[2]))
+    (found,) = _looked(picture(highlight), 0.6, [eye], [0.6])
 
     assert math.hypot(found.iris[0] - IRIS[0], found.iris[1] - IRIS[1]) < 0.1 * IRIS[2]
     assert abs(found.iris[2] / IRIS[2] - 1) < 0.08
