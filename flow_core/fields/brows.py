@@ -19,6 +19,7 @@ from torch import Tensor
 
 from ..faces.landmarks import AT, BROW_EDGES, CHEEKS, FOREHEAD, UPPER_LIDS
 from ..faces.lids import seen_at, terms
+from ..faces.texture import EYE_ACROSS, EYE_DOWN
 from ..geometry.neighbours import largest
 from ..geometry.sampling import interpolate
 from ..once import kept_with
@@ -182,6 +183,17 @@ class DrawnOut(NamedTuple):
 
     reach: tuple[float, float, float, float]  # least x and y and largest x and y of the crop points that it reaches
     paint: Patch  # at the crop points that skin comes from: sRGB times how far it covers, and that
+    frame: Frame  # of the eye, crop points
+    texture: Tensor | None  # [1,1,H,W] of skin, see :func:`flow_core.faces.texture.lid_texture`
+
+    def at(self, here: Tensor, source: Tensor) -> Tensor:
+        """Painted ``[4,N]`` at crop points ``here [2,N]``, whose skin comes from ``source [2,N]``: texture is not drawn out."""
+        paint = self.paint.at(source)
+        if self.texture is not None:
+            asked = torch.stack([v / self.frame.length for v in self.frame.to(*here)], -1)
+            low, high = (asked.new_tensor(ends) for ends in zip(EYE_ACROSS, EYE_DOWN, strict=True))
+            paint[:3] *= interpolate(self.texture, ((asked - low) / (high - low))[None, None], "bilinear")[0, :, 0].exp()
+        return paint
 
 
 def _held(stays: Stays, side: int, along: np.ndarray) -> np.ndarray:
@@ -227,8 +239,9 @@ def drawn_out(face: Face, landmarks: np.ndarray, moved: np.ndarray, stays: Stays
             evened = evened * (1 - cover)
             colors = _risen(colors, light)
             paint = torch.cat([colors * cover + even * evened, (cover + evened)[None]])
+        texture = None if face.lid_texture is None else face.lid_texture[:, side : side + 1]
         reach = *(corners.min(0) - most).tolist(), *(corners.max(0) + most).tolist()
-        found.append(DrawnOut(reach, Patch((x0, y0, x1, y1), paint[None])))
+        found.append(DrawnOut(reach, Patch((x0, y0, x1, y1), paint[None]), between.frame, texture))
     return found
 
 
