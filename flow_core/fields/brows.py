@@ -44,6 +44,7 @@ SOCKET = (
     -0.4,
     0.3,
 )  # beside its inner corner, between which what is painted ends, so that the shade of the socket goes over into it
+PORES = 0.05  # by which texture is lighter or darker than the skin around, at most, as a logarithm: lines below an eye are none above it
 LEAST = 1e-3  # by which a brow rises at least, so that anything is done about it
 ROWS = 48  # pixels a side of what is painted
 # Of skin that is drawn out: shares of new skin in it from where on it is evened, and wholly. Rows from lid to brow in which it is seen for that; columns
@@ -192,7 +193,9 @@ class DrawnOut(NamedTuple):
         if self.texture is not None:
             asked = torch.stack([v / self.frame.length for v in self.frame.to(*here)], -1)
             low, high = (asked.new_tensor(ends) for ends in zip(EYE_ACROSS, EYE_DOWN, strict=True))
-            paint[:3] *= interpolate(self.texture, ((asked - low) / (high - low))[None, None], "bilinear")[0, :, 0].exp()
+            paint[:3] *= interpolate(self.texture, ((asked - low) / (high - low))[None, None], "bilinear")[
+                0, :, 0
+            ].exp()
         return paint
 
 
@@ -239,7 +242,7 @@ def drawn_out(face: Face, landmarks: np.ndarray, moved: np.ndarray, stays: Stays
             evened = evened * (1 - cover)
             colors = _risen(colors, light)
             paint = torch.cat([colors * cover + even * evened, (cover + evened)[None]])
-        texture = None if face.lid_texture is None else face.lid_texture[:, side : side + 1]
+        texture = None if face.lid_texture is None else face.lid_texture[:, side : side + 1].clamp(-PORES, PORES)
         reach = *(corners.min(0) - most).tolist(), *(corners.max(0) + most).tolist()
         found.append(DrawnOut(reach, Patch((x0, y0, x1, y1), paint[None]), between.frame, texture))
     return found

@@ -36,12 +36,20 @@ STRIDE, DEEPEST, DEPTHS, DARKER = 8, 0.4, 9, (0.2, 0.5)
 MIDDLE = 0.3  # how near to either end of what was seen its middle lies at most, as a share of it
 # Of the colours around an iris: up to how many radii they are known; height along the lids of what does not count, of that of the eye, and the ends of the
 # eye, of its length; and which of those on an iris, and of those beside it, ordered by lightness
-FAR, PLAIN, CORNER, USUAL, RING = 2.2, 0.15, 0.12, (0.5, 0.7), 0.65
-LOWER = 0.1  # how far above the middle of an iris its lower part begins, in its radii
+FAR, PLAIN, CORNER, USUAL, RING = 2.2, 0.15, 0.12, (0.35, 0.7), 0.65
+PUPIL, PUPIL_DARK = (
+    (0.28, 0.46),
+    0.45,
+)  # radii between which a pupil ends, and its lightness at most, of that of its iris
+# How far above the middle of an iris its lower part begins, and how much of it the lower lid leaves free where all of the iris counts, and that part alone,
+# in its radii
+LOWER, LOW = 0.1, (0.55, 0.75)
 # Radii between which two irises are compared; by how much one may be lighter than light tells, as a logarithm; heights of eyes, in widths of their irises, of
 # which an iris is known from the other one, and from itself; and how far rather the darker of two is taken for the lighter one: it lies in shade
 ALIKE, UNLIKE, OPENED, SHADED = (0.45, 0.85), 0.15, (0.75, 1.0), 0.8
-DIMMEST = 0.55  # lightness of white, of that of cheeks, at the least: between lashes and lids that are all but shut it is not seen well
+# Lightness of white, of that of cheeks, at the least, and its share of their hue, at the most: between lashes and lids that are all but shut it is not seen
+# well. Of eyes that are open these are 0.6 and more, and 0.4 in the middle
+DIMMEST, OF_SKIN = 0.62, 0.5
 # Angles beyond what was seen at which they begin to be painted, and are; how far at least; and the angles between which they are wholly, for what
 # is spread from the left and from the right meets straight above and below
 HIDDEN, GUESSED, WHITE, SEAM = (0.05, 0.5), 0.4, 0.9, (0.7, 1.45)
@@ -168,24 +176,21 @@ def eyeballs_of(face: Face, eyes: Callable[[], Sequence[Seen]]) -> list[Eyeball]
 
     def made() -> list[Eyeball]:
         with torch.inference_mode(False):  # what is kept may be asked for outside of it
-            cheeks = (face.landmarks[[AT[i] for i in side]] for side in CHEEKS)
-            light = [
-                seen_at(face.view, points[None, None])[0, :, 0].median(1).values.mean().item() for points in cheeks
-            ]
-            return _looked(face.view, face.lightness, eyes(), light)
+            cheeks = [seen_at(face.view, face.landmarks[[AT[i] for i in side]][None, None])[0, :, 0] for side in CHEEKS]
+            cheeks = torch.stack([colors.median(1).values for colors in cheeks]).double().cpu().numpy()
+            return _looked(face.view, cheeks, eyes())
 
     return kept_with(_EYEBALLS, face, None, made)
 
 
-def _looked(view: Tensor, lightness: float, eyes: Sequence[Seen], light: Sequence[float]) -> list[Eyeball]:
-    """What a face's ``view`` shows of the eyeballs of ``eyes``; ``lightness`` of its cheeks, and ``light`` of the cheek below each."""
+def _looked(view: Tensor, cheeks: np.ndarray, eyes: Sequence[Seen]) -> list[Eyeball]:
+    """What a face's ``view`` shows of the eyeballs of ``eyes``; ``cheeks [2,3]`` are the colours of the cheeks on the viewer's left and right."""
     discs = [_disc(view, *eye) for eye in eyes]
-    usual = [_usual(view, lightness, eye, disc) for eye, disc in zip(eyes, discs, strict=True)]
+    usual = [_usual(view, cheeks.mean(0), eye, disc) for eye, disc in zip(eyes, discs, strict=True)]
     if len(eyes) == 2:
-        opened = [
-            float((eye.lids[1] - eye.lids[0]).max()) / (2 * disc[2]) for eye, disc in zip(eyes, discs, strict=True)
-        ]
-        _match(usual, opened, math.log((light[1] + DARK) / (light[0] + DARK)))
+        opened = [float(np.ptp(eye.lids, 0).max()) / (2 * disc[2]) for eye, disc in zip(eyes, discs, strict=True)]
+        left, right = np.log(cheeks.mean(1) + DARK)
+        _match(usual, opened, right - left)
     return [
         Eyeball(disc, torch.from_numpy(colors.astype(np.float32)).to(view.device), _shade(view, eye, disc, colors))
         for eye, disc, colors in zip(eyes, discs, usual, strict=True)
@@ -213,8 +218,8 @@ def _match(usual: Sequence[np.ndarray], opened: Sequence[float], lit: float) -> 
         colors *= np.exp(sign * (part * more)[:, None] * iris)
 
 
-def _usual(view: Tensor, lightness: float, eye: Seen, disc: tuple[float, float, float]) -> np.ndarray:
-    """:attr:`Eyeball.usual` of an eye with its iris."""
+def _usual(view: Tensor, cheeks: np.ndarray, eye: Seen, disc: tuple[float, float, float]) -> np.ndarray:
+    """:attr:`Eyeball.usual` of an eye with its iris, on a face with ``cheeks [3]`` of that colour."""
     frame, seen, _ = eye
     length = frame.length
     center, middle, radius = disc
@@ -225,9 +230,11 @@ def _usual(view: Tensor, lightness: float, eye: Seen, disc: tuple[float, float, 
     here = (b > top + edge) & (b < bottom - edge) & (np.minimum(a, length - a) > CORNER * length)
     here[0] |= not here.any()  # of an eye that is all but shut
     colors = _colors(view, frame, a, b)
-    # Lids and lashes shade the upper part of an iris, and highlights lie on it: the lower one tells its colours.
+    # Lids and lashes shade the upper part of an iris, and highlights lie on it: the lower one tells its colours, but where lids are so narrow that it may
+    # be the skin below.
     inner = distance < radius
-    low = here & (b > middle - LOWER * radius)
+    room = float(np.interp(center, SAMPLES * length, seen[1])) - middle
+    low = here & (b > middle - (LOWER + 1 - smoothstep(room / radius, *LOW)) * radius)
     here &= low | ~inner | (low.sum(1, keepdims=True) < FEW)
     count = here.sum(1)
     order = np.where(here, colors.mean(0), np.inf).argsort(1)
@@ -239,14 +246,25 @@ def _usual(view: Tensor, lightness: float, eye: Seen, disc: tuple[float, float, 
     ring = (distance[:, 0] > RING * radius) & (distance[:, 0] < ROUND[1] * radius)
     light = usual[:, ring].mean(0)
     usual[:, ring] *= np.minimum.accumulate(light) / light.clip(1e-3)
+    # Between narrow lids no pupil is seen, without which an iris is a button.
+    ring = slice(*(round(share / FAR * (RADII - 1)) for share in ALIKE))
+    pupil = PUPIL_DARK * usual[:, ring].mean(1, keepdims=True)
+    usual += (1 - smoothstep(distance[:, 0] / radius, *PUPIL)) * (np.minimum(usual, pupil) - usual)
     # Near an iris white is mixed with its rim, and shaded: all of it is alike.
     beside = here & (distance > ROUND[1] * radius)
     if beside.any():
         white = colors[:, beside]
         white = white[:, white.mean(0).argsort()[int(USUAL[1] * (white.shape[1] - 1))]]
-        white = white * max(1.0, DIMMEST * lightness / max(white.mean(), 1e-3))
+        white = _less_of(cheeks, white) * max(1.0, DIMMEST * cheeks.mean() / max(white.mean(), 1e-3))
         usual += smoothstep(distance[:, 0] / radius, *ROUND) * (white[:, None] - usual)
     return usual
+
+
+def _less_of(skin: np.ndarray, white: np.ndarray) -> np.ndarray:
+    """The colour of the ``white [3]`` of an eye without what it has of the hue of the ``skin [3]`` around, beyond what it has on eyes that are seen well."""
+    own, others = (np.log((colors + DARK) / (colors.mean() + DARK)) for colors in (white, skin))
+    share = own @ others / max(others @ others, 1e-6)
+    return white * np.exp(-max(share - OF_SKIN, 0.0) * others)
 
 
 def _shade(view: Tensor, eye: Seen, disc: tuple[float, float, float], usual: np.ndarray) -> np.ndarray:

@@ -70,7 +70,7 @@ def test_lids_that_shut_show_nothing_new() -> None:
 def test_irises_are_found_and_known(highlight: bool) -> None:
     """Where landmarks miss an iris by a sixth of its radius its disc is found; its colours are known, but not a highlight on it."""
     eye = Seen(FRAME, lids(), (IRIS[0] + 0.007, IRIS[1] + 0.004, 1.08 * IRIS[2]))
-    (found,) = _looked(picture(highlight), 0.6, [eye], [0.6])
+    (found,) = _looked(picture(highlight), np.full((2, 3), 0.6), [eye])
 
     assert math.hypot(found.iris[0] - IRIS[0], found.iris[1] - IRIS[1]) < 0.1 * IRIS[2]
     assert abs(found.iris[2] / IRIS[2] - 1) < 0.08
