@@ -40,10 +40,8 @@ STAYS, BROW_HAIR, SOFT, SOFTER = 0.30, 0.40, 0.15, 0.5
 MOST_STAYS, LASH, TIPS = 0.56, (0.2, 0.4), 0.16
 LASHED, LOOKED, COLUMNS, HEIGHTS = (0.05, 0.95), (0.04, 0.6), 9, 15
 BESIDE = 0.5  # widths of an eye beside its corners in which all this runs out
-SOCKET = (
-    -0.4,
-    0.3,
-)  # beside its inner corner, between which what is painted ends, so that the shade of the socket goes over into it
+# Widths of the eye beside its inner corner between which what is painted ends, so that the shade of the socket goes over into it
+SOCKET = -0.4, 0.3
 PORES = 0.05  # by which texture is lighter or darker than the skin around, at most, as a logarithm: lines below an eye are none above it
 LEAST = 1e-3  # by which a brow rises at least, so that anything is done about it
 ROWS = 48  # pixels a side of what is painted
