@@ -157,7 +157,8 @@ class MovedFace:
         for part in self.drawn_out:
             (at,) = within(planes, [part.reach])
             if len(at):
-                paint = part.paint.at(flat.index_select(1, at) + moves.index_select(1, at))
+                here = flat.index_select(1, at)
+                paint = part.at(here, here + moves.index_select(1, at))
                 painted = skin.new_zeros(1, 4, *skin.shape[2:]) if painted is None else painted
                 _paint_under(painted, at, paint)  # lashes and lids that shut
         at = found[-1]

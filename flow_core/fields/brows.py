@@ -19,6 +19,7 @@ from torch import Tensor
 
 from ..faces.landmarks import AT, BROW_EDGES, CHEEKS, FOREHEAD, UPPER_LIDS
 from ..faces.lids import seen_at, terms
+from ..faces.texture import EYE_ACROSS, EYE_DOWN
 from ..geometry.neighbours import largest
 from ..geometry.sampling import interpolate
 from ..once import kept_with
@@ -31,13 +32,17 @@ if TYPE_CHECKING:
 
 LASHES = 0.010  # height of the strip along a lid that moves as a whole, with its lashes
 # Of the skin between an upper lid and its brow: what stays with the lid when the brow rises, and what goes with the brow, whose hairs
-# begin below its edge; and half the width of the soft borders of what is painted between them
-STAYS, BROW_HAIR, SOFT = 0.30, 0.40, 0.15
+# begin below its edge, but no lower than above most of the eye; and half the width of the soft borders of what is painted between them, and of the lower
+# one beside the eye, where there are no lashes
+STAYS, BROW_HAIR, SOFT, SOFTER = 0.30, 0.40, 0.15, 0.5
 # The most that stays, where lashes are long; how much darker than a lid these are, and how far their tips reach beyond; and where they are looked
 # for: shares of the way from corner to corner, and from lid to brow
 MOST_STAYS, LASH, TIPS = 0.56, (0.2, 0.4), 0.16
 LASHED, LOOKED, COLUMNS, HEIGHTS = (0.05, 0.95), (0.04, 0.6), 9, 15
 BESIDE = 0.5  # widths of an eye beside its corners in which all this runs out
+# Widths of the eye beside its inner corner between which what is painted ends, so that the shade of the socket goes over into it
+SOCKET = -0.4, 0.3
+PORES = 0.05  # by which texture is lighter or darker than the skin around, at most, as a logarithm: lines below an eye are none above it
 LEAST = 1e-3  # by which a brow rises at least, so that anything is done about it
 ROWS = 48  # pixels a side of what is painted
 # Of skin that is drawn out: shares of new skin in it from where on it is evened, and wholly. Rows from lid to brow in which it is seen for that; columns
@@ -60,17 +65,26 @@ class Between(NamedTuple):
     down: np.ndarray  # [2] unit
     # along and height in the frame, and how far up they have gone, of the lid's points and of the brow's
     rows: list[tuple[np.ndarray, np.ndarray, np.ndarray]]
+    hairs: float  # how far below the edge of the brow its hairs begin, at the most
 
     @classmethod
-    def of(cls, side: int, places: np.ndarray, rise: np.ndarray) -> Between | None:
-        """Where lid and brow are in ``places [161,2]``, of which the brow goes up by ``rise [161,2]``, before less after; None where it does not."""
+    def of(cls, side: int, places: np.ndarray, landmarks: np.ndarray, moved: np.ndarray) -> Between | None:
+        """Where lid and brow are in ``places [161,2]``, either the ``landmarks [161,2]`` or where they have ``moved [161,2]``; None where the brow does not
+        rise."""
         lid, brow = _UPPER[side], _BROWS[side]
-        frame = Frame.between(places[lid[0]], places[lid[-1]])
+        frame, rise = Frame.between(places[lid[0]], places[lid[-1]]), landmarks - moved
         down = np.array([-frame.axis[1], frame.axis[0]])
         stays, goes = rise[lid] @ down, rise[brow] @ down
         if goes.mean() - stays.mean() <= LEAST:
             return None
-        return cls(frame, down, [(*frame.to(*places[at].T), by) for at, by in ((lid, stays), (brow, goes))])
+        (across, low), (along, high) = (frame.to(*landmarks[at].T) for at in (lid, brow))
+        room = float(np.median(low - np.interp(across, np.maximum.accumulate(along), high)))
+        return cls(
+            frame,
+            down,
+            [(*frame.to(*places[at].T), by) for at, by in ((lid, stays), (brow, goes))],
+            BROW_HAIR * max(room, 0.0),
+        )
 
     def corners(self) -> np.ndarray:
         """``[4,2]`` crop points around it."""
@@ -140,7 +154,7 @@ def keep_lashes(skin: Tensor, landmarks: np.ndarray, moved: np.ndarray, stays: S
     """
     size = skin.shape[-1]
     for side in (0, 1):
-        between = Between.of(side, moved, landmarks - moved)
+        between = Between.of(side, moved, landmarks, moved)
         if between is None:
             continue
         corners = between.corners() * size
@@ -152,7 +166,7 @@ def keep_lashes(skin: Tensor, landmarks: np.ndarray, moved: np.ndarray, stays: S
         along, above, room, rises, goes, here = between.at(x, y)  # after the brow has moved
         drawn = np.maximum(goes - rises, 0)
         skin_before = np.maximum(room - drawn, 0)
-        held, hairs = _held(stays, side, along) * skin_before, room - BROW_HAIR * skin_before
+        held, hairs = _held(stays, side, along) * skin_before, room - (BROW_HAIR * skin_before).clip(max=between.hairs)
         share = ((above - held) / np.maximum(hairs - held, 1e-3)).clip(0, 1)
         share = 0.75 * share + 0.25 * share * share * (3 - 2 * share)
         here = here * (1 + above / LASHES).clip(0, 1) * (above < room)
@@ -168,6 +182,19 @@ class DrawnOut(NamedTuple):
 
     reach: tuple[float, float, float, float]  # least x and y and largest x and y of the crop points that it reaches
     paint: Patch  # at the crop points that skin comes from: sRGB times how far it covers, and that
+    frame: Frame  # of the eye, crop points
+    texture: Tensor | None  # [1,1,H,W] of skin, see :func:`flow_core.faces.texture.lid_texture`
+
+    def at(self, here: Tensor, source: Tensor) -> Tensor:
+        """Painted ``[4,N]`` at crop points ``here [2,N]``, whose skin comes from ``source [2,N]``: texture is not drawn out."""
+        paint = self.paint.at(source)
+        if self.texture is not None:
+            asked = torch.stack([v / self.frame.length for v in self.frame.to(*here)], -1)
+            low, high = (asked.new_tensor(ends) for ends in zip(EYE_ACROSS, EYE_DOWN, strict=True))
+            paint[:3] *= interpolate(self.texture, ((asked - low) / (high - low))[None, None], "bilinear")[
+                0, :, 0
+            ].exp()
+        return paint
 
 
 def _held(stays: Stays, side: int, along: np.ndarray) -> np.ndarray:
@@ -186,7 +213,7 @@ def drawn_out(face: Face, landmarks: np.ndarray, moved: np.ndarray, stays: Stays
     """
     found, lids = [], face.lids[0]
     for side in (0, 1):
-        between = Between.of(side, landmarks, landmarks - moved)
+        between = Between.of(side, landmarks, landmarks, moved)
         if between is None:
             continue
         corners, most = between.corners(), float((between.rows[1][2] - between.rows[0][2].min()).max())
@@ -194,8 +221,11 @@ def drawn_out(face: Face, landmarks: np.ndarray, moved: np.ndarray, stays: Stays
         step = (np.arange(ROWS) + 0.5) / ROWS
         along, above, room, rises, goes, here = between.at(*np.meshgrid(x0 + step * (x1 - x0), y0 + step * (y1 - y0)))
         up, drawn = above / room, np.maximum(goes - rises - LEAST, 0)
-        held, hairs = _held(stays, side, along), 1 - BROW_HAIR
-        there = here * smoothstep(up - held, -SOFT, SOFT) * (1 - smoothstep(up, hairs - SOFT, hairs + SOFT))
+        held, hairs = _held(stays, side, along), 1 - (between.hairs / room).clip(max=BROW_HAIR)
+        soft = SOFT + SOFTER * (1 - here)
+        there = here * smoothstep(up, (held - soft).clip(min=0), held + soft)
+        there = there * (1 - smoothstep(up, hairs - SOFT, hairs + SOFT))
+        there = there * (1 - smoothstep(-along if side else along - 1, *SOCKET))
         there[[0, -1]] = there[:, [0, -1]] = 0
         share = drawn / (drawn + room * (hairs - held))
         planes = along.clip(0, 1), up.clip(0, 1), there * share, there * smoothstep(share, *EVENED)
@@ -210,8 +240,9 @@ def drawn_out(face: Face, landmarks: np.ndarray, moved: np.ndarray, stays: Stays
             evened = evened * (1 - cover)
             colors = _risen(colors, light)
             paint = torch.cat([colors * cover + even * evened, (cover + evened)[None]])
+        texture = None if face.lid_texture is None else face.lid_texture[:, side : side + 1].clamp(-PORES, PORES)
         reach = *(corners.min(0) - most).tolist(), *(corners.max(0) + most).tolist()
-        found.append(DrawnOut(reach, Patch((x0, y0, x1, y1), paint[None])))
+        found.append(DrawnOut(reach, Patch((x0, y0, x1, y1), paint[None]), between.frame, texture))
     return found
 
 

@@ -8,6 +8,7 @@ are to be seen: hardly where the eye was open, and more and more towards the lid
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 from weakref import WeakKeyDictionary
 
@@ -16,6 +17,7 @@ import torch
 from torch import Tensor
 
 from ..faces.creases import DARK
+from ..faces.landmarks import AT, CHEEKS
 from ..faces.lids import seen_at
 from ..once import kept_with
 from .curves import SAMPLES, Frame
@@ -34,8 +36,20 @@ STRIDE, DEEPEST, DEPTHS, DARKER = 8, 0.4, 9, (0.2, 0.5)
 MIDDLE = 0.3  # how near to either end of what was seen its middle lies at most, as a share of it
 # Of the colours around an iris: up to how many radii they are known; height along the lids of what does not count, of that of the eye, and the ends of the
 # eye, of its length; and which of those on an iris, and of those beside it, ordered by lightness
-FAR, PLAIN, CORNER, USUAL, RING = 2.2, 0.15, 0.12, (0.5, 0.7), 0.65
-DIMMEST = 0.55  # lightness of white, of that of cheeks, at the least: between lashes and lids that are all but shut it is not seen well
+FAR, PLAIN, CORNER, USUAL, RING = 2.2, 0.15, 0.12, (0.35, 0.7), 0.65
+PUPIL, PUPIL_DARK = (
+    (0.28, 0.46),
+    0.45,
+)  # radii between which a pupil ends, and its lightness at most, of that of its iris
+# How far above the middle of an iris its lower part begins, and how much of it the lower lid leaves free where all of the iris counts, and that part alone,
+# in its radii
+LOWER, LOW = 0.1, (0.55, 0.75)
+# Radii between which two irises are compared; by how much one may be lighter than light tells, as a logarithm; heights of eyes, in widths of their irises, of
+# which an iris is known from the other one, and from itself; and how far rather the darker of two is taken for the lighter one: it lies in shade
+ALIKE, UNLIKE, OPENED, SHADED = (0.45, 0.85), 0.15, (0.75, 1.0), 0.8
+# Lightness of white, of that of cheeks, at the least, and its share of their hue, at the most: between lashes and lids that are all but shut it is not seen
+# well. Of eyes that are open these are 0.6 and more, and 0.4 in the middle
+DIMMEST, OF_SKIN = 0.62, 0.5
 # Angles beyond what was seen at which they begin to be painted, and are; how far at least; and the angles between which they are wholly, for what
 # is spread from the left and from the right meets straight above and below
 HIDDEN, GUESSED, WHITE, SEAM = (0.05, 0.5), 0.4, 0.9, (0.7, 1.45)
@@ -141,43 +155,90 @@ class Eyeball(NamedTuple):
     )  # [2,TABLE] how far lashes, paint and the shade of lids reach down from the upper lid and up from the lower one
 
 
-# Face -> its eyeballs on the viewer's left and right: an edit asks several times
-_SEEN = WeakKeyDictionary(), WeakKeyDictionary()
+class Seen(NamedTuple):
+    """An eye as a picture shows it."""
+
+    frame: Frame  # crop points
+    lids: np.ndarray  # [2,TABLE] its upper and lower lid
+    iris: tuple[float, float, float]  # where it is expected along the eye and down, and its radius
 
 
-def eyeball_of(face: Face, side: int, frame: Frame, seen: np.ndarray, iris: tuple[float, float, float]) -> Eyeball:
-    """What is seen of an eyeball.
+_EYEBALLS = WeakKeyDictionary()  # face -> its eyeballs on the viewer's left and right: an edit asks several times
+
+
+def eyeballs_of(face: Face, eyes: Callable[[], Sequence[Seen]]) -> list[Eyeball]:
+    """What is seen of the eyeballs on the viewer's left and right.
 
     Args:
         face: whose view is known.
-        side: 0 for the eye on the viewer's left, 1 for the other.
-        frame: of the eye, crop points.
-        seen: ``[2,TABLE]`` its upper and lower lid.
-        iris: where it is expected along the eye and down, and its radius.
+        eyes: gives the eyes on the viewer's left and right; asked for the first time.
     """
 
-    def made() -> Eyeball:
+    def made() -> list[Eyeball]:
         with torch.inference_mode(False):  # what is kept may be asked for outside of it
-            return _looked(face.view, face.lightness, frame, seen, iris)
+            cheeks = [seen_at(face.view, face.landmarks[[AT[i] for i in side]][None, None])[0, :, 0] for side in CHEEKS]
+            cheeks = torch.stack([colors.median(1).values for colors in cheeks]).double().cpu().numpy()
+            return _looked(face.view, cheeks, eyes())
 
-    return kept_with(_SEEN[side], face, None, made)
+    return kept_with(_EYEBALLS, face, None, made)
 
 
-def _looked(
-    view: Tensor, lightness: float, frame: Frame, seen: np.ndarray, iris: tuple[float, float, float]
-) -> Eyeball:
+def _looked(view: Tensor, cheeks: np.ndarray, eyes: Sequence[Seen]) -> list[Eyeball]:
+    """What a face's ``view`` shows of the eyeballs of ``eyes``; ``cheeks [2,3]`` are the colours of the cheeks on the viewer's left and right."""
+    discs = [_disc(view, *eye) for eye in eyes]
+    usual = [_usual(view, cheeks.mean(0), eye, disc) for eye, disc in zip(eyes, discs, strict=True)]
+    if len(eyes) == 2:
+        opened = [float(np.ptp(eye.lids, 0).max()) / (2 * disc[2]) for eye, disc in zip(eyes, discs, strict=True)]
+        left, right = np.log(cheeks.mean(1) + DARK)
+        _match(usual, opened, right - left)
+    return [
+        Eyeball(disc, torch.from_numpy(colors.astype(np.float32)).to(view.device), _shade(view, eye, disc, colors))
+        for eye, disc, colors in zip(eyes, discs, usual, strict=True)
+    ]
+
+
+def _match(usual: Sequence[np.ndarray], opened: Sequence[float], lit: float) -> None:
+    """Make two irises alike, as far as little is seen of them: of what is between narrow lids much is their shade.
+
+    Args:
+        usual: of both eyes, see :class:`Eyeball`; changed in place.
+        opened: height of each eye, in widths of its iris.
+        lit: by how much lighter it is around the second one, as a logarithm.
+    """
+    ring = slice(*(round(share / FAR * (RADII - 1)) for share in ALIKE))
+    first, second = (np.log(colors[:, ring].mean(1) + DARK) for colors in usual)
+    more = second - first  # of each channel
+    least, most = sorted((0.0, lit))
+    more = more - more.clip(least - UNLIKE, most + UNLIKE)
+    iris = 1 - smoothstep(np.linspace(0, FAR, RADII), *ROUND)
+    doubt = [1 - smoothstep(share, *OPENED) for share in opened]
+    for colors, sign, own, other in zip(usual, (1, -1), doubt, doubt[::-1], strict=True):
+        part = np.where(sign * more > 0, SHADED, 1 - SHADED)
+        part = own * (1 - other * (1 - part))  # all of it where the other one is seen well
+        colors *= np.exp(sign * (part * more)[:, None] * iris)
+
+
+def _usual(view: Tensor, cheeks: np.ndarray, eye: Seen, disc: tuple[float, float, float]) -> np.ndarray:
+    """:attr:`Eyeball.usual` of an eye with its iris, on a face with ``cheeks [3]`` of that colour."""
+    frame, seen, _ = eye
     length = frame.length
-    center, middle, radius = _disc(view, frame, seen, iris)
+    center, middle, radius = disc
     distance, angle = np.linspace(0, FAR * radius, RADII)[:, None], np.linspace(-math.pi, math.pi, 2 * ANGLES)
     a, b = center + distance * np.cos(angle), middle - distance * np.sin(angle)
     top, bottom = (np.interp(a, SAMPLES * length, lid) for lid in seen)
     edge = PLAIN * (bottom - top)
     here = (b > top + edge) & (b < bottom - edge) & (np.minimum(a, length - a) > CORNER * length)
     here[0] |= not here.any()  # of an eye that is all but shut
-    count = here.sum(1)
     colors = _colors(view, frame, a, b)
+    # Lids and lashes shade the upper part of an iris, and highlights lie on it: the lower one tells its colours, but where lids are so narrow that it may
+    # be the skin below.
+    inner = distance < radius
+    room = float(np.interp(center, SAMPLES * length, seen[1])) - middle
+    low = here & (b > middle - (LOWER + 1 - smoothstep(room / radius, *LOW)) * radius)
+    here &= low | ~inner | (low.sum(1, keepdims=True) < FEW)
+    count = here.sum(1)
     order = np.where(here, colors.mean(0), np.inf).argsort(1)
-    at = np.where(distance[:, 0] < radius, *USUAL) * (count - 1).clip(min=0)
+    at = np.where(inner[:, 0], *USUAL) * (count - 1).clip(min=0)
     at = np.take_along_axis(order, at.round().astype(np.int64)[:, None], 1)
     found = np.take_along_axis(colors, at[None].repeat(3, 0), 2)[..., 0]
     usual = np.stack([np.interp(np.arange(RADII), np.flatnonzero(count), row[count > 0]) for row in found])
@@ -185,14 +246,32 @@ def _looked(
     ring = (distance[:, 0] > RING * radius) & (distance[:, 0] < ROUND[1] * radius)
     light = usual[:, ring].mean(0)
     usual[:, ring] *= np.minimum.accumulate(light) / light.clip(1e-3)
+    # Between narrow lids no pupil is seen, without which an iris is a button.
+    ring = slice(*(round(share / FAR * (RADII - 1)) for share in ALIKE))
+    pupil = PUPIL_DARK * usual[:, ring].mean(1, keepdims=True)
+    usual += (1 - smoothstep(distance[:, 0] / radius, *PUPIL)) * (np.minimum(usual, pupil) - usual)
     # Near an iris white is mixed with its rim, and shaded: all of it is alike.
     beside = here & (distance > ROUND[1] * radius)
     if beside.any():
         white = colors[:, beside]
         white = white[:, white.mean(0).argsort()[int(USUAL[1] * (white.shape[1] - 1))]]
-        white = white * max(1.0, DIMMEST * lightness / max(white.mean(), 1e-3))
+        white = _less_of(cheeks, white) * max(1.0, DIMMEST * cheeks.mean() / max(white.mean(), 1e-3))
         usual += smoothstep(distance[:, 0] / radius, *ROUND) * (white[:, None] - usual)
-    # What is darker than that below a lid is not the eyeball's own.
+    return usual
+
+
+def _less_of(skin: np.ndarray, white: np.ndarray) -> np.ndarray:
+    """The colour of the ``white [3]`` of an eye without what it has of the hue of the ``skin [3]`` around, beyond what it has on eyes that are seen well."""
+    own, others = (np.log((colors + DARK) / (colors.mean() + DARK)) for colors in (white, skin))
+    share = own @ others / max(others @ others, 1e-6)
+    return white * np.exp(-max(share - OF_SKIN, 0.0) * others)
+
+
+def _shade(view: Tensor, eye: Seen, disc: tuple[float, float, float], usual: np.ndarray) -> np.ndarray:
+    """:attr:`Eyeball.shade` of an eye with its iris and what is usual there: what is darker than that below a lid is not the eyeball's own."""
+    frame, seen, _ = eye
+    length = frame.length
+    center, middle, radius = disc
     share, deep = SAMPLES[::STRIDE], np.linspace(0, DEEPEST, DEPTHS)[:, None]
     top, bottom = (lid[::STRIDE] for lid in seen)
     shade = []
@@ -205,11 +284,7 @@ def _looked(
         reach = np.minimum.accumulate(smoothstep(darker, *DARKER), 0).mean(0) * DEEPEST
         reach = np.convolve(np.pad(reach, 1, "edge"), np.full(3, 1 / 3), "valid")
         shade.append(np.interp(SAMPLES, share, reach))
-    return Eyeball(
-        (center, middle, radius),
-        torch.from_numpy(usual.astype(np.float32)).to(view.device),
-        _shades(seen, length, np.stack(shade)),
-    )
+    return _shades(seen, length, np.stack(shade))
 
 
 def _disc(view: Tensor, frame: Frame, seen: np.ndarray, iris: tuple[float, float, float]) -> tuple[float, float, float]:
@@ -315,4 +390,4 @@ def _gather(distance: Tensor, wanted: Tensor, shown: Tensor) -> Tensor:
     return distance / (1 + more * share ** (1 + 0.9 / more).clamp(max=3))
 
 
-__all__ = ["Eyeball", "arcs_of", "drawn_out", "eyeball_of", "uncovered", "unhidden", "usual_at"]
+__all__ = ["Eyeball", "Seen", "arcs_of", "drawn_out", "eyeballs_of", "uncovered", "unhidden", "usual_at"]

@@ -6,7 +6,7 @@ Lengths are crop fractions where nothing else is said.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
@@ -20,7 +20,19 @@ from ..faces.landmarks import AT, BROW_EDGES, EYES, IRISES, OVAL
 from ..once import kept_with
 from .brows import LASHES
 from .curves import SAMPLES, TABLE, UPPER_SHUTS, Frame, opens, read, shut_line
-from .eyeball import GUESSED, LEAST, RADII, Eyeball, arcs_of, drawn_out, eyeball_of, uncovered, unhidden, usual_at
+from .eyeball import (
+    GUESSED,
+    LEAST,
+    RADII,
+    Eyeball,
+    Seen,
+    arcs_of,
+    drawn_out,
+    eyeballs_of,
+    uncovered,
+    unhidden,
+    usual_at,
+)
 from .lashes import Bare, bare_eye
 from .layers import EDGE, Box, box_of
 from .shut_lids import HAIRS_SEEN, LASH_PIXEL, LASH_WAVES, bare_lids, lash_line
@@ -129,11 +141,19 @@ def eyes_of(
         face: whose eyes these are.
         device: of the result.
     """
+
+    def seen() -> list[Seen]:
+        sources = [edges[4 * side + 2][0] for side in (0, 1)]
+        return [
+            _seen_of(side, source, curves[4 * side + 2 : 4 * side + 4], landmarks, face)
+            for side, source in enumerate(sources)
+        ]
+
     tables, eyes = [], []
     for side in (0, 1):
         target, source = edges[4 * side][0], edges[4 * side + 2][0]
         table, eye = _eye_of(
-            side, target, source, curves[4 * side : 4 * side + 4], lids[side], gaze[side], landmarks, moved, face
+            side, target, source, curves[4 * side : 4 * side + 4], lids[side], gaze[side], landmarks, moved, face, seen
         )
         tables.append(table)
         eyes.append(eye)
@@ -151,8 +171,9 @@ def _eye_of(
     landmarks: np.ndarray,
     moved: np.ndarray,
     face: Face,
+    both: Callable[[], Sequence[Seen]],
 ) -> tuple[list[np.ndarray], dict[str, Any]]:
-    """The tables of an eye, ``lids`` and ``seen``, and all else of :class:`Eye`."""
+    """The tables of an eye, ``lids`` and ``seen``, and all else of :class:`Eye`; ``both`` gives both eyes as they were."""
     contour, glasses, pixel, length = (LEFT, RIGHT)[side], face.glasses is not None, face.pixel, source.length
     if glasses:  # whose upper rim is close above many lids
         factor = min(factor, BEHIND)
@@ -168,9 +189,7 @@ def _eye_of(
     shows = np.stack(after) * (length / target.length) - below
     ball = arcs = None
     if face.view is not None and not still and (right or uncovered(seen, shows) > LEAST * length):
-        off, sure = irises_off(face.view, face.landmarks)
-        expected = a + off * sure * length, b, iris_radius(landmarks, side) * length
-        ball = eyeball_of(face, side, source, seen, expected)
+        ball = eyeballs_of(face, both)[side]
         a, b, radius = ball.iris
         if factor > 1:
             scale = target.length / length
@@ -235,6 +254,13 @@ def _eye_of(
         "ball": None if arcs is None else ball,
         "arcs": arcs,
     }
+
+
+def _seen_of(side: int, source: Frame, seen: np.ndarray, landmarks: np.ndarray, face: Face) -> Seen:
+    """The eye on the viewer's left or right of a face of which a view is kept, with its lids ``seen [2,TABLE]``."""
+    off, sure = irises_off(face.view, face.landmarks)
+    a, b = source.to(*landmarks[AT[IRISES[side][0]]].tolist())
+    return Seen(source, seen, (a + off * sure * source.length, b, iris_radius(landmarks, side) * source.length))
 
 
 def _lids_after(

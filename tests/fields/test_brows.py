@@ -74,6 +74,41 @@ def test_dark_streaks_take_the_colour_of_skin(crop: Crop) -> None:
     assert not painted(known, MusclesField.of({"browDown": 1.0})).any()
 
 
+def test_skin_that_is_drawn_out_has_texture_in_large_pictures(crop: Crop) -> None:
+    """As fine as that of skin, and no coarser where it is drawn out."""
+    lids = torch.zeros(1, 2, 6, 3)
+    lids[..., 0, :] = SKIN
+    stripes = 0.04 * torch.sin(torch.arange(448.0)).expand(1, 2, 224, -1)
+    points = crop.places[0, [AT[159], AT[52]]].mean(0) + torch.linspace(-0.02, 0.02, 400)[:, None] * torch.tensor(
+        [1.0, 0.0]
+    )
+
+    def painted(texture: Tensor | None) -> Tensor:
+        known = replace(crop, lids=lids, view=SKIN[None, :, None, None].repeat(1, 1, 256, 256), lid_texture=texture)
+        return raised().flow(0.0, known)(points[None, None]).painted[0, :, 0]
+
+    plain, textured = painted(None), painted(stripes)
+    assert plain[3].min() > 0.3
+    assert torch.equal(plain[3], textured[3])
+    ratio = (textured[0] / plain[0]).log()
+    assert 0.02 < ratio.std() < 0.04
+    assert (ratio[1:] * ratio[:-1] < 0).sum() > 10
+
+
+def test_shade_beside_the_inner_corner_stays(crop: Crop) -> None:
+    """What is painted on a lid has ended a third of an eye beside its inner corner: the shade of the socket is not cut off there."""
+    lids = torch.zeros(1, 2, 6, 3)
+    lids[..., 0, :] = SKIN
+    known = replace(crop, lids=lids, view=SKIN[None, :, None, None].repeat(1, 1, 256, 256))
+    outer, inner, brow = crop.places[0, [AT[33], AT[133], AT[52]]]  # of the eye on the viewer's left
+    across, up = inner - outer, brow - (outer + inner) / 2
+    high = torch.linspace(0.1, 1, 20)[:, None] * up
+    flow = raised().flow(0.0, known)
+    most = [flow((at + high)[None, None]).painted[0, 3].max() for at in ((outer + inner) / 2, inner + 0.35 * across)]
+    assert most[0] > 0.9
+    assert most[1] < 0.2
+
+
 def test_tips_of_lashes_do_not_become_streaks(crop: Crop) -> None:
     """What stripes across the lid differ by is less than a fifth as much after the brow has risen."""
     lids = torch.zeros(1, 2, 6, 3)

@@ -10,7 +10,7 @@ import torch
 
 from flow_core.faces.landmarks import WIDEN
 from flow_core.fields.curves import SAMPLES, Frame, read
-from flow_core.fields.eyeball import _looked, arcs_of, uncovered, unhidden, usual_at
+from flow_core.fields.eyeball import Seen, _looked, _match, arcs_of, uncovered, unhidden, usual_at
 from flow_core.geometry.grid import pixel_centers
 
 LENGTH, HEIGHT = 0.2, 0.07
@@ -69,9 +69,48 @@ def test_lids_that_shut_show_nothing_new() -> None:
 @pytest.mark.parametrize("highlight", [False, True])
 def test_irises_are_found_and_known(highlight: bool) -> None:
     """Where landmarks miss an iris by a sixth of its radius its disc is found; its colours are known, but not a highlight on it."""
-    found = _looked(picture(highlight), 0.6, FRAME, lids(), (IRIS[0] + 0.007, IRIS[1] + 0.004, 1.08 * IRIS[2]))
+    eye = Seen(FRAME, lids(), (IRIS[0] + 0.007, IRIS[1] + 0.004, 1.08 * IRIS[2]))
+    (found,) = _looked(picture(highlight), np.full((2, 3), 0.6), [eye])
 
     assert math.hypot(found.iris[0] - IRIS[0], found.iris[1] - IRIS[1]) < 0.1 * IRIS[2]
     assert abs(found.iris[2] / IRIS[2] - 1) < 0.08
     shown = usual_at(found.usual, torch.tensor([0.1, 0.7, 1.5, 2.5]))[0]
     assert torch.allclose(shown, torch.tensor([PUPIL, BROWN, WHITE, WHITE]), atol=0.04)
+
+
+def half_shut(iris: torch.Tensor, white: torch.Tensor, lit: float = 1.0) -> tuple[torch.Tensor, Seen]:
+    """A face's view of lids that leave a third of an eye free, with an ``iris [3]`` and a ``white [3]`` in the shade of the upper one, and the eye."""
+    narrow = lids(0.6)
+    a, b = FRAME.to(*((pixel_centers(256, 256)[0] - 0.5) * WIDEN + 0.5).unbind(-1))
+    upper, lower = read(torch.from_numpy(narrow).float()[:, None], (a / LENGTH).flatten()[None])[:, 0].view(2, 256, 256)
+    away = torch.hypot(a - IRIS[0], b - IRIS[1]) / IRIS[2]
+    seen = torch.where(away < 1, iris[:, None, None], white[:, None, None])
+    inside = (b > upper) & (b < lower) & ((a / LENGTH - 0.5).abs() < 0.5)
+    return torch.where(inside, lit * seen, SKIN)[None], Seen(FRAME, narrow, IRIS)
+
+
+def test_narrow_eyes_have_irises_alike() -> None:
+    """Of two narrow eyes one lies in shade: its iris comes near to that of the other one, whose own hardly changes. Eyes that are open stay as they are."""
+    ring = slice(9, 15)
+
+    def both(opened: float, lit: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
+        usual = [np.full((3, 40), BROWN), np.full((3, 40), 0.4 * BROWN)]
+        _match(usual, [opened, opened], lit)
+        return tuple(colors[:, ring].mean() for colors in usual)
+
+    lit, dark = both(0.6)
+    assert lit > 0.85 * BROWN
+    assert dark > 0.65 * lit
+    assert both(1.1) == pytest.approx((BROWN, 0.4 * BROWN))
+    assert both(0.6, lit=-1.0) == pytest.approx((BROWN, 0.4 * BROWN))  # it is as dark around the darker one
+
+
+def test_between_narrow_lids_a_pupil_is_known_and_white_is_none_of_skin() -> None:
+    iris, skin = torch.tensor([0.2, 0.3, 0.4]), np.array([0.8, 0.55, 0.4])
+    view, eye = half_shut(iris, torch.tensor([0.7, 0.48, 0.35]))
+    (found,) = _looked(view, np.stack([skin, skin]), [eye])
+    pupil, ring, white = usual_at(found.usual, torch.tensor([0.1, 0.7, 1.8])).T
+    assert pupil.mean() < 0.5 * ring.mean()
+    assert torch.allclose(ring, iris, atol=0.05)
+    assert 1 < white[0] / white[2] < (skin[0] / skin[2]) ** 0.6
+    assert white.mean() > 0.6 * skin.mean()
