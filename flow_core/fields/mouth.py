@@ -41,7 +41,8 @@ SEAMED, SEAM_ENDS = 0.35, 0.03
 SEAM_WIDE = 0.4  # its half width, of that of a border in small pictures
 # Width of mouths, and half height, of the dark at their corners; opening with which it is there
 PIT, GRIN = (0.14, 0.0055), (0.01, 0.03)
-SLIT = 0.003, 0.008  # the same where teeth are seen: opening from where on lips that shut leave nothing of them
+# The same where teeth are seen in the opening, and how light it is then, of what teeth are expected to be
+SLIT, LIT = (0.003, 0.008), (0.4, 0.5)
 # Corners of a mouth that opens: the opening, in widths of the mouth, with which they come; how far lips part beyond the last landmarks where they
 # meet, of the way to the outer corners; from which opening on they are blunt, and how much less far they reach then; and the share of
 # the mouth's width within which its border grows soft, and by how much wider it is there
@@ -146,9 +147,13 @@ def mouth_of(
         smoothstep((opening - (curves[3] - curves[2]).clip(0)).max().item(), *GROWS),
         smoothstep(rises, *RISES) * smoothstep(opening.max().item(), *PARTED),
     )
-    # Of a mere slit teeth would stay as chinks; the dark in it is as good a seam as any.
-    lit = len(skull.colors) > 3 and skull.colors[3:, 1].max() > FIRM[0] if skull is not None else False
-    shut = smoothstep(gap, *(SLIT if lit else GRIN)) * smoothstep(1 - opening.max().item() / max(gap, EDGE), *SHUT)
+    shut = smoothstep(gap, *GRIN)
+    if skull is not None and len(skull.colors) > 3 and shut < 1:
+        # Of a mere slit teeth would stay as chinks; the dark in it is as good a seam as any.
+        teeth_like, _, lightest = skull.colors[:3, 1].tolist()
+        lit = smoothstep(lightest / max(teeth_like, 1e-3), *LIT) * smoothstep(skull.colors[3:, 1].max().item(), *FIRM)
+        shut = max(shut, lit * smoothstep(gap, *SLIT))
+    shut *= smoothstep(1 - opening.max().item() / max(gap, EDGE), *SHUT)
     if shut:  # lips that are soft leave no chinks
         meets = 0.5 * shut * (1 - smoothstep(opening, *CHINKS)) * opening
         curves = np.concatenate([[curves[0] + meets, curves[1] - meets], curves[2:]])

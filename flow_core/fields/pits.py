@@ -49,6 +49,7 @@ MOST, TRACE = 0.6, 0.85
 TURNS, SINKS = (0.05, 0.25), (0.15, 0.5)
 HOOK, HOOK_DEPTH, HOOK_REACH, HOOK_OFF = 0.95, (0.1, 0.28), (0.12, 0.2), (-0.005, -0.001)
 HIGHER, HOOK_ENDS = 0.4, 0.6
+LINED = 1.3  # times as dark as all of the skin there is what may be a hook
 
 
 class Pit(NamedTuple):
@@ -134,7 +135,9 @@ def pits(
         off = 1 - smoothstep(polygon_distance(outer, points).view(2, 1, SIDE, SIDE), *HOOK_OFF)
         corners = (points.view(2, SIDE, SIDE, 2) - landmarks[ends][:, None, None]).norm(dim=-1)[:, None]
         off = off * (1 - smoothstep(corners / width, *HOOK_REACH)) * (1 - smoothstep(far / grow, HOOK_ENDS, 1.0))
-        hook = hooked * off * smoothstep(depth, *HOOK_DEPTH)
+        # Skin that is full of lines, and a beard, keep theirs.
+        usual = (off * depth).sum((2, 3), keepdim=True) / off.sum((2, 3), keepdim=True).clamp(min=1e-3)
+        hook = hooked * off * smoothstep(depth - LINED * usual, *HOOK_DEPTH)
         hidden = torch.maximum(hidden, hook)
     known = 1 - largest(hidden, 5)
     bare = filled(torch.cat([colors, evened], 1), known.clamp(min=1e-4))
@@ -142,7 +145,7 @@ def pits(
     cover = torch.maximum(MOST * largest(hidden, 7), largest(black.clamp(min=0), 5))
     cover = gone * near * F.avg_pool2d(cover, 5, 1, 2)
     if hooked:
-        cover = torch.maximum(cover, HOOK * F.avg_pool2d(off * largest(hook, 7), 5, 1, 2))
+        cover = torch.maximum(cover, HOOK * F.avg_pool2d(off * largest(hook, 5), 5, 1, 2))
     cover[..., [0, -1], :] = cover[..., [0, -1]] = 0
     paint = torch.cat([bare[:, :3] * cover, cover, bare[:, 3:]], 1)
     after, found = half * half.new_tensor(DRAWN), []
