@@ -46,8 +46,8 @@ LOWER, LOW = 0.1, (0.55, 0.75)
 # which an iris is known from the other one, and from itself; and how far rather the darker of two is taken for the lighter one: it lies in shade
 ALIKE, UNLIKE, OPENED, SHADED = (0.45, 0.85), 0.15, (0.75, 1.0), 0.8
 # Lightness of white, of that of cheeks, at the least, and its share of their hue, at the most: between lashes and lids that are all but shut it is not seen
-# well. Of eyes that are open these are 0.6 and more, and 0.4 in the middle
-DIMMEST, OF_SKIN = 0.62, 0.5
+# well. Of eyes that are open these are 0.6 and more, and 0.4 in the middle. And red to blue of cheeks in white light, a logarithm, at the most
+DIMMEST, OF_SKIN, REDDEST = 0.62, 0.6, 0.6
 # Angles beyond what was seen at which they begin to be painted, and are; how far at least; and the angles between which they are wholly, for what
 # is spread from the left and from the right meets straight above and below
 HIDDEN, GUESSED, WHITE, SEAM = (0.05, 0.5), 0.4, 0.9, (0.7, 1.45)
@@ -266,10 +266,12 @@ def _usual(view: Tensor, cheeks: np.ndarray, eye: Seen, disc: tuple[float, float
 
 
 def _less_of(skin: np.ndarray, white: np.ndarray) -> np.ndarray:
-    """The colour of the ``white [3]`` of an eye without what it has of the hue of the ``skin [3]`` around, beyond what it has on eyes that are seen well."""
+    """The colour of the ``white [3]`` of an eye without what it has of the hue of the ``skin [3]`` around, beyond what it has on eyes that are seen well.
+    Where skin is redder than that of anybody, the light is, or a varnish, which white shows as well."""
     own, others = (np.log((colors + DARK) / (colors.mean() + DARK)) for colors in (white, skin))
     share = own @ others / max(others @ others, 1e-6)
-    return white * np.exp(-max(share - OF_SKIN, 0.0) * others)
+    own_hue = REDDEST / max(others[0] - others[2], REDDEST)
+    return white * np.exp(-max(share - 1 + (1 - OF_SKIN) * own_hue, 0.0) * others)
 
 
 def _shade(view: Tensor, eye: Seen, disc: tuple[float, float, float], usual: np.ndarray) -> np.ndarray:
