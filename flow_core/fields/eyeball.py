@@ -37,19 +37,17 @@ MIDDLE = 0.3  # how near to either end of what was seen its middle lies at most,
 # Of the colours around an iris: up to how many radii they are known; height along the lids of what does not count, of that of the eye, and the ends of the
 # eye, of its length; and which of those on an iris, and of those beside it, ordered by lightness
 FAR, PLAIN, CORNER, USUAL, RING = 2.2, 0.15, 0.12, (0.35, 0.7), 0.65
-PUPIL, PUPIL_DARK = (
-    (0.28, 0.46),
-    0.45,
-)  # radii between which a pupil ends, and its lightness at most, of that of its iris
+# Radii between which a pupil ends, its lightness at most, of that of its iris, and pixels, of its radius, that show it, and that do not
+PUPIL, PUPIL_DARK, PUPIL_SEEN = (0.28, 0.46), 0.45, (0.25, 0.8)
 # How far above the middle of an iris its lower part begins, and how much of it the lower lid leaves free where all of the iris counts, and that part alone,
 # in its radii
 LOWER, LOW = 0.1, (0.55, 0.75)
-# Radii between which two irises are compared; by how much one may be lighter than light tells, as a logarithm; heights of eyes, in widths of their irises, of
+# Radii between which an iris has its colours, and two are compared; by how much one may be lighter than light tells, as a logarithm; heights of eyes, in widths of their irises, of
 # which an iris is known from the other one, and from itself; and how far rather the darker of two is taken for the lighter one: it lies in shade
 ALIKE, UNLIKE, OPENED, SHADED = (0.45, 0.85), 0.15, (0.75, 1.0), 0.8
 # Lightness of white, of that of cheeks, at the least, and its share of their hue, at the most: between lashes and lids that are all but shut it is not seen
-# well. Of eyes that are open these are 0.6 and more, and 0.4 in the middle
-DIMMEST, OF_SKIN = 0.62, 0.5
+# well. Of eyes that are open these are 0.6 and more, and 0.4 in the middle. And red to blue of cheeks in white light, a logarithm, at the most
+DIMMEST, OF_SKIN, REDDEST = 0.62, 0.6, 0.6
 # Angles beyond what was seen at which they begin to be painted, and are; how far at least; and the angles between which they are wholly, for what
 # is spread from the left and from the right meets straight above and below
 HIDDEN, GUESSED, WHITE, SEAM = (0.05, 0.5), 0.4, 0.9, (0.7, 1.45)
@@ -61,6 +59,7 @@ DISCS, NEAR_BY = 7, ((0.07, 0.07), (0.05, 0.05), (0.16, 0.22))
 STEP, RISE, MOST, DISC_ANGLES, FEW = (0.86, 1.14), 0.12, 0.5, 32, 4
 ROOM = 0.06  # height of what lies in the shade of a lid where nothing is known, of that of the eye
 LEAST = 1e-3  # by which lids show more than they did, in widths of the eye, so that anything is done about it
+_WITHIN = slice(*(round(radius / FAR * (RADII - 1)) for radius in ALIKE))
 
 
 def uncovered(seen: np.ndarray, after: np.ndarray) -> float:
@@ -178,15 +177,22 @@ def eyeballs_of(face: Face, eyes: Callable[[], Sequence[Seen]]) -> list[Eyeball]
         with torch.inference_mode(False):  # what is kept may be asked for outside of it
             cheeks = [seen_at(face.view, face.landmarks[[AT[i] for i in side]][None, None])[0, :, 0] for side in CHEEKS]
             cheeks = torch.stack([colors.median(1).values for colors in cheeks]).double().cpu().numpy()
-            return _looked(face.view, cheeks, eyes())
+            return _looked(face.view, cheeks, eyes(), face.pixel)
 
     return kept_with(_EYEBALLS, face, None, made)
 
 
-def _looked(view: Tensor, cheeks: np.ndarray, eyes: Sequence[Seen]) -> list[Eyeball]:
-    """What a face's ``view`` shows of the eyeballs of ``eyes``; ``cheeks [2,3]`` are the colours of the cheeks on the viewer's left and right."""
+def _looked(view: Tensor, cheeks: np.ndarray, eyes: Sequence[Seen], pixel: float = 0.0) -> list[Eyeball]:
+    """What a face's ``view`` shows of the eyeballs of ``eyes``.
+
+    Args:
+        view: ``[1,3,n,n]``, as of :func:`flow_core.faces.shown.view`.
+        cheeks: ``[2,3]`` colours of the cheeks on the viewer's left and right.
+        eyes: on the viewer's left and right; a single one is known from itself alone.
+        pixel: side of a pixel of the picture, or of what is as large in a blurred one.
+    """
     discs = [_disc(view, *eye) for eye in eyes]
-    usual = [_usual(view, cheeks.mean(0), eye, disc) for eye, disc in zip(eyes, discs, strict=True)]
+    usual = [_usual(view, cheeks.mean(0), eye, disc, pixel) for eye, disc in zip(eyes, discs, strict=True)]
     if len(eyes) == 2:
         opened = [float(np.ptp(eye.lids, 0).max()) / (2 * disc[2]) for eye, disc in zip(eyes, discs, strict=True)]
         left, right = np.log(cheeks.mean(1) + DARK)
@@ -205,8 +211,7 @@ def _match(usual: Sequence[np.ndarray], opened: Sequence[float], lit: float) -> 
         opened: height of each eye, in widths of its iris.
         lit: by how much lighter it is around the second one, as a logarithm.
     """
-    ring = slice(*(round(share / FAR * (RADII - 1)) for share in ALIKE))
-    first, second = (np.log(colors[:, ring].mean(1) + DARK) for colors in usual)
+    first, second = (np.log(colors[:, _WITHIN].mean(1) + DARK) for colors in usual)
     more = second - first  # of each channel
     least, most = sorted((0.0, lit))
     more = more - more.clip(least - UNLIKE, most + UNLIKE)
@@ -218,8 +223,8 @@ def _match(usual: Sequence[np.ndarray], opened: Sequence[float], lit: float) -> 
         colors *= np.exp(sign * (part * more)[:, None] * iris)
 
 
-def _usual(view: Tensor, cheeks: np.ndarray, eye: Seen, disc: tuple[float, float, float]) -> np.ndarray:
-    """:attr:`Eyeball.usual` of an eye with its iris, on a face with ``cheeks [3]`` of that colour."""
+def _usual(view: Tensor, cheeks: np.ndarray, eye: Seen, disc: tuple[float, float, float], pixel: float) -> np.ndarray:
+    """:attr:`Eyeball.usual` of an eye with its iris, on a face with ``cheeks [3]`` of that colour; ``pixel`` as of :func:`_looked`."""
     frame, seen, _ = eye
     length = frame.length
     center, middle, radius = disc
@@ -246,10 +251,10 @@ def _usual(view: Tensor, cheeks: np.ndarray, eye: Seen, disc: tuple[float, float
     ring = (distance[:, 0] > RING * radius) & (distance[:, 0] < ROUND[1] * radius)
     light = usual[:, ring].mean(0)
     usual[:, ring] *= np.minimum.accumulate(light) / light.clip(1e-3)
-    # Between narrow lids no pupil is seen, without which an iris is a button.
-    ring = slice(*(round(share / FAR * (RADII - 1)) for share in ALIKE))
-    pupil = PUPIL_DARK * usual[:, ring].mean(1, keepdims=True)
-    usual += (1 - smoothstep(distance[:, 0] / radius, *PUPIL)) * (np.minimum(usual, pupil) - usual)
+    # Between narrow lids no pupil is seen, without which an iris is a button; in a blurred picture it would be a dot.
+    pupil = np.minimum(usual, PUPIL_DARK * usual[:, _WITHIN].mean(1, keepdims=True))
+    fine = 1 - smoothstep(pixel / (PUPIL[1] * radius), *PUPIL_SEEN)
+    usual += fine * (1 - smoothstep(distance[:, 0] / radius, *PUPIL)) * (pupil - usual)
     # Near an iris white is mixed with its rim, and shaded: all of it is alike.
     beside = here & (distance > ROUND[1] * radius)
     if beside.any():
@@ -261,10 +266,12 @@ def _usual(view: Tensor, cheeks: np.ndarray, eye: Seen, disc: tuple[float, float
 
 
 def _less_of(skin: np.ndarray, white: np.ndarray) -> np.ndarray:
-    """The colour of the ``white [3]`` of an eye without what it has of the hue of the ``skin [3]`` around, beyond what it has on eyes that are seen well."""
+    """The colour of the ``white [3]`` of an eye without what it has of the hue of the ``skin [3]`` around, beyond what it has on eyes that are seen well.
+    Where skin is redder than that of anybody, the light is, or a varnish, which white shows as well."""
     own, others = (np.log((colors + DARK) / (colors.mean() + DARK)) for colors in (white, skin))
     share = own @ others / max(others @ others, 1e-6)
-    return white * np.exp(-max(share - OF_SKIN, 0.0) * others)
+    own_hue = REDDEST / max(others[0] - others[2], REDDEST)
+    return white * np.exp(-max(share - 1 + (1 - OF_SKIN) * own_hue, 0.0) * others)
 
 
 def _shade(view: Tensor, eye: Seen, disc: tuple[float, float, float], usual: np.ndarray) -> np.ndarray:
