@@ -18,7 +18,6 @@ from torch import Tensor
 from ..faces.landmarks import AT, OVAL, UPPER_LIDS
 from ..faces.lids import seen_at
 from ..faces.shading import GAMMA, TINT
-from ..geometry.grid import pixel_centers
 from ..geometry.neighbours import of_three
 from ..geometry.sampling import interpolate
 from .brows import DrawnOut, drawn_out, keep_lashes, stays_on
@@ -80,10 +79,9 @@ class MovedFace:
         before, after = torch.stack([face.landmarks, moved]).double().cpu().numpy()
         if face.glasses is not None:
             rims = Rims(face.glasses, before)
-            still = 1 - rims.behind(pixel_centers(*self.skin.shape[2:], device))[:, None]
-            self.skin[:, :2] = rims.hold(self.skin[:, :2], after)
-            self.skin[:, 2:3] *= still if face.glasses.dark else 1.0  # light passes clear lenses,
-            self.skin[:, 3:] *= still  # but a rim is no crease
+            self.skin[:, :2], free = rims.hold(self.skin[:, :2], after)
+            self.skin[:, 2:3] *= free if face.glasses.dark else 1.0  # light passes clear lenses,
+            self.skin[:, 3:] *= free  # but a rim is no crease
             after += (before - after) * rims.behind(torch.from_numpy(before)).numpy()[:, None]
         else:
             stays = stays_on(face, before)

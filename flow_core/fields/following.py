@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import torch
 from torch import Tensor
 from torch.utils.weak import WeakIdKeyDictionary
@@ -15,7 +17,7 @@ from .closing import Grin, at_rest, gone
 from .curves import UPPER_SHUTS, opens
 from .eyes import IRIS, MARGIN, UPPER_OPENS
 from .gaze import eyelids_and_gaze
-from .named_units import mean_of, moved_by, of_mesh
+from .named_units import mean_of, moved_by, of_mesh, share_of
 from .smooth import smoothstep
 
 # Shares of what draws lips out besides a smile, and the smile up to which that counts, and from which on the smile says all
@@ -121,8 +123,16 @@ def smiling(rig: Rig, units: Tensor) -> Tensor:
 def drawn_out(rig: Rig, units: Tensor, smile: float) -> Tensor:
     """How much the lips of faces with units ``[N,U]`` are drawn out over their teeth, ``[N]``: by a smile, and where ``smile``, that of the face as it was, is
     none by what bares teeth otherwise, of which a jaw that drops is none."""
-    bared = sum(share * mean_of(rig, units, name) for name, share in BARED.items())
-    return smiling(rig, units) + bared.clamp(min=0) * (1 - smoothstep(smile, *SMILES))
+    smiles, bared = (units @ _drawing(rig)).unbind(-1)
+    return smiles + bared.clamp(min=0) * (1 - smoothstep(smile, *SMILES))
+
+
+@functools.lru_cache(maxsize=2)
+def _drawing(rig: Rig) -> Tensor:
+    """``[U,2]``: how much each unit at 1 smiles, and bares teeth otherwise (:data:`BARED`)."""
+    with torch.inference_mode(False):
+        bared = sum(share * share_of(rig, name) for name, share in BARED.items())
+        return torch.stack([share_of(rig, "mouthSmile"), bared], 1)
 
 
 __all__ = ["drawn_out", "landmarks_after", "lips_settled", "skin_after", "smiling"]

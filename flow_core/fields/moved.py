@@ -153,7 +153,7 @@ def _skull(face: Face, after: Tensor) -> Skull:
     )
     return Skull(
         lip, turned[4:], face.colors, low + turned[2], float(after @ tilts), tuple(turned[3].tolist()),
-        BARED * (1 - PURSED * min(pursed, 1.0)), face.landmarks, face.fitted.shape[0],
+        BARED * (1 - PURSED * min(pursed, 1.0)), face.child, face.fitted.shape[0],
         smoothstep(min(raised, lowered), *GRITS) * (1 - smoothstep(smile, *SMILES)),
     )  # fmt: skip
 
