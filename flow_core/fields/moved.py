@@ -114,7 +114,7 @@ def moved_face(face: Face, field: MusclesField, size: int = RASTER, after: Tenso
             lines.append(wrinkles.lines)
         skull = _skull(face, after)
         if face.view is not None:
-            corners = pits(face.view, face.creases, landmarks, moved, tuple(smiles.tolist()))
+            corners = pits(face, moved, tuple(smiles.tolist()))
     return MovedFace(face, moved, shift, part.triangles, seen, lids, gaze, teeth, skull,
                      sum(folds) if folds else None, [patch for patch in lines if patch is not None], corners)  # fmt: skip
 
