@@ -83,6 +83,11 @@ class Face:
         return self.view if self.view is not None and self.pixel >= WIDEN / self.view.shape[-1] else None
 
     @functools.cached_property
+    def small(self) -> Face:
+        """The face in a picture whose pixels are those of :attr:`view`."""
+        return replace(self, pixel=WIDEN / self.view.shape[-1])
+
+    @functools.cached_property
     def flesh(self) -> float:
         """How much its cheeks have the red of flesh, 0..1: 0 where the picture has no colours, or one for all, and on statues. 1 where nobody kept
         what it looks like."""
