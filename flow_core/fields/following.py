@@ -123,16 +123,16 @@ def smiling(rig: Rig, units: Tensor) -> Tensor:
 def drawn_out(rig: Rig, units: Tensor, smile: float) -> Tensor:
     """How much the lips of faces with units ``[N,U]`` are drawn out over their teeth, ``[N]``: by a smile, and where ``smile``, that of the face as it was, is
     none by what bares teeth otherwise, of which a jaw that drops is none."""
-    smiles, bared = (units @ _drawing(rig)).unbind(-1)
+    smiles, *means = (units @ _drawing(rig)).unbind(-1)
+    bared = sum(share * mean for share, mean in zip(BARED.values(), means, strict=True))
     return smiles + bared.clamp(min=0) * (1 - smoothstep(smile, *SMILES))
 
 
 @functools.lru_cache(maxsize=2)
 def _drawing(rig: Rig) -> Tensor:
-    """``[U,2]``: how much each unit at 1 smiles, and bares teeth otherwise (:data:`BARED`)."""
+    """``[U,1+n]``: the shares of each unit in the mean of those that smile, and in those of :data:`BARED`."""
     with torch.inference_mode(False):
-        bared = sum(share * share_of(rig, name) for name, share in BARED.items())
-        return torch.stack([share_of(rig, "mouthSmile"), bared], 1)
+        return torch.stack([share_of(rig, name) for name in ("mouthSmile", *BARED)], 1)
 
 
 __all__ = ["drawn_out", "landmarks_after", "lips_settled", "skin_after", "smiling"]

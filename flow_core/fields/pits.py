@@ -95,12 +95,14 @@ def pits(face: Face, moved: Tensor, smiles: tuple[float, float]) -> list[Pit]:
     if not gone:
         return []
 
-    def made() -> tuple[list[Box], Tensor, Tensor]:
+    def made() -> tuple[list[Box], Tensor, Tensor, Tensor]:
         with torch.inference_mode(False):  # what is kept may be asked for outside of it
             return _without(face.view, face.creases, face.landmarks)
 
-    boxes, paint, half = kept_with(_BARE, face, None, made)
-    paint = torch.cat([gone * paint[:, :4], paint[:, 4:]], 1)
+    boxes, half, bare, (near, dark) = kept_with(_BARE, face, None, made)
+    cover = gone * near * dark
+    cover[..., [0, -1], :] = cover[..., [0, -1]] = 0
+    paint = torch.cat([bare[:, :3] * cover, cover, bare[:, 3:]], 1)
     reach, found = half * half.new_tensor(DRAWN), []
     for i, (end, box) in enumerate(zip(ends, boxes, strict=True)):
         (x0, y0), (x1, y1) = (moved[end] - reach).tolist(), (moved[end] + reach).tolist()
@@ -111,9 +113,9 @@ def pits(face: Face, moved: Tensor, smiles: tuple[float, float]) -> list[Pit]:
 _BARE = WeakKeyDictionary()  # face -> :func:`_without`: an edit asks many times
 
 
-def _without(view: Tensor, creases: Tensor | None, landmarks: Tensor) -> tuple[list[Box], Tensor, Tensor]:
-    """The corners of a mouth without what is dark there: their boxes; what is painted there at most, ``[2,7,SIDE,SIDE]`` as :attr:`Pit.paint`; and
-    half the sides of a box ``[2]``, crop fractions.
+def _without(view: Tensor, creases: Tensor | None, landmarks: Tensor) -> tuple[list[Box], Tensor, Tensor, Tensor]:
+    """The corners of a mouth without what is dark there: their boxes; half the sides of these ``[2]``, crop fractions; ``[2,6,SIDE,SIDE]`` sRGB, and
+    what creases of the skin around are there; and how near the middle places are, and how far they are to be covered, ``[2,2,1,SIDE,SIDE]`` 0..1.
 
     Args:
         view: ``[1,3,n,n]`` the face, as of :func:`flow_core.faces.shown.view`.
@@ -147,11 +149,9 @@ def _without(view: Tensor, creases: Tensor | None, landmarks: Tensor) -> tuple[l
     bare = filled(torch.cat([colors, evened], 1), known.clamp(min=1e-4))
     black = 1 - (1 - TRACE) / (1 - (-depth).exp()).clamp(min=1e-3)
     cover = torch.maximum(MOST * largest(hidden, 7), largest(black.clamp(min=0), 5))
-    cover = near * F.avg_pool2d(cover, 5, 1, 2)
-    cover[..., [0, -1], :] = cover[..., [0, -1]] = 0
-    paint = torch.cat([bare[:, :3] * cover, cover, bare[:, 3:]], 1)
+    cover = F.avg_pool2d(cover, 5, 1, 2)
     boxes = [(*(middle - half).tolist(), *(middle + half).tolist()) for middle in middles]
-    return boxes, paint, half
+    return boxes, half, bare, torch.stack([near.expand_as(cover), cover])
 
 
 __all__ = ["Pit", "pits"]
