@@ -41,7 +41,8 @@ def landmarks_after(face: FittedFace, landmarks: Tensor, units: Tensor) -> Tenso
     moved = skin_after(face, landmarks, units)
     # Few of many rows differ in the units of lids and gaze.
     of_lids, which = torch.where(of_mesh(rig), shown, units).unique(dim=0, return_inverse=True)
-    rows = [eyelids_and_gaze(shown, row, rig.unit_names) for row in of_lids]
+    before = shown.tolist()
+    rows = [eyelids_and_gaze(before, row, rig.unit_names) for row in of_lids.tolist()]
     lids, gaze = (moved.new_tensor(v)[which] for v in zip(*rows, strict=True))
     for side in (0, 1):
         ring = [AT[i] for i in EYES[side]]

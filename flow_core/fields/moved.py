@@ -92,7 +92,7 @@ def moved_face(face: Face, field: MusclesField, size: int = RASTER, after: Tenso
         corners = torch.cat([part.rings["lips_inner_upper"][[0, -1]], part.rings["lips_outer_upper"][[0, -1]]])
         shaped = fitted.turned(part.moved(torch.zeros_like(shown), controls)[None])[0]
         teeth = tuple(shaped[corners, :2].mean(0).tolist())
-    lids, gaze = eyelids_and_gaze(shown, after, part.unit_names)
+    lids, gaze = eyelids_and_gaze(shown.tolist(), after.tolist(), part.unit_names)
     if face.glasses is not None and face.glasses.dark:
         lids, gaze = [1.0, 1.0], [(0.0, 0.0), (0.0, 0.0)]
     skull, shift, folds, lines, corners = None, -change[:, :2], [], [], []
