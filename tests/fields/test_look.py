@@ -45,6 +45,20 @@ def test_a_look_sees_what_the_warp_shows(crop: Crop, astronaut: Tensor) -> None:
     assert (whole - look.before).abs().max() > 0.4
 
 
+def test_a_face_that_is_edited_again_is_read_once(crop: Crop, monkeypatch: pytest.MonkeyPatch) -> None:
+    crop, pictures = replace(crop, view=crop.view.clone()), []
+
+    def reading(seen: Tensor) -> Tensor:
+        pictures.append(seen)
+        return read_picture(seen)
+
+    monkeypatch.setattr("flow_core.fields.look.read_picture", reading)
+    for strength in (1.0, 0.5):
+        neutral().scale(strength).flow(crop=crop)
+    assert len(pictures) == 3  # as it is, and as either edit leaves it
+    assert sum(torch.equal(seen, crop.view) for seen in pictures) == 1
+
+
 def test_a_face_at_rest_shows_less_than_its_landmarks_do(finder: Detector) -> None:
     """Of squints and frowns that are to go, less is left in the picture where it is looked at."""
     image = picture.read(PEOPLE / "20.jpg").rgb
