@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from itertools import islice
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -107,17 +106,10 @@ class MovedFace:
             tint = light.new_tensor(self.tint)[:, None, None] / GAMMA
             light = light * tint
         planes = points[0].movedim(-1, 0).contiguous()  # of pairs all would take several times as long
-        parts, lines = self._parts(), self.lines if light is not None else ()
-        grains = [self.grain] if light is not None and self.grain is not None else []
-        reaches = [part.box for part in (*parts, *lines, *grains)] + [
-            part.reach for part in (*self.drawn_out, *self.pits)
-        ]
-        found = iter(within(planes, reaches))  # all at once: the points are looked through for them only once
-        at_parts, at_lines, at_grains, at_drawn, at_pits = (
-            list(islice(found, len(of))) for of in (parts, lines, grains, self.drawn_out, self.pits)
-        )
+        parts, found = self._parts(), within(planes, self._reaches())
+        others = iter(found[len(parts) :])
         flat, moves, dark, painted, inside = planes.flatten(1), skin.view(2, -1), None, None, None
-        eyes = [(part, at) for part, at in zip(parts, at_parts, strict=True) if isinstance(part, Eye) and len(at)]
+        eyes = [(part, at) for part, at in zip(parts, found, strict=False) if isinstance(part, Eye) and len(at)]
         if eyes:
             most = max(len(at) for _, at in eyes)
             # both eyes at once; of the smaller one the last point is asked again
@@ -156,15 +148,15 @@ class MovedFace:
                 if light is not None:
                     light = light.clone() if light.shape[1] == 3 else light.expand(-1, 3, -1, -1).clone()
                     light.view(3, -1)[:, at] += lighter
-        for patch, at in zip(lines, at_lines, strict=True):
-            if len(at):
-                light.view(3, -1)[:, at] += patch.at(flat.index_select(1, at)) * tint[:, 0]
-        for part, at in zip(self.drawn_out, at_drawn, strict=True):
+        for lines, at in zip(self.lines, others, strict=False):
+            if light is not None and len(at):
+                light.view(3, -1)[:, at] += lines.at(flat.index_select(1, at)) * tint[:, 0]
+        for part, at in zip(self.drawn_out, others, strict=False):
             if len(at):
                 paint = part.paint.at(flat.index_select(1, at) + moves.index_select(1, at))
                 painted = skin.new_zeros(1, 4, *skin.shape[2:]) if painted is None else painted
                 _paint_under(painted, at, paint)  # lashes and lids that shut
-        at = at_parts[-1]
+        at = found[len(parts) - 1]
         if len(at):
             here = flat.index_select(1, at)
             lips = lips_at(self.mouth, *here)
@@ -182,14 +174,15 @@ class MovedFace:
                 painted.view(4, -1)[:, at] = paints
             if self.pits or self.grain is not None:
                 inside = skin.new_zeros(skin.shape[2:]).flatten().index_copy_(0, at, cover)
-        for one, at in zip(grains, at_grains, strict=True):
-            if len(at):
+        if self.grain is not None:
+            at = next(others)
+            if light is not None and len(at):
                 here = flat.index_select(1, at)
-                finest = one.at(here, here + moves.index_select(1, at))
+                finest = self.grain.at(here, here + moves.index_select(1, at))
                 if inside is not None:
                     finest = finest * (1 - inside.index_select(0, at))
                 light.view(light.shape[1], -1)[:, at] += finest
-        for pit, at in zip(self.pits, at_pits, strict=True):
+        for pit, at in zip(self.pits, others, strict=False):
             if len(at):
                 lit = None if light is None else light.view(light.shape[1], -1).index_select(1, at)
                 faded = fading.view(fading.shape[1], -1).index_select(1, at) if fading.shape[1] else flat[:0]
@@ -213,6 +206,18 @@ class MovedFace:
     def _parts(self) -> list[Eye | Mouth]:
         """What has sharp borders: eyes in which more than the skin moves, and, last, the mouth."""
         return [*(eye for eye in self.eyes if not eye.still), self.mouth]
+
+    def _reaches(self) -> list[Box]:
+        """Where something is seen of each of :meth:`_parts`, the lines, what is painted below brows, the grain and the pits: all in one list, so that
+        points are looked through for them only once."""
+        lines, grains = [lines.box for lines in self.lines], [] if self.grain is None else [self.grain.box]
+        return [
+            *self.boxes(),
+            *lines,
+            *(part.reach for part in self.drawn_out),
+            *grains,
+            *(pit.reach for pit in self.pits),
+        ]
 
     def boxes(self) -> list[Box]:
         """Where layers meet."""
