@@ -7,8 +7,7 @@ dataset whose file name has an even number. Landmarks alone are asked; nothing h
 
 from __future__ import annotations
 
-import functools
-
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -25,25 +24,20 @@ CONSTANT = 178.9
 CHILD = 4.0, 10.0  # of the sum: up to which a face is no small child's, and from which on it surely is a baby's
 # Yaw and pitch as of :func:`flow_core.faces.landmarks.pose`, from which on proportions tell less, and nothing
 TURNED = 0.12, 0.3
+# Rows of the landmarks: the first ends of WAYS, the last ones, and the chin
+_ENDS = [AT[i] for i in (*(first for first, _ in WAYS), *(last for _, last in WAYS), CHIN)]
 
 
 def childlike(places: Tensor) -> Tensor:
     """``[B]`` 0..1 for landmarks ``[B,161,2]``: 0 for faces of adults and of children at school."""
-    first, last, chin = places.index_select(1, _ends(places.device)).split((len(WAYS), len(WAYS), 1), 1)
+    # A few numbers, which NumPy takes a third of the time for.
+    first, last, chin = np.split(places.detach().cpu().numpy()[:, _ENDS], [len(WAYS), 2 * len(WAYS)], 1)
     # from the middle between the eyes to the chin, too
-    across = torch.cat([last - first, chin - (first[:, :1] + last[:, :1]) / 2], 1)
-    eyes, width, height, nose, nostrils, left, right, chin = across.norm(dim=-1).clamp(min=1e-6).unbind(-1)
-    shares = torch.stack([(left + right) / 2 / width, height / width, nose / eyes, nostrils / eyes, chin / eyes], -1)
-    score = shares.clamp(min=1e-6).log() @ shares.new_tensor(WEIGHTS) + CONSTANT
+    across = np.concatenate([last - first, chin - (first[:, :1] + last[:, :1]) / 2], 1)
+    eyes, width, height, nose, nostrils, left, right, chin = np.hypot(*across.T).clip(1e-6)
+    shares = np.stack([(left + right) / 2 / width, height / width, nose / eyes, nostrils / eyes, chin / eyes], 1)
+    score = torch.from_numpy(np.log(shares.clip(1e-6)) @ np.array(WEIGHTS) + CONSTANT).to(places)
     if not (score > CHILD[0]).any():  # most people are grown up
         return torch.zeros_like(score)
     aside = pose(places)[:, :2].abs().amax(1)
     return ramp(score, *CHILD) * (1 - ramp(aside, *TURNED))
-
-
-@functools.lru_cache(maxsize=2)
-def _ends(device: torch.device) -> Tensor:
-    """Which landmarks are the first ends of :data:`WAYS`, the last ones, and the chin."""
-    with torch.inference_mode(False):
-        first, last = zip(*WAYS, strict=True)
-        return torch.tensor([AT[i] for i in (*first, *last, CHIN)], device=device)

@@ -249,6 +249,8 @@ def _bite(light: Tensor, tooth: Tensor) -> tuple[Tensor, Tensor]:
     shown = (3 * tooth).clamp(max=1) * light
     above, below = shown.cummax(1).values, shown.flip(1).cummax(1).values.flip(1)
     depth = (torch.minimum(above, below) - light).clamp(0, DEEPEST)
+    if not ((depth.amax(1) > SEEN).float().mean(1) > BITES).any():  # as where lips meet: no path is dark enough
+        return torch.zeros_like(depth[:, 0]), depth.new_zeros(len(depth), 1, dtype=torch.bool)
     paths, best, slopes = [], depth[..., 0], -LEVEL * (torch.arange(2 * STEEP + 1) - STEEP).abs()
     for k in range(1, depth.shape[2]):
         steps, from_row = (

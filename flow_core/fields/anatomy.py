@@ -18,7 +18,6 @@ from torch import Tensor
 from ..faces.landmarks import AT, OVAL, UPPER_LIDS
 from ..faces.lids import seen_at
 from ..faces.shading import GAMMA, TINT
-from ..geometry.grid import pixel_centers
 from ..geometry.neighbours import of_three
 from ..geometry.sampling import interpolate
 from .brows import DrawnOut, drawn_out, keep_lashes, stays_on
@@ -80,10 +79,9 @@ class MovedFace:
         before, after = torch.stack([face.landmarks, moved]).double().cpu().numpy()
         if face.glasses is not None:
             rims = Rims(face.glasses, before)
-            still = 1 - rims.behind(pixel_centers(*self.skin.shape[2:], device))[:, None]
-            self.skin[:, :2] = rims.hold(self.skin[:, :2], after)
-            self.skin[:, 2:3] *= still if face.glasses.dark else 1.0  # light passes clear lenses,
-            self.skin[:, 3:] *= still  # but a rim is no crease
+            self.skin[:, :2], free = rims.hold(self.skin[:, :2], after)
+            self.skin[:, 2:3] *= free if face.glasses.dark else 1.0  # light passes clear lenses,
+            self.skin[:, 3:] *= free  # but a rim is no crease
             after += (before - after) * rims.behind(torch.from_numpy(before)).numpy()[:, None]
         else:
             stays = stays_on(face, before)
@@ -108,10 +106,10 @@ class MovedFace:
             tint = light.new_tensor(self.tint)[:, None, None] / GAMMA
             light = light * tint
         planes = points[0].movedim(-1, 0).contiguous()  # of pairs all would take several times as long
-        parts = self._parts()
-        found = within(planes, self.boxes())
+        parts, found = self._parts(), within(planes, self._reaches())
+        others = iter(found[len(parts) :])
         flat, moves, dark, painted, inside = planes.flatten(1), skin.view(2, -1), None, None, None
-        eyes = [(part, at) for part, at in zip(parts, found, strict=True) if isinstance(part, Eye) and len(at)]
+        eyes = [(part, at) for part, at in zip(parts, found, strict=False) if isinstance(part, Eye) and len(at)]
         if eyes:
             most = max(len(at) for _, at in eyes)
             # both eyes at once; of the smaller one the last point is asked again
@@ -150,18 +148,16 @@ class MovedFace:
                 if light is not None:
                     light = light.clone() if light.shape[1] == 3 else light.expand(-1, 3, -1, -1).clone()
                     light.view(3, -1)[:, at] += lighter
-        for lines in self.lines if light is not None else ():
-            (at,) = within(planes, [lines.box])
-            if len(at):
+        for lines, at in zip(self.lines, others, strict=False):
+            if light is not None and len(at):
                 light.view(3, -1)[:, at] += lines.at(flat.index_select(1, at)) * tint[:, 0]
-        for part in self.drawn_out:
-            (at,) = within(planes, [part.reach])
+        for part, at in zip(self.drawn_out, others, strict=False):
             if len(at):
                 here = flat.index_select(1, at)
                 paint = part.at(here, here + moves.index_select(1, at))
                 painted = skin.new_zeros(1, 4, *skin.shape[2:]) if painted is None else painted
                 _paint_under(painted, at, paint)  # lashes and lids that shut
-        at = found[-1]
+        at = found[len(parts) - 1]
         if len(at):
             here = flat.index_select(1, at)
             lips = lips_at(self.mouth, *here)
@@ -179,16 +175,15 @@ class MovedFace:
                 painted.view(4, -1)[:, at] = paints
             if self.pits or self.grain is not None:
                 inside = skin.new_zeros(skin.shape[2:]).flatten().index_copy_(0, at, cover)
-        if light is not None and self.grain is not None:
-            (at,) = within(planes, [self.grain.box])
-            if len(at):
+        if self.grain is not None:
+            at = next(others)
+            if light is not None and len(at):
                 here = flat.index_select(1, at)
                 finest = self.grain.at(here, here + moves.index_select(1, at))
                 if inside is not None:
                     finest = finest * (1 - inside.index_select(0, at))
                 light.view(light.shape[1], -1)[:, at] += finest
-        for pit in self.pits:
-            (at,) = within(planes, [pit.reach])
+        for pit, at in zip(self.pits, others, strict=False):
             if len(at):
                 lit = None if light is None else light.view(light.shape[1], -1).index_select(1, at)
                 faded = fading.view(fading.shape[1], -1).index_select(1, at) if fading.shape[1] else flat[:0]
@@ -212,6 +207,18 @@ class MovedFace:
     def _parts(self) -> list[Eye | Mouth]:
         """What has sharp borders: eyes in which more than the skin moves, and, last, the mouth."""
         return [*(eye for eye in self.eyes if not eye.still), self.mouth]
+
+    def _reaches(self) -> list[Box]:
+        """Where something is seen of each of :meth:`_parts`, the lines, what is painted below brows, the grain and the pits: all in one list, so that
+        points are looked through for them only once."""
+        lines, grains = [lines.box for lines in self.lines], [] if self.grain is None else [self.grain.box]
+        return [
+            *self.boxes(),
+            *lines,
+            *(part.reach for part in self.drawn_out),
+            *grains,
+            *(pit.reach for pit in self.pits),
+        ]
 
     def boxes(self) -> list[Box]:
         """Where layers meet."""

@@ -91,6 +91,14 @@ def read(tables: Tensor, share: Tensor) -> Tensor:
     return torch.lerp(low, high, t.flatten()).view(len(flat), rows, -1)
 
 
+def looked_up(tables: np.ndarray, share: np.ndarray) -> np.ndarray:
+    """Tables ``[K,TABLE]`` at shares ``[...]`` of the way across, linear between samples: ``[K,...]``."""
+    x = share.clip(0, 1) * (TABLE - 1)
+    i = x.astype(np.int64).clip(max=TABLE - 2)
+    low = tables.take(i, 1)
+    return low + (tables.take(i + 1, 1) - low) * (x - i)
+
+
 def opens(share: Any, height: Any) -> Any:
     """By which share of its ``height``, in its widths, an eye opens that is asked to open by ``share``, numbers or tensors: as asked at first, and
     hardly beyond :data:`WIDEST`.

@@ -20,7 +20,7 @@ from ..faces.creases import DARK
 from ..faces.landmarks import AT, CHEEKS
 from ..faces.lids import seen_at
 from ..once import kept_with
-from .curves import SAMPLES, Frame
+from .curves import SAMPLES, Frame, looked_up
 from .smooth import smoothstep
 
 if TYPE_CHECKING:
@@ -91,21 +91,20 @@ def arcs_of(
         ``[6,2,RADII]`` on its left and right: the distance at which something was seen, an angle in the middle of what was, and, from there on, how far
         up it was seen and is to be seen, and how far down; angles are 0 beside the centre and pi / 2 above it.
     """
-    (center, middle), along, (upper, lower), (top, bottom) = iris, SAMPLES * length, seen, after
+    (center, middle), (upper, lower), (top, bottom) = iris, seen, after
     if uncovered(seen, after) < LEAST * length:
         return None
     upper = upper + np.minimum(shade[0], 2 * (upper - top).clip(min=0))
     lower = lower - np.minimum(shade[1], 2 * (bottom - lower).clip(min=0))
+    sides, farthest = np.array([-1, 1]), np.array([center, length - center])
+    radius = (np.arange(RADII) / (RADII - 1) * farthest[:, None]).clip(min=1e-6)[..., None]  # [2,RADII,1]
+    angle = np.linspace(-math.pi / 2, math.pi / 2, ANGLES)
+    a, b = center + sides[:, None, None] * radius * np.cos(angle), middle - radius * np.sin(angle)
+    edges = looked_up(np.stack([upper, top, lower, bottom]), a / length)
+    # of first and last, before and now, and sides
+    ends = _ends(np.minimum(b - edges[:2], edges[2:] - b), angle)
     found = []
-    for side in (-1, 1):
-        farthest = center if side < 0 else length - center
-        radius = (np.arange(RADII) / (RADII - 1) * farthest).clip(min=1e-6)[:, None]
-        angle = np.linspace(-math.pi / 2, math.pi / 2, ANGLES)
-        a, b = center + side * radius * np.cos(angle), middle - radius * np.sin(angle)
-        before, now = (
-            _ends(np.minimum(b - np.interp(a, along, low), np.interp(a, along, high) - b), angle)
-            for low, high in ((upper, lower), (top, bottom))
-        )
+    for radii, (before, now) in zip(radius[..., 0], ends.transpose(2, 1, 0, 3), strict=True):
         known = before[1] > before[0]
         if not known.any():
             return None
@@ -117,7 +116,7 @@ def arcs_of(
         level = np.clip(0.0, low + margin, high - margin)
         found.append(
             [
-                radius[nearest, 0],
+                radii[nearest],
                 level,
                 high - level,
                 np.maximum(now[1], high) - level,
@@ -129,17 +128,16 @@ def arcs_of(
 
 
 def _ends(inside: np.ndarray, angle: np.ndarray) -> np.ndarray:
-    """First and last angle ``[2,R]`` at which ``inside [R,A]`` is above 0, between samples; the last one below the first where it nowhere is."""
+    """First and last angle ``[2,...]`` at which ``inside [...,A]`` is above 0, between samples; the last one below the first where it nowhere is."""
     here = inside > 0
-    rows, last = np.arange(len(inside)), len(angle) - 1
-    ends = []
-    for first, way in ((here.argmax(1), -1), (last - here[:, ::-1].argmax(1), 1)):
+    some, last, ends = here.any(-1), len(angle) - 1, []
+    for first, way in ((here.argmax(-1), -1), (last - here[..., ::-1].argmax(-1), 1)):
         beyond = (first + way).clip(0, last)
-        within, without = inside[rows, first], inside[rows, beyond]
+        within, without = (np.take_along_axis(inside, at[..., None], -1)[..., 0] for at in (first, beyond))
         share = np.where(beyond == first, 0.0, within / np.maximum(within - without, 1e-9)).clip(0, 1)
         ends.append(angle[first] + share * (angle[beyond] - angle[first]))
     low, high = ends
-    return np.stack([np.where(here.any(1), low, 1.0), np.where(here.any(1), high, 0.0)])
+    return np.stack([np.where(some, low, 1.0), np.where(some, high, 0.0)])
 
 
 class Eyeball(NamedTuple):

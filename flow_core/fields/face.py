@@ -83,6 +83,11 @@ class Face:
         return self.view if self.view is not None and self.pixel >= WIDEN / self.view.shape[-1] else None
 
     @functools.cached_property
+    def small(self) -> Face:
+        """The face in a picture whose pixels are those of :attr:`view`."""
+        return replace(self, pixel=WIDEN / self.view.shape[-1])
+
+    @functools.cached_property
     def flesh(self) -> float:
         """How much its cheeks have the red of flesh, 0..1: 0 where the picture has no colours, or one for all, and on statues. 1 where nobody kept
         what it looks like."""
@@ -92,18 +97,22 @@ class Face:
         return min(max((redness - FLESH[0]) / (FLESH[1] - FLESH[0]), 0.0), 1.0)
 
     @functools.cached_property
+    def child(self) -> float:
+        """How far it is a baby's or a toddler's, 0..1."""
+        return childlike(self.landmarks[None]).item()
+
+    @functools.cached_property
     def smooth(self) -> float:
         """How far the skin between and above its brows has no lines, 0..1: a baby's, or without creases where somebody looked for them."""
-        child = childlike(self.landmarks[None]).item()
-        if self.creases is None or child == 1:
-            return child
+        if self.creases is None or self.child == 1:
+            return self.child
         left, right = self.landmarks[[AT[eye[8]] for eye in EYES]]
         across = right - left
         up = torch.stack([across[1], -across[0]])
         aside, high = (torch.linspace(*ends, COUNT, device=up.device) for ends in (ASIDE, ABOVE))
         points = (left + right) / 2 + aside[:, None, None] * across + high[:, None] * up
         creased = interpolate(self.creases, points[None], "bilinear").clamp(min=0).mean().item()
-        return max(child, 1 - smoothstep(creased, *CREASED))
+        return max(self.child, 1 - smoothstep(creased, *CREASED))
 
     @functools.cached_property
     def bare(self) -> Tensor:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import torch
 from torch import Tensor
 from torch.utils.weak import WeakIdKeyDictionary
@@ -15,7 +17,7 @@ from .closing import Grin, at_rest, gone
 from .curves import UPPER_SHUTS, opens
 from .eyes import IRIS, MARGIN, UPPER_OPENS
 from .gaze import eyelids_and_gaze
-from .named_units import mean_of, moved_by, of_mesh
+from .named_units import mean_of, moved_by, of_mesh, share_of
 from .smooth import smoothstep
 
 # Shares of what draws lips out besides a smile, and the smile up to which that counts, and from which on the smile says all
@@ -39,7 +41,8 @@ def landmarks_after(face: FittedFace, landmarks: Tensor, units: Tensor) -> Tenso
     moved = skin_after(face, landmarks, units)
     # Few of many rows differ in the units of lids and gaze.
     of_lids, which = torch.where(of_mesh(rig), shown, units).unique(dim=0, return_inverse=True)
-    rows = [eyelids_and_gaze(shown, row, rig.unit_names) for row in of_lids]
+    before = shown.tolist()
+    rows = [eyelids_and_gaze(before, row, rig.unit_names) for row in of_lids.tolist()]
     lids, gaze = (moved.new_tensor(v)[which] for v in zip(*rows, strict=True))
     for side in (0, 1):
         ring = [AT[i] for i in EYES[side]]
@@ -121,8 +124,16 @@ def smiling(rig: Rig, units: Tensor) -> Tensor:
 def drawn_out(rig: Rig, units: Tensor, smile: float) -> Tensor:
     """How much the lips of faces with units ``[N,U]`` are drawn out over their teeth, ``[N]``: by a smile, and where ``smile``, that of the face as it was, is
     none by what bares teeth otherwise, of which a jaw that drops is none."""
-    bared = sum(share * mean_of(rig, units, name) for name, share in BARED.items())
-    return smiling(rig, units) + bared.clamp(min=0) * (1 - smoothstep(smile, *SMILES))
+    smiles, *means = (units @ _drawing(rig)).unbind(-1)
+    bared = sum(share * mean for share, mean in zip(BARED.values(), means, strict=True))
+    return smiles + bared.clamp(min=0) * (1 - smoothstep(smile, *SMILES))
+
+
+@functools.lru_cache(maxsize=2)
+def _drawing(rig: Rig) -> Tensor:
+    """``[U,1+n]``: the shares of each unit in the mean of those that smile, and in those of :data:`BARED`."""
+    with torch.inference_mode(False):
+        return torch.stack([share_of(rig, name) for name in ("mouthSmile", *BARED)], 1)
 
 
 __all__ = ["drawn_out", "landmarks_after", "lips_settled", "skin_after", "smiling"]

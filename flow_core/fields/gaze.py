@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Sequence
 
@@ -28,20 +29,19 @@ LEVEL, ASKED = 0.6, 0.3  # share by which a gaze up or down relaxes, and from wh
 
 
 def eyelids_and_gaze(
-    before: Tensor, after: Tensor, names: Sequence[str]
+    before: Sequence[float], after: Sequence[float], names: tuple[str, ...]
 ) -> tuple[list[float], list[tuple[float, float]]]:
     """What the units of eyelids and gaze ask of the eyes on the viewer's left and right.
 
     Args:
-        before: ``[U]`` units and
-        after: ``[U]``.
+        before: U units, numbers, and
+        after: U.
         names: of the units.
 
     Returns:
         Factors of both eyes' openings, and shifts of both irises in widths of the eye, x and y.
     """
-    at = {n: i for i, n in enumerate(names)}
-    before, after = before.tolist(), after.tolist()
+    at = _places_of(names)
     factors, shifts = [], []
     for side, out in (("Right", -1), ("Left", 1)):  # the person's right eye is the viewer's left one
         wide, up, down, outwards, inwards = (
@@ -54,6 +54,11 @@ def eyelids_and_gaze(
         factors.append(min(max(factor, 0.0), 1.6))
         shifts.append((LOOK_ASIDE * out * (outwards - inwards), LOOK_HIGH * (down - up)))
     return factors, shifts
+
+
+@functools.lru_cache(maxsize=2)
+def _places_of(names: tuple[str, ...]) -> dict[str, int]:
+    return {n: i for i, n in enumerate(names)}
 
 
 def eye_to_show(shut: float, cast_down: float) -> float:

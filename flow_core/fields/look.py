@@ -6,17 +6,20 @@ be seen. So where an edit asks for what was read in a picture, its result is dra
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable
 
 from torch import Tensor
+from torch.utils.weak import WeakIdKeyDictionary
 
 from ..faces.creases import DARK
 from ..faces.landmarks import WIDEN
 from ..faces.shown import read_picture
 from ..geometry.grid import pixel_centers
 from ..geometry.sampling import sample_grid
+from ..once import kept_with
 from .base import Flow
+
+_READ = WeakIdKeyDictionary()  # view -> what is read in it: an edit that is dragged asks again and again
 
 
 class Look:
@@ -30,10 +33,10 @@ class Look:
     def __init__(self, view: Tensor, drawn: Callable[[Tensor], Flow]) -> None:
         self.view, self.drawn = view, drawn
 
-    @functools.cached_property
+    @property
     def before(self) -> Tensor:
         """What is read in the picture as it is, ``[52]``."""
-        return read_picture(self.view)[0]
+        return kept_with(_READ, self.view, None, lambda: read_picture(self.view)[0])
 
     def after(self, units: Tensor) -> Tensor:
         """What is read in it, ``[52]``, where the face has ``units [U]``."""

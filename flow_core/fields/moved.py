@@ -92,7 +92,7 @@ def moved_face(face: Face, field: MusclesField, size: int = RASTER, after: Tenso
         corners = torch.cat([part.rings["lips_inner_upper"][[0, -1]], part.rings["lips_outer_upper"][[0, -1]]])
         shaped = fitted.turned(part.moved(torch.zeros_like(shown), controls)[None])[0]
         teeth = tuple(shaped[corners, :2].mean(0).tolist())
-    lids, gaze = eyelids_and_gaze(shown, after, part.unit_names)
+    lids, gaze = eyelids_and_gaze(shown.tolist(), after.tolist(), part.unit_names)
     if face.glasses is not None and face.glasses.dark:
         lids, gaze = [1.0, 1.0], [(0.0, 0.0), (0.0, 0.0)]
     skull, shift, folds, lines, corners = None, -change[:, :2], [], [], []
@@ -115,7 +115,7 @@ def moved_face(face: Face, field: MusclesField, size: int = RASTER, after: Tenso
         skull = _skull(face, after)
         if face.view is not None:
             frowns = mean_of(part, contracted, "mouthFrown").item()
-            corners = pits(face.view, face.creases, landmarks, moved, tuple(smiles.tolist()), frowns)
+            corners = pits(face, moved, tuple(smiles.tolist()), frowns)
     return MovedFace(face, moved, shift, part.triangles, seen, lids, gaze, teeth, skull,
                      sum(folds) if folds else None, [patch for patch in lines if patch is not None], corners)  # fmt: skip
 
@@ -154,7 +154,7 @@ def _skull(face: Face, after: Tensor) -> Skull:
     )
     return Skull(
         lip, turned[4:], face.colors, low + turned[2], float(after @ tilts), tuple(turned[3].tolist()),
-        BARED * (1 - PURSED * min(pursed, 1.0)), face.landmarks, face.fitted.shape[0],
+        BARED * (1 - PURSED * min(pursed, 1.0)), face.child, face.fitted.shape[0],
         smoothstep(min(raised, lowered), *GRITS) * (1 - smoothstep(smile, *SMILES)),
     )  # fmt: skip
 

@@ -21,7 +21,6 @@ from torch.utils.weak import WeakIdKeyDictionary
 
 from ..faces.fit import FittedFace
 from ..faces.frowning import drawn_together
-from ..faces.landmarks import WIDEN
 from ..faces.rig import load_rig
 from ..geometry.grid import pixel_centers
 from ..geometry.sampling import sample_image
@@ -388,10 +387,9 @@ def _covered(color: Tensor, dark: Tensor | None) -> Tensor:
 def looked_at(face: Face, field: MusclesField) -> Tensor:
     """:func:`units_after` of a field, batch 1, with which the picture of a face, its view, shows what is asked."""
     muscles = replace(field, controls=torch.zeros_like(field.controls), rest=None)
-    small = replace(face, pixel=WIDEN / face.view.shape[-1])
 
     def drawn(units: Tensor) -> MuscleFlow:
-        return MuscleFlow([moved_face(small, muscles, COARSE, units)], None, FEATHER, face.view.device)
+        return MuscleFlow([moved_face(face.small, muscles, COARSE, units)], None, FEATHER, face.view.device)
 
     relax, change = (v[0].to(face.landmarks) for v in (field.relax, field.units))
     return units_after(face.front, face.landmarks, relax, change, Look(face.view, drawn))

@@ -8,7 +8,8 @@ was dark, or between the lips, is filled in from the lips and the skin around.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+from weakref import WeakKeyDictionary
 
 import torch
 import torch.nn.functional as F
@@ -21,9 +22,14 @@ from ..geometry.directions import down_of
 from ..geometry.mesh import polygon_distance
 from ..geometry.neighbours import closing, filled, largest
 from ..geometry.sampling import interpolate
+from ..once import kept_with
+from .layers import Box
 from .opening import HELD
 from .patch import Patch
 from .smooth import smoothstep
+
+if TYPE_CHECKING:
+    from .face import Face
 
 SIDE = 48  # pixels of such a picture
 # How far along a mouth and across what is filled reaches, in its widths, from so far within its corners; and share of that from which on less and less is
@@ -78,26 +84,17 @@ class Pit(NamedTuple):
         return paint
 
 
-def pits(
-    view: Tensor,
-    creases: Tensor | None,
-    landmarks: Tensor,
-    moved: Tensor,
-    smiles: tuple[float, float],
-    frowns: float = 0.0,
-) -> list[Pit]:
+def pits(face: Face, moved: Tensor, smiles: tuple[float, float], frowns: float = 0.0) -> list[Pit]:
     """What is painted at the corners of a mouth; nothing where it goes on smiling, or stays shut.
 
     Args:
-        view: ``[1,3,n,n]`` the face, as of :func:`flow_core.faces.shown.view`.
-        creases: ``[1,3,n,n]`` of the skin, as of :func:`flow_core.faces.creases.creases`.
-        landmarks: ``[161,2]`` before, crop points, and
-        moved: after.
+        face: whose view is known.
+        moved: ``[161,2]`` its landmarks after, crop points.
         smiles: how much the face smiles before and after.
         frowns: how much more the corners of the mouth are drawn down after.
     """
     ends, middles = [AT[LIPS[0]], AT[LIPS[10]]], [AT[LIPS_INNER[15]], AT[LIPS_INNER[5]]]
-    before, after = ((at[middles[1], 1] - at[middles[0], 1]).item() for at in (landmarks, moved))
+    before, after = ((at[middles[1], 1] - at[middles[0], 1]).item() for at in (face.landmarks, moved))
     grins = smoothstep(before, *GRIN)
     gone = smoothstep(smiles[0] - smiles[1], *GONE) * (LINE + (1 - LINE) * grins)
     gone = max(gone, STAYS * grins * smoothstep(1 - after / max(before, 1e-3), *SHUTS))
@@ -106,6 +103,39 @@ def pits(
     hooked = smoothstep(smiles[0] - smiles[1], *TURNS) * smoothstep(frowns, *SINKS)
     if not max(gone, hooked):
         return []
+
+    def made() -> tuple[list[Box], Tensor, Tensor, Tensor]:
+        with torch.inference_mode(False):  # what is kept may be asked for outside of it
+            return _without(face.view, face.creases, face.landmarks, hooked)
+
+    boxes, half, bare, (near, dark, hook) = made() if hooked else kept_with(_BARE, face, None, made)
+    cover = torch.maximum(gone * near * dark, hook)
+    cover[..., [0, -1], :] = cover[..., [0, -1]] = 0
+    paint = torch.cat([bare[:, :3] * cover, cover, bare[:, 3:]], 1)
+    reach, found = half * half.new_tensor(DRAWN), []
+    for i, (end, box) in enumerate(zip(ends, boxes, strict=True)):
+        (x0, y0), (x1, y1) = (moved[end] - reach).tolist(), (moved[end] + reach).tolist()
+        found.append(Pit((x0, y0, x1, y1), Patch(box, paint[i : i + 1])))
+    return found
+
+
+_BARE = WeakKeyDictionary()  # face -> :func:`_without` no hook: an edit asks many times
+
+
+def _without(
+    view: Tensor, creases: Tensor | None, landmarks: Tensor, hooked: float
+) -> tuple[list[Box], Tensor, Tensor, Tensor]:
+    """The corners of a mouth without what is dark there: their boxes; half the sides of these ``[2]``, crop fractions; ``[2,6,SIDE,SIDE]`` sRGB, and
+    what creases of the skin around are there; and how near the middle places are, how far they are to be covered, and how far that is sure because of a
+    hook, ``[3,2,1,SIDE,SIDE]`` 0..1.
+
+    Args:
+        view: ``[1,3,n,n]`` the face, as of :func:`flow_core.faces.shown.view`.
+        creases: ``[1,3,n,n]`` of the skin, as of :func:`flow_core.faces.creases.creases`.
+        landmarks: ``[161,2]`` crop points.
+        hooked: how far a line that runs up from a corner is filled in, 0..1.
+    """
+    ends = [AT[LIPS[0]], AT[LIPS[10]]]
     across = landmarks[ends[1]] - landmarks[ends[0]]
     width = across.norm()
     axis = across / width
@@ -143,17 +173,10 @@ def pits(
     bare = filled(torch.cat([colors, evened], 1), known.clamp(min=1e-4))
     black = 1 - (1 - TRACE) / (1 - (-depth).exp()).clamp(min=1e-3)
     cover = torch.maximum(MOST * largest(hidden, 7), largest(black.clamp(min=0), 5))
-    cover = gone * near * F.avg_pool2d(cover, 5, 1, 2)
-    if hooked:
-        cover = torch.maximum(cover, HOOK * F.avg_pool2d(off * largest(hook, 5), 5, 1, 2))
-    cover[..., [0, -1], :] = cover[..., [0, -1]] = 0
-    paint = torch.cat([bare[:, :3] * cover, cover, bare[:, 3:]], 1)
-    after, found = half * half.new_tensor(DRAWN), []
-    for i, end in enumerate(ends):
-        (x0, y0), (x1, y1) = (middles[i] - half).tolist(), (middles[i] + half).tolist()
-        (u0, v0), (u1, v1) = (moved[end] - after).tolist(), (moved[end] + after).tolist()
-        found.append(Pit((u0, v0, u1, v1), Patch((x0, y0, x1, y1), paint[i : i + 1])))
-    return found
+    cover = F.avg_pool2d(cover, 5, 1, 2)
+    sure = HOOK * F.avg_pool2d(off * largest(hook, 5), 5, 1, 2) if hooked else torch.zeros_like(cover)
+    boxes = [(*(middle - half).tolist(), *(middle + half).tolist()) for middle in middles]
+    return boxes, half, bare, torch.stack([near.expand_as(cover), cover, sure])
 
 
 __all__ = ["Pit", "pits"]

@@ -42,13 +42,16 @@ class Rims:
 
     def behind(self, points: Tensor) -> Tensor:
         """How far points ``[...,2]`` lie behind glasses or their temples, 0..1, with soft borders below and beside."""
-        aside, below = self._places(points)
+        return self._behind(*self._places(points))
+
+    def _behind(self, aside: Tensor, below: Tensor) -> Tensor:
         lens = (below > -self.top) * (1 - smoothstep(below, 0.42, 0.60)) * (1 - smoothstep(aside, *ASIDE))
         temple = smoothstep(below, -0.22, -0.12) * (1 - smoothstep(below, 0.06, 0.16)) * smoothstep(aside, 0.55, 0.70)
         return torch.maximum(lens, temple)
 
-    def hold(self, offsets: Tensor, moved: np.ndarray) -> Tensor:
-        """Backward offsets ``[1,2,H,W]`` of a face whose landmarks have ``moved [161,2]``, with which rims stay."""
+    def hold(self, offsets: Tensor, moved: np.ndarray) -> tuple[Tensor, Tensor]:
+        """Backward offsets ``[1,2,H,W]`` of a face whose landmarks have ``moved [161,2]``, with which rims stay; and how far their pixels are free of
+        glasses, ``[1,1,H,W]`` 0..1."""
         points = pixel_centers(*offsets.shape[2:], offsets.device)
         aside, below = self._places(points)
         (c, s), length = self.frame.axis, self.frame.length
@@ -60,8 +63,8 @@ class Rims:
         held_along, held_down = along * share, (down * share).clamp((1 - 1 / LEAST) * room, (1 - LEAST) * room)
         here = (below < 0) * (1 - smoothstep(aside, *ASIDE))
         along, down = torch.lerp(along, held_along, here), torch.lerp(down, held_down, here)
-        still = 1 - self.behind(points)
-        return torch.stack([c * along - s * down, s * along + c * down], 1) * still[:, None]
+        free = (1 - self._behind(aside, below))[:, None]
+        return torch.stack([c * along - s * down, s * along + c * down], 1) * free, free
 
     def shares(self, moved: np.ndarray) -> tuple[float, float]:
         """The shares of what brows rise and of what they fall, 0..1, for which there is room below them."""

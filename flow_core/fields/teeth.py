@@ -18,7 +18,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..faces.age import childlike
 from ..geometry.sampling import interpolate
 from .smooth import smoothstep, smoothsteps
 
@@ -175,7 +174,7 @@ class Skull:
         tilt: by how much more than those the edges rise for each centimetre behind them, since a jaw turns as it drops.
         dropped: x, y by which the jaw has moved, crop fractions.
         bared: centimetres of lower teeth that lips let see at most.
-        landmarks: ``[161,2]`` of the face, crop points.
+        young: 0..1, how far it is a baby's: teeth are smaller, then only gums.
         shape: ``[S]`` of the face, standard deviations along the rig's shapes.
         gritted: 0..1, how far both lips are drawn from the teeth without a smile.
     """
@@ -187,7 +186,7 @@ class Skull:
     tilt: float
     dropped: tuple[float, float]
     bared: float
-    landmarks: Tensor
+    young: float
     shape: Tensor
     gritted: float = 0.0
 
@@ -197,11 +196,6 @@ class Skull:
         Of the shape of the face, so that somebody has the same teeth in each picture, and others have others."""
         of = self.shape.double().cpu().numpy()
         return np.sin(1.7 * np.resize(of, 24) + 1.3 * np.resize(np.roll(of, 7), 24)).reshape(2, 2, 6)
-
-    @functools.cached_property
-    def young(self) -> float:
-        """0..1, how far it is a baby's: teeth are smaller, then only gums."""
-        return childlike(self.landmarks[None]).item()
 
 
 @dataclass(frozen=True)

@@ -50,14 +50,15 @@ def synthetic(
     height, width = size
     scale = portrait.shape[2] / height
     middle = torch.tensor([portrait.shape[3] / 2, portrait.shape[2] / 2])
-    pixels = pixel_centers(height, width) * torch.tensor([width, height]).float()
+    centers = pixel_centers(height, width) * torch.tensor([width, height]).float()
     generator = torch.Generator().manual_seed(seed)
     index = 0
     while True:
         m = motion(index / fps, size, amount).float()
-        points = (pixels @ m[:2, :2].T + m[:2, 2]) * scale + middle
+        points = (centers @ m[:2, :2].T + m[:2, 2]) * scale + middle
         picture = sample_image(portrait, points)[0].permute(1, 2, 0) * 255
         if noise:
             picture = picture + noise * torch.randn(picture.shape, generator=generator)
-        yield Frame(picture.round().clamp(0, 255).byte(), index, index / fps)
+        # pixel by pixel, as decoders give them, and not plane by plane
+        yield Frame(picture.round().clamp(0, 255).byte().contiguous(), index, index / fps)
         index += 1

@@ -68,8 +68,8 @@ def warp_frame(
         new[..., rows, columns] = blended(asked, x0 + columns + 0.5, y0 + rows + 0.5)
     target = out[y0:y1, x0:x1]
     if frame.dtype == torch.uint8:
-        for channel, plane in zip(target.unbind(2), new[0].add_(0.5), strict=True):
-            channel.copy_(plane)  # where nothing moves, sampling gives the pixel itself back
+        # where nothing moves, sampling gives the pixel itself back
+        target.copy_(new[0].add_(0.5).byte().permute(1, 2, 0))
     else:
         target.copy_(torch.where(edit.moved[..., None], new[0].to(frame.dtype).permute(1, 2, 0), target))
     return edit.box, edit.moved

@@ -45,6 +45,20 @@ def test_a_look_sees_what_the_warp_shows(crop: Crop, astronaut: Tensor) -> None:
     assert (whole - look.before).abs().max() > 0.4
 
 
+def test_a_face_that_is_edited_again_is_read_once(crop: Crop, monkeypatch: pytest.MonkeyPatch) -> None:
+    crop, pictures = replace(crop, view=crop.view.clone()), []
+
+    def reading(seen: Tensor) -> Tensor:
+        pictures.append(seen)
+        return read_picture(seen)
+
+    monkeypatch.setattr("flow_core.fields.look.read_picture", reading)
+    for strength in (1.0, 0.5):
+        neutral().scale(strength).flow(crop=crop)
+    assert len(pictures) == 3  # as it is, and as either edit leaves it
+    assert sum(torch.equal(seen, crop.view) for seen in pictures) == 1
+
+
 def test_a_face_at_rest_shows_less_than_its_landmarks_do(finder: Detector) -> None:
     """Of squints and frowns that are to go, less is left in the picture where it is looked at."""
     image = picture.read(PEOPLE / "20.jpg").rgb
@@ -66,7 +80,7 @@ def test_a_face_at_rest_has_its_own_eyes(crop: Crop, shut: float) -> None:
     units[0, [names.index("eyeBlink" + side) for side in ("Left", "Right")]] = shut
     face = replace(face, fitted=replace(face.fitted, units=units))
     rest = looked_at(face, neutral())
-    for factor in eyelids_and_gaze(units[0], rest, names)[0]:
+    for factor in eyelids_and_gaze(units[0].tolist(), rest.tolist(), names)[0]:
         assert factor < {0.0: 1.15, 0.3: 1.31, 0.9: 1.001}[shut]
 
 
@@ -75,7 +89,7 @@ def test_copied_lids_go_as_far_as_those_of_the_other(crop: Crop, blink: float, l
     """MediaPipe believes half of what lids do, so that a search for the same reading would shut every eye that is to narrow."""
     face = Face.of(crop, 0, fit_shown(crop.places))
     after = looked_at(face, MusclesField.of({"relax": 1.0, "eyeBlink": blink}))
-    for factor in eyelids_and_gaze(face.fitted.units[0], after, face.fitted.rig.unit_names)[0]:
+    for factor in eyelids_and_gaze(face.fitted.units[0].tolist(), after.tolist(), face.fitted.rig.unit_names)[0]:
         assert least <= factor <= most
 
 

@@ -14,6 +14,7 @@ from flow_core.fields.expressions import preset
 from flow_core.fields.muscles import MusclesField
 from flow_core.geometry.crop import Crop
 from flow_core.geometry.grid import pixel_centers
+from flow_core.geometry.neighbours import closing
 from flow_core.warping.warp import warp
 
 
@@ -63,3 +64,22 @@ def test_no_hook_is_left_where_a_smile_turns_into_a_frown(crop: Crop, astronaut:
         return (bare - drawn).clamp(min=0).sum().item()
 
     assert left(True) < 0.4 * left(False)
+
+
+def test_a_mouth_that_is_edited_again_is_looked_at_once(
+    crop: Crop, astronaut: Tensor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, dark = pitted(crop, astronaut, 0)
+    looks = []
+
+    def looking(light: Tensor, count: int) -> Tensor:
+        looks.append(light)
+        return closing(light, count)
+
+    monkeypatch.setattr("flow_core.fields.pits.closing", looking)
+    whole, part = (preset("surprise").scale(s).flow(0.0, dark).faces[0].pits[0].paint.values for s in (1.0, 0.4))
+    assert len(looks) == 1
+    cover, less = whole[0, 3], part[0, 3]
+    assert (less <= cover).all()
+    assert less.max() < 0.9 * cover.max()  # how far pits go still is the edit's
+    torch.testing.assert_close(whole[0, :3] * less, part[0, :3] * cover)  # in the same colours

@@ -20,6 +20,7 @@ from flow_core.fields.anatomy import MovedFace
 from flow_core.fields.base import Sample
 from flow_core.fields.curves import Frame
 from flow_core.fields.expressions import PRESETS, preset
+from flow_core.fields.face import Face
 from flow_core.fields.muscles import MusclesField
 from flow_core.fields.reach import landmarks_after
 from flow_core.fields.teeth import Skull, row
@@ -66,7 +67,7 @@ def test_a_babys_mouth_shows_gums_and_no_teeth(closed: Crop, monkeypatch: pytest
 
     def palest(young: float) -> float:
         """Green over red."""
-        monkeypatch.setattr("flow_core.fields.teeth.childlike", lambda places: torch.full((len(places),), young))
+        monkeypatch.setattr(Face, "child", property(lambda face: young))
         color, _ = column(asked(field, closed)[0], closed, field, [i / 30 for i in range(2, 29)])
         return (color[:, 1] / color[:, 0].clamp(min=0.02)).max().item()
 
@@ -161,7 +162,7 @@ def test_a_row_of_a_turned_head_reaches_its_far_end_on_either_side(depth: float,
 
     def light(turn: float) -> Tensor:
         axes = np.array([[0.035, 0.0], [0.0, 0.04], [turn, 0.0]])
-        skull = Skull(lip, axes, closed.mouth[0], lip, 0.0, (0.0, 0.0), 0.45, closed.places[0], torch.zeros(50))
+        skull = Skull(lip, axes, closed.mouth[0], lip, 0.0, (0.0, 0.0), 0.45, 0.0, torch.zeros(50))
         return row(skull, frame, 0.0, 0.03, 0.03, (0.0, 0.0), 0.002, torch.device("cpu")).columns[2]
 
     assert (light(depth) - light(-depth).flip(0)).abs().mean() < 0.05
