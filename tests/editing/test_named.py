@@ -194,6 +194,8 @@ def test_every_concept_can_be_taken_away() -> None:
         ("a shy schoolboy", {"smile": 0.55, "young": 0.5, "look down": 0.45, "cheeks rosy": 0.4}),
         ("restrained anger", {"anger": 0.5}),
         ("smile, twintails, arms up", {"smile": 1.0}),
+        ("an evil grin", {"smile": 0.9, "smirk": 0.6, "frown": 0.9}),
+        ("邪恶的笑", {"smirk": 1.0, "frown": 0.8}),
     ],
 )
 def test_shades_are_mixtures(guide: Guide, text: str, amounts: dict[str, float]) -> None:

@@ -18,6 +18,7 @@ from flow_core.faces.doubts import doubts
 from flow_core.faces.landmarks import AT, LIPS_INNER, load_landmarks
 from flow_core.faces.lip_edges import LOWER, STEP, UPPER, to_the_lips
 from flow_core.faces.shown import view
+from flow_core.fields.expressions import preset
 from flow_core.geometry.crop import Crop, ffhq_matrix
 from flow_core.geometry.grid import pixel_centers
 from flow_core.geometry.sampling import sample_image
@@ -374,3 +375,15 @@ def test_a_doubtful_face_is_said_to_be_one(crop: Crop) -> None:
     gapes = crop.landmarks.clone()
     gapes[:, [AT[i] for i in LIPS_INNER[1:10]], 1] += 0.15 * crop.side[0]
     assert "open so wide" in " ".join(doubts(replace(crop, landmarks=gapes)))
+
+
+def test_an_open_mouth_has_its_teeth_on_the_face_square_too(crop: Crop, astronaut: Tensor) -> None:
+    """Drawings and previews edit the square; what is known of the face in the photo holds there."""
+    laugh = preset("laugh")
+    there = crop.aligned(warp(astronaut, crop, laugh)[0], 256)
+    square = crop.aligned(astronaut, 256)
+    here = warp(square, crop.on_squares(square), laugh)[0]
+    bare = warp(square, replace(Crop.whole(square), landmarks=crop.places * 256), laugh)[0]
+    mouth = (..., slice(160, 210), slice(88, 168))
+    wrong, without = ((one - there)[mouth].abs().mean() for one in (here, bare))
+    assert wrong < 0.4 * without
