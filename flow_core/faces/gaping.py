@@ -14,7 +14,7 @@ from torch import Tensor
 from ..geometry.crop import Crop
 from ..geometry.ramp import ramp
 from ..geometry.sampling import sample_image
-from .landmarks import AT, LIPS, LIPS_INNER, MIRROR, NOSE, OVAL, SIZE, WIDEN, Landmarks
+from .landmarks import AT, LIPS, LIPS_INNER, NOSE, OVAL, SIZE, WIDEN, Landmarks
 
 PRESSED = 1.4  # how many times as high what lies below the nose is than what the network sees of it
 WIDE, FINE = 1.7, 2  # sides of the crop that are looked at, and pixels for each of those that the network sees
@@ -60,11 +60,7 @@ def _seen_pressed(image: Tensor, crop: Crop, network: Landmarks, nose: Tensor) -
     points = torch.stack(torch.broadcast_tensors(across, down[:, :, None]), -1)
     wide = crop.widen(WIDE).aligned(image, n).to(nose)
     seen = F.avg_pool2d(sample_image(wide, ((points - 0.5) / WIDE + 0.5) * n), FINE)
-    with torch.inference_mode(False):
-        seen = seen.to(next(network.parameters()).device)
-        straight, mirrored = network(torch.cat([seen, seen.flip(-1)])).to(nose).chunk(2)
-    mirrored = mirrored[:, list(MIRROR)]
-    x, y = (straight[..., 0] + 1 - mirrored[..., 0]) / 2, (straight[..., 1] + mirrored[..., 1]) / 2
+    x, y = network.both_ways(seen).to(nose).unbind(-1)
     x, y = (0.5 + (v - 0.5) * WIDEN for v in (x, y))
     return torch.stack([x, y + (PRESSED - 1) * (y - nose).clamp(min=0)], -1)
 

@@ -128,11 +128,16 @@ class Landmarks(nn.Module):
         """Landmarks ``[B,161,2]`` in pixels of the pictures ``image``; the mean over each face and its mirror image."""
         with torch.inference_mode(False):
             wide = crop.widen(WIDEN)
-            view = wide.aligned(image, SIZE).to(next(self.parameters()).device)
+            return wide.to_image(self.both_ways(wide.aligned(image, SIZE))[:, None].to(wide.matrix))[:, 0]
+
+    @torch.no_grad()
+    def both_ways(self, view: Tensor) -> Tensor:
+        """Points ``[B,161,2]`` in fractions of pictures ``[B,3,128,128]``: the mean over each and its mirror image."""
+        with torch.inference_mode(False):
+            view = view.to(next(self.parameters()).device)
             straight, mirrored = self(torch.cat([view, view.flip(-1)])).chunk(2)
             mirrored = mirrored[:, list(MIRROR)]
-            mirrored = torch.stack([1 - mirrored[..., 0], mirrored[..., 1]], -1)
-            return wide.to_image((straight + mirrored)[:, None].to(wide.matrix) / 2)[:, 0]
+            return (straight + torch.stack([1 - mirrored[..., 0], mirrored[..., 1]], -1)) / 2
 
     @yielding()
     def refine(self, image: Tensor, crop: Crop, rounds: int = 2) -> Crop:

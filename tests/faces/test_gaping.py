@@ -7,18 +7,18 @@ import torch
 from torch import Tensor, nn
 
 from flow_core.faces.gaping import PRESSED, jaw_dropped
-from flow_core.faces.landmarks import AT, LIPS, LIPS_INNER, MIRROR, WIDEN
+from flow_core.faces.landmarks import AT, LIPS, LIPS_INNER, MIRROR, WIDEN, Landmarks
 from flow_core.faces.lip_edges import LOWER
 from flow_core.geometry.crop import Crop
 
 LIP = [*LOWER[0][1:-1], *LOWER[1][1:-1], AT[152]]  # with the chin
 
 
-class Seen(nn.Module):
+class Seen(Landmarks):
     """A network that sees a face with landmarks ``[1,161,2]``, crop points, in whatever picture."""
 
     def __init__(self, places: Tensor) -> None:
-        super().__init__()
+        nn.Module.__init__(self)  # none of the layers
         self.scale = nn.Parameter(torch.ones(()))
         straight = (places - 0.5) / WIDEN + 0.5
         mirrored = straight[:, list(MIRROR)] * torch.tensor([-1.0, 1.0]) + torch.tensor([1.0, 0.0])
